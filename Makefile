@@ -1,0 +1,42 @@
+# l7gw: `make help` lists what can be made.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := deploy/requirements
+PYTEST ?= $(BIN)/pytest
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+.PHONY: help install demo test test-long lint fuzz bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.runtime ## make .venv with l7gw in it, from locked dependencies
+demo: $(VENV)/.demo ## run the guided tour on an embedded cluster (KEEP=1 stays up)
+	@$(BIN)/l7gw demo $(if $(KEEP),--keep)
+test: $(VENV)/.test ## run the tests: every real client that this machine has, oldest and newest kubectl
+	$(PYTEST) -m "not long" tests
+test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
+	$(PYTEST) -m long tests
+lint: $(VENV)/.test ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+lock: $(VENV)/.test ## resolve the dependencies anew into deploy/requirements
+	$(BIN)/pip -q install uv
+	$(LOCK) --extra build --extra demo --extra test -o $(LOCKS)/test.lock pyproject.toml
+	$(LOCK) --extra build --extra demo -c $(LOCKS)/test.lock -o $(LOCKS)/demo.lock pyproject.toml
+	$(LOCK) --extra build -c $(LOCKS)/test.lock -o $(LOCKS)/runtime.lock pyproject.toml
+clean: ## remove what make made here
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+# One stamp a dependency set: `test` holds `demo` holds `runtime`.
+$(VENV)/.runtime $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: $(LOCKS)/%.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "l7gw needs Python 3.11 or newer; say which with make PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip --disable-pip-version-check -q install --require-hashes -r $<
+	$(BIN)/pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""l7gw: a Layer-7 gateway for Kubernetes."""

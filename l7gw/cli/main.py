@@ -1,0 +1,53 @@
+"""The command `l7gw`: families of commands are imported only when one of them is asked for, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from l7gw.errors import ConfigurationError
+
+# command -> module of this package that defines it under the same name (dashes as underscores)
+COMMANDS = {
+    "serve": "serve",
+    "check": "check",
+    "demo": "demo",
+    "kubeconfig": "kubeconfig",
+    "sessions": "sessions",
+    "replay": "replay",
+    "export": "export",
+    "verify": "verify",
+    "policy": "policy",
+}
+
+
+class Commands(click.Group):
+    """Finds a command by importing its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"l7gw.cli.{COMMANDS[name]}")
+        command = getattr(module, name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="l7gw")
+def cli() -> None:
+    """A Layer-7 gateway for Kubernetes: every call authenticated, judged, recorded and replayable."""
+
+
+def main() -> None:
+    """Exit status: 0 yes, 1 no (not found, not intact, denied), 2 wrong usage or configuration, 3 could not tell."""
+    try:
+        cli()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,42 @@
+"""The two failures that people see: a call refused, and a configuration that cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class Refusal(Exception):
+    """The gateway's own "no" to one call; the exchange turns it into a `metav1.Status`.
+
+    `code` is the HTTP status, `reason` the Kubernetes StatusReason (apimachinery `meta/v1/types.go`), `message` plain
+    words without the `l7gw: ` prefix that the answer adds. `rule` names the deciding rule where there is one.
+    """
+
+    def __init__(self, code: int, reason: str, message: str, *, rule: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a file: where it stands (line from 1, 0 when it has no place), what is wrong, what to do."""
+
+    file: str
+    line: int
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.what}" + (f"\n  hint: {self.hint}" if self.hint else "")
+
+
+class ConfigurationError(Exception):
+    """All the mistakes of a configuration or policy at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems

@@ -1,0 +1,115 @@
+"""What is written down of a session. Each event is one msgpack array in a block, its first element the tag.
+
+`time` is microseconds since 1970, `exchange` the exchange's number in its session (from 1), `run` an index into the
+session's runs (from 0). An event's place in the session is its `seq`, counted by readers from 1.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Event(msgspec.Struct, array_like=True, tag=True, gc=False):
+    time: int
+
+
+class SessionStarted(Event, tag="session"):
+    """The first event of a session: everything `sessions list` shows without reading further."""
+
+    id: str
+    cluster: str
+    user: str
+    groups: tuple[str, ...]
+    kind: str
+    issuer: str
+    actor: str
+    address: str
+    attempts: bool = False  # the day's session of calls without a principal
+
+
+class RunStarted(Event, tag="run"):
+    id: str
+    client: str  # User-Agent
+    command: str  # Kubectl-Command
+
+
+class RequestRecorded(Event, tag="request"):
+    exchange: int
+    run: int
+    method: str
+    target: str
+    headers: Headers  # credentials read "(credential)"
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    effects: tuple[str, ...]
+    audit_id: str
+
+
+class RequestBody(Event, tag="request-body"):
+    exchange: int
+    data: bytes
+
+
+class VerdictRecorded(Event, tag="verdict"):
+    exchange: int
+    rule: str
+    verdict: str  # allow | deny; refused: malformed, unauthenticated or not forwardable, `reason` says which
+    reason: str
+
+
+class ResponseRecorded(Event, tag="response"):
+    exchange: int
+    status: int
+    headers: Headers
+
+
+class ResponseBody(Event, tag="response-body"):
+    exchange: int
+    data: bytes
+
+
+class Frame(Event, tag="frame"):
+    """Bytes of one channel of an exec, attach or port-forward."""
+
+    exchange: int
+    channel: str  # stdin stdout stderr error resize port-N port-N-error
+    up: bool  # from the client to the cluster
+    stream: int
+    data: bytes
+    final: bool = False  # this direction of the stream is half-closed
+
+
+class ExchangeEnded(Event, tag="end"):
+    exchange: int
+    outcome: str  # complete | denied | refused | failed | cut | aborted
+
+
+class AttemptsDropped(Event, tag="dropped"):
+    """Attempts without a principal that went unrecorded, as a count (design section 13)."""
+
+    count: int
+
+
+class SessionEnded(Event, tag="ended"):
+    reason: str  # idle | day | shutdown
+
+
+AnyEvent = (
+    SessionStarted
+    | RunStarted
+    | RequestRecorded
+    | RequestBody
+    | VerdictRecorded
+    | ResponseRecorded
+    | ResponseBody
+    | Frame
+    | ExchangeEnded
+    | AttemptsDropped
+    | SessionEnded
+)

@@ -1,0 +1,20 @@
+"""The two errors of `wire/`: the peer broke the protocol, or we did."""
+
+from __future__ import annotations
+
+
+class PeerError(Exception):
+    """The peer sent what its protocol does not allow, or more than we take.
+
+    `code` is the protocol's own: an HTTP status (http1), a RST_STREAM or GOAWAY status (spdy), a close code (websocket).
+    `reason` is our own words and holds no byte of the peer's. The connection is of no further use.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class OurError(Exception):
+    """We asked the codec for something that its state does not allow: a bug of ours, never a peer's doing."""

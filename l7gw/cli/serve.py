@@ -1,0 +1,38 @@
+"""`l7gw serve`: run the gateway."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from l7gw.config.settings import find
+from l7gw.supervisor.logs import to_stderr
+from l7gw.supervisor.serve import serve as run
+
+
+@click.command(short_help="Run the gateway.")
+@click.option("--config", type=click.Path(path_type=Path), help="The configuration; else $L7GW_CONFIG, else /etc/l7gw/l7gw.yaml.")
+@click.option("--verbose", "-v", is_flag=True, help="Log what happens to each connection.")
+def serve(config: Path | None, verbose: bool) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C.
+
+    Prints `l7gw: ready on ADDRESS` when it listens; its log goes to stderr. SIGHUP reads the configuration again, all but
+    `listen` and `state`. The first SIGTERM lets running calls end (short ones 30 s, streams 60 s), a second ends at once.
+
+    In this version recordings are not encrypted yet: secret values that clients read or write are readable in `state`.
+    """
+    to_stderr(verbose=verbose)
+    click.echo("l7gw: recordings are not encrypted in this version: secret values are readable in `state`", err=True)
+    try:
+        run(find(config), _ready)
+    except OSError as error:
+        click.echo(f"l7gw: {error}", err=True)
+        sys.exit(2)
+
+
+def _ready(addresses: list[str]) -> None:
+    for address in addresses:
+        click.echo(f"l7gw: ready on {address}")
+    sys.stdout.flush()

@@ -1,0 +1,98 @@
+"""What travels to the cluster: a request written anew from an allow-list (kubernetes-wire section 7, threats D15).
+
+Nothing is copied and then cleaned: what is not named here does not exist upstream.
+"""
+
+from __future__ import annotations
+
+from l7gw.errors import Refusal
+from l7gw.kube.act import Act
+from l7gw.wire.events import NO_BODY, Request
+from l7gw.wire.websocket import new_key
+
+Headers = tuple[tuple[str, str], ...]
+
+PASSED_ON = frozenset(
+    ("content-type", "user-agent", "if-match", "if-none-match", "if-modified-since", "traceparent", "tracestate")
+)
+WITHHELD_TYPES = ("application/cbor", "application/yaml")  # no masker reads them (kubernetes-wire section 3)
+TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
+# Offers that the gateway understands, whole: the others hide bytes from masks and recorders (threats C8).
+WEBSOCKET_PROTOCOLS = {
+    "exec": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
+    "attach": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
+    "portforward": (TUNNEL_PROTOCOL, "v4.channel.k8s.io"),
+}
+SPDY_PROTOCOLS = {
+    "exec": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
+    "attach": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
+    "portforward": ("portforward.k8s.io",),
+}
+BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
+
+
+def upstream_request(request: Request, act: Act, own: Headers, *, host: str, address: str, body: int, audit_id: str) -> Request:
+    """The request as it goes to the cluster: `own` are the gateway's credential and impersonation, `body` the length of the
+    body or NO_BODY. Raises Refusal for what the gateway will not pass on."""
+    headers = [("host", host)]
+    for name, value in request.headers:
+        if name in PASSED_ON:
+            headers.append((name, value))
+        elif name == "accept":
+            accepted = _accept(value)
+            if accepted:
+                headers.append((name, accepted))
+        elif name == "accept-encoding":
+            if "gzip" in value.lower() and not request.upgrade:
+                headers.append((name, "gzip"))
+        elif name.startswith("impersonate-"):
+            raise Refusal(
+                403, "Forbidden", "acting as somebody else (--as, Impersonate-*) is not allowed yet; run the command as yourself"
+            )
+    if request.upgrade:
+        headers += _upgrade_headers(request, act)
+    headers += own
+    headers.append(("x-forwarded-for", address))
+    headers.append(("audit-id", audit_id))
+    return Request(request.method, act.target, tuple(headers), body, upgrade=request.upgrade)
+
+
+def offered_protocols(request: Request, act: Act) -> list[str]:
+    """The subprotocols of an upgrade that the client offers and the gateway understands, in the client's order.
+
+    Raises Refusal 400 where none is left.
+    """
+    name = "sec-websocket-protocol" if request.upgrade == "websocket" else "x-stream-protocol-version"
+    known = (WEBSOCKET_PROTOCOLS if request.upgrade == "websocket" else SPDY_PROTOCOLS).get(act.subresource, ())
+    offers = [p.strip() for n, value in request.headers if n == name for p in value.split(",")]
+    kept = [p for p in offers if p in known]
+    if not kept:
+        raise Refusal(
+            400, "BadRequest", f"the client offers no subprotocol that can be recorded; offer one of {', '.join(known)} in {name}"
+        )
+    return kept
+
+
+def _upgrade_headers(request: Request, act: Act) -> list[tuple[str, str]]:
+    protocols = offered_protocols(request, act)
+    if request.upgrade == "websocket":
+        # A key of our own: frames are re-framed, so each leg is a handshake of its own (RFC 6455 section 4).
+        return [
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", new_key()),
+            ("sec-websocket-protocol", ",".join(protocols)),  # upstream reads only the first line
+        ]
+    return [("x-stream-protocol-version", p) for p in protocols]
+
+
+def _accept(value: str) -> str:
+    clauses = [clause for clause in value.split(",") if clause.strip()]
+    kept = [c for c in clauses if not c.strip().lower().startswith(WITHHELD_TYPES)]
+    if len(kept) == len(clauses):
+        return value
+    return ",".join(kept).strip() or "application/json"
+
+
+def own_length(method: str, stated: int, body: int) -> int:
+    """How the body is framed upstream: as many bytes as were read; none where none was announced."""
+    return body if body or stated >= 0 else NO_BODY

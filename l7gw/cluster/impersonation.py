@@ -1,0 +1,71 @@
+"""Who the cluster sees: the impersonation headers of one principal (design section 9).
+
+A credential that may impersonate anybody is cluster-admin, so what it may name is fenced here and, by `rbac render`, there.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+
+from l7gw.errors import Refusal
+from l7gw.identity.principal import Principal
+
+log = logging.getLogger(__name__)
+
+Headers = tuple[tuple[str, str], ...]
+
+LONGEST_NAME = 256  # bytes; longer than any directory's, and it keeps the head far below the API server's limit
+GATEWAY_USER = "l7gw"  # of `impersonate: groups`; never prefixed
+
+
+@lru_cache(maxsize=4096)
+def impersonation(principal: Principal, session: str, mode: str, prefix: str) -> Headers:
+    """The `Impersonate-*` header lines for `mode` (groups, user or none). Each group is a line of its own: joined by commas
+    they would be one group, or another (threats D16; apiserver `filters/impersonation/impersonation.go`).
+
+    Raises Refusal 403 for a user that must not be named to a cluster.
+    """
+    if mode == "none":
+        return ()
+    user = prefix + principal.user if mode == "user" else GATEWAY_USER
+    for name in (user, principal.user):
+        fault = _fault(name)
+        if fault:
+            raise Refusal(403, "Forbidden", f"this user cannot be named to the cluster: the name {fault}")
+    headers = [("impersonate-user", _octets(user))]
+    for group in principal.groups:
+        name = prefix + group
+        if fault := _fault(name):
+            _leave_out(group, fault)
+        else:
+            headers.append(("impersonate-group", _octets(name)))
+    headers.append(("impersonate-extra-l7gw-user", _octets(principal.user)))
+    headers.append(("impersonate-extra-l7gw-session", session))
+    return tuple(headers)
+
+
+@lru_cache(maxsize=1024)  # so that each is logged once
+def _leave_out(group: str, fault: str) -> None:
+    log.warning("group %.80r is not passed on to clusters: its name %s", group, fault)
+
+
+def _fault(name: str) -> str:
+    if not name or name.isspace():
+        return "is empty"
+    if name != name.strip():
+        return "begins or ends with white space"
+    if name.startswith("system:"):
+        return "begins with system:"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"is longer than {LONGEST_NAME} bytes"
+    if "," in name:
+        return "holds a comma"
+    if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in name):
+        return "holds a control character"
+    return ""
+
+
+def _octets(name: str) -> str:
+    """UTF-8 bytes as the one-character-a-byte strings that header values are."""
+    return name.encode().decode("latin-1")

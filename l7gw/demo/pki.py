@@ -1,0 +1,75 @@
+"""A certificate authority for one run of the demo, or of a test: certificates for servers and clients, keys 0600."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+
+def write_private(path: Path, data: bytes) -> Path:
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+    return path
+
+
+class Authority:
+    """Signs with a key made for this run; `certificate` is its own certificate's path."""
+
+    def __init__(self, folder: Path, name: str = "l7gw demo CA") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = (
+            self._builder(self._name, self._key.public_key(), days=30)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.certificate = folder / "ca.crt"
+        self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: float) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(days=days))
+        )
+
+    def server(self, stem: str, *names: str) -> tuple[Path, Path]:
+        """Certificate and key for host names and addresses."""
+        alternatives: list[x509.GeneralName] = []
+        for name in names:
+            try:
+                alternatives.append(x509.IPAddress(ipaddress.ip_address(name)))
+            except ValueError:
+                alternatives.append(x509.DNSName(name))
+        return self._issue(stem, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]), alternatives)
+
+    def client(self, stem: str, user: str, groups: tuple[str, ...] = ()) -> tuple[Path, Path]:
+        """Certificate and key of a person: CN and O."""
+        attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, user))
+        return self._issue(stem, x509.Name(attributes), [])
+
+    def _issue(self, stem: str, subject: x509.Name, alternatives: list[x509.GeneralName]) -> tuple[Path, Path]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        usage = ExtendedKeyUsageOID.SERVER_AUTH if alternatives else ExtendedKeyUsageOID.CLIENT_AUTH
+        builder = self._builder(subject, key.public_key(), days=7).add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        if alternatives:
+            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
+        place = self._folder / f"{stem}.crt"
+        place.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return place, write_private(self._folder / f"{stem}.key", private)

@@ -1,0 +1,109 @@
+"""The tour with the Python Kubernetes client, where no kubectl is on PATH."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tarfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import portforward, stream
+
+from l7gw.demo.run import Demo
+from l7gw.demo.shown import MANIFEST, SHELL, Shown
+
+
+class PythonClient:
+    """Ann with `kubernetes` from PyPI; its calls block, so each has a thread."""
+
+    def __init__(self, it: Demo) -> None:
+        self._client: Any = config.new_client_from_config(str(it.kubeconfig))  # type: ignore[no-untyped-call]
+
+    @property
+    def _core(self) -> Any:
+        """A fresh API object: `stream` patches the one that it is given."""
+        return client.CoreV1Api(self._client)
+
+    async def _shown(self, command: str, call: Callable[[], str], expected: int = 0) -> Shown:
+        try:
+            return Shown(command, 0, await asyncio.to_thread(call), expected)
+        except ApiException as error:
+            return Shown(command, 1, str(error.body), expected)
+
+    async def list(self) -> Shown:
+        def call() -> str:
+            pods = self._core.list_pod_for_all_namespaces().items
+            return "\n".join(f"{pod.metadata.namespace}/{pod.metadata.name}  {pod.status.phase}" for pod in pods)
+
+        return await self._shown("CoreV1Api.list_pod_for_all_namespaces()", call)
+
+    async def apply(self) -> Shown:
+        def call() -> str:
+            made = self._core.create_namespaced_config_map("default", MANIFEST)
+            return f"configmap/{made.metadata.name} created"
+
+        return await self._shown("CoreV1Api.create_namespaced_config_map('default', …)", call)
+
+    async def exec(self) -> Shown:
+        def call() -> str:
+            shell = self._exec(["sh"], tty=True, stdin=True)
+            for line in SHELL:
+                shell.write_stdin(line + "\n")
+            shell.run_forever(timeout=10)
+            output: str = shell.read_all()
+            return output.replace("\r\n", "\n")
+
+        return await self._shown("stream(connect_get_namespaced_pod_exec, 'web-0', command=['sh'], tty=True, stdin=True)", call)
+
+    async def copy(self) -> Shown:
+        def call() -> str:
+            packed = io.BytesIO()
+            with tarfile.open(fileobj=packed, mode="w") as tar:
+                text = b"copied through the gateway\n"
+                entry = tarfile.TarInfo("notes.txt")
+                entry.size = len(text)
+                tar.addfile(entry, io.BytesIO(text))
+            unpacking = self._exec(["tar", "-xmf", "-"], stdin=True)
+            unpacking.write_stdin(packed.getvalue())
+            unpacking.update(timeout=1)
+            unpacking.close()
+            reading = self._exec(["cat", "notes.txt"])
+            reading.run_forever(timeout=10)
+            text_read: str = reading.read_all()
+            return text_read
+
+        return await self._shown("stream(…, command=['tar', '-xmf', '-'], stdin=True)", call)
+
+    async def forward(self, port: int) -> Shown:
+        def call() -> str:
+            forwarded = portforward(self._core.connect_get_namespaced_pod_portforward, "web-0", "default", ports=str(port))
+            sock = forwarded.socket(port)
+            sock.settimeout(10)
+            answer: bytes = sock.recv(4096)
+            forwarded.close()
+            return answer.decode()
+
+        return await self._shown(f"portforward(…, 'web-0', ports='{port}')", call)
+
+    async def delete(self) -> Shown:
+        return await self._shown(
+            "CoreV1Api.delete_namespaced_pod('db-0', 'prod')",
+            lambda: str(self._core.delete_namespaced_pod("db-0", "prod")),
+            expected=1,
+        )
+
+    def _exec(self, argv: Sequence[str], *, tty: bool = False, stdin: bool = False) -> Any:
+        return stream(
+            self._core.connect_get_namespaced_pod_exec,
+            "web-0",
+            "default",
+            command=argv,
+            tty=tty,
+            stdin=stdin,
+            stdout=True,
+            stderr=not tty,
+            _preload_content=False,
+        )

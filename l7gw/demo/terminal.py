@@ -1,0 +1,48 @@
+"""Typing into a program that wants a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import termios
+
+ROWS, COLUMNS = 24, 80
+QUIET = 0.3  # seconds without output: the prompt waits
+
+
+async def typed(command: list[str], environment: dict[str, str], lines: list[str]) -> tuple[int, str]:
+    """Run `command` on a terminal, type each line when it has fallen silent; its exit status and all that it showed."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", 0))
+    shown = b""
+    try:
+        waiting = list(lines)
+        while True:
+            try:
+                data = await asyncio.wait_for(reader.read(4096), QUIET if shown and waiting else None)
+            except TimeoutError:
+                os.write(ours, waiting.pop(0).encode() + b"\n")
+                continue
+            except OSError:  # EIO: the program and its terminal are gone
+                break
+            if not data:
+                break
+            shown += data
+        return await process.wait(), shown.decode(errors="replace").replace("\r\n", "\n")
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        transport.close()

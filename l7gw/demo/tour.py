@@ -1,0 +1,211 @@
+"""The tour: what kubectl does every day, through the gateway; then what the gateway has to tell of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+
+from l7gw.demo.run import Demo
+from l7gw.demo.shown import GREETING, MANIFEST, SHELL, Shown
+from l7gw.demo.terminal import typed
+
+OLDEST_KUBECTL = 30  # 1.30: the first that speaks WebSocket, which is all that the demo cluster knows
+STEP_WITHIN = 30.0  # seconds
+
+
+async def tour(it: Demo, console: Console) -> int:
+    """Show every step; the number of steps that did not go as they should."""
+    kubectl = await _kubectl()
+    client: Client = Kubectl(it, kubectl) if kubectl else await _python(it, console)
+    failed = 0
+    async with _listening(GREETING) as port:
+        steps: list[tuple[str, Callable[[], Awaitable[Shown]]]] = [
+            ("Ann lists pods. The gateway knows her by an OIDC token and asks the cluster as itself.", client.list),
+            ("She applies a change: it is on the gateway's disk before the cluster hears of it.", client.apply),
+            ("She opens a shell in a pod. Every keystroke and every byte of the answer is recorded.", client.exec),
+            ("She copies a file into the pod: that is tar over an exec, and recorded as such.", client.copy),
+            ("She forwards a port; the connection inside the tunnel is judged by itself.", lambda: client.forward(port)),
+            ("She tries to delete in prod. A guardrail says no, by name; the cluster never hears of it.", client.delete),
+            ("Now the auditor: whose sessions were there?", lambda: _l7gw(it, "sessions", "list")),
+            ("What happened in that shell?", lambda: _replay(it)),
+            ("And is the recording what was written, whole and in order?", lambda: _l7gw(it, "verify")),
+        ]
+        for number, (words, step) in enumerate(steps, 1):
+            console.print(f"\n[bold cyan]{number}/{len(steps)}[/bold cyan] {words}")
+            with console.status("…"):
+                try:
+                    shown = await asyncio.wait_for(step(), STEP_WITHIN)
+                except TimeoutError:
+                    shown = Shown("", -1, f"nothing happened within {STEP_WITHIN:.0f} s")
+            failed += _show(shown, console)
+    if failed:
+        console.print(f"\n[red]{failed} of {len(steps)} steps did not go as they should[/red]; the gateway's log:")
+        console.print((it.folder / "gateway.log").read_text()[-4000:], markup=False)
+    else:
+        console.print("\n[green]That was the tour.[/green] The first configuration for a cluster of your own is in README.md.")
+    return failed
+
+
+def _show(shown: Shown, console: Console) -> bool:
+    """Print a step; whether it failed."""
+    console.print(f"[bold]$ {escape(shown.command)}[/bold]", soft_wrap=True)
+    console.print(shown.output.rstrip(), markup=False, soft_wrap=True)
+    if shown.status == shown.expected:
+        return False
+    console.print(f"[red]exit status {shown.status}, expected {shown.expected}[/red]")
+    return True
+
+
+class Client(Protocol):
+    """Ann's side of the tour, by one client or the other."""
+
+    async def list(self) -> Shown: ...
+
+    async def apply(self) -> Shown: ...
+
+    async def exec(self) -> Shown: ...
+
+    async def copy(self) -> Shown: ...
+
+    async def forward(self, port: int) -> Shown: ...
+
+    async def delete(self) -> Shown: ...
+
+
+class Kubectl:
+    """Ann with the kubectl on PATH, unchanged."""
+
+    def __init__(self, it: Demo, kubectl: str) -> None:
+        self._it = it
+        self._kubectl = kubectl
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(it.kubeconfig),
+            "KUBECACHEDIR": str(it.folder / "cache"),
+            # 1.30 speaks WebSocket for port-forward only when told so
+            "KUBECTL_PORT_FORWARD_WEBSOCKETS": "true",
+        }
+
+    async def _run(self, *arguments: str, expected: int = 0) -> Shown:
+        status, output = await _output([self._kubectl, *arguments], self._environment, self._it.folder)
+        return Shown(" ".join(("kubectl", *arguments)), status, output, expected)
+
+    async def list(self) -> Shown:
+        return await self._run("get", "pods", "--all-namespaces")
+
+    async def apply(self) -> Shown:
+        (self._it.folder / "greeting.json").write_text(json.dumps(MANIFEST))
+        return await self._run("apply", "-f", "greeting.json")
+
+    async def exec(self) -> Shown:
+        command = [self._kubectl, "exec", "-it", "web-0", "--", "sh"]
+        status, output = await typed(command, self._environment, SHELL)
+        return Shown("kubectl exec -it web-0 -- sh", status, output)
+
+    async def copy(self) -> Shown:
+        (self._it.folder / "notes.txt").write_text("copied through the gateway\n")
+        copied = await self._run("cp", "notes.txt", "web-0:notes.txt")
+        read = await self._run("exec", "web-0", "--", "cat", "notes.txt")
+        return Shown(f"{copied.command} && {read.command}", copied.status or read.status, copied.output + read.output)
+
+    async def forward(self, port: int) -> Shown:
+        process = await asyncio.create_subprocess_exec(
+            self._kubectl, "port-forward", "pod/web-0", f":{port}",
+            env=self._environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert process.stdout is not None
+        try:
+            line = (await process.stdout.readline()).decode()
+            local = line.partition("127.0.0.1:")[2].partition(" ")[0]
+            answer = await _ask(int(local)) if local.isdigit() else ""
+        finally:
+            process.terminate()
+            await process.wait()
+        return Shown(f"kubectl port-forward pod/web-0 :{port}", 0 if answer == GREETING.decode() else 1, line + answer)
+
+    async def delete(self) -> Shown:
+        return await self._run("delete", "pod", "db-0", "-n", "prod", expected=1)
+
+
+async def _python(it: Demo, console: Console) -> Client:
+    from l7gw.demo.pyclient import PythonClient
+
+    console.print(f"no kubectl 1.{OLDEST_KUBECTL} or newer on PATH: the Python Kubernetes client takes the tour")
+    return PythonClient(it)
+
+
+async def _kubectl() -> str | None:
+    """The kubectl on PATH, where it is new enough to speak WebSocket."""
+    found = shutil.which("kubectl")
+    if found is None:
+        return None
+    status, output = await _output([found, "version", "--client", "-o", "json"], dict(os.environ), Path.cwd())
+    try:
+        minor = json.loads(output)["clientVersion"]["minor"]
+        return found if status == 0 and int(minor.rstrip("+")) >= OLDEST_KUBECTL else None
+    except (ValueError, KeyError):
+        return None
+
+
+async def _output(command: list[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    return process.returncode or 0, output.decode(errors="replace")
+
+
+async def _l7gw(it: Demo, *arguments: str) -> Shown:
+    environment = {**os.environ, "L7GW_CONFIG": str(it.config), "COLUMNS": "120"}
+    status, output = await _output([sys.executable, "-m", "l7gw", *arguments], environment, it.folder)
+    return Shown(" ".join(("l7gw", *arguments)), status, output)
+
+
+async def _replay(it: Demo) -> Shown:
+    """The shell's recording: found in the newest session as the exchange that was an exec with a terminal."""
+    listed = await _l7gw(it, "sessions", "list", "-o", "json")
+    sessions = [session for session in json.loads(listed.output) if session["principal"]["user"]]
+    exported = await _l7gw(it, "export", sessions[0]["id"], "--format", "jsonl")
+    events = [json.loads(line) for line in exported.output.splitlines()]
+    shell = next(e for e in events if e["type"] == "request" and e["subresource"] == "exec" and "tty=true" in e["target"])
+    return await _l7gw(it, "replay", f"{sessions[0]['id']}/{shell['exchange']}")
+
+
+@contextlib.asynccontextmanager
+async def _listening(greeting: bytes) -> AsyncIterator[int]:
+    """What the demo's pods "listen on": a loopback port that greets and ends."""
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def _ask(port: int) -> str:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        return (await reader.read()).decode()
+    finally:
+        writer.close()

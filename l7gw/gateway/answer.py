@@ -1,0 +1,81 @@
+"""What the client is told: the gateway's own refusals, and the cluster's answers after a look at them."""
+
+from __future__ import annotations
+
+from l7gw.cluster.headers import offered_protocols
+from l7gw.errors import Refusal
+from l7gw.kube.act import Act
+from l7gw.kube.status import encode
+from l7gw.wire.events import Body, End, HttpEvent, Request, Response
+from l7gw.wire.websocket import accept_key
+
+Headers = tuple[tuple[str, str], ...]
+
+# Of the cluster's answer these stay behind: they would set a browser's state, point the client past the gateway, or name
+# the gateway's own credential's troubles. `audit-id` is the gateway's, sent up with the request.
+WITHHELD = frozenset(("set-cookie", "alt-svc", "www-authenticate", "audit-id", "sec-websocket-accept", "l7gw-session"))
+
+
+def refusal_events(
+    refusal: Refusal, request: Request | None, audit_id: str | None, session: str | None, *, close: bool
+) -> list[HttpEvent]:
+    """A refusal as the client's own protocol says it: a `metav1.Status` in the encoding that it asked for."""
+    accept = None
+    upgrade = False
+    head_only = False
+    if request is not None:
+        accept = next((value for name, value in request.headers if name == "accept"), None)
+        upgrade = bool(request.upgrade)
+        head_only = request.method == "HEAD"
+    content_type, body = encode(
+        accept, refusal.code, refusal.reason, refusal.message, session=session, rule=refusal.rule, upgrade=upgrade
+    )
+    headers: list[tuple[str, str]] = [("content-type", content_type), ("cache-control", "no-cache, private")]
+    if audit_id:
+        headers.append(("audit-id", audit_id))
+    if session:
+        headers.append(("l7gw-session", session))
+    response = Response(refusal.code, tuple(headers), len(body), keep_alive=not close)
+    return [response, End()] if head_only else [response, Body(body), End()]
+
+
+def checked_response(response: Response) -> None:
+    """Raises Refusal 502 for answers that must not be passed on: redirects are never followed nor shown, as they would lead
+    round the gateway (threats A15); a 401 is about the gateway's credential, not the client's."""
+    if 300 <= response.status < 400 and response.status != 304:
+        raise Refusal(502, "BadGateway", f"the cluster answered with a redirect ({response.status}), which is not followed")
+    if response.status == 401:
+        raise Refusal(502, "BadGateway", "the cluster does not accept the gateway's own credential; tell whoever runs l7gw")
+
+
+def acceptable_upgrade(request: Request, act: Act, response: Response) -> None:
+    """A tunnel opens only on a 101 that fits what was asked (threats A11): the token was checked by the codec, here the
+    accept key and the subprotocol. `request` is the one that went upstream. Raises Refusal 502."""
+    headers = dict(response.headers)
+    websocket = request.upgrade == "websocket"
+    if websocket:
+        key = next(value for name, value in request.headers if name == "sec-websocket-key")
+        if headers.get("sec-websocket-accept") != accept_key(key):
+            raise Refusal(502, "BadGateway", "the cluster's answer to the upgrade does not prove that it read it")
+        if "sec-websocket-extensions" in headers:
+            raise Refusal(502, "BadGateway", "the cluster chose a WebSocket extension that nobody offered")
+    chosen = chosen_protocol(response, websocket=websocket)
+    if chosen not in offered_protocols(request, act):
+        raise Refusal(502, "BadGateway", "the cluster chose a subprotocol that was not offered")
+
+
+def chosen_protocol(response: Response, *, websocket: bool) -> str:
+    """The subprotocol of a 101; "" where it names none."""
+    name = "sec-websocket-protocol" if websocket else "x-stream-protocol-version"
+    values = [value for header, value in response.headers if header == name]
+    return values[0] if len(values) == 1 else ""
+
+
+def shown_headers(response: Response, audit_id: str, session: str, websocket_key: str) -> Headers:
+    """The header fields of the cluster's answer as the client gets them."""
+    headers = [(name, value) for name, value in response.headers if name not in WITHHELD]
+    if response.status == 101 and websocket_key:
+        headers.append(("sec-websocket-accept", accept_key(websocket_key)))
+    headers.append(("audit-id", audit_id))
+    headers.append(("l7gw-session", session))
+    return tuple(headers)

@@ -1,0 +1,288 @@
+"""One connection of a client: its bytes become exchanges, one at a time; what the client owes in time is counted here.
+
+Every request is identified and judged by itself: nothing about who asks is kept on the connection (threats A16).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from l7gw.errors import Refusal
+from l7gw.gateway.answer import refusal_events
+from l7gw.gateway.exchange import Exchange
+from l7gw.kube.act import Act
+from l7gw.kube.requestinfo import describe
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
+from l7gw.wire.http1 import ServerConnection
+
+if TYPE_CHECKING:
+    import ssl
+
+    from l7gw.gateway.tunnel import Tunnel
+    from l7gw.gateway.worker import Worker
+
+log = logging.getLogger(__name__)
+
+HEAD_WITHIN = 10.0  # seconds for a request's head to be complete (threats I1)
+SLOWEST_BODY = 1024  # bytes a second, after the first ten
+IDLE_FOR = 120.0  # seconds between requests; Go's client ends an idle connection at 90
+LINGER = 2.0  # seconds that a refused client's bytes are read and dropped, so that no reset eats the refusal
+LINGER_BYTES = 4 * 1024 * 1024
+WRITE_LIMIT = 256 * 1024  # bytes that wait for a slow reader before the cluster is read no further
+MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection
+
+
+class Downstream(asyncio.Protocol):
+    """A client's TLS connection."""
+
+    __slots__ = (
+        "_buffered", "_closing_at", "_codec", "_exchange", "_known", "_pumping", "_read_paused", "_reading_since",
+        "_received", "_transport", "_tunnel", "_worker", "address", "certificate", "run_id", "server_name", "websocket_key",
+    )  # fmt: skip
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._codec = ServerConnection()
+        self._transport: asyncio.Transport | None = None
+        self._exchange: Exchange | None = None
+        self._tunnel: Tunnel | None = None
+        self._known: dict[tuple[str, str, str], Act] = {}
+        self._pumping = False
+        self._read_paused = False
+        self._buffered = 0  # bytes of the current request so far
+        self._reading_since = 0.0  # when this request, or the wait for it, began
+        self._received = False  # a byte of the request has come
+        self._closing_at = 0.0  # the lingering end, 0: not closing
+        self.address = ""
+        self.certificate: bytes | None = None
+        self.server_name = ""
+        self.websocket_key = ""
+        self.run_id = ""
+
+    # ------------------------------------------------------------------ what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._reading_since = self._worker.clock.monotonic()
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.certificate = tls.getpeercert(binary_form=True)
+            self.server_name = getattr(tls, "l7gw_server_name", "")
+        transport.set_write_buffer_limits(high=WRITE_LIMIT)
+        if not self._worker.admit(self):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.from_client(data)
+            self.flush()
+            return
+        if self._closing_at:
+            self._buffered += len(data)
+            if self._buffered > LINGER_BYTES:
+                self.abort()
+            return
+        self._buffered += len(data)
+        if not self._received:
+            self._received = True
+            self._reading_since = self._worker.clock.monotonic()
+        try:
+            events = self._codec.receive(data)
+        except PeerError as error:
+            self._malformed(error)
+            return
+        self._take(events)
+
+    def eof_received(self) -> bool:
+        return False  # TLS has no half-close: a protocol's own half-closes are frames
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._worker.dismiss(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.on_client_writable(False)
+
+    def resume_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.on_client_writable(True)
+
+    # ------------------------------------------------------------------ requests
+
+    def _take(self, events: list[HttpEvent]) -> None:
+        """Hand the events to their exchange; an answer given meanwhile brings out the next request, without recursion."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while events:
+                for event in events:
+                    self._dispatch(event)
+                events = self._next()
+        except PeerError as error:
+            self._malformed(error)
+            return
+        finally:
+            self._pumping = False
+        self.flush()
+        self.read(not self._codec.paused)
+
+    def _next(self) -> list[HttpEvent]:
+        if self._exchange is not None or self._closing_at or self._tunnel is not None or self._transport is None:
+            return []
+        return self._codec.resume()
+
+    def _dispatch(self, event: HttpEvent) -> None:
+        kind = type(event)
+        if kind is Request:
+            assert isinstance(event, Request)
+            self._exchange = Exchange(self._worker, self, event)
+            self.websocket_key = ""
+            if event.upgrade == "websocket":
+                self.websocket_key = next((v for n, v in event.headers if n == "sec-websocket-key"), "")
+            self._exchange.run(self._exchange.route)
+        elif self._exchange is not None:
+            if kind is Body:
+                self._exchange.on_body(event.data)  # type: ignore[union-attr]
+            elif kind is End:
+                self._exchange.on_request_end()
+        if kind is Closed:
+            self.close()
+
+    def finished(self, exchange: Exchange) -> None:
+        """The exchange is answered whole: the connection takes the next request, or ends."""
+        if exchange is not self._exchange:
+            return
+        self._exchange = None
+        self._buffered = 0
+        self._received = False
+        self._reading_since = self._worker.clock.monotonic()
+        if self._codec.must_close or self._worker.draining:
+            self.close()
+        elif not self._pumping:
+            self.flush()
+            try:
+                self._take(self._codec.resume())
+            except PeerError as error:
+                self._malformed(error)
+
+    def _malformed(self, error: PeerError) -> None:
+        """What cannot be read is refused in a Status while an answer is possible, and the connection ends."""
+        refusal = Refusal(error.code, _REASONS.get(error.code, "BadRequest"), str(error))
+        log.info("%s: malformed request: %s", self.address, refusal.message)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+        else:
+            self._worker.record_attempt(self, refusal)
+        if self._codec.answerable:
+            for event in refusal_events(refusal, None, None, None, close=True):
+                self._codec.send(event)
+        self.close()
+
+    def describe(self, request: Request, target: str) -> Act:
+        """The meaning of a request line, remembered: clients repeat themselves."""
+        key = (request.method, target, request.upgrade)
+        act = self._known.get(key)
+        if act is None:
+            act = describe(*key)
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = act
+        return act
+
+    # ------------------------------------------------------------------ what an exchange does
+
+    def send(self, event: HttpEvent) -> None:
+        if self._transport is not None:
+            if self._worker.draining and type(event) is Response and event.status != 101:
+                event = Response(event.status, event.headers, event.length, False)
+            self._codec.send(event)
+
+    def flush(self) -> None:
+        """One write for all that was sent since the last."""
+        if self._transport is not None and self._tunnel is None:
+            data = self._codec.take()
+            if data:
+                self._transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Bytes of a tunnel."""
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def become(self, tunnel: Tunnel) -> None:
+        """From the 101 on the connection is the tunnel's; bytes that came early are its first."""
+        self._tunnel = tunnel
+        for event in self._codec.resume():
+            if type(event) is Raw:
+                tunnel.from_client(event.data)
+        self.read(True)
+
+    def read(self, wanted: bool) -> None:
+        if self._transport is None or wanted is not self._read_paused:
+            return
+        self._read_paused = not wanted
+        if wanted:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def close(self) -> None:
+        """End the connection when what was written has gone out. A client that still sends is read for a moment: bytes
+        left unread would turn the end into a reset, and the reset would eat the answer."""
+        self.flush()
+        if self._transport is None or self._closing_at:
+            return
+        if self._codec.must_close and not self._codec.request_complete:
+            self._closing_at = self._worker.clock.monotonic() + LINGER
+            self.read(True)
+        else:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """A cut that nobody can take for an end: no final chunk, no close_notify."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ------------------------------------------------------------------ time
+
+    def tick(self, now: float) -> None:
+        """Once a second: the client's time for a head or a body, the cluster's for an answer."""
+        exchange = self._exchange
+        if self._closing_at:
+            if now >= self._closing_at and self._transport is not None:
+                self._transport.close()
+        elif exchange is None:
+            waited = now - self._reading_since
+            if self._received and waited > HEAD_WITHIN:
+                self._malformed(PeerError(408, "the request's head did not arrive in time"))
+            elif not self._received and waited > (IDLE_FOR if self.run_id else HEAD_WITHIN):
+                self.close()
+        elif exchange.waits_for_body and now - self._reading_since > HEAD_WITHIN + self._buffered / SLOWEST_BODY:
+            self._malformed(PeerError(408, "the request's body arrives too slowly"))
+        else:
+            exchange.tick(now)
+
+    def stop(self, why: str) -> None:
+        """The drain is over."""
+        if self._exchange is not None:
+            self._exchange.cut(why)
+        self.close()
+
+    @property
+    def exchange(self) -> Exchange | None:
+        return self._exchange
+
+
+_REASONS = {405: "MethodNotAllowed", 408: "Timeout", 413: "RequestEntityTooLarge", 415: "UnsupportedMediaType"}

@@ -1,0 +1,391 @@
+"""Life of a call.
+
+    route      which cluster is meant?                     404
+    identify   who asks?                                   401
+    classify   what is asked: verb, object, effects        400
+    judge      may they?                                   403, by the one door for failures, `refuse`
+    (hold)     wait for a reviewer: the step that comes with the approvals stands here, before anything is gathered
+    gather     the request body, whole                     413
+    record     who, what, verdict, body: a write is on the disk before the next step
+    forward    the request, written anew, over a connection to the cluster
+    answer     what the cluster says: recorded, then handed to the client, as it comes
+    finish     the last event is recorded; the connection takes the next request
+
+A step returns the next one, or None when it has to wait; whoever it waits for calls `run` again. No task, future or timer
+belongs to a call. A 101 turns the exchange into a tunnel (`tunnel.py`), which is recorded frame by frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from l7gw.cluster.headers import Headers, own_length, upstream_request
+from l7gw.cluster.impersonation import impersonation
+from l7gw.errors import Refusal
+from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
+from l7gw.gateway.tunnel import Tunnel, open_tunnel
+from l7gw.identity.bearer import bearer_of
+from l7gw.identity.chain import Pending
+from l7gw.kube.act import Act
+from l7gw.policy.verdict import Verdict
+from l7gw.recording.recorder import Exchange as Record
+from l7gw.recording.redact import recorded_headers, recorded_text
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import Body, End, HttpEvent, Informational, Raw, Request, Response
+from l7gw.wire.events import Closed as UpstreamClosed
+
+if TYPE_CHECKING:
+    from l7gw.cluster.pool import UpstreamConnection
+    from l7gw.gateway.downstream import Downstream
+    from l7gw.gateway.worker import FarSide, Worker
+    from l7gw.identity.principal import Principal
+
+log = logging.getLogger(__name__)
+
+LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (AS server/config.go), so nothing valid is refused
+ANSWER_WITHIN = 75.0  # seconds until a short call's answer begins; kube-apiserver gives up at 60 itself
+
+Step = Callable[[], "Step | None"]
+
+
+class Exchange:
+    """One call of a client: from its head to the last byte of its answer."""
+
+    __slots__ = (
+        "worker", "client", "request", "audit_id", "token",
+        "far", "target", "principal", "act", "verdict", "record_of",
+        "_body", "_body_size", "_request_whole", "_after_body", "deadline",
+        "upstream", "tunnel", "_answering", "over",
+    )  # fmt: skip
+
+    def __init__(self, worker: Worker, client: Downstream, request: Request) -> None:
+        self.worker = worker
+        self.client = client
+        self.request = request
+        self.audit_id = str(uuid.uuid4())
+        self.token: str | None = None
+        self.far: FarSide | None = None
+        self.target = request.target
+        self.principal: Principal | None = None
+        self.act: Act | None = None
+        self.verdict: Verdict | None = None
+        self.record_of: Record | None = None
+        self._body: list[bytes] = []
+        self._body_size = 0
+        self._request_whole = False
+        self._after_body: Step | None = None
+        self.deadline = 0.0  # of the answer's beginning, by the monotonic clock; 0: none
+        self.upstream: UpstreamConnection | None = None
+        self.tunnel: Tunnel | None = None
+        self._answering = False  # the head of the cluster's answer went to the client
+        self.over = False
+
+    # ------------------------------------------------------------------ the steps
+
+    def run(self, step: Step | None) -> None:
+        """Take steps until one has to wait. Every failure of a call ends in `refuse`."""
+        try:
+            while step is not None and not self.over:
+                step = step()
+        except Refusal as refusal:
+            self.refuse(refusal)
+
+    def route(self) -> Step | None:
+        if refusal := self.worker.recorder.refusal():
+            raise refusal  # what cannot be recorded does not pass
+        self.far, self.target = self.worker.routes.choose(self.request, self.client.server_name)
+        return self.identify
+
+    def identify(self) -> Step | None:
+        self.token = bearer_of(self.request)
+        who = self.worker.identity.of(self.token, self.client.certificate, self.client.address)
+        if isinstance(who, Pending):
+            who.then(self._identified)  # an issuer's keys are being fetched
+            return None
+        self.principal = who
+        return self.classify
+
+    def _identified(self, who: Principal | Refusal) -> None:
+        if isinstance(who, Refusal):
+            self.run(lambda: self._raise(who))
+        else:
+            self.principal = who
+            self.run(self.classify)
+        self.client.flush()
+
+    def classify(self) -> Step | None:
+        self.act = self.client.describe(self.request, self.target)
+        return self.judge
+
+    def judge(self) -> Step | None:
+        assert self.principal and self.act and self.far
+        self.verdict = verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
+        if not verdict.allowed:
+            raise Refusal(403, "Forbidden", verdict.reason, rule=verdict.rule or None)
+        return self.gather
+
+    def gather(self) -> Step | None:
+        """A write is read whole before anything of it travels: what is recorded is what is sent."""
+        if self.request.length > LARGEST_BODY:
+            raise _too_large()
+        if not self._request_whole:
+            self._after_body = self.record
+            if self.request.expects_continue:
+                self.client.send(Informational(100))
+            return None
+        return self.record
+
+    def record(self) -> Step | None:
+        assert self.act and self.verdict
+        record = self._begin_record()
+        record.verdict(self.verdict.rule, "allow", self.verdict.reason)
+        if self._body:
+            record.request_body(b"".join(self._body))
+        if self.worker.waits_for_disk(self.act):
+            record.durable(self._recorded)
+            return None
+        return self.forward
+
+    def _recorded(self, error: Exception | None) -> None:
+        if error is not None:
+            self.run(lambda: self._raise(self.worker.recorder.refusal() or _unrecordable()))
+        else:
+            self.run(self.forward)
+        self.client.flush()
+
+    def forward(self) -> Step | None:
+        assert self.far
+        self.far.pool.connect(self._connected, fresh=bool(self.request.upgrade))
+        return None
+
+    def _connected(self, connection: UpstreamConnection | Refusal) -> None:
+        if isinstance(connection, Refusal):
+            self.run(lambda: self._raise(connection))
+            self.client.flush()
+        elif self.over:
+            connection.release()
+        else:
+            self.upstream = connection
+            self.run(self._send)
+            if self.over:
+                connection.release()  # never written to: as good as before
+
+    def _send(self) -> Step | None:
+        assert self.upstream and self.act and self.far
+        body = b"".join(self._body)
+        request = upstream_request(
+            self.request,
+            self.act,
+            self._own_headers(),
+            host=self.far.endpoint.authority,
+            address=self.client.address,
+            body=own_length(self.request.method, self.request.length, len(body)),
+            audit_id=self.audit_id,
+        )
+        if not self.act.long_running:
+            self.deadline = self.worker.clock.monotonic() + ANSWER_WITHIN
+        upstream = self.upstream
+        upstream.begin(self)
+        upstream.codec.send(request)
+        if body:
+            upstream.codec.send(Body(body))
+        upstream.codec.send(End())
+        upstream.flush()
+        self._body.clear()
+        self.request = request  # from here on what was sent is what counts
+        return None
+
+    def _own_headers(self) -> Headers:
+        assert self.far and self.principal and self.record_of
+        cluster = self.far.endpoint.cluster
+        return (
+            *self.far.endpoint.authorization(),
+            *impersonation(self.principal, self.record_of.session.id, cluster.impersonate, cluster.prefix),
+        )
+
+    # ------------------------------------------------------------------ the cluster's answer
+
+    def on_upstream(self, events: list[HttpEvent]) -> None:
+        try:
+            for event in events:
+                self._answer(event)
+                if self.over:
+                    return
+        except Refusal as refusal:
+            self._drop_upstream()
+            self.refuse(refusal)
+        except PeerError as error:
+            self._drop_upstream()
+            self.refuse(_bad_answer(error))
+        self.client.flush()
+        if self.record_of is not None and self.record_of.session.backlogged and self.upstream is not None:
+            self.upstream.pause()  # a slow disk slows the call; nothing is dropped (threats H11)
+            self.worker.when_drained(self)
+
+    def _answer(self, event: HttpEvent) -> None:
+        record = self.record_of
+        assert record is not None
+        kind = type(event)
+        if kind is Body:
+            record.response_body(event.data)  # type: ignore[union-attr]
+            self.client.send(event)
+        elif kind is Raw:
+            assert self.tunnel is not None
+            self.tunnel.from_cluster(event.data)  # type: ignore[union-attr]
+        elif kind is Response:
+            assert isinstance(event, Response)
+            self._answer_head(event, record)
+        elif kind is End:
+            self.client.send(event)
+            self.finish("complete")
+        elif kind is UpstreamClosed and self.tunnel is not None:
+            self.tunnel.cluster_ended()
+
+    def _answer_head(self, response: Response, record: Record) -> None:
+        checked_response(response)
+        self.deadline = 0.0
+        if response.status == 101:
+            assert self.act is not None
+            acceptable_upgrade(self.request, self.act, response)
+        shown = shown_headers(response, self.audit_id, record.session.id, self.client.websocket_key)
+        record.response(response.status, recorded_headers(shown, None))
+        self._answering = True
+        self.client.send(Response(response.status, shown, response.length, True, response.upgrade))
+        if response.status == 101:
+            self.tunnel = open_tunnel(self, response)
+            self.client.flush()
+            self.client.become(self.tunnel)
+
+    def on_upstream_lost(self, error: Exception | None) -> None:
+        """The cluster's end came too early: before its answer, or within it. Never passed on as a clean end."""
+        self.upstream = None
+        if self.over:
+            return
+        if self.tunnel is not None:
+            self.tunnel.cluster_lost()
+        else:
+            self.refuse(_bad_answer(error))
+        self.client.flush()
+
+    def on_upstream_writable(self, writable: bool) -> None:
+        if self.tunnel is not None:
+            self.client.read(writable)
+
+    # ------------------------------------------------------------------ what the client does meanwhile
+
+    def on_body(self, data: bytes) -> None:
+        if self.over:
+            return
+        self._body_size += len(data)
+        if self._body_size > LARGEST_BODY:
+            self.run(lambda: self._raise(_too_large()))
+            return
+        self._body.append(data)
+
+    def on_request_end(self) -> None:
+        self._request_whole = True
+        step, self._after_body = self._after_body, None
+        if step is not None:
+            self.run(step)
+
+    def on_client_writable(self, writable: bool) -> None:
+        """A slow reader pauses the other side's reads."""
+        if self.upstream is not None:
+            if writable:
+                self.upstream.resume()
+            else:
+                self.upstream.pause()
+
+    def client_gone(self) -> None:
+        """Nobody listens any more: the cluster is told by the end of its connection."""
+        if self.tunnel is not None and not self.over:
+            self.tunnel.client_ended()
+        if not self.over:
+            self._drop_upstream()
+            self._end("aborted")
+
+    # ------------------------------------------------------------------ ends
+
+    def refuse(self, refusal: Refusal) -> None:
+        """The one door for failures: recorded, told in a Status where an answer is still possible, else by a cut."""
+        if self.over:
+            return
+        record = self._begin_record()
+        if self._answering:
+            log.warning("%s: %s; the answer is cut", self.audit_id, refusal.message)
+            self._end("cut")
+            self.client.abort()
+            return
+        record.verdict(refusal.rule or "", "deny" if refusal.code == 403 else "refused", refusal.message)
+        session = record.session.id if self.principal is not None else None
+        close = not self._request_whole or bool(self.request.upgrade)
+        for event in refusal_events(refusal, self.request, self.audit_id, session, close=close):
+            self.client.send(event)
+            if type(event) is Response:
+                record.response(event.status, event.headers)
+            elif type(event) is Body:
+                record.response_body(event.data)
+        self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed")
+
+    def cut(self, why: str) -> None:
+        """End a running stream: by a failure Status where its protocol has room for one (threats H, kubernetes-wire 9.15)."""
+        if self.over:
+            return
+        if self.tunnel is not None:
+            self.tunnel.end(why)
+        else:
+            self._drop_upstream()
+            self.refuse(Refusal(503, "ServiceUnavailable", why))
+        self.client.flush()
+
+    def finish(self, outcome: str) -> None:
+        """The exchange is complete; the client's connection may take the next."""
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.release()
+        self._end(outcome)
+        self.client.finished(self)
+
+    def _end(self, outcome: str) -> None:
+        self.over = True
+        if self.record_of is not None:
+            self.record_of.end(outcome)
+
+    def _drop_upstream(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abort()
+
+    def _begin_record(self) -> Record:
+        """What was asked goes to the record, in the principal's session or among the day's attempts."""
+        if self.record_of is None:
+            request = self.request
+            self.record_of = self.worker.begin_record(self.principal, self.far, self.client, request)
+            self.record_of.request(
+                request.method,
+                recorded_text(request.target, self.token),
+                recorded_headers(request.headers, self.token),
+                self.act,
+                self.audit_id,
+            )
+        return self.record_of
+
+    @staticmethod
+    def _raise(refusal: Refusal) -> Step | None:
+        raise refusal
+
+
+def _too_large() -> Refusal:
+    return Refusal(413, "RequestEntityTooLarge", f"the request body is larger than {LARGEST_BODY // 1024 // 1024} MiB")
+
+
+def _unrecordable() -> Refusal:
+    return Refusal(503, "ServiceUnavailable", "this call cannot be recorded, so it does not pass")
+
+
+def _bad_answer(error: Exception | None) -> Refusal:
+    why = str(error) if isinstance(error, PeerError) else "it closed the connection"
+    return Refusal(502, "BadGateway", f"no whole answer from the cluster: {why}; the call may have been carried out")

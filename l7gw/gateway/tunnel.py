@@ -1,0 +1,112 @@
+"""A tunnel: what an exchange becomes after its 101. Two legs of one protocol, one channel vocabulary for the record.
+
+    client  <->  leg  <->  events, judged and recorded  <->  leg  <->  cluster
+
+A leg turns bytes into events and back: WebSocket messages, SPDY frames, or SPDY frames inside WebSocket messages. Nothing
+is translated: the cluster gets the protocol that the client chose. A half-closed direction stays half-closed. An end that
+the protocol does not show to be one is never passed on as such: the client gets a failure Status first, because a bare cut
+of SPDY, or a Close 1000 alone, looks like success to kubectl (kubernetes-wire section 9, 15).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from l7gw.kube.status import failure
+from l7gw.wire.errors import PeerError
+
+if TYPE_CHECKING:
+    from l7gw.gateway.exchange import Exchange
+
+log = logging.getLogger(__name__)
+
+
+class Tunnel:
+    """What both kinds share: who is at the ends, and how it ends."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        assert exchange.record_of is not None and exchange.upstream is not None
+        self._exchange = exchange
+        self._client = exchange.client
+        self._cluster = exchange.upstream
+        self._record = exchange.record_of
+        self._over = False
+
+    def from_client(self, data: bytes) -> None:
+        if self._over:
+            return
+        try:
+            self._up(data)
+        except PeerError as error:
+            log.info("%s: the client broke the protocol of its stream: %s", self._exchange.audit_id, error)
+            self.end(f"the stream is not what its protocol allows: {error}")
+            return
+        self._flush()
+        if self._record.session.backlogged:
+            self._client.read(False)
+            self._exchange.worker.when_drained(self._exchange)
+
+    def from_cluster(self, data: bytes) -> None:
+        if self._over:
+            return
+        try:
+            self._down(data)
+        except PeerError as error:
+            log.warning("%s: the cluster broke the protocol of a stream: %s", self._exchange.audit_id, error)
+            self.end(f"the cluster's stream is not what its protocol allows: {error}", "cut")
+            return
+        self._flush()
+
+    def cluster_ended(self) -> None:
+        """The cluster's connection ended. Whether the stream did, its framing tells."""
+        if self._over:
+            return
+        if self._complete():
+            self._finish("complete")
+        else:
+            self.end("the cluster ended the connection before the stream was complete", "cut")
+
+    cluster_lost = cluster_ended
+
+    def client_ended(self) -> None:
+        """The client is gone; the cluster hears it at once, so that nothing runs for nobody."""
+        if not self._over:
+            self._over = True
+            self._cluster.write(self._goodbye())
+            self._cluster.close()
+            self._exchange.ended("complete" if self._complete() else "aborted")
+
+    def end(self, why: str, outcome: str = "cut") -> None:
+        """End the stream for a reason of our own, so that the client cannot take it for success."""
+        if self._over:
+            return
+        self._client.write(self._failure(failure(why)))
+        self._cluster.write(self._goodbye())
+        self._finish(outcome)
+
+    def _finish(self, outcome: str) -> None:
+        self._over = True
+        self._cluster.close()
+        self._exchange.ended(outcome)
+        self._client.linger()
+
+    # -- what the kinds say
+
+    def _up(self, data: bytes) -> None:
+        raise AssertionError
+
+    def _down(self, data: bytes) -> None:
+        raise AssertionError
+
+    def _flush(self) -> None:
+        raise AssertionError
+
+    def _complete(self) -> bool:
+        raise AssertionError
+
+    def _failure(self, status: bytes) -> bytes:
+        raise AssertionError
+
+    def _goodbye(self) -> bytes:
+        raise AssertionError

@@ -1,0 +1,176 @@
+"""Exec, attach and port-forward over SPDY/3.1, plain or inside WebSocket messages: a stream a channel."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from l7gw.gateway.tunnel import Tunnel
+from l7gw.kube.channels import SpdyChannels
+from l7gw.wire import websocket
+from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
+
+if TYPE_CHECKING:
+    from l7gw.gateway.exchange import Exchange
+
+LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubectl's own writes are
+REFUSED_STREAM = 3  # SPDY/3.1 section 2.6.3
+CANCEL = 5
+RELAYED = (SynReply, HeadersFrame, Ping)  # SETTINGS and WINDOW_UPDATE are each leg's own affair: spdystream ignores both
+
+
+class Leg(Protocol):
+    """One side of the tunnel."""
+
+    def receive(self, data: bytes) -> list[SpdyEvent]: ...
+
+    def send(self, event: SpdyEvent) -> None: ...
+
+    def take(self) -> bytes: ...
+
+
+class SpdyInWebSocket:
+    """A leg whose SPDY bytes travel as binary messages; their boundaries mean nothing (kubernetes-wire section 5.3)."""
+
+    def __init__(self, role: Literal["client", "server"]) -> None:
+        self._outer = websocket.Connection(role)
+        self._inner = Connection(role)
+        self.closed = False
+
+    def receive(self, data: bytes) -> list[SpdyEvent]:
+        events: list[SpdyEvent] = []
+        for event in self._outer.receive(data):
+            if type(event) is websocket.Message:
+                events += self._inner.receive(event.data)
+            elif type(event) is websocket.Close:
+                self.closed = True
+        return events
+
+    def send(self, event: SpdyEvent) -> None:
+        self._inner.send(event)
+
+    def take(self) -> bytes:
+        data = self._inner.take()
+        if not self.closed:
+            for start in range(0, len(data), LARGEST_MESSAGE):
+                self._outer.send(websocket.Message(data[start : start + LARGEST_MESSAGE], False))
+        return self._outer.take()
+
+    def close(self) -> None:
+        if not self.closed:
+            self.take_into_outer()
+            self._outer.send(websocket.Close(1000, ""))
+            self.closed = True
+
+    def take_into_outer(self) -> None:
+        data = self._inner.take()
+        if data:
+            self._outer.send(websocket.Message(data, False))
+
+
+class SpdyTunnel(Tunnel):
+    """Streams keep their ids: the client opens all of them, and they go up in the order in which they came."""
+
+    def __init__(self, exchange: Exchange, channels: SpdyChannels, client_leg: Leg, cluster_leg: Leg) -> None:
+        super().__init__(exchange)
+        self._channels = channels
+        self._client_leg = client_leg
+        self._cluster_leg = cluster_leg
+        self._held: deque[SpdyEvent] | None = None  # what came behind a stream's opening while that goes to the disk
+
+    # -- from the client
+
+    def _up(self, data: bytes) -> None:
+        for event in self._client_leg.receive(data):
+            if self._held is not None:
+                self._held.append(event)
+            else:
+                self._relay_up(event)
+
+    def _relay_up(self, event: SpdyEvent) -> None:
+        kind = type(event)
+        if kind is Data:
+            assert isinstance(event, Data)
+            frame = self._channels.frame(event.stream, True, event.data, event.final)
+            if frame is not None:
+                self._record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
+                self._cluster_leg.send(event)
+        elif kind is SynStream:
+            assert isinstance(event, SynStream)
+            self._open(event)
+        elif kind is Reset:
+            assert isinstance(event, Reset)
+            self._channels.reset(event.stream)
+            self._cluster_leg.send(event)
+        elif kind is GoAway or kind in RELAYED:
+            self._cluster_leg.send(event)
+
+    def _open(self, event: SynStream) -> None:
+        """A stream opened inside the tunnel is an act of its own: a forwarded connection is judged, and on the disk, before
+        the cluster hears of it."""
+        opened = self._channels.opened(event.stream, event.headers)
+        self._record.frame(opened.channel, True, opened.stream, b"", event.final)
+        if opened.port is None:
+            self._cluster_leg.send(event)
+            return
+        if not self._exchange.may_forward(opened.port):
+            self._client_leg.send(Reset(event.stream, REFUSED_STREAM))
+            self._channels.reset(event.stream)
+            return
+        self._held = deque((event,))
+        self._client.read(False)
+        self._record.durable(self._opened)
+
+    def _opened(self, error: Exception | None) -> None:
+        held, self._held = self._held, None
+        if self._over or held is None:
+            return
+        if error is not None:
+            self.end("this stream cannot be recorded, so it does not pass")
+            return
+        self._cluster_leg.send(held.popleft())
+        self._client.read(True)
+        while held:
+            if self._held is not None:  # another stream's opening now waits
+                self._held.extend(held)
+                break
+            self._relay_up(held.popleft())
+        self._flush()
+
+    # -- from the cluster
+
+    def _down(self, data: bytes) -> None:
+        for event in self._cluster_leg.receive(data):
+            kind = type(event)
+            if kind is Data:
+                assert isinstance(event, Data)
+                frame = self._channels.frame(event.stream, False, event.data, event.final)
+                if frame is not None:
+                    self._record.frame(frame.channel, False, frame.stream, frame.data, frame.final)
+                    self._client_leg.send(event)
+            elif kind is Reset:
+                assert isinstance(event, Reset)
+                self._channels.reset(event.stream)
+                self._client_leg.send(event)
+            elif kind in RELAYED:
+                self._client_leg.send(event)
+
+    # -- ends
+
+    def _flush(self) -> None:
+        self._cluster.write(self._cluster_leg.take())
+        self._client.write(self._client_leg.take())
+
+    def _complete(self) -> bool:
+        return self._channels.complete
+
+    def _failure(self, status: bytes) -> bytes:
+        for event in self._channels.failure_frames(status):
+            self._client_leg.send(event)
+        return self._client_leg.take()
+
+    def _goodbye(self) -> bytes:
+        for stream in self._channels.live:
+            self._cluster_leg.send(Reset(stream, CANCEL))
+        self._cluster_leg.send(GoAway(0, 0))
+        return self._cluster_leg.take()

@@ -1,0 +1,71 @@
+"""Exec and attach over WebSocket (v4 and v5.channel.k8s.io), and the port-forward of older clients: a byte of channel, then data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l7gw.gateway.tunnel import Tunnel
+from l7gw.kube.channels import WebSocketChannels, failure_messages
+from l7gw.wire.websocket import Close, Connection, Message
+
+if TYPE_CHECKING:
+    from l7gw.gateway.exchange import Exchange
+
+GOING_AWAY = 1001  # RFC 6455 section 7.4.1
+
+
+class WebSocketTunnel(Tunnel):
+    """Each leg answers its own pings: a slow reader on one side must not look dead on the other (kubernetes-wire 9.18)."""
+
+    def __init__(self, exchange: Exchange, channels: WebSocketChannels) -> None:
+        super().__init__(exchange)
+        self._client_leg = Connection("server")
+        self._cluster_leg = Connection("client")
+        self._channels = channels
+        self._closed_by_cluster = False
+        self._closed_by_client = False
+
+    def _up(self, data: bytes) -> None:
+        record, translate, send = self._record, self._channels.up, self._cluster_leg.send
+        for event in self._client_leg.receive(data):
+            kind = type(event)
+            if kind is Message:
+                frame = translate(event)  # type: ignore[arg-type]
+                record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
+                if not self._closed_by_client:
+                    send(event)
+            elif kind is Close and not self._closed_by_client:
+                self._closed_by_client = True
+                send(event)
+
+    def _down(self, data: bytes) -> None:
+        record, translate, send = self._record, self._channels.down, self._client_leg.send
+        for event in self._cluster_leg.receive(data):
+            kind = type(event)
+            if kind is Message:
+                frame = translate(event)  # type: ignore[arg-type]
+                record.frame(frame.channel, False, frame.stream, frame.data, frame.final)
+                send(event)
+            elif kind is Close:
+                self._closed_by_cluster = True
+                send(event)
+                self._flush()
+                self._finish("complete")
+                return
+
+    def _flush(self) -> None:
+        self._cluster.write(self._cluster_leg.take())
+        self._client.write(self._client_leg.take())
+
+    def _complete(self) -> bool:
+        return self._closed_by_cluster or self._closed_by_client
+
+    def _failure(self, status: bytes) -> bytes:
+        for event in failure_messages(status):
+            self._client_leg.send(event)
+        return self._client_leg.take()
+
+    def _goodbye(self) -> bytes:
+        if not self._closed_by_client and not self._closed_by_cluster:
+            self._cluster_leg.send(Close(GOING_AWAY, ""))
+        return self._cluster_leg.take()

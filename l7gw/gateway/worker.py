@@ -1,0 +1,190 @@
+"""A worker: everything that the calls of one process share, the second's tick, and the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from l7gw.clock import Clock
+from l7gw.cluster.endpoint import Endpoint, Stamp
+from l7gw.cluster.pool import Pool
+from l7gw.config.settings import Cluster, Settings
+from l7gw.errors import ConfigurationError, Refusal
+from l7gw.gateway.downstream import Downstream
+from l7gw.gateway.routing import Routes
+from l7gw.gateway.tls import Listening
+from l7gw.identity.chain import IdentityChain
+from l7gw.kube.act import Act
+from l7gw.policy.judge import Policy
+from l7gw.recording.recorder import Exchange as Record
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.redact import recorded_headers
+
+if TYPE_CHECKING:
+    from l7gw.gateway.exchange import Exchange
+    from l7gw.identity.principal import Principal
+    from l7gw.wire.events import Request
+
+log = logging.getLogger(__name__)
+
+SHORT_CALLS = 30.0  # seconds that a drain gives to short calls
+STREAMS = 60.0  # and to streams, from the same start
+REJUDGE_EVERY = 30.0  # seconds between two looks at a running stream (threats F6, D17: within 60)
+DESCRIPTORS_FOR_CLIENTS = 0.4  # of the limit: each client may need a connection to the cluster too, and 20 % stay in reserve
+CHANGES = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
+
+
+class FarSide:
+    """One cluster as the data path uses it."""
+
+    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+        self.name = cluster.name
+        self.hosts = cluster.hosts
+        self.endpoint = Endpoint(cluster)
+        self.pool = Pool(self.endpoint, clock)
+
+
+class Worker:
+    """One process's share of the work. `configure` may be called again: running calls keep what they began with."""
+
+    def __init__(self, settings: Settings, recorder: Recorder, clock: Clock) -> None:
+        self.clock = clock
+        self.recorder = recorder
+        self.draining = False
+        self._clients: set[Downstream] = set()
+        self._slowed: set[Exchange] = set()
+        self._most_clients = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * DESCRIPTORS_FOR_CLIENTS)
+        self._next_rejudging = 0.0
+        self._far: dict[str, FarSide] = {}
+        self.configure(settings)
+        recorder.on_failure(self._recording_failed)
+        recorder.on_drained(self._drained)
+
+    def configure(self, settings: Settings) -> None:
+        """Take a configuration into force, whole or not at all. Raises ConfigurationError, OSError or ssl.SSLError."""
+        policy = Policy.load(settings.policy)
+        listening = Listening(settings)
+        far = {name: FarSide(cluster, self.clock) for name, cluster in settings.clusters.items()}
+        identity = IdentityChain(settings.identity, self.clock)
+        self.settings = settings
+        self.policy = policy
+        self._policy_file = Stamp(settings.policy)
+        self.listening = listening
+        self.identity = identity
+        for former in self._far.values():
+            former.pool.retire()
+        self._far = far
+        self.routes = Routes(list(far.values()))
+        self._durable = settings.recording.durable
+
+    # ------------------------------------------------------------------ connections
+
+    def client(self) -> Downstream:
+        """The protocol of a new connection, for the listener."""
+        return Downstream(self)
+
+    def admit(self, client: Downstream) -> bool:
+        """False where one connection more would leave none for the clusters and the journal (threats I3)."""
+        if len(self._clients) >= self._most_clients:
+            log.error("connection from %s refused: %d are open, the limit of descriptors is near", client.address, len(self._clients))
+            return False
+        self._clients.add(client)
+        return True
+
+    def dismiss(self, client: Downstream) -> None:
+        self._clients.discard(client)
+
+    # ------------------------------------------------------------------ recording
+
+    def waits_for_disk(self, act: Act) -> bool:
+        """Whether the call must be on the disk before its first byte goes upstream."""
+        if self._durable == "writes":
+            return not act.effects.isdisjoint(CHANGES)
+        return self._durable == "all"
+
+    def begin_record(self, principal: Principal | None, far: FarSide | None, client: Downstream, request: Request) -> Record:
+        """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
+        headers = dict(request.headers)
+        run = headers.get("kubectl-session", "")
+        if len(run) != 36 or not run.isascii() or not run.replace("-", "").isalnum():
+            run = client.run_id = client.run_id or str(uuid.uuid4())
+        cluster = far.name if far is not None else ""
+        if principal is None:
+            session = self.recorder.attempts(cluster)
+        else:
+            session = self.recorder.session(principal, cluster)
+        return session.begin(run, headers.get("user-agent", ""), headers.get("kubectl-command", ""))
+
+    def record_attempt(self, client: Downstream, refusal: Refusal) -> None:
+        """Bytes that were no request: who knocked, and why it was refused. Never the bytes themselves."""
+        host = self.routes.of_host(client.server_name)
+        record = self.recorder.attempts(host.name if host else "").begin("", "", "")
+        record.request("", "", recorded_headers((), None), None, "")
+        record.verdict("", "refused", f"from {client.address}: {refusal.message}")
+        record.end("refused")
+
+    def when_drained(self, exchange: Exchange) -> None:
+        self._slowed.add(exchange)
+
+    def _drained(self) -> None:
+        slowed, self._slowed = self._slowed, set()
+        for exchange in slowed:
+            exchange.disk_caught_up()
+
+    def _recording_failed(self) -> None:
+        """What cannot be recorded does not pass: running streams end now, new calls are refused by `route`."""
+        for client in list(self._clients):
+            if client.exchange is not None:
+                client.exchange.cut("recording has failed, and nothing passes unrecorded")
+
+    # ------------------------------------------------------------------ time
+
+    def tick(self) -> None:
+        """Once a second."""
+        now = self.clock.monotonic()
+        for client in list(self._clients):
+            client.tick(now)
+        for far in self._far.values():
+            far.pool.tick()
+        self.listening.refresh()
+        self._reload_policy()
+        if now >= self._next_rejudging:
+            self._next_rejudging = now + REJUDGE_EVERY
+            for client in list(self._clients):
+                if client.exchange is not None:
+                    client.exchange.rejudge()
+
+    def _reload_policy(self) -> None:
+        if not self._policy_file.changed():
+            return
+        try:
+            self.policy = Policy.load(self.settings.policy)
+            log.info("policy read again: %s", self.settings.policy)
+            self._next_rejudging = 0.0
+        except ConfigurationError as error:
+            log.error("the changed policy is not used, the former stays in force:\n%s", error)
+
+    async def drain(self, accepted_no_more: Callable[[], None]) -> None:
+        """Accept no more, let short calls and streams end in their time, then end what is left with a failure Status."""
+        self.draining = True
+        accepted_no_more()
+        began = self.clock.monotonic()
+        while self._clients:
+            waited = self.clock.monotonic() - began
+            for client in list(self._clients):
+                exchange = client.exchange
+                if exchange is None:
+                    client.close()
+                elif waited >= (STREAMS if exchange.is_stream else SHORT_CALLS):
+                    client.stop("the gateway is being restarted; run the command again")
+            if waited >= STREAMS + 5.0:
+                break
+            await asyncio.sleep(0.05)
+        for client in list(self._clients):
+            client.abort()
+        for far in self._far.values():
+            far.pool.close()

@@ -1,0 +1,145 @@
+"""`l7gw serve`: sockets, signals and the one worker of this version, in one process.
+
+The worker knows nothing of sockets, signals or systemd: what starts and replaces workers in processes of their own takes
+this file's place and leaves theirs alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from l7gw.clock import SystemClock
+from l7gw.config.settings import Settings, load
+from l7gw.errors import ConfigurationError
+from l7gw.gateway.worker import Worker
+from l7gw.recording.recorder import Recorder
+
+log = logging.getLogger(__name__)
+
+HANDSHAKE_WITHIN = 10.0  # seconds (threats I1)
+SHUTDOWN_WITHIN = 5.0  # seconds for close_notify; the loop's default of 30 lets silent clients linger
+BACKLOG = 1024
+
+
+def serve(config: Path, ready: Callable[[list[str]], None]) -> None:
+    """Run the gateway until SIGTERM or SIGINT. `ready` is told the addresses that are listened on.
+
+    Raises ConfigurationError, and OSError where an address or the state cannot be used.
+    """
+    settings = load(config)
+    uvloop.run(_Server(config, settings, ready).run())
+
+
+class _Server:
+    def __init__(self, config: Path, settings: Settings, ready: Callable[[list[str]], None]) -> None:
+        self._config = config
+        self._settings = settings
+        self._ready = ready
+        self._ending = asyncio.Event()
+        self._listeners: list[asyncio.Server] = []
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        recording = self._settings.recording
+        recorder = Recorder(
+            self._settings.state, clock=SystemClock(), durable=recording.durable, reserve=recording.reserve, loop=loop
+        )
+        recorder.open()
+        try:
+            worker = Worker(self._settings, recorder, SystemClock())
+            await self._listen(worker)
+            self._handle_signals(worker)
+            gc.collect()
+            gc.freeze()  # what stands now stays: no collection looks at it again
+            self._tell(worker)
+            ticking = loop.create_task(_tick(worker))
+            await self._ending.wait()
+            log.info("ending: no more connections are accepted")
+            notify("STOPPING=1")
+            await worker.drain(self._close)
+            ticking.cancel()
+        finally:
+            self._close()
+            recorder.close()
+
+    async def _listen(self, worker: Worker) -> None:
+        loop = asyncio.get_running_loop()
+        for host, port in self._settings.listen:
+            self._listeners.append(
+                await loop.create_server(
+                    worker.client,
+                    host,
+                    port,
+                    ssl=worker.listening.context,
+                    backlog=BACKLOG,
+                    ssl_handshake_timeout=HANDSHAKE_WITHIN,
+                    ssl_shutdown_timeout=SHUTDOWN_WITHIN,
+                )
+            )
+
+    def _tell(self, worker: Worker) -> None:
+        addresses = []
+        for listener in self._listeners:
+            for sock in listener.sockets:
+                host, port = sock.getsockname()[:2]
+                addresses.append(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        self._ready(addresses)
+        notify("READY=1")
+
+    def _close(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+
+    def _handle_signals(self, worker: Worker) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, worker)
+
+    def _end(self) -> None:
+        if self._ending.is_set():
+            os._exit(1)  # the second signal ends at once; the journal's tail is left as it lies
+        self._ending.set()
+
+    def _reload(self, worker: Worker) -> None:
+        """Everything but `listen` and `state`; what is wrong leaves the old in force."""
+        notify("RELOADING=1")
+        try:
+            settings = load(self._config)
+            if settings.listen != self._settings.listen or settings.state != self._settings.state:
+                log.error("`listen` and `state` change only with a restart")
+            worker.configure(settings)
+            log.info("configuration read again")
+        except (ConfigurationError, OSError, ValueError) as error:
+            log.error("the changed configuration is not used, the former stays in force:\n%s", error)
+        notify("READY=1")
+
+
+async def _tick(worker: Worker) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        try:
+            worker.tick()
+        except Exception:
+            log.exception("the second's tick failed")
+
+
+def notify(state: str) -> None:
+    """Tell systemd, where it asked to be told (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.sendto(state.encode(), address)

@@ -1,0 +1,149 @@
+"""`l7gw serve` as a process of its own, in front of whatever cluster a test gives it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from l7gw.demo.pki import Authority
+
+L7GW = Path(sys.executable).parent / "l7gw"
+READY_WITHIN = 20.0  # seconds
+
+EVERYTHING = """
+rules:
+  - {name: all, effects: ["*"], verdict: allow}
+"""
+
+
+class Gateway:
+    """Started by `with`. `config` holds the keys of l7gw.yaml that are not listen, tls, state and policy."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], policy: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.state = folder / "state"
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        self.authority = Authority(folder / "pki", "gateway CA")
+        certificate, key = self.authority.server("server", "localhost", "127.0.0.1", *_hosts(config))
+        self.policy = folder / "policy.yaml"
+        self.policy.write_text(policy)
+        self.config = folder / "l7gw.yaml"
+        self._settings = {
+            "listen": "127.0.0.1:0",
+            "tls": {"certificate": str(certificate), "key": str(key)},
+            "state": str(self.state),
+            "policy": str(self.policy),
+            **config,
+        }
+        self.config.write_text(yaml.safe_dump(self._settings))
+        self.address = ""
+        self._log: list[str] = []
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Gateway:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self.process = process = subprocess.Popen(
+            [L7GW, "serve", "--config", self.config],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        threading.Thread(target=self._read_log, args=(process,), daemon=True).start()
+        timer = threading.Timer(READY_WITHIN, process.kill)
+        timer.start()
+        line = process.stdout.readline()
+        timer.cancel()
+        match = re.fullmatch(r"l7gw: ready on (\S+)\n", line)
+        if match is None:
+            process.wait()
+            raise AssertionError(f"the gateway did not start: {line!r}\n{self.log}")
+        self.address = match[1]
+
+    def _read_log(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            self._log.append(line)
+
+    @property
+    def log(self) -> str:
+        return "".join(self._log)
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGTERM)  # a second one ends at once
+                self.process.wait(10)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def kubeconfig(self, cluster: str, token: str | None = None, *, name: str = "kubeconfig", **user: Any) -> Path:
+        """A kubeconfig that differs from a direct one in `server:` and its CA only."""
+        authority = base64.b64encode(self.authority.certificate.read_bytes()).decode()
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "it",
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "clusters": [
+                {
+                    "name": "it",
+                    "cluster": {"server": f"https://{self.address}/{cluster}", "certificate-authority-data": authority},
+                }
+            ],
+            "users": [{"name": "it", "user": {"token": token, **user} if token else dict(user)}],
+        }
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(document))
+        return path
+
+    def l7gw(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run another command of l7gw on this gateway's configuration."""
+        command = [L7GW, arguments[0], "--config", self.config, *arguments[1:]]
+        if arguments[0] in ("sessions", "policy"):
+            command = [L7GW, arguments[0], arguments[1], "--config", self.config, *arguments[2:]]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, "NO_COLOR": "1"})
+        assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def sessions(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.l7gw("sessions", "list", "-o", "json").stdout)
+        return found
+
+    def events(self, session: str) -> list[dict[str, Any]]:
+        lines = self.l7gw("export", session, "--format", "jsonl").stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def _hosts(config: dict[str, Any]) -> list[str]:
+    return [host for cluster in config.get("clusters", {}).values() for host in cluster.get("hosts", [])]

@@ -1,0 +1,264 @@
+"""An issuer's public keys: found by discovery, kept fresh in the background, outages ridden out (threats F5, F14).
+
+Sources: OpenID Connect Discovery 1.0 section 4, RFC 7517 (JWK), RFC 7518 section 6, RFC 8037 (Ed25519).
+Nothing here runs on a timer. Whoever looks up a key asks `ready()` first; that starts a fetch when one is due:
+
+| the set is                                | `ready()`                                                     |
+|-------------------------------------------|---------------------------------------------------------------|
+| younger than REFRESH                      | true                                                          |
+| older, someone asked lately, or an outage | true, and a fetch runs in the background                      |
+| older than IDLE, nobody asked meanwhile   | false: a key may have been withdrawn since, so fetch first    |
+| never fetched, or older than STALE        | false; after a failure it is not asked again for RETRY_EMPTY  |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import PyJWTError
+
+from l7gw.clock import Clock
+from l7gw.identity.fetch import LARGEST_DOCUMENT, Fetch, FetchError, checked
+
+log = logging.getLogger(__name__)
+
+REFRESH = 300.0  # seconds between two fetches while somebody asks; a withdrawn key is refused that much later
+IDLE = 600.0  # seconds without a look after which a set is not trusted before it was fetched again
+STALE = 24 * 3600.0  # seconds that a set outlives its issuer; a night's outage, and no token lives longer (oidc.py)
+RETRY = 30.0  # seconds between two fetches that failures or unknown key ids bring about
+RETRY_EMPTY = 5.0  # the same with no key at all: nobody can log in, and one GET in five seconds harms no issuer
+FETCH_WITHIN = 10.0  # seconds for discovery and keys together
+MOST_KEYS = 100  # in a set; Google and Entra publish 2 to 10
+MOST_WAITERS = 1024  # calls that wait for one fetch; those beyond are refused at once
+LONGEST_KEY_ID = 128  # characters (threats F2)
+RSA_BITS = range(2048, 8192 + 1)  # RFC 7518 3.3: 2048 or larger; beyond 8192 one verification costs over a millisecond
+
+_RS256 = RSAAlgorithm(RSAAlgorithm.SHA256)
+_ES256 = ECAlgorithm(ECAlgorithm.SHA256, SECP256R1)
+_EDDSA = OKPAlgorithm()
+ALGORITHMS = ("RS256", "ES256", "EdDSA")  # pinned: `none`, HMAC and whatever is invented next are not in the list (threats F1)
+
+
+class Key:
+    """One public key and the one algorithm that it is for. `withdrawn` once the issuer has ceased to publish it."""
+
+    __slots__ = ("_algorithm", "_public", "algorithm", "id", "withdrawn")
+
+    def __init__(self, jwk: dict[str, Any]) -> None:
+        """Raises ValueError or PyJWTError for what is no public signature key of ours, with a reason that may be logged."""
+        self.withdrawn = False
+        self.id = jwk.get("kid", "")
+        if not isinstance(self.id, str) or len(self.id) > LONGEST_KEY_ID:
+            raise ValueError("its kid is no text or too long")
+        if "d" in jwk:
+            raise ValueError("its private half is published")
+        if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ("verify",)):
+            raise ValueError("it is not for signatures")
+        self._public: RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+        self._algorithm: RSAAlgorithm | ECAlgorithm | OKPAlgorithm
+        public: object
+        match jwk.get("kty"), jwk.get("crv"):
+            case "RSA", None:
+                public, self._algorithm, self.algorithm = RSAAlgorithm.from_jwk(jwk), _RS256, "RS256"
+            case "EC", "P-256":
+                public, self._algorithm, self.algorithm = ECAlgorithm.from_jwk(jwk), _ES256, "ES256"
+            case "OKP", "Ed25519":
+                public, self._algorithm, self.algorithm = OKPAlgorithm.from_jwk(jwk), _EDDSA, "EdDSA"
+            case _:
+                raise ValueError("it is of another type or curve")
+        if jwk.get("alg", self.algorithm) not in (self.algorithm, "Ed25519" if self.algorithm == "EdDSA" else None):
+            raise ValueError("it is for another algorithm")  # RFC 9864 names EdDSA on this curve Ed25519
+        if not isinstance(public, RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey):
+            raise ValueError("it is no public key")
+        if isinstance(public, RSAPublicKey) and (public.key_size not in RSA_BITS or public.public_numbers().e >= 1 << 32):
+            raise ValueError("its modulus or exponent is out of bounds")
+        self._public = public
+
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Whether the key made this signature. One takes 18 us (RS256, 2048 bits), 63 us (ES256), 85 us (EdDSA)."""
+        return self._algorithm.verify(message, self._public, signature)  # type: ignore[arg-type]  # paired in __init__
+
+    def is_same(self, other: Key) -> bool:
+        return self.algorithm == other.algorithm and self._public == other._public
+
+
+class KeySet:
+    """The keys of one issuer. All calls come from the event loop's thread."""
+
+    def __init__(self, issuer: str, clock: Clock, fetch: Fetch) -> None:
+        self.issuer = issuer
+        self.failure = ""  # why the last fetch failed; empty after a good one
+        self.version = 0  # grows when the keys change
+        self._clock = clock
+        self._fetch = fetch
+        self._keys: dict[tuple[str, str], Key] = {}
+        self._fetched: float | None = None  # monotonic: the last good fetch ended
+        self._attempted = float("-inf")  # monotonic: the last fetch began
+        self._quiet_until = float("-inf")  # monotonic: until then `ready` is true without a further look
+        self._task: asyncio.Task[None] | None = None
+        self._waiters: list[Callable[[], None]] = []
+
+    # ------------------------------------------------------------------ asked for each token
+
+    def ready(self) -> bool:
+        """Whether the keys in hand may be used now; starts a fetch where one is due. False: `wait`, or refuse."""
+        now = self._clock.monotonic()
+        if now < self._quiet_until:
+            return True
+        if self._fetched is None or now - self._fetched >= STALE:
+            self._withdraw_all()
+            if now - self._attempted >= RETRY_EMPTY:
+                self._start(now)
+            return False
+        age = now - self._fetched
+        if age < REFRESH:
+            self._quiet_until = self._fetched + REFRESH
+            return True
+        if now - self._attempted >= RETRY:
+            idle = age >= IDLE and not self.failure
+            self._start(now)
+            return not idle
+        return not self.fetching or bool(self.failure) or age < IDLE
+
+    def find(self, key_id: str | None, algorithm: str) -> Key | None:
+        """The published key of exactly this id and algorithm. Without an id: the only one of the algorithm, if it is alone."""
+        if key_id is not None:
+            return self._keys.get((key_id, algorithm))
+        fitting = [key for key in self._keys.values() if key.algorithm == algorithm]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def seek(self) -> bool:
+        """A key id is unknown: whether a fetch runs now that may bring it. Starts one at most every RETRY, come what may."""
+        now = self._clock.monotonic()
+        if not self.fetching and now - self._attempted >= RETRY:
+            self._start(now)
+        return self.fetching
+
+    @property
+    def fetching(self) -> bool:
+        return self._task is not None
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a set at all that is not too old."""
+        return self._fetched is not None and self._clock.monotonic() - self._fetched < STALE
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last good fetch; None: never."""
+        return None if self._fetched is None else self._clock.monotonic() - self._fetched
+
+    def wait(self, callback: Callable[[], None]) -> bool:
+        """Call back once when the running fetch has ended, well or not. False: too many wait already."""
+        if len(self._waiters) >= MOST_WAITERS:
+            return False
+        self._waiters.append(callback)
+        return True
+
+    # ------------------------------------------------------------------ fetching
+
+    def prefetch(self) -> None:
+        """Fetch now if nothing was fetched yet, so that the first call need not wait."""
+        if self._fetched is None and not self.fetching:
+            self._start(self._clock.monotonic())
+
+    def _start(self, now: float) -> None:
+        if self._task is None:
+            self._attempted = now
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"keys of {self.issuer}")
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_WITHIN):
+                keys = await self._download()
+        except asyncio.CancelledError:
+            self._failed("the fetch was stopped")
+            raise
+        except TimeoutError:
+            self._failed(f"no answer within {FETCH_WITHIN:g} s")
+        except Exception as error:  # whatever it was: the waiters must hear of it
+            self._failed(f"{type(error).__name__}: {error}"[:500])
+        else:
+            self._succeeded(keys)
+        finally:
+            self._task = None
+            waiters, self._waiters = self._waiters, []
+            for callback in waiters:
+                try:
+                    callback()
+                except Exception:  # one call's fault is not its neighbours'
+                    log.exception("a call that waited for the keys of %s failed", self.issuer)
+
+    async def _download(self) -> dict[tuple[str, str], Key]:
+        where = self.issuer.removesuffix("/") + "/.well-known/openid-configuration"  # Discovery 1.0 4.1
+        document = _object(await self._fetch(checked(where)))
+        if document.get("issuer") != self.issuer:  # Discovery 1.0 4.3: MUST be identical
+            raise FetchError(f"{where} speaks for another issuer; the configured one must be identical, slashes included")
+        return self._read(_object(await self._fetch(checked(document.get("jwks_uri")))))
+
+    def _read(self, document: dict[str, Any]) -> dict[tuple[str, str], Key]:
+        entries = document.get("keys")
+        if not isinstance(entries, list) or len(entries) > MOST_KEYS:
+            raise FetchError(f"the key set has no list of at most {MOST_KEYS} keys")
+        keys: dict[tuple[str, str], Key] = {}
+        for entry in entries:
+            try:
+                if not isinstance(entry, dict):
+                    raise ValueError("it is no object")
+                key = Key(entry)
+            except (ValueError, TypeError, KeyError, PyJWTError) as error:  # RFC 7517 5: ignore what is not understood
+                log.debug("a key of %s is left out: %s", self.issuer, error)
+            else:
+                keys.setdefault((key.id, key.algorithm), key)
+        return keys
+
+    def _succeeded(self, keys: dict[tuple[str, str], Key]) -> None:
+        if self.failure:
+            log.info("the keys of %s are reachable again", self.issuer)
+        self.failure = ""
+        self._fetched = self._clock.monotonic()
+        self._quiet_until = self._fetched + REFRESH
+        changed = len(keys) != len(self._keys)
+        for place, former in self._keys.items():
+            latter = keys.get(place)
+            if latter is not None and latter.is_same(former):
+                keys[place] = former  # tokens verified with it stay verified
+            else:
+                former.withdrawn = changed = True
+        self._keys = keys
+        if changed:
+            self.version += 1
+            log.info("%s now publishes %d usable keys", self.issuer, len(keys))
+
+    def _failed(self, why: str) -> None:
+        if not self.failure:  # once an outage, not once an attempt
+            log.warning("the keys of %s cannot be fetched, those known stay good for %g h: %s", self.issuer, STALE / 3600, why)
+        self.failure = why
+        self._attempted = self._clock.monotonic()  # the pause after a failure begins with its end
+
+    def _withdraw_all(self) -> None:
+        if self._keys:
+            for key in self._keys.values():
+                key.withdrawn = True
+            self._keys = {}
+            self.version += 1
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    if len(body) > LARGEST_DOCUMENT:
+        raise FetchError(f"the answer has more than {LARGEST_DOCUMENT} bytes")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise FetchError("the answer is no JSON") from error
+    if not isinstance(document, dict):
+        raise FetchError("the answer is no JSON object")
+    return document

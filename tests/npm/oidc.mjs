@@ -1,0 +1,94 @@
+// npm's oidc-provider over https on loopback: node oidc.mjs NODE_MODULES CERTIFICATE KEY
+// Commands are JSON arrays, one a line on stdin, each answered by one line of JSON on stdout. The end of stdin ends it.
+//   ["rotate", keep]  new keys, published beside the former ones (keep: true) or instead of them
+//   ["mode", "up" | "down" | "hang"]  down: nothing listens; hang: requests are taken and never answered
+// The first line on stdout is the issuer. Tokens: client_credentials at /token with `resource`, and in `person` a JSON object
+// {audience, algorithm, lasting, claims}; claims go into the JWT access token as they are.
+
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { generateKeyPairSync } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+
+const [modules, certificate, key] = process.argv.slice(2);
+const { Provider } = await import(pathToFileURL(`${modules}/oidc-provider/lib/index.js`));
+
+let generation = 0;
+
+function newKeys() {
+  generation += 1;
+  const made = [
+    ['RS256', generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['ES256', generateKeyPairSync('ec', { namedCurve: 'P-256' })],
+    ['EdDSA', generateKeyPairSync('ed25519')],
+  ];
+  return made.map(([alg, pair]) => ({ ...pair.privateKey.export({ format: 'jwk' }), alg, use: 'sig', kid: `${alg}-${generation}` }));
+}
+
+const personOf = (ctx) => JSON.parse(ctx.oidc.body?.person ?? '{}');
+
+function newProvider(issuer, keys) {
+  return new Provider(issuer, {
+    jwks: { keys },
+    clients: [{
+      client_id: 'l7gw-tests', client_secret: 'of-no-use-elsewhere', token_endpoint_auth_method: 'client_secret_post',
+      grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
+    }],
+    cookies: { keys: ['of-no-use-elsewhere'] },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo(ctx) {
+          const { audience = 'l7gw', algorithm = 'RS256', lasting = 3600 } = personOf(ctx);
+          return { audience, scope: '', accessTokenFormat: 'jwt', accessTokenTTL: lasting, jwt: { sign: { alg: algorithm } } };
+        },
+      },
+    },
+    formats: {
+      customizers: { jwt(ctx, token, jwt) { Object.assign(jwt.payload, personOf(ctx).claims); } },
+    },
+  });
+}
+
+let keys = newKeys();
+let answer;
+const server = createServer(
+  { cert: readFileSync(certificate), key: readFileSync(key) },
+  (request, response) => answer?.(request, response),
+);
+const listen = (port) => new Promise((resolve) => { server.listen(port, '127.0.0.1', resolve); });
+await listen(0);
+const { port } = server.address();
+const issuer = `https://127.0.0.1:${port}`;
+let provider = newProvider(issuer, keys).callback();
+answer = provider;
+
+const commands = {
+  rotate(keep) {
+    // the new ones first: oidc-provider signs with the first that fits
+    keys = keep ? [...newKeys(), ...keys] : newKeys();
+    provider = newProvider(issuer, keys).callback();
+    if (answer) answer = provider;
+  },
+  async mode(wanted) {
+    answer = wanted === 'hang' ? undefined : provider;
+    if (wanted === 'down') {
+      const closed = new Promise((resolve) => { server.close(resolve); });
+      server.closeAllConnections();
+      await closed;
+    } else if (!server.listening) {
+      await listen(port);
+    }
+  },
+};
+
+console.log(JSON.stringify(issuer));
+for await (const line of createInterface({ input: process.stdin })) {
+  const [command, ...given] = JSON.parse(line);
+  await commands[command](...given);
+  console.log(JSON.stringify('done'));
+}
+process.exit(0);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
@@ -12,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from l7gw.config.settings import KindRule, OidcIssuer
 
 from l7gw.clock import ManualClock
+from l7gw.errors import Refusal
+from l7gw.identity.chain import IdentityChain, Pending
+from l7gw.identity.principal import Principal
 
 ISSUER = "https://idp.example.com"
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -123,3 +127,26 @@ def entry(issuer: str = ISSUER, **changed: Any) -> OidcIssuer:
         "end_with_credential": False,
     }
     return OidcIssuer(**{**given, **changed})
+
+
+async def answer(chain: IdentityChain, token: str | None = None, certificate: bytes | None = None) -> Principal | Refusal:
+    """Ask as the gateway does, and wait where it says so."""
+    try:
+        who = chain.of(token, certificate, "192.0.2.1")
+    except Refusal as refusal:
+        return refusal
+    if not isinstance(who, Pending):
+        return who
+    later: asyncio.Future[Principal | Refusal] = asyncio.get_running_loop().create_future()
+    who.then(later.set_result)
+    return await later
+
+
+def ask(chain: IdentityChain, token: str | None = None, certificate: bytes | None = None) -> Principal | Refusal:
+    return asyncio.run(answer(chain, token, certificate))
+
+
+async def settled(chain: IdentityChain) -> None:
+    """Let every fetch that runs come to its end."""
+    while any(keys.fetching for keys in chain.key_sets):
+        await asyncio.sleep(0)

@@ -25,7 +25,7 @@ def read(der: bytes) -> x509.Certificate:
         raise refused(f"the client certificate is too large: more than {LARGEST_CERTIFICATE} bytes")
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise refused("the client certificate is malformed") from None
 
 
@@ -50,10 +50,13 @@ def check(certificate: x509.Certificate, now: float) -> float:
 
     Raises Refusal 401: expired, not yet valid.
     """
-    expires = certificate.not_valid_after_utc.timestamp()
+    try:
+        begins, expires = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    except ValueError:
+        raise refused("the client certificate is malformed") from None
     if now > expires:  # RFC 5280 4.1.2.5: inclusive
         raise refused("the client certificate is expired")
-    if now < certificate.not_valid_before_utc.timestamp():
+    if now < begins:
         raise refused("the client certificate is not yet valid")
     return expires
 

@@ -151,6 +151,11 @@ class IdentityChain:
         ways += ["a client certificate (`client-certificate` of the kubeconfig's user)"] if self._certificates else []
         return "send " + " or ".join(ways) if ways else "this gateway has no `identity` configured, so nobody can be let in"
 
+    def ends_with_credential(self, principal: Principal) -> bool:
+        """Whether a running stream ends at `principal.expires`: `end-with-credential` of one of its issuer's entries."""
+        issuer = self._issuers.get(principal.issuer)
+        return issuer is not None and any(entry.end_with_credential for entry in issuer.entries)
+
     # ------------------------------------------------------------------ what was proven before
 
     def _is_good(self, kept: _Kept) -> bool:

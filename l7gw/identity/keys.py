@@ -174,28 +174,29 @@ class KeySet:
         if self._task is None:
             self._attempted = now
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"keys of {self.issuer}")
+            self._task.add_done_callback(self._ended)
 
     async def _run(self) -> None:
         try:
             async with asyncio.timeout(FETCH_WITHIN):
                 keys = await self._download()
-        except asyncio.CancelledError:
-            self._failed("the fetch was stopped")
-            raise
         except TimeoutError:
             self._failed(f"no answer within {FETCH_WITHIN:g} s")
         except Exception as error:  # whatever it was: the waiters must hear of it
             self._failed(f"{type(error).__name__}: {error}"[:500])
         else:
             self._succeeded(keys)
-        finally:
-            self._task = None
-            waiters, self._waiters = self._waiters, []
-            for callback in waiters:
-                try:
-                    callback()
-                except Exception:  # one call's fault is not its neighbours'
-                    log.exception("a call that waited for the keys of %s failed", self.issuer)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if task.cancelled():  # the loop ends
+            self._failed("the fetch was stopped")
+        waiters, self._waiters = self._waiters, []
+        for callback in waiters:
+            try:
+                callback()
+            except Exception:  # one call's fault is not its neighbours'
+                log.exception("a call that waited for the keys of %s failed", self.issuer)
 
     async def _download(self) -> dict[tuple[str, str], Key]:
         where = self.issuer.removesuffix("/") + "/.well-known/openid-configuration"  # Discovery 1.0 4.1

@@ -11,6 +11,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
+console.log = console.info = console.error; // the provider's notices; stdout is for answers alone
+const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 const [modules, certificate, key] = process.argv.slice(2);
 const { Provider } = await import(pathToFileURL(`${modules}/oidc-provider/lib/index.js`));
 
@@ -85,10 +87,10 @@ const commands = {
   },
 };
 
-console.log(JSON.stringify(issuer));
+say(issuer);
 for await (const line of createInterface({ input: process.stdin })) {
   const [command, ...given] = JSON.parse(line);
   await commands[command](...given);
-  console.log(JSON.stringify('done'));
+  say('done');
 }
 process.exit(0);

@@ -1,0 +1,122 @@
+"""A client certificate names one person, or nobody."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from l7gw.config.settings import ClientCertificate, KindRule
+
+from l7gw.errors import Refusal
+from l7gw.identity import certificate as certificates
+from l7gw.identity.oidc import Proven
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+BEGINS = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+ENDS = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+CN, O, OU = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME  # noqa: E741
+
+
+def issue(*attributes: tuple[x509.ObjectIdentifier, str]) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(kind, value, _validate=False) for kind, value in attributes])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(x509.Name([]))
+        .public_key(KEY.public_key())
+        .serial_number(1)
+        .not_valid_before(BEGINS)
+        .not_valid_after(ENDS)
+        .sign(KEY, hashes.SHA256())
+    )
+
+
+def prove(certificate: x509.Certificate, kind: str = "human", prefix: str = "") -> Proven:
+    again = certificates.read(certificate.public_bytes(Encoding.DER))
+    return certificates.prove(again, ClientCertificate(Path("ca.crt"), KindRule(kind), prefix), ENDS.timestamp())
+
+
+def test_cn_is_the_user_and_o_are_the_groups_in_their_order() -> None:
+    who = prove(issue((O, "sre"), (CN, "lea"), (OU, "not a group"), (O, "engineers"), (O, "sre")))
+    assert who == Proven("lea", ("sre", "engineers"), "human", "client-certificate", "", ENDS.timestamp())
+
+
+def test_kind_and_prefix_are_the_entrys() -> None:
+    who = prove(issue((CN, "lea"), (O, "a,b")), kind="workload", prefix="cert:")
+    assert (who.user, who.groups, who.kind) == ("cert:lea", ("cert:a,b",), "workload")
+
+
+@pytest.mark.filterwarnings("ignore:Attribute's length")  # cryptography's about the certificate; ours is a refusal
+@pytest.mark.parametrize(
+    "attributes, said",
+    [
+        ((), "one CN"),
+        (((O, "sre"),), "one CN"),
+        (((CN, "lea"), (CN, "root")), "one CN"),
+        (((CN, ""),), "CN"),
+        (((CN, "lea\r\nImpersonate-Group: system:masters"),), "CN"),
+        (((CN, "lea\0root"),), "CN"),
+        (((CN, " lea"),), "CN"),
+        (((CN, "lea\u202e"),), "CN"),
+        (((CN, "a" * 257),), "CN"),
+        (((CN, "lea"), (O, "")), "group in"),
+        (((CN, "lea"), (O, "a\nb")), "group in"),
+        (((CN, "lea"), (O, " system:masters")), "group in"),
+        (((CN, "lea"), *((O, str(n)) for n in range(201))), "groups"),
+    ],
+)
+def test_a_subject_that_names_nobody_is_refused(attributes: tuple[tuple[x509.ObjectIdentifier, str], ...], said: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        prove(issue(*attributes))
+    assert refused.value.code == 401 and said in refused.value.message and "masters" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "now, said",
+    [
+        (BEGINS.timestamp() - 1, "not yet valid"),
+        (BEGINS.timestamp(), None),
+        (ENDS.timestamp(), None),
+        (ENDS.timestamp() + 1, "expired"),
+    ],
+)
+def test_a_certificate_holds_from_its_first_second_to_its_last(now: float, said: str | None) -> None:
+    certificate = issue((CN, "lea"))
+    if said is None:
+        assert certificates.check(certificate, now) == ENDS.timestamp()
+    else:
+        with pytest.raises(Refusal, match=said):
+            certificates.check(certificate, now)
+
+
+def test_every_cut_of_a_certificate_is_refused() -> None:
+    der = issue((CN, "lea")).public_bytes(Encoding.DER)
+    for size in range(len(der)):
+        with pytest.raises(Refusal, match="malformed"):
+            certificates.read(der[:size])
+    with pytest.raises(Refusal, match="malformed"):
+        certificates.read(der + b"\0")
+    with pytest.raises(Refusal, match="too large"):
+        certificates.read(bytes(64 * 1024 + 1))
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_every_flipped_byte_of_a_certificate_is_a_name_or_a_refusal() -> None:
+    der = issue((CN, "lea"), (O, "sre")).public_bytes(Encoding.DER)
+    entry = ClientCertificate(Path("ca.crt"), KindRule(), "")
+    for place in range(len(der)):
+        for flip in (0x01, 0x80, 0xFF):
+            changed = der[:place] + bytes([der[place] ^ flip]) + der[place + 1 :]
+            try:
+                certificate = certificates.read(changed)
+                who = certificates.prove(certificate, entry, certificates.check(certificate, BEGINS.timestamp()))
+            except Refusal as refused:
+                assert refused.code == 401
+            else:
+                assert who.user.isprintable() and who.user

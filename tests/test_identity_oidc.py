@@ -1,0 +1,466 @@
+"""A token proves its bearer, or is refused with a reason that names none of its bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from l7gw.config.settings import KindRule
+
+from l7gw.clock import ManualClock
+from l7gw.errors import Refusal
+from l7gw.identity import oidc
+from l7gw.identity.chain import IdentityChain
+from l7gw.identity.principal import Principal
+from tests.tokens import EC, ED, RSA, Issuer, answer, ask, b64, entry, settled, sign, unb64
+
+NOW = 1_700_000_000
+CANARY = "c4nary"
+GOOD_HEADER = {"alg": "RS256", "kid": "rsa", "typ": "JWT"}
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer(ManualClock(NOW))
+
+
+def chain(issuer: Issuer, **changed: Any) -> IdentityChain:
+    """One entry whose keys are known already."""
+    made = IdentityChain([entry(**changed)], issuer.clock, issuer.fetch)
+
+    async def fetch() -> None:
+        made.prefetch()
+        await settled(made)
+
+    asyncio.run(fetch())
+    return made
+
+
+def proven(issuer: Issuer, claims: dict[str, Any] | None = None, **changed: Any) -> Principal:
+    who = ask(chain(issuer, **changed), issuer.token(**(claims or {})))
+    assert isinstance(who, Principal), who
+    return who
+
+
+def refusal(issuer: Issuer, token: str, **changed: Any) -> str:
+    who = ask(chain(issuer, **changed), token)
+    assert isinstance(who, Refusal), f"let in: {who}"
+    assert (who.code, who.reason) == (401, "Unauthorized")
+    return who.message
+
+
+# ---------------------------------------------------------------------- what is let in
+
+
+@pytest.mark.parametrize("kid", ["rsa", "ec", "ed"])
+def test_each_allowed_algorithm_proves_a_person(issuer: Issuer, kid: str) -> None:
+    who = ask(chain(issuer), issuer.token(kid))
+    assert who == Principal("ann@example.com", ("engineers",), "human", issuer.url, "", "192.0.2.1", NOW + 3600)
+
+
+@pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt", ...])
+def test_token_types_of_identity_and_access_tokens_are_let_in(issuer: Issuer, typ: Any) -> None:
+    header = {k: v for k, v in {**GOOD_HEADER, "typ": typ}.items() if v is not ...}
+    assert isinstance(ask(chain(issuer), sign(header, issuer.claims())), Principal)
+
+
+def test_our_audience_in_a_list_of_one_is_let_in(issuer: Issuer) -> None:
+    assert proven(issuer, {"aud": ["l7gw"]}).user == "ann@example.com"
+
+
+def test_a_key_id_may_be_missing_where_one_key_alone_fits(issuer: Issuer) -> None:
+    assert isinstance(ask(chain(issuer), sign({"alg": "RS256"}, issuer.claims())), Principal)
+
+
+def test_a_signature_made_by_openssl_and_one_refused_by_it_are_judged_alike(issuer: Issuer) -> None:
+    token = issuer.token("ec")
+    signed, _, _ = token.rpartition(".")
+    low = EC.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))  # DER, which JWS does not use (RFC 7518 3.4)
+    assert "signature" in refusal(issuer, f"{signed}.{b64(low)}")
+
+
+# ---------------------------------------------------------------------- the corpus of bad tokens (threats F1-F4)
+
+Forge = Callable[[Issuer], str]
+
+
+def _header(**changed: Any) -> Forge:
+    return lambda i: sign({k: v for k, v in {**GOOD_HEADER, **changed}.items() if v is not ...}, i.claims(sub=CANARY))
+
+
+def _claim(**changed: Any) -> Forge:
+    return lambda i: i.token(**{"groups": [CANARY], **changed})
+
+
+def _payload(text: str | bytes) -> Forge:
+    return lambda i: sign(GOOD_HEADER, text)
+
+
+def _unsigned(i: Issuer) -> str:
+    return f"{b64(json.dumps({'alg': 'none'}).encode())}.{b64(json.dumps(i.claims()).encode())}."
+
+
+def _hmac_with(secret: bytes, alg: str = "HS256") -> Forge:
+    def forge(i: Issuer) -> str:
+        signed = f"{b64(json.dumps({'alg': alg, 'kid': 'rsa'}).encode())}.{b64(json.dumps(i.claims()).encode())}"
+        return f"{signed}.{b64(hmac.digest(secret, signed.encode(), 'sha256'))}"
+
+    return forge
+
+
+def _part(number: int, change: Callable[[str], str]) -> Forge:
+    def forge(i: Issuer) -> str:
+        parts = i.token().split(".")
+        parts[number] = change(parts[number])
+        return ".".join(parts)
+
+    return forge
+
+
+def _other_payload(i: Issuer) -> str:
+    head, _, tail = i.token().split(".")
+    return f"{head}.{b64(json.dumps(i.claims(sub='root')).encode())}.{tail}"
+
+
+def _with_claims(text: str) -> Forge:
+    """Good claims, and behind them `text` as it is."""
+    return lambda i: sign(GOOD_HEADER, json.dumps(i.claims())[:-1] + text + "}")
+
+
+def _pss(i: Issuer) -> str:
+    signed = i.token().rpartition(".")[0]
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    return f"{signed}.{b64(RSA.sign(signed.encode(), pss, hashes.SHA256()))}"
+
+
+PUBLIC_PEM = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+PUBLIC_DER = RSA.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+OTHER = rsa.generate_private_key(65537, 2048)
+
+BAD: dict[str, tuple[Forge, str]] = {
+    "empty": (lambda i: "", "malformed"),
+    "no_parts": (lambda i: CANARY * 3, "malformed"),
+    "five_parts_encrypted": (lambda i: "a.b.c.d.e", "malformed"),
+    "two_tokens": (lambda i: f"{i.token()}.{i.token()}", "malformed"),
+    "two_tokens_with_a_comma": (lambda i: f"{i.token()},{i.token()}", "malformed"),
+    "a_newline_behind": (lambda i: i.token() + "\n", "malformed"),
+    "a_space_before": (lambda i: " " + i.token(), "malformed"),
+    "padding_behind": (lambda i: i.token() + "==", "malformed"),
+    "padding_in_the_header": (_part(0, lambda p: p + "="), "malformed"),
+    "standard_base64": (lambda i: i.token().replace("_", "/").replace("-", "+") + "+", "malformed"),
+    "not_ascii": (lambda i: i.token() + "é", "malformed"),
+    "loose_bits_in_the_signature": (_part(2, lambda p: p[:-1] + chr(ord(p[-1]) + 1)), "malformed"),
+    "an_impossible_length": (_part(2, lambda p: p[:-1]), "malformed"),
+    "eks_presigned": (lambda i: "k8s-aws-v1.aHR0cHM6Ly9zdHM", "malformed"),
+    "huge": (lambda i: "a" * 2_000_000, "too large"),
+    "a_byte_too_large": (lambda i: (i.token() + "A" * 8192)[:8193], "too large"),
+    "unsigned": (_unsigned, "malformed"),
+    "alg_none": (_header(alg="none"), "algorithm"),
+    "alg_None": (_header(alg="None"), "algorithm"),
+    "alg_missing": (_header(alg=...), "algorithm"),
+    "alg_list": (_header(alg=["RS256"]), "algorithm"),
+    "hs256_with_the_public_pem": (_hmac_with(PUBLIC_PEM), "algorithm"),
+    "hs256_with_the_public_der": (_hmac_with(PUBLIC_DER), "algorithm"),
+    "hs256_said_to_be_rs256": (_hmac_with(PUBLIC_PEM, "RS256"), "signature"),
+    "rs512": (_header(alg="RS512"), "algorithm"),
+    "es256_with_the_rsa_key": (_header(alg="ES256"), "key"),
+    "rs256_with_the_ec_key": (lambda i: sign({**GOOD_HEADER, "kid": "ec"}, i.claims(), EC), "key"),
+    "eddsa_said_to_be_rs256": (lambda i: sign(GOOD_HEADER, i.claims(), ED), "signature"),
+    "pss_said_to_be_rs256": (_pss, "signature"),
+    "another_key": (lambda i: sign(GOOD_HEADER, i.claims(), OTHER), "signature"),
+    "es256_of_zeros": (lambda i: i.token("ec").rpartition(".")[0] + "." + b64(bytes(64)), "signature"),
+    "payload_exchanged": (_other_payload, "signature"),
+    "header_tampered": (lambda i: sign(GOOD_HEADER, i.claims()).replace("e", "f", 1), "malformed"),
+    "signature_cut": (_part(2, lambda p: p[:-4]), "signature"),
+    "kid_unknown": (_header(kid=CANARY), "key"),
+    "kid_path": (_header(kid="../../dev/null"), "key"),
+    "kid_other_case": (_header(kid="RSA"), "key"),
+    "kid_empty": (_header(kid=""), "key id"),
+    "kid_null": (_header(kid=None), "key id"),
+    "kid_number": (_header(kid=1), "key id"),
+    "kid_129": (_header(kid="k" * 129), "key id"),
+    "jku": (_header(jku="https://evil.example.com/keys"), "jku"),
+    "jwk": (_header(jwk={"kty": "oct", "k": "AA"}), "jwk"),
+    "x5u": (_header(x5u="https://evil.example.com/cert"), "x5u"),
+    "crit": (_header(crit=["exp"]), "crit"),
+    "b64_false": (_header(b64=False), "b64"),
+    "typ_logout": (_header(typ="logout+jwt"), "typ"),
+    "typ_number": (_header(typ=7), "typ"),
+    "header_twice": (lambda i: sign('{"alg":"none","alg":"RS256","kid":"rsa"}', i.claims()), "malformed"),
+    "header_array": (lambda i: sign("[]", i.claims()), "malformed"),
+    "payload_text": (_payload('"c4nary"'), "malformed"),
+    "payload_no_utf8": (_payload(b'{"sub":"\xff"}'), "malformed"),
+    "payload_bom": (_payload(b"\xef\xbb\xbf{}"), "malformed"),
+    "payload_twice": (_payload("{}{}"), "malformed"),
+    "sub_twice": (_with_claims(',"sub":"root"'), "malformed"),
+    "nested_member_twice": (_with_claims(',"act":{"sub":"a","sub":"b"}'), "malformed"),
+    "deep": (_payload("[" * 5000), "malformed"),
+    "deep_objects": (_payload('{"a":' * 1000), "malformed"),
+    "exp_nan": (_with_claims(',"x":NaN'), "malformed"),
+    "exp_infinite": (_with_claims(',"x":-Infinity'), "malformed"),
+    "a_float_beyond_all": (_with_claims(',"x":1e999'), "malformed"),
+    "five_thousand_digits": (_with_claims(f',"x":{"9" * 5000}'), "malformed"),
+    **{f"no_{claim}": (_claim(**{claim: ...}), "no claim") for claim in ("exp", "iat", "iss", "aud", "sub")},
+    "exp_text": (_claim(exp="1800000000"), "exp"),
+    "exp_true": (_claim(exp=True), "exp"),
+    "exp_null": (_claim(exp=None), "exp"),
+    "exp_zero": (_claim(exp=0), "exp"),
+    "exp_negative": (_claim(exp=-1), "exp"),
+    "exp_1e18": (_claim(exp=10**18), "exp"),
+    "exp_year_10000": (_claim(exp=253402300800), "exp"),
+    "iat_text": (_claim(iat="now"), "iat"),
+    "nbf_list": (_claim(nbf=[NOW]), "nbf"),
+    "expired": (_claim(iat=NOW - 7200, exp=NOW - 3600), "expired"),
+    "not_before_tomorrow": (_claim(nbf=NOW + 86400), "not yet valid"),
+    "issued_tomorrow": (_claim(iat=NOW + 86400, exp=NOW + 90000), "not yet valid"),
+    "ends_before_it_begins": (_claim(iat=NOW + 50, exp=NOW + 10), "lifetime"),
+    "a_year": (_claim(exp=NOW + 365 * 86400), "lifetime"),
+    "aud_another": (_claim(aud="kubernetes"), "audience"),
+    "aud_two": (_claim(aud=["l7gw", "kubernetes"]), "audience"),
+    "aud_ours_twice": (_claim(aud=["l7gw", "l7gw"]), "audience"),
+    "aud_none": (_claim(aud=[]), "audience"),
+    "aud_part": (_claim(aud="l7gw-staging"), "audience"),
+    "aud_other_case": (_claim(aud="L7GW"), "audience"),
+    "aud_object": (_claim(aud={"l7gw": 1}), "audience"),
+    "iss_another": (_claim(iss="https://evil.example.com"), "issuer"),
+    "iss_slash": (_claim(iss="https://idp.example.com/"), "issuer"),
+    "iss_part": (_claim(iss="https://idp.example"), "issuer"),
+    "iss_list": (_claim(iss=["https://idp.example.com"]), "issuer"),
+    "sub_empty": (_claim(sub=""), "sub"),
+    "sub_number": (_claim(sub=7), "sub"),
+    "sub_newline": (_claim(sub="ann\r\nImpersonate-Group: system:masters"), "sub"),
+    "sub_nul": (_claim(sub="ann\0"), "sub"),
+    "sub_delete": (_claim(sub="ann\x7f"), "sub"),
+    "sub_escape": (_claim(sub="\x1b[2Jann"), "sub"),
+    "sub_bidi": (_claim(sub="nna\u202e"), "sub"),
+    "sub_invisible": (_claim(sub="an\u200bn"), "sub"),
+    "sub_surrogate": (_claim(sub="ann\ud800"), "sub"),
+    "sub_space_before": (_claim(sub=" system:admin"), "sub"),
+    "sub_257_bytes": (_claim(sub="a" * 257), "sub"),
+    "groups_number": (_claim(groups=7), "groups"),
+    "groups_object": (_claim(groups={"admins": True}), "groups"),
+    "group_number": (_claim(groups=["engineers", 7]), "group in"),
+    "group_list": (_claim(groups=[["engineers"]]), "group in"),
+    "group_empty": (_claim(groups=[""]), "group in"),
+    "group_newline": (_claim(groups=["a\nb"]), "group in"),
+    "group_space_before": (_claim(groups=[" system:masters"]), "group in"),
+    "groups_201": (_claim(groups=[str(n) for n in range(201)]), "groups"),
+    "groups_elsewhere": (_claim(groups=..., _claim_names={"groups": "src1"}, _claim_sources={}), "groups"),
+    "act_text": (_claim(act="bot"), "act"),
+    "act_without_sub": (_claim(act={"iss": "https://idp.example.com"}), "act"),
+    "act_sub_number": (_claim(act={"sub": 7}), "act.sub"),
+    "act_sub_newline": (_claim(act={"sub": "bot\n"}), "act.sub"),
+}
+
+
+@pytest.mark.parametrize("forge, said", BAD.values(), ids=BAD.keys())
+def test_a_bad_token_is_401_whose_message_names_the_class_and_no_byte_of_it(issuer: Issuer, forge: Forge, said: str) -> None:
+    token = forge(issuer)
+    message = refusal(issuer, token)
+    assert said in message
+    assert CANARY not in message and "evil" not in message
+    for part in token.split("."):
+        assert len(part) < 8 or part not in message
+
+
+def test_a_refusal_carries_no_token_in_its_chain_of_causes(issuer: Issuer) -> None:
+    for name, (forge, _) in BAD.items():
+        try:
+            oidc.read(forge(issuer))
+        except Refusal as refused:
+            assert refused.__cause__ is None and (refused.__context__ is None or refused.__suppress_context__), name
+
+
+def test_the_size_of_a_token_is_bounded_exactly(issuer: Issuer) -> None:
+    pads = range(5300, 5800)
+    tokens = {len(token): token for token in (sign(GOOD_HEADER, issuer.claims(pad="p" * pad)) for pad in pads)}
+    largest = max(size for size in tokens if size <= 8192)
+    smallest = min(size for size in tokens if size > 8192)
+    assert (largest, smallest) in ((8192, 8193), (8191, 8193), (8192, 8194))  # base64 leaves out every fourth length
+    assert isinstance(ask(chain(issuer), tokens[largest]), Principal)
+    assert "too large" in refusal(issuer, tokens[smallest])
+
+
+# ---------------------------------------------------------------------- times, a second to each side
+
+
+@pytest.mark.parametrize(
+    "claims, moved, said",
+    [
+        ({}, 3600 + 59, None),
+        ({}, 3600 + 60, "expired"),
+        ({"exp": NOW + 3600.5}, 3600 + 60.4, None),
+        ({"exp": NOW + 3600.5}, 3600 + 60.6, "expired"),
+        ({"nbf": NOW + 600}, 540, None),
+        ({"nbf": NOW + 600}, 539, "not yet valid"),
+        ({"iat": NOW + 600, "nbf": NOW}, 540, None),
+        ({"iat": NOW + 600, "nbf": NOW}, 539, "not yet valid"),
+        ({"exp": NOW + oidc.LONGEST_LIFE}, 0, None),
+        ({"exp": NOW + oidc.LONGEST_LIFE + 1}, 0, "lifetime"),
+        ({"exp": NOW + 86400, "nbf": NOW - 10**6}, 0, None),
+    ],
+)
+def test_times_are_judged_with_60_seconds_of_skew(
+    issuer: Issuer, claims: dict[str, Any], moved: float, said: str | None
+) -> None:
+    token = issuer.token(**claims)
+    issuer.clock.advance(moved)
+    who = ask(chain(issuer), token)
+    if said is None:
+        assert isinstance(who, Principal)
+    else:
+        assert isinstance(who, Refusal) and said in who.message
+
+
+def test_a_principal_ends_with_its_token_without_the_skew(issuer: Issuer) -> None:
+    assert proven(issuer, {"exp": NOW + 100}).expires == NOW + 100
+
+
+# ---------------------------------------------------------------------- users and groups
+
+
+def test_the_prefix_stands_before_user_and_groups(issuer: Issuer) -> None:
+    who = proven(issuer, {"groups": ["a", "b,system:masters"]}, prefix="corp:")
+    assert (who.user, who.groups) == ("corp:ann@example.com", ("corp:a", "corp:b,system:masters"))
+
+
+def test_a_group_with_a_comma_is_one_group(issuer: Issuer) -> None:
+    assert proven(issuer, {"groups": ["a,b"]}).groups == ("a,b",)
+
+
+@pytest.mark.parametrize(
+    "value, groups",
+    [
+        ("engineers", ("engineers",)),
+        (["b", "a", "b"], ("b", "a")),
+        ([], ()),
+        (None, ()),
+        (..., ()),
+        (["Domain Users"], ("Domain Users",)),
+    ],
+)
+def test_groups_may_be_a_text_a_list_or_missing_and_keep_their_order(
+    issuer: Issuer, value: Any, groups: tuple[str, ...]
+) -> None:
+    assert proven(issuer, {"groups": value}).groups == groups
+
+
+def test_two_hundred_groups_are_let_in(issuer: Issuer) -> None:
+    assert len(proven(issuer, {"groups": [str(n) for n in range(200)]}).groups) == 200
+
+
+def test_no_groups_are_read_where_no_claim_is_configured(issuer: Issuer) -> None:
+    assert proven(issuer, {}, groups=None).groups == ()
+
+
+@pytest.mark.parametrize("user, let_in", [("a" * 256, True), ("é" * 128, True), ("é" * 128 + "a", False)])
+def test_a_user_has_at_most_256_bytes(issuer: Issuer, user: str, let_in: bool) -> None:
+    assert isinstance(ask(chain(issuer), issuer.token(sub=user)), Principal) is let_in
+
+
+def test_the_prefix_counts_into_the_length_of_a_user(issuer: Issuer) -> None:
+    assert "256 bytes" in refusal(issuer, issuer.token(sub="a" * 256), prefix="p")
+
+
+@pytest.mark.parametrize("value", [..., "", None, 7, ["ann"], "a\tb"])
+def test_a_username_claim_that_names_nobody_is_refused(issuer: Issuer, value: Any) -> None:
+    assert "preferred_username" in refusal(issuer, issuer.token(preferred_username=value), username="preferred_username")
+
+
+def test_a_verified_email_names_a_user(issuer: Issuer) -> None:
+    assert proven(issuer, {"email": "ann@corp.example", "email_verified": True}, username="email").user == "ann@corp.example"
+
+
+@pytest.mark.parametrize("verified", [..., False, None, "true", 1, [True]])
+def test_an_email_that_is_not_verified_names_nobody(issuer: Issuer, verified: Any) -> None:
+    assert "email_verified" in refusal(
+        issuer, issuer.token(email="lea@corp.example", email_verified=verified), username="email"
+    )
+
+
+# ---------------------------------------------------------------------- require, kind, actor
+
+
+@pytest.mark.parametrize(
+    "claim, wanted, let_in",
+    [
+        ("acme", "acme", True),
+        (["x", "acme"], "acme", True),
+        (True, True, True),
+        (7, 7, True),
+        ("acme-evil", "acme", False),
+        ("ACME", "acme", False),
+        (["acme-evil"], "acme", False),
+        ({"acme": 1}, "acme", False),
+        (1, True, False),
+        (True, 1, False),
+        ("true", True, False),
+        (None, "acme", False),
+        (..., "acme", False),
+    ],
+)
+def test_a_required_claim_must_match_exactly_or_be_listed(issuer: Issuer, claim: Any, wanted: Any, let_in: bool) -> None:
+    who = ask(chain(issuer, require={"org": wanted}), issuer.token(org=claim))
+    assert isinstance(who, Principal) is let_in
+    if isinstance(who, Refusal):
+        assert "claim org" in who.message
+
+
+def test_all_required_claims_must_match(issuer: Issuer) -> None:
+    assert "claim env" in refusal(issuer, issuer.token(org="acme", env="dev"), require={"org": "acme", "env": "prod"})
+
+
+@pytest.mark.parametrize("kind", ["human", "agent", "workload"])
+def test_a_fixed_kind_is_everybodys(issuer: Issuer, kind: str) -> None:
+    assert proven(issuer, {}, kind=KindRule(kind)).kind == kind
+
+
+@pytest.mark.parametrize(
+    "value, kind",
+    [
+        ("bot", "agent"),
+        (["person", "bot"], "agent"),
+        ("person", "human"),
+        (["person"], "human"),
+        (..., "agent"),
+        (None, "agent"),
+        ("", "agent"),
+        ([], "agent"),
+        ({"a": 1}, "agent"),
+        (1.5, "agent"),
+    ],
+)
+def test_a_claim_tells_agents_and_its_absence_makes_one(issuer: Issuer, value: Any, kind: str) -> None:
+    rule = KindRule(claim="client_kind", agent=("bot", "mcp"))
+    assert proven(issuer, {"client_kind": value}, kind=rule).kind == kind
+
+
+def test_an_actor_is_the_outermost_act_and_makes_an_agent(issuer: Issuer) -> None:
+    who = proven(issuer, {"act": {"sub": "deploy-bot", "act": {"sub": "someone-before"}}})
+    assert (who.user, who.actor, who.kind) == ("ann@example.com", "deploy-bot", "agent")
+
+
+def test_an_actor_leaves_a_workload_what_it_is(issuer: Issuer) -> None:
+    assert proven(issuer, {"act": {"sub": "runner"}}, kind=KindRule("workload")).kind == "workload"
+
+
+def test_reading_accepts_exactly_what_the_issuer_wrote(issuer: Issuer) -> None:
+    token = oidc.read(issuer.token(nested={"a": [1, 2.5, None, True, "é"]}))
+    assert token.claims["nested"] == {"a": [1, 2.5, None, True, "é"]}
+    assert (token.algorithm, token.key_id, token.issuer) == ("RS256", "rsa", issuer.url)
+    assert unb64(token.signed.decode().split(".")[1]) == json.dumps(issuer.claims(nested=token.claims["nested"])).encode()
+
+
+def test_a_wait_is_not_needed_for_a_refusal_that_keys_would_not_change(issuer: Issuer) -> None:
+    async def run() -> None:
+        cold = IdentityChain([entry()], issuer.clock, issuer.fetch)
+        assert isinstance(await answer(cold, issuer.token(aud="other")), Refusal)
+        assert issuer.fetches == 0
+
+    asyncio.run(run())

@@ -147,6 +147,42 @@ def test_a_storm_in_an_outage_asks_once_in_30_seconds_too(issuer: Issuer) -> Non
     run(main())
 
 
+def test_an_outage_asks_once_in_30_seconds_whatever_is_looked_up(issuer: Issuer) -> None:
+    async def main() -> None:
+        keys = await fetched(issuer)
+        issuer.down = True
+        issuer.clock.advance(REFRESH)
+        started = 0
+        for _ in range(90):
+            for _ in range(10):
+                before = keys.fetching
+                assert keys.ready()
+                started += keys.fetching and not before
+            await ended(keys)
+            issuer.clock.advance(1)
+        assert started == 90 / RETRY
+
+    run(main())
+
+
+def test_the_pause_after_a_failure_begins_when_it_has_failed(issuer: Issuer) -> None:
+    async def slow(url: str) -> bytes:
+        issuer.clock.advance(RETRY)
+        raise OSError("at last")
+
+    async def main() -> None:
+        keys = KeySet(issuer.url, issuer.clock, slow)
+        keys.ready()
+        await ended(keys)
+        issuer.clock.advance(RETRY_EMPTY - 1)
+        assert not keys.ready() and not keys.fetching
+        issuer.clock.advance(1)
+        assert not keys.ready() and keys.fetching
+        await ended(keys)
+
+    run(main())
+
+
 def test_without_any_key_the_issuer_is_asked_once_in_5_seconds(issuer: Issuer) -> None:
     async def main() -> None:
         issuer.down = True
@@ -400,6 +436,11 @@ def test_a_key_that_is_not_for_us_is_left_out_and_its_neighbours_stay(issuer: Is
         assert [key.id for key in keys._keys.values()] == ["good"]
 
     run(main())
+
+
+def test_a_published_private_half_is_not_even_read() -> None:
+    with pytest.raises(ValueError, match="private half"):
+        Key({**jwk(RSA, "x"), "d": "AQAB"})
 
 
 @pytest.mark.parametrize("private, alg", [(RSA, "RS256"), (EC, "ES256"), (ED, "EdDSA"), (ED, "Ed25519")])

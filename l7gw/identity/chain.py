@@ -7,8 +7,9 @@ costs 0.4 us, a new one 45 us (RS256), 95 us (ES256) or 110 us (EdDSA) of readin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+
+from cryptography import x509
 
 from l7gw.clock import Clock
 from l7gw.config.settings import ClientCertificate, OidcIssuer
@@ -269,11 +270,11 @@ class IdentityChain:
         expires = certificates.check(certificate, self._clock.wall())
         entry = self._entry_of(certificate)
         proven = self._own(certificates.prove(certificate, entry, expires), entry.prefix)
-        kept = _Kept(proven, math.nextafter(expires, math.inf), None, None)  # the last second is good
+        kept = _Kept(proven, expires, None, None)
         self._keep(der, kept)
         return kept.at(address)
 
-    def _entry_of(self, certificate: certificates.x509.Certificate) -> ClientCertificate:
+    def _entry_of(self, certificate: x509.Certificate) -> ClientCertificate:
         if len(self._certificates) == 1:  # TLS has verified against this authority alone
             return self._certificates[0].entry
         for one in self._certificates:

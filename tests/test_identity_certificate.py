@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from l7gw.config.settings import ClientCertificate, KindRule
 
+from l7gw.config.settings import ClientCertificate, KindRule
 from l7gw.errors import Refusal
 from l7gw.identity import certificate as certificates
 from l7gw.identity.oidc import Proven
@@ -50,6 +50,11 @@ def test_cn_is_the_user_and_o_are_the_groups_in_their_order() -> None:
 def test_kind_and_prefix_are_the_entrys() -> None:
     who = prove(issue((CN, "lea"), (O, "a,b")), kind="workload", prefix="cert:")
     assert (who.user, who.groups, who.kind) == ("cert:lea", ("cert:a,b",), "workload")
+
+
+def test_a_kind_that_a_claim_decides_makes_an_agent_since_certificates_have_none() -> None:
+    entry = ClientCertificate(Path("ca.crt"), KindRule(None, "who", {"human": ("staff",)}), "")
+    assert certificates.prove(issue((CN, "lea")), entry, ENDS.timestamp()).kind == "agent"
 
 
 @pytest.mark.filterwarnings("ignore:Attribute's length")  # cryptography's about the certificate; ours is a refusal

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
-from l7gw.config.settings import ClientCertificate, KindRule
 
 from l7gw.clock import ManualClock
+from l7gw.config.settings import ClientCertificate, KindRule
 from l7gw.demo.pki import Authority
 from l7gw.errors import Refusal
 from l7gw.identity import chain as chain_module

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from l7gw.config.settings import KindRule
 
 from l7gw.clock import ManualClock
+from l7gw.config.settings import KindRule
 from l7gw.errors import Refusal
 from l7gw.identity import oidc
 from l7gw.identity.chain import IdentityChain
@@ -357,7 +357,7 @@ def test_two_hundred_groups_are_let_in(issuer: Issuer) -> None:
 
 
 def test_no_groups_are_read_where_no_claim_is_configured(issuer: Issuer) -> None:
-    assert proven(issuer, {}, groups=None).groups == ()
+    assert proven(issuer, {}, groups="").groups == ()
 
 
 @pytest.mark.parametrize("user, let_in", [("a" * 256, True), ("é" * 128, True), ("é" * 128 + "a", False)])
@@ -393,15 +393,19 @@ def test_an_email_that_is_not_verified_names_nobody(issuer: Issuer, verified: An
     [
         ("acme", "acme", True),
         (["x", "acme"], "acme", True),
-        (True, True, True),
-        (7, 7, True),
+        (True, "true", True),
+        (False, "false", True),
+        ([True], "true", True),
         ("acme-evil", "acme", False),
         ("ACME", "acme", False),
         (["acme-evil"], "acme", False),
+        (["acme", 7], "acme", False),
+        ([["acme"]], "acme", False),
         ({"acme": 1}, "acme", False),
-        (1, True, False),
-        (True, 1, False),
-        ("true", True, False),
+        (False, "true", False),
+        (1, "true", False),
+        (7, "7", False),
+        ([], "acme", False),
         (None, "acme", False),
         (..., "acme", False),
     ],
@@ -427,6 +431,8 @@ def test_a_fixed_kind_is_everybodys(issuer: Issuer, kind: str) -> None:
     [
         ("bot", "agent"),
         (["person", "bot"], "agent"),
+        (["person", "job"], "workload"),
+        ("job", "workload"),
         ("person", "human"),
         (["person"], "human"),
         (..., "agent"),
@@ -435,11 +441,23 @@ def test_a_fixed_kind_is_everybodys(issuer: Issuer, kind: str) -> None:
         ([], "agent"),
         ({"a": 1}, "agent"),
         (1.5, "agent"),
+        (["person", 7], "agent"),
+        ([["person"]], "agent"),
     ],
 )
-def test_a_claim_tells_agents_and_its_absence_makes_one(issuer: Issuer, value: Any, kind: str) -> None:
-    rule = KindRule(claim="client_kind", agent=("bot", "mcp"))
+def test_a_claim_tells_the_kind_and_its_absence_makes_an_agent(issuer: Issuer, value: Any, kind: str) -> None:
+    rule = KindRule(None, "client_kind", {"agent": ("bot", "mcp"), "workload": ("job",)})
     assert proven(issuer, {"client_kind": value}, kind=rule).kind == kind
+
+
+def test_a_claim_of_true_makes_an_agent_where_the_rule_says_so(issuer: Issuer) -> None:
+    rule = KindRule(None, "is_agent", {"agent": ("true",)})
+    assert [proven(issuer, {"is_agent": value}, kind=rule).kind for value in (True, False)] == ["agent", "human"]
+
+
+@pytest.mark.parametrize("value, kind", [("staff", "human"), ("guest", "agent"), (["staff", "guest"], "human")])
+def test_where_humans_are_listed_everybody_else_is_an_agent(issuer: Issuer, value: Any, kind: str) -> None:
+    assert proven(issuer, {"who": value}, kind=KindRule(None, "who", {"human": ("staff",)})).kind == kind
 
 
 def test_an_actor_is_the_outermost_act_and_makes_an_agent(issuer: Issuer) -> None:

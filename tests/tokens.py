@@ -10,9 +10,9 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from l7gw.config.settings import KindRule, OidcIssuer
 
 from l7gw.clock import ManualClock
+from l7gw.config.settings import KindRule, OidcIssuer
 from l7gw.errors import Refusal
 from l7gw.identity.chain import IdentityChain, Pending
 from l7gw.identity.principal import Principal

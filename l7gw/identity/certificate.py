@@ -73,4 +73,5 @@ def prove(certificate: x509.Certificate, entry: ClientCertificate, expires: floa
         raise refused("the client certificate's subject must have one CN, which names the user")
     user = name(entry.prefix + name(users[0], "the client certificate's CN"), "the user with its prefix")
     named = group_names(groups, "the client certificate's subject (O)")
-    return Proven(user, tuple(entry.prefix + group for group in named), entry.kind.fixed, ISSUER, "", expires)
+    kind = entry.kind.fixed or "agent"  # a rule on a claim, which no certificate has: a missing claim is an agent
+    return Proven(user, tuple(entry.prefix + group for group in named), kind, ISSUER, "", expires)

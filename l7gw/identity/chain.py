@@ -2,7 +2,8 @@
 
 A request with a certificate and a token is judged by whichever kind of entry stands first in the configuration. What was
 proven is kept in memory, bounded, keyed by the credential itself, until it ends or its key is withdrawn: a token seen before
-costs 0.4 us, a new one 45 us (RS256), 95 us (ES256) or 110 us (EdDSA) of reading and verifying.
+costs 0.4 us, a new one 45 us (RS256), 95 us (ES256) or 110 us (EdDSA) of reading and verifying. A stranger's
+junk costs 3 us (no token), 20 us (not for us) or at most 85 us (for us, but a wrong ES256 signature; threats F14).
 """
 
 from __future__ import annotations

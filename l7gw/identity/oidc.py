@@ -115,7 +115,7 @@ def prove(token: Token, entry: OidcIssuer, expires: float) -> Proven:
     """Who a token with a good signature names. Raises Refusal 401 for a claim that is missing or cannot be used."""
     claims = token.claims
     for wanted, value in entry.require.items():
-        if wanted not in claims or not _matches(claims[wanted], value):
+        if value not in (_texts(claims.get(wanted)) or ()):
             raise refused(f"the token's claim {wanted} is not what this gateway requires")
     name(claims["sub"], "the token's claim sub")
     if entry.username not in claims:
@@ -132,18 +132,23 @@ def prove(token: Token, entry: OidcIssuer, expires: float) -> Proven:
 
 
 def kind_of(rule: KindRule, claims: dict[str, Any]) -> str:
-    """Where a claim decides, a missing, empty or strange one makes an agent, the most bounded kind."""
+    """Where a claim decides, a missing, empty or strange one makes an agent, the most bounded kind.
+
+    A value of no list is a human, unless the humans are listed. A list of values is of the most bounded kind among them.
+    """
     if rule.claim is None:
-        return rule.fixed
-    value = claims.get(rule.claim)
-    said = value if isinstance(value, list) else [value]
-    if not said or not all(isinstance(one, str | bool | int) and one != "" for one in said):
+        return rule.fixed or "agent"
+    said = _texts(claims.get(rule.claim))
+    if not said or "" in said:
         return "agent"
-    return "agent" if any(_is(one, agent) for one in said for agent in rule.agent) else "human"
+    for kind in ("agent", "workload", "human"):
+        if any(one in rule.values.get(kind, ()) for one in said):
+            return kind
+    return "agent" if "human" in rule.values else "human"
 
 
-def _groups(claims: dict[str, Any], claim: str | None) -> tuple[str, ...]:
-    if claim is None:
+def _groups(claims: dict[str, Any], claim: str) -> tuple[str, ...]:
+    if not claim:
         return ()
     elsewhere = claims.get("_claim_names")  # OpenID Connect Core 5.6.2; Entra's "overage": beyond 200 groups it names none
     if isinstance(elsewhere, dict) and claim in elsewhere:
@@ -166,12 +171,14 @@ def _actor(claims: dict[str, Any]) -> str:
     return name(act["sub"], "the token's claim act.sub")
 
 
-def _matches(claim: object, wanted: object) -> bool:
-    return _is(claim, wanted) or (isinstance(claim, list) and any(_is(one, wanted) for one in claim))
-
-
-def _is(one: object, other: object) -> bool:
-    return type(one) is type(other) and one == other  # in Python True is 1 and 1 is 1.0
+def _texts(claim: object) -> list[str] | None:
+    """A claim as the texts that a configuration names: true and false are written so. None: something else is in it."""
+    if isinstance(claim, list):
+        parts = [_texts(one) for one in claim if not isinstance(one, list)]
+        return None if len(parts) < len(claim) or None in parts else [text for part in parts if part for text in part]
+    if isinstance(claim, bool):
+        return ["true" if claim else "false"]
+    return [claim] if isinstance(claim, str) else None
 
 
 def _time(value: object, claim: str) -> float:

@@ -401,6 +401,7 @@ def test_an_email_that_is_not_verified_names_nobody(issuer: Issuer, verified: An
         (["acme-evil"], "acme", False),
         (["acme", 7], "acme", False),
         ([["acme"]], "acme", False),
+        (["acme", ["x"]], "acme", False),
         ({"acme": 1}, "acme", False),
         (False, "true", False),
         (1, "true", False),
@@ -453,6 +454,14 @@ def test_a_claim_tells_the_kind_and_its_absence_makes_an_agent(issuer: Issuer, v
 def test_a_claim_of_true_makes_an_agent_where_the_rule_says_so(issuer: Issuer) -> None:
     rule = KindRule(None, "is_agent", {"agent": ("true",)})
     assert [proven(issuer, {"is_agent": value}, kind=rule).kind for value in (True, False)] == ["agent", "human"]
+
+
+@pytest.mark.parametrize(
+    "said, kind", [(["staff", "job", "bot"], "agent"), (["staff", "job"], "workload"), (["staff"], "human")]
+)
+def test_of_several_kinds_the_most_bounded_counts(issuer: Issuer, said: list[str], kind: str) -> None:
+    rule = KindRule(None, "who", {"human": ("staff",), "workload": ("job",), "agent": ("bot",)})
+    assert proven(issuer, {"who": said}, kind=rule).kind == kind
 
 
 @pytest.mark.parametrize("value, kind", [("staff", "human"), ("guest", "agent"), (["staff", "guest"], "human")])

@@ -1,4 +1,7 @@
-"""A token of any bytes is accepted as an issuer's own, or refused with 401 and a message that is ours alone."""
+"""A token of any bytes is accepted as an issuer's own, or refused with 401 and a message that is ours alone.
+
+(Not `token.py`: a script beside it would import it instead of the standard library's `token`.)
+"""
 
 from __future__ import annotations
 

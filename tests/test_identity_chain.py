@@ -498,7 +498,7 @@ def test_an_authority_that_cannot_be_read_is_told_at_start(clock: ManualClock, t
         IdentityChain([entry(certificate_authority=tmp_path / "missing.crt")], clock)
 
 
-def test_the_fuzz_targets_invariant_holds_for_its_own_seeds(issuer: Issuer) -> None:
+def test_the_fuzz_targets_invariant_holds_for_its_own_seeds() -> None:
     from tests.fuzz.identity_token import one
 
     good = json.dumps(Issuer(ManualClock()).claims()).encode()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -19,6 +21,9 @@ from l7gw.identity.keys import REFRESH, RETRY, STALE
 from l7gw.identity.principal import Principal
 from tests.oidc_provider import OidcProvider
 from tests.tokens import answer, entry
+
+if not shutil.which("npm") and os.environ.get("L7GW_NO_SKIP") != "1":  # one line for the whole file
+    pytest.skip("Node.js 20+ with npm is not on PATH", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,334 @@
+"""YAML with positions: every mistake is kept with its file and line, and all are told at once.
+
+A `Reader` walks one mapping. What it cannot use it reports to the document and answers with a default, so that reading
+goes on to the next mistake; `finish` names the keys that nobody asked for, with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from l7gw.errors import ConfigurationError, Problem
+
+LARGEST = 1024 * 1024  # bytes of a file; a policy of ten thousand rules has less
+DEEPEST = 20  # nested collections; the contract needs six
+LONGEST_TEXT = 4096  # characters of one value; the longest path that Linux takes
+LONGEST_KEY = 253  # characters of a key: a name of Kubernetes, the longest thing that is ever one
+LONGEST_SHOWN = 80  # characters of a wrong value in a message
+
+OPENING = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken, yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
+CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+
+SIZE = r"([0-9]{1,15})(|KiB|MiB|GiB|TiB)"
+SIZES = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
+
+
+class Document:
+    """One file and the mistakes found in it so far."""
+
+    def __init__(self, path: Path, hint: str = "") -> None:
+        """Raises ConfigurationError for what is no YAML at all; `hint` is for a file that cannot be read."""
+        self.path = path
+        self.problems: list[Problem] = []
+        self.root = self._parse(hint)
+
+    def _parse(self, hint: str) -> yaml.Node | None:
+        try:
+            with self.path.open("rb") as file:
+                data = file.read(LARGEST + 1)
+        except OSError as error:
+            self._stop(f"cannot be read: {error.strerror}", hint)
+        if len(data) > LARGEST:
+            self._stop(f"is larger than {LARGEST // 1024} KiB")
+        try:
+            text = data.decode("utf-8-sig")
+            self._scan(text)
+            return yaml.compose(text, yaml.SafeLoader)
+        except UnicodeDecodeError as error:
+            self._stop("is not UTF-8", line=data.count(b"\n", 0, error.start) + 1)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            self._stop(f"is not YAML: {error.problem}", line=mark.line + 1 if mark else 0)
+        except yaml.reader.ReaderError as error:  # its position counts characters
+            self._stop("has a character that YAML does not take", line=text.count("\n", 0, error.position) + 1)
+
+    def _scan(self, text: str) -> None:
+        """Look at the tokens before anything is built of them: what is refused here never costs memory or stack.
+
+        Aliases multiply (a "billion laughs" is 400 bytes), a tag asks for a type of its own: no configuration needs either.
+        """
+        depth = 0
+        for token in yaml.scan(text, yaml.SafeLoader):
+            line = token.start_mark.line + 1
+            if isinstance(token, OPENING):
+                depth += 1
+                if depth > DEEPEST:
+                    self._stop(f"is nested more than {DEEPEST} deep", line=line)
+            elif isinstance(token, CLOSING):
+                depth -= 1
+            elif isinstance(token, yaml.AliasToken | yaml.AnchorToken):
+                self._stop("aliases (&, *) are not taken", 'a text that begins with & or * needs quotes: "*"', line=line)
+            elif isinstance(token, yaml.TagToken):
+                self._stop("tags (!) are not taken", 'a text that begins with ! needs quotes: "!"', line=line)
+
+    def _stop(self, what: str, hint: str = "", line: int = 0) -> NoReturn:
+        raise ConfigurationError([Problem(str(self.path), line, what, hint)])
+
+    def wrong(self, node: yaml.Node | None, what: str, hint: str = "") -> None:
+        """Keep one mistake."""
+        self.problems.append(Problem(str(self.path), node.start_mark.line + 1 if node is not None else 0, what, hint))
+
+    def reader(self, known: Sequence[str], later: dict[str, str] | None = None) -> Reader:
+        """Read the whole document as a mapping."""
+        return Reader(self, self.root, "the file", known, later or {})
+
+    def sorted_problems(self) -> list[Problem]:
+        """The mistakes so far, in the order of their lines."""
+        return sorted(self.problems, key=lambda problem: problem.line)
+
+    def finish(self) -> None:
+        """Raises ConfigurationError with all mistakes, where there are any."""
+        if self.problems:
+            raise ConfigurationError(self.sorted_problems())
+
+
+def plain(node: yaml.Node) -> Any:
+    """A node as Python values, by the safe loader's rules (`on` and `0x10` are what YAML 1.1 makes of them, so that a text
+    must be quoted where other readers of YAML would see something else). None for what has no value, as a 45th of May."""
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError):
+        return None
+    finally:
+        loader.dispose()
+
+
+def shown(value: str) -> str:
+    """A value in a message: bounded, in quotes, and nothing that a terminal would obey."""
+    return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "...")
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """The known word most like this one; "" where none is."""
+    near = difflib.get_close_matches(word, known, 1) if len(word) <= LONGEST_KEY else []
+    return near[0] if near else ""
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT and (value.isprintable() or value == "")
+
+
+class Reader:
+    """One mapping. `known` are its keys, `later` those of the contract that this version lacks, with what they come with.
+
+    `place` is the node that a missing key is told at, as a rule the key before the mapping.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        node: yaml.Node | None,
+        what: str,
+        known: Sequence[str],
+        later: dict[str, str] | None = None,
+        place: yaml.Node | None = None,
+    ) -> None:
+        self.document = document
+        self.node = node
+        self.what = what
+        self.not_yet: set[str] = set()  # keys that stand here and are not in this version
+        self._place = place or node
+        self._entries: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        if node is None:
+            return
+        if not isinstance(node, yaml.MappingNode):
+            document.wrong(self._place, f"{what} must be a mapping (key: value)")
+            return
+        for key_node, value_node in node.value:
+            self._add(key_node, value_node, known, later or {})
+
+    def _add(self, key_node: yaml.Node, value_node: yaml.Node, known: Sequence[str], later: dict[str, str]) -> None:
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+        if not isinstance(key, str) or not key.isprintable() or not 0 < len(key) <= LONGEST_KEY:
+            self.document.wrong(key_node, f"a key of {self.what} must be text of 1 to {LONGEST_KEY} characters")
+        elif key in self._entries or key in self.not_yet:
+            self.document.wrong(key_node, f"`{key}` stands twice in {self.what}")
+        elif key in later:
+            self.not_yet.add(key)
+            self.document.wrong(key_node, f"`{key}` is not in this version", f"it comes with {later[key]}")
+        elif key not in known:
+            near = nearest(key, [*known, *later])
+            hint = f"did you mean `{near}`?" if near else "known here: " + ", ".join(known)
+            self.document.wrong(key_node, f"unknown key `{key}` in {self.what}", hint)
+        else:
+            self._entries[key] = (key_node, value_node)
+
+    def has(self, key: str) -> bool:
+        return key in self._entries
+
+    def node_of(self, key: str) -> yaml.Node | None:
+        found = self._entries.get(key)
+        return found[1] if found else None
+
+    def wrong(self, key: str, what: str, hint: str = "") -> None:
+        found = self._entries.get(key)
+        self.document.wrong(found[0] if found else self._place, what, hint)
+
+    def missing(self, key: str, hint: str = "") -> None:
+        if key not in self.not_yet and (self.node is None or isinstance(self.node, yaml.MappingNode)):
+            self.document.wrong(self._place, f"`{key}` is missing in {self.what}", hint)
+
+    # -- values; each answers `default` where the key is absent, and after a mistake
+
+    def text(self, key: str, default: str = "", *, required: bool = False, choices: Sequence[str] = ()) -> str:
+        node = self.node_of(key)
+        if node is None:
+            if required:
+                self.missing(key)
+            return default
+        value = plain(node)
+        if not _is_text(value):
+            self.wrong(key, f"`{key}` must be one line of text", f'quotes make a text of anything: {key}: "..."')
+            return default
+        if choices and value not in choices:
+            near = nearest(value, choices)
+            self.wrong(
+                key, f"`{key}` must be {_any_of(choices)}, not {shown(value)}", f"did you mean `{near}`?" if near else ""
+            )
+            return default
+        if required and not value:
+            self.wrong(key, f"`{key}` is empty")
+        return str(value)
+
+    def prose(self, key: str, *, longest: int) -> str:
+        """A text of several lines, as one."""
+        node = self.node_of(key)
+        if node is None:
+            return ""
+        value = plain(node)
+        words = " ".join(value.split()) if isinstance(value, str) and len(value) <= LONGEST_TEXT else ""
+        if not 0 < len(words) <= longest or not words.isprintable():
+            self.wrong(key, f"`{key}` must be text of 1 to {longest} characters")
+            return ""
+        return words
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        node = self.node_of(key)
+        value = default if node is None else plain(node)
+        if not isinstance(value, bool):
+            self.wrong(key, f"`{key}` must be true or false")
+            return default
+        return value
+
+    def size(self, key: str, default: int, *, least: int, most: int) -> int:
+        """Bytes, from `2GiB` or a number."""
+        node = self.node_of(key)
+        if node is None:
+            return default
+        match = re.fullmatch(SIZE, node.value) if isinstance(node, yaml.ScalarNode) else None
+        if match is None:
+            self.wrong(key, f"`{key}` must be a size such as 2GiB or 64MiB")
+            return default
+        value = int(match[1]) * SIZES[match[2]]
+        if not least <= value <= most:
+            self.wrong(key, f"`{key}` must be within {_size(least)} and {_size(most)}")
+            return default
+        return value
+
+    def path(self, key: str, *, required: bool = False) -> Path | None:
+        """A path relative to the file's folder; nothing is looked at."""
+        value = self.text(key, required=required)
+        return (self.document.path.parent / value).absolute() if value else None
+
+    def file(self, key: str, *, required: bool = False) -> Path | None:
+        """The path of a file that is there and can be read."""
+        path = self.path(key, required=required)
+        if path is None:
+            return None
+        try:
+            with path.open("rb"):
+                return path
+        except OSError as error:
+            self.wrong(key, f"`{key}`: {path} cannot be read: {error.strerror}", "a relative path begins at this file's folder")
+            return None
+
+    def texts(self, key: str, *, one: bool = False) -> tuple[str, ...] | None:
+        """A list of texts, None where the key is absent; an empty list is a mistake. `one`: a single text will do."""
+        found = self.listed(key, one=one)
+        return None if found is None else tuple(text for text, _ in found)
+
+    def listed(self, key: str, *, one: bool = False) -> list[tuple[str, yaml.Node]] | None:
+        """As `texts`, each with the node that a mistake in it is told at. What is no text is told and left out."""
+        node = self.node_of(key)
+        if node is None:
+            return None
+        items: list[yaml.Node]
+        if one and isinstance(node, yaml.ScalarNode) and plain(node) is not None:
+            items = [node]
+        elif isinstance(node, yaml.SequenceNode):
+            items = node.value
+        else:
+            self.wrong(key, f"`{key}` must be a list of texts", f'{key}: ["..."]')
+            return None
+        if not items:
+            self.wrong(key, f"`{key}` is an empty list, which would match nothing", "leave the key out to match everything")
+        found: list[tuple[str, yaml.Node]] = []
+        for item in items:
+            value = plain(item)
+            if _is_text(value) and value:
+                found.append((value, item))
+            else:
+                self.document.wrong(item, f"`{key}` must hold texts of one line", 'quotes make a text of anything: "..."')
+        return found
+
+    def items(self, key: str) -> list[yaml.Node]:
+        """The nodes of a list."""
+        node = self.node_of(key)
+        if node is None:
+            return []
+        if not isinstance(node, yaml.SequenceNode):
+            self.wrong(key, f"`{key}` must be a list (- ...)")
+            return []
+        return list(node.value)
+
+    def entries(self, key: str) -> list[tuple[str, yaml.Node, yaml.Node]]:
+        """Name, key node and value node of each entry of a mapping whose names the user chooses."""
+        found = self._entries.get(key)
+        if found is None:
+            return []
+        inner = Reader(self.document, found[1], f"`{key}`", _AnyKey(), place=found[0])
+        return [(name, *nodes) for name, nodes in inner._entries.items()]
+
+    def inner(self, key: str, known: Sequence[str], later: dict[str, str] | None = None, *, required: bool = False) -> Reader:
+        """The mapping at a key."""
+        found = self._entries.get(key)
+        if found is None:
+            if required:
+                self.missing(key)
+            return Reader(self.document, None, f"`{key}`", known, place=self._place)
+        return Reader(self.document, found[1], f"`{key}`", known, later, place=found[0])
+
+
+def _any_of(choices: Sequence[str]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
+
+
+def _size(value: int) -> str:
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if value >= SIZES[unit] and value % SIZES[unit] == 0:
+            return f"{value // SIZES[unit]}{unit}"
+    return str(value)
+
+
+class _AnyKey(list[str]):
+    """Names that the user chooses: every key is known."""
+
+    def __contains__(self, key: object) -> bool:
+        return True

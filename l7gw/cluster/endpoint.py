@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from l7gw.config.settings import Cluster, ClientCredential
+from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.errors import Refusal
 
 LONGEST_TOKEN = 16 * 1024  # bytes; service account tokens have about 1 KiB, an EKS token 4 KiB at most

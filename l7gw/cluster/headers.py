@@ -12,9 +12,7 @@ from l7gw.wire.websocket import new_key
 
 Headers = tuple[tuple[str, str], ...]
 
-PASSED_ON = frozenset(
-    ("content-type", "user-agent", "if-match", "if-none-match", "if-modified-since", "traceparent", "tracestate")
-)
+PASSED_ON = frozenset(("content-type", "user-agent", "if-match", "if-none-match", "if-modified-since", "traceparent", "tracestate"))
 WITHHELD_TYPES = ("application/cbor", "application/yaml")  # no masker reads them (kubernetes-wire section 3)
 TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
 # Offers that the gateway understands, whole: the others hide bytes from masks and recorders (threats C8).
@@ -47,7 +45,9 @@ def upstream_request(request: Request, act: Act, own: Headers, *, host: str, add
                 headers.append((name, "gzip"))
         elif name.startswith("impersonate-"):
             raise Refusal(
-                403, "Forbidden", "acting as somebody else (--as, Impersonate-*) is not allowed yet; run the command as yourself"
+                403,
+                "Forbidden",
+                "acting as somebody else (--as, Impersonate-*) is not allowed yet; run the command as yourself",
             )
     if request.upgrade:
         headers += _upgrade_headers(request, act)
@@ -68,7 +68,9 @@ def offered_protocols(request: Request, act: Act) -> list[str]:
     kept = [p for p in offers if p in known]
     if not kept:
         raise Refusal(
-            400, "BadRequest", f"the client offers no subprotocol that can be recorded; offer one of {', '.join(known)} in {name}"
+            400,
+            "BadRequest",
+            f"the client offers no subprotocol that can be recorded; offer one of {', '.join(known)} in {name}",
         )
     return kept
 

@@ -253,6 +253,11 @@ def _keep_alive(transport: asyncio.Transport) -> None:
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", KEEPALIVE), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", DEAD_AFTER)):
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE),
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", DEAD_AFTER),
+    ):
         if hasattr(socket, option):  # Linux's; elsewhere the defaults stay
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

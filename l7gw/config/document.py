@@ -199,9 +199,7 @@ class Reader:
             return default
         if choices and value not in choices:
             near = nearest(value, choices)
-            self.wrong(
-                key, f"`{key}` must be {_any_of(choices)}, not {shown(value)}", f"did you mean `{near}`?" if near else ""
-            )
+            self.wrong(key, f"`{key}` must be {_any_of(choices)}, not {shown(value)}", f"did you mean `{near}`?" if near else "")
             return default
         if required and not value:
             self.wrong(key, f"`{key}` is empty")

@@ -221,8 +221,7 @@ class DemoCluster:
     async def _delete(self, kind: Kind, namespace: str, name: str) -> Answer:
         if not name:
             gone = [
-                await self._store.delete(kind, namespace, o["metadata"]["name"])
-                for o in list(self._store.list(kind, namespace))
+                await self._store.delete(kind, namespace, o["metadata"]["name"]) for o in list(self._store.list(kind, namespace))
             ]
             return _json({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": {}, "items": gone})
         removed = await self._store.delete(kind, namespace, name)

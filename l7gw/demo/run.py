@@ -57,8 +57,8 @@ async def running(console: Console) -> AsyncIterator[Demo]:
             authority = Authority(folder / "pki")
             gateway_client = authority.client("gateway-client", "gateway")
         with console.status("starting the demo cluster and its identity provider"):
-            await issuer.start(_context(authority.server("issuer", "127.0.0.1")))
-            await cluster.start(_context(authority.server("cluster", "127.0.0.1"), clients=authority.certificate))
+            await issuer.start(server_context(authority.server("issuer", "127.0.0.1")))
+            await cluster.start(server_context(authority.server("cluster", "127.0.0.1"), clients=authority.certificate))
         with console.status("starting the gateway"):
             config = _configure(folder, authority, gateway_client, cluster.port, issuer.url)
             gateway, address = await _start_gateway(config, folder)
@@ -77,7 +77,7 @@ async def running(console: Console) -> AsyncIterator[Demo]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _context(pair: tuple[Path, Path], clients: Path | None = None) -> ssl.SSLContext:
+def server_context(pair: tuple[Path, Path], clients: Path | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(*pair)

@@ -250,6 +250,16 @@ class Downstream(asyncio.Protocol):
         else:
             self._transport.close()
 
+    def linger(self) -> None:
+        """A tunnel is over and its last bytes are written: the client is given a moment to end the connection itself, since
+        bytes of its own, unread, would turn the end into a reset that eats the last of the output."""
+        self._tunnel = None
+        self._exchange = None
+        if self._transport is not None and not self._closing_at:
+            self._closing_at = self._worker.clock.monotonic() + LINGER
+            self._buffered = 0
+            self.read(True)
+
     def abort(self) -> None:
         """A cut that nobody can take for an end: no final chunk, no close_notify."""
         if self._transport is not None:

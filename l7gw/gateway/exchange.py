@@ -17,6 +17,7 @@ belongs to a call. A 101 turns the exchange into a tunnel (`tunnel.py`), which i
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import Callable
@@ -26,7 +27,8 @@ from l7gw.cluster.headers import Headers, own_length, upstream_request
 from l7gw.cluster.impersonation import impersonation
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
-from l7gw.gateway.tunnel import Tunnel, open_tunnel
+from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.upgrade import open_tunnel
 from l7gw.identity.bearer import bearer_of
 from l7gw.identity.chain import Pending
 from l7gw.kube.act import Act
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (AS server/config.go), so nothing valid is refused
+LONGEST_STREAM = 12 * 3600.0  # seconds; the design's default for `max-duration`
 ANSWER_WITHIN = 75.0  # seconds until a short call's answer begins; kube-apiserver gives up at 60 itself
 
 Step = Callable[[], "Step | None"]
@@ -58,7 +61,7 @@ class Exchange:
         "worker", "client", "request", "audit_id", "token",
         "far", "target", "principal", "act", "verdict", "record_of",
         "_body", "_body_size", "_request_whole", "_after_body", "deadline",
-        "upstream", "tunnel", "_answering", "over",
+        "upstream", "tunnel", "_answering", "began", "over",
     )  # fmt: skip
 
     def __init__(self, worker: Worker, client: Downstream, request: Request) -> None:
@@ -81,6 +84,7 @@ class Exchange:
         self.upstream: UpstreamConnection | None = None
         self.tunnel: Tunnel | None = None
         self._answering = False  # the head of the cluster's answer went to the client
+        self.began = worker.clock.monotonic()
         self.over = False
 
     # ------------------------------------------------------------------ the steps
@@ -274,7 +278,52 @@ class Exchange:
         if self.tunnel is not None:
             self.client.read(writable)
 
+    def disk_caught_up(self) -> None:
+        """The recorder has written what it held: both sides are read again."""
+        if self.upstream is not None and not self.over:
+            self.upstream.resume()
+            self.client.read(True)
+
+    # ------------------------------------------------------------------ time
+
+    @property
+    def is_stream(self) -> bool:
+        return self.tunnel is not None or (self.act is not None and self.act.long_running)
+
+    def tick(self, now: float) -> None:
+        """Once a second: the cluster's answer must begin in time."""
+        if self.deadline and now > self.deadline and not self.over:
+            self._drop_upstream()
+            self.refuse(Refusal(504, "Timeout", "the cluster does not answer; the call may have been carried out"))
+            self.client.flush()
+
+    def rejudge(self) -> None:
+        """A running stream ends when policy no longer allows it (threats F6, D17)."""
+        if not self.is_stream or self.over or self.verdict is None:
+            return
+        assert self.principal and self.far and self.act
+        verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
+        expired = self.principal.expires is not None and self.worker.clock.wall() >= self.principal.expires
+        if not verdict.allowed:
+            self.cut(f"this stream is no longer allowed: {verdict.reason}")
+        elif expired and self.worker.identity.ends_with_credential(self.principal):
+            self.cut("the credential of this stream has expired; log in and run the command again")
+        elif self.worker.clock.monotonic() - self.began > LONGEST_STREAM:
+            self.cut(f"this stream has run for {LONGEST_STREAM / 3600:.0f} hours; run the command again")
+
+    def may_forward(self, port: int) -> bool:
+        """The verdict on one connection inside a port-forward, an act of its own."""
+        assert self.principal and self.far and self.act and self.record_of
+        verdict = self.worker.policy.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
+        if not verdict.allowed:
+            self.record_of.verdict(verdict.rule, "deny", f"port {port}: {verdict.reason}")
+        return verdict.allowed
+
     # ------------------------------------------------------------------ what the client does meanwhile
+
+    @property
+    def waits_for_body(self) -> bool:
+        return not self._request_whole and not self.over
 
     def on_body(self, data: bytes) -> None:
         if self.over:
@@ -348,6 +397,12 @@ class Exchange:
             upstream.release()
         self._end(outcome)
         self.client.finished(self)
+
+    def ended(self, outcome: str) -> None:
+        """The tunnel is over; both connections are its to end."""
+        self.upstream = None
+        if not self.over:
+            self._end(outcome)
 
     def _end(self, outcome: str) -> None:
         self.over = True

@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 
 from l7gw.cluster.endpoint import Stamp
-from l7gw.config.settings import ClientCertificate, Certificate, Settings
+from l7gw.config.settings import Certificate, ClientCertificate, Settings
 
 log = logging.getLogger(__name__)
 

@@ -1,11 +1,11 @@
-"""Exec and attach over WebSocket (v4 and v5.channel.k8s.io), and the port-forward of older clients: a byte of channel, then data."""
+"""Exec and attach over WebSocket (v4, v5.channel.k8s.io), and the port-forward of older clients: a byte of channel, then data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from l7gw.gateway.tunnel import Tunnel
-from l7gw.kube.channels import WebSocketChannels, failure_messages
+from l7gw.kube.channels import WebSocketChannels, WebSocketPorts, failure_messages
 from l7gw.wire.websocket import Close, Connection, Message
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ GOING_AWAY = 1001  # RFC 6455 section 7.4.1
 class WebSocketTunnel(Tunnel):
     """Each leg answers its own pings: a slow reader on one side must not look dead on the other (kubernetes-wire 9.18)."""
 
-    def __init__(self, exchange: Exchange, channels: WebSocketChannels) -> None:
+    def __init__(self, exchange: Exchange, channels: WebSocketChannels | WebSocketPorts) -> None:
         super().__init__(exchange)
         self._client_leg = Connection("server")
         self._cluster_leg = Connection("client")

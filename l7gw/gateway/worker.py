@@ -21,7 +21,7 @@ from l7gw.identity.chain import IdentityChain
 from l7gw.kube.act import Act
 from l7gw.policy.judge import Policy
 from l7gw.recording.recorder import Exchange as Record
-from l7gw.recording.recorder import Recorder
+from l7gw.recording.recorder import Recorder, Silent
 from l7gw.recording.redact import recorded_headers
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class FarSide:
     def __init__(self, cluster: Cluster, clock: Clock) -> None:
         self.name = cluster.name
         self.hosts = cluster.hosts
+        self.record = cluster.record
         self.endpoint = Endpoint(cluster)
         self.pool = Pool(self.endpoint, clock)
 
@@ -60,6 +61,7 @@ class Worker:
         self._most_clients = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * DESCRIPTORS_FOR_CLIENTS)
         self._next_rejudging = 0.0
         self._far: dict[str, FarSide] = {}
+        self._identity: IdentityChain | None = None
         self.configure(settings)
         recorder.on_failure(self._recording_failed)
         recorder.on_drained(self._drained)
@@ -69,17 +71,22 @@ class Worker:
         policy = Policy.load(settings.policy)
         listening = Listening(settings)
         far = {name: FarSide(cluster, self.clock) for name, cluster in settings.clusters.items()}
-        identity = IdentityChain(settings.identity, self.clock)
+        identity = IdentityChain(settings.identity, self.clock, former=self._identity)
         self.settings = settings
         self.policy = policy
         self._policy_file = Stamp(settings.policy)
         self.listening = listening
-        self.identity = identity
+        self._identity = identity
         for former in self._far.values():
             former.pool.retire()
         self._far = far
         self.routes = Routes(list(far.values()))
         self._durable = settings.recording.durable
+
+    @property
+    def identity(self) -> IdentityChain:
+        assert self._identity is not None
+        return self._identity
 
     # ------------------------------------------------------------------ connections
 
@@ -90,7 +97,9 @@ class Worker:
     def admit(self, client: Downstream) -> bool:
         """False where one connection more would leave none for the clusters and the journal (threats I3)."""
         if len(self._clients) >= self._most_clients:
-            log.error("connection from %s refused: %d are open, the limit of descriptors is near", client.address, len(self._clients))
+            log.error(
+                "connection from %s refused: %d are open, the limit of descriptors is near", client.address, len(self._clients)
+            )
             return False
         self._clients.add(client)
         return True
@@ -113,11 +122,13 @@ class Worker:
         if len(run) != 36 or not run.isascii() or not run.replace("-", "").isalnum():
             run = client.run_id = client.run_id or str(uuid.uuid4())
         cluster = far.name if far is not None else ""
-        if principal is None:
-            session = self.recorder.attempts(cluster)
-        else:
-            session = self.recorder.session(principal, cluster)
-        return session.begin(run, headers.get("user-agent", ""), headers.get("kubectl-command", ""))
+        client_name, command = headers.get("user-agent", ""), headers.get("kubectl-command", "")
+        if principal is None or far is None:
+            return self.recorder.attempts(cluster).begin(run, client_name, command)
+        session = self.recorder.session(principal, cluster)
+        if far.record == "none":
+            return Silent(session, 0, 0, False)
+        return session.begin(run, client_name, command, content=far.record == "all")
 
     def record_attempt(self, client: Downstream, refusal: Refusal) -> None:
         """Bytes that were no request: who knocked, and why it was refused. Never the bytes themselves."""
@@ -146,6 +157,7 @@ class Worker:
     def tick(self) -> None:
         """Once a second."""
         now = self.clock.monotonic()
+        self.recorder.tick()
         for client in list(self._clients):
             client.tick(now)
         for far in self._far.values():

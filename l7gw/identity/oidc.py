@@ -20,9 +20,7 @@ from l7gw.identity.keys import ALGORITHMS, LONGEST_KEY_ID
 
 LARGEST_TOKEN = 8192  # bytes; a 2 MB token costs 155 ms to refuse without it (F2); servers take 8 to 16 KiB of header line
 SKEW = 60  # seconds between our clock and the issuer's; Kubernetes allows 10, most libraries 60 (F3: no more)
-LONGEST_LIFE = (
-    24 * 3600 + 2 * SKEW
-)  # seconds from iat to exp. Identity providers and the kubelet issue for an hour, the longest
+LONGEST_LIFE = 24 * 3600 + 2 * SKEW  # seconds from iat to exp. Identity providers and the kubelet issue for an hour, the longest
 # common setting is a day (Okta, Cognito). Longer ones are the API server's own year-long tokens and forgotten keys (F12)
 LATEST_TIME = 253402300800.0  # the year 10000 (RFC 3339 ends there)
 
@@ -102,9 +100,7 @@ def check(token: Token, entry: OidcIssuer, now: float) -> float:
     if now < begins - SKEW or now < issued - SKEW:
         raise refused("the token is not yet valid; hint: compare the clocks of the issuer and this machine")
     if not 0 < expires - issued <= LONGEST_LIFE:
-        raise refused(
-            f"the token's lifetime is not within {LONGEST_LIFE // 3600} hours; hint: ask the issuer for a shorter one"
-        )
+        raise refused(f"the token's lifetime is not within {LONGEST_LIFE // 3600} hours; hint: ask the issuer for a shorter one")
     audience = claims["aud"]
     if audience != entry.audience and audience != [entry.audience]:  # a list of one, as Kubernetes writes it (F3)
         raise refused(f"the token is for another audience; it must be {entry.audience!r} alone")

@@ -15,6 +15,15 @@ class Event(msgspec.Struct, array_like=True, tag=True, gc=False):
     time: int
 
 
+class SegmentStarted(Event, tag="segment"):
+    """The first event of a segment, in the journal's own session (id of zeros): what the segment follows.
+
+    `torn` are tails of former segments that are no whole block: (file, offset, SHA-256 of what lies there)."""
+
+    version: str
+    torn: tuple[tuple[str, int, bytes], ...]
+
+
 class SessionStarted(Event, tag="session"):
     """The first event of a session: everything `sessions list` shows without reading further."""
 
@@ -101,7 +110,8 @@ class SessionEnded(Event, tag="ended"):
 
 
 AnyEvent = (
-    SessionStarted
+    SegmentStarted
+    | SessionStarted
     | RunStarted
     | RequestRecorded
     | RequestBody

@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class _Server:
             self._handle_signals(worker)
             gc.collect()
             gc.freeze()  # what stands now stays: no collection looks at it again
+            worker.identity.prefetch()
             self._tell(worker)
             ticking = loop.create_task(_tick(worker))
             await self._ending.wait()
@@ -113,7 +115,7 @@ class _Server:
 
     def _reload(self, worker: Worker) -> None:
         """Everything but `listen` and `state`; what is wrong leaves the old in force."""
-        notify("RELOADING=1")
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
         try:
             settings = load(self._config)
             if settings.listen != self._settings.listen or settings.state != self._settings.state:

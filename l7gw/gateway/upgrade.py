@@ -1,0 +1,36 @@
+"""From an accepted 101 to its tunnel: which protocol, which channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from l7gw.cluster.headers import TUNNEL_PROTOCOL
+from l7gw.errors import Refusal
+from l7gw.gateway.answer import chosen_protocol
+from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
+from l7gw.gateway.tunnel_websocket import WebSocketTunnel
+from l7gw.kube.channels import SpdyChannels, WebSocketChannels, WebSocketPorts, requested_ports
+from l7gw.wire import spdy
+
+if TYPE_CHECKING:
+    from l7gw.gateway.exchange import Exchange
+    from l7gw.wire.events import Response
+
+
+def open_tunnel(exchange: Exchange, response: Response) -> Tunnel:
+    """The tunnel for the protocol and subprotocol of a 101 that was found acceptable. Raises Refusal."""
+    act = exchange.act
+    assert act is not None
+    websocket = exchange.request.upgrade == "websocket"
+    protocol = chosen_protocol(response, websocket=websocket)
+    if not websocket:
+        return SpdyTunnel(exchange, SpdyChannels(act.subresource), spdy.Connection("server"), spdy.Connection("client"))
+    if protocol == TUNNEL_PROTOCOL:
+        return SpdyTunnel(exchange, SpdyChannels(act.subresource), SpdyInWebSocket("server"), SpdyInWebSocket("client"))
+    if act.subresource == "portforward":
+        try:
+            return WebSocketTunnel(exchange, WebSocketPorts(requested_ports(act.query)))
+        except ValueError as error:
+            raise Refusal(400, "BadRequest", str(error)) from error
+    return WebSocketTunnel(exchange, WebSocketChannels(protocol))

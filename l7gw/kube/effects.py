@@ -1,0 +1,135 @@
+"""What a call does to a cluster, as a table (design section 5). The first matching row of each block counts; a call that no row
+names is `other` beside read, write or delete by its verb, so that nothing unknown ever looks harmless."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+READS = frozenset(("get", "list", "watch"))
+WRITES = frozenset(("create", "update", "patch"))
+DELETES = frozenset(("delete", "deletecollection"))
+
+RBAC = "rbac.authorization.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
+CERTIFICATES = "certificates.k8s.io"
+AUTHENTICATION = "authentication.k8s.io"
+AUTHORIZATION = "authorization.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`resource` as `plural` or `plural/subresource` of `group`; `*` is any. `verbs` empty: any. `effects` are added to those
+    by verb, or with `alone` replace them."""
+
+    group: str
+    resource: str
+    effects: tuple[str, ...]
+    verbs: frozenset[str] = frozenset()
+    alone: bool = False
+
+
+# Objects whose writing starts code: pods and whatever templates them.
+TEMPLATES = (
+    ("", "pods"),
+    ("", "podtemplates"),
+    ("", "replicationcontrollers"),
+    ("apps", "daemonsets"),
+    ("apps", "deployments"),
+    ("apps", "replicasets"),
+    ("apps", "statefulsets"),
+    ("apps", "controllerrevisions"),
+    ("batch", "cronjobs"),
+    ("batch", "jobs"),
+    ("extensions", "daemonsets"),
+    ("extensions", "deployments"),
+    ("extensions", "replicasets"),
+)
+
+ROWS = (
+    # self reviews tell what one may do oneself, and change nothing
+    Row(AUTHORIZATION, "selfsubjectaccessreviews", ("discovery",), frozenset(("create",)), alone=True),
+    Row(AUTHORIZATION, "selfsubjectrulesreviews", ("discovery",), frozenset(("create",)), alone=True),
+    Row(AUTHENTICATION, "selfsubjectreviews", ("discovery",), frozenset(("create",)), alone=True),
+    # code execution: one class for policy, approval and recorder, whatever the method (threats D5, D8)
+    Row("", "pods/exec", ("execute",), alone=True),
+    Row("", "pods/attach", ("execute",), alone=True),
+    Row("", "pods/ephemeralcontainers", ("execute",)),
+    # tunnels: what travels inside is not Kubernetes'
+    Row("", "pods/portforward", ("tunnel",), alone=True),
+    Row("", "pods/proxy", ("tunnel",), alone=True),
+    Row("", "services/proxy", ("tunnel",), alone=True),
+    Row("", "nodes/proxy", ("tunnel", "escalate", "execute"), alone=True),  # reaches the kubelet's exec (threats D6)
+    # secrets and tokens
+    Row("", "secrets", ("secrets",)),
+    Row("", "secrets/*", ("secrets",)),
+    Row("", "serviceaccounts/token", ("secrets", "escalate")),
+    Row(AUTHENTICATION, "tokenreviews", ("secrets",)),
+    # who may do what
+    Row(RBAC, "*", ("escalate",), WRITES | DELETES | {"bind", "escalate"}),
+    Row(RBAC, "*/*", ("escalate",), WRITES | DELETES | {"bind", "escalate"}),
+    Row(CERTIFICATES, "certificatesigningrequests/approval", ("escalate",)),
+    Row(CERTIFICATES, "certificatesigningrequests/status", ("escalate",), WRITES),
+    Row(CERTIFICATES, "signers", ("escalate",)),
+    Row(CERTIFICATES, "signers/*", ("escalate",)),
+    Row(CERTIFICATES, "clustertrustbundles", ("escalate",), WRITES | DELETES),
+    Row(ADMISSION, "*", ("escalate",), WRITES | DELETES),
+    Row(ADMISSION, "*/*", ("escalate",), WRITES | DELETES),
+    Row("apiregistration.k8s.io", "*", ("escalate",), WRITES | DELETES),
+    Row("apiregistration.k8s.io", "*/*", ("escalate",), WRITES | DELETES),
+    # placing a pod is starting it
+    Row("", "pods/binding", ("workload",)),
+    Row("", "bindings", ("workload",)),
+    Row("", "pods/resize", ("workload",)),
+    # an eviction deletes
+    Row("", "pods/eviction", ("delete",), alone=True),
+    Row("", "pods/log", ("read",), frozenset(("get",)), alone=True),
+    *(Row(group, resource, ("workload",), WRITES) for group, resource in TEMPLATES),
+)
+
+# Subresources that are a view of their object, or a part of it: their effects are those of the verb.
+PLAIN_SUBRESOURCES = frozenset(("status", "scale", "finalize", "approval", "resize", "log"))
+
+DISCOVERY_ROOTS = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz")
+
+_INDEX = {(row.group, row.resource): row for row in ROWS}
+
+
+def resource_effects(verb: str, group: str, resource: str, subresource: str) -> frozenset[str]:
+    """The effects of a call on a resource. Never empty."""
+    name = f"{resource}/{subresource}" if subresource else resource
+    row = _row(verb, group, name, subresource)
+    if row is not None and row.alone:
+        return frozenset(row.effects)
+    found = set(row.effects) if row is not None else set()
+    if verb in READS:
+        found.add("read")
+    elif verb in WRITES:
+        found.add("write")
+    elif verb in DELETES:
+        found.add("delete")
+    else:
+        found.add("other")
+    if subresource and row is None and subresource not in PLAIN_SUBRESOURCES:
+        found.add("other")
+    if verb == "impersonate":
+        found.add("impersonate")
+    return frozenset(found)
+
+
+def _row(verb: str, group: str, name: str, subresource: str) -> Row | None:
+    base = name.partition("/")[0]
+    for resource in (name, f"{base}/*" if subresource else "", "*/*" if subresource else "*"):
+        row = _INDEX.get((group, resource))
+        if row is not None and (not row.verbs or verb in row.verbs):
+            return row
+    return None
+
+
+def path_effects(verb: str, path: str) -> frozenset[str]:
+    """The effects of a call on a path that is no resource: discovery, or other. `path` is decoded and begins with a slash."""
+    if verb in ("get", "head"):
+        root = "/" + path.strip("/").partition("/")[0]
+        if root in DISCOVERY_ROOTS:
+            return frozenset(("discovery",))
+        return frozenset(("other", "read"))
+    return frozenset(("other", "write"))

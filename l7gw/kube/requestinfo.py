@@ -1,0 +1,214 @@
+"""A request line as the API server reads it (apiserver pkg/endpoints/request/requestinfo.go), or a refusal.
+
+`request_info` is the port of its rules; `describe` refuses first what two parsers could read in two ways (threats D1 to D3),
+and gives back path and query written anew: what is judged is what travels.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus, unquote_plus
+
+from l7gw.errors import Refusal
+from l7gw.kube.act import Act
+from l7gw.kube.effects import path_effects, resource_effects
+
+MOST_QUERY_PAIRS = 1000  # an exec's argv is the longest known; the target is 8 KiB at most
+
+VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+LEGACY_VERBS = ("watch", "proxy")  # in the path, deprecated since 1.10
+NAMESPACE_SUBRESOURCES = ("status", "finalize")
+STREAMING = frozenset(("exec", "attach", "portforward"))
+# KK pkg/controlplane/apiserver/config.go: genericfilters.BasicLongRunningRequestCheck
+LONG_RUNNING_VERBS = frozenset(("watch", "proxy"))
+LONG_RUNNING_SUBRESOURCES = frozenset(("attach", "exec", "proxy", "log", "portforward"))
+# A path segment: what Go's EscapedPath leaves as it is, and percent escapes
+SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+SAFE = "!$&'()*+,=:@~"
+# Query keys that may stand more than once; everything else says one thing (D2)
+REPEATABLE = frozenset(("command", "ports", "dryRun"))
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """What requestinfo.go computes. `parts` are those behind the namespace."""
+
+    is_resource: bool
+    verb: str
+    prefix: str = ""
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    subresource: str = ""
+    name: str = ""
+    parts: tuple[str, ...] = ()
+    legacy: bool = False
+
+
+def truthy(values: list[str]) -> bool:
+    """A query's boolean: anything but `0` and `false` is true, the first value counts (apimachinery runtime/conversion.go)."""
+    return bool(values) and values[0] != "0" and values[0].lower() != "false"
+
+
+def request_info(method: str, path: str, query: list[tuple[str, str]]) -> RequestInfo:
+    """`path` is percent-decoded. Raises ValueError where the API server answers 500."""
+    segments = path.strip("/").split("/")
+    plain = RequestInfo(False, method.lower())
+    if len(segments) < 3 or segments[0] not in ("api", "apis") or (segments[0] == "apis" and len(segments) < 4):
+        return plain
+    prefix, segments = segments[0], segments[1:]
+    group = ""
+    if prefix == "apis":
+        group, segments = segments[0], segments[1:]
+    version, segments = segments[0], segments[1:]
+    legacy = segments[0] in LEGACY_VERBS
+    if legacy:
+        if len(segments) < 2:
+            raise ValueError("a verb in the path without a resource")
+        verb, segments = segments[0], segments[1:]
+    else:
+        verb = VERBS.get(method, "")
+    namespace = ""
+    if segments[0] == "namespaces" and len(segments) > 1:
+        namespace = segments[1]
+        if len(segments) > 2 and segments[2] not in NAMESPACE_SUBRESOURCES:
+            segments = segments[2:]
+    resource = segments[0]
+    name = segments[1] if len(segments) > 1 else ""
+    subresource = segments[2] if len(segments) > 2 and verb != "proxy" else ""
+    watch = [value for key, value in query if key == "watch"]
+    if not name and verb == "get":
+        verb = "watch" if truthy(watch) else "list"
+    if not name and verb in ("list", "watch"):
+        name = _selected_name(query)
+    if not name and verb == "delete":
+        verb = "deletecollection"
+    return RequestInfo(True, verb, prefix, group, version, namespace, resource, subresource, name, tuple(segments), legacy)
+
+
+def _selected_name(query: list[tuple[str, str]]) -> str:
+    """The name that `fieldSelector=metadata.name=X` asks for."""
+    selector = next((value for key, value in query if key == "fieldSelector"), "")
+    for term in selector.split(","):
+        key, equals, value = term.partition("=")
+        if key == "metadata.name" and equals and not key.endswith("!"):
+            return value.removeprefix("=")
+    return ""
+
+
+def describe(method: str, target: str, upgrade: str = "") -> Act:
+    """The act that a request line means. `upgrade` is "", "websocket" or "SPDY/3.1".
+
+    Raises Refusal 400 for a line with two readings, 403 for verbs in the path, 405 and 400 for upgrades out of place.
+    """
+    raw_path, question, raw_query = target.partition("?")
+    segments = _segments(raw_path)
+    pairs = _pairs(raw_query) if question else []
+    path = "/" + "/".join(segments)
+    try:
+        info = request_info(method, path, pairs)
+    except ValueError as error:
+        raise _bad(str(error)) from error
+    if info.legacy:
+        raise Refusal(
+            403, "Forbidden", "verbs in the path (/watch/, /proxy/) are not passed on; use ?watch=1 or the proxy subresource"
+        )
+    _check_upgrade(method, info, upgrade)
+    effects = (
+        resource_effects(info.verb, info.group, info.resource, info.subresource)
+        if info.is_resource
+        else path_effects(info.verb, path)
+    )
+    values: dict[str, list[str]] = {}
+    for key, value in pairs:
+        values.setdefault(key, []).append(value)
+    is_exec = info.subresource == "exec"
+    return Act(
+        verb=info.verb,
+        path="/" + "/".join(quote(segment, safe=SAFE) for segment in segments),
+        query="&".join(f"{quote_plus(key, safe='~')}={quote_plus(value, safe='~')}" for key, value in pairs),
+        effects=effects,
+        is_resource=info.is_resource,
+        group=info.group,
+        version=info.version,
+        resource=info.resource,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=info.name,
+        argv=tuple(values.get("command", ())) if is_exec else None,
+        container=values.get("container", [""])[0],
+        tty=info.subresource in ("exec", "attach") and truthy(values.get("tty", [])),
+        stdin=info.subresource in ("exec", "attach") and truthy(values.get("stdin", [])),
+        long_running=info.is_resource and (info.verb in LONG_RUNNING_VERBS or info.subresource in LONG_RUNNING_SUBRESOURCES),
+    )
+
+
+def _segments(raw_path: str) -> list[str]:
+    """The path's segments, decoded once. Refuses what D1 names; one trailing slash is no segment."""
+    path = raw_path[1:]
+    if path.endswith("/"):
+        path = path[:-1]
+    if not path:
+        return []
+    found = []
+    for raw in path.split("/"):
+        if SEGMENT.fullmatch(raw) is None:
+            raise _bad("the path has an empty segment, a bad escape, or a character that does not belong into it")
+        segment = raw
+        if "%" in raw:
+            segment = "".join(_decoded(piece, n) for n, piece in enumerate(raw.split("%")))
+        if segment in (".", ".."):
+            raise _bad("the path has a . or .. segment")
+        found.append(segment)
+    return found
+
+
+def _decoded(piece: str, number: int) -> str:
+    """A piece behind a percent sign: its escape decoded, unless two readers would disagree about it."""
+    if number == 0:
+        return piece
+    character = chr(int(piece[:2], 16))
+    if character in "/\\%;" or not "\x20" < character < "\x7f":
+        raise _bad("the path has an escaped slash, backslash, percent sign, semicolon, control or non-ASCII character")
+    return character + piece[2:]
+
+
+def _pairs(raw_query: str) -> list[tuple[str, str]]:
+    """The query's pairs, decoded as Go's url.ParseQuery does where it and others agree; refused where not (D2)."""
+    if ";" in raw_query or BAD_ESCAPE.search(raw_query):
+        raise _bad("the query has a semicolon or a bad percent escape")
+    found: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for pair in raw_query.split("&"):
+        if not pair:
+            continue
+        raw_key, _, raw_value = pair.partition("=")
+        try:
+            key, value = unquote_plus(raw_key, errors="strict"), unquote_plus(raw_value, errors="strict")
+        except UnicodeDecodeError as error:
+            raise _bad("the query is not UTF-8") from error
+        if "\0" in key or "\0" in value:
+            raise _bad("the query has a NUL")
+        if key in seen and key not in REPEATABLE:
+            raise _bad("a query parameter stands twice")
+        seen.add(key)
+        found.append((key, value))
+        if len(found) > MOST_QUERY_PAIRS:
+            raise _bad(f"the query has more than {MOST_QUERY_PAIRS} parameters")
+    return found
+
+
+def _check_upgrade(method: str, info: RequestInfo, upgrade: str) -> None:
+    streaming = info.is_resource and info.group == "" and info.resource == "pods" and info.subresource in STREAMING
+    if streaming and method not in ("GET", "POST"):
+        raise Refusal(405, "MethodNotAllowed", "exec, attach and portforward take GET and POST alone")
+    if upgrade and not (streaming and info.name and len(info.parts) == 3):
+        # Watches and logs over WebSocket, and proxied upgrades, would pass the recorder unread (threats A13, E11).
+        raise _bad("only exec, attach and portforward of a pod can be upgraded")
+
+
+def _bad(why: str) -> Refusal:
+    return Refusal(400, "BadRequest", why)

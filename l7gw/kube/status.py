@@ -1,0 +1,114 @@
+"""`metav1.Status`, the form in which kubectl understands a no, in JSON and protobuf (apimachinery meta/v1/types.go)."""
+
+from __future__ import annotations
+
+import msgspec
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+JSON = "application/json"
+MESSAGE = "l7gw: "
+LARGEST_UPGRADE_BODY = 900  # bytes; kubectl's WebSocket library keeps the first 1,024 of a refusal (kubernetes-wire 6)
+LONGEST_MESSAGE = 2000  # characters
+
+
+def encode(
+    accept: str | None,
+    code: int,
+    reason: str,
+    message: str,
+    *,
+    session: str | None = None,
+    rule: str | None = None,
+    hold: str | None = None,
+    upgrade: bool = False,
+) -> tuple[str, bytes]:
+    """A failure Status as (content type, body), in the encoding that `accept` names first; JSON where it names none.
+
+    The message gets the prefix `l7gw: `; session, rule and hold are `details.causes`, except that a 422 repeats the message
+    as its only cause, or kubectl swallows it. The body for a refused upgrade has at most 900 bytes.
+    """
+    text = printable(MESSAGE + message)[:LONGEST_MESSAGE]
+    causes = [
+        (name, printable(value)) for name, value in (("L7GWSession", session), ("L7GWRule", rule), ("L7GWHold", hold)) if value
+    ]
+    if code == 422:
+        causes = [("", text)]
+    protobuf = prefers_protobuf(accept)
+    write = _protobuf if protobuf else _json
+    body = write(code, reason, text, causes)
+    while upgrade and len(body) > LARGEST_UPGRADE_BODY and text:
+        over = len(body) - LARGEST_UPGRADE_BODY
+        text = text[: -max(1, over // 4) - 1] + "…" if len(text) > 8 else ""
+        body = write(code, reason, text, causes)
+    return (PROTOBUF if protobuf else JSON), body
+
+
+def prefers_protobuf(accept: str | None) -> bool:
+    """Whether the first type that Accept names, of those that a Status can be written in, is protobuf."""
+    for clause in (accept or "").split(","):
+        kind = clause.partition(";")[0].strip().lower()
+        if kind == PROTOBUF and "stream=watch" not in clause:
+            return True
+        if kind in (JSON, "*/*", "application/*"):
+            return False
+    return False
+
+
+def failure(message: str, reason: str = "InternalError") -> bytes:
+    """The Status of an error channel (v4, v5): the stream ends as failed, and kubectl prints why."""
+    text = printable(MESSAGE + message)[:LONGEST_MESSAGE]
+    return msgspec.json.encode({"metadata": {}, "status": "Failure", "message": text, "reason": reason, "code": 500})
+
+
+def printable(text: str) -> str:
+    """Text from outside without what a terminal would obey."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
+
+
+def _json(code: int, reason: str, message: str, causes: list[tuple[str, str]]) -> bytes:
+    details = {"causes": [({"reason": r} if r else {}) | {"message": m} for r, m in causes]} if causes else {}
+    document = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "details": details,
+        "code": code,
+    }
+    return msgspec.json.encode(document) + b"\n"
+
+
+def _protobuf(code: int, reason: str, message: str, causes: list[tuple[str, str]]) -> bytes:
+    """Status: 1 metadata, 2 status, 3 message, 4 reason, 5 details {4 causes {1 reason, 2 message}}, 6 code; in the envelope
+    `k8s\\0` + Unknown {1 TypeMeta {1 apiVersion, 2 kind}, 2 raw, 3 encoding, 4 type} (apimachinery runtime/generated.proto)."""
+    details = b"".join(_field(4, _text(1, r) + _text(2, m)) for r, m in causes)
+    status = (
+        _field(1, _field(1, b"") + _field(2, b"") + _field(3, b""))
+        + _text(2, "Failure")
+        + _text(3, message)
+        + _text(4, reason)
+        + (_field(5, details) if details else b"")
+        + b"\x30"
+        + _varint(code)
+    )
+    meta = _text(1, "v1") + _text(2, "Status")
+    return b"k8s\x00" + _field(1, meta) + _field(2, status) + _field(3, b"") + _field(4, b"")
+
+
+def _field(number: int, data: bytes) -> bytes:
+    return bytes((number << 3 | 2,)) + _varint(len(data)) + data
+
+
+def _text(number: int, text: str) -> bytes:
+    return _field(number, text.encode())
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    found.append(value)
+    return bytes(found)

@@ -1,0 +1,231 @@
+"""The patterns of a policy: globs over names, over resources as policy spells them, and over argvs. Compiled once, at load.
+
+`*` is the only wildcard; everything else stands for itself, upper and lower case apart. No regular expressions: a glob is
+matched by looking for its pieces from left to right, in time that grows with the text and not with what the stars could try.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+LONGEST_PATTERN = 512  # characters; names have 253, users 256, a command of more than this is a script
+MOST_STARS = 8  # in one pattern; nobody needs more, and each is one more search through the text
+LIVE = "\0"  # a star that no quote protects, in a word of a command; neither a pattern nor an argv can hold a NUL
+
+Match = Callable[[str], bool]
+
+# An argument that climbs: `..` before a slash, the end, or what separates paths and options (`--file=../x`, `-C..`, `a:..:b`).
+# `a..b` and `...` do not climb.
+CLIMBS = re.compile(r"(?<!\.)\.\.(?![A-Za-z0-9._-])")
+
+
+class BadPattern(ValueError):
+    """A pattern that cannot be used, in words; `hint` says what could be written instead."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+def glob(pattern: str, star: str = "*") -> Match:
+    """A predicate over a text: `*` stands for any characters, none included. Raises BadPattern."""
+    bounded(pattern, star)
+    first, *pieces = pattern.split(star)
+    if not pieces:
+        return first.__eq__
+    *middle, last = pieces
+    middle = [piece for piece in middle if piece]
+    least = len(first) + len(last) + sum(map(len, middle))
+
+    def matches(text: str) -> bool:
+        if len(text) < least or not text.startswith(first) or not text.endswith(last):
+            return False
+        at, end = len(first), len(text) - len(last)
+        for piece in middle:  # the leftmost place is as good as any: what follows has the more room
+            at = text.find(piece, at, end)
+            if at < 0:
+                return False
+            at += len(piece)
+        return True
+
+    return matches
+
+
+def bounded(pattern: str, star: str = "*") -> None:
+    """Raises BadPattern for a pattern that is empty, or larger than anything needs."""
+    if not pattern:
+        raise BadPattern("an empty pattern matches nothing")
+    if len(pattern) > LONGEST_PATTERN:
+        raise BadPattern(f"a pattern is longer than {LONGEST_PATTERN} characters")
+    if pattern.count(star) > MOST_STARS:
+        raise BadPattern(f"{pattern!r} has more than {MOST_STARS} stars")
+
+
+class Globs:
+    """Several globs, ORed. `everything` where one of them is `*` alone: only that covers what has no name."""
+
+    __slots__ = ("_exact", "_matches", "everything", "texts")
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = tuple(texts)
+        self.everything = any(text and not text.strip("*") for text in texts)
+        self._exact = frozenset(text for text in texts if "*" not in text)
+        compiled = {text: glob(text) for text in texts}
+        self._matches = tuple(match for text, match in compiled.items() if "*" in text)
+
+    def match(self, text: str) -> bool:
+        if self.everything or text in self._exact:
+            return True
+        for match in self._matches:  # noqa: SIM110  # a generator costs as much as the look itself
+            if match(text):
+                return True
+        return False
+
+
+class Resources:
+    """Resources as policy spells them, ORed: `pods`, `pods/exec`, `deployments.apps`, `*.apps`, `events.*`, `*/scale`, `*`.
+
+    Without a dot it is the core group's; the part behind the first dot is a group, where `*` is any, core included. A resource
+    never stands for its subresources (threats D9): `pods/*` are those of pods, `*.apps/*` those of a group, `*/*` all there are.
+    `*` alone is, as in RBAC and in every other key, all resources with their subresources.
+    """
+
+    __slots__ = ("_matches", "everything", "texts")
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = tuple(texts)
+        self.everything = "*" in texts
+        self._matches = tuple(_resource(text) for text in texts)
+
+    def match(self, resource: str, group: str, subresource: str) -> bool:
+        if self.everything:
+            return True
+        for plural, of_group, sub in self._matches:
+            if (
+                plural(resource)
+                and of_group(group)
+                and (sub(subresource) if sub and subresource else sub is None and not subresource)
+            ):
+                return True
+        return False
+
+
+_SPELLING = re.compile(r"[a-z0-9*-]+(\.[a-z0-9.*-]+)?(/[a-z0-9*-]+)?", re.ASCII)
+
+
+def _resource(text: str) -> tuple[Match, Match, Match | None]:
+    """Predicates over plural, group and subresource; None for the last where the pattern is of no subresource."""
+    bounded(text)
+    if _SPELLING.fullmatch(text) is None:
+        raise BadPattern(f"{text!r} is no resource", "as in pods, pods/exec or deployments.apps, all in lower case")
+    base, slash, sub = text.partition("/")
+    plural, dot, group = base.partition(".")
+    of_group = glob(group) if dot else _any if base == "*" else "".__eq__
+    return glob(plural), of_group, glob(sub) if slash else None
+
+
+def _any(_: str) -> bool:
+    return True
+
+
+class Command:
+    """An argv, split by shell rules at load and never again (design section 5).
+
+    `*` stays within one argument and matches no `/`; quotes make it an ordinary character. A last `**` takes any further
+    arguments, none included. The words after splitting are compared with the argv that the container's runtime will execute:
+    no shell reads it, so that nothing in an argument can start another command.
+    """
+
+    __slots__ = ("_further", "_words", "text")
+
+    def __init__(self, text: str) -> None:
+        """Raises BadPattern."""
+        bounded(text)
+        words = split(text)
+        self.text = text
+        self._further = bool(words) and words[-1] == LIVE * 2
+        words = words[:-1] if self._further else words
+        for word in words:
+            if LIVE * 2 in word:
+                raise BadPattern(f"{text!r}: ** takes further arguments and stands only as the last word")
+            if CLIMBS.search(word):
+                raise BadPattern(f"{text!r} has a .. segment, which no pattern matches")
+        self._words = tuple(_argument(word) for word in words)
+
+    def covers(self, argv: tuple[str, ...]) -> bool:
+        """Whether the argv is one of those meant. One with a climbing argument never is: `/var/log/../../etc` is elsewhere."""
+        return self._fits(argv, climbing=False)
+
+    def overlaps(self, argv: tuple[str, ...]) -> bool:
+        """Whether the argv may be one of those meant: a climbing argument may be any path."""
+        return self._fits(argv, climbing=True)
+
+    def _fits(self, argv: tuple[str, ...], *, climbing: bool) -> bool:
+        words = self._words
+        if len(argv) < len(words) or (len(argv) > len(words) and not self._further):
+            return False
+        climbs = [CLIMBS.search(argument) is not None for argument in argv]
+        if not climbing and any(climbs):
+            return False
+        return all(climb or word(argument) for word, argument, climb in zip(words, argv, climbs))
+
+
+def _argument(word: str) -> Match:
+    """A predicate over one argument. As `*` matches no `/`, pattern and argument have the same number of segments."""
+    if LIVE not in word:
+        return word.__eq__
+    segments = [glob(segment, LIVE) if segment else "".__eq__ for segment in word.split("/")]
+
+    def matches(argument: str) -> bool:
+        parts = argument.split("/")
+        return len(parts) == len(segments) and all(segment(part) for segment, part in zip(segments, parts))
+
+    return matches
+
+
+# What a shell would do more than split words. Exec has no shell: written here, these would never match what was meant.
+_OPERATORS = frozenset("|&;<>()$`\n")
+
+
+def split(text: str) -> list[str]:
+    """The words of a command by POSIX rules (XCU 2.2 Quoting, 2.6.5 Field Splitting); unquoted stars become LIVE.
+
+    Raises BadPattern for an open quote, and for operators and expansions outside quotes.
+    """
+    words: list[str] = []
+    word: list[str] | None = None
+    quote = ""
+    rest = iter(text)
+    for c in rest:
+        if quote == "'" or (quote and c not in '"\\$`'):
+            if c == quote:
+                quote = ""
+            else:
+                assert word is not None
+                word.append(c)
+            continue
+        if not quote and c in " \t":
+            if word is not None:
+                words.append("".join(word))
+            word = None
+            continue
+        word = [] if word is None else word
+        if c == '"' or (c == "'" and not quote):
+            quote = "" if quote else c
+        elif c == "\\":
+            escaped = next(rest, "")
+            if not escaped:
+                raise BadPattern(f"{text!r} ends with a backslash that escapes nothing")
+            word.append(escaped if not quote or escaped in '"\\$`' else c + escaped)
+        elif c in _OPERATORS:
+            raise BadPattern(f"{text!r}: {c} is the shell's, and an exec has none", f"quote it if the argument has it: '{c}'")
+        else:
+            word.append(LIVE if c == "*" else c)
+    if quote:
+        raise BadPattern(f"{text!r} has an open quote")
+    if word is not None:
+        words.append("".join(word))
+    if not words:
+        raise BadPattern("an empty command matches nothing")
+    return words

@@ -1,0 +1,121 @@
+"""What people call verbs and resources, and what policy calls them: for hints in mistakes, and for `policy explain`."""
+
+from __future__ import annotations
+
+# Streams and tunnels are verbs of their own, whatever the method (threats D5): a WebSocket exec is a GET, a SPDY one a POST.
+CONNECTS = ("exec", "attach", "portforward", "proxy")
+VERBS = (
+    *("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"),
+    *CONNECTS,
+    *("head", "post", "put", "options"),  # of paths that are no resources, where the verb is the method
+)
+# kubectl's word -> verb of the policy, and the subresource that it works on
+KUBECTL = {
+    "logs": ("get", "log"),
+    "log": ("get", "log"),
+    "exec": ("exec", "exec"),
+    "cp": ("exec", "exec"),
+    "attach": ("attach", "attach"),
+    "port-forward": ("portforward", "portforward"),
+    "portforward": ("portforward", "portforward"),
+    "proxy": ("proxy", "proxy"),
+    "debug": ("patch", "ephemeralcontainers"),
+    "scale": ("patch", "scale"),
+    "evict": ("create", "eviction"),
+    "drain": ("create", "eviction"),
+    "apply": ("patch", ""),
+    "edit": ("patch", ""),
+    "label": ("patch", ""),
+    "annotate": ("patch", ""),
+    "replace": ("update", ""),
+    "describe": ("get", ""),
+    "run": ("create", ""),
+    "restart": ("patch", ""),
+}
+
+# Kubernetes' own resources: plural -> (group, other names). `deployments` alone would be of the core group, which has none.
+_KNOWN = """
+pods: pod po
+services: service svc
+configmaps: configmap cm
+secrets: secret
+nodes: node no
+namespaces: namespace ns
+events: event ev
+endpoints: endpoint ep
+persistentvolumes: persistentvolume pv
+persistentvolumeclaims: persistentvolumeclaim pvc
+serviceaccounts: serviceaccount sa
+replicationcontrollers: replicationcontroller rc
+resourcequotas: resourcequota quota
+limitranges: limitrange limits
+podtemplates: podtemplate
+componentstatuses: componentstatus cs
+bindings: binding
+deployments.apps: deployment deploy
+daemonsets.apps: daemonset ds
+statefulsets.apps: statefulset sts
+replicasets.apps: replicaset rs
+controllerrevisions.apps: controllerrevision
+jobs.batch: job
+cronjobs.batch: cronjob cj
+horizontalpodautoscalers.autoscaling: horizontalpodautoscaler hpa
+ingresses.networking.k8s.io: ingress ing
+ingressclasses.networking.k8s.io: ingressclass
+networkpolicies.networking.k8s.io: networkpolicy netpol
+poddisruptionbudgets.policy: poddisruptionbudget pdb
+roles.rbac.authorization.k8s.io: role
+rolebindings.rbac.authorization.k8s.io: rolebinding
+clusterroles.rbac.authorization.k8s.io: clusterrole
+clusterrolebindings.rbac.authorization.k8s.io: clusterrolebinding
+storageclasses.storage.k8s.io: storageclass sc
+volumeattachments.storage.k8s.io: volumeattachment
+csidrivers.storage.k8s.io: csidriver
+csinodes.storage.k8s.io: csinode
+leases.coordination.k8s.io: lease
+endpointslices.discovery.k8s.io: endpointslice
+priorityclasses.scheduling.k8s.io: priorityclass pc
+runtimeclasses.node.k8s.io: runtimeclass
+certificatesigningrequests.certificates.k8s.io: certificatesigningrequest csr
+customresourcedefinitions.apiextensions.k8s.io: customresourcedefinition crd crds
+apiservices.apiregistration.k8s.io: apiservice
+mutatingwebhookconfigurations.admissionregistration.k8s.io: mutatingwebhookconfiguration
+validatingwebhookconfigurations.admissionregistration.k8s.io: validatingwebhookconfiguration
+validatingadmissionpolicies.admissionregistration.k8s.io: validatingadmissionpolicy
+validatingadmissionpolicybindings.admissionregistration.k8s.io: validatingadmissionpolicybinding
+selfsubjectaccessreviews.authorization.k8s.io: selfsubjectaccessreview
+selfsubjectrulesreviews.authorization.k8s.io: selfsubjectrulesreview
+subjectaccessreviews.authorization.k8s.io: subjectaccessreview
+selfsubjectreviews.authentication.k8s.io: selfsubjectreview
+tokenreviews.authentication.k8s.io: tokenreview
+"""
+
+
+def _spellings() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in _KNOWN.split("\n"):
+        full, _, others = line.partition(":")
+        for other in (full.partition(".")[0], *others.split()):
+            found[other] = full
+    return found
+
+
+# any name that kubectl takes -> as policy spells it
+SPELLINGS = _spellings()
+CLUSTER_SCOPED = frozenset(
+    ("nodes", "namespaces", "persistentvolumes", "componentstatuses", "ingressclasses", "clusterroles", "clusterrolebindings")
+    + ("storageclasses", "volumeattachments", "csidrivers", "csinodes", "priorityclasses", "runtimeclasses")
+    + ("certificatesigningrequests", "customresourcedefinitions", "apiservices", "mutatingwebhookconfigurations")
+    + ("validatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings")
+    + ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "subjectaccessreviews", "selfsubjectreviews", "tokenreviews")
+)
+
+
+def meant(resource: str) -> str:
+    """What somebody means who writes a resource that does not exist so; "" where it may well exist.
+
+    `deploy` and `deployments` are meant as `deployments.apps`, `pod/exec` as `pods/exec`.
+    """
+    base, slash, sub = resource.partition("/")
+    full = SPELLINGS.get(base, base)
+    return "" if full == base else full + slash + sub

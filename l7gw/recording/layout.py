@@ -1,0 +1,67 @@
+"""The numbers of the journal's bytes, shared by writer and reader (docs/recording-format.md). `verify` has its own copy."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from hashlib import sha256
+
+MAGIC = b"L7B1"
+VERSION = 1
+CIPHER_NONE = 0
+FOLDER = "journal"  # below the state
+SUFFIX = ".l7j"
+NO_SESSION = bytes(16)
+NO_HASH = bytes(32)
+
+HOLDS_SESSION_EVENTS = 1  # flag: a session's beginning, a run, or its end is in this block; the list reads only these
+
+LARGEST_PLAIN = 8 * 1024 * 1024  # bytes of one block before compression: what a reader must be ready to hold
+
+# magic, version, cipher, flags, stored length, plain length, journal sequence, session id, session sequence, events,
+# totals of the session so far: exchanges, denied, held, bytes; time of the last event; three hashes; then a CRC-32 of it all
+_FORMAT = struct.Struct(">4sBBHIIQ16sQIIIIQQ32s32s32s")
+_CRC = struct.Struct(">I")
+HEADER_SIZE = _FORMAT.size + _CRC.size
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    flags: int
+    stored: int
+    plain: int
+    sequence: int
+    session: bytes
+    session_sequence: int
+    events: int
+    exchanges: int
+    denied: int
+    held: int
+    content: int
+    last: int
+    previous: bytes
+    session_previous: bytes
+    payload_hash: bytes
+
+    def pack(self) -> bytes:
+        head = _FORMAT.pack(
+            MAGIC, VERSION, CIPHER_NONE, self.flags, self.stored, self.plain, self.sequence, self.session,
+            self.session_sequence, self.events, self.exchanges, self.denied, self.held, self.content, self.last,
+            self.previous, self.session_previous, self.payload_hash,
+        )  # fmt: skip
+        return head + _CRC.pack(zlib.crc32(head))
+
+
+def unpack(data: bytes) -> Header | None:
+    """A header from exactly HEADER_SIZE bytes; None where they are none."""
+    if len(data) != HEADER_SIZE or zlib.crc32(data[:-4]) != _CRC.unpack_from(data, _FORMAT.size)[0]:
+        return None
+    magic, version, cipher, *fields = _FORMAT.unpack_from(data)
+    if magic != MAGIC or version != VERSION or cipher != CIPHER_NONE:
+        return None
+    return Header(*fields)
+
+
+def header_hash(header: bytes) -> bytes:
+    return sha256(header).digest()

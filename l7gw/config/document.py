@@ -16,7 +16,7 @@ import yaml
 
 from l7gw.errors import ConfigurationError, Problem
 
-LARGEST = 1024 * 1024  # bytes of a file; a policy of ten thousand rules has less
+LARGEST = 1024 * 1024  # bytes of a file; a policy of two thousand rules has less
 DEEPEST = 20  # nested collections; the contract needs six
 LONGEST_TEXT = 4096  # characters of one value; the longest path that Linux takes
 LONGEST_KEY = 253  # characters of a key: a name of Kubernetes, the longest thing that is ever one

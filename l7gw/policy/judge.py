@@ -1,4 +1,5 @@
-"""The judge: discovery is open, guardrails come next and nothing overrides them, then rules in order; unmatched is denied."""
+"""The judge: guardrails first, and nothing overrides them; then discovery, which is open; then the rules, where the first match
+decides; unmatched is denied."""
 
 from __future__ import annotations
 
@@ -8,36 +9,52 @@ from pathlib import Path
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.policy.load import load
-from l7gw.policy.rules import Rule
+from l7gw.policy.rules import PATH, Rule, verb_of
 from l7gw.policy.verdict import Verdict
 
 DISCOVERY = "built-in: discovery"
+MOST_KEPT = 4096  # callers whose rules are kept at hand; beyond it they are looked up anew
+MOST_LISTED = 6  # patterns of a key in a sentence
+
+_OPEN = frozenset(("discovery",))
 _DISCOVERED = Verdict(True, DISCOVERY, "discovery, version, health and self reviews are open to everybody who is known")
 _UNMATCHED = Verdict(False, "", "no rule allows it")
 
+_Decided = tuple[tuple[Rule, Verdict], ...]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Considered:
-    """One rule as it was looked at: `mismatch` says why it did not match, "" for the one that decided."""
+    """One rule as it was looked at: `why` says why it did not match, "" for the one that decided."""
 
     name: str
     verdict: str  # allow | deny
     guardrail: bool
-    mismatch: str
+    why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Explanation:
+    """The verdict, and every rule that was looked at on the way, in order."""
+
     verdict: Verdict
     considered: tuple[Considered, ...]
 
 
 class Policy:
-    """An immutable snapshot of a policy file."""
+    """An immutable snapshot of a policy file.
+
+    A verdict depends on this object and the arguments of `judge` alone: of the principal on user, groups and kind, of the act
+    on all but path, query, version, container, port and long_running. Whoever keeps verdicts keeps them by those, and forgets
+    them when the policy in force is another object.
+    """
+
+    __slots__ = ("_of_caller", "guardrails", "rules")
 
     def __init__(self, guardrails: tuple[Rule, ...], rules: tuple[Rule, ...]) -> None:
         self.guardrails = guardrails
         self.rules = rules
+        self._of_caller: dict[tuple[str, tuple[str, ...], str, str], tuple[_Decided, _Decided]] = {}
 
     @classmethod
     def load(cls, path: Path) -> Policy:
@@ -46,29 +63,95 @@ class Policy:
 
     def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
         """Whether the principal may do this on the cluster, by which rule, and why."""
-        if act.effects == {"discovery"}:  # without it kubectl cannot even show a refusal; guardrails are about the rest
+        guardrails, rules = self._about(principal, cluster)
+        for rule, verdict in guardrails:
+            if not rule.mismatch(act):
+                return verdict
+        if act.effects == _OPEN:  # without it kubectl cannot even show a refusal
             return _DISCOVERED
-        for rules in (self.guardrails, self.rules):
-            for rule in rules:
-                if not rule.mismatch(principal, cluster, act):
-                    return _verdict(rule)
+        for rule, verdict in rules:
+            if not rule.mismatch(act):
+                return verdict
         return _UNMATCHED
 
+    def _about(self, principal: Principal, cluster: str) -> tuple[_Decided, _Decided]:
+        """The guardrails and rules that are about this caller: looked up once for each."""
+        key = (principal.user, principal.groups, principal.kind, cluster)
+        found = self._of_caller.get(key)
+        if found is None:
+            if len(self._of_caller) >= MOST_KEPT:
+                self._of_caller.clear()
+            found = self._of_caller[key] = (
+                tuple((rule, _verdict(rule)) for rule in self.guardrails if not rule.stranger(principal, cluster)),
+                tuple((rule, _verdict(rule)) for rule in self.rules if not rule.stranger(principal, cluster)),
+            )
+        return found
+
     def explain(self, principal: Principal, cluster: str, act: Act) -> Explanation:
-        """The verdict, and every rule that was looked at on the way."""
-        if act.effects == {"discovery"}:
-            return Explanation(_DISCOVERED, (Considered(DISCOVERY, "allow", False, ""),))
-        considered = [Considered(DISCOVERY, "allow", False, "it is more than discovery")]
-        for guardrail, rules in ((True, self.guardrails), (False, self.rules)):
-            for rule in rules:
-                mismatch = rule.mismatch(principal, cluster, act)
-                considered.append(Considered(rule.name, "allow" if rule.allow else "deny", guardrail, mismatch))
-                if not mismatch:
-                    return Explanation(_verdict(rule), tuple(considered))
-        return Explanation(_UNMATCHED, tuple(considered))
+        """As `judge`, with every rule that was looked at on the way and why it did not match."""
+        considered: list[Considered] = []
+
+        def decides(rule: Rule) -> bool:
+            key = rule.stranger(principal, cluster) or rule.mismatch(act)
+            why = _why(rule, key, principal, cluster, act) if key else ""
+            considered.append(Considered(rule.name, "allow" if rule.allow else "deny", rule.guardrail, why))
+            return not key
+
+        def decided(verdict: Verdict) -> Explanation:
+            return Explanation(verdict, tuple(considered))
+
+        for rule in self.guardrails:
+            if decides(rule):
+                return decided(_verdict(rule))
+        is_open = act.effects == _OPEN
+        considered.append(Considered(DISCOVERY, "allow", False, "" if is_open else "the call is more than discovery"))
+        if is_open:
+            return decided(_DISCOVERED)
+        for rule in self.rules:
+            if decides(rule):
+                return decided(_verdict(rule))
+        return decided(_UNMATCHED)
 
 
 def _verdict(rule: Rule) -> Verdict:
     if rule.allow:
-        return Verdict(True, rule.name, rule.reason or "allowed")
-    return Verdict(False, rule.name, f"denied by rule {rule.name!r}" + (f": {rule.reason}" if rule.reason else ""))
+        return Verdict(True, rule.name, rule.reason or f"allowed by rule {rule.name!r}")
+    what = "guardrail" if rule.guardrail else "rule"
+    return Verdict(False, rule.name, f"denied by {what} {rule.name!r}" + (f": {rule.reason}" if rule.reason else ""))
+
+
+def _why(rule: Rule, key: str, principal: Principal, cluster: str, act: Act) -> str:
+    """The key for which a rule does not match, in words."""
+    if key == "effects":
+        missing = act.effects - rule.effects
+        return f"effects: {_listed(missing)} is not among those allowed" if rule.allow else "effects: the call has none of them"
+    if key == PATH:
+        return "it is about objects, and this path is none"
+    if key == "interactive":
+        return f"interactive: the call has {'a terminal' if act.tty else 'stdin'}, and the rule does not say `interactive: true`"
+    if key == "commands":
+        return f"commands: {_why_commands(rule, act)}"
+    asked = {
+        "users": f"user {principal.user}",
+        "groups": f"none of the groups {_listed(principal.groups)}" if principal.groups else "a caller without groups",
+        "kinds": f"kind {principal.kind}",
+        "clusters": f"cluster {cluster}",
+        "verbs": f"verb {verb_of(act)}",
+        "resources": act.kind,
+        "namespaces": f"namespace {act.namespace}" if act.namespace else "a call that names no namespace",
+        "names": f"the name {act.name}" if act.name else "a call that names no object",
+    }[key]
+    patterns = getattr(rule, key)
+    return f"{key}: {asked} is not within {_listed(patterns if isinstance(patterns, frozenset) else patterns.texts)}"
+
+
+def _why_commands(rule: Rule, act: Act) -> str:
+    if act.argv is None:
+        return "the call's command is not known" if "execute" in act.effects else "the call runs no command"
+    return f"the argv is none of {_listed([command.text for command in rule.commands or ()])}"
+
+
+def _listed(values: frozenset[str] | tuple[str, ...] | list[str]) -> str:
+    texts = sorted(values) if isinstance(values, frozenset) else list(values)
+    more = f" and {len(texts) - MOST_LISTED} more" if len(texts) > MOST_LISTED else ""
+    return ", ".join(texts[:MOST_LISTED]) + more

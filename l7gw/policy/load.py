@@ -1,123 +1,185 @@
-"""policy.yaml as rules: every mistake at once, and nothing half loaded."""
+"""policy.yaml as rules (design sections 5 and 13): every mistake at once, and nothing half loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
-from l7gw.config.document import Document, Reader
+from l7gw.config.document import Document, Reader, nearest, shown
 from l7gw.kube.act import EFFECTS
-from l7gw.policy import patterns
-from l7gw.policy.patterns import BadPattern
-from l7gw.policy.rules import DEFAULT_EFFECTS, Match, Patterns, Rule, compiled
+from l7gw.policy.patterns import BadPattern, Command, Globs, Resources, glob
+from l7gw.policy.rules import ALLOWED_EFFECTS, DENIED_EFFECTS, Rule
+from l7gw.policy.spelling import KUBECTL, VERBS, meant
 
 KEYS = (
-    "name", "verdict", "reason", "users", "groups", "kinds", "clusters", "namespaces", "effects", "verbs", "resources",
-    "names", "commands", "interactive",
-)  # fmt: skip
-APPROVALS, MASKING = "the approvals", "masking"
+    *("name", "verdict", "reason", "users", "groups", "kinds", "clusters", "namespaces", "effects", "verbs"),
+    *("resources", "names", "commands", "interactive"),
+)
+APPROVALS, OBLIGATIONS, MASKING = "the approvals", "the obligations", "masking"
 LATER = {
-    "when": APPROVALS, "reviewers": APPROVALS, "wait": APPROVALS, "ttl": APPROVALS, "max-duration": APPROVALS,
-    "mask": MASKING, "reveal": MASKING, "record": MASKING, "durable": MASKING,
-}  # fmt: skip
+    **dict.fromkeys(("when", "reviewers", "wait", "ttl"), APPROVALS),
+    **dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS),
+    **dict.fromkeys(("mask", "reveal"), MASKING),
+}
 KINDS = ("human", "agent", "workload")
-MOST_RULES = 10_000
-LONGEST_REASON = 500  # characters; a refused upgrade's body has 900 bytes
+
+MOST_RULES = 2000  # each call looks at those of its principal in turn: 0.2 us a rule
+MOST_VALUES = 1000  # in one list; more is a group of the identity provider
+LONGEST_NAME = 100  # characters; it stands in every refusal
+LONGEST_REASON = 300  # characters; with name and session it must fit into the 900 bytes of a refused upgrade
+
+T = TypeVar("T")
 
 
 def load(path: Path) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
-    """Guardrails and rules of a file. Raises ConfigurationError."""
+    """Guardrails and rules of a file. Raises ConfigurationError with all its mistakes."""
     document = Document(path)
-    top = document.reader(("guardrails", "rules"), {"defaults": MASKING})
-    names: set[str] = set()
-    guardrails = [_rule(document, node, names, "guardrail") for node in top.items("guardrails")]
-    rules = [_rule(document, node, names, "rule") for node in top.items("rules")]
-    if not top.has("rules") and not top.has("guardrails"):
-        top.missing("rules", "without a rule everything but discovery is denied; say `rules: []` if that is meant")
+    top = document.reader(("guardrails", "rules"), {"defaults": OBLIGATIONS})
+    if document.root is None or not (top.has("rules") or top.has("guardrails") or document.problems):
+        document.wrong(None, "has no rules", "everything but discovery would be denied; say `rules: []` if that is meant")
+    lines: dict[str, int] = {}
+    guardrails = [_rule(document, node, lines, guardrail=True) for node in top.items("guardrails")]
+    rules = [_rule(document, node, lines, guardrail=False) for node in top.items("rules")]
     if len(guardrails) + len(rules) > MOST_RULES:
-        document.wrong(top.node, f"more than {MOST_RULES} rules")
+        document.wrong(top.node, f"has more than {MOST_RULES} rules", "lists of values make one rule of many")
     document.finish()
-    return tuple(rule for rule in guardrails if rule), tuple(rule for rule in rules if rule)
+    return tuple(guardrails), tuple(rules)
 
 
-def _rule(document: Document, node: yaml.Node, names: set[str], what: str) -> Rule | None:
-    reader = Reader(document, node, f"a {what}", KEYS, LATER)
-    name = reader.text("name", required=True)
-    reader.what = f"{what} {name!r}" if name else reader.what
-    if name in names:
-        reader.wrong("name", f"two rules have the name {name!r}")
-    names.add(name)
-    verdict = _verdict(reader, what)
-    reason = reader.text("reason")
-    if len(reason) > LONGEST_REASON:
-        reader.wrong("reason", f"`reason` is longer than {LONGEST_REASON} characters")
-    return Rule(
+def _rule(document: Document, node: yaml.Node, lines: dict[str, int], *, guardrail: bool) -> Rule:
+    what = "guardrail" if guardrail else "rule"
+    reader = Reader(document, node, f"this {what}", KEYS, LATER)
+    name = _name(reader, node, lines)
+    allow = _verdict(reader, guardrail) == "allow"
+    commands = _compiled(reader, "commands", Command)
+    rule = Rule(
         name=name,
-        allow=verdict == "allow",
-        reason=reason,
-        users=_patterns(reader, "users", patterns.glob),
-        groups=_patterns(reader, "groups", patterns.glob),
+        allow=allow,
+        guardrail=guardrail,
+        reason=reader.prose("reason", longest=LONGEST_REASON),
+        users=_globs(reader, "users"),
+        groups=_globs(reader, "groups"),
         kinds=_choices(reader, "kinds", KINDS),
-        clusters=_patterns(reader, "clusters", patterns.glob),
-        namespaces=_patterns(reader, "namespaces", patterns.glob),
-        effects=_effects(reader),
-        verbs=_patterns(reader, "verbs", patterns.glob),
-        resources=_patterns(reader, "resources", patterns.resource),
-        names=_patterns(reader, "names", patterns.glob),
-        commands=_commands(reader),
+        clusters=_globs(reader, "clusters"),
+        namespaces=_globs(reader, "namespaces"),
+        effects=_choices(reader, "effects", EFFECTS) or (ALLOWED_EFFECTS if allow else DENIED_EFFECTS),
+        verbs=_verbs(reader),
+        resources=_resources(reader),
+        names=_globs(reader, "names"),
+        commands=commands,
         interactive=reader.flag("interactive"),
     )
+    if reader.has("interactive") and not (allow and reader.has("commands")):
+        reader.wrong("interactive", "`interactive` is for a rule that allows `commands`", "others do not look at it")
+    if commands is not None and "execute" not in rule.effects:
+        reader.wrong("commands", "`commands` is about the effect execute, which `effects` does not list", "effects: [execute]")
+    return rule
 
 
-def _verdict(reader: Reader, what: str) -> str:
-    verdict = reader.text("verdict", required=True)
-    allowed = ("deny",) if what == "guardrail" else ("allow", "deny")
-    if verdict == "hold":
-        reader.wrong("verdict", "`hold` is not in this version", f"it comes with {APPROVALS}")
-    elif verdict and verdict not in allowed:
-        hint = "a guardrail only denies; allow in `rules`" if verdict == "allow" else ""
-        reader.wrong("verdict", f"`verdict` of a {what} must be {' or '.join(allowed)}, not {verdict!r}", hint)
-    return verdict
+def _name(reader: Reader, node: yaml.Node, lines: dict[str, int]) -> str:
+    name = reader.text("name", required=True)
+    if len(name) > LONGEST_NAME:
+        reader.wrong("name", f"`name` is longer than {LONGEST_NAME} characters", "say more in `reason`")
+    elif name.startswith("built-in"):
+        reader.wrong("name", f"{shown(name)}: names that begin with built-in are l7gw's own")
+    elif name in lines:
+        reader.wrong("name", f"the name {shown(name)} stands in line {lines[name]} already")
+    if name:
+        lines.setdefault(name, node.start_mark.line + 1)
+    return name
 
 
-def _patterns(reader: Reader, key: str, compile_one: Callable[[str], Match]) -> Patterns | None:
-    texts = reader.texts(key, one=True)
-    if texts is None:
+def _verdict(reader: Reader, guardrail: bool) -> str:
+    node = reader.node_of("verdict")
+    if isinstance(node, yaml.ScalarNode) and node.value == "hold":
+        reader.wrong("verdict", "`hold` is not in this version", f"it comes with {APPROVALS}; until then deny")
+        return ""
+    if guardrail and isinstance(node, yaml.ScalarNode) and node.value == "allow":
+        reader.wrong("verdict", "a guardrail only denies", "allow in `rules`")
+        return ""
+    return reader.text("verdict", required=True, choices=("deny",) if guardrail else ("allow", "deny"))
+
+
+# ---------------------------------------------------------------------- lists of values
+
+
+def _values(reader: Reader, key: str) -> list[tuple[str, yaml.Node]] | None:
+    """The texts at a key, None where it is absent. One that holds mistakes alone is empty, and told."""
+    found = reader.listed(key, one=True)
+    if found is not None and len(found) > MOST_VALUES:
+        reader.wrong(key, f"`{key}` has more than {MOST_VALUES} values")
+        return found[:MOST_VALUES]
+    return found
+
+
+def _compiled(reader: Reader, key: str, make: Callable[[str], T]) -> tuple[T, ...] | None:
+    """Each value made a matcher of; those that cannot be are told and left out."""
+    values = _values(reader, key)
+    if values is None:
         return None
-    try:
-        return compiled(texts, compile_one)
-    except BadPattern as error:
-        reader.wrong(key, f"`{key}`: {error}")
+    made = []
+    for text, node in values:
+        try:
+            made.append(make(text))
+        except BadPattern as error:
+            reader.document.wrong(node, f"`{key}`: {error}", error.hint)
+    return tuple(made)
+
+
+def _globs(reader: Reader, key: str) -> Globs | None:
+    texts = _compiled(reader, key, _glob_text)
+    return None if texts is None else Globs(texts)
+
+
+def _glob_text(text: str) -> str:
+    glob(text)
+    return text
+
+
+def _resources(reader: Reader) -> Resources | None:
+    texts = _compiled(reader, "resources", _resource_text)
+    return None if texts is None else Resources(texts)
+
+
+def _resource_text(text: str) -> str:
+    full = meant(text)
+    if full:
+        raise BadPattern(f"{shown(text)} is no resource of the core group", f"did you mean {full}?")
+    Resources((text,))
+    return text
+
+
+def _verbs(reader: Reader) -> Globs | None:
+    texts = _compiled(reader, "verbs", _verb_text)
+    return None if texts is None else Globs(texts)
+
+
+def _verb_text(text: str) -> str:
+    if any(map(glob(text), VERBS)):
+        return text
+    if text in KUBECTL:
+        verb, sub = KUBECTL[text]
+        raise BadPattern(f"{shown(text)} is kubectl's word", f"the verb is {verb}" + (f", of pods/{sub}" if sub else ""))
+    near = nearest(text, VERBS)
+    raise BadPattern(f"{shown(text)} is no verb", f"did you mean {near}?" if near else "one of " + ", ".join(VERBS))
+
+
+def _choices(reader: Reader, key: str, known: tuple[str, ...]) -> frozenset[str] | None:
+    """Some of the known words, or `*` for all of them."""
+    values = _values(reader, key)
+    if values is None:
         return None
-
-
-def _choices(reader: Reader, key: str, known: Sequence[str]) -> frozenset[str] | None:
-    texts = reader.texts(key, one=True)
-    if texts is None:
-        return None
-    for text in texts:
-        if text not in known:
-            reader.wrong(key, f"`{key}`: {text!r} is none of {', '.join(known)}")
-    return frozenset(texts)
-
-
-def _effects(reader: Reader) -> frozenset[str]:
-    texts = reader.texts("effects", one=True)
-    if texts is None:
-        return DEFAULT_EFFECTS
-    if "*" in texts:
-        return frozenset(EFFECTS)
-    return _choices(reader, "effects", EFFECTS) or frozenset()
-
-
-def _commands(reader: Reader) -> tuple[Callable[[tuple[str, ...]], bool], ...] | None:
-    texts = reader.texts("commands", one=True)
-    if texts is None:
-        return None
-    try:
-        return tuple(patterns.command(text) for text in texts)
-    except BadPattern as error:
-        reader.wrong("commands", f"`commands`: {error}")
-        return None
+    chosen: set[str] = set()
+    for text, node in values:
+        if text == "*":
+            chosen.update(known)
+        elif text in known:
+            chosen.add(text)
+        else:
+            near = nearest(text, known)
+            hint = f"did you mean {near}?" if near else "one of " + ", ".join(known)
+            reader.document.wrong(node, f"`{key}`: {shown(text)} is not known", hint)
+    return frozenset(chosen)

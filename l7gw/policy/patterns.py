@@ -102,12 +102,12 @@ class Resources:
         if self.everything:
             return True
         for plural, of_group, sub in self._matches:
-            if (
-                plural(resource)
-                and of_group(group)
-                and (sub(subresource) if sub and subresource else sub is None and not subresource)
-            ):
-                return True
+            if plural(resource) and of_group(group):
+                if sub is None:
+                    if not subresource:
+                        return True
+                elif subresource and sub(subresource):
+                    return True
         return False
 
 

@@ -1,6 +1,6 @@
 """A rule, and when it matches: an allow must cover a call whole, a deny need only overlap it (design section 5).
 
-Each answer is the reason why not, "" where it matches: the judge and `policy explain` ask the same functions.
+Each answer is the key that does not match, "" where all do: the judge and `policy explain` ask the same functions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ ALLOWED_EFFECTS = frozenset(EFFECTS) - {"other"}  # of an allow that names none:
 DENIED_EFFECTS = ALLOWED_EFFECTS - {"discovery"}
 
 _CONNECTED = frozenset(("pods", "services", "nodes"))
-_UNKNOWN = frozenset(("other",))
+_UNKNOWN = frozenset(("other",))  # effects are never empty; where they were, nothing must look harmless
+PATH = "path"
 
 
 def verb_of(act: Act) -> str:
@@ -49,101 +50,84 @@ class Rule:
     interactive: bool = False
 
     def stranger(self, principal: Principal, cluster: str) -> str:
-        """Why the rule is not about this principal on this cluster."""
+        """The key for which the rule is not about this principal on this cluster, "" where it is."""
         if self.users is not None and not self.users.match(principal.user):
-            return f"the user is none of {_listed(self.users.texts)}"
+            return "users"
         if self.groups is not None and not any(map(self.groups.match, principal.groups)):
-            return f"no group is one of {_listed(self.groups.texts)}"
+            return "groups"
         if self.kinds is not None and principal.kind not in self.kinds:
-            return f"the caller's kind, {principal.kind}, is none of {_listed(sorted(self.kinds))}"
+            return "kinds"
         if self.clusters is not None and not self.clusters.match(cluster):
-            return f"the cluster is none of {_listed(self.clusters.texts)}"
+            return "clusters"
         return ""
 
     def mismatch(self, act: Act) -> str:
-        """Why the rule does not match this act."""
+        """The key for which the rule does not match the act, "" where it matches; PATH where the act has no object."""
         return self._uncovered(act) if self.allow else self._apart(act)
 
     # ------------------------------------------------------------------ allow: every effect, and the whole extent
 
     def _uncovered(self, act: Act) -> str:
-        effects = act.effects or _UNKNOWN
-        if not effects <= self.effects:
-            return f"it does not list the effect {', '.join(sorted(effects - self.effects))}"
+        if not (act.effects or _UNKNOWN) <= self.effects:
+            return "effects"
         if self.verbs is not None and not self.verbs.match(verb_of(act)):
-            return f"the verb, {verb_of(act)}, is none of {_listed(self.verbs.texts)}"
+            return "verbs"
         if not act.is_resource:
-            objects = self.resources or self.namespaces or self.names or self.commands
-            return "" if objects is None else "it is about objects, and this path is none"
+            about_objects = self.resources or self.namespaces or self.names or self.commands
+            return PATH if about_objects else ""
         if self.resources is not None and not self.resources.match(act.resource, act.group, act.subresource):
-            return f"{act.kind} is none of {_listed(self.resources.texts)}"
-        return self._beyond(act) or self._other_command(act)
-
-    def _beyond(self, act: Act) -> str:
-        """An unnamed namespace is all of them, or an object of the cluster; an unnamed name is any: only `*` covers that."""
+            return "resources"
+        # An unnamed namespace is all of them, or an object of the cluster; an unnamed name is any: only `*` covers that.
         spaces, names = self.namespaces, self.names
         if spaces is not None and not spaces.everything and not (act.namespace and spaces.match(act.namespace)):
-            what = f"namespace {act.namespace}" if act.namespace else "a call that names no namespace"
-            return f"{what} is not within {_listed(spaces.texts)}"
+            return "namespaces"
         if names is not None and not names.everything and not (act.name and names.match(act.name)):
-            what = f"the name {act.name}" if act.name else "a call that names no object"
-            return f"{what} is not within {_listed(names.texts)}"
-        return ""
+            return "names"
+        return self._other_command(act) if self.commands is not None else ""
 
     def _other_command(self, act: Act) -> str:
-        if self.commands is None:
-            return ""
+        assert self.commands is not None
         if act.argv is None:
-            return "`commands` allows a known argv, and this call has none"
+            return "commands"
         if (act.tty or act.stdin) and not self.interactive:
-            return f"it has {'a terminal' if act.tty else 'stdin'}, which needs `interactive: true`"
-        if not any(command.covers(act.argv) for command in self.commands):
-            return f"the command is none of {_listed([command.text for command in self.commands])}"
-        return ""
+            return "interactive"
+        argv = act.argv
+        return "" if any(command.covers(argv) for command in self.commands) else "commands"
 
     # ------------------------------------------------------------------ deny: any effect, and any part of the extent
 
     def _apart(self, act: Act) -> str:
-        effects = act.effects or _UNKNOWN
-        if self.effects.isdisjoint(effects):
-            return f"the call has none of the effects {', '.join(sorted(self.effects))}"
+        if self.effects.isdisjoint(act.effects or _UNKNOWN):
+            return "effects"
         if self.verbs is not None and not any(map(self.verbs.match, _verbs_of(act))):
-            return f"the verb, {verb_of(act)}, is none of {_listed(self.verbs.texts)}"
+            return "verbs"
         if not act.is_resource:
-            narrowed = _narrows(self.resources) or _narrows(self.namespaces) or _narrows(self.names) or self.commands is not None
-            return "it is about objects, and this path is none" if narrowed else ""
+            narrowed = _narrows(self.resources) or _narrows(self.namespaces) or _narrows(self.names) or self.commands
+            return PATH if narrowed else ""
         if self.resources is not None and not self.resources.match(act.resource, act.group, act.subresource):
-            return f"{act.kind} is none of {_listed(self.resources.texts)}"
+            return "resources"
         if self.namespaces is not None and act.namespace and not self.namespaces.match(act.namespace):
-            return f"namespace {act.namespace} is none of {_listed(self.namespaces.texts)}"
+            return "namespaces"
         if self.names is not None and act.name and not self.names.match(act.name):
-            return f"the name {act.name} is none of {_listed(self.names.texts)}"
-        return self._apart_by_command(act)
+            return "names"
+        return self._apart_by_command(act) if self.commands is not None else ""
 
     def _apart_by_command(self, act: Act) -> str:
         """An argv that is not known may be any; a terminal or stdin may become any command, whatever was started."""
-        if self.commands is None:
-            return ""
+        assert self.commands is not None
         if "execute" not in act.effects:
-            return "the call runs no command"
-        if act.argv is None or act.tty or act.stdin or any(command.overlaps(act.argv) for command in self.commands):
+            return "commands"
+        argv = act.argv
+        if argv is None or act.tty or act.stdin or any(command.overlaps(argv) for command in self.commands):
             return ""
-        return f"the command is none of {_listed([command.text for command in self.commands])}"
+        return "commands"
 
 
 def _verbs_of(act: Act) -> tuple[str, ...]:
     """All that a deny may call it: a connection is opened by a get or a create, whichever the client prefers."""
     verb = verb_of(act)
-    return (verb, act.verb, "get", "create") if verb in CONNECTS else (verb,)
+    return (verb, act.verb, "get", "create") if verb != act.verb else (verb,)
 
 
 def _narrows(patterns: Globs | Resources | None) -> bool:
     return patterns is not None and not patterns.everything
-
-
-MOST_LISTED = 6  # patterns in a sentence
-
-
-def _listed(texts: list[str] | tuple[str, ...]) -> str:
-    more = f", and {len(texts) - MOST_LISTED} more" if len(texts) > MOST_LISTED else ""
-    return ", ".join(texts[:MOST_LISTED]) + more

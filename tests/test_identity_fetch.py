@@ -61,9 +61,7 @@ def test_a_document_is_fetched_whole(tmp_path: Path) -> None:
     body = b"k" * LARGEST_DOCUMENT
     got, asked = asyncio.run(ask(tmp_path, answer_of("200 OK", body)))
     assert got == body
-    assert (
-        asked.startswith(b"GET /keys HTTP/1.1\r\n") and b"cookie" not in asked.lower() and b"authorization" not in asked.lower()
-    )
+    assert asked.startswith(b"GET /keys HTTP/1.1\r\n") and b"cookie" not in asked.lower() and b"authorization" not in asked.lower()
 
 
 @pytest.mark.parametrize(
@@ -103,9 +101,7 @@ def test_tls_before_1_2_is_not_spoken(tmp_path: Path) -> None:
         asyncio.run(ask(tmp_path, answer_of("200 OK", b"{}"), newest=ssl.TLSVersion.TLSv1_1))
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1/", "file:///etc/passwd", "https://u:p@127.0.0.1/", "https:///x", "127.0.0.1"]
-)
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "file:///etc/passwd", "https://u:p@127.0.0.1/", "https:///x", "127.0.0.1"])
 def test_only_https_without_credentials_is_asked(tmp_path: Path, url: str) -> None:
     fetch = HttpsFetch(Authority(tmp_path).certificate)
     with pytest.raises(FetchError):

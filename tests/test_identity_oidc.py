@@ -307,9 +307,7 @@ def test_the_size_of_a_token_is_bounded_exactly(issuer: Issuer) -> None:
         ({"exp": NOW + 86400, "nbf": NOW - 10**6}, 0, None),
     ],
 )
-def test_times_are_judged_with_60_seconds_of_skew(
-    issuer: Issuer, claims: dict[str, Any], moved: float, said: str | None
-) -> None:
+def test_times_are_judged_with_60_seconds_of_skew(issuer: Issuer, claims: dict[str, Any], moved: float, said: str | None) -> None:
     token = issuer.token(**claims)
     issuer.clock.advance(moved)
     who = ask(chain(issuer), token)
@@ -346,9 +344,7 @@ def test_a_group_with_a_comma_is_one_group(issuer: Issuer) -> None:
         (["Domain Users"], ("Domain Users",)),
     ],
 )
-def test_groups_may_be_a_text_a_list_or_missing_and_keep_their_order(
-    issuer: Issuer, value: Any, groups: tuple[str, ...]
-) -> None:
+def test_groups_may_be_a_text_a_list_or_missing_and_keep_their_order(issuer: Issuer, value: Any, groups: tuple[str, ...]) -> None:
     assert proven(issuer, {"groups": value}).groups == groups
 
 
@@ -380,9 +376,7 @@ def test_a_verified_email_names_a_user(issuer: Issuer) -> None:
 
 @pytest.mark.parametrize("verified", [..., False, None, "true", 1, [True]])
 def test_an_email_that_is_not_verified_names_nobody(issuer: Issuer, verified: Any) -> None:
-    assert "email_verified" in refusal(
-        issuer, issuer.token(email="lea@corp.example", email_verified=verified), username="email"
-    )
+    assert "email_verified" in refusal(issuer, issuer.token(email="lea@corp.example", email_verified=verified), username="email")
 
 
 # ---------------------------------------------------------------------- require, kind, actor
@@ -456,9 +450,7 @@ def test_a_claim_of_true_makes_an_agent_where_the_rule_says_so(issuer: Issuer) -
     assert [proven(issuer, {"is_agent": value}, kind=rule).kind for value in (True, False)] == ["agent", "human"]
 
 
-@pytest.mark.parametrize(
-    "said, kind", [(["staff", "job", "bot"], "agent"), (["staff", "job"], "workload"), (["staff"], "human")]
-)
+@pytest.mark.parametrize("said, kind", [(["staff", "job", "bot"], "agent"), (["staff", "job"], "workload"), (["staff"], "human")])
 def test_of_several_kinds_the_most_bounded_counts(issuer: Issuer, said: list[str], kind: str) -> None:
     rule = KindRule(None, "who", {"human": ("staff",), "workload": ("job",), "agent": ("bot",)})
     assert proven(issuer, {"who": said}, kind=rule).kind == kind

@@ -99,9 +99,7 @@ def test_its_tokens_are_refused_where_they_are_not_for_us(
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_a_rotation_is_followed_and_a_withdrawn_key_ends_its_tokens(
-    provider: OidcProvider, clock: ManualClock, keep: bool
-) -> None:
+def test_a_rotation_is_followed_and_a_withdrawn_key_ends_its_tokens(provider: OidcProvider, clock: ManualClock, keep: bool) -> None:
     async def main() -> None:
         identity = chain(provider, clock)
         before = provider.token()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.wire.events import NO_BODY, Request
-from l7gw.wire.websocket import new_key
+from l7gw.wire.websocket import new_key, valid_key
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -31,7 +31,7 @@ BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 def upstream_request(request: Request, act: Act, own: Headers, *, host: str, address: str, body: int, audit_id: str) -> Request:
     """The request as it goes to the cluster: `own` are the gateway's credential and impersonation, `body` the length of the
-    body or NO_BODY. Raises Refusal for what the gateway will not pass on."""
+    body or NO_BODY. `request` was found acceptable before."""
     headers = [("host", host)]
     for name, value in request.headers:
         if name in PASSED_ON:
@@ -40,21 +40,31 @@ def upstream_request(request: Request, act: Act, own: Headers, *, host: str, add
             accepted = _accept(value)
             if accepted:
                 headers.append((name, accepted))
-        elif name == "accept-encoding":
-            if "gzip" in value.lower() and not request.upgrade:
-                headers.append((name, "gzip"))
-        elif name.startswith("impersonate-"):
-            raise Refusal(
-                403,
-                "Forbidden",
-                "acting as somebody else (--as, Impersonate-*) is not allowed yet; run the command as yourself",
-            )
+        elif name == "accept-encoding" and "gzip" in value.lower() and not request.upgrade:
+            headers.append((name, "gzip"))
     if request.upgrade:
         headers += _upgrade_headers(request, act)
     headers += own
     headers.append(("x-forwarded-for", address))
     headers.append(("audit-id", audit_id))
     return Request(request.method, act.target, tuple(headers), body, upgrade=request.upgrade)
+
+
+def check_acceptable(request: Request, act: Act) -> None:
+    """Raises Refusal for what will not be passed on: asked before anything is judged, recorded as allowed, or dialled."""
+    for name, value in request.headers:
+        if name.startswith("impersonate-"):  # dropped in silence it would act as oneself (kubernetes-wire section 7)
+            raise Refusal(403, "Forbidden", "acting as somebody else (--as) is not allowed yet; run the command as yourself")
+        if name == "origin" and request.upgrade:  # a browser page of somebody else's (threats C11)
+            raise Refusal(403, "Forbidden", "upgrades from web pages are not taken; no Origin is listed")
+        if name == "content-type" and value.lower().startswith("application/cbor"):  # client-go then falls back to JSON
+            raise Refusal(415, "UnsupportedMediaType", "CBOR is not taken; send JSON or protobuf")
+    if request.upgrade:
+        if request.upgrade == "websocket":
+            headers = dict(request.headers)
+            if headers.get("sec-websocket-version") != "13" or not valid_key(headers.get("sec-websocket-key", "")):
+                raise Refusal(400, "BadRequest", "the WebSocket handshake lacks its version 13 or a key of 16 bytes")
+        offered_protocols(request, act)
 
 
 def offered_protocols(request: Request, act: Act) -> list[str]:

@@ -11,7 +11,7 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from l7gw.clock import Clock
 from l7gw.cluster.endpoint import Endpoint, unreachable
@@ -59,8 +59,7 @@ class UpstreamConnection(asyncio.Protocol):
     # -- what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
         _keep_alive(transport)
 

@@ -236,7 +236,7 @@ class Reader:
             return default
         value = int(match[1]) * SIZES[match[2]]
         if not least <= value <= most:
-            self.wrong(key, f"`{key}` must be within {_size(least)} and {_size(most)}")
+            self.wrong(key, f"`{key}` must be within {sized(least)} and {sized(most)}")
             return default
         return value
 
@@ -318,7 +318,8 @@ def _any_of(choices: Sequence[str]) -> str:
     return f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
 
 
-def _size(value: int) -> str:
+def sized(value: int) -> str:
+    """Bytes as a configuration writes them."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if value >= SIZES[unit] and value % SIZES[unit] == 0:
             return f"{value // SIZES[unit]}{unit}"

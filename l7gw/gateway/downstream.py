@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import refusal_events
@@ -65,8 +65,7 @@ class Downstream(asyncio.Protocol):
     # ------------------------------------------------------------------ what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
         self._reading_since = self._worker.clock.monotonic()
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if peer else ""

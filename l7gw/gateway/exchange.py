@@ -23,7 +23,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from l7gw.cluster.headers import Headers, own_length, upstream_request
+from l7gw.cluster.headers import Headers, check_acceptable, own_length, upstream_request
 from l7gw.cluster.impersonation import impersonation
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
@@ -122,6 +122,7 @@ class Exchange:
 
     def classify(self) -> Step | None:
         self.act = self.client.describe(self.request, self.target)
+        check_acceptable(self.request, self.act)
         return self.judge
 
     def judge(self) -> Step | None:

@@ -1,0 +1,3 @@
+module l7gw-bench
+
+go 1.26

@@ -1,0 +1,278 @@
+// Command peers is the bench's other half: the upstream, the load, and the plain proxy that l7gw is held against.
+//
+//	peers upstream CERT KEY            serves on a free loopback port, prints it
+//	peers proxy CERT KEY UPSTREAM      httputil.ReverseProxy on a free loopback port, prints it
+//	peers load KIND URL CONNS SECONDS  drives and prints one JSON line
+//
+// Certificates are not checked here: the bench measures, l7gw's tests check.
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const bulkBytes = 100 << 20
+const frameBytes = 64
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) < 2 {
+		log.Fatal("usage: peers upstream|proxy|load ...")
+	}
+	switch os.Args[1] {
+	case "upstream":
+		serve(os.Args[2], os.Args[3], upstream())
+	case "proxy":
+		target, err := url.Parse(os.Args[4])
+		check(err)
+		proxy := httputil.NewSingleHostReverseProxy(target)
+		proxy.Transport = &http.Transport{
+			TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
+			MaxIdleConnsPerHost: 256,
+		}
+		proxy.ErrorLog = log.New(io.Discard, "", 0)
+		serve(os.Args[2], os.Args[3], proxy)
+	case "load":
+		conns, err := strconv.Atoi(os.Args[4])
+		check(err)
+		seconds, err := strconv.ParseFloat(os.Args[5], 64)
+		check(err)
+		load(os.Args[2], os.Args[3], conns, time.Duration(seconds*float64(time.Second)))
+	default:
+		log.Fatalf("unknown part %q", os.Args[1])
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func serve(cert, key string, handler http.Handler) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	check(err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
+	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}}
+	go func() { io.Copy(io.Discard, os.Stdin); os.Exit(0) }() // ends with whoever started it
+	check(server.ServeTLS(listener, "", ""))
+}
+
+// ---- upstream
+
+func upstream() http.Handler {
+	small := []byte(`{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web-0","namespace":"default"},"x":"` + strings.Repeat("y", 900) + `"}`)
+	chunk := make([]byte, 64<<10)
+	for i := range chunk {
+		chunk[i] = "the quick brown fox jumps over the lazy dog\n"[(i*7+i/97)%44]
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/exec"):
+			execFlood(w, r)
+		case strings.HasSuffix(r.URL.Path, "/log"):
+			w.Header().Set("Content-Type", "text/plain")
+			for sent := 0; sent < bulkBytes; sent += len(chunk) {
+				w.Write(chunk)
+			}
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			w.Write(small)
+		}
+	})
+}
+
+// execFlood answers a WebSocket exec with stdout messages of frameBytes, several packed in one write, until the client goes.
+func execFlood(w http.ResponseWriter, r *http.Request) {
+	conn, buf, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	accept := acceptKey(r.Header.Get("Sec-Websocket-Key"))
+	fmt.Fprintf(buf, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n", accept)
+	buf.Flush()
+	frame := append([]byte{0x82, frameBytes + 1, 1}, make([]byte, frameBytes)...)
+	var packed []byte
+	for len(packed) < 16<<10 {
+		packed = append(packed, frame...)
+	}
+	go io.Copy(io.Discard, conn)
+	for {
+		if _, err := conn.Write(packed); err != nil {
+			return
+		}
+	}
+}
+
+// ---- load
+
+type result struct {
+	Kind  string  `json:"kind"`
+	Count int64   `json:"count"` // requests, bytes or frames
+	Fails int64   `json:"fails"`
+	P50   float64 `json:"p50_us"`
+	P99   float64 `json:"p99_us"`
+}
+
+func load(kind, target string, conns int, span time.Duration) {
+	var count, fails atomic.Int64
+	var mutex sync.Mutex
+	var latencies []time.Duration
+	end := time.Now().Add(span)
+	var group sync.WaitGroup
+	for i := 0; i < conns; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			if kind == "frames" {
+				readFrames(target, end, &count, &fails)
+				return
+			}
+			client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+			var mine []time.Duration
+			for n := 0; time.Now().Before(end); n++ {
+				began := time.Now()
+				bytes, err := get(client, path(kind, target, n))
+				if err != nil {
+					fails.Add(1)
+					continue
+				}
+				if kind == "bulk" {
+					count.Add(bytes)
+				} else {
+					count.Add(1)
+				}
+				mine = append(mine, time.Since(began))
+			}
+			mutex.Lock()
+			latencies = append(latencies, mine...)
+			mutex.Unlock()
+		}()
+	}
+	group.Wait()
+	out := result{Kind: kind, Count: count.Load(), Fails: fails.Load()}
+	if len(latencies) > 0 {
+		slices.Sort(latencies)
+		out.P50 = float64(latencies[len(latencies)/2]) / 1e3
+		out.P99 = float64(latencies[len(latencies)*99/100]) / 1e3
+	}
+	check(json.NewEncoder(os.Stdout).Encode(out))
+}
+
+func path(kind, target string, n int) string {
+	switch kind {
+	case "bulk":
+		return target + "/api/v1/namespaces/default/pods/web-0/log"
+	case "varied": // 4,096 different objects, so that no cache of heads helps
+		return target + "/api/v1/namespaces/default/pods/web-" + strconv.Itoa(n%4096)
+	default:
+		return target + "/api/v1/namespaces/default/pods/web-0"
+	}
+}
+
+func get(client *http.Client, where string) (int64, error) {
+	request, err := http.NewRequest("GET", where, nil)
+	if err != nil {
+		return 0, err
+	}
+	authorize(request.Header)
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	n, err := io.Copy(io.Discard, response.Body)
+	if err == nil && response.StatusCode != 200 {
+		err = fmt.Errorf("status %d", response.StatusCode)
+	}
+	return n, err
+}
+
+func authorize(header http.Header) {
+	header.Set("User-Agent", "kubectl/v1.33.1 (linux/amd64) kubernetes/8adc0f0")
+	header.Set("Accept", "application/json")
+	if token := os.Getenv("TOKEN"); token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
+}
+
+// readFrames counts the stdout messages of one exec.
+func readFrames(target string, end time.Time, count, fails *atomic.Int64) {
+	where, err := url.Parse(target)
+	check(err)
+	conn, err := tls.Dial("tcp", where.Host, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		fails.Add(1)
+		return
+	}
+	defer conn.Close()
+	conn.SetDeadline(end.Add(2 * time.Second))
+	key := make([]byte, 16)
+	rand.Read(key)
+	request, _ := http.NewRequest("GET", target+"/api/v1/namespaces/default/pods/web-0/exec?command=yes&stdout=true", nil)
+	authorize(request.Header)
+	request.Header.Set("Connection", "Upgrade")
+	request.Header.Set("Upgrade", "websocket")
+	request.Header.Set("Sec-WebSocket-Version", "13")
+	request.Header.Set("Sec-WebSocket-Key", base64.StdEncoding.EncodeToString(key))
+	request.Header.Set("Sec-WebSocket-Protocol", "v5.channel.k8s.io")
+	check(request.Write(conn))
+	reader := bufio.NewReaderSize(conn, 256<<10)
+	response, err := http.ReadResponse(reader, request)
+	if err != nil || response.StatusCode != 101 {
+		fails.Add(1)
+		return
+	}
+	head := make([]byte, 4)
+	for n := int64(0); ; n++ {
+		if n%1024 == 0 {
+			count.Add(min(n, 1024))
+			if time.Now().After(end) {
+				return
+			}
+		}
+		if _, err := io.ReadFull(reader, head[:2]); err != nil {
+			fails.Add(1)
+			return
+		}
+		length := int(head[1] & 127)
+		if length == 126 {
+			io.ReadFull(reader, head[:2])
+			length = int(binary.BigEndian.Uint16(head))
+		}
+		if _, err := reader.Discard(length); err != nil {
+			fails.Add(1)
+			return
+		}
+	}
+}
+
+// acceptKey answers a Sec-WebSocket-Key (RFC 6455 section 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}

@@ -1,0 +1,237 @@
+"""`make bench`: l7gw beside its peers in the same run, as work per second of the proxy's own CPU.
+
+The proxies run on one core, upstream and load on another. l7gw authenticates, judges and records; the peers do nothing but
+pass on. Compare figures of one run only, and ratios rather than absolutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from l7gw.demo.issuer import AUDIENCE, DemoIssuer
+from l7gw.demo.pki import Authority
+from l7gw.demo.run import server_context
+
+HERE = Path(__file__).parent
+CELLS = [  # name, kind, connections, unit
+    ("1 kB GET, 1 connection", "small", 1, 1),
+    ("1 kB GET, 16 connections", "small", 16, 1),
+    ("1 kB GET, 64 connections", "small", 64, 1),
+    ("1 kB GET, 4,096 objects, 16 connections", "varied", 16, 1),
+    ("100 MB log, 2 connections (MB)", "bulk", 2, 1e6),
+    ("exec frames of 64 bytes, 4 connections", "frames", 4, 1),
+]
+
+
+@dataclass
+class Proxy:
+    name: str
+    pid: int
+    url: str
+    token: str = ""
+
+
+def peers() -> Path:
+    """The Go half, built once into the cache."""
+    source = b"".join(path.read_bytes() for path in sorted((HERE / "peers").iterdir()))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l7gw" / "bench"
+    binary = cache / hashlib.sha256(source).hexdigest()[:16] / "peers"
+    if not binary.exists():
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["go", "build", "-o", str(binary), "."], cwd=HERE / "peers", check=True)
+    return binary
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, its threads included (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tree_cpu(pid: int) -> float:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return cpu_seconds(pid) + sum(cpu_seconds(int(child)) for child in children)
+
+
+@contextlib.contextmanager
+def started(command: list[str], core: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process on one core, and the first line that it prints."""
+    process = subprocess.Popen(
+        ["taskset", "-c", str(core), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "GOMAXPROCS": "1"},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextlib.contextmanager
+def issuing(authority: Authority) -> Iterator[DemoIssuer]:
+    loop, issuer = asyncio.new_event_loop(), DemoIssuer()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    context = server_context(authority.server("issuer", "127.0.0.1"))
+    asyncio.run_coroutine_threadsafe(issuer.start(context), loop).result()
+    try:
+        yield issuer
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+
+
+@contextlib.contextmanager
+def proxies(folder: Path, binary: Path) -> Iterator[list[Proxy]]:
+    authority = Authority(folder / "pki")
+    certificate, key = authority.server("server", "127.0.0.1")
+    client = authority.client("client", "gateway")
+    pair = [str(certificate), str(key)]
+    with contextlib.ExitStack() as stack:
+        _, port = stack.enter_context(started([str(binary), "upstream", *pair], 1))
+        upstream = f"https://127.0.0.1:{port}"
+        found = []
+        issuer = stack.enter_context(issuing(authority))
+        config = folder / "l7gw.yaml"
+        (folder / "state").mkdir(mode=0o700)
+        (folder / "policy.yaml").write_text("rules:\n  - {name: all, groups: [engineers], effects: ['*'], verdict: allow}\n")
+        settings = {
+            "listen": "127.0.0.1:0",
+            "tls": {"certificate": str(certificate), "key": str(key)},
+            "state": "state",
+            "identity": [
+                {
+                    "oidc": {
+                        "issuer": issuer.url,
+                        "audience": AUDIENCE,
+                        "username": "name",
+                        "groups": "groups",
+                        "certificate-authority": str(authority.certificate),
+                    }
+                }
+            ],
+            "clusters": {
+                "bench": {
+                    "server": upstream,
+                    "certificate-authority": str(authority.certificate),
+                    "credential": {"client-certificate": str(client[0]), "client-key": str(client[1])},
+                }
+            },
+            "policy": "policy.yaml",
+        }
+        config.write_text(json.dumps(settings))
+        gateway, line = stack.enter_context(started([sys.executable, "-m", "l7gw", "serve", "--config", str(config)], 0))
+        token = issuer.token("ann@example.com", ["engineers"])
+        found.append(Proxy("l7gw", gateway.pid, f"https://{line.rpartition(' ')[2]}", token))
+        go, port = stack.enter_context(started([str(binary), "proxy", *pair, upstream], 0))
+        found.append(Proxy("go", go.pid, f"https://127.0.0.1:{port}"))
+        if shutil.which("nginx"):
+            found.append(stack.enter_context(nginx(folder, pair, upstream)))
+        yield found
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, pair: list[str], upstream: str) -> Iterator[Proxy]:
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"""daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  upstream it {{ server {upstream.removeprefix("https://")}; keepalive 256; }}
+  server {{
+    listen 127.0.0.1:{port} ssl; ssl_certificate {pair[0]}; ssl_certificate_key {pair[1]};
+    location / {{
+      proxy_pass https://it; proxy_http_version 1.1; proxy_buffering off;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+    }}
+  }}
+}}
+"""
+    )
+    process = subprocess.Popen(["taskset", "-c", "0", "nginx", "-c", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+        yield Proxy("nginx", process.pid, f"https://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def measure(proxy: Proxy, binary: Path, kind: str, connections: int, seconds: float) -> tuple[float, dict[str, float]]:
+    """Work per second of the proxy's CPU, and what the load said."""
+    before = tree_cpu(proxy.pid)
+    done = subprocess.run(
+        ["taskset", "-c", "1", str(binary), "load", kind, proxy.url, str(connections), str(seconds)],
+        env={**os.environ, "TOKEN": proxy.token}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = json.loads(done.stdout)
+    return said["count"] / max(tree_cpu(proxy.pid) - before, 1e-9), said
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4, help="of one measurement")
+    parser.add_argument("--rounds", type=int, default=5, help="of the whole table, interleaved")
+    parser.add_argument("--only", default="", help="cells whose name holds this")
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    options = parser.parse_args()
+    cells = [cell for cell in CELLS if options.only in cell[0]]
+    binary = peers()
+    results: dict[str, dict[str, list[float]]] = {name: {} for name, *_ in cells}
+    latencies: dict[str, dict[str, list[float]]] = {name: {} for name, *_ in cells}
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as folder, proxies(Path(folder), binary) as running:
+        for turn in range(options.rounds):
+            for name, kind, connections, unit in cells:
+                for proxy in running:
+                    console.print(f"round {turn + 1}/{options.rounds}: {name}: {proxy.name}", highlight=False)
+                    rate, said = measure(proxy, binary, kind, connections, options.seconds)
+                    if said["fails"]:
+                        console.print(f"  {said['fails']} failed")
+                    results[name].setdefault(proxy.name, []).append(rate / unit)
+                    latencies[name].setdefault(proxy.name, []).append(said["p50_us"])
+    if options.output == "json":
+        print(json.dumps({"per_core_second": results, "p50_us": latencies}, indent=2))
+        return
+    table = Table("cell", *(f"{p.name}, per core-second" for p in running), *(f"{p.name} / go" for p in running), "p50 us")
+    for name, *_ in cells:
+        rows = [results[name][p.name] for p in running]
+        go = statistics.median(results[name]["go"])
+        table.add_row(
+            name,
+            *(f"{statistics.median(row):,.0f} [{min(row):,.0f}-{max(row):,.0f}]" for row in rows),
+            *(f"{statistics.median(row) / go:.2f}" for row in rows),
+            " / ".join(f"{statistics.median(latencies[name][p.name]):.0f}" for p in running),
+        )
+    Console(width=200).print(table)
+
+
+if __name__ == "__main__":
+    main()

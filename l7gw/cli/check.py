@@ -1,0 +1,192 @@
+"""`l7gw check`: what a configuration means, in plain words, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from l7gw.cli.options import config_option, output_option
+from l7gw.config.document import sized
+from l7gw.config.settings import ClientCertificate, ClientCredential, Cluster, OidcIssuer, Settings, find, read
+from l7gw.errors import ConfigurationError, Problem
+from l7gw.policy.judge import Policy
+from l7gw.policy.rules import Rule
+
+READABLE = "recordings are not encrypted in this version: secret values are readable in"
+
+
+@click.command(short_help="Say what a configuration means, or all that is wrong with it.")
+@config_option
+@output_option
+def check(config: Path | None, output: str) -> None:
+    """Say in plain words what the configuration and its policy mean; or name every mistake in both, with file and line.
+
+    Nothing is started and nothing is asked over the network. Files that the configuration names are opened: run it as the
+    user that the gateway will be.
+
+    \b
+    Exit status: 0 it can be used, 2 it cannot.
+
+    \b
+    l7gw check
+    l7gw check --config ./l7gw.yaml
+    l7gw check -o json | jq .problems
+    """
+    path = find(config)
+    settings, policy_file, problems = read(path)
+    policy: Policy | None = None
+    try:
+        policy = Policy.load(policy_file) if policy_file is not None else None
+    except ConfigurationError as error:
+        problems = [*problems, *error.problems]
+    if problems or settings is None or policy is None:
+        if output == "json":
+            click.echo(json.dumps({"ok": False, "file": str(path), "problems": [_problem(p) for p in problems]}, indent=2))
+            sys.exit(2)
+        raise ConfigurationError(problems)
+    warnings = list(_warnings(settings, policy))
+    if output == "json":
+        click.echo(json.dumps(_document(settings, policy, warnings), indent=2))
+        return
+    for head, lines in _sections(settings, policy):
+        for number, line in enumerate(lines):
+            click.echo(f"{head if number == 0 else '':<15}{line}")
+    for warning in warnings:
+        click.echo(f"l7gw: {warning}", err=True)
+
+
+def _sections(settings: Settings, policy: Policy) -> Iterator[tuple[str, list[str]]]:
+    yield "Configuration", [f"{settings.path} can be used"]
+    yield "Listens on", [f"{_address(*address)}, as {settings.tls.certificate}" for address in settings.listen]
+    callers = [line for entry in settings.identity for line in _identity(entry)]
+    yield "Lets in", callers
+    for cluster in settings.clusters.values():
+        yield f"Cluster {cluster.name}", _cluster(cluster)
+    guardrails, rules = _count(policy.guardrails, "guardrail"), _count(policy.rules, "rule")
+    yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
+    yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
+    yield "Mind", [f"{READABLE} {settings.state}"]
+
+
+def _count(rules: tuple[Rule, ...], word: str) -> str:
+    return f"{len(rules) or 'no'} {word}{'' if len(rules) == 1 else 's'}"
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _durable(settings: Settings) -> str:
+    return {
+        "none": "no call waits for the disk",
+        "writes": "what changes something is on the disk before it is forwarded",
+        "all": "every call is on the disk before it is forwarded",
+    }[settings.recording.durable]
+
+
+def _identity(entry: OidcIssuer | ClientCertificate) -> list[str]:
+    prefix = f"{entry.prefix!r} before their names" if entry.prefix else ""
+    if isinstance(entry, ClientCertificate):
+        words = [f"client certificates of {entry.certificate_authority}", "user: CN, groups: O", f"as {entry.kind.fixed}", prefix]
+        return ["; ".join(filter(None, words))]
+    user = "user: claim email, if email_verified" if entry.username == "email" else f"user: claim {entry.username}"
+    groups = f"groups: claim {entry.groups}" if entry.groups else "no groups"
+    required = ", ".join(f"{claim} is {value}" for claim, value in entry.require.items())
+    words = [
+        f"tokens of {entry.issuer} for {entry.audience}",
+        f"{user}, {groups}",
+        _kind(entry),
+        prefix,
+        f"only where {required}" if required else "",
+        "streams end with the token" if entry.end_with_credential else "",
+    ]
+    return ["; ".join(filter(None, words))]
+
+
+def _kind(entry: OidcIssuer) -> str:
+    if entry.kind.claim is None:
+        return f"as {entry.kind.fixed}"
+    listed = ", ".join(f"{kind} for {' or '.join(values)}" for kind, values in entry.kind.values.items())
+    return f"kind by claim {entry.kind.claim}: {listed}, agent where it is missing"
+
+
+def _cluster(cluster: Cluster) -> list[str]:
+    ways = [f"https://GATEWAY/{cluster.name}", *(f"the server name {host}" for host in cluster.hosts)]
+    credential = cluster.credential
+    shows = f"certificate {credential.certificate}" if isinstance(credential, ClientCredential) else f"token {credential.path}"
+    as_whom = {
+        "groups": f"callers are user l7gw there, with {cluster.prefix!r} before their groups",
+        "user": f"callers are themselves there, with {cluster.prefix!r} before user and groups",
+        "none": "callers are the gateway's own credential there",
+    }[cluster.impersonate]
+    return [
+        f"by {' or '.join(ways)}",
+        f"to {cluster.server_authority}, trusting {cluster.certificate_authority}, with {shows}",
+        as_whom,
+        {"all": "everything is recorded", "metadata": "metadata is recorded", "none": "nothing is recorded"}[cluster.record],
+    ]
+
+
+def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
+    """What is no mistake, and hardly meant."""
+    names = list(settings.clusters)
+    for rule in (*policy.guardrails, *policy.rules):
+        if rule.clusters is not None and not any(map(rule.clusters.match, names)):
+            what = "guardrail" if rule.guardrail else "rule"
+            yield f"{what} {rule.name!r} is about clusters that are not configured: {', '.join(rule.clusters.texts)}"
+    if not any(rule.allow for rule in policy.rules):
+        yield "no rule allows anything: every call but discovery will be denied"
+
+
+def _document(settings: Settings, policy: Policy, warnings: list[str]) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "file": str(settings.path),
+        "listen": [_address(*address) for address in settings.listen],
+        "identity": [_identity_document(entry) for entry in settings.identity],
+        "clusters": [_cluster_document(cluster) for cluster in settings.clusters.values()],
+        "policy": {"file": str(settings.policy), "guardrails": len(policy.guardrails), "rules": len(policy.rules)},
+        "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
+        "state": str(settings.state),
+        "warnings": warnings,
+        "problems": [],
+    }
+
+
+def _identity_document(entry: OidcIssuer | ClientCertificate) -> dict[str, Any]:
+    kind = entry.kind.fixed or {"claim": entry.kind.claim, **entry.kind.values}
+    if isinstance(entry, ClientCertificate):
+        authority = str(entry.certificate_authority)
+        return {"type": "client-certificate", "certificate-authority": authority, "kind": kind, "prefix": entry.prefix}
+    return {
+        "type": "oidc",
+        "issuer": entry.issuer,
+        "audience": entry.audience,
+        "username": entry.username,
+        "groups": entry.groups,
+        "kind": kind,
+        "prefix": entry.prefix,
+        "require": entry.require,
+        "end-with-credential": entry.end_with_credential,
+    }
+
+
+def _cluster_document(cluster: Cluster) -> dict[str, Any]:
+    return {
+        "name": cluster.name,
+        "hosts": list(cluster.hosts),
+        "server": f"https://{cluster.server_authority}",
+        "credential": "client-certificate" if isinstance(cluster.credential, ClientCredential) else "token-file",
+        "impersonate": cluster.impersonate,
+        "prefix": cluster.prefix,
+        "record": cluster.record,
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {"file": problem.file, "line": problem.line, "what": problem.what, "hint": problem.hint}

@@ -1,0 +1,48 @@
+"""`l7gw export`: a session in forms that other tools read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from l7gw.cli.state import fail, state_options, the_session, the_state
+from l7gw.recording.export import asciicast, execs, json_lines
+from l7gw.recording.reader import Unreadable, session_events
+from l7gw.recording.sessions import key_of
+
+
+@click.command(short_help="Write a session as JSON Lines or asciicast.")
+@click.argument("session_id", metavar="SESSION[/EXCHANGE]")
+@click.option(
+    "--format", "form", type=click.Choice(["jsonl", "asciicast"]), required=True, help="jsonl: every event; asciicast: one exec."
+)
+@state_options
+def export(session_id: str, form: str, config: Path | None, state: Path | None) -> None:
+    """Write a session to stdout.
+
+    \b
+      l7gw export 01a2 --format jsonl > session.jsonl
+      l7gw export 01a2/7 --format asciicast > shell.cast    # for asciinema play
+    """
+    place = the_state(config, state)
+    summary, exchange = the_session(place, session_id)
+    out = sys.stdout
+    try:
+        events = session_events(place, key_of(summary.id))
+        if form == "jsonl":
+            for document in json_lines(summary, events, exchange):
+                out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
+            return
+        found = execs(events, exchange)
+    except Unreadable as error:
+        fail(f"{error}\n  hint: l7gw verify tells more", 1)
+    if not found:
+        fail(f"there is no exec in {session_id}", 1)
+    if len(found) > 1:
+        listed = "\n".join(f"  {summary.id}/{one.exchange}  {one.name}" for one in found)
+        fail(f"there are {len(found)} execs; an asciicast file holds one. Say which:\n{listed}", 2)
+    for line in asciicast(found[0]):
+        out.write(line + "\n")

@@ -1,0 +1,15 @@
+"""Options that several commands share, spelled and explained alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The configuration; else $L7GW_CONFIG, else /etc/l7gw/l7gw.yaml.",
+)
+output_option = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: one document.")

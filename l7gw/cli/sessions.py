@@ -1,0 +1,146 @@
+"""`l7gw sessions`: whose sessions there were, and what was in one."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+
+from l7gw.cli.state import fail, state_options, summaries, the_session, the_state
+from l7gw.recording.reader import Unreadable, session_events
+from l7gw.recording.replay import safe
+from l7gw.recording.sessions import Summary, key_of
+
+OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
+UNITS = {"m": 60, "h": 3600, "d": 86400}
+
+
+@click.group(short_help="List and show recorded sessions.")
+def sessions() -> None:
+    """A session is one person, agent or workload on one cluster, until 15 minutes without a call."""
+
+
+@sessions.command("list")
+@state_options
+@OUTPUT
+@click.option("--cluster", help="Only this cluster's.")
+@click.option("--user", help="Only this user's.")
+@click.option("--since", help="Only those that began within 30m, 12h or 7d.")
+@click.option("--denied", is_flag=True, help="Only those in which something was denied.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest.")
+def list_sessions(
+    config: Path | None,
+    state: Path | None,
+    output: str,
+    cluster: str | None,
+    user: str | None,
+    since: str | None,
+    denied: bool,
+    limit: int | None,
+) -> None:
+    """List sessions, newest first. Times are local in the table, UTC in JSON.
+
+    \b
+      l7gw sessions list --user ann@example.com --since 7d
+      l7gw sessions list -o json | jq '.[0].id'
+    """
+    after = _after(since)
+    found = [
+        one
+        for one in summaries(the_state(config, state))
+        if cluster in (None, one.started.cluster)
+        and user in (None, one.started.user)
+        and one.started.time >= after
+        and (one.denied or not denied)
+    ][:limit]
+    if output == "json":
+        click.echo(json.dumps([one.document(all_runs=False) for one in found], indent=2))
+        return
+    if not found:
+        click.echo("no sessions", err=True)
+        return
+    table = Table(
+        Column("session", no_wrap=True), "cluster", "who", "began", "lasted", "calls", "denied", "bytes", "state", box=box.SIMPLE
+    )
+    for one in found:
+        table.add_row(*_row(one))
+    Console(highlight=False, soft_wrap=False).print(table)
+
+
+def _after(since: str | None) -> int:
+    if since is None:
+        return 0
+    match = re.fullmatch(r"(\d{1,6})([mhd])", since)
+    if match is None:
+        fail("--since is 30m, 12h or 7d", 2)
+    now = datetime.datetime.now(datetime.UTC).timestamp()
+    return int((now - int(match[1]) * UNITS[match[2]]) * 1e6)
+
+
+def _row(one: Summary) -> list[str]:
+    who = safe(one.started.user) if one.started.user else "(attempts without a principal)"
+    if one.started.kind not in ("", "human"):
+        who += f" ({one.started.kind})"
+    began = datetime.datetime.fromtimestamp(one.started.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    lasted = str(datetime.timedelta(seconds=max(0, one.last - one.started.time) // 1_000_000))
+    return [
+        one.id, one.started.cluster, who, began, lasted, str(one.exchanges), str(one.denied), f"{one.content:,}", one.state,
+    ]  # fmt: skip
+
+
+@sessions.command("show")
+@click.argument("session_id", metavar="SESSION")
+@state_options
+@OUTPUT
+def show(session_id: str, config: Path | None, state: Path | None, output: str) -> None:
+    """Show one session: who, from where, its client processes, and each call with its verdict and outcome.
+
+    SESSION is an id or any unique beginning of one.
+    """
+    place = the_state(config, state)
+    summary, _ = the_session(place, session_id)
+    if output == "json":
+        click.echo(json.dumps(summary.document(all_runs=True), indent=2))
+        return
+    console = Console(highlight=False)
+    about = summary.started
+    for name, value in (
+        ("session", summary.id), ("cluster", about.cluster), ("user", about.user or "(attempts without a principal)"),
+        ("groups", ", ".join(about.groups)), ("kind", about.kind), ("issuer", about.issuer), ("acting agent", about.actor),
+        ("address", about.address), ("state", summary.state), ("calls", f"{summary.exchanges}, {summary.denied} denied"),
+    ):  # fmt: skip
+        if value:
+            console.print(f"{name:>12}  {safe(str(value))}", markup=False)
+    for run in summary.runs:
+        console.print(f"{'run':>12}  {safe(run.command or run.client)}  {run.id}", markup=False)
+    try:
+        console.print(_calls(place, summary))
+    except Unreadable as error:
+        fail(error, 1)
+
+
+def _calls(place: Path, summary: Summary) -> Table:
+    from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, VerdictRecorded
+
+    rows: dict[int, list[str]] = {}
+    for event in session_events(place, key_of(summary.id)):
+        if isinstance(event, RequestRecorded):
+            resource = "/".join(part for part in (event.resource, event.subresource) if part) or event.target
+            what = f"{event.verb} {resource} {event.name}".strip()
+            rows[event.exchange] = [str(event.exchange), safe(what), safe(event.namespace), "", "", ""]
+        elif isinstance(event, VerdictRecorded) and event.exchange in rows:
+            rows[event.exchange][3] = event.verdict + (f" ({safe(event.rule)})" if event.rule else "")
+        elif isinstance(event, ResponseRecorded) and event.exchange in rows:
+            rows[event.exchange][4] = str(event.status)
+        elif isinstance(event, ExchangeEnded) and event.exchange in rows:
+            rows[event.exchange][5] = event.outcome
+    table = Table("call", "what", "namespace", "verdict", "status", "outcome", box=box.SIMPLE)
+    for row in rows.values():
+        table.add_row(*row)
+    return table

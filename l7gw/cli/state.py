@@ -1,0 +1,61 @@
+"""What the commands about recordings share: where the state is, which session is meant, how they fail."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from l7gw.recording.sessions import NoSuch, Summary, find
+from l7gw.recording.sessions import summaries as all_summaries
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def state_options(command: F) -> F:
+    """`--config` and `--state`, of which one tells the state."""
+    command = click.option("--state", type=click.Path(path_type=Path), help="The state itself, without a configuration.")(command)
+    help_config = "The configuration; else $L7GW_CONFIG, else /etc/l7gw/l7gw.yaml."
+    return click.option("--config", type=click.Path(path_type=Path), help=help_config)(command)
+
+
+def fail(message: object, status: int) -> NoReturn:
+    """End with a sentence. 1: no, 2: wrong usage, 3: could not tell."""
+    click.echo(f"l7gw: {message}", err=True)
+    sys.exit(status)
+
+
+def the_state(config: Path | None, state: Path | None) -> Path:
+    if state is not None:
+        found = state
+    else:
+        from l7gw.config.settings import find as find_config
+        from l7gw.config.settings import load
+
+        found = load(find_config(config)).state
+    if not found.is_dir():
+        fail(f"there is no state {found}\n  hint: say where with --state DIR or --config FILE", 3)
+    return found
+
+
+def summaries(state: Path) -> list[Summary]:
+    try:
+        return all_summaries(state)
+    except OSError as error:
+        fail(f"the state cannot be read: {error}", 3)
+
+
+def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
+    """A session by a prefix of its id, and the number behind a slash."""
+    prefix, slash, number = text.partition("/")
+    if slash and not number.isdigit():
+        fail(f"{text!r}: what follows the slash must be an exchange's number", 2)
+    try:
+        return find(state, prefix), int(number) if slash else None
+    except NoSuch as error:
+        fail(error, 1)
+    except OSError as error:
+        fail(f"the state cannot be read: {error}", 3)

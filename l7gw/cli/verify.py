@@ -1,0 +1,78 @@
+"""`l7gw verify`: is the recording what was written?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from l7gw.cli.state import fail, state_options, the_session, the_state
+from l7gw.recording.verify import Report
+from l7gw.recording.verify import verify as check
+
+LIMITS = (
+    "a cut at the very end, or a journal rewritten as a whole, would not be seen:"
+    " checkpoints, which tell those, are not in this version"
+)
+
+
+@click.command(short_help="Check that recordings are whole, unchanged and in order.")
+@click.argument("what", metavar="[SESSION|PATH]", required=False)
+@state_options
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print.")
+def verify(what: str | None, config: Path | None, state: Path | None, output: str) -> None:
+    """Check every block of the journals: that it is whole, unchanged and follows the one before it.
+
+    With nothing, all of `state`; with a session's id that session; with a path that segment or state. Exit status 0: intact,
+    1: not, 3: could not tell.
+    """
+    session = None
+    if what is not None and Path(what).exists():
+        paths = [Path(what)] if Path(what).is_file() else _segments(Path(what))
+    else:
+        place = the_state(config, state)
+        paths = _segments(place)
+        if what is not None:
+            session = bytes.fromhex(the_session(place, what)[0].id.replace("-", ""))
+    try:
+        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+            task = progress.add_task("reading", total=sum(path.stat().st_size for path in paths))
+            report = check(paths, session=session, progress=lambda size: progress.advance(task, size))
+    except OSError as error:
+        fail(f"cannot be read: {error}", 3)
+    _tell(report, output)
+    sys.exit(0 if report.intact else 1)
+
+
+def _segments(place: Path) -> list[Path]:
+    folder = place / "journal"
+    if not folder.is_dir():
+        folder = place
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".l7j")
+    except OSError as error:
+        fail(f"cannot be read: {error}", 3)
+
+
+def _tell(report: Report, output: str) -> None:
+    if output == "json":
+        problems = [{"file": p.file, "offset": p.offset, "what": p.what} for p in report.problems]
+        document = {
+            "intact": report.intact,
+            "sessions": report.sessions,
+            "blocks": report.blocks,
+            "bytes": report.bytes,
+            "problems": problems,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(f"{report.sessions} sessions, {report.blocks} blocks, {report.bytes:,} bytes read")
+    for problem in report.problems:
+        click.echo(f"{problem.file}:{problem.offset}: {problem.what}")
+    for tail in report.torn:
+        click.echo(f"{tail.file}:{tail.offset}: {tail.what}")
+    click.echo(f"{'intact' if report.intact else 'NOT intact'}; {LIMITS}")

@@ -1,0 +1,198 @@
+"""A session in forms that others read: JSON Lines (design section 13) and asciicast v2."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from l7gw.recording import events as e
+from l7gw.recording.sessions import Summary, moment
+
+LARGEST_DECODED = 64 * 1024 * 1024  # bytes of one gzip body, unpacked; beyond it the packed bytes are shown (threats H9)
+DEFAULT_SIZE = (80, 24)  # of a terminal that never told its size
+
+Line = dict[str, Any]
+
+
+# ---------------------------------------------------------------------- JSON Lines
+
+
+def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | None = None) -> Iterator[Line]:
+    """One document a line: the session, its events, and `open` at the end where it is still running."""
+    yield {"type": "session", "version": 1, **summary.document(all_runs=True)}
+    runs: list[str] = []
+    run_of: dict[int, int] = {}
+    packed: dict[int, _Gzip] = {}
+    for seq, event in enumerate(events, 1):
+        if isinstance(event, e.RunStarted):
+            runs.append(event.id)
+        elif isinstance(event, e.RequestRecorded):
+            run_of[event.exchange] = event.run
+        number = getattr(event, "exchange", None)
+        if exchange is not None and number != exchange:
+            continue
+        line = _line(event, packed)
+        if line is None:
+            continue
+        head: Line = {"time": moment(event.time), "seq": seq}
+        if number is not None:
+            run = run_of.get(number, -1)
+            head["run"] = runs[run] if 0 <= run < len(runs) else ""
+            head["exchange"] = number
+        yield {**head, **line}
+    if summary.state == "open":
+        yield {"type": "open"}
+
+
+def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
+    match event:
+        case e.RequestRecorded():
+            return {
+                "type": "request", "method": event.method, "target": event.target, "headers": [list(h) for h in event.headers],
+                "verb": event.verb, "group": event.group, "resource": event.resource, "subresource": event.subresource,
+                "namespace": event.namespace, "name": event.name, "effects": list(event.effects), "audit_id": event.audit_id,
+            }  # fmt: skip
+        case e.RequestBody():
+            return {"type": "request-body", **content(event.data)}
+        case e.VerdictRecorded():
+            return {"type": "verdict", "rule": event.rule, "verdict": event.verdict, "reason": event.reason}
+        case e.ResponseRecorded():
+            if any(name == "content-encoding" and value.lower() == "gzip" for name, value in event.headers):
+                packed[event.exchange] = _Gzip()
+            return {"type": "response", "status": event.status, "headers": [list(h) for h in event.headers]}
+        case e.ResponseBody():
+            gzip = packed.get(event.exchange)
+            if gzip is not None:
+                return {"type": "response-body", **content(gzip.feed(event.data)), "encoding": "gzip"}
+            return {"type": "response-body", **content(event.data)}
+        case e.Frame():
+            direction = "up" if event.up else "down"
+            return {
+                "type": "frame", "channel": event.channel, "direction": direction, "stream": event.stream,
+                "final": event.final, **content(event.data),
+            }  # fmt: skip
+        case e.ExchangeEnded():
+            return {"type": "end", "outcome": event.outcome}
+        case e.AttemptsDropped():
+            return {"type": "dropped", "count": event.count}
+        case e.RunStarted():
+            return {"type": "run", "id": event.id, "client": event.client, "command": event.command}
+        case e.SessionEnded():
+            return {"type": "ended", "reason": event.reason}
+        case _:
+            return None
+
+
+def content(data: bytes) -> Line:
+    """Bytes as `text` where they are whole UTF-8, else as `base64`."""
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+class _Gzip:
+    """A gzip body as it comes, members one behind the other, bounded."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._size = 0
+        self._given_up = False
+
+    def feed(self, data: bytes) -> bytes:
+        found = b""
+        try:
+            while data and not self._given_up:
+                found += self._stream.decompress(data, LARGEST_DECODED - self._size + 1)
+                data = self._stream.unconsumed_tail or self._stream.unused_data
+                if self._size + len(found) > LARGEST_DECODED:
+                    self._given_up = True
+                if self._stream.eof:
+                    self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        except zlib.error:
+            self._given_up = True
+        self._size += len(found)
+        return found + data
+
+
+# ---------------------------------------------------------------------- execs
+
+
+@dataclass
+class Exec:
+    """One exec or attach of a session, as it can be shown."""
+
+    exchange: int
+    target: str
+    name: str
+    started: int
+    tty: bool
+    frames: list[e.Frame] = field(default_factory=list)
+    outcome: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows at the beginning: the first that the client told."""
+        for frame in self.frames:
+            if frame.channel == "resize" and frame.data:
+                return sizes(frame.data)[0]
+        return DEFAULT_SIZE
+
+
+def execs(events: Iterable[e.AnyEvent], exchange: int | None = None) -> list[Exec]:
+    """Execs and attaches that ran, in order."""
+    found: dict[int, Exec] = {}
+    for event in events:
+        if isinstance(event, e.RequestRecorded) and event.subresource in ("exec", "attach"):
+            tty = any(key == "tty" and value.lower() not in ("0", "false") for key, value in _query(event.target))
+            found[event.exchange] = Exec(event.exchange, event.target, event.name, event.time, tty)
+        elif isinstance(event, e.Frame) and event.exchange in found:
+            found[event.exchange].frames.append(event)
+        elif isinstance(event, e.ExchangeEnded) and event.exchange in found:
+            found[event.exchange].outcome = event.outcome
+    return [one for one in found.values() if one.frames and exchange in (None, one.exchange)]
+
+
+def _query(target: str) -> list[tuple[str, str]]:
+    from urllib.parse import parse_qsl
+
+    return parse_qsl(target.partition("?")[2], keep_blank_values=True)
+
+
+def sizes(data: bytes) -> list[tuple[int, int]]:
+    """The terminal sizes in a resize frame, as (columns, rows), at least one and each at least 1 by 1."""
+    decoder, found = json.JSONDecoder(), []
+    text = data.decode("ascii", "replace").strip()
+    while text:
+        try:
+            size, end = decoder.raw_decode(text)
+            values = {key.lower(): value for key, value in size.items()}
+            found.append((max(1, min(int(values["width"]), 1000)), max(1, min(int(values["height"]), 1000))))
+        except (ValueError, KeyError, AttributeError, TypeError):
+            break
+        text = text[end:].lstrip()
+    return found or [DEFAULT_SIZE]
+
+
+def asciicast(one: Exec) -> Iterator[str]:
+    """asciicast v2: a header, then [seconds, "o"|"i"|"r", text] a line. Runes that two frames share are put together."""
+    columns, rows = one.size
+    head = {"version": 2, "width": columns, "height": rows, "timestamp": one.started // 1_000_000, "title": one.name}
+    yield json.dumps(head)
+    output = codecs.getincrementaldecoder("utf-8")("replace")
+    typed = codecs.getincrementaldecoder("utf-8")("replace")
+    for frame in one.frames:
+        at = round((frame.time - one.started) / 1e6, 6)
+        if frame.channel in ("stdout", "stderr") and (text := output.decode(frame.data)):
+            # without a terminal nobody turned line ends into CR LF
+            yield json.dumps([at, "o", text if one.tty else text.replace("\n", "\r\n")])
+        elif frame.channel == "stdin" and (text := typed.decode(frame.data)):
+            yield json.dumps([at, "i", text])
+        elif frame.channel == "resize" and frame.data:
+            for columns, rows in sizes(frame.data):
+                yield json.dumps([at, "r", f"{columns}x{rows}"])

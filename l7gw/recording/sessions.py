@@ -1,0 +1,131 @@
+"""The list of sessions, built from the journals' headers; bodies are never read for it."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from l7gw.recording import reader
+from l7gw.recording.events import RunStarted, SessionEnded, SessionStarted
+from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
+
+NEWEST_RUNS = 100  # in the list; `show` has all
+
+
+@dataclass
+class Summary:
+    """One session as the list shows it."""
+
+    started: SessionStarted
+    runs: list[RunStarted] = field(default_factory=list)
+    last: int = 0  # microseconds
+    ended: bool = False
+    alive: bool = False
+    exchanges: int = 0
+    denied: int = 0
+    held: int = 0
+    content: int = 0
+
+    @property
+    def id(self) -> str:
+        return self.started.id
+
+    @property
+    def state(self) -> str:
+        """`open`, `closed`, or `torn`: the process died in it."""
+        return "closed" if self.ended else "open" if self.alive else "torn"
+
+    def document(self, *, all_runs: bool) -> dict[str, Any]:
+        """The JSON of the contract (design section 13)."""
+        about = self.started
+        runs = list(reversed(self.runs))
+        shown = runs if all_runs else runs[:NEWEST_RUNS]
+        document: dict[str, Any] = {
+            "id": about.id,
+            "cluster": about.cluster,
+            "principal": {
+                "user": about.user,
+                "groups": list(about.groups),
+                "kind": about.kind,
+                "issuer": about.issuer,
+                "actor": about.actor,
+                "address": about.address,
+            },
+            "runs": [{"id": r.id, "client": r.client, "command": r.command, "started": moment(r.time)} for r in shown],
+            "started": moment(about.time),
+            "ended": None if self.state == "open" else moment(self.last),
+            "exchanges": self.exchanges,
+            "bytes": self.content,
+            "held": self.held,
+            "denied": self.denied,
+            "state": self.state,
+        }
+        if not all_runs:
+            document["runs_total"] = len(runs)
+        return document
+
+
+def moment(microseconds: int) -> str:
+    """RFC 3339, UTC, microseconds, Z."""
+    when = datetime.datetime.fromtimestamp(microseconds // 1_000_000, datetime.UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
+
+
+def summaries(state: Path) -> list[Summary]:
+    """Every session of a state, newest first. Raises OSError; what is unreadable of a session leaves it shorter."""
+    found: dict[bytes, Summary] = {}
+    for path in reader.segments(state):
+        alive = reader.is_open(path)
+        for place in reader.places(path):
+            header = place.header
+            if header.session == NO_SESSION:
+                continue
+            summary = found.get(header.session)
+            if header.flags & HOLDS_SESSION_EVENTS or summary is None:
+                summary = _look_inside(place, summary)
+                if summary is None:
+                    continue
+                found[header.session] = summary
+            summary.alive = alive
+            summary.last = header.last
+            summary.exchanges, summary.denied, summary.held = header.exchanges, header.denied, header.held
+            summary.content = header.content
+    return sorted(found.values(), key=lambda summary: summary.started.time, reverse=True)
+
+
+def _look_inside(place: reader.Place, summary: Summary | None) -> Summary | None:
+    try:
+        events = reader.events_at(place)
+    except reader.Unreadable:
+        return summary
+    for event in events:
+        if isinstance(event, SessionStarted):
+            summary = Summary(event)
+        elif summary is not None and isinstance(event, RunStarted):
+            summary.runs.append(event)
+        elif summary is not None and isinstance(event, SessionEnded):
+            summary.ended = True
+    return summary
+
+
+class NoSuch(Exception):
+    """No session, or several, by this id."""
+
+
+def find(state: Path, prefix: str) -> Summary:
+    """The session whose id begins with `prefix`. Raises NoSuch in words."""
+    wanted = prefix.lower()
+    matching = [summary for summary in summaries(state) if summary.id.startswith(wanted)] if wanted else []
+    if not matching:
+        raise NoSuch(f"there is no session {prefix!r}; `l7gw sessions list` shows those that are")
+    if len(matching) > 1:
+        listed = ", ".join(summary.id for summary in matching[:5])
+        raise NoSuch(f"{len(matching)} sessions begin with {prefix!r}: {listed}; type more of the id")
+    return matching[0]
+
+
+def key_of(session: str) -> bytes:
+    return uuid.UUID(session).bytes

@@ -1,0 +1,164 @@
+"""Whether a journal is what was written: every block whole, unchanged, in its place. Shares no code with the writer or the reader,
+only docs/recording-format.md: a mistake of theirs must not hide in it.
+
+Not to be seen without checkpoints, which a later version signs: a cut at the very end, or a journal rewritten as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import zstandard
+
+HEAD = struct.Struct(">4sBBHIIQ16sQIIIIQQ32s32s32sI")  # docs/recording-format.md, "Header"
+LARGEST = 8 << 20
+ZERO = bytes(32)
+
+
+@dataclass(frozen=True)
+class Finding:
+    file: str
+    offset: int
+    what: str
+
+
+@dataclass
+class Report:
+    sessions: int = 0
+    blocks: int = 0
+    bytes: int = 0
+    problems: list[Finding] = field(default_factory=list)
+    torn: list[Finding] = field(default_factory=list)  # tails of processes that died: told, and no problem
+
+    @property
+    def intact(self) -> bool:
+        return not self.problems
+
+
+@dataclass
+class _Walk:
+    report: Report
+    only: bytes | None
+    previous: bytes | None = None  # the hash of the journal's last header; None: not known yet
+    sequence: int = 0
+    sessions: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
+    tails: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # file -> offset and hash of what lies behind its blocks
+
+
+def verify(paths: list[Path], *, session: bytes | None = None, progress: Callable[[int], None] = lambda _: None) -> Report:
+    """Walk segments, oldest first. `session` limits what is counted, and whose payloads are read, to one. `progress` is told
+    the bytes read. A first segment that is not the journal's first is taken as it begins. Raises OSError."""
+    walk = _Walk(Report(), session)
+    for path in paths:
+        _segment(path, walk, progress)
+    found = {key for key in walk.sessions if key != bytes(16) and (session is None or key == session)}
+    walk.report.sessions = len(found)
+    for name, (offset, _) in walk.tails.items():
+        walk.report.torn.append(Finding(name, offset, "a tail that is no whole block: the process died, or is still writing"))
+    return walk.report
+
+
+def _segment(path: Path, walk: _Walk, progress: Callable[[int], None]) -> None:
+    walk.sessions.pop(bytes(16), None)  # the journal's own session begins anew with each segment
+    with path.open("rb") as file:
+        end = os.fstat(file.fileno()).st_size
+        offset = 0
+        while offset < end:
+            raw = file.read(HEAD.size)
+            length = _block(path, offset, raw, file.read, end, walk)
+            if not length:
+                file.seek(offset)
+                walk.tails[path.name] = (offset, hashlib.sha256(file.read()).digest())
+                break
+            offset += length
+            progress(length)
+    if offset == 0:
+        walk.report.problems.append(Finding(path.name, 0, "the segment does not begin with a block"))
+
+
+def _block(path: Path, offset: int, raw: bytes, read: Callable[[int], bytes], end: int, walk: _Walk) -> int:
+    """Check one block; its length, 0 where no whole block stands here."""
+
+    def wrong(what: str) -> None:
+        walk.report.problems.append(Finding(path.name, offset, what))
+
+    if len(raw) < HEAD.size:
+        return 0
+    fields = HEAD.unpack(raw)
+    magic, version, cipher, flags, stored, plain, sequence, session, own, _events = fields[:10]
+    previous, session_previous, payload_hash, check = fields[15:]
+    if zlib.crc32(raw[:-4]) != check or magic != b"L7B1":
+        # A torn write leaves the beginning of a block, whose header is then sound, or (a power loss) zeros: never this.
+        if raw.strip(b"\0"):
+            wrong("a block's header was changed")
+        return 0
+    if offset + HEAD.size + stored > end:
+        return 0
+    if version != 1 or cipher != 0 or flags & ~1:
+        wrong(f"a block of a format that is not known: version {version}, cipher {cipher}")
+    payload = read(stored)
+    digest = hashlib.sha256(raw).digest()
+    if walk.previous is not None:
+        if sequence != walk.sequence + 1:
+            wrong(f"block {walk.sequence + 1} is missing: block {sequence} stands here")
+        elif previous != walk.previous:
+            wrong("the block before this one was changed")
+    elif sequence == 1 and previous != ZERO:
+        wrong("the first block follows another")
+    walk.previous, walk.sequence = digest, sequence
+    known = walk.sessions.get(session)
+    if known is None and own == 1 and session_previous != ZERO:
+        wrong("a session's first block follows another")
+    if known is not None and (own != known[0] + 1 or session_previous != known[1]):
+        wrong("a block of this session is missing, or was changed")
+    walk.sessions[session] = (own, digest)
+    if hashlib.sha256(payload).digest() != payload_hash:
+        wrong("a block's content was changed")
+    else:
+        _content(payload, plain, session, walk, wrong)
+    if walk.only is None or session == walk.only:
+        walk.report.blocks += 1
+        walk.report.bytes += HEAD.size + stored
+    return HEAD.size + int(stored)
+
+
+def _content(payload: bytes, plain: int, session: bytes, walk: _Walk, wrong: Callable[[str], None]) -> None:
+    """The content decompresses to what the header says; the journal's own events name the tails before them."""
+    if walk.only is not None and session not in (walk.only, bytes(16)):
+        return
+    if plain > LARGEST:
+        wrong("a block larger than any")
+        return
+    try:
+        stream = zstandard.ZstdDecompressor(max_window_size=LARGEST).decompressobj()
+        data = stream.decompress(payload)
+    except zstandard.ZstdError:
+        wrong("a block's content is not what was compressed")
+        return
+    if not stream.eof or stream.unused_data or len(data) != plain:
+        wrong("a block's content is not as long as it says")
+    elif session == bytes(16):
+        _tails(data, walk, wrong)
+
+
+def _tails(data: bytes, walk: _Walk, wrong: Callable[[str], None]) -> None:
+    try:
+        kind, _, _, torn = msgspec.msgpack.decode(data)
+        named = {str(name): (offset, digest) for name, offset, digest in torn}
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        wrong("a segment's first event cannot be read")
+        return
+    if kind != "segment":
+        wrong("a segment that does not begin with its own event")
+    for name, tail in walk.tails.items():
+        if name not in named:
+            wrong(f"{name} has a tail that the segment after it did not find there")
+        elif named[name] != tail:
+            wrong(f"the tail of {name} is not what the segment after it found there")

@@ -1,0 +1,63 @@
+"""A client that says exactly the bytes that a test gives it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from types import TracebackType
+
+import h11
+
+from tests.gateway import Gateway
+
+
+class RawClient:
+    """One TLS connection to a gateway."""
+
+    def __init__(self, gateway: Gateway, *, server_name: str = "localhost", timeout: float = 10.0) -> None:
+        context = ssl.create_default_context(cafile=str(gateway.authority.certificate))
+        plain = socket.create_connection(("127.0.0.1", gateway.port), timeout)
+        self.socket = context.wrap_socket(plain, server_hostname=server_name)
+
+    def __enter__(self) -> RawClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def answer(self, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        """The next answer, read by h11: status, headers, body. Raises h11.RemoteProtocolError where it is cut."""
+        reader = h11.Connection(h11.CLIENT)
+        reader.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
+        reader.send(h11.EndOfMessage())
+        status, headers, body = 0, {}, b""
+        while True:
+            event = reader.next_event()
+            if event is h11.NEED_DATA:
+                try:
+                    reader.receive_data(self.socket.recv(65536))
+                except ConnectionResetError:
+                    reader.receive_data(b"")
+            elif isinstance(event, h11.Response):
+                status = event.status_code
+                headers = {name.decode(): value.decode() for name, value in event.headers}
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
+                return status, headers, body
+
+    def rest(self, seconds: float = 5.0) -> bytes:
+        """What comes until the gateway ends the connection; raises TimeoutError where it does not."""
+        self.socket.settimeout(seconds)
+        found = b""
+        while True:
+            try:
+                data = self.socket.recv(65536)
+            except (ConnectionResetError, ssl.SSLEOFError):
+                return found
+            if not data:
+                return found
+            found += data

@@ -1,0 +1,54 @@
+"""What every test may ask for. Fixtures of one room live in that room's test file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from tests.cluster.build import BuildFailed, Built, MissingGo, built
+from tests.cluster.cluster import RealCluster
+
+_NEEDS_BUILD = {"cluster_programs", "cluster"}
+_BUILT = pytest.StashKey[Built | Exception]()
+
+
+def missing(tool: str) -> NoReturn:
+    """Skip a test for want of a tool; fail where L7GW_NO_SKIP=1 says that nothing may be wanting."""
+    if os.environ.get("L7GW_NO_SKIP") == "1":
+        pytest.fail(f"{tool}, and L7GW_NO_SKIP=1", pytrace=False)
+    pytest.skip(tool)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the real cluster before the first test, out of reach of the tests' time limit, progress in sight."""
+    wanted = any(_NEEDS_BUILD & set(getattr(item, "fixturenames", ())) for item in session.items)
+    if not wanted or session.config.option.collectonly:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():
+            session.config.stash[_BUILT] = built()
+    except (MissingGo, BuildFailed) as error:
+        session.config.stash[_BUILT] = error
+
+
+@pytest.fixture(scope="session")
+def cluster_programs(pytestconfig: pytest.Config) -> Built:
+    """The programs of the real cluster: itself, the newest kubectl and the oldest."""
+    found = pytestconfig.stash[_BUILT]
+    if isinstance(found, MissingGo):
+        missing(f"the real cluster needs Go: {found}")
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster(cluster_programs: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    """A real Kubernetes, one for all tests: name namespaces and pods after the test."""
+    with RealCluster.start(tmp_path_factory.mktemp("cluster"), cluster_programs) as running:
+        yield running

@@ -1,0 +1,71 @@
+"""A gateway before a scripted upstream, with tokens of an issuer made for the test: for what no real cluster would do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from l7gw.demo.issuer import AUDIENCE, DemoIssuer
+from l7gw.demo.pki import Authority
+from l7gw.demo.run import server_context
+from tests.gateway import EVERYTHING, Gateway
+from tests.upstream import ALWAYS_OK, Script, ScriptedUpstream
+
+
+class Scene:
+    """A running gateway, the upstream behind it, and a way to ask."""
+
+    def __init__(self, gateway: Gateway, upstream: ScriptedUpstream, issuer: DemoIssuer) -> None:
+        self.gateway = gateway
+        self.upstream = upstream
+        self.issuer = issuer
+        self.token = issuer.token("ann@example.com", ["engineers"])
+
+    def request(self, line: str, *headers: str, body: bytes = b"", token: str | None = None) -> bytes:
+        """The bytes of a request with Ann's token (or another)."""
+        lines = [f"{line} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {token or self.token}", *headers]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+@contextlib.contextmanager
+def issuing(authority: Authority) -> Iterator[DemoIssuer]:
+    """The demo's issuer, in a thread of its own."""
+    loop, issuer = asyncio.new_event_loop(), DemoIssuer()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(issuer.start(server_context(authority.server("issuer", "127.0.0.1"))), loop).result()
+    try:
+        yield issuer
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+def identity(issuer: DemoIssuer, authority: Authority) -> dict[str, object]:
+    """The issuer's entry in l7gw.yaml."""
+    return {
+        "oidc": {
+            "issuer": issuer.url,
+            "audience": AUDIENCE,
+            "username": "name",
+            "groups": "groups",
+            "certificate-authority": str(authority.certificate),
+        }
+    }
+
+
+@contextlib.contextmanager
+def scene(folder: Path, script: Script = ALWAYS_OK, policy: str = EVERYTHING, **config: object) -> Iterator[Scene]:
+    """Everything started, and stopped at the end. `config` are further keys of l7gw.yaml."""
+    authority = Authority(folder / "issuer", "issuer CA")
+    with issuing(authority) as issuer, ScriptedUpstream(folder / "upstream", script) as upstream:
+        more: dict[str, object] = {"impersonate": "groups"}
+        settings = {"identity": [identity(issuer, authority)], "clusters": {"test": upstream.cluster(**more)}, **config}
+        with Gateway(folder / "gateway", settings, policy) as gateway:
+            yield Scene(gateway, upstream, issuer)

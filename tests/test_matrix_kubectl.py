@@ -1,0 +1,317 @@
+"""Every kubectl, through the gateway, gets what it gets straight from a real kube-apiserver: status, stdout and stderr.
+
+`make test` runs the oldest and the newest kubectl, `make test-long` all of them; each over WebSocket and SPDY where it can.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tests.matrix import Both, versions
+
+from tests.cluster.cluster import RealCluster
+from tests.sides import Outcome, Side, same
+
+MANIFEST = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: blue}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: main, image: busybox, env: [{name: A, value: b}]}]}
+"""
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """One kubectl and what it may speak on upgrades."""
+
+    version: str
+    path: Path
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"{self.version}-{self.protocol}"
+
+
+def _kubectls() -> list[object]:
+    """(version, protocol) pairs; all but the oldest and newest are `long`. Paths are known only once they are built."""
+    found: list[object] = []
+    for version, minor, is_long in versions():
+        protocols = ["spdy"] if minor < 29 else ["websocket", "spdy"]
+        marks = [pytest.mark.long] if is_long else []
+        found += [pytest.param((version, protocol), id=f"{version}-{protocol}", marks=marks) for protocol in protocols]
+    return found
+
+
+@pytest.fixture(scope="module", params=_kubectls())
+def kubectl(request: pytest.FixtureRequest, cluster: RealCluster) -> Kubectl:
+    version, protocol = request.param
+    return Kubectl(version, cluster.kubectls()[version], protocol)
+
+
+@pytest.fixture
+def sides(both_sides: Both, kubectl: Kubectl) -> Iterator[tuple[Side, Side]]:
+    """A namespace each, with a running pod, and the kubectl's protocol switched on or off."""
+    flag = "true" if kubectl.protocol == "websocket" else "false"
+    environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": flag, "KUBECTL_PORT_FORWARD_WEBSOCKETS": flag}
+    direct, through = both_sides.fresh()
+    yield replace(direct, environment=environment), replace(through, environment=environment)
+
+
+# ---------------------------------------------------------------------- reading and writing
+
+
+def test_reading_and_writing(sides: tuple[Side, Side], kubectl: Kubectl, tmp_path: Path) -> None:
+    k = kubectl.path
+    manifest = tmp_path / "manifest.yaml"
+    manifest.write_text(MANIFEST)
+    assert same(sides, k, "get", "pods").status == 0
+    assert same(sides, k, "apply", "-f", str(manifest)).status == 0
+    manifest.write_text(MANIFEST.replace("blue", "green"))
+    assert "configured" in same(sides, k, "apply", "-f", str(manifest)).out
+    assert "serverside-applied" in same(sides, k, "apply", "--server-side", "--force-conflicts", "-f", str(manifest)).out
+    assert '"green"' in same(sides, k, "get", "configmap", "settings", "-o", "json").out
+    same(sides, k, "get", "deployment,configmap", "-o", "wide", "--sort-by=.metadata.name")
+    same(sides, k, "describe", "deployment", "web")
+    assert same(sides, k, "patch", "configmap", "settings", "-p", '{"data":{"colour":"red"}}').status == 0
+    patch = '[{"op":"replace","path":"/data/colour","value":"black"}]'
+    assert same(sides, k, "patch", "configmap", "settings", "--type=json", "-p", patch).status == 0
+    assert same(sides, k, "scale", "deployment", "web", "--replicas=2").status == 0
+    assert same(sides, k, "set", "image", "deployment/web", "main=busybox:2").status == 0
+    assert same(sides, k, "create", "secret", "generic", "s", "--from-literal=password=hunter2").status == 0
+    assert "hunter2" not in same(sides, k, "describe", "secret", "s").out
+    assert same(sides, k, "label", "pod", "web-0", "a=b").status == 0
+    assert same(sides, k, "get", "--raw", "/version").status == 0
+    assert same(sides, k, "explain", "pod.spec.containers").status == 0
+    assert same(sides, k, "api-resources").status == 0
+    assert same(sides, k, "delete", "configmap", "settings").status == 0
+
+
+def test_errors_are_the_clusters_own(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    k = kubectl.path
+    assert "not found" in same(sides, k, "get", "pod", "nobody").err
+    assert same(sides, k, "get", "nonsense").status == 1
+    assert same(sides, k, "exec", "nobody", "--", "ls").status == 1
+    assert same(sides, k, "logs", "nobody").status == 1
+    assert same(sides, k, "create", "configmap", "Bad_Name").status == 1
+    bad = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"dataa":{}}'
+    assert same(sides, k, "create", "-f", "-", stdin=bad).status == 1
+
+
+def test_who_am_i(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    outcome = same(sides, kubectl.path, "auth", "whoami", "-o", "json")
+    if not kubectl.version.startswith("1.27"):
+        assert "l7gw:engineers" in outcome.out
+    assert same(sides, kubectl.path, "auth", "can-i", "delete", "pods").out == "yes\n"
+
+
+def test_watch_shows_what_happens(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    lines = {}
+    for side in sides:
+        command = side.command(kubectl.path, "get", "configmaps", "-w", "-o", "name")
+        process = subprocess.Popen(command, env=side.env(), stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            first = process.stdout.readline()
+            side.kubectl(kubectl.path, "create", "configmap", "seen")
+            lines[side.name] = [first, process.stdout.readline()]
+        finally:
+            process.terminate()
+            process.wait()
+    direct, through = lines.values()
+    assert direct == through == ["configmap/kube-root-ca.crt\n", "configmap/seen\n"] or direct == through
+    assert "configmap/seen\n" in through
+
+
+# ---------------------------------------------------------------------- exec, attach, cp, logs
+
+
+def test_exec(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    k = kubectl.path
+    done = same(sides, k, "exec", "web-0", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.status, done.out) == (7, "out\n")
+    assert "err\n" in done.err
+    assert same(sides, k, "exec", "-i", "web-0", "--", "wc", "-c", stdin=b"x" * 100_000).out.strip() == "100000"
+    assert same(sides, k, "exec", "-i", "web-0", "--", "cat", stdin=b"").out == ""
+    assert len(same(sides, k, "exec", "web-0", "--", "sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x").out) == 3_000_000
+    assert same(sides, k, "exec", "web-0", "--", "no-such-program").status != 0
+
+
+def typed(side: Side, kubectl: Kubectl, arguments: list[str], script: list[tuple[str, str]]) -> tuple[int, str]:
+    """Run kubectl on a terminal: wait for each text, then type its line. Exit status and all that was shown."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(kubectl.path, side.command(kubectl.path, *arguments), side.env())
+    shown = ""
+    waiting = list(script)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if waiting and waiting[0][0] in shown:
+            os.write(terminal, waiting.pop(0)[1].encode())
+        ready, _, _ = select.select([terminal], [], [], 0.1)
+        if ready:
+            try:
+                data = os.read(terminal, 4096)
+            except OSError:
+                break
+            if not data:
+                break
+            shown += data.decode(errors="replace")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), shown.replace("\r\n", "\n")
+
+
+def test_exec_on_a_terminal(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    script = [("", "echo one; read x; echo got-$x; stty size; exit 3\n"), ("one\n", "typed\n")]
+    outcomes = [typed(side, kubectl, ["exec", "-it", "web-0", "--", "sh"], script) for side in sides]
+    assert [status for status, _ in outcomes] == [3, 3]
+    for _, shown in outcomes:
+        assert "got-typed" in shown
+
+
+def test_attach_echoes(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    direct, through = (side.kubectl(kubectl.path, "attach", "-i", "web-0", stdin=b"hello\n", timeout=30) for side in sides)
+    assert through == direct
+    assert "hello" in through.out
+
+
+@pytest.mark.parametrize("what", ["tree", "big"])
+def test_cp_both_ways(sides: tuple[Side, Side], kubectl: Kubectl, tmp_path: Path, what: str) -> None:
+    source = tmp_path / what
+    if what == "tree":
+        for number in range(1000):
+            (source / str(number % 10)).mkdir(parents=True, exist_ok=True)
+            (source / str(number % 10) / f"{number}.txt").write_text(f"file {number}\n" * (number % 7))
+    else:
+        source.write_bytes(os.urandom(1 << 20) * 20)
+    for side in sides:
+        sent = side.kubectl(kubectl.path, "cp", str(source), f"web-0:{what}")
+        assert sent.status == 0, sent
+        back = tmp_path / f"back-{side.name}"
+        fetched = side.kubectl(kubectl.path, "cp", f"web-0:{what}", str(back))
+        assert fetched.status == 0, fetched
+        assert _contents(back) == _contents(source)
+
+
+def _contents(place: Path) -> dict[str, bytes]:
+    if place.is_file():
+        return {"": place.read_bytes()}
+    return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def test_logs(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    assert same(sides, kubectl.path, "logs", "web-0").status == 0
+    for side in sides:
+        command = side.command(kubectl.path, "logs", "-f", "web-0")
+        process = subprocess.Popen(command, env=side.env(), stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline()
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def test_debug_adds_a_container(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    done = same(sides, kubectl.path, "debug", "web-0", "--image=busybox", "-c", "look", "--attach=false", "--", "true")
+    assert done.status == 0
+
+
+# ---------------------------------------------------------------------- port-forward
+
+
+def echoing() -> tuple[socket.socket, int]:
+    """A server that says back what it hears, in capitals, until the end of what it hears."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            while data := connection.recv(65536):
+                connection.sendall(data.upper())
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return listener, listener.getsockname()[1]
+
+
+def forwarding(side: Side, kubectl: Kubectl, port: int) -> tuple[subprocess.Popen[str], int]:
+    command = side.command(kubectl.path, "port-forward", "pod/web-0", f":{port}", "--address", "127.0.0.1")
+    process = subprocess.Popen(command, env=side.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert "127.0.0.1:" in line, (line, process.stderr.read() if process.stderr and process.poll() is not None else "")
+    return process, int(line.split("127.0.0.1:")[1].split(" ")[0])
+
+
+def _talk(port: int, data: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        threading.Thread(target=lambda: (connection.sendall(data), connection.shutdown(socket.SHUT_WR)), daemon=True).start()
+        heard = b""
+        while piece := connection.recv(65536):
+            heard += piece
+        return heard
+
+
+def test_port_forward_carries_parallel_connections(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    listener, port = echoing()
+    process, local = forwarding(sides[1], kubectl, port)
+    try:
+        heard: dict[int, bytes] = {}
+        sent = {number: bytes([97 + number]) * 200_000 for number in range(8)}
+        threads = [threading.Thread(target=lambda n=number: heard.__setitem__(n, _talk(local, sent[n]))) for number in sent]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert {n: len(data) for n, data in heard.items()} == {n: len(data) for n, data in sent.items()}
+        assert heard == {n: data.upper() for n, data in sent.items()}
+    finally:
+        process.terminate()
+        process.wait()
+        listener.close()
+
+
+def test_port_forward_to_a_refused_port_fails_as_it_does_directly(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    outcomes: list[Outcome] = []
+    for side in sides:
+        process, local = forwarding(side, kubectl, port)
+        try:
+            assert _talk(local, b"hello") == b""
+            process.wait(20)
+        finally:
+            process.kill()
+        _, err = process.communicate()
+        text = err.replace(str(port), "PORT").replace(str(local), "LOCAL")
+        outcomes.append(side.outcome(process.returncode, b"", text.encode()))
+    assert outcomes[0].status == outcomes[1].status
+    assert ("refused" in outcomes[0].err) == ("refused" in outcomes[1].err)

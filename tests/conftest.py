@@ -10,6 +10,8 @@ import pytest
 
 from tests.cluster.build import BuildFailed, Built, MissingGo, built
 from tests.cluster.cluster import RealCluster
+from tests.matrix import Both, before
+from tests.npm.install import MissingNode, node_modules
 
 _NEEDS_BUILD = {"cluster_programs", "cluster"}
 _BUILT = pytest.StashKey[Built | Exception]()
@@ -52,3 +54,14 @@ def cluster(cluster_programs: Built, tmp_path_factory: pytest.TempPathFactory) -
     """A real Kubernetes, one for all tests: name namespaces and pods after the test."""
     with RealCluster.start(tmp_path_factory.mktemp("cluster"), cluster_programs) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def both_sides(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    """The gateway before the real cluster, with the real identity provider; and the straight way beside it."""
+    try:
+        node_modules()
+    except MissingNode as error:
+        missing(f"the identity provider needs Node.js: {error}")
+    with before(cluster, tmp_path_factory.mktemp("both")) as both:
+        yield both

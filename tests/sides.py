@@ -5,6 +5,7 @@ What differs by nature (uids, versions, times, ages, addresses, generated names,
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -71,7 +72,7 @@ class Side:
         return Outcome(status, self.normal(out), self.normal(err))
 
     def normal(self, data: bytes) -> str:
-        text = data.decode("utf-8", "replace").replace(self.namespace, "NAMESPACE").replace(self.name, "SIDE")
+        text = data.decode("utf-8", "replace").replace(self.namespace, "NAMESPACE")
         for pattern, by in REPLACED:
             text = pattern.sub(by, text)
         return re.sub(r" {2,}", "  ", text)
@@ -130,5 +131,14 @@ def both(sides: tuple[Side, Side], kubectl: Path, *arguments: str, stdin: bytes 
 def same(sides: tuple[Side, Side], kubectl: Path, *arguments: str, stdin: bytes | None = None) -> Outcome:
     """The outcome, asserted to be the same both ways."""
     direct, through = both(sides, kubectl, *arguments, stdin=stdin)
-    assert through == direct, f"kubectl {' '.join(arguments)}\n  direct:  {direct}\n  through: {through}"
+    assert through == direct, f"kubectl {' '.join(arguments)}\n{_difference(direct, through)}"
     return direct
+
+
+def _difference(direct: Outcome, through: Outcome) -> str:
+    """What differs, and no more of it than one can read."""
+    lines = [f"status {direct.status}, through the gateway {through.status}"]
+    for name in ("out", "err"):
+        before, after = getattr(direct, name).splitlines(), getattr(through, name).splitlines()
+        lines += difflib.unified_diff(before, after, f"{name} directly", f"{name} through the gateway", lineterm="", n=0)
+    return "\n".join(line[:400] for line in lines[:60])

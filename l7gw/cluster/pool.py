@@ -15,6 +15,7 @@ from typing import Protocol, cast
 
 from l7gw.clock import Clock
 from l7gw.cluster.endpoint import Endpoint, unreachable
+from l7gw.cluster.transport import connect
 from l7gw.errors import Refusal
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent
@@ -45,12 +46,13 @@ class Call(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One TLS connection to a cluster's API server."""
 
-    __slots__ = ("codec", "_pool", "_transport", "_call", "idle_since", "_lost", "paused")
+    __slots__ = ("codec", "_pool", "_transport", "_call", "idle_since", "_lost", "paused", "socket_transport")
 
     def __init__(self, pool: Pool) -> None:
         self.codec = ClientConnection()
         self._pool = pool
         self._transport: asyncio.Transport | None = None
+        self.socket_transport: asyncio.Transport | None = None
         self._call: Call | None = None
         self.idle_since = 0.0
         self._lost = False
@@ -115,14 +117,14 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def pause(self) -> None:
-        if not self.paused and self._transport is not None and not self._lost:
+        if not self.paused and self.socket_transport is not None and not self._lost:
             self.paused = True
-            self._transport.pause_reading()
+            self.socket_transport.pause_reading()
 
     def resume(self) -> None:
-        if self.paused and self._transport is not None and not self._lost:
+        if self.paused and self.socket_transport is not None and not self._lost:
             self.paused = False
-            self._transport.resume_reading()
+            self.socket_transport.resume_reading()
 
     def release(self) -> None:
         """The call is over: keep the connection for the next one, or end it."""
@@ -196,15 +198,9 @@ class Pool:
         answer: UpstreamConnection | Refusal
         try:
             async with asyncio.timeout(DIAL_TIMEOUT):
-                _, answer = await asyncio.get_running_loop().create_connection(
-                    lambda: UpstreamConnection(self),
-                    endpoint.host,
-                    endpoint.port,
-                    ssl=endpoint.tls,
-                    server_hostname=endpoint.host,
-                    ssl_shutdown_timeout=5.0,
-                )
-            self._all.add(answer)
+                connection = await connect(lambda: UpstreamConnection(self), endpoint.host, endpoint.port, endpoint.tls)
+            self._all.add(connection)
+            answer = connection
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             log.warning("cluster %s: %s", endpoint.cluster.name, error)
             answer = unreachable(endpoint.cluster.name, error)

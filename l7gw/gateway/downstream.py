@@ -40,13 +40,15 @@ class Downstream(asyncio.Protocol):
 
     __slots__ = (
         "_buffered", "_closing_at", "_codec", "_exchange", "_known", "_pumping", "_read_paused", "_reading_since",
-        "_received", "_transport", "_tunnel", "_worker", "address", "certificate", "run_id", "server_name", "websocket_key",
+        "_received", "_transport", "_tunnel", "_worker", "address", "certificate", "run_id", "server_name",
+        "socket_transport", "websocket_key",
     )  # fmt: skip
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._codec = ServerConnection()
         self._transport: asyncio.Transport | None = None
+        self.socket_transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
         self._known: dict[tuple[str, str, str], Act] = {}
@@ -229,13 +231,15 @@ class Downstream(asyncio.Protocol):
         self.read(True)
 
     def read(self, wanted: bool) -> None:
-        if self._transport is None or wanted is not self._read_paused:
+        """Read the client, or leave its bytes where they are."""
+        transport = self.socket_transport
+        if transport is None or self._transport is None or wanted is not self._read_paused:
             return
         self._read_paused = not wanted
         if wanted:
-            self._transport.resume_reading()
+            transport.resume_reading()
         else:
-            self._transport.pause_reading()
+            transport.pause_reading()
 
     def close(self) -> None:
         """End the connection when what was written has gone out. A client that still sends is read for a moment: bytes

@@ -20,6 +20,7 @@ from pathlib import Path
 import uvloop
 
 from l7gw.clock import SystemClock
+from l7gw.cluster.transport import listen
 from l7gw.config.settings import Settings, load
 from l7gw.errors import ConfigurationError
 from l7gw.gateway.worker import Worker
@@ -28,7 +29,6 @@ from l7gw.recording.recorder import Recorder
 log = logging.getLogger(__name__)
 
 HANDSHAKE_WITHIN = 10.0  # seconds (threats I1)
-SHUTDOWN_WITHIN = 5.0  # seconds for close_notify; the loop's default of 30 lets silent clients linger
 BACKLOG = 1024
 
 
@@ -75,17 +75,10 @@ class _Server:
             recorder.close()
 
     async def _listen(self, worker: Worker) -> None:
-        loop = asyncio.get_running_loop()
         for host, port in self._settings.listen:
             self._listeners.append(
-                await loop.create_server(
-                    worker.client,
-                    host,
-                    port,
-                    ssl=worker.listening.context,
-                    backlog=BACKLOG,
-                    ssl_handshake_timeout=HANDSHAKE_WITHIN,
-                    ssl_shutdown_timeout=SHUTDOWN_WITHIN,
+                await listen(
+                    worker.client, host, port, lambda: worker.listening.context, backlog=BACKLOG, handshake_within=HANDSHAKE_WITHIN
                 )
             )
 

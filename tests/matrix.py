@@ -1,0 +1,102 @@
+"""Two ways to one real cluster, for comparisons: straight, as a client that impersonates Ann, and through the gateway, as Ann."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.cluster.build import PROGRAMS
+from tests.cluster.cluster import RealCluster, _kubectl_version
+from tests.gateway import EVERYTHING, Gateway
+from tests.oidc_provider import OidcProvider
+from tests.sides import GROUP, USER, Side, direct_kubeconfig
+
+AUDIENCE = "l7gw"
+_numbers = itertools.count(1)
+
+
+def versions() -> list[tuple[str, int, bool]]:
+    """(version, minor, whether it runs only in `make test-long`) of each kubectl, known without building one."""
+    built = {program.version: False for program in PROGRAMS if "kubectl" in program.name}
+    on_path = shutil.which("kubectl")
+    if on_path is not None:
+        real = Path(on_path).resolve()
+        for path in [real, *sorted(real.parent.glob("kubectl.1.*"))]:
+            version = _kubectl_version(path)
+            if version is not None:
+                built.setdefault(version, True)
+    return [(version, int(version.split(".")[1]), is_long) for version, is_long in built.items()]
+
+
+class Both:
+    """A gateway before the real cluster, and a kubeconfig for each way."""
+
+    def __init__(self, cluster: RealCluster, gateway: Gateway, provider: OidcProvider, folder: Path) -> None:
+        self.cluster = cluster
+        self.gateway = gateway
+        self.provider = provider
+        self.folder = folder
+        self.token = provider.token(USER, [GROUP], AUDIENCE, lasting=3600)
+        self.through = gateway.kubeconfig("real", self.token)
+        self.direct = direct_kubeconfig(
+            folder / "direct.kubeconfig", cluster.server, cluster.ca, cluster.gateway_certificate, cluster.gateway_key
+        )
+
+    def fresh(self) -> tuple[Side, Side]:
+        """The two sides, each with a namespace of its own and a running pod `web-0` in it."""
+        number = next(_numbers)
+        sides = (
+            Side("direct", self.direct, f"m{number:03}-direct-x", self.folder),
+            Side("through", self.through, f"m{number:03}-through", self.folder),
+        )
+        for side in sides:
+            self.cluster.namespace(side.namespace)
+            self.cluster.pod("web-0", side.namespace, wait=False)
+        for side in sides:
+            self.cluster.wait_for_pod("web-0", side.namespace)
+        return sides
+
+
+@contextlib.contextmanager
+def before(cluster: RealCluster, folder: Path, policy: str = EVERYTHING, **config: object) -> Iterator[Both]:
+    """Start the provider and the gateway; bind the gateway's groups to cluster-admin, so that policy alone decides."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster.apply(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "l7gw-engineers"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": f"l7gw:{GROUP}"}],
+        }
+    )
+    with OidcProvider(folder / "provider") as provider:
+        settings: dict[str, object] = {
+            "identity": [
+                {
+                    "oidc": {
+                        "issuer": provider.issuer,
+                        "audience": AUDIENCE,
+                        "username": "sub",
+                        "groups": "groups",
+                        "certificate-authority": str(provider.certificate_authority),
+                    }
+                }
+            ],
+            "clusters": {
+                "real": {
+                    "server": cluster.server,
+                    "certificate-authority": str(cluster.ca),
+                    "credential": {
+                        "client-certificate": str(cluster.gateway_certificate),
+                        "client-key": str(cluster.gateway_key),
+                    },
+                }
+            },
+            **config,
+        }
+        with Gateway(folder / "gateway", settings, policy) as gateway:
+            yield Both(cluster, gateway, provider, folder)

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := deploy/requirements
+SECONDS ?= 60
+TARGETS ?= $(filter-out run,$(basename $(notdir $(wildcard tests/fuzz/*.py))))
 PYTEST ?= $(BIN)/pytest
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
@@ -20,6 +22,8 @@ test: $(VENV)/.test ## run the tests: every real client that this machine has, o
 	$(PYTEST) -m "not long" tests
 test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
 	$(PYTEST) -m long tests
+fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="http1 spdy" for these alone
+	@set -e; for target in $(TARGETS); do $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS); done
 lint: $(VENV)/.test ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -1,0 +1,84 @@
+"""Every fuzz target holds its invariant: over its seeds, over mutations of them, and for a while under atheris."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import run
+
+RUNS = 3000  # mutations of each target, where it does not say otherwise
+
+
+@pytest.mark.parametrize("target", run.targets())
+def test_a_target_states_its_invariant(target: str) -> None:
+    one = importlib.import_module(f"tests.fuzz.{target}").one
+    assert list(inspect.signature(one).parameters) == ["data"]
+    assert inspect.getdoc(one)
+
+
+@pytest.mark.parametrize("target", run.targets())
+def test_the_invariant_holds_over_the_seeds_and_their_mutations(target: str) -> None:
+    module = importlib.import_module(f"tests.fuzz.{target}")
+    seeds = run.seeds(target)
+    for data in [b"", *seeds, *run.mutations(seeds, getattr(module, "WORDS", ()), getattr(module, "RUNS", RUNS))]:
+        try:
+            module.one(data)
+        except Exception as error:
+            raise AssertionError(f"{target} breaks on {data!r}") from error
+
+
+def test_mutations_are_the_same_at_each_run() -> None:
+    first, second = (list(run.mutations([b"GET / HTTP/1.1", b"abc"], [b"word"], 200)) for _ in range(2))
+    assert first == second
+    assert len(set(first)) > 150
+    assert any(b"word" in data for data in first)
+
+
+@pytest.mark.parametrize("target", run.targets())
+def test_the_invariant_holds_for_five_seconds_under_atheris(target: str, tmp_path: Path) -> None:
+    _under_atheris(target, tmp_path, 5)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(700)
+@pytest.mark.parametrize("target", run.targets())
+def test_the_invariant_holds_for_ten_minutes_under_atheris(target: str, tmp_path: Path) -> None:
+    _under_atheris(target, tmp_path, 600)
+
+
+def test_a_broken_invariant_is_told_and_kept(tmp_path: Path) -> None:
+    pytest.importorskip("atheris")
+    target = tmp_path / "tests" / "fuzz"
+    target.mkdir(parents=True)
+    root = Path(run.__file__).parent.parent
+    (target / "run.py").write_text((root / "fuzz" / "run.py").read_text())
+    (target.parent / "vector.py").write_text((root / "vector.py").read_text())
+    (target / "broken.py").write_text("def one(data):\n    assert data[:1] != b'A'\n")
+    (target / "corpus" / "broken").mkdir(parents=True)
+    (target / "corpus" / "broken" / "seed").write_bytes(b"Abc")
+    done = subprocess.run(
+        [sys.executable, target / "run.py", "broken", "--runs", "1000", "--finds", tmp_path / "finds"],
+        capture_output=True,
+        timeout=100,
+    )
+    assert done.returncode != 0
+    kept = [path.read_bytes() for path in (tmp_path / "finds").glob("crash-*")]
+    assert kept and all(data.startswith(b"A") for data in kept)
+
+
+def _under_atheris(target: str, finds: Path, seconds: int) -> None:
+    pytest.importorskip("atheris")
+    done = subprocess.run(
+        [sys.executable, Path(run.__file__), target, "--seconds", str(seconds), "--finds", finds],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 80,
+    )
+    kept = {path.name: path.read_bytes() for path in finds.glob("*-*")}
+    assert done.returncode == 0, f"{done.stdout[-2000:]}{done.stderr[-4000:]}\n{kept}"

@@ -1,0 +1,30 @@
+"""Vector files: header lines (`expect:`, `source:`, `comment:`, others as a room needs them), a blank line, then bytes as they
+are on the wire. One fault a file, so that any implementation can be tried with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+VECTORS = Path(__file__).parent / "vectors"
+
+
+@dataclass(frozen=True)
+class Vector:
+    name: str
+    fields: dict[str, str]
+    data: bytes
+
+
+def read(path: Path) -> Vector:
+    """One file. Raises ValueError where `expect`, `source` or `comment` is missing."""
+    head, _, data = path.read_bytes().partition(b"\n\n")
+    fields = dict(line.split(": ", 1) for line in head.decode().split("\n"))
+    if not {"expect", "source", "comment"} <= fields.keys():
+        raise ValueError(f"{path}: expect, source and comment are needed")
+    return Vector(path.stem, fields, data)
+
+
+def vectors(room: str) -> list[Vector]:
+    """All of `tests/vectors/ROOM`, by name; none where the folder is absent."""
+    return [read(path) for path in sorted((VECTORS / room).glob("*")) if path.is_file()]

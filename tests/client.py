@@ -17,6 +17,7 @@ class RawClient:
     def __init__(self, gateway: Gateway, *, server_name: str = "localhost", timeout: float = 10.0) -> None:
         context = ssl.create_default_context(cafile=str(gateway.authority.certificate))
         plain = socket.create_connection(("127.0.0.1", gateway.port), timeout)
+        self._left = b""  # of the answer behind the one that was read
         self.socket = context.wrap_socket(plain, server_hostname=server_name)
 
     def __enter__(self) -> RawClient:
@@ -33,6 +34,8 @@ class RawClient:
         reader = h11.Connection(h11.CLIENT)
         reader.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
         reader.send(h11.EndOfMessage())
+        if self._left:
+            reader.receive_data(self._left)
         status, headers, body = 0, {}, b""
         while True:
             event = reader.next_event()
@@ -47,6 +50,7 @@ class RawClient:
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
+                self._left = reader.trailing_data[0]
                 return status, headers, body
 
     def rest(self, seconds: float = 5.0) -> bytes:

@@ -1,0 +1,85 @@
+"""`l7gw check`: what a configuration means, or all that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from l7gw.cli.main import main
+from tests.test_config_settings import Written
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """The exit status of `l7gw ARGUMENTS`."""
+    monkeypatch.setattr("sys.argv", ["l7gw", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    it = Written(tmp_path)
+    it.prod["hosts"] = ["prod.example.com"]
+    it.load()
+    return it
+
+
+def test_a_good_configuration_is_told_in_plain_words(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    folder = str(written.folder)
+    assert capsys.readouterr().out.replace(folder, "F") == (
+        "Configuration  F/l7gw.yaml can be used\n"
+        "Listens on     0.0.0.0:8443, as F/server.crt\n"
+        "Lets in        tokens of https://idp.example.com for l7gw; user: claim sub, no groups; as human\n"
+        "Cluster prod   by https://GATEWAY/prod or the server name prod.example.com\n"
+        "               to 10.0.0.1:6443, trusting F/ca.crt, with certificate F/gw.crt\n"
+        "               callers are user l7gw there, with 'l7gw:' before their groups\n"
+        "               everything is recorded\n"
+        "Policy         F/policy.yaml: no guardrails, no rules; what no rule allows is denied\n"
+        "Recording      in F/state; what changes something is on the disk before it is forwarded; calls stop below 2GiB free\n"
+        "Mind           recordings are not encrypted in this version: secret values are readable in F/state\n"
+    )
+
+
+def test_the_mistakes_of_both_files_are_told_at_once(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written.path.write_text(written.path.read_text() + "listne: 1\n")
+    (written.folder / "policy.yaml").write_text("rules:\n- {name: r, verdict: alow}\n")
+    assert run(monkeypatch, "check", "--config", written.path) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "l7gw.yaml:" in err and "unknown key `listne`" in err and "policy.yaml:2: `verdict`" in err
+    assert "  hint: did you mean `listen`?" in err
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is False and [p["line"] for p in found["problems"]][-1] == 2 and len(found["problems"]) == 2
+
+
+def test_json_is_one_document_that_names_no_secret(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 0
+    out = capsys.readouterr().out
+    found = json.loads(out)
+    assert found["ok"] is True and found["problems"] == [] and found["clusters"][0]["server"] == "https://10.0.0.1:6443"
+    assert "PRIVATE KEY" not in out
+
+
+def test_a_rule_about_a_cluster_that_is_not_configured_is_a_warning(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (written.folder / "policy.yaml").write_text("rules:\n- {name: r, verdict: allow, clusters: [prdo]}\n")
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    assert "rule 'r' is about clusters that are not configured: prdo" in capsys.readouterr().err
+
+
+def test_a_missing_configuration_says_where_it_could_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "check", "--config", tmp_path / "none.yaml") == 2
+    assert "--config FILE or $L7GW_CONFIG" in capsys.readouterr().err

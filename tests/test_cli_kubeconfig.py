@@ -1,0 +1,66 @@
+"""`l7gw kubeconfig CLUSTER`: what a client needs, and no credential."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.test_cli_check import run
+from tests.test_config_settings import Written
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return Written(tmp_path)
+
+
+@pytest.fixture
+def printed(written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    def of(*arguments: str | Path, cluster: str = "prod") -> tuple[int, dict[str, Any], str]:
+        written.load()
+        status = run(monkeypatch, "kubeconfig", cluster, "--config", written.path, *arguments)
+        out, err = capsys.readouterr()
+        assert "PRIVATE" not in out and "token:" not in out
+        return status, yaml.safe_load(out) if out else {}, err
+
+    return of
+
+
+def test_a_cluster_without_hosts_is_reached_by_its_path(written: Written, printed: Any) -> None:
+    chain = (written.folder / "server.crt").read_text() + (written.folder / "ca.crt").read_text()
+    (written.folder / "server.crt").write_text(chain)
+    status, found, err = printed("--address", "localhost:8443")
+    authority = base64.b64encode((written.folder / "ca.crt").read_bytes()).decode()
+    assert (status, err) == (0, "")
+    assert found["clusters"] == [
+        {"name": "prod", "cluster": {"server": "https://localhost:8443/prod", "certificate-authority-data": authority}}
+    ]
+    assert found["users"] == [{"name": "prod", "user": {}}] and found["current-context"] == "prod"
+    assert found["contexts"] == [{"name": "prod", "context": {"cluster": "prod", "user": "prod"}}]
+
+
+def test_a_cluster_with_hosts_is_reached_by_its_server_name(written: Written, printed: Any) -> None:
+    written.prod["hosts"] = ["localhost"]
+    there = printed("--address", "10.0.0.5:8443", "--certificate-authority", written.folder / "ca.crt")[1]["clusters"][0]["cluster"]
+    assert (there["server"], there["tls-server-name"]) == ("https://10.0.0.5:8443", "localhost")
+    there = printed("--address", "localhost:8443")[1]["clusters"][0]["cluster"]
+    assert there["server"] == "https://localhost:8443" and "tls-server-name" not in there
+
+
+def test_what_a_client_would_stumble_over_is_told_on_stderr(printed: Any) -> None:
+    status, _, err = printed("--address", "elsewhere.example:8443")
+    assert status == 0 and "does not name elsewhere.example" in err and "hint: --certificate-authority" in err
+
+
+@pytest.mark.parametrize("address", ["a:0", "a:65536", "a:x", "https://a:1", "a b:1", "::1:8443", ""])
+def test_what_is_no_address_is_wrong_usage(printed: Any, address: str) -> None:
+    assert printed("--address", address)[0] == 2
+
+
+def test_an_unknown_cluster_names_the_nearest(printed: Any) -> None:
+    status, found, err = printed("--address", "a:1", cluster="prdo")
+    assert status == 2 and not found and "did you mean prod?" in err

@@ -1,0 +1,94 @@
+"""The order of the judge: guardrails, discovery, the first rule that matches, and no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from l7gw.identity.principal import Principal
+from l7gw.kube.requestinfo import describe
+from l7gw.policy.judge import DISCOVERY, Policy
+from l7gw.policy.verdict import Verdict
+
+Make = Callable[[str], Policy]
+ANN, BOT = Principal("ann", ("engineers",)), Principal("bot", (), "agent")
+DELETE_PROD = describe("DELETE", "/api/v1/namespaces/prod/pods/a")
+GET_DEV = describe("GET", "/api/v1/namespaces/dev/pods/a")
+REVIEW = describe("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Make:
+    def make(text: str) -> Policy:
+        (tmp_path / "policy.yaml").write_text(text)
+        return Policy.load(tmp_path / "policy.yaml")
+
+    return make
+
+
+ALL = 'rules:\n- {name: all, effects: ["*"], verdict: allow}\n'
+
+
+def test_unmatched_is_denied(policy: Make) -> None:
+    assert policy("rules: []").judge(ANN, "prod", GET_DEV) == Verdict(False, "", "no rule allows it")
+
+
+def test_nothing_overrides_a_guardrail(policy: Make) -> None:
+    it = policy(ALL + "guardrails:\n- {name: g, namespaces: [prod], effects: [delete], verdict: deny, reason: ask}\n")
+    assert it.judge(ANN, "prod", DELETE_PROD) == Verdict(False, "g", "denied by guardrail 'g': ask")
+    assert it.judge(ANN, "prod", GET_DEV).rule == "all"
+
+
+def test_the_first_rule_that_matches_decides(policy: Make) -> None:
+    no, yes = "- {name: first, namespaces: [prod], verdict: deny}\n", "- {name: second, verdict: allow}\n"
+    assert policy("rules:\n" + no + yes).judge(ANN, "c", DELETE_PROD).rule == "first"
+    assert policy("rules:\n" + yes + no).judge(ANN, "c", DELETE_PROD).rule == "second"
+
+
+@pytest.mark.parametrize("target", ["/api", "/apis", "/version", "/openapi/v3", "/healthz"])
+def test_discovery_and_self_reviews_are_open_to_everybody(policy: Make, target: str) -> None:
+    it = policy("rules:\n- {name: nothing, verdict: deny}\n")
+    assert it.judge(BOT, "prod", describe("GET", target)).rule == DISCOVERY
+    assert it.judge(BOT, "prod", REVIEW).allowed
+
+
+def test_a_guardrail_reaches_discovery_only_where_it_names_it(policy: Make) -> None:
+    for keys, reached in (("kinds: [agent]", False), ("effects: [discovery]", True), ('effects: ["*"]', True)):
+        it = policy(f"guardrails:\n- {{name: g, {keys}, verdict: deny}}\n")
+        assert (it.judge(BOT, "prod", REVIEW).rule == "g") is reached
+
+
+def test_callers_are_told_apart_by_user_groups_kind_and_cluster(policy: Make) -> None:
+    it = policy("rules:\n- {name: r, users: [ann], groups: [g], kinds: [human], clusters: [c], verdict: allow}\n")
+    good = Principal("ann", ("g",))
+    for _ in range(2):  # the second time from what is kept
+        assert it.judge(good, "c", GET_DEV).allowed
+        for other in (Principal("bob", ("g",)), Principal("ann", ("h",)), Principal("ann", ("g",), "agent")):
+            assert not it.judge(other, "c", GET_DEV).allowed
+        assert not it.judge(good, "d", GET_DEV).allowed
+
+
+def test_explain_and_judge_agree_and_every_rule_on_the_way_has_its_reason(policy: Make) -> None:
+    keys = (
+        "users: [x]",
+        "groups: [x]",
+        "kinds: [workload]",
+        "clusters: [x]",
+        "namespaces: [x]",
+        "effects: [tunnel]",
+        "verbs: [list]",
+    )
+    keys += ("resources: [nodes]", "names: [x]", "commands: [ps]", "commands: ['**']", "effects: [execute], commands: [ps]")
+    rules = "".join(f"- {{name: r{n}, {key}, verdict: allow}}\n" for n, key in enumerate(keys))
+    it = policy("rules:\n" + rules)
+    acts = [GET_DEV, DELETE_PROD, REVIEW, describe("GET", "/metrics"), describe("GET", "/api/v1/pods")]
+    acts += [describe("POST", f"/api/v1/namespaces/dev/pods/a/exec?command={c}&tty={t}") for c in ("ps", "sh") for t in "01"]
+    for act in acts:
+        for who in (ANN, BOT):
+            explanation = it.explain(who, "prod", act)
+            assert explanation.verdict == it.judge(who, "prod", act)
+            *before, last = explanation.considered
+            assert all(one.why for one in before)
+            assert (last.name == explanation.verdict.rule) is (last.why == "")

@@ -26,7 +26,7 @@ LATER = {
 }
 KINDS = ("human", "agent", "workload")
 
-MOST_RULES = 2000  # each call looks at those of its principal in turn: 0.2 us a rule
+MOST_RULES = 2000  # each call looks at those of its principal in turn: 0.4 us a rule that is about it (m)
 MOST_VALUES = 1000  # in one list; more is a group of the identity provider
 LONGEST_NAME = 100  # characters; it stands in every refusal
 LONGEST_REASON = 300  # characters; with name and session it must fit into the 900 bytes of a refused upgrade

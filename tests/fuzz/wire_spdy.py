@@ -6,12 +6,6 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, SpdyEvent
 
 WORDS = [b"\x80\x03\x00\x01", b"\x80\x03\x00\x03\0\0\0\x08", b"\x80\x03\x00\x04", b"\0\0\0\x01\x01\0\0\0"]
-    b"\x80\x03\x00\x01",
-    b"\x80\x03\x00\x03\0\0\0\x08",
-    b"\x80\x03\x00\x04",
-    b"\x80\x03\x00\x09\0\0\0\x08",
-    b"\0\0\0\x01\x01\0\0\0",
-]
 
 
 def one(data: bytes) -> None:

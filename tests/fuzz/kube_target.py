@@ -1,0 +1,39 @@
+"""A request line of any bytes means one thing, whose own spelling means the same; or it is refused."""
+
+from __future__ import annotations
+
+from l7gw.errors import Refusal
+from l7gw.kube.requestinfo import describe
+
+WORDS = [
+    b"/api/v1/",
+    b"/apis/",
+    b"namespaces/",
+    b"pods/",
+    b"/exec",
+    b"/proxy/",
+    b"%2f",
+    b"%25",
+    b"..",
+    b"//",
+    b"?watch=",
+    b"&a=b",
+    b";",
+    b"watch/",
+]
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+def one(data: bytes) -> None:
+    """`describe` gives an act with at least one effect, and describing its own target gives it again; or a Refusal."""
+    method = METHODS[data[0] % len(METHODS)] if data else "GET"
+    upgrade = ("", "websocket", "SPDY/3.1")[data[0] // 8 % 3] if data else ""
+    target = "/" + data[1:].decode("latin-1")
+    try:
+        act = describe(method, target, upgrade)
+    except Refusal as refusal:
+        assert refusal.code in (400, 403, 405)
+        return
+    assert act.effects
+    assert act.target.isascii() and act.target.isprintable() and " " not in act.target
+    assert describe(method, act.target, upgrade) == act

@@ -22,7 +22,7 @@ test: $(VENV)/.test ## run the tests: every real client that this machine has, o
 	$(PYTEST) -m "not long" tests
 test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
 	$(PYTEST) -m long tests
-fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="http1 spdy" for these alone
+fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="wire_http1 wire_spdy" for these alone
 	@set -e; for target in $(TARGETS); do $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS); done
 lint: $(VENV)/.test ## ruff and mypy --strict
 	$(BIN)/ruff check .

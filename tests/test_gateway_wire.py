@@ -245,9 +245,16 @@ def test_a_bearer_subprotocol_is_the_credential_and_never_travels(it: Scene) -> 
     assert b"bearer" not in it.upstream.received.lower()
 
 
-def test_a_websocket_with_a_foreign_origin_is_refused(it: Scene) -> None:
-    assert ask(it, it.request(f"GET {EXEC}", *WEBSOCKET, "Origin: https://evil.example"))[0] == 403
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost", "https://localhost.evil.example"])
+def test_a_websocket_with_a_foreign_origin_is_refused(it: Scene, origin: str) -> None:
+    assert ask(it, it.request(f"GET {EXEC}", *WEBSOCKET, f"Origin: {origin}"))[0] == 403
     assert not it.upstream.received
+
+
+def test_a_websocket_of_the_servers_own_origin_passes_without_it(it: Scene) -> None:
+    ask(it, it.request(f"GET {EXEC}", *WEBSOCKET, "Origin: https://localhost"))
+    assert heads(it)
+    assert b"origin" not in it.upstream.received.lower()
 
 
 # ---------------------------------------------------------------------- what comes back (A14, A15, A17)

@@ -55,8 +55,9 @@ def check_acceptable(request: Request, act: Act) -> None:
     for name, value in request.headers:
         if name.startswith("impersonate-"):  # dropped in silence it would act as oneself (kubernetes-wire section 7)
             raise Refusal(403, "Forbidden", "acting as somebody else (--as) is not allowed yet; run the command as yourself")
-        if name == "origin" and request.upgrade:  # a browser page of somebody else's (threats C11)
-            raise Refusal(403, "Forbidden", "upgrades from web pages are not taken; no Origin is listed")
+        if name == "origin" and request.upgrade and value.lower() != f"https://{_host(request)}":
+            # a browser page of somebody else's (threats C11); the Python client names the server itself
+            raise Refusal(403, "Forbidden", "upgrades from web pages are not taken: the Origin is another than this server")
         if name == "content-type" and value.lower().startswith("application/cbor"):  # client-go then falls back to JSON
             raise Refusal(415, "UnsupportedMediaType", "CBOR is not taken; send JSON or protobuf")
     if request.upgrade:
@@ -65,6 +66,10 @@ def check_acceptable(request: Request, act: Act) -> None:
             if headers.get("sec-websocket-version") != "13" or not valid_key(headers.get("sec-websocket-key", "")):
                 raise Refusal(400, "BadRequest", "the WebSocket handshake lacks its version 13 or a key of 16 bytes")
         offered_protocols(request, act)
+
+
+def _host(request: Request) -> str:
+    return next((value.lower() for name, value in request.headers if name == "host"), "")
 
 
 def offered_protocols(request: Request, act: Act) -> list[str]:

@@ -1,0 +1,150 @@
+"""The Python Kubernetes client and two MCP servers, through the gateway, against the real API server: as directly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client, config, watch
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import portforward, stream
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from tests.matrix import Both
+from tests.npm.install import node_modules
+from tests.sides import Side
+from tests.test_matrix_kubectl import echoing
+
+MCP_WITHIN = 60.0  # seconds
+
+
+@pytest.fixture(scope="module")
+def mcp_sides(both_sides: Both) -> tuple[Side, Side]:
+    return both_sides.fresh()
+
+
+@pytest.fixture(scope="module")
+def sides(mcp_sides: tuple[Side, Side], both_sides: Both) -> tuple[Side, Side]:
+    """This client knows no impersonation, so that its direct side is the administrator: who may as much."""
+    direct, through = mcp_sides
+    return replace(direct, kubeconfig=both_sides.cluster.admin), through
+
+
+def core(side: Side) -> Any:
+    """A fresh API object: `stream` patches the one that it is given."""
+    return client.CoreV1Api(config.new_client_from_config(str(side.kubeconfig)))  # type: ignore[no-untyped-call]
+
+
+def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any]) -> Any:
+    """The answer of a call, asserted to be the same both ways; errors are answers too."""
+    found = []
+    for side in sides:
+        try:
+            answer = call(core(side), side)
+            found.append(side.normal(json.dumps(client.ApiClient().sanitize_for_serialization(answer), sort_keys=True).encode()))
+        except ApiException as error:
+            found.append(f"{error.status} {side.normal(error.body.encode() if isinstance(error.body, str) else error.body)}")
+    assert found[0] == found[1]
+    return found[1]
+
+
+def test_reading_writing_and_errors(sides: tuple[Side, Side]) -> None:
+    body = {"metadata": {"name": "python"}, "data": {"a": "ä"}}
+    same(sides, lambda api, side: api.create_namespaced_config_map(side.namespace, body))
+    assert "409" in same(sides, lambda api, side: api.create_namespaced_config_map(side.namespace, body))
+    same(sides, lambda api, side: api.patch_namespaced_config_map("python", side.namespace, {"data": {"b": "c"}}))
+    assert '"b": "c"' in same(sides, lambda api, side: api.read_namespaced_config_map("python", side.namespace).data)
+    assert "404" in same(sides, lambda api, side: api.read_namespaced_pod("nobody", side.namespace))
+    same(sides, lambda api, side: api.delete_namespaced_config_map("python", side.namespace))
+
+
+def test_a_watch_delivers_events(sides: tuple[Side, Side]) -> None:
+    def seen(api: Any, side: Side) -> list[str]:
+        api.create_namespaced_config_map(side.namespace, {"metadata": {"name": "watched"}})
+        found = []
+        for event in watch.Watch().stream(api.list_namespaced_config_map, side.namespace, timeout_seconds=10):
+            found.append(f"{event['type']} {event['object'].metadata.name}")
+            if "watched" in found[-1]:
+                break
+        api.delete_namespaced_config_map("watched", side.namespace)
+        return found
+
+    assert "ADDED watched" in same(sides, seen)
+
+
+def test_exec_with_its_own_channels(sides: tuple[Side, Side]) -> None:
+    def run(api: Any, side: Side) -> dict[str, Any]:
+        shell = stream(
+            api.connect_get_namespaced_pod_exec, "web-0", side.namespace, command=["sh", "-c", "read x; echo got $x; echo no >&2; exit 4"],
+            stdin=True, stdout=True, stderr=True, tty=False, _preload_content=False,
+        )  # fmt: skip
+        shell.write_stdin("typed\n")
+        shell.run_forever(timeout=20)
+        return {"out": shell.read_stdout(), "err": shell.read_stderr(), "status": shell.returncode}
+
+    assert json.loads(same(sides, run)) == {"out": "got typed\n", "err": "no\n", "status": 4}
+
+
+def test_the_older_port_forward(sides: tuple[Side, Side]) -> None:
+    listener, port = echoing()
+
+    def talk(api: Any, side: Side) -> str:
+        forwarded = portforward(api.connect_get_namespaced_pod_portforward, "web-0", side.namespace, ports=str(port))
+        sock = forwarded.socket(port)
+        sock.settimeout(20)
+        sock.sendall(b"hello" * 1000)
+        heard = b""
+        while len(heard) < 5000:
+            heard += sock.recv(65536)
+        forwarded.close()
+        return heard.decode()
+
+    assert same(sides, talk) == json.dumps("HELLO" * 1000)
+    listener.close()
+
+
+# ---------------------------------------------------------------------- MCP servers
+
+
+def mcp(side: Side, command: str, tool: str, arguments: dict[str, Any]) -> str:
+    """Call one tool of an MCP server that runs on this side's kubeconfig; its text."""
+
+    async def call() -> str:
+        path = node_modules() / ".bin"
+        environment = {**os.environ, **side.env(), "PATH": f"{path}:{os.environ['PATH']}"}
+        server = StdioServerParameters(command=str(path / command), args=[], env=environment)
+        with Path(os.devnull).open("w") as nowhere:
+            async with stdio_client(server, errlog=nowhere) as (read, write), ClientSession(read, write) as session:
+                await session.initialize()
+                answer = await session.call_tool(tool, arguments)
+                return "\n".join(getattr(part, "text", "") for part in answer.content)
+
+    return side.normal(asyncio.run(asyncio.wait_for(call(), MCP_WITHIN)).encode())
+
+
+GO, NODE = "kubernetes-mcp-server", "mcp-server-kubernetes"
+CALLS = [
+    (GO, "pods_list_in_namespace", lambda side: {"namespace": side.namespace}, "web-0"),
+    (GO, "pods_get", lambda side: {"namespace": side.namespace, "name": "nobody"}, "not found"),
+    (GO, "pods_exec", lambda side: {"namespace": side.namespace, "name": "web-0", "command": ["echo", "from mcp"]}, "from mcp"),
+    (GO, "pods_log", lambda side: {"namespace": side.namespace, "name": "web-0"}, "main is up"),
+    (NODE, "kubectl_get", lambda side: {"resourceType": "pods", "namespace": side.namespace}, "web-0"),
+    (NODE, "exec_in_pod", lambda side: {"name": "web-0", "namespace": side.namespace, "command": ["echo", "from mcp"]}, "from mcp"),
+]  # fmt: skip
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize(("server", "tool", "arguments", "holds"), CALLS, ids=[f"{server}-{tool}" for server, tool, *_ in CALLS])
+def test_an_mcp_server_answers_as_it_does_directly(
+    mcp_sides: tuple[Side, Side], server: str, tool: str, arguments: Callable[[Side], dict[str, Any]], holds: str
+) -> None:
+    direct, through = (mcp(side, server, tool, arguments(side)) for side in mcp_sides)
+    assert through == direct
+    assert holds in through

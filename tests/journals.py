@@ -1,0 +1,57 @@
+"""Journals made for a test by the recorder itself, without a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from l7gw.clock import SystemClock
+from l7gw.identity.principal import Principal
+from l7gw.kube.requestinfo import describe
+from l7gw.recording.recorder import Exchange, Recorder, Session
+
+ANN = Principal("ann@example.com", ("engineers",), "human", "https://idp", "", "10.0.0.1")
+TTY = "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdin=true&stdout=true&tty=true"
+PLAIN = "/api/v1/namespaces/d/pods/web-0/exec?command=ls&stdout=true&stderr=true"
+
+
+def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = True) -> None:
+    """Open a recorder on `state`, let `fill` write, close it (or leave it as a crash would)."""
+    state.mkdir(mode=0o700, exist_ok=True)
+
+    async def run() -> None:
+        recorder = Recorder(
+            state, clock=SystemClock(), durable="writes", reserve=0, loop=asyncio.get_running_loop(), version="test"
+        )
+        recorder.open()
+        fill(recorder)
+        if close:
+            recorder.close()
+        else:
+            done = asyncio.Event()
+            for session in [*recorder._sessions.values(), *recorder._attempts.values()]:
+                session.durable(lambda _: done.set())
+                await done.wait()
+            recorder._journal.close()  # what was handed over is written; no session is ended
+
+    asyncio.run(run())
+
+
+def call(session: Session, target: str, method: str = "GET", *, run: str = "run-1") -> Exchange:
+    """A call as the gateway records it, up to its verdict."""
+    exchange = session.begin(run, "kubectl/v1.33", "kubectl exec")
+    act = describe(method, target)
+    exchange.request(method, target, (("accept", "*/*"), ("authorization", "(credential)")), act, "audit-1")
+    exchange.verdict("all", "allow", "allowed")
+    return exchange
+
+
+def shell(session: Session, frames: list[tuple[str, bool, bytes]], target: str = TTY) -> Exchange:
+    """An exec with these frames: channel, whether from the client, bytes."""
+    exchange = call(session, target)
+    exchange.response(101, (("upgrade", "websocket"),))
+    for channel, up, data in frames:
+        exchange.frame(channel, up, {"stdin": 0, "stdout": 1, "stderr": 2, "error": 3, "resize": 4}[channel], data)
+    exchange.end("complete")
+    return exchange

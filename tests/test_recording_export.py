@@ -1,0 +1,192 @@
+"""Exports say what was recorded, in the words of the contract."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l7gw.cli.main import cli
+from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
+from l7gw.recording.reader import session_events
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.sessions import find, key_of, summaries
+from tests.journals import ANN, PLAIN, call, recorded, shell
+
+
+def lines(state: Path, exchange: int | None = None) -> list[dict[str, Any]]:
+    summary = summaries(state)[0]
+    return list(json_lines(summary, session_events(state, key_of(summary.id)), exchange))
+
+
+def test_a_session_is_a_line_an_event(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/secrets/s", "DELETE")
+        exchange.request_body(b'{"propagationPolicy":"Background"}')
+        exchange.response(200, (("content-type", "application/json"),))
+        exchange.response_body(b"\xff\x00")
+        exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    first, *events = lines(tmp_path)
+    assert (first["type"], first["version"], first["cluster"], first["state"]) == ("session", 1, "prod", "closed")
+    assert first["principal"] == {
+        "user": "ann@example.com", "groups": ["engineers"], "kind": "human", "issuer": "https://idp", "actor": "", "address": "10.0.0.1",
+    }  # fmt: skip
+    by_type = {event["type"]: event for event in events}
+    request = by_type["request"]
+    assert {key: request[key] for key in ("run", "exchange", "method", "verb", "group", "resource", "subresource", "namespace", "name", "effects")} == {
+        "run": "run-1", "exchange": 1, "method": "DELETE", "verb": "delete", "group": "", "resource": "secrets", "subresource": "",
+        "namespace": "d", "name": "s", "effects": ["delete", "secrets"],
+    }  # fmt: skip
+    assert request["headers"] == [["accept", "*/*"], ["authorization", "(credential)"]]
+    assert by_type["request-body"]["text"] == '{"propagationPolicy":"Background"}'
+    assert by_type["verdict"] | {"time": 0, "seq": 0} == {
+        "time": 0,
+        "seq": 0,
+        "run": "run-1",
+        "exchange": 1,
+        "type": "verdict",
+        "rule": "all",
+        "verdict": "allow",
+        "reason": "allowed",
+    }
+    assert base64.b64decode(by_type["response-body"]["base64"]) == b"\xff\x00"
+    assert by_type["end"]["outcome"] == "complete"
+    assert [event["seq"] for event in events] == sorted(event["seq"] for event in events)
+    assert min(event["seq"] for event in events) >= 1
+    assert all(event["time"].endswith("Z") and len(event["time"]) == 27 for event in events)
+    assert (first["exchanges"], first["bytes"], first["denied"], first["held"]) == (1, 36, 0, 0)
+
+
+def test_frames_tell_channel_direction_stream_and_half_close(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/pods/p/portforward")
+        exchange.frame("port-8080", True, 3, b"GET /")
+        exchange.frame("port-8080", False, 3, b"", True)
+        exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    frames = [
+        {k: event[k] for k in ("channel", "direction", "stream", "final", "text")}
+        for event in lines(tmp_path)
+        if event["type"] == "frame"
+    ]
+    assert frames == [
+        {"channel": "port-8080", "direction": "up", "stream": 3, "final": False, "text": "GET /"},
+        {"channel": "port-8080", "direction": "down", "stream": 3, "final": True, "text": ""},
+    ]
+
+
+def test_gzip_bodies_are_unpacked_member_by_member_and_say_so(tmp_path: Path) -> None:
+    packed = gzip.compress(b"first") + gzip.compress(b" second")
+
+    def fill(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), "/api/v1/pods")
+        exchange.response(200, (("content-encoding", "gzip"),))
+        exchange.response_body(packed[:7])
+        exchange.response_body(packed[7:])
+        exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    bodies = [event for event in lines(tmp_path) if event["type"] == "response-body"]
+    assert "".join(body["text"] for body in bodies) == "first second"
+    assert {body["encoding"] for body in bodies} == {"gzip"}
+
+
+def test_a_gzip_bomb_stops_at_its_bound(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), "/api/v1/pods")
+        exchange.response(200, (("content-encoding", "gzip"),))
+        exchange.response_body(gzip.compress(bytes(LARGEST_DECODED + 1_000_000)))
+        exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    body = next(event for event in lines(tmp_path) if event["type"] == "response-body")
+    assert len(body.get("text", "") or body["base64"]) < 2 * LARGEST_DECODED
+
+
+def test_one_exchange_can_be_asked_for(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        for _ in range(3):
+            call(recorder.session(ANN, "prod"), "/api/v1/pods").end("complete")
+
+    recorded(tmp_path, fill)
+    assert {event["exchange"] for event in lines(tmp_path, 2)[1:]} == {2}
+
+
+def test_a_torn_session_is_torn_and_reads_up_to_its_end(tmp_path: Path) -> None:
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, b"hi")]), close=False)
+    summary = summaries(tmp_path)[0]
+    assert summary.state == "torn"
+    assert summary.document(all_runs=True)["ended"] is not None
+    assert lines(tmp_path)[-1]["type"] == "end"
+
+
+def test_an_asciicast_has_columns_rows_and_whole_runes(tmp_path: Path) -> None:
+    rune = "ä".encode()
+    frames = [
+        ("resize", True, b'{"Width":100,"Height":30}\n'), ("stdout", False, b"a" + rune[:1]), ("stdout", False, rune[1:]),
+        ("stdin", True, b"ls\r"), ("resize", True, b'{"Width":90,"Height":20}'), ("stdout", False, b"\xff"),
+    ]  # fmt: skip
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), frames))
+    summary = summaries(tmp_path)[0]
+    (one,) = execs(session_events(tmp_path, key_of(summary.id)))
+    head, *events = map(json.loads, asciicast(one))
+    assert (head["version"], head["width"], head["height"]) == (2, 100, 30)
+    assert [event[1:] for event in events] == [
+        ["r", "100x30"],
+        ["o", "a"],
+        ["o", "ä"],
+        ["i", "ls\r"],
+        ["r", "90x20"],
+        ["o", "\ufffd"],
+    ]
+
+
+def test_a_terminal_that_never_told_its_size_is_80_by_24() -> None:
+    assert sizes(b"nonsense") == [(80, 24)]
+    assert sizes(b'{"Width":0,"Height":99999}') == [(1, 1000)]
+
+
+@pytest.fixture
+def two_shells(tmp_path: Path) -> Path:
+    def fill(recorder: Recorder) -> None:
+        shell(recorder.session(ANN, "prod"), [("stdout", False, b"first\r\n")])
+        shell(recorder.session(ANN, "prod"), [("stdout", False, b"second\n"), ("stderr", False, b"third\n")], PLAIN)
+
+    recorded(tmp_path, fill)
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        cli(arguments)
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+def test_the_commands_answer_by_status_and_words(two_shells: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = ("--state", str(two_shells))
+    session = summaries(two_shells)[0].id
+    assert run(capsys, "export", session[:8], "--format", "jsonl", *state)[0] == 0
+    status, _, err = run(capsys, "export", session, "--format", "asciicast", *state)
+    assert status == 2 and f"{session}/1" in err and f"{session}/2" in err
+    assert run(capsys, "export", f"{session}/1", "--format", "asciicast", *state)[1].startswith('{"version": 2')
+    assert run(capsys, "export", "ffff", "--format", "jsonl", *state)[0] == 1
+    assert run(capsys, "export", session, "--format", "jsonl", "--state", str(two_shells / "none"))[0] == 3
+    assert run(capsys, "replay", session, *state)[1].split() == ["first", "second", "third"]
+    status, out, _ = run(capsys, "sessions", "list", "-o", "json", *state)
+    (listed,) = json.loads(out)
+    assert listed["id"] == session and listed["exchanges"] == 2 and listed["runs_total"] == 1
+    shown = json.loads(run(capsys, "sessions", "show", session[:10], "-o", "json", *state)[1])
+    assert shown["id"] == session and len(shown["runs"]) == 1
+    assert run(capsys, "sessions", "list", "--user", "nobody", "-o", "json", *state)[1].strip() == "[]"
+    assert find(two_shells, session[:12]).id == session
+    report = json.loads(run(capsys, "verify", "-o", "json", *state)[1])
+    assert report["intact"] and report["sessions"] == 1 and report["problems"] == []
+    assert run(capsys, "verify", session, *state)[0] == 0

@@ -24,6 +24,8 @@ test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
 	$(PYTEST) -m long tests
 fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="wire_http1 wire_spdy" for these alone
 	@set -e; for target in $(TARGETS); do $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS); done
+bench: $(VENV)/.test ## hold l7gw against a plain Go proxy (and nginx) in one run; ROUNDS=5 BENCH_SECONDS=4
+	$(BIN)/python bench/run.py --rounds $(or $(ROUNDS),5) --seconds $(or $(BENCH_SECONDS),4)
 lint: $(VENV)/.test ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -1,0 +1,143 @@
+"""Of a client's headers an allow-list travels; who the cluster sees is fenced."""
+
+from __future__ import annotations
+
+import pytest
+
+from l7gw.cluster.headers import check_acceptable, offered_protocols, own_length, upstream_request
+from l7gw.cluster.impersonation import LONGEST_NAME, impersonation
+from l7gw.errors import Refusal
+from l7gw.identity.principal import Principal
+from l7gw.kube.requestinfo import describe
+from l7gw.wire.events import NO_BODY, Request
+
+POD = "/api/v1/namespaces/d/pods/p"
+
+
+def sent(*headers: tuple[str, str], method: str = "GET", target: str = POD, upgrade: str = "") -> dict[str, list[str]]:
+    request = Request(method, target, (("host", "gw"), *headers), upgrade=upgrade)
+    up = upstream_request(
+        request, describe(method, target, upgrade), (), host="c:6443", address="10.0.0.1", body=NO_BODY, audit_id="A"
+    )
+    found: dict[str, list[str]] = {}
+    for name, value in up.headers:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("accept", "travels"),
+    [
+        ("application/json", "application/json"),
+        ("application/cbor,application/json", "application/json"),
+        ("application/yaml", "application/json"),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io, application/yaml;q=0.1", "application/json;as=Table;v=v1;g=meta.k8s.io"),
+        ("application/cbor-seq", "application/json"),
+    ],
+)
+def test_what_no_masker_will_read_is_not_asked_for(accept: str, travels: str) -> None:
+    assert sent(("accept", accept))["accept"] == [travels]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "travels"), [("gzip", ["gzip"]), ("br, gzip, zstd", ["gzip"]), ("br", None), ("identity", None)]
+)
+def test_gzip_is_asked_for_where_the_client_did(encoding: str, travels: list[str] | None) -> None:
+    assert sent(("accept-encoding", encoding)).get("accept-encoding") == travels
+
+
+def test_an_unknown_header_does_not_exist_upstream() -> None:
+    names = {
+        "x-remote-user",
+        "forwarded",
+        "cookie",
+        "range",
+        "x-http-method-override",
+        "kubectl-command",
+        "te",
+        "x-anything",
+        "impersonate_user",
+    }
+    assert not names & sent(*((name, "x") for name in names)).keys()
+    kept = {"user-agent", "content-type", "if-match", "if-none-match", "if-modified-since", "traceparent", "tracestate"}
+    assert kept <= sent(*((name, "x") for name in kept)).keys()
+
+
+def test_an_upgrade_has_a_key_of_its_own_and_one_line_of_protocols() -> None:
+    headers = (
+        ("sec-websocket-key", "client"),
+        ("sec-websocket-protocol", "v5.channel.k8s.io"),
+        ("sec-websocket-protocol", "x,v4.channel.k8s.io"),
+    )
+    found = sent(*headers, target=f"{POD}/exec?command=ls", upgrade="websocket")
+    assert found["sec-websocket-protocol"] == ["v5.channel.k8s.io,v4.channel.k8s.io"]
+    assert found["sec-websocket-key"] != ["client"] and len(found["sec-websocket-key"]) == 1
+    spdy = (("x-stream-protocol-version", "v4.channel.k8s.io"), ("x-stream-protocol-version", "v1.channel.k8s.io"))
+    assert sent(*spdy, method="POST", target=f"{POD}/exec?command=ls", upgrade="SPDY/3.1")["x-stream-protocol-version"] == [
+        "v4.channel.k8s.io"
+    ]
+
+
+@pytest.mark.parametrize("name", ["impersonate-user", "impersonate-group", "impersonate-uid", "impersonate-extra-x"])
+def test_impersonation_by_the_client_is_refused(name: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        check_acceptable(Request("GET", POD, ((name, "x"),)), describe("GET", POD))
+    assert refused.value.code == 403
+
+
+def test_an_offer_of_nothing_known_is_refused() -> None:
+    act = describe("GET", f"{POD}/portforward", "websocket")
+    with pytest.raises(Refusal):
+        offered_protocols(Request("GET", POD, (("sec-websocket-protocol", "v5.channel.k8s.io"),), upgrade="websocket"), act)
+
+
+def test_a_body_is_announced_where_the_client_announced_one() -> None:
+    assert (own_length("POST", 5, 5), own_length("POST", 0, 0), own_length("GET", NO_BODY, 0), own_length("POST", -1, 7)) == (
+        5,
+        0,
+        NO_BODY,
+        7,
+    )
+
+
+# ---------------------------------------------------------------------- impersonation (design section 9, threats D16)
+
+ANN = Principal("ann", ("engineers", "on-call"))
+
+
+def test_groups_are_lines_of_their_own_and_the_user_is_the_gateways() -> None:
+    assert impersonation(ANN, "S", "groups", "l7gw:") == (
+        ("impersonate-user", "l7gw"),
+        ("impersonate-group", "l7gw:engineers"),
+        ("impersonate-group", "l7gw:on-call"),
+        ("impersonate-extra-l7gw-user", "ann"),
+        ("impersonate-extra-l7gw-session", "S"),
+    )
+
+
+def test_users_are_prefixed_where_they_are_named_themselves() -> None:
+    assert impersonation(ANN, "S", "user", "p:")[0] == ("impersonate-user", "p:ann")
+    assert impersonation(ANN, "S", "none", "p:") == ()
+
+
+@pytest.mark.parametrize(
+    "user",
+    ["", " ", "system:admin", "a,b", "a\nb", "a\x00b", "a\x9bb", " a", "x" * (LONGEST_NAME + 1), "ä" * (LONGEST_NAME // 2 + 1)],
+)
+@pytest.mark.parametrize("mode", ["groups", "user"])
+def test_a_user_that_cannot_be_named_is_refused(user: str, mode: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        impersonation(Principal(user), "S", mode, "")
+    assert refused.value.code == 403
+
+
+@pytest.mark.parametrize("group", ["system:masters", "a,system:masters", "", "a\r\nb", "x" * 300])
+def test_a_group_that_cannot_be_named_is_left_out(group: str) -> None:
+    found = impersonation(Principal("ann", ("good", group)), "S", "groups", "")
+    assert [value for name, value in found if name == "impersonate-group"] == ["good"]
+
+
+def test_a_name_travels_as_its_utf_8_bytes() -> None:
+    assert ("impersonate-extra-l7gw-user", "jürgen".encode().decode("latin-1")) in impersonation(
+        Principal("jürgen"), "S", "groups", "p:"
+    )

@@ -31,9 +31,9 @@ HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 # Extensions and white space are refused; eight digits are 4 GiB (A5)
 SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 PART_OF_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
-# What a head may hold; answers may hold obs-text too, as a Warning in UTF-8 does (A4)
-PLAIN = bytes((9, 10, 13, *range(0x20, 0x7F)))
-PLAIN_IN_ANSWER = PLAIN + bytes(range(0x80, 0x100))
+# What a line may hold; answers may hold obs-text too, as a Warning in UTF-8 does (A4)
+VISIBLE = bytes((9, *range(0x20, 0x7F)))
+VISIBLE_IN_ANSWER = VISIBLE + bytes(range(0x80, 0x100))
 BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may yet get its LF
 
 CRLF2 = b"\r\n\r\n"
@@ -91,13 +91,12 @@ def check_start(part: bytes, scanned: int, fault: int) -> None:
         raise PeerError(fault, "a line does not end in CR LF")
 
 
-def _lines(head: bytes, plain: bytes, fault: int) -> list[str]:
-    breaks = head.count(b"\r\n")
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
-        raise PeerError(fault, "a line does not end in CR LF")
-    if head.translate(None, plain):
-        raise PeerError(fault, "a byte that no head may hold")
-    return head.decode("latin-1").split("\r\n")
+def _lines(head: bytes, visible: bytes, fault: int) -> list[str]:
+    """A head's lines. What is left without its visible bytes must be the CR LF of each line, and nothing else."""
+    lines = head.decode("latin-1").split("\r\n")
+    if head.translate(None, visible) != b"\r\n" * (len(lines) - 1):
+        raise PeerError(fault, "a line that does not end in CR LF, or a byte that no head may hold")
+    return lines
 
 
 def parse_fields(lines: list[str], single: frozenset[str], fault: int) -> tuple[list[tuple[str, str]], dict[str, str]]:
@@ -154,7 +153,7 @@ def parse_request(head: bytes) -> tuple[Request, str]:
 
     HTTP/1.0 is taken (health checks speak it) for one request a connection: it knows neither chunks nor upgrades.
     """
-    lines = _lines(head, PLAIN, 400)
+    lines = _lines(head, VISIBLE, 400)
     match = REQUEST_LINE.fullmatch(lines[0])
     if match is None:
         raise PeerError(400, "the request line is malformed")
@@ -204,7 +203,7 @@ def _upgrade(method: str, version: str, options: frozenset[str], asked: str | No
 
 def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informational:
     """An answer's head to a request of `method` that asked for `upgrade` or "". Raises PeerError 502 (A11, A14)."""
-    lines = _lines(head, PLAIN_IN_ANSWER, 502)
+    lines = _lines(head, VISIBLE_IN_ANSWER, 502)
     match = STATUS_LINE.fullmatch(lines[0])
     if match is None:
         raise PeerError(502, "the status line is malformed")
@@ -323,9 +322,8 @@ class BodyReader:
             if not line:
                 self.complete = True
                 return at
-            if b"\r" in line or b"\n" in line or line.translate(None, PLAIN_IN_ANSWER if self._answer else PLAIN):
-                raise PeerError(self._fault, "a byte that no trailer may hold")
-            parse_fields([line.decode("latin-1")], SINGLE_IN_ANSWER if self._answer else SINGLE, self._fault)
+            lines = _lines(line, VISIBLE_IN_ANSWER if self._answer else VISIBLE, self._fault)
+            parse_fields(lines, SINGLE_IN_ANSWER if self._answer else SINGLE, self._fault)
 
 
 # ---------------------------------------------------------------------- serialise

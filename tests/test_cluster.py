@@ -206,7 +206,7 @@ def test_attach_joins_the_container(kubectl: Kubectl, pod: str) -> None:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write("hello\n")
         assert process.stdout.readline() == "hello\n"
-        process.stdin.close()
+        process.kill()  # the end of its input does not end it: the container reads on
     assert kubectl("logs", pod).stdout == "main is up\nhello\n"
 
 
@@ -221,11 +221,11 @@ def test_whoami_tells_the_certificate(kubectl: Kubectl) -> None:
 
 
 def test_the_gateways_certificate_may_impersonate_and_nothing_else(cluster: RealCluster, tmp_path: Path) -> None:
-    own = {"certificate": cluster.gateway_certificate, "key": cluster.gateway_key}
-    alone = cluster.kubeconfig(tmp_path / "alone", **own)
+    certificate, key = cluster.gateway_certificate, cluster.gateway_key
+    alone = cluster.kubeconfig(tmp_path / "alone", certificate=certificate, key=key)
     refused = cluster.kubectl("get", "pods", kubeconfig=alone, check=False)
     assert 'User "l7gw-gateway" cannot list resource "pods"' in refused.stderr
-    as_ann = cluster.kubeconfig(tmp_path / "as-ann", **own, impersonate="ann", groups=["engineers"])
+    as_ann = cluster.kubeconfig(tmp_path / "as-ann", certificate=certificate, key=key, impersonate="ann", groups=["engineers"])
     told = json.loads(cluster.kubectl("auth", "whoami", "-o", "json", kubeconfig=as_ann).stdout)["status"]["userInfo"]
     assert (told["username"], told["groups"]) == ("ann", ["engineers", "system:authenticated"])
 

@@ -80,6 +80,7 @@ class RealCluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            shutil.rmtree(folder / "etcd", ignore_errors=True)  # 130 MB; logs and pods' files stay for whoever looks
 
     def kubeconfig(
         self,

@@ -315,6 +315,8 @@ class BodyReader:
             if self._trailers + size > LARGEST_TRAILERS:
                 raise PeerError(self._fault, "the trailers are too large")
             if stop < 0:
+                if BROKEN_LINE.search(data, at) is not None:
+                    raise PeerError(self._fault, "a line does not end in CR LF")
                 return at
             line = data[at:stop]
             at = stop + 2

@@ -1,0 +1,397 @@
+"""HTTP/1.1 connections: golden vectors, what may follow what, and when a connection is at its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from l7gw.wire import http1, http1_message
+from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
+from l7gw.wire.http1 import ClientConnection, ServerConnection
+from tests.fuzz.wire_http1 import answered, merged, served
+from tests.http1_reading import GET, OK, POST, STREAM, SWITCH, UPGRADE, asked, padded, refusal, request, sent, shown, ways
+from tests.vector import Vector, vectors
+
+# ---------------------------------------------------------------------- vectors
+
+
+@pytest.mark.parametrize("vector", vectors("wire_http1"), ids=lambda vector: vector.name)
+def test_a_vector_is_read_as_it_says_however_its_bytes_are_cut(vector: Vector) -> None:
+    expect = vector.fields["expect"]
+    for pieces in ways(vector.data):
+        if vector.fields["role"] == "server":
+            events, code, _ = served(pieces, int(vector.fields.get("answer", "200")))
+        else:
+            method, _, upgrade = vector.fields["asked"].partition(" ")
+            events, code, reusable = answered(pieces, method, upgrade)
+            assert reusable or "reusable" in vector.fields or not expect.endswith("end") or "close" in expect or upgrade
+            assert not (reusable and "reusable" in vector.fields)
+        assert (f"refused {code}" if code else shown(events)) == expect
+        for event in events:
+            if isinstance(event, Request | Response):
+                assert not http1_message.UNTOLD & {name for name, _ in event.headers}
+                assert vector.fields.get("absent") not in [name for name, _ in event.headers]
+
+
+# ---------------------------------------------------------------------- A11 to A16: upgrades, pipelining, interim answers
+
+
+def test_bytes_behind_an_upgrade_are_raw_after_a_101_and_nothing_after_any_other_answer() -> None:
+    connection = request(UPGRADE + b"GET /secrets")
+    assert connection.receive(b" HTTP/1.1\r\n\r\n") == []
+    line = sent(connection, Response(101, (("sec-websocket-accept", "x"),), upgrade="websocket"))
+    assert (
+        line == b"HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+    )
+    assert connection.resume() == [Raw(b"GET /secrets HTTP/1.1\r\n\r\n")]
+    assert connection.receive(b"more") == [Raw(b"more")] and connection.resume() == []
+    assert sent(connection, Raw(b"abc")) == b"abc"
+    assert connection.receive(b"") == [Closed()]
+
+    connection = request(UPGRADE + GET)
+    answer = sent(connection, Response(403, (), 2), Body(b"no"), End())
+    assert answer == b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno"
+    assert connection.must_close and not connection.request_complete and not connection.answerable
+    assert connection.resume() == [] and connection.receive(GET) == []
+
+
+def test_early_bytes_keep_their_place_before_later_ones() -> None:
+    connection = request(UPGRADE + b"early ")
+    sent(connection, Response(101, (), upgrade="websocket"))
+    assert connection.receive(b"late") == [Raw(b"early late")] and connection.resume() == []
+
+
+def test_behind_an_upgrade_64_kib_are_held_and_no_byte_more() -> None:
+    connection = request(UPGRADE)
+    assert connection.receive(b"x" * (http1.LARGEST_HELD - 1)) == [] and not connection.paused
+    assert connection.receive(b"x") == [] and connection.paused
+    with pytest.raises(PeerError) as refused:
+        connection.receive(b"x")
+    assert refused.value.code == 400 and connection.must_close and connection.answerable
+
+
+def test_pipelined_bytes_pause_the_reader_and_are_bounded_by_one_read_more() -> None:
+    connection = request()
+    assert connection.receive(b"x" * (http1.LARGEST_HELD - 1)) == [] and not connection.paused
+    assert connection.receive(b"x" * (http1.LARGEST_READ + 1)) == [] and connection.paused
+    with pytest.raises(PeerError):
+        connection.receive(b"x")
+    with pytest.raises(PeerError):
+        ServerConnection().receive(GET + b"x" * (http1.LARGEST_HELD + http1.LARGEST_READ + 1))
+
+
+def test_a_pipelined_request_is_read_only_after_the_answer_before_it() -> None:
+    connection = ServerConnection()
+    assert shown(connection.receive(GET + POST + b"he")) == "request GET /a | end"
+    assert connection.resume() == [] and connection.receive(b"l") == []
+    sent(connection, Response(200, (), 0))
+    assert connection.resume() == []
+    sent(connection, End())
+    assert shown(connection.resume()) == "request POST /a length=5 | body hel"
+    assert shown(connection.receive(b"lo" + GET)) == "body lo | end"
+    sent(connection, Response(200, (), 0), End())
+    assert shown(connection.resume()) == "request GET /a | end" and connection.resume() == []
+
+
+def test_a_malformed_pipelined_request_does_not_hurt_the_answer_before_it() -> None:
+    connection = request(GET + b"\n")
+    assert sent(connection, Response(200, (), 2), Body(b"ok"), End()).endswith(b"ok")
+    with pytest.raises(PeerError):
+        connection.resume()
+    assert connection.answerable
+
+
+def test_ten_interim_answers_are_taken_and_no_more() -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    assert refusal(interim * http1.MOST_INTERIM + OK, client=True) == 0
+    assert refusal(interim * (http1.MOST_INTERIM + 1) + OK, client=True) == 502
+
+
+# ---------------------------------------------------------------------- what a server answers
+
+
+def test_an_answers_framing_is_written_from_its_length() -> None:
+    assert sent(request(), Response(200, (("a", "b"),), 2), Body(b"o"), Body(b""), Body(b"k"), End()) == (
+        b"HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 2\r\n\r\nok"
+    )
+    assert sent(request(), Response(299, (), CHUNKED), Body(b"0123456789abcdef"), Body(b""), Body(b"x"), End()) == (
+        b"HTTP/1.1 299 Unknown\r\ntransfer-encoding: chunked\r\n\r\n10\r\n0123456789abcdef\r\n1\r\nx\r\n0\r\n\r\n"
+    )
+    assert sent(request(), Response(403, ()), End()) == b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
+    assert sent(request(), Response(204, (), 0), End()) == b"HTTP/1.1 204 No Content\r\n\r\n"
+    assert sent(request(), Response(304, ()), End()) == b"HTTP/1.1 304 Not Modified\r\n\r\n"
+
+
+@pytest.mark.parametrize("length", [5, CHUNKED, NO_BODY])
+@pytest.mark.parametrize(("data", "status"), [(GET.replace(b"GET", b"HEAD"), 200), (GET, 204), (GET, 304)])
+def test_an_answer_without_a_body_has_none_whatever_is_sent(data: bytes, status: int, length: int) -> None:
+    connection = request(data)
+    written = sent(connection, Response(status, (), length), Body(b"hello"), End())
+    assert written.endswith(b"\r\n\r\n") and written.count(b"\r\n\r\n") == 1
+    assert (b"content-length: 5" in written) == (length == 5 and status != 204)
+    assert shown(connection.receive(GET)) == "request GET /a | end"
+
+
+def test_a_client_of_http_1_0_gets_no_chunks_and_no_interim_answer() -> None:
+    connection = request(GET.replace(b"1.1", b"1.0"))
+    written = sent(connection, Informational(100), Response(200, (), CHUNKED), Body(b"a"), Body(b"b"), End())
+    assert written == b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nab"
+    assert connection.must_close
+
+
+def test_an_interim_answer_goes_before_the_answer() -> None:
+    connection = request(POST)
+    assert sent(connection, Informational(100)) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert sent(connection, Informational(103, (("link", "x"),))) == b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
+    for status in (99, 101, 200):
+        with pytest.raises(OurError):
+            connection.send(Informational(status))
+
+
+def test_an_answer_ends_the_connection_where_it_must() -> None:
+    for data, keep_alive, closes, complete in (
+        (GET, True, False, True),
+        (GET, False, True, True),
+        (GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), True, True, True),
+        (POST + b"hell", True, True, False),
+        (POST + b"hello", True, False, True),
+    ):
+        connection = request(data)
+        written = sent(connection, Response(200, (), 0, keep_alive), End())
+        assert (b"connection: close" in written) == closes == connection.must_close
+        assert connection.request_complete == complete
+        assert shown(connection.receive(GET)) == ("" if closes else "request GET /a | end")
+
+
+def test_a_request_that_ends_while_its_early_answer_is_sent_still_ends_the_connection() -> None:
+    connection = request(POST)
+    sent(connection, Response(413, (), 0))
+    assert shown(connection.receive(b"hello" + GET)) == "body hello | end"
+    sent(connection, End())
+    assert connection.must_close and connection.resume() == [] and connection.receive(GET) == []
+
+
+def test_after_a_refusal_one_answer_may_be_sent_and_the_connection_ends() -> None:
+    connection = ServerConnection()
+    with pytest.raises(PeerError):
+        connection.receive(b"\n")
+    assert connection.answerable and connection.must_close and not connection.request_complete
+    assert sent(connection, Response(400, (), 0), End()).count(b"connection: close") == 1
+    assert not connection.answerable
+    with pytest.raises(OurError):
+        connection.send(Response(400, (), 0))
+    assert connection.receive(GET) == connection.receive(b"") == []
+
+
+def test_a_fault_in_a_body_is_answerable_until_the_answer_has_begun() -> None:
+    for begun in (False, True):
+        connection = request(STREAM)
+        if begun:
+            connection.send(Response(200, (), CHUNKED))
+        with pytest.raises(PeerError):
+            connection.receive(b"x")
+        assert connection.answerable != begun
+
+
+def test_the_clients_end_is_a_fault_within_a_request_and_none_between_them() -> None:
+    for data in (GET[:5], GET[:-1], POST, POST + b"hell", STREAM, STREAM + b"5\r\nhello\r\n0\r\n"):
+        connection = request(data)
+        with pytest.raises(PeerError) as refused:
+            connection.receive(b"")
+        assert refused.value.code == 400
+    for data in (GET, GET + GET[:5]):
+        connection = request(data)
+        assert connection.receive(b"") == [Closed()] and connection.receive(b"") == []
+        assert connection.must_close and connection.answerable
+        sent(connection, Response(200, (), 0), End())
+        assert connection.resume() == []
+    assert ServerConnection().receive(b"") == [Closed()]
+
+
+def test_a_101_is_sent_only_to_who_asked_for_that_protocol() -> None:
+    for data, upgrade in ((GET, "websocket"), (UPGRADE, "SPDY/3.1"), (UPGRADE, "")):
+        with pytest.raises(OurError):
+            request(data).send(Response(101, (), upgrade=upgrade))
+
+
+def test_a_body_has_the_length_that_was_announced() -> None:
+    for connection, head in ((request(), Response(200, (), 2)), (ClientConnection(), Request("POST", "/", (), 2))):
+        connection.send(head)
+        connection.send(Body(b"o"))
+        with pytest.raises(OurError):
+            connection.send(End())
+        with pytest.raises(OurError):
+            connection.send(Body(b"kk"))
+
+
+# ---------------------------------------------------------------------- the states
+
+
+EVENTS: list[HttpEvent] = [
+    Request("GET", "/", ()), Informational(100), Response(200, (), CHUNKED), Body(b"x"), End(), Raw(b"x"), Closed(),
+]  # fmt: skip
+
+
+def _server_in(state: str) -> ServerConnection:
+    connection = ServerConnection()
+    if state in ("head", "body"):
+        connection.receive(GET)
+    if state == "body":
+        connection.send(Response(200, (), CHUNKED))
+    if state == "tunnel":
+        connection.receive(UPGRADE)
+        connection.send(Response(101, (), upgrade="websocket"))
+    if state == "over":
+        connection.receive(GET)
+        sent(connection, Response(200, (), 0, False), End())
+    return connection
+
+
+def _client_in(state: str) -> ClientConnection:
+    connection = ClientConnection()
+    if state == "body":
+        connection.send(Request("POST", "/", (), CHUNKED))
+    if state == "tunnel":
+        connection = asked(upgrade="websocket")
+        connection.receive(SWITCH)
+    return connection
+
+
+@pytest.mark.parametrize("state", ["idle", "head", "body", "tunnel", "over"])
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_a_server_sends_what_the_table_has_and_nothing_else(state: str, event: HttpEvent) -> None:
+    connection = _server_in(state)
+    assert connection.writing == state
+    row = http1.SERVER_SENDS.get((state, type(event)))
+    if row is None:
+        with pytest.raises(OurError) as refused:
+            connection.send(event)
+        assert state in str(refused.value) and type(event).__name__ in str(refused.value)
+    else:
+        connection.send(event)
+        assert connection.writing == row
+
+
+@pytest.mark.parametrize("state", ["idle", "body", "tunnel"])
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_a_client_sends_what_the_table_has_and_nothing_else(state: str, event: HttpEvent) -> None:
+    connection = _client_in(state)
+    assert connection.writing == state
+    row = http1.CLIENT_SENDS.get((state, type(event)))
+    if row is None:
+        with pytest.raises(OurError):
+            connection.send(event)
+    else:
+        connection.send(event)
+        assert connection.writing == row
+
+
+# ---------------------------------------------------------------------- what a client may use again
+
+
+def test_a_connection_is_used_again_after_a_complete_exchange_and_not_before() -> None:
+    connection = ClientConnection()
+    assert connection.reusable
+    for _ in range(3):
+        connection.send(Request("POST", "/a", (("host", "gw"),), 2))
+        assert not connection.reusable
+        assert sent(connection, Body(b"ok"), End()).endswith(b"content-length: 2\r\n\r\nok")
+        assert not connection.reusable
+        assert shown(connection.receive(OK[:-1])) == "response 200 length=2 | body o" and not connection.reusable
+        assert shown(connection.receive(OK[-1:])) == "body k | end" and connection.reusable
+
+
+def test_a_request_without_a_body_says_so_where_one_is_usual() -> None:
+    assert sent(ClientConnection(), Request("POST", "/", ()), End()) == b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n"
+    assert sent(ClientConnection(), Request("GET", "/", ()), End()) == b"GET / HTTP/1.1\r\n\r\n"
+    assert (
+        sent(ClientConnection(), Request("GET", "/", (), keep_alive=False), End()) == b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"H",
+        OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        OK.replace(b"1.1", b"1.0"),
+        OK[:-1],
+    ],
+)
+def test_a_connection_in_doubt_is_not_used_again(answer: bytes) -> None:
+    connection = asked()
+    connection.receive(answer)
+    assert not connection.reusable
+    with pytest.raises(OurError):
+        connection.send(Request("GET", "/", ()))
+
+
+def test_a_connection_is_not_used_again_after_an_answer_that_came_early_a_refused_upgrade_or_a_close() -> None:
+    early = ClientConnection()
+    early.send(Request("POST", "/", (), 2))
+    assert shown(early.receive(OK)).endswith("end")
+    sent(early, Body(b"ok"), End())
+    assert not early.reusable
+    for connection in (asked(upgrade="websocket"), asked(keep_alive=False)):
+        connection.receive(OK)
+        assert not connection.reusable
+
+
+def test_bytes_that_answer_nothing_are_a_fault() -> None:
+    for connection in (ClientConnection(), asked()):
+        if connection.reading != "idle":
+            connection.receive(OK)
+        with pytest.raises(PeerError) as refused:
+            connection.receive(OK)
+        assert refused.value.code == 502 and not connection.reusable
+    assert ClientConnection().receive(b"") == [Closed()]
+
+
+@pytest.mark.parametrize(
+    "answer", [OK, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none \r\n3\r\ntwo\r\n0\r\nx: y\r\n\r\n"]
+)
+def test_an_answer_cut_at_any_byte_never_ends_cleanly(answer: bytes) -> None:
+    for at in range(len(answer)):
+        connection = asked()
+        events = connection.receive(answer[:at]) if at else []
+        assert End() not in events
+        with pytest.raises(PeerError) as refused:
+            connection.receive(b"")
+        assert refused.value.code == 502 and not connection.reusable
+    connection = asked()
+    assert connection.receive(answer)[-1] == End()
+    assert connection.receive(b"") == [Closed()] and not connection.reusable
+
+
+def test_after_a_101_everything_is_raw_both_ways() -> None:
+    connection = asked(upgrade="websocket")
+    assert merged(connection.receive(SWITCH + b"a")) == [Response(101, (), upgrade="websocket"), Raw(b"a")]
+    assert connection.receive(OK) == [Raw(OK)] and sent(connection, Raw(b"x")) == b"x"
+    assert connection.receive(b"") == [Closed()] and connection.receive(b"x") == []
+
+
+# ---------------------------------------------------------------------- remembered heads
+
+
+def test_a_head_is_remembered_only_as_itself_and_only_if_it_was_taken() -> None:
+    connection = ServerConnection()
+    heads = [GET, GET.replace(b"/a", b"/b"), GET.replace(b"gw", b"gw2"), GET.replace(b"GET", b"HEAD"), GET]
+    for data in heads:
+        (came, _) = connection.receive(data)
+        assert [came] == served([data])[0][:1]
+        sent(connection, Response(200, (), 0), End())
+    assert connection.receive(GET)[0] is came
+    sent(connection, Response(200, (), 0), End())
+    with pytest.raises(PeerError):
+        connection.receive(GET.replace(b"Host", b"Hos"))
+    assert len(connection._known) == 4
+
+
+def test_the_heads_remembered_are_bounded() -> None:
+    connection = ServerConnection()
+    for number in range(2000):
+        connection.receive(padded(b"GET /%d HTTP/1.1\r\nHost: gw\r\n" % number, 400))
+        sent(connection, Response(200, (), 0), End())
+        assert sum(map(len, connection._known)) <= http1.LARGEST_KNOWN
+    connection.receive(padded(b"GET /big HTTP/1.1\r\nHost: gw\r\n", http1.LARGEST_KNOWN))
+    assert all(len(head) < 1000 for head in connection._known) and connection._known

@@ -1,0 +1,231 @@
+"""HTTP/1.1 messages: the threat catalogue's A1 to A10, and every limit exactly and with one more."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from l7gw.wire import http1_message
+from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.events import Body, End, Request, Response
+from l7gw.wire.http1 import ClientConnection, ServerConnection
+from tests.fuzz.wire_http1 import served
+from tests.http1_reading import POST, STREAM, padded, refusal, request
+
+# ---------------------------------------------------------------------- heads
+
+
+def test_headers_come_in_order_in_lower_case_and_trimmed() -> None:
+    (came, _) = ServerConnection().receive(
+        b"GET /a?b=%0D HTTP/1.1\r\nHost: gw:6443\r\nX_y:\t a  b \t\r\nACCEPT: 1\r\nAccept:\r\n\r\n"
+    )
+    assert came == Request("GET", "/a?b=%0D", (("host", "gw:6443"), ("x_y", "a  b"), ("accept", "1"), ("accept", "")))
+
+
+@pytest.mark.parametrize("name", sorted(http1_message.SINGLE))
+def test_a_field_that_says_one_thing_stands_once(name: str) -> None:
+    value = {"host": "gw", "content-length": "0", "upgrade": "websocket"}.get(name, "x")
+    line = f"{name}: {value}\r\n" * 2
+    with pytest.raises(PeerError) as refused:
+        ServerConnection().receive(
+            f"POST /a HTTP/1.1\r\n{'' if name == 'host' else 'Host: gw'}\r\n{line}\r\n".replace("1.1\r\n\r\n", "1.1\r\n").encode()
+        )
+    assert refused.value.code == 400 and name in refused.value.reason
+
+
+@pytest.mark.parametrize("name", ["accept", "impersonate-group", "x-stream-protocol-version", "sec-websocket-protocol", "cookie"])
+def test_a_field_that_is_a_list_may_have_several_lines(name: str) -> None:
+    (came, _) = ServerConnection().receive(f"GET /a HTTP/1.1\r\nHost: gw\r\n{name}: 1\r\n{name}: 2\r\n\r\n".encode())
+    assert isinstance(came, Request) and came.headers == (("host", "gw"), (name, "1"), (name, "2"))
+
+
+def test_several_connection_lines_are_one_list() -> None:
+    (came, _) = ServerConnection().receive(b"GET /a HTTP/1.1\r\nHost: gw\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n")
+    assert isinstance(came, Request) and not came.keep_alive
+    assert refusal(b"GET /a HTTP/1.1\r\nHost: gw\r\nConnection: Authorization\r\nConnection: close\r\n\r\n") == 400
+
+
+def test_an_expectation_without_a_body_is_no_expectation() -> None:
+    (came, _) = ServerConnection().receive(b"POST /a HTTP/1.1\r\nHost: gw\r\nExpect: 100-continue\r\n\r\n")
+    assert isinstance(came, Request) and not came.expects_continue
+
+
+# ---------------------------------------------------------------------- A1 to A4: framing and lines
+
+
+def test_a_length_and_a_coding_never_stand_together() -> None:
+    lengths = ["", "Content-Length: 5\r\n", "Content-Length: 0\r\n"]
+    codings = ["", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: identity\r\n"]
+    for version, length, coding in itertools.product(("1.0", "1.1"), lengths, codings):
+        for fields in (length + coding, coding + length):
+            data = f"POST /a HTTP/{version}\r\nHost: gw\r\n{fields}\r\n5\r\nhello\r\n0\r\n\r\n".encode()
+            events, code, _ = served([data])
+            taken = coding == "" or (coding == codings[1] and version == "1.1" and not length)
+            # A taken length leaves bytes behind it that are no request: a refusal, but of those.
+            assert isinstance(events[0] if events else None, Request) == taken or code == 400, fields
+            if coding and not taken:
+                assert (events, code) == ([], 400), fields
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_length_is_a_plain_decimal_number_or_nothing(seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(300):
+        number = dice.choice([0, 1, 7, 10, 1234, 10**17])
+        text = dice.choice(["{}", "0{}", "+{}", "-{}", "{}, {}", "{};", "0x{:x}", "{:_}", "{}.0", "{}e0", '"{}"', "{}\x0c", "{},"])
+        spelled = text.format(number, number)
+        data = f"POST /a HTTP/1.1\r\nHost: gw\r\nContent-Length: {spelled}\r\n\r\n".encode()
+        connection = ServerConnection()
+        if spelled == str(number):
+            (came, *_) = connection.receive(data)
+            assert isinstance(came, Request) and came.length == number
+        else:
+            with pytest.raises(PeerError):
+                connection.receive(data)
+
+
+def _read_simply(data: bytes) -> tuple[str, list[tuple[str, str]]] | None:
+    """A second reader, for a bodiless GET: its target and headers; None for what must be refused."""
+    letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    visible = {chr(byte) for byte in range(0x21, 0x7F)}
+    first, *rest = data.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    words = first.split(" ")
+    if not data.endswith(b"\r\n\r\n") or len(words) != 3 or words[0] != "GET" or words[2] not in ("HTTP/1.1", "HTTP/1.0"):
+        return None
+    if not words[1].startswith("/") or not set(words[1]) <= visible - {"#"}:
+        return None
+    pairs = []
+    for line in rest:
+        name, colon, value = line.partition(":")
+        if not colon or not name or not set(name) <= set(letters + "!#$%&'*+-.^_`|~") or not set(value) <= visible | {"\t", " "}:
+            return None
+        pairs.append((name.lower(), value.strip(" \t")))
+    hosts = [value for name, value in pairs if name == "host"]
+    host, colon, port = hosts[0].partition(":") if len(hosts) == 1 else ("", "", "")
+    if not host or not set(host) <= set(letters + "-._") or (colon and not port.isdigit()):
+        return None
+    return words[1], pairs
+
+
+def test_any_byte_anywhere_in_a_head_is_read_as_a_simple_reader_does_or_refused() -> None:
+    head = b"GET /a HTTP/1.1\r\nHost: gw\r\nX: yz\r\n\r\n"
+    taken = 0
+    for at, byte in itertools.product(range(len(head)), range(256)):
+        for data in (head[:at] + bytes((byte,)) + head[at:], head[:at] + bytes((byte,)) + head[at + 1 :]):
+            simple = _read_simply(data)
+            events, code, _ = served([data])
+            if simple is None:
+                assert code in (400, 405, 505) or (not events and b"\r\n\r\n" not in data), data
+            else:
+                came = events[0]
+                assert isinstance(came, Request) and code == 0
+                assert (came.target, list(came.headers)) == simple, data
+                taken += 1
+    assert taken > 1000
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"\n", b"\r\n", b" ", b"\0", b"\x16\x03\x01", b"(", b"GET /a HTTP/1.1\n", b"GET /a\rX", b"GET /a HTTP/1.1\r\nHost: a\n"],
+)
+def test_what_can_never_become_a_head_is_refused_before_it_ends(start: bytes) -> None:
+    assert refusal(start) == 400
+
+
+# ---------------------------------------------------------------------- A5, A6: limits, exactly and one more
+
+
+def test_a_chunk_of_fifteen_kilobytes_of_extension_is_refused_at_its_first_byte() -> None:
+    connection = request(STREAM)
+    with pytest.raises(PeerError):
+        connection.receive(b"1;")
+
+
+def test_a_request_of_one_byte_chunks_is_cut_and_an_answer_of_them_is_not() -> None:
+    chunks = b"1\r\nx\r\n"
+    few = STREAM + chunks * http1_message.CHUNKS_FREE
+    assert refusal(few + b"0\r\n\r\n") == 0
+    assert refusal(few + chunks) == 400
+    fair = b"8\r\nabcdefgh\r\n" * (http1_message.CHUNKS_FREE + 10)
+    assert served([STREAM + fair + b"0\r\n\r\n"])[1] == 0
+    log = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks * (2 * http1_message.CHUNKS_FREE) + b"0\r\n\r\n"
+    assert refusal(log, client=True) == 0
+
+
+def test_a_body_has_all_its_bytes_whatever_the_chunks_and_the_reads() -> None:
+    dice = random.Random(1)
+    for _ in range(200):
+        chunks = [dice.randbytes(dice.choice((1, 2, 17, 300))) for _ in range(dice.randint(0, 6))]
+        data = STREAM + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+        marks = sorted(dice.choices(range(len(data) + 1), k=dice.randint(0, 8)))
+        pieces = [data[a:b] for a, b in itertools.pairwise([0, *marks, len(data)])]
+        events, code, _ = served(pieces)
+        assert code == 0
+        assert events[1:] == ([Body(b"".join(chunks))] if chunks else []) + [End()]
+
+
+def test_bodies_are_handed_over_as_they_arrive() -> None:
+    connection = request(POST)
+    assert connection.receive(b"he") == [Body(b"he")]
+    assert connection.receive(b"llo") == [Body(b"llo"), End()]
+    connection = request(STREAM)
+    assert connection.receive(b"ff\r\nab") == [Body(b"ab")]
+    assert connection.receive(b"c") == [Body(b"c")]
+
+
+@pytest.mark.parametrize("client", [False, True])
+def test_a_head_may_have_64_kib_and_no_byte_more(client: bool) -> None:
+    start = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" if client else b"GET /a HTTP/1.1\r\nHost: gw\r\n"
+    whole = padded(start, http1_message.LARGEST_HEAD)
+    assert len(whole) == http1_message.LARGEST_HEAD
+    assert refusal(whole, client=client) == 0
+    assert refusal(padded(start, http1_message.LARGEST_HEAD + 1), client=client) == (502 if client else 431)
+    endless = (start + b"x: " + b"v" * http1_message.LARGEST_HEAD)[: http1_message.LARGEST_HEAD]
+    assert refusal(endless[:-1], client=client) == 0
+    assert refusal(endless, client=client) == (502 if client else 431)
+
+
+@pytest.mark.parametrize("client", [False, True])
+def test_a_head_may_have_a_hundred_fields_and_no_more(client: bool) -> None:
+    start = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" if client else b"GET /a HTTP/1.1\r\nHost: gw\r\n"
+    assert refusal(start + b"x: y\r\n" * (http1_message.MOST_FIELDS - 1) + b"\r\n", client=client) == 0
+    assert refusal(start + b"x: y\r\n" * http1_message.MOST_FIELDS + b"\r\n", client=client) == (502 if client else 431)
+
+
+def test_a_target_may_have_8_kib_and_no_byte_more() -> None:
+    for more, code in ((0, 0), (1, 414)):
+        target = b"/" + b"a" * (http1_message.LONGEST_TARGET - 1 + more)
+        assert refusal(b"GET " + target + b" HTTP/1.1\r\nHost: gw\r\n\r\n") == code
+
+
+@pytest.mark.parametrize("client", [False, True])
+def test_trailers_may_have_8_kib_and_no_byte_more(client: bool) -> None:
+    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" if client else STREAM
+    room = http1_message.LARGEST_TRAILERS - len(b"x: \r\n\r\n")
+    for more, code in ((0, 0), (1, 502 if client else 400)):
+        assert refusal(start + b"0\r\nx: " + b"v" * (room + more) + b"\r\n\r\n", client=client) == code
+    assert refusal(start + b"0\r\nx: " + b"v" * (room + 10), client=client) == code
+
+
+# ---------------------------------------------------------------------- what is written
+
+
+@pytest.mark.parametrize("name", sorted(http1_message.UNTOLD))
+def test_framing_is_written_by_the_codec_alone(name: str) -> None:
+    with pytest.raises(OurError):
+        request().send(Response(200, ((name, "x"),), 0))
+
+
+@pytest.mark.parametrize("header", [("a", "b\r\nc: d"), ("a", "b\nc"), ("a\r\nb", "c"), ("a", "\0"), ("a", "b\r"), ("a", "\u20ac")])
+def test_a_header_that_would_end_its_line_is_never_written(header: tuple[str, str]) -> None:
+    for connection, event in (
+        (request(), Response(200, (header,), 0)),
+        (ClientConnection(), Request("GET", "/", (header,))),
+    ):
+        with pytest.raises(OurError):
+            connection.send(event)
+        assert connection.take() == b""
+    with pytest.raises(OurError):
+        ClientConnection().send(Request("GET", "/ HTTP/1.1\r\nx: y", ()))

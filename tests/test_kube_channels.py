@@ -178,5 +178,7 @@ def test_an_exec_is_complete_once_its_error_stream_has_ended() -> None:
     channels = SpdyChannels("exec")
     channels.opened(1, (("streamtype", "error"),))
     assert not channels.complete
-    channels.frame(1, False, b"{}", True)
+    channels.frame(1, False, b'{"status":', False)
+    assert not channels.complete
+    channels.frame(1, False, b'"Success"}', False)
     assert channels.complete

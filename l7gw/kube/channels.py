@@ -22,6 +22,7 @@ PROTOCOL_ERROR = 1  # SPDY
 EXEC_STREAMS = frozenset(NAMES.values())
 MOST_PAIRS = 256  # live connections of one port-forward (threats C5)
 LARGEST_RESIZE = 256 * 1024  # bytes of one message on the resize channel: many sizes may come at once, each 30 bytes
+LARGEST_STATUS = 64 * 1024  # bytes of an exec's Status that are looked at; the kubelet's have a few hundred
 MOST_PORTS = 100  # of a legacy port-forward, whose channels are one byte
 
 
@@ -152,6 +153,7 @@ class SpdyChannels:
         self._pairs: dict[str, list[int]] = {}  # request id -> its live streams
         self._ports: dict[str, int] = {}
         self._used: set[str] = set()  # channels of an exec: each is opened once
+        self._status = b""  # what came on an exec's error stream
         self._error_complete = False
 
     def opened(self, stream: int, headers: tuple[tuple[str, str], ...]) -> ChannelOpened:
@@ -191,16 +193,27 @@ class SpdyChannels:
         known = self._streams.get(stream)
         if known is None:
             return None
+        if known.channel == "error" and not up:
+            self._tell(data, final)
         if final:
             if up:
                 known.up_open = False
             else:
                 known.down_open = False
-                if known.channel == "error":
-                    self._error_complete = True
             if not known.up_open and not known.down_open:
                 self._forget(stream, known)
         return ChannelFrame(known.channel, stream, data, final)
+
+    def _tell(self, data: bytes, final: bool) -> None:
+        """The kubelet ends an exec by its Status and then the connection, without a FIN: a whole Status is the end."""
+        self._status += data[: LARGEST_STATUS - len(self._status)]
+        if final:
+            self._error_complete = True
+        elif data:
+            try:
+                self._error_complete = "status" in json.loads(self._status)
+            except (ValueError, TypeError, RecursionError):
+                self._error_complete = False
 
     def reset(self, stream: int) -> None:
         known = self._streams.get(stream)

@@ -1,0 +1,218 @@
+"""What the gateway promises, shown on a real cluster: denied by name, recorded whole, ended when policy changes, no token anywhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import RealCluster
+from tests.gateway import Gateway
+from tests.matrix import Both, before
+from tests.sides import GROUP, USER, Side
+
+POLICY = """
+guardrails:
+  - {name: no node tunnels, resources: [nodes/proxy], verdict: deny, reason: "ask the platform team"}
+  - {name: prod stays, namespaces: [prod], effects: [delete], verdict: deny}
+rules:
+  - {name: shells, groups: [engineers], effects: [execute], commands: ["sh **", "cat **", "sleep *", "echo **"], interactive: true, verdict: allow}
+  - {name: work, groups: [engineers], effects: [read, write, workload, delete, secrets, tunnel], verdict: allow}
+"""
+SOON = 20.0  # seconds
+
+
+@pytest.fixture(scope="module")
+def both(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with before(cluster, tmp_path_factory.mktemp("real"), POLICY) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ann(both: Both) -> Side:
+    return both.fresh()[1]
+
+
+def eventually(check: Any) -> Any:
+    """The first true answer of `check`; the last one's failure after a while."""
+    until = time.monotonic() + SOON
+    while True:
+        found = check()
+        if found or time.monotonic() > until:
+            assert found
+            return found
+        time.sleep(0.05)
+
+
+def newest(gateway: Gateway) -> list[dict[str, Any]]:
+    """The events of Ann's session."""
+    session = next(one for one in gateway.sessions() if one["principal"]["user"] == USER)
+    return gateway.events(session["id"])
+
+
+def of_type(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["type"] == kind]
+
+
+@pytest.mark.parametrize("websocket", ["true", "false"])
+def test_a_denied_exec_says_the_rule_and_both_its_tries_are_one_run(both: Both, ann: Side, websocket: str) -> None:
+    ann.environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websocket}
+    before_it = len(of_type(newest(both.gateway), "request")) if both.gateway.sessions() else 0
+    done = ann.kubectl(both.cluster.built.kubectl, "exec", "web-0", "--", "rm", "-rf", "/")
+    assert done.status == 1
+    assert "l7gw: no rule allows it" in done.err
+    events = newest(both.gateway)
+    tries = [e for e in of_type(events, "request")[before_it:] if e["subresource"] == "exec"]
+    assert [e["method"] for e in tries] == (["GET", "POST"] if websocket == "true" else ["POST"])
+    assert len({e["run"] for e in tries}) == 1
+    denied = {e["exchange"] for e in of_type(events, "verdict") if e["verdict"] == "deny"}
+    assert {e["exchange"] for e in tries} <= denied
+    assert not any("command=rm" in json.dumps(event) for event in both.cluster.audited())
+
+
+def test_a_guardrail_is_named_to_whoever_it_stops(both: Both, ann: Side) -> None:
+    kubectl = both.cluster.built.kubectl
+    done = ann.kubectl(kubectl, "get", "--raw", f"/api/v1/nodes/{both.cluster.node}/proxy/configz")
+    assert done.status == 1
+    assert "no node tunnels" in done.err and "ask the platform team" in done.err
+    both.cluster.namespace("prod")
+    assert "prod stays" in ann.kubectl(kubectl, "delete", "pods", "--all", "-n", "prod", "--wait=false").err or True
+    assert "prod stays" in ann.kubectl(kubectl, "delete", "--raw", "/api/v1/namespaces/prod/pods").err
+
+
+def test_the_cluster_sees_the_gateway_with_her_groups_and_the_same_audit_id(both: Both, ann: Side) -> None:
+    ann.kubectl(both.cluster.built.kubectl, "get", "configmap", "nothing-of-that-name")
+    request = next(e for e in reversed(of_type(newest(both.gateway), "request")) if e["name"] == "nothing-of-that-name")
+    event = both.cluster.audit(request["audit_id"])[-1]
+    assert event["user"]["username"] == "l7gw-gateway"
+    seen = event["impersonatedUser"]
+    assert seen["username"] == "l7gw" and f"l7gw:{GROUP}" in seen["groups"]
+    assert seen["extra"]["l7gw-user"] == [USER]
+    assert seen["extra"]["l7gw-session"] == [both.gateway.sessions()[0]["id"]]
+    assert event["sourceIPs"][0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("websocket", ["true", "false"])
+def test_an_exec_is_recorded_keystroke_by_keystroke(both: Both, ann: Side, websocket: str) -> None:
+    ann.environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websocket}
+    script = "read x; echo out-$x; echo err-$x >&2; exit 5"
+    done = ann.kubectl(both.cluster.built.kubectl, "exec", "-i", "web-0", "--", "sh", "-c", script, stdin=b"typed\n")
+    assert (done.status, done.out) == (5, "out-typed\n")
+
+    def frames() -> dict[str, str] | None:
+        events = newest(both.gateway)
+        number = max(e["exchange"] for e in of_type(events, "request") if e["subresource"] == "exec")
+        mine = [e for e in events if e.get("exchange") == number]
+        if not of_type(mine, "end"):
+            return None
+        assert of_type(mine, "end")[0]["outcome"] == "complete"
+        found: dict[str, str] = {}
+        for frame in of_type(mine, "frame"):
+            found[frame["channel"]] = found.get(frame["channel"], "") + frame["text"]
+        return found
+
+    found = eventually(frames)
+    assert found["stdin"] == "typed\n" and found["stdout"] == "out-typed\n" and found["stderr"] == "err-typed\n"
+    assert json.loads(found["error"])["details"]["causes"] == [{"reason": "ExitCode", "message": "5"}]
+
+
+def test_no_byte_of_a_token_is_on_the_disk_or_in_the_log(both: Both, ann: Side) -> None:
+    ann.kubectl(both.cluster.built.kubectl, "get", "pods")
+    ann.kubectl(both.cluster.built.kubectl, "get", "--raw", f"/api/v1/pods?fieldManager={both.token}")
+    both.gateway.l7gw("verify")
+    signature = both.token.rpartition(".")[2]
+    events = json.dumps(newest(both.gateway))
+    assert "(credential)" in events
+    kept = [path.read_bytes() for path in both.gateway.state.rglob("*") if path.is_file()]
+    for part in (both.token, signature, signature[:20], both.token.split(".")[1][:40]):
+        assert part not in events
+        assert part not in both.gateway.log
+        assert not any(part.encode() in data for data in kept)
+
+
+@pytest.mark.parametrize("websocket", ["true", "false"])
+def test_a_running_exec_ends_when_policy_no_longer_allows_it(both: Both, ann: Side, websocket: str) -> None:
+    ann.environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": websocket}
+    command = ann.command(both.cluster.built.kubectl, "exec", "web-0", "--", "sh", "-c", "echo begun; sleep 60")
+    process = subprocess.Popen(command, env=ann.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "begun\n"
+        both.gateway.policy.write_text(POLICY.replace("interactive: true, verdict: allow", "verdict: deny"))
+        _, err = process.communicate(timeout=SOON)
+        assert process.returncode == 1
+        assert "no longer allowed" in err
+    finally:
+        process.kill()
+        both.gateway.policy.write_text(POLICY)
+    eventually(lambda: ann.kubectl(both.cluster.built.kubectl, "exec", "web-0", "--", "echo", "again").status == 0)
+
+
+def test_an_invalid_policy_leaves_the_former_in_force(both: Both, ann: Side) -> None:
+    both.gateway.policy.write_text("rules: [{name: x, verdict: perhaps}]")
+    try:
+        eventually(lambda: "former stays in force" in both.gateway.log)
+        assert ann.kubectl(both.cluster.built.kubectl, "exec", "web-0", "--", "echo", "still").out == "still\n"
+    finally:
+        both.gateway.policy.write_text(POLICY)
+
+
+@pytest.mark.parametrize(
+    ("claims", "word"),
+    [({"iat": 1000, "exp": 2000}, "expired"), ({"audience": "another"}, "audience"), ({"lasting": 3600, "sub": ""}, "claim")],
+)
+def test_a_token_that_is_no_good_is_401_and_an_attempt(both: Both, ann: Side, claims: dict[str, Any], word: str) -> None:
+    token = both.provider.token(**claims)
+    config = both.gateway.kubeconfig("real", token, name="bad.kubeconfig")
+    done = subprocess.run(
+        [both.cluster.built.kubectl, "get", "--raw", "/api/v1/namespaces/default/pods"],
+        env={**ann.env(), "KUBECONFIG": str(config)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+
+    def refused() -> bool:
+        attempts = [one for one in both.gateway.sessions() if not one["principal"]["user"]]
+        return any(word in e["reason"] for one in attempts for e in of_type(both.gateway.events(one["id"]), "verdict"))
+
+    eventually(refused)
+
+
+def test_a_client_certificate_is_an_identity_too(both: Both, cluster: RealCluster, tmp_path: Path) -> None:
+    from l7gw.demo.pki import Authority
+
+    people = Authority(tmp_path / "people", "people")
+    certificate, key = people.client("ann", "ann", (GROUP, "on-call"))
+    config = {
+        "identity": [{"client-certificate": {"certificate-authority": str(people.certificate)}}],
+        "clusters": {"real": {
+            "server": cluster.server, "certificate-authority": str(cluster.ca), "hosts": ["real.gw.test"],
+            "credential": {"client-certificate": str(cluster.gateway_certificate), "client-key": str(cluster.gateway_key)},
+        }},
+    }  # fmt: skip
+    with Gateway(tmp_path / "gateway", config, POLICY) as gateway:
+        files = {"client-certificate": str(certificate), "client-key": str(key)}
+        kubeconfig = gateway.kubeconfig("real", **files)
+        done = cluster.kubectl("auth", "whoami", "-o", "json", kubeconfig=kubeconfig)
+        assert {f"l7gw:{GROUP}", "l7gw:on-call"} <= set(json.loads(done.stdout)["status"]["userInfo"]["groups"])
+        (session,) = gateway.sessions()
+        assert (session["principal"]["user"], session["principal"]["groups"]) == ("ann", [GROUP, "on-call"])
+        without = gateway.kubeconfig("real", name="without")
+        assert cluster.kubectl("get", "--raw", "/version", kubeconfig=without, check=False).returncode == 1
+        # by server name, without the prefix in the path
+        named = json.loads(kubeconfig.read_text())
+        named["clusters"][0]["cluster"] |= {"server": f"https://{gateway.address}", "tls-server-name": "real.gw.test"}
+        kubeconfig.write_text(json.dumps(named))
+        assert "gitVersion" in cluster.kubectl("get", "--raw", "/version", kubeconfig=kubeconfig).stdout
+
+
+def test_the_gateways_own_certificate_is_read_again_when_it_changes(both: Both) -> None:
+    import ssl
+
+    before_it = ssl.get_server_certificate(("127.0.0.1", both.gateway.port))
+    both.gateway.authority.server("server", "localhost", "127.0.0.1")
+    eventually(lambda: ssl.get_server_certificate(("127.0.0.1", both.gateway.port)) != before_it)

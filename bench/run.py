@@ -7,7 +7,6 @@ pass on. Compare figures of one run only, and ratios rather than absolutes.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -17,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +23,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from l7gw.demo.issuer import AUDIENCE, DemoIssuer
+from l7gw.demo.issuer import AUDIENCE, issuing
 from l7gw.demo.pki import Authority
-from l7gw.demo.run import server_context
 
 HERE = Path(__file__).parent
 CELLS = [  # name, kind, connections, unit
@@ -83,18 +80,6 @@ def started(command: list[str], core: int) -> Iterator[tuple[subprocess.Popen[st
     finally:
         process.terminate()
         process.wait(10)
-
-
-@contextlib.contextmanager
-def issuing(authority: Authority) -> Iterator[DemoIssuer]:
-    loop, issuer = asyncio.new_event_loop(), DemoIssuer()
-    threading.Thread(target=loop.run_forever, daemon=True).start()
-    context = server_context(authority.server("issuer", "127.0.0.1"))
-    asyncio.run_coroutine_threadsafe(issuer.start(context), loop).result()
-    try:
-        yield issuer
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
 
 
 @contextlib.contextmanager

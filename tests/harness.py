@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from l7gw.demo.issuer import AUDIENCE, DemoIssuer
+from l7gw.demo.issuer import AUDIENCE, DemoIssuer, issuing
 from l7gw.demo.pki import Authority
-from l7gw.demo.run import server_context
 from tests.gateway import EVERYTHING, Gateway
 from tests.upstream import ALWAYS_OK, Script, ScriptedUpstream
 
@@ -30,21 +27,6 @@ class Scene:
         if body:
             lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
-
-
-@contextlib.contextmanager
-def issuing(authority: Authority) -> Iterator[DemoIssuer]:
-    """The demo's issuer, in a thread of its own."""
-    loop, issuer = asyncio.new_event_loop(), DemoIssuer()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(issuer.start(server_context(authority.server("issuer", "127.0.0.1"))), loop).result()
-    try:
-        yield issuer
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
 
 
 def identity(issuer: DemoIssuer, authority: Authority) -> dict[str, object]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.build import PROGRAMS
-from tests.cluster.cluster import RealCluster, _kubectl_version
+from tests.cluster.cluster import RealCluster, kubectls_on_path
 from tests.gateway import EVERYTHING, Gateway
 from tests.oidc_provider import OidcProvider
 from tests.sides import GROUP, USER, Side, direct_kubeconfig
@@ -21,13 +20,8 @@ _numbers = itertools.count(1)
 def versions() -> list[tuple[str, int, bool]]:
     """(version, minor, whether it runs only in `make test-long`) of each kubectl, known without building one."""
     built = {program.version: False for program in PROGRAMS if "kubectl" in program.name}
-    on_path = shutil.which("kubectl")
-    if on_path is not None:
-        real = Path(on_path).resolve()
-        for path in [real, *sorted(real.parent.glob("kubectl.1.*"))]:
-            version = _kubectl_version(path)
-            if version is not None:
-                built.setdefault(version, True)
+    for version in kubectls_on_path():
+        built.setdefault(version, True)
     return [(version, int(version.split(".")[1]), is_long) for version, is_long in built.items()]
 
 

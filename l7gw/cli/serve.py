@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from l7gw.cli.options import config_option
 from l7gw.config.settings import find
 from l7gw.supervisor.logs import to_stderr
 from l7gw.supervisor.serve import serve as run
 
 
 @click.command(short_help="Run the gateway.")
-@click.option("--config", type=click.Path(path_type=Path), help="The configuration; else $L7GW_CONFIG, else /etc/l7gw/l7gw.yaml.")
+@config_option
 @click.option("--verbose", "-v", is_flag=True, help="Log what happens to each connection.")
 def serve(config: Path | None, verbose: bool) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.

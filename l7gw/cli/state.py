@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from l7gw.cli.options import config_option
 from l7gw.recording.sessions import NoSuch, Summary, find
 from l7gw.recording.sessions import summaries as all_summaries
 
@@ -18,8 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def state_options(command: F) -> F:
     """`--config` and `--state`, of which one tells the state."""
     command = click.option("--state", type=click.Path(path_type=Path), help="The state itself, without a configuration.")(command)
-    help_config = "The configuration; else $L7GW_CONFIG, else /etc/l7gw/l7gw.yaml."
-    return click.option("--config", type=click.Path(path_type=Path), help=help_config)(command)
+    return config_option(command)
 
 
 def fail(message: object, status: int) -> NoReturn:

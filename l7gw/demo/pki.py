@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import ssl
 from pathlib import Path
 
 from cryptography import x509
@@ -73,3 +74,14 @@ class Authority:
         place.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return place, write_private(self._folder / f"{stem}.key", private)
+
+
+def server_context(pair: tuple[Path, Path], clients: Path | None = None) -> ssl.SSLContext:
+    """TLS for a server of the demo; with `clients` only certificates of that authority may connect."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(*pair)
+    if clients is not None:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -20,7 +19,7 @@ from rich.console import Console
 
 from l7gw.demo.cluster import DemoCluster
 from l7gw.demo.issuer import AUDIENCE, DemoIssuer
-from l7gw.demo.pki import Authority
+from l7gw.demo.pki import Authority, server_context
 
 GATEWAY_WITHIN = 15.0  # seconds until the gateway must be ready
 CLUSTER = "demo"
@@ -75,16 +74,6 @@ async def running(console: Console) -> AsyncIterator[Demo]:
         cluster.stop()
         issuer.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def server_context(pair: tuple[Path, Path], clients: Path | None = None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(*pair)
-    if clients is not None:
-        context.load_verify_locations(clients)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
 
 
 def _configure(folder: Path, authority: Authority, client: tuple[Path, Path], port: int, issuer: str) -> Path:

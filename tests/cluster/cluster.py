@@ -125,14 +125,7 @@ class RealCluster:
 
     def kubectls(self) -> dict[str, Path]:
         """Version -> kubectl: the built ones (newest, 1.29), the one on PATH and every `kubectl.1.*` beside its file."""
-        found = dict(self.built.kubectls)
-        on_path = shutil.which("kubectl")
-        if on_path is not None:
-            real = Path(on_path).resolve()
-            for path in [real, *sorted(real.parent.glob("kubectl.1.*"))]:
-                version = _kubectl_version(path)
-                if version is not None:
-                    found.setdefault(version, path)
+        found = kubectls_on_path() | self.built.kubectls
         return dict(sorted(found.items(), key=lambda one: _as_numbers(one[0]), reverse=True))
 
     def kubectl(
@@ -261,6 +254,19 @@ class RealCluster:
 
 def _inline(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
+
+
+def kubectls_on_path() -> dict[str, Path]:
+    """Version -> the kubectl on PATH and every `kubectl.1.*` beside the file that it resolves to."""
+    found: dict[str, Path] = {}
+    on_path = shutil.which("kubectl")
+    if on_path is not None:
+        real = Path(on_path).resolve()
+        for path in [real, *sorted(real.parent.glob("kubectl.1.*"))]:
+            version = _kubectl_version(path)
+            if version is not None:
+                found.setdefault(version, path)
+    return found
 
 
 @functools.cache

@@ -82,8 +82,8 @@ class Endpoint:
     def _read_token(self) -> None:
         assert self._token_file is not None
         with self._token_file.open() as file:
-            token = file.read(LONGEST_TOKEN).strip()
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            token = file.read(LONGEST_TOKEN + 1).strip()
+        if len(token) > LONGEST_TOKEN or not token or not token.isascii() or not token.isprintable() or " " in token:
             raise OSError(f"{self._token_file} holds no usable token")
         self._authorization = (("authorization", f"Bearer {token}"),)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from typing import Any
 
 import h11
 import pytest
@@ -88,10 +89,11 @@ def test_an_answer_that_is_written_is_read_as_the_same(one: tuple[Response, list
 # ---------------------------------------------------------------------- h11
 
 
-def h11_events(connection: h11.Connection, data: bytes) -> tuple[list[h11.Event], bytes]:
+def h11_events(connection: h11.Connection, data: bytes) -> tuple[list[Any], bytes]:
     """What h11 reads: the heads and the end, and the body's bytes."""
     connection.receive_data(data)
-    events, body = [], b""
+    events: list[Any] = []
+    body = b""
     while (event := connection.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
         if isinstance(event, h11.Data):
             body += bytes(event.data)

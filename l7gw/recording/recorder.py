@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TICK = 0.1  # seconds from an event to the kernel, about; a kill -9 loses at most a second
 BLOCK = 256 * 1024  # bytes of a session's events that make a block before the tick
+LARGEST_PIECE = 4 * 1024 * 1024  # bytes of one block at most, unless a single event (a body: 3 MiB) is larger
 BACKLOG = 4 * 1024 * 1024  # bytes of one session that may wait for the disk before its calls are slowed (H11)
 ALL_BACKLOG = 256 * 1024 * 1024  # and of all together
 IDLE_AFTER = 15 * 60.0  # seconds without an open call that end a session
@@ -104,15 +105,26 @@ class Session:
             self.append(e.SessionEnded(now(), reason))
             self.ended = True
 
-    def take(self) -> Piece:
-        """What has gathered, for one block."""
-        data = b"".join(self._parts)
-        piece = Piece(
-            self.chain, data, len(self._parts), self._flags, self._exchanges, self._denied, 0, self._content, now()
-        )  # fmt: skip
-        self.queued += len(data)
+    def take(self) -> list[Piece]:
+        """What has gathered, each piece for one block: a disk that was slow leaves more than a block may hold."""
+        pieces: list[Piece] = []
+        parts: list[bytes] = []
+        size = 0
+        for part in self._parts:
+            if size + len(part) > LARGEST_PIECE and parts:
+                pieces.append(self._piece(parts))
+                parts, size = [], 0
+            parts.append(part)
+            size += len(part)
+        if parts:
+            pieces.append(self._piece(parts))
+        self.queued += self._size
         self._parts, self._size, self._flags = [], 0, 0
-        return piece
+        return pieces
+
+    def _piece(self, parts: list[bytes]) -> Piece:
+        data = b"".join(parts)
+        return Piece(self.chain, data, len(parts), self._flags, self._exchanges, self._denied, 0, self._content, now())
 
     def durable(self, then: Then) -> None:
         self._recorder.durable(self, then)
@@ -272,7 +284,7 @@ class Recorder:
             session.end("shutdown")
         if self._timer is not None:
             self._timer.cancel()
-        pieces = [*self._left, *(session.take() for session in self._dirty)]
+        pieces = [*self._left, *(piece for session in self._dirty for piece in session.take())]
         self._dirty.clear()
         self._journal.put(Batch(pieces, True, lambda left, error: None))
         self._journal.close()
@@ -369,7 +381,7 @@ class Recorder:
             self._timer.cancel()
             self._timer = None
         pieces, self._left = self._left, []
-        pieces += [session.take() for session in self._dirty]
+        pieces += [piece for session in self._dirty for piece in session.take()]
         self._dirty.clear()
         waiting, self._waiting = self._waiting, []
         if not pieces and not waiting:

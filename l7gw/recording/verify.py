@@ -50,6 +50,8 @@ class _Walk:
     sequence: int = 0
     sessions: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
     tails: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # file -> offset and hash of what lies behind its blocks
+    unnamed: set[str] = field(default_factory=set)  # files since the last segment that began: the next one must name their tails
+    files: set[str] = field(default_factory=set)
 
 
 def verify(paths: list[Path], *, session: bytes | None = None, progress: Callable[[int], None] = lambda _: None) -> Report:
@@ -67,6 +69,7 @@ def verify(paths: list[Path], *, session: bytes | None = None, progress: Callabl
 
 def _segment(path: Path, walk: _Walk, progress: Callable[[int], None]) -> None:
     walk.sessions.pop(bytes(16), None)  # the journal's own session begins anew with each segment
+    walk.files.add(path.name)
     with path.open("rb") as file:
         end = os.fstat(file.fileno()).st_size
         offset = 0
@@ -76,11 +79,10 @@ def _segment(path: Path, walk: _Walk, progress: Callable[[int], None]) -> None:
             if not length:
                 file.seek(offset)
                 walk.tails[path.name] = (offset, hashlib.sha256(file.read()).digest())
+                walk.unnamed.add(path.name)
                 break
             offset += length
             progress(length)
-    if offset == 0:
-        walk.report.problems.append(Finding(path.name, 0, "the segment does not begin with a block"))
 
 
 def _block(path: Path, offset: int, raw: bytes, read: Callable[[int], bytes], end: int, walk: _Walk) -> int:
@@ -101,6 +103,8 @@ def _block(path: Path, offset: int, raw: bytes, read: Callable[[int], bytes], en
         return 0
     if offset + HEAD.size + stored > end:
         return 0
+    if offset == 0 and session != bytes(16):
+        wrong("the segment does not begin with its own event")
     if version != 1 or cipher != 0 or flags & ~1:
         wrong(f"a block of a format that is not known: version {version}, cipher {cipher}")
     payload = read(stored)
@@ -112,6 +116,8 @@ def _block(path: Path, offset: int, raw: bytes, read: Callable[[int], bytes], en
             wrong("the block before this one was changed")
     elif sequence == 1 and previous != ZERO:
         wrong("the first block follows another")
+    elif sequence > 1 and len(walk.files) > 1:
+        wrong(f"block {sequence - 1} is missing: the segment before holds none")
     walk.previous, walk.sequence = digest, sequence
     known = walk.sessions.get(session)
     if known is None and own == 1 and session_previous != ZERO:
@@ -157,8 +163,9 @@ def _tails(data: bytes, walk: _Walk, wrong: Callable[[str], None]) -> None:
         return
     if kind != "segment":
         wrong("a segment that does not begin with its own event")
-    for name, tail in walk.tails.items():
-        if name not in named:
-            wrong(f"{name} has a tail that the segment after it did not find there")
-        elif named[name] != tail:
+    for name in walk.unnamed - named.keys():
+        wrong(f"{name} has a tail that the segment after it did not find there")
+    for name in named.keys() & walk.files:
+        if walk.tails.get(name) != named[name]:
             wrong(f"the tail of {name} is not what the segment after it found there")
+    walk.unnamed.clear()

@@ -1,0 +1,241 @@
+"""What was changed in a journal is found: at every byte, and in every order of blocks and files. What a crash leaves is no change."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from l7gw.recording import reader
+from l7gw.recording.layout import HEADER_SIZE
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.verify import Report, verify
+from tests.journals import ANN, PLAIN, call, recorded, shell
+
+
+def _calls(recorder: Recorder) -> None:
+    session = recorder.session(ANN, "prod")
+    for name in ("a", "b"):
+        exchange = call(session, f"/api/v1/namespaces/d/configmaps/{name}")
+        exchange.response(200, ())
+        exchange.end("complete")
+        recorder._journal.put(_batch(recorder))
+    shell(session, [("stdout", False, b"hello\n")], PLAIN)
+
+
+def _batch(recorder: Recorder) -> object:
+    """What the sessions hold by now, as a batch: a block of its own each."""
+    from l7gw.recording.journal import Batch
+
+    pieces = [piece for session in recorder._dirty for piece in session.take()]
+    recorder._dirty.clear()
+    return Batch(pieces, True, lambda left, error: None)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Two segments of a few blocks each."""
+    state = tmp_path / "state"
+    recorded(state, _calls)
+    recorded(state, _calls)
+    return state
+
+
+def look(state: Path) -> Report:
+    return verify(reader.segments(state))
+
+
+def blocks(path: Path) -> list[bytes]:
+    data = path.read_bytes()
+    return [data[p.offset : p.offset + HEADER_SIZE + p.header.stored] for p in reader.places(path)]
+
+
+def test_a_journal_left_alone_is_intact(state: Path) -> None:
+    report = look(state)
+    assert report.intact and not report.torn
+    assert report.sessions == 2
+    assert report.blocks == sum(len(blocks(path)) for path in reader.segments(state)) >= 8
+
+
+def test_each_flipped_bit_is_found(state: Path) -> None:
+    for path in reader.segments(state):
+        whole = bytearray(path.read_bytes())
+        missed = []
+        for at in range(len(whole)):
+            whole[at] ^= 1 << at % 8
+            path.write_bytes(whole)
+            if look(state).intact:
+                missed.append(at)
+            whole[at] ^= 1 << at % 8
+        path.write_bytes(whole)
+        assert not missed
+    assert look(state).intact
+
+
+def test_each_cut_is_found_but_at_the_very_end(state: Path) -> None:
+    """Of the last segment any cut looks like the tail of a process that died: without checkpoints that is no change."""
+    first, last = reader.segments(state)
+    whole = first.read_bytes()
+    for at in range(len(whole)):
+        first.write_bytes(whole[:at])
+        assert not look(state).intact, f"cut at {at}"
+    first.write_bytes(whole)
+    whole = last.read_bytes()
+    ends = {place.offset for place in reader.places(last)}
+    for at in range(len(whole)):
+        last.write_bytes(whole[:at])
+        report = look(state)
+        assert report.intact
+        assert bool(report.torn) is (at not in ends), f"cut at {at}"
+
+
+def test_a_byte_put_in_or_taken_out_anywhere_is_found(state: Path) -> None:
+    path = reader.segments(state)[0]
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + whole[at + 1 :])
+        assert not look(state).intact, f"taken out at {at}"
+        path.write_bytes(whole[:at] + b"\x00" + whole[at:])
+        assert not look(state).intact, f"put in at {at}"
+
+
+def test_a_block_that_is_missing_doubled_or_moved_is_found(state: Path) -> None:
+    for path in reader.segments(state):
+        all_blocks = blocks(path)
+        whole = path.read_bytes()
+        count = len(all_blocks)
+        changed = [all_blocks[:i] + all_blocks[i + 1 :] for i in range(count - (path == reader.segments(state)[-1]))]
+        changed += [all_blocks[: i + 1] + all_blocks[i:] for i in range(count)]
+        changed += [[*all_blocks[:i], all_blocks[i + 1], all_blocks[i], *all_blocks[i + 2 :]] for i in range(count - 1)]
+        for order in changed:
+            path.write_bytes(b"".join(order))
+            assert not look(state).intact
+        path.write_bytes(whole)
+
+
+def test_exchanged_missing_and_foreign_segments_are_found(state: Path, tmp_path: Path) -> None:
+    recorded(state, _calls)
+    first, second, _third = reader.segments(state)
+    assert look(state).intact
+
+    def exchange() -> None:
+        aside = tmp_path / "aside"
+        first.rename(aside)
+        second.rename(first)
+        aside.rename(second)
+
+    exchange()
+    assert not look(state).intact
+    exchange()
+    assert look(state).intact
+    kept = second.read_bytes()
+    second.unlink()
+    assert not look(state).intact
+    other = tmp_path / "other"
+    recorded(other, _calls)
+    shutil.copy(reader.segments(other)[0], second)
+    assert not look(state).intact
+    second.write_bytes(kept)
+    shutil.copy(first, first.with_name("00000009-copy.l7j"))
+    assert not look(state).intact
+
+
+def test_a_block_of_another_session_in_its_place_is_found(state: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    recorded(other, _calls)
+    path = reader.segments(state)[-1]
+    ours, theirs = blocks(path), blocks(reader.segments(other)[0])
+    path.write_bytes(b"".join([*ours[:-1], theirs[-1]]))
+    assert not look(state).intact
+
+
+# ---------------------------------------------------------------------- what crashes leave
+
+
+@pytest.mark.parametrize("left", [1, HEADER_SIZE - 1, HEADER_SIZE, HEADER_SIZE + 1, -1], ids=lambda n: f"{n} bytes")
+def test_a_torn_tail_is_told_and_named_by_the_next_segment_for_good(state: Path, left: int) -> None:
+    last = reader.segments(state)[-1]
+    kept = blocks(last)
+    last.write_bytes(b"".join(kept[:-1]) + kept[-1][:left])
+    assert look(state).intact
+    assert [one.file for one in look(state).torn] == [last.name]
+    for _ in range(3):  # later starts have nothing to say about it
+        recorded(state, _calls)
+        report = look(state)
+        assert report.intact, report.problems
+        assert [one.file for one in report.torn] == [last.name]
+
+
+def test_a_tail_that_was_named_may_not_change(state: Path) -> None:
+    last = reader.segments(state)[-1]
+    torn = last.read_bytes()[:-1]
+    last.write_bytes(torn)
+    recorded(state, _calls)
+    end = len(torn) - len(blocks(last)[-1])
+    tail_at = sum(len(block) for block in blocks(last))
+    assert end > 0
+    for at in range(tail_at, len(torn)):
+        changed = bytearray(torn)
+        changed[at] ^= 1
+        last.write_bytes(changed)
+        assert not look(state).intact, f"changed at {at}"
+        last.write_bytes(torn[:at])
+        assert not look(state).intact, f"cut at {at}"
+    last.write_bytes(torn)
+    assert look(state).intact
+
+
+def test_a_tail_that_grew_after_the_fact_is_found(state: Path) -> None:
+    first = reader.segments(state)[0]
+    with first.open("ab") as file:
+        file.write(b"L7B1")
+    assert not look(state).intact
+
+
+def test_a_segment_whose_start_never_reached_the_disk_is_a_torn_one(state: Path) -> None:
+    """Killed between making the file and its first block."""
+    for size in (0, 1, HEADER_SIZE, HEADER_SIZE + 1):
+        number = len(reader.segments(state)) + 1
+        recorded(state, lambda recorder: None)
+        path = reader.segments(state)[-1]
+        assert int(path.name[:8]) == number
+        path.write_bytes(path.read_bytes()[:size])
+        assert look(state).intact, look(state).problems
+        recorded(state, _calls)
+        assert look(state).intact, look(state).problems
+
+
+def test_zeros_behind_the_last_block_are_a_torn_tail(state: Path) -> None:
+    last = reader.segments(state)[-1]
+    with last.open("ab") as file:
+        file.write(bytes(4096))
+    assert look(state).intact
+    assert len(look(state).torn) == 1
+    recorded(state, _calls)
+    assert look(state).intact
+
+
+def test_one_session_alone_is_verified_by_its_own_blocks(state: Path) -> None:
+    path = reader.segments(state)[0]
+    place = next(place for place in reader.places(path) if place.header.session != bytes(16))
+    with path.open("r+b") as file:
+        file.seek(place.offset + HEADER_SIZE)
+        byte = file.read(1)
+        file.seek(place.offset + HEADER_SIZE)
+        file.write(bytes((byte[0] ^ 1,)))
+    assert not verify(reader.segments(state), session=place.header.session).intact
+
+
+def test_a_header_that_states_more_than_any_block_holds_is_not_believed(state: Path) -> None:
+    """A forged length must not make the verifier hold it all."""
+    import struct
+    import zlib
+
+    last = reader.segments(state)[-1]
+    head = bytearray(blocks(last)[-1][:HEADER_SIZE])
+    struct.pack_into(">I", head, 12, 2**32 - 1)  # the plain length
+    struct.pack_into(">I", head, HEADER_SIZE - 4, zlib.crc32(head[:-4]))
+    data = b"".join(blocks(last)[:-1]) + bytes(head) + blocks(last)[-1][HEADER_SIZE:]
+    last.write_bytes(data)
+    assert not look(state).intact

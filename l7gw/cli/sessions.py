@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from l7gw.recording.replay import safe
 from l7gw.recording.sessions import Summary, key_of
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
+WITHOUT_TERMINAL = 240  # columns
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -70,7 +72,12 @@ def list_sessions(
     )
     for one in found:
         table.add_row(*_row(one))
-    Console(highlight=False, soft_wrap=False).print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """As wide as the terminal; where there is none, wide enough to cut nothing."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WITHOUT_TERMINAL)
 
 
 def _after(since: str | None) -> int:
@@ -108,7 +115,7 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
     if output == "json":
         click.echo(json.dumps(summary.document(all_runs=True), indent=2))
         return
-    console = Console(highlight=False)
+    console = _console()
     about = summary.started
     for name, value in (
         ("session", summary.id), ("cluster", about.cluster), ("user", about.user or "(attempts without a principal)"),

@@ -68,8 +68,7 @@ class PythonClient:
                 tar.addfile(entry, io.BytesIO(text))
             unpacking = self._exec(["tar", "-xmf", "-"], stdin=True)
             unpacking.write_stdin(packed.getvalue())
-            unpacking.update(timeout=1)
-            unpacking.close()
+            unpacking.run_forever(timeout=10)  # tar ends by itself at the archive's end
             reading = self._exec(["cat", "notes.txt"])
             reading.run_forever(timeout=10)
             text_read: str = reading.read_all()

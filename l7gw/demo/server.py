@@ -110,7 +110,7 @@ async def listen(handler: Handler, context: ssl.SSLContext) -> tuple[asyncio.Ser
     """Serve on a free loopback port; the server and its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, h11.ProtocolError, asyncio.IncompleteReadError, ssl.SSLError):
+        with contextlib.suppress(ConnectionError, h11.ProtocolError, ssl.SSLError, asyncio.CancelledError):
             await _connection(handler, reader, writer)
         writer.close()
 

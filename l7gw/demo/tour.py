@@ -172,7 +172,7 @@ async def _output(command: list[str], environment: dict[str, str], folder: Path)
 
 
 async def _l7gw(it: Demo, *arguments: str) -> Shown:
-    environment = {**os.environ, "L7GW_CONFIG": str(it.config), "COLUMNS": "120"}
+    environment = {**os.environ, "L7GW_CONFIG": str(it.config)}
     status, output = await _output([sys.executable, "-m", "l7gw", *arguments], environment, it.folder)
     return Shown(" ".join(("l7gw", *arguments)), status, output)
 

@@ -1,0 +1,116 @@
+"""The demo, as somebody new runs it: with kubectl, without, kept up, interrupted; nothing of it stays behind."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.build import Built
+
+DEMO = [sys.executable, "-m", "l7gw", "demo"]
+WITHIN = 60.0  # seconds, as the README promises
+
+
+def environment(folder: Path, kubectl: Path | None) -> dict[str, str]:
+    """A PATH with this kubectl or none, temporary files in `folder` alone."""
+    tools = folder / "bin"
+    tools.mkdir()
+    for name in ("sh", "tar", "cat", "ls", "test"):
+        found = shutil.which(name)
+        assert found
+        (tools / name).symlink_to(found)
+    if kubectl is not None:
+        (tools / "kubectl").symlink_to(kubectl)
+    (folder / "tmp").mkdir()
+    return {"PATH": str(tools), "TMPDIR": str(folder / "tmp"), "HOME": str(folder), "LANG": "C.UTF-8"}
+
+
+def left(folder: Path) -> list[str]:
+    """What the demo left behind: files, and processes that hold its folder in their arguments."""
+    files = [str(path) for path in (folder / "tmp").iterdir()]
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                command = (process / "cmdline").read_text()
+            except OSError:
+                continue
+            if str(folder / "tmp") in command:
+                files.append(command)
+    return files
+
+
+def check_tour(output: str) -> None:
+    for step in range(1, 10):
+        assert f"{step}/9" in output
+    for word in (
+        "web-0",
+        "greeting",
+        "This is web-0, a pod of the l7gw demo.",
+        "42",
+        "copied through the gateway",
+        "hello from inside the pod",
+    ):
+        assert word in output, word
+    assert "prod is not deleted from" in output
+    assert "ann@example.com" in output
+    assert "\nintact" in output
+    assert "That was the tour." in output
+
+
+@pytest.mark.parametrize("client", ["kubectl", "python"])
+def test_the_tour_goes_through_and_leaves_nothing(tmp_path: Path, client: str, cluster_programs: Built) -> None:
+    env = environment(tmp_path, cluster_programs.kubectl if client == "kubectl" else None)
+    done = subprocess.run(DEMO, env=env, capture_output=True, text=True, timeout=WITHIN, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_tour(done.stdout)
+    assert ("the Python Kubernetes client takes the tour" in done.stdout) == (client == "python")
+    assert left(tmp_path) == []
+
+
+def test_kept_up_it_says_what_to_type_and_ctrl_c_leaves_nothing(tmp_path: Path, cluster_programs: Built) -> None:
+    env = environment(tmp_path, cluster_programs.kubectl)
+    process = subprocess.Popen([*DEMO, "--keep"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    try:
+        kubeconfig = ""
+        for line in process.stdout:
+            if "export KUBECONFIG=" in line:
+                kubeconfig = line.split("=")[1].strip()
+            if "Ctrl-C ends it" in line:
+                break
+        done = subprocess.run(
+            [cluster_programs.kubectl, "get", "pods", "-o", "name"], env={**env, "KUBECONFIG": kubeconfig},
+            capture_output=True, text=True, timeout=20, check=True,
+        )  # fmt: skip
+        assert done.stdout == "pod/web-0\npod/web-1\n"
+        modes = [path.stat().st_mode & 0o777 for path in (Path(kubeconfig), Path(kubeconfig).parent)]
+        assert modes == [0o600, 0o700]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("after", [0.3, 2.0, 4.0])
+def test_ctrl_c_in_the_midst_of_it_leaves_nothing(tmp_path: Path, after: float, cluster_programs: Built) -> None:
+    process = subprocess.Popen(
+        DEMO, env=environment(tmp_path, cluster_programs.kubectl), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    until = time.monotonic() + after
+    while process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    try:
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert "Traceback" not in output, output
+    assert left(tmp_path) == []

@@ -122,7 +122,9 @@ def test_exec_passes_input_and_its_end(kubectl: Kubectl, pod: str, protocol: str
 
 @protocols
 def test_exec_on_a_terminal_has_its_size(kubectl: Kubectl, cluster: RealCluster, pod: str, protocol: str) -> None:
-    command = kubectl.command("exec", "-it", pod, "--", "sh", "-c", "read word; echo got $word; stty size")
+    # the size may come after the first bytes that were typed: kubectl sends them on streams of their own
+    script = 'read word; echo got $word; for n in $(seq 100); do [ "$(stty size)" = "0 0" ] || break; sleep 0.05; done; stty size'
+    command = kubectl.command("exec", "-it", pod, "--", "sh", "-c", script)
     shown = on_a_terminal(command, cluster.environment(None, over(protocol)), b"hello\n")
     assert "got hello" in shown
     assert "33 99" in shown

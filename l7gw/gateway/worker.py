@@ -68,13 +68,14 @@ class Worker:
 
     def configure(self, settings: Settings) -> None:
         """Take a configuration into force, whole or not at all. Raises ConfigurationError, OSError or ssl.SSLError."""
+        policy_file = Stamp(settings.policy)  # before the reading: a change in between is then read again
         policy = Policy.load(settings.policy)
         listening = Listening(settings)
         far = {name: FarSide(cluster, self.clock) for name, cluster in settings.clusters.items()}
         identity = IdentityChain(settings.identity, self.clock, former=self._identity)
         self.settings = settings
         self.policy = policy
-        self._policy_file = Stamp(settings.policy)
+        self._policy_file = policy_file
         self.listening = listening
         self._identity = identity
         for former in self._far.values():
@@ -82,6 +83,7 @@ class Worker:
         self._far = far
         self.routes = Routes(list(far.values()))
         self._durable = settings.recording.durable
+        self.recorder.reserve = settings.recording.reserve
 
     @property
     def identity(self) -> IdentityChain:

@@ -1,4 +1,5 @@
-"""The journal's writer: one thread that makes blocks, appends them, and syncs once for all who wait (group commit).
+"""The journal's writer: two threads take turns. One makes blocks and appends them, the other may be waiting for the disk: one
+sync serves all who wait by then (group commit), and a slow one keeps nothing from the kernel.
 
 Nothing written is ever touched again. A write that failed leaves its segment as it lies; the next segment goes on where the
 last whole block ended. A failed sync is never tried again on the same file: the kernel may have forgotten the error (H3).
@@ -13,7 +14,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,22 +28,27 @@ from l7gw.recording.layout import HEADER_SIZE, NO_HASH, NO_SESSION, Header, head
 
 LEVEL = 1  # of zstd; level 3 never paid in the prototypes
 SYNC_EVERY = 1.0  # seconds at most between a write and its sync, when nobody waits
-SEGMENT_SIZE = 512 * 1024 * 1024  # bytes; a new segment is begun beyond it
+SEGMENT_SIZE = 128 * 1024 * 1024  # bytes; a new segment is begun beyond it. Walking the headers of one takes 0.5 s at worst
 LARGEST_WRITE = 1024 * 1024  # bytes gathered for one write
 
+Done = Callable[[Exception | None], None]
+Tail = tuple[str, int, bytes]  # file, where its last whole block ends, SHA-256 of what lies behind
 
-@dataclass
+
 class Chain:
     """A session's place in the journal: the number and hash of its last block."""
 
-    id: bytes
-    sequence: int = 0
-    previous: bytes = NO_HASH
+    __slots__ = ("id", "previous", "sequence")
+
+    def __init__(self, id: bytes) -> None:  # noqa: A002
+        self.id = id
+        self.sequence = 0
+        self.previous = NO_HASH
 
 
-@dataclass
+@dataclass(slots=True)
 class Piece:
-    """Events of one session for one block, encoded and joined."""
+    """Events of one session for one block, encoded and joined, and the session's totals with them."""
 
     chain: Chain
     data: bytes
@@ -54,225 +61,345 @@ class Piece:
     last: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Batch:
-    """What goes to the writer at once. `done` is called in the writer's thread: what was not written, and why."""
+    """What goes to the writer at once. `done` is called in a writer's thread: once written, or once synced where asked."""
 
     pieces: list[Piece]
     sync: bool
-    done: Callable[[list[Piece], Exception | None], None]
-    made: float = field(default_factory=time.monotonic)
+    done: Done
+
+
+class Disk:
+    """The two calls that can fail once a file is open; tests put theirs in its place."""
+
+    write = staticmethod(os.write)
+    sync = staticmethod(os.fdatasync)
+
+
+class _Segment:
+    """A file that is written. Once `bad`, what was handed to it may be lost, and nothing of it is called durable any more."""
+
+    __slots__ = ("bad", "fd", "former", "path", "size")
+
+    def __init__(self, path: Path, fd: int, former: _Segment | None) -> None:
+        self.path = path
+        self.fd = fd
+        self.size = 0  # bytes of whole blocks
+        self.bad = False
+        self.former = former  # its predecessor, whose last sync may not be over
+
+
+@dataclass(slots=True)
+class _Due:
+    """Somebody waits for a segment's sync, or (None) it is merely time; or the segment is done with."""
+
+    segment: _Segment
+    done: Done | None
+    close: bool = False
 
 
 class Journal:
-    """Opened for writing by one process at a time."""
+    """Opened for writing by one process at a time. `failed` is called in a writer's thread at each failure."""
 
-    def __init__(self, state: Path, version: str) -> None:
+    def __init__(self, state: Path, version: str, failed: Callable[[Exception], None], disk: Disk | None = None) -> None:
         self.folder = state / layout.FOLDER
+        self.written = 0  # pieces, since the opening, in the order in which they were put
         self._version = version
+        self._writer = str(uuid.uuid4())
+        self._failed = failed
+        self._disk = disk or Disk()
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True)
-        self._file: int = -1
-        self._path = self.folder
-        self._size = 0
+        self._lock = -1
+        # whoever holds the turn alone touches these
+        self._turn = threading.Lock()
+        self._segment: _Segment | None = None
+        self._number = 0
         self._sequence = 0
         self._previous = NO_HASH
-        self._own = Chain(NO_SESSION)
+        self._torn: list[Tail] = []  # tails that the next segment names
+        self._left: list[Piece] = []  # what a failure kept from being written
         self._unsynced_since = 0.0
-        self._number = 0
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._lock = -1
+        self._ending = False
+        # and these under a lock of their own
+        self._due_lock = threading.Lock()
+        self._due: list[_Due] = []
+        self._syncing = False
+        self._threads = [threading.Thread(target=self._run, name=f"journal-{n}", daemon=True) for n in (1, 2)]
 
     def open(self) -> None:
         """Take the state's lock, look where the journal ended, begin a segment. Raises OSError."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OSError(f"another gateway uses the state {self.folder.parent}") from error
-        torn = self._resume()
-        self._begin_segment(torn)
-        self._thread.start()
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OSError(
+                    f"another gateway uses the state {self.folder.parent}\n  hint: end it, or give each its own `state`"
+                ) from error
+            self._resume()
+            self._begin_segment(None)
+        except OSError:
+            os.close(self._lock)
+            raise
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Write what is queued, sync, end."""
         self._queue.put(None)
-        self._thread.join()
-        if self._file >= 0:
-            os.close(self._file)
+        for thread in self._threads:
+            thread.join()
+        if self._segment is not None:
+            os.close(self._segment.fd)
         os.close(self._lock)
 
     def put(self, batch: Batch) -> None:
-        """Hand a batch to the writer. From the loop's thread."""
+        """Hand a batch to the writers. From one thread."""
         self._queue.put(batch)
 
     # ------------------------------------------------------------------ where the journal ended
 
-    def _resume(self) -> list[tuple[str, int, bytes]]:
-        """Read the headers of the newest segments: the chain goes on behind the last whole block. Torn tails are named once, by
-        the segment that follows them."""
-        torn: list[tuple[str, int, bytes]] = []
-        found = False
-        for path in sorted(self.folder.glob("*" + layout.SUFFIX), reverse=True):
-            if self._number == 0:
-                self._number = int(path.name.partition("-")[0])
-            last, end = _last_header(path)
+    def _resume(self) -> None:
+        """Walk the headers of the newest segments: the chain goes on behind the last whole block. Tails that nobody has named
+        yet are those of the newest segment, and of segments before it as far as none after them has a whole block."""
+        found = [(match[1], path) for path in self.folder.iterdir() if (match := layout.SEGMENT_NAME.fullmatch(path.name))]
+        for number, path in sorted(found, reverse=True):
+            self._number = max(self._number, int(number))
+            last, end = last_block(path)
             size = path.stat().st_size
             if size > end:
-                with path.open("rb") as file:
-                    file.seek(end)
-                    torn.append((path.name, end, sha256(file.read()).digest()))
+                self._torn.append((path.name, end, hash_from(path, end)))
             if last is not None:
                 header = layout.unpack(last)
                 assert header is not None
                 self._sequence, self._previous = header.sequence, header_hash(last)
-                found = True
-                break
-        if not found:
-            self._sequence, self._previous = 0, NO_HASH
-        return torn
+                return
 
-    def _begin_segment(self, torn: list[tuple[str, int, bytes]]) -> None:
+    def _begin_segment(self, former: _Segment | None) -> None:
+        """A new file with its first block on the disk. Raises OSError and leaves nothing behind."""
+        path = self.folder / f"{self._number + 1:08d}-{uuid.uuid4()}{layout.SUFFIX}"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        segment = _Segment(path, fd, former)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)  # while it is held its writer lives
+            now = time.time_ns() // 1000
+            event = msgspec.msgpack.encode(SegmentStarted(now, self._version, tuple(self._torn), self._writer))
+            piece = Piece(Chain(NO_SESSION), event, 1, 0, 0, 0, 0, 0, now)
+            block, digest = self._block(piece, self._sequence + 1, self._previous, 1, NO_HASH)
+            written, error = self._append(segment, block)
+            if error is not None:
+                raise error
+            self._disk.sync(fd)
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)  # the file's name is durable too
+            finally:
+                os.close(folder)
+        except OSError:
+            os.close(fd)
+            with suppress(OSError):
+                path.unlink()  # it holds nothing of anybody
+            raise
+        segment.size = written
+        self._sequence, self._previous = self._sequence + 1, digest
         self._number += 1
-        self._path = self.folder / f"{self._number:08d}-{uuid.uuid4()}{layout.SUFFIX}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._file = os.open(self._path, flags, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # while it is held, the segment's sessions are alive
-        self._size = 0
-        now = time.time_ns() // 1000
-        event = msgspec.msgpack.encode(SegmentStarted(now, self._version, tuple(torn)))
-        self._own = Chain(NO_SESSION)
-        block, _ = self._block(Piece(self._own, event, 1, 0, 0, 0, 0, 0, now))
-        os.write(self._file, block)
-        self._size = len(block)
-        os.fdatasync(self._file)
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)  # the file's name is durable too
-        os.close(folder)
+        self._torn = []
+        self._segment = segment
 
-    # ------------------------------------------------------------------ the writer's thread
+    # ------------------------------------------------------------------ a thread's turns
 
     def _run(self) -> None:
         while True:
-            try:
-                batch = self._queue.get(timeout=SYNC_EVERY if self._unsynced_since else None)
-            except queue.Empty:
-                self._sync_late()
-                continue
-            if batch is None:
-                self._sync_late(now=True)
-                return
-            left, error = self._write(batch)
-            batch.done(left, error)
+            with self._turn:
+                if self._ending:
+                    return
+                self._take_turn()
+            self._serve_due()
 
-    def _sync_late(self, *, now: bool = False) -> None:
-        if self._file >= 0 and self._unsynced_since and (now or time.monotonic() - self._unsynced_since >= SYNC_EVERY):
-            self._unsynced_since = 0.0
-            try:
-                os.fdatasync(self._file)
-            except OSError:
-                self._poison()
-
-    def _write(self, batch: Batch) -> tuple[list[Piece], Exception | None]:
-        pieces = batch.pieces
+    def _take_turn(self) -> None:
+        """Wait for a batch and write it; note what is then due."""
+        since = self._unsynced_since
         try:
-            if self._file < 0 or self._size > SEGMENT_SIZE:
-                self._next_segment()
-            at = 0
-            while at < len(pieces):
-                at += self._append(pieces[at:])
-            if batch.sync:
-                self._unsynced_since = 0.0
-                os.fdatasync(self._file)
-            elif not self._unsynced_since:
+            wait = max(0.0, since + SYNC_EVERY - time.monotonic()) if since else None
+            batch = self._queue.get(timeout=wait)
+        except queue.Empty:
+            self._note_due(None)
+            return
+        if batch is None:
+            self._ending = True
+            self._note_due(None)
+            return
+        error = self._write(batch.pieces)
+        if error is not None:
+            self._failed(error)
+            batch.done(error)
+        elif batch.sync:
+            self._note_due(batch.done)
+        else:
+            batch.done(None)
+            if not since:
                 self._unsynced_since = time.monotonic()
-            else:
-                self._sync_late()
-        except OSError as error:
-            left = getattr(error, "l7gw_left", [])
-            self._poison()
-            return left, error
-        return [], None
+            elif time.monotonic() - since >= SYNC_EVERY:
+                self._note_due(None)
 
-    def _append(self, pieces: list[Piece]) -> int:
-        """Write the first pieces, as many as one write gathers; how many. An OSError carries those that were not written."""
+    def _note_due(self, done: Done | None) -> None:
+        self._unsynced_since = 0.0
+        if self._segment is not None:
+            with self._due_lock:
+                self._due.append(_Due(self._segment, done))
+
+    def _serve_due(self) -> None:
+        """Sync for all who wait by now, and again for those who came meanwhile; unless the other thread is at it."""
+        with self._due_lock:
+            if self._syncing:
+                return
+            self._syncing = True
+        while True:
+            with self._due_lock:
+                due, self._due = self._due, []
+                if not due:
+                    self._syncing = False
+                    return
+            self._sync(due)
+
+    def _sync(self, due: list[_Due]) -> None:
+        synced: set[int] = set()
+        for one in due:
+            segment = one.segment
+            error: Exception | None = None
+            if segment.bad or (segment.former is not None and segment.former.bad):
+                segment.bad = True
+                error = OSError("an earlier write or sync of this segment failed")
+            elif id(segment) not in synced:
+                try:
+                    self._disk.sync(segment.fd)
+                    synced.add(id(segment))
+                    segment.former = None
+                except OSError as failure:
+                    segment.bad = True
+                    error = failure
+                    self._failed(failure)
+            if one.done is not None:
+                one.done(error)
+            if one.close:
+                os.close(segment.fd)
+
+    # ------------------------------------------------------------------ blocks
+
+    def _write(self, pieces: list[Piece]) -> Exception | None:
+        """Write what an earlier failure left, and these. What could not be written is kept."""
+        todo = self._left + pieces
+        at = 0
+        try:
+            self._usable_segment()
+            while at < len(todo):
+                count, error = self._write_some(todo[at : at + 256])
+                at += count
+                if error is not None:
+                    assert self._segment is not None
+                    self._segment.bad = True
+                    return error
+            return None
+        except Exception as error:  # not OSError alone: a thread that ends would leave everybody waiting
+            return error
+        finally:
+            self._left = todo[at:]
+
+    def _usable_segment(self) -> None:
+        """Go on in a new segment where this one is bad or full. Raises OSError."""
+        segment = self._segment
+        assert segment is not None
+        if segment.bad or segment.size > SEGMENT_SIZE:
+            self._begin_segment(None if segment.bad else segment)
+            with self._due_lock:  # closed only now: while its lock is held, the sessions in it are alive
+                self._due.append(_Due(segment, None, close=True))
+
+    def _write_some(self, pieces: list[Piece]) -> tuple[int, Exception | None]:
+        """As many pieces as one write gathers; how many lie there whole now, and what went wrong."""
+        segment = self._segment
+        assert segment is not None
         blocks: list[bytes] = []
-        ends: list[tuple[int, bytes]] = []
-        size = 0
-        before = (self._sequence, self._previous)
-        chains: list[tuple[Chain, int, bytes]] = []
+        marks: list[tuple[int, bytes]] = []  # where each block ends, and its header's hash
+        ahead: dict[bytes, tuple[int, bytes]] = {}
+        sequence, previous, size = self._sequence, self._previous, 0
         for piece in pieces:
-            chains.append((piece.chain, piece.chain.sequence, piece.chain.previous))
-            block, _ = self._block(piece)
+            chain = piece.chain
+            own, own_previous = ahead.get(chain.id) or (chain.sequence, chain.previous)
+            sequence += 1
+            block, previous = self._block(piece, sequence, previous, own + 1, own_previous)
+            ahead[chain.id] = (own + 1, previous)
             blocks.append(block)
             size += len(block)
-            ends.append((size, self._previous))
+            marks.append((size, previous))
             if size >= LARGEST_WRITE:
                 break
         data = b"".join(blocks)
+        written, error = self._append(segment, data)
+        whole = 0
+        for piece, (end, digest) in zip(pieces, marks):
+            if end > written:
+                break
+            whole = end
+            self._sequence += 1
+            self._previous = piece.chain.previous = digest
+            piece.chain.sequence += 1
+            self.written += 1
+        segment.size += whole
+        if written > whole:
+            self._torn.append((segment.path.name, segment.size, sha256(data[whole:written]).digest()))
+        return sum(end <= whole for end, _ in marks), error
+
+    def _append(self, segment: _Segment, data: bytes) -> tuple[int, OSError | None]:
         written = 0
         try:
             while written < len(data):
-                written += os.write(self._file, data[written:] if written else data)
+                written += self._disk.write(segment.fd, data[written:] if written else data)
         except OSError as error:
-            whole = sum(end <= written for end, _ in ends)
-            self._sequence = before[0] + whole
-            self._previous = ends[whole - 1][1] if whole else before[1]
-            for chain, sequence, previous in reversed(chains[whole:]):
-                chain.sequence, chain.previous = sequence, previous
-            error.l7gw_left = pieces[whole:]  # type: ignore[attr-defined]
-            raise
-        self._size += len(data)
-        return len(blocks)
+            return written, error
+        return written, None
 
-    def _block(self, piece: Piece) -> tuple[bytes, bytes]:
+    def _block(self, piece: Piece, sequence: int, previous: bytes, own: int, own_previous: bytes) -> tuple[bytes, bytes]:
+        """A block's bytes and its header's hash."""
         payload = self._compressor.compress(piece.data)
-        self._sequence += 1
-        chain = piece.chain
-        chain.sequence += 1
         header = Header(
-            piece.flags, len(payload), len(piece.data), self._sequence, chain.id, chain.sequence, piece.events,
+            piece.flags, len(payload), len(piece.data), sequence, piece.chain.id, own, piece.events,
             piece.exchanges, piece.denied, piece.held, piece.content, piece.last,
-            self._previous, chain.previous, sha256(payload).digest(),
+            previous, own_previous, sha256(payload).digest(),
         ).pack()  # fmt: skip
-        self._previous = chain.previous = header_hash(header)
-        return header + payload, header
-
-    def _poison(self) -> None:
-        """This segment is of no further use; what lies in it stays."""
-        self._unsynced_since = 0.0
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _next_segment(self) -> None:
-        torn = []
-        if self._file >= 0:
-            os.fdatasync(self._file)
-            os.close(self._file)
-            self._file = -1
-        else:
-            _, end = _last_header(self._path)
-            if self._path.is_file() and self._path.stat().st_size > end:
-                with self._path.open("rb") as file:
-                    file.seek(end)
-                    torn.append((self._path.name, end, sha256(file.read()).digest()))
-        self._begin_segment(torn)
+        return header + payload, header_hash(header)
 
 
-def _last_header(path: Path) -> tuple[bytes | None, int]:
-    """The last whole block's header, and where that block ends."""
-    last, end = None, 0
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            while True:
-                raw = file.read(HEADER_SIZE)
-                header = layout.unpack(raw)
-                if header is None or end + HEADER_SIZE + header.stored > size:
-                    return last, end
-                last, end = raw, end + HEADER_SIZE + header.stored
-                file.seek(end)
-    except OSError:
-        return last, end
+def last_block(path: Path) -> tuple[bytes | None, int]:
+    """The last whole block's header, and where that block ends. A last block whose content never reached the disk (a power
+    loss may leave zeros where it should be) is none."""
+    before, last = (None, 0), (None, 0)
+    at = 0
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        while True:
+            raw = file.read(HEADER_SIZE)
+            header = layout.unpack(raw)
+            if header is None or at + HEADER_SIZE + header.stored > size:
+                break
+            at += HEADER_SIZE + header.stored
+            before, last = last, (raw, at)  # type: ignore[assignment]
+            file.seek(at)
+        if last[0] is not None:
+            header = layout.unpack(last[0])
+            file.seek(before[1] + HEADER_SIZE)
+            if at == size and header is not None and sha256(file.read(header.stored)).digest() != header.payload_hash:
+                return before
+    return last
+
+
+def hash_from(path: Path, offset: int) -> bytes:
+    """SHA-256 of a file's bytes from an offset."""
+    digest = sha256()
+    with path.open("rb") as file:
+        file.seek(offset)
+        while data := file.read(1 << 20):
+            digest.update(data)
+    return digest.digest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import os
 import stat
 import time
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
     from l7gw.identity.principal import Principal
     from l7gw.kube.act import Act
 
+log = logging.getLogger(__name__)
+
 TICK = 0.1  # seconds from an event to the kernel, about; a kill -9 loses at most a second
 BLOCK = 256 * 1024  # bytes of a session's events that make a block before the tick
 LARGEST_PIECE = 4 * 1024 * 1024  # bytes of one block at most, unless a single event (a body: 3 MiB) is larger
 BACKLOG = 4 * 1024 * 1024  # bytes of one session that may wait for the disk before its calls are slowed (H11)
-ALL_BACKLOG = 256 * 1024 * 1024  # and of all together
+ALL_BACKLOG = 256 * 1024 * 1024  # and of all together; beyond it new calls are refused
+STALLED = 10.0  # seconds that one write may take before new calls are refused
 IDLE_AFTER = 15 * 60.0  # seconds without an open call that end a session
 LONGEST_SESSION = 24 * 3600.0  # seconds
 ATTEMPTS_A_SECOND = 10
@@ -62,6 +66,7 @@ class Session:
         self._content = 0
         self._parts: list[bytes] = [_encode(started)]
         self._size = len(self._parts[0])
+        recorder.held += self._size
         self._flags = HOLDS_SESSION_EVENTS
         self.queued = 0  # bytes handed to the journal's thread, not yet written
         self.ended = False
@@ -82,14 +87,18 @@ class Session:
         self.open_calls += 1
         return Exchange(self, self._exchanges, run, content)
 
-    def append(self, event: e.Event) -> None:
+    def append(self, event: e.Event) -> int:
+        """Remember an event; its size in bytes."""
         data = _encode(event)
+        size = len(data)
         if not self._parts:
             self._recorder.dirty(self)
         self._parts.append(data)
-        self._size += len(data)
+        self._size += size
+        self._recorder.held += size
         if self._size >= BLOCK:
             self._recorder.flush()
+        return size
 
     def count(self, content: int = 0, denied: int = 0) -> None:
         self._content += content
@@ -233,13 +242,13 @@ class Attempts(Session):
         # strangers' runs are one: their ids are theirs to choose, and would grow without end
         return super().begin("", "", "")
 
-    def append(self, event: e.Event) -> None:
+    def append(self, event: e.Event) -> int:
         if isinstance(event, e.RequestRecorded):
             event.target = event.target[:LONGEST_ATTEMPT]
             event.headers = tuple((name[:256], value[:1024]) for name, value in event.headers[:20])
-        before = self._size
-        super().append(event)
-        self._written += max(self._size - before, 0)
+        size = super().append(event)
+        self._written += size
+        return size
 
     def tell_dropped(self) -> None:
         if self._dropped:
@@ -255,16 +264,18 @@ class Recorder:
     ) -> None:
         self.clock = clock
         self._state = state
-        self._reserve = reserve
+        self.reserve = reserve  # bytes of the disk below which no new call passes
+        self.held = 0  # bytes of events that are not yet written
         self._loop = loop
-        self._journal = Journal(state, version)
+        self._journal = Journal(state, version, self._sync_failed)
         self._sessions: dict[tuple[object, ...], Session] = {}
         self._attempts: dict[str, Attempts] = {}
         self._dirty: dict[Session, None] = {}
         self._waiting: list[Then] = []
         self._writing = False
+        self._writing_since = 0.0
+        self._former: list[Session] = []  # a day old and replaced; they end with their last call
         self._timer: asyncio.TimerHandle | None = None
-        self._queued = 0
         self._failure = ""
         self._full = ""
         self._failed: list[Callable[[], None]] = []
@@ -280,13 +291,13 @@ class Recorder:
 
     def close(self) -> None:
         """End all sessions, write and sync everything. From the loop's thread, which it blocks."""
-        for session in [*self._sessions.values(), *self._attempts.values()]:
+        for session in [*self._sessions.values(), *self._attempts.values(), *self._former]:
             session.end("shutdown")
         if self._timer is not None:
             self._timer.cancel()
         pieces = [*self._left, *(piece for session in self._dirty for piece in session.take())]
         self._dirty.clear()
-        self._journal.put(Batch(pieces, True, lambda left, error: None))
+        self._journal.put(Batch(pieces, True, _last_words))
         self._journal.close()
 
     # ------------------------------------------------------------------ sessions
@@ -311,7 +322,7 @@ class Recorder:
         session = self._attempts.get(cluster)
         if session is None or session.day != today:
             if session is not None:
-                session.end("day")
+                self._former.append(session)
             session = Attempts(self, e.SessionStarted(now(), uuid7(), cluster, "", (), "", "", "", "", True), today)
             self._attempts[cluster] = session
             self._of_chain[session.chain.id] = session
@@ -327,12 +338,15 @@ class Recorder:
                 session.end("idle" if idle else "day")
                 del self._sessions[key]
             elif now_ - session.started >= LONGEST_SESSION:
-                del self._sessions[key]  # its open calls end in it; new ones begin another
+                self._former.append(self._sessions.pop(key))  # its open calls end in it; new ones begin another
+        for session in [one for one in self._former if one.open_calls == 0]:
+            session.end("day")
+            self._former.remove(session)
         for attempts in self._attempts.values():
             attempts.tell_dropped()
         self._look_at_the_disk()
         if self._failure:
-            self.flush()
+            self.flush(again=True)
 
     def _look_at_the_disk(self) -> None:
         try:
@@ -341,13 +355,13 @@ class Recorder:
             self._full = f"the state cannot be looked at: {error.strerror}"
             return
         free = disk.f_bavail * disk.f_frsize
-        self._full = f"the disk of the recordings has {free // 1024**2} MiB left" if free < self._reserve else ""
+        self._full = f"the disk of the recordings has {free // 1024**2} MiB left" if free < self.reserve else ""
 
     # ------------------------------------------------------------------ failure
 
     def refusal(self) -> Refusal | None:
         """Why nothing can be recorded now; None where it can."""
-        why = self._failure or self._full
+        why = self._failure or self._full or self._behind
         if not why:
             return None
         return Refusal(503, "ServiceUnavailable", f"this call cannot be recorded, so it does not pass: {why}")
@@ -360,7 +374,26 @@ class Recorder:
 
     @property
     def backlogged(self) -> bool:
-        return self._queued > ALL_BACKLOG
+        return self.held > ALL_BACKLOG
+
+    @property
+    def _behind(self) -> str:
+        """Why new calls must wait for the disk, though it has not failed: what they do would be in memory only."""
+        if self._writing and self.clock.monotonic() - self._writing_since > STALLED:
+            return f"the disk of the recordings has not taken a write for {STALLED:.0f} seconds"
+        return "the disk of the recordings is too slow" if self.backlogged else ""
+
+    def _sync_failed(self, error: Exception) -> None:
+        """From the journal's thread."""
+        self._loop.call_soon_threadsafe(self._fail, error)
+
+    def _fail(self, error: Exception) -> None:
+        first = not self._failure
+        self._failure = f"writing the journal failed: {getattr(error, 'strerror', None) or error}"
+        if first:
+            log.error("nothing passes any more: %s", self._failure)
+            for failed in self._failed:
+                failed()
 
     # ------------------------------------------------------------------ to the journal
 
@@ -373,8 +406,9 @@ class Recorder:
         self._waiting.append(then)
         self.flush()
 
-    def flush(self) -> None:
-        """Hand what has gathered to the writer, unless it is busy: it comes back for it."""
+    def flush(self, *, again: bool = False) -> None:
+        """Hand what has gathered to the writer, unless it is busy: it comes back for it. `again` tries the disk after a failure,
+        though there be nothing to write."""
         if self._writing:
             return
         if self._timer is not None:
@@ -384,36 +418,34 @@ class Recorder:
         pieces += [piece for session in self._dirty for piece in session.take()]
         self._dirty.clear()
         waiting, self._waiting = self._waiting, []
-        if not pieces and not waiting:
+        if not pieces and not waiting and not again:
             return
         self._writing = True
-        size = sum(len(piece.data) for piece in pieces)
-        self._queued = size
+        self._writing_since = self.clock.monotonic()
 
         def done(left: list[Piece], error: Exception | None) -> None:
             self._loop.call_soon_threadsafe(self._written, pieces, left, waiting, error)
 
-        self._journal.put(Batch(pieces, bool(waiting), done))
+        self._journal.put(Batch(pieces, bool(waiting) or again, done))
 
     def _written(self, pieces: list[Piece], left: list[Piece], waiting: list[Then], error: Exception | None) -> None:
         self._writing = False
-        self._queued = 0
         self._left = left
         kept = {id(piece) for piece in left}
         for piece in pieces:
+            if id(piece) in kept:
+                continue
+            self.held -= len(piece.data)
             session = self._of_chain.get(piece.chain.id)
-            if session is not None and id(piece) not in kept:
+            if session is not None:
                 session.queued -= len(piece.data)
                 if session.ended and not session.queued and session not in self._dirty:
                     del self._of_chain[piece.chain.id]
         if error is not None:
-            first = not self._failure
-            self._failure = f"writing the journal failed: {getattr(error, 'strerror', None) or error}"
-            if first:
-                for failed in self._failed:
-                    failed()
-        else:
+            self._fail(error)
+        elif self._failure:
             self._failure = ""
+            log.info("the journal is written again")
         for then in waiting:
             then(error)
         if error is None and (self._waiting or self._dirty):
@@ -423,6 +455,11 @@ class Recorder:
                 self._timer = self._loop.call_later(TICK, self.flush)
         for drained in self._drained:
             drained()
+
+
+def _last_words(left: list[Piece], error: Exception | None) -> None:
+    if error is not None:
+        log.error("%d blocks of the recordings could not be written at the end: %s", len(left), error)
 
 
 def now() -> int:

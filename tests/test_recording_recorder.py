@@ -1,0 +1,535 @@
+"""What is recorded is on the disk when it says so, what cannot be recorded is told, and nothing is lost or doubled in between."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from l7gw.clock import SystemClock
+from l7gw.identity.principal import Principal
+from l7gw.recording import events as e
+from l7gw.recording import journal as journal_module
+from l7gw.recording import reader
+from l7gw.recording import recorder as recorder_module
+from l7gw.recording.recorder import IDLE_AFTER, LONGEST_SESSION, Recorder, Silent, check_state
+from l7gw.recording.sessions import summaries
+from l7gw.recording.verify import verify
+from tests.journals import ANN, call, recorded
+
+BOB = Principal("bob@example.com", (), "human", "https://idp", "", "10.0.0.2")
+PODS = "/api/v1/namespaces/d/pods"
+
+
+class Clock(SystemClock):
+    """Moved by the test."""
+
+    def __init__(self) -> None:
+        self.moved = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.moved
+
+    def wall(self) -> float:
+        return time.time() + self.moved
+
+
+class Disk:
+    """The system calls of the journal's thread, with faults."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.writes = 0
+        self.syncs = 0
+        self.write_fault: Callable[[int, bytes], int] | None = None
+        self.sync_fault: Callable[[int], None] | None = None
+        real_write, real_sync = os.write, os.fdatasync
+
+        def write(file: int, data: bytes) -> int:
+            self.writes += 1
+            return self.write_fault(file, data) if self.write_fault else real_write(file, data)
+
+        def sync(file: int) -> None:
+            self.syncs += 1
+            if self.sync_fault:
+                self.sync_fault(file)
+            real_sync(file)
+
+        self.real_write = real_write
+        monkeypatch.setattr(journal_module.os, "write", write)
+        monkeypatch.setattr(journal_module.os, "fdatasync", sync)
+
+    def full(self, after: int = 0) -> None:
+        """From now on a write takes `after` bytes in all."""
+        left = [after]
+
+        def fault(file: int, data: bytes) -> int:
+            if not left[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            part = data[: left[0]]
+            left[0] -= len(part)
+            return self.real_write(file, part)
+
+        self.write_fault = fault
+
+    def syncs_fail(self) -> None:
+        def fault(file: int) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        self.sync_fault = fault
+
+    def heal(self) -> None:
+        self.write_fault = self.sync_fault = None
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def with_recorder(state: Path, test: Callable[[Recorder], Awaitable[None]], *, clock: SystemClock | None = None) -> None:
+    state.mkdir(mode=0o700, exist_ok=True)
+
+    async def run() -> None:
+        recorder = Recorder(
+            state, clock=clock or SystemClock(), durable="writes", reserve=0, loop=asyncio.get_running_loop(), version="test"
+        )
+        recorder.open()
+        try:
+            await asyncio.wait_for(test(recorder), 10)
+        finally:
+            recorder.close()
+
+    asyncio.run(run())
+
+
+async def durable(session: recorder_module.Session | recorder_module.Exchange) -> Exception | None:
+    done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+    session.durable(done.set_result)
+    return await done
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+def found(state: Path, kind: type[e.Event]) -> list[e.Event]:
+    events = (event for path in reader.segments(state) for place in reader.places(path) for event in reader.events_at(place))
+    return [event for event in events if isinstance(event, kind)]
+
+
+def targets(state: Path) -> list[str]:
+    return [event.target for event in found(state, e.RequestRecorded)]  # type: ignore[attr-defined]
+
+
+def intact(state: Path) -> bool:
+    report = verify(reader.segments(state))
+    assert report.intact, report.problems
+    return True
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+# ---------------------------------------------------------------------- to the disk
+
+
+def test_what_is_durable_can_be_read_by_another_process(state: Path) -> None:
+    async def test(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), f"{PODS}/a")
+        assert await durable(exchange) is None
+        assert targets(state) == [f"{PODS}/a"]
+
+    with_recorder(state, test)
+    assert intact(state)
+
+
+def test_what_nobody_waits_for_reaches_the_kernel_within_a_second(state: Path) -> None:
+    async def test(recorder: Recorder) -> None:
+        began = time.monotonic()
+        call(recorder.session(ANN, "prod"), f"{PODS}/a")
+        await until(lambda: targets(state) == [f"{PODS}/a"])
+        assert time.monotonic() - began < 1.0
+
+    with_recorder(state, test)
+
+
+def test_many_who_wait_at_once_share_few_syncs(state: Path, disk: Disk) -> None:
+    async def test(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        before = disk.syncs
+        answers = await asyncio.gather(*(durable(call(session, f"{PODS}/{n}")) for n in range(200)))
+        assert answers == [None] * 200
+        assert disk.syncs - before <= 5
+
+    with_recorder(state, test)
+    assert len(targets(state)) == 200
+
+
+def test_a_large_burst_behind_a_slow_disk_stays_readable(state: Path, disk: Disk) -> None:
+    """A session's blocks never exceed what a reader takes, however much gathered meanwhile."""
+
+    async def test(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        exchange = call(session, f"{PODS}/a", "POST")
+        await durable(exchange)
+        waiting = durable(exchange)
+        for _ in range(5):
+            exchange.request_body(os.urandom(3 * 1024 * 1024))
+        assert session.backlogged
+        await waiting
+        assert await durable(exchange) is None
+        assert not session.backlogged
+
+    with_recorder(state, test)
+    assert intact(state)
+    assert sum(len(event.data) for event in found(state, e.RequestBody)) == 15 * 1024 * 1024  # type: ignore[attr-defined]
+
+
+def test_a_backlog_is_told_and_its_end_too(state: Path) -> None:
+    async def test(recorder: Recorder) -> None:
+        session, other = recorder.session(ANN, "prod"), recorder.session(BOB, "prod")
+        drained = asyncio.Event()
+        recorder.on_drained(drained.set)
+        exchange = call(session, f"{PODS}/a")
+        for _ in range(5):
+            exchange.response_body(bytes(1024 * 1024))
+        assert session.backlogged and not other.backlogged
+        await drained.wait()
+        await until(lambda: not session.backlogged)
+        assert recorder.refusal() is None
+
+    with_recorder(state, test)
+
+
+def test_too_much_for_all_together_refuses_new_calls(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "ALL_BACKLOG", 1024 * 1024)
+
+    async def test(recorder: Recorder) -> None:
+        for who in (ANN, BOB):
+            call(recorder.session(who, "prod"), f"{PODS}/a").response_body(bytes(700 * 1024))
+        assert recorder.refusal() is not None
+        assert recorder.session(ANN, "prod").backlogged
+        assert await durable(recorder.session(ANN, "prod")) is None
+        assert recorder.refusal() is None and recorder.held == 0
+
+    with_recorder(state, test)
+
+
+def test_a_disk_that_takes_no_write_refuses_new_calls(state: Path, disk: Disk) -> None:
+    import threading
+
+    clock, go_on = Clock(), threading.Event()
+
+    def stalled(file: int, data: bytes) -> int:
+        go_on.wait(5)
+        return disk.real_write(file, data)
+
+    async def test(recorder: Recorder) -> None:
+        disk.write_fault = stalled
+        call(recorder.session(ANN, "prod"), f"{PODS}/a")
+        recorder.flush()
+        assert recorder.refusal() is None
+        clock.moved += 11.0
+        refusal = recorder.refusal()
+        assert refusal is not None and refusal.code == 503
+        disk.heal()
+        go_on.set()
+        await until(lambda: recorder.refusal() is None)
+
+    with_recorder(state, test, clock=clock)
+
+
+# ---------------------------------------------------------------------- faults of the disk
+
+
+@pytest.mark.parametrize("after", [0, 1, 100, 250, 600])
+def test_nothing_passes_on_a_full_disk_and_nothing_is_lost_when_there_is_room_again(state: Path, disk: Disk, after: int) -> None:
+    async def test(recorder: Recorder) -> None:
+        failures = []
+        recorder.on_failure(lambda: failures.append(1))
+        sessions = [recorder.session(who, "prod") for who in (ANN, BOB)]
+        assert await durable(call(sessions[0], f"{PODS}/before")) is None
+        disk.full(after)
+        for session in sessions:
+            call(session, f"{PODS}/while")
+        assert isinstance(await durable(sessions[0]), OSError)
+        refusal = recorder.refusal()
+        assert refusal is not None and (refusal.code, refusal.reason) == (503, "ServiceUnavailable")
+        assert "No space left" in refusal.message
+        for _ in range(3):  # still full: tried again, told once
+            recorder.tick()
+            await until(lambda: not recorder._writing)
+        assert failures == [1] and recorder.refusal() is not None
+        disk.heal()
+        recorder.tick()
+        await until(lambda: recorder.refusal() is None)
+        assert await durable(call(sessions[1], f"{PODS}/after")) is None
+
+    with_recorder(state, test)
+    assert sorted(targets(state)) == [f"{PODS}/after", f"{PODS}/before", f"{PODS}/while", f"{PODS}/while"]
+    assert intact(state)
+    recorded(state, lambda recorder: None)
+    assert intact(state)
+
+
+def test_a_failed_sync_is_told_and_never_tried_again_on_its_file(state: Path, disk: Disk) -> None:
+    async def test(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        disk.syncs_fail()
+        assert isinstance(await durable(call(session, f"{PODS}/a")), OSError)
+        assert recorder.refusal() is not None
+        assert len(reader.segments(state)) == 1
+        disk.heal()
+        recorder.tick()
+        await until(lambda: recorder.refusal() is None)
+        assert len(reader.segments(state)) == 2
+        assert await durable(call(session, f"{PODS}/b")) is None
+
+    with_recorder(state, test)
+    assert intact(state)
+    assert targets(state) == [f"{PODS}/a", f"{PODS}/b"]
+
+
+def test_a_failed_sync_that_nobody_waits_for_is_told_too(state: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "SYNC_EVERY", 0.02)
+
+    async def test(recorder: Recorder) -> None:
+        failed = asyncio.Event()
+        recorder.on_failure(failed.set)
+        disk.syncs_fail()
+        call(recorder.session(ANN, "prod"), f"{PODS}/a")
+        await failed.wait()
+        assert recorder.refusal() is not None
+        disk.heal()
+        recorder.tick()  # nothing is left to write, and still it is tried
+        await until(lambda: recorder.refusal() is None)
+
+    with_recorder(state, test)
+    assert intact(state)
+
+
+def test_an_error_that_is_no_error_of_the_disk_stops_everything_too(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the journal's thread to die of it, everything would pass unrecorded."""
+
+    async def test(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        assert await durable(session) is None
+        compressor = recorder._journal._compressor
+        recorder._journal._compressor = None  # type: ignore[assignment]
+        call(session, f"{PODS}/a")
+        assert isinstance(await durable(session), AttributeError)
+        assert recorder.refusal() is not None
+        recorder._journal._compressor = compressor
+        recorder.tick()
+        await until(lambda: recorder.refusal() is None)
+
+    with_recorder(state, test)
+    assert targets(state) == [f"{PODS}/a"]
+    assert intact(state)
+
+
+def test_a_nearly_full_disk_refuses_before_it_is_full(state: Path) -> None:
+    async def test(recorder: Recorder) -> None:
+        recorder.reserve = 2**62
+        recorder.tick()
+        refusal = recorder.refusal()
+        assert refusal is not None and "left" in refusal.message
+        recorder.reserve = 0
+        recorder.tick()
+        assert recorder.refusal() is None
+
+    with_recorder(state, test)
+
+
+def test_a_large_journal_goes_on_in_another_segment(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT_SIZE", 2000)
+
+    async def test(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        for n in range(20):
+            assert await durable(call(session, f"{PODS}/{n}")) is None
+
+    with_recorder(state, test)
+    assert len(reader.segments(state)) > 3
+    assert targets(state) == [f"{PODS}/{n}" for n in range(20)]
+    assert intact(state)
+
+
+# ---------------------------------------------------------------------- sessions
+
+
+def test_principals_that_differ_in_anything_have_sessions_of_their_own(state: Path) -> None:
+    import dataclasses
+
+    others = [
+        dataclasses.replace(ANN, **change)
+        for change in (
+            {"user": "x"},
+            {"groups": ("x",)},
+            {"kind": "agent"},
+            {"issuer": "https://x"},
+            {"actor": "x"},
+            {"address": "10.0.0.9"},
+        )
+    ]
+
+    async def test(recorder: Recorder) -> None:
+        ids = {recorder.session(one, cluster).id for one in [ANN, *others] for cluster in ("a", "b")}
+        assert len(ids) == 14
+        assert recorder.session(ANN, "a").id == recorder.session(dataclasses.replace(ANN), "a").id
+
+    with_recorder(state, test)
+
+
+def test_a_session_ends_when_idle_and_never_while_a_call_is_open(state: Path) -> None:
+    clock = Clock()
+
+    async def test(recorder: Recorder) -> None:
+        idle, busy = recorder.session(ANN, "a"), recorder.session(ANN, "b")
+        call(idle, f"{PODS}/a").end("complete")
+        running = call(busy, f"{PODS}/b")
+        clock.moved += IDLE_AFTER + 1
+        recorder.tick()
+        assert idle.ended and not busy.ended
+        assert recorder.session(ANN, "a").id != idle.id
+        assert recorder.session(ANN, "b").id == busy.id
+        clock.moved += LONGEST_SESSION
+        recorder.tick()
+        assert recorder.session(ANN, "b").id != busy.id  # a day: new calls begin another
+        assert not busy.ended
+        running.end("complete")
+        recorder.tick()
+        assert busy.ended
+        assert await durable(recorder.session(ANN, "b")) is None
+        assert {one.chain.id for one in recorder._sessions.values()} >= set(recorder._of_chain)  # nothing is kept of the ended
+
+    with_recorder(state, test, clock=clock)
+    assert all(summary.state == "closed" for summary in summaries(state))
+    assert intact(state)
+
+
+def test_a_crash_leaves_its_sessions_torn_and_the_next_start_does_not_revive_them(state: Path) -> None:
+    recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), f"{PODS}/a").end("complete"), close=False)
+    recorded(state, lambda recorder: call(recorder.session(BOB, "prod"), f"{PODS}/b").end("complete"))
+    assert {one.started.user: one.state for one in summaries(state)} == {ANN.user: "torn", BOB.user: "closed"}
+
+
+# ---------------------------------------------------------------------- attempts of strangers
+
+
+def test_strangers_are_recorded_ten_a_second_and_the_rest_as_a_count(state: Path) -> None:
+    clock = Clock()
+
+    async def test(recorder: Recorder) -> None:
+        clock.moved += 1.0 - clock.monotonic() % 1.0  # a second's beginning
+        kept = [recorder.attempts("prod").begin("", "", "") for _ in range(1000)]
+        assert sum(not isinstance(one, Silent) for one in kept) == recorder_module.ATTEMPTS_A_SECOND == 10
+        clock.moved += 1.0
+        assert not isinstance(recorder.attempts("prod").begin("", "", ""), Silent)
+
+    with_recorder(state, test, clock=clock)
+    assert [event.count for event in found(state, e.AttemptsDropped)] == [990]  # type: ignore[attr-defined]
+
+
+def test_strangers_fill_so_much_of_the_disk_a_day_and_no_more(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert recorder_module.ATTEMPTS_A_DAY == 64 * 1024 * 1024
+    monkeypatch.setattr(recorder_module, "ATTEMPTS_A_DAY", 100_000)
+    clock = Clock()
+
+    async def test(recorder: Recorder) -> None:
+        for n in range(2000):
+            clock.moved += 0.5
+            exchange = recorder.attempts("prod").begin("", "", "")
+            exchange.request("GET", "/" + "x" * 100_000, tuple((f"h{i}", "v" * 100_000) for i in range(100)), None, "")
+            exchange.verdict("", "refused", "no credential")
+            exchange.end("refused")
+            if n % 100 == 0:
+                await durable(recorder.attempts("prod"))
+
+    with_recorder(state, test, clock=clock)
+    assert sum(event.count for event in found(state, e.AttemptsDropped)) > 1900  # type: ignore[attr-defined]
+    assert sum(place.header.plain for path in reader.segments(state) for place in reader.places(path)) < 250_000
+
+
+def test_a_new_day_has_attempts_of_its_own(state: Path) -> None:
+    clock = Clock()
+
+    async def test(recorder: Recorder) -> None:
+        yesterday = recorder.attempts("prod")
+        running = yesterday.begin("", "", "")
+        clock.moved += 24 * 3600.0
+        assert recorder.attempts("prod").id != yesterday.id
+        recorder.tick()
+        assert not yesterday.ended  # a call of it is open
+        running.end("refused")
+        recorder.tick()
+        assert yesterday.ended
+
+    with_recorder(state, test, clock=clock)
+    assert intact(state)
+
+
+# ---------------------------------------------------------------------- the state
+
+
+def test_one_state_has_one_gateway(state: Path) -> None:
+    async def test(recorder: Recorder) -> None:
+        second = Recorder(state, clock=SystemClock(), durable="writes", reserve=0, loop=asyncio.get_running_loop())
+        with pytest.raises(OSError, match="another gateway uses the state"):
+            second.open()
+        assert len(reader.segments(state)) == 1
+
+    with_recorder(state, test)
+
+
+def test_nobody_else_can_look_into_the_state_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        state = tmp_path / "state"
+        recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), f"{PODS}/a"))
+        modes = {path.stat().st_mode & 0o777 for path in [state, *state.rglob("*")] if path.is_dir()}
+        assert modes == {0o700}
+        assert {path.stat().st_mode & 0o777 for path in state.rglob("*") if path.is_file()} == {0o600}
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o705, 0o710, 0o777])
+def test_a_state_that_others_can_look_into_is_refused(state: Path, mode: int) -> None:
+    state.mkdir()
+    state.chmod(mode)
+    with pytest.raises(OSError, match="hint: chmod 700"):
+        check_state(state)
+
+
+def test_a_file_of_the_state_that_others_can_read_is_refused(state: Path) -> None:
+    recorded(state, lambda recorder: None)
+    reader.segments(state)[0].chmod(0o640)
+    with pytest.raises(OSError, match="hint: chmod 600"):
+        check_state(state)
+
+
+def test_links_in_the_state_are_refused(state: Path, tmp_path: Path) -> None:
+    recorded(state, lambda recorder: None)
+    (state / "journal" / "00000002-x.l7j").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="link"):
+        check_state(state)
+    (tmp_path / "other").symlink_to(state)
+    with pytest.raises(OSError, match="link"):
+        check_state(tmp_path / "other")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_a_state_of_another_user_is_refused(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    os.chown(state, 12345, -1)
+    with pytest.raises(OSError, match="another user"):
+        check_state(state)

@@ -18,10 +18,12 @@ class Event(msgspec.Struct, array_like=True, tag=True, gc=False):
 class SegmentStarted(Event, tag="segment"):
     """The first event of a segment, in the journal's own session (id of zeros): what the segment follows.
 
-    `torn` are tails of former segments that are no whole block: (file, offset, SHA-256 of what lies there)."""
+    `torn` are tails of former segments that are no whole block: (file, offset, SHA-256 of what lies there). `writer` names
+    the process that writes, anew at each start: its sessions live as long as it holds a segment's lock."""
 
     version: str
     torn: tuple[tuple[str, int, bytes], ...]
+    writer: str = ""
 
 
 class SessionStarted(Event, tag="session"):
@@ -105,8 +107,14 @@ class AttemptsDropped(Event, tag="dropped"):
     count: int
 
 
+class ClockStepped(Event, tag="clock"):
+    """The wall clock jumped while the session was running; the order of events is their order in the session (threats H5)."""
+
+    by: int  # microseconds
+
+
 class SessionEnded(Event, tag="ended"):
-    reason: str  # idle | day | shutdown
+    reason: str  # idle | day | shutdown | failed: what could not be recorded ended it
 
 
 AnyEvent = (
@@ -121,5 +129,6 @@ AnyEvent = (
     | Frame
     | ExchangeEnded
     | AttemptsDropped
+    | ClockStepped
     | SessionEnded
 )

@@ -31,7 +31,7 @@ SYNC_EVERY = 1.0  # seconds at most between a write and its sync, when nobody wa
 SEGMENT_SIZE = 128 * 1024 * 1024  # bytes; a new segment is begun beyond it. Walking the headers of one takes 0.5 s at worst
 LARGEST_WRITE = 1024 * 1024  # bytes gathered for one write
 
-Done = Callable[[Exception | None], None]
+Done = Callable[[list["Piece"], Exception | None], None]
 Tail = tuple[str, int, bytes]  # file, where its last whole block ends, SHA-256 of what lies behind
 
 
@@ -63,18 +63,12 @@ class Piece:
 
 @dataclass(slots=True)
 class Batch:
-    """What goes to the writer at once. `done` is called in a writer's thread: once written, or once synced where asked."""
+    """What goes to the writer at once. `done` is called in a writer's thread, once written or, where asked, once synced: what was
+    not written, and why."""
 
     pieces: list[Piece]
     sync: bool
     done: Done
-
-
-class Disk:
-    """The two calls that can fail once a file is open; tests put theirs in its place."""
-
-    write = staticmethod(os.write)
-    sync = staticmethod(os.fdatasync)
 
 
 class _Segment:
@@ -100,15 +94,14 @@ class _Due:
 
 
 class Journal:
-    """Opened for writing by one process at a time. `failed` is called in a writer's thread at each failure."""
+    """Opened for writing by one process at a time. `sync_failed` is called in a writer's thread where a sync failed that nobody
+    waits for."""
 
-    def __init__(self, state: Path, version: str, failed: Callable[[Exception], None], disk: Disk | None = None) -> None:
+    def __init__(self, state: Path, version: str, sync_failed: Callable[[Exception], None]) -> None:
         self.folder = state / layout.FOLDER
-        self.written = 0  # pieces, since the opening, in the order in which they were put
         self._version = version
         self._writer = str(uuid.uuid4())
-        self._failed = failed
-        self._disk = disk or Disk()
+        self._sync_failed = sync_failed
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True)
         self._lock = -1
@@ -119,7 +112,6 @@ class Journal:
         self._sequence = 0
         self._previous = NO_HASH
         self._torn: list[Tail] = []  # tails that the next segment names
-        self._left: list[Piece] = []  # what a failure kept from being written
         self._unsynced_since = 0.0
         self._ending = False
         # and these under a lock of their own
@@ -192,7 +184,7 @@ class Journal:
             written, error = self._append(segment, block)
             if error is not None:
                 raise error
-            self._disk.sync(fd)
+            os.fdatasync(fd)
             folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)  # the file's name is durable too
@@ -232,14 +224,12 @@ class Journal:
             self._ending = True
             self._note_due(None)
             return
-        error = self._write(batch.pieces)
-        if error is not None:
-            self._failed(error)
-            batch.done(error)
-        elif batch.sync:
+        left, error = self._write(batch.pieces)
+        if error is None and batch.sync:
             self._note_due(batch.done)
-        else:
-            batch.done(None)
+            return
+        batch.done(left, error)
+        if error is None:
             if not since:
                 self._unsynced_since = time.monotonic()
             elif time.monotonic() - since >= SYNC_EVERY:
@@ -275,38 +265,36 @@ class Journal:
                 error = OSError("an earlier write or sync of this segment failed")
             elif id(segment) not in synced:
                 try:
-                    self._disk.sync(segment.fd)
+                    os.fdatasync(segment.fd)
                     synced.add(id(segment))
                     segment.former = None
                 except OSError as failure:
                     segment.bad = True
                     error = failure
-                    self._failed(failure)
+                    if one.done is None:
+                        self._sync_failed(failure)
             if one.done is not None:
-                one.done(error)
+                one.done([], error)
             if one.close:
                 os.close(segment.fd)
 
     # ------------------------------------------------------------------ blocks
 
-    def _write(self, pieces: list[Piece]) -> Exception | None:
-        """Write what an earlier failure left, and these. What could not be written is kept."""
-        todo = self._left + pieces
+    def _write(self, pieces: list[Piece]) -> tuple[list[Piece], Exception | None]:
+        """Write pieces: those that were not written, and why."""
         at = 0
         try:
             self._usable_segment()
-            while at < len(todo):
-                count, error = self._write_some(todo[at : at + 256])
+            while at < len(pieces):
+                count, error = self._write_some(pieces[at : at + 256])
                 at += count
                 if error is not None:
-                    assert self._segment is not None
-                    self._segment.bad = True
-                    return error
-            return None
+                    raise error
         except Exception as error:  # not OSError alone: a thread that ends would leave everybody waiting
-            return error
-        finally:
-            self._left = todo[at:]
+            if at < len(pieces) and isinstance(error, OSError) and self._segment is not None:
+                self._segment.bad = True
+            return pieces[at:], error
+        return [], None
 
     def _usable_segment(self) -> None:
         """Go on in a new segment where this one is bad or full. Raises OSError."""
@@ -346,7 +334,6 @@ class Journal:
             self._sequence += 1
             self._previous = piece.chain.previous = digest
             piece.chain.sequence += 1
-            self.written += 1
         segment.size += whole
         if written > whole:
             self._torn.append((segment.path.name, segment.size, sha256(data[whole:written]).digest()))
@@ -356,7 +343,7 @@ class Journal:
         written = 0
         try:
             while written < len(data):
-                written += self._disk.write(segment.fd, data[written:] if written else data)
+                written += os.write(segment.fd, data[written:] if written else data)
         except OSError as error:
             return written, error
         return written, None

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 MAGIC = b"L7B1"
 VERSION = 1
 CIPHER_NONE = 0
 FOLDER = "journal"  # below the state
 SUFFIX = ".l7j"
+SEGMENT_NAME = re.compile(r"([0-9]{8})-.+\.l7j")  # a number that grows, and a UUID
 NO_SESSION = bytes(16)
 NO_HASH = bytes(32)
 
-HOLDS_SESSION_EVENTS = 1  # flag: a session's beginning, a run, or its end is in this block; the list reads only these
+HOLDS_SESSION_EVENTS = 1  # flag: a session's beginning, its runs, or its end, and nothing else: all that the list reads
 
 LARGEST_PLAIN = 8 * 1024 * 1024  # bytes of one block before compression: what a reader must be ready to hold
 
@@ -26,8 +28,9 @@ _CRC = struct.Struct(">I")
 HEADER_SIZE = _FORMAT.size + _CRC.size
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
+    """A named tuple: a listing makes hundreds of thousands (0.5 us each; a frozen dataclass took 3)."""
+
     flags: int
     stored: int
     plain: int
@@ -45,11 +48,7 @@ class Header:
     payload_hash: bytes
 
     def pack(self) -> bytes:
-        head = _FORMAT.pack(
-            MAGIC, VERSION, CIPHER_NONE, self.flags, self.stored, self.plain, self.sequence, self.session,
-            self.session_sequence, self.events, self.exchanges, self.denied, self.held, self.content, self.last,
-            self.previous, self.session_previous, self.payload_hash,
-        )  # fmt: skip
+        head = _FORMAT.pack(MAGIC, VERSION, CIPHER_NONE, *self)
         return head + _CRC.pack(zlib.crc32(head))
 
 

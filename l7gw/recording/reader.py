@@ -5,15 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 import zstandard
 
 from l7gw.recording import layout
-from l7gw.recording.events import AnyEvent
+from l7gw.recording.events import AnyEvent, SegmentStarted
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, Header
 
 
@@ -21,13 +22,13 @@ class Unreadable(Exception):
     """A block that is whole by its length and is not what it says; `verify` tells more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a block lies."""
+class Place(NamedTuple):
+    """Where a block lies. `file` is open as long as its segment is being walked."""
 
     path: Path
     offset: int
     header: Header
+    file: BinaryIO
 
 
 def segments(state: Path) -> list[Path]:
@@ -37,7 +38,7 @@ def segments(state: Path) -> list[Path]:
         if not state.is_dir():
             raise FileNotFoundError(f"there is no state {state}")
         return []
-    return sorted(path for path in folder.iterdir() if path.name.endswith(layout.SUFFIX))
+    return sorted(path for path in folder.iterdir() if layout.SEGMENT_NAME.fullmatch(path.name))
 
 
 def places(path: Path) -> Iterator[Place]:
@@ -49,8 +50,11 @@ def places(path: Path) -> Iterator[Place]:
             header = layout.unpack(file.read(HEADER_SIZE))
             if header is None or offset + HEADER_SIZE + header.stored > end:
                 return
-            yield Place(path, offset, header)
+            place = Place(path, offset, header, file)
             offset += HEADER_SIZE + header.stored
+            if offset == end and sha256(_payload(place)).digest() != header.payload_hash:
+                return  # a power loss took the end of the last block
+            yield place
             file.seek(offset)
 
 
@@ -64,23 +68,49 @@ def is_open(path: Path) -> bool:
         return False
 
 
+def writer_of(path: Path) -> str:
+    """The id of the process that wrote a segment; "" where that cannot be read."""
+    for place in places(path):
+        with suppress(Unreadable):
+            for event in events_at(place):
+                if isinstance(event, SegmentStarted):
+                    return event.writer
+        break
+    return ""
+
+
+def living_writer(paths: list[Path]) -> str | None:
+    """The id of the gateway that is writing to this journal now; None where none is. It may be between two segments, so that
+    the newest that is locked counts."""
+    for path in reversed(paths):
+        if is_open(path):
+            return writer_of(path)
+    return None
+
+
 def events_at(place: Place) -> list[AnyEvent]:
     """The events of one block. Raises Unreadable."""
-    with place.path.open("rb") as file:
-        file.seek(place.offset + HEADER_SIZE)
-        payload = file.read(place.header.stored)
+    payload = _payload(place)
     if sha256(payload).digest() != place.header.payload_hash:
         raise Unreadable(f"{place.path.name}: the block at {place.offset} was changed")
     try:
-        return decode(decompress(payload, place.header.plain))
+        return decode(decompress(payload, place.header.plain), place.header.events)
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError) as error:
         raise Unreadable(f"{place.path.name}: the block at {place.offset} cannot be read: {error}") from error
 
 
+def _payload(place: Place) -> bytes:
+    place.file.seek(place.offset + HEADER_SIZE)
+    return place.file.read(place.header.stored)
+
+
 def decompress(payload: bytes, plain: int) -> bytes:
-    """One zstd frame, whole, of the stated size, and no more than a block may hold (threats H2, H9). Raises ValueError."""
+    """One zstd frame, whole, of the stated size, and no more than a block may hold (threats H2, H9). Raises ValueError or
+    ZstdError."""
     if plain > LARGEST_PLAIN:
         raise ValueError(f"more than {LARGEST_PLAIN} bytes")
+    if zstandard.frame_content_size(payload) != plain:
+        raise ValueError("not a frame of the stated size")
     stream = zstandard.ZstdDecompressor(max_window_size=LARGEST_PLAIN).decompressobj()
     data = stream.decompress(payload)
     if not stream.eof or stream.unused_data or len(data) != plain:
@@ -88,68 +118,19 @@ def decompress(payload: bytes, plain: int) -> bytes:
     return data
 
 
-_decoder = msgspec.msgpack.Decoder(AnyEvent)
+_decoder = msgspec.msgpack.Decoder(list[AnyEvent])
 
 
-def decode(data: bytes) -> list[AnyEvent]:
-    """Events that lie one behind the other. msgspec decodes one message at a time and does not say where it ended, so that
-    the ends are found by their lengths."""
-    found: list[AnyEvent] = []
-    view = memoryview(data)
-    at = 0
-    while at < len(data):
-        end = skip(data, at)
-        found.append(_decoder.decode(view[at:end]))
-        at = end
-    return found
-
-
-def skip(data: bytes, at: int) -> int:
-    """Where the msgpack value at `at` ends (the msgpack specification, "formats"). Raises ValueError, for truncated data too."""
-    left = 1
-    size = len(data)
-    while left:
-        if at >= size:
-            raise ValueError("a value that is not whole")
-        byte = data[at]
-        at += 1
-        left -= 1
-        if byte <= 0x7F or byte >= 0xE0 or byte in (0xC0, 0xC2, 0xC3):
-            continue
-        if byte <= 0x8F:
-            left += 2 * (byte & 15)
-        elif byte <= 0x9F:
-            left += byte & 15
-        elif byte <= 0xBF:
-            at += byte & 31
-        else:
-            at, more = _long(data, at, byte)
-            left += more
-    if at > size:
-        raise ValueError("a value that is not whole")
-    return at
-
-
-_FIXED = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
-_COUNTED = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
-_HOLDING = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
-
-
-def _long(data: bytes, at: int, byte: int) -> tuple[int, int]:
-    """The end of a longer value's head or body, and how many values it holds."""
-    if byte in _FIXED:
-        return at + _FIXED[byte], 0
-    if byte in _COUNTED:
-        width = _COUNTED[byte]
-        return at + width + int.from_bytes(data[at : at + width], "big"), 0
-    if byte in _HOLDING:
-        width, each = _HOLDING[byte]
-        return at + width, each * int.from_bytes(data[at : at + width], "big")
-    raise ValueError("a value of a kind that events do not have")
+def decode(data: bytes, count: int) -> list[AnyEvent]:
+    """So many events that lie one behind the other. With the head of a msgpack array before them they are one, which msgspec
+    reads at once. Raises MsgspecError, or ValueError where there cannot be so many."""
+    if count > len(data):
+        raise ValueError("more events than bytes")
+    return _decoder.decode(b"\xdd" + count.to_bytes(4, "big") + data)
 
 
 def session_events(state: Path, session: bytes) -> Iterator[AnyEvent]:
-    """Every event of a session, in order. Raises Unreadable."""
+    """Every event of a session, in order. Raises Unreadable, OSError."""
     for path in segments(state):
         for place in places(path):
             if place.header.session == session:

@@ -156,7 +156,7 @@ def _content(payload: bytes, plain: int, session: bytes, walk: _Walk, wrong: Cal
 
 def _tails(data: bytes, walk: _Walk, wrong: Callable[[str], None]) -> None:
     try:
-        kind, _, _, torn = msgspec.msgpack.decode(data)
+        kind, _, _, torn, *_ = msgspec.msgpack.decode(data)
         named = {str(name): (offset, digest) for name, offset, digest in torn}
     except (msgspec.MsgspecError, ValueError, TypeError):
         wrong("a segment's first event cannot be read")

@@ -324,4 +324,6 @@ def test_port_forward_to_a_refused_port_fails_as_it_does_directly(sides: tuple[S
         text = err.replace(str(port), "PORT").replace(str(local), "LOCAL")
         outcomes.append(side.outcome(process.returncode, b"", text.encode()))
     assert outcomes[0].status == outcomes[1].status
-    assert ("refused" in outcomes[0].err) == ("refused" in outcomes[1].err)
+    # over SPDY (and kubectl 1.29 forwards over nothing else) the node's reset can overtake the words, directly as well
+    words = ("connection refused", "Stream reset")
+    assert all(any(word in outcome.err for word in words) for outcome in outcomes), outcomes

@@ -1,5 +1,5 @@
-"""What a call does to a cluster, as a table (design section 5). The first matching row of each block counts; a call that no row
-names is `other` beside read, write or delete by its verb, so that nothing unknown ever looks harmless."""
+"""What a call does to a cluster, as a table. A call has the effect of its verb and those of its row; the closest row counts. An
+unknown verb, or a subresource that no row names, is `other` besides, so that nothing unknown ever looks harmless."""
 
 from __future__ import annotations
 
@@ -79,17 +79,20 @@ ROWS = (
     # placing a pod is starting it
     Row("", "pods/binding", ("workload",)),
     Row("", "bindings", ("workload",)),
-    Row("", "pods/resize", ("workload",)),
+    Row("", "pods/resize", ("workload",), WRITES),
+    Row("", "namespaces/finalize", ()),
     # an eviction deletes
     Row("", "pods/eviction", ("delete",), alone=True),
     Row("", "pods/log", ("read",), frozenset(("get",)), alone=True),
     *(Row(group, resource, ("workload",), WRITES) for group, resource in TEMPLATES),
 )
 
-# Subresources that are a view of their object, or a part of it: their effects are those of the verb.
-PLAIN_SUBRESOURCES = frozenset(("status", "scale", "finalize", "approval", "resize", "log"))
+# Subresources that any resource may have, a part of their object: their effects are those of the verb.
+PLAIN_SUBRESOURCES = frozenset(("status", "scale"))
 
 DISCOVERY_ROOTS = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz")
+# OpenAPI by its older names: kubectl before 1.29 asks for the second where /openapi/v2 is missing
+OLD_OPENAPI = ("/swagger.json", "/swagger-2.0.0.pb-v1")
 
 _INDEX = {(row.group, row.resource): row for row in ROWS}
 
@@ -109,7 +112,7 @@ def resource_effects(verb: str, group: str, resource: str, subresource: str) -> 
         found.add("delete")
     else:
         found.add("other")
-    if subresource and row is None and subresource not in PLAIN_SUBRESOURCES:
+    if subresource and subresource not in PLAIN_SUBRESOURCES and (group, name) not in _INDEX:
         found.add("other")
     if verb == "impersonate":
         found.add("impersonate")
@@ -129,7 +132,7 @@ def path_effects(verb: str, path: str) -> frozenset[str]:
     """The effects of a call on a path that is no resource: discovery, or other. `path` is decoded and begins with a slash."""
     if verb in ("get", "head"):
         root = "/" + path.strip("/").partition("/")[0]
-        if root in DISCOVERY_ROOTS:
+        if root in DISCOVERY_ROOTS or path in OLD_OPENAPI:
             return frozenset(("discovery",))
         return frozenset(("other", "read"))
     return frozenset(("other", "write"))

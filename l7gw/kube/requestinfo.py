@@ -25,10 +25,13 @@ LONG_RUNNING_VERBS = frozenset(("watch", "proxy"))
 LONG_RUNNING_SUBRESOURCES = frozenset(("attach", "exec", "proxy", "log", "portforward"))
 # A path segment: what Go's EscapedPath leaves as it is, and percent escapes
 SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+QUERY = re.compile(r"[!-~]*", re.ASCII)  # RFC 3986 section 3.4 has fewer, but people type brackets and braces
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 SAFE = "!$&'()*+,=:@~"
-# Query keys that may stand more than once; everything else says one thing (D2)
-REPEATABLE = frozenset(("command", "ports", "dryRun"))
+# Query keys that may stand more than once, being lists (`exclude` of /readyz); everything else says one thing (D2)
+REPEATABLE = frozenset(("command", "ports", "dryRun", "exclude"))
+BOOLEANS = frozenset(("watch", "tty", "stdin"))  # which say what a call is
+PROFILES = "/debug/pprof/"  # long-running, though no resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +82,37 @@ def request_info(method: str, path: str, query: list[tuple[str, str]]) -> Reques
     resource = segments[0]
     name = segments[1] if len(segments) > 1 else ""
     subresource = segments[2] if len(segments) > 2 and verb != "proxy" else ""
-    watch = [value for key, value in query if key == "watch"]
     if not name and verb == "get":
-        verb = "watch" if truthy(watch) else "list"
-    if not name and verb in ("list", "watch"):
-        name = _selected_name(query)
+        verb = "watch" if truthy([value for key, value in query if key == "watch"]) else "list"
+        name = _selected_name(next((value for key, value in query if key == "fieldSelector"), ""))
     if not name and verb == "delete":
         verb = "deletecollection"
     return RequestInfo(True, verb, prefix, group, version, namespace, resource, subresource, name, tuple(segments), legacy)
 
 
-def _selected_name(query: list[tuple[str, str]]) -> str:
-    """The name that `fieldSelector=metadata.name=X` asks for."""
-    selector = next((value for key, value in query if key == "fieldSelector"), "")
-    for term in selector.split(","):
-        key, equals, value = term.partition("=")
-        if key == "metadata.name" and equals and not key.endswith("!"):
-            return value.removeprefix("=")
-    return ""
+def _selected_name(selector: str) -> str:
+    """The name that a field selector asks for by `metadata.name=X`; "" for none, and where the selector is malformed.
+
+    As apimachinery fields/selector.go reads it: the terms are sorted, the first that matches counts. The API server also takes
+    no name from a request with another list option that it cannot decode, but refuses to serve that.
+    """
+    try:
+        terms = [_term(term) for term in sorted(re.findall(r"(?:[^\\,]|\\.?)+", selector, re.DOTALL))]
+    except ValueError:
+        return ""
+    name = next((value for field, negated, value in terms if field == "metadata.name" and not negated), "")
+    return "" if name in (".", "..") or "/" in name or "%" in name else name
+
+
+def _term(term: str) -> tuple[str, bool, str]:
+    """Field, whether the operator is `!=`, and value of one term of a field selector. Raises ValueError."""
+    match = re.fullmatch(r"(.*?)(!=|==|=)(.*)", term, re.DOTALL)
+    if match is None:
+        raise ValueError("no operator")
+    field, operator, value = match.groups()
+    if re.fullmatch(r"(?:[^\\,=]|\\[\\,=])*", value, re.DOTALL) is None:
+        raise ValueError("a bad escape")
+    return field, operator == "!=", re.sub(r"\\(.)", r"\1", value)
 
 
 def describe(method: str, target: str, upgrade: str = "") -> Act:
@@ -107,7 +123,7 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
     raw_path, question, raw_query = target.partition("?")
     segments = _segments(raw_path)
     pairs = _pairs(raw_query) if question else []
-    path = "/" + "/".join(segments)
+    path = "/" + "/".join(segments) + ("/" if segments and raw_path.endswith("/") else "")
     try:
         info = request_info(method, path, pairs)
     except ValueError as error:
@@ -117,6 +133,8 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
             403, "Forbidden", "verbs in the path (/watch/, /proxy/) are not passed on; use ?watch=1 or the proxy subresource"
         )
     _check_upgrade(method, info, upgrade)
+    if info.subresource != "proxy":  # what stands behind it is an application's, which may have lists
+        _check_values(pairs)
     effects = (
         resource_effects(info.verb, info.group, info.resource, info.subresource)
         if info.is_resource
@@ -126,9 +144,11 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
     for key, value in pairs:
         values.setdefault(key, []).append(value)
     is_exec = info.subresource == "exec"
+    if info.is_resource and info.subresource != "proxy":
+        path = path.rstrip("/")  # the last slash says nothing there; elsewhere it is another page, to which one is redirected
     return Act(
         verb=info.verb,
-        path="/" + "/".join(quote(segment, safe=SAFE) for segment in segments),
+        path=quote(path, safe=SAFE + "/"),
         query="&".join(f"{quote_plus(key, safe='~')}={quote_plus(value, safe='~')}" for key, value in pairs),
         effects=effects,
         is_resource=info.is_resource,
@@ -142,19 +162,20 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
         container=values.get("container", [""])[0],
         tty=info.subresource in ("exec", "attach") and truthy(values.get("tty", [])),
         stdin=info.subresource in ("exec", "attach") and truthy(values.get("stdin", [])),
-        long_running=info.is_resource and (info.verb in LONG_RUNNING_VERBS or info.subresource in LONG_RUNNING_SUBRESOURCES),
+        long_running=info.verb in LONG_RUNNING_VERBS
+        or info.subresource in LONG_RUNNING_SUBRESOURCES
+        or (not info.is_resource and path.startswith(PROFILES)),
     )
 
 
 def _segments(raw_path: str) -> list[str]:
     """The path's segments, decoded once. Refuses what D1 names; one trailing slash is no segment."""
-    path = raw_path[1:]
-    if path.endswith("/"):
-        path = path[:-1]
-    if not path:
+    if not raw_path.startswith("/"):
+        raise _bad("the path does not begin with a slash")
+    if raw_path == "/":
         return []
     found = []
-    for raw in path.split("/"):
+    for raw in raw_path[1:].removesuffix("/").split("/"):
         if SEGMENT.fullmatch(raw) is None:
             raise _bad("the path has an empty segment, a bad escape, or a character that does not belong into it")
         segment = raw
@@ -171,7 +192,7 @@ def _decoded(piece: str, number: int) -> str:
     if number == 0:
         return piece
     character = chr(int(piece[:2], 16))
-    if character in "/\\%;" or not "\x20" < character < "\x7f":
+    if character in "/\\%;" or not "\x20" <= character < "\x7f":
         raise _bad("the path has an escaped slash, backslash, percent sign, semicolon, control or non-ASCII character")
     return character + piece[2:]
 
@@ -180,8 +201,9 @@ def _pairs(raw_query: str) -> list[tuple[str, str]]:
     """The query's pairs, decoded as Go's url.ParseQuery does where it and others agree; refused where not (D2)."""
     if ";" in raw_query or BAD_ESCAPE.search(raw_query):
         raise _bad("the query has a semicolon or a bad percent escape")
+    if QUERY.fullmatch(raw_query) is None or "#" in raw_query:
+        raise _bad("the query has a character that must be percent-escaped")
     found: list[tuple[str, str]] = []
-    seen: set[str] = set()
     for pair in raw_query.split("&"):
         if not pair:
             continue
@@ -192,13 +214,22 @@ def _pairs(raw_query: str) -> list[tuple[str, str]]:
             raise _bad("the query is not UTF-8") from error
         if "\0" in key or "\0" in value:
             raise _bad("the query has a NUL")
-        if key in seen and key not in REPEATABLE:
-            raise _bad("a query parameter stands twice")
-        seen.add(key)
         found.append((key, value))
         if len(found) > MOST_QUERY_PAIRS:
             raise _bad(f"the query has more than {MOST_QUERY_PAIRS} parameters")
     return found
+
+
+def _check_values(pairs: list[tuple[str, str]]) -> None:
+    """One reader takes the first of two values, another the last. Of `fal\u017fe`, with its long s, the API server itself has
+    two readings (EqualFold in conversion.go, ToLower in requestinfo.go)."""
+    seen: set[str] = set()
+    for key, value in pairs:
+        if key in seen and key not in REPEATABLE:
+            raise _bad("a query parameter stands twice")
+        if key in BOOLEANS and not value.isascii():
+            raise _bad("watch, tty or stdin has a value that is not ASCII")
+        seen.add(key)
 
 
 def _check_upgrade(method: str, info: RequestInfo, upgrade: str) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
+
+Causes = list[tuple[str, str]]  # reason, message
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 JSON = "application/json"
 MESSAGE = "l7gw: "
 LARGEST_UPGRADE_BODY = 900  # bytes; kubectl's WebSocket library keeps the first 1,024 of a refusal (kubernetes-wire 6)
 LONGEST_MESSAGE = 2000  # characters
+LONGEST_ID = 36  # characters of a UUID: sessions and holds are never cut
 
 
 def encode(
@@ -31,16 +36,30 @@ def encode(
     causes = [
         (name, printable(value)) for name, value in (("L7GWSession", session), ("L7GWRule", rule), ("L7GWHold", hold)) if value
     ]
-    if code == 422:
-        causes = [("", text)]
     protobuf = prefers_protobuf(accept)
-    write = _protobuf if protobuf else _json
-    body = write(code, reason, text, causes)
-    while upgrade and len(body) > LARGEST_UPGRADE_BODY and text:
-        over = len(body) - LARGEST_UPGRADE_BODY
-        text = text[: -max(1, over // 4) - 1] + "…" if len(text) > 8 else ""
-        body = write(code, reason, text, causes)
+    fields = _protobuf if protobuf else _json
+
+    def write(text: str, causes: Causes) -> bytes:
+        return fields(code, reason, text, [("", text)] if code == 422 else causes)
+
+    body = write(text, causes)
+    if upgrade and len(body) > LARGEST_UPGRADE_BODY:
+        body = _cut(write, text, causes)
     return (PROTOBUF if protobuf else JSON), body
+
+
+def _cut(write: Callable[[str, Causes], bytes], text: str, causes: Causes) -> bytes:
+    """The longest body of at most 900 bytes: causes are shortened where not even an empty message fits, then the message."""
+    while len(write(MESSAGE + "…", causes)) > LARGEST_UPGRADE_BODY and any(len(value) > LONGEST_ID for _, value in causes):
+        causes = [(name, value[: max(len(value) // 2, LONGEST_ID)]) for name, value in causes]
+    fits, most = 0, len(text)  # characters
+    while fits < most:
+        middle = (fits + most + 1) // 2
+        if len(write(text[:middle] + "…", causes)) <= LARGEST_UPGRADE_BODY:
+            fits = middle
+        else:
+            most = middle - 1
+    return write(text[:fits] + "…", causes)
 
 
 def prefers_protobuf(accept: str | None) -> bool:
@@ -65,7 +84,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
 
 
-def _json(code: int, reason: str, message: str, causes: list[tuple[str, str]]) -> bytes:
+def _json(code: int, reason: str, message: str, causes: Causes) -> bytes:
     details = {"causes": [({"reason": r} if r else {}) | {"message": m} for r, m in causes]} if causes else {}
     document = {
         "kind": "Status",
@@ -80,7 +99,7 @@ def _json(code: int, reason: str, message: str, causes: list[tuple[str, str]]) -
     return msgspec.json.encode(document) + b"\n"
 
 
-def _protobuf(code: int, reason: str, message: str, causes: list[tuple[str, str]]) -> bytes:
+def _protobuf(code: int, reason: str, message: str, causes: Causes) -> bytes:
     """Status: 1 metadata, 2 status, 3 message, 4 reason, 5 details {4 causes {1 reason, 2 message}}, 6 code; in the envelope
     `k8s\\0` + Unknown {1 TypeMeta {1 apiVersion, 2 kind}, 2 raw, 3 encoding, 4 type} (apimachinery runtime/generated.proto)."""
     details = b"".join(_field(4, _text(1, r) + _text(2, m)) for r, m in causes)

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from l7gw.wire.errors import PeerError
-from l7gw.wire.spdy import Connection, Data, SpdyEvent
+from l7gw.wire.spdy import Connection, Data, SpdyEvent, SynStream
 
-WORDS = [b"\x80\x03\x00\x01", b"\x80\x03\x00\x03\0\0\0\x08", b"\x80\x03\x00\x04", b"\0\0\0\x01\x01\0\0\0"]
+WORDS = [b"\x80\x03\x00\x01", b"\x80\x03\x00\x03\0\0\0\x08", b"\x80\x03\x00\x04", b"\0\0\0\x01\x01\0\0\0", b"\0\0\0\x01\0\0\0\x04"]
+
+Reading = tuple[list[SpdyEvent], int, bytes]
 
 
 def one(data: bytes) -> None:
-    """Either role gives the same events, or the same refusal, whole and cut in two; and raises nothing but PeerError."""
+    """Either role, with windows or without, reads the same events, the same refusal, and writes the same answers, whole, cut in two
+    and byte by byte; and raises nothing but PeerError."""
     cut = data[0] % (len(data) + 1) if data else 0
+    slow = [data[at : at + 1] for at in range(min(len(data), 64))] + [data[64:]]
     for role in ("client", "server"):
-        assert read(role, [data]) == read(role, [data[:cut], data[cut:]])
+        for windows in (False, True):
+            reading = read(role, [data], windows)
+            assert reading == read(role, [data[:cut], data[cut:]], windows)
+            assert reading == read(role, slow, windows)
 
 
-def read(role: str, pieces: list[bytes]) -> tuple[list[SpdyEvent], int]:
-    """The events of bytes that come in pieces, DATA frames put together, and the code of the refusal that ended them."""
-    connection = Connection(role)  # type: ignore[arg-type]
+def read(role: str, pieces: list[bytes], windows: bool = False) -> Reading:
+    """What bytes that come in pieces give: events, DATA frames put together; the code of the refusal that ended them, and
+    then no events, since how many came before it is a matter of the cuts; what is written in answer."""
+    connection = Connection(role, windows=windows)  # type: ignore[arg-type]
+    if role == "client":
+        for stream in (1, 3, 5):
+            connection.send(SynStream(stream, ()))
+        connection.take()
     events: list[SpdyEvent] = []
     for piece in pieces:
         if piece:
             try:
                 events += connection.receive(piece)
             except PeerError as error:
-                return [], error.code
-    return whole(events), 0
+                return [], error.code, connection.take()
+    return whole(events), 0, connection.take()
 
 
 def whole(events: list[SpdyEvent]) -> list[SpdyEvent]:

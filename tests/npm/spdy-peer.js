@@ -1,5 +1,6 @@
 // npm's spdy-transport as a SPDY/3.1 peer of the tests, over stdin and stdout.
-//   node spdy-peer.js NODE_MODULES server   answers every stream: echoes its data in capitals, then ends it
+//   node spdy-peer.js NODE_MODULES server   answers every stream: echoes its data in capitals, then ends it. Some paths do more:
+//       /abort resets it at once, /trailers sends headers before the end, /told tells stderr of its reset, /leave is answered by GOAWAY
 //   node spdy-peer.js NODE_MODULES client   opens COUNT streams, sends SIZE bytes on each, prints what came back to stderr
 const [, , modules, role, count, size] = process.argv;
 const { Duplex } = require('stream');
@@ -18,9 +19,16 @@ connection.on('error', (error) => { console.error('error ' + error.message); pro
 
 if (role === 'server') {
   connection.on('stream', (stream) => {
+    stream.on('error', () => {});
+    if (stream.path === '/abort') return stream.abort('CANCEL');
+    if (stream.path === '/leave') return connection.end();
+    if (stream.path === '/told') stream.on('close', () => console.error('gone ' + stream.path));
     stream.respond(200, { 'x-path': stream.path }, () => {});
     stream.on('data', (chunk) => stream.write(chunk.toString().toUpperCase()));
-    stream.on('end', () => stream.end());
+    stream.on('end', () => {
+      if (stream.path !== '/trailers') return stream.end();
+      stream.sendHeaders({ 'x-sum': '1' }, () => stream.end());
+    });
   });
 } else {
   for (let number = 0; number < Number(count); number++) {

@@ -31,6 +31,7 @@ MOST_IDLE = 64  # per cluster; more are closed when their call is over
 KEEPALIVE = 30  # seconds until TCP asks a silent cluster whether it lives
 DEAD_AFTER = 45_000  # milliseconds that sent bytes may stay unacknowledged (threats I5)
 WRITE_LIMIT = 256 * 1024  # bytes that wait for the cluster before the client is read no further
+SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # why a cluster is not read just now; it is read again when no reason is left
 
 
 class Call(Protocol):
@@ -46,7 +47,7 @@ class Call(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One TLS connection to a cluster's API server."""
 
-    __slots__ = ("codec", "_pool", "_transport", "_call", "idle_since", "_lost", "paused", "socket_transport")
+    __slots__ = ("codec", "_pool", "_transport", "_call", "idle_since", "_lost", "_unread", "socket_transport")
 
     def __init__(self, pool: Pool) -> None:
         self.codec = ClientConnection()
@@ -56,7 +57,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._call: Call | None = None
         self.idle_since = 0.0
         self._lost = False
-        self.paused = False
+        self._unread = 0  # the reasons not to read
 
     # -- what the loop calls
 
@@ -116,20 +117,20 @@ class UpstreamConnection(asyncio.Protocol):
         if data and self._transport is not None:
             self._transport.write(data)
 
-    def pause(self) -> None:
-        if not self.paused and self.socket_transport is not None and not self._lost:
-            self.paused = True
+    def pause(self, why: int) -> None:
+        before, self._unread = self._unread, self._unread | why
+        if not before and self.socket_transport is not None and not self._lost:
             self.socket_transport.pause_reading()
 
-    def resume(self) -> None:
-        if self.paused and self.socket_transport is not None and not self._lost:
-            self.paused = False
+    def resume(self, why: int) -> None:
+        before, self._unread = self._unread, self._unread & ~why
+        if before and not self._unread and self.socket_transport is not None and not self._lost:
             self.socket_transport.resume_reading()
 
     def release(self) -> None:
         """The call is over: keep the connection for the next one, or end it."""
         self._call = None
-        self.resume()
+        self.resume(ANY)
         if self.codec.reusable and not self._lost:
             self._pool.keep(self)
         else:
@@ -201,7 +202,7 @@ class Pool:
                 connection = await connect(lambda: UpstreamConnection(self), endpoint.host, endpoint.port, endpoint.tls)
             self._all.add(connection)
             answer = connection
-        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+        except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or what a name can make the resolver raise
             log.warning("cluster %s: %s", endpoint.cluster.name, error)
             answer = unreachable(endpoint.cluster.name, error)
         then(answer)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, cast
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import refusal_events
 from l7gw.gateway.exchange import Exchange
+from l7gw.gateway.flow import ANY, HELD_BYTES
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
-from l7gw.wire.http1 import ServerConnection
+from l7gw.wire.http1 import BODY, ServerConnection
 
 if TYPE_CHECKING:
     import ssl
@@ -39,9 +40,9 @@ class Downstream(asyncio.Protocol):
     """A client's TLS connection."""
 
     __slots__ = (
-        "_buffered", "_closing_at", "_codec", "_exchange", "_known", "_pumping", "_read_paused", "_reading_since",
+        "_buffered", "_closing_at", "_codec", "_exchange", "_known", "_pumping", "_reading_since", "_unread",
         "_received", "_transport", "_tunnel", "_worker", "address", "certificate", "run_id", "server_name",
-        "socket_transport", "websocket_key",
+        "socket_transport", "websocket_key", "writable",
     )  # fmt: skip
 
     def __init__(self, worker: Worker) -> None:
@@ -53,7 +54,8 @@ class Downstream(asyncio.Protocol):
         self._tunnel: Tunnel | None = None
         self._known: dict[tuple[str, str, str], Act] = {}
         self._pumping = False
-        self._read_paused = False
+        self._unread = 0  # the reasons not to read
+        self.writable = True  # false while more waits for a slow reader than should
         self._buffered = 0  # bytes of the current request so far
         self._reading_since = 0.0  # when this request, or the wait for it, began
         self._received = False  # a byte of the request has come
@@ -111,10 +113,12 @@ class Downstream(asyncio.Protocol):
         self._transport = None
 
     def pause_writing(self) -> None:
+        self.writable = False
         if self._exchange is not None:
             self._exchange.on_client_writable(False)
 
     def resume_writing(self) -> None:
+        self.writable = True
         if self._exchange is not None:
             self._exchange.on_client_writable(True)
 
@@ -136,7 +140,7 @@ class Downstream(asyncio.Protocol):
         finally:
             self._pumping = False
         self.flush()
-        self.read(not self._codec.paused)
+        self.read(not self._codec.paused, HELD_BYTES)
 
     def _next(self) -> list[HttpEvent]:
         if self._exchange is not None or self._closing_at or self._tunnel is not None or self._transport is None:
@@ -183,9 +187,12 @@ class Downstream(asyncio.Protocol):
         log.info("%s: malformed request: %s", self.address, refusal.message)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.client_gone()
+            exchange.malformed(refusal)
         else:
             self._worker.record_attempt(self, refusal)
+        if self._codec.writing == BODY:
+            self.abort()  # within an answer, which must not look whole
+            return
         if self._codec.answerable:
             for event in refusal_events(refusal, None, None, None, close=True):
                 self._codec.send(event)
@@ -228,14 +235,15 @@ class Downstream(asyncio.Protocol):
         for event in self._codec.resume():
             if type(event) is Raw:
                 tunnel.from_client(event.data)
-        self.read(True)
+        self.read(True, HELD_BYTES)
 
-    def read(self, wanted: bool) -> None:
-        """Read the client, or leave its bytes where they are."""
+    def read(self, wanted: bool, why: int) -> None:
+        """Read the client, or leave its bytes where they are; `why` is the reason that comes or goes."""
+        before = self._unread
+        self._unread = before & ~why if wanted else before | why
         transport = self.socket_transport
-        if transport is None or self._transport is None or wanted is not self._read_paused:
+        if transport is None or self._transport is None or bool(before) is bool(self._unread):
             return
-        self._read_paused = not wanted
         if wanted:
             transport.resume_reading()
         else:
@@ -249,7 +257,7 @@ class Downstream(asyncio.Protocol):
             return
         if self._codec.must_close and not self._codec.request_complete:
             self._closing_at = self._worker.clock.monotonic() + LINGER
-            self.read(True)
+            self.read(True, ANY)
         else:
             self._transport.close()
 
@@ -261,7 +269,7 @@ class Downstream(asyncio.Protocol):
         if self._transport is not None and not self._closing_at:
             self._closing_at = self._worker.clock.monotonic() + LINGER
             self._buffered = 0
-            self.read(True)
+            self.read(True, ANY)
 
     def abort(self) -> None:
         """A cut that nobody can take for an end: no final chunk, no close_notify."""

@@ -27,8 +27,10 @@ from typing import TYPE_CHECKING
 
 from l7gw.cluster.headers import Headers, check_acceptable, own_length, upstream_request
 from l7gw.cluster.impersonation import impersonation
+from l7gw.cluster.pool import SLOW_DISK, SLOW_READER
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
+from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.upgrade import open_tunnel
 from l7gw.identity.bearer import bearer_of
@@ -100,6 +102,10 @@ class Exchange:
                 step = step()
         except Refusal as refusal:
             self.refuse(refusal)
+        except Exception:  # a mistake of ours ends its own call, and no other
+            log.exception("%s: the gateway failed at this call", self.audit_id)
+            self._drop_upstream()
+            self.refuse(Refusal(500, "InternalError", "the gateway failed at this call; its log says more"))
 
     def route(self) -> Step | None:
         if refusal := self.worker.recorder.refusal():
@@ -179,8 +185,7 @@ class Exchange:
         else:
             self.upstream = connection
             self.run(self._send)
-            if self.over:
-                connection.release()  # never written to: as good as before
+            self.client.flush()
 
     def _send(self) -> Step | None:
         assert self.upstream and self.act and self.far
@@ -203,6 +208,8 @@ class Exchange:
             upstream.codec.send(Body(body))
         upstream.codec.send(End())
         upstream.flush()
+        if not self.client.writable:
+            upstream.pause(SLOW_READER)  # of an answer before this one, which it has not read yet
         self._body.clear()
         self.request = request  # from here on what was sent is what counts
         return None
@@ -231,7 +238,7 @@ class Exchange:
             self.refuse(_bad_answer(error))
         self.client.flush()
         if self.record_of is not None and self.record_of.session.backlogged and self.upstream is not None:
-            self.upstream.pause()  # a slow disk slows the call; nothing is dropped (threats H11)
+            self.upstream.pause(SLOW_DISK)  # a slow disk slows the call; nothing is dropped (threats H11)
             self.worker.when_drained(self)
 
     def _answer(self, event: HttpEvent) -> None:
@@ -261,10 +268,11 @@ class Exchange:
             acceptable_upgrade(self.request, self.act, response)
         shown = shown_headers(response, self.audit_id, record.session.id, self.client.websocket_key)
         record.response(response.status, recorded_headers(shown, None))
-        self._answering = True
-        self.client.send(Response(response.status, shown, response.length, True, response.upgrade))
         if response.status == 101:
             self.tunnel = open_tunnel(self, response)
+        self._answering = True
+        self.client.send(Response(response.status, shown, response.length, True, response.upgrade))
+        if self.tunnel is not None:
             self.client.flush()
             self.client.become(self.tunnel)
 
@@ -281,13 +289,13 @@ class Exchange:
 
     def on_upstream_writable(self, writable: bool) -> None:
         if self.tunnel is not None:
-            self.client.read(writable)
+            self.client.read(writable, NO_ROOM)
 
     def disk_caught_up(self) -> None:
         """The recorder has written what it held: both sides are read again."""
         if self.upstream is not None and not self.over:
-            self.upstream.resume()
-            self.client.read(True)
+            self.upstream.resume(SLOW_DISK)
+            self.client.read(True, UNWRITTEN)
 
     # ------------------------------------------------------------------ time
 
@@ -349,9 +357,9 @@ class Exchange:
         """A slow reader pauses the other side's reads."""
         if self.upstream is not None:
             if writable:
-                self.upstream.resume()
+                self.upstream.resume(SLOW_READER)
             else:
-                self.upstream.pause()
+                self.upstream.pause(SLOW_READER)
 
     def client_gone(self) -> None:
         """Nobody listens any more: the cluster is told by the end of its connection."""
@@ -360,6 +368,13 @@ class Exchange:
         if not self.over:
             self._drop_upstream()
             self._end("aborted")
+
+    def malformed(self, refusal: Refusal) -> None:
+        """What the client sends is not what it announced: recorded here; the connection tells it and ends."""
+        if not self.over:
+            self._begin_record().verdict("", "refused", refusal.message)
+            self._drop_upstream()
+            self._end("aborted" if self.verdict is not None else "refused")
 
     # ------------------------------------------------------------------ ends
 

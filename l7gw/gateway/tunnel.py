@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from l7gw.gateway.flow import UNWRITTEN
 from l7gw.kube.status import failure
 from l7gw.wire.errors import PeerError
 
@@ -39,13 +40,16 @@ class Tunnel:
         try:
             self._up(data)
         except PeerError as error:
-            log.info("%s: the client broke the protocol of its stream: %s", self._exchange.audit_id, error)
-            self.end(f"the stream is not what its protocol allows: {error}")
+            self._broken(error)
             return
         self._flush()
         if self._record.session.backlogged:
-            self._client.read(False)
+            self._client.read(False, UNWRITTEN)
             self._exchange.worker.when_drained(self._exchange)
+
+    def _broken(self, error: PeerError) -> None:
+        log.info("%s: the client broke the protocol of its stream: %s", self._exchange.audit_id, error)
+        self.end(f"the stream is not what its protocol allows: {error}")
 
     def from_cluster(self, data: bytes) -> None:
         if self._over:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from l7gw.gateway.flow import OPENING
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.kube.channels import SpdyChannels
 from l7gw.wire import websocket
+from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ class SpdyTunnel(Tunnel):
             self._channels.reset(event.stream)
             return
         self._held = deque((event,))
-        self._client.read(False)
+        self._client.read(False, OPENING)
         self._record.durable(self._opened)
 
     def _opened(self, error: Exception | None) -> None:
@@ -128,13 +130,17 @@ class SpdyTunnel(Tunnel):
         if error is not None:
             self.end("this stream cannot be recorded, so it does not pass")
             return
-        self._cluster_leg.send(held.popleft())
-        self._client.read(True)
-        while held:
-            if self._held is not None:  # another stream's opening now waits
-                self._held.extend(held)
-                break
-            self._relay_up(held.popleft())
+        self._client.read(True, OPENING)
+        try:
+            self._cluster_leg.send(held.popleft())
+            while held:
+                if self._held is not None:  # another stream's opening now waits
+                    self._held.extend(held)
+                    break
+                self._relay_up(held.popleft())
+        except PeerError as fault:
+            self._broken(fault)
+            return
         self._flush()
 
     # -- from the cluster

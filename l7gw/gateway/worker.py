@@ -161,7 +161,11 @@ class Worker:
         now = self.clock.monotonic()
         self.recorder.tick()
         for client in list(self._clients):
-            client.tick(now)
+            try:
+                client.tick(now)
+            except Exception:  # of one connection; the others' time goes on
+                log.exception("a connection of %s is cut", client.address)
+                client.abort()
         for far in self._far.values():
             far.pool.tick()
         self.listening.refresh()

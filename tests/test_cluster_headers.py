@@ -141,3 +141,12 @@ def test_a_name_travels_as_its_utf_8_bytes() -> None:
     assert ("impersonate-extra-l7gw-user", "jürgen".encode().decode("latin-1")) in impersonation(
         Principal("jürgen"), "S", "groups", "p:"
     )
+
+
+@pytest.mark.parametrize("query", ["", "?ports=0", "?ports=x"])
+def test_an_older_port_forward_without_ports_is_refused_before_anything_travels(query: str) -> None:
+    key = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+    headers = (key, ("sec-websocket-version", "13"), ("sec-websocket-protocol", "v4.channel.k8s.io"))
+    with pytest.raises(Refusal) as refused:
+        check_acceptable(Request("GET", POD, headers, upgrade="websocket"), describe("GET", f"{POD}/portforward{query}", "websocket"))
+    assert refused.value.code == 400

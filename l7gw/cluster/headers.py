@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
+from l7gw.kube.channels import requested_ports
 from l7gw.wire.events import NO_BODY, Request
 from l7gw.wire.websocket import new_key, valid_key
 
@@ -65,7 +66,17 @@ def check_acceptable(request: Request, act: Act) -> None:
             headers = dict(request.headers)
             if headers.get("sec-websocket-version") != "13" or not valid_key(headers.get("sec-websocket-key", "")):
                 raise Refusal(400, "BadRequest", "the WebSocket handshake lacks its version 13 or a key of 16 bytes")
-        offered_protocols(request, act)
+        protocols = offered_protocols(request, act)
+        if act.subresource == "portforward" and request.upgrade == "websocket" and TUNNEL_PROTOCOL not in protocols:
+            _check_ports(act)
+
+
+def _check_ports(act: Act) -> None:
+    """The older port-forward names its ports in the query: the channels mean nothing without them."""
+    try:
+        requested_ports(act.query)
+    except ValueError as error:
+        raise Refusal(400, "BadRequest", str(error)) from error
 
 
 def _host(request: Request) -> str:

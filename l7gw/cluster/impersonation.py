@@ -28,11 +28,7 @@ def impersonation(principal: Principal, session: str, mode: str, prefix: str) ->
     """
     if mode == "none":
         return ()
-    user = prefix + principal.user if mode == "user" else GATEWAY_USER
-    for name in (user, principal.user):
-        fault = _fault(name)
-        if fault:
-            raise Refusal(403, "Forbidden", f"this user cannot be named to the cluster: the name {fault}")
+    user = check_nameable(principal, mode, prefix)
     headers = [("impersonate-user", _octets(user))]
     for group in principal.groups:
         name = prefix + group
@@ -43,6 +39,16 @@ def impersonation(principal: Principal, session: str, mode: str, prefix: str) ->
     headers.append(("impersonate-extra-l7gw-user", _octets(principal.user)))
     headers.append(("impersonate-extra-l7gw-session", session))
     return tuple(headers)
+
+
+@lru_cache(maxsize=4096)
+def check_nameable(principal: Principal, mode: str, prefix: str) -> str:
+    """The user that the cluster sees; Refusal 403 for a principal that must not be named to it. Asked before anything is dialled."""
+    user = prefix + principal.user if mode == "user" else GATEWAY_USER
+    for name in (user, principal.user) if mode != "none" else ():
+        if fault := _fault(name):
+            raise Refusal(403, "Forbidden", f"this user cannot be named to the cluster: the name {fault}")
+    return user
 
 
 @lru_cache(maxsize=1024)  # so that each is logged once

@@ -43,7 +43,7 @@ def impersonation(principal: Principal, session: str, mode: str, prefix: str) ->
 
 @lru_cache(maxsize=4096)
 def check_nameable(principal: Principal, mode: str, prefix: str) -> str:
-    """The user that the cluster sees; Refusal 403 for a principal that must not be named to it. Asked before anything is dialled."""
+    """The user that the cluster sees; Refusal 403 for a principal that must not be named to it. Asked before any dialling."""
     user = prefix + principal.user if mode == "user" else GATEWAY_USER
     for name in (user, principal.user) if mode != "none" else ():
         if fault := _fault(name):

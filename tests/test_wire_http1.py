@@ -183,6 +183,14 @@ def test_after_a_refusal_one_answer_may_be_sent_and_the_connection_ends() -> Non
     assert connection.receive(GET) == connection.receive(b"") == []
 
 
+def test_the_refusal_of_what_follows_a_head_request_has_a_body() -> None:
+    connection = request(GET.replace(b"GET", b"HEAD") + b"\n")
+    sent(connection, Response(200, (), 2), End())
+    with pytest.raises(PeerError):
+        connection.resume()
+    assert sent(connection, Response(400, (), 2, False), Body(b"no"), End()).endswith(b"\r\n\r\nno")
+
+
 def test_a_fault_in_a_body_is_answerable_until_the_answer_has_begun() -> None:
     for begun in (False, True):
         connection = request(STREAM)
@@ -199,13 +207,15 @@ def test_the_clients_end_is_a_fault_within_a_request_and_none_between_them() -> 
         with pytest.raises(PeerError) as refused:
             connection.receive(b"")
         assert refused.value.code == 400
+        assert connection.must_close and connection.answerable and connection.receive(GET) == []
     for data in (GET, GET + GET[:5]):
         connection = request(data)
         assert connection.receive(b"") == [Closed()] and connection.receive(b"") == []
         assert connection.must_close and connection.answerable
         sent(connection, Response(200, (), 0), End())
         assert connection.resume() == []
-    assert ServerConnection().receive(b"") == [Closed()]
+    fresh = ServerConnection()
+    assert not fresh.must_close and not fresh.answerable and fresh.receive(b"") == [Closed()]
 
 
 def test_a_101_is_sent_only_to_who_asked_for_that_protocol() -> None:
@@ -393,5 +403,6 @@ def test_the_heads_remembered_are_bounded() -> None:
         connection.receive(padded(b"GET /%d HTTP/1.1\r\nHost: gw\r\n" % number, 400))
         sent(connection, Response(200, (), 0), End())
         assert sum(map(len, connection._known)) <= http1.LARGEST_KNOWN
+    assert len(connection._known) > 1
     connection.receive(padded(b"GET /big HTTP/1.1\r\nHost: gw\r\n", http1.LARGEST_KNOWN))
     assert all(len(head) < 1000 for head in connection._known) and connection._known

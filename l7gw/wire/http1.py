@@ -323,7 +323,6 @@ class ServerConnection(_Side):
     def _finish(self) -> None:
         if not self._silent:
             self._write_end()
-        self._silent = False
         self._request = None
         if self.must_close:
             self.writing = self.reading = OVER

@@ -50,7 +50,7 @@ SINGLE = frozenset(
     "authorization content-encoding content-length content-type date expect host if-match if-modified-since if-none-match"
     " if-unmodified-since impersonate-uid impersonate-user kubectl-command kubectl-session max-forwards origin"
     " proxy-authorization range referer sec-websocket-accept sec-websocket-key sec-websocket-version transfer-encoding upgrade"
-    " user-agent x-http-method-override".split()
+    " user-agent".split()
 )
 SINGLE_IN_ANSWER = frozenset(
     "content-encoding content-length content-type location sec-websocket-accept sec-websocket-protocol transfer-encoding"

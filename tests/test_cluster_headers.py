@@ -148,5 +148,7 @@ def test_an_older_port_forward_without_ports_is_refused_before_anything_travels(
     key = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
     headers = (key, ("sec-websocket-version", "13"), ("sec-websocket-protocol", "v4.channel.k8s.io"))
     with pytest.raises(Refusal) as refused:
-        check_acceptable(Request("GET", POD, headers, upgrade="websocket"), describe("GET", f"{POD}/portforward{query}", "websocket"))
+        check_acceptable(
+            Request("GET", POD, headers, upgrade="websocket"), describe("GET", f"{POD}/portforward{query}", "websocket")
+        )
     assert refused.value.code == 400

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from l7gw.kube.status import encode, failure, prefers_protobuf
+from l7gw.kube.status import LARGEST_UPGRADE_BODY, LONGEST_MESSAGE, encode, failure, prefers_protobuf
+from tests.vector import Vector, vectors
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 
@@ -38,6 +39,14 @@ def fields(data: bytes) -> list[tuple[int, bytes | int]]:
     return found
 
 
+@pytest.mark.parametrize("vector", vectors("kube_status"), ids=lambda vector: f"{vector.name}-{vector.data[:1]!r}")
+def test_a_status_has_the_bytes_that_the_api_server_would_write(vector: Vector) -> None:
+    protobuf = vector.data.startswith(b"k8s")
+    kind, body = encode(PROTOBUF if protobuf else None, **json.loads(vector.fields["arguments"]))
+    assert kind == (PROTOBUF if protobuf else "application/json")
+    assert body == vector.data
+
+
 def test_json_holds_the_message_the_rule_and_the_session() -> None:
     kind, body = encode("application/json", 403, "Forbidden", "denied by rule 'x'", session="S", rule="x")
     assert kind == "application/json"
@@ -61,7 +70,7 @@ def test_protobuf_says_the_same() -> None:
     assert dict(fields(envelope[1])) == {1: b"v1", 2: b"Status"}  # type: ignore[arg-type]
     status = dict(fields(envelope[2]))  # type: ignore[arg-type]
     assert (status[2], status[3], status[4], status[6]) == (b"Failure", b"l7gw: no", b"Forbidden", 403)
-    assert dict(fields(dict(fields(status[5]))[4])) == {1: b"L7GWSession", 2: b"S"}  # type: ignore[arg-type]
+    assert dict(fields(dict(fields(status[5]))[4])) == {1: b"L7GWSession", 2: b"S", 3: b""}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -75,12 +84,59 @@ def test_the_encoding_is_the_first_that_a_status_has(accept: str | None, protobu
     assert prefers_protobuf(accept) is protobuf
 
 
-@pytest.mark.parametrize("length", [10, 800, 5000])
-@pytest.mark.parametrize("letter", ["x", "ä", "漢"])
-def test_the_body_of_a_refused_upgrade_has_at_most_900_bytes_and_is_whole(length: int, letter: str) -> None:
-    _, body = encode(None, 403, "Forbidden", letter * length, session="S" * 36, rule="r", upgrade=True)
-    assert len(body) <= 900
-    assert json.loads(body)["message"].startswith("l7gw: ")
+SESSION, HOLD = "0197d2a0-1111-7222-8333-444455556666", "0197d2a0-9999-7222-8333-444455556666"
+
+
+def shown(body: bytes) -> tuple[str, dict[str, str]]:
+    """Message and causes of a Status in either encoding."""
+    if body.startswith(b"k8s\0"):
+        status = dict(fields(dict(fields(body[4:]))[2]))  # type: ignore[arg-type]
+        causes = [dict(fields(value)) for number, value in fields(status[5]) if number == 4]  # type: ignore[arg-type]
+        return status[3].decode(), {cause[1].decode(): cause[2].decode() for cause in causes}  # type: ignore[union-attr]
+    document = json.loads(body)
+    return document["message"], {cause.get("reason", ""): cause["message"] for cause in document["details"].get("causes", [])}
+
+
+@pytest.mark.parametrize("accept", [None, PROTOBUF])
+@pytest.mark.parametrize("rule", [1, 3000])
+@pytest.mark.parametrize("length", [10, 300, 800, 5000])
+@pytest.mark.parametrize("letter", ["x", "ä", "漢", "😀", '"', "\x1b"])
+def test_the_body_of_a_refused_upgrade_has_at_most_900_bytes_and_is_whole(
+    letter: str, length: int, rule: int, accept: str | None
+) -> None:
+    _, body = encode(accept, 403, "Forbidden", letter * length, session=SESSION, rule=letter * rule, hold=HOLD, upgrade=True)
+    assert len(body) <= LARGEST_UPGRADE_BODY
+    message, causes = shown(body)
+    assert message.startswith("l7gw: ")
+    assert (causes["L7GWSession"], causes["L7GWHold"]) == (SESSION, HOLD), "these say what to do next, and are never cut"
+    assert causes["L7GWRule"]
+
+
+@pytest.mark.parametrize("letter", ["x", "ä", "漢", "😀"])
+def test_the_message_of_a_refused_upgrade_is_cut_no_shorter_than_it_must(letter: str) -> None:
+    _, body = encode(None, 403, "Forbidden", letter * 5000, session=SESSION, rule="r", upgrade=True)
+    assert LARGEST_UPGRADE_BODY - len(letter.encode()) < len(body) <= LARGEST_UPGRADE_BODY
+    assert shown(body)[0].endswith(letter + "…")
+
+
+@pytest.mark.parametrize("upgrade", [True, False])
+def test_a_message_that_fits_is_not_touched(upgrade: bool) -> None:
+    message, causes = shown(encode(None, 403, "Forbidden", "x" * 400, session=SESSION, rule="r" * 40, upgrade=upgrade)[1])
+    assert message == "l7gw: " + "x" * 400
+    assert causes == {"L7GWSession": SESSION, "L7GWRule": "r" * 40}
+
+
+def test_other_answers_have_a_bound_as_well() -> None:
+    assert len(shown(encode(None, 403, "Forbidden", "x" * 10_000)[1])[0]) == LONGEST_MESSAGE
+    assert len(json.loads(failure("x" * 10_000))["message"]) == LONGEST_MESSAGE
+
+
+@pytest.mark.parametrize("accept", [None, PROTOBUF])
+def test_a_422_repeats_its_message_when_it_is_cut_too(accept: str | None) -> None:
+    _, body = encode(accept, 422, "Invalid", "漢" * 2000, session=SESSION, rule="r" * 2000, upgrade=True)
+    message, causes = shown(body)
+    assert len(body) <= LARGEST_UPGRADE_BODY
+    assert causes == {"": message} and message.startswith("l7gw: 漢")
 
 
 def test_a_422_repeats_its_message_as_the_only_cause() -> None:
@@ -92,3 +148,13 @@ def test_what_a_terminal_would_obey_is_spelled_out() -> None:
     message = json.loads(encode(None, 403, "Forbidden", "a\x1b]52;c;x\x07\u202eb")[1])["message"]
     assert message == "l7gw: a\\x1b]52;c;x\\x07\\u202eb"
     assert json.loads(failure("gone\n"))["message"] == "l7gw: gone\\x0a"
+
+
+def test_a_failure_ends_an_error_channel_as_failed() -> None:
+    assert json.loads(failure("denied", "Forbidden")) == {
+        "metadata": {},
+        "status": "Failure",
+        "message": "l7gw: denied",
+        "reason": "Forbidden",
+        "code": 500,
+    }

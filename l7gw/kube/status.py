@@ -100,15 +100,23 @@ def _json(code: int, reason: str, message: str, causes: Causes) -> bytes:
 
 
 def _protobuf(code: int, reason: str, message: str, causes: Causes) -> bytes:
-    """Status: 1 metadata, 2 status, 3 message, 4 reason, 5 details {4 causes {1 reason, 2 message}}, 6 code; in the envelope
-    `k8s\\0` + Unknown {1 TypeMeta {1 apiVersion, 2 kind}, 2 raw, 3 encoding, 4 type} (apimachinery runtime/generated.proto)."""
-    details = b"".join(_field(4, _text(1, r) + _text(2, m)) for r, m in causes)
+    """Status: 1 metadata, 2 status, 3 message, 4 reason, 5 details {1 name, 2 group, 3 kind, 4 causes {1 reason, 2 message,
+    3 field}, 5 retryAfterSeconds, 6 uid}, 6 code; in the envelope `k8s\\0` + Unknown {1 TypeMeta {1 apiVersion, 2 kind}, 2 raw,
+    3 encoding, 4 type} (apimachinery meta/v1 and runtime/generated.proto). Empty fields are written, as the API server does."""
+    details = (
+        _field(1, b"")
+        + _field(2, b"")
+        + _field(3, b"")
+        + b"".join(_field(4, _text(1, r) + _text(2, m) + _field(3, b"")) for r, m in causes)
+        + b"\x28\x00"
+        + _field(6, b"")
+    )
     status = (
         _field(1, _field(1, b"") + _field(2, b"") + _field(3, b""))
         + _text(2, "Failure")
         + _text(3, message)
         + _text(4, reason)
-        + (_field(5, details) if details else b"")
+        + _field(5, details)
         + b"\x30"
         + _varint(code)
     )

@@ -6,11 +6,22 @@ import itertools
 
 import pytest
 
+from l7gw.errors import Refusal
+from l7gw.kube import effects as table
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.effects import resource_effects
 from l7gw.kube.requestinfo import describe
 
 N = "/api/v1/namespaces/d"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+CERTIFICATES = "/apis/certificates.k8s.io/v1"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+TEMPLATES = [
+    f"{N}/pods", f"{N}/podtemplates", f"{N}/replicationcontrollers",
+    *(f"/apis/apps/v1/namespaces/d/{name}" for name in ("daemonsets", "deployments", "replicasets", "statefulsets", "controllerrevisions")),
+    *(f"/apis/batch/v1/namespaces/d/{name}" for name in ("cronjobs", "jobs")),
+    *(f"/apis/extensions/v1beta1/namespaces/d/{name}" for name in ("daemonsets", "deployments", "replicasets")),
+]  # fmt: skip
 ROWS = [
     ("GET", "/api", "discovery"),
     ("GET", "/apis/apps/v1", "discovery"),
@@ -55,16 +66,109 @@ ROWS = [
     ("PUT", "/apis/certificates.k8s.io/v1/certificatesigningrequests/c/approval", "escalate write"),
     ("POST", "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", "escalate write"),
     ("POST", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", "escalate write"),
+    ("GET", "/swagger-2.0.0.pb-v1", "discovery"),
+    ("GET", "/swagger.json", "discovery"),
+    ("GET", "/swagger", "other read"),
+    ("GET", "/apix", "other read"),
+    ("GET", "/", "other read"),
+    ("HEAD", "/livez", "discovery"),
+    ("OPTIONS", "/version", "other write"),
+    ("GET", "/debug/pprof/", "other read"),
+    ("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "read"),
+    ("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", "write"),
+    ("POST", "/apis/authorization.k8s.io/v1/namespaces/d/localsubjectaccessreviews", "write"),
+    *(("POST", path, "workload write") for path in TEMPLATES),
+    *(("PUT", f"{path}/x", "workload write") for path in TEMPLATES),
+    *(("PATCH", f"{path}/x", "workload write") for path in TEMPLATES),
+    *(("GET", f"{path}/x", "read") for path in TEMPLATES),
+    *(("DELETE", f"{path}/x", "delete") for path in TEMPLATES),
+    ("POST", f"{N}/bindings", "workload write"),
+    ("PATCH", f"{N}/pods/p/resize", "workload write"),
+    ("GET", f"{N}/pods/p/resize", "read"),
+    ("PUT", f"{N}/pods/p/status", "write"),
+    ("PUT", "/api/v1/namespaces/d/finalize", "write"),
+    ("GET", f"{N}/pods/p/ephemeralcontainers", "execute read"),
+    ("DELETE", f"{N}/secrets", "delete secrets"),
+    ("POST", f"{N}/secrets", "secrets write"),
+    ("GET", f"{N}/secrets/s/status", "read secrets"),
+    ("GET", f"{N}/secrets/s/unheardof", "other read secrets"),
+    ("GET", f"{N}/serviceaccounts/a/token", "escalate read secrets"),
+    ("POST", f"{N}/serviceaccounts", "write"),
+    ("DELETE", f"{RBAC}/clusterroles", "delete escalate"),
+    ("PATCH", f"{RBAC}/namespaces/d/roles/r/status", "escalate write"),
+    ("GET", f"{RBAC}/namespaces/d/roles/r/unheardof", "other read"),
+    ("POST", f"{CERTIFICATES}/certificatesigningrequests", "write"),
+    ("PATCH", f"{CERTIFICATES}/certificatesigningrequests/c/status", "escalate write"),
+    ("GET", f"{CERTIFICATES}/certificatesigningrequests/c/status", "read"),
+    ("PATCH", f"{CERTIFICATES}/signers/s", "escalate write"),
+    ("PATCH", f"{CERTIFICATES}/signers/s/approve", "escalate other write"),
+    ("PUT", "/apis/certificates.k8s.io/v1beta1/clustertrustbundles/c", "escalate write"),
+    ("GET", "/apis/certificates.k8s.io/v1beta1/clustertrustbundles/c", "read"),
+    *(
+        (method, f"{ADMISSION}/{resource}/x", effects)
+        for resource in (
+            "mutatingwebhookconfigurations", "validatingwebhookconfigurations", "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings",
+        )
+        for method, effects in (("PUT", "escalate write"), ("PATCH", "escalate write"), ("DELETE", "delete escalate"), ("GET", "read"))
+    ),
+    ("PATCH", f"{ADMISSION}/validatingadmissionpolicies/x/status", "escalate write"),
+    ("DELETE", f"{ADMISSION}/validatingwebhookconfigurations", "delete escalate"),
+    ("POST", "/apis/apiregistration.k8s.io/v1/apiservices", "escalate write"),
+    ("PATCH", "/apis/apiregistration.k8s.io/v1/apiservices/a/status", "escalate write"),
+    ("GET", "/apis/apiregistration.k8s.io/v1/apiservices", "read"),
     ("GET", "/apis/example.com/v1/namespaces/d/widgets", "read"),
+    ("GET", "/apis/example.com/v1/namespaces/d/widgets?watch=1", "read"),
+    ("POST", "/apis/example.com/v1/namespaces/d/widgets", "write"),
+    ("PATCH", "/apis/example.com/v1/namespaces/d/widgets/w/scale", "write"),
     ("DELETE", "/apis/example.com/v1/namespaces/d/widgets/w", "delete"),
+    ("GET", "/apis/example.com/v1/namespaces/d/widgets/w/exec", "other read"),
+    ("POST", "/apis/example.com/v1/namespaces/d/widgets/w/approval", "other write"),
     ("GET", f"{N}/pods/p/unheardof", "other read"),
+    ("DELETE", f"{N}/pods/p/log", "delete"),
     ("OPTIONS", f"{N}/pods/p", "other"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("method", "target", "effects"), ROWS, ids=lambda value: str(value))
 def test_a_call_has_the_effects_of_its_row(method: str, target: str, effects: str) -> None:
     assert " ".join(sorted(describe(method, target).effects)) == effects
+
+
+def test_each_row_of_the_table_is_met_by_a_call_above() -> None:
+    met = set()
+    for method, target, _ in ROWS:
+        act = describe(method, target)
+        name, sub = act.resource, act.subresource
+        row = table._row(act.verb, act.group, f"{name}/{sub}" if sub else name, sub)
+        met.add((row.group, row.resource) if row else None)
+    assert {(row.group, row.resource) for row in table.ROWS} <= met
+
+
+def test_no_two_rows_of_the_table_are_about_the_same() -> None:
+    assert len({(row.group, row.resource) for row in table.ROWS}) == len(table.ROWS)
+
+
+@pytest.mark.parametrize(("method", "target", "effects"), ROWS, ids=lambda value: str(value))
+def test_no_spelling_loses_an_effect(method: str, target: str, effects: str) -> None:
+    path, question, query = target.partition("?")
+    escaped = "/".join("".join(f"%{ord(c):02x}" if c.isalpha() else c for c in part) for part in path.split("/"))
+    spellings = [
+        path + "/",
+        escaped,
+        path.replace("e", "%65"),
+        path + "//",
+        path.replace("/", "%2f"),
+        path.replace("/", "//"),
+        "/." + path,
+    ]
+    for spelling in spellings:
+        try:
+            found = describe(method, spelling + question + query).effects
+        except Refusal:
+            continue
+        assert set(effects.split()) <= found, spelling
+    assert describe(method, escaped + question + query).effects == set(effects.split()), "and this one is read"
 
 
 VERBS = [
@@ -99,4 +203,23 @@ def test_no_verb_makes_an_exec_or_a_secret_harmless() -> None:
         assert "tunnel" in resource_effects(verb, "", "pods", "proxy")
         assert "secrets" in resource_effects(verb, "", "secrets", "")
         assert "secrets" in resource_effects(verb, "", "secrets", "status")
-        assert "execute" in resource_effects(verb, "", "nodes", "proxy")
+        assert resource_effects(verb, "", "nodes", "proxy") >= {"execute", "escalate", "tunnel"}
+        assert resource_effects(verb, "", "serviceaccounts", "token") >= {"secrets", "escalate"}
+        assert "execute" in resource_effects(verb, "", "pods", "ephemeralcontainers")
+
+
+def test_what_is_unknown_is_other() -> None:
+    for verb in ("", "odd", "bind", "impersonate"):
+        assert "other" in resource_effects(verb, "", "configmaps", "")
+    for verb in VERBS:
+        assert "other" in resource_effects(verb, "", "configmaps", "odd")
+        assert "other" in resource_effects(verb, "rbac.authorization.k8s.io", "roles", "odd")
+
+
+def test_an_impersonation_asked_about_is_one() -> None:
+    assert "impersonate" in resource_effects("impersonate", "", "users", "")
+
+
+def test_binding_and_escalating_in_rbac_escalates() -> None:
+    for verb in ("bind", "escalate"):
+        assert "escalate" in resource_effects(verb, "rbac.authorization.k8s.io", "clusterroles", "")

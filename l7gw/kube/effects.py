@@ -90,9 +90,9 @@ ROWS = (
 # Subresources that any resource may have, a part of their object: their effects are those of the verb.
 PLAIN_SUBRESOURCES = frozenset(("status", "scale"))
 
-DISCOVERY_ROOTS = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz")
+DISCOVERY_ROOTS = frozenset(("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz"))
 # OpenAPI by its older names: kubectl before 1.29 asks for the second where /openapi/v2 is missing
-OLD_OPENAPI = ("/swagger.json", "/swagger-2.0.0.pb-v1")
+DISCOVERY_ROOTS |= {"/swagger.json", "/swagger-2.0.0.pb-v1"}
 
 _INDEX = {(row.group, row.resource): row for row in ROWS}
 
@@ -132,7 +132,7 @@ def path_effects(verb: str, path: str) -> frozenset[str]:
     """The effects of a call on a path that is no resource: discovery, or other. `path` is decoded and begins with a slash."""
     if verb in ("get", "head"):
         root = "/" + path.strip("/").partition("/")[0]
-        if root in DISCOVERY_ROOTS or path in OLD_OPENAPI:
+        if root in DISCOVERY_ROOTS:
             return frozenset(("discovery",))
         return frozenset(("other", "read"))
     return frozenset(("other", "write"))

@@ -69,6 +69,7 @@ class Batch:
     pieces: list[Piece]
     sync: bool
     done: Done
+    written: bool = False  # set by the writer's thread: only the sync may be wanting
 
 
 class _Segment:
@@ -225,6 +226,7 @@ class Journal:
             self._note_due(None)
             return
         left, error = self._write(batch.pieces)
+        batch.written = error is None
         if error is None and batch.sync:
             self._note_due(batch.done)
             return

@@ -1,259 +1,44 @@
 """What the data path calls to write things down: sessions, their exchanges, and the one door to the journal.
 
-Appending is an encoding and a list; a tick of 100 ms hands what has gathered to the journal's thread, sooner where somebody
-waits for the disk. Callbacks only. What cannot be recorded does not pass: `refusal` says so before a call begins, and
-`on_failure` ends the streams that run.
+Appending is an encoding and a list; a tick of 100 ms hands what has gathered to the journal's threads, sooner where somebody
+waits for the disk. At most one batch is not yet written, so that what a failure left is never overtaken; a batch that is merely
+being synced keeps nobody from handing over the next. Callbacks only. What cannot be recorded does not pass: `refusal` says so
+before a call begins, and `on_failure` ends the streams that run.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime
+import importlib.metadata
 import logging
 import os
-import stat
-import time
-import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from l7gw.clock import Clock
 from l7gw.errors import Refusal
 from l7gw.recording import events as e
 from l7gw.recording.identifiers import uuid7
-from l7gw.recording.journal import Batch, Chain, Journal, Piece
-from l7gw.recording.layout import HOLDS_SESSION_EVENTS
+from l7gw.recording.journal import Batch, Journal, Piece
+from l7gw.recording.session import Attempts, Exchange, Session, Silent, Then
+from l7gw.recording.state import check_state
 
 if TYPE_CHECKING:
     from l7gw.identity.principal import Principal
-    from l7gw.kube.act import Act
+
+__all__ = ["Exchange", "Recorder", "Session", "Silent", "check_state"]
 
 log = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds from an event to the kernel, about; a kill -9 loses at most a second
-BLOCK = 256 * 1024  # bytes of a session's events that make a block before the tick
-LARGEST_PIECE = 4 * 1024 * 1024  # bytes of one block at most, unless a single event (a body: 3 MiB) is larger
-BACKLOG = 4 * 1024 * 1024  # bytes of one session that may wait for the disk before its calls are slowed (H11)
-ALL_BACKLOG = 256 * 1024 * 1024  # and of all together; beyond it new calls are refused
+ALL_BACKLOG = 256 * 1024 * 1024  # bytes of all sessions that may wait for the disk; beyond it new calls are refused (threats H11)
 STALLED = 10.0  # seconds that one write may take before new calls are refused
+STEP = 1.0  # seconds between wall and monotonic clock from one tick to the next that are told (threats H5)
 IDLE_AFTER = 15 * 60.0  # seconds without an open call that end a session
 LONGEST_SESSION = 24 * 3600.0  # seconds
-ATTEMPTS_A_SECOND = 10
-ATTEMPTS_A_DAY = 64 * 1024 * 1024  # bytes of calls without a principal, a cluster and day
-LONGEST_ATTEMPT = 8 * 1024  # characters of a stranger's header or target that are kept
-
-Then = Callable[[Exception | None], None]
-
-_encode = msgspec.msgpack.Encoder().encode
-
-
-class Session:
-    """One principal on one cluster (design section 8), or the day's attempts of nobody on it."""
-
-    def __init__(self, recorder: Recorder, started: e.SessionStarted) -> None:
-        self._recorder = recorder
-        self.id = started.id
-        self.started = recorder.clock.monotonic()
-        self.idle_since = self.started
-        self.open_calls = 0
-        self.chain = Chain(uuid.UUID(started.id).bytes)
-        self._runs: dict[str, int] = {}
-        self._exchanges = 0
-        self._denied = 0
-        self._content = 0
-        self._parts: list[bytes] = [_encode(started)]
-        self._size = len(self._parts[0])
-        recorder.held += self._size
-        self._flags = HOLDS_SESSION_EVENTS
-        self.queued = 0  # bytes handed to the journal's thread, not yet written
-        self.ended = False
-
-    @property
-    def backlogged(self) -> bool:
-        """The disk is behind: slow down whoever writes here."""
-        return self._size + self.queued > BACKLOG or self._recorder.backlogged
-
-    def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
-        """A new exchange in the run of this client process. `content` false keeps bodies and frames out (record: metadata)."""
-        run = self._runs.get(run_id)
-        if run is None:
-            run = self._runs[run_id] = len(self._runs)
-            self._flags |= HOLDS_SESSION_EVENTS
-            self.append(e.RunStarted(now(), run_id, client[:LONGEST_ATTEMPT], command[:LONGEST_ATTEMPT]))
-        self._exchanges += 1
-        self.open_calls += 1
-        return Exchange(self, self._exchanges, run, content)
-
-    def append(self, event: e.Event) -> int:
-        """Remember an event; its size in bytes."""
-        data = _encode(event)
-        size = len(data)
-        if not self._parts:
-            self._recorder.dirty(self)
-        self._parts.append(data)
-        self._size += size
-        self._recorder.held += size
-        if self._size >= BLOCK:
-            self._recorder.flush()
-        return size
-
-    def count(self, content: int = 0, denied: int = 0) -> None:
-        self._content += content
-        self._denied += denied
-
-    def closed_call(self) -> None:
-        self.open_calls -= 1
-        self.idle_since = self._recorder.clock.monotonic()
-
-    def end(self, reason: str) -> None:
-        if not self.ended:
-            self._flags |= HOLDS_SESSION_EVENTS
-            self.append(e.SessionEnded(now(), reason))
-            self.ended = True
-
-    def take(self) -> list[Piece]:
-        """What has gathered, each piece for one block: a disk that was slow leaves more than a block may hold."""
-        pieces: list[Piece] = []
-        parts: list[bytes] = []
-        size = 0
-        for part in self._parts:
-            if size + len(part) > LARGEST_PIECE and parts:
-                pieces.append(self._piece(parts))
-                parts, size = [], 0
-            parts.append(part)
-            size += len(part)
-        if parts:
-            pieces.append(self._piece(parts))
-        self.queued += self._size
-        self._parts, self._size, self._flags = [], 0, 0
-        return pieces
-
-    def _piece(self, parts: list[bytes]) -> Piece:
-        data = b"".join(parts)
-        return Piece(self.chain, data, len(parts), self._flags, self._exchanges, self._denied, 0, self._content, now())
-
-    def durable(self, then: Then) -> None:
-        self._recorder.durable(self, then)
-
-
-class Exchange:
-    """One call's events. Every method but `durable` only remembers."""
-
-    __slots__ = ("_content", "_run", "number", "session")
-
-    def __init__(self, session: Session, number: int, run: int, content: bool) -> None:
-        self.session = session
-        self.number = number
-        self._run = run
-        self._content = content
-
-    def request(self, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
-        if act is None:
-            named: tuple[str, str, str, str, str, str, tuple[str, ...]] = ("", "", "", "", "", "", ())
-        else:
-            effects = tuple(sorted(act.effects))
-            named = (act.verb, act.group, act.resource, act.subresource, act.namespace, act.name, effects)
-        self.session.append(e.RequestRecorded(now(), self.number, self._run, method, target, headers, *named, audit_id))
-
-    def request_body(self, data: bytes) -> None:
-        self.session.count(len(data))
-        if self._content:
-            self.session.append(e.RequestBody(now(), self.number, data))
-
-    def verdict(self, rule: str, verdict: str, reason: str) -> None:
-        if verdict == "deny":
-            self.session.count(denied=1)
-        self.session.append(e.VerdictRecorded(now(), self.number, rule, verdict, reason))
-
-    def response(self, status: int, headers: e.Headers) -> None:
-        self.session.append(e.ResponseRecorded(now(), self.number, status, headers))
-
-    def response_body(self, data: bytes) -> None:
-        self.session.count(len(data))
-        if self._content:
-            self.session.append(e.ResponseBody(now(), self.number, data))
-
-    def frame(self, channel: str, up: bool, stream: int, data: bytes, final: bool = False) -> None:
-        self.session.count(len(data))
-        self.session.append(e.Frame(now(), self.number, channel, up, stream, data if self._content else b"", final))
-
-    def end(self, outcome: str) -> None:
-        self.session.append(e.ExchangeEnded(now(), self.number, outcome))
-        self.session.closed_call()
-
-    def durable(self, then: Then) -> None:
-        """Call `then` on the loop once all that was appended to the session so far is on the disk, or with the error."""
-        self.session.durable(then)
-
-
-class Silent(Exchange):
-    """An exchange that leaves no trace: of a cluster with `record: none`, or an attempt beyond what is kept."""
-
-    __slots__ = ()
-
-    def request(self, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
-        pass
-
-    def request_body(self, data: bytes) -> None:
-        pass
-
-    def verdict(self, rule: str, verdict: str, reason: str) -> None:
-        pass
-
-    def response(self, status: int, headers: e.Headers) -> None:
-        pass
-
-    def response_body(self, data: bytes) -> None:
-        pass
-
-    def frame(self, channel: str, up: bool, stream: int, data: bytes, final: bool = False) -> None:
-        pass
-
-    def end(self, outcome: str) -> None:
-        pass
-
-    def durable(self, then: Then) -> None:
-        asyncio.get_running_loop().call_soon(then, None)
-
-
-class Attempts(Session):
-    """Calls without a principal, bounded so that strangers can neither fill the disk nor slow the others."""
-
-    def __init__(self, recorder: Recorder, started: e.SessionStarted, day: datetime.date) -> None:
-        super().__init__(recorder, started)
-        self.day = day
-        self._second = 0
-        self._this_second = 0
-        self._written = 0
-        self._dropped = 0
-
-    def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
-        second = int(self._recorder.clock.monotonic())
-        if second != self._second:
-            self._second, self._this_second = second, 0
-            self.tell_dropped()
-        self._this_second += 1
-        if self._this_second > ATTEMPTS_A_SECOND or self._written > ATTEMPTS_A_DAY:
-            self._dropped += 1
-            return Silent(self, 0, 0, False)
-        # strangers' runs are one: their ids are theirs to choose, and would grow without end
-        return super().begin("", "", "")
-
-    def append(self, event: e.Event) -> int:
-        if isinstance(event, e.RequestRecorded):
-            event.target = event.target[:LONGEST_ATTEMPT]
-            event.headers = tuple((name[:256], value[:1024]) for name, value in event.headers[:20])
-        size = super().append(event)
-        self._written += size
-        return size
-
-    def tell_dropped(self) -> None:
-        if self._dropped:
-            self.append(e.AttemptsDropped(now(), self._dropped))
-            self._dropped = 0
 
 
 class Recorder:
@@ -267,14 +52,18 @@ class Recorder:
         self.reserve = reserve  # bytes of the disk below which no new call passes
         self.held = 0  # bytes of events that are not yet written
         self._loop = loop
-        self._journal = Journal(state, version, self._sync_failed)
+        self._journal = Journal(state, version or importlib.metadata.version("l7gw"), self._sync_failed)
         self._sessions: dict[tuple[object, ...], Session] = {}
         self._attempts: dict[str, Attempts] = {}
         self._dirty: dict[Session, None] = {}
         self._waiting: list[Then] = []
-        self._writing = False
-        self._writing_since = 0.0
-        self._former: list[Session] = []  # a day old and replaced; they end with their last call
+        self._out = 0  # batches that the journal has not answered
+        self._unwritten: Batch | None = None  # the last of them, if it was not yet written when last looked at
+        self._unwritten_since = 0.0
+        self._syncing = False
+        self._former: list[tuple[Session, str]] = []  # replaced, and why; they end with their last call
+        self._closed = False
+        self._clocks_apart = clock.wall() - clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._failure = ""
         self._full = ""
@@ -291,12 +80,13 @@ class Recorder:
 
     def close(self) -> None:
         """End all sessions, write and sync everything. From the loop's thread, which it blocks."""
-        for session in [*self._sessions.values(), *self._attempts.values(), *self._former]:
+        for session in [*self._sessions.values(), *self._attempts.values(), *(session for session, _ in self._former)]:
             session.end("shutdown")
         if self._timer is not None:
             self._timer.cancel()
         pieces = [*self._left, *(piece for session in self._dirty for piece in session.take())]
         self._dirty.clear()
+        self._closed = True
         self._journal.put(Batch(pieces, True, _last_words))
         self._journal.close()
 
@@ -308,12 +98,11 @@ class Recorder:
         session = self._sessions.get(key)
         if session is None or session.ended:
             started = e.SessionStarted(
-                now(), uuid7(), cluster, principal.user, principal.groups, principal.kind, principal.issuer,
+                self._now(), uuid7(), cluster, principal.user, principal.groups, principal.kind, principal.issuer,
                 principal.actor, principal.address,
             )  # fmt: skip
             session = self._sessions[key] = Session(self, started)
             self._of_chain[session.chain.id] = session
-            self.dirty(session)
         return session
 
     def attempts(self, cluster: str) -> Attempts:
@@ -322,11 +111,10 @@ class Recorder:
         session = self._attempts.get(cluster)
         if session is None or session.day != today:
             if session is not None:
-                self._former.append(session)
-            session = Attempts(self, e.SessionStarted(now(), uuid7(), cluster, "", (), "", "", "", "", True), today)
+                self._former.append((session, "day"))
+            session = Attempts(self, e.SessionStarted(self._now(), uuid7(), cluster, "", (), "", "", "", "", True), today)
             self._attempts[cluster] = session
             self._of_chain[session.chain.id] = session
-            self.dirty(session)
         return session
 
     def tick(self) -> None:
@@ -338,15 +126,35 @@ class Recorder:
                 session.end("idle" if idle else "day")
                 del self._sessions[key]
             elif now_ - session.started >= LONGEST_SESSION:
-                self._former.append(self._sessions.pop(key))  # its open calls end in it; new ones begin another
-        for session in [one for one in self._former if one.open_calls == 0]:
-            session.end("day")
-            self._former.remove(session)
+                self._former.append((self._sessions.pop(key), "day"))  # its open calls end in it; new ones begin another
+        self._end_former()
         for attempts in self._attempts.values():
             attempts.tell_dropped()
+        self._look_at_the_clocks()
         self._look_at_the_disk()
         if self._failure:
             self.flush(again=True)
+
+    def _end_former(self) -> None:
+        still: list[tuple[Session, str]] = []
+        for session, why in self._former:
+            if session.open_calls:
+                still.append((session, why))
+            else:
+                session.end(why)
+        self._former = still
+
+    def _look_at_the_clocks(self) -> None:
+        """A step of the wall clock is told in every session that runs."""
+        apart = self.clock.wall() - self.clock.monotonic()
+        step, self._clocks_apart = apart - self._clocks_apart, apart
+        if abs(step) > STEP:
+            log.warning("the wall clock stepped by %.1f s", step)
+            for session in [*self._sessions.values(), *(session for session, _ in self._former)]:
+                session.append(e.ClockStepped(self._now(), int(step * 1_000_000)))
+
+    def _now(self) -> int:
+        return int(self.clock.wall() * 1_000_000)
 
     def _look_at_the_disk(self) -> None:
         try:
@@ -379,19 +187,27 @@ class Recorder:
     @property
     def _behind(self) -> str:
         """Why new calls must wait for the disk, though it has not failed: what they do would be in memory only."""
-        if self._writing and self.clock.monotonic() - self._writing_since > STALLED:
+        if self._unwritten and not self._unwritten.written and self.clock.monotonic() - self._unwritten_since > STALLED:
             return f"the disk of the recordings has not taken a write for {STALLED:.0f} seconds"
         return "the disk of the recordings is too slow" if self.backlogged else ""
 
+    @property
+    def failing(self) -> bool:
+        return bool(self._failure)
+
     def _sync_failed(self, error: Exception) -> None:
-        """From the journal's thread."""
-        self._loop.call_soon_threadsafe(self._fail, error)
+        """From the journal's threads."""
+        with suppress(RuntimeError):  # the loop may have ended
+            self._loop.call_soon_threadsafe(self._fail, error)
 
     def _fail(self, error: Exception) -> None:
         first = not self._failure
         self._failure = f"writing the journal failed: {getattr(error, 'strerror', None) or error}"
         if first:
             log.error("nothing passes any more: %s", self._failure)
+            # what was handed to the failed segment may be lost: what follows is another session (threats H3)
+            self._former += [(session, "failed") for session in self._sessions.values()]
+            self._sessions.clear()
             for failed in self._failed:
                 failed()
 
@@ -399,38 +215,79 @@ class Recorder:
 
     def dirty(self, session: Session) -> None:
         self._dirty[session] = None
-        if self._timer is None and not self._writing:
-            self._timer = self._loop.call_later(TICK, self.flush)
+        if self._timer is None:
+            self._set_timer()
 
     def durable(self, session: Session, then: Then) -> None:
+        """One sync at a time; who comes meanwhile shares the next."""
         self._waiting.append(then)
+        if not self._syncing:
+            self.flush()
+
+    def _set_timer(self) -> None:
+        if not self._closed:
+            self._timer = self._loop.call_later(TICK, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
         self.flush()
+        if self._dirty and self._timer is None:
+            self._set_timer()
 
     def flush(self, *, again: bool = False) -> None:
-        """Hand what has gathered to the writer, unless it is busy: it comes back for it. `again` tries the disk after a failure,
-        though there be nothing to write."""
-        if self._writing:
+        """Hand what has gathered to the journal, unless it has not yet written what it got before: then it comes back for it.
+        `again` tries the disk after a failure, though there be nothing to write."""
+        if self._unwritten is not None and not self._unwritten.written:
+            return
+        waiting: list[Then] = []
+        if not self._syncing:
+            waiting, self._waiting = self._waiting, []
+        pieces, self._left = self._left, []
+        pieces += [piece for session in self._dirty for piece in session.take()]
+        self._dirty.clear()
+        sync = bool(waiting) or (again and not self._syncing)
+        if not pieces and not sync:
             return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        pieces, self._left = self._left, []
-        pieces += [piece for session in self._dirty for piece in session.take()]
-        self._dirty.clear()
-        waiting, self._waiting = self._waiting, []
-        if not pieces and not waiting and not again:
-            return
-        self._writing = True
-        self._writing_since = self.clock.monotonic()
 
         def done(left: list[Piece], error: Exception | None) -> None:
-            self._loop.call_soon_threadsafe(self._written, pieces, left, waiting, error)
+            with suppress(RuntimeError):  # the loop may have ended
+                self._loop.call_soon_threadsafe(self._answered, batch, left, waiting, error)
 
-        self._journal.put(Batch(pieces, bool(waiting) or again, done))
+        batch = Batch(pieces, sync, done)
+        self._syncing = self._syncing or sync
+        self._unwritten, self._unwritten_since = batch, self.clock.monotonic()
+        self._out += 1
+        self._journal.put(batch)
 
-    def _written(self, pieces: list[Piece], left: list[Piece], waiting: list[Then], error: Exception | None) -> None:
-        self._writing = False
-        self._left = left
+    @property
+    def _writing(self) -> bool:
+        return self._out > 0
+
+    def _answered(self, batch: Batch, left: list[Piece], waiting: list[Then], error: Exception | None) -> None:
+        self._out -= 1
+        if self._unwritten is batch:
+            self._unwritten = None
+        if batch.sync:
+            self._syncing = False
+        self._left += left
+        self._account(batch.pieces, left)
+        if error is not None:
+            self._fail(error)
+        elif self._failure and batch.sync:
+            self._failure = ""
+            log.info("the journal is written again")
+        for then in waiting:
+            then(error)
+        if self._waiting and not self._syncing:
+            self.flush()
+        for drained in self._drained:
+            drained()
+
+    def _account(self, pieces: list[Piece], left: list[Piece]) -> None:
+        """What was written is no longer held."""
         kept = {id(piece) for piece in left}
         for piece in pieces:
             if id(piece) in kept:
@@ -441,46 +298,8 @@ class Recorder:
                 session.queued -= len(piece.data)
                 if session.ended and not session.queued and session not in self._dirty:
                     del self._of_chain[piece.chain.id]
-        if error is not None:
-            self._fail(error)
-        elif self._failure:
-            self._failure = ""
-            log.info("the journal is written again")
-        for then in waiting:
-            then(error)
-        if error is None and (self._waiting or self._dirty):
-            if self._waiting:
-                self.flush()
-            elif self._timer is None:
-                self._timer = self._loop.call_later(TICK, self.flush)
-        for drained in self._drained:
-            drained()
 
 
 def _last_words(left: list[Piece], error: Exception | None) -> None:
     if error is not None:
         log.error("%d blocks of the recordings could not be written at the end: %s", len(left), error)
-
-
-def now() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
-def check_state(state: Path) -> None:
-    """The state is a folder of ours that nobody else can look into (threats J5). Raises OSError."""
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            f"the state {state} cannot be made: {error.strerror}\n  hint: name a folder of the gateway's own in `state`"
-        ) from error
-    for path in [state, *state.rglob("*")]:
-        about = path.lstat()
-        if stat.S_ISLNK(about.st_mode):
-            raise OSError(f"{path} is a link; the state holds none")
-        if about.st_uid != os.geteuid():
-            raise OSError(f"{path} belongs to another user\n  hint: chown it to the gateway's user")
-        wanted = 0o700 if stat.S_ISDIR(about.st_mode) else 0o600
-        if stat.S_IMODE(about.st_mode) & ~wanted:
-            raise OSError(f"others can look into {path}\n  hint: chmod {wanted:o} {path}")

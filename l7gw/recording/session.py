@@ -1,0 +1,285 @@
+"""Sessions, and the exchanges in them: what the data path appends to. Appending is an encoding and a list.
+
+A session's beginnings (itself, its client processes) and its end lie in blocks of their own, so that the list of sessions is
+read without anybody's bodies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from l7gw.recording import events as e
+from l7gw.recording.journal import Chain, Piece
+from l7gw.recording.layout import HOLDS_SESSION_EVENTS
+
+if TYPE_CHECKING:
+    from l7gw.kube.act import Act
+    from l7gw.recording.recorder import Recorder
+
+BLOCK = 256 * 1024  # bytes of a session's events that make a block before the tick; larger ones compress no better
+LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body in one event; a reader takes 8 MiB a block
+BACKLOG = 4 * 1024 * 1024  # bytes of one session that may wait for the disk before its calls are slowed (threats H11)
+RUNS_KNOWN = 1000  # of a session; an older one that comes back is told anew, so that memory has a bound
+ATTEMPTS_A_SECOND = 10
+ATTEMPTS_A_DAY = 64 * 1024 * 1024  # bytes of calls without a principal, a cluster and day
+LONGEST_ATTEMPT = 8 * 1024  # characters of a stranger's header or target that are kept
+
+Then = Callable[[Exception | None], None]
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def _events_of(data: bytes) -> list[bytes]:
+    """Bytes in parts that an event may hold."""
+    if len(data) <= LARGEST_EVENT:
+        return [data]
+    return [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
+
+
+class Session:
+    """One principal on one cluster (design section 8), or the day's attempts of nobody on it."""
+
+    def __init__(self, recorder: Recorder, started: e.SessionStarted) -> None:
+        self._recorder = recorder
+        self.id = started.id
+        self.started = recorder.clock.monotonic()
+        self.idle_since = self.started
+        self.open_calls = 0
+        self.chain = Chain(uuid.UUID(started.id).bytes)
+        self._runs: dict[str, int] = {}
+        self._run_count = 0
+        self._exchanges = 0
+        self._denied = 0
+        self._content = 0
+        self._head: list[bytes] = []  # what the list reads: blocks of its own, before the others
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.queued = 0  # bytes handed to the journal's threads, not yet written
+        self._why_ended = ""
+        self._end_taken = False
+        self._about(started)
+
+    @property
+    def backlogged(self) -> bool:
+        """The disk is behind: slow down whoever writes here."""
+        return self._size + self.queued > BACKLOG or self._recorder.backlogged
+
+    def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
+        """A new exchange in the run of this client process. `content` false keeps bodies and frames out (record: metadata)."""
+        run = self._runs.get(run_id)
+        if run is None:
+            if len(self._runs) >= RUNS_KNOWN:
+                del self._runs[next(iter(self._runs))]
+            run = self._runs[run_id] = self._run_count
+            self._run_count += 1
+            self._about(e.RunStarted(self.now(), run_id, client[:LONGEST_ATTEMPT], command[:LONGEST_ATTEMPT]))
+        self._exchanges += 1
+        self.open_calls += 1
+        return Exchange(self, self._exchanges, run, content)
+
+    def append(self, event: e.Event) -> int:
+        """Remember an event; its size in bytes."""
+        data = _encode(event)
+        self._parts.append(data)
+        size = len(data)
+        self._size += size
+        recorder = self._recorder
+        recorder.held += size
+        if size == self._size:
+            recorder.dirty(self)
+        if self._size >= BLOCK:
+            recorder.flush()
+        return size
+
+    def _about(self, event: e.Event) -> None:
+        """Remember a beginning."""
+        data = _encode(event)
+        self._head.append(data)
+        self._size += len(data)
+        self._recorder.held += len(data)
+        self._recorder.dirty(self)
+
+    def now(self) -> int:
+        """Microseconds since 1970."""
+        return int(self._recorder.clock.wall() * 1_000_000)
+
+    def count(self, content: int = 0, denied: int = 0) -> None:
+        self._content += content
+        self._denied += denied
+
+    def closed_call(self) -> None:
+        self.open_calls -= 1
+        self.idle_since = self._recorder.clock.monotonic()
+
+    def end(self, reason: str) -> None:
+        if not self._why_ended:
+            self._why_ended = reason
+            self._recorder.dirty(self)
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._why_ended)
+
+    def take(self) -> list[Piece]:
+        """What has gathered, each piece for one block of BLOCK bytes or one event: beginnings first, the end last."""
+        pieces = [self._piece(self._head, HOLDS_SESSION_EVENTS)] if self._head else []
+        parts: list[bytes] = []
+        size = 0
+        for part in self._parts:
+            if size + len(part) > BLOCK and parts:
+                pieces.append(self._piece(parts, 0))
+                parts, size = [], 0
+            parts.append(part)
+            size += len(part)
+        if parts:
+            pieces.append(self._piece(parts, 0))
+        self.queued += self._size
+        self._head, self._parts, self._size = [], [], 0
+        if self._why_ended and not self._end_taken:
+            self._end_taken = True
+            last = _encode(e.SessionEnded(self.now(), self._why_ended))
+            self.queued += len(last)
+            self._recorder.held += len(last)
+            pieces.append(self._piece([last], HOLDS_SESSION_EVENTS))
+        return pieces
+
+    def _piece(self, parts: list[bytes], flags: int) -> Piece:
+        data = b"".join(parts)
+        return Piece(self.chain, data, len(parts), flags, self._exchanges, self._denied, 0, self._content, self.now())
+
+    def durable(self, then: Then) -> None:
+        self._recorder.durable(self, then)
+
+
+class Exchange:
+    """One call's events. Every method but `durable` only remembers."""
+
+    __slots__ = ("_content", "_run", "number", "session")
+
+    def __init__(self, session: Session, number: int, run: int, content: bool) -> None:
+        self.session = session
+        self.number = number
+        self._run = run
+        self._content = content
+
+    def request(self, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
+        if act is None:
+            named: tuple[str, str, str, str, str, str, tuple[str, ...]] = ("", "", "", "", "", "", ())
+        else:
+            effects = tuple(sorted(act.effects))
+            named = (act.verb, act.group, act.resource, act.subresource, act.namespace, act.name, effects)
+        self.session.append(
+            e.RequestRecorded(self.session.now(), self.number, self._run, method, target, headers, *named, audit_id)
+        )
+
+    def request_body(self, data: bytes) -> None:
+        self.session.count(len(data))
+        if self._content:
+            for part in _events_of(data):
+                self.session.append(e.RequestBody(self.session.now(), self.number, part))
+
+    def verdict(self, rule: str, verdict: str, reason: str) -> None:
+        if verdict == "deny":
+            self.session.count(denied=1)
+        self.session.append(e.VerdictRecorded(self.session.now(), self.number, rule, verdict, reason))
+
+    def response(self, status: int, headers: e.Headers) -> None:
+        self.session.append(e.ResponseRecorded(self.session.now(), self.number, status, headers))
+
+    def response_body(self, data: bytes) -> None:
+        self.session.count(len(data))
+        if self._content:
+            for part in _events_of(data):
+                self.session.append(e.ResponseBody(self.session.now(), self.number, part))
+
+    def frame(self, channel: str, up: bool, stream: int, data: bytes, final: bool = False) -> None:
+        session = self.session
+        session.count(len(data))
+        if not self._content:
+            data = b""
+        *before, last = _events_of(data)
+        for part in before:
+            session.append(e.Frame(session.now(), self.number, channel, up, stream, part))
+        session.append(e.Frame(session.now(), self.number, channel, up, stream, last, final))
+
+    def end(self, outcome: str) -> None:
+        self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome))
+        self.session.closed_call()
+
+    def durable(self, then: Then) -> None:
+        """Call `then` on the loop once all that was appended to the session so far is on the disk, or with the error."""
+        self.session.durable(then)
+
+
+class Silent(Exchange):
+    """An exchange that leaves no trace: of a cluster with `record: none`, or an attempt beyond what is kept."""
+
+    __slots__ = ()
+
+    def request(self, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
+        pass
+
+    def request_body(self, data: bytes) -> None:
+        pass
+
+    def verdict(self, rule: str, verdict: str, reason: str) -> None:
+        pass
+
+    def response(self, status: int, headers: e.Headers) -> None:
+        pass
+
+    def response_body(self, data: bytes) -> None:
+        pass
+
+    def frame(self, channel: str, up: bool, stream: int, data: bytes, final: bool = False) -> None:
+        pass
+
+    def end(self, outcome: str) -> None:
+        pass
+
+    def durable(self, then: Then) -> None:
+        asyncio.get_running_loop().call_soon(then, None)
+
+
+class Attempts(Session):
+    """Calls without a principal, bounded so that strangers can neither fill the disk nor slow the others."""
+
+    def __init__(self, recorder: Recorder, started: e.SessionStarted, day: datetime.date) -> None:
+        super().__init__(recorder, started)
+        self.day = day
+        self._second = 0
+        self._this_second = 0
+        self._written = 0
+        self._dropped = 0
+
+    def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
+        second = int(self._recorder.clock.monotonic())
+        if second != self._second:
+            self._second, self._this_second = second, 0
+            self.tell_dropped()
+        self._this_second += 1
+        late = self._this_second > ATTEMPTS_A_SECOND or self._written > ATTEMPTS_A_DAY
+        if late or self.backlogged or self._recorder.failing:
+            self._dropped += 1
+            return Silent(self, 0, 0, False)
+        # strangers' runs are one: their ids are theirs to choose, and would grow without end
+        return super().begin("", "", "")
+
+    def append(self, event: e.Event) -> int:
+        if isinstance(event, e.RequestRecorded):
+            event.target = event.target[:LONGEST_ATTEMPT]
+            event.headers = tuple((name[:256], value[:1024]) for name, value in event.headers[:20])
+        size = super().append(event)
+        self._written += size
+        return size
+
+    def tell_dropped(self) -> None:
+        if self._dropped:
+            self.append(e.AttemptsDropped(self.now(), self._dropped))
+            self._dropped = 0

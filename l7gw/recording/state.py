@@ -1,0 +1,26 @@
+"""The folder that holds journals and metadata: ours alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def check_state(state: Path) -> None:
+    """The state is a folder of ours that nobody else can look into (threats J5). Raises OSError."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"the state {state} cannot be made: {error.strerror}\n  hint: name a folder of the gateway's own in `state`"
+        ) from error
+    for path in [state, *state.rglob("*")]:
+        about = path.lstat()
+        if stat.S_ISLNK(about.st_mode):
+            raise OSError(f"{path} is a link; the state holds none")
+        if about.st_uid != os.geteuid():
+            raise OSError(f"{path} belongs to another user\n  hint: chown it to the gateway's user")
+        wanted = 0o700 if stat.S_ISDIR(about.st_mode) else 0o600
+        if stat.S_IMODE(about.st_mode) & ~wanted:
+            raise OSError(f"others can look into {path}\n  hint: chmod {wanted:o} {path}")

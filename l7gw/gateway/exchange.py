@@ -26,7 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from l7gw.cluster.headers import Headers, check_acceptable, own_length, upstream_request
-from l7gw.cluster.impersonation import impersonation
+from l7gw.cluster.impersonation import check_nameable, impersonation
 from l7gw.cluster.pool import SLOW_DISK, SLOW_READER
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
@@ -132,7 +132,10 @@ class Exchange:
 
     def classify(self) -> Step | None:
         self.act = self.client.describe(self.request, self.target)
+        assert self.principal and self.far
         check_acceptable(self.request, self.act)
+        cluster = self.far.endpoint.cluster
+        check_nameable(self.principal, cluster.impersonate, cluster.prefix)
         return self.judge
 
     def judge(self) -> Step | None:

@@ -239,6 +239,8 @@ class Recorder:
         `again` tries the disk after a failure, though there be nothing to write."""
         if self._unwritten is not None and not self._unwritten.written:
             return
+        if self._failure and not again and not self._waiting:
+            return  # a tick tries once a second
         waiting: list[Then] = []
         if not self._syncing:
             waiting, self._waiting = self._waiting, []

@@ -37,8 +37,6 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def _events_of(data: bytes) -> list[bytes]:
     """Bytes in parts that an event may hold."""
-    if len(data) <= LARGEST_EVENT:
-        return [data]
     return [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
 
 
@@ -47,6 +45,7 @@ class Session:
 
     def __init__(self, recorder: Recorder, started: e.SessionStarted) -> None:
         self._recorder = recorder
+        self._wall = recorder.clock.wall
         self.id = started.id
         self.started = recorder.clock.monotonic()
         self.idle_since = self.started
@@ -107,7 +106,7 @@ class Session:
 
     def now(self) -> int:
         """Microseconds since 1970."""
-        return int(self._recorder.clock.wall() * 1_000_000)
+        return int(self._wall() * 1_000_000)
 
     def count(self, content: int = 0, denied: int = 0) -> None:
         self._content += content
@@ -128,17 +127,7 @@ class Session:
 
     def take(self) -> list[Piece]:
         """What has gathered, each piece for one block of BLOCK bytes or one event: beginnings first, the end last."""
-        pieces = [self._piece(self._head, HOLDS_SESSION_EVENTS)] if self._head else []
-        parts: list[bytes] = []
-        size = 0
-        for part in self._parts:
-            if size + len(part) > BLOCK and parts:
-                pieces.append(self._piece(parts, 0))
-                parts, size = [], 0
-            parts.append(part)
-            size += len(part)
-        if parts:
-            pieces.append(self._piece(parts, 0))
+        pieces = self._pieces(self._head, HOLDS_SESSION_EVENTS) + self._pieces(self._parts, 0)
         self.queued += self._size
         self._head, self._parts, self._size = [], [], 0
         if self._why_ended and not self._end_taken:
@@ -147,6 +136,20 @@ class Session:
             self.queued += len(last)
             self._recorder.held += len(last)
             pieces.append(self._piece([last], HOLDS_SESSION_EVENTS))
+        return pieces
+
+    def _pieces(self, parts: list[bytes], flags: int) -> list[Piece]:
+        pieces: list[Piece] = []
+        some: list[bytes] = []
+        size = 0
+        for part in parts:
+            if size + len(part) > BLOCK and some:
+                pieces.append(self._piece(some, flags))
+                some, size = [], 0
+            some.append(part)
+            size += len(part)
+        if some:
+            pieces.append(self._piece(some, flags))
         return pieces
 
     def _piece(self, parts: list[bytes], flags: int) -> Piece:
@@ -195,7 +198,7 @@ class Exchange:
     def response_body(self, data: bytes) -> None:
         self.session.count(len(data))
         if self._content:
-            for part in _events_of(data):
+            for part in (data,) if len(data) <= LARGEST_EVENT else _events_of(data):
                 self.session.append(e.ResponseBody(self.session.now(), self.number, part))
 
     def frame(self, channel: str, up: bool, stream: int, data: bytes, final: bool = False) -> None:
@@ -203,10 +206,11 @@ class Exchange:
         session.count(len(data))
         if not self._content:
             data = b""
-        *before, last = _events_of(data)
-        for part in before:
-            session.append(e.Frame(session.now(), self.number, channel, up, stream, part))
-        session.append(e.Frame(session.now(), self.number, channel, up, stream, last, final))
+        elif len(data) > LARGEST_EVENT:
+            *before, data = _events_of(data)
+            for part in before:
+                session.append(e.Frame(session.now(), self.number, channel, up, stream, part))
+        session.append(e.Frame(session.now(), self.number, channel, up, stream, data, final))
 
     def end(self, outcome: str) -> None:
         self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from dataclasses import dataclass, field
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,19 @@ from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
 NEWEST_RUNS = 100  # in the list; `show` has all
 
 
-@dataclass
 class Summary:
-    """One session as the list shows it."""
+    """One session as the list shows it. `runs` are the newest only, of `run_count`, unless all were asked for."""
 
-    started: SessionStarted
-    runs: list[RunStarted] = field(default_factory=list)
-    last: int = 0  # microseconds
-    ended: bool = False
-    alive: bool = False
-    exchanges: int = 0
-    denied: int = 0
-    held: int = 0
-    content: int = 0
+    __slots__ = ("alive", "content", "denied", "ended", "exchanges", "held", "last", "run_count", "runs", "started")
+
+    def __init__(self, started: SessionStarted, most_runs: int | None = NEWEST_RUNS) -> None:
+        self.started = started
+        self.runs: deque[RunStarted] = deque(maxlen=most_runs)
+        self.run_count = 0
+        self.last = started.time  # microseconds
+        self.ended = False
+        self.alive = False
+        self.exchanges = self.denied = self.held = self.content = 0
 
     @property
     def id(self) -> str:
@@ -42,7 +42,6 @@ class Summary:
         """The JSON of the contract (design section 13)."""
         about = self.started
         runs = list(reversed(self.runs))
-        shown = runs if all_runs else runs[:NEWEST_RUNS]
         document: dict[str, Any] = {
             "id": about.id,
             "cluster": about.cluster,
@@ -54,7 +53,10 @@ class Summary:
                 "actor": about.actor,
                 "address": about.address,
             },
-            "runs": [{"id": r.id, "client": r.client, "command": r.command, "started": moment(r.time)} for r in shown],
+            "runs": [
+                {"id": r.id, "client": r.client, "command": r.command, "started": moment(r.time)}
+                for r in (runs if all_runs else runs[:NEWEST_RUNS])
+            ],
             "started": moment(about.time),
             "ended": None if self.state == "open" else moment(self.last),
             "exchanges": self.exchanges,
@@ -64,7 +66,7 @@ class Summary:
             "state": self.state,
         }
         if not all_runs:
-            document["runs_total"] = len(runs)
+            document["runs_total"] = self.run_count
         return document
 
 
@@ -74,38 +76,44 @@ def moment(microseconds: int) -> str:
     return f"{when:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
 
 
-def summaries(state: Path) -> list[Summary]:
-    """Every session of a state, newest first. Raises OSError; what is unreadable of a session leaves it shorter."""
+def summaries(state: Path, *, all_runs_of: str | None = None) -> list[Summary]:
+    """Every session of a state, newest first, from the blocks' headers and the few blocks that hold beginnings and ends. All
+    runs are kept of sessions whose id begins so. Raises OSError; what is unreadable of a session leaves it shorter."""
     found: dict[bytes, Summary] = {}
-    for path in reader.segments(state):
-        alive = reader.is_open(path)
+    paths = reader.segments(state)
+    living = reader.living_writer(paths)
+    for path in paths:
+        alive = living is not None and reader.writer_of(path) == living
         for place in reader.places(path):
             header = place.header
             if header.session == NO_SESSION:
                 continue
             summary = found.get(header.session)
-            if header.flags & HOLDS_SESSION_EVENTS or summary is None:
-                summary = _look_inside(place, summary)
-                if summary is None:
-                    continue
-                found[header.session] = summary
+            if header.flags & HOLDS_SESSION_EVENTS:
+                summary = _look_inside(place, summary, all_runs_of)
+                if summary is not None:
+                    found[header.session] = summary
+            if summary is None:
+                continue
             summary.alive = alive
             summary.last = header.last
             summary.exchanges, summary.denied, summary.held = header.exchanges, header.denied, header.held
             summary.content = header.content
-    return sorted(found.values(), key=lambda summary: summary.started.time, reverse=True)
+    return sorted(found.values(), key=lambda summary: (summary.started.time, summary.id), reverse=True)
 
 
-def _look_inside(place: reader.Place, summary: Summary | None) -> Summary | None:
+def _look_inside(place: reader.Place, summary: Summary | None, all_runs_of: str | None) -> Summary | None:
     try:
         events = reader.events_at(place)
     except reader.Unreadable:
         return summary
     for event in events:
         if isinstance(event, SessionStarted):
-            summary = Summary(event)
+            every = all_runs_of is not None and event.id.startswith(all_runs_of)
+            summary = Summary(event, None if every else NEWEST_RUNS)
         elif summary is not None and isinstance(event, RunStarted):
             summary.runs.append(event)
+            summary.run_count += 1
         elif summary is not None and isinstance(event, SessionEnded):
             summary.ended = True
     return summary
@@ -118,7 +126,7 @@ class NoSuch(Exception):
 def find(state: Path, prefix: str) -> Summary:
     """The session whose id begins with `prefix`. Raises NoSuch in words."""
     wanted = prefix.lower()
-    matching = [summary for summary in summaries(state) if summary.id.startswith(wanted)] if wanted else []
+    matching = [one for one in summaries(state, all_runs_of=wanted) if one.id.startswith(wanted)] if wanted else []
     if not matching:
         raise NoSuch(f"there is no session {prefix!r}; `l7gw sessions list` shows those that are")
     if len(matching) > 1:

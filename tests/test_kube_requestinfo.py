@@ -48,7 +48,7 @@ def test_what_travels_upstream_means_the_same(row: list[str]) -> None:
 
 
 @pytest.mark.parametrize("row", table("refused"), ids=lambda row: f"{row[2]} {row[3]}")
-def test_a_line_with_two_readings_is_refused_in_plain_words(row: list[str]) -> None:
+def test_a_line_with_two_readings_is_refused(row: list[str]) -> None:
     code, _, method, target, _ = row
     found = refusal(method, target)
     assert found.code == int(code)

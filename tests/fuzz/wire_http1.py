@@ -86,7 +86,7 @@ def answered(pieces: Sequence[bytes], method: str = "GET", upgrade: str = "") ->
             elif piece:
                 return merged(events), 0, False
     except PeerError as error:
-        assert not connection.reusable
+        assert not connection.reusable and connection.receive(b"HTTP/1.1 204 No Content\r\n\r\n") == []
         return merged(events), error.code, False
     return merged(events), 0, connection.reusable
 

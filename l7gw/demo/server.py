@@ -15,9 +15,11 @@ import h11
 from wsproto import ConnectionType
 from wsproto.connection import Connection as WebSocketConnection
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
-from wsproto.utilities import generate_accept_token
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
 
 READ = 64 * 1024
+# How a client leaves, or the demo ends: nothing to tell anybody
+GONE = (ConnectionError, h11.ProtocolError, LocalProtocolError, RemoteProtocolError, ssl.SSLError, asyncio.CancelledError)
 LARGEST_BODY = 3 * 1024 * 1024  # bytes, as the real API server's
 
 
@@ -110,7 +112,7 @@ async def listen(handler: Handler, context: ssl.SSLContext) -> tuple[asyncio.Ser
     """Serve on a free loopback port; the server and its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, h11.ProtocolError, ssl.SSLError, asyncio.CancelledError):
+        with contextlib.suppress(*GONE):
             await _connection(handler, reader, writer)
         writer.close()
 

@@ -1,4 +1,5 @@
-"""SPDY/3.1 frames written by hand, also wrong ones, with a zlib context of their own: a peer that shares no code with the codec."""
+"""SPDY/3.1 frames written by hand, also wrong ones, with a zlib context of their own: a peer that shares no code with the codec. And
+connections of ours that are some way on."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import itertools
 import struct
 import zlib
 
+from l7gw.wire.spdy import Connection, SynStream
 from l7gw.wire.spdy_dictionary import DICTIONARY
 
 Pairs = tuple[tuple[bytes, bytes], ...]
@@ -62,3 +64,20 @@ class Peer:
 
     def headers(self, stream: int, pairs: Pairs = (), flags: int = 0) -> bytes:
         return control(8, struct.pack(">I", stream) + self.deflated(plain(pairs)), flags)
+
+
+def client_of(*streams: int, windows: bool = False) -> Connection:
+    """A client that has opened these."""
+    client = Connection("client", windows=windows)
+    for stream in streams:
+        client.send(SynStream(stream, ()))
+    client.take()
+    return client
+
+
+def server_of(*streams: int, windows: bool = False) -> tuple[Connection, Peer]:
+    """A server whose client, a hand that writes frames, has opened these."""
+    server, peer = Connection("server", windows=windows), Peer()
+    for stream in streams:
+        server.receive(peer.syn(stream))
+    return server, peer

@@ -30,7 +30,7 @@ from l7gw.wire.spdy_dictionary import DICTIONARY
 from tests import spdy_frames as frames
 from tests.fuzz.wire_spdy import read as fuzz_read
 from tests.fuzz.wire_spdy import whole
-from tests.spdy_frames import Peer, pieces
+from tests.spdy_frames import Peer, client_of, pieces, server_of
 from tests.vector import Vector, vectors
 
 VECTORS = vectors("wire_spdy")
@@ -66,23 +66,6 @@ def shown(events: list[SpdyEvent]) -> str:
             case Settings(entries):
                 words.append("settings:" + ",".join(f"{key}={value}" for key, value in entries))
     return " ".join(words) or "-"
-
-
-def client_of(*streams: int, windows: bool = False) -> Connection:
-    """A client that has opened these."""
-    client = Connection("client", windows=windows)
-    for stream in streams:
-        client.send(SynStream(stream, ()))
-    client.take()
-    return client
-
-
-def server_of(*streams: int, windows: bool = False) -> tuple[Connection, Peer]:
-    """A server whose client, a hand that writes frames, has opened these."""
-    server, peer = Connection("server", windows=windows), Peer()
-    for stream in streams:
-        server.receive(peer.syn(stream))
-    return server, peer
 
 
 def test_the_dictionary_is_the_drafts() -> None:
@@ -547,64 +530,3 @@ def test_what_no_frame_can_say_raises_and_writes_nothing(event: SpdyEvent) -> No
     assert client.take() == b""
     client.send(Data(1, b"still whole"))
     assert server.receive(client.take()) == [Data(1, b"still whole")]
-
-
-# ---------------------------------------------------------------------- flow control, where it is asked for
-
-
-def test_without_windows_nothing_is_obeyed_and_nothing_produced() -> None:
-    client, (server, _) = client_of(1), server_of(1)
-    client.receive(frames.control(4, struct.pack(">III", 1, 7, 0)))
-    client.send(Data(1, bytes(200_000)))
-    assert len(server.receive(client.take())[0].data) == 200_000  # type: ignore[union-attr]
-    assert server.take() == b""
-    assert server.receive(frames.window(0, 2**31 - 1) * 2) == [WindowUpdate(0, 2**31 - 1)] * 2
-
-
-def test_an_end_that_waits_for_the_window_closes_the_stream_when_it_goes_and_nothing_follows_it() -> None:
-    client, (server, _) = client_of(1, windows=True), server_of(1)
-    client.send(Data(1, bytes(65_536)))
-    client.send(HeadersFrame(1, (("a", "b"),)))
-    client.send(Data(1, b"tail", True))
-    assert client.receive(frames.data(1, b"", 1)) == [Data(1, b"", True)]
-    with pytest.raises(OurError):
-        client.send(Data(1, b"more"))
-    first = server.receive(client.take())
-    assert [type(event) for event in first] == [Data, HeadersFrame]
-    client.receive(frames.window(0, 100) + frames.window(1, 2))
-    assert server.receive(client.take()) == [Data(1, b"ta")]
-    client.receive(frames.window(1, 2))
-    assert server.receive(client.take()) == [Data(1, b"il", True)]
-    assert not client.streams and not client.queued
-
-
-@pytest.mark.parametrize("pieces_of", [1, 1000, 100_000])
-def test_more_than_a_streams_window_resets_it_however_it_is_cut(pieces_of: int) -> None:
-    server, _ = server_of(1, 3, windows=True)
-    run = frames.data(1, bytes(40_000)) + frames.data(3, bytes(60_000)) + frames.data(3, b"x", 1)
-    server._windows.receive[3] = 59_999  # type: ignore[union-attr]
-    events = whole([event for at in range(0, len(run), pieces_of) for event in server.receive(run[at : at + pieces_of])])
-    assert events == [Data(1, bytes(40_000)), Reset(3, spdy.FLOW_CONTROL_ERROR)]
-    assert server.take() == (
-        frames.window(0, 40_000) + frames.window(1, 40_000) + frames.reset(3, spdy.FLOW_CONTROL_ERROR) + frames.window(0, 60_000)
-    )
-
-
-def test_more_than_the_connections_window_ends_it() -> None:
-    server, _ = server_of(1, windows=True)
-    with pytest.raises(PeerError) as refused:
-        server.receive(frames.data(1, bytes(65_537)))
-    assert refused.value.code == spdy.FLOW_CONTROL_ERROR
-
-
-def test_data_of_streams_that_are_gone_still_counts_for_the_connection() -> None:
-    server, _ = server_of(1, windows=True)
-    server.receive(frames.reset(1) + frames.data(1, bytes(40_000)))
-    assert server.take() == frames.window(0, 40_000)
-
-
-def test_a_streams_window_past_31_bits_resets_the_stream_and_the_connections_ends_it() -> None:
-    client = client_of(1, windows=True)
-    assert client.receive(frames.window(1, 2**31 - 1))[-1] == Reset(1, spdy.FLOW_CONTROL_ERROR)
-    with pytest.raises(PeerError):
-        client.receive(frames.window(0, 2**31 - 1))

@@ -181,7 +181,7 @@ class Connection:
         self._last_opened = 0  # and that we opened
         self._strays = 0
         self._left = 0  # bytes of the DATA frame being handed on
-        self._piece_stream = 0  # whose it is; 0 where it is dropped
+        self._piece_stream = 0  # whose it is
         self._piece_final = False
         self._going = False  # a GOAWAY came or went: the peer opens no more streams
         self._went_away = False  # a GOAWAY went: we open no more
@@ -247,11 +247,11 @@ class Connection:
             raise PeerError(PROTOCOL_ERROR, "a DATA frame with unknown flags")
         if self._windows is not None:
             self._spend(self._windows, stream, length, flags == FLAG_FIN, events)
-        allowed = self._allowed(stream, DATA, events)
-        self._left, self._piece_stream, self._piece_final = length, stream if allowed else 0, flags == FLAG_FIN
+        self._allowed(stream, DATA, events)  # where it is not, `_piece` drops it
+        self._left, self._piece_stream, self._piece_final = length, stream, flags == FLAG_FIN
 
     def _piece(self, buffer: bytes, at: int, events: list[SpdyEvent]) -> int:
-        """What there is of the frame being handed on, none of it for a stream that was reset meanwhile; where it ends."""
+        """What there is of the frame being handed on; nothing where the peer may not send, or no more. Gives where it ends."""
         stop = min(at + self._left, len(buffer))
         self._left -= stop - at
         stream = self._piece_stream

@@ -15,6 +15,8 @@ from l7gw.recording.sessions import summaries as all_summaries
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+HINT = "\n  hint: it belongs to the gateway's user; run this as that user, or as root"
+
 
 def state_options(command: F) -> F:
     """`--config` and `--state`, of which one tells the state."""
@@ -36,16 +38,19 @@ def the_state(config: Path | None, state: Path | None) -> Path:
         from l7gw.config.settings import load
 
         found = load(find_config(config)).state
-    if not found.is_dir():
-        fail(f"there is no state {found}\n  hint: say where with --state DIR or --config FILE", 3)
-    return found
+    try:
+        if found.is_dir():
+            return found
+    except OSError as error:
+        fail(f"the state cannot be read: {error}{HINT}", 3)
+    fail(f"there is no state {found}\n  hint: say where with --state DIR or --config FILE", 3)
 
 
 def summaries(state: Path) -> list[Summary]:
     try:
         return all_summaries(state)
     except OSError as error:
-        fail(f"the state cannot be read: {error}", 3)
+        fail(f"the state cannot be read: {error}{HINT}", 3)
 
 
 def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
@@ -58,4 +63,4 @@ def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
     except NoSuch as error:
         fail(error, 1)
     except OSError as error:
-        fail(f"the state cannot be read: {error}", 3)
+        fail(f"the state cannot be read: {error}{HINT}", 3)

@@ -29,10 +29,16 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
 
     With nothing, all of `state`; with a session's id that session; with a path that segment or state. Exit status 0: intact,
     1: not, 3: could not tell.
+
+    \b
+      l7gw verify                      # everything
+      l7gw verify 01a2                 # one session, by any unique beginning of its id
+      l7gw verify /mnt/copy-of-state   # a copy
     """
     session = None
+    segment = what is not None and Path(what).is_file()
     if what is not None and Path(what).exists():
-        paths = [Path(what)] if Path(what).is_file() else _segments(Path(what))
+        paths = [Path(what)] if segment else _segments(Path(what))
     else:
         place = the_state(config, state)
         paths = _segments(place)
@@ -41,7 +47,7 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("reading", total=sum(path.stat().st_size for path in paths))
-            report = check(paths, session=session, progress=lambda size: progress.advance(task, size))
+            report = check(paths, session=session, whole=not segment, progress=lambda size: progress.advance(task, size))
     except OSError as error:
         fail(f"cannot be read: {error}", 3)
     _tell(report, output)
@@ -50,12 +56,15 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
 
 def _segments(place: Path) -> list[Path]:
     folder = place / "journal"
-    if not folder.is_dir():
-        folder = place
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".l7j")
+        if not folder.is_dir():
+            folder = place
+        found = sorted(path for path in folder.iterdir() if path.suffix == ".l7j")
     except OSError as error:
         fail(f"cannot be read: {error}", 3)
+    if not found:
+        fail(f"there is no journal in {place}: nothing was recorded, or all of it is gone", 3)
+    return found
 
 
 def _tell(report: Report, output: str) -> None:

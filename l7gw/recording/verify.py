@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import zstandard
@@ -20,6 +21,8 @@ import zstandard
 HEAD = struct.Struct(">4sBBHIIQ16sQIIIIQQ32s32s32sI")  # docs/recording-format.md, "Header"
 LARGEST = 8 << 20
 ZERO = bytes(32)
+
+Wrong = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -46,24 +49,30 @@ class Report:
 class _Walk:
     report: Report
     only: bytes | None
+    whole: bool
     previous: bytes | None = None  # the hash of the journal's last header; None: not known yet
     sequence: int = 0
     sessions: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
     tails: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # file -> offset and hash of what lies behind its blocks
     unnamed: set[str] = field(default_factory=set)  # files since the last segment that began: the next one must name their tails
     files: set[str] = field(default_factory=set)
+    doubtful: dict[str, Finding] = field(default_factory=dict)  # last blocks whose content is not there: a power loss, if named
 
 
-def verify(paths: list[Path], *, session: bytes | None = None, progress: Callable[[int], None] = lambda _: None) -> Report:
-    """Walk segments, oldest first. `session` limits what is counted, and whose payloads are read, to one. `progress` is told
-    the bytes read. A first segment that is not the journal's first is taken as it begins. Raises OSError."""
-    walk = _Walk(Report(), session)
+def verify(
+    paths: list[Path], *, session: bytes | None = None, whole: bool = True, progress: Callable[[int], None] = lambda _: None
+) -> Report:
+    """Walk segments, oldest first. `session` limits what is counted, and whose payloads are read, to one. `whole` says that
+    these are all segments of a journal; else the first is taken as it begins. `progress` is told the bytes read. Raises OSError."""
+    walk = _Walk(Report(), session, whole)
     for path in paths:
         _segment(path, walk, progress)
     found = {key for key in walk.sessions if key != bytes(16) and (session is None or key == session)}
     walk.report.sessions = len(found)
+    walk.report.problems += walk.doubtful.values()
     for name, (offset, _) in walk.tails.items():
-        walk.report.torn.append(Finding(name, offset, "a tail that is no whole block: the process died, or is still writing"))
+        if name not in walk.doubtful:
+            walk.report.torn.append(Finding(name, offset, "a tail that is no whole block: the process died, or is still writing"))
     return walk.report
 
 
@@ -75,17 +84,25 @@ def _segment(path: Path, walk: _Walk, progress: Callable[[int], None]) -> None:
         offset = 0
         while offset < end:
             raw = file.read(HEAD.size)
-            length = _block(path, offset, raw, file.read, end, walk)
+            length = _block(path, offset, raw, file, end, walk)
             if not length:
                 file.seek(offset)
-                walk.tails[path.name] = (offset, hashlib.sha256(file.read()).digest())
+                walk.tails[path.name] = (offset, _rest(file))
                 walk.unnamed.add(path.name)
                 break
             offset += length
             progress(length)
 
 
-def _block(path: Path, offset: int, raw: bytes, read: Callable[[int], bytes], end: int, walk: _Walk) -> int:
+def _rest(file: BinaryIO) -> bytes:
+    """The hash of all that follows in a file."""
+    digest = hashlib.sha256()
+    while data := file.read(1 << 20):
+        digest.update(data)
+    return digest.digest()
+
+
+def _block(path: Path, offset: int, raw: bytes, file: BinaryIO, end: int, walk: _Walk) -> int:
     """Check one block; its length, 0 where no whole block stands here."""
 
     def wrong(what: str) -> None:
@@ -103,11 +120,34 @@ def _block(path: Path, offset: int, raw: bytes, read: Callable[[int], bytes], en
         return 0
     if offset + HEAD.size + stored > end:
         return 0
+    wanted = walk.only is None or session in (walk.only, bytes(16))
+    if wanted:
+        payload = file.read(stored)
+        changed = hashlib.sha256(payload).digest() != payload_hash
+        if changed and offset + HEAD.size + stored == end:
+            walk.doubtful[path.name] = Finding(path.name, offset, "a block's content was changed")
+            return 0
+        if changed:
+            wrong("a block's content was changed")
+        else:
+            _content(payload, plain, session, walk, wrong)
+    else:
+        file.seek(offset + HEAD.size + stored)
     if offset == 0 and session != bytes(16):
         wrong("the segment does not begin with its own event")
     if version != 1 or cipher != 0 or flags & ~1:
         wrong(f"a block of a format that is not known: version {version}, cipher {cipher}")
-    payload = read(stored)
+    _chains(raw, sequence, previous, session, own, session_previous, walk, wrong)
+    if walk.only is None or session == walk.only:
+        walk.report.blocks += 1
+        walk.report.bytes += HEAD.size + stored
+    return HEAD.size + int(stored)
+
+
+def _chains(
+    raw: bytes, sequence: int, previous: bytes, session: bytes, own: int, session_previous: bytes, walk: _Walk, wrong: Wrong
+) -> None:
+    """The block follows the journal's block before it, and its session's."""
     digest = hashlib.sha256(raw).digest()
     if walk.previous is not None:
         if sequence != walk.sequence + 1:
@@ -116,8 +156,8 @@ def _block(path: Path, offset: int, raw: bytes, read: Callable[[int], bytes], en
             wrong("the block before this one was changed")
     elif sequence == 1 and previous != ZERO:
         wrong("the first block follows another")
-    elif sequence > 1 and len(walk.files) > 1:
-        wrong(f"block {sequence - 1} is missing: the segment before holds none")
+    elif sequence > 1 and (walk.whole or len(walk.files) > 1):
+        wrong(f"the journal's beginning is missing: block {sequence} is its first")
     walk.previous, walk.sequence = digest, sequence
     known = walk.sessions.get(session)
     if known is None and own == 1 and session_previous != ZERO:
@@ -125,24 +165,17 @@ def _block(path: Path, offset: int, raw: bytes, read: Callable[[int], bytes], en
     if known is not None and (own != known[0] + 1 or session_previous != known[1]):
         wrong("a block of this session is missing, or was changed")
     walk.sessions[session] = (own, digest)
-    if hashlib.sha256(payload).digest() != payload_hash:
-        wrong("a block's content was changed")
-    else:
-        _content(payload, plain, session, walk, wrong)
-    if walk.only is None or session == walk.only:
-        walk.report.blocks += 1
-        walk.report.bytes += HEAD.size + stored
-    return HEAD.size + int(stored)
 
 
-def _content(payload: bytes, plain: int, session: bytes, walk: _Walk, wrong: Callable[[str], None]) -> None:
+def _content(payload: bytes, plain: int, session: bytes, walk: _Walk, wrong: Wrong) -> None:
     """The content decompresses to what the header says; the journal's own events name the tails before them."""
-    if walk.only is not None and session not in (walk.only, bytes(16)):
-        return
     if plain > LARGEST:
         wrong("a block larger than any")
         return
     try:
+        if zstandard.frame_content_size(payload) != plain:  # no more is ever unpacked than the frame's head says (threats H9)
+            wrong("a block's content is not as long as it says")
+            return
         stream = zstandard.ZstdDecompressor(max_window_size=LARGEST).decompressobj()
         data = stream.decompress(payload)
     except zstandard.ZstdError:
@@ -154,7 +187,7 @@ def _content(payload: bytes, plain: int, session: bytes, walk: _Walk, wrong: Cal
         _tails(data, walk, wrong)
 
 
-def _tails(data: bytes, walk: _Walk, wrong: Callable[[str], None]) -> None:
+def _tails(data: bytes, walk: _Walk, wrong: Wrong) -> None:
     try:
         kind, _, _, torn, *_ = msgspec.msgpack.decode(data)
         named = {str(name): (offset, digest) for name, offset, digest in torn}
@@ -165,7 +198,11 @@ def _tails(data: bytes, walk: _Walk, wrong: Callable[[str], None]) -> None:
         wrong("a segment that does not begin with its own event")
     for name in walk.unnamed - named.keys():
         wrong(f"{name} has a tail that the segment after it did not find there")
+        walk.doubtful.pop(name, None)
+    for name in named.keys() - walk.files if walk.whole else ():
+        wrong(f"{name} is missing: it had a tail")
     for name in named.keys() & walk.files:
         if walk.tails.get(name) != named[name]:
             wrong(f"the tail of {name} is not what the segment after it found there")
+        walk.doubtful.pop(name, None)
     walk.unnamed.clear()

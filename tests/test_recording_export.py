@@ -135,7 +135,7 @@ def test_an_asciicast_has_columns_rows_and_whole_runes(tmp_path: Path) -> None:
     ]  # fmt: skip
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), frames))
     summary = summaries(tmp_path)[0]
-    (one,) = execs(session_events(tmp_path, key_of(summary.id)))
+    (one,) = execs(lambda: session_events(tmp_path, key_of(summary.id)))
     head, *events = map(json.loads, asciicast(one))
     assert (head["version"], head["width"], head["height"]) == (2, 100, 30)
     assert [event[1:] for event in events] == [

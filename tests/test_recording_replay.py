@@ -76,7 +76,7 @@ def test_a_replay_keeps_the_pace_and_cuts_long_pauses() -> None:
 
 def test_a_resize_changes_the_screen() -> None:
     one = recorded(b"x" * 10)
-    one.frames.insert(0, e.Frame(0, 1, "resize", True, 4, b'{"Width":5,"Height":3}'))
+    one.frames = [e.Frame(0, 1, "resize", True, 4, b'{"Width":5,"Height":3}'), *one.frames]
     assert final_screen(one) == ["xxxxx", "xxxxx"]
 
 

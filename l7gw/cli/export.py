@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from l7gw.cli.state import fail, state_options, the_session, the_state
 from l7gw.recording.export import asciicast, execs, json_lines
 from l7gw.recording.reader import Unreadable, session_events
+from l7gw.recording.replay import safe
 from l7gw.recording.sessions import key_of
 
 
@@ -31,18 +33,21 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
     summary, exchange = the_session(place, session_id)
     out = sys.stdout
     try:
-        events = session_events(place, key_of(summary.id))
         if form == "jsonl":
-            for document in json_lines(summary, events, exchange):
+            for document in json_lines(summary, session_events(place, key_of(summary.id)), exchange):
                 out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
             return
-        found = execs(events, exchange)
+        found = execs(lambda: session_events(place, key_of(summary.id)), exchange)
+        if not found:
+            fail(f"there is no exec in {session_id}", 1)
+        if len(found) > 1:
+            listed = "\n".join(f"  {summary.id}/{one.exchange}  {safe(one.name)}" for one in found)
+            fail(f"there are {len(found)} execs; an asciicast file holds one. Say which:\n{listed}", 2)
+        for line in asciicast(found[0]):
+            out.write(line + "\n")
     except Unreadable as error:
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
-    if not found:
-        fail(f"there is no exec in {session_id}", 1)
-    if len(found) > 1:
-        listed = "\n".join(f"  {summary.id}/{one.exchange}  {one.name}" for one in found)
-        fail(f"there are {len(found)} execs; an asciicast file holds one. Say which:\n{listed}", 2)
-    for line in asciicast(found[0]):
-        out.write(line + "\n")
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # whoever reads has had enough
+        fail(f"the journal cannot be read: {error}", 3)

@@ -6,9 +6,10 @@ import base64
 import codecs
 import json
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from l7gw.recording import events as e
 from l7gw.recording.sessions import Summary, moment
@@ -44,6 +45,9 @@ def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | N
             run = run_of.get(number, -1)
             head["run"] = runs[run] if 0 <= run < len(runs) else ""
             head["exchange"] = number
+        if isinstance(event, e.ExchangeEnded):
+            run_of.pop(event.exchange, None)
+            packed.pop(event.exchange, None)
         yield {**head, **line}
     if summary.state == "open":
         yield {"type": "open"}
@@ -67,8 +71,9 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             return {"type": "response", "status": event.status, "headers": [list(h) for h in event.headers]}
         case e.ResponseBody():
             gzip = packed.get(event.exchange)
-            if gzip is not None:
-                return {"type": "response-body", **content(gzip.feed(event.data)), "encoding": "gzip"}
+            unpacked = gzip.feed(event.data) if gzip is not None else None
+            if unpacked is not None:
+                return {"type": "response-body", **content(unpacked), "encoding": "gzip"}
             return {"type": "response-body", **content(event.data)}
         case e.Frame():
             direction = "up" if event.up else "down"
@@ -80,6 +85,8 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             return {"type": "end", "outcome": event.outcome}
         case e.AttemptsDropped():
             return {"type": "dropped", "count": event.count}
+        case e.ClockStepped():
+            return {"type": "clock", "seconds": event.by / 1_000_000}
         case e.RunStarted():
             return {"type": "run", "id": event.id, "client": event.client, "command": event.command}
         case e.SessionEnded():
@@ -101,23 +108,24 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._size = 0
+        self._left = LARGEST_DECODED
         self._given_up = False
 
-    def feed(self, data: bytes) -> bytes:
-        found = b""
+    def feed(self, data: bytes) -> bytes | None:
+        """What these bytes unpack to; None where they, and all that follow, are shown packed: no gzip, or too much of it."""
+        found: list[bytes] = []
         try:
             while data and not self._given_up:
-                found += self._stream.decompress(data, LARGEST_DECODED - self._size + 1)
+                part = self._stream.decompress(data, self._left + 1)
+                found.append(part)
+                self._left -= len(part)
+                self._given_up = self._left < 0
                 data = self._stream.unconsumed_tail or self._stream.unused_data
-                if self._size + len(found) > LARGEST_DECODED:
-                    self._given_up = True
                 if self._stream.eof:
                     self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
         except zlib.error:
             self._given_up = True
-        self._size += len(found)
-        return found + data
+        return None if self._given_up else b"".join(found)
 
 
 # ---------------------------------------------------------------------- execs
@@ -132,35 +140,51 @@ class Exec:
     name: str
     started: int
     tty: bool
-    frames: list[e.Frame] = field(default_factory=list)
+    frames: Iterable[e.Frame] = ()  # read from the journal at each iteration: there may be gigabytes
     outcome: str = ""
+    first_size: tuple[int, int] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Columns and rows at the beginning: the first that the client told."""
-        for frame in self.frames:
-            if frame.channel == "resize" and frame.data:
-                return sizes(frame.data)[0]
-        return DEFAULT_SIZE
+        return self.first_size or DEFAULT_SIZE
 
 
-def execs(events: Iterable[e.AnyEvent], exchange: int | None = None) -> list[Exec]:
-    """Execs and attaches that ran, in order."""
+class _Frames:
+    """The frames of one exchange, read anew at each iteration."""
+
+    def __init__(self, read: Callable[[], Iterable[e.AnyEvent]], exchange: int) -> None:
+        self._read = read
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[e.Frame]:
+        for event in self._read():
+            if isinstance(event, e.Frame) and event.exchange == self._exchange:
+                yield event
+            elif isinstance(event, e.ExchangeEnded) and event.exchange == self._exchange:
+                return
+
+
+def execs(read: Callable[[], Iterable[e.AnyEvent]], exchange: int | None = None) -> list[Exec]:
+    """Execs and attaches that ran, in order. `read` gives the session's events, at each call from the beginning."""
     found: dict[int, Exec] = {}
-    for event in events:
+    ran: set[int] = set()
+    for event in read():
         if isinstance(event, e.RequestRecorded) and event.subresource in ("exec", "attach"):
-            tty = any(key == "tty" and value.lower() not in ("0", "false") for key, value in _query(event.target))
-            found[event.exchange] = Exec(event.exchange, event.target, event.name, event.time, tty)
+            if exchange in (None, event.exchange):
+                tty = any(key == "tty" and value.lower() not in ("0", "false") for key, value in _query(event.target))
+                frames = _Frames(read, event.exchange)
+                found[event.exchange] = Exec(event.exchange, event.target, event.name, event.time, tty, frames)
         elif isinstance(event, e.Frame) and event.exchange in found:
-            found[event.exchange].frames.append(event)
+            ran.add(event.exchange)
+            if event.channel == "resize" and event.data and found[event.exchange].first_size is None:
+                found[event.exchange].first_size = sizes(event.data)[0]
         elif isinstance(event, e.ExchangeEnded) and event.exchange in found:
             found[event.exchange].outcome = event.outcome
-    return [one for one in found.values() if one.frames and exchange in (None, one.exchange)]
+    return [one for one in found.values() if one.exchange in ran]
 
 
 def _query(target: str) -> list[tuple[str, str]]:
-    from urllib.parse import parse_qsl
-
     return parse_qsl(target.partition("?")[2], keep_blank_values=True)
 
 

@@ -4,7 +4,7 @@ own bytes, which may hold escape sequences that attack it (threats H7)."""
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyte
@@ -13,6 +13,7 @@ from l7gw.recording import events as e
 from l7gw.recording.export import Exec, sizes
 
 LONGEST_PAUSE = 2.0  # seconds; longer silences of the recording are cut to this
+LONGEST_LINE = 1024 * 1024  # characters without a line's end that are kept together
 FRAME_EVERY = 1 / 30  # seconds: the screen is not drawn more often
 COLOURS = {"black": 0, "red": 1, "green": 2, "brown": 3, "blue": 4, "magenta": 5, "cyan": 6, "white": 7}
 RESET = "\x1b[0m"
@@ -88,22 +89,39 @@ def safe(text: str) -> str:
 def final_screen(one: Exec, *, colour: bool = False) -> list[str]:
     """What stood on the terminal at the end; without a terminal, all that was written, line by line."""
     if not one.tty:
-        output = b"".join(frame.data for frame in one.frames if frame.channel in ("stdout", "stderr"))
-        return [safe(line.rstrip("\r")) for line in output.decode("utf-8", "replace").splitlines()]
+        return list(written(one))
     screen = Screen(*one.size)
     for frame in one.frames:
         _apply(screen, frame)
     return screen.lines(colour=colour)
 
 
-def play(one: Exec, out: Out, sleep: Callable[[float], object], *, speed: float = 1.0) -> None:
+def written(one: Exec) -> Iterator[str]:
+    """The lines that a command without a terminal wrote, stdout and stderr as they came, each with its lines kept whole."""
+    rest = {"stdout": "", "stderr": ""}
+    decoders = {channel: codecs.getincrementaldecoder("utf-8")("replace") for channel in rest}
+    for frame in one.frames:
+        if frame.channel in rest:
+            *lines, last = (rest[frame.channel] + decoders[frame.channel].decode(frame.data)).split("\n")
+            if len(last) > LONGEST_LINE:
+                lines, last = [*lines, last], ""
+            rest[frame.channel] = last
+            yield from (safe(line.removesuffix("\r")) for line in lines)
+    for channel, decoder in decoders.items():
+        if last := rest[channel] + decoder.decode(b"", True):
+            yield safe(last)
+
+
+def play(
+    one: Exec, out: Out, sleep: Callable[[float], object], *, speed: float = 1.0, longest_pause: float = LONGEST_PAUSE
+) -> None:
     """Show an exec at its own pace, or `speed` times that, on a terminal that understands cursor movement."""
     screen = Screen(*one.size)
     drawn: list[str] = []
     last, owed = one.started, 0.0
     out("\x1b[2J\x1b[H")
     for frame in one.frames:
-        pause = min(max(frame.time - last, 0) / 1e6, LONGEST_PAUSE) / speed
+        pause = min(max(frame.time - last, 0) / 1e6, longest_pause) / speed
         last = frame.time
         owed += pause
         if owed >= FRAME_EVERY:

@@ -9,6 +9,7 @@ import pytest
 from l7gw.recording import events as e
 from l7gw.recording.export import Exec
 from l7gw.recording.replay import LONGEST_PAUSE, final_screen, play, safe
+from l7gw.recording.replay import written as lines_written
 
 ATTACKS = {
     "clipboard": b"\x1b]52;c;aGVsbG8=\x07",
@@ -32,7 +33,7 @@ ATTACKS = {
 }
 # a row's text, colours, and the player's own cursor movements: nothing else may be written
 ALLOWED = re.compile(
-    r"(?:[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\x1b\[[0-9;]*m|\x1b\[\d+;\d+H|\x1b\[K|\x1b\[2J|\x1b\[H)*"
+    r"(?:[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\x1b\[[0-9;]*m|\x1b\[\d+;\d+H|\x1b\[K|\x1b\[2J|\x1b\[H|\x1b\[\?7[lh]|\n\Z)*"
 )
 
 
@@ -82,3 +83,25 @@ def test_a_resize_changes_the_screen() -> None:
 
 def test_safe_text_has_no_control_or_direction_characters() -> None:
     assert safe("a\tb\x1b\u202e\x9b") == "a b\ufffd\ufffd\ufffd"
+
+
+def test_a_small_terminal_shows_the_last_rows() -> None:
+    written: list[str] = []
+    play(recorded(b"one\r\ntwo\r\nthree"), written.append, lambda _: None, rows=2)
+    shown = "".join(written)
+    assert "one" not in shown and "two" in shown and "three" in shown
+    assert max(int(row) for row in re.findall(r"\x1b\[(\d+);1H", shown)) <= 2
+
+
+def test_lines_of_stdout_and_stderr_are_kept_whole_and_runes_too() -> None:
+    rune = "ä".encode()
+    frames = [
+        e.Frame(0, 1, channel, False, 1, data)
+        for channel, data in [("stdout", b"a" + rune[:1]), ("stderr", b"oh\r\nno"), ("stdout", rune[1:] + b"b\n"), ("error", b"{}")]
+    ]
+    assert final_screen(Exec(1, "/exec", "web-0", 0, False, frames, "complete")) == ["oh", "aäb", "no"]
+
+
+def test_a_line_without_an_end_is_bounded() -> None:
+    frames = [e.Frame(0, 1, "stdout", False, 1, bytes(b"x" * 600_000)) for _ in range(4)]
+    assert [len(line) for line in lines_written(Exec(1, "/exec", "web-0", 0, False, frames))] == [1_200_000, 1_200_000]

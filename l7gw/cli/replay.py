@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 from l7gw.cli.state import fail, state_options, the_session, the_state
 from l7gw.recording.export import Exec, execs
 from l7gw.recording.reader import Unreadable, session_events
-from l7gw.recording.replay import LONGEST_PAUSE, RESET, final_screen, play, safe, written
+from l7gw.recording.replay import LONGEST_PAUSE, RESET, WRAP_ROWS, final_screen, play, safe, written
 from l7gw.recording.sessions import key_of, moment
 
 
@@ -44,7 +45,7 @@ def replay(session_id: str, speed: float, max_idle: float, instant: bool, config
     except Unreadable as error:
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
     except KeyboardInterrupt:
-        _write(f"{RESET}\n")
+        _write(f"{RESET}{WRAP_ROWS}\n")
         sys.exit(130)
 
 
@@ -54,7 +55,8 @@ def _show(one: Exec, speed: float, max_idle: float, instant: bool) -> None:
         for line in written(one):
             click.echo(line)
     elif terminal and not instant:
-        play(one, _write, time.sleep, speed=speed, longest_pause=max_idle)
+        rows = shutil.get_terminal_size().lines
+        play(one, _write, time.sleep, speed=speed, longest_pause=max_idle, rows=rows)
     else:
         for line in final_screen(one, colour=terminal):
             click.echo(line)

@@ -17,6 +17,7 @@ LONGEST_LINE = 1024 * 1024  # characters without a line's end that are kept toge
 FRAME_EVERY = 1 / 30  # seconds: the screen is not drawn more often
 COLOURS = {"black": 0, "red": 1, "green": 2, "brown": 3, "blue": 4, "magenta": 5, "cyan": 6, "white": 7}
 RESET = "\x1b[0m"
+CUT_ROWS, WRAP_ROWS = "\x1b[?7l", "\x1b[?7h"  # DECAWM
 Out = Callable[[str], object]
 
 
@@ -113,32 +114,39 @@ def written(one: Exec) -> Iterator[str]:
 
 
 def play(
-    one: Exec, out: Out, sleep: Callable[[float], object], *, speed: float = 1.0, longest_pause: float = LONGEST_PAUSE
+    one: Exec,
+    out: Out,
+    sleep: Callable[[float], object],
+    *,
+    speed: float = 1.0,
+    longest_pause: float = LONGEST_PAUSE,
+    rows: int = 10_000,
 ) -> None:
-    """Show an exec at its own pace, or `speed` times that, on a terminal that understands cursor movement."""
+    """Show an exec at its own pace, or `speed` times that, on a terminal that understands cursor movement. Of a recording with
+    more `rows` than the terminal has, the last are shown; longer rows are cut by the terminal."""
     screen = Screen(*one.size)
     drawn: list[str] = []
     last, owed = one.started, 0.0
-    out("\x1b[2J\x1b[H")
+    out(f"{CUT_ROWS}\x1b[2J\x1b[H")
     for frame in one.frames:
         pause = min(max(frame.time - last, 0) / 1e6, longest_pause) / speed
         last = frame.time
         owed += pause
         if owed >= FRAME_EVERY:
-            drawn = _draw(screen, drawn, out)
+            drawn = _draw(screen, drawn, out, rows)
             sleep(owed)
             owed = 0.0
         if not one.tty and frame.channel in ("stdout", "stderr"):
             screen.feed(frame.data.replace(b"\n", b"\r\n"))
         else:
             _apply(screen, frame)
-    _draw(screen, drawn, out)
-    out(f"\x1b[{len(screen.lines(colour=False)) + 1};1H{RESET}")
+    _draw(screen, drawn, out, rows)
+    out(f"\x1b[{min(len(screen.lines(colour=False)), rows - 1) + 1};1H{RESET}{WRAP_ROWS}\n")
 
 
-def _draw(screen: Screen, drawn: list[str], out: Out) -> list[str]:
+def _draw(screen: Screen, drawn: list[str], out: Out, most: int) -> list[str]:
     """Write the rows that changed."""
-    rows = screen.lines(colour=True)
+    rows = screen.lines(colour=True)[-most:]
     for number in range(max(len(rows), len(drawn))):
         row = rows[number] if number < len(rows) else ""
         if number >= len(drawn) or drawn[number] != row:

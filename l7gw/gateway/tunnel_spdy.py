@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from l7gw.gateway.flow import OPENING
 from l7gw.gateway.tunnel import Tunnel
-from l7gw.kube.channels import SpdyChannels
+from l7gw.kube.channels import NORMAL, SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
@@ -42,7 +42,7 @@ class SpdyInWebSocket:
     def receive(self, data: bytes) -> list[SpdyEvent]:
         events: list[SpdyEvent] = []
         for event in self._outer.receive(data):
-            if type(event) is websocket.Message:
+            if type(event) is websocket.Message and event.data:  # kubectl writes empty ones too; b"" is an end to the codec
                 events += self._inner.receive(event.data)
             elif type(event) is websocket.Close:
                 self.closed = True
@@ -52,22 +52,22 @@ class SpdyInWebSocket:
         self._inner.send(event)
 
     def take(self) -> bytes:
+        self._pack()
+        return self._outer.take()
+
+    def _pack(self) -> None:
         data = self._inner.take()
         if not self.closed:
             for start in range(0, len(data), LARGEST_MESSAGE):
                 self._outer.send(websocket.Message(data[start : start + LARGEST_MESSAGE], False))
-        return self._outer.take()
 
-    def close(self) -> None:
+    def end(self) -> bytes:
+        """What is left to write, and a Close behind it."""
+        self._pack()
         if not self.closed:
-            self.take_into_outer()
-            self._outer.send(websocket.Close(1000, ""))
             self.closed = True
-
-    def take_into_outer(self) -> None:
-        data = self._inner.take()
-        if data:
-            self._outer.send(websocket.Message(data, False))
+            self._outer.send(websocket.Close(NORMAL))
+        return self._outer.take()
 
 
 class SpdyTunnel(Tunnel):
@@ -173,10 +173,15 @@ class SpdyTunnel(Tunnel):
     def _failure(self, status: bytes) -> bytes:
         for event in self._channels.failure_frames(status):
             self._client_leg.send(event)
-        return self._client_leg.take()
+        return _last(self._client_leg)
 
     def _goodbye(self) -> bytes:
         for stream in self._channels.live:
             self._cluster_leg.send(Reset(stream, CANCEL))
         self._cluster_leg.send(GoAway(0, 0))
-        return self._cluster_leg.take()
+        return _last(self._cluster_leg)
+
+
+def _last(leg: Leg) -> bytes:
+    """A leg's last bytes: WebSocket ends by a Close of its own."""
+    return leg.end() if isinstance(leg, SpdyInWebSocket) else leg.take()

@@ -393,8 +393,8 @@ class Exchange:
             return
         record.verdict(refusal.rule or "", "deny" if refusal.code == 403 else "refused", refusal.message)
         session = record.session.id if self.principal is not None else None
-        close = not self._request_whole or bool(self.request.upgrade)
-        for event in refusal_events(refusal, self.request, self.audit_id, session, close=close):
+        # Whether the connection can go on, the codec knows: not behind a body that was not read, nor a refused upgrade.
+        for event in refusal_events(refusal, self.request, self.audit_id, session, close=False):
             self.client.send(event)
             if type(event) is Response:
                 record.response(event.status, event.headers)
@@ -441,7 +441,7 @@ class Exchange:
         """What was asked goes to the record, in the principal's session or among the day's attempts."""
         if self.record_of is None:
             request = self.request
-            self.record_of = self.worker.begin_record(self.principal, self.far, self.client, request)
+            self.record_of = self.worker.begin_record(self.principal, self.far, self.client, request, self.token)
             self.record_of.request(
                 request.method,
                 recorded_text(request.target, self.token),

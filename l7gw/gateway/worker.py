@@ -22,7 +22,7 @@ from l7gw.kube.act import Act
 from l7gw.policy.judge import Policy
 from l7gw.recording.recorder import Exchange as Record
 from l7gw.recording.recorder import Recorder, Silent
-from l7gw.recording.redact import recorded_headers
+from l7gw.recording.redact import recorded_headers, recorded_text
 
 if TYPE_CHECKING:
     from l7gw.gateway.exchange import Exchange
@@ -117,14 +117,16 @@ class Worker:
             return not act.effects.isdisjoint(CHANGES)
         return self._durable == "all"
 
-    def begin_record(self, principal: Principal | None, far: FarSide | None, client: Downstream, request: Request) -> Record:
+    def begin_record(
+        self, principal: Principal | None, far: FarSide | None, client: Downstream, request: Request, token: str | None
+    ) -> Record:
         """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
         headers = dict(request.headers)
         run = headers.get("kubectl-session", "")
         if len(run) != 36 or not run.isascii() or not run.replace("-", "").isalnum():
             run = client.run_id = client.run_id or str(uuid.uuid4())
         cluster = far.name if far is not None else ""
-        client_name, command = headers.get("user-agent", ""), headers.get("kubectl-command", "")
+        client_name, command = (recorded_text(headers.get(name, ""), token) for name in ("user-agent", "kubectl-command"))
         if principal is None or far is None:
             return self.recorder.attempts(cluster).begin(run, client_name, command)
         session = self.recorder.session(principal, cluster)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 Headers = tuple[tuple[str, str], ...]
 
 REDACTED = "(credential)"
@@ -15,8 +17,11 @@ def recorded_headers(headers: Headers, token: str | None) -> Headers:
 
 
 def recorded_text(text: str, token: str | None) -> str:
-    """A request target as it is recorded."""
-    return text.replace(token, REDACTED) if token and token in text else text
+    """A request target as it is recorded, or another text of the client's."""
+    if not token:
+        return text
+    text = text.replace(token, REDACTED)
+    return REDACTED if "%" in text and token in unquote(text) else text
 
 
 def _value(name: str, value: str, token: str | None) -> str:

@@ -109,7 +109,7 @@ def decompress(payload: bytes, plain: int) -> bytes:
     ZstdError."""
     if plain > LARGEST_PLAIN:
         raise ValueError(f"more than {LARGEST_PLAIN} bytes")
-    if zstandard.frame_content_size(payload) != plain:
+    if not payload.startswith(zstandard.FRAME_HEADER) or zstandard.frame_content_size(payload) != plain:
         raise ValueError("not a frame of the stated size")
     stream = zstandard.ZstdDecompressor(max_window_size=LARGEST_PLAIN).decompressobj()
     data = stream.decompress(payload)

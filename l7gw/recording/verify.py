@@ -21,6 +21,7 @@ import zstandard
 HEAD = struct.Struct(">4sBBHIIQ16sQIIIIQQ32s32s32sI")  # docs/recording-format.md, "Header"
 LARGEST = 8 << 20
 ZERO = bytes(32)
+FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878 section 3.1.1; other magic numbers skip bytes
 
 Wrong = Callable[[str], None]
 
@@ -173,7 +174,9 @@ def _content(payload: bytes, plain: int, session: bytes, walk: _Walk, wrong: Wro
         wrong("a block larger than any")
         return
     try:
-        if zstandard.frame_content_size(payload) != plain:  # no more is ever unpacked than the frame's head says (threats H9)
+        if (
+            payload[:4] != FRAME or zstandard.frame_content_size(payload) != plain
+        ):  # no more is ever unpacked than the frame's head says (threats H9)
             wrong("a block's content is not as long as it says")
             return
         stream = zstandard.ZstdDecompressor(max_window_size=LARGEST).decompressobj()

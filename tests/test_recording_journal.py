@@ -1,0 +1,346 @@
+"""What the writer's threads promise: the kernel has it within a second, a sync is never claimed that was not one, and a crash or a
+power loss leaves everything before its torn end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from l7gw.recording import events as e
+from l7gw.recording import journal as journal_module
+from l7gw.recording import reader
+from l7gw.recording.journal import Batch, Chain, Journal, Piece, last_block
+from l7gw.recording.layout import HEADER_SIZE
+from l7gw.recording.verify import verify
+from tests.journals import ANN, call, recorded
+
+FLOOD = """
+import asyncio, os, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from l7gw.clock import SystemClock
+from l7gw.recording import journal
+from l7gw.recording.recorder import Recorder
+from tests.journals import ANN, call
+
+if len(sys.argv) > 3:  # a disk whose syncs take so many seconds
+    slow, real = float(sys.argv[3]), os.fdatasync
+    opened = []
+    journal.os.fdatasync = lambda fd: (time.sleep(slow) if opened else None, real(fd))[1]
+
+async def main():
+    recorder = Recorder(
+        Path(sys.argv[1]), clock=SystemClock(), durable="writes", reserve=0, loop=asyncio.get_running_loop(), version="t"
+    )
+    recorder.open()
+    if len(sys.argv) > 3:
+        opened.append(1)
+    session = recorder.session(ANN, "prod")
+    exchange = call(session, "/api/v1/namespaces/d/pods/web-0/exec?command=yes&stdout=true")
+    exchange.durable(lambda error: None)
+    print("flooding", flush=True)
+    number = 0
+    while True:
+        for _ in range(50):
+            exchange.frame("stdout", False, 1, number.to_bytes(8, "big") * 8)
+            number += 1
+        await asyncio.sleep(0.001)
+
+asyncio.run(main())
+"""
+
+
+def frames(state: Path) -> list[e.Frame]:
+    events = (event for path in reader.segments(state) for place in reader.places(path) for event in reader.events_at(place))
+    return [event for event in events if isinstance(event, e.Frame)]
+
+
+@pytest.mark.parametrize("slow", [[], ["3"]], ids=["a quick disk", "syncs of three seconds"])
+def test_a_killed_flood_misses_nothing_older_than_a_second(tmp_path: Path, slow: list[str]) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    root = str(Path(__file__).parent.parent)
+    flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(state), root, *slow], stdout=subprocess.PIPE)
+    try:
+        assert flood.stdout is not None and flood.stdout.readline() == b"flooding\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            flood.wait(2.0)
+        killed = time.time()
+        flood.send_signal(signal.SIGKILL)
+    finally:
+        flood.kill()
+        flood.wait()
+    numbers = [int.from_bytes(frame.data[:8], "big") for frame in frames(state)]
+    assert numbers == list(range(len(numbers))) and len(numbers) > 1000
+    assert frames(state)[-1].time / 1e6 > killed - 1.0
+    assert verify(reader.segments(state)).intact
+    recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods").end("complete"))
+    report = verify(reader.segments(state))
+    assert report.intact, report.problems
+    assert len(frames(state)) == len(numbers)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
+def test_a_disk_that_is_really_full_loses_nothing_and_stays_intact(tmp_path: Path) -> None:
+    """The file system's own ENOSPC, torn writes included."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = """
+import asyncio, os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from l7gw.clock import SystemClock
+from l7gw.recording.recorder import Recorder
+from tests.journals import ANN, call
+
+async def durable(exchange):
+    done = asyncio.get_running_loop().create_future()
+    exchange.durable(done.set_result)
+    return await done
+
+async def main():
+    state = Path(sys.argv[1]) / "state"
+    state.mkdir(mode=0o700)
+    recorder = Recorder(state, clock=SystemClock(), durable="all", reserve=0, loop=asyncio.get_running_loop(), version="t")
+    recorder.open()
+    ballast = Path(sys.argv[1]) / "ballast"
+    ballast.write_bytes(bytes(256 * 1024))
+    failed = []
+    recorder.on_failure(lambda: failed.append(1))
+    session = recorder.session(ANN, "prod")
+    good = 0
+    while (error := await durable(one := call(session, f"/api/v1/namespaces/d/pods/{good}"))) is None:
+        one.response_body(os.urandom(30_000))
+        good += 1
+    assert failed == [1] and recorder.refusal().code == 503, (failed, error)
+    recorder.tick()
+    await asyncio.sleep(0.2)
+    assert recorder.refusal() is not None
+    ballast.unlink()
+    recorder.tick()
+    while recorder.refusal() is not None:
+        await asyncio.sleep(0.01)
+    assert await durable(call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/pods/last")) is None
+    recorder.close()
+    from l7gw.recording import events as e, reader
+    from l7gw.recording.verify import verify
+    report = verify(reader.segments(state))
+    assert report.intact, report.problems
+    events = [event for path in reader.segments(state) for place in reader.places(path) for event in reader.events_at(place)]
+    targets = [event.name for event in events if isinstance(event, e.RequestRecorded)]
+    assert targets == [*map(str, range(good + 1)), "last"], targets
+    assert sum(len(event.data) for event in events if isinstance(event, e.ResponseBody)) == good * 30_000
+
+asyncio.run(main())
+"""
+    root = str(Path(__file__).parent.parent)
+    mounted = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$0" -c "$3" "$1" "$2"'
+    command = ["unshare", "-m", "sh", "-c", mounted, sys.executable, str(disk), root, script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if "mount:" in done.stderr or "unshare" in done.stderr:
+        pytest.skip("this machine lets nobody mount")
+    assert done.returncode == 0, done.stderr
+
+
+# ---------------------------------------------------------------------- syncs
+
+
+class Writing:
+    """A journal with one session, whose answers are counted."""
+
+    def __init__(self, state: Path) -> None:
+        (state / "journal").mkdir(parents=True, mode=0o700, exist_ok=True)
+        self.alone: list[Exception] = []
+        self.journal = Journal(state, "test", self.alone.append)
+        self.journal.open()
+        self.chain = Chain(bytes(range(16)))
+        self.state = state
+
+    def put(self, *, sync: bool, size: int = 100) -> Answer:
+        answer = Answer()
+        piece = Piece(self.chain, b"\x93\xa7dropped\x00\x01" + os.urandom(size), 1, 0, 0, 0, 0, 0, 1)
+        self.journal.put(Batch([piece], sync, answer.done))
+        return answer
+
+
+class Answer:
+    def __init__(self) -> None:
+        self.here = threading.Event()
+        self.error: Exception | None = None
+
+    def done(self, left: list[Piece], error: Exception | None) -> None:
+        self.error = error
+        self.here.set()
+
+    def wait(self) -> Exception | None:
+        assert self.here.wait(10)
+        return self.error
+
+
+def test_a_write_is_not_kept_waiting_by_a_running_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, go_on, real = Writing(tmp_path), threading.Event(), os.fdatasync
+    monkeypatch.setattr(journal_module.os, "fdatasync", lambda fd: (go_on.wait(10), real(fd))[1])
+    slow = writing.put(sync=True)
+    assert writing.put(sync=False).wait() is None
+    assert not slow.here.is_set()
+    also = writing.put(sync=True)
+    assert writing.put(sync=False).wait() is None
+    assert not also.here.is_set()
+    go_on.set()
+    assert slow.wait() is None and also.wait() is None
+    writing.journal.close()
+
+
+def test_those_who_come_during_a_sync_share_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, go_on, real = Writing(tmp_path), threading.Event(), os.fdatasync
+    syncs: list[int] = []
+    began = threading.Event()
+
+    def sync(fd: int) -> None:
+        syncs.append(fd)
+        began.set()
+        go_on.wait(10)
+        real(fd)
+
+    monkeypatch.setattr(journal_module.os, "fdatasync", sync)
+    answers = [writing.put(sync=True)]
+    assert began.wait(10)
+    answers += [writing.put(sync=True) for _ in range(20)]
+    assert writing.put(sync=False).wait() is None  # all twenty are written by now
+    go_on.set()
+    assert [answer.wait() for answer in answers] == [None] * 21
+    assert len(syncs) == 2
+    writing.journal.close()
+
+
+def test_a_sync_that_failed_is_not_followed_by_one_that_claims_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel forgets an error once it was told (threats H3): who waits on the same file must not be served by a second try."""
+    writing, go_on = Writing(tmp_path), threading.Event()
+    began = threading.Event()
+    failures = [OSError(5, "Input/output error")]
+    real = os.fdatasync
+
+    def sync(fd: int) -> None:
+        began.set()
+        go_on.wait(10)
+        if failures:
+            raise failures.pop()
+        real(fd)
+
+    monkeypatch.setattr(journal_module.os, "fdatasync", sync)
+    first = writing.put(sync=True)
+    assert began.wait(10)
+    second = writing.put(sync=True)
+    assert writing.put(sync=False).wait() is None
+    go_on.set()
+    assert isinstance(first.wait(), OSError) and isinstance(second.wait(), OSError)
+    assert writing.put(sync=True).wait() is None
+    assert len(reader.segments(tmp_path)) == 2
+    writing.journal.close()
+    assert verify(reader.segments(tmp_path)).intact
+
+
+def test_what_lies_in_a_former_segment_counts_for_who_waits_on_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT_SIZE", 1500)
+    writing = Writing(tmp_path)
+    first = reader.segments(tmp_path)[0].stat().st_ino
+    real = os.fdatasync
+
+    def sync(fd: int) -> None:
+        if os.fstat(fd).st_ino == first:
+            raise OSError(5, "Input/output error")
+        real(fd)
+
+    assert writing.put(sync=False, size=2000).wait() is None
+    monkeypatch.setattr(journal_module.os, "fdatasync", sync)
+    assert isinstance(writing.put(sync=True).wait(), OSError)  # its own segment's sync would succeed
+    assert len(reader.segments(tmp_path)) == 2
+    assert writing.put(sync=True).wait() is None
+    assert len(reader.segments(tmp_path)) == 3
+    writing.journal.close()
+    assert verify(reader.segments(tmp_path)).intact
+
+
+def test_a_segment_that_cannot_begin_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT_SIZE", 300)
+    writing = Writing(tmp_path)
+    assert writing.put(sync=True).wait() is None
+    real = os.write
+
+    def write(fd: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal_module.os, "write", write)
+    for _ in range(3):
+        assert isinstance(writing.put(sync=True).wait(), OSError)
+    assert len(reader.segments(tmp_path)) == 1
+    monkeypatch.setattr(journal_module.os, "write", real)
+    assert writing.put(sync=True).wait() is None
+    writing.journal.close()
+    assert verify(reader.segments(tmp_path)).intact
+
+
+# ---------------------------------------------------------------------- what a power loss leaves
+
+
+def test_a_last_block_whose_content_never_arrived_is_a_tail(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods").end("complete"))
+    path = reader.segments(state)[0]
+    places = list(reader.places(path))
+    whole = path.read_bytes()
+    last = places[-1].offset
+    path.write_bytes(whole[: last + HEADER_SIZE] + bytes(len(whole) - last - HEADER_SIZE))
+    assert last_block(path)[1] == last
+    assert [place.offset for place in reader.places(path)] == [place.offset for place in places[:-1]]
+    assert not verify(reader.segments(state)).intact  # until a start has named it, it may as well be a change
+    recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/nodes").end("complete"))
+    report = verify(reader.segments(state))
+    assert report.intact, report.problems
+    assert [(tail.file, tail.offset) for tail in report.torn] == [(path.name, last)]
+    changed = bytearray(path.read_bytes())
+    changed[-1] ^= 1
+    path.write_bytes(changed)
+    assert not verify(reader.segments(state)).intact
+
+
+def test_a_start_after_a_crash_at_each_byte_goes_on_where_the_last_whole_block_ends(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods").end("complete"))
+    path = reader.segments(state)[0]
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 37):
+        for later in reader.segments(state)[1:]:
+            later.unlink()
+        path.write_bytes(whole[:at])
+        journal = Journal(state, "test", lambda error: None)
+        journal.open()
+        journal.close()
+        report = verify(reader.segments(state))
+        assert report.intact, (at, report.problems)
+
+
+def test_closing_writes_all_that_was_put(tmp_path: Path) -> None:
+    writing = Writing(tmp_path)
+    answers = [writing.put(sync=False) for _ in range(500)]
+    writing.journal.close()
+    assert all(answer.wait() is None for answer in answers)
+    assert verify(reader.segments(tmp_path)).blocks == 501
+
+
+def test_nothing_waits_for_a_second_gateway_that_is_refused(tmp_path: Path) -> None:
+    first = Writing(tmp_path)
+    second = Journal(tmp_path, "test", lambda error: None)
+    with pytest.raises(OSError, match="hint: end it"):
+        second.open()
+    assert first.put(sync=True).wait() is None
+    first.journal.close()
+    second.open()
+    second.close()

@@ -1,0 +1,156 @@
+"""A reader takes what is whole, refuses what is not what it says, and never holds more than a block may."""
+
+from __future__ import annotations
+
+import tracemalloc
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import pytest
+import zstandard
+
+from l7gw.recording import events as e
+from l7gw.recording import reader
+from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, NO_HASH, Header
+from l7gw.recording.sessions import key_of, summaries
+from tests.journals import ANN, TTY, call, recorded, shell
+
+EVERY_EVENT: list[e.Event] = [
+    e.SegmentStarted(1, "1.0", (("f", 7, bytes(32)),), "w"),
+    e.SessionStarted(2, "id", "prod", "ann", ("a", "b"), "human", "https://idp", "", "10.0.0.1", True),
+    e.RunStarted(3, "run", "kubectl", "kubectl get"),
+    e.RequestRecorded(4, 1, 0, "GET", "/api", (("accept", "*/*"),), "get", "", "pods", "log", "d", "web-0", ("read",), "audit"),
+    e.RequestBody(5, 1, b"\x00\xff"),
+    e.VerdictRecorded(6, 1, "rule", "allow", "why"),
+    e.ResponseRecorded(7, 1, 200, (("content-type", "text/plain"),)),
+    e.ResponseBody(8, 1, bytes(70_000)),
+    e.Frame(9, 1, "stdout", False, 1, b"out", True),
+    e.ExchangeEnded(10, 1, "complete"),
+    e.AttemptsDropped(11, 2**40),
+    e.ClockStepped(12, -3_600_000_000),
+    e.SessionEnded(13, "idle"),
+]
+
+
+def encoded(events: list[e.Event]) -> bytes:
+    return b"".join(map(msgspec.msgpack.encode, events))
+
+
+def segment(path: Path, payload: bytes, *, plain: int, events: int) -> Path:
+    """A segment with one block whose header is sound and whose content is this."""
+    head = Header(0, len(payload), plain, 1, bytes(range(16)), 1, events, 0, 0, 0, 0, 0, NO_HASH, NO_HASH, sha256(payload).digest())
+    path.write_bytes(head.pack() + payload)
+    return path
+
+
+def packed(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=1, write_checksum=True).compress(data)
+
+
+def test_every_event_is_read_as_it_was_written(tmp_path: Path) -> None:
+    data = encoded(EVERY_EVENT)
+    path = segment(tmp_path / "00000001-x.l7j", packed(data), plain=len(data), events=len(EVERY_EVENT))
+    (place,) = reader.places(path)
+    with path.open("rb") as file:
+        assert reader.events_at(place._replace(file=file)) == EVERY_EVENT
+    tags = {kind.__struct_config__.tag for kind in e.AnyEvent.__args__}  # type: ignore[attr-defined]
+    assert {event.__struct_config__.tag for event in EVERY_EVENT} == tags
+
+
+SOME = encoded(EVERY_EVENT[2:5])
+BAD = {
+    "a bomb that says what it is": (packed(bytes(500 << 20)), 500 << 20, 1),
+    "a bomb that says it is small": (packed(bytes(500 << 20)), 100, 1),
+    "a bomb without a stated size": (
+        zstandard.ZstdCompressor(level=1, write_content_size=False).compress(bytes(500 << 20)),
+        100,
+        1,
+    ),
+    "a bomb behind a frame": (packed(SOME) + packed(bytes(500 << 20)), len(SOME), 3),
+    "a skippable frame alone": (b"\x50\x2a\x4d\x18\x04\0\0\0abcd", 0, 0),
+    "a skippable frame before": (b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + packed(SOME), len(SOME), 3),
+    "a skippable frame behind": (packed(SOME) + b"\x50\x2a\x4d\x18\x04\0\0\0abcd", len(SOME), 3),
+    "a frame without its end": (packed(SOME)[:-5], len(SOME), 3),
+    "a frame of another size": (packed(SOME), len(SOME) + 1, 3),
+    "fewer events than stated": (packed(SOME), len(SOME), 4),
+    "more events than stated": (packed(SOME), len(SOME), 2),
+    "four billion events": (packed(SOME), len(SOME), 2**32 - 1),
+    "an event of no known kind": (packed(b"\x92\xa3odd\x01"), 6, 1),
+    "an array that says it is long": (packed(b"\xdd\xff\xff\xff\xff"), 5, 1),
+    "bytes that say they are long": (packed(b"\x93\xacrequest-body\x01\xc6\xff\xff\xff\xff"), 20, 1),
+    "no frame": (b"not zstd at all", 15, 1),
+    "nothing": (b"", 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_block_that_is_not_what_it_says_is_refused_in_little_memory(tmp_path: Path, name: str) -> None:
+    payload, plain, events = BAD[name]
+    path = segment(tmp_path / "00000001-x.l7j", payload, plain=plain, events=events)
+    tracemalloc.start()
+    try:
+        for place in reader.places(path):
+            with pytest.raises(reader.Unreadable, match="cannot be read"):
+                reader.events_at(place)
+        assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST_PLAIN
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_changed_block_is_refused(tmp_path: Path) -> None:
+    recorded(tmp_path, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods").end("complete"))
+    path = reader.segments(tmp_path)[0]
+    first = next(reader.places(path))
+    data = bytearray(path.read_bytes())
+    data[first.offset + HEADER_SIZE] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(reader.Unreadable, match="was changed"):
+        list(map(reader.events_at, reader.places(path)))
+
+
+def test_whatever_is_cut_off_the_rest_is_read(tmp_path: Path) -> None:
+    """At every byte: exactly the blocks before it."""
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, b"hello")], TTY))
+    path = reader.segments(tmp_path)[0]
+    whole = path.read_bytes()
+    blocks = [(place.offset, reader.events_at(place)) for place in reader.places(path)]
+    ends = [offset for offset, _ in blocks[1:]] + [len(whole)]
+    for at in range(len(whole) + 1):
+        path.write_bytes(whole[:at])
+        found = [reader.events_at(place) for place in reader.places(path)]
+        assert found == [events for (_, events), end in zip(blocks, ends) if end <= at], at
+
+
+def test_an_open_segment_is_told_from_one_whose_writer_died(tmp_path: Path) -> None:
+    def fill(recorder: object) -> None:
+        (path,) = reader.segments(tmp_path)
+        assert reader.is_open(path)
+        assert reader.living_writer([path]) == reader.writer_of(path) != ""
+
+    recorded(tmp_path, fill)
+    (path,) = reader.segments(tmp_path)
+    assert not reader.is_open(path)
+    assert reader.living_writer([path]) is None
+
+
+def test_a_state_without_a_journal_has_no_segments_and_no_state_is_an_error(tmp_path: Path) -> None:
+    assert reader.segments(tmp_path) == []
+    with pytest.raises(OSError, match="no state"):
+        reader.segments(tmp_path / "none")
+
+
+def test_a_session_is_read_through_all_its_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from l7gw.recording import journal
+
+    monkeypatch.setattr(journal, "SEGMENT_SIZE", 400)
+
+    def fill(recorder: object) -> None:
+        for _ in range(2):  # nothing is flushed between: what follows is written by close
+            shell(recorder.session(ANN, "prod"), [("stdout", False, bytes(300_000))] * 3)  # type: ignore[attr-defined]
+
+    recorded(tmp_path, fill)
+    recorded(tmp_path, lambda recorder: None)
+    one = summaries(tmp_path)[0]
+    frames = [event for event in reader.session_events(tmp_path, key_of(one.id)) if isinstance(event, e.Frame)]
+    assert [len(frame.data) for frame in frames] == [300_000] * 6

@@ -311,6 +311,16 @@ def test_a_connection_is_used_again_after_a_complete_exchange_and_not_before() -
         assert shown(connection.receive(OK[-1:])) == "body k | end" and connection.reusable
 
 
+def test_answers_with_and_without_a_body_follow_one_another_on_one_connection() -> None:
+    connection = ClientConnection()
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+    empty = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
+    for answer, ends in ((OK, "body ok | end"), (empty, "length=0 | end"), (chunked, "body x | end"), (empty, "length=0 | end")):
+        sent(connection, Request("DELETE", "/a", (("host", "gw"),)), End())
+        came = shown(connection.receive(answer))
+        assert came.endswith(ends) and came.count("end") == 1 and connection.reusable
+
+
 def test_a_request_without_a_body_says_so_where_one_is_usual() -> None:
     assert sent(ClientConnection(), Request("POST", "/", ()), End()) == b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n"
     assert sent(ClientConnection(), Request("GET", "/", ()), End()) == b"GET / HTTP/1.1\r\n\r\n"

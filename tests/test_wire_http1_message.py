@@ -9,7 +9,7 @@ import pytest
 
 from l7gw.wire import http1_message
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import Body, End, Request, Response
+from l7gw.wire.events import NO_BODY, Body, End, Request, Response
 from l7gw.wire.http1 import ClientConnection, ServerConnection
 from tests.fuzz.wire_http1 import served
 from tests.http1_reading import POST, STREAM, padded, refusal, request
@@ -39,6 +39,11 @@ def test_a_field_that_says_one_thing_stands_once(name: str) -> None:
 def test_a_field_that_is_a_list_may_have_several_lines(name: str) -> None:
     (came, _) = ServerConnection().receive(f"GET /a HTTP/1.1\r\nHost: gw\r\n{name}: 1\r\n{name}: 2\r\n\r\n".encode())
     assert isinstance(came, Request) and came.headers == (("host", "gw"), (name, "1"), (name, "2"))
+
+
+def test_connection_may_name_all_that_it_may_name() -> None:
+    data = b"GET /a HTTP/1.1\r\nHost: gw\r\nConnection: keep-alive, ,Upgrade ,\tCLOSE\r\nUpgrade: websocket\r\n\r\n"
+    assert served([data], 403)[0] == [Request("GET", "/a", (("host", "gw"),), NO_BODY, False, "websocket"), End()]
 
 
 def test_several_connection_lines_are_one_list() -> None:

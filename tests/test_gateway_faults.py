@@ -263,25 +263,25 @@ def test_a_client_that_reads_nothing_holds_back_the_answers_to_its_later_calls(o
 
 
 def test_a_slow_reader_gets_everything_in_the_end(own: Scene) -> None:
-    body, sent = os.urandom(65536), [0]
+    part, parts, sent = os.urandom(65536), 600, [0]
 
     def script(visit: Visit) -> None:
         visit.head()
-        visit.send(CHUNKED)
-        for _ in range(160):
-            visit.send(b"10000\r\n" + body + b"\r\n")
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(part) * parts))
+        for _ in range(parts):
+            visit.send(part)
             sent[0] += 1
-        visit.send(b"0\r\n\r\n")
         visit.drain()
 
     own.upstream.script = script
     with RawClient(own.gateway) as client:
-        client.send(own.request("GET /api/v1/pods"))
+        client.send(own.request("GET /api/v1/pods", "Connection: close"))
         until(lambda: stands_still(sent))
-        assert 0 < sent[0] < 160
-        status, _, got = client.answer()
-        assert (status, len(got)) == (200, 65536 * 160)
-        assert got == body * 160
+        assert 0 < sent[0] < parts  # held back: the kernel's buffers on the way take some 20 MB
+        got = bytearray()
+        while data := client.socket.recv(65536):
+            got += data
+    assert got.partition(b"\r\n\r\n")[2] == part * parts
 
 
 def stands_still(count: list[int]) -> bool:
@@ -506,7 +506,7 @@ def test_a_client_that_leaves_without_a_word_in_the_midst_of_output_costs_nothin
         client, _leg = exec_client(it)
         client.socket.recv(65536)
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-        os.close(os.dup(client.socket.detach()))  # not even a TLS end
+        os.close(client.socket.detach())  # not even a TLS end
     assert alive(it)
 
 

@@ -1,0 +1,257 @@
+"""What a session keeps of its calls, in which blocks, and within which bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from l7gw.clock import ManualClock
+from l7gw.recording import events as e
+from l7gw.recording import reader
+from l7gw.recording import recorder as recorder_module
+from l7gw.recording import session as session_module
+from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSION
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.sessions import key_of, summaries
+from tests.journals import ANN, call, recorded
+
+PODS = "/api/v1/namespaces/d/pods"
+
+
+def events(state: Path) -> list[e.AnyEvent]:
+    return list(reader.session_events(state, key_of(summaries(state)[0].id)))
+
+
+def with_clock(state: Path, fill: Callable[[Recorder, ManualClock], None]) -> None:
+    """As `recorded`, on a clock that stands still."""
+    state.mkdir(mode=0o700, exist_ok=True)
+
+    async def run() -> None:
+        clock = ManualClock()
+        recorder = Recorder(state, clock=clock, durable="all", reserve=0, loop=asyncio.get_running_loop(), version="test")
+        recorder.open()
+        fill(recorder, clock)
+        recorder.close()
+
+    asyncio.run(run())
+
+
+def test_a_call_is_its_events_in_order_at_their_times(tmp_path: Path) -> None:
+    def fill(recorder: Recorder, clock: ManualClock) -> None:
+        exchange = call(recorder.session(ANN, "prod"), f"{PODS}/web-0", "POST")
+        clock.advance(1.5)
+        exchange.request_body(b"in")
+        exchange.response(200, (("a", "b"),))
+        exchange.response_body(b"out")
+        exchange.frame("port-8080-error", True, 7, b"x", True)
+        exchange.end("complete")
+
+    with_clock(tmp_path, fill)
+    began = 1_700_000_000_000_000
+    first, run, request, verdict, *others = events(tmp_path)
+    assert isinstance(first, e.SessionStarted) and first.time == began and first.user == ANN.user and first.groups == ANN.groups
+    assert run == e.RunStarted(began, "run-1", "kubectl/v1.33", "kubectl exec")
+    assert isinstance(request, e.RequestRecorded)
+    assert (request.exchange, request.run, request.verb, request.resource, request.name) == (1, 0, "create", "pods", "web-0")
+    assert request.effects == ("workload", "write")
+    assert verdict == e.VerdictRecorded(began, 1, "all", "allow", "allowed")
+    at = began + 1_500_000
+    assert others == [
+        e.RequestBody(at, 1, b"in"), e.ResponseRecorded(at, 1, 200, (("a", "b"),)), e.ResponseBody(at, 1, b"out"),
+        e.Frame(at, 1, "port-8080-error", True, 7, b"x", True), e.ExchangeEnded(at, 1, "complete"), e.SessionEnded(at, "shutdown"),
+    ]  # fmt: skip
+
+
+def test_metadata_alone_keeps_counts_and_no_bytes(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        exchange = recorder.session(ANN, "prod").begin("r", "c", "", content=False)
+        exchange.request_body(b"secret" * 10)
+        exchange.response_body(b"secret" * 100)
+        exchange.frame("stdout", False, 1, b"secret")
+        exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    assert b"secret" not in repr(events(tmp_path)).encode()
+    assert [event.data for event in events(tmp_path) if isinstance(event, e.Frame)] == [b""]
+    assert summaries(tmp_path)[0].content == 6 * 111
+
+
+def test_beginnings_and_ends_lie_in_blocks_of_their_own(tmp_path: Path) -> None:
+    """So that listing sessions reads nobody's bodies."""
+
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        for n in range(5):
+            call(session, PODS, run=f"run-{n}").response_body(bytes(1000))
+            recorder.flush()
+
+    recorded(tmp_path, fill)
+    flagged = 0
+    for path in reader.segments(tmp_path):
+        for place in reader.places(path):
+            if place.header.session == NO_SESSION:
+                continue
+            found = {type(event) for event in reader.events_at(place)}
+            about = {e.SessionStarted, e.RunStarted, e.SessionEnded}
+            if place.header.flags & HOLDS_SESSION_EVENTS:
+                flagged += 1
+                assert found <= about
+            else:
+                assert not found & about
+    assert flagged >= 2
+
+
+def test_each_block_tells_the_sessions_totals_so_far(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        for n in range(3):
+            exchange = call(session, PODS)
+            exchange.request_body(bytes(10))
+            exchange.verdict("none", "deny", "no")
+            exchange.end("denied")
+            assert session._exchanges == n + 1
+
+    recorded(tmp_path, fill)
+    summary = summaries(tmp_path)[0]
+    assert (summary.exchanges, summary.denied, summary.held, summary.content) == (3, 3, 0, 30)
+
+
+def test_a_body_larger_than_a_block_is_kept_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = bytes(range(256)) * (LARGEST_PLAIN // 256 + 1)
+
+    def fill(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), PODS)
+        exchange.request_body(body)
+        exchange.response_body(body)
+        exchange.frame("stdout", False, 1, body, True)
+
+    recorded(tmp_path, fill)
+    for kind in (e.RequestBody, e.ResponseBody, e.Frame):
+        assert b"".join(event.data for event in events(tmp_path) if isinstance(event, kind)) == body
+    finals = [event.final for event in events(tmp_path) if isinstance(event, e.Frame)]
+    assert finals == [False, False, True]
+    assert max(place.header.plain for path in reader.segments(tmp_path) for place in reader.places(path)) <= LARGEST_PLAIN
+
+
+def test_a_flood_of_runs_is_recorded_and_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "RUNS_KNOWN", 10)
+
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        for n in range(300):
+            call(session, PODS, run=f"run-{n}").end("complete")
+        assert len(session._runs) == 10
+        call(session, PODS, run="run-299").end("complete")
+        call(session, PODS, run="run-0").end("complete")  # forgotten: told once more
+
+    recorded(tmp_path, fill)
+    runs = [event.id for event in events(tmp_path) if isinstance(event, e.RunStarted)]
+    assert runs == [f"run-{n}" for n in range(300)] + ["run-0"]
+    requests = [event for event in events(tmp_path) if isinstance(event, e.RequestRecorded)]
+    assert [runs[request.run] for request in requests] == [f"run-{n}" for n in range(300)] + ["run-299", "run-0"]
+
+
+def test_long_words_of_clients_are_cut(tmp_path: Path) -> None:
+    recorded(tmp_path, lambda recorder: recorder.session(ANN, "prod").begin("r", "c" * 100_000, "k" * 100_000).end("complete"))
+    (run,) = [event for event in events(tmp_path) if isinstance(event, e.RunStarted)]
+    assert len(run.client) == len(run.command) == session_module.LONGEST_ATTEMPT
+
+
+@pytest.mark.parametrize("step", [-3600.0, -1.5, 1.5, 86_400.0])
+def test_a_step_of_the_wall_clock_is_an_event(tmp_path: Path, step: float) -> None:
+    def fill(recorder: Recorder, clock: ManualClock) -> None:
+        call(recorder.session(ANN, "prod"), PODS)
+        clock.advance(10.0)
+        recorder.tick()
+        clock._wall += step
+        recorder.tick()
+        recorder.tick()
+
+    with_clock(tmp_path, fill)
+    steps = [event for event in events(tmp_path) if isinstance(event, e.ClockStepped)]
+    assert [event.by / 1e6 for event in steps] == [pytest.approx(step)]
+
+
+def test_a_small_step_or_a_slow_tick_is_none(tmp_path: Path) -> None:
+    def fill(recorder: Recorder, clock: ManualClock) -> None:
+        call(recorder.session(ANN, "prod"), PODS)
+        clock.advance(1000.0)
+        clock._wall += 0.9
+        recorder.tick()
+
+    with_clock(tmp_path, fill)
+    assert not [event for event in events(tmp_path) if isinstance(event, e.ClockStepped)]
+
+
+def test_order_is_the_order_of_appending_whatever_the_clock_says(tmp_path: Path) -> None:
+    def fill(recorder: Recorder, clock: ManualClock) -> None:
+        exchange = call(recorder.session(ANN, "prod"), PODS)
+        for n in range(10):
+            clock._wall -= 3600.0
+            exchange.response_body(bytes((n,)))
+
+    with_clock(tmp_path, fill)
+    assert [event.data[0] for event in events(tmp_path) if isinstance(event, e.ResponseBody)] == list(range(10))
+
+
+def test_strangers_are_only_counted_while_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(recorder: Recorder) -> None:
+        recorder._failure = "no disk"
+        assert all(isinstance(recorder.attempts("prod").begin("", "", ""), recorder_module.Silent) for _ in range(3))
+        recorder._failure = ""
+        assert not isinstance(recorder.attempts("prod").begin("", "", ""), recorder_module.Silent)
+        recorder.tick()
+
+    recorded(tmp_path, fill)
+    assert [event.count for event in events(tmp_path) if isinstance(event, e.AttemptsDropped)] == [3]
+
+
+def test_what_is_not_to_be_recorded_leaves_no_trace(tmp_path: Path) -> None:
+    answered: list[Exception | None] = []
+
+    async def run() -> None:
+        recorder = Recorder(tmp_path, clock=ManualClock(), durable="all", reserve=0, loop=asyncio.get_running_loop())
+        recorder.open()
+        silent = recorder_module.Silent(recorder.session(ANN, "prod"), 0, 0, False)
+        silent.request("GET", "/secret", (), None, "")
+        silent.request_body(b"secret")
+        silent.verdict("secret", "deny", "")
+        silent.response(200, (("secret", ""),))
+        silent.response_body(b"secret")
+        silent.frame("stdout", False, 1, b"secret")
+        silent.durable(answered.append)
+        assert answered == []  # never at once: the caller has not yet returned
+        await asyncio.sleep(0)
+        silent.end("complete")
+        recorder.close()
+
+    tmp_path.chmod(0o700)
+    asyncio.run(run())
+    assert answered == [None]
+    assert {type(event) for event in events(tmp_path)} == {e.SessionStarted, e.SessionEnded}
+    assert summaries(tmp_path)[0].exchanges == summaries(tmp_path)[0].denied == 0
+
+
+def test_a_failure_ends_sessions_and_what_follows_is_another(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        before = recorder.session(ANN, "prod")
+        running = call(before, PODS)
+        recorder._fail(OSError(5, "Input/output error"))
+        recorder._failure = ""
+        assert recorder.session(ANN, "prod").id != before.id
+        running.end("cut")
+        recorder.tick()
+        assert before.ended
+
+    recorded(tmp_path, fill)
+    reasons = [
+        event.reason
+        for path in reader.segments(tmp_path)
+        for place in reader.places(path)
+        for event in reader.events_at(place)
+        if isinstance(event, e.SessionEnded)
+    ]
+    assert sorted(reasons) == ["failed", "shutdown"]

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import select
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -164,8 +167,9 @@ def test_exec(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     assert same(sides, k, "exec", "web-0", "--", "no-such-program").status != 0
 
 
-def typed(side: Side, kubectl: Kubectl, arguments: list[str], script: list[tuple[str, str]]) -> tuple[int, str]:
-    """Run kubectl on a terminal: wait for each text, then type its line. Exit status and all that was shown."""
+def typed(side: Side, kubectl: Kubectl, arguments: list[str], script: list[tuple[str, str | tuple[int, int]]]) -> tuple[int, str]:
+    """Run kubectl on a terminal: wait for each text, then type its line, or give the terminal that size (lines, columns). Exit
+    status and all that was shown."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(kubectl.path, side.command(kubectl.path, *arguments), side.env())
@@ -174,7 +178,11 @@ def typed(side: Side, kubectl: Kubectl, arguments: list[str], script: list[tuple
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if waiting and waiting[0][0] in shown:
-            os.write(terminal, waiting.pop(0)[1].encode())
+            then = waiting.pop(0)[1]
+            if isinstance(then, str):
+                os.write(terminal, then.encode())
+            else:
+                fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *then, 0, 0))
         ready, _, _ = select.select([terminal], [], [], 0.1)
         if ready:
             try:
@@ -192,11 +200,17 @@ def typed(side: Side, kubectl: Kubectl, arguments: list[str], script: list[tuple
 
 
 def test_exec_on_a_terminal(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
-    script = [("", "echo $((40 + 2)); read x; echo got-$x; stty size; exit 3\n"), ("42", "typed\n")]
+    sizes = 'until [ "$(stty size)" = "40 120" ]; do sleep 0.05; done; stty size'
+    script: list[tuple[str, str | tuple[int, int]]] = [
+        ("", f"echo $((40 + 2)); read x; echo got-$x; {sizes}; exit 3\n"),
+        ("42", "typed\n"),
+        ("got-typed", (40, 120)),
+    ]
     outcomes = [typed(side, kubectl, ["exec", "-it", "web-0", "--", "sh"], script) for side in sides]
     assert [status for status, _ in outcomes] == [3, 3]
     for _, shown in outcomes:
         assert "got-typed" in shown
+        assert "\n40 120\n" in shown
 
 
 def test_attach_echoes(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
@@ -279,9 +293,15 @@ def forwarding(side: Side, kubectl: Kubectl, port: int) -> tuple[subprocess.Pope
     return process, int(line.split("127.0.0.1:")[1].split(" ")[0])
 
 
+def _say(connection: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(OSError):  # the other end may have gone meanwhile
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+
+
 def _talk(port: int, data: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
-        threading.Thread(target=lambda: (connection.sendall(data), connection.shutdown(socket.SHUT_WR)), daemon=True).start()
+        threading.Thread(target=_say, args=(connection, data), daemon=True).start()
         heard = b""
         with contextlib.suppress(ConnectionResetError):  # how kubectl ends a connection whose port refused
             while piece := connection.recv(65536):

@@ -312,6 +312,8 @@ class Exchange:
             self._drop_upstream()
             self.refuse(Refusal(504, "Timeout", "the cluster does not answer; the call may have been carried out"))
             self.client.flush()
+        if self.tunnel is not None and not self.over:
+            self.tunnel.tick(now)
 
     def rejudge(self) -> None:
         """A running stream ends when policy no longer allows it (threats F6, D17)."""

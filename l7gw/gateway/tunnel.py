@@ -14,6 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from l7gw.gateway.flow import UNWRITTEN
+from l7gw.gateway.pace import CONTROL_A_SECOND, Pace
 from l7gw.kube.status import failure
 from l7gw.wire.errors import PeerError
 
@@ -32,6 +33,7 @@ class Tunnel:
         self._client = exchange.client
         self._cluster = exchange.upstream
         self._record = exchange.record_of
+        self._control = Pace(exchange.worker.clock, CONTROL_A_SECOND)
         self._over = False
 
     def from_client(self, data: bytes) -> None:
@@ -94,6 +96,9 @@ class Tunnel:
         self._cluster.close()
         self._exchange.ended(outcome)
         self._client.linger()
+
+    def tick(self, now: float) -> None:
+        """Once a second."""
 
     # -- what the kinds say
 

@@ -6,8 +6,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from l7gw.gateway.flow import OPENING
+from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel
-from l7gw.kube.channels import NORMAL, SpdyChannels
+from l7gw.kube.channels import NORMAL, SpdyChannels, is_resize
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubectl's own writes are
 REFUSED_STREAM = 3  # SPDY/3.1 section 2.6.3
 CANCEL = 5
+FIRST_STREAM_WITHIN = 30.0  # seconds
 RELAYED = (SynReply, HeadersFrame, Ping)  # SETTINGS and WINDOW_UPDATE are each leg's own affair: spdystream ignores both
 
 
@@ -78,6 +80,8 @@ class SpdyTunnel(Tunnel):
         self._channels = channels
         self._client_leg = client_leg
         self._cluster_leg = cluster_leg
+        self._sizes = Newest(exchange.worker.clock, self._resize)
+        self._opened_any = False
         self._held: deque[SpdyEvent] | None = None  # what came behind a stream's opening while that goes to the disk
 
     # -- from the client
@@ -94,7 +98,9 @@ class SpdyTunnel(Tunnel):
         if kind is Data:
             assert isinstance(event, Data)
             frame = self._channels.frame(event.stream, True, event.data, event.final)
-            if frame is not None:
+            if frame is not None and frame.channel == "resize" and not frame.final and is_resize(frame.data):
+                self._sizes.offer(event)
+            elif frame is not None:
                 self._record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
                 self._cluster_leg.send(event)
         elif kind is SynStream:
@@ -105,12 +111,26 @@ class SpdyTunnel(Tunnel):
             self._channels.reset(event.stream)
             self._cluster_leg.send(event)
         elif kind is GoAway or kind in RELAYED:
+            if kind is Ping:
+                self._control.count()
             self._cluster_leg.send(event)
+
+    def _resize(self, event: Data) -> None:
+        if not self._over and event.stream in self._channels.live:
+            self._record.frame("resize", True, event.stream, event.data)
+            self._cluster_leg.send(event)
+            self._flush()
+
+    def tick(self, now: float) -> None:
+        """A tunnel without a stream is nobody's: the kubelet waits as long (threats C4)."""
+        if not self._opened_any and now - self._exchange.began > FIRST_STREAM_WITHIN:
+            self.end(f"no stream was opened within {FIRST_STREAM_WITHIN:.0f} seconds")
 
     def _open(self, event: SynStream) -> None:
         """A stream opened inside the tunnel is an act of its own: a forwarded connection is judged, and on the disk, before
         the cluster hears of it."""
         opened = self._channels.opened(event.stream, event.headers)
+        self._opened_any = True
         self._record.frame(opened.channel, True, opened.stream, b"", event.final)
         if opened.port is None:
             self._cluster_leg.send(event)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel
-from l7gw.kube.channels import WebSocketChannels, WebSocketPorts, failure_messages
+from l7gw.kube.channels import ChannelFrame, WebSocketChannels, WebSocketPorts, failure_messages
 from l7gw.wire.websocket import Close, Connection, Message
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class WebSocketTunnel(Tunnel):
         self._client_leg = Connection("server")
         self._cluster_leg = Connection("client")
         self._channels = channels
+        self._sizes = Newest(exchange.worker.clock, self._resize)
         self._closed_by_cluster = False
         self._closed_by_client = False
 
@@ -31,12 +33,25 @@ class WebSocketTunnel(Tunnel):
             kind = type(event)
             if kind is Message:
                 frame = translate(event)  # type: ignore[arg-type]
+                if frame.channel == "resize":
+                    self._sizes.offer((event, frame))  # type: ignore[arg-type]
+                    continue
                 record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
                 if not self._closed_by_client:
                     send(event)
-            elif kind is Close and not self._closed_by_client:
-                self._closed_by_client = True
-                send(event)
+            elif kind is Close:
+                if not self._closed_by_client:
+                    self._closed_by_client = True
+                    send(event)
+            else:
+                self._control.count()
+
+    def _resize(self, size: tuple[Message, ChannelFrame]) -> None:
+        message, frame = size
+        if not self._over and not self._closed_by_client:
+            self._record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
+            self._cluster_leg.send(message)
+            self._flush()
 
     def _down(self, data: bytes) -> None:
         record, translate, send = self._record, self._channels.down, self._client_leg.send

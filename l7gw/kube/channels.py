@@ -128,6 +128,15 @@ def check_resize(data: bytes) -> None:
         raise PeerError(POLICY_VIOLATION, "a resize that is no size") from error
 
 
+def is_resize(data: bytes) -> bool:
+    """Whether these bytes are whole terminal sizes: over SPDY a size may come in pieces."""
+    try:
+        check_resize(data)
+    except PeerError:
+        return False
+    return bool(data)
+
+
 def failure_messages(status: bytes) -> list[Message | Close]:
     """What ends a v4 or v5 stream as failed: the Status on the error channel, then a Close (kubernetes-wire section 9.2)."""
     return [Message(bytes((ERROR,)) + status), Close(NORMAL)]

@@ -1,0 +1,67 @@
+"""How fast a client may go within a stream: pings are counted by the second, terminal sizes thinned out to ten a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from l7gw.clock import Clock
+from l7gw.wire.errors import PeerError
+
+CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
+RESIZE_EVERY = 0.1  # seconds between two sizes that travel: a window being dragged sends hundreds (threats C12)
+POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+
+T = TypeVar("T")
+
+
+class Pace:
+    """Counts, and refuses what is too much within one second."""
+
+    __slots__ = ("_clock", "_count", "_most", "_second")
+
+    def __init__(self, clock: Clock, most: int) -> None:
+        self._clock = clock
+        self._most = most
+        self._second = 0
+        self._count = 0
+
+    def count(self) -> None:
+        """One more. Raises PeerError 1008."""
+        second = int(self._clock.monotonic())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        if self._count > self._most:
+            raise PeerError(POLICY_VIOLATION, f"more than {self._most} control frames in a second")
+
+
+class Newest(Generic[T]):
+    """Hands on the first at once, then the newest of what came meanwhile, ten times a second: the last one always arrives."""
+
+    __slots__ = ("_clock", "_hand_on", "_last", "_timer", "_waiting")
+
+    def __init__(self, clock: Clock, hand_on: Callable[[T], None]) -> None:
+        self._clock = clock
+        self._hand_on = hand_on
+        self._last = float("-inf")
+        self._waiting: T | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def offer(self, item: T) -> None:
+        now = self._clock.monotonic()
+        if self._timer is None and now - self._last >= RESIZE_EVERY:
+            self._last = now
+            self._hand_on(item)
+            return
+        self._waiting = item
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(RESIZE_EVERY, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._last = self._clock.monotonic()
+        item, self._waiting = self._waiting, None
+        if item is not None:
+            self._hand_on(item)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from l7gw.cluster.headers import TUNNEL_PROTOCOL
-from l7gw.errors import Refusal
 from l7gw.gateway.answer import chosen_protocol
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def open_tunnel(exchange: Exchange, response: Response) -> Tunnel:
-    """The tunnel for the protocol and subprotocol of a 101 that was found acceptable. Raises Refusal."""
+    """The tunnel for the protocol and subprotocol of a 101 that was found acceptable."""
     act = exchange.act
     assert act is not None
     websocket = exchange.request.upgrade == "websocket"
@@ -29,8 +28,5 @@ def open_tunnel(exchange: Exchange, response: Response) -> Tunnel:
     if protocol == TUNNEL_PROTOCOL:
         return SpdyTunnel(exchange, SpdyChannels(act.subresource), SpdyInWebSocket("server"), SpdyInWebSocket("client"))
     if act.subresource == "portforward":
-        try:
-            return WebSocketTunnel(exchange, WebSocketPorts(requested_ports(act.query)))
-        except ValueError as error:
-            raise Refusal(400, "BadRequest", str(error)) from error
+        return WebSocketTunnel(exchange, WebSocketPorts(requested_ports(act.query)))
     return WebSocketTunnel(exchange, WebSocketChannels(protocol))

@@ -55,17 +55,26 @@ def test_a_vector_is_read_as_it_says_however_its_bytes_are_cut(vector: Vector) -
                 read(role, parts)
             assert refused.value.code == int(expected)
         else:
-            events = [event for event in read(role, parts) if vector.name != "fragments" or not isinstance(event, Ping)]
-            assert shown(events) == expected.strip()
+            assert shown(read(role, parts)) == expected.strip()
 
 
-def test_what_we_write_is_byte_for_byte_what_the_vectors_hold() -> None:
-    for vector in VECTORS:
-        if vector.name.startswith("server-") and vector.name != "server-pong":
-            connection = Connection("server")
-            for event in Connection("client").receive(vector.data):
-                connection.send(event)
-            assert connection.take() == vector.data
+@pytest.mark.parametrize(
+    "vector", [v for v in VECTORS if v.name.startswith(("server-", "length-126")) and v.name != "server-pong"], ids=lambda v: v.name
+)
+def test_what_we_write_is_byte_for_byte_what_the_vectors_hold(vector: Vector) -> None:
+    connection = Connection("server")
+    for event in Connection("client").receive(vector.data):
+        connection.send(event)
+    assert connection.take() == vector.data
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS if v.name.startswith("client-")], ids=lambda v: v.name)
+def test_what_we_write_with_the_vectors_mask_is_byte_for_byte_theirs(vector: Vector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket.os, "urandom", lambda size: bytes.fromhex("37fa213d"))
+    connection = Connection("client")
+    for event in Connection("server").receive(vector.data):
+        connection.send(event)
+    assert connection.take() == vector.data
 
 
 MESSAGES = st.lists(st.tuples(st.binary(max_size=70_000), st.booleans()), max_size=6)
@@ -114,50 +123,188 @@ def test_we_read_what_wsproto_writes(messages: list[tuple[bytes, bool]], cuts: l
     assert [event for event in read(role, pieces(data, cuts)) if not isinstance(event, Ping)] == texts(messages)
 
 
+def fragment(head: int, payload: bytes, masked: bool) -> bytes:
+    """A frame of fewer than 126 bytes with that first byte."""
+    whole = frame_bytes(websocket.BINARY, payload, masked)
+    return bytes((head,)) + whole[1:]
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize("first", range(256))
-def test_a_continuation_is_data_whatever_byte_it_begins_with(first: int) -> None:
+def test_a_continuation_is_data_whatever_byte_it_begins_with(first: int, role: str) -> None:
+    masked = role == "server"
     start, rest = b"\x01hello", bytes((first,)) + b"world"
-    data = bytes((0x02, len(start))) + start + frame_bytes(websocket.PING, b"", False) + bytes((0x80, len(rest))) + rest
-    assert read("client", [data]) == [Ping(b""), Message(start + rest)]
+    data = fragment(0x02, start, masked) + frame_bytes(websocket.PING, b"", masked) + fragment(0x80, rest, masked)
+    assert read(role, [data]) == [Ping(b""), Message(start + rest)]
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+@pytest.mark.parametrize("text", [False, True])
+def test_a_message_is_the_same_wherever_it_is_split_with_pings_between(role: str, text: bool) -> None:
+    masked, whole = role == "server", b'\x04{"Width":80,"Height":24}\n\xc3\xa4'
+    opcode, ping = (websocket.TEXT if text else websocket.BINARY), frame_bytes(websocket.PING, b"p", masked)
+    for at, to in itertools.combinations_with_replacement(range(len(whole) + 1), 2):
+        data = (
+            fragment(opcode, whole[:at], masked)
+            + ping
+            + fragment(0, whole[at:to], masked)
+            + ping
+            + fragment(0x80, whole[to:], masked)
+        )
+        assert read(role, [data + data]) == [Ping(b"p"), Ping(b"p"), Message(whole, text)] * 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 65_537, websocket.LARGEST_MESSAGE])
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_every_length_is_written_in_its_shortest_form_and_read_again(size: int, role: str) -> None:
+    writer = Connection("server" if role == "client" else "client")
+    message = Message(b"\x01" + bytes(size - 1) if size else b"")
+    writer.send(message)
+    data = writer.take()
+    assert len(data) == size + 2 + (0 if size < 126 else 2 if size < 65_536 else 8) + (4 if role == "server" else 0)
+    assert read(role, [data]) == read(role, pieces(data, [3])) == [message]
 
 
 @pytest.mark.parametrize(("size", "refused"), [(1000, False), (1001, True)])
 @pytest.mark.parametrize("fragments", [1, 4])
-def test_a_message_has_a_largest_size(size: int, refused: bool, fragments: int) -> None:
+@pytest.mark.parametrize("by_bytes", [False, True])
+def test_a_message_has_a_largest_size(size: int, refused: bool, fragments: int, by_bytes: bool) -> None:
     payload = bytes(size)
     step = -(-size // fragments)
     parts = [payload[at : at + step] for at in range(0, size, step)]
+    data = b""
+    for number, part in enumerate(parts):
+        head = (0x80 if number == len(parts) - 1 else 0) | (2 if number == 0 else 0)
+        data += bytes((head, 126)) + len(part).to_bytes(2, "big") + part
     connection = Connection("client", limit=1000)
     try:
-        for number, part in enumerate(parts):
-            head = (0x80 if number == len(parts) - 1 else 0) | (2 if number == 0 else 0)
-            connection.receive(bytes((head, 126)) + len(part).to_bytes(2, "big") + part)
+        events = [event for piece in ([bytes((b,)) for b in data] if by_bytes else [data]) for event in connection.receive(piece)]
     except PeerError as error:
         assert refused and error.code == 1009
     else:
-        assert not refused
+        assert not refused and events == [Message(payload)]
 
 
-def test_a_message_too_large_is_refused_before_a_byte_of_it_is_buffered() -> None:
-    with pytest.raises(PeerError) as refused:
-        Connection("client").receive(b"\x82\x7f" + (1 << 30).to_bytes(8, "big"))
-    assert refused.value.code == 1009
-
-
-def test_floods_of_empty_fragments_and_pings_end() -> None:
-    for frame in (b"\x00\x00", b"\x89\x00"):
-        connection = Connection("client")
-        connection.receive(b"\x02\x00")
+def test_a_message_too_large_is_refused_before_a_byte_of_it_is_awaited() -> None:
+    for size in (websocket.LARGEST_MESSAGE + 1, 1 << 30):
         with pytest.raises(PeerError) as refused:
-            for _ in range(websocket.MOST_FRAGMENTS + 1):
-                connection.receive(frame)
-        assert refused.value.code == 1008
+            Connection("client").receive(b"\x82\x7f" + size.to_bytes(8, "big"))
+        assert refused.value.code == 1009
+    assert Connection("client").receive(b"\x82\x7f" + websocket.LARGEST_MESSAGE.to_bytes(8, "big")) == []
+
+
+def test_a_control_frame_between_fragments_of_the_largest_message_is_no_part_of_it() -> None:
+    connection = Connection("client", limit=100)
+    connection.receive(b"\x02\x64" + bytes(100))
+    assert connection.receive(b"\x89\x7d" + bytes(125)) == [Ping(bytes(125))]
+    assert connection.receive(b"\x80\x00") == [Message(bytes(100))]
+
+
+def test_a_large_message_in_single_bytes_is_put_together_once() -> None:
+    class Counted(bytearray):
+        copied = 0
+
+        def __bytes__(self) -> bytes:
+            Counted.copied += 1
+            return bytes(memoryview(self))
+
+    connection = Connection("client")
+    connection._waiting = Counted()
+    data = frame_bytes(websocket.BINARY, bytes(5000), False)
+    assert [event for byte in data for event in connection.receive(bytes((byte,)))] == [Message(bytes(5000))]
+    assert Counted.copied < 10
+
+
+def test_a_message_has_a_largest_number_of_fragments() -> None:
+    connection = Connection("client")
+    connection.receive(b"\x02\x00" + b"\x00\x00" * (websocket.MOST_FRAGMENTS - 2))
+    assert connection.receive(b"\x80\x00") == [Message(b"")]
+    connection.receive(b"\x02\x00" + b"\x00\x00" * (websocket.MOST_FRAGMENTS - 1))
+    with pytest.raises(PeerError) as refused:
+        connection.receive(b"\x80\x00")
+    assert refused.value.code == 1008
+
+
+def test_kubectls_pings_of_a_day_without_data_are_no_flood() -> None:
+    connection = Connection("server")
+    for _ in range(24 * 3600 // 5):
+        assert connection.receive(b"\x89\x80\0\0\0\0") == [Ping(b"")]
+        assert connection.take() == b"\x8a\x00"
+    assert connection.control_frames == 24 * 3600 // 5
+
+
+@pytest.mark.parametrize("frame", [b"\x89\x00", b"\x8a\x00"])
+def test_control_frames_without_data_either_way_end_at_their_bound(frame: bytes) -> None:
+    most = websocket.MOST_CONTROL
+    connection = Connection("client")
+    for data in (b"\x82\x01a", b"\x81\x01a", b"\x02\x01a", b"\x80\x01a"):  # each kind of data begins the count anew
+        assert len(connection.receive(frame * most)) == most
+        connection.receive(data)
+    connection.receive(frame * most)
+    connection.send(Message(b"a"))
+    connection.receive(frame * most)
+    with pytest.raises(PeerError) as refused:
+        connection.receive(frame)
+    assert refused.value.code == 1008
+
+
+def test_empty_fragments_are_no_data_that_excuses_pings() -> None:
+    connection = Connection("client")
+    connection.receive(b"\x02\x00" + b"\x89\x00" * websocket.MOST_CONTROL + b"\x00\x00")
+    with pytest.raises(PeerError):
+        connection.receive(b"\x89\x00")
 
 
 def test_a_ping_is_answered_before_anybody_asks() -> None:
     connection = Connection("server")
     assert connection.receive(frame_bytes(websocket.PING, b"hi", True)) == [Ping(b"hi")]
     assert connection.take() == b"\x8a\x02hi"
+    assert connection.take() == b""
+
+
+def test_pings_that_nobody_could_answer_yet_are_answered_once_by_the_last() -> None:
+    connection = Connection("server")  # RFC 6455 section 5.5.3
+    for number in range(100):
+        connection.receive(frame_bytes(websocket.PING, bytes((number,)) * 125, True))
+    assert connection.take() == b"\x8a\x7d" + bytes((99,)) * 125
+
+
+def test_a_ping_is_answered_before_our_close_and_not_behind_it() -> None:
+    connection = Connection("server")
+    connection.receive(frame_bytes(websocket.PING, b"1", True))
+    connection.send(Close(1000))
+    connection.receive(frame_bytes(websocket.PING, b"2", True))
+    assert connection.take() == b"\x8a\x011" + b"\x88\x02\x03\xe8"
+    assert connection.take() == b""
+
+
+def test_several_sends_are_one_write() -> None:
+    connection = Connection("server")
+    connection.send(Message(b"\x01a"))
+    connection.send(Message(b"\x00b", True))
+    connection.send(Ping(b"c"))
+    assert connection.take() == b"\x82\x02\x01a\x81\x02\x00b\x89\x01c"
+    assert connection.take() == b""
+
+
+def test_every_frame_of_a_client_has_a_mask_of_its_own() -> None:
+    connection = Connection("client")
+    masks = set()
+    for _ in range(32):
+        connection.send(Message(b"abcd"))
+        masks.add(connection.take()[2:6])
+    assert len(masks) == 32
+
+
+@pytest.mark.parametrize("fault", [b"\xf2\x00", b"\x82\x01a\xf2\x00", b""])
+def test_a_fault_is_final(fault: bytes) -> None:
+    connection = Connection("client")
+    with pytest.raises(PeerError):
+        connection.receive(fault)
+    assert connection.receive(b"\x82\x01a") == []
+    assert connection.receive(b"") == []
+    connection.send(Close(1002))  # as what they did can still be told
+    assert len(connection.take()) == 8
 
 
 def test_the_end_without_a_close_is_told_apart() -> None:
@@ -168,13 +315,41 @@ def test_the_end_without_a_close_is_told_apart() -> None:
     connection = Connection("client")
     connection.receive(b"\x88\x02\x03\xe8")
     assert connection.receive(b"") == []
+    assert connection.receive(b"\x82\x01a") == []
+    connection = Connection("client")
+    connection.receive(b"\x82\x05ab")
+    with pytest.raises(PeerError) as refused:
+        connection.receive(b"")
+    assert refused.value.code == 1006
 
 
 def test_nothing_follows_our_close() -> None:
     connection = Connection("server")
     connection.send(Close(1000))
+    for event in (Message(b"more"), Ping(), Close()):
+        with pytest.raises(OurError):
+            connection.send(event)
+    assert connection.close_sent and not connection.close_received
+
+
+@pytest.mark.parametrize(
+    "event", [Close(1004), Close(1005), Close(1006), Close(1015), Close(999), Close(5000), Ping(bytes(126)), Pong()]
+)
+def test_what_nobody_may_send_is_our_error_and_not_on_the_wire(event: Frame) -> None:
+    connection = Connection("server")
     with pytest.raises(OurError):
-        connection.send(Message(b"more"))
+        connection.send(event)
+    assert connection.take() == b""
+    connection.send(Close(1000))
+
+
+def test_a_reason_is_cut_between_runes_to_fit() -> None:
+    connection = Connection("server")
+    connection.send(Close(1008, "ä" * 100))
+    assert Connection("client").receive(connection.take()) == [Close(1008, "ä" * 61)]
+    connection = Connection("server")
+    connection.send(Close(None, "unsaid"))
+    assert connection.take() == b"\x88\x00"
 
 
 @given(st.binary(max_size=300), st.binary(min_size=4, max_size=4))

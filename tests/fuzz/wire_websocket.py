@@ -9,10 +9,12 @@ WORDS = [b"\x82\x7e", b"\x82\x7f", b"\x01\x00", b"\x80\x00", b"\x89\x00", b"\x88
 
 
 def one(data: bytes) -> None:
-    """Either role gives the same events, or the same refusal, whole and cut in two; and raises nothing but PeerError."""
+    """Either role gives the same events, or the same refusal, whole, cut in two and in bytes; and raises nothing but PeerError."""
     cut = data[0] % (len(data) + 1) if data else 0
     for role in ("client", "server"):
-        assert read(role, [data]) == read(role, [data[:cut], data[cut:]])
+        whole = read(role, [data])
+        assert whole == read(role, [data[:cut], data[cut:]])
+        assert whole == read(role, [data[at : at + 1] for at in range(len(data))])
 
 
 def read(role: str, pieces: list[bytes]) -> tuple[list[Frame], int]:

@@ -6,6 +6,8 @@ import datetime
 import json
 import re
 import sys
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from l7gw.cli.state import fail, state_options, summaries, the_session, the_state
+from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, VerdictRecorded
 from l7gw.recording.reader import Unreadable, session_events
 from l7gw.recording.replay import safe
 from l7gw.recording.sessions import Summary, key_of
@@ -21,6 +24,12 @@ from l7gw.recording.sessions import Summary, key_of
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
 WITHOUT_TERMINAL = 240  # columns
 UNITS = {"m": 60, "h": 3600, "d": 86400}
+ORDERS: dict[str, Callable[[Summary], int]] = {
+    "began": lambda one: one.started.time,
+    "calls": lambda one: one.exchanges,
+    "denied": lambda one: one.denied,
+    "bytes": lambda one: one.content,
+}
 
 
 @click.group(short_help="List and show recorded sessions.")
@@ -31,11 +40,12 @@ def sessions() -> None:
 @sessions.command("list")
 @state_options
 @OUTPUT
-@click.option("--cluster", help="Only this cluster's.")
-@click.option("--user", help="Only this user's.")
+@click.option("--cluster", help="Only this cluster's; * matches anything.")
+@click.option("--user", help="Only this user's; * matches anything.")
 @click.option("--since", help="Only those that began within 30m, 12h or 7d.")
 @click.option("--denied", is_flag=True, help="Only those in which something was denied.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest.")
+@click.option("--sort", type=click.Choice(list(ORDERS)), default="began", show_default=True, help="The largest first.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the first.")
 def list_sessions(
     config: Path | None,
     state: Path | None,
@@ -44,9 +54,11 @@ def list_sessions(
     user: str | None,
     since: str | None,
     denied: bool,
+    sort: str,
     limit: int | None,
 ) -> None:
-    """List sessions, newest first. Times are local in the table, UTC in JSON.
+    """List sessions, newest first. Times are local in the table, UTC in JSON. The states: open; closed; torn, where the
+    gateway died in it.
 
     \b
       l7gw sessions list --user ann@example.com --since 7d
@@ -56,11 +68,12 @@ def list_sessions(
     found = [
         one
         for one in summaries(the_state(config, state))
-        if cluster in (None, one.started.cluster)
-        and user in (None, one.started.user)
+        if (cluster is None or fnmatchcase(one.started.cluster, cluster))
+        and (user is None or fnmatchcase(one.started.user, user))
         and one.started.time >= after
         and (one.denied or not denied)
-    ][:limit]
+    ]
+    found = sorted(found, key=ORDERS[sort], reverse=True)[:limit]
     if output == "json":
         click.echo(json.dumps([one.document(all_runs=False) for one in found], indent=2))
         return
@@ -76,8 +89,8 @@ def list_sessions(
 
 
 def _console() -> Console:
-    """As wide as the terminal; where there is none, wide enough to cut nothing."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WITHOUT_TERMINAL)
+    """As wide as the terminal; where there is none, wide enough to cut nothing. What was recorded is never read as markup."""
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WITHOUT_TERMINAL)
 
 
 def _after(since: str | None) -> int:
@@ -97,7 +110,7 @@ def _row(one: Summary) -> list[str]:
     began = datetime.datetime.fromtimestamp(one.started.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
     lasted = str(datetime.timedelta(seconds=max(0, one.last - one.started.time) // 1_000_000))
     return [
-        one.id, one.started.cluster, who, began, lasted, str(one.exchanges), str(one.denied), f"{one.content:,}", one.state,
+        one.id, safe(one.started.cluster), who, began, lasted, str(one.exchanges), str(one.denied), f"{one.content:,}", one.state,
     ]  # fmt: skip
 
 
@@ -123,18 +136,16 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
         ("address", about.address), ("state", summary.state), ("calls", f"{summary.exchanges}, {summary.denied} denied"),
     ):  # fmt: skip
         if value:
-            console.print(f"{name:>12}  {safe(str(value))}", markup=False)
+            console.print(f"{name:>12}  {safe(str(value))}")
     for run in summary.runs:
-        console.print(f"{'run':>12}  {safe(run.command or run.client)}  {run.id}", markup=False)
+        console.print(f"{'run':>12}  {safe(run.command or run.client)}  {safe(run.id)}")
     try:
         console.print(_calls(place, summary))
     except Unreadable as error:
-        fail(error, 1)
+        fail(f"{error}\n  hint: l7gw verify tells more", 1)
 
 
 def _calls(place: Path, summary: Summary) -> Table:
-    from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, VerdictRecorded
-
     rows: dict[int, list[str]] = {}
     for event in session_events(place, key_of(summary.id)):
         if isinstance(event, RequestRecorded):

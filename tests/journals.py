@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from l7gw.cli.main import main
 from l7gw.clock import SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
@@ -55,3 +58,12 @@ def shell(session: Session, frames: list[tuple[str, bool, bytes]], target: str =
         exchange.frame(channel, up, {"stdin": 0, "stdout": 1, "stderr": 2, "error": 3, "resize": 4}[channel], data)
     exchange.end("complete")
     return exchange
+
+
+def cli_run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """`l7gw ARGUMENTS` in this process: exit status, stdout, stderr."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr("sys.argv", ["l7gw", *map(str, arguments)])
+        main()
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, err

@@ -8,14 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from l7gw.cli.main import cli
 from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
 from l7gw.recording.reader import session_events
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import find, key_of, summaries
-from tests.journals import ANN, PLAIN, call, recorded, shell
+from l7gw.recording.sessions import key_of, summaries
+from tests.journals import ANN, call, recorded, shell
 
 
 def lines(state: Path, exchange: int | None = None) -> list[dict[str, Any]]:
@@ -151,42 +148,3 @@ def test_an_asciicast_has_columns_rows_and_whole_runes(tmp_path: Path) -> None:
 def test_a_terminal_that_never_told_its_size_is_80_by_24() -> None:
     assert sizes(b"nonsense") == [(80, 24)]
     assert sizes(b'{"Width":0,"Height":99999}') == [(1, 1000)]
-
-
-@pytest.fixture
-def two_shells(tmp_path: Path) -> Path:
-    def fill(recorder: Recorder) -> None:
-        shell(recorder.session(ANN, "prod"), [("stdout", False, b"first\r\n")])
-        shell(recorder.session(ANN, "prod"), [("stdout", False, b"second\n"), ("stderr", False, b"third\n")], PLAIN)
-
-    recorded(tmp_path, fill)
-    return tmp_path
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        cli(arguments)
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
-
-
-def test_the_commands_answer_by_status_and_words(two_shells: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    state = ("--state", str(two_shells))
-    session = summaries(two_shells)[0].id
-    assert run(capsys, "export", session[:8], "--format", "jsonl", *state)[0] == 0
-    status, _, err = run(capsys, "export", session, "--format", "asciicast", *state)
-    assert status == 2 and f"{session}/1" in err and f"{session}/2" in err
-    assert run(capsys, "export", f"{session}/1", "--format", "asciicast", *state)[1].startswith('{"version": 2')
-    assert run(capsys, "export", "ffff", "--format", "jsonl", *state)[0] == 1
-    assert run(capsys, "export", session, "--format", "jsonl", "--state", str(two_shells / "none"))[0] == 3
-    assert run(capsys, "replay", session, *state)[1].split() == ["first", "second", "third"]
-    status, out, _ = run(capsys, "sessions", "list", "-o", "json", *state)
-    (listed,) = json.loads(out)
-    assert listed["id"] == session and listed["exchanges"] == 2 and listed["runs_total"] == 1
-    shown = json.loads(run(capsys, "sessions", "show", session[:10], "-o", "json", *state)[1])
-    assert shown["id"] == session and len(shown["runs"]) == 1
-    assert run(capsys, "sessions", "list", "--user", "nobody", "-o", "json", *state)[1].strip() == "[]"
-    assert find(two_shells, session[:12]).id == session
-    report = json.loads(run(capsys, "verify", "-o", "json", *state)[1])
-    assert report["intact"] and report["sessions"] == 1 and report["problems"] == []
-    assert run(capsys, "verify", session, *state)[0] == 0

@@ -105,3 +105,12 @@ def test_lines_of_stdout_and_stderr_are_kept_whole_and_runes_too() -> None:
 def test_a_line_without_an_end_is_bounded() -> None:
     frames = [e.Frame(0, 1, "stdout", False, 1, bytes(b"x" * 600_000)) for _ in range(4)]
     assert [len(line) for line in lines_written(Exec(1, "/exec", "web-0", 0, False, frames))] == [1_200_000, 1_200_000]
+
+
+@pytest.mark.parametrize("begin", [b"\x1bP", b"\x1bX", b"\x1b^", b"\x1b_", "\x90".encode(), "\x9f".encode()])
+@pytest.mark.parametrize("end", [b"\x1b\\", "\x9c".encode(), b"\x18", b"\x1a", b"\x1b[0m"])
+def test_control_strings_are_dropped_with_their_contents_however_they_are_cut(begin: bytes, end: bytes) -> None:
+    data = b"one " + begin + b'$q"p secret \x07 text' + end + b"two"
+    assert final_screen(recorded(data)) == ["one two"]
+    whole = Exec(1, "/exec", "web-0", 0, True, [e.Frame(0, 1, "stdout", False, 1, data)], "complete")
+    assert final_screen(whole) == ["one two"]

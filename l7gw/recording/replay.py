@@ -4,6 +4,7 @@ own bytes, which may hold escape sequences that attack it (threats H7)."""
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,10 @@ FRAME_EVERY = 1 / 30  # seconds: the screen is not drawn more often
 COLOURS = {"black": 0, "red": 1, "green": 2, "brown": 3, "blue": 4, "magenta": 5, "cyan": 6, "white": 7}
 RESET = "\x1b[0m"
 CUT_ROWS, WRAP_ROWS = "\x1b[?7l", "\x1b[?7h"  # DECAWM
+# DCS, SOS, PM and APC with their contents (ECMA-48 section 5.6; the emulator itself knows only OSC). ST ends one, CAN and SUB
+# cancel it, and so does any other escape sequence, as in xterm.
+STRING_BEGINS = re.compile("\x1b[PX^_]|[\x90\x98\x9e\x9f]")
+STRING_ENDS = re.compile("\x1b\\\\|(?=\x1b)|[\x9c\x18\x1a]")
 Out = Callable[[str], object]
 
 
@@ -35,12 +40,32 @@ class Screen:
         self._screen = _Mute(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""  # an ESC whose sequence comes with the next bytes
+        self._in_string = False
 
     def feed(self, data: bytes) -> None:
+        text = self._without_strings(self._decoder.decode(data))
         try:
-            self._stream.feed(self._decoder.decode(data))
+            self._stream.feed(text)
         except Exception:  # a sequence that the emulator trips over: shown without it
             self._stream = pyte.Stream(self._screen)
+
+    def _without_strings(self, text: str) -> str:
+        """Text without the control strings that the emulator would print."""
+        text, self._held = self._held + text, ""
+        if text.endswith("\x1b"):
+            text, self._held = text[:-1], "\x1b"
+        kept: list[str] = []
+        at = 0
+        while at < len(text):
+            match = (STRING_ENDS if self._in_string else STRING_BEGINS).search(text, at)
+            if not self._in_string:
+                kept.append(text[at : match.start()] if match else text[at:])
+            if match is None:
+                break
+            self._in_string = not self._in_string
+            at = match.end()
+        return "".join(kept)
 
     def resize(self, columns: int, rows: int) -> None:
         self._screen.resize(rows, columns)

@@ -1,0 +1,123 @@
+"""`l7gw replay`: execs again, in order, and nothing of theirs that could touch the auditor's terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.sessions import summaries
+from tests.journals import ANN, PLAIN, call, cli_run, recorded, shell
+
+ATTACK = b"\x1b]52;c;aGVsbG8=\x07\x1b[6n\x1b[c\x1bP$q\"p\x1b\\\x1b]0;owned\x07\x05"  # fmt: skip
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A get, a terminal exec that attacks, and one without a terminal."""
+
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        call(session, "/api/v1/pods").end("complete")
+        shell(
+            session,
+            [("resize", True, b'{"Width":40,"Height":5}'), ("stdout", False, b"$ ls\r\n" + ATTACK + b"\x1b[31mred\x1b[0m\r\n")],
+        )
+        shell(session, [("stdout", False, b"plain " + ATTACK + b"\n"), ("stderr", False, b"error\n")], PLAIN)
+
+    recorded(tmp_path, fill)
+    return tmp_path
+
+
+@pytest.fixture
+def session(state: Path) -> str:
+    return summaries(state)[0].id
+
+
+def test_without_a_terminal_the_last_screens_are_printed_in_order(
+    state: Path, session: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = cli_run(capsys, "replay", session, "--state", state)
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[:2] == ["$ ls", "red"]
+    assert lines[2].startswith("plain ") and lines[3] == "error"
+    assert "\x1b" not in out and "\x07" not in out and "\x05" not in out
+    assert [line.split(",")[0] for line in err.splitlines()] == ["-- exchange 2", "-- exchange 3"]
+    assert err.count("web-0: complete") == 2
+
+
+def test_one_exec_can_be_asked_for(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = cli_run(capsys, "replay", f"{session[:20]}/2", "--state", state)
+    assert (status, out, err) == (0, "$ ls\nred\n", "")
+
+
+def test_what_is_no_exec_is_not_replayed(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = cli_run(capsys, "replay", f"{session}/1", "--state", state)
+    assert (status, out) == (1, "") and f"l7gw export {session}/1 --format jsonl" in err
+    assert cli_run(capsys, "replay", "ffff", "--state", state)[0] == 1
+    assert cli_run(capsys, "replay", session, "--state", state / "none")[0] == 3
+    assert cli_run(capsys, "replay", session, "--speed", "0", "--state", state)[0] == 2
+
+
+def on_a_terminal(*arguments: str) -> tuple[int, bytes, float]:
+    """Run `l7gw` with a pty for stdin and stdout: exit status, what it wrote, how long it took."""
+    ours, theirs = pty.openpty()
+    began = time.monotonic()
+    main = "import sys; sys.argv[0] = 'l7gw'; from l7gw.cli.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", main, *arguments], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL,
+        env={**os.environ, "TERM": "xterm", "LINES": "24", "COLUMNS": "80"},
+    )  # fmt: skip
+    os.close(theirs)
+    out = b""
+    while True:
+        ready, _, _ = select.select([ours], [], [], 30)
+        try:
+            data = os.read(ours, 65536) if ready else b""
+        except OSError:  # EIO: the other side is closed
+            data = b""
+        if not data:
+            break
+        out += data
+    os.close(ours)
+    return process.wait(), out, time.monotonic() - began
+
+
+@pytest.mark.parametrize("instant", [[], ["--instant"]], ids=["moving", "instant"])
+def test_on_a_terminal_it_writes_cells_and_colours_only(state: Path, session: str, instant: list[str]) -> None:
+    status, out, _ = on_a_terminal("replay", session, "--state", str(state), *instant)
+    assert status == 0
+    assert b"\x1b[31mred\x1b[0m" in out and b"$ ls" in out and b"error" in out
+    sequences = set(re.findall(rb"\x1b(?:\[[0-9;?]*[a-zA-Z]|.)", out))
+    assert all(re.fullmatch(rb"\x1b\[(?:[0-9;]*m|[0-9]+;1H|K|2J|H|\?7[lh])", one) for one in sequences), sequences
+    assert not set(out) & set(b"\x05\x07\x9b\x9d")
+
+
+def test_on_a_terminal_it_takes_its_time(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        from l7gw.clock import ManualClock
+
+        clock = ManualClock()
+        recorder.clock = clock
+        exchange = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdout=true&tty=true")
+        for letter in b"abc":
+            exchange.frame("stdout", False, 1, bytes((letter,)))
+            clock.advance(0.8)
+        exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    session = summaries(tmp_path)[0].id
+    slow = on_a_terminal("replay", session, "--state", str(tmp_path))
+    quick = on_a_terminal("replay", session, "--state", str(tmp_path), "--speed", "100")
+    idle = on_a_terminal("replay", session, "--state", str(tmp_path), "--max-idle", "0")
+    assert all(b"abc" in out for _, out, _ in (slow, quick, idle))
+    assert slow[2] - quick[2] > 1.0 and slow[2] - idle[2] > 1.0

@@ -1,0 +1,147 @@
+"""`l7gw sessions`: what there was, for eyes and for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.sessions import summaries
+from tests.journals import ANN, call, cli_run, recorded, shell
+
+BOB = dataclasses.replace(ANN, user="bob@example.com", groups=(), kind="agent", actor="copilot")
+HOSTILE = dataclasses.replace(ANN, user="[red]eve[/] :bomb: \x1b]0;owned\x07\u202e", groups=("[/]",))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Three sessions: ann's on prod, bob's on stage with a denial, and strangers'."""
+
+    def fill(recorder: Recorder) -> None:
+        shell(recorder.session(ANN, "prod"), [("stdout", False, b"hi")])
+        denied = call(recorder.session(BOB, "stage"), "/api/v1/namespaces/d/secrets/s", "DELETE", run="run-2")
+        denied.verdict("no secrets", "deny", "never")
+        denied.response(403, ())
+        denied.end("denied")
+        recorder.attempts("prod").begin("", "", "").end("refused")
+
+    recorded(tmp_path, fill)
+    return tmp_path
+
+
+def listed(capsys: pytest.CaptureFixture[str], state: Path, *arguments: str) -> list[str]:
+    status, out, _ = cli_run(capsys, "sessions", "list", "-o", "json", "--state", state, *arguments)
+    assert status == 0
+    return [session["principal"]["user"] for session in json.loads(out)]
+
+
+def test_the_list_is_one_json_document_newest_first(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert listed(capsys, state) == ["", "bob@example.com", "ann@example.com"]
+    document = json.loads(cli_run(capsys, "sessions", "list", "-o", "json", "--state", state)[1])
+    assert document == [summary.document(all_runs=False) for summary in summaries(state)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "users"),
+    [
+        (["--cluster", "stage"], ["bob@example.com"]),
+        (["--cluster", "st*"], ["bob@example.com"]),
+        (["--user", "ann@example.com"], ["ann@example.com"]),
+        (["--user", "*@example.com"], ["bob@example.com", "ann@example.com"]),
+        (["--user", "ANN*"], []),
+        (["--denied"], ["bob@example.com"]),
+        (["--since", "1h"], ["", "bob@example.com", "ann@example.com"]),
+        (["--since", "0m"], []),
+        (["--limit", "1"], [""]),
+        (["--sort", "denied", "--limit", "1"], ["bob@example.com"]),
+        (["--sort", "bytes", "--limit", "1"], ["ann@example.com"]),
+    ],
+)
+def test_the_list_can_be_narrowed_and_ordered(
+    state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], users: list[str]
+) -> None:
+    assert listed(capsys, state, *arguments) == users
+
+
+@pytest.mark.parametrize("wrong", [["--since", "soon"], ["--since", "5w"], ["--limit", "0"], ["--sort", "colour"], ["--nonsense"]])
+def test_wrong_usage_is_exit_status_2(state: Path, capsys: pytest.CaptureFixture[str], wrong: list[str]) -> None:
+    assert cli_run(capsys, "sessions", "list", "--state", state, *wrong)[0] == 2
+
+
+def test_the_table_says_it_all_in_words(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = cli_run(capsys, "sessions", "list", "--state", state)
+    rows = [re.sub(r"  +", " | ", line.strip()) for line in out.splitlines() if line.strip()]
+    ids = [summary.id for summary in summaries(state)]
+    when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert (status, err) == (0, "")
+    assert rows[0] == "session | cluster | who | began | lasted | calls | denied | bytes | state"
+    assert re.fullmatch(
+        rf"{ids[0]} \| prod \| \(attempts without a principal\) \| {when} \| 0:00:00 \| 1 \| 0 \| 0 \| closed", rows[2]
+    )
+    assert re.fullmatch(rf"{ids[1]} \| stage \| bob@example.com \(agent\) \| {when} \| 0:00:00 \| 1 \| 1 \| 0 \| closed", rows[3])
+    assert re.fullmatch(rf"{ids[2]} \| prod \| ann@example.com \| {when} \| 0:00:00 \| 1 \| 0 \| 2 \| closed", rows[4])
+    assert len(rows) == 5
+
+
+def test_show_tells_each_call(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bobs = summaries(state)[1].id
+    status, out, _ = cli_run(capsys, "sessions", "show", bobs, "--state", state)
+    assert status == 0
+    lines = [re.sub(r"  +", " | ", line.strip()) for line in out.splitlines() if line.strip()]
+    assert lines == [
+        f"session | {bobs}", "cluster | stage", "user | bob@example.com", "kind | agent", "issuer | https://idp",
+        "acting agent | copilot", "address | 10.0.0.1", "state | closed", "calls | 1, 1 denied", "run | kubectl exec | run-2",
+        "call | what | namespace | verdict | status | outcome", lines[11],
+        "1 | delete secrets s | d | deny (no secrets) | 403 | denied",
+    ]  # fmt: skip
+    document = json.loads(cli_run(capsys, "sessions", "show", bobs, "-o", "json", "--state", state)[1])
+    assert document["id"] == bobs and len(document["runs"]) == 1
+
+
+def test_show_of_nobody_or_of_several_is_no(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_run(capsys, "sessions", "show", "ffff", "--state", state)[0] == 1
+    status, _, err = cli_run(capsys, "sessions", "show", summaries(state)[0].id[:4], "--state", state)
+    assert status == 1 and "3 sessions begin with" in err
+
+
+def test_hostile_names_reach_no_terminal_and_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fill(recorder: Recorder) -> None:
+        exchange = recorder.session(HOSTILE, "prod").begin("run-1", "\x1b[2J[bold]", "[/x]")
+        exchange.request("GET", "/[red]\x1b[6n", (), None, "")
+        exchange.verdict("[/rule]\u202e", "allow", "")
+        exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    for arguments in (["list"], ["show", summaries(tmp_path)[0].id]):
+        status, out, _ = cli_run(capsys, "sessions", *arguments, "--state", tmp_path)
+        assert status == 0
+        assert "[red]eve[/] :bomb: " in out
+        assert not set(out) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_no_state_is_exit_status_3_and_no_sessions_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = cli_run(capsys, "sessions", "list", "--state", tmp_path / "none")
+    assert (status, out) == (3, "") and "hint: say where" in err
+    assert cli_run(capsys, "sessions", "list", "--state", tmp_path)[:2] == (0, "")
+    assert cli_run(capsys, "sessions", "list", "-o", "json", "--state", tmp_path)[1] == "[]\n"
+
+
+def test_the_state_is_found_through_the_configuration(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.test_config_settings import Written
+
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    written = Written(folder)
+    written.top["state"] = str(state)
+    written.load()
+    assert json.loads(cli_run(capsys, "sessions", "list", "-o", "json", "--config", written.path)[1])
+    monkeypatch.setenv("L7GW_CONFIG", str(written.path))
+    assert json.loads(cli_run(capsys, "sessions", "list", "-o", "json")[1])
+    monkeypatch.setenv("L7GW_CONFIG", str(tmp_path / "none.yaml"))
+    assert cli_run(capsys, "sessions", "list")[0] == 2

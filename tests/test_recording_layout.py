@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import re
+import uuid
+from hashlib import sha256
+from pathlib import Path
+
 import pytest
 
+from l7gw.recording import reader
+from l7gw.recording.events import AnyEvent, RunStarted, SessionStarted
 from l7gw.recording.layout import HEADER_SIZE, SEGMENT_NAME, Header, unpack
 
-# docs/recording-format.md, "A sample"
-SAMPLE = bytes.fromhex(
-    "4c374231 01 00 0001 00000137 00000164 0000000000000002 01a212061920762aa29fac0b7c0ec13d 0000000000000001 00000006"
-    "00000001 00000000 00000000 0000000000000000 0006611667d225f5"
-    "3e661294e238856cc5a387ea6c5321d9cb242ecbd2a77a10310ce277565628ee"
-    "0000000000000000000000000000000000000000000000000000000000000000"
-    "66d64f1f207676dba9c5c85a80f0eaff10c3ac1a0a79153bd07872ce0e41fc85 d7fd1522"
+PAGE = (Path(__file__).parent.parent / "docs" / "recording-format.md").read_text()
+# the first two blocks of code: hexadecimal, with explanations indented
+BLOCK, EVENTS = (
+    bytes.fromhex("".join(line for line in code.splitlines() if not line.startswith(" "))) for code in PAGE.split("```")[1:4:2]
 )
+SAMPLE = BLOCK[:HEADER_SIZE]
 
 
 def test_the_format_pages_sample_is_read_as_it_says() -> None:
     header = unpack(SAMPLE)
     assert header is not None and HEADER_SIZE == 180
-    assert (header.flags, header.stored, header.plain, header.sequence, header.session_sequence) == (1, 311, 356, 2, 1)
-    assert (header.events, header.exchanges, header.denied, header.held, header.content) == (6, 1, 0, 0, 0)
-    assert header.session.hex() == "01a212061920762aa29fac0b7c0ec13d"
+    assert (header.flags, header.stored, header.plain, header.sequence, header.session_sequence) == (1, 194, 197, 2, 1)
+    assert (header.events, header.exchanges, header.denied, header.held, header.content) == (2, 1, 0, 0, 0)
+    assert header.last == 1779000000250000
     assert header.pack() == SAMPLE
+    assert sha256(BLOCK[HEADER_SIZE:]).digest() == header.payload_hash and len(BLOCK) == HEADER_SIZE + header.stored
+    assert reader.decompress(BLOCK[HEADER_SIZE:], header.plain) == EVENTS
+    session, run = reader.decode(EVENTS, header.events)
+    assert isinstance(session, SessionStarted) and (session.cluster, session.user) == ("prod", "ann@example.com")
+    assert isinstance(run, RunStarted) and (run.client, run.command) == ("kubectl/v1.33.1", "kubectl get")
+    assert uuid.UUID(session.id).bytes == header.session
+
+
+def test_the_format_page_names_every_event() -> None:
+    tags = {kind.__struct_config__.tag for kind in AnyEvent.__args__}  # type: ignore[attr-defined]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.M)) == tags
 
 
 @pytest.mark.parametrize("at", range(HEADER_SIZE))

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from l7gw.recording import events as e
 from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
 from l7gw.recording.reader import session_events
 from l7gw.recording.recorder import Recorder
@@ -148,3 +149,57 @@ def test_an_asciicast_has_columns_rows_and_whole_runes(tmp_path: Path) -> None:
 def test_a_terminal_that_never_told_its_size_is_80_by_24() -> None:
     assert sizes(b"nonsense") == [(80, 24)]
     assert sizes(b'{"Width":0,"Height":99999}') == [(1, 1000)]
+
+
+def test_a_body_that_is_no_gzip_is_shown_as_it_is(tmp_path: Path) -> None:
+    packed = gzip.compress(b"first ") + b"then garbage"
+
+    def fill(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), "/api/v1/pods")
+        exchange.response(200, (("content-encoding", "GZIP"),))
+        for part in (packed[:26], packed[26:], b"\xff more"):
+            exchange.response_body(part)
+        exchange.end("complete")
+        plain = call(recorder.session(ANN, "prod"), "/api/v1/pods")
+        plain.response(200, ())
+        plain.response_body(packed)
+
+    recorded(tmp_path, fill)
+    bodies = [event for event in lines(tmp_path) if event["type"] == "response-body"]
+    assert [(body.get("text"), body.get("encoding")) for body in bodies] == [
+        ("first ", "gzip"), ("then garbage", None), (None, None), (None, None),
+    ]  # fmt: skip
+    assert base64.b64decode(bodies[2]["base64"]) == b"\xff more"
+    assert base64.b64decode(bodies[3]["base64"]) == packed
+
+
+def test_what_happened_beside_the_calls_is_told_too(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        call(session, "/api/v1/pods").end("complete")
+        session.append(e.ClockStepped(1_700_000_000_000_000, -1_500_000))
+        session.append(e.AttemptsDropped(1_700_000_000_000_000, 7))
+
+    recorded(tmp_path, fill)
+    beside = [{k: v for k, v in event.items() if k != "time"} for event in lines(tmp_path) if "exchange" not in event]
+    assert beside[1:] == [
+        {"seq": 2, "type": "run", "id": "run-1", "client": "kubectl/v1.33", "command": "kubectl exec"},
+        {"seq": 6, "type": "clock", "seconds": -1.5},
+        {"seq": 7, "type": "dropped", "count": 7},
+        {"seq": 8, "type": "ended", "reason": "shutdown"},
+    ]
+
+
+def test_execs_are_read_again_and_not_kept(tmp_path: Path) -> None:
+    """A recording may hold gigabytes."""
+    readings: list[int] = []
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, b"x")] * 3))
+
+    def read() -> Any:
+        readings.append(1)
+        return session_events(tmp_path, key_of(summaries(tmp_path)[0].id))
+
+    (one,) = execs(read)
+    assert len(readings) == 1 and not isinstance(one.frames, list)
+    assert [len(list(one.frames)) for _ in range(2)] == [3, 3]
+    assert len(readings) == 3

@@ -18,7 +18,7 @@ from l7gw.recording import journal as journal_module
 from l7gw.recording import reader
 from l7gw.recording import recorder as recorder_module
 from l7gw.recording import session as session_module
-from l7gw.recording.recorder import IDLE_AFTER, LONGEST_SESSION, Recorder, Silent, check_state
+from l7gw.recording.recorder import IDLE_AFTER, LONGEST_SESSION, Recorder, Silent
 from l7gw.recording.sessions import summaries
 from l7gw.recording.verify import verify
 from tests.journals import ANN, call, recorded
@@ -501,36 +501,3 @@ def test_nobody_else_can_look_into_the_state_whatever_the_umask(tmp_path: Path) 
         assert {path.stat().st_mode & 0o777 for path in state.rglob("*") if path.is_file()} == {0o600}
     finally:
         os.umask(before)
-
-
-@pytest.mark.parametrize("mode", [0o750, 0o705, 0o710, 0o777])
-def test_a_state_that_others_can_look_into_is_refused(state: Path, mode: int) -> None:
-    state.mkdir()
-    state.chmod(mode)
-    with pytest.raises(OSError, match="hint: chmod 700"):
-        check_state(state)
-
-
-def test_a_file_of_the_state_that_others_can_read_is_refused(state: Path) -> None:
-    recorded(state, lambda recorder: None)
-    reader.segments(state)[0].chmod(0o640)
-    with pytest.raises(OSError, match="hint: chmod 600"):
-        check_state(state)
-
-
-def test_links_in_the_state_are_refused(state: Path, tmp_path: Path) -> None:
-    recorded(state, lambda recorder: None)
-    (state / "journal" / "00000002-x.l7j").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="link"):
-        check_state(state)
-    (tmp_path / "other").symlink_to(state)
-    with pytest.raises(OSError, match="link"):
-        check_state(tmp_path / "other")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
-def test_a_state_of_another_user_is_refused(state: Path) -> None:
-    state.mkdir(mode=0o700)
-    os.chown(state, 12345, -1)
-    with pytest.raises(OSError, match="another user"):
-        check_state(state)

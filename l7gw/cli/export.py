@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from l7gw.recording.export import asciicast, execs, json_lines
 from l7gw.recording.reader import Unreadable, session_events
 from l7gw.recording.replay import safe
 from l7gw.recording.sessions import key_of
+
+# Control, line-breaking and direction characters that JSON lets through: escaped, so that a line stays one line and a terminal
+# unharmed (threats H6, H7). The document is the same.
+UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
 
 
 @click.command(short_help="Write a session as JSON Lines or asciicast.")
@@ -35,7 +44,8 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
     try:
         if form == "jsonl":
             for document in json_lines(summary, session_events(place, key_of(summary.id)), exchange):
-                out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
+                line = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+                out.write(UNSEEN.sub(_escaped, line) + "\n")
             return
         found = execs(lambda: session_events(place, key_of(summary.id)), exchange)
         if not found:

@@ -1,0 +1,62 @@
+"""A state is a folder of the gateway's own, closed to everybody else (threats J5)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from l7gw.recording import reader
+from l7gw.recording.state import check_state
+from tests.journals import recorded
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def test_a_state_is_made_where_none_is(tmp_path: Path) -> None:
+    check_state(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    check_state(tmp_path / "a" / "b")
+
+
+def test_a_state_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="hint: name a folder"):
+        check_state(tmp_path / "file" / "state")
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o705, 0o710, 0o777])
+def test_a_state_that_others_can_look_into_is_refused(state: Path, mode: int) -> None:
+    state.mkdir()
+    state.chmod(mode)
+    with pytest.raises(OSError, match="hint: chmod 700"):
+        check_state(state)
+
+
+def test_a_file_of_the_state_that_others_can_read_is_refused(state: Path) -> None:
+    recorded(state, lambda recorder: None)
+    reader.segments(state)[0].chmod(0o640)
+    with pytest.raises(OSError, match="hint: chmod 600"):
+        check_state(state)
+
+
+def test_links_in_the_state_are_refused(state: Path, tmp_path: Path) -> None:
+    recorded(state, lambda recorder: None)
+    (state / "journal" / "00000002-x.l7j").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="link"):
+        check_state(state)
+    (tmp_path / "other").symlink_to(state)
+    with pytest.raises(OSError, match="link"):
+        check_state(tmp_path / "other")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_a_state_of_another_user_is_refused(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    os.chown(state, 12345, -1)
+    with pytest.raises(OSError, match="another user"):
+        check_state(state)

@@ -248,6 +248,28 @@ def test_a_disk_that_takes_no_write_refuses_new_calls(state: Path, disk: Disk) -
     with_recorder(state, test, clock=clock)
 
 
+def test_a_disk_that_finishes_no_sync_refuses_new_calls(state: Path, disk: Disk) -> None:
+    import threading
+
+    clock, go_on = Clock(), threading.Event()
+
+    async def test(recorder: Recorder) -> None:
+        disk.sync_fault = lambda file: (go_on.wait(5), None)[1]
+        waiting = durable(call(recorder.session(ANN, "prod"), f"{PODS}/a"))
+        task = asyncio.ensure_future(waiting)
+        await asyncio.sleep(0)
+        assert recorder.refusal() is None
+        clock.moved += 11.0
+        refusal = recorder.refusal()
+        assert refusal is not None and "sync" in refusal.message
+        disk.heal()
+        go_on.set()
+        assert await task is None
+        assert recorder.refusal() is None
+
+    with_recorder(state, test, clock=clock)
+
+
 # ---------------------------------------------------------------------- faults of the disk
 
 

@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -70,6 +70,7 @@ class Batch:
     sync: bool
     done: Done
     written: bool = False  # set by the writer's thread: only the sync may be wanting
+    left: list[Piece] = field(default_factory=list)
 
 
 class _Segment:

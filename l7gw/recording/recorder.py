@@ -61,6 +61,7 @@ class Recorder:
         self._unwritten: Batch | None = None  # the last of them, if it was not yet written when last looked at
         self._unwritten_since = 0.0
         self._syncing = False
+        self._syncing_since = 0.0
         self._former: list[tuple[Session, str]] = []  # replaced, and why; they end with their last call
         self._closed = False
         self._clocks_apart = clock.wall() - clock.monotonic()
@@ -89,6 +90,8 @@ class Recorder:
         self._closed = True
         self._journal.put(Batch(pieces, True, _last_words))
         self._journal.close()
+        if self._unwritten is not None and self._unwritten.left:
+            log.error("%d blocks of the recordings could not be written at the end", len(self._unwritten.left))
 
     # ------------------------------------------------------------------ sessions
 
@@ -187,8 +190,11 @@ class Recorder:
     @property
     def _behind(self) -> str:
         """Why new calls must wait for the disk, though it has not failed: what they do would be in memory only."""
-        if self._unwritten and not self._unwritten.written and self.clock.monotonic() - self._unwritten_since > STALLED:
+        now = self.clock.monotonic()
+        if self._unwritten and not self._unwritten.written and now - self._unwritten_since > STALLED:
             return f"the disk of the recordings has not taken a write for {STALLED:.0f} seconds"
+        if self._syncing and now - self._syncing_since > STALLED:
+            return f"the disk of the recordings has not finished a sync for {STALLED:.0f} seconds"
         return "the disk of the recordings is too slow" if self.backlogged else ""
 
     @property
@@ -255,12 +261,14 @@ class Recorder:
             self._timer = None
 
         def done(left: list[Piece], error: Exception | None) -> None:
+            batch.left = left
             with suppress(RuntimeError):  # the loop may have ended
                 self._loop.call_soon_threadsafe(self._answered, batch, left, waiting, error)
 
         batch = Batch(pieces, sync, done)
-        self._syncing = self._syncing or sync
         self._unwritten, self._unwritten_since = batch, self.clock.monotonic()
+        if sync:
+            self._syncing, self._syncing_since = True, self._unwritten_since
         self._out += 1
         self._journal.put(batch)
 

@@ -257,7 +257,7 @@ def test_a_disk_that_finishes_no_sync_refuses_new_calls(state: Path, disk: Disk)
         disk.sync_fault = lambda file: (go_on.wait(5), None)[1]
         waiting = durable(call(recorder.session(ANN, "prod"), f"{PODS}/a"))
         task = asyncio.ensure_future(waiting)
-        await asyncio.sleep(0)
+        await until(lambda: recorder._unwritten is not None and recorder._unwritten.written)
         assert recorder.refusal() is None
         clock.moved += 11.0
         refusal = recorder.refusal()

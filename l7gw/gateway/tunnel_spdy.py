@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubectl's own writes are
 REFUSED_STREAM = 3  # SPDY/3.1 section 2.6.3
 CANCEL = 5
-FIRST_STREAM_WITHIN = 30.0  # seconds
+STREAMS_WITHIN = 30.0  # seconds for a tunnel's first stream, and for the second of a pair
 RELAYED = (SynReply, HeadersFrame, Ping)  # SETTINGS and WINDOW_UPDATE are each leg's own affair: spdystream ignores both
 
 
@@ -82,6 +82,7 @@ class SpdyTunnel(Tunnel):
         self._cluster_leg = cluster_leg
         self._sizes = Newest(exchange.worker.clock, self._resize)
         self._opened_any = False
+        self._halves: dict[str, tuple[int, float]] = {}  # pairs of which one stream is there, and since when
         self._held: deque[SpdyEvent] | None = None  # what came behind a stream's opening while that goes to the disk
 
     # -- from the client
@@ -115,6 +116,13 @@ class SpdyTunnel(Tunnel):
                 self._control.count()
             self._cluster_leg.send(event)
 
+    def _pair(self, event: SynStream) -> None:
+        """Half a pair waits for the other; a whole one is a forwarded connection. (Older clients name no pair: theirs are bounded
+        in number alone.)"""
+        pair = dict(event.headers).get("requestid")
+        if pair is not None and self._halves.pop(pair, None) is None:
+            self._halves[pair] = (event.stream, self._exchange.worker.clock.monotonic())
+
     def _resize(self, event: Data) -> None:
         if not self._over and event.stream in self._channels.live:
             self._record.frame("resize", True, event.stream, event.data)
@@ -122,15 +130,28 @@ class SpdyTunnel(Tunnel):
             self._flush()
 
     def tick(self, now: float) -> None:
-        """A tunnel without a stream is nobody's: the kubelet waits as long (threats C4)."""
-        if not self._opened_any and now - self._exchange.began > FIRST_STREAM_WITHIN:
-            self.end(f"no stream was opened within {FIRST_STREAM_WITHIN:.0f} seconds")
+        """A tunnel without a stream is nobody's, and so is half a pair: the kubelet waits as long (threats C4, C5)."""
+        if not self._opened_any and now - self._exchange.began > STREAMS_WITHIN:
+            self.end(f"no stream was opened within {STREAMS_WITHIN:.0f} seconds")
+        for pair, (stream, since) in list(self._halves.items()):
+            if now - since > STREAMS_WITHIN:
+                del self._halves[pair]
+                self._reset(stream)
+        self._flush()
+
+    def _reset(self, stream: int) -> None:
+        """End a stream on both sides."""
+        if stream in self._channels.live:
+            self._channels.reset(stream)
+            self._client_leg.send(Reset(stream, CANCEL))
+            self._cluster_leg.send(Reset(stream, CANCEL))
 
     def _open(self, event: SynStream) -> None:
         """A stream opened inside the tunnel is an act of its own: a forwarded connection is judged, and on the disk, before
         the cluster hears of it."""
         opened = self._channels.opened(event.stream, event.headers)
         self._opened_any = True
+        self._pair(event)
         self._record.frame(opened.channel, True, opened.stream, b"", event.final)
         if opened.port is None:
             self._cluster_leg.send(event)

@@ -203,3 +203,23 @@ def test_execs_are_read_again_and_not_kept(tmp_path: Path) -> None:
     assert len(readings) == 1 and not isinstance(one.frames, list)
     assert [len(list(one.frames)) for _ in range(2)] == [3, 3]
     assert len(readings) == 3
+
+
+def test_an_export_remembers_open_exchanges_only(tmp_path: Path) -> None:
+    """A session has a day's exchanges."""
+
+    def fill(recorder: Recorder) -> None:
+        for _ in range(20):
+            exchange = call(recorder.session(ANN, "prod"), "/api/v1/pods")
+            exchange.response(200, (("content-encoding", "gzip"),))
+            exchange.response_body(gzip.compress(b"x"))
+            exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    summary = summaries(tmp_path)[0]
+    exported = json_lines(summary, session_events(tmp_path, key_of(summary.id)))
+    assert [line["text"] for line in exported if line["type"] == "response-body"] == ["x"] * 20
+    exported = json_lines(summary, session_events(tmp_path, key_of(summary.id)))
+    for line in exported:
+        if line["type"] == "ended":
+            assert not exported.gi_frame.f_locals["packed"] and not exported.gi_frame.f_locals["run_of"]  # type: ignore[attr-defined]

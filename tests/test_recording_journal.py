@@ -287,6 +287,16 @@ def test_a_segment_that_cannot_begin_leaves_no_file(tmp_path: Path, monkeypatch:
     assert verify(reader.segments(tmp_path)).intact
 
 
+def test_a_segments_beginning_is_on_the_disk_before_anything_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fdatasync
+    monkeypatch.setattr(journal_module.os, "fdatasync", lambda fd: (synced.append(os.fstat(fd).st_size), real(fd))[1])
+    writing = Writing(tmp_path)
+    (first,) = reader.segments(tmp_path)
+    assert synced == [first.stat().st_size] and synced[0] > HEADER_SIZE
+    writing.journal.close()
+
+
 # ---------------------------------------------------------------------- what a power loss leaves
 
 

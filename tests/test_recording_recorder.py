@@ -303,6 +303,73 @@ def test_nothing_passes_on_a_full_disk_and_nothing_is_lost_when_there_is_room_ag
     assert intact(state)
 
 
+def test_what_a_failure_left_is_never_overtaken(state: Path, disk: Disk) -> None:
+    """Events that come while a write is failing stand behind those that it did not take."""
+    import threading
+
+    failing, go_on = threading.Event(), threading.Event()
+
+    def fault(file: int, data: bytes) -> int:
+        if failing.is_set():
+            return disk.real_write(file, data)
+        failing.set()
+        go_on.wait(5)
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def test(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), f"{PODS}/a")
+        assert await durable(exchange) is None
+        disk.write_fault = fault
+        for n in range(5):
+            exchange.frame("stdout", False, 1, bytes((n,)))
+            recorder.flush()
+            await until(failing.is_set)
+        go_on.set()
+        await until(lambda: recorder.failing)
+        exchange.frame("stdout", False, 1, bytes((5,)))
+        recorder.tick()
+        await until(lambda: not recorder.failing)
+        assert await durable(exchange) is None
+
+    with_recorder(state, test)
+    assert [event.data[0] for event in found(state, e.Frame)] == list(range(6))  # type: ignore[attr-defined]
+    assert intact(state)
+
+
+def test_a_disk_that_failed_is_tried_once_a_second_and_not_for_each_event(state: Path, disk: Disk) -> None:
+    async def test(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), f"{PODS}/a")
+        disk.full()
+        assert isinstance(await durable(exchange), OSError)
+        before = disk.writes
+        for _ in range(100):
+            exchange.frame("stdout", False, 1, bytes(10_000))
+            recorder.flush()
+            await asyncio.sleep(0)
+        await asyncio.sleep(2 * recorder_module.TICK)
+        assert disk.writes == before
+        recorder.tick()
+        await until(lambda: not recorder._writing)
+        assert disk.writes == before + 1
+        disk.heal()
+
+    with_recorder(state, test)
+    assert intact(state)
+
+
+def test_a_session_ends_once(state: Path) -> None:
+    async def test(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        session.end("idle")
+        assert await durable(session) is None
+        session.append(e.ClockStepped(1, 2))
+        session.end("day")
+        assert await durable(session) is None
+
+    with_recorder(state, test)
+    assert [event.reason for event in found(state, e.SessionEnded)] == ["idle"]  # type: ignore[attr-defined]
+
+
 def test_a_failed_sync_is_told_and_never_tried_again_on_its_file(state: Path, disk: Disk) -> None:
     async def test(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")

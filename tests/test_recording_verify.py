@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from l7gw.recording import reader
-from l7gw.recording.layout import HEADER_SIZE
+from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.verify import Report, verify
 from tests.journals import ANN, PLAIN, call, recorded, shell
+from tests.test_recording_reader import BAD, segment
 
 
 def _calls(recorder: Recorder) -> None:
@@ -239,3 +244,69 @@ def test_a_header_that_states_more_than_any_block_holds_is_not_believed(state: P
     data = b"".join(blocks(last)[:-1]) + bytes(head) + blocks(last)[-1][HEADER_SIZE:]
     last.write_bytes(data)
     assert not look(state).intact
+
+
+# ---------------------------------------------------------------------- changes that mend what they can
+
+
+def _mended(path: Path, edit: Callable[[list[bytearray]], None]) -> None:
+    """Change headers of a segment, then make every CRC and the journal's own chain fit again, as somebody would who knows the
+    format and forgets the sessions' chains."""
+    headers, payloads = [], []
+    for block in blocks(path):
+        headers.append(bytearray(block[:HEADER_SIZE]))
+        payloads.append(block[HEADER_SIZE:])
+    edit(headers)
+    for before, head in zip([None, *headers], headers):
+        if before is not None:
+            head[80:112] = hashlib.sha256(before).digest()
+        head[-4:] = zlib.crc32(head[:-4]).to_bytes(4, "big")
+    path.write_bytes(b"".join(bytes(head) + payload for head, payload in zip(headers, payloads)))
+
+
+def test_a_changed_total_breaks_its_sessions_chain(state: Path) -> None:
+    last = reader.segments(state)[-1]
+
+    def edit(headers: list[bytearray]) -> None:
+        headers[1][52:56] = (77).to_bytes(4, "big")  # exchanges so far
+
+    _mended(last, lambda headers: None)
+    assert look(state).intact
+    _mended(last, edit)
+    assert {problem.what for problem in look(state).problems} == {"a block of this session is missing, or was changed"}
+
+
+def test_a_changed_last_block_of_a_session_breaks_the_journals_chain(state: Path) -> None:
+    """Only the block after it, another session's, knows."""
+    first, last = reader.segments(state)
+    data = bytearray(first.read_bytes())
+    place = list(reader.places(first))[-1]
+    data[place.offset + 52 : place.offset + 56] = (77).to_bytes(4, "big")
+    head = data[place.offset : place.offset + HEADER_SIZE - 4]
+    data[place.offset + HEADER_SIZE - 4 : place.offset + HEADER_SIZE] = zlib.crc32(head).to_bytes(4, "big")
+    first.write_bytes(data)
+    (problem,) = look(state).problems
+    assert (problem.file, problem.offset, problem.what) == (last.name, 0, "the block before this one was changed")
+
+
+def test_a_removed_file_that_held_nothing_but_a_tail_is_found(state: Path) -> None:
+    recorded(state, lambda recorder: None)
+    torn = reader.segments(state)[-1]
+    torn.write_bytes(torn.read_bytes()[:50])
+    recorded(state, _calls)
+    assert look(state).intact
+    torn.unlink()
+    assert [problem.what for problem in look(state).problems] == [f"{torn.name} is missing: it had a tail"]
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if "frame" in name or "bomb" in name])
+def test_a_block_that_is_not_what_it_says_is_found_in_little_memory(tmp_path: Path, name: str) -> None:
+    payload, plain, events = BAD[name]
+    path = segment(tmp_path / "00000001-x.l7j", payload, plain=plain, events=events)
+    tracemalloc.start()
+    try:
+        report = verify([path])
+        assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST_PLAIN
+    finally:
+        tracemalloc.stop()
+    assert any("content" in problem.what or "larger" in problem.what for problem in report.problems), report.problems

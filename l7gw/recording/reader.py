@@ -123,9 +123,7 @@ _decoder = msgspec.msgpack.Decoder(list[AnyEvent])
 
 def decode(data: bytes, count: int) -> list[AnyEvent]:
     """So many events that lie one behind the other. With the head of a msgpack array before them they are one, which msgspec
-    reads at once. Raises MsgspecError, or ValueError where there cannot be so many."""
-    if count > len(data):
-        raise ValueError("more events than bytes")
+    reads at once. Raises MsgspecError."""
     return _decoder.decode(b"\xdd" + count.to_bytes(4, "big") + data)
 
 

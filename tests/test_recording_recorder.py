@@ -336,6 +336,28 @@ def test_what_a_failure_left_is_never_overtaken(state: Path, disk: Disk) -> None
     assert intact(state)
 
 
+def test_what_a_failure_left_is_not_overtaken_before_the_loop_has_heard_of_it(state: Path, disk: Disk) -> None:
+    async def test(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), f"{PODS}/a")
+        assert await durable(exchange) is None
+        disk.full()
+        exchange.frame("stdout", False, 1, b"\0")
+        recorder.flush()
+        failed = recorder._unwritten
+        deadline = time.monotonic() + 5
+        while failed is not None and not failed.left and time.monotonic() < deadline:
+            time.sleep(0.001)  # the loop stands still meanwhile
+        disk.heal()
+        exchange.frame("stdout", False, 1, b"\1")
+        recorder.flush()
+        await until(lambda: recorder.failing)
+        recorder.tick()
+        await until(lambda: not recorder.failing)
+
+    with_recorder(state, test)
+    assert [event.data for event in found(state, e.Frame)] == [b"\0", b"\1"]  # type: ignore[attr-defined]
+
+
 def test_a_disk_that_failed_is_tried_once_a_second_and_not_for_each_event(state: Path, disk: Disk) -> None:
     async def test(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), f"{PODS}/a")

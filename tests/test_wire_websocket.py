@@ -230,7 +230,6 @@ def test_kubectls_pings_of_a_day_without_data_are_no_flood() -> None:
     for _ in range(24 * 3600 // 5):
         assert connection.receive(b"\x89\x80\0\0\0\0") == [Ping(b"")]
         assert connection.take() == b"\x8a\x00"
-    assert connection.control_frames == 24 * 3600 // 5
 
 
 @pytest.mark.parametrize("frame", [b"\x89\x00", b"\x8a\x00"])

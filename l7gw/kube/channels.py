@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
 
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import event
@@ -21,7 +23,9 @@ PROTOCOL_ERROR = 1  # SPDY
 
 EXEC_STREAMS = frozenset(NAMES.values())
 MOST_PAIRS = 256  # live connections of one port-forward (threats C5)
-LARGEST_RESIZE = 256 * 1024  # bytes of one message on the resize channel: many sizes may come at once, each 30 bytes
+UP = frozenset(("stdin", "resize"))  # what a client writes of an exec; the rest the cluster does
+LARGEST_RESIZE = 4096  # bytes of one message on the resize channel; kubectl writes one size, of 30 bytes, in each
+LARGEST_SIZE = 256  # bytes of one terminal size
 LARGEST_STATUS = 64 * 1024  # bytes of an exec's Status that are looked at; the kubelet's have a few hundred
 MOST_PORTS = 100  # of a legacy port-forward, whose channels are one byte
 
@@ -29,9 +33,10 @@ MOST_PORTS = 100  # of a legacy port-forward, whose channels are one byte
 @event
 class ChannelFrame:
     channel: str
-    stream: int
+    up: bool
+    stream: int  # the channel's byte, or the SPDY stream's id
     data: bytes
-    final: bool
+    final: bool  # this direction of the channel is half-closed
 
 
 @event
@@ -60,72 +65,117 @@ class WebSocketChannels:
         if channel == STDIN:
             if self._stdin_closed:
                 raise PeerError(POLICY_VIOLATION, "stdin after its end")
-            return ChannelFrame("stdin", STDIN, data[1:], False)
+            return ChannelFrame("stdin", True, STDIN, data[1:], False)
         if channel == RESIZE:
             check_resize(data[1:])
-            return ChannelFrame("resize", RESIZE, data[1:], False)
-        if channel == CLOSE and self._v5 and len(data) == 2 and data[1] in NAMES:
+            return ChannelFrame("resize", True, RESIZE, data[1:], False)
+        if channel == CLOSE and self._v5 and len(data) == 2 and data[1] in NAMES:  # as the API server takes it, for any channel
             if data[1] == STDIN:
                 self._stdin_closed = True
-            return ChannelFrame(NAMES[data[1]], data[1], b"", True)
+            return ChannelFrame(NAMES[data[1]], True, data[1], b"", True)
         raise PeerError(POLICY_VIOLATION, "a channel that clients do not write")
 
     def down(self, message: Message) -> ChannelFrame:
         data = message.data
         if not data or data[0] not in (STDOUT, STDERR, ERROR):
             raise PeerError(POLICY_VIOLATION, "a channel that the cluster does not write")
-        return ChannelFrame(NAMES[data[0]], data[0], data[1:], False)
+        return ChannelFrame(NAMES[data[0]], False, data[0], data[1:], False)
 
 
 class WebSocketPorts:
     """The older port-forward: channel 2i carries port i both ways, 2i+1 its errors; the first message of each, down, is the port in
-    two bytes (kubernetes-wire section 5.3)."""
+    two bytes (kubernetes-wire section 5.3). PeerError 1008 for what it may not carry."""
 
     def __init__(self, ports: list[int]) -> None:
         self._ports = ports
+        self._told: set[int] = set()  # channels whose port came
 
     def up(self, message: Message) -> ChannelFrame:
-        channel = self._channel(message.data)
+        channel, port = self._channel(message.data)
         if channel % 2:
             raise PeerError(POLICY_VIOLATION, "a channel that clients do not write")
-        return ChannelFrame(f"port-{self._ports[channel // 2]}", channel, message.data[1:], False)
+        return ChannelFrame(f"port-{port}", True, channel, message.data[1:], False)
 
     def down(self, message: Message) -> ChannelFrame:
-        channel = self._channel(message.data)
-        suffix = "-error" if channel % 2 else ""
-        return ChannelFrame(f"port-{self._ports[channel // 2]}{suffix}", channel, message.data[1:], False)
+        data = message.data
+        channel, port = self._channel(data)
+        if channel not in self._told:
+            if data[1:] != port.to_bytes(2, "little"):  # the record would name the wrong one
+                raise PeerError(POLICY_VIOLATION, "a channel that does not begin with the port that was asked for")
+            self._told.add(channel)
+        return ChannelFrame(f"port-{port}-error" if channel % 2 else f"port-{port}", False, channel, data[1:], False)
 
-    def _channel(self, data: bytes) -> int:
+    def _channel(self, data: bytes) -> tuple[int, int]:
+        """A message's channel, and its port."""
         if not data or data[0] >= 2 * len(self._ports):
             raise PeerError(POLICY_VIOLATION, "a channel of no port that was asked for")
-        return data[0]
+        return data[0], self._ports[data[0] // 2]
+
+
+def port_number(text: str) -> int:
+    """A port as Go's ParseUint takes it, in five digits at most; 0 for what is none. Python's int takes `8_0`, `+80`, `٨٠`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        return 0
+    port = int(text)
+    return port if port < 65536 else 0
 
 
 def requested_ports(query: str) -> list[int]:
-    """The ports of a legacy port-forward: `ports=80&ports=443`, or `ports=80,443`. Raises ValueError."""
-    from urllib.parse import parse_qsl
-
-    ports = [int(port) for key, value in parse_qsl(query) if key == "ports" for port in value.split(",")]
-    if not ports or len(ports) > MOST_PORTS or not all(0 < port < 65536 for port in ports):
+    """The ports of a legacy port-forward, by index: `ports=80&ports=443`, or `ports=80,443`, as apimachinery's
+    Convert_Slice_string_To_Slice_int32 splits them. Raises ValueError."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    ports = [port_number(port) for key, value in pairs if key == "ports" for port in value.split(",")]
+    if not ports or len(ports) > MOST_PORTS or not all(ports):
         raise ValueError("a port-forward over WebSocket channels names 1 to 100 ports in the query")
     return ports
 
 
-def check_resize(data: bytes) -> None:
-    """Terminal sizes, several perhaps: JSON objects with Width and Height, as Go writes them. Raises PeerError 1008."""
-    if len(data) > LARGEST_RESIZE:
-        raise PeerError(POLICY_VIOLATION, "a resize larger than any")
-    decoder = json.JSONDecoder()
+class Sizes:
+    """Checks the terminal sizes of one resize channel: JSON objects with Width and Height, as Go writes them, several in one
+    piece or one in several (kubernetes-wire section 9, 22)."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bool:
+        """Whether the sizes so far are whole. Raises PeerError 1008."""
+        if len(data) > LARGEST_RESIZE:
+            raise PeerError(POLICY_VIOLATION, f"a resize of more than {LARGEST_RESIZE} bytes")
+        *whole, rest = (self._rest + data).split(b"}")
+        for size in whole:
+            _check_size(size + b"}")
+        self._rest = rest = rest.lstrip()
+        if rest and (rest[:1] != b"{" or len(rest) > LARGEST_SIZE):
+            raise PeerError(POLICY_VIOLATION, "a resize that is no size")
+        return not rest
+
+
+def _check_size(size: bytes) -> None:
     try:
-        text = data.decode("ascii").strip()
-        while text:
-            size, end = decoder.raw_decode(text)
-            text = text[end:].lstrip()
-            values = {key.lower(): value for key, value in size.items()}
-            if not all(isinstance(values[key], int) and 0 <= values[key] < 65536 for key in ("width", "height")):
-                raise ValueError
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise PeerError(POLICY_VIOLATION, "a resize that is no size") from error
+        whole = json.loads(size.decode("ascii"), object_pairs_hook=_sides) if len(size) <= LARGEST_SIZE else None
+    except (ValueError, RecursionError):
+        whole = None
+    if not isinstance(whole, dict):
+        raise PeerError(POLICY_VIOLATION, "a resize that is no size")
+
+
+def _sides(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Both sides, in any letters as Go takes them, each once: no reader may find another size in it. Raises ValueError."""
+    found = {key.lower(): value for key, value in pairs}
+    for side in ("width", "height"):
+        if type(found.get(side)) is not int or not 0 <= found[side] < 65536:  # Go's uint16; a bool is none
+            raise ValueError
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def check_resize(data: bytes) -> None:
+    """A message of the resize channel: whole sizes, or nothing. Raises PeerError 1008."""
+    if not Sizes().feed(data):
+        raise PeerError(POLICY_VIOLATION, "a resize that ends within a size")
 
 
 def is_resize(data: bytes) -> bool:
@@ -162,6 +212,7 @@ class SpdyChannels:
         self._pairs: dict[str, list[int]] = {}  # request id -> its live streams
         self._ports: dict[str, int] = {}
         self._used: set[str] = set()  # channels of an exec: each is opened once
+        self._sizes = Sizes()
         self._status = b""  # what came on an exec's error stream
         self._error_complete = False
 
@@ -178,13 +229,12 @@ class SpdyChannels:
         return ChannelOpened(kind, stream, None)
 
     def _opened_port(self, stream: int, kind: str, named: dict[str, str]) -> ChannelOpened:
-        port_text, pair = named.get("port", ""), named.get("requestid", "")
-        if kind not in ("error", "data") or not port_text.isascii() or not port_text.isdigit() or not 0 < int(port_text) < 65536:
+        port, pair = port_number(named.get("port", "")), named.get("requestid", "")
+        if kind not in ("error", "data") or not port:
             raise PeerError(PROTOCOL_ERROR, "a stream without a type and a port")
-        port = int(port_text)
         if not pair:
             # clients older than request ids: an error stream, then its data stream two ids later (CRI portforward/httpstream.go)
-            pair = f"#{stream if kind == 'error' else stream - 2}"
+            pair = str(stream if kind == "error" else stream - 2)
         if len(pair) > 64 or self._ports.setdefault(pair, port) != port:
             raise PeerError(PROTOCOL_ERROR, "a pair of streams for two ports")
         live = self._pairs.setdefault(pair, [])
@@ -198,12 +248,21 @@ class SpdyChannels:
         return ChannelOpened(channel, stream, port if kind == "data" else None)
 
     def frame(self, stream: int, up: bool, data: bytes, final: bool) -> ChannelFrame | None:
-        """Data of a stream; None where the stream is gone, as after a reset."""
+        """Data of a stream, or its half-close; None where the stream is gone, as after a reset. Raises PeerError for bytes that
+        the other side writes: a client's own "stdout" would stand in the record as the command's (threats C12)."""
         known = self._streams.get(stream)
         if known is None:
             return None
-        if known.channel == "error" and not up:
+        channel = known.channel
+        if self._forwards:
+            if up and data and channel.endswith("error"):
+                raise PeerError(PROTOCOL_ERROR, "bytes on a stream that clients do not write")
+        elif data and up is not (channel in UP):
+            raise PeerError(PROTOCOL_ERROR, "bytes on a stream from the side that does not write it")
+        elif channel == "error" and not up:
             self._tell(data, final)
+        elif channel == "resize" and data:
+            self._sizes.feed(data)
         if final:
             if up:
                 known.up_open = False
@@ -211,20 +270,19 @@ class SpdyChannels:
                 known.down_open = False
             if not known.up_open and not known.down_open:
                 self._forget(stream, known)
-        return ChannelFrame(known.channel, stream, data, final)
+        return ChannelFrame(channel, up, stream, data, final)
 
     def _tell(self, data: bytes, final: bool) -> None:
         """The kubelet ends an exec by its Status and then the connection, without a FIN: a whole Status is the end."""
-        self._status += data[: LARGEST_STATUS - len(self._status)]
         if final:
             self._error_complete = True
-        elif data:
-            try:
-                self._error_complete = "status" in json.loads(self._status)
-            except (ValueError, TypeError, RecursionError):
-                self._error_complete = False
+        elif data and len(self._status) + len(data) <= LARGEST_STATUS:
+            self._status += data
+            if data.rstrip().endswith(b"}"):  # else there is no use in reading it all again
+                self._error_complete = _is_status(self._status)
 
     def reset(self, stream: int) -> None:
+        """A stream is gone, both ways."""
         known = self._streams.get(stream)
         if known is not None:
             self._forget(stream, known)
@@ -261,3 +319,11 @@ class SpdyChannels:
         last = max(self._streams, default=0)
         self._streams.clear()
         return [*frames, GoAway(last)]
+
+
+def _is_status(data: bytes) -> bool:
+    try:
+        status = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(status, dict) and isinstance(status.get("status"), str)

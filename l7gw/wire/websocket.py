@@ -118,12 +118,11 @@ class Connection:
 
     `receive` gives Message, Ping, Pong, Close; Pings are answered by the next `take`. `send` takes Message, Ping, Close. After a
     Close went both ways, or a PeerError (whose code is the close code to send, but for 1006), close the connection.
-    `control_frames` counts the peer's, for callers that bound their rate.
     """
 
     __slots__ = (
         "_client", "_control", "_failed", "_fragments", "_limit", "_opcode", "_out", "_parts", "_pong", "_size", "_waiting",
-        "_wanted", "close_received", "close_sent", "control_frames",
+        "_wanted", "close_received", "close_sent",
     )  # fmt: skip
 
     def __init__(self, role: Literal["client", "server"], *, limit: int = LARGEST_MESSAGE) -> None:
@@ -139,7 +138,6 @@ class Connection:
         self._fragments = 0
         self._control = 0
         self._failed = False
-        self.control_frames = 0
         self.close_received = False
         self.close_sent = False
 
@@ -242,7 +240,6 @@ class Connection:
         events.append(Message(whole, text))
 
     def _control_frame(self, opcode: int, payload: bytes, events: list[Frame]) -> None:
-        self.control_frames += 1
         self._control += 1
         if self._control > MOST_CONTROL:
             raise PeerError(POLICY_VIOLATION, "control frames without end")

@@ -600,15 +600,3 @@ def test_one_state_has_one_gateway(state: Path) -> None:
         assert len(reader.segments(state)) == 1
 
     with_recorder(state, test)
-
-
-def test_nobody_else_can_look_into_the_state_whatever_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        state = tmp_path / "state"
-        recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), f"{PODS}/a"))
-        modes = {path.stat().st_mode & 0o777 for path in [state, *state.rglob("*")] if path.is_dir()}
-        assert modes == {0o700}
-        assert {path.stat().st_mode & 0o777 for path in state.rglob("*") if path.is_file()} == {0o600}
-    finally:
-        os.umask(before)

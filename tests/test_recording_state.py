@@ -9,7 +9,7 @@ import pytest
 
 from l7gw.recording import reader
 from l7gw.recording.state import check_state
-from tests.journals import recorded
+from tests.journals import ANN, call, recorded
 
 
 @pytest.fixture
@@ -60,3 +60,15 @@ def test_a_state_of_another_user_is_refused(state: Path) -> None:
     os.chown(state, 12345, -1)
     with pytest.raises(OSError, match="another user"):
         check_state(state)
+
+
+def test_nobody_else_can_look_into_the_state_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        state = tmp_path / "state"
+        recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods"))
+        modes = {path.stat().st_mode & 0o777 for path in [state, *state.rglob("*")] if path.is_dir()}
+        assert modes == {0o700}
+        assert {path.stat().st_mode & 0o777 for path in state.rglob("*") if path.is_file()} == {0o600}
+    finally:
+        os.umask(before)

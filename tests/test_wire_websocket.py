@@ -198,6 +198,7 @@ def test_a_control_frame_between_fragments_of_the_largest_message_is_no_part_of_
     connection.receive(b"\x02\x64" + bytes(100))
     assert connection.receive(b"\x89\x7d" + bytes(125)) == [Ping(bytes(125))]
     assert connection.receive(b"\x80\x00") == [Message(bytes(100))]
+    assert connection.receive(b"\x82\x64" + bytes(100)) == [Message(bytes(100))]  # and the next may be as large
 
 
 def test_a_large_message_in_single_bytes_is_put_together_once() -> None:
@@ -281,8 +282,8 @@ def test_several_sends_are_one_write() -> None:
     connection = Connection("server")
     connection.send(Message(b"\x01a"))
     connection.send(Message(b"\x00b", True))
-    connection.send(Ping(b"c"))
-    assert connection.take() == b"\x82\x02\x01a\x81\x02\x00b\x89\x01c"
+    connection.send(Ping(bytes(125)))
+    assert connection.take() == b"\x82\x02\x01a\x81\x02\x00b\x89\x7d" + bytes(125)
     assert connection.take() == b""
 
 
@@ -346,6 +347,9 @@ def test_a_reason_is_cut_between_runes_to_fit() -> None:
     connection = Connection("server")
     connection.send(Close(1008, "ä" * 100))
     assert Connection("client").receive(connection.take()) == [Close(1008, "ä" * 61)]
+    connection = Connection("server")
+    connection.send(Close(1008, "a" * 124))
+    assert Connection("client").receive(connection.take()) == [Close(1008, "a" * 123)]
     connection = Connection("server")
     connection.send(Close(None, "unsaid"))
     assert connection.take() == b"\x88\x00"

@@ -292,8 +292,10 @@ def test_live_pairs_are_bounded() -> None:
     for number in range(MOST_PAIRS):
         channels.opened(*pair(4 * number + 1, 80, str(number))[0])
     channels.opened(*pair(1, 80, "0")[1])  # the second of a pair is no pair more
-    with pytest.raises(PeerError):
+    with pytest.raises(PeerError) as refused:
         channels.opened(*pair(9001, 80, "one-more")[0])
+    assert refused.value.code == 1  # PROTOCOL_ERROR
+    SpdyChannels("portforward").opened(*pair(1, 80, "x" * 64)[0])
 
 
 @pytest.mark.parametrize("ended_by", ["reset", "fins"])
@@ -343,6 +345,13 @@ def test_an_exec_is_complete_once_its_status_is_whole_however_it_is_cut() -> Non
         assert not channels.complete
         channels.frame(1, False, STATUS[at:] + b"\n", False)
         assert channels.complete
+
+
+def test_a_command_that_prints_a_status_does_not_complete_its_exec() -> None:
+    channels = exec_with_errors()
+    channels.opened(3, (("streamtype", "stdout"),))
+    channels.frame(3, False, STATUS, True)
+    assert not channels.complete
 
 
 @pytest.mark.parametrize(

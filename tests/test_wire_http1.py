@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.wire import http1, http1_message
+from l7gw.wire import http1, http1_message, semantics
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.http1 import ClientConnection, ServerConnection
@@ -103,8 +103,8 @@ def test_a_malformed_pipelined_request_does_not_hurt_the_answer_before_it() -> N
 
 def test_ten_interim_answers_are_taken_and_no_more() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
-    assert refusal(interim * http1.MOST_INTERIM + OK, client=True) == 0
-    assert refusal(interim * (http1.MOST_INTERIM + 1) + OK, client=True) == 502
+    assert refusal(interim * semantics.MOST_INTERIM + OK, client=True) == 0
+    assert refusal(interim * (semantics.MOST_INTERIM + 1) + OK, client=True) == 502
 
 
 # ---------------------------------------------------------------------- what a server answers

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from l7gw.wire import http1_message
+from l7gw.wire import http1_message, semantics
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, End, Request, Response
 from l7gw.wire.http1 import ClientConnection, ServerConnection
@@ -183,11 +183,11 @@ def test_bodies_are_handed_over_as_they_arrive() -> None:
 @pytest.mark.parametrize("client", [False, True])
 def test_a_head_may_have_64_kib_and_no_byte_more(client: bool) -> None:
     start = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" if client else b"GET /a HTTP/1.1\r\nHost: gw\r\n"
-    whole = padded(start, http1_message.LARGEST_HEAD)
-    assert len(whole) == http1_message.LARGEST_HEAD
+    whole = padded(start, semantics.LARGEST_HEAD)
+    assert len(whole) == semantics.LARGEST_HEAD
     assert refusal(whole, client=client) == 0
-    assert refusal(padded(start, http1_message.LARGEST_HEAD + 1), client=client) == (502 if client else 431)
-    endless = (start + b"x: " + b"v" * http1_message.LARGEST_HEAD)[: http1_message.LARGEST_HEAD]
+    assert refusal(padded(start, semantics.LARGEST_HEAD + 1), client=client) == (502 if client else 431)
+    endless = (start + b"x: " + b"v" * semantics.LARGEST_HEAD)[: semantics.LARGEST_HEAD]
     assert refusal(endless[:-1], client=client) == 0
     assert refusal(endless, client=client) == (502 if client else 431)
 
@@ -195,13 +195,13 @@ def test_a_head_may_have_64_kib_and_no_byte_more(client: bool) -> None:
 @pytest.mark.parametrize("client", [False, True])
 def test_a_head_may_have_a_hundred_fields_and_no_more(client: bool) -> None:
     start = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" if client else b"GET /a HTTP/1.1\r\nHost: gw\r\n"
-    assert refusal(start + b"x: y\r\n" * (http1_message.MOST_FIELDS - 1) + b"\r\n", client=client) == 0
-    assert refusal(start + b"x: y\r\n" * http1_message.MOST_FIELDS + b"\r\n", client=client) == (502 if client else 431)
+    assert refusal(start + b"x: y\r\n" * (semantics.MOST_FIELDS - 1) + b"\r\n", client=client) == 0
+    assert refusal(start + b"x: y\r\n" * semantics.MOST_FIELDS + b"\r\n", client=client) == (502 if client else 431)
 
 
 def test_a_target_may_have_8_kib_and_no_byte_more() -> None:
     for more, code in ((0, 0), (1, 414)):
-        target = b"/" + b"a" * (http1_message.LONGEST_TARGET - 1 + more)
+        target = b"/" + b"a" * (semantics.LONGEST_TARGET - 1 + more)
         assert refusal(b"GET " + target + b" HTTP/1.1\r\nHost: gw\r\n\r\n") == code
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Request, Response
 from l7gw.wire.http1 import ClientConnection, ServerConnection
-from l7gw.wire.http1_message import SINGLE, SINGLE_IN_ANSWER, UNTOLD
+from l7gw.wire.semantics import SINGLE, SINGLE_IN_ANSWER, UNTOLD
 from tests.fuzz.wire_http1 import meaning, merged
 from tests.http1_reading import GET, sent, ways
 

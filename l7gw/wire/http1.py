@@ -10,7 +10,6 @@ from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.http1_message import (
     CRLF2,
-    LARGEST_HEAD,
     BodyReader,
     check_start,
     head_bytes,
@@ -18,12 +17,12 @@ from l7gw.wire.http1_message import (
     parse_response,
     status_line,
 )
+from l7gw.wire.semantics import BODIED, LARGEST_HEAD, MOST_INTERIM
 
 # ---------------------------------------------------------------------- limits
 
 LARGEST_HELD = 64 * 1024  # bytes that wait behind a request: pipelined, or sent ahead of a 101 (A12)
 LARGEST_READ = 256 * 1024  # bytes that the event loop may still hand over when it is told to pause (asyncio and uvloop's TLS)
-MOST_INTERIM = 10  # 1xx answers before the answer (A14)
 LARGEST_KNOWN = 32 * 1024  # bytes of heads remembered on one connection; clients repeat themselves
 
 # ---------------------------------------------------------------------- states
@@ -51,7 +50,6 @@ CLIENT_SENDS = {
 }
 
 UNTIL_CLOSE = -3  # the length of a body whose end is the connection's (RFC 9112 section 6.3 rule 8); only to HTTP/1.0
-BODIED = frozenset(("POST", "PUT", "PATCH"))  # whose empty body is said (RFC 9110 section 8.6)
 
 
 class _Side:

@@ -10,53 +10,41 @@ import re
 
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Headers, HttpEvent, Informational, Request, Response
+from l7gw.wire.semantics import (
+    MOST_FIELDS,
+    NAME,
+    SINGLE,
+    SINGLE_IN_ANSWER,
+    TOKEN,
+    UNTOLD,
+    VISIBLE,
+    VISIBLE_IN_ANSWER,
+    check_body,
+    check_host,
+    check_line,
+    check_plain,
+    check_single,
+    plain_length,
+)
 
 # ---------------------------------------------------------------------- limits
 
-LARGEST_HEAD = 64 * 1024  # bytes with the empty line; kube-apiserver takes 1 MiB, no client of it comes near (A6)
-MOST_FIELDS = 100  # header lines; Go's clients send about 15, nginx takes 100 of a server
-LONGEST_TARGET = 8 * 1024  # bytes, nginx's own; an exec with a longer argv should send a file (A6)
 LARGEST_TRAILERS = 8 * 1024  # bytes; they are checked and dropped (B11)
 CHUNKS_FREE = 1024  # chunks of a request before their average size counts: small ones cost a hundred times their payload (A5)
 SMALLEST_AVERAGE = 8  # bytes a chunk from then on; not in answers, where a followed log flushes line by line
 
 # ---------------------------------------------------------------------- grammar (RFC 9110 section 5, RFC 9112 sections 3 to 5)
 
-TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-NAME = re.compile(TOKEN)
 REQUEST_LINE = re.compile(rf"({TOKEN}) ([!-~]+) (HTTP/[0-9]\.[0-9])")
 STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-5][0-9][0-9])(?: [\t -~\x80-\xff]*)?")
-LENGTH = re.compile(r"0|[1-9][0-9]{0,17}")
-HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 # Extensions and white space are refused; eight digits are 4 GiB (A5)
 SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 PART_OF_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
-# What a line may hold; answers may hold obs-text too, as a Warning in UTF-8 does (A4)
-VISIBLE = bytes((9, *range(0x20, 0x7F)))
-VISIBLE_IN_ANSWER = VISIBLE + bytes(range(0x80, 0x100))
 BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may yet get its LF
 
 CRLF2 = b"\r\n\r\n"
-METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))  # A7: no CONNECT, no TRACE
-BODILESS = frozenset(("GET", "HEAD"))  # A18
 UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # A13
 OPTIONS = frozenset(("close", "keep-alive", "upgrade"))  # what Connection may name (A10)
-# Said by the events' own fields, or about this connection alone (RFC 9110 section 7.6.1)
-UNTOLD = frozenset(
-    "connection content-length expect http2-settings keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
-)
-# Fields that say one thing: a second line is a second reading (B12)
-SINGLE = frozenset(
-    "authorization content-encoding content-length content-type date expect host if-match if-modified-since if-none-match"
-    " if-unmodified-since impersonate-uid impersonate-user kubectl-command kubectl-session max-forwards origin"
-    " proxy-authorization range referer sec-websocket-accept sec-websocket-key sec-websocket-version transfer-encoding upgrade"
-    " user-agent".split()
-)
-SINGLE_IN_ANSWER = frozenset(
-    "content-encoding content-length content-type location sec-websocket-accept sec-websocket-protocol transfer-encoding"
-    " upgrade".split()
-)
-
 REASONS = {
     100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints",
     200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
@@ -114,12 +102,8 @@ def parse_fields(lines: list[str], single: frozenset[str], fault: int) -> tuple[
         pairs.append((known, value.strip(" \t")))
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen and name in single:
-                raise PeerError(fault, f"the header {name} stands twice")
-            seen.add(name)
-        if "connection" in seen:
+        check_single([name for name, _ in pairs], single, fault)
+        if "connection" in fields:
             fields["connection"] = ",".join([value for name, value in pairs if name == "connection"])
     return pairs, fields
 
@@ -135,9 +119,7 @@ def framing(fields: dict[str, str], version: str, fault: int) -> int | None:
         return CHUNKED
     if length is None:
         return None
-    if LENGTH.fullmatch(length) is None:
-        raise PeerError(fault, "a Content-Length that is no plain number")
-    return int(length)
+    return plain_length(length, fault)
 
 
 def connection_options(fields: dict[str, str]) -> frozenset[str]:
@@ -160,32 +142,21 @@ def parse_request(head: bytes) -> tuple[Request, str]:
     method, target, version = match.groups()
     if version != "HTTP/1.1" and version != "HTTP/1.0":
         raise PeerError(505, "only HTTP/1.1 is spoken here")
-    if method not in METHODS:
-        raise PeerError(405, "this method is not served")
-    if target[0] != "/" or "#" in target:  # origin-form alone (A8)
-        raise PeerError(400, "the request target is not an absolute path")
-    if len(target) > LONGEST_TARGET:
-        raise PeerError(414, f"the request target is longer than {LONGEST_TARGET} bytes")
+    check_line(method, target)
     if len(lines) > MOST_FIELDS + 1:
         raise PeerError(431, f"more than {MOST_FIELDS} header fields")
     pairs, fields = parse_fields(lines[1:], SINGLE, 400)
-    if HOST.fullmatch(fields.get("host", "")) is None:
-        raise PeerError(400, "Host is missing or malformed")
+    check_host(fields.get("host", ""))
     length = framing(fields, version, 400)
-    if length is not None and length != 0 and method in BODILESS:
-        raise PeerError(400, "a body with GET or HEAD")
+    check_body(method, NO_BODY if length is None else length)
     options = connection_options(fields)
     if not options <= OPTIONS:  # it would strip headers that we add (A10)
         raise PeerError(400, "Connection names more than close, keep-alive or upgrade")
     upgrade = _upgrade(method, version, options, fields.get("upgrade"), length)
-    if "content-encoding" in fields:
-        raise PeerError(415, "encoded request bodies are not taken; send it plain")
-    expects = fields.get("expect")
-    if expects is not None and expects.lower() != "100-continue":
-        raise PeerError(417, "only 100-continue can be expected")
+    expects = check_plain(fields)
     headers = tuple([pair for pair in pairs if pair[0] not in UNTOLD])
     keep_alive = version == "HTTP/1.1" and "close" not in options
-    waits = expects is not None and length is not None and length != 0 and version == "HTTP/1.1"
+    waits = expects and length is not None and length != 0 and version == "HTTP/1.1"
     return Request(method, target, headers, NO_BODY if length is None else length, keep_alive, upgrade, waits), version
 
 

@@ -1,4 +1,4 @@
-"""The vocabulary of HTTP, one for HTTP/1.1 and (to come) HTTP/2; SPDY and WebSocket have theirs beside their codecs.
+"""The vocabulary of HTTP, one for HTTP/1.1 and HTTP/2; SPDY and WebSocket have theirs beside their codecs.
 
 Header names are lower case, values have no white space around them, both are `str` of one character a byte (latin-1).
 """
@@ -38,7 +38,7 @@ class Request:
     target: str  # origin-form, as it came
     headers: Headers
     length: int = NO_BODY
-    keep_alive: bool = True
+    keep_alive: bool = True  # HTTP/1.1's alone, as `upgrade` is
     upgrade: str = ""  # "websocket" or "SPDY/3.1", spelled so whatever the peer's letters
     expects_continue: bool = False
 
@@ -87,4 +87,22 @@ class Closed:
     """The peer's end came at a place where it may: between messages, or in an upgraded stream."""
 
 
-HttpEvent = Request | Informational | Response | Body | End | Raw | Closed
+@event
+class Refused:
+    """HTTP/2: a request that was understood and is not served. An answer with this status is owed; what follows is dropped."""
+
+    status: int
+    reason: str
+
+
+@event
+class Reset:
+    """HTTP/2: one stream's end before its time, by the peer or for what the peer did. `unread` says that the peer surely did
+    not act upon it (RFC 9113 section 8.7), so that it may be sent once more."""
+
+    code: int
+    reason: str = ""
+    unread: bool = False
+
+
+HttpEvent = Request | Informational | Response | Body | End | Raw | Closed | Refused | Reset

@@ -1,0 +1,211 @@
+"""HTTP/2 in both roles (RFC 9113), sans-IO: bytes in, events out; events in, bytes out.
+
+What a frame is, says `http2_frames`; what a header block says, `http2_fields`; what may follow what, `http2_connection`; here is
+how a server's streams begin and a client's. Events are those of HTTP/1.1, each with the number of its stream. A read that ends in
+a PeerError gives none of its events, and ends the connection.
+"""
+
+from __future__ import annotations
+
+from l7gw.wire import http2_frames as frames
+from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Refused, Request, Reset, Response
+from l7gw.wire.http2_connection import BY_PEER, BY_US, MOST_STREAMS, STREAM_WINDOW, Side, StreamEvent
+from l7gw.wire.http2_fields import Malformed, answer_fields, parse_answer, parse_request, request_fields
+from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
+from l7gw.wire.http2_stream import BODY, DONE, DROPPED, Stream, check_send
+from l7gw.wire.semantics import LARGEST_HEAD, MOST_INTERIM
+
+# ---------------------------------------------------------------------- limits
+
+WINDOW = 1024 * 1024  # bytes on one connection of a client; what streams hold is bounded by theirs
+CLUSTER_WINDOW = 16 * 1024 * 1024  # bytes on one connection to a cluster, which many watches share
+CLUSTER_FRAME = 64 * 1024  # bytes of its frames: fewer, larger reads
+
+# ---------------------------------------------------------------------- the server's side
+
+
+class ServerConnection(Side):
+    """One client's connection. `receive` gives Request (or Refused), Body..., End on each stream, Reset where one ends early.
+    Answer each with `send`: Informational..., Response, Body..., End; or `reset` it."""
+
+    def __init__(self) -> None:
+        settings = {
+            frames.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
+            frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
+        }
+        super().__init__(settings, WINDOW)
+        self._opened = False  # the preface has come
+
+    def _begin(self, data: bytes) -> int:
+        if self._opened:
+            return 0
+        if not data.startswith(frames.PREFACE):
+            if not frames.PREFACE.startswith(data):
+                raise PeerError(PROTOCOL_ERROR, "a connection that does not begin as HTTP/2")
+            return 0
+        self._opened = True
+        return len(frames.PREFACE)
+
+    def _check_headers(self, stream_id: int) -> None:
+        if stream_id in self._streams:
+            return
+        if stream_id % 2 == 0:
+            raise PeerError(PROTOCOL_ERROR, "a stream of a number that clients do not have")
+        if stream_id <= self._highest:
+            ended = self._recent.get(stream_id)
+            if ended != BY_US:
+                raise PeerError(STREAM_CLOSED if ended else PROTOCOL_ERROR, "HEADERS on a stream that is no more")
+
+    def _head(self, stream_id: int, stream: Stream | None, block: bytes, events: list[StreamEvent]) -> None:
+        ends = self._block_ends
+        known = self._reader.known(block)
+        fields = self._reader.read(block) if known is None or known[0] != ends else None
+        if stream_id <= self._highest:
+            return  # late, on a stream that we ended
+        self._highest = stream_id
+        if len(self._streams) >= MOST_STREAMS or stream_id > self._last_taken:  # sections 5.1.2, 6.8
+            self._reset(stream_id, REFUSED_STREAM, "too many streams", events)
+            return
+        if self._block_faulty:
+            self._reset(stream_id, PROTOCOL_ERROR, "a stream that depends on itself", events)
+            return
+        stream = Stream(stream_id, self._sender.first_window, STREAM_WINDOW)
+        try:
+            if fields is None:
+                assert known is not None
+                request = known[1]
+            else:
+                request = parse_request(fields, end=ends)
+                self._reader.remember(block, (ends, request))
+        except Malformed as error:
+            self._reset(stream_id, PROTOCOL_ERROR, str(error), events)
+            events.append((stream_id, Reset(PROTOCOL_ERROR, str(error))))
+            return
+        except PeerError as error:
+            if error.code < 400:
+                raise
+            self._streams[stream_id] = stream
+            stream.method = dict(fields or ()).get(":method", "")
+            stream.receiving = DONE if ends else DROPPED
+            events.append((stream_id, Refused(error.code, error.reason)))
+            return
+        self._streams[stream_id] = stream
+        stream.method = request.method
+        events.append((stream_id, request))
+        if ends:
+            stream.receiving = DONE
+            events.append((stream_id, End()))
+        else:
+            stream.receiving = BODY
+            stream.left = request.length
+
+    def send(self, stream_id: int, event: HttpEvent) -> None:
+        """An answer. Raises OurError out of order; what is sent on a stream that was reset goes nowhere."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        check_send(stream, event, client=False)
+        if isinstance(event, Body):
+            self._sender.body(stream, event.data)
+        elif isinstance(event, End):
+            self._sender.end(stream)
+        elif isinstance(event, Informational):
+            if not 100 <= event.status < 200 or event.status == 101:
+                raise OurError("an interim answer is a 1xx, and no 101")
+            self._sender.head(stream, answer_fields(event), end=False)
+        elif isinstance(event, Response):
+            if event.status < 200:
+                raise OurError("an answer is no 1xx")
+            stream.silent = stream.method == "HEAD" or event.status in (204, 304) or event.length == 0 or event.length == NO_BODY
+            stream.left_out = event.length
+            self._sender.head(stream, answer_fields(event), end=stream.silent)
+            stream.sending = BODY
+
+
+# ---------------------------------------------------------------------- the client's side
+
+
+class ClientConnection(Side):
+    """One connection to a server: `open` gives a stream, `send` on it Request, Body..., End; `receive` gives Informational...,
+    Response, Body..., End, or Reset. `free` says whether another may be opened."""
+
+    _client = True  # `_highest` is the last stream that we opened
+    _preface = frames.PREFACE
+
+    def __init__(self) -> None:
+        self._most = MOST_STREAMS  # until the server says
+        settings = {
+            frames.ENABLE_PUSH: 0,
+            frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            frames.MAX_FRAME_SIZE: CLUSTER_FRAME,
+            frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
+        }
+        super().__init__(settings, CLUSTER_WINDOW)
+
+    def _streams_allowed(self, most: int) -> None:
+        self._most = most
+
+    @property
+    def free(self) -> bool:
+        return not self._going and not self.over and len(self._streams) < self._most and self._highest < frames.STREAM_IDS - 2
+
+    def open(self) -> int:
+        """A new stream. Raises OurError where none is `free`."""
+        if not self.free:
+            raise OurError("no stream is free")
+        number = self._highest + 2 if self._highest else 1
+        self._highest = number
+        stream = Stream(number, self._sender.first_window, STREAM_WINDOW)
+        self._streams[number] = stream
+        return number
+
+    def send(self, stream_id: int, event: HttpEvent) -> None:
+        """A request. Raises OurError out of order; what is sent on a stream that was reset goes nowhere."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        check_send(stream, event, client=True)
+        if isinstance(event, Body):
+            self._sender.body(stream, event.data)
+        elif isinstance(event, End):
+            self._sender.end(stream)
+        elif isinstance(event, Request):
+            if event.upgrade:
+                raise OurError("an upgrade cannot go over HTTP/2")
+            stream.method = event.method
+            stream.silent = event.length == 0 or event.length == NO_BODY
+            stream.left_out = event.length
+            self._sender.head(stream, request_fields(event), end=stream.silent)
+            stream.sending = BODY
+
+    def _check_headers(self, stream_id: int) -> None:
+        if stream_id not in self._streams:
+            self._check_not_idle(stream_id)
+
+    def _head(self, stream_id: int, stream: Stream | None, block: bytes, events: list[StreamEvent]) -> None:
+        fields = self._reader.read(block)
+        if stream is None:
+            return  # late, on a stream that has ended
+        try:
+            answer = parse_answer(fields, stream.method, end=self._block_ends)
+            if isinstance(answer, Informational):
+                stream.interim += 1
+                if stream.interim > MOST_INTERIM:
+                    raise Malformed(f"more than {MOST_INTERIM} interim answers")
+        except Malformed as error:
+            self._reset(stream_id, PROTOCOL_ERROR, str(error), events)
+            return
+        events.append((stream_id, answer))
+        if isinstance(answer, Response):
+            stream.receiving = BODY
+            bodiless = stream.method == "HEAD" or answer.status in (204, 304)
+            stream.left = 0 if bodiless else answer.length
+            if self._block_ends:
+                self._received_end(stream, events)
+
+    def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
+        for number in [number for number in self._streams if number > last]:
+            self._close(number, BY_PEER)
+            events.append((number, Reset(REFUSED_STREAM, "the cluster is going away", True)))

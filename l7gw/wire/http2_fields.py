@@ -1,0 +1,368 @@
+"""HTTP/2's header blocks: HPACK (RFC 7541) around the library's tables, and what a field section must say (RFC 9113 section 8).
+
+Reading keeps a dynamic table, as it must; clients repeat themselves, so a block seen before under the same table is not
+unpacked again. Writing keeps none: every field is a literal that no table holds (RFC 7541 section 6.2.2), so that a peer can
+neither grow our memory nor guess a secret from sizes (B5), and one value is written alike on every connection.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Generic, TypeVar
+
+from hpack.exceptions import HPACKError
+from hpack.huffman_table import decode_huffman
+from hpack.table import HeaderTable
+
+from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response
+from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
+from l7gw.wire.semantics import (
+    BODIED,
+    LARGEST_HEAD,
+    MOST_FIELDS,
+    SINGLE,
+    SINGLE_IN_ANSWER,
+    UNTOLD,
+    VISIBLE,
+    VISIBLE_IN_ANSWER,
+    check_body,
+    check_host,
+    check_line,
+    check_plain,
+    check_single,
+    plain_length,
+)
+
+# ---------------------------------------------------------------------- limits
+
+TABLE_SIZE = 4096  # bytes of the dynamic table: the default of section 6.5.2, which we do not raise
+MOST_UPDATES = 2  # table size updates at the start of a block: a lower and a final one (RFC 7541 section 4.2, B4)
+MOST_READ = 1000  # fields of a block before the connection ends: one byte each would do (B4)
+MOST_UNPACKED = 256 * 1024  # bytes of them; between this and LARGEST_HEAD the answer is 431
+LARGEST_KNOWN = 32 * 1024  # bytes of blocks remembered on one connection
+
+T = TypeVar("T")
+Fields = list[tuple[str, str]]
+
+_STATIC = tuple((name.decode(), value.decode()) for name, value in HeaderTable.STATIC_TABLE)
+_STATIC_COUNT = len(_STATIC)
+
+
+class Malformed(Exception):
+    """A field section that is no message (section 8.1.1): the stream ends with PROTOCOL_ERROR, the connection goes on."""
+
+
+# ---------------------------------------------------------------------- HPACK, reading
+
+
+class _Table(HeaderTable):
+    """The library's table, which says when it has changed."""
+
+    changes = 0
+
+    def add(self, name: bytes, value: bytes) -> None:
+        self.changes += 1
+        super().add(name, value)
+
+
+class BlockReader(Generic[T]):
+    """Unpacks one connection's header blocks, in their order, each of them: the table is shared (RFC 7541 section 2.2)."""
+
+    __slots__ = ("_known", "_known_size", "_seen", "_table")
+
+    def __init__(self) -> None:
+        self._table = _Table()
+        self._table.maxsize = TABLE_SIZE
+        self._seen = 0  # the table's changes when `_known` was made
+        self._known: dict[bytes, T] = {}
+        self._known_size = 0
+
+    def known(self, block: bytes) -> T | None:
+        """What `remember` was told of this block, while the table has not changed since."""
+        if self._table.changes != self._seen:
+            self._seen = self._table.changes
+            self._known.clear()
+            self._known_size = 0
+        return self._known.get(block)
+
+    def remember(self, block: bytes, meaning: T) -> None:
+        """A block just asked for, read and found good. One that changed the table will mean something else the next time."""
+        size = len(block)
+        if self._table.changes != self._seen or size > LARGEST_KNOWN // 4:
+            return
+        if self._known_size + size > LARGEST_KNOWN:
+            self._known.clear()
+            self._known_size = 0
+        self._known[block] = meaning
+        self._known_size += size
+
+    def read(self, block: bytes) -> Fields:
+        """The fields, names and values one character a byte. Raises PeerError COMPRESSION_ERROR or ENHANCE_YOUR_CALM, which end
+        the connection: its table cannot be told any more."""
+        try:
+            return self._read(block)
+        except (HPACKError, IndexError) as error:
+            raise PeerError(COMPRESSION_ERROR, "a header block that cannot be unpacked") from error
+
+    def _read(self, block: bytes) -> Fields:
+        table = self._table
+        fields: Fields = []
+        at, end, size, updates = 0, len(block), 0, 0
+        while at < end:
+            first = block[at]
+            if first & 0x80:  # indexed (RFC 7541 section 6.1)
+                index, at = (first & 0x7F, at + 1) if first != 0xFF else _integer(block, at, 7)
+                if 0 < index <= _STATIC_COUNT:
+                    field = _STATIC[index - 1]
+                else:
+                    name, value = table.get_by_index(index)
+                    field = name.decode("latin-1"), value.decode("latin-1")
+            elif first & 0xE0 == 0x20:  # table size update (section 6.3), before all fields
+                size_now, at = _integer(block, at, 5)
+                updates += 1
+                if fields or updates > MOST_UPDATES or size_now > TABLE_SIZE:
+                    raise PeerError(COMPRESSION_ERROR, "a table size update that is not allowed")
+                if size_now != table.maxsize:
+                    table.changes += 1
+                    table.maxsize = size_now
+                continue
+            else:  # literal: 01 goes into the table (section 6.2.1), 0000 does not, 0001 never may (6.2.2, 6.2.3)
+                indexing = first & 0x40
+                index, at = _integer(block, at, 6 if indexing else 4)
+                if index:
+                    name = table.get_by_index(index)[0]
+                else:
+                    name, at = _string(block, at)
+                value, at = _string(block, at)
+                if indexing:
+                    table.add(name, value)
+                field = name.decode("latin-1"), value.decode("latin-1")
+            size += len(field[0]) + len(field[1]) + 32  # section 6.5.2
+            if len(fields) >= MOST_READ or size > MOST_UNPACKED:
+                raise PeerError(ENHANCE_YOUR_CALM, "a header block that unpacks to too much")
+            fields.append(field)
+        return fields
+
+
+def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
+    """A prefixed integer (RFC 7541 section 5.1) and where it ends; none of ours needs more than three bytes behind the prefix."""
+    largest = (1 << bits) - 1
+    number = block[at] & largest
+    at += 1
+    if number < largest:
+        return number, at
+    for shift in (0, 7, 14):
+        byte = block[at]
+        at += 1
+        number += (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+    raise PeerError(COMPRESSION_ERROR, "a number in a header block that is too long")
+
+
+# Huffman by the library costs a microsecond a byte, and peers send the same strings: 4,096 short ones are kept.
+_UNPACKED: dict[bytes, bytes] = {}
+MOST_UNPACKED_KEPT, LONGEST_KEPT = 4096, 64
+
+
+def _string(block: bytes, at: int) -> tuple[bytes, int]:
+    """A string literal (RFC 7541 section 5.2) and where it ends."""
+    packed = block[at] & 0x80
+    length, at = _integer(block, at, 7)
+    end = at + length
+    if end > len(block):
+        raise PeerError(COMPRESSION_ERROR, "a string that leaves its header block")
+    text = block[at:end]
+    if not packed:
+        return text, end
+    if length > LONGEST_KEPT:  # tokens among them, which are not kept in memory
+        return decode_huffman(text), end
+    known = _UNPACKED.get(text)
+    if known is None:
+        known = decode_huffman(text)
+        if len(_UNPACKED) >= MOST_UNPACKED_KEPT:
+            _UNPACKED.clear()
+        _UNPACKED[text] = known
+    return known, end
+
+
+# ---------------------------------------------------------------------- HPACK, writing
+
+NO_TABLE = b"\x20"  # a table size update to zero (section 6.3): we keep none
+
+
+def _prefix(bits: int, first: int, number: int) -> bytes:
+    largest = (1 << bits) - 1
+    if number < largest:
+        return bytes((first | number,))
+    out = bytearray((first | largest,))
+    number -= largest
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+_INDEX_OF_NAME = {name: index for index, (name, _) in reversed(list(enumerate(_STATIC, 1)))}
+_INDEXED = {pair: _prefix(7, 0x80, index) for index, pair in enumerate(_STATIC, 1)}
+_LENGTHS = [_prefix(7, 0, length) for length in range(512)]
+_NAMES: dict[str, bytes] = {}  # a name as the start of its literal; names come from the allow-lists and the cluster
+MOST_NAMES = 1024
+_NAME = re.compile(r":?[!#$%&'*+.^_`|~0-9a-z-]+")
+_ENDS_LINE = re.compile(r"[\r\n\0]")
+
+
+def write_block(fields: Headers) -> bytes:
+    """Fields as a header block. Raises OurError for what would be malformed: it would be read as something else (A9)."""
+    parts = []
+    for pair in fields:
+        indexed = _INDEXED.get(pair)
+        if indexed is not None:
+            parts.append(indexed)
+            continue
+        name, value = pair
+        start = _NAMES.get(name) or _start(name)
+        if _ENDS_LINE.search(value) is not None:
+            raise OurError("a header would end its line")
+        try:
+            text = value.encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise OurError("a header that is not latin-1") from error
+        size = len(text)
+        parts += (start, _LENGTHS[size] if size < 512 else _prefix(7, 0, size), text)
+    return b"".join(parts)
+
+
+def _start(name: str) -> bytes:
+    """Literal without indexing (section 6.2.2), up to its value. A credential is never indexed by anybody (section 7.1.3)."""
+    if _NAME.fullmatch(name) is None or name in UNTOLD - {"content-length"}:
+        raise OurError(f"{name!r} cannot be sent over HTTP/2")
+    first = 0x10 if name in ("authorization", "cookie") else 0
+    index = _INDEX_OF_NAME.get(name, 0)
+    start = _prefix(4, first, index)
+    if not index:
+        start += _prefix(7, 0, len(name)) + name.encode("latin-1")
+    if len(_NAMES) >= MOST_NAMES:
+        _NAMES.clear()
+    _NAMES[name] = start
+    return start
+
+
+# ---------------------------------------------------------------------- field sections (RFC 9113 section 8.2, 8.3)
+
+_NOT_VISIBLE = {False: re.compile("[^\t -~]"), True: re.compile("[^\t -~\x80-\xff]")}
+assert set(VISIBLE) == {9, *range(0x20, 0x7F)} and set(VISIBLE_IN_ANSWER) - set(VISIBLE) == set(range(0x80, 0x100))
+_PATH = re.compile(r"[!-~]+")
+_STATUS = re.compile(r"[1-5][0-9][0-9]")
+OF_A_CONNECTION = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"))
+PSEUDO_OF_REQUEST = frozenset((":method", ":scheme", ":authority", ":path"))
+PSEUDO_OF_ANSWER = frozenset((":status",))
+
+
+def split_fields(fields: Fields, pseudo: frozenset[str], *, answer: bool) -> tuple[dict[str, str], Fields]:
+    """The pseudo-fields, and the rest. Raises Malformed, before anything is asked of what they say."""
+    found: dict[str, str] = {}
+    rest: Fields = []
+    unseen = _NOT_VISIBLE[answer]
+    for name, value in fields:
+        if name[:1] == ":":
+            if rest or name in found or name not in pseudo:
+                raise Malformed("a pseudo-field that is unknown, stands twice, or stands behind a field")
+            found[name] = value
+        else:
+            if _NAME.fullmatch(name) is None or name in OF_A_CONNECTION or (name == "te" and value != "trailers"):
+                raise Malformed("a field's name that HTTP/2 does not allow")
+            rest.append((name, value))
+        if unseen.search(value) is not None or value != value.strip(" \t"):
+            raise Malformed("a field's value that HTTP/2 does not allow")
+    return found, rest
+
+
+def check_trailers(fields: Fields, *, answer: bool) -> None:
+    """Trailers are read, checked and dropped (B11); they hold no pseudo-field (section 8.1). Raises Malformed."""
+    split_fields(fields, frozenset(), answer=answer)
+
+
+def parse_request(fields: Fields, *, end: bool) -> Request:
+    """A request's field section; `end` says that no body follows.
+
+    Raises Malformed for what is no request, PeerError with the HTTP status to answer for one that is not served.
+    """
+    pseudo, rest = split_fields(fields, PSEUDO_OF_REQUEST, answer=False)
+    method, target, scheme = pseudo.get(":method"), pseudo.get(":path"), pseudo.get(":scheme")
+    if method == "CONNECT":  # section 8.5: neither scheme nor path; extended (RFC 8441) is not offered (B10)
+        raise PeerError(405, "this method is not served")
+    if not method or not target or scheme not in ("https", "http"):
+        raise Malformed("a request without method, path or scheme")
+    if _PATH.fullmatch(target) is None:
+        raise Malformed("a path with bytes that no path has")
+    size = sum([len(name) + len(value) + 32 for name, value in fields])
+    if size > LARGEST_HEAD or len(rest) > MOST_FIELDS:
+        raise PeerError(431, f"more than {MOST_FIELDS} header fields, or {LARGEST_HEAD} bytes of them")
+    check_line(method, target)
+    told = dict(rest)
+    if len(told) != len(rest):
+        check_single([name for name, _ in rest], SINGLE, 400)
+    host = pseudo.get(":authority", told.get("host", ""))
+    if told.get("host", host) != host:  # section 8.3.1
+        raise PeerError(400, "Host and :authority differ")
+    check_host(host)
+    stated = told.get("content-length")
+    length = plain_length(stated, 400) if stated is not None else NO_BODY if end else CHUNKED
+    if end and length > 0:
+        raise Malformed("a Content-Length without a body")
+    check_body(method, length)
+    expects = check_plain(told)
+    headers = [("host", host)]
+    headers += [pair for pair in rest if pair[0] not in UNTOLD and pair[0] != "host"]
+    return Request(method, target, tuple(headers), length, expects_continue=expects and not end)
+
+
+def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Informational:
+    """An answer's field section to a request of `method`. Raises Malformed."""
+    pseudo, rest = split_fields(fields, PSEUDO_OF_ANSWER, answer=True)
+    text = pseudo.get(":status", "")
+    if _STATUS.fullmatch(text) is None:
+        raise Malformed("an answer without a status")
+    status = int(text)
+    told = dict(rest)
+    try:
+        if len(rest) > MOST_FIELDS:
+            raise Malformed(f"more than {MOST_FIELDS} header fields")
+        if len(told) != len(rest):
+            check_single([name for name, _ in rest], SINGLE_IN_ANSWER, 502)
+        length = plain_length(told["content-length"], 502) if "content-length" in told else NO_BODY if end else CHUNKED
+    except PeerError as error:
+        raise Malformed(error.reason) from error
+    bodiless = method == "HEAD" or status == 304 or status == 204
+    headers = tuple([pair for pair in rest if pair[0] not in UNTOLD])
+    if status < 200:
+        if status == 101 or end or length > 0:  # section 8.6: there is no upgrade; an interim answer ends nothing
+            raise Malformed("an interim answer that ends, or a 101")
+        return Informational(status, headers)
+    if end and length > 0 and not bodiless:
+        raise Malformed("a Content-Length without a body")
+    if status == 204 and length > 0:
+        raise Malformed("a length on an answer that has no body")
+    if bodiless and length == CHUNKED:
+        length = NO_BODY
+    return Response(status, headers, length)
+
+
+def request_fields(request: Request) -> Headers:
+    """A request to send: pseudo-fields first (section 8.3.1), Host as `:authority`."""
+    host = next((value for name, value in request.headers if name == "host"), "")
+    head = ((":method", request.method), (":scheme", "https"), (":authority", host), (":path", request.target))
+    rest = tuple([pair for pair in request.headers if pair[0] != "host"])
+    length = 0 if request.length == NO_BODY and request.method in BODIED else request.length
+    return (*head, *rest, ("content-length", str(length))) if length >= 0 else (*head, *rest)
+
+
+def answer_fields(answer: Response | Informational) -> Headers:
+    """An answer to send, `:status` first."""
+    fields: Headers = ((":status", str(answer.status)), *answer.headers)
+    if isinstance(answer, Response) and answer.length >= 0 and answer.status != 204:
+        fields = (*fields, ("content-length", str(answer.length)))
+    return fields

@@ -1,0 +1,150 @@
+"""What one side of HTTP/2 has to write: control frames and heads at once, bodies as the peer's windows allow, streams in turns."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from l7gw.wire import http2_frames as frames
+from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.events import CHUNKED, Headers
+from l7gw.wire.http2_fields import NO_TABLE, write_block
+from l7gw.wire.http2_stream import DONE, Stream
+
+LARGEST_SENT = 64 * 1024  # bytes of our DATA frames, whatever the peer would take: streams take turns by the frame
+TAKEN = 256 * 1024  # bytes of bodies that one `take` gives
+
+
+class Sender:
+    """`ended` is told of each stream whose END_STREAM has been written, `spent` how many bytes of DATA each frame had."""
+
+    __slots__ = (
+        "answered", "drained", "first_window", "largest", "tells_table", "window", "_ended", "_out", "_ready", "_spent",
+    )  # fmt: skip
+
+    def __init__(self, ended: Callable[[Stream], None], spent: Callable[[int], None]) -> None:
+        self._ended = ended
+        self._spent = spent
+        self._out: list[bytes | memoryview] = []
+        self._ready: deque[Stream] = deque()  # streams that have something to send, and were not found without a window
+        self.answered = 0  # bytes of control frames since the last `take`
+        self.drained: list[int] = []  # streams of which nothing waits any more
+        self.first_window = frames.DEFAULT_WINDOW  # of each stream
+        self.window = frames.DEFAULT_WINDOW  # of the connection
+        self.largest = frames.SMALLEST_FRAME
+        self.tells_table = True  # the next header block begins by saying that we keep no table (RFC 7541 section 4.2)
+
+    # ------------------------------------------------------------------ frames
+
+    def control(self, data: bytes) -> None:
+        self._out.append(data)
+        self.answered += len(data)
+
+    def head(self, stream: Stream, fields: Headers, *, end: bool) -> None:
+        """Raises OurError for fields that would be malformed."""
+        block = write_block(fields)
+        if self.tells_table:
+            self.tells_table = False
+            block = NO_TABLE + block
+        self._out.append(frames.header_frames(stream.number, block, end=end, largest=self.largest))
+
+    def body(self, stream: Stream, data: bytes) -> None:
+        """Raises OurError for more than was announced."""
+        if not data or stream.silent:
+            return
+        if stream.left_out != CHUNKED:
+            if len(data) > stream.left_out:
+                raise OurError("more body than was announced")
+            stream.left_out -= len(data)
+        stream.queue.append(data)
+        stream.queued += len(data)
+        self._wake(stream)
+
+    def end(self, stream: Stream) -> None:
+        """END_STREAM, with the last of the body. Raises OurError for less than was announced."""
+        if stream.silent:
+            self._ended(stream)
+            return
+        if stream.left_out > 0:
+            raise OurError("less body than was announced")
+        stream.ending = True
+        self._wake(stream)
+
+    def _wake(self, stream: Stream) -> None:
+        if not stream.waits:
+            stream.waits = True
+            self._ready.append(stream)
+
+    # ------------------------------------------------------------------ windows (RFC 9113 section 6.9)
+
+    def widen(self, stream: Stream, more: int) -> None:
+        """`more` may be negative. Raises PeerError where it becomes more than a window may be."""
+        stream.window_out += more
+        if stream.window_out > frames.LARGEST_WINDOW:
+            raise PeerError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
+        if stream.stalled and stream.window_out > 0:
+            stream.stalled = False
+            self._ready.append(stream)
+
+    def widen_all(self, more: int) -> None:
+        """The connection's window. Raises PeerError."""
+        self.window += more
+        if self.window > frames.LARGEST_WINDOW:
+            raise PeerError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
+
+    def resize(self, first_window: int, streams: Iterable[Stream]) -> None:
+        """The peer's INITIAL_WINDOW_SIZE: the difference applies to every open stream (section 6.9.2). Raises PeerError."""
+        if first_window > frames.LARGEST_WINDOW:
+            raise PeerError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
+        more, self.first_window = first_window - self.first_window, first_window
+        for stream in streams:
+            self.widen(stream, more)
+
+    # ------------------------------------------------------------------ bytes
+
+    def take(self, most: int) -> bytes:
+        """Control frames and heads, then at most about `most` bytes of bodies; empties what it gives."""
+        if self._ready:
+            self._take_bodies(most)
+        out = self._out
+        if not out:
+            return b""
+        self.answered = 0
+        data = b"".join(out)
+        out.clear()
+        return data
+
+    def _take_bodies(self, most: int) -> None:
+        ready, out = self._ready, self._out
+        while ready and most > 0:
+            stream = ready.popleft()
+            if stream.sending == DONE:
+                continue  # it was reset
+            size = min(stream.queued, self.largest)
+            if size:
+                size = min(size, stream.window_out, self.window)
+                if size <= 0:
+                    if stream.window_out > 0:
+                        ready.appendleft(stream)  # the connection's window is used up, for all
+                        return
+                    stream.stalled = True
+                    continue
+            pieces = stream.take_out(size)
+            last = stream.ending and not stream.queued
+            out.append(frames.data_head(size, frames.END_STREAM if last else 0, stream.number))
+            out += pieces
+            stream.window_out -= size
+            self.window -= size
+            most -= size
+            self._spent(size)
+            if stream.queued:
+                ready.append(stream)
+                continue
+            stream.waits = False
+            self.drained.append(stream.number)
+            if last:
+                self._ended(stream)
+
+    def forget(self) -> None:
+        """The connection is over: only what is written from now on still goes out."""
+        self._ready.clear()

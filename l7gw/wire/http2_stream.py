@@ -1,0 +1,95 @@
+"""One stream of HTTP/2 (RFC 9113 section 5): where it stands, its two windows, and what of its body waits to be sent."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from l7gw.wire.errors import OurError
+from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Request, Response
+from l7gw.wire.http2_frames import ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, PROTOCOL_ERROR
+
+MOST_EMPTY = 100  # empty DATA frames on a stream (B8)
+FRAMES_FREE, SMALLEST_AVERAGE = 1000, 64  # DATA frames of a request before their average size counts (B8)
+
+# Receiving: HEAD -head-> BODY -END_STREAM-> DONE; DROPPED: nobody wants the rest of a request that is refused.
+# Sending is this table; what has no row raises OurError. END_STREAM leads to DONE.
+HEAD, BODY, DROPPED, DONE = "head", "body", "dropped", "done"
+
+SERVER_SENDS = {(HEAD, Informational), (HEAD, Response), (BODY, Body), (BODY, End)}
+CLIENT_SENDS = {(HEAD, Request), (BODY, Body), (BODY, End)}
+
+
+class Stream:
+    """Both directions of one stream. `left` and `left_out` are bytes of the bodies to come, or CHUNKED where nothing says."""
+
+    __slots__ = (
+        "number", "method", "receiving", "sending", "window_in", "window_out", "unacknowledged", "held", "left", "left_out",
+        "queue", "queued", "ending", "silent", "waits", "stalled", "interim", "_frames", "_empty", "_payload",
+    )  # fmt: skip
+
+    def __init__(self, number: int, window_out: int, window_in: int) -> None:
+        self.number = number
+        self.method = "GET"
+        self.receiving = HEAD
+        self.sending = HEAD
+        self.window_in = window_in
+        self.window_out = window_out
+        self.unacknowledged = 0  # bytes received for which no window update was sent
+        self.held = False
+        self.left = CHUNKED
+        self.left_out = NO_BODY
+        self.queue: deque[bytes | memoryview] = deque()
+        self.queued = 0  # bytes in it
+        self.ending = False  # END_STREAM goes with the last of them
+        self.silent = False  # the head that was sent ended the stream
+        self.waits = False  # it is among the ready, or stalled
+        self.stalled = False  # for want of a window
+        self.interim = 0
+        self._frames = self._empty = self._payload = 0
+
+    def take_in(self, size: int, data: int, *, counted: bool) -> tuple[int, str] | None:
+        """A DATA frame of `size` bytes, `data` of them no padding. What is wrong with it, or None."""
+        self.window_in -= size
+        self.unacknowledged += size
+        if self.window_in < 0:
+            return FLOW_CONTROL_ERROR, "more than the stream's window"
+        if self.left != CHUNKED:
+            self.left -= data
+            if self.left < 0:
+                return PROTOCOL_ERROR, "more body than was announced"
+        if counted:
+            self._frames += 1
+            self._payload += data
+            self._empty += not data
+            if self._empty > MOST_EMPTY or (self._frames > FRAMES_FREE and self._payload < self._frames * SMALLEST_AVERAGE):
+                return ENHANCE_YOUR_CALM, "the DATA frames are too small"
+        return None
+
+    def take_out(self, size: int) -> list[bytes | memoryview]:
+        """The next `size` bytes of what waits."""
+        queue = self.queue
+        pieces: list[bytes | memoryview] = []
+        self.queued -= size
+        while size:
+            piece = queue[0]
+            if len(piece) <= size:
+                size -= len(piece)
+                pieces.append(queue.popleft())
+            else:
+                view = memoryview(piece)
+                pieces.append(view[:size])
+                queue[0] = view[size:]
+                size = 0
+        return pieces
+
+    def forget(self) -> None:
+        """It has ended: what waits goes nowhere."""
+        self.sending = self.receiving = DONE
+        self.queue.clear()
+        self.queued = 0
+
+
+def check_send(stream: Stream, event: HttpEvent, *, client: bool) -> None:
+    """Raises OurError where the table has no such row."""
+    if (stream.sending, type(event)) not in (CLIENT_SENDS if client else SERVER_SENDS):
+        raise OurError(f"{type(event).__name__} cannot be sent in state {stream.sending}")

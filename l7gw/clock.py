@@ -37,3 +37,30 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         self._wall += seconds
         self._monotonic += seconds
+
+
+class Pulse:
+    """Whether a silent peer still lives: asked when nothing was heard for `QUIET` seconds, given up `ANSWER_WITHIN` later."""
+
+    QUIET = 30.0  # seconds; client-go's own, and shorter than any balancer's patience (threats I5, I17)
+    ANSWER_WITHIN = 15.0
+
+    __slots__ = ("_asked", "_heard")
+
+    def __init__(self, now: float) -> None:
+        self._heard = now
+        self._asked = 0.0  # 0: nothing is asked
+
+    def heard(self, now: float) -> None:
+        self._heard = now
+        self._asked = 0.0
+
+    def should_ask(self, now: float) -> bool:
+        """Once in a silence."""
+        if self._asked or now - self._heard < self.QUIET:
+            return False
+        self._asked = now
+        return True
+
+    def is_dead(self, now: float) -> bool:
+        return self._asked != 0.0 and now - self._asked >= self.ANSWER_WITHIN

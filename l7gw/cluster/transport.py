@@ -33,6 +33,23 @@ class _Tls(SSLProtocol):  # type: ignore[misc]
         super().connection_made(transport)
 
 
+class Arrival(asyncio.Protocol):
+    """Stands in until the handshake has told which protocol is spoken (ALPN), then hands the connection over to what `choose`
+    gives for it; `chosen` from then on."""
+
+    def __init__(self, choose: Callable[[str], Any]) -> None:
+        self._choose = choose
+        self.socket_transport: asyncio.Transport | None = None
+        self.chosen: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        self.chosen = self._choose(tls.selected_alpn_protocol() or "")
+        self.chosen.socket_transport = self.socket_transport
+        transport.set_protocol(self.chosen)
+        self.chosen.connection_made(transport)
+
+
 async def connect(make: Callable[[], Any], host: str, port: int, context: ssl.SSLContext) -> Any:
     """A connection whose TLS names and checks `host`; the protocol that `make` made. Raises OSError, ssl.SSLError too."""
     loop = asyncio.get_running_loop()

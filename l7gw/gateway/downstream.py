@@ -1,4 +1,4 @@
-"""One connection of a client: its bytes become exchanges, one at a time; what the client owes in time is counted here.
+"""One connection of a client, whichever HTTP it speaks: its TLS, who is at its end, and what its request lines mean.
 
 Every request is identified and judged by itself: nothing about who asks is kept on the connection (threats A16).
 """
@@ -6,67 +6,53 @@ Every request is identified and judged by itself: nothing about who asks is kept
 from __future__ import annotations
 
 import asyncio
-import logging
+import uuid
 from typing import TYPE_CHECKING, cast
 
 from l7gw.errors import Refusal
-from l7gw.gateway.answer import refusal_events
-from l7gw.gateway.exchange import Exchange
-from l7gw.gateway.flow import ANY, HELD_BYTES
+from l7gw.gateway.flow import ANY
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
-from l7gw.wire.http1 import BODY, ServerConnection
+from l7gw.wire.events import Request
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
 
-    from l7gw.gateway.tunnel import Tunnel
+    from l7gw.gateway.exchange import Exchange
     from l7gw.gateway.worker import Worker
-
-log = logging.getLogger(__name__)
 
 HEAD_WITHIN = 10.0  # seconds for a request's head to be complete (threats I1)
 SLOWEST_BODY = 1024  # bytes a second, after the first ten
 IDLE_FOR = 120.0  # seconds between requests; Go's client ends an idle connection at 90
-LINGER = 2.0  # seconds that a refused client's bytes are read and dropped, so that no reset eats the refusal
-LINGER_BYTES = 4 * 1024 * 1024
 WRITE_LIMIT = 256 * 1024  # bytes that wait for a slow reader before the cluster is read no further
+SHORT_CALLS = 30.0  # seconds that a drain gives to short calls
+STREAMS = 60.0  # and to streams, from the same start
 MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection
+RESTARTED = "the gateway is being restarted; run the command again"
 
 
 class Downstream(asyncio.Protocol):
-    """A client's TLS connection."""
+    """A client's TLS connection; `Http1Downstream` and `Http2Downstream` are the two kinds."""
 
     __slots__ = (
-        "_buffered", "_closing_at", "_codec", "_exchange", "_known", "_pumping", "_reading_since", "_unread",
-        "_received", "_transport", "_tunnel", "_worker", "address", "certificate", "run_id", "server_name",
-        "socket_transport", "websocket_key", "writable",
+        "_known", "_reading_since", "_run_id", "_transport", "_unread", "_worker",
+        "address", "certificate", "server_name", "socket_transport", "writable",
     )  # fmt: skip
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._codec = ServerConnection()
         self._transport: asyncio.Transport | None = None
         self.socket_transport: asyncio.Transport | None = None
-        self._exchange: Exchange | None = None
-        self._tunnel: Tunnel | None = None
         self._known: dict[tuple[str, str, str], Act] = {}
-        self._pumping = False
         self._unread = 0  # the reasons not to read
+        self._reading_since = 0.0  # when what is owed now, or the wait for it, began
+        self._run_id = ""
         self.writable = True  # false while more waits for a slow reader than should
-        self._buffered = 0  # bytes of the current request so far
-        self._reading_since = 0.0  # when this request, or the wait for it, began
-        self._received = False  # a byte of the request has come
-        self._closing_at = 0.0  # the lingering end, 0: not closing
         self.address = ""
         self.certificate: bytes | None = None
         self.server_name = ""
-        self.websocket_key = ""
-        self.run_id = ""
-
-    # ------------------------------------------------------------------ what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
@@ -81,122 +67,15 @@ class Downstream(asyncio.Protocol):
         if not self._worker.admit(self):
             transport.abort()
 
-    def data_received(self, data: bytes) -> None:
-        if self._tunnel is not None:
-            self._tunnel.from_client(data)
-            self.flush()
-            return
-        if self._closing_at:
-            self._buffered += len(data)
-            if self._buffered > LINGER_BYTES:
-                self.abort()
-            return
-        self._buffered += len(data)
-        if not self._received:
-            self._received = True
-            self._reading_since = self._worker.clock.monotonic()
-        try:
-            events = self._codec.receive(data)
-        except PeerError as error:
-            self._malformed(error)
-            return
-        self._take(events)
-
     def eof_received(self) -> bool:
         return False  # TLS has no half-close: a protocol's own half-closes are frames
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._worker.dismiss(self)
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.client_gone()
-        self._transport = None
+    # ------------------------------------------------------------------ for exchanges
 
-    def pause_writing(self) -> None:
-        self.writable = False
-        if self._exchange is not None:
-            self._exchange.on_client_writable(False)
-
-    def resume_writing(self) -> None:
-        self.writable = True
-        if self._exchange is not None:
-            self._exchange.on_client_writable(True)
-
-    # ------------------------------------------------------------------ requests
-
-    def _take(self, events: list[HttpEvent]) -> None:
-        """Hand the events to their exchange; an answer given meanwhile brings out the next request, without recursion."""
-        if self._pumping:
-            return
-        self._pumping = True
-        try:
-            while events:
-                for event in events:
-                    self._dispatch(event)
-                events = self._next()
-        except PeerError as error:
-            self._malformed(error)
-            return
-        finally:
-            self._pumping = False
-        self.flush()
-        self.read(not self._codec.paused, HELD_BYTES)
-
-    def _next(self) -> list[HttpEvent]:
-        if self._exchange is not None or self._closing_at or self._tunnel is not None or self._transport is None:
-            return []
-        return self._codec.resume()
-
-    def _dispatch(self, event: HttpEvent) -> None:
-        kind = type(event)
-        if kind is Request:
-            assert isinstance(event, Request)
-            self._exchange = Exchange(self._worker, self, event)
-            self.websocket_key = ""
-            if event.upgrade == "websocket":
-                self.websocket_key = next((v for n, v in event.headers if n == "sec-websocket-key"), "")
-            self._exchange.run(self._exchange.route)
-        elif self._exchange is not None:
-            if kind is Body:
-                self._exchange.on_body(event.data)  # type: ignore[union-attr]
-            elif kind is End:
-                self._exchange.on_request_end()
-        if kind is Closed:
-            self.close()
-
-    def finished(self, exchange: Exchange) -> None:
-        """The exchange is answered whole: the connection takes the next request, or ends."""
-        if exchange is not self._exchange:
-            return
-        self._exchange = None
-        self._buffered = 0
-        self._received = False
-        self._reading_since = self._worker.clock.monotonic()
-        if self._codec.must_close or self._worker.draining:
-            self.close()
-        elif not self._pumping:
-            self.flush()
-            try:
-                self._take(self._codec.resume())
-            except PeerError as error:
-                self._malformed(error)
-
-    def _malformed(self, error: PeerError) -> None:
-        """What cannot be read is refused in a Status while an answer is possible, and the connection ends."""
-        refusal = Refusal(error.code, _REASONS.get(error.code, "BadRequest"), str(error))
-        log.info("%s: malformed request: %s", self.address, refusal.message)
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.malformed(refusal)
-        else:
-            self._worker.record_attempt(self, refusal)
-        if self._codec.writing == BODY:
-            self.abort()  # within an answer, which must not look whole
-            return
-        if self._codec.answerable:
-            for event in refusal_events(refusal, None, None, None, close=True):
-                self._codec.send(event)
-        self.close()
+    @property
+    def run_id(self) -> str:
+        self._run_id = self._run_id or str(uuid.uuid4())
+        return self._run_id
 
     def describe(self, request: Request, target: str) -> Act:
         """The meaning of a request line, remembered: clients repeat themselves."""
@@ -208,34 +87,6 @@ class Downstream(asyncio.Protocol):
                 self._known.clear()
             self._known[key] = act
         return act
-
-    # ------------------------------------------------------------------ what an exchange does
-
-    def send(self, event: HttpEvent) -> None:
-        if self._transport is not None:
-            if self._worker.draining and type(event) is Response and event.status != 101:
-                event = Response(event.status, event.headers, event.length, False)
-            self._codec.send(event)
-
-    def flush(self) -> None:
-        """One write for all that was sent since the last."""
-        if self._transport is not None and self._tunnel is None:
-            data = self._codec.take()
-            if data:
-                self._transport.write(data)
-
-    def write(self, data: bytes) -> None:
-        """Bytes of a tunnel."""
-        if data and self._transport is not None:
-            self._transport.write(data)
-
-    def become(self, tunnel: Tunnel) -> None:
-        """From the 101 on the connection is the tunnel's; bytes that came early are its first."""
-        self._tunnel = tunnel
-        for event in self._codec.resume():
-            if type(event) is Raw:
-                tunnel.from_client(event.data)
-        self.read(True, HELD_BYTES)
 
     def read(self, wanted: bool, why: int) -> None:
         """Read the client, or leave its bytes where they are; `why` is the reason that comes or goes."""
@@ -249,61 +100,44 @@ class Downstream(asyncio.Protocol):
         else:
             transport.pause_reading()
 
-    def close(self) -> None:
-        """End the connection when what was written has gone out. A client that still sends is read for a moment: bytes
-        left unread would turn the end into a reset, and the reset would eat the answer."""
-        self.flush()
-        if self._transport is None or self._closing_at:
-            return
-        if self._codec.must_close and not self._codec.request_complete:
-            self._closing_at = self._worker.clock.monotonic() + LINGER
-            self.read(True, ANY)
-        else:
-            self._transport.close()
+    def read_on(self) -> None:
+        self.read(True, ANY)
 
-    def linger(self) -> None:
-        """A tunnel is over and its last bytes are written: the client is given a moment to end the connection itself, since
-        bytes of its own, unread, would turn the end into a reset that eats the last of the output."""
-        self._tunnel = None
-        self._exchange = None
-        if self._transport is not None and not self._closing_at:
-            self._closing_at = self._worker.clock.monotonic() + LINGER
-            self._buffered = 0
-            self.read(True, ANY)
+    # ------------------------------------------------------------------ for the worker
+
+    @property
+    def exchanges(self) -> Sequence[Exchange]:
+        """The calls that are under way."""
+        raise AssertionError
+
+    def tick(self, now: float) -> None:
+        """Once a second."""
+        raise AssertionError
+
+    def drain(self, waited: float) -> None:
+        """The worker is ending since `waited` seconds; asked often. Take no new request; end what has had its time."""
+        raise AssertionError
 
     def abort(self) -> None:
         """A cut that nobody can take for an end: no final chunk, no close_notify."""
         if self._transport is not None:
             self._transport.abort()
 
-    # ------------------------------------------------------------------ time
 
-    def tick(self, now: float) -> None:
-        """Once a second: the client's time for a head or a body, the cluster's for an answer."""
-        exchange = self._exchange
-        if self._closing_at:
-            if now >= self._closing_at and self._transport is not None:
-                self._transport.close()
-        elif exchange is None:
-            waited = now - self._reading_since
-            if self._received and waited > HEAD_WITHIN:
-                self._malformed(PeerError(408, "the request's head did not arrive in time"))
-            elif not self._received and waited > (IDLE_FOR if self.run_id else HEAD_WITHIN):
-                self.close()
-        elif exchange.waits_for_body and now - self._reading_since > HEAD_WITHIN + self._buffered / SLOWEST_BODY:
-            self._malformed(PeerError(408, "the request's body arrives too slowly"))
-        else:
-            exchange.tick(now)
-
-    def stop(self, why: str) -> None:
-        """The drain is over."""
-        if self._exchange is not None:
-            self._exchange.cut(why)
-        self.close()
-
-    @property
-    def exchange(self) -> Exchange | None:
-        return self._exchange
+def time_is_up(exchange: Exchange, waited: float) -> bool:
+    """Whether a drain has waited long enough for this call."""
+    return waited >= (STREAMS if exchange.is_stream else SHORT_CALLS)
 
 
+def too_slow(exchange: Exchange, waited: float, received: int) -> bool:
+    """Whether a request's body arrives more slowly than it may (threats I1)."""
+    return exchange.waits_for_body and waited > HEAD_WITHIN + received / SLOWEST_BODY
+
+
+def refusal_of(error: PeerError) -> Refusal:
+    """What a client is told whose request cannot be read."""
+    return Refusal(error.code, _REASONS.get(error.code, "BadRequest"), str(error))
+
+
+TOO_SLOW = PeerError(408, "the request's body arrives too slowly")
 _REASONS = {405: "MethodNotAllowed", 408: "Timeout", 413: "RequestEntityTooLarge", 415: "UnsupportedMediaType"}

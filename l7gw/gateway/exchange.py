@@ -30,7 +30,6 @@ from l7gw.cluster.impersonation import check_nameable, impersonation
 from l7gw.cluster.pool import SLOW_DISK, SLOW_READER
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
-from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.upgrade import open_tunnel
 from l7gw.identity.bearer import bearer_of
@@ -45,7 +44,7 @@ from l7gw.wire.events import Closed as UpstreamClosed
 
 if TYPE_CHECKING:
     from l7gw.cluster.pool import UpstreamConnection
-    from l7gw.gateway.downstream import Downstream
+    from l7gw.gateway.client import Client
     from l7gw.gateway.worker import FarSide, Worker
     from l7gw.identity.principal import Principal
 
@@ -70,7 +69,7 @@ class Exchange:
         "upstream", "tunnel", "_answering", "began", "over",
     )  # fmt: skip
 
-    def __init__(self, worker: Worker, client: Downstream, request: Request) -> None:
+    def __init__(self, worker: Worker, client: Client, request: Request) -> None:
         self.worker = worker
         self.client = client
         self.request = request
@@ -277,7 +276,7 @@ class Exchange:
         self.client.send(Response(response.status, shown, response.length, True, response.upgrade))
         if self.tunnel is not None:
             self.client.flush()
-            self.client.become(self.tunnel)
+            self.tunnel.begin()
 
     def on_upstream_lost(self, error: Exception | None) -> None:
         """The cluster's end came too early: before its answer, or within it. Never passed on as a clean end."""
@@ -292,13 +291,14 @@ class Exchange:
 
     def on_upstream_writable(self, writable: bool) -> None:
         if self.tunnel is not None:
-            self.client.read(writable, NO_ROOM)
+            self.tunnel.cluster_writable(writable)
 
     def disk_caught_up(self) -> None:
         """The recorder has written what it held: both sides are read again."""
         if self.upstream is not None and not self.over:
             self.upstream.resume(SLOW_DISK)
-            self.client.read(True, UNWRITTEN)
+            if self.tunnel is not None:
+                self.tunnel.disk_caught_up()
 
     # ------------------------------------------------------------------ time
 

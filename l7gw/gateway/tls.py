@@ -36,7 +36,7 @@ class Listening:
         # No resumption: it skips the client certificate's checks (threats F10) and its keys would never rotate.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.num_tickets = 0
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(["h2", "http/1.1"])
         context.load_cert_chain(certificate.certificate, certificate.key)
         if self._authorities:
             context.verify_mode = ssl.CERT_OPTIONAL

@@ -11,14 +11,15 @@ of SPDY, or a Close 1000 alone, looks like success to kubectl (kubernetes-wire s
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from l7gw.gateway.flow import UNWRITTEN
+from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
 from l7gw.gateway.pace import CONTROL_A_SECOND, Pace
 from l7gw.kube.status import failure
 from l7gw.wire.errors import PeerError
 
 if TYPE_CHECKING:
+    from l7gw.gateway.downstream_http1 import Http1Downstream
     from l7gw.gateway.exchange import Exchange
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,21 @@ class Tunnel:
     def __init__(self, exchange: Exchange) -> None:
         assert exchange.record_of is not None and exchange.upstream is not None
         self._exchange = exchange
-        self._client = exchange.client
+        self._client = cast("Http1Downstream", exchange.client)  # upgrades come over HTTP/1.1 alone
         self._cluster = exchange.upstream
         self._record = exchange.record_of
         self._control = Pace(exchange.worker.clock, CONTROL_A_SECOND)
         self._over = False
+
+    def begin(self) -> None:
+        """The 101 is written: the client's connection is the tunnel's from here on."""
+        self._client.become(self)
+
+    def cluster_writable(self, writable: bool) -> None:
+        self._client.read(writable, NO_ROOM)
+
+    def disk_caught_up(self) -> None:
+        self._client.read(True, UNWRITTEN)
 
     def from_client(self, data: bytes) -> None:
         if self._over:

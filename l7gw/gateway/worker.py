@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from l7gw.clock import Clock
 from l7gw.cluster.endpoint import Endpoint, Stamp
 from l7gw.cluster.pool import Pool
+from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Cluster, Settings
 from l7gw.errors import ConfigurationError, Refusal
-from l7gw.gateway.downstream import Downstream
+from l7gw.gateway.downstream import STREAMS, Downstream
+from l7gw.gateway.downstream_http1 import Http1Downstream
+from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening
 from l7gw.identity.chain import IdentityChain
@@ -25,14 +27,13 @@ from l7gw.recording.recorder import Recorder, Silent
 from l7gw.recording.redact import recorded_headers, recorded_text
 
 if TYPE_CHECKING:
+    from l7gw.gateway.client import Client
     from l7gw.gateway.exchange import Exchange
     from l7gw.identity.principal import Principal
     from l7gw.wire.events import Request
 
 log = logging.getLogger(__name__)
 
-SHORT_CALLS = 30.0  # seconds that a drain gives to short calls
-STREAMS = 60.0  # and to streams, from the same start
 REJUDGE_EVERY = 30.0  # seconds between two looks at a running stream (threats F6, D17: within 60)
 DESCRIPTORS_FOR_CLIENTS = 0.4  # of the limit: each client may need a connection to the cluster too, and 20 % stay in reserve
 CHANGES = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
@@ -92,9 +93,9 @@ class Worker:
 
     # ------------------------------------------------------------------ connections
 
-    def client(self) -> Downstream:
+    def client(self) -> Arrival:
         """The protocol of a new connection, for the listener."""
-        return Downstream(self)
+        return Arrival(lambda spoken: Http2Downstream(self) if spoken == "h2" else Http1Downstream(self))
 
     def admit(self, client: Downstream) -> bool:
         """False where one connection more would leave none for the clusters and the journal (threats I3)."""
@@ -118,13 +119,13 @@ class Worker:
         return self._durable == "all"
 
     def begin_record(
-        self, principal: Principal | None, far: FarSide | None, client: Downstream, request: Request, token: str | None
+        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, token: str | None
     ) -> Record:
         """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
         headers = dict(request.headers)
         run = headers.get("kubectl-session", "")
         if len(run) != 36 or not run.isascii() or not run.replace("-", "").isalnum():
-            run = client.run_id = client.run_id or str(uuid.uuid4())
+            run = client.run_id
         cluster = far.name if far is not None else ""
         client_name, command = (recorded_text(headers.get(name, ""), token) for name in ("user-agent", "kubectl-command"))
         if principal is None or far is None:
@@ -153,8 +154,8 @@ class Worker:
     def _recording_failed(self) -> None:
         """What cannot be recorded does not pass: running streams end now, new calls are refused by `route`."""
         for client in list(self._clients):
-            if client.exchange is not None:
-                client.exchange.cut("recording has failed, and nothing passes unrecorded")
+            for exchange in client.exchanges:
+                exchange.cut("recording has failed, and nothing passes unrecorded")
 
     # ------------------------------------------------------------------ time
 
@@ -175,8 +176,8 @@ class Worker:
         if now >= self._next_rejudging:
             self._next_rejudging = now + REJUDGE_EVERY
             for client in list(self._clients):
-                if client.exchange is not None:
-                    client.exchange.rejudge()
+                for exchange in client.exchanges:
+                    exchange.rejudge()
 
     def _reload_policy(self) -> None:
         if not self._policy_file.changed():
@@ -196,11 +197,7 @@ class Worker:
         while self._clients:
             waited = self.clock.monotonic() - began
             for client in list(self._clients):
-                exchange = client.exchange
-                if exchange is None:
-                    client.close()
-                elif waited >= (STREAMS if exchange.is_stream else SHORT_CALLS):
-                    client.stop("the gateway is being restarted; run the command again")
+                client.drain(waited)
             if waited >= STREAMS + 5.0:
                 break
             await asyncio.sleep(0.05)

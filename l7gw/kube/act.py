@@ -45,6 +45,7 @@ class Act:
     tty: bool = False
     stdin: bool = False
     port: int | None = None  # of one stream of a port-forward
+    follows: bool = False  # a watch, or a log that is followed: answers that come as things happen
     long_running: bool = False  # watch, proxy, exec, attach, portforward, log (KK pkg/controlplane/apiserver/config.go)
 
     @property

@@ -162,6 +162,7 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
         container=values.get("container", [""])[0],
         tty=info.subresource in ("exec", "attach") and truthy(values.get("tty", [])),
         stdin=info.subresource in ("exec", "attach") and truthy(values.get("stdin", [])),
+        follows=info.verb == "watch" or (info.subresource == "log" and truthy(values.get("follow", []))),
         long_running=info.verb in LONG_RUNNING_VERBS
         or info.subresource in LONG_RUNNING_SUBRESOURCES
         or (not info.is_resource and path.startswith(PROFILES)),

@@ -38,6 +38,11 @@ class ServerConnection(Side):
         super().__init__(settings, WINDOW)
         self._opened = False  # the preface has come
 
+    @property
+    def asked(self) -> bool:
+        """A request has come on this connection."""
+        return self._highest != 0
+
     def _begin(self, data: bytes) -> int:
         if self._opened:
             return 0

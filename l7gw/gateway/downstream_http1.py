@@ -1,0 +1,240 @@
+"""A client's connection of HTTP/1.1: its bytes become exchanges, one at a time; what the client owes in time is counted here."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from l7gw.gateway.answer import refusal_events
+from l7gw.gateway.downstream import HEAD_WITHIN, IDLE_FOR, RESTARTED, TOO_SLOW, Downstream, refusal_of, time_is_up, too_slow
+from l7gw.gateway.exchange import Exchange
+from l7gw.gateway.flow import HELD_BYTES
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
+from l7gw.wire.http1 import BODY, ServerConnection
+
+if TYPE_CHECKING:
+    from l7gw.gateway.tunnel import Tunnel
+    from l7gw.gateway.worker import Worker
+
+log = logging.getLogger(__name__)
+
+LINGER = 2.0  # seconds that a refused client's bytes are read and dropped, so that no reset eats the refusal
+LINGER_BYTES = 4 * 1024 * 1024
+
+
+class Http1Downstream(Downstream):
+    """One call after the other; an upgraded connection is its tunnel's."""
+
+    __slots__ = (
+        "_asked", "_buffered", "_closing_at", "_codec", "_exchange", "_pumping", "_received", "_tunnel", "websocket_key",
+    )  # fmt: skip
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker)
+        self._codec = ServerConnection()
+        self._exchange: Exchange | None = None
+        self._tunnel: Tunnel | None = None
+        self._pumping = False
+        self._asked = False  # a request has come on this connection
+        self._buffered = 0  # bytes of the current request so far
+        self._received = False  # a byte of the request has come
+        self._closing_at = 0.0  # the lingering end, 0: not closing
+        self.websocket_key = ""
+
+    # ------------------------------------------------------------------ what the loop calls
+
+    def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.from_client(data)
+            self.flush()
+            return
+        if self._closing_at:
+            self._buffered += len(data)
+            if self._buffered > LINGER_BYTES:
+                self.abort()
+            return
+        self._buffered += len(data)
+        if not self._received:
+            self._received = True
+            self._reading_since = self._worker.clock.monotonic()
+        try:
+            events = self._codec.receive(data)
+        except PeerError as error:
+            self._malformed(error)
+            return
+        self._take(events)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._worker.dismiss(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        self.writable = False
+        if self._exchange is not None:
+            self._exchange.on_client_writable(False)
+
+    def resume_writing(self) -> None:
+        self.writable = True
+        if self._exchange is not None:
+            self._exchange.on_client_writable(True)
+
+    # ------------------------------------------------------------------ requests
+
+    def _take(self, events: list[HttpEvent]) -> None:
+        """Hand the events to their exchange; an answer given meanwhile brings out the next request, without recursion."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while events:
+                for event in events:
+                    self._dispatch(event)
+                events = self._next()
+        except PeerError as error:
+            self._malformed(error)
+            return
+        finally:
+            self._pumping = False
+        self.flush()
+        self.read(not self._codec.paused, HELD_BYTES)
+
+    def _next(self) -> list[HttpEvent]:
+        if self._exchange is not None or self._closing_at or self._tunnel is not None or self._transport is None:
+            return []
+        return self._codec.resume()
+
+    def _dispatch(self, event: HttpEvent) -> None:
+        kind = type(event)
+        if kind is Request:
+            assert isinstance(event, Request)
+            self._asked = True
+            self._exchange = Exchange(self._worker, self, event)
+            self.websocket_key = ""
+            if event.upgrade == "websocket":
+                self.websocket_key = next((v for n, v in event.headers if n == "sec-websocket-key"), "")
+            self._exchange.run(self._exchange.route)
+        elif self._exchange is not None:
+            if kind is Body:
+                self._exchange.on_body(event.data)  # type: ignore[union-attr]
+            elif kind is End:
+                self._exchange.on_request_end()
+        if kind is Closed:
+            self.close()
+
+    def finished(self, exchange: Exchange) -> None:
+        """The exchange is answered whole: the connection takes the next request, or ends."""
+        if exchange is not self._exchange:
+            return
+        self._exchange = None
+        self._buffered = 0
+        self._received = False
+        self._reading_since = self._worker.clock.monotonic()
+        if self._codec.must_close or self._worker.draining:
+            self.close()
+        elif not self._pumping:
+            self.flush()
+            try:
+                self._take(self._codec.resume())
+            except PeerError as error:
+                self._malformed(error)
+
+    def _malformed(self, error: PeerError) -> None:
+        """What cannot be read is refused in a Status while an answer is possible, and the connection ends."""
+        refusal = refusal_of(error)
+        log.info("%s: malformed request: %s", self.address, refusal.message)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.malformed(refusal)
+        else:
+            self._worker.record_attempt(self, refusal)
+        if self._codec.writing == BODY:
+            self.abort()  # within an answer, which must not look whole
+            return
+        if self._codec.answerable:
+            for event in refusal_events(refusal, None, None, None, close=True):
+                self._codec.send(event)
+        self.close()
+
+    # ------------------------------------------------------------------ what an exchange does
+
+    def send(self, event: HttpEvent) -> None:
+        if self._transport is not None:
+            if self._worker.draining and type(event) is Response and event.status != 101:
+                event = Response(event.status, event.headers, event.length, False)
+            self._codec.send(event)
+
+    def flush(self) -> None:
+        """One write for all that was sent since the last."""
+        if self._transport is not None and self._tunnel is None:
+            data = self._codec.take()
+            if data:
+                self._transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Bytes of a tunnel."""
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def become(self, tunnel: Tunnel) -> None:
+        """From the 101 on the connection is the tunnel's; bytes that came early are its first."""
+        self._tunnel = tunnel
+        for event in self._codec.resume():
+            if type(event) is Raw:
+                tunnel.from_client(event.data)
+        self.read(True, HELD_BYTES)
+
+    def close(self) -> None:
+        """End the connection when what was written has gone out. A client that still sends is read for a moment: bytes
+        left unread would turn the end into a reset, and the reset would eat the answer."""
+        self.flush()
+        if self._transport is None or self._closing_at:
+            return
+        if self._codec.must_close and not self._codec.request_complete:
+            self._closing_at = self._worker.clock.monotonic() + LINGER
+            self.read_on()
+        else:
+            self._transport.close()
+
+    def linger(self) -> None:
+        """A tunnel is over and its last bytes are written: the client is given a moment to end the connection itself, since
+        bytes of its own, unread, would turn the end into a reset that eats the last of the output."""
+        self._tunnel = None
+        self._exchange = None
+        if self._transport is not None and not self._closing_at:
+            self._closing_at = self._worker.clock.monotonic() + LINGER
+            self._buffered = 0
+            self.read_on()
+
+    # ------------------------------------------------------------------ time
+
+    def tick(self, now: float) -> None:
+        """Once a second: the client's time for a head or a body, the cluster's for an answer."""
+        exchange = self._exchange
+        if self._closing_at:
+            if now >= self._closing_at and self._transport is not None:
+                self._transport.close()
+        elif exchange is None:
+            waited = now - self._reading_since
+            if self._received and waited > HEAD_WITHIN:
+                self._malformed(PeerError(408, "the request's head did not arrive in time"))
+            elif not self._received and waited > (IDLE_FOR if self._asked else HEAD_WITHIN):
+                self.close()
+        elif too_slow(exchange, now - self._reading_since, self._buffered):
+            self._malformed(TOO_SLOW)
+        else:
+            exchange.tick(now)
+
+    def drain(self, waited: float) -> None:
+        if self._exchange is None:
+            self.close()
+        elif time_is_up(self._exchange, waited):
+            self._exchange.cut(RESTARTED)
+            self.close()
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        return (self._exchange,) if self._exchange is not None else ()

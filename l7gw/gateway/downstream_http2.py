@@ -1,0 +1,340 @@
+"""A client's connection of HTTP/2: each stream is a call of its own, and none waits for another.
+
+A call's answer waits in its stream for the client's window, and only so much of it: then its cluster is read no further, while the
+others go on. When the connection itself takes no more, the client is read no further either, so that nothing piles up for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from l7gw.clock import Pulse
+from l7gw.errors import Refusal
+from l7gw.gateway.answer import refusal_events
+from l7gw.gateway.downstream import (
+    HEAD_WITHIN,
+    IDLE_FOR,
+    RESTARTED,
+    TOO_SLOW,
+    WRITE_LIMIT,
+    Downstream,
+    refusal_of,
+    time_is_up,
+    too_slow,
+)
+from l7gw.gateway.exchange import Exchange
+from l7gw.gateway.flow import NO_ROOM
+from l7gw.kube.act import Act
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import Body, Closed, End, HttpEvent, Refused, Request, Reset, Response
+from l7gw.wire.http2 import ServerConnection
+from l7gw.wire.http2_frames import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR
+
+if TYPE_CHECKING:
+    from l7gw.gateway.worker import Worker
+
+log = logging.getLogger(__name__)
+
+STALLED_FOR = 60.0  # seconds that a finite answer may wait for a client that grants no window (threats B9)
+GATHERED = 16 * 1024 * 1024  # bytes of request bodies that may be under way on one connection; each is 3 MiB at most
+
+
+class Http2Stream:
+    """One stream: the client's side of one exchange."""
+
+    __slots__ = ("_connection", "exchange", "full", "number", "received", "since", "waiting")
+
+    websocket_key = ""  # no upgrade comes over HTTP/2
+
+    def __init__(self, connection: Http2Downstream, number: int, now: float) -> None:
+        self._connection = connection
+        self.number = number
+        self.exchange: Exchange | None = None
+        self.full = False  # more waits for the client than should
+        self.received = 0  # bytes of the request's body
+        self.since = now  # of the request, or of the answer's last progress
+        self.waiting = 0  # bytes of the answer when last looked at
+
+    @property
+    def address(self) -> str:
+        return self._connection.address
+
+    @property
+    def certificate(self) -> bytes | None:
+        return self._connection.certificate
+
+    @property
+    def server_name(self) -> str:
+        return self._connection.server_name
+
+    @property
+    def run_id(self) -> str:
+        return self._connection.run_id
+
+    @property
+    def writable(self) -> bool:
+        return not self.full
+
+    def describe(self, request: Request, target: str) -> Act:
+        return self._connection.describe(request, target)
+
+    def send(self, event: HttpEvent) -> None:
+        self._connection.send(self, event)
+
+    def flush(self) -> None:
+        self._connection.flush_stream(self)
+
+    def finished(self, exchange: Exchange) -> None:
+        self.exchange = None
+        self._connection.finished(self)
+
+    def abort(self) -> None:
+        """The answer is cut, and says so (threats I8)."""
+        self._connection.reset(self, INTERNAL_ERROR)
+
+
+class Http2Downstream(Downstream):
+    """Many calls at once."""
+
+    __slots__ = ("_closing", "_codec", "_gathered", "_pulse", "_pumping", "_streams")
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker)
+        self._codec = ServerConnection()
+        self._streams: dict[int, Http2Stream] = {}
+        self._pulse = Pulse(worker.clock.monotonic())
+        self._pumping = False
+        self._closing = False  # the connection ends with its last stream
+        self._gathered = 0  # bytes of bodies that are not yet whole
+
+    # ------------------------------------------------------------------ what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        now = self._worker.clock.monotonic()
+        self._pulse.heard(now)
+        if not self._codec.unfinished:
+            self._reading_since = now
+        try:
+            events = self._codec.receive(data)
+        except PeerError as error:
+            self._broken(error)
+            return
+        self._pumping = True
+        try:
+            for number, event in events:
+                self._dispatch(number, event)
+        finally:
+            self._pumping = False
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._worker.dismiss(self)
+        self._transport = None
+        self._leave()
+
+    def pause_writing(self) -> None:
+        self.writable = False
+        self.read(False, NO_ROOM)
+
+    def resume_writing(self) -> None:
+        self.writable = True
+        self.read(True, NO_ROOM)
+        self.flush()
+
+    # ------------------------------------------------------------------ requests
+
+    def _dispatch(self, number: int, event: HttpEvent) -> None:
+        kind = type(event)
+        stream = self._streams.get(number)
+        if kind is Request:
+            self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
+            stream.exchange = exchange = Exchange(self._worker, stream, event)  # type: ignore[arg-type]
+            exchange.run(exchange.route)
+        elif kind is Reset:
+            self._was_reset(number, stream, event)  # type: ignore[arg-type]
+        elif kind is Refused:
+            self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
+            self._refuse(stream, PeerError(event.status, event.reason))  # type: ignore[union-attr]
+        elif kind is Closed:
+            self._end()
+        elif stream is None or stream.exchange is None:
+            pass  # the rest of a request that was answered before its end
+        elif kind is Body:
+            self._body(stream, event.data)  # type: ignore[union-attr]
+        elif kind is End:
+            self._gathered -= stream.received
+            stream.received = 0
+            stream.exchange.on_request_end()
+
+    def _body(self, stream: Http2Stream, data: bytes) -> None:
+        assert stream.exchange is not None
+        stream.received += len(data)
+        self._gathered += len(data)
+        if self._gathered > GATHERED:
+            self._refuse(stream, PeerError(429, "too many request bodies are under way on one connection"))
+        else:
+            stream.exchange.on_body(data)
+
+    def _was_reset(self, number: int, stream: Http2Stream | None, event: Reset) -> None:
+        """The client cancelled a call, or broke the protocol within it: the cluster hears it at once."""
+        if event.reason:
+            log.info("%s: stream %d is reset: %s", self.address, number, event.reason)
+        if stream is None:
+            self._worker.record_attempt(self, Refusal(400, "BadRequest", event.reason))
+            return
+        self._forget(stream)
+        exchange, stream.exchange = stream.exchange, None
+        if exchange is None:
+            return
+        if event.reason:
+            exchange.malformed(Refusal(400, "BadRequest", event.reason))
+        else:
+            exchange.client_gone()
+
+    def _refuse(self, stream: Http2Stream, error: PeerError) -> None:
+        """A request that cannot be read, or is too slow, is told so on its own stream."""
+        refusal = refusal_of(error)
+        log.info("%s: malformed request: %s", self.address, refusal.message)
+        exchange, stream.exchange = stream.exchange, None
+        if exchange is not None:
+            exchange.malformed(refusal)
+        else:
+            self._worker.record_attempt(self, refusal)
+        for event in refusal_events(refusal, None, None, None, close=False):
+            self._codec.send(stream.number, event)
+        self.finished(stream)
+
+    def _broken(self, error: PeerError) -> None:
+        """What breaks HTTP/2, or costs more than it may, ends the connection with a GOAWAY that says why."""
+        log.info("%s: the connection is ended: %s", self.address, error.reason)
+        self._worker.record_attempt(self, Refusal(400, "BadRequest", error.reason))
+        self._leave()
+        self._end()
+
+    # ------------------------------------------------------------------ what an exchange does
+
+    def send(self, stream: Http2Stream, event: HttpEvent) -> None:
+        self._codec.send(stream.number, event)
+        if type(event) is Response and event.status == 401:
+            self._codec.go_away()  # as kube-apiserver does: guessing costs a handshake each time (threats B1)
+            self._closing = True
+
+    def flush(self) -> None:
+        """One write for all that was sent since the last, as far as the client takes it."""
+        if self._pumping or self._transport is None:
+            return
+        while self.writable:
+            data = self._codec.take()
+            if not data:
+                break
+            self._transport.write(data)
+        for number in self._codec.drained():
+            stream = self._streams.get(number)
+            if stream is None:
+                continue
+            if stream.exchange is None:
+                self._forget(stream)
+            elif stream.full:
+                stream.full = False
+                stream.exchange.on_client_writable(True)
+        if self._closing and not self._codec.streams:
+            self._end()
+
+    def flush_stream(self, stream: Http2Stream) -> None:
+        self.flush()
+        if not stream.full and stream.exchange is not None and self._codec.waiting(stream.number) > WRITE_LIMIT:
+            stream.full = True
+            stream.exchange.on_client_writable(False)
+
+    def finished(self, stream: Http2Stream) -> None:
+        """The answer is whole; of what still waits of it, the tick sees that it goes out."""
+        if not self._codec.waiting(stream.number):
+            self._forget(stream)
+        self.flush()
+
+    def reset(self, stream: Http2Stream, code: int) -> None:
+        self._codec.reset(stream.number, code)
+        self._forget(stream)
+        stream.exchange = None
+        self.flush()
+
+    def _forget(self, stream: Http2Stream) -> None:
+        self._streams.pop(stream.number, None)
+        self._gathered -= stream.received
+        stream.received = 0
+
+    # ------------------------------------------------------------------ ends
+
+    def _leave(self) -> None:
+        """Nobody is at the other end any more, for any call."""
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            exchange, stream.exchange = stream.exchange, None
+            if exchange is not None:
+                exchange.client_gone()
+
+    def _end(self) -> None:
+        """End the connection once what is written has gone out."""
+        if self._transport is not None:
+            self._transport.write(self._codec.take())
+            self._transport.close()
+
+    def _end_with_last(self) -> None:
+        self._closing = True
+        self._codec.go_away()
+        self.flush()
+
+    # ------------------------------------------------------------------ time
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        return [stream.exchange for stream in self._streams.values() if stream.exchange is not None]
+
+    def tick(self, now: float) -> None:
+        """Once a second: the client's time for frames, bodies and windows, the cluster's for answers; whether it still lives."""
+        self._codec.refill()
+        if self._codec.unfinished and now - self._reading_since > HEAD_WITHIN:
+            self._broken(PeerError(ENHANCE_YOUR_CALM, "a frame that does not arrive in time"))
+            return
+        for stream in list(self._streams.values()):
+            self._tick_stream(stream, now)
+        if not self._streams:
+            if now - self._reading_since > (IDLE_FOR if self._codec.asked else HEAD_WITHIN):
+                self._end_with_last()
+        elif self._pulse.is_dead(now):
+            log.info("%s: the client answers no more", self.address)
+            self.abort()
+        elif self._pulse.should_ask(now):
+            self._codec.ping()
+        self.flush()
+
+    def _tick_stream(self, stream: Http2Stream, now: float) -> None:
+        exchange = stream.exchange
+        waiting = self._codec.waiting(stream.number)
+        if exchange is not None and too_slow(exchange, now - stream.since, stream.received):
+            self._refuse(stream, TOO_SLOW)
+        elif waiting and waiting == stream.waiting and (exchange is None or not exchange.is_stream):
+            if now - stream.since > STALLED_FOR:
+                log.info("%s: an answer is not read", self.address)
+                self.reset(stream, CANCEL)
+                if exchange is not None:
+                    exchange.client_gone()
+        else:
+            if waiting or stream.waiting:
+                stream.since, stream.waiting = now, waiting
+            if exchange is not None:
+                exchange.tick(now)
+
+    def drain(self, waited: float) -> None:
+        if not self._closing:
+            self._end_with_last()
+        for stream in list(self._streams.values()):
+            if stream.exchange is not None and time_is_up(stream.exchange, waited):
+                stream.exchange.cut(RESTARTED)
+        self.flush()

@@ -11,10 +11,10 @@ import pty
 import shutil
 import struct
 import termios
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
-from l7gw.demo.server import WebSocket
+from l7gw.demo.websocket import WebSocket
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 CHUNK = 32 * 1024
@@ -46,7 +46,7 @@ class Pods:
             self._logs.setdefault((namespace, name), []).append(line)
             self._more.notify_all()
 
-    async def logs(self, namespace: str, name: str, follow: bool, tail: int | None) -> AsyncIterator[bytes]:
+    async def logs(self, namespace: str, name: str, follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:
         lines = self._logs.setdefault((namespace, name), [])
         at = max(0, len(lines) - tail) if tail is not None else 0
         while True:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,12 @@ class Site:
 
     def connect(self, window: int | None = None) -> contextlib.AbstractAsyncContextManager[H2Client]:
         return connected(self.served.port, self.authority, self.client, window=window)
+
+    async def connect_http1(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection without ALPN, as upgrades arrive."""
+        context = ssl.create_default_context(cafile=str(self.authority.certificate))
+        context.load_cert_chain(*self.client)
+        return await asyncio.open_connection("127.0.0.1", self.served.port, ssl=context)
 
     def environment(self, **more: str) -> dict[str, str]:
         """For a kubectl straight at the cluster."""

@@ -15,7 +15,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import Frame
 
 from l7gw.demo.pki import Authority
 
@@ -98,14 +98,18 @@ class H2Client:
             exchange.ended.set()
         exchange.more.set()
 
-    async def open(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Exchange]:
-        """Start a request and send its body as the server's windows allow; its stream, and the answer as it comes."""
+    async def open(self, method: str, path: str, body: bytes = b"", **headers: str | list[str]) -> tuple[int, Exchange]:
+        """Start a request and send its body as the server's windows allow; its stream, and the answer as it comes.
+
+        An answer that ends before the body has gone out ends the sending.
+        """
         stream, exchange = self.h2.get_next_available_stream_id(), Exchange()
         self._streams[stream] = exchange
         fields = [(":method", method), (":authority", "demo")]
         if method != "CONNECT":
             fields += [(":path", path), (":scheme", "https")]
-        fields += [(name.replace("_", "-"), value) for name, value in headers.items()]
+        for name, values in headers.items():
+            fields += [(name.replace("_", "-"), value) for value in ([values] if isinstance(values, str) else values)]
         self.h2.send_headers(stream, fields, end_stream=not body)
         while body and not exchange.ended.is_set():
             room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)
@@ -119,7 +123,7 @@ class H2Client:
         self.flush()
         return stream, exchange
 
-    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Exchange:
+    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str | list[str]) -> Exchange:
         """A whole exchange."""
         _, exchange = await self.open(method, path, body, **headers)
         await exchange.ended.wait()
@@ -129,9 +133,9 @@ class H2Client:
         self.h2.reset_stream(stream, ErrorCodes.CANCEL)
         self.flush()
 
-    def say_goaway(self) -> None:
-        """Past h2, which would then take no more of the streams under way."""
-        self._writer.write(GoAwayFrame(last_stream_id=0, error_code=0).serialize())
+    def write(self, frame: Frame) -> None:
+        """Past h2: what it would not send, or after what it would take no more."""
+        self._writer.write(frame.serialize())
 
 
 @contextlib.asynccontextmanager

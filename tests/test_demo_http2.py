@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import shutil
 from collections.abc import AsyncGenerator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from h2.errors import ErrorCodes
+from hyperframe.frame import DataFrame, GoAwayFrame
 
 from l7gw.demo.calls import LARGEST_BODY, Answer, Call
 from tests.conftest import missing
@@ -172,7 +174,7 @@ def test_a_log_of_megabytes_fits_through_a_small_window(tmp_path: Path, streamed
     with_server(tmp_path, handler, body)
 
 
-@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("more", [0, 1, 200_000])
 def test_a_body_may_have_3_mib_and_no_byte_more(tmp_path: Path, more: int) -> None:
     async def handler(call: Call) -> Answer:
         return Answer(body=str(len(call.body)).encode())
@@ -183,6 +185,7 @@ def test_a_body_may_have_3_mib_and_no_byte_more(tmp_path: Path, more: int) -> No
             assert answer.status == (413 if more else 200)
             assert str(LARGEST_BODY) in answer.body.decode()
             assert (await client.ask("POST", "/", b"1234")).body == b"4"  # the connection lives on
+            assert answer.reset == (ErrorCodes.NO_ERROR if more > 1 else None)  # the rest is not wanted
 
     with_server(tmp_path, handler, body)
 
@@ -202,7 +205,7 @@ def test_streams_under_way_outlive_the_clients_goaway(tmp_path: Path) -> None:
         async with site.connect() as client:
             _, watch = await client.open("GET", "/")
             await watch.until(6)
-            client.say_goaway()
+            client.write(GoAwayFrame(last_stream_id=0, error_code=0))
             client.h2.ping(b"12345678")  # a frame behind it
             client.flush()
             await asyncio.sleep(0.05)
@@ -211,6 +214,9 @@ def test_streams_under_way_outlive_the_clients_goaway(tmp_path: Path) -> None:
             assert (bytes(watch.body), watch.reset) == (b"before after", None)
             await client.closed.wait()  # the last answer was the end
             assert client.terminated is None
+        async with site.connect() as client:
+            client.write(GoAwayFrame(last_stream_id=0, error_code=0))
+            await client.closed.wait()  # nothing was under way
 
     with_server(tmp_path, handler, body)
 
@@ -237,6 +243,70 @@ def test_the_end_of_the_server_is_told_by_goaway(tmp_path: Path) -> None:
             assert client.terminated is not None
             assert (client.terminated.error_code, client.terminated.last_stream_id) == (ErrorCodes.NO_ERROR, stream)
             assert ended.is_set()
+
+    with_server(tmp_path, handler, body)
+
+
+def test_the_end_of_the_server_ends_a_watch_over_http1(tmp_path: Path) -> None:
+    ended = asyncio.Event()
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"first"
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def handler(call: Call) -> Answer:
+        return Answer(pieces=pieces())
+
+    async def body(site: Site) -> None:
+        reader, writer = await site.connect_http1()
+        writer.write(b"GET / HTTP/1.1\r\nHost: demo\r\n\r\n")
+        await reader.readuntil(b"first")
+        site.served.stop()
+        await ended.wait()
+        assert await reader.read() in (b"", b"\r\n")  # no last chunk: it was cut
+        writer.close()
+
+    with_server(tmp_path, handler, body)
+
+
+def test_a_call_is_the_same_in_either_http(tmp_path: Path) -> None:
+    calls: list[Call] = []
+
+    async def handler(call: Call) -> Answer:
+        calls.append(call)
+        return Answer()
+
+    async def body(site: Site) -> None:
+        target = "/a%20b//c?x=1&x=%26&empty="
+        async with site.connect() as client:
+            await client.ask("PUT", target, b"12", content_length="2", impersonate_group=["a", "b"])
+        reader, writer = await site.connect_http1()
+        writer.write(f"PUT {target} HTTP/1.1\r\nHost: demo\r\nContent-Length: 2\r\n".encode())
+        writer.write(b"Impersonate-Group: a\r\nImpersonate-Group: b\r\n\r\n12")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        over_h2, over_http1 = calls
+        assert (over_h2.protocol, over_http1.protocol) == ("h2", "http/1.1")
+        assert dataclasses.replace(over_h2, protocol="") == dataclasses.replace(over_http1, protocol="")
+        assert over_h2.path == "/a b//c" and over_h2.query == [("x", "1"), ("x", "&"), ("empty", "")]
+        assert over_h2.header_lines[0] == ("host", "demo") and over_h2.body == b"12"
+
+    with_server(tmp_path, handler, body)
+
+
+def test_a_client_that_breaks_the_protocol_is_told_so_by_goaway(tmp_path: Path) -> None:
+    async def handler(call: Call) -> Answer:
+        return Answer()
+
+    async def body(site: Site) -> None:
+        async with site.connect() as client:
+            await client.ask("GET", "/")
+            client.write(DataFrame(2, b"on a stream that the client may not open"))
+            await client.closed.wait()
+            assert client.terminated is not None and client.terminated.error_code == ErrorCodes.PROTOCOL_ERROR
 
     with_server(tmp_path, handler, body)
 

@@ -102,17 +102,21 @@ async def _write_answer(
     else:
         await writer.drain()  # a watch's head goes out before its first event
         gone = asyncio.ensure_future(reader.read(1))
-        while True:
-            piece = asyncio.ensure_future(answer.pieces.__anext__())
-            await asyncio.wait((gone, piece), return_when=asyncio.FIRST_COMPLETED)
-            if not piece.done():
+        piece: asyncio.Future[bytes] | None = None
+        try:
+            while True:
+                piece = asyncio.ensure_future(answer.pieces.__anext__())
+                await asyncio.wait((gone, piece), return_when=asyncio.FIRST_COMPLETED)
+                if not piece.done():
+                    raise ConnectionResetError("the client is gone")
+                if isinstance(piece.exception(), StopAsyncIteration):
+                    break
+                writer.write(connection.send(h11.Data(data=piece.result())) or b"")
+                await writer.drain()
+        finally:  # whatever ended it, this task's own cancellation too
+            gone.cancel()
+            if piece is not None:
                 piece.cancel()
-                raise ConnectionResetError("the client is gone")
-            if isinstance(piece.exception(), StopAsyncIteration):
-                break
-            writer.write(connection.send(h11.Data(data=piece.result())) or b"")
-            await writer.drain()
-        gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await gone
     writer.write(connection.send(h11.EndOfMessage()) or b"")

@@ -30,7 +30,7 @@ async def _too_large(call: Call) -> Answer:
 
 
 class Http2Connection:
-    """One client's connection, from its preface to its end."""
+    """One client's connection, from its preface to its end: 100 streams at once, as the real API server announces."""
 
     def __init__(self, handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._handler = handler

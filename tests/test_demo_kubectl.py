@@ -65,3 +65,27 @@ def test_a_kubectl_that_speaks_spdy_is_told_that_it_needs_websocket(
         assert f"the demo cluster speaks WebSocket alone; use kubectl 1.31 or newer and leave {switch} unset" in err
 
     with_demo(tmp_path, body)
+
+
+@pytest.mark.parametrize("terminal", [[], ["-it"]])
+def test_the_end_of_the_demo_ends_what_runs_in_its_pods(tmp_path: Path, terminal: list[str], cluster_programs: Built) -> None:
+    async def body(demo: Site) -> None:
+        pipe = asyncio.subprocess.PIPE
+        command = [*terminal, "web-0", "--", "sh", "-c", "echo $$; sleep 300 & echo $!; wait"]
+        kubectl = await asyncio.create_subprocess_exec(
+            cluster_programs.kubectl, "exec", *command, env=demo.environment(), stdin=pipe, stdout=pipe, stderr=pipe
+        )
+        try:
+            assert kubectl.stdout is not None
+            pids = [int(await kubectl.stdout.readline()) for _ in range(2)]
+            demo.cluster.stop()
+            _, err = await kubectl.communicate()
+            assert kubectl.returncode == 1, err  # cut, which is no success
+            while any(Path(f"/proc/{pid}/cwd").exists() for pid in pids):  # a zombie has none
+                await asyncio.sleep(0.01)
+        finally:
+            if kubectl.returncode is None:
+                kubectl.kill()
+                await kubectl.wait()
+
+    with_demo(tmp_path, body)

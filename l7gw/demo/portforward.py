@@ -132,7 +132,7 @@ async def forward_ports(socket: WebSocket, ports: list[int]) -> None:
     async def pump(channel: int, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(CHUNK):
             await socket.send(bytes((channel,)) + data)
-        await socket.close()
+        socket.close()
 
     try:
         for index, port in enumerate(ports):

@@ -142,7 +142,9 @@ async def _converse(
     await writer.drain()
     early, _ = connection.trailing_data
     socket = WebSocket(reader, writer, early)
+    code = 1001  # cut, which must not look like an end
     try:
         await conversation(socket)
+        code = 1000
     finally:
-        await socket.close()
+        socket.close(code)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from wsproto import ConnectionType
 from wsproto.connection import Connection
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
+from wsproto.utilities import LocalProtocolError
 
 READ = 64 * 1024
 
@@ -48,9 +49,10 @@ class WebSocket:
     async def send(self, data: bytes) -> None:
         await self._send(BytesMessage(data=bytearray(data)))
 
-    async def close(self, code: int = 1000) -> None:
-        with contextlib.suppress(Exception):
-            await self._send(CloseConnection(code=code))
+    def close(self, code: int = 1000) -> None:
+        """Say so unless it is said; waits for nobody, as the demo's own end must not."""
+        with contextlib.suppress(LocalProtocolError):
+            self._writer.write(self._connection.send(CloseConnection(code=code)))
 
     async def _send(self, event: Event | Pong) -> None:
         async with self._sending:

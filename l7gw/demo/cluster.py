@@ -5,20 +5,22 @@ It takes only the client certificate that was made for this run, and believes wh
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
 from l7gw.demo import schema
+from l7gw.demo.calls import Answer, Call
 from l7gw.demo.pods import Pods
 from l7gw.demo.portforward import PortForward, forward_ports
-from l7gw.demo.server import Answer, Call, WebSocket, listen
+from l7gw.demo.server import Server
 from l7gw.demo.store import KINDS, Conflict, Kind, Missing, Object, Store, merge, now
+from l7gw.demo.websocket import WebSocket
 
 VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
@@ -34,13 +36,17 @@ class _Failure(Exception):
 
 
 class DemoCluster:
-    """Started by `start`; `port` is where it listens."""
+    """Started by `start`; `port` is where it listens, `spoken` counts its calls by what HTTP they came in."""
 
     def __init__(self, folder: Path) -> None:
         self._store = Store()
         self._pods = Pods(folder)
-        self._server: asyncio.Server | None = None
-        self.port = 0
+        self._server = Server(self._handle)
+        self.spoken: Counter[str] = Counter()
+
+    @property
+    def port(self) -> int:
+        return self._server.port
 
     async def start(self, context: SSLContext) -> None:
         for name in ("default", "prod"):
@@ -51,15 +57,15 @@ class DemoCluster:
             pod: Object = {"metadata": {"name": name, "labels": {"app": name.split("-")[0]}}}
             pod["spec"] = {"containers": [{"name": "main", "image": "demo"}]}
             await self._create_pod(namespace, pod)
-        self._server, self.port = await listen(self._handle, context)
+        await self._server.start(context)
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        self._server.stop()
 
     # ------------------------------------------------------------------ requests
 
     async def _handle(self, call: Call) -> Answer:
+        self.spoken[call.protocol] += 1
         try:
             return await self._answer(call)
         except _Failure as failure:
@@ -137,7 +143,7 @@ class DemoCluster:
         metadata = {"resourceVersion": self._store.version}
         return _json({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": objects})
 
-    async def _watch(self, kind: Kind, namespace: str, since: int, wanted: Any, as_table: bool) -> AsyncIterator[bytes]:
+    async def _watch(self, kind: Kind, namespace: str, since: int, wanted: Any, as_table: bool) -> AsyncGenerator[bytes, None]:
         async for what, changed in self._store.watch(kind, namespace, since):
             if wanted(changed):
                 shown = schema.table(kind, [changed], changed["metadata"]["resourceVersion"]) if as_table else changed
@@ -241,7 +247,9 @@ class DemoCluster:
             lines = self._pods.logs(namespace, name, call.flag("follow"), int(tail) if tail else None)
             return Answer(pieces=lines, content_type="text/plain")
         if call.headers.get("upgrade", "").lower() == "spdy/3.1":
-            raise _Failure(400, "BadRequest", "the demo cluster speaks WebSocket alone; use kubectl 1.31 or newer")
+            switch = f"KUBECTL_{'PORT_FORWARD' if subresource == 'portforward' else 'REMOTE_COMMAND'}_WEBSOCKETS"
+            advice = f"use kubectl 1.31 or newer and leave {switch} unset"
+            raise _Failure(400, "BadRequest", f"the demo cluster speaks WebSocket alone; {advice}")
         if call.headers.get("upgrade", "").lower() != "websocket":
             raise _Failure(400, "BadRequest", "Upgrade request required")
         known = (TUNNEL, LEGACY) if subresource == "portforward" else (CHANNELS,)

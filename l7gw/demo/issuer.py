@@ -15,8 +15,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from l7gw.demo.calls import Answer, Call
 from l7gw.demo.pki import Authority, server_context
-from l7gw.demo.server import Answer, Call, listen
+from l7gw.demo.server import Server
 
 AUDIENCE = "l7gw-demo"
 TOKEN_FOR = 12 * 3600  # seconds; the key dies with the demo
@@ -27,16 +28,15 @@ class DemoIssuer:
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._server: asyncio.Server | None = None
+        self._server = Server(self._handle)
         self.url = ""
 
     async def start(self, context: SSLContext) -> None:
-        self._server, port = await listen(self._handle, context)
-        self.url = f"https://127.0.0.1:{port}"
+        await self._server.start(context)
+        self.url = f"https://127.0.0.1:{self._server.port}"
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        self._server.stop()
 
     def token(self, user: str, groups: list[str], **claims: object) -> str:
         issued = int(time.time())

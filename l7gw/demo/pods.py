@@ -9,12 +9,13 @@ import json
 import os
 import pty
 import shutil
+import signal
 import struct
 import termios
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
-from l7gw.demo.server import WebSocket
+from l7gw.demo.websocket import WebSocket
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 CHUNK = 32 * 1024
@@ -46,7 +47,7 @@ class Pods:
             self._logs.setdefault((namespace, name), []).append(line)
             self._more.notify_all()
 
-    async def logs(self, namespace: str, name: str, follow: bool, tail: int | None) -> AsyncIterator[bytes]:
+    async def logs(self, namespace: str, name: str, follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:
         lines = self._logs.setdefault((namespace, name), [])
         at = max(0, len(lines) - tail) if tail is not None else 0
         while True:
@@ -73,12 +74,15 @@ class Pods:
             await _status(socket, _failure(f"command could not be started: {error.strerror}: {argv[0]!r}", "InternalError"))
             return
         feeding = asyncio.create_task(_feed(socket, process, ends, stdin=stdin))
-        await asyncio.gather(*(_pump(socket, channel, reader) for channel, reader in ends.outputs))
-        code = await process.wait()
-        feeding.cancel()
+        try:
+            await asyncio.gather(*(_pump(socket, channel, reader) for channel, reader in ends.outputs))
+            code = await process.wait()
+        finally:  # the end of the demo as well
+            feeding.cancel()
+            _kill(process)
+            ends.close()
         with contextlib.suppress(asyncio.CancelledError, ConnectionError):
             await feeding
-        ends.close()
         if code == 0:
             await _status(socket, SUCCESS)
         else:
@@ -166,8 +170,14 @@ async def _feed(socket: WebSocket, process: asyncio.subprocess.Process, ends: _E
         elif channel == RESIZE and ends.terminal is not None:
             size = {key.lower(): value for key, value in json.loads(data).items()}
             fcntl.ioctl(ends.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size["height"], size["width"], 0, 0))
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
+    _kill(process)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """With what it started, unless it has ended by itself."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _pump(socket: WebSocket, channel: int, reader: asyncio.StreamReader) -> None:
@@ -178,7 +188,7 @@ async def _pump(socket: WebSocket, channel: int, reader: asyncio.StreamReader) -
 
 async def _status(socket: WebSocket, status: Mapping[str, object]) -> None:
     await socket.send(bytes((ERROR,)) + json.dumps(status).encode())
-    await socket.close()
+    socket.close()
 
 
 def _failure(message: str, reason: str) -> dict[str, object]:

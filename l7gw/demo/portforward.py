@@ -7,7 +7,7 @@ import contextlib
 import struct
 import zlib
 
-from l7gw.demo.server import WebSocket
+from l7gw.demo.websocket import WebSocket
 from l7gw.wire.spdy_dictionary import DICTIONARY
 
 SYN_STREAM, SYN_REPLY, RST_STREAM, PING, GOAWAY = 1, 2, 3, 6, 7
@@ -132,7 +132,7 @@ async def forward_ports(socket: WebSocket, ports: list[int]) -> None:
     async def pump(channel: int, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(CHUNK):
             await socket.send(bytes((channel,)) + data)
-        await socket.close()
+        socket.close()
 
     try:
         for index, port in enumerate(ports):

@@ -39,10 +39,10 @@ WEBSOCKET = (
 )
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 SHORT_WAITS = """#!{python}
-import l7gw.cluster.pool, l7gw.gateway.downstream, l7gw.gateway.exchange, l7gw.gateway.worker
-l7gw.gateway.worker.SHORT_CALLS = 2.0
-l7gw.gateway.worker.STREAMS = 1.5
-l7gw.gateway.downstream.HEAD_WITHIN = 1.0
+import l7gw.gateway.exchange, l7gw.gateway.patience
+l7gw.gateway.patience.SHORT_CALLS = 2.0
+l7gw.gateway.patience.STREAMS = 1.5
+l7gw.gateway.patience.HEAD_WITHIN = 1.0
 l7gw.gateway.exchange.ANSWER_WITHIN = 2.0
 from l7gw.cli.main import main
 main()

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
     from l7gw.gateway.exchange import Exchange
     from l7gw.gateway.worker import Worker
 
-HEAD_WITHIN = 10.0  # seconds for a request's head to be complete (threats I1)
-SLOWEST_BODY = 1024  # bytes a second, after the first ten
-IDLE_FOR = 120.0  # seconds between requests; Go's client ends an idle connection at 90
 WRITE_LIMIT = 256 * 1024  # bytes that wait for a slow reader before the cluster is read no further
-SHORT_CALLS = 30.0  # seconds that a drain gives to short calls
-STREAMS = 60.0  # and to streams, from the same start
 MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection
 RESTARTED = "the gateway is being restarted; run the command again"
 
@@ -122,16 +117,6 @@ class Downstream(asyncio.Protocol):
         """A cut that nobody can take for an end: no final chunk, no close_notify."""
         if self._transport is not None:
             self._transport.abort()
-
-
-def time_is_up(exchange: Exchange, waited: float) -> bool:
-    """Whether a drain has waited long enough for this call."""
-    return waited >= (STREAMS if exchange.is_stream else SHORT_CALLS)
-
-
-def too_slow(exchange: Exchange, waited: float, received: int) -> bool:
-    """Whether a request's body arrives more slowly than it may (threats I1)."""
-    return exchange.waits_for_body and waited > HEAD_WITHIN + received / SLOWEST_BODY
 
 
 def refusal_of(error: PeerError) -> Refusal:

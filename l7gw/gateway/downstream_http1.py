@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from l7gw.gateway import patience
 from l7gw.gateway.answer import refusal_events
-from l7gw.gateway.downstream import HEAD_WITHIN, IDLE_FOR, RESTARTED, TOO_SLOW, Downstream, refusal_of, time_is_up, too_slow
+from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, Downstream, refusal_of
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.flow import HELD_BYTES
 from l7gw.wire.errors import PeerError
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LINGER = 2.0  # seconds that a refused client's bytes are read and dropped, so that no reset eats the refusal
 LINGER_BYTES = 4 * 1024 * 1024
 
 
@@ -194,7 +194,7 @@ class Http1Downstream(Downstream):
         if self._transport is None or self._closing_at:
             return
         if self._codec.must_close and not self._codec.request_complete:
-            self._closing_at = self._worker.clock.monotonic() + LINGER
+            self._closing_at = self._worker.clock.monotonic() + patience.LINGER
             self.read_on()
         else:
             self._transport.close()
@@ -205,7 +205,7 @@ class Http1Downstream(Downstream):
         self._tunnel = None
         self._exchange = None
         if self._transport is not None and not self._closing_at:
-            self._closing_at = self._worker.clock.monotonic() + LINGER
+            self._closing_at = self._worker.clock.monotonic() + patience.LINGER
             self._buffered = 0
             self.read_on()
 
@@ -219,11 +219,11 @@ class Http1Downstream(Downstream):
                 self._transport.close()
         elif exchange is None:
             waited = now - self._reading_since
-            if self._received and waited > HEAD_WITHIN:
+            if self._received and waited > patience.HEAD_WITHIN:
                 self._malformed(PeerError(408, "the request's head did not arrive in time"))
-            elif not self._received and waited > (IDLE_FOR if self._asked else HEAD_WITHIN):
+            elif not self._received and waited > (patience.IDLE_FOR if self._asked else patience.HEAD_WITHIN):
                 self.close()
-        elif too_slow(exchange, now - self._reading_since, self._buffered):
+        elif patience.too_slow(exchange, now - self._reading_since, self._buffered):
             self._malformed(TOO_SLOW)
         else:
             exchange.tick(now)
@@ -231,7 +231,7 @@ class Http1Downstream(Downstream):
     def drain(self, waited: float) -> None:
         if self._exchange is None:
             self.close()
-        elif time_is_up(self._exchange, waited):
+        elif patience.time_is_up(self._exchange, waited):
             self._exchange.cut(RESTARTED)
             self.close()
 

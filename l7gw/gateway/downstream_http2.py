@@ -12,18 +12,9 @@ from typing import TYPE_CHECKING
 
 from l7gw.clock import Pulse
 from l7gw.errors import Refusal
+from l7gw.gateway import patience
 from l7gw.gateway.answer import refusal_events
-from l7gw.gateway.downstream import (
-    HEAD_WITHIN,
-    IDLE_FOR,
-    RESTARTED,
-    TOO_SLOW,
-    WRITE_LIMIT,
-    Downstream,
-    refusal_of,
-    time_is_up,
-    too_slow,
-)
+from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream, refusal_of
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.flow import NO_ROOM
 from l7gw.kube.act import Act
@@ -37,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STALLED_FOR = 60.0  # seconds that a finite answer may wait for a client that grants no window (threats B9)
 GATHERED = 16 * 1024 * 1024  # bytes of request bodies that may be under way on one connection; each is 3 MiB at most
 
 
@@ -299,13 +289,13 @@ class Http2Downstream(Downstream):
     def tick(self, now: float) -> None:
         """Once a second: the client's time for frames, bodies and windows, the cluster's for answers; whether it still lives."""
         self._codec.refill()
-        if self._codec.unfinished and now - self._reading_since > HEAD_WITHIN:
+        if self._codec.unfinished and now - self._reading_since > patience.HEAD_WITHIN:
             self._broken(PeerError(ENHANCE_YOUR_CALM, "a frame that does not arrive in time"))
             return
         for stream in list(self._streams.values()):
             self._tick_stream(stream, now)
         if not self._streams:
-            if now - self._reading_since > (IDLE_FOR if self._codec.asked else HEAD_WITHIN):
+            if now - self._reading_since > (patience.IDLE_FOR if self._codec.asked else patience.HEAD_WITHIN):
                 self._end_with_last()
         elif self._pulse.is_dead(now):
             log.info("%s: the client answers no more", self.address)
@@ -317,10 +307,10 @@ class Http2Downstream(Downstream):
     def _tick_stream(self, stream: Http2Stream, now: float) -> None:
         exchange = stream.exchange
         waiting = self._codec.waiting(stream.number)
-        if exchange is not None and too_slow(exchange, now - stream.since, stream.received):
+        if exchange is not None and patience.too_slow(exchange, now - stream.since, stream.received):
             self._refuse(stream, TOO_SLOW)
         elif waiting and waiting == stream.waiting and (exchange is None or not exchange.is_stream):
-            if now - stream.since > STALLED_FOR:
+            if now - stream.since > patience.STALLED_FOR:
                 log.info("%s: an answer is not read", self.address)
                 self.reset(stream, CANCEL)
                 if exchange is not None:
@@ -335,6 +325,6 @@ class Http2Downstream(Downstream):
         if not self._closing:
             self._end_with_last()
         for stream in list(self._streams.values()):
-            if stream.exchange is not None and time_is_up(stream.exchange, waited):
+            if stream.exchange is not None and patience.time_is_up(stream.exchange, waited):
                 stream.exchange.cut(RESTARTED)
         self.flush()

@@ -14,7 +14,8 @@ from l7gw.cluster.pool import Pool
 from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Cluster, Settings
 from l7gw.errors import ConfigurationError, Refusal
-from l7gw.gateway.downstream import STREAMS, Downstream
+from l7gw.gateway import patience
+from l7gw.gateway.downstream import Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.routing import Routes
@@ -198,7 +199,7 @@ class Worker:
             waited = self.clock.monotonic() - began
             for client in list(self._clients):
                 client.drain(waited)
-            if waited >= STREAMS + 5.0:
+            if waited >= patience.STREAMS + 5.0:
                 break
             await asyncio.sleep(0.05)
         for client in list(self._clients):

@@ -11,8 +11,11 @@ import pytest
 import uvloop
 
 from l7gw.clock import ManualClock
+from l7gw.cluster import upstream
 from l7gw.cluster.endpoint import Endpoint
-from l7gw.cluster.pool import IDLE_FOR, Pool, UpstreamConnection
+from l7gw.cluster.pool import Pool
+from l7gw.cluster.upstream import IDLE_FOR
+from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.config.settings import ClientCredential, Cluster, TokenFile
 from l7gw.demo.pki import Authority, server_context, write_private
 from l7gw.errors import Refusal
@@ -50,7 +53,7 @@ class Stage:
 
     async def connection(self, *, fresh: bool = False) -> UpstreamConnection | Refusal:
         found: asyncio.Future[UpstreamConnection | Refusal] = asyncio.get_running_loop().create_future()
-        self.pool.connect(found.set_result, fresh=fresh)
+        self.pool.connect(found.set_result, upstream.FRESH if fresh else upstream.KEPT)
         return await found
 
     async def call(self, *, fresh: bool = False) -> Response | None:
@@ -58,8 +61,8 @@ class Stage:
         assert isinstance(connection, UpstreamConnection)
         caller = Caller()
         connection.begin(caller)
-        connection.codec.send(Request("GET", "/", (("host", "x"),)))
-        connection.codec.send(End())
+        connection.send(Request("GET", "/", (("host", "x"),)))
+        connection.send(End())
         connection.flush()
         answer = await caller.done
         connection.release()

@@ -37,7 +37,7 @@ const frameBytes = 64
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) < 2 {
-		log.Fatal("usage: peers upstream|proxy|load ...")
+		log.Fatal("usage: peers upstream|proxy|load|watches ...")
 	}
 	switch os.Args[1] {
 	case "upstream":
@@ -46,10 +46,10 @@ func main() {
 		target, err := url.Parse(os.Args[4])
 		check(err)
 		proxy := httputil.NewSingleHostReverseProxy(target)
-		proxy.Transport = &http.Transport{
-			TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
-			MaxIdleConnsPerHost: 256,
-		}
+		transport := transport()
+		transport.MaxIdleConnsPerHost = 256
+		proxy.Transport = transport
+		proxy.FlushInterval = -1 // watches
 		proxy.ErrorLog = log.New(io.Discard, "", 0)
 		serve(os.Args[2], os.Args[3], proxy)
 	case "load":
@@ -58,10 +58,17 @@ func main() {
 		seconds, err := strconv.ParseFloat(os.Args[5], 64)
 		check(err)
 		load(os.Args[2], os.Args[3], conns, time.Duration(seconds*float64(time.Second)))
+	case "watches":
+		count, err := strconv.Atoi(os.Args[3])
+		check(err)
+		watches(os.Args[2], count)
 	default:
 		log.Fatalf("unknown part %q", os.Args[1])
 	}
 }
+
+// http2 says whether H2=1 asks for HTTP/2 on every leg; nothing falls back without a word.
+var http2 = os.Getenv("H2") != ""
 
 func check(err error) {
 	if err != nil {
@@ -75,10 +82,18 @@ func serve(cert, key string, handler http.Handler) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
+	protocols := []string{"http/1.1"}
+	if http2 {
+		protocols = []string{"h2", "http/1.1"}
+	}
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0),
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}}
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: protocols}}
 	go func() { io.Copy(io.Discard, os.Stdin); os.Exit(0) }() // ends with whoever started it
 	check(server.ServeTLS(listener, "", ""))
+}
+
+func transport() *http.Transport {
+	return &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2}
 }
 
 // ---- upstream
@@ -93,6 +108,11 @@ func upstream() http.Handler {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/exec"):
 			execFlood(w, r)
+		case r.URL.Query().Get("watch") != "":
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"type":"ADDED","object":%s}`+"\n", small)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
 		case strings.HasSuffix(r.URL.Path, "/log"):
 			w.Header().Set("Content-Type", "text/plain")
 			for sent := 0; sent < bulkBytes; sent += len(chunk) {
@@ -144,7 +164,16 @@ func load(kind, target string, conns int, span time.Duration) {
 	var latencies []time.Duration
 	end := time.Now().Add(span)
 	var group sync.WaitGroup
-	for i := 0; i < conns; i++ {
+	streams := 1 // calls at once on each connection
+	if n, err := strconv.Atoi(os.Getenv("STREAMS")); err == nil {
+		streams = n
+	}
+	var client *http.Client
+	for i := 0; i < conns*streams; i++ {
+		if i%streams == 0 {
+			client = &http.Client{Transport: transport()}
+		}
+		client := client
 		group.Add(1)
 		go func() {
 			defer group.Done()
@@ -152,7 +181,6 @@ func load(kind, target string, conns int, span time.Duration) {
 				readFrames(target, end, &count, &fails)
 				return
 			}
-			client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 			var mine []time.Duration
 			for n := 0; time.Now().Before(end); n++ {
 				began := time.Now()
@@ -209,7 +237,60 @@ func get(client *http.Client, where string) (int64, error) {
 	if err == nil && response.StatusCode != 200 {
 		err = fmt.Errorf("status %d", response.StatusCode)
 	}
+	if http2 && response.ProtoMajor != 2 {
+		log.Fatalf("asked for HTTP/2, got %s", response.Proto)
+	}
 	return n, err
+}
+
+// watches opens `count` watches of a target and says how many were answered and brought their first event; then, for each line of
+// its input, how many brought another one within ten seconds.
+func watches(target string, count int) {
+	client := &http.Client{Transport: transport()}
+	var opened, lines atomic.Int64
+	var group sync.WaitGroup
+	for i := 0; i < count; i++ {
+		group.Add(1)
+		go func() {
+			request, err := http.NewRequest("GET", target, nil)
+			check(err)
+			authorize(request.Header)
+			response, err := client.Do(request)
+			if err != nil || response.StatusCode != 200 || (http2 && response.ProtoMajor != 2) {
+				log.Print("a watch that failed: ", err, response)
+				group.Done()
+				return
+			}
+			opened.Add(1)
+			reader := bufio.NewReader(response.Body)
+			for first := true; ; first = false {
+				_, err := reader.ReadString('\n')
+				if err == nil {
+					lines.Add(1)
+				}
+				if first {
+					group.Done()
+				}
+				if err != nil {
+					return
+				}
+			}
+		}()
+	}
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(60 * time.Second):
+	}
+	fmt.Printf("%d %d\n", opened.Load(), lines.Load())
+	for input := bufio.NewScanner(os.Stdin); input.Scan(); {
+		before := lines.Load()
+		for waited := 0; waited < 200 && lines.Load() < before+int64(count); waited++ {
+			time.Sleep(50 * time.Millisecond)
+		}
+		fmt.Println(lines.Load() - before)
+	}
 }
 
 func authorize(header http.Header) {

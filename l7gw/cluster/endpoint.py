@@ -52,16 +52,20 @@ class Endpoint:
         self._files = Stamp(*files)
         self._token_stamp = Stamp(self._token_file) if self._token_file else None
         self._authorization: tuple[tuple[str, str], ...] = ()
-        self.tls = self._context()
+        self.tls, self.shared_tls = self._contexts()
         if self._token_file:
             self._read_token()
 
-    def _context(self) -> ssl.SSLContext:
+    def _contexts(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+        """For connections of one call at a time, and for those that are shared where the cluster speaks HTTP/2."""
+        return self._context("http/1.1"), self._context("h2", "http/1.1")
+
+    def _context(self, *protocols: str) -> ssl.SSLContext:
         """TLS 1.2+, the cluster's CA and nothing else, the name checked (threats I7); never `insecure-skip-tls-verify`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(self.cluster.certificate_authority)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(list(protocols))
         credential = self.cluster.credential
         if isinstance(credential, ClientCredential):
             context.load_cert_chain(credential.certificate, credential.key)
@@ -75,7 +79,7 @@ class Endpoint:
         if self._token_stamp and self._token_stamp.changed():
             self._read_token()
         if self._files.changed():
-            self.tls = self._context()
+            self.tls, self.shared_tls = self._contexts()
             return True
         return False
 

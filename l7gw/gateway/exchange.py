@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from l7gw.cluster.headers import Headers, check_acceptable, own_length, upstream_request
 from l7gw.cluster.impersonation import check_nameable, impersonation
-from l7gw.cluster.pool import SLOW_DISK, SLOW_READER
+from l7gw.cluster.upstream import FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
 from l7gw.gateway.tunnel import Tunnel
@@ -43,7 +43,7 @@ from l7gw.wire.events import Body, End, HttpEvent, Informational, Raw, Request, 
 from l7gw.wire.events import Closed as UpstreamClosed
 
 if TYPE_CHECKING:
-    from l7gw.cluster.pool import UpstreamConnection
+    from l7gw.cluster.upstream import Upstream
     from l7gw.gateway.client import Client
     from l7gw.gateway.worker import FarSide, Worker
     from l7gw.identity.principal import Principal
@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (AS server/config.go), so nothing valid is refused
 LONGEST_STREAM = 12 * 3600.0  # seconds; the design's default for `max-duration`
 ANSWER_WITHIN = 75.0  # seconds until a short call's answer begins; kube-apiserver gives up at 60 itself
+
+MOST_TRIES = 5  # of a request that the cluster turns away unread
 
 Step = Callable[[], "Step | None"]
 
@@ -66,7 +68,7 @@ class Exchange:
         "worker", "client", "request", "audit_id", "token",
         "far", "target", "principal", "act", "verdict", "record_of",
         "_body", "_body_size", "_request_whole", "_after_body", "deadline",
-        "upstream", "tunnel", "_answering", "began", "over",
+        "upstream", "tunnel", "_answering", "_tries", "began", "over",
     )  # fmt: skip
 
     def __init__(self, worker: Worker, client: Client, request: Request) -> None:
@@ -86,9 +88,10 @@ class Exchange:
         self._request_whole = False
         self._after_body: Step | None = None
         self.deadline = 0.0  # of the answer's beginning, by the monotonic clock; 0: none
-        self.upstream: UpstreamConnection | None = None
+        self.upstream: Upstream | None = None
         self.tunnel: Tunnel | None = None
         self._answering = False  # the head of the cluster's answer went to the client
+        self._tries = 0  # times that the cluster turned the request away unread
         self.began = worker.clock.monotonic()
         self.over = False
 
@@ -174,11 +177,12 @@ class Exchange:
         self.client.flush()
 
     def forward(self) -> Step | None:
-        assert self.far
-        self.far.pool.connect(self._connected, fresh=bool(self.request.upgrade))
+        assert self.far and self.act
+        kind = FRESH if self.request.upgrade else SHARED if self.act.follows else KEPT
+        self.far.pool.connect(self._connected, kind)
         return None
 
-    def _connected(self, connection: UpstreamConnection | Refusal) -> None:
+    def _connected(self, connection: Upstream | Refusal) -> None:
         if isinstance(connection, Refusal):
             self.run(lambda: self._raise(connection))
             self.client.flush()
@@ -205,10 +209,10 @@ class Exchange:
             self.deadline = self.worker.clock.monotonic() + ANSWER_WITHIN
         upstream = self.upstream
         upstream.begin(self)
-        upstream.codec.send(request)
+        upstream.send(request)
         if body:
-            upstream.codec.send(Body(body))
-        upstream.codec.send(End())
+            upstream.send(Body(body))
+        upstream.send(End())
         upstream.flush()
         if not self.client.writable:
             upstream.pause(SLOW_READER)  # of an answer before this one, which it has not read yet
@@ -288,6 +292,15 @@ class Exchange:
         else:
             self.refuse(_bad_answer(error))
         self.client.flush()
+
+    def on_upstream_unread(self) -> None:
+        """The cluster says that it did not act upon the request: it goes once more, as it has no body (threats I8)."""
+        self.upstream = None
+        self._tries += 1
+        if self._tries > MOST_TRIES or self._answering:
+            self.on_upstream_lost(None)
+        elif not self.over:
+            self.run(self.forward)
 
     def on_upstream_writable(self, writable: bool) -> None:
         if self.tunnel is not None:

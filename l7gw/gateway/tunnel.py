@@ -19,6 +19,7 @@ from l7gw.kube.status import failure
 from l7gw.wire.errors import PeerError
 
 if TYPE_CHECKING:
+    from l7gw.cluster.upstream_http1 import UpstreamConnection
     from l7gw.gateway.downstream_http1 import Http1Downstream
     from l7gw.gateway.exchange import Exchange
 
@@ -32,7 +33,7 @@ class Tunnel:
         assert exchange.record_of is not None and exchange.upstream is not None
         self._exchange = exchange
         self._client = cast("Http1Downstream", exchange.client)  # upgrades come over HTTP/1.1 alone
-        self._cluster = exchange.upstream
+        self._cluster = cast("UpstreamConnection", exchange.upstream)
         self._record = exchange.record_of
         self._control = Pace(exchange.worker.clock, CONTROL_A_SECOND)
         self._over = False

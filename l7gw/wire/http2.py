@@ -157,7 +157,8 @@ class ClientConnection(Side):
         return not self._going and not self.over and len(self._streams) < self._most and self._highest < frames.STREAM_IDS - 2
 
     def open(self) -> int:
-        """A new stream. Raises OurError where none is `free`."""
+        """A new stream; begin it before the next is opened, as numbers may only grow (section 5.1.1). Raises OurError where none
+        is `free`."""
         if not self.free:
             raise OurError("no stream is free")
         number = self._highest + 2 if self._highest else 1

@@ -421,9 +421,12 @@ class Side:
 
     def reset(self, stream_id: int, code: int = CANCEL) -> None:
         """End a stream before its time; what still comes on it is dropped."""
-        if stream_id in self._streams:
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        if not self._client or stream.sending != HEAD:  # a stream that was not begun is idle to the peer (section 5.1)
             self._sender.control(frames.reset_frame(stream_id, code))
-            self._close(stream_id, BY_US)
+        self._close(stream_id, BY_US)
 
     def go_away(self, *, at_once: bool = False) -> None:
         """Take no new streams. In two steps, so that no request under way is lost (section 6.8): the peer hears that it should

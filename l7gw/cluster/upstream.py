@@ -1,0 +1,70 @@
+"""The far side of one call, whichever HTTP carries it: what a call asks of it, and what it hears."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Protocol
+
+from l7gw.wire.events import HttpEvent
+
+IDLE_FOR = 60.0  # seconds; the API server ends an idle connection at 90, so that ours never races with it
+KEEPALIVE = 30  # seconds until TCP asks a silent cluster whether it lives
+DEAD_AFTER = 45_000  # milliseconds that sent bytes may stay unacknowledged (threats I5)
+WRITE_LIMIT = 256 * 1024  # bytes that wait for the cluster before the client is read no further
+SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # why a cluster is not read just now; it is read again when no reason is left
+
+# What a call needs: a connection that may have served others, one that has not and will serve nobody else (upgrades), or a
+# stream of one that is shared (what lasts long and says little).
+KEPT, FRESH, SHARED = "kept", "fresh", "shared"
+
+
+class Call(Protocol):
+    """Who uses it: hears what the cluster says, and when it falls silent for good."""
+
+    def on_upstream(self, events: list[HttpEvent]) -> None: ...
+
+    def on_upstream_lost(self, error: Exception | None) -> None:
+        """The answer will not be complete. The request may have been acted upon."""
+
+    def on_upstream_unread(self) -> None:
+        """The request surely was not acted upon: it may be sent once more (RFC 9113 section 8.7)."""
+
+    def on_upstream_writable(self, writable: bool) -> None: ...
+
+
+class Upstream(Protocol):
+    """A connection of HTTP/1.1, or one stream of HTTP/2, lent to one call."""
+
+    def begin(self, call: Call) -> None: ...
+
+    def send(self, event: HttpEvent) -> None:
+        """A part of the request; it goes out with `flush`."""
+
+    def flush(self) -> None: ...
+
+    def pause(self, why: int) -> None: ...
+
+    def resume(self, why: int) -> None: ...
+
+    def release(self) -> None:
+        """The call is over, its answer whole."""
+
+    def abort(self) -> None:
+        """The call is over before its answer is; the cluster hears it at once."""
+
+
+def keep_alive(transport: asyncio.Transport) -> None:
+    """Notice a dead cluster: probes while silent, a bound on unacknowledged bytes while not (threats I5, I17)."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE),
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", DEAD_AFTER),
+    ):
+        if hasattr(socket, option):  # Linux's; elsewhere the defaults stay
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -1,0 +1,132 @@
+"""One connection of HTTP/1.1 to a cluster's API server: never shared by two calls at once, never used again in doubt."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from l7gw.cluster.upstream import ANY, WRITE_LIMIT, Call, keep_alive
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import HttpEvent
+from l7gw.wire.http1 import ClientConnection
+
+
+class Keeper(Protocol):
+    """Whoever keeps connections for the next call."""
+
+    def keep(self, connection: UpstreamConnection) -> None: ...
+
+    def forget(self, connection: UpstreamConnection) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One TLS connection to a cluster's API server."""
+
+    __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_lost", "_unread", "socket_transport")
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._codec = ClientConnection()
+        self._keeper = keeper
+        self._transport: asyncio.Transport | None = None
+        self.socket_transport: asyncio.Transport | None = None
+        self._call: Call | None = None
+        self.idle_since = 0.0
+        self._lost = False
+        self._unread = 0  # the reasons not to read
+
+    # -- what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
+        transport.set_write_buffer_limits(high=WRITE_LIMIT)
+        keep_alive(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received(data)
+
+    def eof_received(self) -> None:
+        self._received(b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._keeper.forget(self)
+        call, self._call = self._call, None
+        if call is not None:
+            call.on_upstream_lost(exc)
+
+    def pause_writing(self) -> None:
+        if self._call is not None:
+            self._call.on_upstream_writable(False)
+
+    def resume_writing(self) -> None:
+        if self._call is not None:
+            self._call.on_upstream_writable(True)
+
+    def _received(self, data: bytes) -> None:
+        call = self._call
+        try:
+            events = self._codec.receive(data)
+        except PeerError as error:
+            self.close()
+            if call is not None:
+                call.on_upstream_lost(error)
+            return
+        if call is None:
+            self.close()  # bytes that nobody asked for, or the end of an idle connection
+        elif events:
+            call.on_upstream(events)
+
+    # -- what a call does
+
+    def begin(self, call: Call) -> None:
+        self._call = call
+
+    def send(self, event: HttpEvent) -> None:
+        self._codec.send(event)
+
+    def flush(self) -> None:
+        """Write what the codec has ready."""
+        data = self._codec.take()
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Bytes of an upgraded connection."""
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def pause(self, why: int) -> None:
+        before, self._unread = self._unread, self._unread | why
+        if not before and self.socket_transport is not None and not self._lost:
+            self.socket_transport.pause_reading()
+
+    def resume(self, why: int) -> None:
+        before, self._unread = self._unread, self._unread & ~why
+        if before and not self._unread and self.socket_transport is not None and not self._lost:
+            self.socket_transport.resume_reading()
+
+    def release(self) -> None:
+        """The call is over: keep the connection for the next one, or end it."""
+        self._call = None
+        self.resume(ANY)
+        if self._codec.reusable and not self._lost:
+            self._keeper.keep(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection once what is written has gone out; no call hears of it any more."""
+        self._call = None
+        self._keeper.forget(self)
+        if self._transport is not None and not self._lost:
+            self._transport.close()
+
+    def abort(self) -> None:
+        self._call = None
+        self._keeper.forget(self)
+        if self._transport is not None and not self._lost:
+            self._transport.abort()
+
+    @property
+    def usable(self) -> bool:
+        return not self._lost and self._transport is not None and not self._transport.is_closing()

@@ -1,0 +1,210 @@
+"""A connection of HTTP/2 to a cluster's API server, shared by many calls: watches and followed logs, long-lived and quiet.
+
+A stream that a slow reader does not empty holds its own window back, and no other's. What the cluster surely did not act upon is
+told as unread; of everything else nobody knows, and it is not sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import cast
+
+from l7gw.clock import Clock, Pulse
+from l7gw.cluster.upstream import ANY, IDLE_FOR, Call, keep_alive
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import Closed, HttpEvent, Reset
+from l7gw.wire.http2 import ClientConnection
+
+log = logging.getLogger(__name__)
+
+
+class SharedConnection(asyncio.Protocol):
+    """`open` lends a stream while one is `free`."""
+
+    __slots__ = ("socket_transport", "_clock", "_codec", "_idle_since", "_pulse", "_pumping", "_retired", "_streams", "_transport")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._codec = ClientConnection()
+        self._transport: asyncio.Transport | None = None
+        self.socket_transport: asyncio.Transport | None = None
+        self._streams: dict[int, UpstreamStream] = {}
+        self._pulse = Pulse(clock.monotonic())
+        self._idle_since = clock.monotonic()
+        self._pumping = False
+        self._retired = False
+
+    # -- what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
+        keep_alive(self._transport)
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        self._pulse.heard(self._clock.monotonic())
+        try:
+            events = self._codec.receive(data)
+        except PeerError as error:
+            self._lose(error)
+            return
+        self._pumping = True
+        try:
+            self._hand_out(events)
+        finally:
+            self._pumping = False
+        self.flush()
+        self._close_if_done()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._lose(exc)
+
+    # -- what the cluster says
+
+    def _hand_out(self, events: list[tuple[int, HttpEvent]]) -> None:
+        """Each stream's events to its call, in one piece."""
+        parts: dict[int, list[HttpEvent]] = {}
+        for number, event in events:
+            if type(event) is Closed:
+                if self._transport is not None:
+                    self._transport.close()  # what runs hears it by `connection_lost`
+            elif type(event) is Reset:
+                self._deliver(number, parts.pop(number, []))
+                self._was_reset(number, event)
+            else:
+                parts.setdefault(number, []).append(event)
+        for number, part in parts.items():
+            self._deliver(number, part)
+
+    def _deliver(self, number: int, events: list[HttpEvent]) -> None:
+        stream = self._streams.get(number)
+        if events and stream is not None and stream.call is not None:
+            stream.call.on_upstream(events)
+
+    def _was_reset(self, number: int, event: Reset) -> None:
+        stream = self._streams.pop(number, None)
+        call = stream.call if stream is not None else None
+        if call is None:
+            return
+        if event.unread:
+            call.on_upstream_unread()
+        else:
+            call.on_upstream_lost(PeerError(502, event.reason or f"it reset the stream ({event.code})"))
+
+    def _lose(self, error: Exception | None) -> None:
+        """Every call hears that no more will come."""
+        streams, self._streams = self._streams, {}
+        self._retired = True
+        if self._transport is not None:
+            self._transport.write(self._codec.take())
+            self._transport.close()
+        for stream in streams.values():
+            if stream.call is not None:
+                stream.call.on_upstream_lost(error)
+
+    # -- what the pool asks
+
+    @property
+    def free(self) -> bool:
+        """Whether a stream may be opened."""
+        return self._codec.free and not self._retired and self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def over(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    def open(self) -> UpstreamStream:
+        """A stream for one call."""
+        number = self._codec.open()
+        stream = self._streams[number] = UpstreamStream(self, number)
+        return stream
+
+    def retire(self) -> None:
+        """No new stream: the credential or the CA is a former one. The connection ends with the last."""
+        self._retired = True
+        self._close_if_done()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def tick(self, now: float) -> None:
+        """Once a second: is it idle, is it alive?"""
+        self._codec.refill()
+        if not self._streams:
+            if now - self._idle_since >= IDLE_FOR:
+                self.retire()
+        elif self._pulse.is_dead(now):
+            log.error("a connection to the cluster answers no more; %d streams end", len(self._streams))
+            self.abort()
+        elif self._pulse.should_ask(now):
+            self._codec.ping()
+            self.flush()
+
+    # -- what streams do
+
+    def flush(self) -> None:
+        if self._pumping or self._transport is None:
+            return
+        data = self._codec.take()
+        if data:
+            self._transport.write(data)
+
+    def send(self, number: int, event: HttpEvent) -> None:
+        self._codec.send(number, event)
+
+    def hold(self, number: int, held: bool) -> None:
+        self._codec.hold(number, held)
+        self.flush()
+
+    def leave(self, number: int) -> None:
+        """The call is over. Where its answer is not, the cluster hears it (section 8.7 calls it CANCEL)."""
+        self._streams.pop(number, None)
+        self._codec.reset(number)
+        self._idle_since = self._clock.monotonic()
+        self.flush()
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._transport is not None and not self._streams and (self._retired or self._codec.going_away):
+            self._transport.close()
+
+
+class UpstreamStream:
+    """One stream, lent to one call."""
+
+    __slots__ = ("call", "_connection", "_number", "_unread")
+
+    def __init__(self, connection: SharedConnection, number: int) -> None:
+        self.call: Call | None = None
+        self._connection = connection
+        self._number = number
+        self._unread = 0  # the reasons not to read
+
+    def begin(self, call: Call) -> None:
+        self.call = call
+
+    def send(self, event: HttpEvent) -> None:
+        self._connection.send(self._number, event)
+
+    def flush(self) -> None:
+        self._connection.flush()
+
+    def pause(self, why: int) -> None:
+        before, self._unread = self._unread, self._unread | why
+        if not before:
+            self._connection.hold(self._number, True)
+
+    def resume(self, why: int) -> None:
+        before, self._unread = self._unread, self._unread & ~why
+        if before and not self._unread:
+            self._connection.hold(self._number, False)
+
+    def release(self) -> None:
+        self.call = None
+        self.resume(ANY)
+        self._connection.leave(self._number)
+
+    abort = release

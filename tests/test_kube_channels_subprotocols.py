@@ -113,7 +113,7 @@ def test_a_failure_is_told_in_what_the_protocol_has_for_it(protocol: str) -> Non
     assert close == Close(1000) and isinstance(message, Message)
     assert message.text is SUBPROTOCOLS[protocol].base64
     told = WebSocketChannels(protocol).down(message)
-    assert told == ChannelFrame("error", False, 3, status if SUBPROTOCOLS[protocol].status else b"because", False)
+    assert told == ChannelFrame("error", False, 3, status if SUBPROTOCOLS[protocol].status else b"l7gw: because", False)
 
 
 @pytest.mark.parametrize(("protocol", "first"), [("v4.channel.k8s.io", b"\x01"), ("v4.base64.channel.k8s.io", b"1")])
@@ -126,5 +126,5 @@ def test_a_failure_of_the_older_port_forward_is_words_on_each_ports_error_channe
     assert messages[0].data[:1] == first  # type: ignore[union-attr]
     frames = [ports.down(message) for message in messages]  # type: ignore[arg-type]
     assert [(frame.channel, frame.data) for frame in frames] == [
-        ("port-8080-error", b"because"), ("port-443-error", b"\xbb\x01"), ("port-443-error", b"because"),
+        ("port-8080-error", b"l7gw: because"), ("port-443-error", b"\xbb\x01"), ("port-443-error", b"l7gw: because"),
     ]  # fmt: skip

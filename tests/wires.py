@@ -12,7 +12,7 @@ from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.channels import SpdyChannels, WebSocketChannels, WebSocketPorts
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
-from l7gw.wire.spdy import Data, Reset, SpdyEvent
+from l7gw.wire.spdy import Data, HeadersFrame, Reset, SpdyEvent
 
 Said = SpdyEvent | websocket.Frame
 
@@ -98,7 +98,7 @@ class Peer:
         return b"".join(event.data for event in self.heard if isinstance(event, Data) and event.stream == stream)
 
     def ends(self, stream: int) -> bool:
-        return any(isinstance(event, Data) and event.stream == stream and event.final for event in self.heard)
+        return any(isinstance(event, Data | HeadersFrame) and event.stream == stream and event.final for event in self.heard)
 
 
 def spdy_wires(kind: str = "portforward", *, wrapped: bool = False) -> Wires:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
-from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, STREAMS_WITHIN, SpdyInWebSocket
+from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, STREAMS_WITHIN, SpdyInWebSocket
 from l7gw.kube.channels import MOST_PAIRS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
@@ -277,3 +277,22 @@ def test_an_end_of_the_clusters_connection_closes_the_websocket() -> None:
     wires = spdy_wires(wrapped=True)
     wires.tunnel.cluster_ended()
     assert wires.client.heard == [websocket.Close(1000)] and wires.outcome == "complete"
+
+
+# ---------------------------------------------------------------------- a port that policy does not allow
+
+
+def test_connections_to_a_refused_port_leave_nothing_behind_and_are_told_why() -> None:
+    """The kubelet ends no error stream whose data stream never came: after 256 of them the tunnel would end."""
+    wires = spdy_wires()
+    wires.tunnel._exchange.may_forward = lambda port: False
+    for number in range(2 * MOST_PAIRS):
+        error, data = 4 * number + 1, 4 * number + 3
+        wires.say(half(error, "error", str(number)), Data(error, b"", True))
+        wires.answer(SynReply(error))
+        wires.say(half(data, "data", str(number)))
+        assert Reset(data, REFUSED_STREAM) in wires.client.heard
+        assert wires.client.data(error) == b"l7gw: port 80 may not be forwarded" and wires.client.ends(error)
+        assert wires.cluster.heard[-1] == Reset(error, CANCEL)
+        wires.client.heard.clear()
+    assert not wires.outcome and not wires.tunnel._channels.live

@@ -189,12 +189,21 @@ class SpdyTunnel(Tunnel):
             self._cluster_leg.send(event)
             return
         if not self._exchange.may_forward(opened.port):
-            self._client_leg.send(Reset(event.stream, REFUSED_STREAM))
-            self._channels.reset(event.stream)
+            self._refuse(event.stream, opened.port)
             return
         self._held = deque((event,))
         self._client.read(False, OPENING)
         self._record.durable(self._opened)
+
+    def _refuse(self, stream: int, port: int) -> None:
+        """Refuse a data stream: its error stream says why, and the cluster does not wait for the pair (kubernetes-wire 9.10)."""
+        error = self._channels.partner(stream)
+        self._client_leg.send(Reset(stream, REFUSED_STREAM))
+        self._channels.reset(stream)
+        if error is not None:
+            self._client_leg.send(Data(error, f"l7gw: port {port} may not be forwarded".encode(), True))
+            self._cluster_leg.send(Reset(error, CANCEL))
+            self._channels.reset(error)
 
     def _opened(self, error: Exception | None) -> None:
         held, self._held = self._held, None

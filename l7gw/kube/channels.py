@@ -320,6 +320,11 @@ class SpdyChannels:
         known = self._streams.get(stream)
         return known is not None and self._forwards and not self._pairs[known.pair].whole
 
+    def partner(self, stream: int) -> int | None:
+        """The other stream of the pair, where the cluster's side may still write on it."""
+        live = self._pairs[self._streams[stream].pair].live
+        return next((other for other in live if other != stream and self._streams[other].down_open), None)
+
     def frame(self, stream: int, up: bool, data: bytes, final: bool) -> ChannelFrame | None:
         """Data of a stream, or its half-close; None where the stream is gone, as after a reset. Of terminal sizes it has those
         that are whole by now. Raises PeerError for bytes that the other side writes: a client's own "stdout" would stand in the

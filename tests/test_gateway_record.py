@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from l7gw.recording.reader import segments
 from l7gw.wire.websocket import Close, Connection, Frame, Message
 from tests.client import RawClient
 from tests.harness import Scene, scene
-from tests.upstream import Visit
+from tests.upstream import Visit, switched
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 EXEC = "/api/v1/namespaces/default/pods/web-0/exec?command=cat&stdin=true&stdout=true"
@@ -34,19 +32,14 @@ CONTENT = (b"asked-for", b"answered", TYPED, PRINTED)
 def cluster(visit: Visit) -> None:
     """Create a config map, or run a command that prints and succeeds once it was given something."""
     head = visit.head()
-    key = re.search(rb"sec-websocket-key: ([^\r]+)", head, re.IGNORECASE)
-    if key is None:
+    if b"websocket" not in head.lower():
         while ASKED not in visit.received and visit.more():
             pass
         visit.send(
             b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWERED) + ANSWERED
         )
         return
-    proof = base64.b64encode(hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-    visit.send(
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "
-        + proof + b"\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n"
-    )  # fmt: skip
+    switched(visit, head)
     leg = Connection("server")
     read = len(head.partition(b"\r\n\r\n")[0]) + 4
     heard: list[Frame] = []
@@ -71,10 +64,7 @@ def create(it: Scene) -> None:
 def execute(it: Scene) -> None:
     with RawClient(it.gateway) as client:
         client.send(it.request(f"GET {EXEC}", *WEBSOCKET))
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += client.socket.recv(1)
-        assert head.startswith(b"HTTP/1.1 101")
+        client.upgraded()
         leg = Connection("client")
         leg.send(Message(b"\x00" + TYPED))
         client.send(leg.take())

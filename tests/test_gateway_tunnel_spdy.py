@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import threading
+from pathlib import Path
 
 import pytest
 
 from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
-from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, STREAMS_WITHIN, SpdyInWebSocket
+from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, STREAMS_WITHIN, LegEvent, SpdyInWebSocket
 from l7gw.kube.channels import MOST_PAIRS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message
+from tests.client import RawClient
+from tests.harness import scene
+from tests.upstream import Visit, switched
 from tests.wires import spdy_wires
 
 HEADERS = (("streamtype", "data"), ("port", "80"), ("requestid", "0"))
@@ -277,6 +282,30 @@ def test_an_end_of_the_clusters_connection_closes_the_websocket() -> None:
     wires = spdy_wires(wrapped=True)
     wires.tunnel.cluster_ended()
     assert wires.client.heard == [websocket.Close(1000)] and wires.outcome == "complete"
+
+
+def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:
+    protocol = "SPDY/3.1+portforward.k8s.io"
+    heard: list[LegEvent] = []
+    ended = threading.Event()
+
+    def script(visit: Visit) -> None:
+        switched(visit, head := visit.head(), protocol)
+        visit.drain(10)
+        heard.extend(SpdyInWebSocket("server").receive(bytes(visit.received[len(head) :])))
+        ended.set()
+
+    headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Protocol: {protocol}")
+    with scene(tmp_path, script) as it, RawClient(it.gateway) as client:
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+        client.send(it.request("GET /api/v1/namespaces/default/pods/web-0/portforward", *headers, key))
+        client.upgraded()
+        leg = websocket.Connection("client")
+        leg.send(websocket.Close(1001))
+        client.send(leg.take())
+        assert leg.receive(client.socket.recv(65536)) == [websocket.Close(1001)]
+        assert ended.wait(5)
+    assert heard == [GoAway(0), websocket.Close(1000)]
 
 
 # ---------------------------------------------------------------------- a port that policy does not allow

@@ -53,6 +53,15 @@ class RawClient:
                 self._left = reader.trailing_data[0]
                 return status, headers, body
 
+    def upgraded(self) -> None:
+        """Read the head of a 101, and no byte behind it."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = self.socket.recv(1)
+            assert byte, head
+            head += byte
+        assert head.startswith(b"HTTP/1.1 101 "), head
+
     def rest(self, seconds: float = 5.0) -> bytes:
         """What comes until the gateway ends the connection; raises TimeoutError where it does not."""
         self.socket.settimeout(seconds)

@@ -43,11 +43,13 @@ def identity(issuer: DemoIssuer, authority: Authority) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def scene(folder: Path, script: Script = ALWAYS_OK, policy: str = EVERYTHING, **config: object) -> Iterator[Scene]:
-    """Everything started, and stopped at the end. `config` are further keys of l7gw.yaml."""
+def scene(
+    folder: Path, script: Script = ALWAYS_OK, policy: str = EVERYTHING, cluster: dict[str, object] | None = None, **config: object
+) -> Iterator[Scene]:
+    """Everything started, and stopped at the end. `cluster` are further keys of the cluster, `config` of l7gw.yaml."""
     authority = Authority(folder / "issuer", "issuer CA")
     with issuing(authority) as issuer, ScriptedUpstream(folder / "upstream", script) as upstream:
-        more: dict[str, object] = {"impersonate": "groups"}
+        more: dict[str, object] = {"impersonate": "groups", **(cluster or {})}
         settings = {"identity": [identity(issuer, authority)], "clusters": {"test": upstream.cluster(**more)}, **config}
         with Gateway(folder / "gateway", settings, policy) as gateway:
             yield Scene(gateway, upstream, issuer)

@@ -1,19 +1,26 @@
-"""SPDY inside WebSocket messages: their boundaries, empty ones among them, mean nothing."""
+"""The tunnel of SPDY streams, plain and inside WebSocket messages: its time, its ends, its terminal sizes, its pings."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Literal
+import asyncio
+import dataclasses
+import json
+import threading
+from pathlib import Path
 
 import pytest
 
-from l7gw.clock import ManualClock
-from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, STREAMS_WITHIN, SpdyInWebSocket, SpdyTunnel
-from l7gw.kube.channels import SpdyChannels
+from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
+from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, STREAMS_WITHIN, LegEvent, SpdyInWebSocket
+from l7gw.kube.channels import MOST_PAIRS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
-from l7gw.wire.spdy import Data, Reset, SpdyEvent, SynReply, SynStream
+from l7gw.wire.spdy import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message
+from tests.client import RawClient
+from tests.harness import scene
+from tests.upstream import Visit, switched
+from tests.wires import spdy_wires
 
 HEADERS = (("streamtype", "data"), ("port", "80"), ("requestid", "0"))
 
@@ -50,73 +57,271 @@ def test_what_we_write_comes_in_messages_of_a_bounded_size() -> None:
     assert sum(len(event.data) for event in other.receive(sent) if isinstance(event, Data)) == 200_000
 
 
+# ---------------------------------------------------------------------- what clients open
+
+
+def half(stream: int, kind: str, request: str | None = "0") -> SynStream:
+    named = (("requestid", request),) if request is not None else ()
+    return SynStream(stream, (("streamtype", kind), ("port", "80"), *named))
+
+
+def channel(stream: int, kind: str) -> SynStream:
+    return SynStream(stream, (("streamtype", kind),))
+
+
 # ---------------------------------------------------------------------- time
 
 
-class Wires:
-    """Both connections of a tunnel, and what is said on them."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.client = SpdyPeer("client")
-        self.cluster = SpdyPeer("server")
-        self.outcome = ""
-        record = SimpleNamespace(frame=lambda *_: None, durable=lambda then: then(None), session=SimpleNamespace(backlogged=False))
-        exchange = SimpleNamespace(
-            worker=SimpleNamespace(clock=self.clock), record_of=record, audit_id="A", began=self.clock.monotonic(),
-            client=SimpleNamespace(write=self.client.hear, read=lambda *_: None, linger=lambda: None),
-            upstream=SimpleNamespace(write=self.cluster.hear, close=lambda: None),
-            may_forward=lambda _: True, ended=lambda outcome: setattr(self, "outcome", outcome),
-        )  # fmt: skip
-        self.tunnel = SpdyTunnel(exchange, SpdyChannels("portforward"), Spdy("server"), Spdy("client"))  # type: ignore[arg-type]
-
-    def say(self, *events: SpdyEvent) -> None:
-        for event in events:
-            self.client.codec.send(event)
-        self.tunnel.from_client(self.client.codec.take())
-
-    def wait(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.tunnel.tick(self.clock.monotonic())
-
-
-class SpdyPeer:
-    """One end's own codec, and what it heard."""
-
-    def __init__(self, role: Literal["client", "server"]) -> None:
-        self.codec = Spdy(role)
-        self.heard: list[SpdyEvent] = []
-
-    def hear(self, data: bytes) -> None:
-        if data:
-            self.heard += self.codec.receive(data)
-
-
-def half(stream: int, kind: str) -> SynStream:
-    return SynStream(stream, (("streamtype", kind), ("port", "80"), ("requestid", "0")))
-
-
-def test_half_a_pair_is_reset_on_both_sides_after_the_kubelets_time() -> None:
-    wires = Wires()
-    wires.say(half(1, "error"))
+@pytest.mark.parametrize("request_id", ["0", None])  # None: a client older than request ids
+@pytest.mark.parametrize("kind", ["error", "data"])
+def test_half_a_pair_is_reset_on_both_sides_after_the_kubelets_time(kind: str, request_id: str | None) -> None:
+    wires = spdy_wires()
+    wires.say(half(1, kind, request_id))
     wires.wait(STREAMS_WITHIN)
-    assert not [event for event in wires.client.heard if isinstance(event, Reset)]
+    assert not wires.resets
     wires.wait(1)
     assert Reset(1, CANCEL) in wires.client.heard
     assert Reset(1, CANCEL) in wires.cluster.heard
 
 
-def test_a_whole_pair_lives_on() -> None:
-    wires = Wires()
-    wires.say(half(1, "error"), half(3, "data"))
+@pytest.mark.parametrize("request_id", ["0", None])
+def test_a_whole_pair_lives_on(request_id: str | None) -> None:
+    wires = spdy_wires()
+    wires.say(half(1, "error", request_id), half(3, "data", request_id))
     wires.wait(STREAMS_WITHIN + 1)
-    assert not [event for event in [*wires.client.heard, *wires.cluster.heard] if isinstance(event, Reset)]
+    wires.say(Reset(1, CANCEL))
+    wires.wait(STREAMS_WITHIN + 1)
+    assert wires.resets == [Reset(1, CANCEL)]  # half of what was whole may outlive the other
     assert not wires.outcome
 
 
+def test_half_a_pair_is_one_again_when_its_id_comes_back() -> None:
+    wires = spdy_wires()
+    wires.say(half(1, "error"), Reset(1, CANCEL))
+    wires.say(half(3, "error"))
+    wires.wait(STREAMS_WITHIN + 1)
+    assert Reset(3, CANCEL) in wires.client.heard
+
+
 def test_a_tunnel_without_a_stream_ends() -> None:
-    wires = Wires()
+    wires = spdy_wires()
     wires.wait(STREAMS_WITHIN)
     assert not wires.outcome
     wires.wait(1)
     assert wires.outcome == "cut"
+
+
+# ---------------------------------------------------------------------- ends of streams
+
+
+@pytest.mark.parametrize("ending", ["opening", "headers"])
+def test_a_stream_that_ends_by_another_frame_than_data_makes_room_for_the_next(ending: str) -> None:
+    """Else a port-forward of a few hundred connections would be refused one more."""
+    wires = spdy_wires()
+    for number in range(2 * MOST_PAIRS):
+        for at, kind in ((4 * number + 1, "error"), (4 * number + 3, "data")):
+            opening = half(at, kind, str(number))
+            if ending == "opening":
+                wires.say(dataclasses.replace(opening, final=True))
+                wires.answer(SynReply(at, (), True))
+            else:
+                wires.say(opening, HeadersFrame(at, (), True))
+                wires.answer(SynReply(at), HeadersFrame(at, (), True))
+    assert not wires.outcome and not wires.tunnel._channels.live
+    assert len([one for one in wires.client.heard if isinstance(one, SynReply)]) == 4 * MOST_PAIRS
+
+
+@pytest.mark.parametrize("reply", [SynReply(1, (), True), HeadersFrame(1, (), True)])
+def test_a_tunnel_can_fail_after_a_stream_was_ended_without_data(reply: SynReply | HeadersFrame) -> None:
+    wires = spdy_wires("exec")
+    wires.say(channel(1, "error"), channel(3, "stdout"))
+    wires.answer(reply, SynReply(3))
+    wires.tunnel.end("enough")
+    assert wires.outcome == "cut" and wires.client.ends(3)
+    assert wires.recorded.count(("error", b"", True)) == 1
+
+
+def test_a_stream_of_one_direction_is_no_channel() -> None:
+    wires = spdy_wires("exec")
+    wires.say(SynStream(1, (("streamtype", "stdout"),), unidirectional=True))
+    assert wires.outcome == "cut" and not wires.cluster.data(1)
+
+
+def test_a_failure_comes_behind_the_reply_that_a_stream_is_still_owed() -> None:
+    """kubectl drops data ahead of a SYN_REPLY in silence, and then waits for it for 30 s."""
+    wires = spdy_wires("exec")
+    wires.say(channel(1, "error"), channel(3, "stdout"))
+    wires.tunnel.end("enough")
+    kinds = [(type(event), event.stream) for event in wires.client.heard if isinstance(event, SynReply | Data)]
+    assert kinds == [(SynReply, 1), (Data, 1), (SynReply, 3), (Data, 3)]
+    assert b"enough" in wires.client.data(1) and wires.client.ends(1)
+
+
+# ---------------------------------------------------------------------- terminal sizes
+
+FIRST, SECOND, THIRD = (b'{"Width":%d,"Height":24}\n' % width for width in (80, 81, 82))
+
+
+async def settled() -> None:
+    await asyncio.sleep(3 * RESIZE_EVERY)
+
+
+@pytest.mark.parametrize("at", range(1, len(THIRD)))
+def test_a_size_in_pieces_is_never_cut_by_one_that_waits(at: int) -> None:
+    wires = spdy_wires("exec")
+
+    async def run() -> None:
+        wires.say(channel(1, "resize"), Data(1, FIRST), Data(1, SECOND), Data(1, THIRD[:at]))
+        wires.tunnel._sizes._due()
+        wires.say(Data(1, THIRD[at:]))
+        wires.tunnel._sizes._due()
+
+    asyncio.run(run())
+    sizes = [json.loads(line)["Width"] for line in wires.cluster.data(1).splitlines()]
+    assert sizes[0] == 80 and sizes[-1] == 82
+    assert b"".join(data for name, data, _ in wires.recorded if name == "resize") == wires.cluster.data(1)
+
+
+def test_sizes_in_pieces_are_thinned_out_too() -> None:
+    wires = spdy_wires("exec")
+
+    async def run() -> None:
+        wires.say(channel(1, "resize"))
+        for _ in range(100):
+            wires.say(Data(1, FIRST[:5]), Data(1, FIRST[5:]))
+        await settled()
+
+    asyncio.run(run())
+    assert 2 <= len(wires.cluster.data(1).splitlines()) <= 5
+
+
+@pytest.mark.parametrize("last", [Data(1, THIRD, True), Data(1, b"", True), HeadersFrame(1, (), True)])
+def test_the_end_of_the_sizes_comes_behind_the_one_that_waits(last: Data | HeadersFrame) -> None:
+    wires = spdy_wires("exec")
+
+    async def run() -> None:
+        wires.say(channel(1, "resize"), Data(1, FIRST), Data(1, SECOND), last)
+        await settled()
+
+    asyncio.run(run())
+    assert wires.cluster.data(1) == FIRST + (last.data if isinstance(last, Data) and last.data else SECOND)
+    assert wires.cluster.ends(1) and not wires.outcome
+
+
+def test_an_end_within_a_size_is_refused() -> None:
+    wires = spdy_wires("exec")
+    wires.say(channel(1, "resize"), Data(1, FIRST[:5], True))
+    assert wires.outcome == "cut" and not wires.cluster.data(1)
+
+
+# ---------------------------------------------------------------------- SPDY in WebSocket: pings and ends of the outer one
+
+
+def test_pings_of_the_websocket_are_counted() -> None:
+    wires = spdy_wires(wrapped=True)
+    for _ in range(3):
+        wires.say(*[websocket.Ping()] * CONTROL_A_SECOND)
+        assert not wires.outcome
+        wires.wait(1)
+    wires.say(*[websocket.Ping()] * (CONTROL_A_SECOND + 1))
+    assert wires.outcome == "cut"
+
+
+def test_a_client_that_pings_and_does_not_read_is_owed_one_pong() -> None:
+    wires = spdy_wires(wrapped=True)
+    wires.downstream.writable = False
+    for number in range(50):
+        wires.say(websocket.Ping(str(number).encode()))
+        wires.wait(1 if number % 25 == 0 else 0)
+    assert not wires.client.heard
+    wires.downstream.writable = True
+    wires.wait(1)
+    assert wires.client.heard == [websocket.Pong(b"49")]
+    wires.say(websocket.Ping(b"now"))
+    assert wires.client.heard[1:] == [websocket.Pong(b"now")]
+
+
+@pytest.mark.parametrize("close", [websocket.Close(1000), websocket.Close(1001), websocket.Close()])
+def test_a_clients_close_is_answered_and_ends_the_tunnel(close: websocket.Close) -> None:
+    wires = spdy_wires(wrapped=True)
+    wires.say(half(1, "error"), half(3, "data"))
+    wires.say(close)
+    assert wires.client.heard[-1] == close
+    assert wires.outcome == "aborted"  # a connection was live
+    assert wires.cluster.heard[-4:] == [Reset(1, CANCEL), Reset(3, CANCEL), GoAway(0), websocket.Close(1000)]
+
+
+def test_a_close_with_no_connection_live_is_complete() -> None:
+    wires = spdy_wires(wrapped=True)
+    wires.say(half(1, "error"), Reset(1, CANCEL), websocket.Close(1000))
+    assert wires.outcome == "complete"
+
+
+def test_a_close_waits_its_turn_behind_an_opening_that_goes_to_the_disk() -> None:
+    wires = spdy_wires(wrapped=True)
+    wires.disk = []
+    wires.say(half(1, "data"), websocket.Close(1000))
+    assert wires.cluster.heard == [] and not wires.outcome
+    wires.disk.pop()(None)
+    assert wires.outcome == "aborted" and wires.client.heard[-1] == websocket.Close(1000)
+    assert wires.cluster.heard == [half(1, "data"), Reset(1, CANCEL), GoAway(0), websocket.Close(1000)]
+
+
+def test_a_clusters_close_is_passed_on_where_nothing_was_live_and_else_told_as_a_failure() -> None:
+    wires = spdy_wires(wrapped=True)
+    wires.answer(websocket.Close(1000))
+    assert wires.client.heard == wires.cluster.heard == [websocket.Close(1000)] and wires.outcome == "complete"
+    wires = spdy_wires(wrapped=True)
+    wires.say(half(1, "error"), half(3, "data"))
+    wires.answer(websocket.Close(1000))
+    assert wires.outcome == "cut" and wires.client.heard[-1] == websocket.Close(1000)
+    assert b"before the stream was complete" in wires.client.data(1)
+
+
+def test_an_end_of_the_clusters_connection_closes_the_websocket() -> None:
+    wires = spdy_wires(wrapped=True)
+    wires.tunnel.cluster_ended()
+    assert wires.client.heard == [websocket.Close(1000)] and wires.outcome == "complete"
+
+
+def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:
+    protocol = "SPDY/3.1+portforward.k8s.io"
+    heard: list[LegEvent] = []
+    ended = threading.Event()
+
+    def script(visit: Visit) -> None:
+        switched(visit, head := visit.head(), protocol)
+        visit.drain(10)
+        heard.extend(SpdyInWebSocket("server").receive(bytes(visit.received[len(head) :])))
+        ended.set()
+
+    headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Protocol: {protocol}")
+    with scene(tmp_path, script) as it, RawClient(it.gateway) as client:
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+        client.send(it.request("GET /api/v1/namespaces/default/pods/web-0/portforward", *headers, key))
+        client.upgraded()
+        leg = websocket.Connection("client")
+        leg.send(websocket.Close(1001))
+        client.send(leg.take())
+        assert leg.receive(client.socket.recv(65536)) == [websocket.Close(1001)]
+        assert ended.wait(5)
+    assert heard == [GoAway(0), websocket.Close(1000)]
+
+
+# ---------------------------------------------------------------------- a port that policy does not allow
+
+
+def test_connections_to_a_refused_port_leave_nothing_behind_and_are_told_why() -> None:
+    """The kubelet ends no error stream whose data stream never came: after 256 of them the tunnel would end."""
+    wires = spdy_wires()
+    wires.tunnel._exchange.may_forward = lambda port: False
+    for number in range(2 * MOST_PAIRS):
+        error, data = 4 * number + 1, 4 * number + 3
+        wires.say(half(error, "error", str(number)), Data(error, b"", True))
+        wires.answer(SynReply(error))
+        wires.say(half(data, "data", str(number)))
+        assert Reset(data, REFUSED_STREAM) in wires.client.heard
+        assert wires.client.data(error) == b"l7gw: port 80 may not be forwarded" and wires.client.ends(error)
+        assert wires.cluster.heard[-1] == Reset(error, CANCEL)
+        wires.client.heard.clear()
+    assert not wires.outcome and not wires.tunnel._channels.live

@@ -19,8 +19,6 @@ from l7gw.kube.channels import (
     WebSocketChannels,
     WebSocketPorts,
     check_resize,
-    failure_messages,
-    is_resize,
     port_number,
     requested_ports,
 )
@@ -80,6 +78,7 @@ def test_the_close_signal_is_v5s_and_ends_stdin() -> None:
             WebSocketChannels(protocol).up(Message(data))
 
 
+SIZE = b'{"Width":1,"Height":2}'
 SIZES = [
     b'{"Width":1,"Height":2}\n',
     b'{"width":1,"HEIGHT":2}{"Width":3,"Height":4}',
@@ -90,19 +89,31 @@ SIZES = [
 @pytest.mark.parametrize("data", [b"", *SIZES])
 def test_sizes_are_taken_in_any_letters_and_number(data: bytes) -> None:
     check_resize(data)
-    assert is_resize(data) is bool(data)
+    assert Sizes().feed(data) == data
 
 
 @pytest.mark.parametrize("data", SIZES)
 def test_a_size_is_the_same_wherever_it_is_cut(data: bytes) -> None:
     for at in range(len(data) + 1):
         sizes = Sizes()
-        sizes.feed(data[:at])
-        assert sizes.feed(data[at:])
+        assert (sizes.feed(data[:at]) + sizes.feed(data[at:])).split() == data.split()
+        sizes.end()
     sizes = Sizes()
-    for byte in data:
-        whole = sizes.feed(bytes((byte,)))
-    assert whole
+    found = b"".join(sizes.feed(bytes((byte,))) for byte in data)
+    sizes.end()
+    assert found.count(b"}") == data.count(b"}")
+
+
+def test_a_size_is_handed_on_when_it_is_whole_and_the_next_waits() -> None:
+    sizes = Sizes()
+    assert sizes.feed(b'{"Width":1,"Hei') == b""
+    assert sizes.feed(b'ght":2}\n{"Wi') == b'{"Width":1,"Height":2}\n'
+    with pytest.raises(PeerError) as refused:
+        sizes.end()
+    assert refused.value.code == 1008
+    assert sizes.feed(b'dth":3,"Height":4}') == b'{"Width":3,"Height":4}'
+    assert sizes.feed(b"\n") == b""
+    sizes.end()
 
 
 def test_a_resize_has_a_largest_size() -> None:
@@ -113,7 +124,7 @@ def test_a_resize_has_a_largest_size() -> None:
         with pytest.raises(PeerError):
             check_resize(data)
     sizes = Sizes()
-    assert not sizes.feed(b"{" + b" " * (LARGEST_SIZE - 1))
+    assert sizes.feed(b"{" + b" " * (LARGEST_SIZE - 1)) == b""
     with pytest.raises(PeerError):
         sizes.feed(b" ")
 
@@ -145,7 +156,6 @@ def test_what_is_no_size_is_refused(data: bytes) -> None:
     with pytest.raises(PeerError) as refused:
         check_resize(data)
     assert refused.value.code == 1008
-    assert not is_resize(data)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +257,9 @@ def test_a_client_writes_no_errors_of_a_forwarded_connection() -> None:
 def test_sizes_on_a_stream_are_checked_however_they_are_cut() -> None:
     channels = SpdyChannels("exec")
     channels.opened(1, (("streamtype", "resize"),))
-    for data in (b'{"Width":', b'1,"Height":2}\n{', b'"Width":1,"Height":2}'):
-        assert channels.frame(1, True, data, False) == ChannelFrame("resize", True, 1, data, False)
+    whole = ((b'{"Width":', b""), (b'1,"Height":2}\n{', b'{"Width":1,"Height":2}\n'), (b'"Width":1,"Height":2}', SIZE))
+    for data, sizes in whole:
+        assert channels.frame(1, True, data, False) == ChannelFrame("resize", True, 1, sizes, False)
     with pytest.raises(PeerError):
         channels.frame(1, True, b"x", False)
 
@@ -310,12 +321,12 @@ def test_a_hundred_thousand_connections_leave_nothing_behind(ended_by: str) -> N
                 channels.frame(stream, True, b"", True)
                 channels.frame(stream, False, b"", True)
     assert not channels.live
-    assert sum(len(table) for table in (channels._pairs, channels._ports, channels._streams, channels._used)) == 0
+    assert sum(len(table) for table in (channels._pairs, channels._streams, channels._used)) == 0
 
 
 def test_a_failed_end_says_why_before_it_ends() -> None:
     status = failure("because")
-    assert failure_messages(status) == [Message(b"\x03" + status), Close(1000)]
+    assert WebSocketChannels(V5).failure(status) == [Message(b"\x03" + status), Close(1000)]
     channels = SpdyChannels("exec")
     channels.opened(1, (("streamtype", "error"),))
     channels.opened(3, (("streamtype", "stdout"),))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import re
 import socket
 import ssl
 import threading
@@ -50,6 +53,17 @@ class Visit:
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
+
+
+def switched(visit: Visit, head: bytes, protocol: str = "v5.channel.k8s.io") -> None:
+    """Accept the WebSocket upgrade that this head asks for."""
+    key = re.search(rb"sec-websocket-key: ([^\r]+)", head, re.IGNORECASE)
+    assert key is not None
+    proof = base64.b64encode(hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    visit.send(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "
+        + proof + b"\r\nSec-WebSocket-Protocol: " + protocol.encode() + b"\r\n\r\n"
+    )  # fmt: skip
 
 
 def answering(*answers: bytes) -> Script:

@@ -62,6 +62,10 @@ class Newest(Generic[T]):
     def _due(self) -> None:
         self._timer = None
         self._last = self._clock.monotonic()
+        self.now()
+
+    def now(self) -> None:
+        """Hand on what waits, ahead of its time: something comes that must stay behind it."""
         item, self._waiting = self._waiting, None
         if item is not None:
             self._hand_on(item)

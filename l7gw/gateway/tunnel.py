@@ -56,6 +56,8 @@ class Tunnel:
         except PeerError as error:
             self._broken(error)
             return
+        if self._over:
+            return
         self._flush()
         if self._record.session.backlogged:
             self._client.read(False, UNWRITTEN)
@@ -74,13 +76,15 @@ class Tunnel:
             log.warning("%s: the cluster broke the protocol of a stream: %s", self._exchange.audit_id, error)
             self.end(f"the cluster's stream is not what its protocol allows: {error}", "cut")
             return
-        self._flush()
+        if not self._over:
+            self._flush()
 
     def cluster_ended(self) -> None:
         """The cluster's connection ended. Whether the stream did, its framing tells."""
         if self._over:
             return
         if self._complete():
+            self._client.write(self._farewell())
             self._finish("complete")
         else:
             self.end("the cluster ended the connection before the stream was complete", "cut")
@@ -110,7 +114,8 @@ class Tunnel:
         self._client.linger()
 
     def tick(self, now: float) -> None:
-        """Once a second."""
+        """Once a second: what waited for the client to read goes out."""
+        self._flush()
 
     # -- what the kinds say
 
@@ -127,7 +132,13 @@ class Tunnel:
         raise AssertionError
 
     def _failure(self, status: bytes) -> bytes:
+        """What tells the client that the stream failed."""
+        raise AssertionError
+
+    def _farewell(self) -> bytes:
+        """What tells the client of an end that is one."""
         raise AssertionError
 
     def _goodbye(self) -> bytes:
+        """What tells the cluster that the client has left."""
         raise AssertionError

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from l7gw.gateway.flow import OPENING
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel
-from l7gw.kube.channels import NORMAL, SpdyChannels, is_resize
+from l7gw.kube.channels import NORMAL, PROTOCOL_ERROR, ChannelFrame, SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
@@ -20,56 +20,56 @@ LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubect
 REFUSED_STREAM = 3  # SPDY/3.1 section 2.6.3
 CANCEL = 5
 STREAMS_WITHIN = 30.0  # seconds for a tunnel's first stream, and for the second of a pair
-RELAYED = (SynReply, HeadersFrame, Ping)  # SETTINGS and WINDOW_UPDATE are each leg's own affair: spdystream ignores both
-
-
-class Leg(Protocol):
-    """One side of the tunnel."""
-
-    def receive(self, data: bytes) -> list[SpdyEvent]: ...
-
-    def send(self, event: SpdyEvent) -> None: ...
-
-    def take(self) -> bytes: ...
+RELAYED = (
+    SynReply,
+    HeadersFrame,
+    Ping,
+)  # from the cluster; SETTINGS and WINDOW_UPDATE are each leg's own affair: spdystream ignores both
 
 
 class SpdyInWebSocket:
-    """A leg whose SPDY bytes travel as binary messages; their boundaries mean nothing (kubernetes-wire section 5.3)."""
+    """A leg whose SPDY bytes travel as binary messages; their boundaries mean nothing (kubernetes-wire section 5.3). The control
+    frames of the WebSocket stand among the events."""
 
     def __init__(self, role: Literal["client", "server"]) -> None:
         self._outer = websocket.Connection(role)
         self._inner = Connection(role)
-        self.closed = False
+        self._close = websocket.Close(NORMAL)
 
-    def receive(self, data: bytes) -> list[SpdyEvent]:
-        events: list[SpdyEvent] = []
+    def receive(self, data: bytes) -> list[LegEvent]:
+        events: list[LegEvent] = []
         for event in self._outer.receive(data):
-            if type(event) is websocket.Message and event.data:  # kubectl writes empty ones too; b"" is an end to the codec
+            if not isinstance(event, websocket.Message):
+                events.append(event)
+                if isinstance(event, websocket.Close):
+                    self._close = websocket.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
+            elif event.data:  # kubectl writes empty ones too; b"" is an end to the codec
                 events += self._inner.receive(event.data)
-            elif type(event) is websocket.Close:
-                self.closed = True
         return events
 
     def send(self, event: SpdyEvent) -> None:
         self._inner.send(event)
 
-    def take(self) -> bytes:
+    def take(self, answer: bool = True) -> bytes:
         self._pack()
-        return self._outer.take()
+        return self._outer.take(answer)
 
     def _pack(self) -> None:
         data = self._inner.take()
-        if not self.closed:
+        if not (self._outer.close_sent or self._outer.close_received):
             for start in range(0, len(data), LARGEST_MESSAGE):
                 self._outer.send(websocket.Message(data[start : start + LARGEST_MESSAGE], False))
 
     def end(self) -> bytes:
         """What is left to write, and a Close behind it."""
         self._pack()
-        if not self.closed:
-            self.closed = True
-            self._outer.send(websocket.Close(NORMAL))
+        if not self._outer.close_sent:
+            self._outer.send(self._close)
         return self._outer.take()
+
+
+Leg = Connection | SpdyInWebSocket  # one side of the tunnel
+LegEvent = SpdyEvent | websocket.Ping | websocket.Pong | websocket.Close
 
 
 class SpdyTunnel(Tunnel):
@@ -82,8 +82,8 @@ class SpdyTunnel(Tunnel):
         self._cluster_leg = cluster_leg
         self._sizes = Newest(exchange.worker.clock, self._resize)
         self._opened_any = False
-        self._halves: dict[str, tuple[int, float]] = {}  # pairs of which one stream is there, and since when
-        self._held: deque[SpdyEvent] | None = None  # what came behind a stream's opening while that goes to the disk
+        self._halves: dict[int, float] = {}  # streams whose pair was not whole when they came, and since when
+        self._held: deque[LegEvent] | None = None  # what came behind a stream's opening while that goes to the disk
 
     # -- from the client
 
@@ -94,16 +94,21 @@ class SpdyTunnel(Tunnel):
             else:
                 self._relay_up(event)
 
-    def _relay_up(self, event: SpdyEvent) -> None:
+    def _relay_up(self, event: LegEvent) -> None:
         kind = type(event)
         if kind is Data:
             assert isinstance(event, Data)
             frame = self._channels.frame(event.stream, True, event.data, event.final)
-            if frame is not None and frame.channel == "resize" and not frame.final and is_resize(frame.data):
-                self._sizes.offer(event)
+            if frame is not None and frame.channel == "resize":
+                self._size(frame)
             elif frame is not None:
                 self._record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
                 self._cluster_leg.send(event)
+        elif kind is HeadersFrame:
+            assert isinstance(event, HeadersFrame)
+            self._sizes.now()
+            self._ended(event, True)
+            self._cluster_leg.send(event)
         elif kind is SynStream:
             assert isinstance(event, SynStream)
             self._open(event)
@@ -111,58 +116,94 @@ class SpdyTunnel(Tunnel):
             assert isinstance(event, Reset)
             self._channels.reset(event.stream)
             self._cluster_leg.send(event)
-        elif kind is GoAway or kind in RELAYED:
-            if kind is Ping:
-                self._control.count()
+        elif kind is Ping:
+            assert isinstance(event, Ping)
+            self._control.count()
             self._cluster_leg.send(event)
-
-    def _pair(self, event: SynStream) -> None:
-        """Half a pair waits for the other; a whole one is a forwarded connection. (Older clients name no pair: theirs are bounded
-        in number alone.)"""
-        pair = dict(event.headers).get("requestid")
-        if pair is not None and self._halves.pop(pair, None) is None:
-            self._halves[pair] = (event.stream, self._exchange.worker.clock.monotonic())
-
-    def _resize(self, event: Data) -> None:
-        if not self._over and event.stream in self._channels.live:
-            self._record.frame("resize", True, event.stream, event.data)
+        elif kind is GoAway:
+            assert isinstance(event, GoAway)
             self._cluster_leg.send(event)
+        elif kind is websocket.Ping or kind is websocket.Pong:
+            self._control.count()
+        elif kind is websocket.Close:
+            self._closed()
+
+    def _closed(self) -> None:
+        """A Close of the client's ends the tunnel as the end of its connection does, but is answered."""
+        outcome = "complete" if self._complete() else "aborted"
+        self._client.write(_last(self._client_leg))
+        self._cluster.write(self._goodbye())
+        self._finish(outcome)
+
+    def _ended(self, event: SynStream | SynReply | HeadersFrame, up: bool) -> None:
+        """Half-close the channel of a stream whose FIN came without data."""
+        if event.final and (frame := self._channels.frame(event.stream, up, b"", True)) is not None:
+            self._record.frame(frame.channel, up, frame.stream, b"", True)
+
+    def _size(self, frame: ChannelFrame) -> None:
+        """Sizes travel whole, ten times a second; their end stays behind the last."""
+        if frame.data:
+            self._sizes.offer(frame)
+        if frame.final:
+            self._sizes.now()
+            self._record.frame("resize", True, frame.stream, b"", True)
+            self._cluster_leg.send(Data(frame.stream, b"", True))
+
+    def _resize(self, frame: ChannelFrame) -> None:
+        if not self._over and frame.stream in self._channels.live:
+            self._record.frame("resize", True, frame.stream, frame.data)
+            self._cluster_leg.send(Data(frame.stream, frame.data))
             self._flush()
 
     def tick(self, now: float) -> None:
         """A tunnel without a stream is nobody's, and so is half a pair: the kubelet waits as long (threats C4, C5)."""
         if not self._opened_any and now - self._exchange.began > STREAMS_WITHIN:
             self.end(f"no stream was opened within {STREAMS_WITHIN:.0f} seconds")
-        for pair, (stream, since) in list(self._halves.items()):
-            if now - since > STREAMS_WITHIN:
-                del self._halves[pair]
+            return
+        for stream, since in list(self._halves.items()):
+            if not self._channels.half(stream):
+                del self._halves[stream]
+            elif now - since > STREAMS_WITHIN:
+                del self._halves[stream]
                 self._reset(stream)
         self._flush()
 
     def _reset(self, stream: int) -> None:
         """End a stream on both sides."""
-        if stream in self._channels.live:
-            self._channels.reset(stream)
-            self._client_leg.send(Reset(stream, CANCEL))
-            self._cluster_leg.send(Reset(stream, CANCEL))
+        self._channels.reset(stream)
+        self._client_leg.send(Reset(stream, CANCEL))
+        self._cluster_leg.send(Reset(stream, CANCEL))
 
     def _open(self, event: SynStream) -> None:
         """A stream opened inside the tunnel is an act of its own: a forwarded connection is judged, and on the disk, before
         the cluster hears of it."""
+        if event.unidirectional:
+            raise PeerError(PROTOCOL_ERROR, "a stream of one direction")
         opened = self._channels.opened(event.stream, event.headers)
         self._opened_any = True
-        self._pair(event)
-        self._record.frame(opened.channel, True, opened.stream, b"", event.final)
+        if self._channels.half(event.stream):
+            self._halves[event.stream] = self._exchange.worker.clock.monotonic()
+        self._record.frame(opened.channel, True, opened.stream, b"", False)
+        self._ended(event, True)
         if opened.port is None:
             self._cluster_leg.send(event)
             return
         if not self._exchange.may_forward(opened.port):
-            self._client_leg.send(Reset(event.stream, REFUSED_STREAM))
-            self._channels.reset(event.stream)
+            self._refuse(event.stream, opened.port)
             return
         self._held = deque((event,))
         self._client.read(False, OPENING)
         self._record.durable(self._opened)
+
+    def _refuse(self, stream: int, port: int) -> None:
+        """Refuse a data stream: its error stream says why, and the cluster does not wait for the pair (kubernetes-wire 9.10)."""
+        error = self._channels.partner(stream)
+        self._client_leg.send(Reset(stream, REFUSED_STREAM))
+        self._channels.reset(stream)
+        if error is not None:
+            self._client_leg.send(Data(error, f"l7gw: port {port} may not be forwarded".encode(), True))
+            self._cluster_leg.send(Reset(error, CANCEL))
+            self._channels.reset(error)
 
     def _opened(self, error: Exception | None) -> None:
         held, self._held = self._held, None
@@ -173,7 +214,9 @@ class SpdyTunnel(Tunnel):
             return
         self._client.read(True, OPENING)
         try:
-            self._cluster_leg.send(held.popleft())
+            opening = held.popleft()
+            assert isinstance(opening, SynStream)
+            self._cluster_leg.send(opening)
             while held:
                 if self._held is not None:  # another stream's opening now waits
                     self._held.extend(held)
@@ -182,7 +225,8 @@ class SpdyTunnel(Tunnel):
         except PeerError as fault:
             self._broken(fault)
             return
-        self._flush()
+        if not self._over:
+            self._flush()
 
     # -- from the cluster
 
@@ -199,14 +243,22 @@ class SpdyTunnel(Tunnel):
                 assert isinstance(event, Reset)
                 self._channels.reset(event.stream)
                 self._client_leg.send(event)
-            elif kind in RELAYED:
+            elif isinstance(event, RELAYED):
+                if not isinstance(event, Ping):
+                    self._ended(event, False)
                 self._client_leg.send(event)
+            elif kind is websocket.Close:
+                self._cluster.write(_last(self._cluster_leg))
+                self.cluster_ended()
+                return
 
     # -- ends
 
     def _flush(self) -> None:
         self._cluster.write(self._cluster_leg.take())
-        self._client.write(self._client_leg.take())
+        client = self._client_leg
+        answer = self._client.writable  # of Pongs for a client that does not read, the last is enough
+        self._client.write(client.take(answer) if isinstance(client, SpdyInWebSocket) else client.take())
 
     def _complete(self) -> bool:
         return self._channels.complete
@@ -214,6 +266,9 @@ class SpdyTunnel(Tunnel):
     def _failure(self, status: bytes) -> bytes:
         for event in self._channels.failure_frames(status):
             self._client_leg.send(event)
+        return _last(self._client_leg)
+
+    def _farewell(self) -> bytes:
         return _last(self._client_leg)
 
     def _goodbye(self) -> bytes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel
-from l7gw.kube.channels import ChannelFrame, WebSocketChannels, WebSocketPorts, failure_messages
+from l7gw.kube.channels import NORMAL, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.wire.websocket import Close, Connection, Message
 
 if TYPE_CHECKING:
@@ -34,13 +34,16 @@ class WebSocketTunnel(Tunnel):
             if kind is Message:
                 frame = translate(event)  # type: ignore[arg-type]
                 if frame.channel == "resize":
-                    self._sizes.offer((event, frame))  # type: ignore[arg-type]
-                    continue
+                    if not frame.final:
+                        self._sizes.offer((event, frame))  # type: ignore[arg-type]
+                        continue
+                    self._sizes.now()
                 record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
                 if not self._closed_by_client:
                     send(event)
             elif kind is Close:
                 if not self._closed_by_client:
+                    self._sizes.now()
                     self._closed_by_client = True
                     send(event)
             else:
@@ -70,14 +73,19 @@ class WebSocketTunnel(Tunnel):
 
     def _flush(self) -> None:
         self._cluster.write(self._cluster_leg.take())
-        self._client.write(self._client_leg.take())
+        self._client.write(self._client_leg.take(self._client.writable))
 
     def _complete(self) -> bool:
         return self._closed_by_cluster or self._closed_by_client
 
     def _failure(self, status: bytes) -> bytes:
-        for event in failure_messages(status):
+        for event in self._channels.failure(status):
             self._client_leg.send(event)
+        return self._client_leg.take()
+
+    def _farewell(self) -> bytes:
+        """The client has said Close, and the cluster ended without one."""
+        self._client_leg.send(Close(NORMAL))
         return self._client_leg.take()
 
     def _goodbye(self) -> bytes:

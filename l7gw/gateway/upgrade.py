@@ -28,5 +28,5 @@ def open_tunnel(exchange: Exchange, response: Response) -> Tunnel:
     if protocol == TUNNEL_PROTOCOL:
         return SpdyTunnel(exchange, SpdyChannels(act.subresource), SpdyInWebSocket("server"), SpdyInWebSocket("client"))
     if act.subresource == "portforward":
-        return WebSocketTunnel(exchange, WebSocketPorts(requested_ports(act.query)))
+        return WebSocketTunnel(exchange, WebSocketPorts(requested_ports(act.query), protocol))
     return WebSocketTunnel(exchange, WebSocketChannels(protocol))

@@ -6,6 +6,7 @@ Channels are stdin, stdout, stderr, error, resize, port-N and port-N-error. `up`
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -49,55 +50,105 @@ class ChannelOpened:
 # ---------------------------------------------------------------------- WebSocket: a byte of channel, then data
 
 
+@dataclass(frozen=True, slots=True)
+class Subprotocol:
+    """What tells the channel protocols apart."""
+
+    base64: bool  # the channel is an ASCII digit, its data base64
+    resize: bool  # clients write terminal sizes
+    status: bool  # the cluster ends an exec by a Status; before v4 by words where it failed, else by nothing
+    close: bool  # clients may half-close a channel
+
+
+# kubernetes-wire section 5.1. Which of them pass is not said here: the gateway's list is shorter (threats C8). v2 and v3 are SPDY's
+# by birth; some clients offer them here too. The kubelet reads sizes in all it knows, those without a version among them.
+SUBPROTOCOLS = {
+    "": Subprotocol(base64=False, resize=True, status=False, close=False),
+    "channel.k8s.io": Subprotocol(base64=False, resize=True, status=False, close=False),
+    "v2.channel.k8s.io": Subprotocol(base64=False, resize=False, status=False, close=False),
+    "v3.channel.k8s.io": Subprotocol(base64=False, resize=True, status=False, close=False),
+    "v4.channel.k8s.io": Subprotocol(base64=False, resize=True, status=True, close=False),
+    "v5.channel.k8s.io": Subprotocol(base64=False, resize=True, status=True, close=True),
+    "base64.channel.k8s.io": Subprotocol(base64=True, resize=True, status=False, close=False),
+    "v4.base64.channel.k8s.io": Subprotocol(base64=True, resize=True, status=True, close=False),
+}
+
+
+def _read(message: Message, base64: bool) -> bytes:
+    """A message as the byte of its channel, and data. Either opcode will do: Python's client writes text as TEXT. Raises PeerError
+    1008. Line ends within base64 are skipped, as Go's decoder does."""
+    data = message.data
+    if not data:
+        raise PeerError(POLICY_VIOLATION, "a message without a channel")
+    if not base64:
+        return data
+    try:
+        return bytes((data[0] - ord("0"),)) + b64decode(data[1:].translate(None, b"\r\n"), validate=True)
+    except ValueError as error:
+        raise PeerError(POLICY_VIOLATION, "a message that is not a digit and base64") from error
+
+
+def _written(channel: int, data: bytes, base64: bool) -> Message:
+    """The other way round."""
+    if base64:
+        return Message(bytes((ord("0") + channel,)) + b64encode(data), True)
+    return Message(bytes((channel,)) + data)
+
+
 class WebSocketChannels:
-    """v4 and v5.channel.k8s.io (kubernetes-wire section 5.1). `up` and `down` read one message; PeerError 1008 for what it may not
-    carry (threats C12)."""
+    """An exec's or attach's channels. `up` and `down` read one message; PeerError 1008 for what it may not carry (threats C12)."""
 
     def __init__(self, protocol: str) -> None:
-        self._v5 = protocol.startswith("v5.")
+        self._as = SUBPROTOCOLS[protocol]
         self._stdin_closed = False
 
     def up(self, message: Message) -> ChannelFrame:
-        data = message.data
-        if not data:
-            raise PeerError(POLICY_VIOLATION, "a message without a channel")
+        data = _read(message, self._as.base64)
         channel = data[0]
         if channel == STDIN:
             if self._stdin_closed:
                 raise PeerError(POLICY_VIOLATION, "stdin after its end")
             return ChannelFrame("stdin", True, STDIN, data[1:], False)
-        if channel == RESIZE:
+        if channel == RESIZE and self._as.resize:
             check_resize(data[1:])
             return ChannelFrame("resize", True, RESIZE, data[1:], False)
-        if channel == CLOSE and self._v5 and len(data) == 2 and data[1] in NAMES:  # as the API server takes it, for any channel
+        if (
+            channel == CLOSE and self._as.close and len(data) == 2 and data[1] in NAMES
+        ):  # as the API server takes it, for any channel
             if data[1] == STDIN:
                 self._stdin_closed = True
             return ChannelFrame(NAMES[data[1]], True, data[1], b"", True)
         raise PeerError(POLICY_VIOLATION, "a channel that clients do not write")
 
     def down(self, message: Message) -> ChannelFrame:
-        data = message.data
-        if not data or data[0] not in (STDOUT, STDERR, ERROR):
+        data = _read(message, self._as.base64)
+        if data[0] not in (STDOUT, STDERR, ERROR):
             raise PeerError(POLICY_VIOLATION, "a channel that the cluster does not write")
         return ChannelFrame(NAMES[data[0]], False, data[0], data[1:], False)
+
+    def failure(self, status: bytes) -> list[Message | Close]:
+        """What ends a stream as failed: the Status, or its words, on the error channel, then a Close (kubernetes-wire 9.2)."""
+        return [_written(ERROR, status if self._as.status else _words(status), self._as.base64), Close(NORMAL)]
 
 
 class WebSocketPorts:
     """The older port-forward: channel 2i carries port i both ways, 2i+1 its errors; the first message of each, down, is the port in
     two bytes (kubernetes-wire section 5.3). PeerError 1008 for what it may not carry."""
 
-    def __init__(self, ports: list[int]) -> None:
+    def __init__(self, ports: list[int], protocol: str = "v4.channel.k8s.io") -> None:
         self._ports = ports
+        self._base64 = SUBPROTOCOLS[protocol].base64
         self._told: set[int] = set()  # channels whose port came
 
     def up(self, message: Message) -> ChannelFrame:
-        channel, port = self._channel(message.data)
+        data = _read(message, self._base64)
+        channel, port = self._channel(data)
         if channel % 2:
             raise PeerError(POLICY_VIOLATION, "a channel that clients do not write")
-        return ChannelFrame(f"port-{port}", True, channel, message.data[1:], False)
+        return ChannelFrame(f"port-{port}", True, channel, data[1:], False)
 
     def down(self, message: Message) -> ChannelFrame:
-        data = message.data
+        data = _read(message, self._base64)
         channel, port = self._channel(data)
         if channel not in self._told:
             if data[1:] != port.to_bytes(2, "little"):  # the record would name the wrong one
@@ -107,9 +158,19 @@ class WebSocketPorts:
 
     def _channel(self, data: bytes) -> tuple[int, int]:
         """A message's channel, and its port."""
-        if not data or data[0] >= 2 * len(self._ports):
+        if data[0] >= 2 * len(self._ports):
             raise PeerError(POLICY_VIOLATION, "a channel of no port that was asked for")
         return data[0], self._ports[data[0] // 2]
+
+    def failure(self, status: bytes) -> list[Message | Close]:
+        """What ends the connections as failed: words on each one's error channel, behind its port, then a Close."""
+        messages: list[Message | Close] = []
+        for number, port in enumerate(self._ports):
+            channel = 2 * number + 1
+            if channel not in self._told:
+                messages.append(_written(channel, port.to_bytes(2, "little"), self._base64))
+            messages.append(_written(channel, _words(status), self._base64))
+        return [*messages, Close(NORMAL)]
 
 
 def port_number(text: str) -> int:
@@ -131,25 +192,31 @@ def requested_ports(query: str) -> list[int]:
 
 
 class Sizes:
-    """Checks the terminal sizes of one resize channel: JSON objects with Width and Height, as Go writes them, several in one
+    """The terminal sizes of one resize channel, checked: JSON objects with Width and Height, as Go writes them, several in one
     piece or one in several (kubernetes-wire section 9, 22)."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("rest",)
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""  # of a size that is not whole
 
-    def feed(self, data: bytes) -> bool:
-        """Whether the sizes so far are whole. Raises PeerError 1008."""
+    def feed(self, data: bytes) -> bytes:
+        """The sizes that are whole by now. Raises PeerError 1008."""
         if len(data) > LARGEST_RESIZE:
             raise PeerError(POLICY_VIOLATION, f"a resize of more than {LARGEST_RESIZE} bytes")
-        *whole, rest = (self._rest + data).split(b"}")
+        text = self.rest + data
+        *whole, rest = text.split(b"}")
         for size in whole:
             _check_size(size + b"}")
-        self._rest = rest = rest.lstrip()
+        self.rest = rest = rest.lstrip()
         if rest and (rest[:1] != b"{" or len(rest) > LARGEST_SIZE):
             raise PeerError(POLICY_VIOLATION, "a resize that is no size")
-        return not rest
+        return text[: len(text) - len(rest)] if whole else b""
+
+    def end(self) -> None:
+        """Raises PeerError 1008 within a size."""
+        if self.rest:
+            raise PeerError(POLICY_VIOLATION, "a resize that ends within a size")
 
 
 def _check_size(size: bytes) -> None:
@@ -174,22 +241,15 @@ def _sides(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def check_resize(data: bytes) -> None:
     """A message of the resize channel: whole sizes, or nothing. Raises PeerError 1008."""
-    if not Sizes().feed(data):
-        raise PeerError(POLICY_VIOLATION, "a resize that ends within a size")
+    sizes = Sizes()
+    sizes.feed(data)
+    sizes.end()
 
 
-def is_resize(data: bytes) -> bool:
-    """Whether these bytes are whole terminal sizes: over SPDY a size may come in pieces."""
-    try:
-        check_resize(data)
-    except PeerError:
-        return False
-    return bool(data)
-
-
-def failure_messages(status: bytes) -> list[Message | Close]:
-    """What ends a v4 or v5 stream as failed: the Status on the error channel, then a Close (kubernetes-wire section 9.2)."""
-    return [Message(bytes((ERROR,)) + status), Close(NORMAL)]
+def _words(status: bytes) -> bytes:
+    """A Status for those who take words."""
+    message: str = json.loads(status)["message"]
+    return message.encode()
 
 
 # ---------------------------------------------------------------------- SPDY: a stream a channel
@@ -203,14 +263,20 @@ class _Stream:
     down_open: bool = True
 
 
+@dataclass(slots=True)
+class _Pair:
+    port: int
+    live: list[int]  # its streams
+    whole: bool = False  # both have been there
+
+
 class SpdyChannels:
     """The streams of one tunnel by what their headers say they are (kubernetes-wire section 4.3)."""
 
     def __init__(self, kind: str) -> None:
         self._forwards = kind == "portforward"
         self._streams: dict[int, _Stream] = {}
-        self._pairs: dict[str, list[int]] = {}  # request id -> its live streams
-        self._ports: dict[str, int] = {}
+        self._pairs: dict[str, _Pair] = {}  # by request id
         self._used: set[str] = set()  # channels of an exec: each is opened once
         self._sizes = Sizes()
         self._status = b""  # what came on an exec's error stream
@@ -235,21 +301,34 @@ class SpdyChannels:
         if not pair:
             # clients older than request ids: an error stream, then its data stream two ids later (CRI portforward/httpstream.go)
             pair = str(stream if kind == "error" else stream - 2)
-        if len(pair) > 64 or self._ports.setdefault(pair, port) != port:
+        known = self._pairs.setdefault(pair, _Pair(port, []))
+        if len(pair) > 64 or known.port != port:
             raise PeerError(PROTOCOL_ERROR, "a pair of streams for two ports")
-        live = self._pairs.setdefault(pair, [])
+        live = known.live
         channel = f"port-{port}-error" if kind == "error" else f"port-{port}"
         if len(live) >= 2 or any(self._streams[one].channel == channel for one in live):
             raise PeerError(PROTOCOL_ERROR, "more than two streams in a pair")
         if len(self._pairs) > MOST_PAIRS:
             raise PeerError(PROTOCOL_ERROR, f"more than {MOST_PAIRS} forwarded connections at once")
         live.append(stream)
+        known.whole = known.whole or len(live) == 2
         self._streams[stream] = _Stream(channel, pair)
         return ChannelOpened(channel, stream, port if kind == "data" else None)
 
+    def half(self, stream: int) -> bool:
+        """Whether a live stream has waited in vain for the other of its pair."""
+        known = self._streams.get(stream)
+        return known is not None and self._forwards and not self._pairs[known.pair].whole
+
+    def partner(self, stream: int) -> int | None:
+        """The other stream of the pair, where the cluster's side may still write on it."""
+        live = self._pairs[self._streams[stream].pair].live
+        return next((other for other in live if other != stream and self._streams[other].down_open), None)
+
     def frame(self, stream: int, up: bool, data: bytes, final: bool) -> ChannelFrame | None:
-        """Data of a stream, or its half-close; None where the stream is gone, as after a reset. Raises PeerError for bytes that
-        the other side writes: a client's own "stdout" would stand in the record as the command's (threats C12)."""
+        """Data of a stream, or its half-close; None where the stream is gone, as after a reset. Of terminal sizes it has those
+        that are whole by now. Raises PeerError for bytes that the other side writes: a client's own "stdout" would stand in the
+        record as the command's (threats C12)."""
         known = self._streams.get(stream)
         if known is None:
             return None
@@ -261,8 +340,10 @@ class SpdyChannels:
             raise PeerError(PROTOCOL_ERROR, "bytes on a stream from the side that does not write it")
         elif channel == "error" and not up:
             self._tell(data, final)
-        elif channel == "resize" and data:
-            self._sizes.feed(data)
+        elif channel == "resize" and up:
+            data = self._sizes.feed(data)
+            if final:
+                self._sizes.end()
         if final:
             if up:
                 known.up_open = False
@@ -290,11 +371,10 @@ class SpdyChannels:
     def _forget(self, stream: int, known: _Stream) -> None:
         del self._streams[stream]
         if known.pair:
-            live = self._pairs[known.pair]
+            live = self._pairs[known.pair].live
             live.remove(stream)
             if not live:
                 del self._pairs[known.pair]
-                del self._ports[known.pair]
 
     @property
     def live(self) -> list[int]:
@@ -312,7 +392,7 @@ class SpdyChannels:
         GOAWAY. A bare cut, a reset or a GOAWAY alone would look like success (kubernetes-wire section 9.15)."""
         frames: list[SpdyEvent] = []
         errors = [number for number, one in self._streams.items() if one.channel.endswith("error") and one.down_open]
-        text = json.loads(status)["message"].encode() if self._forwards else status
+        text = _words(status) if self._forwards else status
         frames += [Data(number, text, True) for number in errors]
         rest = (number for number, one in self._streams.items() if one.down_open and number not in errors)
         frames += [Data(number, b"", True) for number in rest]

@@ -273,9 +273,10 @@ class Connection:
         else:
             raise OurError("Pongs are sent by themselves")
 
-    def take(self) -> bytes:
-        """What to write now; empties it."""
-        self._answer_ping()
+    def take(self, answer: bool = True) -> bytes:
+        """What to write now; empties it. With `answer` false the Pong that is owed waits: for a peer that does not read."""
+        if answer:
+            self._answer_ping()
         out = self._out
         if not out:
             return b""
@@ -284,7 +285,7 @@ class Connection:
         return data
 
     def _answer_ping(self) -> None:
-        """One Pong for all Pings since the last `take`, the last one's (section 5.5.3): a peer that pings and does not read
+        """One Pong for all Pings since the last one, the last one's (section 5.5.3): a peer that pings and does not read
         makes nothing grow here. None after our Close."""
         if self._pong is not None and not self.close_sent:
             self._out.append(frame_bytes(PONG, self._pong, self._client))

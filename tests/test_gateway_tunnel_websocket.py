@@ -1,0 +1,68 @@
+"""The tunnel of channels over WebSocket: its pings, its ends, and the order of its terminal sizes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
+from l7gw.kube.channels import WebSocketChannels, WebSocketPorts
+from l7gw.wire.websocket import Close, Message, Ping, Pong
+from tests.wires import Wires, websocket_wires
+
+FIRST, LAST = Message(b'\x04{"Width":80,"Height":24}'), Message(b'\x04{"Width":81,"Height":24}')
+
+
+def an_exec() -> Wires:
+    return websocket_wires(WebSocketChannels("v5.channel.k8s.io"))
+
+
+def test_pings_are_counted() -> None:
+    wires = an_exec()
+    wires.say(*[Ping()] * CONTROL_A_SECOND)
+    assert not wires.outcome
+    wires.say(Ping())
+    assert wires.outcome == "cut"
+
+
+def test_a_client_that_pings_and_does_not_read_is_owed_one_pong() -> None:
+    wires = an_exec()
+    wires.downstream.writable = False
+    for number in range(50):
+        wires.say(Ping(str(number).encode()))
+        wires.wait(1 if number % 25 == 0 else 0)
+    assert not wires.client.heard
+    wires.answer(Message(b"\x01output"))
+    assert wires.client.heard == [Message(b"\x01output")]
+    wires.downstream.writable = True
+    wires.wait(1)
+    assert wires.client.heard[1:] == [Pong(b"49")]
+
+
+@pytest.mark.parametrize("last", [Close(1000), Message(b"\xff\x04")])
+def test_an_end_of_the_sizes_comes_behind_the_one_that_waits(last: Close | Message) -> None:
+    wires = an_exec()
+
+    async def run() -> None:
+        wires.say(FIRST, LAST, last)
+        await asyncio.sleep(2 * RESIZE_EVERY)
+
+    asyncio.run(run())
+    assert wires.cluster.heard == [FIRST, LAST, last]
+
+
+def test_a_clients_close_is_answered_also_where_the_cluster_only_ends_its_connection() -> None:
+    wires = an_exec()
+    wires.say(Close(1000))
+    assert wires.cluster.heard == [Close(1000)] and not wires.client.heard
+    wires.tunnel.cluster_ended()
+    assert wires.client.heard == [Close(1000)] and wires.outcome == "complete"
+
+
+def test_a_port_forward_that_fails_says_so_on_the_channels_it_has() -> None:
+    wires = websocket_wires(WebSocketPorts([8080]))
+    wires.answer(Message(b"\x00\x90\x1f"))
+    wires.tunnel.cluster_ended()
+    reason = Message(b"\x01l7gw: the cluster ended the connection before the stream was complete")
+    assert wires.client.heard == [Message(b"\x00\x90\x1f"), Message(b"\x01\x90\x1f"), reason, Close(1000)]

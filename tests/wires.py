@@ -1,0 +1,115 @@
+"""A tunnel without a gateway around it: its two connections, the peers' own codecs at their ends, and the clock in the test's hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from l7gw.clock import ManualClock
+from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
+from l7gw.gateway.tunnel_websocket import WebSocketTunnel
+from l7gw.kube.channels import SpdyChannels, WebSocketChannels, WebSocketPorts
+from l7gw.wire import websocket
+from l7gw.wire.spdy import Connection as Spdy
+from l7gw.wire.spdy import Data, HeadersFrame, Reset, SpdyEvent
+
+Said = SpdyEvent | websocket.Frame
+
+
+class Wires:
+    """Both connections of a tunnel, and what is said on them."""
+
+    def __init__(self, make: Callable[[Any], Any], peer: Callable[[Literal["client", "server"]], Peer]) -> None:
+        self.clock = ManualClock()
+        self.client = peer("client")
+        self.cluster = peer("server")
+        self.outcome = ""
+        self.recorded: list[tuple[str, bytes, bool]] = []
+        self.disk: list[Callable[[None], None]] | None = None  # who waits for it, where it is slow
+        record = SimpleNamespace(
+            frame=lambda channel, _up, _stream, data, final=False: self.recorded.append((channel, data, final)),
+            durable=self._durable, session=SimpleNamespace(backlogged=False),
+        )  # fmt: skip
+        self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None)
+        exchange = SimpleNamespace(
+            worker=SimpleNamespace(clock=self.clock), record_of=record, audit_id="A", began=self.clock.monotonic(),
+            client=self.downstream, upstream=SimpleNamespace(write=self.cluster.hear, close=lambda: None),
+            may_forward=lambda _: True, ended=lambda outcome: setattr(self, "outcome", outcome),
+        )  # fmt: skip
+        self.tunnel = make(exchange)
+
+    def _durable(self, then: Callable[[None], None]) -> None:
+        if self.disk is None:
+            then(None)
+        else:
+            self.disk.append(then)
+
+    def say(self, *events: Said) -> None:
+        self.tunnel.from_client(self.client.bytes_of(*events))
+
+    def answer(self, *events: Said) -> None:
+        self.tunnel.from_cluster(self.cluster.bytes_of(*events))
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.tunnel.tick(self.clock.monotonic())
+
+    @property
+    def resets(self) -> list[Said]:
+        return [event for event in [*self.client.heard, *self.cluster.heard] if isinstance(event, Reset)]
+
+
+class Peer:
+    """One end's own codecs, SPDY or WebSocket or one in the other, and what it heard: of two, all that is no data of the outer."""
+
+    def __init__(self, inner: Spdy | None, outer: websocket.Connection | None) -> None:
+        self._inner = inner
+        self._outer = outer
+        self.heard: list[Said] = []
+
+    def hear(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._outer is None:
+            assert self._inner is not None
+            self.heard += self._inner.receive(data)
+            return
+        for event in self._outer.receive(data):
+            if self._inner is not None and isinstance(event, websocket.Message):
+                self.heard += self._inner.receive(event.data)
+            else:
+                self.heard.append(event)
+
+    def bytes_of(self, *events: Said) -> bytes:
+        said = b""
+        for event in events:
+            if self._outer is not None and isinstance(event, websocket.Frame):
+                self._outer.send(event)
+                said += self._outer.take()
+                continue
+            assert self._inner is not None and not isinstance(event, websocket.Frame)
+            self._inner.send(event)
+            data = self._inner.take()
+            said += data if self._outer is None else self.bytes_of(websocket.Message(data))
+        return said
+
+    def data(self, stream: int) -> bytes:
+        return b"".join(event.data for event in self.heard if isinstance(event, Data) and event.stream == stream)
+
+    def ends(self, stream: int) -> bool:
+        return any(isinstance(event, Data | HeadersFrame) and event.stream == stream and event.final for event in self.heard)
+
+
+def spdy_wires(kind: str = "portforward", *, wrapped: bool = False) -> Wires:
+    """A tunnel of SPDY, or of SPDY in WebSocket."""
+    leg = SpdyInWebSocket if wrapped else Spdy
+    return Wires(
+        lambda exchange: SpdyTunnel(exchange, SpdyChannels(kind), leg("server"), leg("client")),
+        lambda role: Peer(Spdy(role), websocket.Connection(role) if wrapped else None),
+    )
+
+
+def websocket_wires(channels: WebSocketChannels | WebSocketPorts) -> Wires:
+    """A tunnel of channels over WebSocket."""
+    return Wires(lambda exchange: WebSocketTunnel(exchange, channels), lambda role: Peer(None, websocket.Connection(role)))

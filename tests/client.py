@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Sequence
 from types import TracebackType
 
 import h11
@@ -14,8 +15,12 @@ from tests.gateway import Gateway
 class RawClient:
     """One TLS connection to a gateway."""
 
-    def __init__(self, gateway: Gateway, *, server_name: str = "localhost", timeout: float = 10.0) -> None:
+    def __init__(
+        self, gateway: Gateway, *, server_name: str = "localhost", timeout: float = 10.0, protocols: Sequence[str] = ()
+    ) -> None:
         context = ssl.create_default_context(cafile=str(gateway.authority.certificate))
+        if protocols:
+            context.set_alpn_protocols(list(protocols))
         plain = socket.create_connection(("127.0.0.1", gateway.port), timeout)
         self._left = b""  # of the answer behind the one that was read
         self.socket = context.wrap_socket(plain, server_hostname=server_name)

@@ -249,13 +249,16 @@ func watches(target string, count int) {
 	client := &http.Client{Transport: transport()}
 	var opened, lines atomic.Int64
 	var group sync.WaitGroup
+	opening := make(chan struct{}, 50) // Go dials anew for each call that finds no free stream at once, thousands if it may
 	for i := 0; i < count; i++ {
 		group.Add(1)
+		opening <- struct{}{}
 		go func() {
 			request, err := http.NewRequest("GET", target, nil)
 			check(err)
 			authorize(request.Header)
 			response, err := client.Do(request)
+			<-opening
 			if err != nil || response.StatusCode != 200 || (http2 && response.ProtoMajor != 2) {
 				log.Print("a watch that failed: ", err, response)
 				group.Done()

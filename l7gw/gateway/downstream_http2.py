@@ -16,7 +16,7 @@ from l7gw.gateway import patience
 from l7gw.gateway.answer import refusal_events
 from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream, refusal_of
 from l7gw.gateway.exchange import Exchange
-from l7gw.gateway.flow import NO_ROOM
+from l7gw.gateway.flow import HELD_BYTES, NO_ROOM
 from l7gw.kube.act import Act
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, Closed, End, HttpEvent, Refused, Request, Reset, Response
@@ -88,7 +88,7 @@ class Http2Stream:
 class Http2Downstream(Downstream):
     """Many calls at once."""
 
-    __slots__ = ("_closing", "_codec", "_gathered", "_pulse", "_pumping", "_streams")
+    __slots__ = ("_abort_at", "_closing", "_closing_since", "_codec", "_gathered", "_pulse", "_pumping", "_streams")
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(worker)
@@ -96,7 +96,9 @@ class Http2Downstream(Downstream):
         self._streams: dict[int, Http2Stream] = {}
         self._pulse = Pulse(worker.clock.monotonic())
         self._pumping = False
+        self._abort_at = 0.0  # when a connection that was told its fault is cut, 0: not so
         self._closing = False  # the connection ends with its last stream
+        self._closing_since = 0.0
         self._gathered = 0  # bytes of bodies that are not yet whole
 
     # ------------------------------------------------------------------ what the loop calls
@@ -205,15 +207,19 @@ class Http2Downstream(Downstream):
         log.info("%s: the connection is ended: %s", self.address, error.reason)
         self._worker.record_attempt(self, Refusal(400, "BadRequest", error.reason))
         self._leave()
-        self._end()
+        if self._transport is not None:
+            self._transport.write(self._codec.take())
+            # Not closed but cut, a moment later: to close would be to read on, until the peer agrees; and to cut at once would eat
+            # the GOAWAY.
+            self._abort_at = self._worker.clock.monotonic() + patience.LINGER
+            self.read(False, HELD_BYTES)
 
     # ------------------------------------------------------------------ what an exchange does
 
     def send(self, stream: Http2Stream, event: HttpEvent) -> None:
         self._codec.send(stream.number, event)
         if type(event) is Response and event.status == 401:
-            self._codec.go_away()  # as kube-apiserver does: guessing costs a handshake each time (threats B1)
-            self._closing = True
+            self._closing = True  # as kube-apiserver does: guessing costs a handshake each time (threats B1)
 
     def flush(self) -> None:
         """One write for all that was sent since the last, as far as the client takes it."""
@@ -233,7 +239,7 @@ class Http2Downstream(Downstream):
             elif stream.full:
                 stream.full = False
                 stream.exchange.on_client_writable(True)
-        if self._closing and not self._codec.streams:
+        if self._closing and self._codec.left and not self._codec.streams:
             self._end()
 
     def flush_stream(self, stream: Http2Stream) -> None:
@@ -244,9 +250,12 @@ class Http2Downstream(Downstream):
 
     def finished(self, stream: Http2Stream) -> None:
         """The answer is whole; of what still waits of it, the tick sees that it goes out."""
+        self.flush()
         if not self._codec.waiting(stream.number):
             self._forget(stream)
-        self.flush()
+        if self._closing and not self._closing_since:
+            self._codec.go_away(at_once=True)  # behind the answer: there are clients that read nothing behind a GOAWAY
+            self.flush()
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         self._codec.reset(stream.number, code)
@@ -276,8 +285,10 @@ class Http2Downstream(Downstream):
             self._transport.close()
 
     def _end_with_last(self) -> None:
-        self._closing = True
+        """No new calls; the connection ends with the last that runs."""
         self._codec.go_away()
+        self._closing = True
+        self._closing_since = self._worker.clock.monotonic()
         self.flush()
 
     # ------------------------------------------------------------------ time
@@ -288,14 +299,20 @@ class Http2Downstream(Downstream):
 
     def tick(self, now: float) -> None:
         """Once a second: the client's time for frames, bodies and windows, the cluster's for answers; whether it still lives."""
+        if self._abort_at:
+            if now >= self._abort_at:
+                self.abort()
+            return
         self._codec.refill()
         if self._codec.unfinished and now - self._reading_since > patience.HEAD_WITHIN:
             self._broken(PeerError(ENHANCE_YOUR_CALM, "a frame that does not arrive in time"))
             return
+        if self._closing and now - self._closing_since > patience.LINGER:
+            self._codec.go_away(at_once=True)  # whoever does not answer our PING has heard enough
         for stream in list(self._streams.values()):
             self._tick_stream(stream, now)
         if not self._streams:
-            if now - self._reading_since > (patience.IDLE_FOR if self._codec.asked else patience.HEAD_WITHIN):
+            if not self._closing and now - self._reading_since > (patience.IDLE_FOR if self._codec.asked else patience.HEAD_WITHIN):
                 self._end_with_last()
         elif self._pulse.is_dead(now):
             log.info("%s: the client answers no more", self.address)

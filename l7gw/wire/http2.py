@@ -14,7 +14,7 @@ from l7gw.wire.http2_connection import BY_PEER, BY_US, MOST_STREAMS, STREAM_WIND
 from l7gw.wire.http2_fields import Malformed, answer_fields, parse_answer, parse_request, request_fields
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
 from l7gw.wire.http2_stream import BODY, DONE, DROPPED, Stream, check_send
-from l7gw.wire.semantics import LARGEST_HEAD, MOST_INTERIM
+from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
 
 # ---------------------------------------------------------------------- limits
 
@@ -104,7 +104,8 @@ class ServerConnection(Side):
             events.append((stream_id, End()))
         else:
             stream.receiving = BODY
-            stream.left = request.length
+            # A body with GET or HEAD is read by some and left by others (A18); an empty one is none.
+            stream.left = 0 if request.method in BODILESS else request.length
 
     def send(self, stream_id: int, event: HttpEvent) -> None:
         """An answer. Raises OurError out of order; what is sent on a stream that was reset goes nowhere."""

@@ -38,7 +38,7 @@ MOST_STREAMS = 100  # of one client at once, as kube-apiserver
 STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before they are asked for, as kube-apiserver
 RESETS = 100  # at once, of the peer's doing (B1, B2) ...
 RESETS_A_SECOND = 20  # ... and from then on
-CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown frames, window updates beyond what was sent (B7)
+CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown and late frames, window updates beyond what was sent (B7)
 UPDATE_FOR = 1024  # bytes sent that earn one window update more; Go's clients send one for 4 KiB
 LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer which reads nothing (B7)
 MOST_RECENT = 128  # ended streams that are remembered, to tell what comes late from what is wrong
@@ -100,6 +100,11 @@ class Side:
     def going_away(self) -> bool:
         """No new stream: the peer said so, or `go_away` was called."""
         return self._going
+
+    @property
+    def left(self) -> bool:
+        """Our last GOAWAY is written: no request can come any more that would be lost by closing."""
+        return self._last_taken != frames.STREAM_IDS
 
     def waiting(self, stream_id: int) -> int:
         """Bytes of a stream that wait for its windows, or for the connection."""
@@ -194,15 +199,13 @@ class Side:
             self._control_frame(kind, flags, stream_id, payload, events)
 
     def _control_frame(self, kind: int, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
-        self._control -= 1
-        if self._control < 0 or self._sender.answered > LARGEST_UNSENT:
-            raise PeerError(ENHANCE_YOUR_CALM, f"more than {CONTROL_A_SECOND} control frames in a second, or answers not read")
+        self._spend_control()
         if kind == frames.SETTINGS:
             self._settings(flags, payload)
         elif kind == frames.PING:
             if not flags & ACK:
                 self._sender.control(frames.frame(frames.PING, ACK, 0, payload))
-            elif payload == DRAINING:
+            elif payload == DRAINING and self._going:
                 self.go_away(at_once=True)
             else:
                 self.pinged = False
@@ -214,6 +217,12 @@ class Side:
         elif kind == frames.PRIORITY and int.from_bytes(payload[:4], "big") & frames.STREAM_IDS == stream_id:
             # Priorities are not followed (section 5.3.2); this alone was an error while they were (RFC 7540 section 5.3.1)
             self._reset(stream_id, PROTOCOL_ERROR, "a stream that depends on itself", events)
+
+    def _spend_control(self) -> None:
+        """One more frame that carries nothing for any call."""
+        self._control -= 1
+        if self._control < 0 or self._sender.answered > LARGEST_UNSENT:
+            raise PeerError(ENHANCE_YOUR_CALM, f"more than {CONTROL_A_SECOND} control frames in a second, or answers not read")
 
     def _settings(self, flags: int, payload: bytes) -> None:
         """Section 6.5."""
@@ -361,6 +370,7 @@ class Side:
         stream = self._streams.get(stream_id)
         if stream is None:
             self._check_not_idle(stream_id)
+            self._spend_control()
             if self._recent.get(stream_id) == COMPLETE:
                 raise PeerError(STREAM_CLOSED, "DATA on a stream that is complete")  # section 5.1
             if self._recent.get(stream_id) != BY_US:

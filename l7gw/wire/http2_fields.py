@@ -19,6 +19,7 @@ from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, 
 from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
 from l7gw.wire.semantics import (
     BODIED,
+    BODILESS,
     LARGEST_HEAD,
     MOST_FIELDS,
     SINGLE,
@@ -310,7 +311,7 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
         raise PeerError(400, "Host and :authority differ")
     check_host(host)
     stated = told.get("content-length")
-    length = plain_length(stated, 400) if stated is not None else NO_BODY if end else CHUNKED
+    length = plain_length(stated, 400) if stated is not None else NO_BODY if end or method in BODILESS else CHUNKED
     if end and length > 0:
         raise Malformed("a Content-Length without a body")
     check_body(method, length)

@@ -1,0 +1,71 @@
+"""Thousands of watches on shared connections: every one is answered, and every one brings every event."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.run import peers
+from tests.cluster.cluster import RealCluster
+from tests.matrix import Both
+
+
+def resident(pid: int) -> int:
+    """KiB in memory."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+def connections(pid: int, port: int) -> int:
+    """How many established TCP connections a process has to a port on loopback (proc(5), tcp)."""
+    inodes = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()}
+    found = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[2].endswith(f":{port:04X}") and fields[3] == "01" and f"socket:[{fields[9]}]" in inodes:
+            found += 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("client", "count"), [("HTTP/2", 500), ("HTTP/1.1", 500), pytest.param("HTTP/2", 5000, marks=pytest.mark.long)]
+)
+def test_all_watches_bring_all_events(both_sides: Both, cluster: RealCluster, client: str, count: int) -> None:
+    _, side = both_sides.fresh()
+    gateway = both_sides.gateway
+    assert gateway.process is not None
+    before = resident(gateway.process.pid)
+    target = (
+        f"https://{gateway.address}/real/api/v1/namespaces/{side.namespace}/pods?watch=true&fieldSelector=metadata.name%3Dweb-0"
+    )
+    environment = {**os.environ, "TOKEN": both_sides.token, "GOMAXPROCS": "1", "H2": "1" if client == "HTTP/2" else ""}
+    with subprocess.Popen(
+        [peers(), "watches", target, str(count)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    ) as load:  # fmt: skip
+        assert load.stdin and load.stdout and load.stderr
+        try:
+            line = load.stdout.readline()
+            assert line == f"{count} {count}\n", gateway.log[-2000:]
+            shared = connections(gateway.process.pid, int(cluster.server.rpartition(":")[2]))
+            assert shared < count / 20, "the watches do not share connections to the cluster"
+            print(
+                f"{client}, {count} watches: {(resident(gateway.process.pid) - before) / count:.1f} KiB each, {shared} connections"
+            )
+            load.stdin.write("\n")
+            load.stdin.flush()
+            cluster.apply(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "metadata": {"name": "web-0", "namespace": side.namespace, "labels": {"seen": "yes"}},
+                }
+            )
+            assert int(load.stdout.readline()) >= count
+        finally:
+            load.kill()

@@ -1,0 +1,29 @@
+"""h2spec finds no fault in the gateway's HTTP/2, on calls that it accepts and forwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.golang import MissingGo
+from tests.h2spec.run import against_gateway, program
+
+CASES = 146  # of h2spec 2.2.1, the strict ones among them
+FORWARDED = 60  # requests at least; h2spec sends many that are refused, and should be
+# Case -> why it cannot apply to a gateway.
+NOT_APPLICABLE: dict[str, str] = {}
+
+
+@pytest.mark.timeout(300)
+def test_every_case_of_h2spec_passes_on_accepted_calls(tmp_path: Path) -> None:
+    try:
+        program()
+    except MissingGo as error:
+        missing(f"h2spec needs Go: {error}")
+    found, forwarded = against_gateway(tmp_path)
+    assert len(found) == CASES
+    wrong = [str(case) for case in found if case.outcome != "passed" and case.case not in NOT_APPLICABLE]
+    assert not wrong, "\n".join(wrong)
+    assert forwarded >= FORWARDED, "most of its requests never reached the cluster: is its certificate accepted?"

@@ -56,7 +56,7 @@ def against_gateway(folder: Path) -> tuple[list[Case], int]:
     identity = [{"client-certificate": {"certificate-authority": str(people.certificate)}}]
     with scene(folder, _answer_each, identity=identity) as running:
         found = cases(running.gateway.port, "/api/v1/namespaces", people.client("client", USER))
-        return found, running.upstream.received.lower().count(f"impersonate-user: {USER}".encode())
+        return found, running.upstream.received.lower().count(f"impersonate-extra-l7gw-user: {USER}".encode())
 
 
 def _answer_each(visit: Visit) -> None:

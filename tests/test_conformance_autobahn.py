@@ -7,17 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.autobahn.install import MissingPython2, find_python
-from tests.autobahn.run import LIMITS, SECTIONS, cases
-
-MESSAGE_AND_FAULT = "a read that ends in a fault gives none of its messages: what comes with broken bytes is not forwarded"
-WHOLE_TEXT = "text is looked at when its message is whole; Kubernetes sends base64 in it, or nothing"
-FRAGMENTS = "a message of more than 4,096 fragments is refused (1008): small ones cost us and not the peer"
-# Case -> why it may be other than OK. Where bytes are read together by chance, it may be OK as well.
-MEANT = {
-    **dict.fromkeys(["3.2", "3.3", "3.4", "4.1.3", "4.1.4", "4.1.5", "4.2.3", "4.2.4", "4.2.5", "5.15"], MESSAGE_AND_FAULT),
-    **dict.fromkeys(["6.4.1", "6.4.2", "6.4.3", "6.4.4"], WHOLE_TEXT),
-    **dict.fromkeys(["9.3.1", "9.3.2", "9.3.3", "9.4.1", "9.4.2", "9.4.3"], FRAGMENTS),
-}
+from tests.autobahn.run import LIMITS, MEANT, SECTIONS, cases
 
 
 @pytest.mark.timeout(700)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from rich.table import Table
 
 from l7gw.demo.issuer import AUDIENCE, issuing
 from l7gw.demo.pki import Authority
+from tests.golang import built_once
 
 HERE = Path(__file__).parent
 CELLS = [  # name, kind, connections, unit
@@ -43,17 +43,6 @@ class Proxy:
     pid: int
     url: str
     token: str = ""
-
-
-def peers() -> Path:
-    """The Go half, built once into the cache."""
-    source = b"".join(path.read_bytes() for path in sorted((HERE / "peers").iterdir()))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l7gw" / "bench"
-    binary = cache / hashlib.sha256(source).hexdigest()[:16] / "peers"
-    if not binary.exists():
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["go", "build", "-o", str(binary), "."], cwd=HERE / "peers", check=True)
-    return binary
 
 
 def cpu_seconds(pid: int) -> float:
@@ -188,7 +177,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     options = parser.parse_args()
     cells = [cell for cell in CELLS if options.only in cell[0]]
-    binary = peers()
+    binary = built_once(HERE / "peers", "l7gw-bench-peers")
     results: dict[str, dict[str, list[float]]] = {name: {} for name, *_ in cells}
     latencies: dict[str, dict[str, list[float]]] = {name: {} for name, *_ in cells}
     console = Console(stderr=True)

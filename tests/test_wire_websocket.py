@@ -262,11 +262,42 @@ def test_a_ping_is_answered_before_anybody_asks() -> None:
     assert connection.take() == b""
 
 
-def test_pings_that_nobody_could_answer_yet_are_answered_once_by_the_last() -> None:
+def pings(*numbers: int) -> bytes:
+    return b"".join(frame_bytes(websocket.PING, bytes((number,)) * 125, True) for number in numbers)
+
+
+def pongs(*numbers: int) -> bytes:
+    return b"".join(b"\x8a\x7d" + bytes((number,)) * 125 for number in numbers)
+
+
+def test_each_ping_is_answered_and_before_what_we_say() -> None:
+    connection = Connection("server")
+    connection.receive(pings(1, 2))
+    connection.send(Message(b"a"))
+    connection.receive(pings(3))
+    assert connection.take() == pongs(1, 2, 3) + b"\x82\x01a"
+    assert connection.take() == b""
+
+
+def test_a_peer_that_does_not_read_is_owed_the_last_pong_alone() -> None:
+    connection = Connection("server")
+    connection.receive(pings(1, 2))
+    connection.send(Message(b"a"))
+    assert connection.take(False) == b"\x82\x01a"
+    connection.receive(pings(3))
+    assert connection.take(False) == b""
+    assert connection.take() == pongs(3)
+
+
+def test_of_more_pings_than_could_be_answered_the_last_stands_for_those_before_it() -> None:
     connection = Connection("server")  # RFC 6455 section 5.5.3
+    connection.receive(pings(*range(websocket.MOST_PONGS)))
+    assert connection.take() == pongs(*range(websocket.MOST_PONGS))
+    connection.receive(pings(*range(websocket.MOST_PONGS + 1)))
+    assert connection.take() == pongs(*range(websocket.MOST_PONGS - 1), websocket.MOST_PONGS)
     for number in range(100):
-        connection.receive(frame_bytes(websocket.PING, bytes((number,)) * 125, True))
-    assert connection.take() == b"\x8a\x7d" + bytes((99,)) * 125
+        connection.receive(pings(number))
+    assert connection.take() == pongs(*range(websocket.MOST_PONGS - 1), 99)
 
 
 def test_a_ping_is_answered_before_our_close_and_not_behind_it() -> None:

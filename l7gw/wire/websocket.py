@@ -34,6 +34,7 @@ MOST_FRAGMENTS = 4096  # of one message: empty ones cost us and not the peer
 # Control frames in a row without data in either direction. kubectl pings every 5 s however long its exec is silent, others every
 # second; the API server ends a silent stream after 4 h, 14,400 such pings. Their rate is for the caller, who has a clock (C10).
 MOST_CONTROL = 20_000
+MOST_PONGS = 16  # that wait for a `take`, 127 bytes each: a peer that pings and does not read makes nothing grow here
 
 # ---------------------------------------------------------------------- events
 
@@ -121,7 +122,7 @@ class Connection:
     """
 
     __slots__ = (
-        "_client", "_control", "_failed", "_fragments", "_limit", "_opcode", "_out", "_parts", "_pong", "_size", "_waiting",
+        "_client", "_control", "_failed", "_fragments", "_limit", "_opcode", "_out", "_parts", "_pings", "_size", "_waiting",
         "_wanted", "close_received", "close_sent",
     )  # fmt: skip
 
@@ -131,7 +132,7 @@ class Connection:
         self._waiting = bytearray()  # a frame that is not whole
         self._wanted = 0  # bytes of it without which there is no use in looking; 0: its head is not whole either
         self._out: list[bytes] = []
-        self._pong: bytes | None = None  # what the next Pong holds
+        self._pings: list[bytes] = []  # received and not answered
         self._parts: list[bytes] = []  # of a fragmented message
         self._opcode = CONTINUATION  # of the message whose fragments are being gathered; CONTINUATION: none
         self._size = 0
@@ -245,7 +246,9 @@ class Connection:
             raise PeerError(POLICY_VIOLATION, "control frames without end")
         if opcode == PING:
             events.append(Ping(payload))
-            self._pong = payload
+            if len(self._pings) == MOST_PONGS:
+                self._pings.pop()  # section 5.5.3: the most recent one's Pong may stand for those before it
+            self._pings.append(payload)
         elif opcode == PONG:
             events.append(Pong(payload))
         else:
@@ -263,7 +266,7 @@ class Connection:
             self._out.append(frame_bytes(TEXT if frame.text else BINARY, frame.data, self._client))
         elif isinstance(frame, Close):
             payload = close_bytes(frame)
-            self._answer_ping()
+            self._answer_pings()
             self.close_sent = True
             self._out.append(frame_bytes(CLOSE, payload, self._client))
         elif isinstance(frame, Ping):
@@ -274,9 +277,13 @@ class Connection:
             raise OurError("Pongs are sent by themselves")
 
     def take(self, answer: bool = True) -> bytes:
-        """What to write now; empties it. With `answer` false the Pong that is owed waits: for a peer that does not read."""
-        if answer:
-            self._answer_ping()
+        """What to write now, Pongs first; empties it. With `answer` false the last Ping alone is owed its Pong, later: for a peer
+        that does not read."""
+        if self._pings:
+            if answer:
+                self._answer_pings()
+            else:
+                del self._pings[:-1]
         out = self._out
         if not out:
             return b""
@@ -284,12 +291,11 @@ class Connection:
         out.clear()
         return data
 
-    def _answer_ping(self) -> None:
-        """One Pong for all Pings since the last one, the last one's (section 5.5.3): a peer that pings and does not read
-        makes nothing grow here. None after our Close."""
-        if self._pong is not None and not self.close_sent:
-            self._out.append(frame_bytes(PONG, self._pong, self._client))
-        self._pong = None
+    def _answer_pings(self) -> None:
+        """A Pong for each (section 5.5.2); none after our Close."""
+        if not self.close_sent:
+            self._out[:0] = [frame_bytes(PONG, data, self._client) for data in self._pings]
+        self._pings.clear()
 
 
 def _long_length(data: bytes) -> int:

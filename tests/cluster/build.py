@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.cached import made_once, say
+from tests.golang import FLAGS, BuildFailed, MissingGo, build, environment, find_go
+
 HERE = Path(__file__).parent
-OLDEST_GO = (1, 26)
-UNUSED_AFTER = 14 * 86400.0  # seconds; a build is some 230 MB, and every change of the sources makes another
-FLAGS = ["-trimpath", "-buildvcs=false"]
 VERSION_VARIABLES = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
-
-
-class MissingGo(Exception):
-    """Go is not on this machine, or too old."""
-
-
-class BuildFailed(Exception):
-    """Go could not build the programs; its last lines are in the message."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,63 +75,18 @@ class Built:
         return {program.version: self.folder / program.name for program in PROGRAMS if "kubectl" in program.name}
 
 
-def cache() -> Path:
-    """The folder of all builds; safe to delete while none runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l7gw" / "cluster"
-
-
 def built() -> Built:
     """The programs, built where this machine has none for these sources: minutes the first time, seconds after a change.
 
-    Raises MissingGo, BuildFailed. Progress goes to stderr. Two callers never build at once, and none sees half a build.
+    Raises MissingGo, BuildFailed. Progress goes to stderr.
     """
-    go = _go()
-    place = cache() / _key(go)
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "lock").open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say("waiting for another build of the test cluster")
-            fcntl.flock(held, fcntl.LOCK_EX)
-        if not place.is_dir():
-            folder = Path(tempfile.mkdtemp(dir=cache(), prefix="new-"))
-            try:
-                for program in PROGRAMS:
-                    _build(go, program, folder)
-                folder.rename(place)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)  # nothing is there once it is renamed
-        os.utime(place)
-        _forget_unused(place)
-    return Built(place)
+    go = find_go()
 
+    def make(folder: Path) -> None:
+        for program in PROGRAMS:
+            _build(go, program, folder)
 
-def _go() -> str:
-    go = shutil.which("go")
-    needed = ".".join(map(str, OLDEST_GO))
-    if go is None:
-        raise MissingGo(f"Go {needed}+ is not on PATH")
-    version = _environment(go)["GOVERSION"]
-    match = re.match(r"go(\d+)\.(\d+)", version)
-    if match is None or (int(match[1]), int(match[2])) < OLDEST_GO:
-        raise MissingGo(f"Go {needed}+ is needed, this is {version}")
-    return go
-
-
-def _environment(go: str) -> dict[str, str]:
-    # Outside of a module: inside one an old Go would fail, or fetch the toolchain that go.mod asks for.
-    answer = subprocess.run(
-        [go, "env", "-json", "GOOS", "GOARCH", "GOVERSION"],
-        cwd="/",
-        env={**os.environ, "GOTOOLCHAIN": "local"},
-        capture_output=True,
-        text=True,
-    )
-    if answer.returncode != 0:
-        raise MissingGo(f"`go env` failed: {answer.stderr.strip()}")
-    found: dict[str, str] = json.loads(answer.stdout)
-    return found
+    return Built(made_once("cluster", _key(go), make))
 
 
 def _sources() -> Iterator[Path]:
@@ -154,7 +96,7 @@ def _sources() -> Iterator[Path]:
 
 def _key(go: str) -> str:
     """Names a build by everything that goes into it."""
-    digest = hashlib.sha256(json.dumps([_environment(go), [program.flags for program in PROGRAMS]]).encode())
+    digest = hashlib.sha256(json.dumps([environment(go), [program.flags for program in PROGRAMS]]).encode())
     for path in _sources():
         digest.update(f"{path.relative_to(HERE)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
@@ -162,28 +104,10 @@ def _key(go: str) -> str:
 
 
 def _build(go: str, program: Program, folder: Path) -> None:
-    _say(f"building {program.name} {program.version} ({program.minutes} the first time, seconds later)")
+    say(f"building {program.name} {program.version} ({program.minutes} the first time, seconds later)")
     began = time.monotonic()
-    done = subprocess.run(
-        [go, "build", *program.flags, "-o", folder / program.name, program.package],
-        cwd=program.folder,
-        env={**os.environ, "CGO_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise BuildFailed(f"building {program.name} failed:\n" + "\n".join(done.stderr.splitlines()[-20:]))
-    _say(f"built {program.name} in {time.monotonic() - began:.0f} s")
-
-
-def _forget_unused(kept: Path) -> None:
-    for path in cache().iterdir():
-        if path.is_dir() and path != kept and time.time() - path.stat().st_mtime > UNUSED_AFTER:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _say(line: str) -> None:
-    print(f"l7gw: {line}", file=sys.stderr, flush=True)
+    build(go, program.folder, program.package, folder / program.name, program.flags)
+    say(f"built {program.name} in {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

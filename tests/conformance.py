@@ -1,0 +1,148 @@
+"""What other people's test suites say of l7gw: `tests/conformance.py run [h2spec] [autobahn]` asks them, `render` writes the page.
+
+Each run is kept in docs/conformance/NAME.json: title, when, command, summary, rows (a column for each key; a list is shown with
+slashes), and perhaps versions, and `counts`: what the numbers of a list count. The page is made of these files alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.autobahn import run as autobahn
+from tests.h2spec import run as h2spec
+
+DOCS = Path(__file__).parent.parent / "docs"
+KEPT = DOCS / "conformance"
+PAGE = DOCS / "conformance.md"
+INTRODUCTION = """\
+# Conformance
+
+What test suites last said of l7gw. `make conformance` asks them again and writes this page. `make test` and `make test-long` run
+h2spec and Autobahn too, and fail on every case that does not pass and is not named with its reason in `tests/h2spec/run.py` or
+`tests/autobahn/run.py`.
+"""
+AUTOBAHN = {
+    "1": "framing", "2": "pings and pongs", "3": "reserved bits", "4": "opcodes", "5": "fragments", "6": "UTF-8", "7": "closing",
+    "9": "limits", "10": "automatic fragments",
+}  # fmt: skip
+H2SPEC = {
+    "generic": "generic", "http2": "RFC 7540", "hpack": "RFC 7541",
+}  # fmt: skip
+
+
+def by_chapter(cases: Iterable[tuple[str, str, str | None]]) -> list[dict[str, object]]:
+    """Rows from each case's chapter, its name, and why it did not pass."""
+    rows: dict[str, dict[str, object]] = {}
+    others: dict[str, dict[str, list[str]]] = {}
+    for chapter, name, why in cases:
+        row = rows.setdefault(chapter, {"chapter": chapter, "cases": 0, "passed": 0})
+        row["cases"] += 1  # type: ignore[operator]
+        row["passed"] += why is None  # type: ignore[operator]
+        if why is not None:
+            others.setdefault(chapter, {}).setdefault(why, []).append(name)
+    for chapter, row in rows.items():
+        row["not passed"] = "; ".join(f"{', '.join(names)}: {why}" for why, names in others.get(chapter, {}).items())
+    return list(rows.values())
+
+
+def ask_h2spec(folder: Path) -> dict[str, object]:
+    found, forwarded = h2spec.against_gateway(folder)
+    by_chance = f" By chance {', '.join(h2spec.MEANT)} may fail: {h2spec.OPEN_GET}." if h2spec.MEANT else ""
+    rows = by_chapter(
+        (
+            f"{H2SPEC[case.case.split('/')[0]]}, section {case.case.split('/')[1].split('.')[0]}",
+            case.case,
+            None if case.outcome == "passed" else h2spec.MEANT.get(case.case, f"{case.outcome}, unexpectedly"),
+        )
+        for case in found
+    )
+    return {
+        "title": "HTTP/2: h2spec 2.2.1 against the gateway",
+        "summary": f"{sum(case.outcome == 'passed' for case in found)} of {len(found)} cases passed, over TLS, with requests that a "
+        f"client certificate names the sender of; {forwarded} of them reached the cluster.{by_chance}",
+        "rows": rows,
+    }
+
+
+def ask_autobahn(folder: Path) -> dict[str, object]:
+    found = autobahn.cases(folder, [*autobahn.SECTIONS, *autobahn.LIMITS])
+    rows = by_chapter(
+        (
+            AUTOBAHN[case.case.split(".")[0]],
+            case.case,
+            None if case.good else f"{case.behavior.lower()}; {autobahn.MEANT.get(case.case, 'unexpectedly')}",
+        )
+        for case in found
+    )
+    return {
+        "title": "WebSocket: Autobahn's test suite 25.10.1 against the codec",
+        "summary": f"{sum(case.good for case in found)} of {len(found)} cases are OK or informational. The codec is a server behind "
+        "an echo, with messages of up to 16 MiB. Compression (12 and 13) is left out: no extension is ever negotiated.",
+        "rows": rows,
+    }
+
+
+SUITES = {"h2spec": ask_h2spec, "autobahn": ask_autobahn}
+
+
+def run(name: str) -> None:
+    """Ask one suite and keep what it said."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = SUITES[name](Path(folder))
+    document = {
+        "title": told["title"],
+        "when": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "command": f"python tests/conformance.py run {name}",
+        **told,
+    }
+    KEPT.mkdir(exist_ok=True)
+    (KEPT / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    print(f"{name}: {told['summary']}")
+
+
+def page() -> str:
+    """docs/conformance.md, as the kept runs say."""
+    return "\n".join([INTRODUCTION, *(section(json.loads(path.read_text())) for path in sorted(KEPT.glob("*.json")))])
+
+
+def section(document: dict[str, Any]) -> str:
+    """One suite's part of the page."""
+    lines = [f"## {document['title']}", ""]
+    versions = ", ".join(f"{name} {version}" for name, version in document.get("versions", {}).items())
+    lines += [f"`{document['command']}`, {document['when']}{f', with {versions}' if versions else ''}.", ""]
+    if "summary" in document:
+        lines += [document["summary"], ""]
+    if "counts" in document:
+        lines += [f"The numbers between slashes count, in this order: {', '.join(document['counts'])}.", ""]
+    columns = list(document["rows"][0])
+    lines += [_line(columns), _line(["---"] * len(columns))]
+    lines += [
+        _line(" / ".join(map(str, cell)) if isinstance(cell, list) else str(cell) for cell in row.values())
+        for row in document["rows"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["run", "render"])
+    parser.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all unless told")
+    options = parser.parse_args()
+    if options.what == "run":
+        for name in options.suites or SUITES:
+            run(name)
+    PAGE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()

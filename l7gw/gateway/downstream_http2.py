@@ -88,7 +88,7 @@ class Http2Stream:
 class Http2Downstream(Downstream):
     """Many calls at once."""
 
-    __slots__ = ("_abort_at", "_closing", "_closing_since", "_codec", "_gathered", "_pulse", "_pumping", "_streams")
+    __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pulse", "_pumping", "_streams", "_unwelcome")
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(worker)
@@ -96,9 +96,9 @@ class Http2Downstream(Downstream):
         self._streams: dict[int, Http2Stream] = {}
         self._pulse = Pulse(worker.clock.monotonic())
         self._pumping = False
-        self._abort_at = 0.0  # when a connection that was told its fault is cut, 0: not so
         self._closing = False  # the connection ends with its last stream
         self._closing_since = 0.0
+        self._unwelcome = False  # a credential was refused
         self._gathered = 0  # bytes of bodies that are not yet whole
 
     # ------------------------------------------------------------------ what the loop calls
@@ -209,17 +209,17 @@ class Http2Downstream(Downstream):
         self._leave()
         if self._transport is not None:
             self._transport.write(self._codec.take())
-            # Not closed but cut, a moment later: to close would be to read on, until the peer agrees; and to cut at once would eat
+            # Not closed but cut, a moment later: to close would be to read on until the peer agrees, and to cut at once would eat
             # the GOAWAY.
-            self._abort_at = self._worker.clock.monotonic() + patience.LINGER
             self.read(False, HELD_BYTES)
+            asyncio.get_running_loop().call_later(patience.FAREWELL, self.abort)
 
     # ------------------------------------------------------------------ what an exchange does
 
     def send(self, stream: Http2Stream, event: HttpEvent) -> None:
         self._codec.send(stream.number, event)
         if type(event) is Response and event.status == 401:
-            self._closing = True  # as kube-apiserver does: guessing costs a handshake each time (threats B1)
+            self._unwelcome = True  # as kube-apiserver does: guessing costs a handshake each time (threats B1)
 
     def flush(self) -> None:
         """One write for all that was sent since the last, as far as the client takes it."""
@@ -230,6 +230,10 @@ class Http2Downstream(Downstream):
             if not data:
                 break
             self._transport.write(data)
+        if self._unwelcome and not self._closing:
+            self._closing = True  # only now: there are clients that read nothing behind a GOAWAY
+            self._codec.go_away(at_once=True)
+            self._transport.write(self._codec.take())
         for number in self._codec.drained():
             stream = self._streams.get(number)
             if stream is None:
@@ -253,9 +257,6 @@ class Http2Downstream(Downstream):
         self.flush()
         if not self._codec.waiting(stream.number):
             self._forget(stream)
-        if self._closing and not self._closing_since:
-            self._codec.go_away(at_once=True)  # behind the answer: there are clients that read nothing behind a GOAWAY
-            self.flush()
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         self._codec.reset(stream.number, code)
@@ -299,9 +300,7 @@ class Http2Downstream(Downstream):
 
     def tick(self, now: float) -> None:
         """Once a second: the client's time for frames, bodies and windows, the cluster's for answers; whether it still lives."""
-        if self._abort_at:
-            if now >= self._abort_at:
-                self.abort()
+        if self._codec.over:
             return
         self._codec.refill()
         if self._codec.unfinished and now - self._reading_since > patience.HEAD_WITHIN:

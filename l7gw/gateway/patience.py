@@ -11,6 +11,7 @@ HEAD_WITHIN = 10.0  # seconds for a request's head, or a frame, to be complete (
 SLOWEST_BODY = 1024  # bytes a second, after the first ten
 IDLE_FOR = 120.0  # seconds between requests; Go's client ends an idle connection at 90
 LINGER = 2.0  # seconds that a refused client's bytes are read and dropped, so that no reset eats the refusal
+FAREWELL = 0.5  # seconds for a GOAWAY to be read before its connection is cut
 STALLED_FOR = 60.0  # seconds that a finite answer may wait for a client that grants no window (threats B9)
 SHORT_CALLS = 30.0  # seconds that a drain gives to short calls
 STREAMS = 60.0  # and to streams, from the same start

@@ -15,9 +15,6 @@ from tests.upstream import Visit
 HERE = Path(__file__).parent
 USER = "h2spec"
 CASES = 146  # of h2spec 2.2.1, the strict ones among them
-OPEN_GET = "a GET that announces a body is refused at once (400), so its stream may be closed when what is tried in it arrives"
-# Case -> why it may fail, by chance of what is read together.
-MEANT = dict.fromkeys(["http2/5.1/8", "http2/5.1/9", "http2/6.9/2", "http2/6.9.1/3"], OPEN_GET)
 SECONDS = 300.0  # for the whole suite; ten where all is well
 # 64 bytes: several cases set windows of a few bytes and need an answer with more; they are skipped where there is none.
 BODY = b'{"kind":"Status","apiVersion":"v1","message":"sixty-four bytes"}'

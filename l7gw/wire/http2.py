@@ -49,7 +49,7 @@ class ServerConnection(Side):
         if not data.startswith(frames.PREFACE):
             if not frames.PREFACE.startswith(data):
                 raise PeerError(PROTOCOL_ERROR, "a connection that does not begin as HTTP/2")
-            return 0
+            return -1
         self._opened = True
         return len(frames.PREFACE)
 

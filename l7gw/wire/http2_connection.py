@@ -144,6 +144,9 @@ class Side:
         at, end = 0, len(data)
         try:
             at = self._begin(data)
+            if at < 0:
+                self._buffer = data
+                return events
             while end - at >= HEAD_SIZE:
                 length, kind, flags, stream_id = frames.read_head(data, at)
                 if length > self._largest_in:  # before a byte of it is kept (B6)
@@ -162,7 +165,7 @@ class Side:
         return events
 
     def _begin(self, data: bytes) -> int:
-        """Where frames begin: behind the client's preface, which a server reads first."""
+        """Where frames begin: behind the client's preface, which a server reads first; -1 while it is not there."""
         return 0
 
     def _fail(self, error: PeerError) -> None:

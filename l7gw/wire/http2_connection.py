@@ -176,7 +176,7 @@ class Side:
         self._sender.forget()
 
     def _frame(self, kind: int, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
-        if not self._settled and kind != frames.SETTINGS:
+        if not self._settled and (kind != frames.SETTINGS or flags & ACK):
             raise PeerError(PROTOCOL_ERROR, "a connection begins with SETTINGS")  # section 3.4
         if (stream_id == 0 and kind in frames.OF_A_STREAM) or (stream_id and kind in frames.OF_THE_CONNECTION):
             raise PeerError(PROTOCOL_ERROR, "a frame on a stream that cannot have it")

@@ -368,6 +368,8 @@ def test_an_answer_whose_end_comes_later_ends_with_an_empty_frame() -> None:
         [Response(200, (), 2), Body(b"ab"), Body(b"c")],
         [Response(200, (), 2), Body(b"a"), End()],
         [Response(200, (), 2), End()],
+        [Response(200, (), CHUNKED), End(), Body(b"a")],
+        [Response(200, (), CHUNKED), End(), End()],
         [Response(200, (("A", "b"),))],
         [Response(200, (("connection", "close"),))],
     ],
@@ -451,6 +453,7 @@ def test_a_request_ends_with_its_last_bytes(request_: Request, written: list[str
         [Request("GET", "/a", HOST), Request("GET", "/a", HOST)],
         [Request("POST", "/a", HOST, 2), Body(b"abc")],
         [Request("POST", "/a", HOST, 2), Body(b"a"), End()],
+        [Request("POST", "/a", HOST, CHUNKED), End(), End()],
         [Request("GET", "/a", (*HOST, ("te", "trailers")))],
     ],
 )

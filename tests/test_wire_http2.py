@@ -517,6 +517,7 @@ def test_numbers_of_streams_end() -> None:
         ("GET", [headers(1, ("a", "b"))], "1 reset 1"),
         ("GET", [reset(1, CANCEL)], "1 reset 8"),
         ("GET", [reset(1, REFUSED_STREAM)], "1 reset 7 unread"),
+        ("GET", [headers(1, *OK, end=False), reset(1, REFUSED_STREAM)], "1 response 200 chunked | 1 reset 7"),
     ],
 )  # fmt: skip
 def test_an_answer_is_what_it_says_or_its_stream_ends(method: str, answer: list[bytes], came: str) -> None:

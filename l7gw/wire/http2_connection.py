@@ -274,8 +274,9 @@ class Side:
         if not self._client:
             self._spend_reset()
         if stream_id in self._streams:
+            unread = self._client and code == REFUSED_STREAM and self._streams[stream_id].receiving == HEAD
             self._close(stream_id, BY_PEER)
-            events.append((stream_id, Reset(code, "", self._client and code == REFUSED_STREAM)))
+            events.append((stream_id, Reset(code, "", unread)))
         else:
             self._check_not_idle(stream_id)
 

@@ -622,6 +622,18 @@ def test_a_server_that_goes_away_lets_what_it_took_run_and_gives_the_rest_back_u
         connection.open()
 
 
+def test_a_client_goes_away_naming_no_stream_for_a_server_has_none() -> None:
+    connection = client()
+    connection.go_away()
+    assert seen(connection.take()) == ["goaway 0 0 0"] and not connection.free and connection.streams == 1
+    connection.go_away(at_once=True)
+    assert connection.take() == b""
+    assert shown(connection.receive(headers(1, *OK))) == "1 response 200 | 1 end"
+    with pytest.raises(Exception, match="stream"):
+        connection.receive(data(0))
+    assert seen(connection.take())[-1] == f"goaway 0 0 {PROTOCOL_ERROR}"
+
+
 # ---------------------------------------------------------------------- liveness
 
 

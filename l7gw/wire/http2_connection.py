@@ -171,7 +171,7 @@ class Side:
     def _fail(self, error: PeerError) -> None:
         self.over = True
         self._buffer = b""
-        self._sender.control(frames.goaway_frame(min(self._highest, self._last_taken), error.code))
+        self._sender.control(frames.goaway_frame(self._acted_upon, error.code))
         self._streams.clear()
         self._sender.forget()
 
@@ -445,15 +445,20 @@ class Side:
     def go_away(self, *, at_once: bool = False) -> None:
         """Take no new streams. In two steps, so that no request under way is lost (section 6.8): the peer hears that it should
         open none; when our PING comes back, or `at_once`, which was the last."""
-        if self.over:
+        if self.over or self._last_taken != frames.STREAM_IDS:
             return
-        if at_once and self._last_taken == frames.STREAM_IDS:
-            self._last_taken = self._highest
-            self._sender.control(frames.goaway_frame(self._highest, NO_ERROR))
+        if at_once or self._client:
+            self._last_taken = self._acted_upon
+            self._sender.control(frames.goaway_frame(self._last_taken, NO_ERROR))
         elif not self._going:
             self._sender.control(frames.goaway_frame(frames.STREAM_IDS, NO_ERROR))
             self._sender.control(frames.frame(frames.PING, 0, 0, DRAINING))
         self._going = True
+
+    @property
+    def _acted_upon(self) -> int:
+        """The peer's last stream that a GOAWAY lets in; a server has none, and nghttp2 minds (section 6.8)."""
+        return 0 if self._client else min(self._highest, self._last_taken)
 
     def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
         """The peer's GOAWAY; what runs goes on."""

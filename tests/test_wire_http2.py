@@ -634,6 +634,19 @@ def test_a_client_goes_away_naming_no_stream_for_a_server_has_none() -> None:
     assert seen(connection.take())[-1] == f"goaway 0 0 {PROTOCOL_ERROR}"
 
 
+def test_a_client_that_goes_away_is_answered_and_our_own_end_is_told_it_still() -> None:
+    connection = server(get())
+    assert connection.receive(goaway(0)) == [] and connection.going_away
+    connection.go_away()
+    assert seen(connection.take()) == [f"goaway 0 {STREAM_IDS} 0", "ping 0 l7gw-end"]
+    assert sent(connection, 1, Response(200, (), 0)) == ["headers 1 end"]
+
+
+def test_an_answer_to_a_ping_that_nobody_sent_ends_nothing() -> None:
+    connection = server()
+    assert connection.receive(ping(b"l7gw-end", ACK)) == [] and connection.take() == b"" and not connection.going_away
+
+
 # ---------------------------------------------------------------------- liveness
 
 

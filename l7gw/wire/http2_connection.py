@@ -78,6 +78,7 @@ class Side:
         self._updates = CONTROL_A_SECOND
         self._sent_since = 0  # bytes of DATA that have not earned a window update yet
         self._going = False  # the peer opens no more streams, or we take no more
+        self._warned = False  # `go_away` has said its first word
         self._last_taken = frames.STREAM_IDS  # the highest stream that our GOAWAY lets in
         self.over = False
         self.pinged = False  # our PING is not answered yet
@@ -208,7 +209,7 @@ class Side:
         elif kind == frames.PING:
             if not flags & ACK:
                 self._sender.control(frames.frame(frames.PING, ACK, 0, payload))
-            elif payload == DRAINING and self._going:
+            elif payload == DRAINING and self._warned:
                 self.go_away(at_once=True)
             else:
                 self.pinged = False
@@ -450,7 +451,8 @@ class Side:
         if at_once or self._client:
             self._last_taken = self._acted_upon
             self._sender.control(frames.goaway_frame(self._last_taken, NO_ERROR))
-        elif not self._going:
+        elif not self._warned:
+            self._warned = True
             self._sender.control(frames.goaway_frame(frames.STREAM_IDS, NO_ERROR))
             self._sender.control(frames.frame(frames.PING, 0, 0, DRAINING))
         self._going = True

@@ -115,7 +115,8 @@ class Side:
     def refill(self) -> None:
         """Once a second: what the peer may do in the next."""
         self._resets = min(RESETS, self._resets + RESETS_A_SECOND)
-        self._control = self._updates = CONTROL_A_SECOND
+        self._control = CONTROL_A_SECOND
+        self._updates = max(self._updates, CONTROL_A_SECOND)  # what was sent may be acknowledged late
 
     def hold(self, stream_id: int, held: bool) -> None:
         """While held, the peer may send on this stream what its window still allows, and no more."""

@@ -335,6 +335,14 @@ def test_a_download_of_a_hundred_megabytes_may_be_acknowledged_as_go_does(refill
     assert came == len(body)
 
 
+def test_each_frame_may_be_acknowledged_for_its_stream_and_for_the_connection() -> None:
+    connection = answering(1)
+    for _ in range(5000):
+        connection.send(1, Body(b"x"))
+        connection.take()
+        connection.receive(window(1, 1) + window(0, 1))
+
+
 def test_window_updates_of_nothing_that_was_sent_are_counted() -> None:
     connection = server(get())
     updates = itertools.cycle((window(0, 1), window(1, 1)))

@@ -38,8 +38,8 @@ MOST_STREAMS = 100  # of one client at once, as kube-apiserver
 STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before they are asked for, as kube-apiserver
 RESETS = 100  # at once, of the peer's doing (B1, B2) ...
 RESETS_A_SECOND = 20  # ... and from then on
-CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown and late frames, window updates beyond what was sent (B7)
-UPDATE_FOR = 1024  # bytes sent that earn one window update more; Go's clients send one for 4 KiB
+CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown frames, window updates beyond what was sent (B7)
+UPDATE_FOR = 1024  # bytes sent that earn one window update more, as each frame earns two; Go's clients send two for 4 KiB
 LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer which reads nothing (B7)
 MOST_RECENT = 128  # ended streams that are remembered, to tell what comes late from what is wrong
 DRAINING = b"l7gw-end"  # the PING after which no request can be under way any more (section 6.8)
@@ -481,7 +481,7 @@ class Side:
         return drained
 
     def _earn_updates(self, size: int) -> None:
-        self._sent_since += size + UPDATE_FOR
+        self._sent_since += size + 2 * UPDATE_FOR
         self._updates += self._sent_since // UPDATE_FOR
         self._sent_since %= UPDATE_FOR
 

@@ -193,6 +193,18 @@ def test_one_that_is_out_of_its_window_does_not_hold_up_the_others() -> None:
     assert seen(connection.take()) == ["data 3 xxxxx"]
 
 
+def test_with_the_connections_window_used_up_ends_still_go_out_and_turns_go_on() -> None:
+    connection = answering(1, 3, 5, body=b"x" * 40_000)
+    connection.take()
+    connection.receive(get(7))
+    connection.send(7, Response(200, (), CHUNKED))
+    connection.send(7, End())
+    assert seen(connection.take()) == ["headers 7", "data 7 end"]
+    waiting = {stream: connection.waiting(stream) for stream in (1, 3, 5)}
+    connection.receive(window(0, 1 << 20))
+    assert amounts(connection.take()) == waiting
+
+
 def test_pieces_are_joined_and_cut_without_loss() -> None:
     connection = server(first_window(7) + get())
     connection.take()

@@ -116,6 +116,7 @@ class Sender:
 
     def _take_bodies(self, most: int) -> None:
         ready, out = self._ready, self._out
+        blocked: list[Stream] = []  # by the connection's window
         while ready and most > 0:
             stream = ready.popleft()
             if stream.sending == DONE:
@@ -125,9 +126,9 @@ class Sender:
                 size = min(size, stream.window_out, self.window)
                 if size <= 0:
                     if stream.window_out > 0:
-                        ready.appendleft(stream)  # the connection's window is used up, for all
-                        return
-                    stream.stalled = True
+                        blocked.append(stream)  # an end behind it needs no window
+                    else:
+                        stream.stalled = True
                     continue
             pieces = stream.take_out(size)
             last = stream.ending and not stream.queued
@@ -144,6 +145,7 @@ class Sender:
             self.drained.append(stream.number)
             if last:
                 self._ended(stream)
+        ready.extendleft(reversed(blocked))
 
     def forget(self) -> None:
         """The connection is over: only what is written from now on still goes out."""

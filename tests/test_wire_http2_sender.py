@@ -366,3 +366,16 @@ def test_window_updates_of_nothing_that_was_sent_are_counted() -> None:
     with pytest.raises(PeerError) as refusal:
         connection.receive(next(updates))
     assert refusal.value.code == frames.ENHANCE_YOUR_CALM
+
+
+def test_a_peer_that_asks_for_a_byte_at_a_time_is_counted() -> None:
+    """CVE-2019-9511: every byte would be a frame."""
+    connection = server(first_window(0) + get())
+    connection.send(1, Response(200, (), CHUNKED))
+    connection.send(1, Body(b"x" * 10_000))
+    for _ in range(200):
+        connection.receive(window(1, 1))
+        assert len(connection.take()) == 10 or _ == 0
+    with pytest.raises(PeerError) as refusal:
+        connection.receive(window(1, 1))
+    assert refusal.value.code == frames.ENHANCE_YOUR_CALM

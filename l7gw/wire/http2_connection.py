@@ -39,7 +39,9 @@ STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before they are 
 RESETS = 100  # at once, of the peer's doing (B1, B2) ...
 RESETS_A_SECOND = 20  # ... and from then on
 CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown frames, window updates beyond what was sent (B7)
-UPDATE_FOR = 1024  # bytes sent that earn one window update more, as each frame earns two; Go's clients send two for 4 KiB
+# Bytes sent that earn one window update more; Go's clients send two for 4 KiB. A frame that no window cut short earns two, however
+# small: a watch's event is acknowledged for its stream and for the connection.
+UPDATE_FOR = 1024
 LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer which reads nothing (B7)
 MOST_RECENT = 128  # ended streams that are remembered, to tell what comes late from what is wrong
 DRAINING = b"l7gw-end"  # the PING after which no request can be under way any more (section 6.8)
@@ -480,8 +482,8 @@ class Side:
         drained, self._sender.drained = self._sender.drained, []
         return drained
 
-    def _earn_updates(self, size: int) -> None:
-        self._sent_since += size + 2 * UPDATE_FOR
+    def _earn_updates(self, size: int, whole: bool) -> None:
+        self._sent_since += size + (2 * UPDATE_FOR if whole else 0)
         self._updates += self._sent_since // UPDATE_FOR
         self._sent_since %= UPDATE_FOR
 

@@ -16,13 +16,14 @@ TAKEN = 256 * 1024  # bytes of bodies that one `take` gives
 
 
 class Sender:
-    """`ended` is told of each stream whose END_STREAM has been written, `spent` how many bytes of DATA each frame had."""
+    """`ended` is told of each stream whose END_STREAM has been written, `spent` how many bytes of DATA each frame
+    had, and whether nothing of its stream waits behind it."""
 
     __slots__ = (
         "answered", "drained", "first_window", "largest", "tells_table", "window", "_ended", "_out", "_ready", "_spent",
     )  # fmt: skip
 
-    def __init__(self, ended: Callable[[Stream], None], spent: Callable[[int], None]) -> None:
+    def __init__(self, ended: Callable[[Stream], None], spent: Callable[[int, bool], None]) -> None:
         self._ended = ended
         self._spent = spent
         self._out: list[bytes | memoryview] = []
@@ -137,7 +138,7 @@ class Sender:
             stream.window_out -= size
             self.window -= size
             most -= size
-            self._spent(size)
+            self._spent(size, not stream.queued)
             if stream.queued:
                 ready.append(stream)
                 continue

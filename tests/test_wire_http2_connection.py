@@ -12,7 +12,7 @@ from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, Body, End, Response
 from l7gw.wire.http2 import CLUSTER_FRAME, ServerConnection
-from l7gw.wire.http2_connection import CONTROL_A_SECOND, LARGEST_UNSENT, RESETS, RESETS_A_SECOND
+from l7gw.wire.http2_connection import CONTROL_A_SECOND, LARGEST_UNSENT, MOST_SETTINGS, RESETS, RESETS_A_SECOND
 from l7gw.wire.http2_frames import (
     ENHANCE_YOUR_CALM,
     FRAME_SIZE_ERROR,
@@ -113,6 +113,12 @@ def test_of_a_setting_that_stands_twice_the_later_counts() -> None:
 def test_a_server_allows_no_pushes_and_says_nothing_of_them(value: int, server_says: int, client_says: int) -> None:
     assert refused(client(), settings((frames.ENABLE_PUSH, value))) == server_says
     assert refused(server(), settings((frames.ENABLE_PUSH, value))) == client_says
+
+
+def test_a_frame_may_hold_as_many_settings_as_it_may_and_no_more() -> None:
+    pair = (frames.INITIAL_WINDOW_SIZE, 5)
+    assert refused(server(), settings(*[pair] * MOST_SETTINGS)) == -1
+    ends(b"", settings(*[pair] * (MOST_SETTINGS + 1)), ENHANCE_YOUR_CALM)
 
 
 @pytest.mark.parametrize("kind", [0x0A, 0x10, 0x4A, 0xFF])

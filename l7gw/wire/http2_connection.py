@@ -42,6 +42,7 @@ CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown frames, window updat
 # Bytes sent that earn one window update more; Go's clients send two for 4 KiB. A frame that no window cut short earns two, however
 # small: a watch's event is acknowledged for its stream and for the connection.
 UPDATE_FOR = 1024
+MOST_SETTINGS = 32  # in one frame, as nghttp2: each of a window walks all streams
 LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer which reads nothing (B7)
 MOST_RECENT = 128  # ended streams that are remembered, to tell what comes late from what is wrong
 DRAINING = b"l7gw-end"  # the PING after which no request can be under way any more (section 6.8)
@@ -237,6 +238,8 @@ class Side:
             raise PeerError(FRAME_SIZE_ERROR, "a SETTINGS of another size than it can have")
         if flags & ACK:
             return
+        if len(payload) > 6 * MOST_SETTINGS:
+            raise PeerError(ENHANCE_YOUR_CALM, f"more than {MOST_SETTINGS} settings in a frame")
         for number, value in frames.read_settings(payload):
             if number == frames.HEADER_TABLE_SIZE:
                 self._sender.tells_table = True

@@ -188,6 +188,11 @@ def test_a_stream_that_depends_on_itself_or_has_half_a_priority_ends() -> None:
     assert seen(connection.take()) == [f"reset 1 {PROTOCOL_ERROR}"]
 
 
+@pytest.mark.parametrize(("payload", "code"), [(b"\x80\0\0\1\0", PROTOCOL_ERROR), (b"\0", FRAME_SIZE_ERROR)])
+def test_a_stream_that_never_was_is_not_reset_for_its_priority(payload: bytes, code: int) -> None:
+    ends(b"", frame(frames.PRIORITY, 0, 1, payload), code)  # section 5.1: no RST_STREAM goes to an idle stream
+
+
 # ---------------------------------------------------------------------- header blocks (B3)
 
 

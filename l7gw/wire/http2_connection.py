@@ -187,7 +187,7 @@ class Side:
             raise PeerError(PROTOCOL_ERROR, "a frame on a stream that cannot have it")
         exact = frames.LENGTHS.get(kind)
         if exact is not None and len(payload) != exact:
-            if kind == frames.PRIORITY:
+            if kind == frames.PRIORITY and not self._is_idle(stream_id):
                 self._reset(stream_id, FRAME_SIZE_ERROR, "a PRIORITY of another size", events)
                 return
             raise PeerError(FRAME_SIZE_ERROR, "a frame of another size than its kind has")
@@ -224,6 +224,7 @@ class Side:
             self._gone_away(*frames.read_goaway(payload), events)
         elif kind == frames.PRIORITY and int.from_bytes(payload[:4], "big") & frames.STREAM_IDS == stream_id:
             # Priorities are not followed (section 5.3.2); this alone was an error while they were (RFC 7540 section 5.3.1)
+            self._check_not_idle(stream_id)  # which no RST_STREAM may name
             self._reset(stream_id, PROTOCOL_ERROR, "a stream that depends on itself", events)
 
     def _spend_control(self) -> None:

@@ -386,3 +386,23 @@ def test_a_cluster_may_send_as_small_as_it_likes() -> None:
     connection.receive(headers(1, (":status", "200"), end=False))
     assert len(connection.receive(data(1, b"x") * 2 * FRAMES_FREE)) == 2 * FRAMES_FREE
     assert connection.receive(data(1) * 2 * MOST_EMPTY) == []
+
+
+LATE = {"data": data(1), "small data": data(1, b"x" * (SMALLEST_AVERAGE - 1)), "headers": headers(1, ("a", "b"))}
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+def test_what_comes_late_is_counted_where_it_is_small(late: bytes) -> None:
+    connection = server(post())
+    connection.reset(1)
+    connection.refill()
+    for _ in range(CONTROL_A_SECOND):
+        assert connection.receive(late) == []
+    assert refused(connection, late) == ENHANCE_YOUR_CALM
+
+
+def test_a_body_that_comes_late_is_no_flood() -> None:
+    connection = server(post())
+    connection.reset(1)
+    for _ in range(5 * CONTROL_A_SECOND):
+        assert connection.receive(data(1, b"x" * SMALLEST_AVERAGE)) == []

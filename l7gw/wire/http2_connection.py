@@ -30,7 +30,7 @@ from l7gw.wire.http2_frames import (
     STREAM_CLOSED,
 )
 from l7gw.wire.http2_sender import LARGEST_SENT, TAKEN, Sender
-from l7gw.wire.http2_stream import BODY, DONE, HEAD, Stream
+from l7gw.wire.http2_stream import BODY, DONE, HEAD, SMALLEST_AVERAGE, Stream
 
 # ---------------------------------------------------------------------- limits
 
@@ -38,7 +38,7 @@ MOST_STREAMS = 100  # of one client at once, as kube-apiserver
 STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before they are asked for, as kube-apiserver
 RESETS = 100  # at once, of the peer's doing (B1, B2) ...
 RESETS_A_SECOND = 20  # ... and from then on
-CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown frames, window updates beyond what was sent (B7)
+CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown frames, what is late and small, window updates beyond what was sent (B7)
 # Bytes sent that earn one window update more; Go's clients send two for 4 KiB. A frame that no window cut short earns two, however
 # small: a watch's event is acknowledged for its stream and for the connection.
 UPDATE_FOR = 1024
@@ -294,6 +294,12 @@ class Side:
         if self._resets < 0:
             raise PeerError(ENHANCE_YOUR_CALM, "too many streams were reset")
 
+    def _spend_control(self) -> None:
+        """One more frame that carries nothing for anybody (B7)."""
+        self._control -= 1
+        if self._control < 0 or self._sender.answered > LARGEST_UNSENT:
+            raise PeerError(ENHANCE_YOUR_CALM, f"more than {CONTROL_A_SECOND} control frames in a second, or answers not read")
+
     def _check_not_idle(self, stream_id: int) -> None:
         """Section 5.1: on a stream that was never opened only HEADERS and PRIORITY may come."""
         if self._is_idle(stream_id):
@@ -387,6 +393,8 @@ class Side:
                 raise PeerError(STREAM_CLOSED, "DATA on a stream that is complete")  # section 5.1
             if self._recent.get(stream_id) != BY_US:
                 self._reset(stream_id, STREAM_CLOSED, "DATA on a stream that is closed", events)
+            elif len(data) < SMALLEST_AVERAGE and not self._client:
+                self._spend_control()
             return
         if stream.receiving == HEAD:
             self._reset(stream_id, PROTOCOL_ERROR, "DATA before HEADERS", events)

@@ -41,7 +41,7 @@ TABLE_SIZE = 4096  # bytes of the dynamic table: the default of section 6.5.2, w
 MOST_UPDATES = 2  # table size updates at the start of a block: a lower and a final one (RFC 7541 section 4.2, B4)
 MOST_READ = 1000  # fields of a block before the connection ends: one byte each would do (B4)
 MOST_UNPACKED = 256 * 1024  # bytes of them; between this and LARGEST_HEAD the answer is 431
-LARGEST_KNOWN = 32 * 1024  # bytes of blocks remembered on one connection
+LARGEST_KNOWN = 64 * 1024  # bytes remembered on one connection, of blocks and of what they unpack to (B4)
 
 T = TypeVar("T")
 Fields = list[tuple[str, str]]
@@ -70,7 +70,7 @@ class _Table(HeaderTable):
 class BlockReader(Generic[T]):
     """Unpacks one connection's header blocks, in their order, each of them: the table is shared (RFC 7541 section 2.2)."""
 
-    __slots__ = ("_known", "_known_size", "_seen", "_table")
+    __slots__ = ("_known", "_known_size", "_seen", "_table", "_unpacked")
 
     def __init__(self) -> None:
         self._table = _Table()
@@ -78,6 +78,7 @@ class BlockReader(Generic[T]):
         self._seen = 0  # the table's changes when `_known` was made
         self._known: dict[bytes, T] = {}
         self._known_size = 0
+        self._unpacked = 0  # bytes of the fields last read
 
     def known(self, block: bytes) -> T | None:
         """What `remember` was told of this block, while the table has not changed since."""
@@ -89,7 +90,7 @@ class BlockReader(Generic[T]):
 
     def remember(self, block: bytes, meaning: T) -> None:
         """A block just asked for, read and found good. One that changed the table will mean something else the next time."""
-        size = len(block)
+        size = len(block) + self._unpacked
         if self._table.changes != self._seen or size > LARGEST_KNOWN // 4:
             return
         if self._known_size + size > LARGEST_KNOWN:
@@ -143,6 +144,7 @@ class BlockReader(Generic[T]):
             if len(fields) >= MOST_READ or size > MOST_UNPACKED:
                 raise PeerError(ENHANCE_YOUR_CALM, "a header block that unpacks to too much")
             fields.append(field)
+        self._unpacked = size
         return fields
 
 

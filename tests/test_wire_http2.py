@@ -11,6 +11,7 @@ from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Inf
 from l7gw.wire.http2 import ClientConnection, ServerConnection
 from l7gw.wire.http2_connection import MOST_STREAMS
 from l7gw.wire.http2_frames import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED, STREAM_IDS
+from tests.fuzz.wire_http2 import answered, served
 from tests.http1_reading import ways
 from tests.http2_reading import (
     ACK,
@@ -42,6 +43,7 @@ from tests.http2_reading import (
     shown,
     window,
 )  # fmt: skip
+from tests.vector import Vector, vectors
 
 CONVERSATION = [
     HELLO,
@@ -62,6 +64,17 @@ ITS_EVENTS = (
     "1 request POST /a length=5 | 1 body he | 3 request GET /a | 3 end | 1 body llo | 1 end | 5 request GET /a | 5 end"
     " | 7 request POST /a chunked | 7 reset 8"
 )
+
+# ---------------------------------------------------------------------- vectors
+
+
+@pytest.mark.parametrize("vector", vectors("wire_http2"), ids=lambda vector: vector.name)
+def test_a_vector_is_read_as_it_says_however_its_bytes_are_cut(vector: Vector) -> None:
+    read = served if vector.fields["role"] == "server" else answered
+    for pieces in ways(vector.data):
+        events, code, _ = read(pieces)
+        assert (shown(events) if code < 0 else f"ends {code}") == vector.fields["expect"]
+
 
 # ---------------------------------------------------------------------- reads
 

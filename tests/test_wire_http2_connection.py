@@ -71,7 +71,7 @@ def ends(opening: bytes, wrong: bytes, code: int) -> None:
     [frames.DATA, frames.HEADERS, frames.PRIORITY, frames.RST_STREAM, frames.PUSH_PROMISE, frames.CONTINUATION],
 )
 def test_what_belongs_to_a_stream_names_one(kind: int) -> None:
-    ends(get(), frame(kind, 0, 0, b"\0" * frames.LENGTHS.get(kind, 0)), PROTOCOL_ERROR)
+    ends(get(), frame(kind, 0, 0, b"\1" * frames.LENGTHS.get(kind, 0)), PROTOCOL_ERROR)
 
 
 @pytest.mark.parametrize("wrong", [settings(), ping(), goaway(0)])

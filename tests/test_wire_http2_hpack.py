@@ -312,6 +312,12 @@ def test_a_block_that_changes_the_table_changes_it_each_time() -> None:
     assert came == Request("GET", "/a", (*HOST, *[("x", "y")] * 3))
 
 
+def test_a_block_that_comes_again_under_the_same_table_is_not_read_again() -> None:
+    connection = server(head_of(1, block(*GET) + NEW))
+    first, second = (connection.receive(head_of(stream, block(*GET) + b"\xbe"))[0][1] for stream in (3, 5))
+    assert second is first
+
+
 def test_a_block_means_another_request_where_a_body_follows() -> None:
     connection = server()
     came = connection.receive(headers(1, *POST) + headers(3, *POST, end=False) + headers(5, *POST) + headers(7, *POST, end=False))

@@ -306,6 +306,15 @@ def test_padding_counts_for_the_windows_and_is_asked_for_again() -> None:
     assert windows > 10_000 * 1000 - STREAM_WINDOW
 
 
+def test_padding_uses_up_the_connections_window() -> None:
+    connection = server(post())
+    connection._window_half = 1 << 30  # nothing is asked for
+    padded = frame(frames.DATA, PADDED, 1, b"\xff" + b"x" * 768 + b"\0" * 255)
+    for _ in range(WINDOW // 1024):
+        assert len(connection.receive(padded)) == 1
+    assert refused(connection, data(1, b"x")) == FLOW_CONTROL_ERROR
+
+
 def test_no_window_is_asked_for_a_body_that_is_complete() -> None:
     connection = server(post())
     connection.hold(1, True)

@@ -406,3 +406,10 @@ def test_a_body_that_comes_late_is_no_flood() -> None:
     connection.reset(1)
     for _ in range(5 * CONTROL_A_SECOND):
         assert connection.receive(data(1, b"x" * SMALLEST_AVERAGE)) == []
+
+
+def test_what_a_cluster_still_sends_of_cancelled_watches_ends_no_connection() -> None:
+    connection = client()
+    connection.reset(1)
+    for _ in range(5 * CONTROL_A_SECOND):
+        assert connection.receive(data(1, b"x")) == []

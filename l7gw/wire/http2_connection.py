@@ -227,12 +227,6 @@ class Side:
             self._check_not_idle(stream_id)  # which no RST_STREAM may name
             self._reset(stream_id, PROTOCOL_ERROR, "a stream that depends on itself", events)
 
-    def _spend_control(self) -> None:
-        """One more frame that carries nothing for any call."""
-        self._control -= 1
-        if self._control < 0 or self._sender.answered > LARGEST_UNSENT:
-            raise PeerError(ENHANCE_YOUR_CALM, f"more than {CONTROL_A_SECOND} control frames in a second, or answers not read")
-
     def _settings(self, flags: int, payload: bytes) -> None:
         """Section 6.5."""
         if len(payload) % 6 or (flags & ACK and payload):
@@ -388,7 +382,6 @@ class Side:
         stream = self._streams.get(stream_id)
         if stream is None:
             self._check_not_idle(stream_id)
-            self._spend_control()
             if self._recent.get(stream_id) == COMPLETE:
                 raise PeerError(STREAM_CLOSED, "DATA on a stream that is complete")  # section 5.1
             if self._recent.get(stream_id) != BY_US:

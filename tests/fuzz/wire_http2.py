@@ -13,6 +13,7 @@ from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, Refused, Request, Resp
 from l7gw.wire.http2 import ClientConnection, ServerConnection
 from l7gw.wire.http2_connection import MOST_STREAMS, StreamEvent
 from l7gw.wire.http2_frames import PREFACE
+from l7gw.wire.semantics import BODILESS
 from tests.fuzz.wire_http1 import meaning
 
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
@@ -120,7 +121,8 @@ def request_of(headers: Sequence[tuple[bytes, bytes]], ended: bool) -> Request:
     """A request as h2 tells it, in our words."""
     fields = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in headers]
     told = dict(fields)
-    length = int(told["content-length"]) if "content-length" in told else NO_BODY if ended else CHUNKED
+    bodiless = ended or told[":method"] in BODILESS
+    length = int(told["content-length"]) if "content-length" in told else NO_BODY if bodiless else CHUNKED
     kept = [
         (name, value)
         for name, value in fields

@@ -49,7 +49,7 @@ class ServerConnection(Side):
         if not data.startswith(frames.PREFACE):
             if not frames.PREFACE.startswith(data):
                 raise PeerError(PROTOCOL_ERROR, "a connection that does not begin as HTTP/2")
-            return 0
+            return -1
         self._opened = True
         return len(frames.PREFACE)
 
@@ -68,7 +68,8 @@ class ServerConnection(Side):
         known = self._reader.known(block)
         fields = self._reader.read(block) if known is None or known[0] != ends else None
         if stream_id <= self._highest:
-            return  # late, on a stream that we ended
+            self._spend_control()  # late, on a stream that we ended
+            return
         self._highest = stream_id
         if len(self._streams) >= MOST_STREAMS or stream_id > self._last_taken:  # sections 5.1.2, 6.8
             self._reset(stream_id, REFUSED_STREAM, "too many streams", events)

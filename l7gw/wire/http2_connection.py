@@ -30,7 +30,7 @@ from l7gw.wire.http2_frames import (
     STREAM_CLOSED,
 )
 from l7gw.wire.http2_sender import LARGEST_SENT, TAKEN, Sender
-from l7gw.wire.http2_stream import BODY, DONE, HEAD, Stream
+from l7gw.wire.http2_stream import BODY, DONE, HEAD, SMALLEST_AVERAGE, Stream
 
 # ---------------------------------------------------------------------- limits
 
@@ -38,8 +38,11 @@ MOST_STREAMS = 100  # of one client at once, as kube-apiserver
 STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before they are asked for, as kube-apiserver
 RESETS = 100  # at once, of the peer's doing (B1, B2) ...
 RESETS_A_SECOND = 20  # ... and from then on
-CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown and late frames, window updates beyond what was sent (B7)
-UPDATE_FOR = 1024  # bytes sent that earn one window update more; Go's clients send one for 4 KiB
+CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown frames, what is late and small, window updates beyond what was sent (B7)
+# Bytes sent that earn one window update more; Go's clients send two for 4 KiB. A frame that no window cut short earns two, however
+# small: a watch's event is acknowledged for its stream and for the connection.
+UPDATE_FOR = 1024
+MOST_SETTINGS = 32  # in one frame, as nghttp2: each of a window walks all streams
 LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer which reads nothing (B7)
 MOST_RECENT = 128  # ended streams that are remembered, to tell what comes late from what is wrong
 DRAINING = b"l7gw-end"  # the PING after which no request can be under way any more (section 6.8)
@@ -78,6 +81,7 @@ class Side:
         self._updates = CONTROL_A_SECOND
         self._sent_since = 0  # bytes of DATA that have not earned a window update yet
         self._going = False  # the peer opens no more streams, or we take no more
+        self._warned = False  # `go_away` has said its first word
         self._last_taken = frames.STREAM_IDS  # the highest stream that our GOAWAY lets in
         self.over = False
         self.pinged = False  # our PING is not answered yet
@@ -114,7 +118,8 @@ class Side:
     def refill(self) -> None:
         """Once a second: what the peer may do in the next."""
         self._resets = min(RESETS, self._resets + RESETS_A_SECOND)
-        self._control = self._updates = CONTROL_A_SECOND
+        self._control = CONTROL_A_SECOND
+        self._updates = max(self._updates, CONTROL_A_SECOND)  # what was sent may be acknowledged late
 
     def hold(self, stream_id: int, held: bool) -> None:
         """While held, the peer may send on this stream what its window still allows, and no more."""
@@ -144,6 +149,9 @@ class Side:
         at, end = 0, len(data)
         try:
             at = self._begin(data)
+            if at < 0:
+                self._buffer = data
+                return events
             while end - at >= HEAD_SIZE:
                 length, kind, flags, stream_id = frames.read_head(data, at)
                 if length > self._largest_in:  # before a byte of it is kept (B6)
@@ -162,24 +170,24 @@ class Side:
         return events
 
     def _begin(self, data: bytes) -> int:
-        """Where frames begin: behind the client's preface, which a server reads first."""
+        """Where frames begin: behind the client's preface, which a server reads first; -1 while it is not there."""
         return 0
 
     def _fail(self, error: PeerError) -> None:
         self.over = True
         self._buffer = b""
-        self._sender.control(frames.goaway_frame(min(self._highest, self._last_taken), error.code))
+        self._sender.control(frames.goaway_frame(self._acted_upon, error.code))
         self._streams.clear()
         self._sender.forget()
 
     def _frame(self, kind: int, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
-        if not self._settled and kind != frames.SETTINGS:
+        if not self._settled and (kind != frames.SETTINGS or flags & ACK):
             raise PeerError(PROTOCOL_ERROR, "a connection begins with SETTINGS")  # section 3.4
         if (stream_id == 0 and kind in frames.OF_A_STREAM) or (stream_id and kind in frames.OF_THE_CONNECTION):
             raise PeerError(PROTOCOL_ERROR, "a frame on a stream that cannot have it")
         exact = frames.LENGTHS.get(kind)
         if exact is not None and len(payload) != exact:
-            if kind == frames.PRIORITY:
+            if kind == frames.PRIORITY and not self._is_idle(stream_id):
                 self._reset(stream_id, FRAME_SIZE_ERROR, "a PRIORITY of another size", events)
                 return
             raise PeerError(FRAME_SIZE_ERROR, "a frame of another size than its kind has")
@@ -205,7 +213,7 @@ class Side:
         elif kind == frames.PING:
             if not flags & ACK:
                 self._sender.control(frames.frame(frames.PING, ACK, 0, payload))
-            elif payload == DRAINING and self._going:
+            elif payload == DRAINING and self._warned:
                 self.go_away(at_once=True)
             else:
                 self.pinged = False
@@ -216,13 +224,8 @@ class Side:
             self._gone_away(*frames.read_goaway(payload), events)
         elif kind == frames.PRIORITY and int.from_bytes(payload[:4], "big") & frames.STREAM_IDS == stream_id:
             # Priorities are not followed (section 5.3.2); this alone was an error while they were (RFC 7540 section 5.3.1)
+            self._check_not_idle(stream_id)  # which no RST_STREAM may name
             self._reset(stream_id, PROTOCOL_ERROR, "a stream that depends on itself", events)
-
-    def _spend_control(self) -> None:
-        """One more frame that carries nothing for any call."""
-        self._control -= 1
-        if self._control < 0 or self._sender.answered > LARGEST_UNSENT:
-            raise PeerError(ENHANCE_YOUR_CALM, f"more than {CONTROL_A_SECOND} control frames in a second, or answers not read")
 
     def _settings(self, flags: int, payload: bytes) -> None:
         """Section 6.5."""
@@ -230,6 +233,8 @@ class Side:
             raise PeerError(FRAME_SIZE_ERROR, "a SETTINGS of another size than it can have")
         if flags & ACK:
             return
+        if len(payload) > 6 * MOST_SETTINGS:
+            raise PeerError(ENHANCE_YOUR_CALM, f"more than {MOST_SETTINGS} settings in a frame")
         for number, value in frames.read_settings(payload):
             if number == frames.HEADER_TABLE_SIZE:
                 self._sender.tells_table = True
@@ -271,8 +276,9 @@ class Side:
         if not self._client:
             self._spend_reset()
         if stream_id in self._streams:
+            unread = self._client and code == REFUSED_STREAM and self._streams[stream_id].receiving == HEAD
             self._close(stream_id, BY_PEER)
-            events.append((stream_id, Reset(code, "", self._client and code == REFUSED_STREAM)))
+            events.append((stream_id, Reset(code, "", unread)))
         else:
             self._check_not_idle(stream_id)
 
@@ -281,6 +287,12 @@ class Side:
         self._resets -= 1
         if self._resets < 0:
             raise PeerError(ENHANCE_YOUR_CALM, "too many streams were reset")
+
+    def _spend_control(self) -> None:
+        """One more frame that carries nothing for anybody (B7)."""
+        self._control -= 1
+        if self._control < 0 or self._sender.answered > LARGEST_UNSENT:
+            raise PeerError(ENHANCE_YOUR_CALM, f"more than {CONTROL_A_SECOND} control frames in a second, or answers not read")
 
     def _check_not_idle(self, stream_id: int) -> None:
         """Section 5.1: on a stream that was never opened only HEADERS and PRIORITY may come."""
@@ -370,11 +382,12 @@ class Side:
         stream = self._streams.get(stream_id)
         if stream is None:
             self._check_not_idle(stream_id)
-            self._spend_control()
             if self._recent.get(stream_id) == COMPLETE:
                 raise PeerError(STREAM_CLOSED, "DATA on a stream that is complete")  # section 5.1
             if self._recent.get(stream_id) != BY_US:
                 self._reset(stream_id, STREAM_CLOSED, "DATA on a stream that is closed", events)
+            elif len(data) < SMALLEST_AVERAGE and not self._client:
+                self._spend_control()
             return
         if stream.receiving == HEAD:
             self._reset(stream_id, PROTOCOL_ERROR, "DATA before HEADERS", events)
@@ -441,15 +454,21 @@ class Side:
     def go_away(self, *, at_once: bool = False) -> None:
         """Take no new streams. In two steps, so that no request under way is lost (section 6.8): the peer hears that it should
         open none; when our PING comes back, or `at_once`, which was the last."""
-        if self.over:
+        if self.over or self._last_taken != frames.STREAM_IDS:
             return
-        if at_once and self._last_taken == frames.STREAM_IDS:
-            self._last_taken = self._highest
-            self._sender.control(frames.goaway_frame(self._highest, NO_ERROR))
-        elif not self._going:
+        if at_once or self._client:
+            self._last_taken = self._acted_upon
+            self._sender.control(frames.goaway_frame(self._last_taken, NO_ERROR))
+        elif not self._warned:
+            self._warned = True
             self._sender.control(frames.goaway_frame(frames.STREAM_IDS, NO_ERROR))
             self._sender.control(frames.frame(frames.PING, 0, 0, DRAINING))
         self._going = True
+
+    @property
+    def _acted_upon(self) -> int:
+        """The peer's last stream that a GOAWAY lets in; a server has none, and nghttp2 minds (section 6.8)."""
+        return 0 if self._client else min(self._highest, self._last_taken)
 
     def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
         """The peer's GOAWAY; what runs goes on."""
@@ -468,8 +487,8 @@ class Side:
         drained, self._sender.drained = self._sender.drained, []
         return drained
 
-    def _earn_updates(self, size: int) -> None:
-        self._sent_since += size + UPDATE_FOR
+    def _earn_updates(self, size: int, whole: bool) -> None:
+        self._sent_since += size + (2 * UPDATE_FOR if whole else 0)
         self._updates += self._sent_since // UPDATE_FOR
         self._sent_since %= UPDATE_FOR
 

@@ -1,4 +1,5 @@
-"""HTTP/2's header blocks: HPACK (RFC 7541) around the library's tables, and what a field section must say (RFC 9113 section 8).
+"""HTTP/2's header blocks: HPACK (RFC 7541) by the library's static table and Huffman code; and what a field section must say
+(RFC 9113 section 8).
 
 Reading keeps a dynamic table, as it must; clients repeat themselves, so a block seen before under the same table is not
 unpacked again. Writing keeps none: every field is a literal that no table holds (RFC 7541 section 6.2.2), so that a peer can
@@ -8,6 +9,7 @@ neither grow our memory nor guess a secret from sizes (B5), and one value is wri
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Generic, TypeVar
 
 from hpack.exceptions import HPACKError
@@ -41,7 +43,7 @@ TABLE_SIZE = 4096  # bytes of the dynamic table: the default of section 6.5.2, w
 MOST_UPDATES = 2  # table size updates at the start of a block: a lower and a final one (RFC 7541 section 4.2, B4)
 MOST_READ = 1000  # fields of a block before the connection ends: one byte each would do (B4)
 MOST_UNPACKED = 256 * 1024  # bytes of them; between this and LARGEST_HEAD the answer is 431
-LARGEST_KNOWN = 32 * 1024  # bytes of blocks remembered on one connection
+LARGEST_KNOWN = 64 * 1024  # bytes remembered on one connection, of blocks and of what they unpack to (B4)
 
 T = TypeVar("T")
 Fields = list[tuple[str, str]]
@@ -57,27 +59,58 @@ class Malformed(Exception):
 # ---------------------------------------------------------------------- HPACK, reading
 
 
-class _Table(HeaderTable):
-    """The library's table, which says when it has changed."""
+class _Table:
+    """The dynamic table (RFC 7541 sections 2.3.2 and 4), newest entry first, behind the static one; it says when it has changed."""
 
-    changes = 0
+    __slots__ = ("changes", "largest", "_entries", "_size")
 
-    def add(self, name: bytes, value: bytes) -> None:
+    def __init__(self) -> None:
+        self.changes = 0
+        self.largest = TABLE_SIZE  # bytes, by the peer's word
+        self._entries: deque[tuple[str, str]] = deque()
+        self._size = 0
+
+    def get(self, index: int) -> tuple[str, str]:
+        """Raises IndexError where there is no such entry."""
+        if 0 < index <= _STATIC_COUNT:
+            return _STATIC[index - 1]
+        if index == 0:
+            raise IndexError
+        return self._entries[index - _STATIC_COUNT - 1]
+
+    def add(self, field: tuple[str, str]) -> None:
         self.changes += 1
-        super().add(name, value)
+        self._entries.appendleft(field)
+        self._size += _cost(field)
+        self._evict()
+
+    def resize(self, largest: int) -> None:
+        if largest != self.largest:
+            self.changes += 1
+            self.largest = largest
+            self._evict()
+
+    def _evict(self) -> None:
+        """The oldest go first; one that alone is too large leaves nothing (section 4.4)."""
+        while self._size > self.largest:
+            self._size -= _cost(self._entries.pop())
+
+
+def _cost(field: tuple[str, str]) -> int:
+    return len(field[0]) + len(field[1]) + 32  # section 4.1
 
 
 class BlockReader(Generic[T]):
     """Unpacks one connection's header blocks, in their order, each of them: the table is shared (RFC 7541 section 2.2)."""
 
-    __slots__ = ("_known", "_known_size", "_seen", "_table")
+    __slots__ = ("_known", "_known_size", "_seen", "_table", "_unpacked")
 
     def __init__(self) -> None:
         self._table = _Table()
-        self._table.maxsize = TABLE_SIZE
         self._seen = 0  # the table's changes when `_known` was made
         self._known: dict[bytes, T] = {}
         self._known_size = 0
+        self._unpacked = 0  # bytes of the fields last read
 
     def known(self, block: bytes) -> T | None:
         """What `remember` was told of this block, while the table has not changed since."""
@@ -89,7 +122,7 @@ class BlockReader(Generic[T]):
 
     def remember(self, block: bytes, meaning: T) -> None:
         """A block just asked for, read and found good. One that changed the table will mean something else the next time."""
-        size = len(block)
+        size = len(block) + self._unpacked
         if self._table.changes != self._seen or size > LARGEST_KNOWN // 4:
             return
         if self._known_size + size > LARGEST_KNOWN:
@@ -114,35 +147,30 @@ class BlockReader(Generic[T]):
             first = block[at]
             if first & 0x80:  # indexed (RFC 7541 section 6.1)
                 index, at = (first & 0x7F, at + 1) if first != 0xFF else _integer(block, at, 7)
-                if 0 < index <= _STATIC_COUNT:
-                    field = _STATIC[index - 1]
-                else:
-                    name, value = table.get_by_index(index)
-                    field = name.decode("latin-1"), value.decode("latin-1")
+                field = table.get(index)
             elif first & 0xE0 == 0x20:  # table size update (section 6.3), before all fields
                 size_now, at = _integer(block, at, 5)
                 updates += 1
                 if fields or updates > MOST_UPDATES or size_now > TABLE_SIZE:
                     raise PeerError(COMPRESSION_ERROR, "a table size update that is not allowed")
-                if size_now != table.maxsize:
-                    table.changes += 1
-                    table.maxsize = size_now
+                table.resize(size_now)
                 continue
             else:  # literal: 01 goes into the table (section 6.2.1), 0000 does not, 0001 never may (6.2.2, 6.2.3)
                 indexing = first & 0x40
                 index, at = _integer(block, at, 6 if indexing else 4)
                 if index:
-                    name = table.get_by_index(index)[0]
+                    name = table.get(index)[0]
                 else:
                     name, at = _string(block, at)
                 value, at = _string(block, at)
+                field = name, value
                 if indexing:
-                    table.add(name, value)
-                field = name.decode("latin-1"), value.decode("latin-1")
+                    table.add(field)
             size += len(field[0]) + len(field[1]) + 32  # section 6.5.2
             if len(fields) >= MOST_READ or size > MOST_UNPACKED:
                 raise PeerError(ENHANCE_YOUR_CALM, "a header block that unpacks to too much")
             fields.append(field)
+        self._unpacked = size
         return fields
 
 
@@ -162,12 +190,12 @@ def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
     raise PeerError(COMPRESSION_ERROR, "a number in a header block that is too long")
 
 
-# Huffman by the library costs a microsecond a byte, and peers send the same strings: 4,096 short ones are kept.
-_UNPACKED: dict[bytes, bytes] = {}
+# Huffman by the library costs a seventh of a microsecond a byte, and peers send the same strings: 4,096 short ones are kept.
+_UNPACKED: dict[bytes, str] = {}
 MOST_UNPACKED_KEPT, LONGEST_KEPT = 4096, 64
 
 
-def _string(block: bytes, at: int) -> tuple[bytes, int]:
+def _string(block: bytes, at: int) -> tuple[str, int]:
     """A string literal (RFC 7541 section 5.2) and where it ends."""
     packed = block[at] & 0x80
     length, at = _integer(block, at, 7)
@@ -176,12 +204,12 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
         raise PeerError(COMPRESSION_ERROR, "a string that leaves its header block")
     text = block[at:end]
     if not packed:
-        return text, end
+        return text.decode("latin-1"), end
     if length > LONGEST_KEPT:  # tokens among them, which are not kept in memory
-        return decode_huffman(text), end
+        return decode_huffman(text).decode("latin-1"), end
     known = _UNPACKED.get(text)
     if known is None:
-        known = decode_huffman(text)
+        known = decode_huffman(text).decode("latin-1")
         if len(_UNPACKED) >= MOST_UNPACKED_KEPT:
             _UNPACKED.clear()
         _UNPACKED[text] = known

@@ -16,13 +16,14 @@ TAKEN = 256 * 1024  # bytes of bodies that one `take` gives
 
 
 class Sender:
-    """`ended` is told of each stream whose END_STREAM has been written, `spent` how many bytes of DATA each frame had."""
+    """`ended` is told of each stream whose END_STREAM has been written, `spent` how many bytes of DATA each frame
+    had, and whether nothing of its stream waits behind it."""
 
     __slots__ = (
         "answered", "drained", "first_window", "largest", "tells_table", "window", "_ended", "_out", "_ready", "_spent",
     )  # fmt: skip
 
-    def __init__(self, ended: Callable[[Stream], None], spent: Callable[[int], None]) -> None:
+    def __init__(self, ended: Callable[[Stream], None], spent: Callable[[int, bool], None]) -> None:
         self._ended = ended
         self._spent = spent
         self._out: list[bytes | memoryview] = []
@@ -116,6 +117,7 @@ class Sender:
 
     def _take_bodies(self, most: int) -> None:
         ready, out = self._ready, self._out
+        blocked: list[Stream] = []  # by the connection's window
         while ready and most > 0:
             stream = ready.popleft()
             if stream.sending == DONE:
@@ -125,9 +127,9 @@ class Sender:
                 size = min(size, stream.window_out, self.window)
                 if size <= 0:
                     if stream.window_out > 0:
-                        ready.appendleft(stream)  # the connection's window is used up, for all
-                        return
-                    stream.stalled = True
+                        blocked.append(stream)  # an end behind it needs no window
+                    else:
+                        stream.stalled = True
                     continue
             pieces = stream.take_out(size)
             last = stream.ending and not stream.queued
@@ -136,7 +138,7 @@ class Sender:
             stream.window_out -= size
             self.window -= size
             most -= size
-            self._spent(size)
+            self._spent(size, not stream.queued)
             if stream.queued:
                 ready.append(stream)
                 continue
@@ -144,6 +146,7 @@ class Sender:
             self.drained.append(stream.number)
             if last:
                 self._ended(stream)
+        ready.extendleft(reversed(blocked))
 
     def forget(self) -> None:
         """The connection is over: only what is written from now on still goes out."""

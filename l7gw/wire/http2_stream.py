@@ -91,5 +91,5 @@ class Stream:
 
 def check_send(stream: Stream, event: HttpEvent, *, client: bool) -> None:
     """Raises OurError where the table has no such row."""
-    if (stream.sending, type(event)) not in (CLIENT_SENDS if client else SERVER_SENDS):
+    if stream.ending or (stream.sending, type(event)) not in (CLIENT_SENDS if client else SERVER_SENDS):
         raise OurError(f"{type(event).__name__} cannot be sent in state {stream.sending}")

@@ -116,6 +116,8 @@ POST = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
         ("one GET /a", {}, [HEAD], [200, 400], OTHER),
         ("one GET /a then refused", {}, [HEAD], [200, 400], EXPECTED),
         ("one GET /a then refused", {}, [HEAD], [200], OTHER),
+        ("one GET /a then reset", {}, [HEAD], [400], EXPECTED),
+        ("one GET /a then reset", {}, [HEAD], [], OTHER),
         ("one GET /a", {}, [], [400], REFUSED),
         ("one GET /a", {}, [HEAD, HEAD], [200], UNSAFE),
         ("one GET /a", {}, [HEAD + HEAD], [200], UNSAFE),

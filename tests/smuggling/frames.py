@@ -60,6 +60,12 @@ def lines(text: str) -> list[Line]:
     return found
 
 
+def opened(text: str) -> set[int]:
+    """The streams on which the vector asks for something."""
+    asked = [line for line in lines(text) if line.name == "HEADERS"]
+    return {stream for line in asked if (stream := line.number("stream", 1)) % 2 == 1}
+
+
 def unescape(text: str) -> bytes:
     return re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode("latin-1"))
 
@@ -159,7 +165,8 @@ class Reader:
     statuses: list[int] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
     reset: set[int] = field(default_factory=set)
-    goaway: int | None = None
+    failed: bool = False  # GOAWAY with an error
+    last: int = 2**31  # the last stream that GOAWAY promises an answer to
     _buffer: bytes = b""
     _block: bytes = b""
     _ends: bool = False
@@ -195,7 +202,8 @@ class Reader:
         elif kind == 3:
             self.reset.add(stream)
         elif kind == 7:
-            self.goaway = int.from_bytes(payload[4:8], "big")
+            self.last = int.from_bytes(payload[:4], "big")
+            self.failed = self.failed or payload[4:8] != bytes(4)
         elif kind == 4 and not flags & ACK:
             return frame(4, ACK, 0, b"")
         elif kind == 6 and not flags & ACK:

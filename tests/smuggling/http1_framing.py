@@ -497,7 +497,10 @@ def pipelining() -> Iterator[Made]:
         ("leading-space", " " + request(f"GET {PODS}")), ("nul", "\0" + request(f"GET {PODS}")), ("chunk", CHUNKS), ("no-host", request(f"GET {PODS}", host="")),
         ("version-2", request(f"GET {PODS}", version="HTTP/2.0")), ("connect", request("CONNECT {host}:443")),
     ):  # fmt: skip
-        yield Made(f"then-{name}", f"{ONE_GET} then refused", source, "the second is refused, the first stands", first + behind)
+        expect = f"{ONE_GET} then refused"
+        if name == "lf-request":  # RFC 9112 section 2.2 permits a reader of bare LF
+            expect += f" or two GET {POD}, GET {PODS}"
+        yield Made(f"then-{name}", expect, source, "the second is refused, the first stands", first + behind)
     # A plain proxy has no credentials to mind.
     yield Made(
         "then-nobody",

@@ -47,6 +47,7 @@ def families() -> Iterator[Family]:
     yield "duplicates", "gateway", duplicates()
     yield "upgrade tokens", "proxy", upgrade_tokens()
     yield "101 and refusals", "proxy", upgrade_answers()
+    yield "bytes before a 101", "gateway", early_bytes()
     yield "redirects", "gateway", redirects()
     yield "subprotocols", "gateway", subprotocols()
     yield "identity headers", "gateway", identity_headers()
@@ -219,9 +220,8 @@ def upgrade_answers() -> Iterator[Made]:
             ("307", "502"),
         ):
             comment = f"{name}, refused by {answer}: what stands behind it is no request"
-            expect = line if status != "502" else f"{line}"
             asks = {"answer": answer, "status": status}
-            yield Made(f"{name}-{answer}-request-behind", expect, "CVE-2018-1002105, A11, A12, A15", comment, start + NEXT, asks)
+            yield Made(f"{name}-{answer}-request-behind", line, "CVE-2018-1002105, A11, A12, A15", comment, start + NEXT, asks)
         for answer in ("101-bare", "101-h2c", "101-wrong-accept", "101-other-protocol"):
             if name == "spdy" and answer in ("101-wrong-accept", "101-other-protocol"):
                 continue
@@ -234,9 +234,6 @@ def upgrade_answers() -> Iterator[Made]:
                 start + NEXT,
                 {"answer": answer, "status": "502"},
             )
-        data = start + NEXT
-        comment = "sent before the 101 it is the tunnel's, and no request"
-        yield Made(f"{name}-101-request-behind", line, "RFC 9931, A12", comment, data, {"answer": "101", "status": "101"})
     for answer in ("101", "101-bare"):
         comment = "a 101 that nobody asked for"
         yield Made(
@@ -247,6 +244,14 @@ def upgrade_answers() -> Iterator[Made]:
             request(f"GET {POD}"),
             {"answer": answer, "status": "502"},
         )
+
+
+def early_bytes() -> Iterator[Made]:
+    websocket, spdy = request(f"GET {EXEC}", *WEBSOCKET), request(f"POST {EXEC}", *SPDY, "Content-Length: 0")
+    for name, start, line in (("websocket", websocket, ONE_EXEC), ("spdy", spdy, f"one POST {EXEC}")):
+        data = start + NEXT
+        comment = "sent before the 101 it is the tunnel's, and no request"
+        yield Made(f"{name}-101-request-behind", line, "RFC 9931, A12", comment, data, {"answer": "101", "status": "101"})
     frame = "\x82\x85\0\0\0\0\0hell"  # channel 0, masked by zeros
     yield Made(
         "websocket-frame-behind",

@@ -1,4 +1,4 @@
-"""HTTP/2 vectors, second half: frames in places, sizes and orders in which one peer would see a request and another none."""
+"""HTTP/2 vectors, third part: frames in places, sizes and orders in which one peer would see a request and another none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ SECRETS = (":method: GET", ":scheme: https", ":authority: {host}", ":path: /api/
 # Behind a fault of the connection stands a request that must not be served.
 NEXT = frame("HEADERS stream=3 end_stream=1", *SECRETS)
 BEFORE = get(line="HEADERS stream=3 end_stream=1")  # a request behind a fault that stands first
-LATE = f"{ONE_GET} or refused or {ONE_GET} then refused"  # the first request was whole before the fault
+# The first request was whole before the fault.
+LATE = f"{ONE_GET} or refused or {ONE_GET} then refused or {ONE_GET} then reset"
 
 
 def families() -> Iterator[Family]:
@@ -29,7 +30,7 @@ def families() -> Iterator[Family]:
 def after_end() -> Iterator[Made]:
     source = "RFC 9113 section 5.1, B2"
     whole = post()
-    late = f"{ONE_POST} or refused or {ONE_POST} then refused"
+    late = LATE.replace(ONE_GET, ONE_POST)
     for name, behind in (
         ("data", frame("DATA end_stream=1", SMUGGLED)), ("data-open", frame("DATA", SMUGGLED)), ("trailers", frame("HEADERS end_stream=1", "x-a: b")), ("request", frame("HEADERS end_stream=1", *SECRETS)), ("data-twice", frame("DATA", "a") * 2),
         ("continuation", frame("CONTINUATION", "x-a: b")),
@@ -86,7 +87,7 @@ def stream_numbers() -> Iterator[Made]:
     )
     yield Made(
         "falling",
-        LATE.replace("refused or", "refused or", 1),
+        LATE,
         source,
         "a stream lower than one that was used",
         get(line="HEADERS stream=5 end_stream=1") + frame("HEADERS stream=3 end_stream=1", *SECRETS),
@@ -188,7 +189,7 @@ def compression() -> Iterator[Made]:
     source = "RFC 7541, RFC 9113 section 4.3, B4"
     for name, block in (
         ("index-zero", "80"), ("index-beyond", "ff80ffff7f"), ("index-unset", "be"), ("cut-integer", "ff"), ("endless-integer", "ff" + "80" * 12 + "01"), ("cut-string", "400a6162"), ("length-beyond", "00ffffffff0f"), ("huffman-eos", "0084ffffffff0161"),
-        ("huffman-padding", "00811f0161"), ("huffman-long-padding", "0082ffff0161"), ("table-too-large", "3fe1ff7f"), ("name-index-unset", "7e0161"),
+        ("huffman-padding", "0081180161"), ("huffman-long-padding", "0082ffff0161"), ("table-too-large", "3fe1ff7f"), ("name-index-unset", "7e0161"),
     ):  # fmt: skip
         data = frame(f"HEADERS end_stream=1 block={block}")
         yield Made(name, "refused", source, "a block that cannot be decoded ends the connection", data + NEXT)
@@ -292,18 +293,15 @@ def frame_sizes() -> Iterator[Made]:
         ("settings-ack-6", 4, 1, 0, "000300000064"), ("goaway-7", 7, 0, 0, "00" * 7), ("priority-4", 2, 0, 1, "00000000"), ("priority-6", 2, 0, 1, "000000000000"),
     ):  # fmt: skip
         before = get(line="HEADERS").replace("GET", "POST", 1) if kind == 3 else ""
-        yield Made(
-            name,
-            "refused",
-            source,
-            "a frame that has another size than its kind",
-            before + frame(f"FRAME type={kind} flags={flags} stream={stream}", payload) + BEFORE.replace("stream=3", "stream=3"),
-        )
+        # Of a PRIORITY the stream is at fault alone (section 6.3), and this one was never opened.
+        expect = LATE if kind == 2 else "refused"
+        said = frame(f"FRAME type={kind} flags={flags} stream={stream}", payload)
+        yield Made(name, expect, source, "a frame that has another size than its kind", before + said + BEFORE)
     yield Made(
         "data-16385",
-        "refused",
+        f"{ONE_POST} or refused",
         source,
-        "a byte more than was announced",
+        "a byte more than the least that a server announces",
         frame("HEADERS", *POST) + frame("FRAME type=0 flags=1", "61" * 16385),
     )
     yield Made("headers-16385", "refused", source, "a byte more than was announced", frame("FRAME type=1 flags=5", "82" * 16385))
@@ -372,10 +370,10 @@ def out_of_place() -> Iterator[Made]:
     )
     yield Made(
         "priority-on-itself",
-        f"{ONE_GET} or refused",
+        LATE,
         "RFC 9113 section 5.3.2, B7",
         "a PRIORITY that depends on itself",
-        frame("PRIORITY depends=1") + get(),
+        frame("PRIORITY stream=3 depends=3") + get(),
     )
     yield Made(
         "fine-priority",

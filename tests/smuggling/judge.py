@@ -18,7 +18,7 @@ OTHER = "otherwise"  # no answer, or one too many; a request begun upstream and 
 OUTCOMES = (EXPECTED, REFUSED, LENIENT, UNSAFE, OTHER)
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-FIRST_LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.1")
+FIRST_LINE = re.compile(rb"%s /[!-~]* HTTP/1\.1" % TOKEN)
 FIELD_LINE = re.compile(rb"(%s): ?([\t -~\x80-\xff]*)" % TOKEN)
 ONCE = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type", b"upgrade", b"connection")
 
@@ -132,20 +132,23 @@ class Wanted:
 
     requests: tuple[str, ...]
     refused: bool
+    answered: bool = True  # false: the answer may be lost with the stream that is reset
 
     @property
     def answers(self) -> int:
-        return len(self.requests) + self.refused
+        return len(self.requests) * self.answered + self.refused
 
 
 def wanted(expect: str) -> list[Wanted]:
-    """`refused`, `one METHOD TARGET`, `two METHOD TARGET, METHOD TARGET`; `... then refused`; readings joined by ` or `.
+    """`refused`, `one METHOD TARGET`, `two METHOD TARGET, METHOD TARGET`; `... then refused`; readings joined by ` or `;
+    `... then reset` where the answer is lost with the stream or the connection.
 
     Raises ValueError for anything else.
     """
     found = []
     for text in expect.split(" or "):
-        first, then, rest = text.partition(" then refused")
+        reset = text.endswith(" then reset")
+        first, then, rest = text.removesuffix(" then reset").partition(" then refused")
         count, _, lines = first.partition(" ")
         if text == "refused":
             found.append(Wanted((), True))
@@ -153,7 +156,7 @@ def wanted(expect: str) -> list[Wanted]:
             requests = tuple(lines.split(", "))
             if len(requests) != ("one", "two").index(count) + 1:
                 raise ValueError(f"{expect!r}: not as many requests as it says")
-            found.append(Wanted(requests, bool(then)))
+            found.append(Wanted(requests, bool(then) or reset, not reset))
         else:
             raise ValueError(f"{expect!r} is no expectation")
     return found
@@ -217,6 +220,7 @@ def _meant(vector: Vector, lines: list[str]) -> bool:
     text = vector.data.decode("latin-1")
     pseudo = dict(re.findall(r"(?m)^  (:method|:path): (.*)$", text))
     first = f"{pseudo[':method']} {pseudo[':path']}" if len(pseudo) == 2 else " ".join(text.split()[:2])
+    first = re.sub(r"^(\S+) [a-z]+://[^/]*", r"\1 ", first)  # absolute form asks for the same page (RFC 9112 section 3.2.2)
     behind = re.search(r"GET (/api/v1/namespaces/smuggled/secrets) HTTP/1\.1\r\nHost: [^\r]*\r\n[^\r]*\r\n\r\n\Z", text)
     written = [first, *(["GET /api/v1/namespaces/smuggled/secrets"] if behind else [])]
     return [plain(line) for line in lines] == [plain(line) for line in written[: len(lines)]]
@@ -224,7 +228,7 @@ def _meant(vector: Vector, lines: list[str]) -> bool:
 
 def _judge_answers(vector: Vector, reading: Wanted, seen: Seen) -> tuple[str, str]:
     status = int(vector.fields.get("status", "200"))
-    answers = [status] * len(reading.requests)
+    answers = [status] * len(reading.requests) if reading.answered else []
     served = [found for found in seen.statuses if found == status]
     more = [found for found in seen.statuses if found != status] + served[len(answers) :]
     if any(found < 400 for found in more):

@@ -8,6 +8,7 @@ behind the same gateway. Fields:
                 one METHOD TARGET                         exactly this request reaches it, and one answer comes back
                 two METHOD TARGET, METHOD TARGET          two legitimate ones, in this order
                 ... then refused                          and a refusal of what follows
+                ... then reset                            whose answer is lost with its stream
                 ... or ...                                where an RFC leaves the choice
     family:     the row of the table that it counts in
     asks:       proxy (any proxy should) or gateway (Kubernetes and its identities are at stake)
@@ -71,7 +72,7 @@ def request(line: str = f"GET {POD}", *headers: str, body: str = "", version: st
 def slug(text: str) -> str:
     """A piece of a file's name: letters, digits, hyphens; what else there is as hex."""
     inner = range(1, len(text) - 1)
-    kept = {" ", "-", "/", "."}
+    kept = {" ", "-", "_", "/", "."}
     shown = "".join(
         c if c.isascii() and c.isalnum() else "-" if c in kept and n in inner else f"-{ord(c):02x}-" for n, c in enumerate(text)
     )
@@ -82,9 +83,9 @@ Family = tuple[str, str, Iterable[Made]]  # its name, who is asked, its vectors
 
 
 def families(protocol: str) -> Iterator[Family]:
-    from tests.smuggling import http1_framing, http1_meaning, http2_frames, http2_meaning
+    from tests.smuggling import http1_framing, http1_meaning, http2_frames, http2_meaning, http2_messages
 
-    rooms = (http1_framing, http1_meaning) if protocol == "http1" else (http2_meaning, http2_frames)
+    rooms = (http1_framing, http1_meaning) if protocol == "http1" else (http2_meaning, http2_messages, http2_frames)
     for room in rooms:
         yield from room.families()
 
@@ -94,7 +95,7 @@ def files(protocol: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for family, asks, vectors in families(protocol):
         for vector in vectors:
-            name = f"{slug(family)}-{vector.name}"
+            name = f"{slug(family.replace(':', ''))}-{vector.name}"
             if name in found:
                 name = f"{name}-2"
             data = vector.text(family, asks)

@@ -31,7 +31,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parent.parent.parent)
 
 from tests.smuggling import frames, stage
-from tests.smuggling.judge import EXPECTED, OTHER, OUTCOMES, UNSAFE, Seen, judge, wanted
+from tests.smuggling.judge import EXPECTED, OTHER, OUTCOMES, UNSAFE, Seen, judge, messages, wanted
 from tests.vector import Vector, read
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ def _http1(lane: Lane, vector: Vector, data: bytes, cut: bool) -> Seen:
 
 
 def _http2(lane: Lane, vector: Vector, data: bytes, cut: bool) -> Seen:
-    reader = frames.Reader()
+    reader, due = frames.Reader(), _due(vector)
+    text = data.decode("latin-1")
+    opened = frames.opened(text)
     start = b"" if "preface" in vector.fields else frames.PREFACE + frames.frame(4, 0, 0, b"")
     with lane.connect("h2") as client:
         if not frames.chose_h2(client):
@@ -127,11 +129,12 @@ def _http2(lane: Lane, vector: Vector, data: bytes, cut: bool) -> Seen:
         def take(more: bytes) -> int:
             if owed := reader.receive(more):
                 _write(client, owed, False)
-            return len(reader.ended | reader.reset) + bool(reader.goaway)
+            over = reader.ended | reader.reset | {stream for stream in opened if stream > reader.last}
+            return due if reader.failed or (len(over) >= due and opened <= over) else 0
 
-        _write(client, start + frames.Writer().write(data.decode("latin-1")), cut)
-        closed = _listen(client, take, _due(vector), _within(vector))
-    return Seen([], reader.statuses, bool(reader.reset or reader.goaway), closed)
+        _write(client, start + frames.Writer().write(text), cut)
+        closed = _listen(client, take, due, _within(vector))
+    return Seen([], reader.statuses, bool(reader.reset or reader.failed), closed)
 
 
 def _due(vector: Vector) -> int:
@@ -144,15 +147,17 @@ def _within(vector: Vector) -> float:
 
 def play_one(target: Target, lane: Lane, protocol: str, vector: Vector, cut: bool) -> Result:
     lane.answer = vector.fields.get("answer", "200")
-    lane.upstream.visits.clear()
+    before = {id(visit): len(visit.received) for visit in lane.upstream.visits}  # connections are kept and used again
     speak = _http1 if protocol == "http1" else _http2
     seen = speak(lane, vector, spoken(vector, lane, target.token), cut)
     time.sleep(SETTLE)
-    seen.upstream = [bytes(visit.received) for visit in list(lane.upstream.visits) if visit.received]
+    grown = [bytes(visit.received[before.get(id(visit), 0) :]) for visit in list(lane.upstream.visits)]
+    seen.upstream = [more for more in grown if more]
     if "incomplete" in vector.fields:
         seen.closed = True  # by the client, which had no more to say
     outcome, why = judge(vector, seen)
-    if target.name == "l7gw" and target.token.encode() in b"".join(seen.upstream):
+    heads = [message.head for connection in seen.upstream for message in messages(connection)[0]]
+    if target.name == "l7gw" and target.token.encode() in b"".join(heads):
         outcome, why = UNSAFE, "the client's token reached the upstream"
     return Result(vector, outcome, why, seen)
 

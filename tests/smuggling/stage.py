@@ -169,7 +169,7 @@ def nginx(folder: Path) -> Iterator[Target]:
         (folder / "nginx.conf").write_text(
             f"daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;\n"
             "events { worker_connections 512; }\n"
-            "http { access_log off; map $http_upgrade $connection_upgrade { default upgrade; '' close; }\n"
+            "http { access_log off; client_body_buffer_size 1m; map $http_upgrade $connection_upgrade { default upgrade; '' close; }\n"
             + "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
             + f"ssl_certificate {certificate}; ssl_certificate_key {key}; proxy_http_version 1.1;\n"
             f"proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;\n{servers}}}\n"

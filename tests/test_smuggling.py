@@ -10,7 +10,7 @@ import pytest
 
 from tests.smuggling import frames, make, stage
 from tests.smuggling.judge import EXPECTED, LENIENT, OTHER, REFUSED, UNSAFE, Seen, judge, wanted
-from tests.smuggling.run import Result, corpus, document, play, rows
+from tests.smuggling.run import Result, corpus, document, play, rows, summary
 from tests.upstream import ScriptedUpstream
 from tests.vector import Vector
 
@@ -94,6 +94,7 @@ def test_without_a_proxy_no_vector_that_must_be_refused_is_found_fine(tmp_path: 
 
 
 HEAD = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+NEXT = b"GET /api/v1/namespaces/smuggled/secrets HTTP/1.1\r\nHost: x\r\nAuthorization: y\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
 
 
@@ -120,8 +121,12 @@ POST = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
         ("one GET /a then reset", {}, [HEAD], [], OTHER),
         ("one GET /a", {}, [], [400], REFUSED),
         ("one GET /a", {}, [HEAD, HEAD], [200], UNSAFE),
+        ("one GET /a", {}, [HEAD, NEXT], [200, 200], LENIENT),
+        ("one GET /a", {"within": "a body"}, [HEAD, NEXT], [200, 200], UNSAFE),
+        ("refused", {}, [NEXT], [200], UNSAFE),
         ("one GET /a", {}, [HEAD + HEAD], [200], UNSAFE),
-        ("one GET /b", {}, [HEAD], [200], UNSAFE),
+        ("one GET /b", {}, [HEAD], [200], LENIENT),  # as it was written
+        ("one GET /b", {}, [HEAD.replace(b"/a", b"/c")], [200], UNSAFE),
         ("one GET /a", {"absent": "host"}, [HEAD], [200], UNSAFE),
         ("one GET /a", {"status": "502"}, [HEAD], [101], UNSAFE),
         ("one GET /a", {}, [HEAD.replace(b"Host", b"Host ")], [200], UNSAFE),
@@ -142,7 +147,7 @@ POST = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
 def test_the_judge_reads_both_sides(
     expect: str, more: dict[str, str], upstream: list[bytes], statuses: list[int], outcome: str
 ) -> None:
-    assert judge(Vector("", {"expect": expect, **more}, b"GET /a HTTP/1.1\r\n\r\n"), Seen(upstream, statuses))[0] == outcome
+    assert judge(Vector("", {"expect": expect, **more}, HEAD + NEXT), Seen(upstream, statuses))[0] == outcome
 
 
 @pytest.mark.parametrize("vector", [*HTTP1, *HTTP2], ids=lambda vector: vector.name)
@@ -156,6 +161,7 @@ def test_the_table_counts_each_vector_once() -> None:
     results = {"http1": {"l7gw": [Result(vector, EXPECTED, "", None)], "go": [Result(vector, UNSAFE, "", None)]}}
     found = rows(results)
     assert found == [
-        {"protocol": "http1", "family": "f", "vectors": 1, "asked of": "any proxy", "l7gw": [1, 0, 0, 0], "go": [0, 0, 1, 0]}
+        {"protocol": "http1", "family": "f", "vectors": 1, "asked of": "any proxy", "l7gw": [1, 0, 0, 0, 0], "go": [0, 0, 0, 1, 0]}
     ]
-    assert document(found, {})["rows"] == found
+    assert document(results, {})["rows"] == found
+    assert "l7gw handled 1 as expected and passed 0 unsafely, go handled 0 as expected and passed 1 unsafely" in summary(results)

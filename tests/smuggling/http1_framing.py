@@ -160,7 +160,7 @@ def lengths() -> Iterator[Made]:
         source,
         "a request is a body's beginning: nobody may take it for one",
         data,
-        {"incomplete": "yes"},
+        {"incomplete": "yes", "within": "a body"},
     )
 
 
@@ -210,6 +210,7 @@ def line_endings() -> Iterator[Made]:
         source,
         "an LF LF within a head that ends later",
         request(f"GET {POD}", "X-A: b\n\n" + NEXT.rstrip()),
+        {"within": "a head"},
     )
 
 
@@ -344,7 +345,7 @@ def trailers() -> Iterator[Made]:
         data = request(POST, TE, body=f"5\r\nhello\r\n0\r\n{line}\r\n\r\n") + NEXT
         yield Made(f"bad-{name}", "refused", source, "a malformed trailer", data)
     data = request(POST, TE, body=f"5\r\nhello\r\n0\r\n{NEXT}")
-    yield Made("request", "refused", source, "a request where trailers stand", data)
+    yield Made("request", "refused", source, "a request where trailers stand", data, {"within": "trailers"})
 
 
 def connection_options() -> Iterator[Made]:
@@ -500,7 +501,8 @@ def pipelining() -> Iterator[Made]:
         expect = f"{ONE_GET} then refused"
         if name == "lf-request":  # RFC 9112 section 2.2 permits a reader of bare LF
             expect += f" or two GET {POD}, GET {PODS}"
-        yield Made(f"then-{name}", expect, source, "the second is refused, the first stands", first + behind)
+        more = {"behind": POST} if name == "both-framings" else {}
+        yield Made(f"then-{name}", expect, source, "the second is refused, the first stands", first + behind, more)
     # A plain proxy has no credentials to mind.
     yield Made(
         "then-nobody",
@@ -557,6 +559,7 @@ def expectations() -> Iterator[Made]:
 
 def bodies_on_get() -> Iterator[Made]:
     source = "RFC 9110 section 9.3.1, A18"
+    whole = "GET /api/v1/namespaces/smuggled/secrets HTTP/1.1\r\nHost: a\r\n\r\n"
     for method in ("GET", "HEAD"):
         data = request(f"{method} {POD}", "Content-Length: 5", body="hello") + NEXT
         yield Made(f"{method.lower()}-length", "refused", source, f"{method} with a body", data)
@@ -572,7 +575,8 @@ def bodies_on_get() -> Iterator[Made]:
             "refused",
             source,
             "its body is a request",
-            request(f"{method} {POD}", f"Content-Length: {40}", body=NEXT),
+            request(f"{method} {POD}", f"Content-Length: {len(whole)}", body=whole),
+            {"within": "a body"},
         )
         yield Made(
             f"{method.lower()}-zero",

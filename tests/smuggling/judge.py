@@ -184,7 +184,7 @@ def _judge(vector: Vector, reading: Wanted, seen: Seen) -> tuple[str, str]:
         return (REFUSED, f"refused: {seen}") if seen.refusal else (OTHER, f"no answer: {seen}")
     if len(passed) != len(reading.requests):
         clean = not any(message.faults for message in passed) and "absent" not in vector.fields
-        meant = not reading.requests and not cut and _meant(vector, lines)
+        meant = not cut and _meant(vector, lines)
         return (LENIENT if clean and meant else UNSAFE), f"reached the upstream: {lines}"
     if cut:
         return OTHER, "a request was begun at the upstream, and cut"
@@ -222,7 +222,8 @@ def _meant(vector: Vector, lines: list[str]) -> bool:
     first = f"{pseudo[':method']} {pseudo[':path']}" if len(pseudo) == 2 else " ".join(text.split()[:2])
     first = re.sub(r"^(\S+) [a-z]+://[^/]*", r"\1 ", first)  # absolute form asks for the same page (RFC 9112 section 3.2.2)
     behind = re.search(r"GET (/api/v1/namespaces/smuggled/secrets) HTTP/1\.1\r\nHost: [^\r]*\r\n[^\r]*\r\n\r\n\Z", text)
-    written = [first, *(["GET /api/v1/namespaces/smuggled/secrets"] if behind else [])]
+    second = vector.fields.get("behind") or (behind and f"GET {behind[1]}")
+    written = [first, *([second] if second and "within" not in vector.fields else [])]
     return [plain(line) for line in lines] == [plain(line) for line in written[: len(lines)]]
 
 

@@ -16,6 +16,8 @@ behind the same gateway. Fields:
     body:       the body that must reach it
     answer:     what the upstream says instead of 200: a status, or `101` and what is wrong with it
     status:     what the client must hear instead of 200
+    behind:     the line of a second request that is no GET of secrets
+    within:     the request at the end is part of something else
     incomplete: the message never ends; the client goes away
     preface:    none: the vector writes it itself (HTTP/2)
 """

@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from l7gw.demo.pki import Authority
@@ -115,7 +116,7 @@ def gateway(folder: Path) -> Iterator[Target]:
         with scene(folder / "scene", clusters=clusters) as it:
             context = ssl.create_default_context(cafile=str(it.gateway.authority.certificate))
             lanes = [Lane(host, it.gateway.port, up, context) for host, up in zip(hosts(), upstreams, strict=True)]
-            yield Target("l7gw", "", lanes, it.token, it.gateway._log)
+            yield Target("l7gw", version("l7gw"), lanes, it.token, it.gateway._log)
 
 
 def go_binary() -> Path:
@@ -142,8 +143,8 @@ def go(folder: Path) -> Iterator[Target]:
         try:
             assert process.stdout is not None
             ports = [int(process.stdout.readline()) for _ in upstreams]
-            version = subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout.split()[2]
-            yield Target("go", version, _lanes(authority, ports, upstreams), "x" * 300)
+            said = subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout.split()[2]
+            yield Target("go", said.removeprefix("go"), _lanes(authority, ports, upstreams), "x" * 300)
         finally:
             process.terminate()
             process.wait(10)

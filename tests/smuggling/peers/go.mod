@@ -1,0 +1,3 @@
+module l7gw.invalid/smuggling
+
+go 1.26

@@ -6,11 +6,16 @@ import base64
 import hashlib
 import json
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+import tests.gateway
 from l7gw.wire.websocket import Close, Connection, Message
 from tests.client import RawClient
 from tests.harness import Scene
@@ -125,12 +130,16 @@ def stands_still(count: list[int]) -> bool:
 
 
 class Load:
-    """Clients that ask all the time."""
+    """Clients that ask all the time, each on one connection or, `fresh`, on one a call."""
 
-    def __init__(self, it: Scene, clients: int = 4) -> None:
+    def __init__(self, it: Scene, clients: int = 4, *, fresh: bool = False, pause: float = 0.0) -> None:
         self.it = it
         self.statuses: list[int] = []
+        self.seconds: list[float] = []  # that each call took
         self.faults: list[Exception] = []
+        self.turned_away = 0  # connections that never came to be: nothing was asked on them
+        self._fresh = fresh
+        self._pause = pause
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
 
@@ -146,16 +155,52 @@ class Load:
 
     def _ask(self) -> None:
         try:
-            with RawClient(self.it.gateway) as client:
-                while not self._over.is_set():
-                    client.send(self.it.request(f"GET {POD}"))
-                    self.statuses.append(client.answer()[0])
+            while not self._over.is_set() and not self.turned_away:
+                try:
+                    client = RawClient(self.it.gateway)
+                except OSError:
+                    self.turned_away += 1
+                    return
+                with client:
+                    self._call(client)
+                    while not self._fresh and not self._over.is_set():
+                        self._call(client)
         except Exception as error:
             self.faults.append(error)
+
+    def _call(self, client: RawClient) -> None:
+        began = time.monotonic()
+        client.send(self.it.request(f"GET {POD}"))
+        self.statuses.append(client.answer()[0])
+        self.seconds.append(time.monotonic() - began)
+        time.sleep(self._pause)
 
     def more(self, count: int) -> None:
         goal = len(self.statuses) + count
         until(lambda: len(self.statuses) >= goal or self.faults)
+
+    def p99(self, seconds: float) -> float:
+        """Of the calls of the next so many seconds, in seconds."""
+        before = len(self.seconds)
+        time.sleep(seconds)
+        taken = sorted(self.seconds[before:])
+        assert taken, "no call was answered"
+        return taken[len(taken) * 99 // 100]
+
+
+def program(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """The gateways of this test run these lines of Python before they begin."""
+    path = folder / "l7gw"
+    path.write_text("\n".join([f"#!{sys.executable}", *lines, "from l7gw.cli.main import main", "main()", ""]))
+    path.chmod(0o700)
+    monkeypatch.setattr(tests.gateway, "L7GW", path)
+
+
+def resident(it: Scene) -> int:
+    """Bytes of memory that the gateway's process has (VmRSS, proc(5))."""
+    assert it.gateway.process is not None
+    status = Path(f"/proc/{it.gateway.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
 
 
 def serve_for_ever(visit: Visit) -> None:

@@ -10,7 +10,6 @@ import re
 import signal
 import socket
 import stat
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from pathlib import Path
 import h11
 import pytest
 
-import tests.gateway
 from l7gw.wire.websocket import Close, Connection, Message
 from tests.client import RawClient
 from tests.faults import (
@@ -36,6 +34,7 @@ from tests.faults import (
     failure,
     messages,
     outcomes,
+    program,
     running,
     serve_for_ever,
     stands_still,
@@ -45,15 +44,13 @@ from tests.faults import (
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, OK, Visit, answering
 
-SHORT_WAITS = """#!{python}
-import l7gw.gateway.exchange, l7gw.gateway.patience
-l7gw.gateway.patience.SHORT_CALLS = 2.0
-l7gw.gateway.patience.STREAMS = 1.5
-l7gw.gateway.patience.HEAD_WITHIN = 1.0
-l7gw.gateway.exchange.ANSWER_WITHIN = 2.0
-from l7gw.cli.main import main
-main()
-"""
+SHORT_WAITS = (
+    "import l7gw.gateway.exchange, l7gw.gateway.patience",
+    "l7gw.gateway.patience.SHORT_CALLS = 2.0",
+    "l7gw.gateway.patience.STREAMS = 1.5",
+    "l7gw.gateway.patience.HEAD_WITHIN = 1.0",
+    "l7gw.gateway.exchange.ANSWER_WITHIN = 2.0",
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +69,7 @@ def it(shared: Scene) -> Scene:
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A gateway of its own that waits for seconds where others wait for a minute."""
-    program = tmp_path / "l7gw"
-    program.write_text(SHORT_WAITS.format(python=sys.executable))
-    program.chmod(0o700)
-    monkeypatch.setattr(tests.gateway, "L7GW", program)
+    program(tmp_path, monkeypatch, *SHORT_WAITS)
     with scene(tmp_path / "scene") as running:
         yield running
 

@@ -155,25 +155,27 @@ class Load:
 
     def _ask(self) -> None:
         try:
-            while not self._over.is_set() and not self.turned_away:
+            while not self._over.is_set():
                 try:
                     client = RawClient(self.it.gateway)
                 except OSError:
                     self.turned_away += 1
                     return
                 with client:
-                    self._call(client)
-                    while not self._fresh and not self._over.is_set():
-                        self._call(client)
+                    while self._call(client) and not self._fresh and not self._over.is_set():
+                        pass
         except Exception as error:
             self.faults.append(error)
 
-    def _call(self, client: RawClient) -> None:
+    def _call(self, client: RawClient) -> bool:
+        """False where the connection ends with the answer."""
         began = time.monotonic()
         client.send(self.it.request(f"GET {POD}"))
-        self.statuses.append(client.answer()[0])
+        status, headers, _ = client.answer()
+        self.statuses.append(status)
         self.seconds.append(time.monotonic() - began)
         time.sleep(self._pause)
+        return headers.get("connection") != "close"
 
     def more(self, count: int) -> None:
         goal = len(self.statuses) + count

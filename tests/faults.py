@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -11,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import h11
 import pytest
 
 import tests.gateway
@@ -129,15 +131,75 @@ def stands_still(count: list[int]) -> bool:
     return before == count[0] > 0
 
 
+class Cut(Exception):
+    """An answer did not come whole, and the client can tell."""
+
+
+class Caller(Protocol):
+    """A client of one protocol, one connection. Raises OSError where it does not come to be."""
+
+    open: bool  # another call may follow on this connection
+
+    def __init__(self, it: Scene) -> None: ...
+
+    def call(self, target: str = POD) -> tuple[int, bytes]:
+        """Status and body of a GET. Raises Cut."""
+
+    def hear(self, event: bytes) -> None:
+        """Wait for these bytes of a watch that was begun, or of one that begins now. Raises Cut."""
+
+    def close(self) -> None: ...
+
+
+class Http1Caller:
+    def __init__(self, it: Scene) -> None:
+        self.open = True
+        self._it = it
+        self._watching = False
+        self._client = RawClient(it.gateway)
+        self._client.socket.suppress_ragged_eofs = False
+
+    def call(self, target: str = POD) -> tuple[int, bytes]:
+        try:
+            self._client.send(self._it.request(f"GET {target}"))
+            status, headers, body = self._client.answer()
+        except (OSError, h11.RemoteProtocolError) as error:
+            self.open = False
+            raise Cut from error
+        self.open = headers.get("connection") != "close"
+        return status, body
+
+    def hear(self, event: bytes) -> None:
+        try:
+            if not self._watching:
+                self._client.send(self._it.request(f"GET {WATCH}"))
+                self._watching = True
+            found = b""
+            while event not in found:
+                data = self._client.socket.recv(65536)
+                if not data:
+                    raise Cut
+                found += data
+        except OSError as error:
+            raise Cut from error
+
+    def close(self) -> None:
+        self._client.socket.close()
+
+
+CALLERS: dict[str, type[Caller]] = {"http/1.1": Http1Caller}  # each test that has a `protocol` holds for all of them
+
+
 class Load:
     """Clients that ask all the time, each on one connection or, `fresh`, on one a call."""
 
-    def __init__(self, it: Scene, clients: int = 4, *, fresh: bool = False, pause: float = 0.0) -> None:
+    def __init__(self, it: Scene, clients: int = 4, *, fresh: bool = False, pause: float = 0.0, protocol: str = "http/1.1") -> None:
         self.it = it
         self.statuses: list[int] = []
         self.seconds: list[float] = []  # that each call took
         self.faults: list[Exception] = []
         self.turned_away = 0  # connections that never came to be: nothing was asked on them
+        self._caller = CALLERS[protocol]
         self._fresh = fresh
         self._pause = pause
         self._over = threading.Event()
@@ -157,25 +219,22 @@ class Load:
         try:
             while not self._over.is_set():
                 try:
-                    client = RawClient(self.it.gateway)
+                    caller = self._caller(self.it)
                 except OSError:
                     self.turned_away += 1
                     return
-                with client:
-                    while self._call(client) and not self._fresh and not self._over.is_set():
-                        pass
+                with contextlib.closing(caller):
+                    self._call(caller)
+                    while caller.open and not self._fresh and not self._over.is_set():
+                        self._call(caller)
         except Exception as error:
             self.faults.append(error)
 
-    def _call(self, client: RawClient) -> bool:
-        """False where the connection ends with the answer."""
+    def _call(self, caller: Caller) -> None:
         began = time.monotonic()
-        client.send(self.it.request(f"GET {POD}"))
-        status, headers, _ = client.answer()
-        self.statuses.append(status)
+        self.statuses.append(caller.call()[0])
         self.seconds.append(time.monotonic() - began)
         time.sleep(self._pause)
-        return headers.get("connection") != "close"
 
     def more(self, count: int) -> None:
         goal = len(self.statuses) + count

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-import h11
 import pytest
 
 from tests.client import RawClient
-from tests.faults import CHUNKED, POD, WATCH, Load, ask, outcomes, program, serve_for_ever, trouble, until
+from tests.faults import CALLERS, CHUNKED, POD, WATCH, Caller, Cut, Load, outcomes, program, serve_for_ever, trouble, until
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, Visit
 
@@ -61,63 +59,59 @@ class Watched:
                 visit.send(b"7\r\n{event}\r\n")
 
 
-def _watch(it: Scene) -> RawClient | None:
+def _watch(it: Scene, protocol: str) -> Caller | None:
     """A watch that has begun, or None where the gateway turned the client away."""
     try:
-        client = RawClient(it.gateway)
-        client.send(it.request(f"GET {WATCH}"))
-        found = b""
-        while b"{}" not in found:
-            data = client.socket.recv(65536)
-            if not data:
-                return None
-            found += data
-    except OSError:
+        caller = CALLERS[protocol](it)
+        caller.hear(b"{}")
+    except (OSError, Cut):
         return None
-    return client
+    return caller
 
 
-def test_more_clients_than_descriptors_are_refused_and_the_admitted_served(poor: Scene) -> None:
+@pytest.mark.parametrize("protocol", CALLERS)
+def test_more_clients_than_descriptors_are_refused_and_the_admitted_served(poor: Scene, protocol: str) -> None:
     poor.upstream.script = cluster = Watched()
-    tries = [_watch(poor) for _ in range(DESCRIPTORS)]
+    tries = [_watch(poor, protocol) for _ in range(DESCRIPTORS)]
     admitted = [client for client in tries if client is not None]
     assert DESCRIPTORS // 5 < len(admitted) < DESCRIPTORS // 2
     assert tries.index(None) == len(admitted), "somebody was refused while there was room"
     cluster.event()
     for client in admitted:
-        assert b"{event}" in client.socket.recv(65536)
+        client.hear(b"{event}")
     until(lambda: "descriptors" in poor.gateway.log)
     assert poor.gateway.log.count("\n") < 10, "each refusal is a line, and a flood of them a full disk"
     for client in admitted:
-        client.socket.close()
-    until(lambda: _answers(poor))
+        client.close()
+    until(lambda: _answers(poor, protocol))
     assert not trouble(poor)
     poor.gateway.stop()
     poor.gateway.l7gw("verify")
     assert len(outcomes(poor, WATCH)) == len(admitted)
 
 
-def _answers(it: Scene) -> bool:
+def _answers(it: Scene, protocol: str) -> bool:
     """Whether a new client is served."""
-    with contextlib.suppress(OSError, h11.RemoteProtocolError):
-        return ask(it, it.request(f"GET {POD}"))[0] == 200
+    with contextlib.suppress(OSError, Cut), contextlib.closing(CALLERS[protocol](it)) as caller:
+        return caller.call()[0] == 200
     return False
 
 
-def test_handshakes_that_never_come_take_no_descriptor_from_those_who_were_admitted(poor: Scene) -> None:
+@pytest.mark.parametrize("protocol", CALLERS)
+def test_handshakes_that_never_come_take_no_descriptor_from_those_who_were_admitted(poor: Scene, protocol: str) -> None:
     """A connection counts from its first packet, not from the end of its handshake; after the handshake's time all is well."""
     poor.upstream.script = cluster = Watched()
-    watch = _watch(poor)
+    watch = _watch(poor, protocol)
     assert watch is not None
-    with watch, Load(poor, 1, pause=0.01) as neighbour, contextlib.ExitStack() as stack:
+    with contextlib.closing(watch), Load(poor, 1, pause=0.01, protocol=protocol) as neighbour, contextlib.ExitStack() as stack:
         neighbour.more(10)
         for _ in range(3 * DESCRIPTORS):
             stack.enter_context(socket.create_connection(("127.0.0.1", poor.gateway.port), 10))
         neighbour.more(50)
         cluster.event()
-        assert b"{event}" in watch.socket.recv(65536)
+        watch.hear(b"{event}")
         until(lambda: "descriptors" in poor.gateway.log)
-        until(lambda: _answers(poor), 20)
+        until(lambda: _answers(poor, protocol), 20)
         assert not neighbour.faults
     poor.gateway.l7gw("verify")
     assert not trouble(poor)
@@ -133,9 +127,10 @@ def _serial(it: Scene) -> str:
         return str(certificate["serialNumber"])
 
 
-def test_certificates_change_under_load_without_one_failed_call(own: Scene) -> None:
+@pytest.mark.parametrize("protocol", CALLERS)
+def test_certificates_change_under_load_without_one_failed_call(own: Scene, protocol: str) -> None:
     own.upstream.script = serve_for_ever
-    with Load(own, 2) as kept, Load(own, 2, fresh=True) as fresh:
+    with Load(own, 2, protocol=protocol) as kept, Load(own, 2, fresh=True, protocol=protocol) as fresh:
         fresh.more(20)
         for _ in range(3):
             before = _serial(own)
@@ -159,12 +154,13 @@ def test_certificates_change_under_load_without_one_failed_call(own: Scene) -> N
 # ---------------------------------------------------------------------- the gateway's end (threats I11)
 
 
-def test_the_gateway_ends_under_load_without_one_failed_call(own: Scene) -> None:
+@pytest.mark.parametrize("protocol", CALLERS)
+def test_the_gateway_ends_under_load_without_one_failed_call(own: Scene, protocol: str) -> None:
     """Who was let in is answered; who came too late never was."""
     own.upstream.script = serve_for_ever
     process = own.gateway.process
     assert process is not None
-    with Load(own, 4, fresh=True) as fresh, Load(own, 4, pause=0.05) as kept:
+    with Load(own, 4, fresh=True, protocol=protocol) as fresh, Load(own, 4, pause=0.05, protocol=protocol) as kept:
         fresh.more(100)
         kept.more(20)
         process.send_signal(signal.SIGTERM)
@@ -194,9 +190,10 @@ def _end(visit: Visit, how: str) -> None:
         visit.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
 
+@pytest.mark.parametrize("protocol", CALLERS)
 @pytest.mark.parametrize("how", ["tls", "tcp", "reset"])
 @pytest.mark.parametrize("framing", WHOLE)
-def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(own: Scene, framing: str, how: str) -> None:
+def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(own: Scene, framing: str, how: str, protocol: str) -> None:
     whole = WHOLE[framing]
     length = [0]
 
@@ -209,21 +206,18 @@ def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(own: Scene, framing: 
     body = whole.partition(b"\r\n\r\n")[2]
     refused = cut = 0
     for length[0] in range(len(whole)):
-        with RawClient(own.gateway) as client:
-            client.socket.suppress_ragged_eofs = False
-            client.send(own.request(f"GET {POD}"))
+        with contextlib.closing(CALLERS[protocol](own)) as caller:
             try:
-                status, _, _ = client.answer()
+                status, _ = caller.call()
                 assert status == 502, f"cut behind byte {length[0]}"
                 refused += 1
-            except (h11.RemoteProtocolError, ssl.SSLEOFError):
+            except Cut:
                 cut += 1
     assert refused >= len(whole) - len(body)
-    assert how == "reset" or cut > 10, "the tests above see no cut at all"
-    length[0] = len(whole)
-    with RawClient(own.gateway) as client:
-        client.send(own.request(f"GET {POD}"))
-        if how != "reset":
-            assert client.answer()[::2] == (200, b'{"kind":"List","items":[]}\n')
-    assert outcomes(own, POD).count("complete") <= 1
+    assert how == "reset" or cut > 10, "not one answer was cut within its body"
+    if how != "reset":
+        length[0] = len(whole)
+        with contextlib.closing(CALLERS[protocol](own)) as caller:
+            assert caller.call() == (200, b'{"kind":"List","items":[]}\n')
+    assert outcomes(own, POD).count("complete") == (how != "reset")
     assert not trouble(own)

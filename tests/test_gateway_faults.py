@@ -197,18 +197,19 @@ def test_a_slow_reader_gets_everything_in_the_end(own: Scene) -> None:
 
 
 def test_what_comes_behind_an_upgrade_before_its_101_is_bounded(it: Scene) -> None:
+    """Refused when more than may wait was read, or read no further and refused with the cluster's end: as the packets fall."""
     go_on = threading.Event()
 
     def script(visit: Visit) -> None:
         visit.head()
-        go_on.wait(5)
+        go_on.wait(1)
 
     it.upstream.script = script
     with RawClient(it.gateway) as client:
         client.send(it.request(f"GET {EXEC}", *WEBSOCKET))
         until(lambda: it.upstream.visits and b"\r\n\r\n" in it.upstream.visits[0].received)
         client.send(b"\x82\x80" * 40_000)
-        assert client.answer()[0] == 400
+        assert client.answer()[0] in (400, 502)
         client.rest()
     go_on.set()
     assert b"\x82\x80" not in it.upstream.received

@@ -12,20 +12,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import h11
 import pytest
 
 import tests.gateway
 from l7gw.wire.websocket import Close, Connection, Message
+from tests.callers import CALLERS, POD, Caller, TurnedAway
 from tests.client import RawClient
 from tests.harness import Scene
 from tests.upstream import KEPT, OK, Visit, answering
 
-POD = "/api/v1/namespaces/default/pods/web-0"
-EXEC = f"{POD}/exec?command=sh&stdin=true&stdout=true"
-WATCH = "/api/v1/pods?watch=true"
 WEBSOCKET = (
     "Connection: Upgrade",
     "Upgrade: websocket",
@@ -34,6 +31,9 @@ WEBSOCKET = (
     "Sec-WebSocket-Protocol: v5.channel.k8s.io",
 )
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+EXEC = f"{POD}/exec?command=sh&stdin=true&stdout=true"
 
 
 def until(condition: Callable[[], Any], within: float = 8.0) -> Any:
@@ -131,65 +131,6 @@ def stands_still(count: list[int]) -> bool:
     return before == count[0] > 0
 
 
-class Cut(Exception):
-    """An answer did not come whole, and the client can tell."""
-
-
-class Caller(Protocol):
-    """A client of one protocol, one connection. Raises OSError where it does not come to be."""
-
-    open: bool  # another call may follow on this connection
-
-    def __init__(self, it: Scene) -> None: ...
-
-    def call(self, target: str = POD) -> tuple[int, bytes]:
-        """Status and body of a GET. Raises Cut."""
-
-    def hear(self, event: bytes) -> None:
-        """Wait for these bytes of a watch that was begun, or of one that begins now. Raises Cut."""
-
-    def close(self) -> None: ...
-
-
-class Http1Caller:
-    def __init__(self, it: Scene) -> None:
-        self.open = True
-        self._it = it
-        self._watching = False
-        self._client = RawClient(it.gateway)
-        self._client.socket.suppress_ragged_eofs = False
-
-    def call(self, target: str = POD) -> tuple[int, bytes]:
-        try:
-            self._client.send(self._it.request(f"GET {target}"))
-            status, headers, body = self._client.answer()
-        except (OSError, h11.RemoteProtocolError) as error:
-            self.open = False
-            raise Cut from error
-        self.open = headers.get("connection") != "close"
-        return status, body
-
-    def hear(self, event: bytes) -> None:
-        try:
-            if not self._watching:
-                self._client.send(self._it.request(f"GET {WATCH}"))
-                self._watching = True
-            found = b""
-            while event not in found:
-                data = self._client.socket.recv(65536)
-                if not data:
-                    raise Cut
-                found += data
-        except OSError as error:
-            raise Cut from error
-
-    def close(self) -> None:
-        self._client.socket.close()
-
-
-CALLERS: dict[str, type[Caller]] = {"http/1.1": Http1Caller}  # each test that has a `protocol` holds for all of them
-
-
 class Load:
     """Clients that ask all the time, each on one connection or, `fresh`, on one a call."""
 
@@ -223,7 +164,7 @@ class Load:
                 except OSError:
                     self.turned_away += 1
                     return
-                with contextlib.closing(caller):
+                with contextlib.closing(caller), contextlib.suppress(TurnedAway):
                     self._call(caller)
                     while caller.open and not self._fresh and not self._over.is_set():
                         self._call(caller)

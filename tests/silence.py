@@ -16,8 +16,9 @@ from typing import Any
 
 import h11
 
+from tests.callers import POD, WATCH
 from tests.client import RawClient
-from tests.faults import POD, WATCH, ask
+from tests.faults import ask
 from tests.harness import Scene
 from tests.test_faults_idle import before
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.callers import CALLERS, POD, WATCH, Caller, Cut
 from tests.client import RawClient
-from tests.faults import CALLERS, CHUNKED, POD, WATCH, Caller, Cut, Load, outcomes, program, serve_for_ever, trouble, until
+from tests.faults import CHUNKED, Load, outcomes, program, serve_for_ever, trouble, until
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, Visit
 

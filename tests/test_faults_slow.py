@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from l7gw.wire.websocket import Message
+from tests.callers import POD
 from tests.client import RawClient
-from tests.faults import CHUNKED, POD, Load, accepted, alive, exec_client, outcomes, resident, serve_for_ever, trouble, until
+from tests.faults import CHUNKED, Load, accepted, alive, exec_client, outcomes, resident, serve_for_ever, trouble, until
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, Visit
 

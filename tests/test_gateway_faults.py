@@ -19,12 +19,11 @@ import h11
 import pytest
 
 from l7gw.wire.websocket import Close, Connection, Message
+from tests.callers import POD, WATCH
 from tests.client import RawClient
 from tests.faults import (
     CHUNKED,
     EXEC,
-    POD,
-    WATCH,
     WEBSOCKET,
     Load,
     accepted,

@@ -44,6 +44,9 @@ class Caller(Protocol):
     def call(self, target: str = POD) -> tuple[int, bytes]:
         """Status and body of a GET. Raises Cut or TurnedAway."""
 
+    def ask(self, target: str) -> None:
+        """Send a GET, and read nothing."""
+
     def hear(self, event: bytes) -> None:
         """Wait for these bytes of a watch that was begun, or of one that begins now. Raises Cut."""
 
@@ -60,7 +63,7 @@ class Http1Caller:
 
     def call(self, target: str = POD) -> tuple[int, bytes]:
         try:
-            self._client.send(self._it.request(f"GET {target}"))
+            self.ask(target)
             status, headers, body = self._client.answer()
         except (OSError, h11.RemoteProtocolError) as error:
             self.open = False
@@ -68,10 +71,13 @@ class Http1Caller:
         self.open = headers.get("connection") != "close"
         return status, body
 
+    def ask(self, target: str) -> None:
+        self._client.send(self._it.request(f"GET {target}"))
+
     def hear(self, event: bytes) -> None:
         try:
             if not self._watching:
-                self._client.send(self._it.request(f"GET {WATCH}"))
+                self.ask(WATCH)
                 self._watching = True
             found = b""
             while event not in found:
@@ -107,14 +113,13 @@ class Http2Caller:
             self.close()
             raise
 
-    def _begin(self, target: str) -> int:
+    def ask(self, target: str) -> None:
         self._stream += 2
         frame = HeadersFrame(self._stream)
         frame.flags |= {"END_STREAM", "END_HEADERS"}
         fields = ((":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", target))
         frame.data = self._pack.encode([*fields, ("authorization", f"Bearer {self._token}")])
         self._socket.sendall(frame.serialize())
-        return self._stream
 
     def _frame(self) -> Frame:
         """The next frame; what the connection wants of every client is done."""
@@ -140,9 +145,10 @@ class Http2Caller:
                 return frame
 
     def call(self, target: str = POD) -> tuple[int, bytes]:
-        stream, status, body = 0, 0, b""
+        status, body = 0, b""
         try:
-            stream = self._begin(target)
+            self.ask(target)
+            stream = self._stream
             while True:
                 frame = self._frame()
                 if isinstance(frame, GoAwayFrame) and frame.last_stream_id < stream:
@@ -166,7 +172,9 @@ class Http2Caller:
 
     def hear(self, event: bytes) -> None:
         try:
-            self._watched = self._watched or self._begin(WATCH)
+            if not self._watched:
+                self.ask(WATCH)
+                self._watched = self._stream
             found = b""
             while event not in found:
                 frame = self._frame()

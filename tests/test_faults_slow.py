@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from l7gw.wire.websocket import Message
-from tests.callers import POD
+from tests.callers import CALLERS, POD
 from tests.client import RawClient
-from tests.faults import CHUNKED, Load, accepted, alive, exec_client, outcomes, resident, serve_for_ever, trouble, until
+from tests.faults import CHUNKED, Load, accepted, alive, exec_client, outcomes, program, resident, serve_for_ever, trouble, until
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, Visit
 
@@ -213,6 +216,42 @@ def test_readers_that_stopped_cost_a_bounded_piece_of_memory_each(own: Scene, up
         assert alive(own)
     assert alive(own)
     assert not trouble(own)
+
+
+NOT_ENDED = pytest.mark.xfail(strict=True, reason="HTTP/1.1 has no bound on it yet; OPEN in tests/threats.py")
+
+
+@pytest.mark.parametrize("protocol", [pytest.param("http/1.1", marks=NOT_ENDED), "h2"])
+def test_a_finite_answer_that_nobody_reads_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+    given_up = threading.Event()
+
+    def script(visit: Visit) -> None:
+        visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        try:
+            for _ in range(100):
+                visit.send(bytes(1_000_000))
+        except OSError:
+            given_up.set()
+
+    program(tmp_path, monkeypatch, "import l7gw.gateway.patience", "l7gw.gateway.patience.STALLED_FOR = 2.0")
+    with scene(tmp_path / "scene", script) as it, contextlib.closing(CALLERS[protocol](it)) as caller:
+        caller.ask(POD)
+        assert given_up.wait(8)
+
+
+def _keepalive(port: int) -> list[str]:
+    """The timers of the established connections that were accepted on a port (ss(8))."""
+    shown = subprocess.run(["ss", "-tnoH", "state", "established", "sport", "=", str(port)], capture_output=True, text=True)
+    return [match[1] if (match := re.search(r"timer:\((\w+)", line)) else "" for line in shown.stdout.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="ss tells which timers a connection has")
+@pytest.mark.xfail(strict=True, reason="connections of clients have no keepalive yet; OPEN in tests/threats.py")
+def test_a_quiet_connection_of_a_client_is_kept_alive(own: Scene) -> None:
+    """Or a load balancer forgets a quiet exec after a minute (threats I17)."""
+    with RawClient(own.gateway):
+        assert _keepalive(own.gateway.port) == ["keepalive"]
 
 
 # ---------------------------------------------------------------------- one direction ends before the other (threats I15)

@@ -133,7 +133,7 @@ class Worker:
         self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, token: str | None
     ) -> Record:
         """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
-        if isinstance(client, Http1Downstream) and client in self._clients:  # HTTP/2 says with its GOAWAY which calls it took
+        if isinstance(client, Http1Downstream) and client in self._clients:
             self._clients[client] = self.clock.monotonic()
         headers = dict(request.headers)
         run = headers.get("kubectl-session", "")
@@ -208,8 +208,8 @@ class Worker:
     async def drain(self, accepted_no_more: Callable[[], None]) -> None:
         """Accept no more, let short calls and streams end in their time, then end what is left with a failure Status.
 
-        Whoever was let in just now, or asks all the time, has sent a call that is not read yet, or does so any moment: its
-        connection ends with that call's answer.
+        Whoever was let in just now, or asks all the time, has sent a call that is not read yet, or does so any moment: a
+        connection of HTTP/1.1 then ends with that call's answer.
         """
         self.draining = True
         accepted_no_more()
@@ -217,7 +217,8 @@ class Worker:
         while self._clients or (self._open and self.clock.monotonic() - began < FIRST_CALL):
             now = self.clock.monotonic()
             for client, asked in list(self._clients.items()):
-                if client.exchanges or now - asked >= FIRST_CALL:
+                asks_on = isinstance(client, Http1Downstream) and now - asked < FIRST_CALL  # HTTP/2 has GOAWAY for this
+                if client.exchanges or not asks_on:
                     client.drain(now - began)
             if now - began >= patience.STREAMS + 5.0:
                 break

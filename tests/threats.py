@@ -156,6 +156,7 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_kube_effects.py::test_a_call_has_the_effects_of_its_row",
         "test_kube_requestinfo.py::test_nothing_else_can_be_upgraded",
         "test_policy_judge.py::test_unmatched_is_denied",
+        "test_gateway_answer.py::test_a_page_behind_a_proxy_has_no_origin",
     ),
     "D8": (
         "test_kube_effects.py::test_a_call_has_the_effects_of_its_row",
@@ -178,7 +179,7 @@ HELD: dict[str, tuple[str, ...]] = {
     ),
     "D13": (
         "test_policy_patterns.py::test_a_command_covers_only_the_argvs_meant",
-        "test_policy_patterns.py::test_obfuscations_do_not_pass_an_allow_list",
+        "test_policy_patterns.py::test_two_hundred_obfuscations_are_all_refused_by_an_allow_list",
         "test_policy_rules.py::test_commands_allow_a_known_argv_without_terminal_or_stdin",
     ),
     "D15": (
@@ -253,7 +254,6 @@ LATER: dict[str, str] = {  # the capability that it comes with, and what of it
 }
 
 OPEN: dict[str, str] = {  # neither held nor later: what is missing
-    "D7": "no test that a proxied page gets a Content-Security-Policy: sandbox, and no code that sends it",
     "D14": "no demonstration of equivalent keystrokes; the limit is to be documented",
     "I1": "a client that stops reading a finite answer is never ended (promised: 60 s)",
     "I4": "no soak of 24 hours; the slope of the memory over minutes is in tests/test_faults_slow.py",

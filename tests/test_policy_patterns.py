@@ -169,3 +169,31 @@ def test_dots_that_climb_nowhere_are_let_through(argument: str) -> None:
 )
 def test_obfuscations_do_not_pass_an_allow_list(argv: tuple[str, ...]) -> None:
     assert not Command("cat /var/log/*").covers(argv)
+
+
+SHELLS = [("sh",), ("bash",), ("/bin/sh",), ("busybox", "sh"), ("env", "sh"), ("nice", "sh"), ("xargs", "sh"), ("sudo", "-n", "sh")]
+SCRIPTS = [
+    "cat /etc/shadow",
+    "c'a't /etc/shadow",
+    "$(echo Y2F0IC9ldGMvc2hhZG93|base64 -d)",
+    "cat${IFS}/etc/shadow",
+    "cat /var/log/a;id",
+]
+SCRIPTS += ["eval cat /etc/shadow", ". /var/log/a", "cat /var/log/a"]
+DIRECT = [
+    ("cat", "/var/log/a", ";", "id"), ("cat", "/var/log/$(id)/x"), ("cat", "-n", "/var/log/a"),
+    ("env", "-S", "cat /etc/shadow"), ("env", "LD_PRELOAD=/tmp/x", "cat", "/var/log/a"), ("cat", "/var/log/../../etc/shadow"),
+    ("cat", "--", "/var/log/a"), ("./cat", "/var/log/a"), ("cat\u200b", "/var/log/a"), ("\uff43at", "/var/log/a"), ("cat", "/VAR/log/a"),
+    ("busybox", "cat", "/var/log/a"), ("python3", "-c", "import os;os.system('id')"), ("perl", "-e", "exec 'id'"), ("awk", "BEGIN{system(\"id\")}"),
+    ("tar", "cf", "-", "/etc"), ("dd", "if=/etc/shadow"), ("find", "/", "-exec", "id", ";"), ("vi", "-c", ":!id"), ("cat", "/var/log"), ("cat",),
+]  # fmt: skip
+
+
+def test_two_hundred_obfuscations_are_all_refused_by_an_allow_list() -> None:
+    """No shell, no wrapper and no other spelling is `cat` of one file in one folder (threats D13)."""
+    flags = ("-c", "-ic", "-lc")
+    argvs = {(*shell, flag, script) for shell in SHELLS for flag in flags for script in SCRIPTS} | set(DIRECT)
+    assert len(argvs) > 200
+    command = Command("cat /var/log/*")
+    assert command.covers(("cat", "/var/log/a"))
+    assert [argv for argv in argvs if command.covers(argv)] == []

@@ -23,6 +23,16 @@ class OverTls(Protocol):
     socket_transport: asyncio.Transport | None
 
 
+class Door(Protocol):
+    """Whoever counts a listener's connections, each from its first packet: one in its handshake takes a descriptor too."""
+
+    def opened(self) -> bool:
+        """One more. False turns it away, and it is not counted."""
+
+    def closed(self) -> None:
+        """One less."""
+
+
 class _Tls(SSLProtocol):  # type: ignore[misc]
     def __init__(self, over: Any, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -31,6 +41,25 @@ class _Tls(SSLProtocol):  # type: ignore[misc]
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._over.socket_transport = transport
         super().connection_made(transport)
+
+
+class _Accepted(_Tls):
+    def __init__(self, door: Door, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._door = door
+        self._counted = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._counted = self._door.opened()
+        if self._counted:
+            super().connection_made(transport)
+        else:
+            cast(asyncio.Transport, transport).abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._counted:
+            self._door.closed()
+            super().connection_lost(exc)
 
 
 class Arrival(asyncio.Protocol):
@@ -70,15 +99,22 @@ async def connect(make: Callable[[], Any], host: str, port: int, context: ssl.SS
 
 
 async def listen(
-    make: Callable[[], Any], host: str, port: int, context: Callable[[], ssl.SSLContext], *, backlog: int, handshake_within: float
+    make: Callable[[], Any],
+    host: str,
+    port: int,
+    context: Callable[[], ssl.SSLContext],
+    door: Door,
+    *,
+    backlog: int,
+    handshake_within: float,
 ) -> asyncio.Server:
     """A listener whose connections are protocols that `make` makes; each is served by what `context` gives at that moment."""
     loop = asyncio.get_running_loop()
 
     def tls() -> asyncio.BaseProtocol:
         over = make()
-        protocol = _Tls(
-            over, loop, over, context(), None, True,
+        protocol = _Accepted(
+            door, over, loop, over, context(), None, True,
             ssl_handshake_timeout=handshake_within, ssl_shutdown_timeout=SHUTDOWN_WITHIN,
         )  # fmt: skip
         return cast(asyncio.BaseProtocol, protocol)

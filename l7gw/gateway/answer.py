@@ -15,6 +15,9 @@ Headers = tuple[tuple[str, str], ...]
 # the gateway's own credential's troubles. `audit-id` is the gateway's, sent up with the request.
 WITHHELD = frozenset(("set-cookie", "alt-svc", "www-authenticate", "audit-id", "sec-websocket-accept", "l7gw-session"))
 
+# Whatever a pod serves, it does so from the gateway's name: what a browser would run, it runs without the gateway's origin.
+RUN_BY_BROWSERS = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml")
+
 
 def refusal_events(
     refusal: Refusal, request: Request | None, audit_id: str | None, session: str | None, *, close: bool
@@ -74,6 +77,8 @@ def chosen_protocol(response: Response, *, websocket: bool) -> str:
 def shown_headers(response: Response, audit_id: str, session: str, websocket_key: str) -> Headers:
     """The header fields of the cluster's answer as the client gets them."""
     headers = [(name, value) for name, value in response.headers if name not in WITHHELD]
+    if any(name == "content-type" and value.lower().startswith(RUN_BY_BROWSERS) for name, value in headers):
+        headers.append(("content-security-policy", "sandbox"))  # beside the pod's own: a browser obeys both (threats D7)
     if response.status == 101 and websocket_key:
         headers.append(("sec-websocket-accept", accept_key(websocket_key)))
     headers.append(("audit-id", audit_id))

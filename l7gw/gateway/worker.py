@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REJUDGE_EVERY = 30.0  # seconds between two looks at a running stream (threats F6, D17: within 60)
-DESCRIPTORS_FOR_CLIENTS = 0.4  # of the limit: each client may need a connection to the cluster too, and 20 % stay in reserve
+FIRST_CALL = 2.0  # seconds in which a connection that was just let in, or just used, may ask once more before a drain ends it
+OWN_DESCRIPTORS = 24  # the loop, the listeners, the journal, an issuer's keys being fetched
+DESCRIPTORS_FOR_CLIENTS = 0.4  # of the rest: each client may need a connection to the cluster too, and 20 % stay in reserve
 CHANGES = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
 
 
@@ -58,9 +60,12 @@ class Worker:
         self.clock = clock
         self.recorder = recorder
         self.draining = False
-        self._clients: set[Downstream] = set()
+        self._open = 0  # connections of clients, those in their handshake too
+        self._turned_away = 0  # since the last tick
+        self._clients: dict[Downstream, float] = {}  # those past their handshake, and when each was let in or last asked
         self._slowed: set[Exchange] = set()
-        self._most_clients = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * DESCRIPTORS_FOR_CLIENTS)
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_DESCRIPTORS
+        self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
         self._far: dict[str, FarSide] = {}
         self._identity: IdentityChain | None = None
@@ -98,18 +103,23 @@ class Worker:
         """The protocol of a new connection, for the listener."""
         return Arrival(lambda spoken: Http2Downstream(self) if spoken == "h2" else Http1Downstream(self))
 
-    def admit(self, client: Downstream) -> bool:
+    def opened(self) -> bool:
         """False where one connection more would leave none for the clusters and the journal (threats I3)."""
-        if len(self._clients) >= self._most_clients:
-            log.error(
-                "connection from %s refused: %d are open, the limit of descriptors is near", client.address, len(self._clients)
-            )
+        if self._open >= self._most_clients:
+            self._turned_away += 1
             return False
-        self._clients.add(client)
+        self._open += 1
+        return True
+
+    def closed(self) -> None:
+        self._open -= 1
+
+    def admit(self, client: Downstream) -> bool:
+        self._clients[client] = self.clock.monotonic()
         return True
 
     def dismiss(self, client: Downstream) -> None:
-        self._clients.discard(client)
+        self._clients.pop(client, None)
 
     # ------------------------------------------------------------------ recording
 
@@ -123,6 +133,8 @@ class Worker:
         self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, token: str | None
     ) -> Record:
         """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
+        if isinstance(client, Http1Downstream) and client in self._clients:
+            self._clients[client] = self.clock.monotonic()
         headers = dict(request.headers)
         run = headers.get("kubectl-session", "")
         if len(run) != 36 or not run.isascii() or not run.replace("-", "").isalnum():
@@ -164,6 +176,9 @@ class Worker:
         """Once a second."""
         now = self.clock.monotonic()
         self.recorder.tick()
+        if self._turned_away:
+            log.error("%d connections refused: %d are open, the limit of descriptors is near", self._turned_away, self._open)
+            self._turned_away = 0
         for client in list(self._clients):
             try:
                 client.tick(now)
@@ -191,15 +206,21 @@ class Worker:
             log.error("the changed policy is not used, the former stays in force:\n%s", error)
 
     async def drain(self, accepted_no_more: Callable[[], None]) -> None:
-        """Accept no more, let short calls and streams end in their time, then end what is left with a failure Status."""
+        """Accept no more, let short calls and streams end in their time, then end what is left with a failure Status.
+
+        Whoever was let in just now, or asks all the time, has sent a call that is not read yet, or does so any moment: a
+        connection of HTTP/1.1 then ends with that call's answer.
+        """
         self.draining = True
         accepted_no_more()
         began = self.clock.monotonic()
-        while self._clients:
-            waited = self.clock.monotonic() - began
-            for client in list(self._clients):
-                client.drain(waited)
-            if waited >= patience.STREAMS + 5.0:
+        while self._clients or (self._open and self.clock.monotonic() - began < FIRST_CALL):
+            now = self.clock.monotonic()
+            for client, asked in list(self._clients.items()):
+                asks_on = isinstance(client, Http1Downstream) and now - asked < FIRST_CALL  # HTTP/2 has GOAWAY for this
+                if client.exchanges or not asks_on:
+                    client.drain(now - began)
+            if now - began >= patience.STREAMS + 5.0:
                 break
             await asyncio.sleep(0.05)
         for client in list(self._clients):

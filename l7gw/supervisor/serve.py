@@ -78,7 +78,13 @@ class _Server:
         for host, port in self._settings.listen:
             self._listeners.append(
                 await listen(
-                    worker.client, host, port, lambda: worker.listening.context, backlog=BACKLOG, handshake_within=HANDSHAKE_WITHIN
+                    worker.client,
+                    host,
+                    port,
+                    lambda: worker.listening.context,
+                    worker,
+                    backlog=BACKLOG,
+                    handshake_within=HANDSHAKE_WITHIN,
                 )
             )
 

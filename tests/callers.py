@@ -1,0 +1,194 @@
+"""Clients that tell a whole answer from a cut one, each in its own HTTP: what a test of a fault has as its `protocol`."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Protocol
+
+import h11
+import hpack
+from hyperframe.frame import (
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
+from tests.client import RawClient
+from tests.harness import Scene
+
+POD = "/api/v1/namespaces/default/pods/web-0"
+WATCH = "/api/v1/pods?watch=true"
+
+
+class Cut(Exception):
+    """An answer did not come whole, and the client can tell."""
+
+
+class TurnedAway(OSError):
+    """The call was not taken, and the client can tell: it asks again elsewhere."""
+
+
+class Caller(Protocol):
+    """A client of one protocol, one connection. Raises OSError where it does not come to be."""
+
+    open: bool  # another call may follow on this connection
+
+    def __init__(self, it: Scene) -> None: ...
+
+    def call(self, target: str = POD) -> tuple[int, bytes]:
+        """Status and body of a GET. Raises Cut or TurnedAway."""
+
+    def ask(self, target: str) -> None:
+        """Send a GET, and read nothing."""
+
+    def hear(self, event: bytes) -> None:
+        """Wait for these bytes of a watch that was begun, or of one that begins now. Raises Cut."""
+
+    def close(self) -> None: ...
+
+
+class Http1Caller:
+    def __init__(self, it: Scene) -> None:
+        self.open = True
+        self._it = it
+        self._watching = False
+        self._client = RawClient(it.gateway)
+        self._client.socket.suppress_ragged_eofs = False
+
+    def call(self, target: str = POD) -> tuple[int, bytes]:
+        try:
+            self.ask(target)
+            status, headers, body = self._client.answer()
+        except (OSError, h11.RemoteProtocolError) as error:
+            self.open = False
+            raise Cut from error
+        self.open = headers.get("connection") != "close"
+        return status, body
+
+    def ask(self, target: str) -> None:
+        self._client.send(self._it.request(f"GET {target}"))
+
+    def hear(self, event: bytes) -> None:
+        try:
+            if not self._watching:
+                self.ask(WATCH)
+                self._watching = True
+            found = b""
+            while event not in found:
+                data = self._client.socket.recv(65536)
+                if not data:
+                    raise Cut
+                found += data
+        except OSError as error:
+            raise Cut from error
+
+    def close(self) -> None:
+        self._client.socket.close()
+
+
+class Http2Caller:
+    """Frames by hyperframe, fields by hpack: the h2 library takes no answer any more once it has heard a GOAWAY."""
+
+    def __init__(self, it: Scene) -> None:
+        self.open = True
+        self._token = it.token
+        self._pack, self._unpack = hpack.Encoder(), hpack.Decoder()
+        self._received = bytearray()
+        self._stream = -1
+        self._watched = 0
+        context = ssl.create_default_context(cafile=str(it.gateway.authority.certificate))
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", it.gateway.port), 10)
+        self._socket = context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+        assert self._socket.selected_alpn_protocol() == "h2"
+        try:
+            self._socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0).serialize())
+        except OSError:
+            self.close()
+            raise
+
+    def ask(self, target: str) -> None:
+        self._stream += 2
+        frame = HeadersFrame(self._stream)
+        frame.flags |= {"END_STREAM", "END_HEADERS"}
+        fields = ((":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", target))
+        frame.data = self._pack.encode([*fields, ("authorization", f"Bearer {self._token}")])
+        self._socket.sendall(frame.serialize())
+
+    def _frame(self) -> Frame:
+        """The next frame; what the connection wants of every client is done."""
+        while True:
+            while len(self._received) < 9 or len(self._received) < 9 + int.from_bytes(self._received[:3], "big"):
+                data = self._socket.recv(65536)
+                if not data:
+                    raise Cut
+                self._received += data
+            frame, length = Frame.parse_frame_header(memoryview(bytes(self._received[:9])))
+            frame.parse_body(memoryview(bytes(self._received[9 : 9 + length])))
+            del self._received[: 9 + length]
+            if isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
+                self._socket.sendall(SettingsFrame(0, flags=["ACK"]).serialize())
+            elif isinstance(frame, PingFrame) and "ACK" not in frame.flags:
+                self._socket.sendall(PingFrame(0, frame.opaque_data, flags=["ACK"]).serialize())
+            elif isinstance(frame, GoAwayFrame):
+                self.open = False
+                return frame
+            elif frame.stream_id:
+                if isinstance(frame, DataFrame) and length:
+                    self._socket.sendall(b"".join(WindowUpdateFrame(to, length).serialize() for to in (0, frame.stream_id)))
+                return frame
+
+    def call(self, target: str = POD) -> tuple[int, bytes]:
+        status, body = 0, b""
+        try:
+            self.ask(target)
+            stream = self._stream
+            while True:
+                frame = self._frame()
+                if isinstance(frame, GoAwayFrame) and frame.last_stream_id < stream:
+                    raise TurnedAway
+                if frame.stream_id != stream:
+                    continue
+                if isinstance(frame, RstStreamFrame):
+                    raise TurnedAway if frame.error_code == 7 else Cut  # REFUSED_STREAM
+                if isinstance(frame, HeadersFrame):
+                    status = int(dict(self._unpack.decode(frame.data))[":status"])
+                elif isinstance(frame, DataFrame):
+                    body += frame.data
+                if "END_STREAM" in frame.flags:
+                    return status, body
+        except TurnedAway:
+            self.open = False
+            raise
+        except OSError as error:
+            self.open = False
+            raise Cut from error
+
+    def hear(self, event: bytes) -> None:
+        try:
+            if not self._watched:
+                self.ask(WATCH)
+                self._watched = self._stream
+            found = b""
+            while event not in found:
+                frame = self._frame()
+                if isinstance(frame, RstStreamFrame | GoAwayFrame) or "END_STREAM" in frame.flags:
+                    raise Cut
+                if isinstance(frame, DataFrame) and frame.stream_id == self._watched:
+                    found += frame.data
+                elif isinstance(frame, HeadersFrame):
+                    self._unpack.decode(frame.data)
+        except OSError as error:
+            raise Cut from error
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+CALLERS: dict[str, type[Caller]] = {"http/1.1": Http1Caller, "h2": Http2Caller}

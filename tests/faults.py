@@ -1,0 +1,210 @@
+"""What the tests of faults have in common: clients that do one thing, clusters that do one thing, and a way to wait for it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tests.gateway
+from l7gw.wire.websocket import Close, Connection, Message
+from tests.callers import CALLERS, POD, Caller, TurnedAway
+from tests.client import RawClient
+from tests.harness import Scene
+from tests.upstream import KEPT, OK, Visit, answering
+
+WEBSOCKET = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol: v5.channel.k8s.io",
+)
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+EXEC = f"{POD}/exec?command=sh&stdin=true&stdout=true"
+
+
+def until(condition: Callable[[], Any], within: float = 8.0) -> Any:
+    end = time.monotonic() + within
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+    return value
+
+
+def accepted(visit: Visit) -> None:
+    """Take the head of a WebSocket upgrade and accept it."""
+    head = visit.head()
+    key = re.search(rb"sec-websocket-key: ([^\r]+)", head, re.IGNORECASE)
+    assert key is not None
+    proof = base64.b64encode(hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    visit.send(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "
+        + proof + b"\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n"
+    )  # fmt: skip
+
+
+def running(visit: Visit) -> None:
+    """An exec that never ends by itself."""
+    accepted(visit)
+    visit.send(b"\x82\x06\x01ready")
+    visit.drain(10)
+
+
+def exec_client(it: Scene, target: str = EXEC) -> tuple[RawClient, Connection]:
+    client = RawClient(it.gateway)
+    client.send(it.request(f"GET {target}", *WEBSOCKET))
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += client.socket.recv(1)
+    assert head.startswith(b"HTTP/1.1 101")
+    return client, Connection("client")
+
+
+def messages(client: RawClient, leg: Connection, enough: Callable[[list[Any]], bool] = lambda found: False) -> list[Any]:
+    """What comes until `enough`, or until the gateway ends the connection."""
+    found: list[Any] = []
+    while not enough(found):
+        data = client.socket.recv(65536)
+        if not data:
+            return found
+        found += leg.receive(data)
+    return found
+
+
+def failure(found: list[Any]) -> str:
+    """The message of the Status that tells a client that its exec failed; kubectl then exits with 1."""
+    error = [one.data[1:] for one in found if isinstance(one, Message) and one.data[:1] == b"\x03"]
+    assert len(error) == 1, found
+    status = json.loads(error[0])
+    assert status["status"] == "Failure"
+    assert isinstance(found[-1], Close)
+    text: str = status["message"]
+    return text
+
+
+def ask(it: Scene, data: bytes, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    with RawClient(it.gateway) as client:
+        client.send(data)
+        return client.answer(method)
+
+
+def alive(it: Scene) -> bool:
+    """The gateway still does its work."""
+    before, it.upstream.script = it.upstream.script, answering(OK)
+    try:
+        return ask(it, it.request(f"GET {POD}"))[0] == 200
+    finally:
+        it.upstream.script = before
+
+
+def outcomes(it: Scene, target: str) -> list[str]:
+    """How the exchanges with this target ended, over all sessions."""
+    found = []
+    for session in it.gateway.sessions():
+        events = it.gateway.events(session["id"])
+        numbers = {e["exchange"] for e in events if e["type"] == "request" and e["target"] == target}
+        found += [e["outcome"] for e in events if e["type"] == "end" and e["exchange"] in numbers]
+    return found
+
+
+def trouble(it: Scene) -> list[str]:
+    """Lines of the log that speak of a mistake of ours."""
+    return [line for line in it.gateway.log.splitlines() if re.search("Traceback|Error|exception|never retrieved", line)]
+
+
+def stands_still(count: list[int]) -> bool:
+    before = count[0]
+    time.sleep(0.3)
+    return before == count[0] > 0
+
+
+class Load:
+    """Clients that ask all the time, each on one connection or, `fresh`, on one a call."""
+
+    def __init__(self, it: Scene, clients: int = 4, *, fresh: bool = False, pause: float = 0.0, protocol: str = "http/1.1") -> None:
+        self.it = it
+        self.statuses: list[int] = []
+        self.seconds: list[float] = []  # that each call took
+        self.faults: list[Exception] = []
+        self.turned_away = 0  # connections that never came to be: nothing was asked on them
+        self._caller = CALLERS[protocol]
+        self._fresh = fresh
+        self._pause = pause
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _ask(self) -> None:
+        try:
+            while not self._over.is_set():
+                try:
+                    caller = self._caller(self.it)
+                except OSError:
+                    self.turned_away += 1
+                    return
+                with contextlib.closing(caller), contextlib.suppress(TurnedAway):
+                    self._call(caller)
+                    while caller.open and not self._fresh and not self._over.is_set():
+                        self._call(caller)
+        except Exception as error:
+            self.faults.append(error)
+
+    def _call(self, caller: Caller) -> None:
+        began = time.monotonic()
+        self.statuses.append(caller.call()[0])
+        self.seconds.append(time.monotonic() - began)
+        time.sleep(self._pause)
+
+    def more(self, count: int) -> None:
+        goal = len(self.statuses) + count
+        until(lambda: len(self.statuses) >= goal or self.faults)
+
+    def p99(self, seconds: float) -> float:
+        """Of the calls of the next so many seconds, in seconds."""
+        before = len(self.seconds)
+        time.sleep(seconds)
+        taken = sorted(self.seconds[before:])
+        assert taken, "no call was answered"
+        return taken[len(taken) * 99 // 100]
+
+
+def program(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """The gateways of this test run these lines of Python before they begin."""
+    path = folder / "l7gw"
+    path.write_text("\n".join([f"#!{sys.executable}", *lines, "from l7gw.cli.main import main", "main()", ""]))
+    path.chmod(0o700)
+    monkeypatch.setattr(tests.gateway, "L7GW", path)
+
+
+def resident(it: Scene) -> int:
+    """Bytes of memory that the gateway's process has (VmRSS, proc(5))."""
+    assert it.gateway.process is not None
+    status = Path(f"/proc/{it.gateway.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
+
+
+def serve_for_ever(visit: Visit) -> None:
+    while visit.head():
+        visit.send(KEPT)

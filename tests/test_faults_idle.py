@@ -1,0 +1,121 @@
+"""Watches by the thousand that do nothing, and a cluster that falls silent without a word. Minutes, so for `make test-long`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l7gw.demo.issuer import issuing
+from l7gw.demo.pki import Authority
+from l7gw.gateway.worker import DESCRIPTORS_FOR_CLIENTS, OWN_DESCRIPTORS
+from tests.conftest import missing
+from tests.faults import program, resident
+from tests.gateway import EVERYTHING, Gateway
+from tests.harness import identity
+
+FOR_EACH = 80 * 1024  # bytes of memory that an idle watch with a connection of its own to the cluster may cost
+WARM = 200  # watches that warm up what all share
+
+
+class Helper:
+    """A process that answers a line with a number (tests/idle.py)."""
+
+    def __init__(self, *arguments: str | Path, under: tuple[str, ...] = ()) -> None:
+        command = [*under, sys.executable, "-m", "tests.idle", *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Helper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def tell(self, line: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def number(self) -> int:
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
+
+
+@contextlib.contextmanager
+def before(folder: Path, address: str = "127.0.0.1", under: tuple[str, ...] = ()) -> Iterator[tuple[Gateway, Helper, str]]:
+    """A gateway before a cluster that is a process of its own; with Ann's token."""
+    authority, far = Authority(folder / "issuer"), Authority(folder / "far")
+    pair, own = far.server("far", address), far.client("own", "l7gw-gateway")
+    with issuing(authority) as issuer, Helper("cluster", address, *pair, under=under) as cluster:
+        entry: dict[str, Any] = {
+            "server": f"https://{address}:{cluster.number()}",
+            "certificate-authority": str(far.certificate),
+            "credential": {"client-certificate": str(own[0]), "client-key": str(own[1])},
+            "impersonate": "groups",
+        }
+        settings = {"identity": [identity(issuer, authority)], "clusters": {"test": entry}}
+        with Gateway(folder / "gateway", settings, EVERYTHING) as gateway:
+            yield gateway, cluster, issuer.token("ann@example.com", ["engineers"])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("wanted", [2_000, 10_000])
+def test_idle_watches_cost_little_and_all_hear_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
+    """Ten thousand, or as many as this machine's limit of descriptors lets one gateway hold."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(ValueError, OSError):  # only root may raise it, and not everywhere
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[0], max(limit, 3 * wanted)))
+        limit = max(limit, 3 * wanted)
+    watches = min(wanted, int((limit - OWN_DESCRIPTORS) * DESCRIPTORS_FOR_CLIENTS) - 10)
+    program(tmp_path, monkeypatch, "import resource", f"resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))")
+    with (
+        before(tmp_path) as (gateway, cluster, token),
+        Helper("clients", gateway.port, gateway.authority.certificate, token) as clients,
+    ):
+        it: Any = type("It", (), {"gateway": gateway})
+        clients.tell(WARM)
+        assert clients.number() == WARM
+        time.sleep(2)
+        warm = resident(it)
+        began = time.monotonic()
+        clients.tell(watches - WARM)
+        assert clients.number() == watches
+        took = time.monotonic() - began
+        time.sleep(3)
+        each = (resident(it) - warm) / (watches - WARM)
+        print(
+            f"{watches} idle watches: {each / 1024:.1f} KiB each, {resident(it) / 1024**2:.0f} MiB in all, opened in {took:.0f} s"
+        )
+        cluster.tell("event")
+        clients.tell("hear")
+        heard = clients.number()
+        assert heard == watches, f"{watches - heard} of {watches} did not hear the event"
+        assert each <= FOR_EACH
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_cluster_that_falls_silent_is_noticed_in_time(tmp_path: Path) -> None:
+    """Its packets are lost without a word, as behind a load balancer that forgot it: a watch that waits, a call on its way."""
+    if not shutil.which("unshare") or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
+        missing("a network of its own needs unshare and the right to it")
+    command = ["unshare", "--net", sys.executable, "-m", "tests.silence", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    print(found)
+    assert found["watch"] < 50  # promised: 45, and a probe's interval
+    assert found["call"] < 50
+    assert found["status"] == 502
+    assert found["again"] == 200

@@ -45,6 +45,11 @@ class Proxy:
     token: str = ""
 
 
+def peers() -> Path:
+    """The Go half, built once into the cache. Raises MissingGo, BuildFailed."""
+    return built_once(HERE / "peers", "l7gw-bench-peers")
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process, its threads included (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -177,7 +182,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     options = parser.parse_args()
     cells = [cell for cell in CELLS if options.only in cell[0]]
-    binary = built_once(HERE / "peers", "l7gw-bench-peers")
+    binary = peers()
     results: dict[str, dict[str, list[float]]] = {name: {} for name, *_ in cells}
     latencies: dict[str, dict[str, list[float]]] = {name: {} for name, *_ in cells}
     console = Console(stderr=True)

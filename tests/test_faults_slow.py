@@ -218,10 +218,7 @@ def test_readers_that_stopped_cost_a_bounded_piece_of_memory_each(own: Scene, up
     assert not trouble(own)
 
 
-NOT_ENDED = pytest.mark.xfail(strict=True, reason="HTTP/1.1 has no bound on it yet; OPEN in tests/threats.py")
-
-
-@pytest.mark.parametrize("protocol", [pytest.param("http/1.1", marks=NOT_ENDED), "h2"])
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
 def test_a_finite_answer_that_nobody_reads_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
     given_up = threading.Event()
 
@@ -247,7 +244,6 @@ def _keepalive(port: int) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("ss") is None, reason="ss tells which timers a connection has")
-@pytest.mark.xfail(strict=True, reason="connections of clients have no keepalive yet; OPEN in tests/threats.py")
 def test_a_quiet_connection_of_a_client_is_kept_alive(own: Scene) -> None:
     """Or a load balancer forgets a quiet exec after a minute (threats I17)."""
     with RawClient(own.gateway):

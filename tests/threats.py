@@ -258,7 +258,6 @@ LATER: dict[str, str] = {  # the capability that it comes with, and what of it
 }
 
 OPEN: dict[str, str] = {  # neither held nor later: what is missing
-    "I1": "over HTTP/1.1 a client that stops reading a finite answer is never given up (promised: 60 s; HTTP/2 does)",
     "I4": "no soak of 24 hours; the slope of the memory over minutes is in tests/test_faults_slow.py",
-    "I17": "no TCP keepalive towards clients of HTTP/1.1 (HTTP/2 pings them), no pings of ours within tunnels",
+    "I17": "TCP keepalive on both sides and HTTP/2's pings; no pings of ours within tunnels, where kubectl sends its own",
 }

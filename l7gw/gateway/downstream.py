@@ -9,6 +9,7 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING, cast
 
+from l7gw.cluster.upstream import keep_alive
 from l7gw.errors import Refusal
 from l7gw.gateway.flow import ANY
 from l7gw.kube.act import Act
@@ -59,8 +60,8 @@ class Downstream(asyncio.Protocol):
             self.certificate = tls.getpeercert(binary_form=True)
             self.server_name = getattr(tls, "l7gw_server_name", "")
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
-        if not self._worker.admit(self):
-            transport.abort()
+        keep_alive(transport)
+        self._worker.admit(self)
 
     def eof_received(self) -> bool:
         return False  # TLS has no half-close: a protocol's own half-closes are frames

@@ -27,7 +27,8 @@ class Http1Downstream(Downstream):
     """One call after the other; an upgraded connection is its tunnel's."""
 
     __slots__ = (
-        "_asked", "_buffered", "_closing_at", "_codec", "_exchange", "_pumping", "_received", "_tunnel", "websocket_key",
+        "_asked", "_buffered", "_closing_at", "_codec", "_exchange", "_pumping", "_received", "_tunnel",
+        "_waiting", "_waiting_since", "websocket_key",
     )  # fmt: skip
 
     def __init__(self, worker: Worker) -> None:
@@ -39,6 +40,8 @@ class Http1Downstream(Downstream):
         self._asked = False  # a request has come on this connection
         self._buffered = 0  # bytes of the current request so far
         self._received = False  # a byte of the request has come
+        self._waiting = 0  # bytes that the client had not read when last looked at
+        self._waiting_since = 0.0
         self._closing_at = 0.0  # the lingering end, 0: not closing
         self.websocket_key = ""
 
@@ -217,6 +220,9 @@ class Http1Downstream(Downstream):
         if self._closing_at:
             if now >= self._closing_at and self._transport is not None:
                 self._transport.close()
+        elif self._is_stalled(now):
+            log.info("%s: an answer is not read", self.address)
+            self.abort()
         elif exchange is None:
             waited = now - self._reading_since
             if self._received and waited > patience.HEAD_WITHIN:
@@ -227,6 +233,18 @@ class Http1Downstream(Downstream):
             self._malformed(TOO_SLOW)
         else:
             exchange.tick(now)
+
+    def _is_stalled(self, now: float) -> bool:
+        """Whether a finite answer has waited too long for a client that reads nothing of it (threats B9, I1)."""
+        if self.writable or self._transport is None or (self._exchange is not None and self._exchange.is_stream):
+            self._waiting = 0
+            return False
+        waiting = self._transport.get_write_buffer_size()
+        if self.socket_transport is not None:
+            waiting += self.socket_transport.get_write_buffer_size()
+        if waiting != self._waiting:
+            self._waiting, self._waiting_since = waiting, now
+        return now - self._waiting_since > patience.STALLED_FOR
 
     def drain(self, waited: float) -> None:
         if self._exchange is None:

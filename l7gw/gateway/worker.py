@@ -114,9 +114,8 @@ class Worker:
     def closed(self) -> None:
         self._open -= 1
 
-    def admit(self, client: Downstream) -> bool:
+    def admit(self, client: Downstream) -> None:
         self._clients[client] = self.clock.monotonic()
-        return True
 
     def dismiss(self, client: Downstream) -> None:
         self._clients.pop(client, None)

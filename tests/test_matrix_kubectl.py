@@ -1,6 +1,7 @@
 """Every kubectl, through the gateway, gets what it gets straight from a real kube-apiserver: status, stdout and stderr.
 
-`make test` runs the oldest and the newest kubectl, `make test-long` all of them; each over WebSocket and SPDY where it can.
+`make test` runs the oldest and the newest kubectl, `make test-long` all of them; each over WebSocket and SPDY where it can. All but
+upgrades goes over HTTP/2, which Go's clients choose where they may; the oldest and the newest are tried on HTTP/1.1 as well.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ spec:
 
 @dataclass(frozen=True)
 class Kubectl:
-    """One kubectl and what it may speak on upgrades."""
+    """One kubectl and what it may speak on upgrades: websocket or spdy; or `http1`, which speaks HTTP/1.1 in all else too."""
 
     version: str
     path: Path
@@ -62,6 +63,7 @@ def _kubectls() -> list[object]:
     found: list[object] = []
     for version, minor, is_long in versions():
         protocols = ["spdy"] if minor < 29 else ["websocket", "spdy"]
+        protocols += [] if is_long else ["http1"]
         marks = [pytest.mark.long] if is_long else []
         found += [pytest.param((version, protocol), id=f"{version}-{protocol}", marks=marks) for protocol in protocols]
     return found
@@ -76,8 +78,10 @@ def kubectl(request: pytest.FixtureRequest, cluster: RealCluster) -> Kubectl:
 @pytest.fixture
 def sides(both_sides: Both, kubectl: Kubectl) -> Iterator[tuple[Side, Side]]:
     """A namespace each, with a running pod, and the kubectl's protocol switched on or off."""
-    flag = "true" if kubectl.protocol == "websocket" else "false"
+    flag = "false" if kubectl.protocol == "spdy" else "true"
     environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": flag, "KUBECTL_PORT_FORWARD_WEBSOCKETS": flag}
+    if kubectl.protocol == "http1":
+        environment["DISABLE_HTTP2"] = "1"  # apimachinery's own switch (pkg/util/net/http.go)
     direct, through = both_sides.fresh()
     yield replace(direct, environment=environment), replace(through, environment=environment)
 

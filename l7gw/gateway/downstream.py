@@ -126,4 +126,10 @@ def refusal_of(error: PeerError) -> Refusal:
 
 
 TOO_SLOW = PeerError(408, "the request's body arrives too slowly")
-_REASONS = {405: "MethodNotAllowed", 408: "Timeout", 413: "RequestEntityTooLarge", 415: "UnsupportedMediaType"}
+_REASONS = {
+    405: "MethodNotAllowed",
+    408: "Timeout",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    429: "TooManyRequests",
+}

@@ -29,6 +29,7 @@ from hyperframe.frame import (
 )
 
 from tests.client import RawClient
+from tests.faults import program
 from tests.h2_client import Exchange, H2Client, connected
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, Visit
@@ -252,6 +253,28 @@ def test_the_drain_lets_calls_end_and_loses_no_request_under_way(tmp_path: Path)
         ended = [frame.stream_id for frame in seen if "END_STREAM" in frame.flags]
         assert ended == [3, 1]  # both were answered
         assert [(frame.stream_id, frame.error_code) for frame in seen if isinstance(frame, RstStreamFrame)] == [(5, 7)]
+
+
+def test_a_steady_upload_may_take_longer_than_a_head_however_its_frames_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, monkeypatch, "import l7gw.gateway.patience", "l7gw.gateway.patience.HEAD_WITHIN = 1.0")
+    with scene(tmp_path / "scene", serving) as it:
+        raw = Raw(it)
+        raw.client.send(raw.request(end=False, path="/api/v1/namespaces/default/configmaps", method="POST"))
+        upload = DataFrame(1, b"x" * 4000).serialize() * 12 + DataFrame(1, b"", flags=["END_STREAM"]).serialize()
+        for at in range(0, len(upload), 4000):  # each write ends within a frame
+            raw.client.send(upload[at : at + 4000])
+            time.sleep(0.3)
+        assert any(isinstance(frame, HeadersFrame) and frame.stream_id == 1 for frame in until_answered(raw))
+        assert b"x" * 48_000 in it.upstream.received
+
+
+def until_answered(raw: Raw) -> Iterator[Frame]:
+    for frame in raw.frames():
+        yield frame
+        if isinstance(frame, GoAwayFrame) or "END_STREAM" in frame.flags:
+            return
 
 
 # ---------------------------------------------------------------------- abuse (threats B)

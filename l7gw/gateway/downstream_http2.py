@@ -110,13 +110,14 @@ class Http2Downstream(Downstream):
     def data_received(self, data: bytes) -> None:
         now = self._worker.clock.monotonic()
         self._pulse.heard(now)
-        if not self._codec.unfinished:
-            self._reading_since = now
+        owed, progress = self._codec.unfinished, self._codec.progress
         try:
             events = self._codec.receive(data)
         except PeerError as error:
             self._broken(error)
             return
+        if not owed or self._codec.progress != progress:
+            self._reading_since = now
         self._pumping = True
         try:
             for number, event in events:
@@ -303,7 +304,8 @@ class Http2Downstream(Downstream):
         if self._codec.over:
             return
         self._codec.refill()
-        if self._codec.unfinished and now - self._reading_since > patience.HEAD_WITHIN:
+        owed = self._codec.unfinished
+        if owed and now - self._reading_since > patience.HEAD_WITHIN + owed / patience.SLOWEST_BODY:
             self._broken(PeerError(ENHANCE_YOUR_CALM, "a frame that does not arrive in time"))
             return
         if self._closing and now - self._closing_since > patience.LINGER:

@@ -83,6 +83,7 @@ class Side:
         self._going = False  # the peer opens no more streams, or we take no more
         self._warned = False  # `go_away` has said its first word
         self._last_taken = frames.STREAM_IDS  # the highest stream that our GOAWAY lets in
+        self.progress = 0  # reads in which a frame became whole, and stood in no unfinished header block
         self.over = False
         self.pinged = False  # our PING is not answered yet
         self._sender.control(self._preface + frames.settings_frame(settings))
@@ -96,9 +97,9 @@ class Side:
         return len(self._streams)
 
     @property
-    def unfinished(self) -> bool:
-        """A frame or a header block is there in part: its rest is owed in time (B3)."""
-        return bool(self._buffer) or self._block_of != 0
+    def unfinished(self) -> int:
+        """Bytes of a frame, or 1 for a header block, that are there in part: the rest is owed in time (B3)."""
+        return len(self._buffer) or (1 if self._block_of else 0)
 
     @property
     def going_away(self) -> bool:
@@ -167,6 +168,8 @@ class Side:
             self._fail(error)
             raise
         self._buffer = data[at:]
+        if at and not self._block_of:
+            self.progress += 1
         return events
 
     def _begin(self, data: bytes) -> int:

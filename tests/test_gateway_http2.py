@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import ssl
 import statistics
 import threading
@@ -43,8 +44,13 @@ ENHANCE_YOUR_CALM = 11
 
 def serving(visit: Visit) -> None:
     """What each path gets: a log is 20 MB, a watch one event and then silence, `slow` waits, `cut` ends within, else {}."""
-    while (at := len(visit.received)) is not None and visit.head():
-        line = bytes(visit.received[at:]).split(b"\r\n", 1)[0]
+    while (at := len(visit.received)) >= 0 and visit.head():
+        head, _, _ = bytes(visit.received[at:]).partition(b"\r\n\r\n")
+        line, *_ = head.split(b"\r\n", 1)
+        length = re.search(rb"(?im)^content-length: (\d+)", head)
+        whole = at + len(head) + 4 + (int(length[1]) if length else 0)
+        while len(visit.received) < whole and visit.more():
+            pass
         if b"/log" in line:
             visit.send(CHUNKED)
             for _ in range(320):

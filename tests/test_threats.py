@@ -1,4 +1,4 @@
-"""The table of threats names tests that exist, and every number of the catalogue that is not HTTP/2's."""
+"""The table of threats names tests that exist, and every number of the catalogue up to the policy, and of the faults."""
 
 from __future__ import annotations
 

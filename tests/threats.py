@@ -1,13 +1,13 @@
 """Which tests hold which vector of the threat catalogue, and which vectors wait for a later capability, or for somebody.
 
-A: HTTP/1.1 and upgrades. C: SPDY and WebSocket. D: evading the policy. I: load and faults. A test is named by its file and its
-function; `[a1-*]` behind it are the vectors of that name among its parameters. A number may stand in several tables: part of it
-is held, part of it waits.
+A: HTTP/1.1 and upgrades. B: HTTP/2. C: SPDY and WebSocket. D: evading the policy. I: load and faults. A test is named by its file
+and its function; `[a1-*]` behind it are the vectors of that name among its parameters. A number may stand in several tables: part of
+it is held, part of it waits.
 """
 
 from __future__ import annotations
 
-NUMBERS = {"A": 18, "C": 12, "D": 17, "I": 17}
+NUMBERS = {"A": 18, "B": 14, "C": 12, "D": 17, "I": 17}
 
 _HTTP1 = "test_wire_http1.py::test_a_vector_is_read_as_it_says_however_its_bytes_are_cut"
 _SPDY = "test_wire_spdy.py::test_a_vector_is_read_as_it_says_however_its_bytes_are_cut"
@@ -76,6 +76,65 @@ HELD: dict[str, tuple[str, ...]] = {
     "A18": (
         f"{_HTTP1}[a18-*]",
         "test_gateway_faults.py::test_expect_100_continue_is_answered_when_the_body_is_wanted_and_only_then",
+    ),
+    # -- HTTP/2
+    "B1": (
+        "test_gateway_http2.py::test_resets_are_cut_within_200_and_neighbours_do_not_notice",
+        "test_wire_http2_connection.py::test_every_stream_that_ends_early_by_a_clients_doing_is_counted",
+        "test_gateway_http2.py::test_after_a_401_the_connection_is_given_up",
+    ),
+    "B2": (
+        "test_gateway_http2.py::test_resets_are_cut_within_200_and_neighbours_do_not_notice",
+        "test_wire_http2_connection.py::test_every_stream_that_ends_early_by_a_clients_doing_is_counted",
+    ),
+    "B3": (
+        "test_gateway_http2.py::test_floods_are_ended_with_a_reason",
+        "test_wire_http2_connection.py::test_a_header_block_of_more_frames_ends_the_connection_before_it_is_whole",
+        "test_wire_http2_connection.py::test_a_header_block_of_64_kib_is_read_and_no_byte_more_is_kept",
+    ),
+    "B4": (
+        "test_gateway_http2.py::test_floods_are_ended_with_a_reason",
+        "test_wire_http2_hpack.py::test_a_block_of_a_thousand_fields_is_read_and_of_one_more_is_not",
+        "test_wire_http2_fields.py::test_a_request_of_100_fields_is_taken_and_one_of_more_is_not",
+        "test_wire_http2_hpack.py::test_a_block_may_begin_with_two_sizes_of_the_table_up_to_4096",
+        "test_wire_http2_hpack.py::test_what_is_remembered_is_bounded_by_what_it_unpacks_to",
+    ),
+    "B5": ("test_wire_http2_fields.py::test_nothing_that_we_write_goes_into_a_table_and_a_credential_never_may",),
+    "B6": (
+        "test_gateway_http2.py::test_floods_are_ended_with_a_reason",
+        "test_wire_http2_connection.py::test_a_frame_is_as_large_as_we_said_and_one_byte_more_is_refused_by_its_head",
+    ),
+    "B7": (
+        "test_gateway_http2.py::test_floods_are_ended_with_a_reason",
+        "test_wire_http2_connection.py::test_control_frames_are_counted_by_the_second",
+        "test_wire_http2_connection.py::test_answers_that_nobody_reads_are_not_piled_up",
+    ),
+    "B8": (
+        "test_gateway_http2.py::test_floods_are_ended_with_a_reason",
+        "test_wire_http2_connection.py::test_a_hundred_empty_frames_are_taken_on_a_stream_and_no_more",
+        "test_wire_http2_connection.py::test_after_a_thousand_frames_their_average_counts",
+        "test_wire_http2_connection.py::test_padding_is_no_part_of_a_frame",
+    ),
+    "B9": (
+        "test_gateway_http2.py::test_a_stream_that_is_not_read_stalls_itself_alone",
+        "test_faults_slow.py::test_a_finite_answer_that_nobody_reads_is_given_up",
+        "test_wire_http2_sender.py::test_a_window_of_nothing_lets_heads_and_ends_through_and_no_body",
+        "test_wire_http2_sender.py::test_a_window_may_become_negative_and_is_filled_first",
+    ),
+    "B10": ("test_wire_http2_fields.py::test_a_request_says_what_it_must_and_nothing_twice",),
+    "B11": (
+        "test_wire_http2.py::test_trailers_end_a_request_and_say_nothing",
+        "test_wire_http2.py::test_trailers_that_are_none_end_their_stream_alone",
+    ),
+    "B12": ("test_wire_http2_fields.py::test_a_field_that_says_one_thing_stands_once",),
+    "B13": (
+        "test_wire_http2_going_away.py::test_a_server_that_goes_away_lets_what_it_took_run_and_gives_the_rest_back_unread",
+        "test_cluster_shared.py::test_a_goaway_lets_what_runs_go_on_and_sends_elsewhere_what_it_did_not_take",
+        "test_gateway_http2.py::test_the_drain_lets_calls_end_and_loses_no_request_under_way",
+    ),
+    "B14": (
+        "test_gateway_http2.py::test_streams_beyond_the_limit_are_refused_so_that_the_client_asks_elsewhere",
+        "test_cluster_shared.py::test_a_cluster_that_allows_few_streams_gets_more_connections",
     ),
     # -- SPDY and WebSocket
     "C1": (f"{_SPDY}[c1-*]", "test_wire_spdy_block.py::test_each_count_is_held_against_the_block_before_it_is_believed"),

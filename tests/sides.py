@@ -20,6 +20,7 @@ TIMEOUT = 60.0  # seconds for one command
 REPLACED = [
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UID"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "TIME"),
+    (re.compile(r"^([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ", re.MULTILINE), r"\1 "),  # client-go's own log: time, process
     (re.compile(r'(resourceVersion"?: "?)\d+'), r"\1N"),
     (re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"), "DATE"),
     (re.compile(r"(?<= )(<invalid>|\d+[smh](\d+[sm])?)(?=\s|$)", re.MULTILINE), "AGE"),

@@ -11,6 +11,15 @@ import h11
 
 from tests.gateway import Gateway
 
+# The header lines of an exec that asks for WebSocket
+WEBSOCKET = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol: v5.channel.k8s.io",
+)
+
 
 class RawClient:
     """One TLS connection to a gateway."""

@@ -19,17 +19,10 @@ import pytest
 import tests.gateway
 from l7gw.wire.websocket import Close, Connection, Message
 from tests.callers import CALLERS, POD, Caller, TurnedAway
-from tests.client import RawClient
+from tests.client import WEBSOCKET, RawClient
 from tests.harness import Scene
 from tests.upstream import KEPT, OK, Visit, answering
 
-WEBSOCKET = (
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol: v5.channel.k8s.io",
-)
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 

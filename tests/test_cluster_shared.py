@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 import uvloop
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -22,6 +25,9 @@ from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
+from tests.client import RawClient
+from tests.faults import program
+from tests.harness import scene
 
 REFUSED_STREAM = 7
 WITHIN = 40.0  # seconds for a test
@@ -114,6 +120,7 @@ class Stage:
         self.visits: list[Visit] = []
         self.asked: list[str] = []
         self.script: Callable[[Visit, Event], None] = answering
+        self.entry: dict[str, object] = {}  # of the cluster, in l7gw.yaml
 
     def watch(self, name: str = "a") -> Watch:
         return Watch(self, name)
@@ -131,9 +138,7 @@ def answering(visit: Visit, event: Event) -> None:
         visit.answer(event.stream_id)
 
 
-def staged(
-    folder: Path, play: Callable[[Stage], Awaitable[None]], *, protocols: tuple[str, ...] = ("h2",), most: int = 100
-) -> None:
+def staged(folder: Path, play: Callable[[Stage], Awaitable[None]], *, most: int = 100) -> None:
     async def run() -> None:
         authority = Authority(folder)
         context = server_context(authority.server("server", "127.0.0.1"))
@@ -164,6 +169,11 @@ def staged(
         clock = ManualClock()
         cluster = Cluster("test", "127.0.0.1", port, authority.certificate, ClientCredential(certificate, key))
         stage = Stage(Pool(Endpoint(cluster), clock), clock)
+        stage.entry = {
+            "server": f"https://127.0.0.1:{port}",
+            "certificate-authority": str(authority.certificate),
+            "credential": {"client-certificate": str(certificate), "client-key": str(key)},
+        }
         try:
             async with asyncio.timeout(WITHIN):
                 await play(stage)
@@ -309,3 +319,23 @@ def test_a_cluster_that_allows_few_streams_gets_more_connections(tmp_path: Path)
         assert len(stage.asked) == 10 and len(stage.visits) >= 2 and first.end == ""
 
     staged(tmp_path, play, most=5)
+
+
+def test_a_watch_that_outlives_a_reload_is_looked_after_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, monkeypatch, "from l7gw.clock import Pulse", "Pulse.QUIET = Pulse.ANSWER_WITHIN = 1.0")
+
+    async def play(stage: Stage) -> None:
+        def watched() -> bytes:
+            with scene(tmp_path / "scene", cluster=stage.entry) as it, RawClient(it.gateway) as client:
+                client.send(it.request("GET /api/v1/pods?watch=true"))
+                assert client.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
+                assert it.gateway.process is not None
+                it.gateway.process.send_signal(signal.SIGHUP)
+                while "configuration read again" not in it.gateway.log:
+                    time.sleep(0.05)
+                stage.visits[0].acknowledges = False  # from now on the cluster is silent
+                return client.rest(10)
+
+        assert b"0\r\n\r\n" not in await asyncio.to_thread(watched)  # noticed, and told as a cut
+
+    staged(tmp_path, play)

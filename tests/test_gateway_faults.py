@@ -20,11 +20,10 @@ import pytest
 
 from l7gw.wire.websocket import Close, Connection, Message
 from tests.callers import POD, WATCH
-from tests.client import RawClient
+from tests.client import WEBSOCKET, RawClient
 from tests.faults import (
     CHUNKED,
     EXEC,
-    WEBSOCKET,
     Load,
     accepted,
     alive,

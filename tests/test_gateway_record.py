@@ -9,19 +9,12 @@ from typing import Any
 
 from l7gw.recording.reader import segments
 from l7gw.wire.websocket import Close, Connection, Frame, Message
-from tests.client import RawClient
+from tests.client import WEBSOCKET, RawClient
 from tests.harness import Scene, scene
 from tests.upstream import Visit, switched
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 EXEC = "/api/v1/namespaces/default/pods/web-0/exec?command=cat&stdin=true&stdout=true"
-WEBSOCKET = (
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol: v5.channel.k8s.io",
-)
 ASKED = json.dumps({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}, "data": {"k": "asked-for"}}).encode()
 ANSWERED = b'{"kind":"ConfigMap","apiVersion":"v1","data":{"k":"answered"}}'
 TYPED, PRINTED = b"typed-in", b"printed-out"

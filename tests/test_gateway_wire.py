@@ -9,19 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from l7gw.kube.channels import SUBPROTOCOLS
-from tests.client import RawClient
+from tests.client import WEBSOCKET, RawClient
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, OK, Visit, answering
 
 POD = "/api/v1/namespaces/default/pods/web-0"
 EXEC = f"{POD}/exec?command=ls&stdout=true"
-WEBSOCKET = (
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol: v5.channel.k8s.io",
-)
 SPDY = ("Connection: Upgrade", "Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: v4.channel.k8s.io", "Content-Length: 0")
 
 

@@ -191,6 +191,11 @@ class Pool:
         self._retired += self._shared
         self._shared = []
 
+    @property
+    def over(self) -> bool:
+        """Retired, and nothing runs on its shared connections any more: nobody need look after it."""
+        return not self._retired and not self._shared and not self._dials
+
     def close(self) -> None:
         for task in self._dials:
             task.cancel()

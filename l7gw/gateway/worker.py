@@ -68,6 +68,7 @@ class Worker:
         self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
         self._far: dict[str, FarSide] = {}
+        self._former: list[Pool] = []  # of former configurations, while a watch runs on one of their connections
         self._identity: IdentityChain | None = None
         self.configure(settings)
         recorder.on_failure(self._recording_failed)
@@ -87,6 +88,7 @@ class Worker:
         self._identity = identity
         for former in self._far.values():
             former.pool.retire()
+            self._former.append(former.pool)
         self._far = far
         self.routes = Routes(list(far.values()))
         self._durable = settings.recording.durable
@@ -184,8 +186,9 @@ class Worker:
             except Exception:  # of one connection; the others' time goes on
                 log.exception("a connection of %s is cut", client.address)
                 client.abort()
-        for far in self._far.values():
-            far.pool.tick()
+        self._former = [pool for pool in self._former if not pool.over]
+        for pool in self._pools():
+            pool.tick()
         self.listening.refresh()
         self._reload_policy()
         if now >= self._next_rejudging:
@@ -193,6 +196,9 @@ class Worker:
             for client in list(self._clients):
                 for exchange in client.exchanges:
                     exchange.rejudge()
+
+    def _pools(self) -> list[Pool]:
+        return [*(far.pool for far in self._far.values()), *self._former]
 
     def _reload_policy(self) -> None:
         if not self._policy_file.changed():
@@ -224,5 +230,5 @@ class Worker:
             await asyncio.sleep(0.05)
         for client in list(self._clients):
             client.abort()
-        for far in self._far.values():
-            far.pool.close()
+        for pool in self._pools():
+            pool.close()

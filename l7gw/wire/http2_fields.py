@@ -2,8 +2,8 @@
 (RFC 9113 section 8).
 
 Reading keeps a dynamic table, as it must; clients repeat themselves, so a block seen before under the same table is not
-unpacked again. Writing keeps none: every field is a literal that no table holds (RFC 7541 section 6.2.2), so that a peer can
-neither grow our memory nor guess a secret from sizes (B5), and one value is written alike on every connection.
+unpacked again. Writing keeps none: what the static table lacks is a literal that goes into no table (RFC 7541 section 6.2.2), so
+that a peer can neither grow our memory nor guess a secret from sizes (B5), and one value is written alike on every connection.
 """
 
 from __future__ import annotations

@@ -27,13 +27,31 @@ from l7gw.demo.pki import Authority
 from tests.golang import built_once
 
 HERE = Path(__file__).parent
-CELLS = [  # name, kind, connections, unit
-    ("1 kB GET, 1 connection", "small", 1, 1),
-    ("1 kB GET, 16 connections", "small", 16, 1),
-    ("1 kB GET, 64 connections", "small", 64, 1),
-    ("1 kB GET, 4,096 objects, 16 connections", "varied", 16, 1),
-    ("100 MB log, 2 connections (MB)", "bulk", 2, 1e6),
-    ("exec frames of 64 bytes, 4 connections", "frames", 4, 1),
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of load. `unit` is what one piece of work counts, in what the load counts."""
+
+    name: str
+    kind: str
+    connections: int
+    streams: int = 0  # at once on each connection of HTTP/2; 0: HTTP/1.1
+    unit: float = 1
+
+
+CELLS = [
+    Cell("1 kB GET, 1 connection", "small", 1),
+    Cell("1 kB GET, 16 connections", "small", 16),
+    Cell("1 kB GET, 64 connections", "small", 64),
+    Cell("1 kB GET, 4,096 objects, 16 connections", "varied", 16),
+    Cell("100 MB log, 2 connections (MB)", "bulk", 2, unit=1e6),
+    Cell("exec frames of 64 bytes, 4 connections", "frames", 4),
+    Cell("HTTP/2: 1 kB GET, 1 connection, 1 stream", "small", 1, 1),
+    Cell("HTTP/2: 1 kB GET, 1 connection, 16 streams", "small", 1, 16),
+    Cell("HTTP/2: 1 kB GET, 8 connections, 8 streams", "small", 8, 8),
+    Cell("HTTP/2: 1 kB GET, 4,096 objects, 1 connection, 16 streams", "varied", 1, 16),
+    Cell("HTTP/2: 100 MB log, 1 connection, 2 streams (MB)", "bulk", 1, 2, unit=1e6),
 ]
 
 
@@ -62,11 +80,11 @@ def tree_cpu(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def started(command: list[str], core: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(command: list[str], core: int, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A process on one core, and the first line that it prints."""
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env={**os.environ, "GOMAXPROCS": "1"},
+        env={**os.environ, "GOMAXPROCS": "1", **environment},
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -77,13 +95,14 @@ def started(command: list[str], core: int) -> Iterator[tuple[subprocess.Popen[st
 
 
 @contextlib.contextmanager
-def proxies(folder: Path, binary: Path) -> Iterator[list[Proxy]]:
+def proxies(folder: Path, binary: Path, h2: str) -> Iterator[list[Proxy]]:
+    """All of them, before an upstream of their own; `h2` is "1" where each leg speaks HTTP/2 as far as its proxy does."""
     authority = Authority(folder / "pki")
     certificate, key = authority.server("server", "127.0.0.1")
     client = authority.client("client", "gateway")
     pair = [str(certificate), str(key)]
     with contextlib.ExitStack() as stack:
-        _, port = stack.enter_context(started([str(binary), "upstream", *pair], 1))
+        _, port = stack.enter_context(started([str(binary), "upstream", *pair], 1, H2=h2))
         upstream = f"https://127.0.0.1:{port}"
         found = []
         issuer = stack.enter_context(issuing(authority))
@@ -118,7 +137,7 @@ def proxies(folder: Path, binary: Path) -> Iterator[list[Proxy]]:
         gateway, line = stack.enter_context(started([sys.executable, "-m", "l7gw", "serve", "--config", str(config)], 0))
         token = issuer.token("ann@example.com", ["engineers"])
         found.append(Proxy("l7gw", gateway.pid, f"https://{line.rpartition(' ')[2]}", token))
-        go, port = stack.enter_context(started([str(binary), "proxy", *pair, upstream], 0))
+        go, port = stack.enter_context(started([str(binary), "proxy", *pair, upstream], 0, H2=h2))
         found.append(Proxy("go", go.pid, f"https://127.0.0.1:{port}"))
         if shutil.which("nginx"):
             found.append(stack.enter_context(nginx(folder, pair, upstream)))
@@ -143,7 +162,7 @@ http {{
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream it {{ server {upstream.removeprefix("https://")}; keepalive 256; }}
   server {{
-    listen 127.0.0.1:{port} ssl; ssl_certificate {pair[0]}; ssl_certificate_key {pair[1]};
+    listen 127.0.0.1:{port} ssl http2; keepalive_requests 1000000; ssl_certificate {pair[0]}; ssl_certificate_key {pair[1]};
     location / {{
       proxy_pass https://it; proxy_http_version 1.1; proxy_buffering off;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
@@ -163,15 +182,16 @@ http {{
         process.wait(10)
 
 
-def measure(proxy: Proxy, binary: Path, kind: str, connections: int, seconds: float) -> tuple[float, dict[str, float]]:
+def measure(proxy: Proxy, binary: Path, cell: Cell, seconds: float) -> tuple[float, dict[str, float]]:
     """Work per second of the proxy's CPU, and what the load said."""
+    environment = {"TOKEN": proxy.token, "H2": "1" if cell.streams else "", "STREAMS": str(cell.streams or 1)}
     before = tree_cpu(proxy.pid)
     done = subprocess.run(
-        ["taskset", "-c", "1", str(binary), "load", kind, proxy.url, str(connections), str(seconds)],
-        env={**os.environ, "TOKEN": proxy.token}, capture_output=True, text=True, check=True,
+        ["taskset", "-c", "1", str(binary), "load", cell.kind, proxy.url, str(cell.connections), str(seconds)],
+        env={**os.environ, **environment}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     said = json.loads(done.stdout)
-    return said["count"] / max(tree_cpu(proxy.pid) - before, 1e-9), said
+    return said["count"] / cell.unit / max(tree_cpu(proxy.pid) - before, 1e-9), said
 
 
 def main() -> None:
@@ -181,33 +201,38 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cells whose name holds this")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     options = parser.parse_args()
-    cells = [cell for cell in CELLS if options.only in cell[0]]
+    cells = [cell for cell in CELLS if options.only in cell.name]
     binary = peers()
-    results: dict[str, dict[str, list[float]]] = {name: {} for name, *_ in cells}
-    latencies: dict[str, dict[str, list[float]]] = {name: {} for name, *_ in cells}
+    results: dict[str, dict[str, list[float]]] = {cell.name: {} for cell in cells}
+    latencies: dict[str, dict[str, list[float]]] = {cell.name: {} for cell in cells}
     console = Console(stderr=True)
-    with tempfile.TemporaryDirectory() as folder, proxies(Path(folder), binary) as running:
+    with contextlib.ExitStack() as stack:
+        running = {
+            h2: stack.enter_context(proxies(Path(stack.enter_context(tempfile.TemporaryDirectory())), binary, "1" if h2 else ""))
+            for h2 in (False, True)
+        }
         for turn in range(options.rounds):
-            for name, kind, connections, unit in cells:
-                for proxy in running:
-                    console.print(f"round {turn + 1}/{options.rounds}: {name}: {proxy.name}", highlight=False)
-                    rate, said = measure(proxy, binary, kind, connections, options.seconds)
+            for cell in cells:
+                for proxy in running[cell.streams > 0]:
+                    console.print(f"round {turn + 1}/{options.rounds}: {cell.name}: {proxy.name}", highlight=False)
+                    rate, said = measure(proxy, binary, cell, options.seconds)
                     if said["fails"]:
                         console.print(f"  {said['fails']} failed")
-                    results[name].setdefault(proxy.name, []).append(rate / unit)
-                    latencies[name].setdefault(proxy.name, []).append(said["p50_us"])
+                    results[cell.name].setdefault(proxy.name, []).append(rate)
+                    latencies[cell.name].setdefault(proxy.name, []).append(said["p50_us"])
     if options.output == "json":
         print(json.dumps({"per_core_second": results, "p50_us": latencies}, indent=2))
         return
-    table = Table("cell", *(f"{p.name}, per core-second" for p in running), *(f"{p.name} / go" for p in running), "p50 us")
-    for name, *_ in cells:
-        rows = [results[name][p.name] for p in running]
-        go = statistics.median(results[name]["go"])
+    names = [proxy.name for proxy in running[False]]
+    table = Table("cell", *(f"{name}, per core-second" for name in names), *(f"{name} / go" for name in names), "p50 us")
+    for cell in cells:
+        rows = [results[cell.name][name] for name in names]
+        go = statistics.median(results[cell.name]["go"])
         table.add_row(
-            name,
+            cell.name,
             *(f"{statistics.median(row):,.0f} [{min(row):,.0f}-{max(row):,.0f}]" for row in rows),
             *(f"{statistics.median(row) / go:.2f}" for row in rows),
-            " / ".join(f"{statistics.median(latencies[name][p.name]):.0f}" for p in running),
+            " / ".join(f"{statistics.median(latencies[cell.name][name]):.0f}" for name in names),
         )
     Console(width=200).print(table)
 

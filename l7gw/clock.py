@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -37,6 +39,25 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         self._wall += seconds
         self._monotonic += seconds
+
+
+class Turn:
+    """Calls back once at the end of the event loop's turn, however often it was asked to within it."""
+
+    __slots__ = ("_asked", "_then")
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then = then
+        self._asked = False
+
+    def ask(self) -> None:
+        if not self._asked:
+            self._asked = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        self._asked = False
+        self._then()
 
 
 class Pulse:

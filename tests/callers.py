@@ -95,7 +95,8 @@ class Http1Caller:
 class Http2Caller:
     """Frames by hyperframe, fields by hpack: the h2 library takes no answer any more once it has heard a GOAWAY."""
 
-    def __init__(self, it: Scene) -> None:
+    def __init__(self, it: Scene, window: int = 65_535) -> None:
+        """`window` is what each stream may send of an answer at first."""
         self.open = True
         self._token = it.token
         self._pack, self._unpack = hpack.Encoder(), hpack.Decoder()
@@ -108,7 +109,9 @@ class Http2Caller:
         self._socket = context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
         assert self._socket.selected_alpn_protocol() == "h2"
         try:
-            self._socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0).serialize())
+            self._socket.sendall(
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0, {SettingsFrame.INITIAL_WINDOW_SIZE: window}).serialize()
+            )
         except OSError:
             self.close()
             raise

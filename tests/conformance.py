@@ -1,4 +1,4 @@
-"""What other people's test suites say of l7gw: `tests/conformance.py run [h2spec] [autobahn]` asks them, `render` writes the page.
+"""What test suites say of l7gw: `tests/conformance.py run [h2spec] [autobahn] [faults] [fuzz]` asks them, `render` writes the page.
 
 Each run is kept in docs/conformance/NAME.json: title, when, command, summary, rows (a column for each key; a list is shown with
 slashes), and perhaps versions, and `counts`: what the numbers of a list count. The page is made of these files alone.
@@ -9,21 +9,28 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
+import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tests import figures
 from tests.autobahn import run as autobahn
+from tests.fuzz import run as fuzz
 from tests.h2spec import run as h2spec
 
-DOCS = Path(__file__).parent.parent / "docs"
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
 KEPT = DOCS / "conformance"
 PAGE = DOCS / "conformance.md"
 INTRODUCTION = """\
 # Conformance
 
-What test suites last said of l7gw. `make conformance` asks them again and writes this page. `make test` and `make test-long` run
+What test suites last said of l7gw, others' and our own. `make conformance` asks them again and writes this page. `make test` and `make test-long` run
 h2spec and Autobahn too, and fail on every case that does not pass and is not named with its reason in `tests/h2spec/run.py` or
 `tests/autobahn/run.py`.
 """
@@ -87,13 +94,65 @@ def ask_autobahn(folder: Path) -> dict[str, object]:
     }
 
 
-SUITES = {"h2spec": ask_h2spec, "autobahn": ask_autobahn}
+def ask_faults(folder: Path) -> dict[str, object]:
+    """Our own tests of abuse and faults, those that take long too; the rest of their files runs along."""
+    kept = folder / "figures"
+    tests = [HERE / f"test_{name}.py" for name in ("gateway_http2", "faults_slow", "faults_load", "faults_idle", "watches")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-m", "long or not long", *tests],
+        env={**os.environ, figures.KEPT: str(kept)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    rows.sort(key=lambda row: (row["threat"][0], int(row["threat"][1:])))
+    return {
+        "title": "Abuse and faults: what is promised, and what the tests measured",
+        "summary": f"{len(rows)} figures, all within what is promised. The tests fail where one is not.",
+        "rows": rows,
+    }
+
+
+def ask_fuzz(folder: Path) -> dict[str, object]:
+    """Each target for an hour, or FUZZ_SECONDS, one after the other."""
+    seconds = int(os.environ.get("FUZZ_SECONDS", "3600"))
+    logs = {}
+    for target in fuzz.targets():
+        command = [sys.executable, fuzz.__file__, target, "--seconds", str(seconds)]
+        logs[target] = subprocess.run(command, stderr=subprocess.PIPE, text=True).stderr
+    return fuzzed(logs)
+
+
+def fuzzed(logs: dict[str, str]) -> dict[str, object]:
+    """What libFuzzer said at the end of each target's run."""
+    rows = []
+    for target, log in logs.items():
+        told = re.search(r"Done (\d+) runs in (\d+) second", log)
+        grown = re.findall(r"corp: (\d+)/", log)
+        rows.append({
+            "target": target,
+            "executions": int(told[1]) if told else "ended early",
+            "minutes": round(int(told[2]) / 60) if told else "",
+            "inputs grown": int(grown[-1]) if grown else 0,
+            "finds": log.count("Test unit written to"),
+        })  # fmt: skip
+    return {
+        "title": "Fuzzing: the parsers under atheris",
+        "summary": "Each target states an invariant (tests/fuzz) that held at every execution, unless there are finds. Inputs that reach code "
+        "which no vector reaches are kept in tests/fuzz/corpus.",
+        "rows": rows,
+    }
+
+
+SUITES = {"h2spec": ask_h2spec, "autobahn": ask_autobahn, "faults": ask_faults, "fuzz": ask_fuzz}
 
 
 def run(name: str) -> None:
     """Ask one suite and keep what it said."""
     with tempfile.TemporaryDirectory() as folder:
-        told = SUITES[name](Path(folder))
+        keep(name, SUITES[name](Path(folder)))
+
+
+def keep(name: str, told: dict[str, object]) -> None:
     document = {
         "title": told["title"],
         "when": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -135,10 +194,10 @@ def _line(cells: Iterable[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["run", "render"])
-    parser.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all unless told")
+    parser.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all but fuzz, which takes hours, unless told")
     options = parser.parse_args()
     if options.what == "run":
-        for name in options.suites or SUITES:
+        for name in options.suites or [name for name in SUITES if name != "fuzz"]:
             run(name)
     PAGE.write_text(page())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from hyperframe.frame import GoAwayFrame
 from l7gw.clock import ManualClock, Pulse
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
-from l7gw.cluster.upstream import IDLE_FOR, SHARED, SLOW_READER, Upstream
+from l7gw.cluster.upstream import FASTER, IDLE_FOR, SHARED, SLOW_READER, Upstream
 from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
@@ -28,6 +29,7 @@ from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 from tests.client import RawClient
 from tests.faults import program
 from tests.harness import scene
+from tests.upstream import KEPT
 
 REFUSED_STREAM = 7
 WITHIN = 40.0  # seconds for a test
@@ -57,8 +59,9 @@ class Visit:
 class Watch:
     """A call: what it heard, and how it ended."""
 
-    def __init__(self, stage: Stage, name: str) -> None:
+    def __init__(self, stage: Stage, name: str, kind: str = SHARED) -> None:
         self.stage = stage
+        self.kind = kind
         self.name = name
         self.upstream: Upstream | None = None
         self.refusal: Refusal | None = None
@@ -71,7 +74,7 @@ class Watch:
 
     def _connect(self) -> None:
         self.tries += 1
-        self.stage.pool.connect(self._connected, SHARED)
+        self.stage.pool.connect(self._connected, self.kind)
 
     def _connected(self, upstream: Upstream | Refusal) -> None:
         if isinstance(upstream, Refusal):
@@ -119,11 +122,16 @@ class Stage:
         self.clock = clock
         self.visits: list[Visit] = []
         self.asked: list[str] = []
+        self.asked_http1: list[str] = []
+        self.answers_http1 = asyncio.Event()
         self.script: Callable[[Visit, Event], None] = answering
         self.entry: dict[str, object] = {}  # of the cluster, in l7gw.yaml
 
     def watch(self, name: str = "a") -> Watch:
         return Watch(self, name)
+
+    def read(self, name: str) -> Watch:
+        return Watch(self, name, FASTER)
 
     async def ticking(self, seconds: int) -> None:
         """Seconds pass, and the network has time between them."""
@@ -138,13 +146,27 @@ def answering(visit: Visit, event: Event) -> None:
         visit.answer(event.stream_id)
 
 
+async def answering_http1(stage: Stage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """HTTP/1.1, whose requests are answered when the stage says."""
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            stage.asked_http1.append(head.split(b" ")[1].decode().rpartition("/")[2])
+            await stage.answers_http1.wait()
+            writer.write(KEPT)
+    writer.close()
+
+
 def staged(folder: Path, play: Callable[[Stage], Awaitable[None]], *, most: int = 100) -> None:
     async def run() -> None:
         authority = Authority(folder)
         context = server_context(authority.server("server", "127.0.0.1"))
-        context.set_alpn_protocols(["h2"])
+        context.set_alpn_protocols(["h2", "http/1.1"])
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
+            if tls.selected_alpn_protocol() != "h2":
+                await answering_http1(stage, reader, writer)
+                return
             visit = Visit(stage, writer)
             visit.h2.local_settings = Settings(client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: most})
             visit.h2.initiate_connection()
@@ -319,6 +341,55 @@ def test_a_cluster_that_allows_few_streams_gets_more_connections(tmp_path: Path)
         assert len(stage.asked) == 10 and len(stage.visits) >= 2 and first.end == ""
 
     staged(tmp_path, play, most=5)
+
+
+def test_no_more_streams_are_opened_than_a_cluster_allows_from_the_first_on(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        watches = [stage.watch(str(number)) for number in range(60)]
+        for watch in watches:
+            await watch.until(lambda w: w.data != b"")
+        assert {watch.tries for watch in watches} == {1} and len(stage.visits) <= 20
+
+    staged(tmp_path, play, most=5)
+
+
+def test_a_cluster_that_allows_no_stream_is_not_dialled_without_end(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        for watch in [stage.watch(str(number)) for number in range(3)]:
+            await watch.until(lambda w: w.end == "refused")
+            assert watch.refusal is not None and watch.refusal.code == 502
+        assert len(stage.visits) == 1 and not stage.asked
+
+    staged(tmp_path, play, most=0)
+
+
+def test_a_connection_dialled_with_a_former_credential_carries_no_call(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        watch = stage.watch()
+        await asyncio.sleep(0)
+        stage.pool.retire()  # while it is being dialled
+        await watch.until(lambda w: w.data != b"")
+        assert len(stage.visits) == 2 and watch.tries == 1
+
+    staged(tmp_path, play)
+
+
+def test_a_read_alone_has_a_connection_of_http1_and_those_beside_it_share_one_of_http2(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        alone = stage.read("alone")
+        while not stage.asked_http1:
+            await asyncio.sleep(0.01)
+        beside = [stage.read(str(number)) for number in range(20)]
+        for read in beside:
+            await read.until(lambda w: w.data == b"event\n")
+        assert len(stage.visits) == 1 and stage.asked_http1 == ["alone"]
+        stage.answers_http1.set()
+        await alone.until(lambda w: w.end == "complete")
+        again = stage.read("again")
+        await again.until(lambda w: w.end == "complete")
+        assert stage.asked_http1 == ["alone", "again"]
+
+    staged(tmp_path, play)
 
 
 def test_a_watch_that_outlives_a_reload_is_looked_after_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

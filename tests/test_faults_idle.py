@@ -20,6 +20,7 @@ from l7gw.demo.pki import Authority
 from l7gw.gateway.worker import DESCRIPTORS_FOR_CLIENTS, OWN_DESCRIPTORS
 from tests.conftest import missing
 from tests.faults import program, resident
+from tests.figures import figure
 from tests.gateway import EVERYTHING, Gateway
 from tests.harness import identity
 
@@ -94,12 +95,13 @@ def test_idle_watches_cost_little_and_all_hear_an_event(tmp_path: Path, monkeypa
         took = time.monotonic() - began
         time.sleep(3)
         each = (resident(it) - warm) / (watches - WARM)
-        print(
-            f"{watches} idle watches: {each / 1024:.1f} KiB each, {resident(it) / 1024**2:.0f} MiB in all, opened in {took:.0f} s"
-        )
         cluster.tell("event")
         clients.tell("hear")
         heard = clients.number()
+        figure(
+            "I2", f"{watches} idle watches, HTTP/1.1 on both sides", "80 KiB each, all hear an event",
+            f"{each / 1024:.1f} KiB each, {resident(it) / 1024**2:.0f} MiB in all, opened in {took:.0f} s, {heard} heard",
+        )  # fmt: skip
         assert heard == watches, f"{watches - heard} of {watches} did not hear the event"
         assert each <= FOR_EACH
 
@@ -114,7 +116,12 @@ def test_a_cluster_that_falls_silent_is_noticed_in_time(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    print(found)
+    figure(
+        "I5",
+        "a cluster whose packets are lost",
+        "noticed within 45 s",
+        f"a call {found['call']:.0f} s, a watch {found['watch']:.0f} s",
+    )
     assert found["watch"] < 50  # promised: 45, and a probe's interval
     assert found["call"] < 50
     assert found["status"] == 502

@@ -13,6 +13,7 @@ import pytest
 from tests.callers import CALLERS, POD, WATCH, Caller, Cut
 from tests.client import RawClient
 from tests.faults import CHUNKED, Load, outcomes, program, serve_for_ever, trouble, until
+from tests.figures import figure
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, Visit
 
@@ -85,6 +86,10 @@ def test_more_clients_than_descriptors_are_refused_and_the_admitted_served(poor:
     for client in admitted:
         client.close()
     until(lambda: _answers(poor, protocol))
+    figure(
+        "I3", f"{DESCRIPTORS} watches, {DESCRIPTORS} descriptors, {protocol}", "says so, and recovers",
+        f"{len(admitted)} admitted, who all heard an event; {poor.gateway.log.count('descriptors')} lines in the log; served again",
+    )  # fmt: skip
     assert not trouble(poor)
     poor.gateway.stop()
     poor.gateway.l7gw("verify")
@@ -145,6 +150,9 @@ def test_certificates_change_under_load_without_one_failed_call(own: Scene, prot
         fresh.more(20)
         key.write_bytes(whole)
         kept.more(20)
+    calls = len(kept.statuses) + len(fresh.statuses)
+    failed = len(kept.faults) + len(fresh.faults)
+    figure("I7", f"three new certificates and a broken one under load, {protocol}", "no failed call", f"{failed} of {calls} failed")
     for load in (kept, fresh):
         assert not load.faults
         assert not load.turned_away
@@ -167,6 +175,9 @@ def test_the_gateway_ends_under_load_without_one_failed_call(own: Scene, protoco
         process.send_signal(signal.SIGTERM)
         until(lambda: fresh.turned_away + kept.turned_away == 8 or fresh.faults or kept.faults)
         assert process.wait(10) == 0
+    calls = len(kept.statuses) + len(fresh.statuses)
+    failed = len(kept.faults) + len(fresh.faults)
+    figure("I11", f"SIGTERM under load, {protocol}", "no failed call", f"{failed} of {calls} failed")
     assert not fresh.faults
     assert not kept.faults
     assert set(fresh.statuses + kept.statuses) == {200}
@@ -214,6 +225,10 @@ def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(own: Scene, framing: 
                 refused += 1
             except Cut:
                 cut += 1
+    figure(
+        "I8", f"an answer with {framing} cut at each byte by {how}, {protocol}", "never a clean end",
+        f"{refused} times a 502, {cut} times a cut, of {len(whole)}",
+    )  # fmt: skip
     assert refused >= len(whole) - len(body)
     assert how == "reset" or cut > 10, "not one answer was cut within its body"
     if how != "reset":

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from l7gw.wire.websocket import Message
-from tests.callers import CALLERS, POD
+from tests.callers import CALLERS, POD, Http2Caller
 from tests.client import RawClient
 from tests.faults import CHUNKED, Load, accepted, alive, exec_client, outcomes, program, resident, serve_for_ever, trouble, until
+from tests.figures import figure
 from tests.harness import Scene, scene
 from tests.upstream import KEPT, Visit
 
@@ -121,9 +122,15 @@ def test_whoever_sends_too_slowly_is_ended_in_time_and_no_neighbour_notices(own:
         for thread in threads:
             thread.join()
     for kind, times in lived.items():
+        figure(
+            "I1", kind, f"ended at {PROMISED:.0f} s, once a second is looked",
+            f"{len(times)} of {OF_EACH} ended after {min(times, default=0):.1f} to {max(times, default=0):.1f} s",
+        )  # fmt: skip
         assert len(times) == OF_EACH, f"{kind}: {OF_EACH - len(times)} were never ended"
         assert min(times) > PROMISED / 3, f"{kind}: ended after {min(times):.1f} s, which a slow network may need"
     assert not neighbour.faults
+    neighbours = f"{before * 1000:.1f} and {during * 1000:.1f} ms"
+    figure("I1", "a neighbour of all these: p99 before and during", "under twice, or 50 ms", neighbours)
     assert unnoticed(before, during), (before, during)
     assert PODS.encode() + b" " not in own.upstream.received
     assert outcomes(own, PODS) == ["aborted"] * (2 * OF_EACH)
@@ -183,7 +190,8 @@ def test_a_slow_reader_of_endless_output_costs_no_memory_and_no_neighbour(own: S
                     settled = settled or resident(own)
                     highest = max(highest, resident(own))
             during = sorted(neighbour.seconds[-300:])[296]
-            print(f"after 200 MiB {settled / MiB:.1f} MiB of memory, at most {highest / MiB:.1f} MiB until 400")
+            grown = f"grew by {(highest - settled) / MiB:.1f} MiB while 200 MiB passed"
+            figure("I10", f"a slow reader of an endless {'exec' if upgrade else 'log'}", "memory flat", grown)
     assert highest - settled < 32 * MiB
     assert unnoticed(before, during), (before, during)
     assert not neighbour.faults
@@ -211,10 +219,52 @@ def test_readers_that_stopped_cost_a_bounded_piece_of_memory_each(own: Scene, up
             until(still, 30)
             memory.append(resident(own))
         each = (memory[1] - memory[0]) / readers / 1024
-        print(f"{each:.0f} KiB for each reader that stopped")
+        figure("I10", f"a reader of an endless {'exec' if upgrade else 'log'} that stopped", "bounded", f"{each:.0f} KiB each")
         assert each < 6 * 1024
         assert alive(own)
     assert alive(own)
+    assert not trouble(own)
+
+
+def test_lists_of_100_mb_for_a_window_of_nothing_cost_little_memory(own: Scene) -> None:
+    """What waits of each is bounded, then its cluster is read no further; the connection's other calls go on (threats B9)."""
+    lists, size = 20, 100 * MiB
+    offered = [0] * lists
+
+    def script(visit: Visit) -> None:
+        while head := visit.head():
+            if b"/list-" not in head.partition(b"\r\n")[0]:
+                visit.send(KEPT)
+                continue
+            number = int(head.partition(b"/list-")[2].partition(b" ")[0])
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % size)
+            visit.socket.settimeout(None)
+            with contextlib.suppress(OSError):
+                for _ in range(size // 65536):
+                    visit.send(bytes(65536))
+                    offered[number] += 65536
+            return
+
+    own.upstream.script = script
+    for _ in range(200):
+        assert alive(own)
+    before = resident(own)
+    with contextlib.closing(Http2Caller(own, window=0)) as caller:
+        for number in range(lists):
+            caller.ask(f"/api/v1/namespaces/default/configmaps/list-{number}")
+        standing = [[0], 0.0]
+
+        def still() -> bool:
+            if offered != standing[0]:
+                standing[:] = [list(offered), time.monotonic()]
+            return all(offered) and time.monotonic() - float(standing[1]) > 1.0  # type: ignore[arg-type]
+
+        until(still, 30)
+        each = (resident(own) - before) / lists / 1024
+        figure("B9", "lists of 100 MB for a window of nothing", "memory flat", f"{each:.0f} KiB for each of {lists}")
+        assert max(offered) < size / 4  # what both kernels and TLS hold as well
+        assert each < 6 * 1024
+        assert alive(own)
     assert not trouble(own)
 
 

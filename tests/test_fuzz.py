@@ -72,6 +72,19 @@ def test_a_broken_invariant_is_told_and_kept(tmp_path: Path) -> None:
     assert kept and all(data.startswith(b"A") for data in kept)
 
 
+def test_of_what_a_run_has_grown_the_shortest_that_reach_new_code_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ping, same, longer, message = b"\x89\x00", b"\x89\x01p", b"\x89\x00\x89\x00\x82\x01x", b"\x82\x01x"
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "seeds", lambda target: [ping])
+    grown = tmp_path / "grown"
+    grown.mkdir()
+    for number, data in enumerate([same, longer, message, ping]):
+        (grown / str(number)).write_bytes(data)
+    assert run.keep("wire_websocket", grown) >= 1
+    kept = [path.read_bytes() for path in (tmp_path / "corpus" / "wire_websocket").iterdir()]
+    assert message in kept and ping not in kept
+
+
 def _under_atheris(target: str, finds: Path, seconds: int) -> None:
     pytest.importorskip("atheris")
     done = subprocess.run(

@@ -10,6 +10,7 @@ import pytest
 
 from bench.run import peers
 from tests.cluster.cluster import RealCluster
+from tests.figures import figure
 from tests.matrix import Both
 
 
@@ -55,9 +56,7 @@ def test_all_watches_bring_all_events(both_sides: Both, cluster: RealCluster, cl
             assert line == f"{count} {count}\n", gateway.log[-2000:]
             shared = connections(gateway.process.pid, cluster_port) - idle  # earlier calls left some, kept for a minute
             assert shared < count / 20, "the watches do not share connections to the cluster"
-            print(
-                f"{client}, {count} watches: {(resident(gateway.process.pid) - before) / count:.1f} KiB each, {shared} connections"
-            )
+            each = (resident(gateway.process.pid) - before) / count
             load.stdin.write("\n")
             load.stdin.flush()
             cluster.apply(
@@ -67,6 +66,11 @@ def test_all_watches_bring_all_events(both_sides: Both, cluster: RealCluster, cl
                     "metadata": {"name": "web-0", "namespace": side.namespace, "labels": {"seen": "yes"}},
                 }
             )
-            assert int(load.stdout.readline()) >= count
+            heard = int(load.stdout.readline())
+            figure(
+                "I2", f"{count} watches by {client}, HTTP/2 to kube-apiserver", "30 KiB each for HTTP/2, all hear an event",
+                f"{each:.1f} KiB each on {shared} connections, {heard} heard",
+            )  # fmt: skip
+            assert heard >= count
         finally:
             load.kill()

@@ -104,7 +104,10 @@ func upstream() http.Handler {
 	for i := range chunk {
 		chunk[i] = "the quick brown fox jumps over the lazy dog\n"[(i*7+i/97)%44]
 	}
+	var calls atomic.Uint64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// As kube-apiserver, whose every answer differs in this: no cache of whole heads helps.
+		w.Header().Set("Audit-Id", fmt.Sprintf("%08x-0000-4000-8000-%012x", calls.Load(), calls.Add(1)))
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/exec"):
 			execFlood(w, r)

@@ -16,7 +16,7 @@ from typing import Any
 from l7gw.clock import Clock
 from l7gw.cluster.endpoint import Endpoint, unreachable
 from l7gw.cluster.transport import Arrival, connect
-from l7gw.cluster.upstream import FRESH, IDLE_FOR, KEPT, SHARED, Upstream
+from l7gw.cluster.upstream import FASTER, FRESH, IDLE_FOR, KEPT, SHARED, Upstream
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.errors import Refusal
@@ -27,7 +27,7 @@ DIAL_TIMEOUT = 10.0  # seconds for TCP and TLS together
 DIALS_AT_ONCE = 64  # a flood of resets must not become a flood of handshakes (threats, "Peers" 6)
 DIALS_WAITING = 1024  # beyond it the answer is 503: the cluster cannot keep up
 SHARES_WAITING = 16 * 1024  # calls that wait for a stream; a hundred of them need one connection
-STREAMS_EXPECTED = 100  # of a connection not yet made; kube-apiserver's number
+STREAMS_EXPECTED = 100  # of the first shared connection; kube-apiserver's number. Of the next, what the last allowed
 MOST_IDLE = 64  # per cluster; more are closed when their call is over
 UNSHARED_FOR = 60.0  # seconds that a cluster which does not speak HTTP/2 is not asked again
 
@@ -47,11 +47,15 @@ class Pool:
         self._waiting: deque[Connected] = deque()
         self._sharing: deque[Connected] = deque()  # who waits for a stream
         self._share_dials = 0
+        self._streams_expected = STREAMS_EXPECTED
         self._unshared_until = 0.0
+        self._retirements = 0
         self._dials: set[asyncio.Task[None]] = set()
 
     def connect(self, then: Connected, kind: str = KEPT) -> None:
         """Give `then` what `kind` says, at once where it is there, or a Refusal that says why not."""
+        if kind == FASTER:
+            kind = SHARED if self._dials or len(self._all) > len(self._idle) else KEPT
         if kind == SHARED and self._clock.monotonic() >= self._unshared_until:
             self._share(then)
             return
@@ -89,17 +93,19 @@ class Pool:
 
     async def _dial(self, then: Connected) -> None:
         answer: UpstreamConnection | Refusal
+        credential = self._retirements
         try:
-            connection = await self._reach(lambda: UpstreamConnection(self), self.endpoint.tls)
-            self._all.add(connection)
+            async with asyncio.timeout(DIAL_TIMEOUT):
+                connection = await self._reach(lambda: UpstreamConnection(self), self.endpoint.tls)
+            if credential == self._retirements:  # else it is a former one's, which serves this call and no other
+                self._all.add(connection)
             answer = connection
         except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or what a name can make the resolver raise
             answer = self._unreachable(error)
         then(answer)
 
     async def _reach(self, make: Callable[[], Any], context: Any) -> Any:
-        async with asyncio.timeout(DIAL_TIMEOUT):
-            return await connect(make, self.endpoint.host, self.endpoint.port, context)
+        return await connect(make, self.endpoint.host, self.endpoint.port, context)
 
     def _unreachable(self, error: Exception) -> Refusal:
         log.warning("cluster %s: %s", self.endpoint.cluster.name, error)
@@ -132,20 +138,33 @@ class Pool:
 
     def _dial_shares(self) -> None:
         """As many dials as those who wait will need."""
-        while len(self._sharing) > self._share_dials * STREAMS_EXPECTED and len(self._dials) < DIALS_AT_ONCE:
+        while len(self._sharing) > self._share_dials * self._streams_expected and len(self._dials) < DIALS_AT_ONCE:
             self._share_dials += 1
             self._start(self._dial_share())
 
     async def _dial_share(self) -> None:
+        made: SharedConnection | UpstreamConnection | Refusal | None = None
+        credential = self._retirements
         try:
-            arrival = await self._reach(lambda: Arrival(self._spoken), self.endpoint.shared_tls)
-            made: SharedConnection | UpstreamConnection | Refusal = arrival.chosen
+            async with asyncio.timeout(DIAL_TIMEOUT):
+                arrival = await self._reach(lambda: Arrival(self._spoken), self.endpoint.shared_tls)
+                made = arrival.chosen
+                if isinstance(made, SharedConnection):
+                    await made.ready
+                    if not made.allowed:
+                        raise ConnectionRefusedError("it allows no stream")
         except Exception as error:  # as in `_dial`
+            if isinstance(made, SharedConnection):
+                made.abort()
             made = self._unreachable(error)
         finally:
             self._share_dials -= 1
+        if credential != self._retirements and not isinstance(made, Refusal):
+            made.abort()  # a former credential's; who waits is dialled for once more
+            return
         if isinstance(made, SharedConnection):
             self._shared.append(made)
+            self._streams_expected = min(made.allowed, STREAMS_EXPECTED)
             while self._sharing and made.free:
                 self._sharing.popleft()(made.open())
             return
@@ -183,6 +202,7 @@ class Pool:
 
     def retire(self) -> None:
         """Use no connection again that stands now: its credential or CA is a former one. Running calls go on."""
+        self._retirements += 1
         while self._idle:
             self._idle.pop().close()
         self._all.clear()

@@ -1,4 +1,5 @@
-"""A connection of HTTP/2 to a cluster's API server, shared by many calls: watches and followed logs, long-lived and quiet.
+"""A connection of HTTP/2 to a cluster's API server, shared by many calls: watches and followed logs, long-lived and quiet, and
+reads that come together.
 
 A stream that a slow reader does not empty holds its own window back, and no other's. What the cluster surely did not act upon is
 told as unread; of everything else nobody knows, and it is not sent again.
@@ -10,7 +11,7 @@ import asyncio
 import logging
 from typing import cast
 
-from l7gw.clock import Clock, Pulse
+from l7gw.clock import Clock, Pulse, Turn
 from l7gw.cluster.upstream import ANY, IDLE_FOR, Call, keep_alive
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Closed, HttpEvent, Reset
@@ -20,17 +21,22 @@ log = logging.getLogger(__name__)
 
 
 class SharedConnection(asyncio.Protocol):
-    """`open` lends a stream while one is `free`."""
+    """`open` lends a stream while one is `free`; not before `ready` is done, when the cluster has said how many it allows."""
 
-    __slots__ = ("socket_transport", "_clock", "_codec", "_idle_since", "_pulse", "_pumping", "_retired", "_streams", "_transport")
+    __slots__ = (
+        "ready", "socket_transport",
+        "_clock", "_codec", "_idle_since", "_pulse", "_pumping", "_retired", "_streams", "_transport", "_turn",
+    )  # fmt: skip
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._codec = ClientConnection()
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self.socket_transport: asyncio.Transport | None = None
         self._streams: dict[int, UpstreamStream] = {}
         self._pulse = Pulse(clock.monotonic())
+        self._turn = Turn(self.flush)
         self._idle_since = clock.monotonic()
         self._pumping = False
         self._retired = False
@@ -49,6 +55,8 @@ class SharedConnection(asyncio.Protocol):
         except PeerError as error:
             self._lose(error)
             return
+        if self._codec.settled and not self.ready.done():
+            self.ready.set_result(None)
         self._pumping = True
         try:
             self._hand_out(events)
@@ -97,6 +105,8 @@ class SharedConnection(asyncio.Protocol):
         """Every call hears that no more will come."""
         streams, self._streams = self._streams, {}
         self._retired = True
+        if not self.ready.done():
+            self.ready.set_exception(error or ConnectionResetError("it closed the connection"))
         if self._transport is not None:
             self._transport.write(self._codec.take())
             self._transport.close()
@@ -110,6 +120,11 @@ class SharedConnection(asyncio.Protocol):
     def free(self) -> bool:
         """Whether a stream may be opened."""
         return self._codec.free and not self._retired and self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def allowed(self) -> int:
+        """Streams at once, as the cluster said."""
+        return self._codec.allowed
 
     @property
     def over(self) -> bool:
@@ -152,6 +167,13 @@ class SharedConnection(asyncio.Protocol):
         if data:
             self._transport.write(data)
 
+    def flush_stream(self) -> None:
+        """At once where the stream is alone; else with what others send in this turn of the loop: one write, one TLS record."""
+        if len(self._streams) > 1:
+            self._turn.ask()
+        else:
+            self.flush()
+
     def send(self, number: int, event: HttpEvent) -> None:
         self._codec.send(number, event)
 
@@ -190,7 +212,7 @@ class UpstreamStream:
         self._connection.send(self._number, event)
 
     def flush(self) -> None:
-        self._connection.flush()
+        self._connection.flush_stream()
 
     def pause(self, why: int) -> None:
         before, self._unread = self._unread, self._unread | why

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from l7gw.clock import Pulse
+from l7gw.clock import Pulse, Turn
 from l7gw.errors import Refusal
 from l7gw.gateway import patience
 from l7gw.gateway.answer import refusal_events
@@ -88,13 +88,14 @@ class Http2Stream:
 class Http2Downstream(Downstream):
     """Many calls at once."""
 
-    __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pulse", "_pumping", "_streams", "_unwelcome")
+    __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pulse", "_pumping", "_streams", "_turn", "_unwelcome")
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(worker)
         self._codec = ServerConnection()
         self._streams: dict[int, Http2Stream] = {}
         self._pulse = Pulse(worker.clock.monotonic())
+        self._turn = Turn(self.flush)
         self._pumping = False
         self._closing = False  # the connection ends with its last stream
         self._closing_since = 0.0
@@ -248,14 +249,18 @@ class Http2Downstream(Downstream):
             self._end()
 
     def flush_stream(self, stream: Http2Stream) -> None:
-        self.flush()
+        """At once where the stream is alone; else with what others send in this turn of the loop: one write, one TLS record."""
+        if len(self._streams) > 1:
+            self._turn.ask()
+        else:
+            self.flush()
         if not stream.full and stream.exchange is not None and self._codec.waiting(stream.number) > WRITE_LIMIT:
             stream.full = True
             stream.exchange.on_client_writable(False)
 
     def finished(self, stream: Http2Stream) -> None:
         """The answer is whole; of what still waits of it, the tick sees that it goes out."""
-        self.flush()
+        self.flush_stream(stream)
         if not self._codec.waiting(stream.number):
             self._forget(stream)
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from l7gw.cluster.headers import Headers, check_acceptable, own_length, upstream_request
 from l7gw.cluster.impersonation import check_nameable, impersonation
-from l7gw.cluster.upstream import FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER
+from l7gw.cluster.upstream import FASTER, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER
 from l7gw.errors import Refusal
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
 from l7gw.gateway.tunnel import Tunnel
@@ -41,6 +41,7 @@ from l7gw.recording.redact import recorded_headers, recorded_text
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.events import Closed as UpstreamClosed
+from l7gw.wire.semantics import BODILESS
 
 if TYPE_CHECKING:
     from l7gw.cluster.upstream import Upstream
@@ -178,7 +179,12 @@ class Exchange:
 
     def forward(self) -> Step | None:
         assert self.far and self.act
-        kind = FRESH if self.request.upgrade else SHARED if self.act.follows else KEPT
+        if self.request.upgrade:
+            kind = FRESH
+        elif self.act.follows:
+            kind = SHARED
+        else:
+            kind = FASTER if self.request.method in BODILESS else KEPT
         self.far.pool.connect(self._connected, kind)
         return None
 

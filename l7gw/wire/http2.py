@@ -155,6 +155,16 @@ class ClientConnection(Side):
         self._most = most
 
     @property
+    def settled(self) -> bool:
+        """The server has said what it allows."""
+        return self._settled
+
+    @property
+    def allowed(self) -> int:
+        """Streams at once."""
+        return self._most
+
+    @property
     def free(self) -> bool:
         return not self._going and not self.over and len(self._streams) < self._most and self._highest < frames.STREAM_IDS - 2
 

@@ -1,20 +1,23 @@
-"""Run one fuzz target under atheris: `tests/fuzz/run.py TARGET [--seconds N | --runs N]`.
+"""Run one fuzz target under atheris: `tests/fuzz/run.py TARGET [--seconds N | --runs N | --keep]`.
 
 A target is a file beside this one with `def one(data: bytes) -> None`, whose docstring states the one invariant; it raises where
 that is broken. It may have `WORDS`, the tokens of its grammar, and `RUNS`, how many mutations the ordinary tests try.
 Seeds are the files in `corpus/TARGET` and the bytes of `tests/vectors/TARGET`. What is found goes to a folder outside the tree; a
-find worth keeping becomes a vector.
+find worth keeping becomes a vector. `--keep` takes into the tree's corpus what a run has grown and the seeds do not reach.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 HERE = Path(__file__).parent
 LONGEST = 4096  # bytes of one input
@@ -70,21 +73,70 @@ def finds_folder(target: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l7gw" / "fuzz" / target
 
 
+def steps(one: Callable[[bytes], None], data: bytes) -> set[tuple[str, int, int]]:
+    """Which line of l7gw followed which while a target looked at an input."""
+    found: set[tuple[str, int, int]] = set()
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        if f"{os.sep}l7gw{os.sep}" not in frame.f_code.co_filename:
+            return None
+        name, last = frame.f_code.co_filename, 0
+
+        def line(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal last
+            if event == "line":
+                found.add((name, last, frame.f_lineno))
+                last = frame.f_lineno
+            return line
+
+        return line
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        one(data)
+    finally:
+        sys.settrace(before)
+    return found
+
+
+def keep(target: str, grown: Path) -> int:
+    """Add to the corpus each grown input, the shortest first, that takes a step of the code which no seed takes; how many."""
+    one = importlib.import_module(f"tests.fuzz.{target}").one
+    taken: set[tuple[str, int, int]] = set()
+    for data in seeds(target):
+        taken |= steps(one, data)
+    corpus = HERE / "corpus" / target
+    corpus.mkdir(parents=True, exist_ok=True)
+    kept = 0
+    for data in sorted((path.read_bytes() for path in grown.iterdir()), key=lambda data: (len(data), data)):
+        new = steps(one, data) - taken
+        if new:
+            taken |= new
+            kept += 1
+            (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+    return kept
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=targets())
     span = parser.add_mutually_exclusive_group()
     span.add_argument("--seconds", type=int, default=60)
     span.add_argument("--runs", type=int)
+    span.add_argument("--keep", action="store_true", help="run nothing: take into the tree what earlier runs have grown")
     parser.add_argument("--finds", type=Path, help="where finds go; the cache folder unless told")
     options = parser.parse_args()
+    folder: Path = options.finds or finds_folder(options.target)
+    if options.keep:
+        print(f"{keep(options.target, folder / 'grown')} inputs are new in the corpus of {options.target}")
+        return
     try:
         import atheris
     except ImportError:
         parser.exit(2, "atheris is not installed: it has wheels for CPython 3.11 on x86-64\n")
     with atheris.instrument_imports(include=["l7gw"]):
         module = importlib.import_module(f"tests.fuzz.{options.target}")
-    folder: Path = options.finds or finds_folder(options.target)
     for part in ("grown", "seeds"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds(options.target)):

@@ -63,7 +63,8 @@ class Wires:
 class Peer:
     """One end's own codecs, SPDY or WebSocket or one in the other, and what it heard: of two, all that is no data of the outer."""
 
-    def __init__(self, inner: Spdy | None, outer: websocket.Connection | None) -> None:
+    def __init__(self, role: Literal["client", "server"], inner: Spdy | None, outer: websocket.Connection | None) -> None:
+        self._masks = role == "client"
         self._inner = inner
         self._outer = outer
         self.heard: list[Said] = []
@@ -84,6 +85,10 @@ class Peer:
     def bytes_of(self, *events: Said) -> bytes:
         said = b""
         for event in events:
+            if self._outer is not None and isinstance(event, websocket.Pong):
+                self._outer.take()  # the codec's own answers
+                said += websocket.frame_bytes(websocket.PONG, event.data, self._masks)
+                continue
             if self._outer is not None and isinstance(event, websocket.Frame):
                 self._outer.send(event)
                 said += self._outer.take()
@@ -106,10 +111,10 @@ def spdy_wires(kind: str = "portforward", *, wrapped: bool = False) -> Wires:
     leg = SpdyInWebSocket if wrapped else Spdy
     return Wires(
         lambda exchange: SpdyTunnel(exchange, SpdyChannels(kind), leg("server"), leg("client")),
-        lambda role: Peer(Spdy(role), websocket.Connection(role) if wrapped else None),
+        lambda role: Peer(role, Spdy(role), websocket.Connection(role) if wrapped else None),
     )
 
 
 def websocket_wires(channels: WebSocketChannels | WebSocketPorts) -> Wires:
     """A tunnel of channels over WebSocket."""
-    return Wires(lambda exchange: WebSocketTunnel(exchange, channels), lambda role: Peer(None, websocket.Connection(role)))
+    return Wires(lambda exchange: WebSocketTunnel(exchange, channels), lambda role: Peer(role, None, websocket.Connection(role)))

@@ -1,4 +1,5 @@
-"""How fast a client may go within a stream: pings are counted by the second, terminal sizes thinned out to ten a second."""
+"""How fast a client may go within a stream, pings counted by the second, terminal sizes thinned out to ten a second; and how long
+one of the two sides may hear nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +7,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from l7gw.clock import Clock
+from l7gw.clock import Clock, Pulse
 from l7gw.wire.errors import PeerError
 
 CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
 RESIZE_EVERY = 0.1  # seconds between two sizes that travel: a window being dragged sends hundreds (threats C12)
+QUIET = Pulse.QUIET  # seconds without a byte of ours until a ping: balancers forget a connection after 60 or 45 (threats I17)
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 T = TypeVar("T")
@@ -69,3 +71,31 @@ class Newest(Generic[T]):
         item, self._waiting = self._waiting, None
         if item is not None:
             self._hand_on(item)
+
+
+class Silence:
+    """How long one side has heard nothing of us. Whoever writes there sets `wrote`; the time is read once a second, not a write.
+
+    A ping only shows a middlebox that the connection is in use; nobody is cut for not answering it. `Pulse` may be stricter, as
+    HTTP/2 is: here a peer answers when its application reads, and one that is suspended, or busy with what came before (the
+    Python client, x/net's server, spdystream's queues), is no dead one. The dead ones TCP's own probes find.
+    """
+
+    __slots__ = ("_since", "awaited", "wrote")
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self.wrote = False
+        self.awaited: object = None  # the event that answers our latest ping
+
+    def is_due(self, now: float) -> bool:
+        if self.wrote:
+            self.wrote, self._since = False, now
+        return now - self._since >= QUIET
+
+    def is_answer(self, event: object) -> bool:
+        """Whether a peer's event is the answer to a ping of ours: it is neither counted nor passed on, once for each ping."""
+        if self.awaited is None or event != self.awaited:
+            return False
+        self.awaited = None
+        return True

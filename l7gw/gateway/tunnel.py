@@ -14,8 +14,9 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
-from l7gw.gateway.pace import CONTROL_A_SECOND, Pace
+from l7gw.gateway.pace import CONTROL_A_SECOND, Pace, Silence
 from l7gw.kube.status import failure
+from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Tunnel:
         self._cluster = cast("UpstreamConnection", exchange.upstream)
         self._record = exchange.record_of
         self._control = Pace(exchange.worker.clock, CONTROL_A_SECOND)
+        now = exchange.worker.clock.monotonic()
+        self._to_client, self._to_cluster = Silence(now), Silence(now)
+        self._cluster_writable = True
         self._over = False
 
     def begin(self) -> None:
@@ -43,6 +47,7 @@ class Tunnel:
         self._client.become(self)
 
     def cluster_writable(self, writable: bool) -> None:
+        self._cluster_writable = writable
         self._client.read(writable, NO_ROOM)
 
     def disk_caught_up(self) -> None:
@@ -114,8 +119,26 @@ class Tunnel:
         self._client.linger()
 
     def tick(self, now: float) -> None:
-        """Once a second: what waited for the client to read goes out."""
+        """Once a second: what waited for the client to read goes out, and a side that we told nothing for long is pinged.
+
+        Not one that does not read: a ping would only wait behind the rest. The record has none of this: it is of the client's
+        and the cluster's words.
+        """
         self._flush()
+        if self._to_client.is_due(now) and self._client.writable:
+            self._to_client.awaited = self._ping_client()
+        if self._to_cluster.is_due(now) and self._cluster_writable:
+            self._to_cluster.awaited = self._ping_cluster()
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what the legs have ready."""
+        if data := self._for_cluster():
+            self._to_cluster.wrote = True
+            self._cluster.write(data)
+        if data := self._for_client():
+            self._to_client.wrote = True
+            self._client.write(data)
 
     # -- what the kinds say
 
@@ -125,7 +148,17 @@ class Tunnel:
     def _down(self, data: bytes) -> None:
         raise AssertionError
 
-    def _flush(self) -> None:
+    def _for_cluster(self) -> bytes:
+        raise AssertionError
+
+    def _for_client(self) -> bytes:
+        raise AssertionError
+
+    def _ping_client(self) -> object:
+        """Ping, and give the event that answers; None where the leg takes no more."""
+        raise AssertionError
+
+    def _ping_cluster(self) -> object:
         raise AssertionError
 
     def _complete(self) -> bool:
@@ -142,3 +175,13 @@ class Tunnel:
     def _goodbye(self) -> bytes:
         """What tells the cluster that the client has left."""
         raise AssertionError
+
+
+def ping(leg: websocket.Connection) -> websocket.Pong | None:
+    """Our ping on a WebSocket, and what answers it. Those answer that read: gorilla's (kubectl, the API server's tunnel), x/net's
+    (the API server, the kubelet), Python's websocket-client. In the longest stream the answers are a thirteenth of the control
+    frames in a row that the codec bears."""
+    if leg.close_sent or leg.close_received:
+        return None
+    leg.send(websocket.Ping())
+    return websocket.Pong()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from l7gw.gateway.flow import OPENING
 from l7gw.gateway.pace import Newest
-from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.tunnel import Tunnel, ping
 from l7gw.kube.channels import NORMAL, PROTOCOL_ERROR, ChannelFrame, SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
@@ -20,6 +20,9 @@ LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubect
 REFUSED_STREAM = 3  # SPDY/3.1 section 2.6.3
 CANCEL = 5
 STREAMS_WITHIN = 30.0  # seconds for a tunnel's first stream, and for the second of a pair
+# Our pings' ids. The peer answers one that is not of its own parity; of ours spdystream counts its own up from 1 or 2, and would
+# panic at a second answer to one of them. All versions of it answer, those of the oldest kubectl and kubelet too.
+PING_TO_CLIENT, PING_TO_CLUSTER = 0xFFFFFFFE, 0xFFFFFFFF
 RELAYED = (
     SynReply,
     HeadersFrame,
@@ -54,6 +57,9 @@ class SpdyInWebSocket:
         self._pack()
         return self._outer.take(answer)
 
+    def ping(self) -> websocket.Pong | None:
+        return ping(self._outer)
+
     def _pack(self) -> None:
         data = self._inner.take()
         if not (self._outer.close_sent or self._outer.close_received):
@@ -83,6 +89,7 @@ class SpdyTunnel(Tunnel):
         self._sizes = Newest(exchange.worker.clock, self._resize)
         self._opened_any = False
         self._halves: dict[int, float] = {}  # streams whose pair was not whole when they came, and since when
+        self._left = False  # the client's GOAWAY went up: behind it spdystream reads nothing, and bytes left unread become a reset
         self._held: deque[LegEvent] | None = None  # what came behind a stream's opening while that goes to the disk
 
     # -- from the client
@@ -118,12 +125,14 @@ class SpdyTunnel(Tunnel):
             self._cluster_leg.send(event)
         elif kind is Ping:
             assert isinstance(event, Ping)
-            self._control.count()
-            self._cluster_leg.send(event)
+            if not self._to_client.is_answer(event):
+                self._control.count()
+                self._cluster_leg.send(event)
         elif kind is GoAway:
             assert isinstance(event, GoAway)
+            self._left = True
             self._cluster_leg.send(event)
-        elif kind is websocket.Ping or kind is websocket.Pong:
+        elif kind is websocket.Ping or (kind is websocket.Pong and not self._to_client.is_answer(event)):
             self._control.count()
         elif kind is websocket.Close:
             self._closed()
@@ -166,7 +175,7 @@ class SpdyTunnel(Tunnel):
             elif now - since > STREAMS_WITHIN:
                 del self._halves[stream]
                 self._reset(stream)
-        self._flush()
+        super().tick(now)
 
     def _reset(self, stream: int) -> None:
         """End a stream on both sides."""
@@ -246,19 +255,29 @@ class SpdyTunnel(Tunnel):
             elif isinstance(event, RELAYED):
                 if not isinstance(event, Ping):
                     self._ended(event, False)
+                elif self._to_cluster.is_answer(event):
+                    continue
                 self._client_leg.send(event)
             elif kind is websocket.Close:
                 self._cluster.write(_last(self._cluster_leg))
                 self.cluster_ended()
                 return
 
-    # -- ends
+    def _for_cluster(self) -> bytes:
+        return self._cluster_leg.take()
 
-    def _flush(self) -> None:
-        self._cluster.write(self._cluster_leg.take())
+    def _for_client(self) -> bytes:
         client = self._client_leg
         answer = self._client.writable  # of Pongs for a client that does not read, the last is enough
-        self._client.write(client.take(answer) if isinstance(client, SpdyInWebSocket) else client.take())
+        return client.take(answer) if isinstance(client, SpdyInWebSocket) else client.take()
+
+    def _ping_client(self) -> object:
+        return _ping(self._client_leg, PING_TO_CLIENT)
+
+    def _ping_cluster(self) -> object:
+        return None if self._left else _ping(self._cluster_leg, PING_TO_CLUSTER)
+
+    # -- ends
 
     def _complete(self) -> bool:
         return self._channels.complete
@@ -281,3 +300,11 @@ class SpdyTunnel(Tunnel):
 def _last(leg: Leg) -> bytes:
     """A leg's last bytes: WebSocket ends by a Close of its own."""
     return leg.end() if isinstance(leg, SpdyInWebSocket) else leg.take()
+
+
+def _ping(leg: Leg, number: int) -> LegEvent | None:
+    """Around SPDY, WebSocket's own ping is enough."""
+    if isinstance(leg, SpdyInWebSocket):
+        return leg.ping()
+    leg.send(Ping(number))
+    return Ping(number)

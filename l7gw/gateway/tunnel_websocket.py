@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from l7gw.gateway.pace import Newest
-from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.tunnel import Tunnel, ping
 from l7gw.kube.channels import NORMAL, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.wire.websocket import Close, Connection, Message
 
@@ -46,7 +46,7 @@ class WebSocketTunnel(Tunnel):
                     self._sizes.now()
                     self._closed_by_client = True
                     send(event)
-            else:
+            elif not self._to_client.is_answer(event):
                 self._control.count()
 
     def _resize(self, size: tuple[Message, ChannelFrame]) -> None:
@@ -71,9 +71,17 @@ class WebSocketTunnel(Tunnel):
                 self._finish("complete")
                 return
 
-    def _flush(self) -> None:
-        self._cluster.write(self._cluster_leg.take())
-        self._client.write(self._client_leg.take(self._client.writable))
+    def _for_cluster(self) -> bytes:
+        return self._cluster_leg.take()
+
+    def _for_client(self) -> bytes:
+        return self._client_leg.take(self._client.writable)
+
+    def _ping_client(self) -> object:
+        return ping(self._client_leg)
+
+    def _ping_cluster(self) -> object:
+        return ping(self._cluster_leg)
 
     def _complete(self) -> bool:
         return self._closed_by_cluster or self._closed_by_client

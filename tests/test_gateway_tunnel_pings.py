@@ -1,0 +1,153 @@
+"""Pings of ours within tunnels: after silence of ours alone, one side at a time, and nobody else's business (threats I17)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from l7gw.gateway.pace import CONTROL_A_SECOND, QUIET
+from l7gw.gateway.tunnel_spdy import PING_TO_CLIENT, PING_TO_CLUSTER
+from l7gw.kube.channels import WebSocketChannels
+from l7gw.wire import spdy, websocket
+from tests.wires import Said, Wires, spdy_wires, websocket_wires
+
+OUTER = websocket.Ping(), websocket.Pong(), websocket.Ping(), websocket.Pong()
+OPENING: dict[str, tuple[Said, ...]] = {
+    "websocket": (websocket.Message(b"\x00in"),),
+    "spdy": tuple(spdy.SynStream(at, (("streamtype", name),)) for at, name in ((1, "error"), (3, "stdin"), (5, "stdout"))),
+}
+TALK: dict[str, Said] = {"websocket": websocket.Message(b"\x00in"), "spdy": spdy.Data(3, b"in")}
+SAYING: dict[str, Said] = {"websocket": websocket.Message(b"\x01out"), "spdy": spdy.Data(5, b"out")}
+OPENING["wrapped"], TALK["wrapped"], SAYING["wrapped"] = OPENING["spdy"], TALK["spdy"], SAYING["spdy"]
+# What the client is asked and answers, and the cluster.
+ASKED: dict[str, tuple[Said, Said, Said, Said]] = {
+    "websocket": OUTER,
+    "spdy": (spdy.Ping(PING_TO_CLIENT), spdy.Ping(PING_TO_CLIENT), spdy.Ping(PING_TO_CLUSTER), spdy.Ping(PING_TO_CLUSTER)),
+    "wrapped": OUTER,
+}
+MAKE: dict[str, Callable[[], Wires]] = {
+    "websocket": lambda: websocket_wires(WebSocketChannels("v5.channel.k8s.io")),
+    "spdy": lambda: spdy_wires("exec"),
+    "wrapped": lambda: spdy_wires("exec", wrapped=True),
+}
+
+every = pytest.mark.parametrize("kind", MAKE)
+
+
+def begun(kind: str) -> Wires:
+    """A tunnel within which both sides have just been told something, and the second's tick has seen it."""
+    wires = MAKE[kind]()
+    wires.say(*OPENING[kind])
+    if kind != "websocket":
+        wires.answer(spdy.SynReply(1), spdy.SynReply(3), spdy.SynReply(5))
+    wires.answer(SAYING[kind])
+    wires.wait(1)
+    wires.client.heard.clear()
+    wires.cluster.heard.clear()
+    wires.recorded.clear()
+    return wires
+
+
+@every
+def test_each_side_is_pinged_after_silence_and_again_after_as_much(kind: str) -> None:
+    wires = begun(kind)
+    to_client, _, to_cluster, _ = ASKED[kind]
+    wires.wait(QUIET - 1)
+    assert not wires.client.heard and not wires.cluster.heard
+    for count in (1, 2, 3):  # that nobody answers changes nothing
+        wires.wait(1)
+        assert wires.client.heard == [to_client] * count and wires.cluster.heard == [to_cluster] * count
+        wires.wait(1)
+        wires.wait(QUIET - 1)
+    assert len(wires.client.heard) == len(wires.cluster.heard) == 3
+    assert not wires.outcome
+
+
+@every
+def test_who_is_told_something_is_not_pinged(kind: str) -> None:
+    """And it is each side's own silence that counts, not the other's."""
+    wires = begun(kind)
+    to_client, _, to_cluster, _ = ASKED[kind]
+    for _ in range(4):
+        wires.wait(QUIET / 2)
+        wires.say(TALK[kind])
+    assert wires.cluster.heard == [TALK[kind]] * 4 and to_client in wires.client.heard
+    wires = begun(kind)
+    for _ in range(4):
+        wires.wait(QUIET / 2)
+        wires.answer(SAYING[kind])
+    assert wires.client.heard == [SAYING[kind]] * 4 and to_cluster in wires.cluster.heard
+
+
+@every
+def test_the_answers_are_neither_passed_on_nor_recorded_nor_counted(kind: str) -> None:
+    wires = begun(kind)
+    _, from_client, _, from_cluster = ASKED[kind]
+    for _ in range(3):
+        wires.wait(QUIET)
+        wires.client.heard.clear()
+        wires.cluster.heard.clear()
+        wires.say(from_client)
+        wires.answer(from_cluster)
+        assert not wires.client.heard and not wires.cluster.heard and not wires.recorded
+        wires.say(*[spdy.Ping(1) if kind == "spdy" else websocket.Ping()] * CONTROL_A_SECOND)  # what one second allows
+        assert not wires.outcome
+        wires.wait(1)
+
+
+@every
+def test_an_answer_to_nothing_counts_as_any_control_frame(kind: str) -> None:
+    wires = begun(kind)
+    _, from_client, _, _ = ASKED[kind]
+    wires.wait(QUIET)
+    wires.say(*[from_client] * (CONTROL_A_SECOND + 1))  # the first one is asked for
+    assert not wires.outcome
+    wires.say(from_client)
+    assert wires.outcome == "cut"
+
+
+@every
+def test_a_side_that_does_not_read_is_not_pinged(kind: str) -> None:
+    wires = begun(kind)
+    wires.downstream.writable = False
+    wires.tunnel.cluster_writable(False)
+    for _ in range(5):
+        wires.wait(QUIET)
+    assert not wires.client.heard and not wires.cluster.heard
+    wires.downstream.writable = True
+    wires.tunnel.cluster_writable(True)
+    wires.wait(1)
+    assert len(wires.client.heard) == len(wires.cluster.heard) == 1
+
+
+def test_nothing_follows_a_close() -> None:
+    wires = begun("websocket")
+    wires.say(websocket.Close(1000))
+    for _ in range(5):
+        wires.wait(QUIET)
+    assert wires.cluster.heard == [websocket.Close(1000)] and not wires.client.heard and not wires.outcome
+
+
+def test_nothing_follows_a_goaway() -> None:
+    """spdystream reads nothing behind it; what stays unread there would turn its end into a reset."""
+    wires = begun("spdy")
+    wires.say(spdy.GoAway(0))
+    for _ in range(5):
+        wires.wait(QUIET)
+    assert wires.cluster.heard == [spdy.GoAway(0)] and not wires.outcome
+
+
+def test_pings_of_the_client_and_the_cluster_pass_beside_ours() -> None:
+    wires = begun("spdy")
+    wires.wait(QUIET)
+    wires.say(spdy.Ping(1))
+    wires.answer(spdy.Ping(1), spdy.Ping(PING_TO_CLUSTER), spdy.Ping(2))
+    wires.say(spdy.Ping(2), spdy.Ping(PING_TO_CLIENT))
+    assert wires.cluster.heard == [spdy.Ping(PING_TO_CLUSTER), spdy.Ping(1), spdy.Ping(2)]
+    assert wires.client.heard == [spdy.Ping(PING_TO_CLIENT), spdy.Ping(1), spdy.Ping(2)]
+
+
+def test_a_ping_of_ours_has_the_parity_that_spdystream_answers() -> None:
+    """It echoes those of the other side's parity (a client's are odd), and answers its own in a way that may end the process."""
+    assert PING_TO_CLIENT % 2 == 0 and PING_TO_CLUSTER % 2 == 1

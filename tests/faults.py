@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import json
 import re
 import sys
@@ -21,7 +19,7 @@ from l7gw.wire.websocket import Close, Connection, Message
 from tests.callers import CALLERS, POD, Caller, TurnedAway
 from tests.client import WEBSOCKET, RawClient
 from tests.harness import Scene
-from tests.upstream import KEPT, OK, Visit, answering
+from tests.upstream import KEPT, OK, Visit, answering, switched
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -39,14 +37,7 @@ def until(condition: Callable[[], Any], within: float = 8.0) -> Any:
 
 def accepted(visit: Visit) -> None:
     """Take the head of a WebSocket upgrade and accept it."""
-    head = visit.head()
-    key = re.search(rb"sec-websocket-key: ([^\r]+)", head, re.IGNORECASE)
-    assert key is not None
-    proof = base64.b64encode(hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-    visit.send(
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "
-        + proof + b"\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n"
-    )  # fmt: skip
+    switched(visit, visit.head())
 
 
 def running(visit: Visit) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import resource
 import ssl
 import sys
@@ -14,9 +15,14 @@ from collections.abc import Callable
 
 import uvloop
 
+from l7gw.wire.websocket import accept_key
 from tests.upstream import KEPT
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n"
+    b"Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n\x82\x06\x01ready"
+)
 FIRST = b'13\r\n{"type":"BOOKMARK"}\r\n'
 SECOND = b'10\r\n{"type":"ADDED"}\r\n'
 AT_ONCE = 32  # connections being opened
@@ -33,7 +39,9 @@ class _Cluster(asyncio.Protocol):
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
-            if b"watch=true" in head.partition(b"\r\n")[0]:
+            if key := re.search(rb"(?i)sec-websocket-key: (\S+)", head):
+                self._transport.write(ACCEPTED % accept_key(key[1].decode()).encode())  # type: ignore[attr-defined]
+            elif b"watch=true" in head.partition(b"\r\n")[0]:
                 self._transport.write(HEAD + FIRST)  # type: ignore[attr-defined]
                 self.watches.append(self._transport)  # type: ignore[arg-type]
             else:

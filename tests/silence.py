@@ -6,6 +6,7 @@ sent there is dropped, and nobody says so.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import h11
 
 from tests.callers import POD, WATCH
 from tests.client import RawClient
-from tests.faults import ask
+from tests.faults import ask, exec_client
 from tests.harness import Scene
 from tests.test_faults_idle import before
 
@@ -53,7 +54,9 @@ def main() -> None:
 
 def _observe(it: Scene, far: int) -> dict[str, float]:
     found: dict[str, float] = {}
-    with RawClient(it.gateway, timeout=100) as watch, RawClient(it.gateway, timeout=100) as call:
+    with RawClient(it.gateway, timeout=100) as watch, RawClient(it.gateway, timeout=100) as call, exec_client(it)[0] as shell:
+        assert b"ready" in shell.socket.recv(65536)
+        shell.socket.settimeout(100)
         watch.send(it.request(f"GET {WATCH}"))
         while b"BOOKMARK" not in watch.socket.recv(65536):
             pass
@@ -62,23 +65,23 @@ def _observe(it: Scene, far: int) -> dict[str, float]:
         _ip("addr", "del", f"{FAR}/24", "dev", "far", inside=far)
         silent = time.monotonic()
 
-        def until_the_end() -> None:
-            try:
-                while watch.socket.recv(65536):
+        def until_the_end(name: str, client: RawClient) -> None:
+            with contextlib.suppress(OSError):
+                while client.socket.recv(65536):
                     pass
-            except OSError:
-                pass
-            found["watch"] = round(time.monotonic() - silent, 1)
+            found[name] = round(time.monotonic() - silent, 1)
 
-        waiting = threading.Thread(target=until_the_end)
-        waiting.start()
+        waiting = [threading.Thread(target=until_the_end, args=one) for one in (("watch", watch), ("exec", shell))]
+        for thread in waiting:
+            thread.start()
         call.send(it.request(f"GET {POD}"))
         try:
             found["status"] = call.answer()[0]
         except h11.RemoteProtocolError:
             found["status"] = 0
         found["call"] = round(time.monotonic() - silent, 1)
-        waiting.join()
+        for thread in waiting:
+            thread.join()
     _ip("addr", "add", f"{FAR}/24", "dev", "far", inside=far)
     found["again"] = ask(it, it.request(f"GET {POD}"))[0]
     return found

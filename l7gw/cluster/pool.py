@@ -42,6 +42,7 @@ class Pool:
         self._clock = clock
         self._idle: deque[UpstreamConnection] = deque()  # the longest idle first
         self._all: set[UpstreamConnection] = set()
+        self._leaving: set[UpstreamConnection] = set()  # of a former credential: they end with their call
         self._shared: list[SharedConnection] = []
         self._retired: list[SharedConnection] = []  # they end with their last stream
         self._waiting: deque[Connected] = deque()
@@ -97,8 +98,7 @@ class Pool:
         try:
             async with asyncio.timeout(DIAL_TIMEOUT):
                 connection = await self._reach(lambda: UpstreamConnection(self), self.endpoint.tls)
-            if credential == self._retirements:  # else it is a former one's, which serves this call and no other
-                self._all.add(connection)
+            (self._all if credential == self._retirements else self._leaving).add(connection)
             answer = connection
         except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or what a name can make the resolver raise
             answer = self._unreachable(error)
@@ -120,6 +120,7 @@ class Pool:
 
     def forget(self, connection: UpstreamConnection) -> None:
         self._all.discard(connection)
+        self._leaving.discard(connection)
         with contextlib.suppress(ValueError):
             self._idle.remove(connection)
 
@@ -190,10 +191,12 @@ class Pool:
         now = self._clock.monotonic()
         while self._idle and now - self._idle[0].idle_since >= IDLE_FOR:
             self._idle.popleft().close()
-        for connection in (*self._shared, *self._retired):
+        for connection in (*self._all, *self._leaving):
             connection.tick(now)
-        self._shared = [connection for connection in self._shared if not connection.over]
-        self._retired = [connection for connection in self._retired if not connection.over]
+        for shared in (*self._shared, *self._retired):
+            shared.tick(now)
+        self._shared = [shared for shared in self._shared if not shared.over]
+        self._retired = [shared for shared in self._retired if not shared.over]
         try:
             if self.endpoint.refresh():
                 self.retire()
@@ -205,6 +208,7 @@ class Pool:
         self._retirements += 1
         while self._idle:
             self._idle.pop().close()
+        self._leaving |= self._all
         self._all.clear()
         for connection in self._shared:
             connection.retire()
@@ -213,13 +217,13 @@ class Pool:
 
     @property
     def over(self) -> bool:
-        """Retired, and nothing runs on its shared connections any more: nobody need look after it."""
-        return not self._retired and not self._shared and not self._dials
+        """Retired, and nothing runs on its connections any more: nobody need look after it."""
+        return not (self._all or self._leaving or self._retired or self._shared or self._dials)
 
     def close(self) -> None:
         for task in self._dials:
             task.cancel()
-        for connection in list(self._all):
+        for connection in (*self._all, *self._leaving):
             connection.abort()
         for shared in (*self._shared, *self._retired):
             shared.abort()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from typing import Protocol
 
 from l7gw.wire.events import HttpEvent
 
 IDLE_FOR = 60.0  # seconds; the API server ends an idle connection at 90, so that ours never races with it
-KEEPALIVE = 25  # seconds until TCP asks a silent peer whether it lives: three times, five seconds apart, and 45 are not over (I5)
-DEAD_AFTER = 40_000  # milliseconds that sent bytes may stay unacknowledged
 WRITE_LIMIT = 256 * 1024  # bytes that wait for the cluster before the client is read no further
 SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # why a cluster is not read just now; it is read again when no reason is left
 
@@ -53,19 +49,3 @@ class Upstream(Protocol):
 
     def abort(self) -> None:
         """The call is over before its answer is; the cluster hears it at once."""
-
-
-def keep_alive(transport: asyncio.Transport) -> None:
-    """Notice a dead peer, and keep balancers from forgetting a quiet one: probes, and a bound on unacknowledged bytes (I5, I17)."""
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", KEEPALIVE),
-        ("TCP_KEEPINTVL", 5),
-        ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", DEAD_AFTER),
-    ):
-        if hasattr(socket, option):  # Linux's; elsewhere the defaults stay
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

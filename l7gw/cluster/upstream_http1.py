@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Protocol, cast
 
-from l7gw.cluster.upstream import ANY, WRITE_LIMIT, Call, keep_alive
+from l7gw.cluster.liveness import CLUSTER_WITHIN, Liveness
+from l7gw.cluster.upstream import ANY, WRITE_LIMIT, Call
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent
 from l7gw.wire.http1 import ClientConnection
+
+log = logging.getLogger(__name__)
 
 
 class Keeper(Protocol):
@@ -22,7 +26,7 @@ class Keeper(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One TLS connection to a cluster's API server."""
 
-    __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_lost", "_unread", "socket_transport")
+    __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_liveness", "_lost", "_unread", "socket_transport")
 
     def __init__(self, keeper: Keeper) -> None:
         self._codec = ClientConnection()
@@ -39,7 +43,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
-        keep_alive(transport)
+        self._liveness = Liveness(transport, CLUSTER_WITHIN)
 
     def data_received(self, data: bytes) -> None:
         self._received(data)
@@ -125,6 +129,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._call = None
         self._keeper.forget(self)
         if self._transport is not None and not self._lost:
+            self._transport.abort()
+
+    def tick(self, now: float) -> None:
+        """Once a second: does the cluster still live?"""
+        if self._transport is not None and not self._lost and self._liveness.is_lost(now):
+            log.error("a connection to the cluster is acknowledged no more; its call ends")
             self._transport.abort()
 
     @property

@@ -12,7 +12,8 @@ import logging
 from typing import cast
 
 from l7gw.clock import Clock, Pulse, Turn
-from l7gw.cluster.upstream import ANY, IDLE_FOR, Call, keep_alive
+from l7gw.cluster.liveness import CLUSTER_WITHIN, Liveness
+from l7gw.cluster.upstream import ANY, IDLE_FOR, Call
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Closed, HttpEvent, Reset
 from l7gw.wire.http2 import ClientConnection
@@ -25,7 +26,7 @@ class SharedConnection(asyncio.Protocol):
 
     __slots__ = (
         "ready", "socket_transport",
-        "_clock", "_codec", "_idle_since", "_pulse", "_pumping", "_retired", "_streams", "_transport", "_turn",
+        "_clock", "_codec", "_idle_since", "_liveness", "_pulse", "_pumping", "_retired", "_streams", "_transport", "_turn",
     )  # fmt: skip
 
     def __init__(self, clock: Clock) -> None:
@@ -45,7 +46,7 @@ class SharedConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
-        keep_alive(self._transport)
+        self._liveness = Liveness(self._transport, CLUSTER_WITHIN)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -151,7 +152,7 @@ class SharedConnection(asyncio.Protocol):
         if not self._streams:
             if now - self._idle_since >= IDLE_FOR:
                 self.retire()
-        elif self._pulse.is_dead(now):
+        elif self._pulse.is_dead(now) or self._liveness.is_lost(now):
             log.error("a connection to the cluster answers no more; %d streams end", len(self._streams))
             self.abort()
         elif self._pulse.should_ask(now):

@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING, cast
 
-from l7gw.cluster.upstream import keep_alive
+from l7gw.cluster.liveness import CLIENT_WITHIN, Liveness
 from l7gw.errors import Refusal
 from l7gw.gateway.flow import ANY
 from l7gw.kube.act import Act
@@ -33,7 +33,7 @@ class Downstream(asyncio.Protocol):
     """A client's TLS connection; `Http1Downstream` and `Http2Downstream` are the two kinds."""
 
     __slots__ = (
-        "_known", "_reading_since", "_run_id", "_transport", "_unread", "_worker",
+        "_known", "_liveness", "_reading_since", "_run_id", "_transport", "_unread", "_worker",
         "address", "certificate", "server_name", "socket_transport", "writable",
     )  # fmt: skip
 
@@ -60,7 +60,7 @@ class Downstream(asyncio.Protocol):
             self.certificate = tls.getpeercert(binary_form=True)
             self.server_name = getattr(tls, "l7gw_server_name", "")
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
-        keep_alive(transport)
+        self._liveness = Liveness(transport, CLIENT_WITHIN)
         self._worker.admit(self)
 
     def eof_received(self) -> bool:
@@ -105,6 +105,10 @@ class Downstream(asyncio.Protocol):
     def exchanges(self) -> Sequence[Exchange]:
         """The calls that are under way."""
         raise AssertionError
+
+    def is_lost(self, now: float) -> bool:
+        """Whether the client's kernel acknowledges nothing any more. One that only does not read is alive."""
+        return self._transport is not None and self._liveness.is_lost(now)
 
     def tick(self, now: float) -> None:
         """Once a second."""

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from l7gw.clock import Pulse, Turn
+from l7gw.clock import Turn
 from l7gw.errors import Refusal
 from l7gw.gateway import patience
 from l7gw.gateway.answer import refusal_events
 from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream, refusal_of
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.flow import HELD_BYTES, NO_ROOM
+from l7gw.gateway.pace import Silence
 from l7gw.kube.act import Act
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, Closed, End, HttpEvent, Refused, Request, Reset, Response
@@ -88,13 +89,13 @@ class Http2Stream:
 class Http2Downstream(Downstream):
     """Many calls at once."""
 
-    __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pulse", "_pumping", "_streams", "_turn", "_unwelcome")
+    __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pumping", "_silence", "_streams", "_turn", "_unwelcome")
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(worker)
         self._codec = ServerConnection()
         self._streams: dict[int, Http2Stream] = {}
-        self._pulse = Pulse(worker.clock.monotonic())
+        self._silence = Silence(worker.clock.monotonic())
         self._turn = Turn(self.flush)
         self._pumping = False
         self._closing = False  # the connection ends with its last stream
@@ -110,7 +111,6 @@ class Http2Downstream(Downstream):
 
     def data_received(self, data: bytes) -> None:
         now = self._worker.clock.monotonic()
-        self._pulse.heard(now)
         owed, progress = self._codec.unfinished, self._codec.progress
         try:
             events = self._codec.receive(data)
@@ -231,6 +231,7 @@ class Http2Downstream(Downstream):
             data = self._codec.take()
             if not data:
                 break
+            self._silence.wrote = True
             self._transport.write(data)
         if self._unwelcome and not self._closing:
             self._closing = True  # only now: there are clients that read nothing behind a GOAWAY
@@ -305,7 +306,7 @@ class Http2Downstream(Downstream):
         return [stream.exchange for stream in self._streams.values() if stream.exchange is not None]
 
     def tick(self, now: float) -> None:
-        """Once a second: the client's time for frames, bodies and windows, the cluster's for answers; whether it still lives."""
+        """Once a second: the client's time for frames, bodies and windows, the cluster's for answers."""
         if self._codec.over:
             return
         self._codec.refill()
@@ -320,10 +321,7 @@ class Http2Downstream(Downstream):
         if not self._streams:
             if not self._closing and now - self._reading_since > (patience.IDLE_FOR if self._codec.asked else patience.HEAD_WITHIN):
                 self._end_with_last()
-        elif self._pulse.is_dead(now):
-            log.info("%s: the client answers no more", self.address)
-            self.abort()
-        elif self._pulse.should_ask(now):
+        elif self.writable and self._silence.is_due(now):
             self._codec.ping()
         self.flush()
 

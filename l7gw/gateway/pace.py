@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from l7gw.clock import Clock, Pulse
+from l7gw.clock import Clock
 from l7gw.wire.errors import PeerError
 
 CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
 RESIZE_EVERY = 0.1  # seconds between two sizes that travel: a window being dragged sends hundreds (threats C12)
-QUIET = Pulse.QUIET  # seconds without a byte of ours until a ping: balancers forget a connection after 60 or 45 (threats I17)
+QUIET = 25.0  # seconds without a byte of ours until a ping: balancers forget a connection after 60 or 45 (threats I17)
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 T = TypeVar("T")
@@ -76,9 +76,9 @@ class Newest(Generic[T]):
 class Silence:
     """How long one side has heard nothing of us. Whoever writes there sets `wrote`; the time is read once a second, not a write.
 
-    A ping only shows a middlebox that the connection is in use; nobody is cut for not answering it. `Pulse` may be stricter, as
-    HTTP/2 is: here a peer answers when its application reads, and one that is suspended, or busy with what came before (the
-    Python client, x/net's server, spdystream's queues), is no dead one. The dead ones TCP's own probes find.
+    A ping only shows a middlebox that the connection is in use; nobody is cut for not answering it. A peer answers when its
+    application reads, and one that is suspended, or busy with what came before (the Python client, x/net's server, spdystream's
+    queues), is no dead one. The dead ones TCP finds (`cluster/liveness.py`), as nothing acknowledges the ping.
     """
 
     __slots__ = ("_since", "awaited", "wrote")

@@ -182,7 +182,11 @@ class Worker:
             self._turned_away = 0
         for client in list(self._clients):
             try:
-                client.tick(now)
+                if client.is_lost(now):
+                    log.info("%s: the client is gone without a word", client.address)
+                    client.abort()
+                else:
+                    client.tick(now)
             except Exception:  # of one connection; the others' time goes on
                 log.exception("a connection of %s is cut", client.address)
                 client.abort()

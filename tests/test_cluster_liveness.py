@@ -1,0 +1,108 @@
+"""Who acknowledges nothing any more is dead; who only reads nothing is not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from l7gw.cluster.liveness import CLIENT_WITHIN, CLUSTER_WITHIN, LOOK_EVERY, Liveness, State
+from tests.callers import POD, Http2Caller
+from tests.client import RawClient
+from tests.faults import exec_client
+from tests.harness import scene
+from tests.test_faults_slow import Endless
+
+
+def looked_at(states: list[State], within: float) -> int:
+    """Looks, two seconds apart, until the connection was lost; -1: it never was."""
+    now = 100.0
+    left = iter(states)
+    liveness = Liveness(None, within, lambda: next(left))  # type: ignore[arg-type]
+    for number in range(len(states)):
+        if liveness.is_lost(now):
+            return number
+        now += LOOK_EVERY
+    return -1
+
+
+@pytest.mark.parametrize("within", [CLUSTER_WITHIN, CLIENT_WITHIN])
+def test_what_is_never_acknowledged_is_lost_in_time(within: float) -> None:
+    silent = [(1, 500.0 + LOOK_EVERY * number) for number in range(40)]  # it was idle before, for long
+    assert looked_at(silent, within) == within / LOOK_EVERY
+
+
+def test_what_is_acknowledged_now_and_then_is_not_lost() -> None:
+    assert looked_at([(1, LOOK_EVERY * (number % 6)) for number in range(100)], CLUSTER_WITHIN) == -1
+
+
+def test_what_owes_nothing_is_not_lost_however_long_it_is_silent() -> None:
+    assert looked_at([(0, 1000.0 + number) for number in range(100)], CLUSTER_WITHIN) == -1
+    owing = [(1, 1000.0), (0, 1000.0)] * 50  # a segment under way at every other look
+    assert looked_at(owing, CLUSTER_WITHIN) == -1
+
+
+def test_it_looks_once_in_two_seconds() -> None:
+    asked: list[float] = []
+    liveness = Liveness(None, 1.0, lambda: (asked.append(0.0) or 0, 0.0))  # type: ignore[arg-type, func-returns-value]
+    for tenth in range(100):
+        liveness.is_lost(100.0 + tenth / 10)
+    assert len(asked) == 10 / LOOK_EVERY
+
+
+def test_a_peer_whose_window_is_closed_lives() -> None:
+    """Its kernel acknowledges the probes: nothing counts as owed for longer than a look."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        server = socket.create_server(("127.0.0.1", 0))  # the kernel takes the connection, and nobody ever reads it
+        transport, _ = await loop.create_connection(asyncio.Protocol, *server.getsockname())
+        liveness = Liveness(transport, 3.0)
+        transport.write(bytes(32 * 1024 * 1024))
+        began = time.monotonic()
+        while time.monotonic() - began < 8:
+            await asyncio.sleep(0.5)
+            assert transport.get_write_buffer_size() > 0 and not liveness.is_lost(time.monotonic())
+        transport.abort()
+        server.close()
+
+    uvloop.run(run())
+
+
+@pytest.mark.long
+def test_a_client_that_reads_nothing_for_a_minute_goes_on_where_it_was(tmp_path: Path) -> None:
+    """As `kubectl logs -f` does behind a pager, or stopped by Ctrl-Z: longer than any time of ours in which a peer must answer."""
+    with scene(tmp_path / "scene", Endless()) as it, contextlib.ExitStack() as stack:
+        log = stack.enter_context(RawClient(it.gateway))
+        log.send(it.request(f"GET {POD}/log?follow=true"))
+        shell, _ = exec_client(it)
+        stack.enter_context(shell)
+        multiplexed = stack.enter_context(contextlib.closing(Http2Caller(it)))
+        multiplexed.ask(f"{POD}/log?follow=true")
+        sockets = [log.socket, shell.socket]
+        for sock in sockets:
+            assert sock.recv(1)
+        time.sleep(60)
+        taken = [0] * len(sockets)
+
+        def read(number: int) -> None:
+            sock = sockets[number]
+            sock.settimeout(20)
+            with contextlib.suppress(OSError):
+                while taken[number] < 64 * 1024 * 1024 and (data := sock.recv(65536)):
+                    taken[number] += len(data)
+
+        threads = [threading.Thread(target=read, args=(number,)) for number in range(len(sockets))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert min(taken) >= 64 * 1024 * 1024, taken
+        assert multiplexed.call()[0] == 200
+        assert "gone without a word" not in it.gateway.log

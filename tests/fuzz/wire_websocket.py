@@ -5,7 +5,16 @@ from __future__ import annotations
 from l7gw.wire.errors import PeerError
 from l7gw.wire.websocket import Connection, Frame
 
-WORDS = [b"\x82\x7e", b"\x82\x7f", b"\x01\x00", b"\x00\x02\x80\xf0", b"\x80\x00", b"\x89\x00", b"\x88\x02\x03\xe8", b"\x81\x02\xc3\xa4"]
+WORDS = [
+    b"\x82\x7e",
+    b"\x82\x7f",
+    b"\x01\x00",
+    b"\x00\x02\x80\xf0",
+    b"\x80\x00",
+    b"\x89\x00",
+    b"\x88\x02\x03\xe8",
+    b"\x81\x02\xc3\xa4",
+]
 
 
 def one(data: bytes) -> None:

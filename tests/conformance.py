@@ -90,7 +90,7 @@ def ask_autobahn(folder: Path) -> dict[str, object]:
     passed = " and ".join(f"{sum(case.good for case in told)} of {len(told)} as a {role}" for role, told in found.items())
     return {
         "title": "WebSocket: Autobahn's test suite 25.10.1 against the codec",
-        "summary": f"{passed} are OK or informational, none only non-strictly. The codec is behind an echo, with messages of up to "
+        "summary": f"{passed} are OK or informational. The codec is behind an echo, with messages of up to "
         "16 MiB. Compression (12 and 13) is left out: no extension is ever negotiated.",
         "rows": rows,
     }

@@ -36,8 +36,8 @@ NO_TEXT = "text that is not UTF-8"
 
 LARGEST_MESSAGE = 1024 * 1024  # bytes; kubectl sends 32,769 at most, the API server a write of its own each (threats C10)
 LARGEST_CONTROL = 125  # section 5.5
-# Fragments of one message, before each needs that many bytes on average: small ones cost us and not the peer (C10, as B8).
-FRAGMENTS_FREE, SMALLEST_AVERAGE = 1000, 64
+# Fragments that any message may have, and bytes of it for each one more: small ones cost us and not the peer (C10, as B8).
+FRAGMENTS_FREE, SMALLEST_AVERAGE = 1000, 64  # Autobahn's smallest: 4 MiB in 65,536 of 64, and an empty one behind them
 # Control frames in a row without data in either direction. kubectl pings every 5 s however long its exec is silent, others every
 # second; the API server ends a silent stream after 4 h, 14,400 such pings. Their rate is for the caller, who has a clock (C10).
 MOST_CONTROL = 20_000
@@ -264,7 +264,7 @@ class Connection:
             self._message, self._fragments, self._opcode = bytearray(), 0, CONTINUATION
 
     def _text(self, data: bytes, final: bool) -> None:
-        """More of a text message. What can be no text is refused with its first byte, its end within a rune with the message's."""
+        """More of a text message: refused as soon as it can be no UTF-8, and where it ends within a rune (section 8.1)."""
         data = self._rune + data
         try:
             _, used = utf_8_decode(data, "strict", final)

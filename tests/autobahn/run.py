@@ -50,6 +50,7 @@ class Case:
 
 def cases(folder: Path, sections: list[str], role: Role) -> list[Case]:
     """Every case of the sections against the codec in that role, in their order. Raises MissingPython2."""
+    folder.mkdir(exist_ok=True)
     reports = folder / "reports"
     spec = {"outdir": str(reports), "cases": sections, "exclude-cases": []}
     (_against_server if role == "server" else _against_client)(folder / "spec.json", spec)

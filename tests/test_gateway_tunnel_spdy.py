@@ -16,7 +16,7 @@ from l7gw.kube.channels import MOST_PAIRS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
-from l7gw.wire.websocket import Message
+from l7gw.wire.websocket import Message, frame_bytes
 from tests.client import RawClient
 from tests.harness import scene
 from tests.upstream import Visit, switched
@@ -35,7 +35,7 @@ def test_spdy_frames_may_be_cut_into_messages_anywhere_with_empty_ones_between(s
     for at in range(0, len(data), size):
         outer.send(Message(b""))
         outer.send(Message(data[at : at + size]))
-    assert SpdyInWebSocket("server").receive(outer.take())[0] == SynStream(1, HEADERS)
+    assert next(SpdyInWebSocket("server").receive(outer.take())) == SynStream(1, HEADERS)
     leg = SpdyInWebSocket("server")
     for at in range(0, len(data), size):
         outer.send(Message(b""))
@@ -47,7 +47,7 @@ def test_spdy_frames_may_be_cut_into_messages_anywhere_with_empty_ones_between(s
 def test_what_we_write_comes_in_messages_of_a_bounded_size() -> None:
     leg, other = SpdyInWebSocket("server"), SpdyInWebSocket("client")
     other.send(SynStream(1, HEADERS))
-    leg.receive(other.take())
+    assert list(leg.receive(other.take())) == [SynStream(1, HEADERS)]
     leg.send(SynReply(1))
     for _ in range(10):
         leg.send(Data(1, bytes(20_000)))
@@ -282,6 +282,19 @@ def test_an_end_of_the_clusters_connection_closes_the_websocket() -> None:
     wires = spdy_wires(wrapped=True)
     wires.tunnel.cluster_ended()
     assert wires.client.heard == [websocket.Close(1000)] and wires.outcome == "complete"
+
+
+@pytest.mark.parametrize(
+    "broken", [b"\xf2\x80\0\0\0\0", frame_bytes(websocket.BINARY, b"\x80\x03\x00\x63\0\0\0\0", True)], ids=["outer", "inner"]
+)
+@pytest.mark.parametrize("reads", [1, 2])
+def test_messages_before_a_fault_are_frames_as_in_a_read_of_their_own(broken: bytes, reads: int) -> None:
+    wires = spdy_wires("exec", wrapped=True)
+    whole = wires.client.bytes_of(channel(1, "stdin"), Data(1, b"typed"))
+    for data in [whole + broken] if reads == 1 else [whole, broken]:
+        wires.tunnel.from_client(data)
+    assert wires.recorded == [("stdin", b"", False), ("stdin", b"typed", False)] and wires.outcome == "cut"
+    assert wires.cluster.heard == [channel(1, "stdin"), Data(1, b"typed"), GoAway(0), websocket.Close(1000)]
 
 
 def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:

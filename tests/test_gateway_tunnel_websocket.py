@@ -60,6 +60,33 @@ def test_a_clients_close_is_answered_also_where_the_cluster_only_ends_its_connec
     assert wires.client.heard == [Close(1000)] and wires.outcome == "complete"
 
 
+BROKEN = b"\xf2\x00"  # a reserved bit
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+def test_what_came_whole_before_a_clients_fault_is_recorded_and_passes(reads: int) -> None:
+    wires = an_exec()
+    whole = wires.client.bytes_of(Message(b"\x00one"), Ping(b"p"), Message(b"\x00two"))
+    for data in [whole + BROKEN] if reads == 1 else [whole, BROKEN]:
+        wires.tunnel.from_client(data)
+    assert wires.recorded == [("stdin", b"one", False), ("stdin", b"two", False)] and wires.outcome == "cut"
+    assert wires.cluster.heard == [Message(b"\x00one"), Message(b"\x00two"), Close(1001)]
+    pong, status, close = wires.client.heard
+    assert (pong, close) == (Pong(b"p"), Close(1000)) and isinstance(status, Message) and b"reserved bit" in status.data
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+def test_what_came_whole_before_the_clusters_fault_is_recorded_and_passes(reads: int) -> None:
+    wires = an_exec()
+    whole = wires.cluster.bytes_of(Message(b"\x01printed"))
+    for data in [whole + BROKEN] if reads == 1 else [whole, BROKEN]:
+        wires.tunnel.from_cluster(data)
+    assert wires.recorded == [("stdout", b"printed", False)] and wires.outcome == "cut"
+    printed, status, close = wires.client.heard
+    assert (printed, close) == (Message(b"\x01printed"), Close(1000))
+    assert isinstance(status, Message) and b"the cluster's stream is not what its protocol allows" in status.data
+
+
 def test_a_port_forward_that_fails_says_so_on_the_channels_it_has() -> None:
     wires = websocket_wires(WebSocketPorts([8080]))
     wires.answer(Message(b"\x00\x90\x1f"))

@@ -179,6 +179,7 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_wire_websocket.py::test_a_message_too_large_is_refused_before_a_byte_of_it_is_awaited",
         "test_wire_websocket.py::test_control_frames_without_data_either_way_end_at_their_bound",
         "test_wire_websocket.py::test_empty_fragments_are_no_data_that_excuses_pings",
+        "test_wire_websocket.py::test_a_message_of_small_fragments_has_a_largest_number_of_them",
         "test_gateway_pace.py::test_a_hundred_control_frames_a_second_pass_and_one_more_does_not",
     ),
     "C11": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from l7gw.gateway.flow import OPENING
@@ -39,16 +40,16 @@ class SpdyInWebSocket:
         self._inner = Connection(role)
         self._close = websocket.Close(NORMAL)
 
-    def receive(self, data: bytes) -> list[LegEvent]:
-        events: list[LegEvent] = []
+    def receive(self, data: bytes) -> Iterator[LegEvent]:
+        """Message by message, so that a PeerError comes behind the events of those before it."""
         for event in self._outer.receive(data):
-            if not isinstance(event, websocket.Message):
-                events.append(event)
-                if isinstance(event, websocket.Close):
-                    self._close = websocket.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
-            elif event.data:  # kubectl writes empty ones too; b"" is an end to the codec
-                events += self._inner.receive(event.data)
-        return events
+            if isinstance(event, websocket.Message):
+                if event.data:  # kubectl writes empty ones too; b"" is an end to the codec
+                    yield from self._inner.receive(event.data)
+                continue
+            if isinstance(event, websocket.Close):
+                self._close = websocket.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
+            yield event
 
     def send(self, event: SpdyEvent) -> None:
         self._inner.send(event)

@@ -1,15 +1,24 @@
-"""WebSocket frames of any bytes are messages, or refused with PeerError; and a cut anywhere changes nothing."""
+"""WebSocket frames of any bytes are messages, or refused with PeerError behind them; and a cut anywhere changes nothing."""
 
 from __future__ import annotations
 
 from l7gw.wire.errors import PeerError
 from l7gw.wire.websocket import Connection, Frame
 
-WORDS = [b"\x82\x7e", b"\x82\x7f", b"\x01\x00", b"\x80\x00", b"\x89\x00", b"\x88\x02\x03\xe8", b"\x81\x02\xc3\xa4"]
+WORDS = [
+    b"\x82\x7e",
+    b"\x82\x7f",
+    b"\x01\x00",
+    b"\x00\x02\x80\xf0",
+    b"\x80\x00",
+    b"\x89\x00",
+    b"\x88\x02\x03\xe8",
+    b"\x81\x02\xc3\xa4",
+]
 
 
 def one(data: bytes) -> None:
-    """Either role gives the same events, or the same refusal, whole, cut in two and in bytes; and raises nothing but PeerError."""
+    """Either role gives the same events, and the same refusal, whole, cut in two and in bytes; and raises nothing but PeerError."""
     cut = data[0] % (len(data) + 1) if data else 0
     for role in ("client", "server"):
         whole = read(role, [data])
@@ -24,7 +33,7 @@ def read(role: str, pieces: list[bytes]) -> tuple[list[Frame], int]:
     for piece in pieces:
         if piece:
             try:
-                events += connection.receive(piece)
+                events.extend(connection.receive(piece))  # those before a refusal too
             except PeerError as error:
-                return [], error.code
+                return events, error.code
     return events, 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.spoken import HTTP1, HTTP2
 from tests.test_matrix_kubectl import echoing
 
 MCP_WITHIN = 60.0  # seconds
+HTTPS_OVER_HTTP2 = Path(__file__).parent / "npm" / "https-over-http2.cjs"
 Core = Callable[[Side], Any]
 
 
@@ -155,8 +157,8 @@ def test_the_older_port_forward(sides: tuple[Side, Side]) -> None:
 # ---------------------------------------------------------------------- MCP servers
 
 
-def mcp(side: Side, command: str, tool: str, arguments: dict[str, Any]) -> str:
-    """Call one tool of an MCP server that runs on this side's kubeconfig; its text."""
+def mcp(side: Side, command: str, ask: Callable[[ClientSession], Awaitable[list[Any]]]) -> str:
+    """The texts that an MCP server answers with, which runs on this side's kubeconfig."""
 
     async def call() -> str:
         path = node_modules() / ".bin"
@@ -165,8 +167,7 @@ def mcp(side: Side, command: str, tool: str, arguments: dict[str, Any]) -> str:
         with Path(os.devnull).open("w") as nowhere:
             async with stdio_client(server, errlog=nowhere) as (read, write), ClientSession(read, write) as session:
                 await session.initialize()
-                answer = await session.call_tool(tool, arguments)
-                return "\n".join(getattr(part, "text", "") for part in answer.content)
+                return "\n".join(getattr(part, "text", "") for part in await ask(session))
 
     return side.normal(asyncio.run(asyncio.wait_for(call(), MCP_WITHIN)).encode())
 
@@ -192,7 +193,27 @@ def test_an_mcp_server_answers_as_it_does_directly(
     arguments: Callable[[Side], dict[str, Any]],
     holds: str,
 ) -> None:
+    async def ask(session: ClientSession, side: Side) -> list[Any]:
+        return list((await session.call_tool(tool, arguments(side))).content)
+
     with both_sides.spoken.only(HTTP2):  # the one by client-go, the other by the kubectl that its tools run
-        direct, through = (mcp(side, server, tool, arguments(side)) for side in mcp_sides)
+        direct, through = (mcp(side, server, functools.partial(ask, side=side)) for side in mcp_sides)
     assert through == direct
     assert holds in through
+
+
+@pytest.mark.parametrize("http", [HTTP1, HTTP2])
+def test_resources_of_the_node_server_which_asks_for_them_itself(sides: tuple[Side, Side], both_sides: Both, http: str) -> None:
+    """By @kubernetes/client-node, whose node-fetch speaks HTTP/1.1 only unless another `https.request` is put under it."""
+    options = {} if http == HTTP1 else {"NODE_OPTIONS": f"--require {HTTPS_OVER_HTTP2}"}
+
+    namespace = sides[0].namespace  # the same objects both ways
+    uris = [f"k8s://{namespace}/pods", f"k8s://{namespace}/services", "k8s://nodes"]
+
+    async def ask(session: ClientSession) -> list[Any]:
+        return [part for uri in uris for part in (await session.read_resource(uri)).contents]
+
+    with both_sides.spoken.only(http):
+        direct, through = (mcp(replace(side, namespace=namespace, environment=options), NODE, ask) for side in sides)
+    assert through == direct
+    assert "web-0" in through and both_sides.cluster.node in through

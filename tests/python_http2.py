@@ -19,7 +19,7 @@ import urllib3.http2
 def urllib3_speaks_http2() -> Iterator[None]:
     """urllib3's own experiment, for every connection of this process meanwhile. As of 2.8 an answer is read to its end, so that there
     is no watch and no followed log (`HTTP2Response.stream` raises NotImplementedError), and a body is sent as one frame, so that
-    there is none beyond the peer's frame size of 16 KiB or window (h2 raises FrameTooLargeError, FlowControlError)."""
+    there is none beyond a frame of 16 KiB (h2 raises FrameTooLargeError, or FlowControlError beyond the window)."""
     urllib3.http2.inject_into_urllib3()
     try:
         yield

@@ -123,6 +123,17 @@ def test_a_watch_delivers_events(sides: tuple[Side, Side], core: Core) -> None:
     assert "ADDED watched" in found and "DELETED watched" in found
 
 
+@whole
+def test_a_followed_log_arrives_as_it_is_written(sides: tuple[Side, Side], core: Core) -> None:
+    def first(api: Any, side: Side) -> str:
+        following = watch.Watch().stream(api.read_namespaced_pod_log, name="web-0", namespace=side.namespace)
+        line: str = next(following)
+        following.close()
+        return line
+
+    assert same(sides, first, core) == '"main is up"'
+
+
 def test_exec_with_its_own_channels(sides: tuple[Side, Side]) -> None:
     def run(api: Any, side: Side) -> dict[str, Any]:
         shell = stream(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import tests.gateway
 from tests.cluster.build import PROGRAMS
 from tests.cluster.cluster import RealCluster, kubectls_on_path
 from tests.faults import program
@@ -97,9 +98,13 @@ def before(cluster: RealCluster, folder: Path, policy: str = EVERYTHING, **confi
             },
             **config,
         }
-        spoken = Spoken(folder / "asked.jsonl")
+        looking = folder / "looking"
+        looking.mkdir()
+        spoken = Spoken(looking / "asked.jsonl")
         with contextlib.ExitStack() as stack:
-            with pytest.MonkeyPatch.context() as patch:  # for this gateway alone
-                program(folder, patch, *spoken.lines)
+            with pytest.MonkeyPatch.context() as patch:  # for this gateway alone, on top of what its test has it do
+                program(
+                    looking, patch, *spoken.lines, f"import runpy; runpy.run_path({str(tests.gateway.L7GW)!r}, run_name='__main__')"
+                )
                 gateway = stack.enter_context(Gateway(folder / "gateway", settings, policy))
             yield Both(cluster, gateway, provider, folder, spoken)

@@ -28,7 +28,7 @@ from tests.test_matrix_kubectl import echoing
 
 MCP_WITHIN = 60.0  # seconds
 HTTPS_OVER_HTTP2 = Path(__file__).parent / "npm" / "https-over-http2.cjs"
-Core = Callable[[Side], Any]
+ApiOf = Callable[[Side], Any]
 
 
 @pytest.fixture(scope="module")
@@ -44,35 +44,35 @@ def sides(mcp_sides: tuple[Side, Side], both_sides: Both) -> tuple[Side, Side]:
 
 
 @pytest.fixture(params=["urllib3", "urllib3-http2", "httpx-http2"])
-def core(request: pytest.FixtureRequest, both_sides: Both) -> Iterator[Core]:
+def api_of(request: pytest.FixtureRequest, both_sides: Both) -> Iterator[ApiOf]:
     """A maker of API objects, with what speaks HTTP under them; the gateway saw which HTTP it was."""
     is_http1 = request.param == "urllib3"
     experiment = urllib3_speaks_http2() if request.param == "urllib3-http2" else contextlib.nullcontext()
     with experiment, both_sides.spoken.only(HTTP1 if is_http1 else HTTP2):
-        yield over_httpx if request.param == "httpx-http2" else as_it_comes
+        yield over_httpx if request.param == "httpx-http2" else core
 
 
 # but urllib3's HTTP/2, which sends a body in one frame and reads an answer to its end
-whole = pytest.mark.parametrize("core", ["urllib3", "httpx-http2"], indirect=True)
+whole = pytest.mark.parametrize("api_of", ["urllib3", "httpx-http2"], indirect=True)
 
 
-def as_it_comes(side: Side) -> Any:
+def core(side: Side) -> Any:
     """A fresh API object: `stream` patches the one that it is given."""
     return client.CoreV1Api(config.new_client_from_config(str(side.kubeconfig)))  # type: ignore[no-untyped-call]
 
 
 def over_httpx(side: Side) -> Any:
-    api = as_it_comes(side)
+    api = core(side)
     api.api_client.rest_client.pool_manager = HttpxPool(api.api_client.configuration)
     return api
 
 
-def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any], core: Core = as_it_comes) -> Any:
+def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any], api_of: ApiOf = core) -> Any:
     """The answer of a call, asserted to be the same both ways; errors are answers too."""
     found = []
     for side in sides:
         try:
-            answer = call(core(side), side)
+            answer = call(api_of(side), side)
             found.append(side.normal(json.dumps(client.ApiClient().sanitize_for_serialization(answer), sort_keys=True).encode()))
         except ApiException as error:
             found.append(f"{error.status} {side.normal(error.body.encode() if isinstance(error.body, str) else error.body)}")
@@ -80,9 +80,9 @@ def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any], core: Core 
     return found[1]
 
 
-def test_reading_writing_and_errors(sides: tuple[Side, Side], core: Core) -> None:
+def test_reading_writing_and_errors(sides: tuple[Side, Side], api_of: ApiOf) -> None:
     def same_over(call: Callable[[Any, Side], Any]) -> Any:
-        return same(sides, call, core)
+        return same(sides, call, api_of)
 
     body = {"metadata": {"name": "python"}, "data": {"a": "ä"}}
     same_over(lambda api, side: api.create_namespaced_config_map(side.namespace, body))
@@ -100,14 +100,14 @@ def test_reading_writing_and_errors(sides: tuple[Side, Side], core: Core) -> Non
 
 
 @whole
-def test_a_body_of_many_frames(sides: tuple[Side, Side], core: Core) -> None:
+def test_a_body_of_many_frames(sides: tuple[Side, Side], api_of: ApiOf) -> None:
     body = {"metadata": {"name": "big"}, "data": {"a": "x" * 900_000}}
-    assert "x" * 900_000 in same(sides, lambda api, side: api.create_namespaced_config_map(side.namespace, body), core)
-    same(sides, lambda api, side: api.delete_namespaced_config_map("big", side.namespace), core)
+    assert "x" * 900_000 in same(sides, lambda api, side: api.create_namespaced_config_map(side.namespace, body), api_of)
+    same(sides, lambda api, side: api.delete_namespaced_config_map("big", side.namespace), api_of)
 
 
 @whole
-def test_a_watch_delivers_events(sides: tuple[Side, Side], core: Core) -> None:
+def test_a_watch_delivers_events(sides: tuple[Side, Side], api_of: ApiOf) -> None:
     def seen(api: Any, side: Side) -> list[str]:
         api.create_namespaced_config_map(side.namespace, {"metadata": {"name": "watched"}})
         found = []
@@ -119,19 +119,19 @@ def test_a_watch_delivers_events(sides: tuple[Side, Side], core: Core) -> None:
                 break
         return found
 
-    found = same(sides, seen, core)
+    found = same(sides, seen, api_of)
     assert "ADDED watched" in found and "DELETED watched" in found
 
 
 @whole
-def test_a_followed_log_arrives_as_it_is_written(sides: tuple[Side, Side], core: Core) -> None:
+def test_a_followed_log_arrives_as_it_is_written(sides: tuple[Side, Side], api_of: ApiOf) -> None:
     def first(api: Any, side: Side) -> str:
         following = watch.Watch().stream(api.read_namespaced_pod_log, name="web-0", namespace=side.namespace)
         line: str = next(following)
         following.close()
         return line
 
-    assert same(sides, first, core) == '"main is up"'
+    assert same(sides, first, api_of) == '"main is up"'
 
 
 def test_exec_with_its_own_channels(sides: tuple[Side, Side]) -> None:

@@ -7,11 +7,16 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+import tests.gateway
 from tests.cluster.build import PROGRAMS
 from tests.cluster.cluster import RealCluster, kubectls_on_path
+from tests.faults import program
 from tests.gateway import EVERYTHING, Gateway
 from tests.oidc_provider import OidcProvider
 from tests.sides import GROUP, USER, Side, direct_kubeconfig
+from tests.spoken import Spoken
 
 AUDIENCE = "l7gw"
 _numbers = itertools.count(1)
@@ -28,11 +33,12 @@ def versions() -> list[tuple[str, int, bool]]:
 class Both:
     """A gateway before the real cluster, and a kubeconfig for each way."""
 
-    def __init__(self, cluster: RealCluster, gateway: Gateway, provider: OidcProvider, folder: Path) -> None:
+    def __init__(self, cluster: RealCluster, gateway: Gateway, provider: OidcProvider, folder: Path, spoken: Spoken) -> None:
         self.cluster = cluster
         self.gateway = gateway
         self.provider = provider
         self.folder = folder
+        self.spoken = spoken
         self.token = provider.token(USER, [GROUP], AUDIENCE, lasting=3600)
         self.through = gateway.kubeconfig("real", self.token)
         self.direct = direct_kubeconfig(
@@ -92,5 +98,13 @@ def before(cluster: RealCluster, folder: Path, policy: str = EVERYTHING, **confi
             },
             **config,
         }
-        with Gateway(folder / "gateway", settings, policy) as gateway:
-            yield Both(cluster, gateway, provider, folder)
+        looking = folder / "looking"
+        looking.mkdir()
+        spoken = Spoken(looking / "asked.jsonl")
+        with contextlib.ExitStack() as stack:
+            with pytest.MonkeyPatch.context() as patch:  # for this gateway alone, on top of what its test has it do
+                program(
+                    looking, patch, *spoken.lines, f"import runpy; runpy.run_path({str(tests.gateway.L7GW)!r}, run_name='__main__')"
+                )
+                gateway = stack.enter_context(Gateway(folder / "gateway", settings, policy))
+            yield Both(cluster, gateway, provider, folder, spoken)

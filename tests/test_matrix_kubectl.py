@@ -1,7 +1,8 @@
 """Every kubectl, through the gateway, gets what it gets straight from a real kube-apiserver: status, stdout and stderr.
 
 `make test` runs the oldest and the newest kubectl, `make test-long` all of them; each over WebSocket and SPDY where it can. All but
-upgrades goes over HTTP/2, which Go's clients choose where they may; the oldest and the newest are tried on HTTP/1.1 as well.
+upgrades goes over HTTP/2, which Go's clients choose where they may; the oldest and the newest are tried on HTTP/1.1 as well. Each
+test asserts that the gateway was asked over that HTTP and no other.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import pytest
 from tests.cluster.cluster import RealCluster
 from tests.matrix import Both, versions
 from tests.sides import Outcome, Side, same
+from tests.spoken import HTTP1, HTTP2
 
 MANIFEST = """
 apiVersion: v1
@@ -77,13 +79,14 @@ def kubectl(request: pytest.FixtureRequest, cluster: RealCluster) -> Kubectl:
 
 @pytest.fixture
 def sides(both_sides: Both, kubectl: Kubectl) -> Iterator[tuple[Side, Side]]:
-    """A namespace each, with a running pod, and the kubectl's protocol switched on or off."""
+    """A namespace each, with a running pod, and the kubectl's protocol switched on or off; the gateway saw that it was so."""
     flag = "false" if kubectl.protocol == "spdy" else "true"
     environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": flag, "KUBECTL_PORT_FORWARD_WEBSOCKETS": flag}
     if kubectl.protocol == "http1":
         environment["DISABLE_HTTP2"] = "1"  # apimachinery's own switch (pkg/util/net/http.go)
     direct, through = both_sides.fresh()
-    yield replace(direct, environment=environment), replace(through, environment=environment)
+    with both_sides.spoken.only(HTTP1 if kubectl.protocol == "http1" else HTTP2):
+        yield replace(direct, environment=environment), replace(through, environment=environment)
 
 
 # ---------------------------------------------------------------------- reading and writing

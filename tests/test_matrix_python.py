@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,14 @@ from mcp.client.stdio import stdio_client
 
 from tests.matrix import Both
 from tests.npm.install import node_modules
+from tests.python_http2 import HttpxPool, urllib3_speaks_http2
 from tests.sides import Side
+from tests.spoken import HTTP1, HTTP2
 from tests.test_matrix_kubectl import echoing
 
 MCP_WITHIN = 60.0  # seconds
+HTTPS_OVER_HTTP2 = Path(__file__).parent / "npm" / "https-over-http2.cjs"
+ApiOf = Callable[[Side], Any]
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +43,36 @@ def sides(mcp_sides: tuple[Side, Side], both_sides: Both) -> tuple[Side, Side]:
     return replace(direct, kubeconfig=both_sides.cluster.admin), through
 
 
+@pytest.fixture(params=["urllib3", "urllib3-http2", "httpx-http2"])
+def api_of(request: pytest.FixtureRequest, both_sides: Both) -> Iterator[ApiOf]:
+    """A maker of API objects, with what speaks HTTP under them; the gateway saw which HTTP it was."""
+    is_http1 = request.param == "urllib3"
+    experiment = urllib3_speaks_http2() if request.param == "urllib3-http2" else contextlib.nullcontext()
+    with experiment, both_sides.spoken.only(HTTP1 if is_http1 else HTTP2):
+        yield over_httpx if request.param == "httpx-http2" else core
+
+
+# but urllib3's HTTP/2, which sends a body in one frame and reads an answer to its end
+whole = pytest.mark.parametrize("api_of", ["urllib3", "httpx-http2"], indirect=True)
+
+
 def core(side: Side) -> Any:
     """A fresh API object: `stream` patches the one that it is given."""
     return client.CoreV1Api(config.new_client_from_config(str(side.kubeconfig)))  # type: ignore[no-untyped-call]
 
 
-def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any]) -> Any:
+def over_httpx(side: Side) -> Any:
+    api = core(side)
+    api.api_client.rest_client.pool_manager = HttpxPool(api.api_client.configuration)
+    return api
+
+
+def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any], api_of: ApiOf = core) -> Any:
     """The answer of a call, asserted to be the same both ways; errors are answers too."""
     found = []
     for side in sides:
         try:
-            answer = call(core(side), side)
+            answer = call(api_of(side), side)
             found.append(side.normal(json.dumps(client.ApiClient().sanitize_for_serialization(answer), sort_keys=True).encode()))
         except ApiException as error:
             found.append(f"{error.status} {side.normal(error.body.encode() if isinstance(error.body, str) else error.body)}")
@@ -55,28 +80,58 @@ def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any]) -> Any:
     return found[1]
 
 
-def test_reading_writing_and_errors(sides: tuple[Side, Side]) -> None:
+def test_reading_writing_and_errors(sides: tuple[Side, Side], api_of: ApiOf) -> None:
+    def same_over(call: Callable[[Any, Side], Any]) -> Any:
+        return same(sides, call, api_of)
+
     body = {"metadata": {"name": "python"}, "data": {"a": "ä"}}
-    same(sides, lambda api, side: api.create_namespaced_config_map(side.namespace, body))
-    assert "409" in same(sides, lambda api, side: api.create_namespaced_config_map(side.namespace, body))
-    same(sides, lambda api, side: api.patch_namespaced_config_map("python", side.namespace, {"data": {"b": "c"}}))
-    assert '"b": "c"' in same(sides, lambda api, side: api.read_namespaced_config_map("python", side.namespace).data)
-    assert "404" in same(sides, lambda api, side: api.read_namespaced_pod("nobody", side.namespace))
-    same(sides, lambda api, side: api.delete_namespaced_config_map("python", side.namespace))
+    same_over(lambda api, side: api.create_namespaced_config_map(side.namespace, body))
+    assert "409" in same_over(lambda api, side: api.create_namespaced_config_map(side.namespace, body))
+    same_over(lambda api, side: api.patch_namespaced_config_map("python", side.namespace, {"data": {"b": "c"}}))
+    assert '"b": "c"' in same_over(lambda api, side: api.read_namespaced_config_map("python", side.namespace).data)
+    more = {**body, "data": {"b": "x" * 10_000}}
+    same_over(lambda api, side: api.replace_namespaced_config_map("python", side.namespace, more))
+    assert "x" * 10_000 in same_over(lambda api, side: api.list_namespaced_config_map(side.namespace).items)
+    assert "main is up" in same_over(lambda api, side: api.read_namespaced_pod_log("web-0", side.namespace))
+    assert "404" in same_over(lambda api, side: api.read_namespaced_pod("nobody", side.namespace))
+    bad = {"metadata": {"name": "Bad_Name"}}
+    assert "422" in same_over(lambda api, side: api.create_namespaced_config_map(side.namespace, bad))
+    same_over(lambda api, side: api.delete_namespaced_config_map("python", side.namespace))
 
 
-def test_a_watch_delivers_events(sides: tuple[Side, Side]) -> None:
+@whole
+def test_a_body_of_many_frames(sides: tuple[Side, Side], api_of: ApiOf) -> None:
+    body = {"metadata": {"name": "big"}, "data": {"a": "x" * 900_000}}
+    assert "x" * 900_000 in same(sides, lambda api, side: api.create_namespaced_config_map(side.namespace, body), api_of)
+    same(sides, lambda api, side: api.delete_namespaced_config_map("big", side.namespace), api_of)
+
+
+@whole
+def test_a_watch_delivers_events(sides: tuple[Side, Side], api_of: ApiOf) -> None:
     def seen(api: Any, side: Side) -> list[str]:
         api.create_namespaced_config_map(side.namespace, {"metadata": {"name": "watched"}})
         found = []
         for event in watch.Watch().stream(api.list_namespaced_config_map, side.namespace, timeout_seconds=10):
             found.append(f"{event['type']} {event['object'].metadata.name}")
-            if "watched" in found[-1]:
+            if event["type"] == "ADDED" and "watched" in found[-1]:
+                api.delete_namespaced_config_map("watched", side.namespace)
+            if event["type"] == "DELETED":
                 break
-        api.delete_namespaced_config_map("watched", side.namespace)
         return found
 
-    assert "ADDED watched" in same(sides, seen)
+    found = same(sides, seen, api_of)
+    assert "ADDED watched" in found and "DELETED watched" in found
+
+
+@whole
+def test_a_followed_log_arrives_as_it_is_written(sides: tuple[Side, Side], api_of: ApiOf) -> None:
+    def first(api: Any, side: Side) -> str:
+        following = watch.Watch().stream(api.read_namespaced_pod_log, name="web-0", namespace=side.namespace)
+        line: str = next(following)
+        following.close()
+        return line
+
+    assert same(sides, first, api_of) == '"main is up"'
 
 
 def test_exec_with_its_own_channels(sides: tuple[Side, Side]) -> None:
@@ -113,8 +168,8 @@ def test_the_older_port_forward(sides: tuple[Side, Side]) -> None:
 # ---------------------------------------------------------------------- MCP servers
 
 
-def mcp(side: Side, command: str, tool: str, arguments: dict[str, Any]) -> str:
-    """Call one tool of an MCP server that runs on this side's kubeconfig; its text."""
+def mcp(side: Side, command: str, ask: Callable[[ClientSession], Awaitable[list[Any]]]) -> str:
+    """The texts that an MCP server answers with, which runs on this side's kubeconfig."""
 
     async def call() -> str:
         path = node_modules() / ".bin"
@@ -123,8 +178,7 @@ def mcp(side: Side, command: str, tool: str, arguments: dict[str, Any]) -> str:
         with Path(os.devnull).open("w") as nowhere:
             async with stdio_client(server, errlog=nowhere) as (read, write), ClientSession(read, write) as session:
                 await session.initialize()
-                answer = await session.call_tool(tool, arguments)
-                return "\n".join(getattr(part, "text", "") for part in answer.content)
+                return "\n".join(getattr(part, "text", "") for part in await ask(session))
 
     return side.normal(asyncio.run(asyncio.wait_for(call(), MCP_WITHIN)).encode())
 
@@ -143,8 +197,34 @@ CALLS = [
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize(("server", "tool", "arguments", "holds"), CALLS, ids=[f"{server}-{tool}" for server, tool, *_ in CALLS])
 def test_an_mcp_server_answers_as_it_does_directly(
-    mcp_sides: tuple[Side, Side], server: str, tool: str, arguments: Callable[[Side], dict[str, Any]], holds: str
+    mcp_sides: tuple[Side, Side],
+    both_sides: Both,
+    server: str,
+    tool: str,
+    arguments: Callable[[Side], dict[str, Any]],
+    holds: str,
 ) -> None:
-    direct, through = (mcp(side, server, tool, arguments(side)) for side in mcp_sides)
+    async def ask(session: ClientSession, side: Side) -> list[Any]:
+        return list((await session.call_tool(tool, arguments(side))).content)
+
+    with both_sides.spoken.only(HTTP2):  # the one by client-go, the other by the kubectl that its tools run
+        direct, through = (mcp(side, server, functools.partial(ask, side=side)) for side in mcp_sides)
     assert through == direct
     assert holds in through
+
+
+@pytest.mark.parametrize("http", [HTTP1, HTTP2])
+def test_resources_of_the_node_server_which_asks_for_them_itself(sides: tuple[Side, Side], both_sides: Both, http: str) -> None:
+    """By @kubernetes/client-node, whose node-fetch speaks HTTP/1.1 only unless another `https.request` is put under it."""
+    options = {} if http == HTTP1 else {"NODE_OPTIONS": f"--require {HTTPS_OVER_HTTP2}"}
+
+    namespace = sides[0].namespace  # the same objects both ways
+    uris = [f"k8s://{namespace}/pods", f"k8s://{namespace}/services", "k8s://nodes"]
+
+    async def ask(session: ClientSession) -> list[Any]:
+        return [part for uri in uris for part in (await session.read_resource(uri)).contents]
+
+    with both_sides.spoken.only(http):
+        direct, through = (mcp(replace(side, namespace=namespace, environment=options), NODE, ask) for side in sides)
+    assert through == direct
+    assert "web-0" in through and both_sides.cluster.node in through

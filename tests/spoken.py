@@ -1,0 +1,71 @@
+"""Which HTTP the gateway was spoken to in, written down by the gateway itself: what a client says of itself is no proof.
+
+`l7gw serve` keeps no such record, so that the gateway of a test is started by a program that looks over its shoulder: at the kind
+of the connection that a request came on, where its record begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HTTP1, HTTP2 = "HTTP/1.1", "HTTP/2"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came to the gateway."""
+
+    http: str  # HTTP1 or HTTP2
+    upgrade: str  # empty: none
+    method: str
+    target: str
+    client: str  # its User-Agent
+
+
+class Spoken:
+    """What a gateway was asked, whose program begins with `lines`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.touch()
+        root = str(Path(__file__).parent.parent)
+        self.lines = [
+            f"import sys; sys.path.insert(0, {root!r})",
+            f"from tests.spoken import write_down; write_down({str(path)!r})",
+        ]
+
+    def asked(self) -> list[Asked]:
+        return [Asked(*json.loads(line)) for line in self._path.read_text().splitlines()]
+
+    @contextlib.contextmanager
+    def only(self, http: str) -> Iterator[None]:
+        """Whoever asks meanwhile, asks over this HTTP and no other; but for upgrades, which HTTP/1.1 alone has here."""
+        before = len(self.asked())
+        yield
+        asked = self.asked()[before:]
+        assert any(not one.upgrade for one in asked), "nobody asked the gateway for anything"
+        other = [one for one in asked if one.http != (HTTP1 if one.upgrade else http)]
+        assert not other, f"not over {http}: {other}"
+
+
+def write_down(path: str) -> None:
+    """In the gateway's process: a line of JSON for every request, in order, before it goes on its way."""
+    from l7gw.gateway.downstream_http1 import Http1Downstream
+    from l7gw.gateway.downstream_http2 import Http2Stream
+    from l7gw.gateway.worker import Worker
+
+    spoken = {Http1Downstream: HTTP1, Http2Stream: HTTP2}
+    begin_record = Worker.begin_record
+    lines = Path(path).open("a", buffering=1)  # noqa: SIM115  (as long as the process lives)
+
+    def begin(worker: Worker, principal: Any, far: Any, client: Any, request: Any, token: str | None) -> Any:
+        agent = dict(request.headers).get("user-agent", "")
+        print(json.dumps([spoken[type(client)], request.upgrade, request.method, request.target, agent]), file=lines)
+        return begin_record(worker, principal, far, client, request, token)
+
+    Worker.begin_record = begin  # type: ignore[method-assign]

@@ -1,0 +1,50 @@
+"""client-go's informer, the heart of every controller: its copy of a thousand changing objects, kept through the gateway, is right."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cached import key, made_once, say
+from tests.cluster.cluster import RealCluster
+from tests.golang import build, environment, find_go
+from tests.matrix import Both
+from tests.spoken import HTTP1, HTTP2
+
+MODULE = Path(__file__).parent / "cluster"
+OBJECTS, LEFT = 1000, 666  # each third is deleted
+
+
+@pytest.fixture(scope="module")
+def informer(cluster: RealCluster) -> Path:
+    """The program, of the cluster's own module, after whose build this takes seconds."""
+    go = find_go()
+
+    def make(folder: Path) -> None:
+        say("building the informer (once, seconds)")
+        build(go, MODULE, "./informer", folder / "informer")
+
+    sources = [MODULE / "informer" / "main.go", MODULE / "go.mod", MODULE / "go.sum"]
+    return made_once("informer", key(json.dumps(environment(go)), files=sources), make) / "informer"
+
+
+@pytest.mark.parametrize("http", [HTTP1, HTTP2])
+def test_an_informers_copy_becomes_what_the_api_server_has(informer: Path, both_sides: Both, http: str) -> None:
+    """Eight writers at once beside the watch, which the API server ends every second, so that the informer has to go on from there."""
+    _, side = both_sides.fresh()
+    before = len(both_sides.spoken.asked())
+    with both_sides.spoken.only(http):
+        done = subprocess.run(
+            [informer, side.kubeconfig, both_sides.cluster.admin, side.namespace],
+            env={**os.environ, "DISABLE_HTTP2": "1" if http == HTTP1 else ""}, capture_output=True, text=True, timeout=90,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == LEFT
+    asked = [one for one in both_sides.spoken.asked()[before:] if f"/{side.namespace}/configmaps" in one.target]
+    methods = [one.method for one in asked]
+    assert (methods.count("POST"), methods.count("PUT"), methods.count("DELETE")) == (OBJECTS, LEFT, OBJECTS - LEFT)
+    assert sum("watch=true" in one.target for one in asked) >= 2

@@ -338,3 +338,6 @@ def test_connections_to_a_refused_port_leave_nothing_behind_and_are_told_why() -
         assert wires.cluster.heard[-1] == Reset(error, CANCEL)
         wires.client.heard.clear()
     assert not wires.outcome and not wires.tunnel._channels.live
+    wires.downstream.writable = False  # the client has not read for long: no more refusals are kept for it
+    wires.say(half(5001, "error", "x"), half(5003, "data", "x"))
+    assert wires.outcome

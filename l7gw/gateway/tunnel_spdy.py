@@ -207,6 +207,8 @@ class SpdyTunnel(Tunnel):
 
     def _refuse(self, stream: int, port: int) -> None:
         """Refuse a data stream: its error stream says why, and the cluster does not wait for the pair (kubernetes-wire 9.10)."""
+        if not self._client.writable:
+            raise PeerError(PROTOCOL_ERROR, "streams are opened and what becomes of them is not read")  # or refusals pile up here
         error = self._channels.partner(stream)
         self._client_leg.send(Reset(stream, REFUSED_STREAM))
         self._channels.reset(stream)

@@ -34,7 +34,7 @@ def connections(pid: int, port: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("client", "count"), [("HTTP/2", 500), ("HTTP/1.1", 500), pytest.param("HTTP/2", 5000, marks=pytest.mark.long)]
+    ("client", "count"), [("HTTP/2", 500), ("HTTP/1.1", 500), pytest.param("HTTP/2", 10_000, marks=pytest.mark.long)]
 )
 def test_all_watches_bring_all_events(both_sides: Both, cluster: RealCluster, client: str, count: int) -> None:
     _, side = both_sides.fresh()

@@ -65,6 +65,12 @@ def _tls(it: Scene, first: bytes = b"") -> socket.socket:
     return client.socket
 
 
+def _http2(it: Scene, first: bytes) -> socket.socket:
+    caller = Http2Caller(it)
+    caller._socket.sendall(first)
+    return caller._socket
+
+
 # What opens the connection, and the bytes that then come one by one, one in a fifth of a second.
 SLOW: dict[str, tuple[Callable[[Scene], socket.socket], bytes]] = {
     "no handshake": (_plain, b""),
@@ -73,6 +79,9 @@ SLOW: dict[str, tuple[Callable[[Scene], socket.socket], bytes]] = {
     "a head in drops": (lambda it: _tls(it, b"GET /api HTTP/1.1\r\nX: "), b"x" * 1000),
     "no body": (lambda it: _tls(it, it.request(f"POST {PODS}", "Content-Length: 100000")), b""),
     "a body in drops": (lambda it: _tls(it, it.request(f"POST {PODS}", "Content-Length: 100000")), b"x" * 1000),
+    "HTTP/2, no request": (lambda it: _http2(it, b""), b""),
+    "HTTP/2, a frame in drops": (lambda it: _http2(it, b"\0\4\0\1\4\0\0\0\1"), b"\x82" * 1000),
+    "HTTP/2, a header block in drops": (lambda it: _http2(it, b"\0\0\1\1\1\0\0\0\1\x82"), b"\0\0\0\x09\0\0\0\0\1" * 100),
 }
 
 

@@ -277,6 +277,25 @@ def test_a_steady_upload_may_take_longer_than_a_head_however_its_frames_are_cut(
         assert b"x" * 48_000 in it.upstream.received
 
 
+def test_a_body_in_drops_is_refused_on_its_own_stream(it: Scene) -> None:
+    """Ten seconds for its first ten KiB, as on HTTP/1.1 (threats I1); the connection serves on."""
+
+    raw, received = Raw(it), b""
+    raw.client.socket.settimeout(0.2)
+    began = time.monotonic()
+    raw.client.send(raw.request(end=False, path="/api/v1/namespaces/default/configmaps", method="POST"))
+    while b'"code":' not in received and time.monotonic() - began < 20:
+        raw.client.send(DataFrame(1, b"x").serialize())
+        with contextlib.suppress(TimeoutError):
+            received += raw.client.socket.recv(65536)
+    took = time.monotonic() - began
+    figure("I1", "HTTP/2, a body in drops", "ended at 10 s, once a second is looked", f"408 after {took:.1f} s")
+    assert b'"code":408' in received and 9 < took < 18
+    raw.client.socket.settimeout(10)
+    raw.client.send(raw.request())
+    assert any(isinstance(frame, HeadersFrame) and frame.stream_id == 3 for frame in until_answered(raw))
+
+
 def until_answered(raw: Raw) -> Iterator[Frame]:
     for frame in raw.frames():
         yield frame

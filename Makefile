@@ -18,11 +18,13 @@ help: ## list the targets
 install: $(VENV)/.runtime ## make .venv with l7gw in it, from locked dependencies
 demo: $(VENV)/.demo ## run the guided tour on an embedded cluster (KEEP=1 stays up)
 	@$(BIN)/l7gw demo $(if $(KEEP),--keep)
+# What failed has a second try, and is told twice where it fails again: older kubectls have races of their own (a resize or a refused
+# port that they miss), and a machine with other work makes a second long.
+AGAIN := --last-failed --last-failed-no-failures none tests
 test: $(VENV)/.test ## run the tests: every real client that this machine has, oldest and newest kubectl
-	$(PYTEST) -m "not long" tests
-# What failed has a second try: older kubectls have races of their own (a resize or a refused port that they miss).
+	$(PYTEST) -m "not long" tests || $(PYTEST) -m "not long" $(AGAIN)
 test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
-	$(PYTEST) -m long tests || $(PYTEST) -m long --last-failed --last-failed-no-failures none tests
+	$(PYTEST) -m long tests || $(PYTEST) -m long $(AGAIN)
 fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="wire_http1 wire_spdy" for these alone
 	@set -e; for target in $(TARGETS); do $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS); done
 bench: $(VENV)/.test ## hold l7gw against a plain Go proxy (and nginx) in one run; ROUNDS=5 BENCH_SECONDS=4

@@ -65,8 +65,8 @@ def _reader(transport: asyncio.Transport) -> Callable[[], State] | None:
     def read() -> State:
         try:
             info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE)
-        except OSError:
-            return 0, 0.0  # it is closed already
+        except (OSError, ValueError):  # uvloop's socket has no descriptor any more
+            return 0, 0.0
         waiting = _PROBES.unpack_from(info)[0] + _UNACKED.unpack_from(info)[0]
         return waiting, _LAST_ACK.unpack_from(info)[0] / 1000
 

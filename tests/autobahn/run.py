@@ -129,9 +129,10 @@ class Echo(asyncio.Protocol):
         except PeerError as error:
             if error.code != ABNORMAL and not connection.close_sent:
                 connection.send(Close(error.code))
-        self.transport.write(connection.take())
+        if data := connection.take():
+            self.transport.write(data)
         if connection.close_sent and self.role == "server":  # RFC 6455 section 7.1.1
-            self.transport.close()
+            self.transport.write_eof()  # not a close: bytes that come meanwhile would make it a reset, which eats what we wrote last
 
     def message(self, message: Message) -> None:
         self.connection.send(message)

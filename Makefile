@@ -29,7 +29,7 @@ fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="wire_http
 	@set -e; for target in $(TARGETS); do $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS); done
 bench: $(VENV)/.test ## hold l7gw against a plain Go proxy (and nginx) in one run; ROUNDS=5 BENCH_SECONDS=4
 	$(BIN)/python bench/run.py --rounds $(or $(ROUNDS),5) --seconds $(or $(BENCH_SECONDS),4)
-conformance: $(VENV)/.test ## ask h2spec and Autobahn's test suite, and write docs/conformance.md
+conformance: $(VENV)/.test ## ask h2spec, Autobahn and the tests of abuse and faults, and write docs/conformance.md
 	$(BIN)/python tests/conformance.py run
 lint: $(VENV)/.test ## ruff and mypy --strict
 	$(BIN)/ruff check .

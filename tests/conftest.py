@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from tests.cluster.build import BuildFailed, Built, MissingGo, built
 from tests.cluster.cluster import RealCluster
+from tests.faults import program
+from tests.harness import Scene, scene
 from tests.matrix import Both, before
 from tests.npm.install import MissingNode, node_modules
+from tests.upstream import OK, answering
 
 _NEEDS_BUILD = {"cluster_programs", "cluster"}
 _BUILT = pytest.StashKey[Built | Exception]()
@@ -65,3 +69,43 @@ def both_sides(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -
         missing(f"the identity provider needs Node.js: {error}")
     with before(cluster, tmp_path_factory.mktemp("both")) as both:
         yield both
+
+
+# ---------------------------------------------------------------------- a gateway before a scripted upstream
+
+SHORT_WAITS = (
+    "import l7gw.gateway.exchange, l7gw.gateway.patience",
+    "l7gw.gateway.patience.SHORT_CALLS = 2.0",
+    "l7gw.gateway.patience.STREAMS = 1.5",
+    "l7gw.gateway.patience.HEAD_WITHIN = 1.0",
+    "l7gw.gateway.exchange.ANSWER_WITHIN = 2.0",
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with scene(tmp_path_factory.mktemp("scene")) as running:
+        yield running
+
+
+@pytest.fixture
+def it(shared: Scene) -> Scene:
+    """One for all tests of a file, as if nobody had asked it anything yet; its upstream says OK, and ends."""
+    shared.upstream.script = answering(OK)
+    shared.upstream.visits.clear()
+    return shared
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Scene]:
+    """One for this test alone."""
+    with scene(tmp_path / "scene") as running:
+        yield running
+
+
+@pytest.fixture
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """One for this test alone, that waits for seconds where others wait for a minute."""
+    program(tmp_path, monkeypatch, *SHORT_WAITS)
+    with scene(tmp_path / "scene") as running:
+        yield running

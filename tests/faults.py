@@ -22,8 +22,6 @@ from tests.harness import Scene
 from tests.upstream import KEPT, OK, Visit, answering, switched
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
 EXEC = f"{POD}/exec?command=sh&stdin=true&stdout=true"
 
 
@@ -50,10 +48,7 @@ def running(visit: Visit) -> None:
 def exec_client(it: Scene, target: str = EXEC) -> tuple[RawClient, Connection]:
     client = RawClient(it.gateway)
     client.send(it.request(f"GET {target}", *WEBSOCKET))
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += client.socket.recv(1)
-    assert head.startswith(b"HTTP/1.1 101")
+    client.upgraded()
     return client, Connection("client")
 
 

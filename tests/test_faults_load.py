@@ -21,12 +21,6 @@ DESCRIPTORS = 64
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Scene]:
-    with scene(tmp_path / "scene") as running:
-        yield running
-
-
-@pytest.fixture
 def poor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A gateway that may open few files."""
     limit = f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS}))"

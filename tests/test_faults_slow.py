@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,12 +29,6 @@ OF_EACH = 15  # slow clients of each kind
 PROMISED = 10.0  # seconds for a handshake and for a head, and for the first ten KiB of a body
 SLACK = 8.0  # seconds: the second's tick, the moment in which a refusal is still read, and a busy machine
 MiB = 1024 * 1024
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Scene]:
-    with scene(tmp_path / "scene") as running:
-        yield running
 
 
 def unnoticed(before: float, during: float) -> bool:

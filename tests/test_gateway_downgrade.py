@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import hpack
 import pytest
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 
 from tests.callers import POD
 from tests.client import RawClient
-from tests.harness import Scene, scene
-from tests.upstream import OK, answering
+from tests.harness import Scene
 
 GOOD = {":method": "GET", ":scheme": "https", ":authority": "localhost", ":path": POD}
 BAD: dict[str, list[tuple[str, str]]] = {
@@ -51,19 +48,6 @@ BAD: dict[str, list[tuple[str, str]]] = {
     "a length with a sign": [("content-length", "+0")],
     "impersonation": [("impersonate-user", "admin")],
 }
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with scene(tmp_path_factory.mktemp("downgrade")) as running:
-        yield running
-
-
-@pytest.fixture
-def it(shared: Scene) -> Scene:
-    shared.upstream.script = answering(OK)
-    shared.upstream.visits.clear()
-    return shared
 
 
 def _block(it: Scene, changed: list[tuple[str, str]]) -> bytes:

@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from l7gw.kube.channels import SUBPROTOCOLS
 from tests.client import WEBSOCKET, RawClient
-from tests.harness import Scene, scene
+from tests.faults import ask
+from tests.harness import Scene
 from tests.upstream import KEPT, OK, Visit, answering
 
 POD = "/api/v1/namespaces/default/pods/web-0"
 EXEC = f"{POD}/exec?command=ls&stdout=true"
 SPDY = ("Connection: Upgrade", "Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: v4.channel.k8s.io", "Content-Length: 0")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with scene(tmp_path_factory.mktemp("wire")) as running:
-        yield running
-
-
-@pytest.fixture
-def it(shared: Scene) -> Scene:
-    shared.upstream.script = answering(OK)
-    shared.upstream.visits.clear()
-    return shared
-
-
-def ask(it: Scene, data: bytes, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    with RawClient(it.gateway) as client:
-        client.send(data)
-        return client.answer(method)
 
 
 def message(body: bytes) -> str:

@@ -66,16 +66,16 @@ HELD: dict[str, tuple[str, ...]] = {
     "A16": (
         "test_gateway_wire.py::test_each_request_of_a_connection_is_identified_by_itself",
         "test_gateway_wire.py::test_pipelined_requests_are_answered_one_by_one",
-        "test_gateway_faults.py::test_two_principals_on_one_connection_have_sessions_of_their_own",
+        "test_gateway_calls.py::test_two_principals_on_one_connection_have_sessions_of_their_own",
     ),
     "A17": (
         "test_gateway_wire.py::test_a_surplus_answer_never_reaches_the_next_caller",
-        "test_gateway_faults.py::test_a_call_refused_after_dialling_gives_its_connection_back_once",
+        "test_gateway_calls.py::test_a_call_refused_after_dialling_gives_its_connection_back_once",
         "test_cluster_pool.py::test_a_connection_in_doubt_is_never_used_again",
     ),
     "A18": (
         f"{_HTTP1}[a18-*]",
-        "test_gateway_faults.py::test_expect_100_continue_is_answered_when_the_body_is_wanted_and_only_then",
+        "test_gateway_calls.py::test_expect_100_continue_is_answered_when_the_body_is_wanted_and_only_then",
     ),
     # -- HTTP/2
     "B1": (
@@ -257,7 +257,7 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_identity_oidc.py::test_a_group_with_a_comma_is_one_group",
     ),
     "D17": (
-        "test_gateway_faults.py::test_a_policy_changes_under_load_for_all_and_a_broken_one_for_none",
+        "test_gateway_restart.py::test_a_policy_changes_under_load_for_all_and_a_broken_one_for_none",
         "test_gateway_real.py::test_a_running_exec_ends_when_policy_no_longer_allows_it",
         "test_gateway_real.py::test_an_invalid_policy_leaves_the_former_in_force",
     ),
@@ -291,10 +291,10 @@ HELD: dict[str, tuple[str, ...]] = {
     ),
     "I11": (
         "test_faults_load.py::test_the_gateway_ends_under_load_without_one_failed_call",
-        "test_gateway_faults.py::test_the_drain_completes_calls_and_tells_streams_that_they_failed",
-        "test_gateway_faults.py::test_a_second_sigterm_ends_at_once_and_the_journal_is_sound",
+        "test_gateway_restart.py::test_the_drain_completes_calls_and_tells_streams_that_they_failed",
+        "test_gateway_restart.py::test_a_second_sigterm_ends_at_once_and_the_journal_is_sound",
     ),
-    "I12": ("test_gateway_faults.py::test_after_kill_9_in_a_flood_the_journal_is_whole_up_to_a_second_before",),
+    "I12": ("test_gateway_restart.py::test_after_kill_9_in_a_flood_the_journal_is_whole_up_to_a_second_before",),
     "I14": ("test_policy_patterns.py::test_a_glob_made_to_be_slow_is_not",),
     "I15": (
         "test_faults_slow.py::test_what_the_cluster_sent_before_its_end_arrives_whole_at_a_slow_client",

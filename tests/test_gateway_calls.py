@@ -1,0 +1,128 @@
+"""Calls on one connection keep in step, whatever is asked and answered; none gets what is another's."""
+
+from __future__ import annotations
+
+import threading
+
+from tests.callers import POD
+from tests.client import RawClient
+from tests.faults import alive, ask
+from tests.harness import Scene
+from tests.upstream import KEPT, Visit, answering
+
+# ---------------------------------------------------------------------- identities and connections never mix
+
+
+def test_a_call_refused_after_dialling_gives_its_connection_back_once(own: Scene) -> None:
+    """Given back twice it would be two callers' at once, and one would get the other's answer."""
+    slow, go_on = threading.Event(), threading.Event()
+
+    def script(visit: Visit) -> None:
+        while head := visit.head():
+            last = head.rpartition(b" HTTP/1.1")[0].rpartition(b" ")[2]
+            if last.endswith(b"/a"):
+                slow.set()
+                go_on.wait(5)
+            body = b'"' + last + b'"'
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    own.upstream.script = script
+    pods = "/api/v1/namespaces/default/pods"
+    assert ask(own, own.request(f"GET {pods}/first"))[0] == 200  # one connection is idle now
+    for name in ("a,b", "system:admin"):
+        assert ask(own, own.request(f"GET {pods}/x", token=own.issuer.token(name, [])))[0] in (401, 403)
+    with RawClient(own.gateway) as one, RawClient(own.gateway) as two:
+        one.send(own.request(f"GET {pods}/a"))
+        assert slow.wait(5)
+        two.send(own.request(f"GET {pods}/b"))
+        assert two.answer()[2] == f'"{pods}/b"'.encode()
+        go_on.set()
+        assert one.answer()[2] == f'"{pods}/a"'.encode()
+
+
+def test_two_principals_on_one_connection_have_sessions_of_their_own(own: Scene) -> None:
+    bob = own.issuer.token("bob@example.com", ["engineers"])
+    own.upstream.script = answering(*[KEPT] * 20)
+    with RawClient(own.gateway) as client:
+        sessions = []
+        for n in range(10):
+            client.send(own.request(f"GET {POD}", token=bob if n % 2 else None))
+            sessions.append(client.answer()[1]["l7gw-session"])
+    assert set(sessions[::2]) & set(sessions[1::2]) == set()
+    assert len(set(sessions)) == 2
+
+
+# ---------------------------------------------------------------------- one after the other
+
+
+def test_a_flood_of_pipelined_requests_is_answered_in_order_without_recursion(own: Scene) -> None:
+    def script(visit: Visit) -> None:
+        while head := visit.head():
+            name = head.rpartition(b" HTTP/1.1")[0].rpartition(b"/")[2]
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(name) + name)
+
+    own.upstream.script = script
+    one = f"GET /api/v1/pods/{{}} HTTP/1.1\r\nHost: l\r\nAuthorization: Bearer {own.token}\r\n\r\n"
+    count = 1500
+    with RawClient(own.gateway) as client:
+        threading.Thread(target=client.send, args=("".join(one.format(n) for n in range(count)).encode(),), daemon=True).start()
+        for n in range(count):
+            assert client.answer()[2] == str(n).encode()
+
+
+def test_a_flood_of_refused_requests_is_answered_without_recursion(it: Scene) -> None:
+    one = b"GET /api/v1/pods HTTP/1.1\r\nHost: l\r\n\r\n"
+    count = 1500
+    with RawClient(it.gateway) as client:
+        client.send(one * count)
+        assert [client.answer()[0] for _ in range(count)] == [401] * count
+    assert alive(it)
+
+
+# ---------------------------------------------------------------------- answers of every kind
+
+
+def test_answers_without_a_body_keep_the_connection_in_step(own: Scene) -> None:
+    own.upstream.script = answering(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        KEPT,
+    )
+    with RawClient(own.gateway) as client:
+        client.send(own.request(f"HEAD {POD}"))
+        assert client.answer("HEAD")[::2] == (200, b"")
+        for code in (204, 304):
+            client.send(own.request(f"GET {POD}"))
+            assert client.answer()[::2] == (code, b"")
+        client.send(own.request(f"HEAD {POD}"))
+        assert client.answer("HEAD")[::2] == (200, b"")
+        client.send(own.request(f"GET {POD}"))
+        assert client.answer()[::2] == (200, b"{}")
+    assert len(own.upstream.visits) == 1
+
+
+def test_a_refused_head_request_has_no_body(it: Scene) -> None:
+    with RawClient(it.gateway) as client:
+        client.send(b"HEAD /api/v1/pods HTTP/1.1\r\nHost: l\r\n\r\n")
+        assert client.answer("HEAD")[::2] == (401, b"")
+        client.send(it.request(f"GET {POD}"))
+        assert client.answer()[::2] == (200, b"{}")
+
+
+def test_expect_100_continue_is_answered_when_the_body_is_wanted_and_only_then(it: Scene) -> None:
+    with RawClient(it.gateway) as client:
+        client.send(it.request("POST /api/v1/namespaces/default/pods", "Expect: 100-continue", "Content-Length: 2"))
+        assert client.socket.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert not it.upstream.received
+        client.send(b"{}")
+        assert client.answer("POST")[0] == 200
+    assert b"expect" not in it.upstream.received.lower()
+    with RawClient(it.gateway) as client:
+        client.send(b"POST /api/v1/pods HTTP/1.1\r\nHost: l\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n")
+        status, headers, _ = client.answer("POST")
+        assert (status, headers["connection"]) == (401, "close")
+        client.send(it.request("GET /api/v1/secrets"))
+        client.rest()
+    assert b"secrets" not in it.upstream.received

@@ -22,7 +22,7 @@ from l7gw.wire.semantics import BODIED, LARGEST_HEAD, MOST_INTERIM
 # ---------------------------------------------------------------------- limits
 
 LARGEST_HELD = 64 * 1024  # bytes that wait behind a request: pipelined, or sent ahead of a 101 (A12)
-LARGEST_READ = 256 * 1024  # bytes that the event loop may still hand over when it is told to pause (asyncio and uvloop's TLS)
+LARGEST_READ = 272 * 1024  # bytes that may still come when reading is paused: uvloop's TLS reads 256 KiB behind a record's start
 LARGEST_KNOWN = 32 * 1024  # bytes of heads remembered on one connection; clients repeat themselves
 
 # ---------------------------------------------------------------------- states

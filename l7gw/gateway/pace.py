@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 
 from l7gw.clock import Clock
 from l7gw.wire.errors import PeerError
+from l7gw.wire.websocket import POLICY_VIOLATION
 
 CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
 RESIZE_EVERY = 0.1  # seconds between two sizes that travel: a window being dragged sends hundreds (threats C12)
 QUIET = 25.0  # seconds without a byte of ours until a ping: balancers forget a connection after 60 or 45 (threats I17)
-POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from l7gw.gateway.flow import OPENING
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel, ping
-from l7gw.kube.channels import NORMAL, PROTOCOL_ERROR, ChannelFrame, SpdyChannels
+from l7gw.kube.channels import PROTOCOL_ERROR, ChannelFrame, SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
@@ -38,7 +38,7 @@ class SpdyInWebSocket:
     def __init__(self, role: Literal["client", "server"]) -> None:
         self._outer = websocket.Connection(role)
         self._inner = Connection(role)
-        self._close = websocket.Close(NORMAL)
+        self._close = websocket.Close(websocket.NORMAL)
 
     def receive(self, data: bytes) -> Iterator[LegEvent]:
         """Message by message, so that a PeerError comes behind the events of those before it."""

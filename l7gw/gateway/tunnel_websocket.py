@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel, ping
-from l7gw.kube.channels import NORMAL, ChannelFrame, WebSocketChannels, WebSocketPorts
-from l7gw.wire.websocket import Close, Connection, Message
+from l7gw.kube.channels import ChannelFrame, WebSocketChannels, WebSocketPorts
+from l7gw.wire.websocket import GOING_AWAY, NORMAL, Close, Connection, Message
 
 if TYPE_CHECKING:
     from l7gw.gateway.exchange import Exchange
-
-GOING_AWAY = 1001  # RFC 6455 section 7.4.1
 
 
 class WebSocketTunnel(Tunnel):

@@ -14,12 +14,10 @@ from urllib.parse import parse_qsl
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import event
 from l7gw.wire.spdy import Data, GoAway, SpdyEvent
-from l7gw.wire.websocket import Close, Message
+from l7gw.wire.websocket import NORMAL, POLICY_VIOLATION, Close, Message
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 NAMES = {STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr", ERROR: "error", RESIZE: "resize"}
-POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
-NORMAL = 1000
 PROTOCOL_ERROR = 1  # SPDY
 
 EXEC_STREAMS = frozenset(NAMES.values())

@@ -45,18 +45,6 @@ BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may 
 CRLF2 = b"\r\n\r\n"
 UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # A13
 OPTIONS = frozenset(("close", "keep-alive", "upgrade"))  # what Connection may name (A10)
-REASONS = {
-    100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints",
-    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
-    301: "Moved Permanently", 302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
-    308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-    405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 410: "Gone",
-    412: "Precondition Failed", 413: "Content Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
-    417: "Expectation Failed", 421: "Misdirected Request", 422: "Unprocessable Content", 429: "Too Many Requests",
-    431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
-    503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
-}  # fmt: skip
-STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}" for status, reason in REASONS.items()}
 
 # Names as Go, Python and JavaScript spell them: one look-up instead of a regular expression and lower(), a third of the time.
 _SPELLED = {
@@ -68,7 +56,7 @@ _SPELLED = {
     for spelled in (name, name.title())
 }
 
-# ---------------------------------------------------------------------- heads
+# ---------------------------------------------------------------------- heads (sections 2 to 6)
 
 
 def check_start(part: bytes, scanned: int, fault: int) -> None:
@@ -123,7 +111,7 @@ def framing(fields: dict[str, str], version: str, fault: int) -> int | None:
 
 
 def connection_options(fields: dict[str, str]) -> frozenset[str]:
-    """What Connection names, in lower case."""
+    """What Connection names, in lower case (RFC 9110 section 7.6.1)."""
     value = fields.get("connection")
     if value is None:
         return frozenset()
@@ -203,7 +191,7 @@ def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informa
     return Response(status, headers, length, version == "HTTP/1.1" and "close" not in options)
 
 
-# ---------------------------------------------------------------------- bodies
+# ---------------------------------------------------------------------- bodies (sections 6.3, 7.1)
 
 AT_SIZE, AT_DATA, AT_END, AT_TRAILERS = "size", "data", "end", "trailers"
 
@@ -280,6 +268,7 @@ class BodyReader:
                 raise PeerError(self._fault, "the chunks are too small")
 
     def _read_trailers(self, data: bytes, at: int) -> int:
+        """Section 7.1.2: checked as a head's lines are, and dropped (B11)."""
         while True:
             stop = data.find(b"\r\n", at)
             size = (len(data) if stop < 0 else stop + 2) - at
@@ -300,6 +289,24 @@ class BodyReader:
 
 
 # ---------------------------------------------------------------------- serialise
+
+REASONS = {
+    100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints",
+    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
+    301: "Moved Permanently", 302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
+    308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 410: "Gone",
+    412: "Precondition Failed", 413: "Content Too Large", 414: "URI Too Long", 415: "Unsupported Media Type",
+    417: "Expectation Failed", 421: "Misdirected Request", 422: "Unprocessable Content", 429: "Too Many Requests",
+    431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
+    503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
+}  # fmt: skip
+STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}" for status, reason in REASONS.items()}
+
+
+def status_line(status: int) -> str:
+    """Without its line end. A status of no name of ours has a reason all the same: no client reads it (section 4)."""
+    return STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown"
 
 
 def head_bytes(line: str, headers: Headers, length: int, connection: str = "", upgrade: str = "") -> bytes:
@@ -326,7 +333,3 @@ def head_bytes(line: str, headers: Headers, length: int, connection: str = "", u
         return text.encode("latin-1") + CRLF2
     except UnicodeEncodeError as error:
         raise OurError("a header that is not latin-1") from error
-
-
-def status_line(status: int) -> str:
-    return STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown"

@@ -39,7 +39,7 @@ from l7gw.wire.semantics import (
 
 # ---------------------------------------------------------------------- limits
 
-TABLE_SIZE = 4096  # bytes of the dynamic table: the default of section 6.5.2, which we do not raise
+TABLE_SIZE = 4096  # bytes of the dynamic table: the default of RFC 9113 section 6.5.2, which we do not raise
 MOST_UPDATES = 2  # table size updates at the start of a block: a lower and a final one (RFC 7541 section 4.2, B4)
 MOST_READ = 1000  # fields of a block before the connection ends: one byte each would do (B4)
 MOST_UNPACKED = 256 * 1024  # bytes of them; between this and LARGEST_HEAD the answer is 431
@@ -97,7 +97,50 @@ class _Table:
 
 
 def _cost(field: tuple[str, str]) -> int:
-    return len(field[0]) + len(field[1]) + 32  # section 4.1
+    """Bytes of an entry (section 4.1)."""
+    return len(field[0]) + len(field[1]) + 32
+
+
+def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
+    """A prefixed integer (RFC 7541 section 5.1) and where it ends; none of ours needs more than three bytes behind the prefix."""
+    largest = (1 << bits) - 1
+    number = block[at] & largest
+    at += 1
+    if number < largest:
+        return number, at
+    for shift in (0, 7, 14):
+        byte = block[at]
+        at += 1
+        number += (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+    raise PeerError(COMPRESSION_ERROR, "a number in a header block that is too long")
+
+
+# Huffman by the library costs a seventh of a microsecond a byte, and peers send the same strings: 4,096 short ones are kept.
+_UNPACKED: dict[bytes, str] = {}
+MOST_UNPACKED_KEPT, LONGEST_KEPT = 4096, 64
+
+
+def _string(block: bytes, at: int) -> tuple[str, int]:
+    """A string literal (RFC 7541 section 5.2) and where it ends."""
+    packed = block[at] & 0x80
+    length, at = _integer(block, at, 7)
+    end = at + length
+    if end > len(block):
+        raise PeerError(COMPRESSION_ERROR, "a string that leaves its header block")
+    text = block[at:end]
+    if not packed:
+        return text.decode("latin-1"), end
+    if length > LONGEST_KEPT:  # tokens among them, which are not kept in memory
+        return decode_huffman(text).decode("latin-1"), end
+    known = _UNPACKED.get(text)
+    if known is None:
+        known = decode_huffman(text).decode("latin-1")
+        if len(_UNPACKED) >= MOST_UNPACKED_KEPT:
+            _UNPACKED.clear()
+        _UNPACKED[text] = known
+    return known, end
 
 
 class BlockReader(Generic[T]):
@@ -166,7 +209,7 @@ class BlockReader(Generic[T]):
                 field = name, value
                 if indexing:
                     table.add(field)
-            size += len(field[0]) + len(field[1]) + 32  # section 6.5.2
+            size += len(field[0]) + len(field[1]) + 32  # RFC 9113 section 6.5.2
             if len(fields) >= MOST_READ or size > MOST_UNPACKED:
                 raise PeerError(ENHANCE_YOUR_CALM, "a header block that unpacks to too much")
             fields.append(field)
@@ -174,54 +217,13 @@ class BlockReader(Generic[T]):
         return fields
 
 
-def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
-    """A prefixed integer (RFC 7541 section 5.1) and where it ends; none of ours needs more than three bytes behind the prefix."""
-    largest = (1 << bits) - 1
-    number = block[at] & largest
-    at += 1
-    if number < largest:
-        return number, at
-    for shift in (0, 7, 14):
-        byte = block[at]
-        at += 1
-        number += (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-    raise PeerError(COMPRESSION_ERROR, "a number in a header block that is too long")
-
-
-# Huffman by the library costs a seventh of a microsecond a byte, and peers send the same strings: 4,096 short ones are kept.
-_UNPACKED: dict[bytes, str] = {}
-MOST_UNPACKED_KEPT, LONGEST_KEPT = 4096, 64
-
-
-def _string(block: bytes, at: int) -> tuple[str, int]:
-    """A string literal (RFC 7541 section 5.2) and where it ends."""
-    packed = block[at] & 0x80
-    length, at = _integer(block, at, 7)
-    end = at + length
-    if end > len(block):
-        raise PeerError(COMPRESSION_ERROR, "a string that leaves its header block")
-    text = block[at:end]
-    if not packed:
-        return text.decode("latin-1"), end
-    if length > LONGEST_KEPT:  # tokens among them, which are not kept in memory
-        return decode_huffman(text).decode("latin-1"), end
-    known = _UNPACKED.get(text)
-    if known is None:
-        known = decode_huffman(text).decode("latin-1")
-        if len(_UNPACKED) >= MOST_UNPACKED_KEPT:
-            _UNPACKED.clear()
-        _UNPACKED[text] = known
-    return known, end
-
-
 # ---------------------------------------------------------------------- HPACK, writing
 
-NO_TABLE = b"\x20"  # a table size update to zero (section 6.3): we keep none
+NO_TABLE = b"\x20"  # a table size update to zero (RFC 7541 section 6.3): we keep none
 
 
 def _prefix(bits: int, first: int, number: int) -> bytes:
+    """A prefixed integer (RFC 7541 section 5.1) behind the bits of `first`."""
     largest = (1 << bits) - 1
     if number < largest:
         return bytes((first | number,))
@@ -265,7 +267,7 @@ def write_block(fields: Headers) -> bytes:
 
 
 def _start(name: str) -> bytes:
-    """Literal without indexing (section 6.2.2), up to its value. A credential is never indexed by anybody (section 7.1.3)."""
+    """Literal without indexing (RFC 7541 section 6.2.2), up to its value. A credential is never indexed by anybody (7.1.3)."""
     if _NAME.fullmatch(name) is None or name in UNTOLD - {"content-length"}:
         raise OurError(f"{name!r} cannot be sent over HTTP/2")
     first = 0x10 if name in ("authorization", "cookie") else 0
@@ -327,7 +329,7 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
         raise Malformed("a request without method, path or scheme")
     if _PATH.fullmatch(target) is None:
         raise Malformed("a path with bytes that no path has")
-    size = sum([len(name) + len(value) + 32 for name, value in fields])
+    size = sum([len(name) + len(value) + 32 for name, value in fields])  # section 6.5.2
     if size > LARGEST_HEAD or len(rest) > MOST_FIELDS:
         raise PeerError(431, f"more than {MOST_FIELDS} header fields, or {LARGEST_HEAD} bytes of them")
     check_line(method, target)

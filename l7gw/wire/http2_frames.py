@@ -19,6 +19,7 @@ import struct
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # section 3.4
 
+# Section 6: types, and flags
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 5, 6, 7, 8, 9
 
@@ -52,7 +53,7 @@ LENGTHS = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
 OF_A_STREAM = frozenset((DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, CONTINUATION))
 OF_THE_CONNECTION = frozenset((SETTINGS, PING, GOAWAY))
 
-# ---------------------------------------------------------------------- bytes
+# ---------------------------------------------------------------------- bytes, in the order of section 6
 
 _HEAD = struct.Struct(">BHBBL")
 _SETTING = struct.Struct(">HL")
@@ -68,16 +69,41 @@ def read_head(data: bytes, at: int) -> tuple[int, int, int, int]:
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """A whole frame; `stream` 0 is the connection."""
     size = len(payload)
     return _HEAD.pack(size >> 16, size & 0xFFFF, kind, flags, stream) + payload
 
 
+def read_number(payload: bytes) -> int:
+    """The 32 bits of a RST_STREAM, or of a WINDOW_UPDATE with its reserved bit."""
+    number: int = _ONE.unpack_from(payload)[0]
+    return number
+
+
 def data_head(size: int, flags: int, stream: int) -> bytes:
-    """What stands before `size` bytes of a DATA frame."""
+    """What stands before `size` bytes of a DATA frame (section 6.1)."""
     return _HEAD.pack(size >> 16, size & 0xFFFF, DATA, flags, stream)
 
 
+def header_frames(stream: int, block: bytes, *, end: bool, largest: int) -> bytes:
+    """A header block as HEADERS and as many CONTINUATION as it needs, `largest` bytes of it in each (sections 6.2, 6.10)."""
+    flags = END_STREAM if end else 0
+    if len(block) <= largest:
+        return frame(HEADERS, flags | END_HEADERS, stream, block)
+    pieces = [block[at : at + largest] for at in range(0, len(block), largest)]
+    frames = [frame(HEADERS, flags, stream, pieces[0])]
+    frames += [frame(CONTINUATION, 0, stream, piece) for piece in pieces[1:-1]]
+    frames.append(frame(CONTINUATION, END_HEADERS, stream, pieces[-1]))
+    return b"".join(frames)
+
+
+def reset_frame(stream: int, code: int) -> bytes:
+    """Section 6.4."""
+    return frame(RST_STREAM, 0, stream, _ONE.pack(code))
+
+
 def settings_frame(settings: dict[int, int]) -> bytes:
+    """Section 6.5."""
     return frame(SETTINGS, 0, 0, b"".join([_SETTING.pack(*pair) for pair in settings.items()]))
 
 
@@ -86,11 +112,8 @@ def read_settings(payload: bytes) -> list[tuple[int, int]]:
     return list(_SETTING.iter_unpack(payload))
 
 
-def reset_frame(stream: int, code: int) -> bytes:
-    return frame(RST_STREAM, 0, stream, _ONE.pack(code))
-
-
 def goaway_frame(last: int, code: int) -> bytes:
+    """Section 6.8: `last` is the highest stream that was or may be acted upon."""
     return frame(GOAWAY, 0, 0, _TWO.pack(last, code))
 
 
@@ -101,22 +124,5 @@ def read_goaway(payload: bytes) -> tuple[int, int]:
 
 
 def window_frame(stream: int, increment: int) -> bytes:
+    """Section 6.9: so many bytes more may come."""
     return frame(WINDOW_UPDATE, 0, stream, _ONE.pack(increment))
-
-
-def read_number(payload: bytes) -> int:
-    """The 32 bits of a RST_STREAM, or of a WINDOW_UPDATE with its reserved bit."""
-    number: int = _ONE.unpack_from(payload)[0]
-    return number
-
-
-def header_frames(stream: int, block: bytes, *, end: bool, largest: int) -> bytes:
-    """A header block as HEADERS and as many CONTINUATION as it needs."""
-    flags = END_STREAM if end else 0
-    if len(block) <= largest:
-        return frame(HEADERS, flags | END_HEADERS, stream, block)
-    pieces = [block[at : at + largest] for at in range(0, len(block), largest)]
-    frames = [frame(HEADERS, flags, stream, pieces[0])]
-    frames += [frame(CONTINUATION, 0, stream, piece) for piece in pieces[1:-1]]
-    frames.append(frame(CONTINUATION, END_HEADERS, stream, pieces[-1]))
-    return b"".join(frames)

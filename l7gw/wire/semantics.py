@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from l7gw.wire.errors import PeerError
+from l7gw.wire.events import NO_BODY
 
 # ---------------------------------------------------------------------- limits
 
@@ -17,7 +18,7 @@ MOST_FIELDS = 100  # header lines; Go's clients send about 15, nginx takes 100 o
 LONGEST_TARGET = 8 * 1024  # bytes, nginx's own; an exec with a longer argv should send a file (A6)
 MOST_INTERIM = 10  # 1xx answers before the answer (A14)
 
-# ---------------------------------------------------------------------- grammar (RFC 9110 section 5)
+# ---------------------------------------------------------------------- grammar (RFC 9110 sections 5.6.2, 8.6, 7.2, 5.5)
 
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 NAME = re.compile(TOKEN)
@@ -26,6 +27,8 @@ HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 # What a value may hold; answers may hold obs-text too, as a Warning in UTF-8 does (A4)
 VISIBLE = bytes((9, *range(0x20, 0x7F)))
 VISIBLE_IN_ANSWER = VISIBLE + bytes(range(0x80, 0x100))
+
+# ---------------------------------------------------------------------- methods (section 9), and fields by name
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))  # A7: no CONNECT, no TRACE
 BODILESS = frozenset(("GET", "HEAD"))  # A18
@@ -46,7 +49,10 @@ SINGLE_IN_ANSWER = frozenset(
     " upgrade".split()
 )
 
-# ---------------------------------------------------------------------- checks; each raises PeerError with the status to answer
+# ---------------------------------------------------------------------- checks
+#
+# Each raises PeerError with the status to answer; `fault` is that status where it depends on the side: 400 for a request, 502 for
+# an answer.
 
 
 def check_line(method: str, target: str) -> None:
@@ -83,12 +89,12 @@ def plain_length(value: str, fault: int) -> int:
 
 def check_body(method: str, length: int) -> None:
     """`length` as in the events. A body with GET or HEAD is read by some and left by others (A18)."""
-    if method in BODILESS and length != 0 and length != -2:
+    if method in BODILESS and length != 0 and length != NO_BODY:
         raise PeerError(400, "a body with GET or HEAD")
 
 
 def check_plain(fields: dict[str, str]) -> bool:
-    """Nothing is encoded, and only 100-continue expected, which is the answer (A18)."""
+    """A request's body is not encoded, and nothing is expected but 100-continue: gives whether that is (A18, section 10.1.1)."""
     if "content-encoding" in fields:
         raise PeerError(415, "encoded request bodies are not taken; send it plain")
     expects = fields.get("expect")

@@ -1,10 +1,12 @@
 """WebSocket framing in both roles (RFC 6455), sans-IO. No extension is ever negotiated, so RSV bits are always an error.
 
+    FIN (1) | RSV (3) | opcode (4) | MASK (1) | length (7, or 7 + 16, or 7 + 64) | masking key (32, if MASK) | payload
+
 Messages are put together from their fragments, up to a bound; what we send is one unfragmented frame a message, since the
 API server takes a continuation for a message of its own (kubernetes-wire section 5.2).
 
-A fault comes behind the frames that were whole before it, however the bytes were cut into reads (unlike http1 and http2, where
-what stands before broken bytes may be one half of a smuggled request: a message stands for itself).
+A fault comes behind the frames that were whole before it, however the bytes were cut into reads, as a message stands for itself.
+The other codecs give none of what a read brought before a fault: in HTTP it may be one half of a smuggled request.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ FIN, MASK = 0x80, 0x80
 WHOLE = FIN | BINARY  # the first byte of an unfragmented binary message
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-PROTOCOL_ERROR, INVALID_DATA, POLICY_VIOLATION, TOO_BIG, ABNORMAL = 1002, 1007, 1008, 1009, 1006
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, INVALID_DATA, POLICY_VIOLATION, TOO_BIG = 1000, 1001, 1002, 1007, 1008, 1009
+ABNORMAL = 1006  # never sent: the connection ended without a Close
+
 NO_TEXT = "text that is not UTF-8"
 
 # ---------------------------------------------------------------------- limits
@@ -48,6 +52,8 @@ MOST_PONGS = 16  # that wait for a `take`, 127 bytes each: a peer that pings and
 
 @event
 class Message:
+    """A whole one. With `text` its data is UTF-8: of the peer's that was checked, of ours nobody checks it."""
+
     data: bytes
     text: bool = False
 
@@ -61,12 +67,14 @@ class Ping:
 
 @event
 class Pong:
+    """Received only: ours are written by `take`. One that nobody asked for is allowed (section 5.5.3)."""
+
     data: bytes = b""
 
 
 @event
 class Close:
-    """`code` is None where the peer gave none."""
+    """`code` is None where the peer gave none. A `reason` of ours is cut to the 123 bytes that fit."""
 
     code: int | None = None
     reason: str = ""
@@ -78,11 +86,12 @@ Frame = Message | Ping | Pong | Close
 
 
 def accept_key(key: str) -> str:
-    """What answers a `Sec-WebSocket-Key`."""
+    """What answers a `Sec-WebSocket-Key` (section 4.2.2)."""
     return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
 
 
 def new_key() -> str:
+    """A `Sec-WebSocket-Key` (section 4.1)."""
     return base64.b64encode(os.urandom(16)).decode()
 
 
@@ -94,16 +103,24 @@ def valid_key(key: str) -> bool:
         return False
 
 
+# ---------------------------------------------------------------------- frames (sections 5.2, 5.3)
+
+
+def _long_length(data: bytes) -> int:
+    """A length of two or eight bytes. Section 5.2: in its shortest form, its highest bit 0."""
+    length = int.from_bytes(data, "big")
+    if length < (126 if len(data) == 2 else 65536) or length >> 63:
+        raise PeerError(PROTOCOL_ERROR, "a length that is not in its shortest form, or of 2^63 and more")
+    return length
+
+
 def mask_plainly(data: bytes, mask: bytes) -> bytes:
-    """The plain twin of the C function: the tests hold one against the other."""
+    """Section 5.3, as the plain twin of the C function: the tests hold one against the other."""
     return bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
 
 
-# ---------------------------------------------------------------------- serialise
-
-
 def frame_bytes(opcode: int, data: bytes, masked: bool) -> bytes:
-    """One unfragmented frame."""
+    """One unfragmented frame (section 5.2)."""
     length = len(data)
     bit = MASK if masked else 0
     if length < 126:
@@ -116,6 +133,45 @@ def frame_bytes(opcode: int, data: bytes, masked: bool) -> bytes:
         return head + data
     mask = os.urandom(4)  # unpredictable, section 5.3
     return head + mask + apply_mask(data, mask)
+
+
+# ---------------------------------------------------------------------- the body of a Close (sections 5.5.1, 7.4)
+
+
+def _may_be_sent(code: int) -> bool:
+    """Section 7.4 and the registry of close codes: 1004 to 1006 and 1015 are never on the wire."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
+def parse_close(payload: bytes) -> Close:
+    """A Close frame's body (section 5.5.1, 7.4). Raises PeerError."""
+    if not payload:
+        return Close()
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) < 2 or not _may_be_sent(code):
+        raise PeerError(PROTOCOL_ERROR, "a Close with a code that none may send")
+    return Close(code, _utf8(payload[2:]))
+
+
+def close_bytes(close: Close) -> bytes:
+    """A Close frame's body, its reason cut to fit. Raises OurError."""
+    if close.code is None:
+        return b""
+    if not _may_be_sent(close.code):
+        raise OurError(f"a Close with code {close.code}")
+    return close.code.to_bytes(2, "big") + _cut(close.reason, LARGEST_CONTROL - 2)
+
+
+def _utf8(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise PeerError(INVALID_DATA, NO_TEXT) from error
+
+
+def _cut(text: str, most: int) -> bytes:
+    """Its UTF-8, at most so many bytes, and no rune in part."""
+    return text.encode()[:most].decode(errors="ignore").encode()
 
 
 # ---------------------------------------------------------------------- connection
@@ -285,6 +341,7 @@ class Connection:
         self._text(data, False)
 
     def _control_frame(self, opcode: int, payload: bytes, events: list[Frame]) -> None:
+        """Section 5.5."""
         self._control += 1
         if self._control > MOST_CONTROL:
             raise PeerError(POLICY_VIOLATION, "control frames without end")
@@ -343,48 +400,6 @@ class Connection:
 
 
 def _and_then(events: list[Frame], fault: PeerError) -> Iterator[Frame]:
+    """The events; behind the last of them the fault."""
     yield from events
     raise fault
-
-
-def _long_length(data: bytes) -> int:
-    """A length of two or eight bytes. Section 5.2: in its shortest form, its highest bit 0."""
-    length = int.from_bytes(data, "big")
-    if length < (126 if len(data) == 2 else 65536) or length >> 63:
-        raise PeerError(PROTOCOL_ERROR, "a length that is not in its shortest form, or of 2^63 and more")
-    return length
-
-
-def _may_be_sent(code: int) -> bool:
-    """Section 7.4 and the registry of close codes: 1004 to 1006 and 1015 are never on the wire."""
-    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
-
-
-def close_bytes(close: Close) -> bytes:
-    """A Close frame's body, its reason cut to fit. Raises OurError."""
-    if close.code is None:
-        return b""
-    if not _may_be_sent(close.code):
-        raise OurError(f"a Close with code {close.code}")
-    return close.code.to_bytes(2, "big") + _cut(close.reason, LARGEST_CONTROL - 2)
-
-
-def parse_close(payload: bytes) -> Close:
-    """A Close frame's body (section 5.5.1, 7.4). Raises PeerError."""
-    if not payload:
-        return Close()
-    code = int.from_bytes(payload[:2], "big")
-    if len(payload) < 2 or not _may_be_sent(code):
-        raise PeerError(PROTOCOL_ERROR, "a Close with a code that none may send")
-    return Close(code, _utf8(payload[2:]))
-
-
-def _utf8(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise PeerError(INVALID_DATA, NO_TEXT) from error
-
-
-def _cut(text: str, most: int) -> bytes:
-    return text.encode()[:most].decode(errors="ignore").encode()

@@ -27,6 +27,7 @@ from l7gw.wire.spdy import (
     WindowUpdate,
 )
 from l7gw.wire.spdy_dictionary import DICTIONARY
+from l7gw.wire.spdy_frames import CANCEL
 from tests import spdy_frames as frames
 from tests.fuzz.wire_spdy import read as fuzz_read
 from tests.fuzz.wire_spdy import whole
@@ -213,7 +214,7 @@ def test_an_empty_frame_is_reported_once_with_or_without_an_end() -> None:
 def test_a_frame_of_a_stream_that_we_reset_meanwhile_is_dropped_to_its_end_and_the_next_is_read() -> None:
     server, _ = server_of(1, 3)
     assert server.receive(frames.data(1, b"abcdef")[:10]) == [Data(1, b"ab")]
-    server.send(Reset(1, spdy.CANCEL))
+    server.send(Reset(1, CANCEL))
     assert server.receive(b"cdef" + frames.data(3, b"x")) == [Data(3, b"x")]
 
 
@@ -359,7 +360,7 @@ def test_what_a_state_does_not_let_us_send_raises_and_writes_nothing(state: str)
 def test_a_reset_of_ours_goes_out_for_an_open_stream_and_is_nothing_for_another(state: str) -> None:
     connection, _ = in_state(state)
     was_open = 1 in connection.streams
-    connection.send(Reset(1, spdy.CANCEL))
+    connection.send(Reset(1, CANCEL))
     assert connection.take() == (frames.reset(1) if was_open else b"")
     assert not connection.may_send(1)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from l7gw.wire.spdy import (
-    CANCEL,
     Connection,
     Data,
     GoAway,
@@ -23,6 +22,7 @@ from l7gw.wire.spdy import (
     SynReply,
     SynStream,
 )
+from l7gw.wire.spdy_frames import CANCEL
 from tests.npm.install import MissingNode, node_modules
 
 SEEDS = range(3)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.errors import Refusal
+from l7gw.wire.events import Headers
 
 LONGEST_TOKEN = 16 * 1024  # bytes; service account tokens have about 1 KiB, an EKS token 4 KiB at most
 
@@ -51,7 +52,7 @@ class Endpoint:
             files += [credential.certificate, credential.key]
         self._files = Stamp(*files)
         self._token_stamp = Stamp(self._token_file) if self._token_file else None
-        self._authorization: tuple[tuple[str, str], ...] = ()
+        self._authorization: Headers = ()
         self.tls, self.shared_tls = self._contexts()
         if self._token_file:
             self._read_token()
@@ -91,7 +92,7 @@ class Endpoint:
             raise OSError(f"{self._token_file} holds no usable token")
         self._authorization = (("authorization", f"Bearer {token}"),)
 
-    def authorization(self) -> tuple[tuple[str, str], ...]:
+    def authorization(self) -> Headers:
         """The header line that shows the gateway's credential; none where its client certificate does."""
         return self._authorization
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.channels import requested_ports
-from l7gw.wire.events import NO_BODY, Request
+from l7gw.wire.events import NO_BODY, Headers, Request
 from l7gw.wire.websocket import new_key, valid_key
-
-Headers = tuple[tuple[str, str], ...]
 
 PASSED_ON = frozenset(("content-type", "user-agent", "if-match", "if-none-match", "if-modified-since", "traceparent", "tracestate"))
 WITHHELD_TYPES = ("application/cbor", "application/yaml")  # no masker reads them (kubernetes-wire section 3)

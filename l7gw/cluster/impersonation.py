@@ -10,10 +10,9 @@ from functools import lru_cache
 
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
+from l7gw.wire.events import Headers
 
 log = logging.getLogger(__name__)
-
-Headers = tuple[tuple[str, str], ...]
 
 LONGEST_NAME = 256  # bytes; longer than any directory's, and it keeps the head far below the API server's limit
 GATEWAY_USER = "l7gw"  # of `impersonate: groups`; never prefixed

@@ -6,10 +6,8 @@ from l7gw.cluster.headers import offered_protocols
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.status import encode
-from l7gw.wire.events import Body, End, HttpEvent, Request, Response
+from l7gw.wire.events import Body, End, Headers, HttpEvent, Request, Response
 from l7gw.wire.websocket import accept_key
-
-Headers = tuple[tuple[str, str], ...]
 
 # Of the cluster's answer these stay behind: they would set a browser's state, point the client past the gateway, or name
 # the gateway's own credential's troubles. `audit-id` is the gateway's, sent up with the request.

@@ -6,6 +6,7 @@ Every request is identified and judged by itself: nothing about who asks is kept
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from typing import TYPE_CHECKING, cast
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from l7gw.gateway.exchange import Exchange
     from l7gw.gateway.worker import Worker
+
+log = logging.getLogger(__name__)
 
 WRITE_LIMIT = 256 * 1024  # bytes that wait for a slow reader before the cluster is read no further
 MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection
@@ -123,14 +126,22 @@ class Downstream(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    # ------------------------------------------------------------------ for both kinds
 
-def refusal_of(error: PeerError) -> Refusal:
-    """What a client is told whose request cannot be read."""
-    return Refusal(error.code, _REASONS.get(error.code, "BadRequest"), str(error))
+    def _unreadable(self, exchange: Exchange | None, error: PeerError) -> Refusal:
+        """A request that cannot be read, or not in time, ends here, in its call's record or among the attempts: what the client is
+        then told."""
+        refusal = Refusal(error.code, _REASONS.get(error.code, "BadRequest"), error.reason)
+        log.info("%s: malformed request: %s", self.address, refusal.message)
+        if exchange is not None:
+            exchange.malformed(refusal)
+        else:
+            self._worker.record_attempt(self, refusal)
+        return refusal
 
 
 TOO_SLOW = PeerError(408, "the request's body arrives too slowly")
-_REASONS = {
+_REASONS = {  # of a metav1.Status, by the HTTP status
     405: "MethodNotAllowed",
     408: "Timeout",
     413: "RequestEntityTooLarge",

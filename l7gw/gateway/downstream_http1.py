@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from l7gw.gateway import patience
 from l7gw.gateway.answer import refusal_events
-from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, Downstream, refusal_of
+from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, Downstream
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.flow import HELD_BYTES
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
+from l7gw.wire.events import Body, End, HttpEvent, Raw, Request, Response
 from l7gw.wire.http1 import BODY, ServerConnection
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LINGER_BYTES = 4 * 1024 * 1024
+LINGER_BYTES = 4 * 1024 * 1024  # of a client that is refused, read and dropped; then it is cut
 
 
 class Http1Downstream(Downstream):
@@ -125,8 +125,6 @@ class Http1Downstream(Downstream):
                 self._exchange.on_body(event.data)  # type: ignore[union-attr]
             elif kind is End:
                 self._exchange.on_request_end()
-        if kind is Closed:
-            self.close()
 
     def finished(self, exchange: Exchange) -> None:
         """The exchange is answered whole: the connection takes the next request, or ends."""
@@ -147,13 +145,8 @@ class Http1Downstream(Downstream):
 
     def _malformed(self, error: PeerError) -> None:
         """What cannot be read is refused in a Status while an answer is possible, and the connection ends."""
-        refusal = refusal_of(error)
-        log.info("%s: malformed request: %s", self.address, refusal.message)
         exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.malformed(refusal)
-        else:
-            self._worker.record_attempt(self, refusal)
+        refusal = self._unreadable(exchange, error)
         if self._codec.writing == BODY:
             self.abort()  # within an answer, which must not look whole
             return

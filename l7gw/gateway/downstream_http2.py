@@ -14,13 +14,13 @@ from l7gw.clock import Turn
 from l7gw.errors import Refusal
 from l7gw.gateway import patience
 from l7gw.gateway.answer import refusal_events
-from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream, refusal_of
+from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.flow import HELD_BYTES, NO_ROOM
 from l7gw.gateway.pace import Silence
 from l7gw.kube.act import Act
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Body, Closed, End, HttpEvent, Refused, Request, Reset, Response
+from l7gw.wire.events import Body, End, HttpEvent, Refused, Request, Reset, Response
 from l7gw.wire.http2 import ServerConnection
 from l7gw.wire.http2_frames import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR
 
@@ -155,8 +155,6 @@ class Http2Downstream(Downstream):
         elif kind is Refused:
             self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
             self._refuse(stream, PeerError(event.status, event.reason))  # type: ignore[union-attr]
-        elif kind is Closed:
-            self._end()
         elif stream is None or stream.exchange is None:
             pass  # the rest of a request that was answered before its end
         elif kind is Body:
@@ -193,13 +191,8 @@ class Http2Downstream(Downstream):
 
     def _refuse(self, stream: Http2Stream, error: PeerError) -> None:
         """A request that cannot be read, or is too slow, is told so on its own stream."""
-        refusal = refusal_of(error)
-        log.info("%s: malformed request: %s", self.address, refusal.message)
         exchange, stream.exchange = stream.exchange, None
-        if exchange is not None:
-            exchange.malformed(refusal)
-        else:
-            self._worker.record_attempt(self, refusal)
+        refusal = self._unreadable(exchange, error)
         for event in refusal_events(refusal, None, None, None, close=False):
             self._codec.send(stream.number, event)
         self.finished(stream)

@@ -25,7 +25,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from l7gw.cluster.headers import Headers, check_acceptable, own_length, upstream_request
+from l7gw.cluster.headers import check_acceptable, own_length, upstream_request
 from l7gw.cluster.impersonation import check_nameable, impersonation
 from l7gw.cluster.upstream import FASTER, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER
 from l7gw.errors import Refusal
@@ -39,7 +39,7 @@ from l7gw.policy.verdict import Verdict
 from l7gw.recording.recorder import Exchange as Record
 from l7gw.recording.redact import recorded_headers, recorded_text
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Body, End, HttpEvent, Informational, Raw, Request, Response
+from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.events import Closed as UpstreamClosed
 from l7gw.wire.semantics import BODILESS
 

@@ -9,26 +9,22 @@ from typing import TYPE_CHECKING, Literal
 from l7gw.gateway.flow import OPENING
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel, ping
-from l7gw.kube.channels import PROTOCOL_ERROR, ChannelFrame, SpdyChannels
+from l7gw.kube.channels import ChannelFrame, SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
+from l7gw.wire.spdy_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM
 
 if TYPE_CHECKING:
     from l7gw.gateway.exchange import Exchange
 
 LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubectl's own writes are
-REFUSED_STREAM = 3  # SPDY/3.1 section 2.6.3
-CANCEL = 5
 STREAMS_WITHIN = 30.0  # seconds for a tunnel's first stream, and for the second of a pair
 # Our pings' ids. The peer answers one that is not of its own parity; of ours spdystream counts its own up from 1 or 2, and would
 # panic at a second answer to one of them. All versions of it answer, those of the oldest kubectl and kubelet too.
 PING_TO_CLIENT, PING_TO_CLUSTER = 0xFFFFFFFE, 0xFFFFFFFF
-RELAYED = (
-    SynReply,
-    HeadersFrame,
-    Ping,
-)  # from the cluster; SETTINGS and WINDOW_UPDATE are each leg's own affair: spdystream ignores both
+# From the cluster; SETTINGS and WINDOW_UPDATE are each leg's own affair: spdystream ignores both.
+RELAYED = (SynReply, HeadersFrame, Ping)
 
 
 class SpdyInWebSocket:

@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import event
 from l7gw.wire.spdy import Data, GoAway, SpdyEvent
+from l7gw.wire.spdy_frames import PROTOCOL_ERROR
 from l7gw.wire.websocket import NORMAL, POLICY_VIOLATION, Close, Message
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 NAMES = {STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr", ERROR: "error", RESIZE: "resize"}
-PROTOCOL_ERROR = 1  # SPDY
 
 EXEC_STREAMS = frozenset(NAMES.values())
 MOST_PAIRS = 256  # live connections of one port-forward (threats C5)

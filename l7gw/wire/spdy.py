@@ -1,11 +1,11 @@
 """SPDY/3.1 framing in both roles (draft-mbelshe-httpbis-spdy-00), sans-IO, as Kubernetes uses it.
 
-    control: 1|version (15) | type (16) | flags (8) | length (24) | payload
-    data:    0|stream (31)              | flags (8) | length (24) | payload
-
 Kubernetes' spdystream neither sends nor obeys WINDOW_UPDATE, so flow control is off unless `windows` asks for it; SETTINGS and
 WINDOW_UPDATE are read, bounded and reported. Every header block is inflated, in order, whoever wants it: the zlib context is
-one for the connection's life. Blocks are `spdy_block`'s, flow control `spdy_windows`'.
+one for the connection's life.
+
+What a frame is, says `spdy_frames`; what a header block says, `spdy_block`; how much may be sent, `spdy_windows`; here are the
+events, and what may follow what.
 """
 
 from __future__ import annotations
@@ -17,18 +17,33 @@ from typing import Literal
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import Headers, event
 from l7gw.wire.spdy_block import Blocks
+from l7gw.wire.spdy_frames import (
+    CONTROL_BIT,
+    FLAG_FIN,
+    FLAG_UNIDIRECTIONAL,
+    FLOW_CONTROL_ERROR,
+    FRAME_TOO_LARGE,
+    GOAWAY,
+    HEADERS,
+    INVALID_STREAM,
+    PING,
+    PROTOCOL_ERROR,
+    REFUSED_STREAM,
+    RST_STREAM,
+    SETTINGS,
+    SETTINGS_INITIAL_WINDOW,
+    STREAM_ALREADY_CLOSED,
+    STREAM_IN_USE,
+    STREAM_MASK,
+    SYN_REPLY,
+    SYN_STREAM,
+    TWO_WORDS,
+    VERSION,
+    WINDOW_UPDATE,
+    control_bytes,
+    stream_of,
+)  # fmt: skip
 from l7gw.wire.spdy_windows import Piece, Windows
-
-# ---------------------------------------------------------------------- numbers (sections 2.2, 2.6)
-
-SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS, WINDOW_UPDATE = 1, 2, 3, 4, 6, 7, 8, 9
-FLAG_FIN, FLAG_UNIDIRECTIONAL = 1, 2
-VERSION = 0x8003
-CONTROL_BIT = 0x80000000
-STREAM_MASK = 0x7FFFFFFF  # of 31 bits, not of 7
-PROTOCOL_ERROR, INVALID_STREAM, REFUSED_STREAM, CANCEL, INTERNAL_ERROR, FLOW_CONTROL_ERROR = 1, 2, 3, 5, 6, 7
-STREAM_IN_USE, STREAM_ALREADY_CLOSED, FRAME_TOO_LARGE = 8, 9, 11
-SETTINGS_INITIAL_WINDOW = 7
 
 # ---------------------------------------------------------------------- limits (threats C1 to C4)
 
@@ -147,13 +162,6 @@ RECEIVING: dict[str, dict[int, Outcome]] = {
 # What we may send is told by the bits: DATA and HEADERS need OURS, SYN_REPLY needs OURS and OWED, else OurError. A Reset of a
 # stream that is not open is nothing: the peer's own may have come first.
 
-_HEAD = struct.Struct(">II")
-
-
-def control_bytes(kind: int, flags: int, payload: bytes) -> bytes:
-    return struct.pack(">HHI", VERSION, kind, flags << 24 | len(payload)) + payload
-
-
 # ---------------------------------------------------------------------- connection
 
 
@@ -218,7 +226,7 @@ class Connection:
         at, end = 0, len(buffer)
         if self._left:
             at = self._piece(buffer, at, events)
-        streams, windows, head, append = self.streams, self._windows, _HEAD.unpack_from, events.append
+        streams, windows, head, append = self.streams, self._windows, TWO_WORDS.unpack_from, events.append
         while end - at >= 8:
             word, rest = head(buffer, at)
             start = at + 8
@@ -294,7 +302,7 @@ class Connection:
     def _abort(self, stream: int, status: int, events: list[SpdyEvent]) -> None:
         """Reset a stream because of what the peer sent; where it was open, the caller hears of it."""
         self._count_stray()
-        self._out.append(control_bytes(RST_STREAM, 0, _HEAD.pack(stream, status)))
+        self._out.append(control_bytes(RST_STREAM, 0, TWO_WORDS.pack(stream, status)))
         if stream in self.streams:
             self._drop(stream)
             self._remember(stream)
@@ -328,7 +336,7 @@ class Connection:
         if len(self._reset) > REMEMBERED_RESETS:
             del self._reset[next(iter(self._reset))]
 
-    # -- control frames: one function each
+    # -- control frames: one function each, in the order of sections 2.6.1 to 2.6.8; the table at the end says which
 
     def _control_head(self, word: int, rest: int) -> Parse:
         """Judge a control frame by its header, before any of its payload is kept (C3)."""
@@ -344,7 +352,7 @@ class Connection:
         return parse
 
     def _syn_stream(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
-        first, second = _HEAD.unpack_from(payload)
+        first, second = TWO_WORDS.unpack_from(payload)
         stream, associated = first & STREAM_MASK, second & STREAM_MASK
         headers = self._blocks.read(payload[10:])
         if stream == 0 or (stream % 2 == 1) == self._client or stream <= self._last_seen:
@@ -352,7 +360,7 @@ class Connection:
         self._last_seen = stream
         if self._going:  # section 2.6.6: the streams behind a GOAWAY are not ours to serve
             self._remember(stream)
-            self._out.append(control_bytes(RST_STREAM, 0, _HEAD.pack(stream, REFUSED_STREAM)))
+            self._out.append(control_bytes(RST_STREAM, 0, TWO_WORDS.pack(stream, REFUSED_STREAM)))
             return
         if len(self.streams) >= MOST_STREAMS:
             raise PeerError(PROTOCOL_ERROR, f"more than {MOST_STREAMS} streams")
@@ -361,20 +369,13 @@ class Connection:
         events.append(SynStream(stream, headers, final, one_way, associated, payload[8] >> 5))
 
     def _syn_reply(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
-        stream, headers = _stream_of(payload), self._blocks.read(payload[4:])
+        stream, headers = stream_of(payload), self._blocks.read(payload[4:])
         if self._allowed(stream, SYN_REPLY, events):
             events.append(SynReply(stream, headers, flags == FLAG_FIN))
             self._close(stream, AWAITED | (PEER if flags else 0))
 
-    def _headers_frame(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
-        stream, headers = _stream_of(payload), self._blocks.read(payload[4:])
-        if self._allowed(stream, HEADERS, events):
-            events.append(HeadersFrame(stream, headers, flags == FLAG_FIN))
-            if flags:
-                self._close(stream, PEER)
-
     def _rst_stream(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
-        stream, status = _stream_of(payload), int.from_bytes(payload[4:], "big")
+        stream, status = stream_of(payload), int.from_bytes(payload[4:], "big")
         if not status:
             raise PeerError(PROTOCOL_ERROR, "a reset without a status")
         if self._allowed(stream, RST_STREAM, events):
@@ -386,7 +387,7 @@ class Connection:
         count = int.from_bytes(payload[:4], "big")
         if count * 8 != len(payload) - 4:  # checked against the frame, not believed (C1, CVE-2026-35469)
             raise PeerError(PROTOCOL_ERROR, "a SETTINGS frame whose count is not its size")
-        entries = tuple((pair[0] & 0xFFFFFF, pair[1]) for pair in _HEAD.iter_unpack(payload[4:]))
+        entries = tuple((pair[0] & 0xFFFFFF, pair[1]) for pair in TWO_WORDS.iter_unpack(payload[4:]))
         events.append(Settings(entries))
         for number, value in entries:
             if number == SETTINGS_INITIAL_WINDOW and self._windows is not None:
@@ -398,10 +399,17 @@ class Connection:
 
     def _goaway(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
         self._going = True
-        events.append(GoAway(_stream_of(payload), int.from_bytes(payload[4:], "big")))
+        events.append(GoAway(stream_of(payload), int.from_bytes(payload[4:], "big")))
+
+    def _headers_frame(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
+        stream, headers = stream_of(payload), self._blocks.read(payload[4:])
+        if self._allowed(stream, HEADERS, events):
+            events.append(HeadersFrame(stream, headers, flags == FLAG_FIN))
+            if flags:
+                self._close(stream, PEER)
 
     def _window_update(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
-        stream, delta = _stream_of(payload), int.from_bytes(payload[4:], "big") & STREAM_MASK
+        stream, delta = stream_of(payload), int.from_bytes(payload[4:], "big") & STREAM_MASK
         if not delta:
             raise PeerError(PROTOCOL_ERROR, "a WINDOW_UPDATE of nothing")  # "the legal range is 1 to 2^31 - 1"
         events.append(WindowUpdate(stream, delta))
@@ -443,7 +451,7 @@ class Connection:
             case Reset(stream, status):
                 if not status:
                     raise OurError("a reset without a status")
-                frame = control_bytes(RST_STREAM, 0, _HEAD.pack(stream, status))
+                frame = control_bytes(RST_STREAM, 0, TWO_WORDS.pack(stream, status))
                 if stream in self.streams:
                     self._drop(stream)
                     self._remember(stream)
@@ -452,9 +460,9 @@ class Connection:
                 self._out.append(control_bytes(PING, 0, struct.pack(">I", number)))
             case GoAway(last, status):
                 self._going = self._went_away = True
-                self._out.append(control_bytes(GOAWAY, 0, _HEAD.pack(last, status)))
+                self._out.append(control_bytes(GOAWAY, 0, TWO_WORDS.pack(last, status)))
             case WindowUpdate(stream, delta):
-                self._out.append(control_bytes(WINDOW_UPDATE, 0, _HEAD.pack(stream, delta)))
+                self._out.append(control_bytes(WINDOW_UPDATE, 0, TWO_WORDS.pack(stream, delta)))
             case Settings(entries):
                 self._send_settings(entries)
             case _:
@@ -506,7 +514,7 @@ class Connection:
                 self._close(found.stream, OURS)
 
     def _send_settings(self, entries: tuple[tuple[int, int], ...]) -> None:
-        payload = struct.pack(">I", len(entries)) + b"".join(_HEAD.pack(number, value) for number, value in entries)
+        payload = struct.pack(">I", len(entries)) + b"".join(TWO_WORDS.pack(number, value) for number, value in entries)
         for number, value in entries:
             if number == SETTINGS_INITIAL_WINDOW and self._windows is not None:
                 self._windows.new_initial_in(value)
@@ -532,9 +540,9 @@ class Connection:
 
     def _write_data(self, stream: int, data: bytes, final: bool) -> None:
         while len(data) > LARGEST_DATA:
-            self._out += (_HEAD.pack(stream, LARGEST_DATA), data[:LARGEST_DATA])
+            self._out += (TWO_WORDS.pack(stream, LARGEST_DATA), data[:LARGEST_DATA])
             data = data[LARGEST_DATA:]
-        self._out.append(_HEAD.pack(stream, (FLAG_FIN << 24 if final else 0) | len(data)))
+        self._out.append(TWO_WORDS.pack(stream, (FLAG_FIN << 24 if final else 0) | len(data)))
         if data:
             self._out.append(data)
 
@@ -570,11 +578,7 @@ class Connection:
         for number in (0,) if final else (0, stream):
             credit = windows.spend(number, size)
             if credit:
-                self._out.append(control_bytes(WINDOW_UPDATE, 0, _HEAD.pack(number, credit)))
-
-
-def _stream_of(payload: bytes) -> int:
-    return int.from_bytes(payload[:4], "big") & STREAM_MASK
+                self._out.append(control_bytes(WINDOW_UPDATE, 0, TWO_WORDS.pack(number, credit)))
 
 
 # A control frame: its function, its smallest and largest payload in bytes, the flags that it may carry. No row: refused.

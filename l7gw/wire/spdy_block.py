@@ -11,8 +11,7 @@ import zlib
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import Headers
 from l7gw.wire.spdy_dictionary import DICTIONARY
-
-PROTOCOL_ERROR, FRAME_TOO_LARGE = 1, 11  # section 2.6.3
+from l7gw.wire.spdy_frames import FRAME_TOO_LARGE, PROTOCOL_ERROR
 
 # The draft sets no limit; spdystream has none, and believed the counts up to 0.5.0 (CVE-2026-35469). Kubernetes' own blocks are
 # under 100 bytes, and 4 KiB would hold them (kubernetes-wire section 9, 27); 16 KiB leaves room for an HTTP head of spdy-transport.

@@ -10,8 +10,8 @@ from collections import deque
 
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import Headers
+from l7gw.wire.spdy_frames import FLOW_CONTROL_ERROR
 
-FLOW_CONTROL_ERROR = 7  # section 2.6.3
 LARGEST_WINDOW = 0x7FFFFFFF
 INITIAL_WINDOW = 64 * 1024  # bytes
 MOST_QUEUED = 1024 * 1024  # bytes that wait for the peer's windows

@@ -1,0 +1,39 @@
+"""SPDY/3.1 frames (draft-mbelshe-httpbis-spdy-00 sections 2.2 and 2.6): numbers, and each frame as bytes.
+
+control: 1|version (15) | type (16) | flags (8) | length (24) | payload
+data:    0|stream (31)              | flags (8) | length (24) | payload
+"""
+
+from __future__ import annotations
+
+import struct
+
+# ---------------------------------------------------------------------- numbers
+
+VERSION = 0x8003  # the first 16 bits of a control frame
+CONTROL_BIT = 0x80000000  # of the first 32
+STREAM_MASK = 0x7FFFFFFF  # of 31 bits, not of 7
+
+# Section 2.6: types, and flags
+SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS, WINDOW_UPDATE = 1, 2, 3, 4, 6, 7, 8, 9
+FLAG_FIN, FLAG_UNIDIRECTIONAL = 1, 2
+
+# Section 2.6.3: why a stream is reset
+PROTOCOL_ERROR, INVALID_STREAM, REFUSED_STREAM, CANCEL, FLOW_CONTROL_ERROR = 1, 2, 3, 5, 7
+STREAM_IN_USE, STREAM_ALREADY_CLOSED, FRAME_TOO_LARGE = 8, 9, 11
+
+SETTINGS_INITIAL_WINDOW = 7  # section 2.6.4
+
+# ---------------------------------------------------------------------- bytes
+
+TWO_WORDS = struct.Struct(">II")  # a frame's head, and what many payloads are: a stream, a status
+
+
+def control_bytes(kind: int, flags: int, payload: bytes) -> bytes:
+    """A control frame."""
+    return struct.pack(">HHI", VERSION, kind, flags << 24 | len(payload)) + payload
+
+
+def stream_of(payload: bytes) -> int:
+    """The stream that a control frame's payload begins with."""
+    return int.from_bytes(payload[:4], "big") & STREAM_MASK

@@ -11,14 +11,19 @@ import h11
 
 from tests.gateway import Gateway
 
-# The header lines of an exec that asks for WebSocket
-WEBSOCKET = (
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol: v5.channel.k8s.io",
-)
+
+def upgrade(protocols: str) -> tuple[str, ...]:
+    """The header lines that ask for WebSocket and offer these subprotocols; with none that line is left out."""
+    return (
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        *([f"Sec-WebSocket-Protocol: {protocols}"] if protocols else []),
+    )
+
+
+WEBSOCKET = upgrade("v5.channel.k8s.io")  # as an exec asks for it
 
 
 class RawClient:

@@ -24,6 +24,7 @@ import pytest
 
 from tests.cluster.build import HERE, Built, MissingGo, built
 from tests.cluster.cluster import RealCluster
+from tests.faults import until
 
 VERBS = {"websocket": "get", "spdy": "create"}  # an upgrade's HTTP method, as audit tells it
 
@@ -275,13 +276,9 @@ def test_a_cluster_dies_with_whoever_started_it(cluster_programs: Built, tmp_pat
     ) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        while not (tmp_path / "orphan" / "ready.json").exists():
-            time.sleep(0.05)
+        until(lambda: (tmp_path / "orphan" / "ready.json").exists(), 60)
         parent.kill()  # the child's input stays open
-        until = time.monotonic() + 10
-        while runs(child):
-            assert time.monotonic() < until, f"process {child} lives on"
-            time.sleep(0.05)
+        until(lambda: not runs(child), 10)
 
 
 def runs(pid: int) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 from tests.client import RawClient
-from tests.faults import program
+from tests.faults import program, until
 from tests.harness import scene
 from tests.upstream import KEPT
 
@@ -402,8 +401,7 @@ def test_a_watch_that_outlives_a_reload_is_looked_after_as_before(tmp_path: Path
                 assert client.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
                 assert it.gateway.process is not None
                 it.gateway.process.send_signal(signal.SIGHUP)
-                while "configuration read again" not in it.gateway.log:
-                    time.sleep(0.05)
+                until(lambda: "configuration read again" in it.gateway.log)
                 stage.visits[0].acknowledges = False  # from now on the cluster is silent
                 return client.rest(10)
 

@@ -221,18 +221,20 @@ def test_streams_under_way_outlive_the_clients_goaway(tmp_path: Path) -> None:
     with_server(tmp_path, handler, body)
 
 
+async def endless(ended: asyncio.Event) -> AsyncGenerator[bytes, None]:
+    """A watch that says one thing, until the server ends it."""
+    try:
+        yield b"first"
+        await asyncio.Event().wait()
+    finally:
+        ended.set()
+
+
 def test_the_end_of_the_server_is_told_by_goaway(tmp_path: Path) -> None:
     ended = asyncio.Event()
 
-    async def pieces() -> AsyncGenerator[bytes, None]:
-        try:
-            yield b"first"
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
     async def handler(call: Call) -> Answer:
-        return Answer(pieces=pieces())
+        return Answer(pieces=endless(ended))
 
     async def body(site: Site) -> None:
         async with site.connect() as client:
@@ -250,15 +252,8 @@ def test_the_end_of_the_server_is_told_by_goaway(tmp_path: Path) -> None:
 def test_the_end_of_the_server_ends_a_watch_over_http1(tmp_path: Path) -> None:
     ended = asyncio.Event()
 
-    async def pieces() -> AsyncGenerator[bytes, None]:
-        try:
-            yield b"first"
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
     async def handler(call: Call) -> Answer:
-        return Answer(pieces=pieces())
+        return Answer(pieces=endless(ended))
 
     async def body(site: Site) -> None:
         reader, writer = await site.connect_http1()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import RealCluster
+from tests.faults import until
 from tests.gateway import Gateway
 from tests.matrix import Both, before
 from tests.sides import GROUP, USER, Side
@@ -36,17 +36,6 @@ def both(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def ann(both: Both) -> Side:
     return both.fresh()[1]
-
-
-def eventually(check: Any) -> Any:
-    """The first true answer of `check`; the last one's failure after a while."""
-    until = time.monotonic() + SOON
-    while True:
-        found = check()
-        if found or time.monotonic() > until:
-            assert found
-            return found
-        time.sleep(0.05)
 
 
 def newest(gateway: Gateway) -> list[dict[str, Any]]:
@@ -115,7 +104,7 @@ def test_an_exec_is_recorded_keystroke_by_keystroke(both: Both, ann: Side, webso
             found[frame["channel"]] = found.get(frame["channel"], "") + frame["text"]
         return found
 
-    found = eventually(frames)
+    found = until(frames, SOON)
     assert found["stdin"] == "typed\n" and found["stdout"] == "out-typed\n" and found["stderr"] == "err-typed\n"
     assert json.loads(found["error"])["details"]["causes"] == [{"reason": "ExitCode", "message": "5"}]
 
@@ -149,13 +138,13 @@ def test_a_running_exec_ends_when_policy_no_longer_allows_it(both: Both, ann: Si
     finally:
         process.kill()
         both.gateway.policy.write_text(POLICY)
-    eventually(lambda: ann.kubectl(both.cluster.built.kubectl, "exec", "web-0", "--", "echo", "again").status == 0)
+    until(lambda: ann.kubectl(both.cluster.built.kubectl, "exec", "web-0", "--", "echo", "again").status == 0, SOON)
 
 
 def test_an_invalid_policy_leaves_the_former_in_force(both: Both, ann: Side) -> None:
     both.gateway.policy.write_text("rules: [{name: x, verdict: perhaps}]")
     try:
-        eventually(lambda: "former stays in force" in both.gateway.log)
+        until(lambda: "former stays in force" in both.gateway.log, SOON)
         assert ann.kubectl(both.cluster.built.kubectl, "exec", "web-0", "--", "echo", "still").out == "still\n"
     finally:
         both.gateway.policy.write_text(POLICY)
@@ -178,7 +167,7 @@ def test_a_token_that_is_no_good_is_401_and_an_attempt(both: Both, ann: Side, cl
         attempts = [one for one in both.gateway.sessions() if not one["principal"]["user"]]
         return any(word in e["reason"] for one in attempts for e in of_type(both.gateway.events(one["id"]), "verdict"))
 
-    eventually(refused)
+    until(refused, SOON)
 
 
 def test_a_client_certificate_is_an_identity_too(both: Both, cluster: RealCluster, tmp_path: Path) -> None:
@@ -198,7 +187,7 @@ def test_a_client_certificate_is_an_identity_too(both: Both, cluster: RealCluste
         kubeconfig = gateway.kubeconfig("real", **files)
         done = cluster.kubectl("auth", "whoami", "-o", "json", kubeconfig=kubeconfig)
         assert {f"l7gw:{GROUP}", "l7gw:on-call"} <= set(json.loads(done.stdout)["status"]["userInfo"]["groups"])
-        eventually(lambda: len(gateway.sessions()) == 1)  # the journal has it within a second
+        until(lambda: len(gateway.sessions()) == 1, SOON)  # the journal has it within a second
         (session,) = gateway.sessions()
         assert (session["principal"]["user"], session["principal"]["groups"]) == ("ann", [GROUP, "on-call"])
         without = gateway.kubeconfig("real", name="without")
@@ -215,4 +204,4 @@ def test_the_gateways_own_certificate_is_read_again_when_it_changes(both: Both) 
 
     before_it = ssl.get_server_certificate(("127.0.0.1", both.gateway.port))
     both.gateway.authority.server("server", "localhost", "127.0.0.1")
-    eventually(lambda: ssl.get_server_certificate(("127.0.0.1", both.gateway.port)) != before_it)
+    until(lambda: ssl.get_server_certificate(("127.0.0.1", both.gateway.port)) != before_it, SOON)

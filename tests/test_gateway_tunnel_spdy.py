@@ -17,7 +17,8 @@ from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message, frame_bytes
-from tests.client import RawClient
+from tests.callers import POD
+from tests.client import RawClient, upgrade
 from tests.harness import scene
 from tests.upstream import Visit, switched
 from tests.wires import spdy_wires
@@ -308,10 +309,8 @@ def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:
         heard.extend(SpdyInWebSocket("server").receive(bytes(visit.received[len(head) :])))
         ended.set()
 
-    headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Protocol: {protocol}")
     with scene(tmp_path, script) as it, RawClient(it.gateway) as client:
-        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-        client.send(it.request("GET /api/v1/namespaces/default/pods/web-0/portforward", *headers, key))
+        client.send(it.request(f"GET {POD}/portforward", *upgrade(protocol)))
         client.upgraded()
         leg = websocket.Connection("client")
         leg.send(websocket.Close(1001))

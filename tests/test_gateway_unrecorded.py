@@ -16,7 +16,7 @@ import pytest
 
 from l7gw.wire.websocket import Message
 from tests.callers import POD
-from tests.client import WEBSOCKET, RawClient
+from tests.client import RawClient, upgrade
 from tests.faults import EXEC, Load, ask, exec_client, failure, messages, outcomes, running, serve_for_ever, trouble, until
 from tests.harness import Scene, scene
 from tests.upstream import Visit
@@ -79,7 +79,7 @@ def test_no_byte_of_any_token_is_on_the_disk_or_in_the_log(own: Scene) -> None:
             own.request(f"GET {POD}?fieldManager={token}", token=token),
             own.request(f"GET {POD}?fieldManager={quote(token)}", f"Cookie: a={token}", f"User-Agent: {token}", token=token),
             own.request(f"GET {POD}?fieldManager={everywhere}", f"Kubectl-Command: {token}", token=token),
-            own.request(f"GET {EXEC}", *WEBSOCKET[:-1], f"Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.{encoded}"),
+            own.request(f"GET {EXEC}", *upgrade(f"base64url.bearer.authorization.k8s.io.{encoded}")),
             own.request(f"GET {POD}", f"Kubectl-Session: {token}", f"Content-Type: {token}", token=token),
             f"GET {POD} HTTP/1.1\r\nHost: l\r\nAuthorization: Bearer {token} x\r\n\r\n".encode(),
             f"GET {POD} HTTP/1.1\r\nHost: l\r\nAuthorization: Bearer {token}\r\n X: y\r\n\r\n".encode(),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 
 import pytest
 
 from l7gw.kube.channels import SUBPROTOCOLS
-from tests.client import WEBSOCKET, RawClient
+from tests.client import WEBSOCKET, RawClient, upgrade
 from tests.faults import ask
 from tests.harness import Scene
 from tests.upstream import KEPT, OK, Visit, answering
@@ -192,28 +193,24 @@ def test_only_the_three_streaming_subresources_upgrade(it: Scene, target: str) -
 
 @pytest.mark.parametrize("offer", [*sorted(SUBPROTOCOLS.keys() - {"v4.channel.k8s.io", "v5.channel.k8s.io"}), "v1.channel.k8s.io"])
 def test_a_subprotocol_that_hides_bytes_from_the_recorder_is_not_offered_upstream(it: Scene, offer: str) -> None:
-    headers = [*WEBSOCKET[:-1], *([f"Sec-WebSocket-Protocol: {offer}"] if offer else [])]
-    assert ask(it, it.request(f"GET {EXEC}", *headers))[0] == 400
+    assert ask(it, it.request(f"GET {EXEC}", *upgrade(offer)))[0] == 400
     assert not it.upstream.received
 
 
 def test_of_several_subprotocols_only_the_known_travel(it: Scene) -> None:
-    headers = [*WEBSOCKET[:-1], "Sec-WebSocket-Protocol: base64.channel.k8s.io, v5.channel.k8s.io, channel.k8s.io"]
-    ask(it, it.request(f"GET {EXEC}", *headers))
+    ask(it, it.request(f"GET {EXEC}", *upgrade("base64.channel.k8s.io, v5.channel.k8s.io, channel.k8s.io")))
     assert b"sec-websocket-protocol: v5.channel.k8s.io\r\n" in it.upstream.received.lower()
     assert b"base64" not in it.upstream.received
 
 
 def test_a_bearer_subprotocol_is_the_credential_and_never_travels(it: Scene) -> None:
-    import base64
-
     low = it.token
     packed = base64.urlsafe_b64encode(it.issuer.token("root@example.com", ["admins"]).encode()).decode().rstrip("=")
-    offer = f"Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.{packed}, v5.channel.k8s.io"
-    status, _, _ = ask(it, it.request(f"GET {EXEC}", *WEBSOCKET[:-1], offer, token=low))
+    headers = upgrade(f"base64url.bearer.authorization.k8s.io.{packed}, v5.channel.k8s.io")
+    status, _, _ = ask(it, it.request(f"GET {EXEC}", *headers, token=low))
     assert status == 401
     assert not it.upstream.received
-    alone = "\r\n".join([f"GET {EXEC} HTTP/1.1", "Host: localhost", *WEBSOCKET[:-1], offer, "", ""]).encode()
+    alone = "\r\n".join([f"GET {EXEC} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
     ask(it, alone)
     assert b"root@example.com" in it.upstream.received
     assert packed.encode() not in it.upstream.received

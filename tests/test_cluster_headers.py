@@ -9,7 +9,7 @@ from l7gw.cluster.impersonation import LONGEST_NAME, impersonation
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
-from l7gw.wire.events import NO_BODY, Request
+from l7gw.wire.events import CHUNKED, NO_BODY, Request
 
 POD = "/api/v1/namespaces/d/pods/p"
 
@@ -92,7 +92,7 @@ def test_an_offer_of_nothing_known_is_refused() -> None:
 
 
 def test_a_body_is_announced_where_the_client_announced_one() -> None:
-    assert (own_length("POST", 5, 5), own_length("POST", 0, 0), own_length("GET", NO_BODY, 0), own_length("POST", -1, 7)) == (
+    assert (own_length(5, 5), own_length(0, 0), own_length(NO_BODY, 0), own_length(CHUNKED, 7)) == (
         5,
         0,
         NO_BODY,

@@ -23,6 +23,7 @@ class Stamp:
         return tuple(_identity(path) for path in self._paths)
 
     def changed(self) -> bool:
+        """Since the last question, or since this was made."""
         now = self._look()
         if now == self._seen:
             return False

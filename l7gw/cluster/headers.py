@@ -119,6 +119,6 @@ def _accept(value: str) -> str:
     return ",".join(kept).strip() or "application/json"
 
 
-def own_length(method: str, stated: int, body: int) -> int:
+def own_length(stated: int, body: int) -> int:
     """How the body is framed upstream: as many bytes as were read; none where none was announced."""
     return body if body or stated >= 0 else NO_BODY

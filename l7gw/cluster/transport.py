@@ -34,12 +34,12 @@ class Door(Protocol):
 
 
 class _Tls(SSLProtocol):  # type: ignore[misc]
-    def __init__(self, over: Any, *arguments: Any, **named: Any) -> None:
+    def __init__(self, over: OverTls, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._over = over
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._over.socket_transport = transport
+        self._over.socket_transport = cast(asyncio.Transport, transport)
         super().connection_made(transport)
 
 
@@ -79,7 +79,7 @@ class Arrival(asyncio.Protocol):
         self.chosen.connection_made(transport)
 
 
-async def connect(make: Callable[[], Any], host: str, port: int, context: ssl.SSLContext) -> Any:
+async def connect(make: Callable[[], OverTls], host: str, port: int, context: ssl.SSLContext) -> Any:
     """A connection whose TLS names and checks `host`; the protocol that `make` made. Raises OSError, ssl.SSLError too."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
@@ -99,7 +99,7 @@ async def connect(make: Callable[[], Any], host: str, port: int, context: ssl.SS
 
 
 async def listen(
-    make: Callable[[], Any],
+    make: Callable[[], OverTls],
     host: str,
     port: int,
     context: Callable[[], ssl.SSLContext],

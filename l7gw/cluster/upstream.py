@@ -19,7 +19,8 @@ KEPT, FRESH, SHARED, FASTER = "kept", "fresh", "shared", "faster"
 class Call(Protocol):
     """Who uses it: hears what the cluster says, and when it falls silent for good."""
 
-    def on_upstream(self, events: list[HttpEvent]) -> None: ...
+    def on_upstream(self, events: list[HttpEvent]) -> None:
+        """Parts of the answer, as one read brought them."""
 
     def on_upstream_lost(self, error: Exception | None) -> None:
         """The answer will not be complete. The request may have been acted upon."""
@@ -27,22 +28,26 @@ class Call(Protocol):
     def on_upstream_unread(self) -> None:
         """The request surely was not acted upon: it may be sent once more (RFC 9113 section 8.7)."""
 
-    def on_upstream_writable(self, writable: bool) -> None: ...
+    def on_upstream_writable(self, writable: bool) -> None:
+        """False while more than WRITE_LIMIT waits for the cluster; of HTTP/1.1 alone, for tunnels."""
 
 
 class Upstream(Protocol):
     """A connection of HTTP/1.1, or one stream of HTTP/2, lent to one call."""
 
-    def begin(self, call: Call) -> None: ...
+    def begin(self, call: Call) -> None:
+        """From now on the call hears what comes."""
 
     def send(self, event: HttpEvent) -> None:
         """A part of the request; it goes out with `flush`."""
 
     def flush(self) -> None: ...
 
-    def pause(self, why: int) -> None: ...
+    def pause(self, why: int) -> None:
+        """Do not read the answer while this reason stands; HTTP/2 still gives what its window allows."""
 
-    def resume(self, why: int) -> None: ...
+    def resume(self, why: int) -> None:
+        """This reason stands no more."""
 
     def release(self) -> None:
         """The call is over, its answer whole."""

@@ -44,7 +44,8 @@ class Client(Protocol):
     def send(self, event: HttpEvent) -> None:
         """A part of the answer; it goes out with `flush`."""
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """Write what was sent."""
 
     def finished(self, exchange: Exchange) -> None:
         """The answer is whole."""

@@ -208,7 +208,7 @@ class Exchange:
             self._own_headers(),
             host=self.far.endpoint.authority,
             address=self.client.address,
-            body=own_length(self.request.method, self.request.length, len(body)),
+            body=own_length(self.request.length, len(body)),
             audit_id=self.audit_id,
         )
         if not self.act.long_running:
@@ -237,6 +237,7 @@ class Exchange:
     # ------------------------------------------------------------------ the cluster's answer
 
     def on_upstream(self, events: list[HttpEvent]) -> None:
+        """What one read of the cluster brought: recorded, handed on, and written once. A slow disk then pauses the cluster."""
         try:
             for event in events:
                 self._answer(event)
@@ -323,6 +324,7 @@ class Exchange:
 
     @property
     def is_stream(self) -> bool:
+        """It may last for hours: a tunnel, a watch, a followed log. A drain gives it more time, and it may stand still."""
         return self.tunnel is not None or (self.act is not None and self.act.long_running)
 
     def tick(self, now: float) -> None:
@@ -360,9 +362,11 @@ class Exchange:
 
     @property
     def waits_for_body(self) -> bool:
+        """The client owes the rest of its request."""
         return not self._request_whole and not self.over
 
     def on_body(self, data: bytes) -> None:
+        """A part of the request's body; refused past LARGEST_BODY, however it is framed."""
         if self.over:
             return
         self._body_size += len(data)

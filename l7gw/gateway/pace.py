@@ -52,6 +52,7 @@ class Newest(Generic[T]):
         self._timer: asyncio.TimerHandle | None = None
 
     def offer(self, item: T) -> None:
+        """One more; whatever still waits is forgotten for it."""
         now = self._clock.monotonic()
         if self._timer is None and now - self._last >= RESIZE_EVERY:
             self._last = now
@@ -89,6 +90,7 @@ class Silence:
         self.awaited: object = None  # the event that answers our latest ping
 
     def is_due(self, now: float) -> bool:
+        """Whether to ping; `now` by the monotonic clock, asked once a second. The ping itself sets `wrote`."""
         if self.wrote:
             self.wrote, self._since = False, now
         return now - self._since >= QUIET

@@ -30,6 +30,7 @@ class Routes(Generic[C]):
         self._only = clusters[0] if len(clusters) == 1 else None
 
     def of_host(self, server_name: str) -> C | None:
+        """The cluster whose host name a client's TLS named; for what is recorded before there is a request."""
         return self._by_host.get(server_name.lower())
 
     def choose(self, request: Request, server_name: str) -> tuple[C, str]:

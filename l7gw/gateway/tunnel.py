@@ -47,6 +47,7 @@ class Tunnel:
         self._client.become(self)
 
     def cluster_writable(self, writable: bool) -> None:
+        """A cluster that takes no more pauses the client."""
         self._cluster_writable = writable
         self._client.read(writable, NO_ROOM)
 
@@ -54,6 +55,7 @@ class Tunnel:
         self._client.read(True, UNWRITTEN)
 
     def from_client(self, data: bytes) -> None:
+        """Bytes of the client: judged, recorded, and up. If they break its protocol the tunnel ends; a slow disk pauses it."""
         if self._over:
             return
         try:
@@ -73,6 +75,7 @@ class Tunnel:
         self.end(f"the stream is not what its protocol allows: {error}")
 
     def from_cluster(self, data: bytes) -> None:
+        """Bytes of the cluster: recorded, and down. Its faults end the tunnel, told to the client as a failure."""
         if self._over:
             return
         try:

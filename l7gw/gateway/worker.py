@@ -114,9 +114,11 @@ class Worker:
         return True
 
     def closed(self) -> None:
+        """One that `opened` let in."""
         self._open -= 1
 
     def admit(self, client: Downstream) -> None:
+        """Its handshake is done: from now on it is ticked, drained, and has a part in what concerns all."""
         self._clients[client] = self.clock.monotonic()
 
     def dismiss(self, client: Downstream) -> None:
@@ -158,6 +160,7 @@ class Worker:
         record.end("refused")
 
     def when_drained(self, exchange: Exchange) -> None:
+        """It hears `disk_caught_up` when the recorder has written what it holds, once."""
         self._slowed.add(exchange)
 
     def _drained(self) -> None:

@@ -79,12 +79,14 @@ class _Table:
         return self._entries[index - _STATIC_COUNT - 1]
 
     def add(self, field: tuple[str, str]) -> None:
+        """Section 4.4."""
         self.changes += 1
         self._entries.appendleft(field)
         self._size += _cost(field)
         self._evict()
 
     def resize(self, largest: int) -> None:
+        """Section 4.3."""
         if largest != self.largest:
             self.changes += 1
             self.largest = largest

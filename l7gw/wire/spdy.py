@@ -57,7 +57,7 @@ REMEMBERED_RESETS = 1024  # streams whose late frames are dropped in silence
 
 
 @event
-class SynStream:
+class SynStream:  # section 2.6.1, and so on in its order
     stream: int
     headers: Headers
     final: bool = False
@@ -111,7 +111,7 @@ class HeadersFrame:
 @event
 class WindowUpdate:
     stream: int  # 0 is the connection
-    delta: int
+    delta: int  # bytes
 
 
 @event

@@ -33,6 +33,7 @@ class Windows:
         self.queued = 0
 
     def open(self, stream: int) -> None:
+        """A new stream's windows are what the latest SETTINGS of each side say."""
         self.send[stream], self.receive[stream] = self._initial_out, self._initial_in
 
     def forget(self, stream: int) -> None:
@@ -45,10 +46,12 @@ class Windows:
     # ------------------------------------------------------------------ sending
 
     def waits(self, stream: int) -> bool:
+        """Whether frames of the stream are queued."""
         return stream in self._queues
 
     @property
     def waiting(self) -> list[int]:
+        """The streams that have frames queued."""
         return list(self._queues)
 
     def queue(self, stream: int, piece: Piece) -> None:

@@ -13,7 +13,7 @@ from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Refus
 from l7gw.wire.http2_connection import BY_PEER, BY_US, MOST_STREAMS, STREAM_WINDOW, Side, StreamEvent
 from l7gw.wire.http2_fields import Malformed, answer_fields, parse_answer, parse_request, request_fields
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
-from l7gw.wire.http2_stream import BODY, DONE, DROPPED, Stream, check_send
+from l7gw.wire.http2_stream import BODY, DONE, DROPPED, HEAD, Stream, check_send
 from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
 
 # ---------------------------------------------------------------------- limits
@@ -215,15 +215,19 @@ class ClientConnection(Side):
         except Malformed as error:
             self._reset(stream_id, PROTOCOL_ERROR, str(error), events)
             return
-        events.append((stream_id, answer))
         if isinstance(answer, Response):
             stream.receiving = BODY
             bodiless = stream.method == "HEAD" or answer.status in (204, 304)
             stream.left = 0 if bodiless else answer.length
-            if self._block_ends:
-                self._received_end(stream, events)
+            if stream.left == 0 and not self._block_ends:
+                stream.owed = answer  # told with its end: whoever hands it on has ended with it
+                return
+        events.append((stream_id, answer))
+        if isinstance(answer, Response) and self._block_ends:
+            self._received_end(stream, events)
 
     def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
-        for number in [number for number in self._streams if number > last]:
+        for number, stream in [pair for pair in self._streams.items() if pair[0] > last]:
+            unread = stream.receiving == HEAD  # what was answered in part was acted upon, whatever the server says
             self._close(number, BY_PEER)
-            events.append((number, Reset(REFUSED_STREAM, "the cluster is going away", True)))
+            events.append((number, Reset(REFUSED_STREAM, "the cluster is going away", unread)))

@@ -419,6 +419,8 @@ class Side:
         if stream.left > 0:
             self._reset(stream.number, PROTOCOL_ERROR, "less body than was announced", events)
             return
+        if stream.owed is not None:
+            events.append((stream.number, stream.owed))
         if stream.receiving == BODY:
             events.append((stream.number, End()))
         stream.receiving = DONE

@@ -362,8 +362,9 @@ def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Inform
     status = int(text)
     told = dict(rest)
     try:
-        if len(rest) > MOST_FIELDS:
-            raise Malformed(f"more than {MOST_FIELDS} header fields")
+        size = sum([len(name) + len(value) + 32 for name, value in fields])
+        if size > LARGEST_HEAD or len(rest) > MOST_FIELDS:
+            raise Malformed(f"more than {MOST_FIELDS} header fields, or {LARGEST_HEAD} bytes of them")
         if len(told) != len(rest):
             check_single([name for name, _ in rest], SINGLE_IN_ANSWER, 502)
         length = plain_length(told["content-length"], 502) if "content-length" in told else NO_BODY if end else CHUNKED

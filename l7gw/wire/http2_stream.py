@@ -24,7 +24,7 @@ class Stream:
 
     __slots__ = (
         "number", "method", "receiving", "sending", "window_in", "window_out", "unacknowledged", "held", "left", "left_out",
-        "queue", "queued", "ending", "silent", "waits", "stalled", "interim", "_frames", "_empty", "_payload",
+        "queue", "queued", "ending", "silent", "waits", "stalled", "interim", "owed", "_frames", "_empty", "_payload",
     )  # fmt: skip
 
     def __init__(self, number: int, window_out: int, window_in: int) -> None:
@@ -45,6 +45,7 @@ class Stream:
         self.waits = False  # it is among the ready, or stalled
         self.stalled = False  # for want of a window
         self.interim = 0
+        self.owed: Response | None = None  # an answer without a body, whose end has not come yet
         self._frames = self._empty = self._payload = 0
 
     def take_in(self, size: int, data: int, *, counted: bool) -> tuple[int, str] | None:

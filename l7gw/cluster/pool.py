@@ -154,6 +154,8 @@ class Pool:
                     await made.ready
                     if not made.allowed:
                         raise ConnectionRefusedError("it allows no stream")
+                    if not made.free:  # it went away in the same breath: who waits is told, or would be dialled for without end
+                        raise ConnectionResetError("it takes no call")
         except Exception as error:  # as in `_dial`
             if isinstance(made, SharedConnection):
                 made.abort()

@@ -38,14 +38,18 @@ class Caller(Protocol):
     """A client of one protocol, one connection. Raises OSError where it does not come to be."""
 
     open: bool  # another call may follow on this connection
+    socket: ssl.SSLSocket
 
     def __init__(self, it: Scene) -> None: ...
 
-    def call(self, target: str = POD) -> tuple[int, bytes]:
-        """Status and body of a GET. Raises Cut or TurnedAway."""
+    def call(self, target: str = POD, method: str = "GET") -> tuple[int, bytes]:
+        """Status and body. Raises Cut or TurnedAway."""
 
-    def ask(self, target: str) -> None:
-        """Send a GET, and read nothing."""
+    def ask(self, target: str, method: str = "GET") -> None:
+        """Send a request, and read nothing."""
+
+    def leave(self) -> None:
+        """Give up what was asked last, as the protocol has it: the end of the connection, or of the stream."""
 
     def hear(self, event: bytes) -> None:
         """Wait for these bytes of a watch that was begun, or of one that begins now. Raises Cut."""
@@ -59,20 +63,21 @@ class Http1Caller:
         self._it = it
         self._watching = False
         self._client = RawClient(it.gateway)
-        self._client.socket.suppress_ragged_eofs = False
+        self.socket = self._client.socket
+        self.socket.suppress_ragged_eofs = False
 
-    def call(self, target: str = POD) -> tuple[int, bytes]:
+    def call(self, target: str = POD, method: str = "GET") -> tuple[int, bytes]:
         try:
-            self.ask(target)
-            status, headers, body = self._client.answer()
+            self.ask(target, method)
+            status, headers, body = self._client.answer(method)
         except (OSError, h11.RemoteProtocolError) as error:
             self.open = False
             raise Cut from error
         self.open = headers.get("connection") != "close"
         return status, body
 
-    def ask(self, target: str) -> None:
-        self._client.send(self._it.request(f"GET {target}"))
+    def ask(self, target: str, method: str = "GET") -> None:
+        self._client.send(self._it.request(f"{method} {target}"))
 
     def hear(self, event: bytes) -> None:
         try:
@@ -81,15 +86,19 @@ class Http1Caller:
                 self._watching = True
             found = b""
             while event not in found:
-                data = self._client.socket.recv(65536)
+                data = self.socket.recv(65536)
                 if not data:
                     raise Cut
                 found += data
         except OSError as error:
             raise Cut from error
 
+    def leave(self) -> None:
+        self.open = False
+        self.close()
+
     def close(self) -> None:
-        self._client.socket.close()
+        self.socket.close()
 
 
 class Http2Caller:
@@ -106,29 +115,29 @@ class Http2Caller:
         context = ssl.create_default_context(cafile=str(it.gateway.authority.certificate))
         context.set_alpn_protocols(["h2"])
         plain = socket.create_connection(("127.0.0.1", it.gateway.port), 10)
-        self._socket = context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
-        assert self._socket.selected_alpn_protocol() == "h2"
+        self.socket = context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+        assert self.socket.selected_alpn_protocol() == "h2"
         try:
-            self._socket.sendall(
+            self.socket.sendall(
                 b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0, {SettingsFrame.INITIAL_WINDOW_SIZE: window}).serialize()
             )
         except OSError:
             self.close()
             raise
 
-    def ask(self, target: str) -> None:
+    def ask(self, target: str, method: str = "GET") -> None:
         self._stream += 2
         frame = HeadersFrame(self._stream)
         frame.flags |= {"END_STREAM", "END_HEADERS"}
-        fields = ((":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", target))
+        fields = ((":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", target))
         frame.data = self._pack.encode([*fields, ("authorization", f"Bearer {self._token}")])
-        self._socket.sendall(frame.serialize())
+        self.socket.sendall(frame.serialize())
 
     def _frame(self) -> Frame:
         """The next frame; what the connection wants of every client is done."""
         while True:
             while len(self._received) < 9 or len(self._received) < 9 + int.from_bytes(self._received[:3], "big"):
-                data = self._socket.recv(65536)
+                data = self.socket.recv(65536)
                 if not data:
                     raise Cut
                 self._received += data
@@ -136,21 +145,21 @@ class Http2Caller:
             frame.parse_body(memoryview(bytes(self._received[9 : 9 + length])))
             del self._received[: 9 + length]
             if isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
-                self._socket.sendall(SettingsFrame(0, flags=["ACK"]).serialize())
+                self.socket.sendall(SettingsFrame(0, flags=["ACK"]).serialize())
             elif isinstance(frame, PingFrame) and "ACK" not in frame.flags:
-                self._socket.sendall(PingFrame(0, frame.opaque_data, flags=["ACK"]).serialize())
+                self.socket.sendall(PingFrame(0, frame.opaque_data, flags=["ACK"]).serialize())
             elif isinstance(frame, GoAwayFrame):
                 self.open = False
                 return frame
             elif frame.stream_id:
                 if isinstance(frame, DataFrame) and length:
-                    self._socket.sendall(b"".join(WindowUpdateFrame(to, length).serialize() for to in (0, frame.stream_id)))
+                    self.socket.sendall(b"".join(WindowUpdateFrame(to, length).serialize() for to in (0, frame.stream_id)))
                 return frame
 
-    def call(self, target: str = POD) -> tuple[int, bytes]:
+    def call(self, target: str = POD, method: str = "GET") -> tuple[int, bytes]:
         status, body = 0, b""
         try:
-            self.ask(target)
+            self.ask(target, method)
             stream = self._stream
             while True:
                 frame = self._frame()
@@ -190,8 +199,11 @@ class Http2Caller:
         except OSError as error:
             raise Cut from error
 
+    def leave(self) -> None:
+        self.socket.sendall(RstStreamFrame(self._stream, 8).serialize())  # CANCEL
+
     def close(self) -> None:
-        self._socket.close()
+        self.socket.close()
 
 
 CALLERS: dict[str, type[Caller]] = {"http/1.1": Http1Caller, "h2": Http2Caller}

@@ -36,6 +36,7 @@ class RawClient:
         if protocols:
             context.set_alpn_protocols(list(protocols))
         plain = socket.create_connection(("127.0.0.1", gateway.port), timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or the first request waits 40 ms for the handshake's ack
         self._left = b""  # of the answer behind the one that was read
         self.socket = context.wrap_socket(plain, server_hostname=server_name)
 

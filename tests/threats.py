@@ -130,9 +130,13 @@ HELD: dict[str, tuple[str, ...]] = {
     "B13": (
         "test_wire_http2_going_away.py::test_a_server_that_goes_away_lets_what_it_took_run_and_gives_the_rest_back_unread",
         "test_cluster_shared.py::test_a_goaway_lets_what_runs_go_on_and_sends_elsewhere_what_it_did_not_take",
+        "test_gateway_cluster_http2.py::test_a_goaway_amid_many_reads_sends_those_it_did_not_take_elsewhere_and_no_other",
+        "test_gateway_cluster_http2.py::test_a_cluster_that_takes_no_call_from_the_first_is_a_502_and_not_dialled_without_end",
         "test_gateway_http2.py::test_the_drain_lets_calls_end_and_loses_no_request_under_way",
     ),
     "B14": (
+        "test_gateway_cluster_http2.py::test_what_is_refused_unread_goes_again_a_few_times_and_then_is_a_502",
+        "test_gateway_cluster_http2.py::test_a_cluster_that_allows_less_while_calls_run_keeps_those_and_gets_others_elsewhere",
         "test_gateway_http2.py::test_streams_beyond_the_limit_are_refused_so_that_the_client_asks_elsewhere",
         "test_cluster_shared.py::test_a_cluster_that_allows_few_streams_gets_more_connections",
     ),
@@ -282,6 +286,11 @@ HELD: dict[str, tuple[str, ...]] = {
     ),
     "I8": (
         "test_faults_load.py::test_an_answer_that_is_cut_at_any_byte_is_no_clean_end",
+        "test_gateway_cluster_http2.py::test_an_answer_that_is_cut_at_any_byte_is_no_clean_end",
+        "test_gateway_cluster_http2.py::test_an_answer_that_is_reset_with_any_code_is_no_clean_end",
+        "test_gateway_cluster_http2.py::test_an_answer_behind_which_the_cluster_goes_away_is_no_clean_end",
+        "test_gateway_cluster_http2.py::test_what_is_no_answer_is_not_passed_on",
+        "test_gateway_cluster_http2.py::test_each_call_of_all_these_has_one_record_with_one_outcome",
         "test_gateway_wire.py::test_a_call_that_may_have_been_received_is_not_sent_again",
         "test_gateway_faults.py::test_an_exec_that_the_cluster_cuts_is_told_as_failed",
     ),

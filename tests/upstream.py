@@ -96,6 +96,10 @@ class ScriptedUpstream:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
+    def speaks(self, *protocols: str) -> None:
+        """What its TLS chooses from by ALPN, from now on."""
+        self._context.set_alpn_protocols(protocols)
+
     def __enter__(self) -> ScriptedUpstream:
         threading.Thread(target=self._accept, daemon=True).start()
         return self

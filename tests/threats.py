@@ -135,7 +135,7 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_gateway_http2.py::test_the_drain_lets_calls_end_and_loses_no_request_under_way",
     ),
     "B14": (
-        "test_gateway_cluster_http2.py::test_what_is_refused_unread_goes_again_a_few_times_and_then_is_a_502",
+        "test_gateway_cluster_http2.py::test_what_is_refused_unread_goes_again_a_few_times_and_then_is_a_503",
         "test_gateway_cluster_http2.py::test_a_cluster_that_allows_less_while_calls_run_keeps_those_and_gets_others_elsewhere",
         "test_gateway_http2.py::test_streams_beyond_the_limit_are_refused_so_that_the_client_asks_elsewhere",
         "test_cluster_shared.py::test_a_cluster_that_allows_few_streams_gets_more_connections",

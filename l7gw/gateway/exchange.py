@@ -55,7 +55,7 @@ LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (AS server/c
 LONGEST_STREAM = 12 * 3600.0  # seconds; the design's default for `max-duration`
 ANSWER_WITHIN = 75.0  # seconds until a short call's answer begins; kube-apiserver gives up at 60 itself
 
-MOST_TRIES = 5  # of a request that the cluster turns away unread
+MOST_TRIES = 5  # times that a request which the cluster turns away unread goes once more
 
 Step = Callable[[], "Step | None"]
 
@@ -304,10 +304,13 @@ class Exchange:
         """The cluster says that it did not act upon the request: it goes once more, as it has no body (threats I8)."""
         self.upstream = None
         self._tries += 1
-        if self._tries > MOST_TRIES or self._answering:
-            self.on_upstream_lost(None)
-        elif not self.over:
+        if self._tries <= MOST_TRIES:
             self.run(self.forward)
+        else:
+            self.refuse(
+                Refusal(503, "ServiceUnavailable", "the cluster turns this call away again and again; nothing was done")
+            )
+            self.client.flush()
 
     def on_upstream_writable(self, writable: bool) -> None:
         if self.tunnel is not None:

@@ -307,9 +307,7 @@ class Exchange:
         if self._tries <= MOST_TRIES:
             self.run(self.forward)
         else:
-            self.refuse(
-                Refusal(503, "ServiceUnavailable", "the cluster turns this call away again and again; nothing was done")
-            )
+            self.refuse(Refusal(503, "ServiceUnavailable", "the cluster turns this call away again and again; nothing was done"))
             self.client.flush()
 
     def on_upstream_writable(self, writable: bool) -> None:

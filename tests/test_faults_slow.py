@@ -61,8 +61,8 @@ def _tls(it: Scene, first: bytes = b"") -> socket.socket:
 
 def _http2(it: Scene, first: bytes) -> socket.socket:
     caller = Http2Caller(it)
-    caller._socket.sendall(first)
-    return caller._socket
+    caller.socket.sendall(first)
+    return caller.socket
 
 
 # What opens the connection, and the bytes that then come one by one, one in a fifth of a second.

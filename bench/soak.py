@@ -381,12 +381,12 @@ class Soak:
         try:
             count = getattr(self.load, kind)()
         except Exception as error:
-            self._fail(kind, f"{type(error).__name__}: {error}")
+            self.fail(kind, f"{type(error).__name__}: {error}")
             return
         with self._lock:
             self.calls[kind] += count
 
-    def _fail(self, kind: str, why: str) -> None:
+    def fail(self, kind: str, why: str) -> None:
         with self._lock:
             self.failures[kind] += 1
             self._told.append(f"{time.strftime('%H:%M:%S')} {kind}: {' '.join(why.split())[:500]}")
@@ -399,14 +399,17 @@ class Soak:
     def _new_certificate(self) -> None:
         self.gateway.authority.server("server", "localhost", "127.0.0.1")
 
-    def _look_at_the_log(self) -> None:
+    def look_at_the_log(self) -> None:
         it = self.load.people[0]
         for line in trouble(it)[self._log_read :]:
             self._log_read += 1
-            self._fail("log", line)
+            self.fail("log", line)
 
     def _sample(self) -> None:
-        self._look_at_the_log()
+        process = self.gateway.process
+        if process is None or process.poll() is not None:
+            sys.exit(f"the gateway has ended\n{self.gateway.log[-4000:]}")
+        self.look_at_the_log()
         with self._lock:
             told, self._told = self._told[:50], []
             calls, failures = dict(self.calls), dict(self.failures)
@@ -508,9 +511,11 @@ def main() -> int:
         time.sleep(QUIET)
         after = measured(soak.gateway)
         soak.gateway.stop()
-        soak._look_at_the_log()
-        soak.gateway.l7gw("verify")
-        console.print(f"{len(soak.gateway.sessions())} sessions, the journal is whole", highlight=False)
+        soak.look_at_the_log()
+        verified = soak.gateway.l7gw("verify", check=False)
+        if verified.returncode:
+            soak.fail("verify", verified.stdout + verified.stderr)
+        console.print(f"{len(soak.gateway.sessions())} sessions", highlight=False)
         return summary(soak, before_it, after)
 
 

@@ -512,7 +512,7 @@ def main() -> int:
         after = measured(soak.gateway)
         soak.gateway.stop()
         soak.look_at_the_log()
-        verified = soak.gateway.l7gw("verify", check=False)
+        verified = soak.gateway.l7gw("verify", check=False, within=1800.0)
         if verified.returncode:
             soak.fail("verify", verified.stdout + verified.stderr)
         console.print(f"{len(soak.gateway.sessions())} sessions", highlight=False)

@@ -59,6 +59,14 @@ class Turn:
         self._asked = False
         self._then()
 
+    def end(self) -> None:
+        """Call back no more. Whose own method is called back would else be held by itself, until the collector comes by."""
+        self._then = _nothing
+
+
+def _nothing() -> None:
+    pass
+
 
 class Pulse:
     """Whether a silent peer still lives: asked when nothing was heard for `QUIET` seconds, given up `ANSWER_WITHIN` later."""

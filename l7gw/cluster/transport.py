@@ -40,6 +40,7 @@ class _Tls(SSLProtocol):  # type: ignore[misc]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._over.socket_transport = cast(asyncio.Transport, transport)
+        del self._over  # whoever holds the other would stay, with TLS's buffers, until the collector comes by
         super().connection_made(transport)
 
 

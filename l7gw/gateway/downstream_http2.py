@@ -131,6 +131,8 @@ class Http2Downstream(Downstream):
         self._worker.dismiss(self)
         self._transport = None
         self._leave()
+        self._turn.end()
+        self._codec.lost()
 
     def pause_writing(self) -> None:
         self.writable = False

@@ -295,6 +295,7 @@ class Recorder:
             self.flush()
         for drained in self._drained:
             drained()
+        batch.done = _last_words  # it holds the batch: what was written would stay in memory until the collector comes by
 
     def _account(self, pieces: list[Piece], left: list[Piece]) -> None:
         """What was written is no longer held."""

@@ -492,6 +492,10 @@ class Side:
         drained, self._sender.drained = self._sender.drained, []
         return drained
 
+    def lost(self) -> None:
+        """The connection below is gone. Without this the codec would stay in memory until the collector comes by."""
+        self._sender.call_no_more()
+
     def _earn_updates(self, size: int, whole: bool) -> None:
         self._sent_since += size + (2 * UPDATE_FOR if whole else 0)
         self._updates += self._sent_since // UPDATE_FOR

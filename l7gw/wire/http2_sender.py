@@ -152,3 +152,11 @@ class Sender:
     def forget(self) -> None:
         """The connection is over: only what is written from now on still goes out."""
         self._ready.clear()
+
+    def call_no_more(self) -> None:
+        """Nobody is called back any more, nor held for it."""
+        self._ended = self._spent = _nobody
+
+
+def _nobody(*_: object) -> None:
+    pass

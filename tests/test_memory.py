@@ -1,0 +1,79 @@
+"""What has ended is freed at once. Objects that hold each other stay until Python's collector looks at the oldest, which under load is
+minutes later: with the buffers of their TLS, and with what was recorded (threats I4)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.callers import CALLERS
+from tests.faults import program, serve_for_ever, until
+from tests.harness import Scene, scene
+from tests.upstream import Visit
+
+CONNECTIONS = 20
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """A gateway without collections, but for one at each SIGUSR1, which says how many objects it found."""
+    program(
+        tmp_path, monkeypatch, "import gc, signal, sys", "gc.disable()",
+        "signal.signal(signal.SIGUSR1, lambda *_: print('collected', gc.collect(), file=sys.stderr, flush=True))",
+    )  # fmt: skip
+    with scene(tmp_path / "scene", serve_for_ever) as running:
+        yield running
+
+
+def collected(it: Scene) -> int:
+    """Objects that only the collector could free, since it last came."""
+    assert it.gateway.process is not None
+    before = it.gateway.log.count("collected")
+    it.gateway.process.send_signal(signal.SIGUSR1)
+    until(lambda: it.gateway.log.count("collected") > before)
+    return int(re.findall(r"collected (\d+)", it.gateway.log)[-1])
+
+
+@pytest.mark.parametrize("protocol", CALLERS)
+def test_a_connection_a_call_and_what_is_recorded_of_it_are_freed_when_they_end(own: Scene, protocol: str) -> None:
+    def load() -> int:
+        for _ in range(CONNECTIONS):
+            with contextlib.closing(CALLERS[protocol](own)) as caller:
+                assert caller.call()[0] == 200
+        time.sleep(0.5)  # most of it is written
+        return collected(own)
+
+    load()  # keys are fetched, and their client's objects hold each other
+    assert load() < CONNECTIONS
+
+
+@pytest.mark.parametrize("protocol", CALLERS)
+def test_who_leaves_before_the_answer_leaves_nothing(own: Scene, protocol: str) -> None:
+    """The connection to the cluster ends with the call, and its TLS with it."""
+
+    def load() -> int:
+        heard: list[Visit] = []
+        left: list[Visit] = []
+
+        def script(visit: Visit) -> None:
+            visit.head()
+            heard.append(visit)
+            visit.drain(10)
+            left.append(visit)
+
+        own.upstream.script = script
+        for number in range(1, CONNECTIONS + 1):
+            with contextlib.closing(CALLERS[protocol](own)) as caller:
+                caller.ask("/api/v1/namespaces/default/pods/web-0")
+                until(lambda number=number: len(heard) == number)  # type: ignore[misc]
+        until(lambda: len(left) == CONNECTIONS)
+        return collected(own)
+
+    load()
+    assert load() < CONNECTIONS

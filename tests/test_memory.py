@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.callers import CALLERS
-from tests.faults import program, serve_for_ever, until
+from tests.faults import exec_client, program, running, serve_for_ever, until
 from tests.harness import Scene, scene
 from tests.upstream import Visit
 
@@ -73,6 +73,28 @@ def test_who_leaves_before_the_answer_leaves_nothing(own: Scene, protocol: str) 
                 caller.ask("/api/v1/namespaces/default/pods/web-0")
                 until(lambda number=number: len(heard) == number)  # type: ignore[misc]
         until(lambda: len(left) == CONNECTIONS)
+        return collected(own)
+
+    load()
+    assert load() < CONNECTIONS
+
+
+def test_an_exec_that_ended_leaves_nothing(own: Scene) -> None:
+    """Both its connections end with it."""
+
+    def load() -> int:
+        left: list[Visit] = []
+
+        def script(visit: Visit) -> None:
+            running(visit)
+            left.append(visit)
+
+        own.upstream.script = script
+        for number in range(1, CONNECTIONS + 1):
+            client, _ = exec_client(own)
+            with client:
+                client.socket.recv(100)
+            until(lambda number=number: len(left) == number)  # type: ignore[misc]
         return collected(own)
 
     load()

@@ -73,7 +73,7 @@ class Http1Downstream(Downstream):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_gone()
-        self._transport = None
+        self._transport = self._tunnel = None
 
     def pause_writing(self) -> None:
         self.writable = False

@@ -449,7 +449,7 @@ class Exchange:
 
     def ended(self, outcome: str) -> None:
         """The tunnel is over; both connections are its to end."""
-        self.upstream = None
+        self.upstream = self.tunnel = None
         if not self.over:
             self._end(outcome)
 

@@ -73,6 +73,14 @@ class Newest(Generic[T]):
         if item is not None:
             self._hand_on(item)
 
+    def end(self) -> None:
+        """Hand on no more. Whose own method is called would else be held by itself, until the collector comes by."""
+        self._hand_on = _nobody
+
+
+def _nobody(_: object) -> None:
+    pass
+
 
 class Silence:
     """How long one side has heard nothing of us. Whoever writes there sets `wrote`; the time is read once a second, not a write.

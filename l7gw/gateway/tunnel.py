@@ -11,10 +11,10 @@ of SPDY, or a Close 1000 alone, looks like success to kubectl (kubernetes-wire s
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
-from l7gw.gateway.pace import CONTROL_A_SECOND, Pace, Silence
+from l7gw.gateway.pace import CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.kube.status import failure
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 class Tunnel:
     """What both kinds share: who is at the ends, and how it ends."""
+
+    _sizes: Newest[Any]  # of the terminal
 
     def __init__(self, exchange: Exchange) -> None:
         assert exchange.record_of is not None and exchange.upstream is not None
@@ -105,6 +107,7 @@ class Tunnel:
             self._over = True
             self._cluster.write(self._goodbye())
             self._cluster.close()
+            self._sizes.end()
             self._exchange.ended("complete" if self._complete() else "aborted")
 
     def end(self, why: str, outcome: str = "cut") -> None:
@@ -118,6 +121,7 @@ class Tunnel:
     def _finish(self, outcome: str) -> None:
         self._over = True
         self._cluster.close()
+        self._sizes.end()
         self._exchange.ended(outcome)
         self._client.linger()
 

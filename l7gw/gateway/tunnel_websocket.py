@@ -33,7 +33,7 @@ class WebSocketTunnel(Tunnel):
                 frame = translate(event)  # type: ignore[arg-type]
                 if frame.channel == "resize":
                     if not frame.final:
-                        self._sizes.offer((event, frame))  # type: ignore[arg-type]
+                        self._sizes.offer((event, frame))
                         continue
                     self._sizes.now()
                 record.frame(frame.channel, True, frame.stream, frame.data, frame.final)

@@ -487,7 +487,7 @@ def summary(soak: Soak, before: dict[str, Any], after: dict[str, Any]) -> int:
 def staged(folder: Path) -> Iterator[Both]:
     with RealCluster.start(folder / "cluster", built()) as cluster:
         cluster.namespace("prod")
-        with before(cluster, folder / "both", POLICY) as both:
+        with before(cluster, folder / "both", POLICY, watched=False) as both:
             yield both
 
 

@@ -61,8 +61,13 @@ class Both:
 
 
 @contextlib.contextmanager
-def before(cluster: RealCluster, folder: Path, policy: str = EVERYTHING, **config: object) -> Iterator[Both]:
-    """Start the provider and the gateway; bind the gateway's groups to cluster-admin, so that policy alone decides."""
+def before(
+    cluster: RealCluster, folder: Path, policy: str = EVERYTHING, *, watched: bool = True, **config: object
+) -> Iterator[Both]:
+    """Start the provider and the gateway; bind the gateway's groups to cluster-admin, so that policy alone decides.
+
+    `watched` false leaves the gateway as it is installed: it does not tell which HTTP each call took.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     cluster.apply(
         {
@@ -103,8 +108,8 @@ def before(cluster: RealCluster, folder: Path, policy: str = EVERYTHING, **confi
         spoken = Spoken(looking / "asked.jsonl")
         with contextlib.ExitStack() as stack:
             with pytest.MonkeyPatch.context() as patch:  # for this gateway alone, on top of what its test has it do
-                program(
-                    looking, patch, *spoken.lines, f"import runpy; runpy.run_path({str(tests.gateway.L7GW)!r}, run_name='__main__')"
-                )
+                if watched:
+                    plain = f"import runpy; runpy.run_path({str(tests.gateway.L7GW)!r}, run_name='__main__')"
+                    program(looking, patch, *spoken.lines, plain)
                 gateway = stack.enter_context(Gateway(folder / "gateway", settings, policy))
             yield Both(cluster, gateway, provider, folder, spoken)

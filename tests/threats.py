@@ -277,6 +277,11 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_faults_load.py::test_more_clients_than_descriptors_are_refused_and_the_admitted_served",
         "test_faults_load.py::test_handshakes_that_never_come_take_no_descriptor_from_those_who_were_admitted",
     ),
+    "I4": (
+        "test_memory.py::test_a_connection_a_call_and_what_is_recorded_of_it_are_freed_when_they_end",
+        "test_memory.py::test_who_leaves_before_the_answer_leaves_nothing",
+        "test_memory.py::test_an_exec_that_ended_leaves_nothing",
+    ),
     "I5": ("test_faults_idle.py::test_a_cluster_that_falls_silent_is_noticed_in_time",),
     "I7": (
         "test_cluster_pool.py::test_a_certificate_for_another_name_is_a_502_that_says_so",
@@ -332,5 +337,5 @@ LATER: dict[str, str] = {  # the capability that it comes with, and what of it
 }
 
 OPEN: dict[str, str] = {  # neither held nor later: what is missing
-    "I4": "no soak of 24 hours; the slope of the memory over minutes is in tests/test_faults_slow.py",
+    "I4": "no soak of 24 hours: `make soak` ran for 82 minutes, found garbage in cycles, and for 18 minutes since that is mended",
 }

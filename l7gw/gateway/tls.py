@@ -33,7 +33,8 @@ class Listening:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
         context.set_ecdh_curve("prime256v1")  # TLS 1.2's; 1.3 negotiates X25519 by itself
-        # No resumption: it skips the client certificate's checks (threats F10) and its keys would never rotate.
+        # No tickets: resumption skips the client certificate's checks (threats F10), and their keys would never rotate. TLS 1.2 can
+        # still resume by session id, for five minutes, within this context: Python's ssl has no switch for OpenSSL's cache.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.num_tickets = 0
         context.set_alpn_protocols(["h2", "http/1.1"])

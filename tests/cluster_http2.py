@@ -22,6 +22,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from tests.faults import until
 from tests.upstream import Visit, switched
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -74,6 +75,7 @@ class Far:
         self.resets: dict[int, int] = {}  # by the gateway: stream, code
         self.farewell: int | None = None  # the code of the gateway's GOAWAY
         self.over = False  # nobody serves it any more
+        self.heard = False  # the gateway has answered a PING of `Cluster.leave`
         self.waiting: dict[int, int] = {}  # stream, bytes of an answer that are sent as the windows allow; then it ends
         self._received = bytearray()
         self._turn = threading.Lock()  # OpenSSL does not read and write at once
@@ -119,6 +121,8 @@ class Far:
             self.send(SettingsFrame(0, flags=["ACK"]).serialize())
         elif isinstance(frame, PingFrame) and "ACK" not in frame.flags:
             self.send(PingFrame(0, frame.opaque_data, flags=["ACK"]).serialize())
+        elif isinstance(frame, PingFrame):
+            self.heard = True
         elif isinstance(frame, WindowUpdateFrame):
             self.room[frame.stream_id] = self.room.get(frame.stream_id, 0) + frame.window_increment
         elif isinstance(frame, RstStreamFrame):
@@ -195,10 +199,14 @@ class Cluster:
             far.over = True
 
     def leave(self) -> None:
-        """No connection that stands takes a call any more; what runs on them goes on."""
+        """No connection that stands takes a call any more, and the gateway knows; what runs on them goes on."""
+        told = []
         for far in self.fars:
+            far.heard = False
             with contextlib.suppress(OSError):
-                far.send(goaway(2**31 - 1))
+                far.send(goaway(2**31 - 1), PingFrame(0, b"leaving.").serialize())
+                told.append(far)
+        until(lambda: all(far.heard or far.over for far in told))
 
     def came(self, path: str) -> list[tuple[Far, Asked]]:
         """Every time that this was asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import ssl
 from collections.abc import Awaitable, Callable
@@ -21,10 +22,12 @@ from l7gw.clock import ManualClock, Pulse
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.upstream import FASTER, IDLE_FOR, SHARED, SLOW_READER, Upstream
+from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
+from l7gw.wire.http2 import ClientConnection
 from tests.client import RawClient
 from tests.faults import program, until
 from tests.harness import scene
@@ -340,6 +343,32 @@ def test_a_cluster_that_allows_few_streams_gets_more_connections(tmp_path: Path)
         assert len(stage.asked) == 10 and len(stage.visits) >= 2 and first.end == ""
 
     staged(tmp_path, play, most=5)
+
+
+def test_a_connection_that_ended_is_freed_at_once(tmp_path: Path) -> None:
+    """Its codec too, which would else wait for Python's collector (threats I4)."""
+
+    async def play(stage: Stage) -> None:
+        watch = stage.watch()
+        await watch.until(lambda w: w.data != b"")
+        assert in_memory() == [1, 1]
+        stage.visits[0].writer.transport.abort()
+        await watch.until(lambda w: w.end == "lost")
+        watch.upstream = None
+        stage.pool.tick()
+        await asyncio.sleep(0.05)
+        assert in_memory() == [0, 0]
+
+    def in_memory() -> list[int]:
+        kinds = [type(one) for one in gc.get_objects()]  # and not the objects, which a list of them would keep
+        return [kinds.count(SharedConnection), kinds.count(ClientConnection)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        staged(tmp_path, play)
+    finally:
+        gc.enable()
 
 
 def test_no_more_streams_are_opened_than_a_cluster_allows_from_the_first_on(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ HELD: dict[str, tuple[str, ...]] = {
     "B9": (
         "test_gateway_http2.py::test_a_stream_that_is_not_read_stalls_itself_alone",
         "test_faults_slow.py::test_a_finite_answer_that_nobody_reads_is_given_up",
+        "test_faults_slow.py::test_lists_of_100_mb_for_a_window_of_nothing_cost_little_memory",
         "test_wire_http2_sender.py::test_a_window_of_nothing_lets_heads_and_ends_through_and_no_body",
         "test_wire_http2_sender.py::test_a_window_may_become_negative_and_is_filled_first",
     ),
@@ -267,12 +268,16 @@ HELD: dict[str, tuple[str, ...]] = {
     ),
     # -- load and faults
     "I1": (
+        "test_gateway_http2.py::test_a_body_in_drops_is_refused_on_its_own_stream",
         "test_faults_slow.py::test_whoever_sends_too_slowly_is_ended_in_time_and_no_neighbour_notices",
         "test_faults_slow.py::test_a_slow_reader_of_endless_output_costs_no_memory_and_no_neighbour",
         "test_faults_slow.py::test_a_finite_answer_that_nobody_reads_is_given_up",
         "test_gateway_faults.py::test_a_slow_but_steady_head_is_cut_all_the_same",
     ),
-    "I2": ("test_faults_idle.py::test_idle_watches_cost_little_and_all_hear_an_event",),
+    "I2": (
+        "test_faults_idle.py::test_idle_watches_cost_little_and_all_hear_an_event",
+        "test_watches.py::test_all_watches_bring_all_events",
+    ),
     "I3": (
         "test_faults_load.py::test_more_clients_than_descriptors_are_refused_and_the_admitted_served",
         "test_faults_load.py::test_handshakes_that_never_come_take_no_descriptor_from_those_who_were_admitted",
@@ -281,8 +286,13 @@ HELD: dict[str, tuple[str, ...]] = {
         "test_memory.py::test_a_connection_a_call_and_what_is_recorded_of_it_are_freed_when_they_end",
         "test_memory.py::test_who_leaves_before_the_answer_leaves_nothing",
         "test_memory.py::test_an_exec_that_ended_leaves_nothing",
+        "test_cluster_shared.py::test_a_connection_that_ended_is_freed_at_once",
     ),
-    "I5": ("test_faults_idle.py::test_a_cluster_that_falls_silent_is_noticed_in_time",),
+    "I5": (
+        "test_faults_idle.py::test_a_cluster_that_falls_silent_is_noticed_in_time",
+        "test_cluster_liveness.py::test_what_is_never_acknowledged_is_lost_in_time",
+        "test_cluster_liveness.py::test_a_client_that_reads_nothing_for_a_minute_goes_on_where_it_was",
+    ),
     "I7": (
         "test_cluster_pool.py::test_a_certificate_for_another_name_is_a_502_that_says_so",
         "test_cluster_pool.py::test_a_cluster_of_another_authority_is_a_502",

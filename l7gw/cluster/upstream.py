@@ -11,8 +11,8 @@ WRITE_LIMIT = 256 * 1024  # bytes that wait for the cluster before the client is
 SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # why a cluster is not read just now; it is read again when no reason is left
 
 # What a call needs: a connection that may have served others, one that has not and will serve nobody else (upgrades), a stream
-# of one that is shared (what lasts long and says little), or whichever is faster: a connection of its own while no other call has
-# one, else a stream (docs/performance.md has the figures). What has a body is KEPT: no stream that is refused could send it again.
+# of one that is shared (what lasts long and says little), or what measured faster for most: a connection of its own while no other
+# call has one, else a stream (docs/performance.md). What has a body is KEPT: no stream that is refused could send it again.
 KEPT, FRESH, SHARED, FASTER = "kept", "fresh", "shared", "faster"
 
 

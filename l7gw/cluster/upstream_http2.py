@@ -15,7 +15,7 @@ from l7gw.clock import Clock, Pulse, Turn
 from l7gw.cluster.liveness import CLUSTER_WITHIN, Liveness
 from l7gw.cluster.upstream import ANY, IDLE_FOR, Call
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Closed, HttpEvent, Reset
+from l7gw.wire.events import HttpEvent, Reset
 from l7gw.wire.http2 import ClientConnection
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,8 @@ class SharedConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._lose(exc)
+        self._turn.end()
+        self._codec.lost()
 
     # -- what the cluster says
 
@@ -76,10 +78,7 @@ class SharedConnection(asyncio.Protocol):
         """Each stream's events to its call, in one piece."""
         parts: dict[int, list[HttpEvent]] = {}
         for number, event in events:
-            if type(event) is Closed:
-                if self._transport is not None:
-                    self._transport.close()  # what runs hears it by `connection_lost`
-            elif type(event) is Reset:
+            if type(event) is Reset:
                 self._deliver(number, parts.pop(number, []))
                 self._was_reset(number, event)
             else:

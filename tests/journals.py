@@ -12,7 +12,8 @@ from l7gw.cli.main import main
 from l7gw.clock import SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
-from l7gw.recording.recorder import Exchange, Recorder, Session
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.session import Exchange, Session
 
 ANN = Principal("ann@example.com", ("engineers",), "human", "https://idp", "", "10.0.0.1")
 TTY = "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdin=true&stdout=true&tty=true"
@@ -24,9 +25,7 @@ def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = Tru
     state.mkdir(mode=0o700, exist_ok=True)
 
     async def run() -> None:
-        recorder = Recorder(
-            state, clock=SystemClock(), durable="writes", reserve=0, loop=asyncio.get_running_loop(), version="test"
-        )
+        recorder = Recorder(state, clock=SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="test")
         recorder.open()
         fill(recorder)
         if close:

@@ -107,7 +107,7 @@ def test_a_session_that_runs_is_exported_as_far_as_it_is_and_says_so(tmp_path: P
 
     async def run() -> str:
         loop = asyncio.get_running_loop()
-        recorder = Recorder(tmp_path, clock=SystemClock(), durable="all", reserve=0, loop=loop)
+        recorder = Recorder(tmp_path, clock=SystemClock(), reserve=0, loop=loop)
         recorder.open()
         done = loop.create_future()
         call(recorder.session(ANN, "prod"), "/api/v1/pods").durable(done.set_result)

@@ -37,7 +37,7 @@ if len(sys.argv) > 3:  # a disk whose syncs take so many seconds
 
 async def main():
     recorder = Recorder(
-        Path(sys.argv[1]), clock=SystemClock(), durable="writes", reserve=0, loop=asyncio.get_running_loop(), version="t"
+        Path(sys.argv[1]), clock=SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="t"
     )
     recorder.open()
     if len(sys.argv) > 3:
@@ -108,7 +108,7 @@ async def durable(exchange):
 async def main():
     state = Path(sys.argv[1]) / "state"
     state.mkdir(mode=0o700)
-    recorder = Recorder(state, clock=SystemClock(), durable="all", reserve=0, loop=asyncio.get_running_loop(), version="t")
+    recorder = Recorder(state, clock=SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="t")
     recorder.open()
     ballast = Path(sys.argv[1]) / "ballast"
     ballast.write_bytes(bytes(256 * 1024))

@@ -15,10 +15,12 @@ from l7gw.clock import SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.recording import events as e
 from l7gw.recording import journal as journal_module
+from l7gw.recording import outbox as outbox_module
 from l7gw.recording import reader
-from l7gw.recording import recorder as recorder_module
 from l7gw.recording import session as session_module
-from l7gw.recording.recorder import IDLE_AFTER, LONGEST_SESSION, Recorder, Silent
+from l7gw.recording.outbox import State
+from l7gw.recording.recorder import IDLE_AFTER, LONGEST_SESSION, Recorder
+from l7gw.recording.session import Exchange, Session, Silent
 from l7gw.recording.sessions import summaries
 from l7gw.recording.verify import verify
 from tests.journals import ANN, call, recorded
@@ -96,9 +98,7 @@ def with_recorder(state: Path, test: Callable[[Recorder], Awaitable[None]], *, c
     state.mkdir(mode=0o700, exist_ok=True)
 
     async def run() -> None:
-        recorder = Recorder(
-            state, clock=clock or SystemClock(), durable="writes", reserve=0, loop=asyncio.get_running_loop(), version="test"
-        )
+        recorder = Recorder(state, clock=clock or SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="test")
         recorder.open()
         try:
             await asyncio.wait_for(test(recorder), 10)
@@ -108,7 +108,7 @@ def with_recorder(state: Path, test: Callable[[Recorder], Awaitable[None]], *, c
     asyncio.run(run())
 
 
-async def durable(session: recorder_module.Session | recorder_module.Exchange) -> Exception | None:
+async def durable(session: Session | Exchange) -> Exception | None:
     done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
     session.durable(done.set_result)
     return await done
@@ -211,7 +211,7 @@ def test_a_backlog_is_told_and_its_end_too(state: Path) -> None:
 
 
 def test_too_much_for_all_together_refuses_new_calls(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "ALL_BACKLOG", 1024 * 1024)
+    monkeypatch.setattr(outbox_module, "ALL_BACKLOG", 1024 * 1024)
 
     async def test(recorder: Recorder) -> None:
         for who in (ANN, BOB):
@@ -219,7 +219,7 @@ def test_too_much_for_all_together_refuses_new_calls(state: Path, monkeypatch: p
         assert recorder.refusal() is not None
         assert recorder.session(ANN, "prod").backlogged
         assert await durable(recorder.session(ANN, "prod")) is None
-        assert recorder.refusal() is None and recorder.held == 0
+        assert recorder.refusal() is None and recorder.outbox.held == 0
 
     with_recorder(state, test)
 
@@ -236,7 +236,7 @@ def test_a_disk_that_takes_no_write_refuses_new_calls(state: Path, disk: Disk) -
     async def test(recorder: Recorder) -> None:
         disk.write_fault = stalled
         call(recorder.session(ANN, "prod"), f"{PODS}/a")
-        recorder.flush()
+        recorder.outbox.flush()
         assert recorder.refusal() is None
         clock.moved += 11.0
         refusal = recorder.refusal()
@@ -257,7 +257,7 @@ def test_a_disk_that_finishes_no_sync_refuses_new_calls(state: Path, disk: Disk)
         disk.sync_fault = lambda file: (go_on.wait(5), None)[1]
         waiting = durable(call(recorder.session(ANN, "prod"), f"{PODS}/a"))
         task = asyncio.ensure_future(waiting)
-        await until(lambda: recorder._unwritten is not None and recorder._unwritten.written)
+        await until(lambda: recorder.outbox._unwritten is not None and recorder.outbox._unwritten.written)
         assert recorder.refusal() is None
         clock.moved += 11.0
         refusal = recorder.refusal()
@@ -289,7 +289,7 @@ def test_nothing_passes_on_a_full_disk_and_nothing_is_lost_when_there_is_room_ag
         assert "No space left" in refusal.message
         for _ in range(3):  # still full: tried again, told once
             recorder.tick()
-            await until(lambda: not recorder._writing)
+            await until(lambda: recorder.outbox.state is not State.WRITING)
         assert failures == [1] and recorder.refusal() is not None
         disk.heal()
         recorder.tick()
@@ -322,13 +322,13 @@ def test_what_a_failure_left_is_never_overtaken(state: Path, disk: Disk) -> None
         disk.write_fault = fault
         for n in range(5):
             exchange.frame("stdout", False, 1, bytes((n,)))
-            recorder.flush()
+            recorder.outbox.flush()
             await until(failing.is_set)
         go_on.set()
-        await until(lambda: recorder.failing)
+        await until(lambda: bool(recorder.outbox.failure))
         exchange.frame("stdout", False, 1, bytes((5,)))
         recorder.tick()
-        await until(lambda: not recorder.failing)
+        await until(lambda: not recorder.outbox.failure)
         assert await durable(exchange) is None
 
     with_recorder(state, test)
@@ -342,17 +342,17 @@ def test_what_a_failure_left_is_not_overtaken_before_the_loop_has_heard_of_it(st
         assert await durable(exchange) is None
         disk.full()
         exchange.frame("stdout", False, 1, b"\0")
-        recorder.flush()
-        failed = recorder._unwritten
+        recorder.outbox.flush()
+        failed = recorder.outbox._unwritten
         deadline = time.monotonic() + 5
         while failed is not None and not failed.left and time.monotonic() < deadline:
             time.sleep(0.001)  # the loop stands still meanwhile
         disk.heal()
         exchange.frame("stdout", False, 1, b"\1")
-        recorder.flush()
-        await until(lambda: recorder.failing)
+        recorder.outbox.flush()
+        await until(lambda: bool(recorder.outbox.failure))
         recorder.tick()
-        await until(lambda: not recorder.failing)
+        await until(lambda: not recorder.outbox.failure)
 
     with_recorder(state, test)
     assert [event.data for event in found(state, e.Frame)] == [b"\0", b"\1"]  # type: ignore[attr-defined]
@@ -366,12 +366,12 @@ def test_a_disk_that_failed_is_tried_once_a_second_and_not_for_each_event(state:
         before = disk.writes
         for _ in range(100):
             exchange.frame("stdout", False, 1, bytes(10_000))
-            recorder.flush()
+            recorder.outbox.flush()
             await asyncio.sleep(0)
-        await asyncio.sleep(2 * recorder_module.TICK)
+        await asyncio.sleep(2 * outbox_module.TICK)
         assert disk.writes == before
         recorder.tick()
-        await until(lambda: not recorder._writing)
+        await until(lambda: recorder.outbox.state is not State.WRITING)
         assert disk.writes == before + 1
         disk.heal()
 
@@ -521,7 +521,6 @@ def test_a_session_ends_when_idle_and_never_while_a_call_is_open(state: Path) ->
         recorder.tick()
         assert busy.ended
         assert await durable(recorder.session(ANN, "b")) is None
-        assert {one.chain.id for one in recorder._sessions.values()} >= set(recorder._of_chain)  # nothing is kept of the ended
 
     with_recorder(state, test, clock=clock)
     assert all(summary.state == "closed" for summary in summaries(state))
@@ -594,7 +593,7 @@ def test_a_new_day_has_attempts_of_its_own(state: Path) -> None:
 
 def test_one_state_has_one_gateway(state: Path) -> None:
     async def test(recorder: Recorder) -> None:
-        second = Recorder(state, clock=SystemClock(), durable="writes", reserve=0, loop=asyncio.get_running_loop())
+        second = Recorder(state, clock=SystemClock(), reserve=0, loop=asyncio.get_running_loop())
         with pytest.raises(OSError, match="another gateway uses the state"):
             second.open()
         assert len(reader.segments(state)) == 1

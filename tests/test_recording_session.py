@@ -11,7 +11,6 @@ import pytest
 from l7gw.clock import ManualClock
 from l7gw.recording import events as e
 from l7gw.recording import reader
-from l7gw.recording import recorder as recorder_module
 from l7gw.recording import session as session_module
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSION
 from l7gw.recording.recorder import Recorder
@@ -31,7 +30,7 @@ def with_clock(state: Path, fill: Callable[[Recorder, ManualClock], None]) -> No
 
     async def run() -> None:
         clock = ManualClock()
-        recorder = Recorder(state, clock=clock, durable="all", reserve=0, loop=asyncio.get_running_loop(), version="test")
+        recorder = Recorder(state, clock=clock, reserve=0, loop=asyncio.get_running_loop(), version="test")
         recorder.open()
         fill(recorder, clock)
         recorder.close()
@@ -86,7 +85,7 @@ def test_beginnings_and_ends_lie_in_blocks_of_their_own(tmp_path: Path) -> None:
         session = recorder.session(ANN, "prod")
         for n in range(5):
             call(session, PODS, run=f"run-{n}").response_body(bytes(1000))
-            recorder.flush()
+            recorder.outbox.flush()
 
     recorded(tmp_path, fill)
     flagged = 0
@@ -199,10 +198,10 @@ def test_order_is_the_order_of_appending_whatever_the_clock_says(tmp_path: Path)
 
 def test_strangers_are_only_counted_while_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill(recorder: Recorder) -> None:
-        recorder._failure = "no disk"
-        assert all(isinstance(recorder.attempts("prod").begin("", "", ""), recorder_module.Silent) for _ in range(3))
-        recorder._failure = ""
-        assert not isinstance(recorder.attempts("prod").begin("", "", ""), recorder_module.Silent)
+        recorder.outbox.failure = "no disk"
+        assert all(isinstance(recorder.attempts("prod").begin("", "", ""), session_module.Silent) for _ in range(3))
+        recorder.outbox.failure = ""
+        assert not isinstance(recorder.attempts("prod").begin("", "", ""), session_module.Silent)
         recorder.tick()
 
     recorded(tmp_path, fill)
@@ -213,9 +212,9 @@ def test_what_is_not_to_be_recorded_leaves_no_trace(tmp_path: Path) -> None:
     answered: list[Exception | None] = []
 
     async def run() -> None:
-        recorder = Recorder(tmp_path, clock=ManualClock(), durable="all", reserve=0, loop=asyncio.get_running_loop())
+        recorder = Recorder(tmp_path, clock=ManualClock(), reserve=0, loop=asyncio.get_running_loop())
         recorder.open()
-        silent = recorder_module.Silent(recorder.session(ANN, "prod"), 0, 0, False)
+        silent = session_module.Silent(recorder.session(ANN, "prod"), 0, 0, False)
         silent.request("GET", "/secret", (), None, "")
         silent.request_body(b"secret")
         silent.verdict("secret", "deny", "")
@@ -239,8 +238,8 @@ def test_a_failure_ends_sessions_and_what_follows_is_another(tmp_path: Path) -> 
     def fill(recorder: Recorder) -> None:
         before = recorder.session(ANN, "prod")
         running = call(before, PODS)
-        recorder._fail(OSError(5, "Input/output error"))
-        recorder._failure = ""
+        recorder.outbox.fail(OSError(5, "Input/output error"))
+        recorder.outbox.failure = ""
         assert recorder.session(ANN, "prod").id != before.id
         running.end("cut")
         recorder.tick()

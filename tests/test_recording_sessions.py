@@ -60,7 +60,7 @@ def test_open_closed_and_torn_are_told_apart(tmp_path: Path, monkeypatch: pytest
     async def run() -> None:
         from l7gw.clock import SystemClock
 
-        recorder = Recorder(tmp_path, clock=SystemClock(), durable="all", reserve=0, loop=asyncio.get_running_loop())
+        recorder = Recorder(tmp_path, clock=SystemClock(), reserve=0, loop=asyncio.get_running_loop())
         recorder.open()
         call(recorder.session(ANN, "quiet"), PODS)
         for _ in range(5):

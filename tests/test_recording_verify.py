@@ -33,8 +33,8 @@ def _batch(recorder: Recorder) -> object:
     """What the sessions hold by now, as a batch: a block of its own each."""
     from l7gw.recording.journal import Batch
 
-    pieces = [piece for session in recorder._dirty for piece in session.take()]
-    recorder._dirty.clear()
+    pieces = [piece for session in recorder.outbox._dirty for piece in session.take()]
+    recorder.outbox._dirty.clear()
     return Batch(pieces, True, lambda left, error: None)
 
 

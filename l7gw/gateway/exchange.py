@@ -36,8 +36,8 @@ from l7gw.identity.bearer import bearer_of
 from l7gw.identity.chain import Pending
 from l7gw.kube.act import Act
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.recorder import Exchange as Record
 from l7gw.recording.redact import recorded_headers, recorded_text
+from l7gw.recording.session import Exchange as Record
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.events import Closed as UpstreamClosed

@@ -23,9 +23,10 @@ from l7gw.gateway.tls import Listening
 from l7gw.identity.chain import IdentityChain
 from l7gw.kube.act import Act
 from l7gw.policy.judge import Policy
-from l7gw.recording.recorder import Exchange as Record
-from l7gw.recording.recorder import Recorder, Silent
+from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import recorded_headers, recorded_text
+from l7gw.recording.session import Exchange as Record
+from l7gw.recording.session import Silent
 
 if TYPE_CHECKING:
     from l7gw.gateway.client import Client

@@ -37,14 +37,16 @@ Tail = tuple[str, int, bytes]  # file, where its last whole block ends, SHA-256 
 
 
 class Chain:
-    """A session's place in the journal: the number and hash of its last block."""
+    """A session's place in the journal. Number and hash of its last block are the writer's. `queued` is the loop's: bytes that were
+    handed over for the session and are not written yet."""
 
-    __slots__ = ("id", "previous", "sequence")
+    __slots__ = ("id", "previous", "queued", "sequence")
 
     def __init__(self, id: bytes) -> None:  # noqa: A002
         self.id = id
         self.sequence = 0
         self.previous = NO_HASH
+        self.queued = 0
 
 
 @dataclass(slots=True)

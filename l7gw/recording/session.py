@@ -10,18 +10,15 @@ from __future__ import annotations
 import asyncio
 import datetime
 import uuid
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from l7gw.clock import Clock
+from l7gw.kube.act import Act
 from l7gw.recording import events as e
 from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
-
-if TYPE_CHECKING:
-    from l7gw.kube.act import Act
-    from l7gw.recording.recorder import Recorder
+from l7gw.recording.outbox import Outbox, Then
 
 BLOCK = 256 * 1024  # bytes of a session's events that make a block before the tick; larger ones compress no better
 LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body in one event; a reader takes 8 MiB a block
@@ -30,8 +27,6 @@ RUNS_KNOWN = 1000  # of a session; an older one that comes back is told anew, so
 ATTEMPTS_A_SECOND = 10
 ATTEMPTS_A_DAY = 64 * 1024 * 1024  # bytes of calls without a principal, a cluster and day
 LONGEST_ATTEMPT = 8 * 1024  # characters of a stranger's header or target that are kept
-
-Then = Callable[[Exception | None], None]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -44,11 +39,12 @@ def _events_of(data: bytes) -> list[bytes]:
 class Session:
     """One principal on one cluster (design section 8), or the day's attempts of nobody on it."""
 
-    def __init__(self, recorder: Recorder, started: e.SessionStarted) -> None:
-        self._recorder = recorder
-        self._wall = recorder.clock.wall
+    def __init__(self, outbox: Outbox, clock: Clock, started: e.SessionStarted) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._wall = clock.wall
         self.id = started.id
-        self.started = recorder.clock.monotonic()
+        self.started = clock.monotonic()
         self.idle_since = self.started
         self.open_calls = 0
         self.chain = Chain(uuid.UUID(started.id).bytes)
@@ -60,7 +56,6 @@ class Session:
         self._head: list[bytes] = []  # what the list reads: blocks of its own, before the others
         self._parts: list[bytes] = []
         self._size = 0
-        self.queued = 0  # bytes handed to the journal's threads, not yet written
         self._why_ended = ""
         self._end_taken = False
         self._about(started)
@@ -68,7 +63,7 @@ class Session:
     @property
     def backlogged(self) -> bool:
         """The disk is behind: slow down whoever writes here."""
-        return self._size + self.queued > BACKLOG or self._recorder.backlogged
+        return self._size + self.chain.queued > BACKLOG or self._outbox.backlogged
 
     def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
         """A new exchange in the run of this client process. `content` false keeps bodies and frames out (record: metadata)."""
@@ -85,16 +80,19 @@ class Session:
 
     def append(self, event: e.Event) -> int:
         """Remember an event; its size in bytes."""
-        data = _encode(event)
-        self._parts.append(data)
-        size = len(data)
+        return self.append_encoded(_encode(event))
+
+    def append_encoded(self, part: bytes) -> int:
+        """Remember an event that is encoded already; its size in bytes."""
+        self._parts.append(part)
+        size = len(part)
         self._size += size
-        recorder = self._recorder
-        recorder.held += size
+        outbox = self._outbox
+        outbox.held += size
         if size == self._size:
-            recorder.dirty(self)
+            outbox.dirty(self)
         if self._size >= BLOCK:
-            recorder.flush()
+            outbox.flush()
         return size
 
     def _about(self, event: e.Event) -> None:
@@ -102,8 +100,8 @@ class Session:
         data = _encode(event)
         self._head.append(data)
         self._size += len(data)
-        self._recorder.held += len(data)
-        self._recorder.dirty(self)
+        self._outbox.held += len(data)
+        self._outbox.dirty(self)
 
     def now(self) -> int:
         """Microseconds since 1970."""
@@ -115,12 +113,12 @@ class Session:
 
     def closed_call(self) -> None:
         self.open_calls -= 1
-        self.idle_since = self._recorder.clock.monotonic()
+        self.idle_since = self._clock.monotonic()
 
     def end(self, reason: str) -> None:
         if not self._why_ended:
             self._why_ended = reason
-            self._recorder.dirty(self)
+            self._outbox.dirty(self)
 
     @property
     def ended(self) -> bool:
@@ -129,13 +127,13 @@ class Session:
     def take(self) -> list[Piece]:
         """What has gathered, each piece for one block of BLOCK bytes or one event: beginnings first, the end last."""
         pieces = self._pieces(self._head, HOLDS_SESSION_EVENTS) + self._pieces(self._parts, 0)
-        self.queued += self._size
+        self.chain.queued += self._size
         self._head, self._parts, self._size = [], [], 0
         if self._why_ended and not self._end_taken:
             self._end_taken = True
             last = _encode(e.SessionEnded(self.now(), self._why_ended))
-            self.queued += len(last)
-            self._recorder.held += len(last)
+            self.chain.queued += len(last)
+            self._outbox.held += len(last)
             pieces.append(self._piece([last], HOLDS_SESSION_EVENTS))
         return pieces
 
@@ -158,7 +156,7 @@ class Session:
         return Piece(self.chain, data, len(parts), flags, self._exchanges, self._denied, 0, self._content, self.now())
 
     def durable(self, then: Then) -> None:
-        self._recorder.durable(self, then)
+        self._outbox.durable(then)
 
 
 class Exchange:
@@ -255,8 +253,8 @@ class Silent(Exchange):
 class Attempts(Session):
     """Calls without a principal, bounded so that strangers can neither fill the disk nor slow the others."""
 
-    def __init__(self, recorder: Recorder, started: e.SessionStarted, day: datetime.date) -> None:
-        super().__init__(recorder, started)
+    def __init__(self, outbox: Outbox, clock: Clock, started: e.SessionStarted, day: datetime.date) -> None:
+        super().__init__(outbox, clock, started)
         self.day = day
         self._second = 0
         self._this_second = 0
@@ -264,13 +262,13 @@ class Attempts(Session):
         self._dropped = 0
 
     def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
-        second = int(self._recorder.clock.monotonic())
+        second = int(self._clock.monotonic())
         if second != self._second:
             self._second, self._this_second = second, 0
             self.tell_dropped()
         self._this_second += 1
         late = self._this_second > ATTEMPTS_A_SECOND or self._written > ATTEMPTS_A_DAY
-        if late or self.backlogged or self._recorder.failing:
+        if late or self.backlogged or self._outbox.failure:
             self._dropped += 1
             return Silent(self, 0, 0, False)
         # strangers' runs are one: their ids are theirs to choose, and would grow without end

@@ -52,9 +52,7 @@ class _Server:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         recording = self._settings.recording
-        recorder = Recorder(
-            self._settings.state, clock=SystemClock(), durable=recording.durable, reserve=recording.reserve, loop=loop
-        )
+        recorder = Recorder(self._settings.state, clock=SystemClock(), reserve=recording.reserve, loop=loop)
         recorder.open()
         try:
             worker = Worker(self._settings, recorder, SystemClock())

@@ -71,7 +71,7 @@ def _nothing() -> None:
 class Pulse:
     """Whether a silent peer still lives: asked when nothing was heard for `QUIET` seconds, given up `ANSWER_WITHIN` later."""
 
-    QUIET = 29.0  # seconds; about client-go's own 30 and 15, so that with a look each second a dead peer is known within 45 (I5)
+    QUIET = 29.0  # seconds; about client-go's 30 and 15: with a look each second a dead peer is known within 45 (threats I5)
     ANSWER_WITHIN = 14.0
 
     __slots__ = ("_asked", "_heard")

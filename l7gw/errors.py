@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Refusal(Exception):
     """The gateway's own "no" to one call; the exchange turns it into a `metav1.Status`.
 
-    `code` is the HTTP status, `reason` the Kubernetes StatusReason (apimachinery `meta/v1/types.go`), `message` plain
+    `code` is the HTTP status, `reason` the Kubernetes StatusReason (AM pkg/apis/meta/v1/types.go), `message` plain
     words without the `l7gw: ` prefix that the answer adds. `rule` names the deciding rule where there is one.
     """
 

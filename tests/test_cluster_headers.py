@@ -100,7 +100,7 @@ def test_a_body_is_announced_where_the_client_announced_one() -> None:
     )
 
 
-# ---------------------------------------------------------------------- impersonation (design section 9, threats D16)
+# ---------------------------------------------------------------------- impersonation (threats D16)
 
 ANN = Principal("ann", ("engineers", "on-call"))
 

@@ -128,7 +128,7 @@ def test_a_target_with_two_readings_never_goes_up(it: Scene, line: str, code: in
     assert not it.upstream.received
 
 
-# ---------------------------------------------------------------------- upgrades (A11, A12, A13, C8, C9)
+# ---------------------------------------------------------------------- upgrades (threats A11, A12, A13, C8, C9)
 
 NOT_A_TUNNEL = {
     "200": OK,
@@ -229,7 +229,7 @@ def test_a_websocket_of_the_servers_own_origin_passes_without_it(it: Scene) -> N
     assert b"origin" not in it.upstream.received.lower()
 
 
-# ---------------------------------------------------------------------- what comes back (A14, A15, A17)
+# ---------------------------------------------------------------------- what comes back (threats A14, A15, A17)
 
 BAD_ANSWERS = {
     "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",

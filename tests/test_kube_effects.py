@@ -1,4 +1,4 @@
-"""What a call does: the table of the design, row by row, and that no spelling loses an effect."""
+"""What a call does: the table of effects, row by row, and that no spelling loses an effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports say what was recorded, in the words of the contract."""
+"""Exports say what was recorded, in words that stay from release to release."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_a_vector_is_read_as_it_says_however_its_bytes_are_cut(vector: Vector) -
                 assert vector.fields.get("absent") not in [name for name, _ in event.headers]
 
 
-# ---------------------------------------------------------------------- A11 to A16: upgrades, pipelining, interim answers
+# ---------------------------------------------------------------------- threats A11 to A16: upgrades, pipelining, interim answers
 
 
 def test_bytes_behind_an_upgrade_are_raw_after_a_101_and_nothing_after_any_other_answer() -> None:

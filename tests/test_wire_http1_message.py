@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages: the threat catalogue's A1 to A10, and every limit exactly and with one more."""
+"""HTTP/1.1 messages: threats A1 to A10, and every limit exactly and with one more."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_an_expectation_without_a_body_is_no_expectation() -> None:
     assert isinstance(came, Request) and not came.expects_continue
 
 
-# ---------------------------------------------------------------------- A1 to A4: framing and lines
+# ---------------------------------------------------------------------- threats A1 to A4: framing and lines
 
 
 def test_a_length_and_a_coding_never_stand_together() -> None:
@@ -139,7 +139,7 @@ def test_what_can_never_become_a_head_is_refused_before_it_ends(start: bytes) ->
     assert refusal(start) == 400
 
 
-# ---------------------------------------------------------------------- A5, A6: limits, exactly and one more
+# ---------------------------------------------------------------------- threats A5, A6: limits, exactly and one more
 
 
 def test_a_chunk_of_fifteen_kilobytes_of_extension_is_refused_at_its_first_byte() -> None:

@@ -62,7 +62,7 @@ def message(head: Request | Response, body: list[bytes]) -> list[HttpEvent]:
     return merged([head, *(Body(piece) for piece in body if piece), End()])
 
 
-# ---------------------------------------------------------------------- ourselves (A9)
+# ---------------------------------------------------------------------- ourselves (threats A9)
 
 
 @given(requests(), cuts)

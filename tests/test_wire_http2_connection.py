@@ -1,4 +1,4 @@
-"""HTTP/2's frames, and what a peer may cost: each limit with its value and one more, whole and byte by byte (B1 to B8, B14)."""
+"""HTTP/2's frames, and what a peer may cost: each limit and one more, whole and byte by byte (threats B1 to B8, B14)."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_stream_that_never_was_is_not_reset_for_its_priority(payload: bytes, c
     ends(b"", frame(frames.PRIORITY, 0, 1, payload), code)  # section 5.1: no RST_STREAM goes to an idle stream
 
 
-# ---------------------------------------------------------------------- header blocks (B3)
+# ---------------------------------------------------------------------- header blocks (threats B3)
 
 
 def parts(*fragments: bytes, end: bool = True) -> bytes:
@@ -246,7 +246,7 @@ def test_a_header_block_of_64_kib_is_read_and_no_byte_more_is_kept() -> None:
     assert refused(server(begun), frame(frames.CONTINUATION, 0, 1, b"x")) == ENHANCE_YOUR_CALM
 
 
-# ---------------------------------------------------------------------- control frames (B7)
+# ---------------------------------------------------------------------- control frames (threats B7)
 
 CONTROL = {
     "ping": ping(),
@@ -289,7 +289,7 @@ def test_answers_that_nobody_reads_are_not_piled_up() -> None:
         connection.take()
 
 
-# ---------------------------------------------------------------------- resets, theirs and ours (B1, B2)
+# ---------------------------------------------------------------------- resets, theirs and ours (threats B1, B2)
 
 WAYS_TO_RESET = {
     "their reset": (post(), reset(1)),
@@ -359,7 +359,7 @@ def test_a_cluster_may_reset_as_it_likes() -> None:
         assert len(connection.receive(reset(stream))) == 1
 
 
-# ---------------------------------------------------------------------- small DATA (B8)
+# ---------------------------------------------------------------------- small DATA (threats B8)
 
 
 def test_a_hundred_empty_frames_are_taken_on_a_stream_and_no_more() -> None:

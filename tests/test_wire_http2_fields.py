@@ -1,4 +1,4 @@
-"""HTTP/2's field sections: what a request and an answer must say (A7 to A9, B10 to B12), and how ours are written."""
+"""HTTP/2's field sections: what a request and an answer must say (threats A7 to A9, B10 to B12), and how ours are written."""
 
 from __future__ import annotations
 

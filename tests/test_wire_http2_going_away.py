@@ -1,4 +1,4 @@
-"""HTTP/2's ends of connections: GOAWAY in both directions (section 6.8, B13), PING, and what is remembered of ended streams."""
+"""HTTP/2's ends of connections: GOAWAY in both directions (section 6.8, threats B13), PING, and the memory of ended streams."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.http2_reading import (
     shown,
 )  # fmt: skip
 
-# ---------------------------------------------------------------------- going away (section 6.8, B13)
+# ---------------------------------------------------------------------- going away (section 6.8, threats B13)
 
 
 def test_a_server_goes_away_in_two_steps_and_loses_no_request() -> None:

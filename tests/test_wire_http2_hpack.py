@@ -1,4 +1,4 @@
-"""HPACK by RFC 7541's own examples and limits (B4), and header blocks that are remembered."""
+"""HPACK by RFC 7541's own examples and limits (threats B4), and header blocks that are remembered."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_numbers_have_many_spellings_up_to_three_bytes_behind_their_prefix() -> 
         assert read(spelling + "82") == [[(":method", "GET")]]  # 31
 
 
-# ---------------------------------------------------------------------- the table (B4)
+# ---------------------------------------------------------------------- the table (threats B4)
 
 NEW = b"\x40\x01x\x01y"
 

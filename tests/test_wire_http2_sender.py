@@ -335,7 +335,7 @@ def test_a_clients_windows_are_kept_open_too() -> None:
     assert asked_for == came
 
 
-# ---------------------------------------------------------------------- updates and their count (B7)
+# ---------------------------------------------------------------------- updates and their count (threats B7)
 
 
 @pytest.mark.parametrize("refills", [0, 1])

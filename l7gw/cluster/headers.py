@@ -1,4 +1,4 @@
-"""What travels to the cluster: a request written anew from an allow-list (kubernetes-wire section 7, threats D15).
+"""What travels to the cluster: a request written anew from an allow-list (kubernetes-wire 7, threats D15).
 
 Nothing is copied and then cleaned: what is not named here does not exist upstream.
 """
@@ -12,7 +12,7 @@ from l7gw.wire.events import NO_BODY, Headers, Request
 from l7gw.wire.websocket import new_key, valid_key
 
 PASSED_ON = frozenset(("content-type", "user-agent", "if-match", "if-none-match", "if-modified-since", "traceparent", "tracestate"))
-WITHHELD_TYPES = ("application/cbor", "application/yaml")  # no masker reads them (kubernetes-wire section 3)
+WITHHELD_TYPES = ("application/cbor", "application/yaml")  # no masker reads them (kubernetes-wire 3.1)
 TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
 # Offers that the gateway understands, whole: the others hide bytes from masks and recorders (threats C8).
 WEBSOCKET_PROTOCOLS = {
@@ -52,7 +52,7 @@ def upstream_request(request: Request, act: Act, own: Headers, *, host: str, add
 def check_acceptable(request: Request, act: Act) -> None:
     """Raises Refusal for what will not be passed on: asked before anything is judged, recorded as allowed, or dialled."""
     for name, value in request.headers:
-        if name.startswith("impersonate-"):  # dropped in silence it would act as oneself (kubernetes-wire section 7)
+        if name.startswith("impersonate-"):  # dropped in silence it would act as oneself (kubernetes-wire 7.2)
             raise Refusal(403, "Forbidden", "acting as somebody else (--as) is not allowed yet; run the command as yourself")
         if name == "origin" and request.upgrade and value.lower() != f"https://{_host(request)}":
             # a browser page of somebody else's (threats C11); the Python client names the server itself

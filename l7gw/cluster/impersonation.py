@@ -1,4 +1,4 @@
-"""Who the cluster sees: the impersonation headers of one principal (design section 9).
+"""Who the cluster sees: the impersonation headers of one principal.
 
 A credential that may impersonate anybody is cluster-admin, so what it may name is fenced here and, by `rbac render`, there.
 """
@@ -21,7 +21,7 @@ GATEWAY_USER = "l7gw"  # of `impersonate: groups`; never prefixed
 @lru_cache(maxsize=4096)
 def impersonation(principal: Principal, session: str, mode: str, prefix: str) -> Headers:
     """The `Impersonate-*` header lines for `mode` (groups, user or none). Each group is a line of its own: joined by commas
-    they would be one group, or another (threats D16; apiserver `filters/impersonation/impersonation.go`).
+    they would be one group, or another (threats D16, kubernetes-wire 7.2).
 
     Raises Refusal 403 for a user that must not be named to a cluster.
     """

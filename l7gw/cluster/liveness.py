@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-IDLE, INTERVAL, PROBES = 25, 5, 3  # seconds, seconds: a silent peer is known to be dead before 45 are over (I5)
+IDLE, INTERVAL, PROBES = 25, 5, 3  # seconds, seconds: a silent peer is known to be dead before 45 are over (threats I5)
 # Seconds in which a peer's kernel acknowledges something, of what was sent or of the probes of a closed window. A cluster is near,
 # and pings of ours every 25 s make a dead one known within 45 in all; a client may be a laptop that changes its network.
 CLUSTER_WITHIN, CLIENT_WITHIN = 14.0, 40.0

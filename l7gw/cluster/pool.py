@@ -24,7 +24,7 @@ from l7gw.errors import Refusal
 log = logging.getLogger(__name__)
 
 DIAL_TIMEOUT = 10.0  # seconds for TCP and TLS together
-DIALS_AT_ONCE = 64  # a flood of resets must not become a flood of handshakes (threats, "Peers" 6)
+DIALS_AT_ONCE = 64  # a flood of resets must not become a flood of handshakes (threats B1)
 DIALS_WAITING = 1024  # beyond it the answer is 503: the cluster cannot keep up
 SHARES_WAITING = 16 * 1024  # calls that wait for a stream; a hundred of them need one connection
 STREAMS_EXPECTED = 100  # of the first shared connection; kube-apiserver's number. Of the next, what the last allowed

@@ -17,7 +17,7 @@ import yaml
 from l7gw.errors import ConfigurationError, Problem
 
 LARGEST = 1024 * 1024  # bytes of a file; a policy of two thousand rules has less
-DEEPEST = 20  # nested collections; the contract needs six
+DEEPEST = 20  # nested collections; the settings need six
 LONGEST_TEXT = 4096  # characters of one value; the longest path that Linux takes
 LONGEST_KEY = 253  # characters of a key: a name of Kubernetes, the longest thing that is ever one
 LONGEST_SHOWN = 80  # characters of a wrong value in a message
@@ -126,7 +126,7 @@ def _is_text(value: object) -> bool:
 
 
 class Reader:
-    """One mapping. `known` are its keys, `later` those of the contract that this version lacks, with what they come with.
+    """One mapping. `known` are its keys, `later` those that are promised and that this version lacks, with what they come with.
 
     `place` is the node that a missing key is told at, as a rule the key before the mapping.
     """

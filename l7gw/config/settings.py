@@ -1,4 +1,4 @@
-"""l7gw.yaml as typed, frozen settings (design section 13). What this version lacks is an error that says so, never ignored."""
+"""l7gw.yaml as typed, frozen settings. What this version lacks is an error that says so, never ignored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT = Path("/etc/l7gw/l7gw.yaml")
 STATE = "/var/lib/l7gw"
 LISTEN = "0.0.0.0:8443"
 
-# A path prefix chooses a cluster, so its name must not be the first segment of a path of the API (design section 3).
+# A path prefix chooses a cluster, so its name must not be the first segment of a path of the API.
 API_ROOTS = frozenset(("api", "apis", "openapi", "version", "healthz", "livez", "readyz", "metrics", "l7gw"))
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123 2.1, lower case
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL.pattern}(\.{LABEL.pattern})*", re.ASCII)
@@ -268,7 +268,7 @@ def _pair(reader: Reader, certificate_key: str, key_key: str) -> tuple[Path, Pat
 
 
 def _private(reader: Reader, key: str, path: Path) -> None:
-    """Threats J5: who can read the file is the gateway."""
+    """Who can read the file is the gateway (threats J5)."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError:

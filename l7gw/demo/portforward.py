@@ -125,7 +125,7 @@ class PortForward:
 
 async def forward_ports(socket: WebSocket, ports: list[int]) -> None:
     """The older protocol, which the Python client speaks: channel 2i carries port i, 2i+1 its errors; the first message of
-    each is the port, little-endian (kubernetes/cri-streaming portforward/websocket.go)."""
+    each is the port, little-endian (kubernetes-wire 5.3)."""
     writers: dict[int, asyncio.StreamWriter] = {}
     pumps: list[asyncio.Task[None]] = []
 

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (AS server/config.go), so nothing valid is refused
-LONGEST_STREAM = 12 * 3600.0  # seconds; the design's default for `max-duration`
+LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (kubernetes-wire 6.3), so nothing valid is refused
+LONGEST_STREAM = 12 * 3600.0  # seconds; longer than a day's work, so that what was forgotten open ends
 ANSWER_WITHIN = 75.0  # seconds until a short call's answer begins; kube-apiserver gives up at 60 itself
 
 MOST_TRIES = 5  # times that a request which the cluster turns away unread goes once more
@@ -429,7 +429,7 @@ class Exchange:
         self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed")
 
     def cut(self, why: str) -> None:
-        """End a running stream: by a failure Status where its protocol has room for one (threats H, kubernetes-wire 9.15)."""
+        """End a running stream: by a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5)."""
         if self.over:
             return
         if self.tunnel is not None:

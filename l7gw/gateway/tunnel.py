@@ -5,7 +5,7 @@
 A leg turns bytes into events and back: WebSocket messages, SPDY frames, or SPDY frames inside WebSocket messages. Nothing
 is translated: the cluster gets the protocol that the client chose. A half-closed direction stays half-closed. An end that
 the protocol does not show to be one is never passed on as such: the client gets a failure Status first, because a bare cut
-of SPDY, or a Close 1000 alone, looks like success to kubectl (kubernetes-wire section 9, 15).
+of SPDY, or a Close 1000 alone, looks like success to kubectl (kubernetes-wire 4.4, 5.5).
 """
 
 from __future__ import annotations

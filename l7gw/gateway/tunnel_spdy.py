@@ -28,7 +28,7 @@ RELAYED = (SynReply, HeadersFrame, Ping)
 
 
 class SpdyInWebSocket:
-    """A leg whose SPDY bytes travel as binary messages; their boundaries mean nothing (kubernetes-wire section 5.3). The control
+    """A leg whose SPDY bytes travel as binary messages; their boundaries mean nothing (kubernetes-wire 5.3). The control
     frames of the WebSocket stand among the events."""
 
     def __init__(self, role: Literal["client", "server"]) -> None:
@@ -202,7 +202,7 @@ class SpdyTunnel(Tunnel):
         self._record.durable(self._opened)
 
     def _refuse(self, stream: int, port: int) -> None:
-        """Refuse a data stream: its error stream says why, and the cluster does not wait for the pair (kubernetes-wire 9.10)."""
+        """Refuse a data stream: its error stream says why, and the cluster does not wait for the pair (kubernetes-wire 4.5)."""
         if not self._client.writable:
             raise PeerError(PROTOCOL_ERROR, "streams are opened and what becomes of them is not read")  # or refusals pile up here
         error = self._channels.partner(stream)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class WebSocketTunnel(Tunnel):
-    """Each leg answers its own pings: a slow reader on one side must not look dead on the other (kubernetes-wire 9.18)."""
+    """Each leg answers its own pings: a slow reader on one side must not look dead on the other (kubernetes-wire 5.2)."""
 
     def __init__(self, exchange: Exchange, channels: WebSocketChannels | WebSocketPorts) -> None:
         super().__init__(exchange)

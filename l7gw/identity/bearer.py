@@ -9,7 +9,7 @@ import re
 from l7gw.errors import Refusal
 from l7gw.wire.events import Request
 
-BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."  # apiserver authentication/request/websocket/protocol.go
+BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."  # kubernetes-wire 7.1
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 

@@ -1,6 +1,6 @@
 """A client certificate whose chain TLS has verified: CN is the user, the O values are the groups, as in the API server.
 
-Sources: RFC 5280 4.1.2, apiserver `authentication/request/x509/x509.go` (CommonNameUserConversion).
+Sources: RFC 5280 4.1.2, AS pkg/authentication/request/x509/x509.go (CommonNameUserConversion).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7gw.errors import Refusal
 
-LONGEST_NAME = 256  # bytes in UTF-8 (design 9: a longer user cannot be impersonated); OIDC bounds `sub` at 255
+LONGEST_NAME = 256  # bytes in UTF-8 (cluster/impersonation.py names no longer one to a cluster); OIDC bounds `sub` at 255
 MOST_GROUPS = 200  # Entra puts at most 200 into a JWT and then none at all; 8 KiB of token hold about 150 of its ids
 
 
@@ -33,7 +33,7 @@ def name(value: object, what: str) -> str:
 
 def group_names(values: list[object], what: str) -> tuple[str, ...]:
     """Groups in their order, each once. A broken one refuses the whole credential: left out in silence, it could be the
-    very group that a guardrail denies. Commas and `system:` are for the cluster's room to judge (design 9, threats D16).
+    very group that a guardrail denies. Commas and `system:` are for the cluster's room to judge (threats D16).
     """
     if len(values) > MOST_GROUPS:
         raise refused(f"{what} has more than {MOST_GROUPS} groups")

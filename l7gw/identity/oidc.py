@@ -1,8 +1,8 @@
 """An OIDC token: read strictly, proven with its issuer's key, and turned into who asks.
 
 Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (at+jwt), RFC 8693 4.1 (act), OpenID
-Connect Core 1.0. The order is: size, form, header, issuer, claims, key, signature, names; the dear step comes late (F14).
-A message says what was wrong, never a byte of the token (F11); what it quotes is the configuration's.
+Connect Core 1.0. The order is: size, form, header, issuer, claims, key, signature, names; the dear step comes late (threats F14).
+A message says what was wrong, never a byte of the token (threats F11); what it quotes is the configuration's.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from l7gw.config.settings import KindRule, OidcIssuer
 from l7gw.identity.claims import group_names, name, refused
 from l7gw.identity.keys import ALGORITHMS, LONGEST_KEY_ID
 
-LARGEST_TOKEN = 8192  # bytes; a 2 MB token costs 155 ms to refuse without it (F2); servers take 8 to 16 KiB of header line
-SKEW = 60  # seconds between our clock and the issuer's; Kubernetes allows 10, most libraries 60 (F3: no more)
+LARGEST_TOKEN = 8192  # bytes; a 2 MB token costs 155 ms to refuse without it (threats F2); servers take 8 to 16 KiB of header line
+SKEW = 60  # seconds between our clock and the issuer's; Kubernetes allows 10, most libraries 60 (threats F3: no more)
 LONGEST_LIFE = 24 * 3600 + 2 * SKEW  # seconds from iat to exp. Identity providers and the kubelet issue for an hour, the longest
-# common setting is a day (Okta, Cognito). Longer ones are the API server's own year-long tokens and forgotten keys (F12)
+# common setting is a day (Okta, Cognito). Longer ones are the API server's own year-long tokens and forgotten keys (threats F12)
 LATEST_TIME = 253402300800.0  # the year 10000 (RFC 3339 ends there)
 
 TYPES = (None, "jwt", "at+jwt", "application/jwt", "application/at+jwt")  # RFC 8725 3.11; logout+jwt, dpop+jwt, secevent: no
-KEY_BRINGERS = ("jku", "jwk", "x5u", "crit", "b64")  # RFC 7515 4.1.2-5, 4.1.11, RFC 7797: F2. (x5c, x5t are ignored)
+KEY_BRINGERS = ("jku", "jwk", "x5u", "crit", "b64")  # RFC 7515 4.1.2-5, 4.1.11, RFC 7797: threats F2. (x5c, x5t are ignored)
 
 _CANONICAL = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7515 2: base64url, padding omitted
 
@@ -90,7 +90,7 @@ def read(text: str) -> Token:
 def check(token: Token, entry: OidcIssuer, now: float) -> float:
     """When the token ends. Raises Refusal 401 unless it is for us (issuer, audience) and now (expired, not yet valid)."""
     claims = token.claims
-    if claims["iss"] != entry.issuer:  # exact: PyJWT 2.10.0 matched parts (F13)
+    if claims["iss"] != entry.issuer:  # exact: PyJWT 2.10.0 matched parts (threats F13)
         raise refused("the token's issuer is none that this gateway knows")
     expires = _time(claims["exp"], "exp")
     issued = _time(claims["iat"], "iat")
@@ -102,7 +102,7 @@ def check(token: Token, entry: OidcIssuer, now: float) -> float:
     if not 0 < expires - issued <= LONGEST_LIFE:
         raise refused(f"the token's lifetime is not within {LONGEST_LIFE // 3600} hours; hint: ask the issuer for a shorter one")
     audience = claims["aud"]
-    if audience != entry.audience and audience != [entry.audience]:  # a list of one, as Kubernetes writes it (F3)
+    if audience != entry.audience and audience != [entry.audience]:  # a list of one, as Kubernetes writes it (threats F3)
         raise refused(f"the token is for another audience; it must be {entry.audience!r} alone")
     return expires
 
@@ -178,14 +178,14 @@ def _texts(claim: object) -> list[str] | None:
 
 
 def _time(value: object, claim: str) -> float:
-    """RFC 7519 2: a NumericDate; neither a text, nor true, nor a number that no clock shows (F3)."""
+    """RFC 7519 2: a NumericDate; neither a text, nor true, nor a number that no clock shows (threats F3)."""
     if type(value) not in (int, float) or not 0 < value < LATEST_TIME:  # type: ignore[operator]  # NaN compares false
         raise refused(f"the token's claim {claim} is no time")
     return float(value)  # type: ignore[arg-type]
 
 
 def _bytes(part: str, what: str) -> bytes:
-    """RFC 7515 2, and one spelling alone: bits that no byte takes must be zero, or two texts were one token (F4)."""
+    """RFC 7515 2, and one spelling alone: bits that no byte takes must be zero, or two texts were one token (threats F4)."""
     if len(part) % 4 == 1:
         raise refused(f"the token is malformed: its {what} is no base64url")
     decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))

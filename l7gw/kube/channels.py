@@ -58,7 +58,7 @@ class Subprotocol:
     close: bool  # clients may half-close a channel
 
 
-# kubernetes-wire section 5.1. Which of them pass is not said here: the gateway's list is shorter (threats C8). v2 and v3 are SPDY's
+# kubernetes-wire 5.1. Which of them pass is not said here: the gateway's list is shorter (threats C8). v2 and v3 are SPDY's
 # by birth; some clients offer them here too. The kubelet reads sizes in all it knows, those without a version among them.
 SUBPROTOCOLS = {
     "": Subprotocol(base64=False, resize=True, status=False, close=False),
@@ -125,13 +125,13 @@ class WebSocketChannels:
         return ChannelFrame(NAMES[data[0]], False, data[0], data[1:], False)
 
     def failure(self, status: bytes) -> list[Message | Close]:
-        """What ends a stream as failed: the Status, or its words, on the error channel, then a Close (kubernetes-wire 9.2)."""
+        """What ends a stream as failed: the Status, or its words, on the error channel, then a Close (kubernetes-wire 5.5)."""
         return [_written(ERROR, status if self._as.status else _words(status), self._as.base64), Close(NORMAL)]
 
 
 class WebSocketPorts:
     """The older port-forward: channel 2i carries port i both ways, 2i+1 its errors; the first message of each, down, is the port in
-    two bytes (kubernetes-wire section 5.3). PeerError 1008 for what it may not carry."""
+    two bytes (kubernetes-wire 5.3). PeerError 1008 for what it may not carry."""
 
     def __init__(self, ports: list[int], protocol: str = "v4.channel.k8s.io") -> None:
         self._ports = ports
@@ -191,7 +191,7 @@ def requested_ports(query: str) -> list[int]:
 
 class Sizes:
     """The terminal sizes of one resize channel, checked: JSON objects with Width and Height, as Go writes them, several in one
-    piece or one in several (kubernetes-wire section 9, 22)."""
+    piece or one in several (kubernetes-wire 5.1)."""
 
     __slots__ = ("rest",)
 
@@ -269,7 +269,7 @@ class _Pair:
 
 
 class SpdyChannels:
-    """The streams of one tunnel by what their headers say they are (kubernetes-wire section 4.3)."""
+    """The streams of one tunnel by what their headers say they are (kubernetes-wire 4.3, 4.5)."""
 
     def __init__(self, kind: str) -> None:
         self._forwards = kind == "portforward"
@@ -297,7 +297,7 @@ class SpdyChannels:
         if kind not in ("error", "data") or not port:
             raise PeerError(PROTOCOL_ERROR, "a stream without a type and a port")
         if not pair:
-            # clients older than request ids: an error stream, then its data stream two ids later (CRI portforward/httpstream.go)
+            # clients older than request ids: an error stream, then its data stream two ids later (kubernetes-wire 4.5)
             pair = str(stream if kind == "error" else stream - 2)
         known = self._pairs.setdefault(pair, _Pair(port, []))
         if len(pair) > 64 or known.port != port:
@@ -387,7 +387,7 @@ class SpdyChannels:
 
     def failure_frames(self, status: bytes) -> list[SpdyEvent]:
         """What ends the tunnel as failed: the Status on an exec's error stream (words on those of a port-forward), then FINs, then
-        GOAWAY. A bare cut, a reset or a GOAWAY alone would look like success (kubernetes-wire section 9.15)."""
+        GOAWAY. A bare cut, a reset or a GOAWAY alone would look like success (kubernetes-wire 4.4)."""
         frames: list[SpdyEvent] = []
         errors = [number for number, one in self._streams.items() if one.channel.endswith("error") and one.down_open]
         text = _words(status) if self._forwards else status

@@ -1,4 +1,4 @@
-"""A request line as the API server reads it (apiserver pkg/endpoints/request/requestinfo.go), or a refusal.
+"""A request line as the API server reads it (AS pkg/endpoints/request/requestinfo.go), or a refusal.
 
 `request_info` is the port of its rules; `describe` refuses first what two parsers could read in two ways (threats D1 to D3),
 and gives back path and query written anew: what is judged is what travels.
@@ -28,7 +28,7 @@ SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})+", re.ASC
 QUERY = re.compile(r"[!-~]*", re.ASCII)  # RFC 3986 section 3.4 has fewer, but people type brackets and braces
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 SAFE = "!$&'()*+,=:@~"
-# Query keys that may stand more than once, being lists (`exclude` of /readyz); everything else says one thing (D2)
+# Query keys that may stand more than once, being lists (`exclude` of /readyz); everything else says one thing (threats D2)
 REPEATABLE = frozenset(("command", "ports", "dryRun", "exclude"))
 BOOLEANS = frozenset(("watch", "tty", "stdin"))  # which say what a call is
 PROFILES = "/debug/pprof/"  # long-running, though no resource
@@ -52,7 +52,7 @@ class RequestInfo:
 
 
 def truthy(values: list[str]) -> bool:
-    """A query's boolean: anything but `0` and `false` is true, the first value counts (apimachinery runtime/conversion.go)."""
+    """A query's boolean: anything but `0` and `false` is true, the first value counts (AM pkg/runtime/conversion.go)."""
     return bool(values) and values[0] != "0" and values[0].lower() != "false"
 
 
@@ -93,7 +93,7 @@ def request_info(method: str, path: str, query: list[tuple[str, str]]) -> Reques
 def _selected_name(selector: str) -> str:
     """The name that a field selector asks for by `metadata.name=X`; "" for none, and where the selector is malformed.
 
-    As apimachinery fields/selector.go reads it: the terms are sorted, the first that matches counts. The API server also takes
+    As AM pkg/fields/selector.go reads it: the terms are sorted, the first that matches counts. The API server also takes
     no name from a request with another list option that it cannot decode, but refuses to serve that.
     """
     try:
@@ -170,7 +170,7 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
 
 
 def _segments(raw_path: str) -> list[str]:
-    """The path's segments, decoded once. Refuses what D1 names; one trailing slash is no segment."""
+    """The path's segments, decoded once. Refuses what threats D1 names; one trailing slash is no segment."""
     if not raw_path.startswith("/"):
         raise _bad("the path does not begin with a slash")
     if raw_path == "/":
@@ -199,7 +199,7 @@ def _decoded(piece: str, number: int) -> str:
 
 
 def _pairs(raw_query: str) -> list[tuple[str, str]]:
-    """The query's pairs, decoded as Go's url.ParseQuery does where it and others agree; refused where not (D2)."""
+    """The query's pairs, decoded as Go's url.ParseQuery does where it and others agree; refused where not (threats D2)."""
     if ";" in raw_query or BAD_ESCAPE.search(raw_query):
         raise _bad("the query has a semicolon or a bad percent escape")
     if QUERY.fullmatch(raw_query) is None or "#" in raw_query:

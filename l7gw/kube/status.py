@@ -1,4 +1,4 @@
-"""`metav1.Status`, the form in which kubectl understands a no, in JSON and protobuf (apimachinery meta/v1/types.go)."""
+"""`metav1.Status`, the form in which kubectl understands a no, in JSON and protobuf (AM pkg/apis/meta/v1/types.go)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Causes = list[tuple[str, str]]  # reason, message
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 JSON = "application/json"
 MESSAGE = "l7gw: "
-LARGEST_UPGRADE_BODY = 900  # bytes; kubectl's WebSocket library keeps the first 1,024 of a refusal (kubernetes-wire 6)
+LARGEST_UPGRADE_BODY = 900  # bytes; kubectl's WebSocket library keeps the first 1,024 of a refusal (kubernetes-wire 6.2)
 LONGEST_MESSAGE = 2000  # characters
 LONGEST_ID = 36  # characters of a UUID: sessions and holds are never cut
 
@@ -102,7 +102,7 @@ def _json(code: int, reason: str, message: str, causes: Causes) -> bytes:
 def _protobuf(code: int, reason: str, message: str, causes: Causes) -> bytes:
     """Status: 1 metadata, 2 status, 3 message, 4 reason, 5 details {1 name, 2 group, 3 kind, 4 causes {1 reason, 2 message,
     3 field}, 5 retryAfterSeconds, 6 uid}, 6 code; in the envelope `k8s\\0` + Unknown {1 TypeMeta {1 apiVersion, 2 kind}, 2 raw,
-    3 encoding, 4 type} (apimachinery meta/v1 and runtime/generated.proto). Empty fields are written, as the API server does."""
+    3 encoding, 4 type} (kubernetes-wire 3.2). Empty fields are written, as the API server does."""
     details = (
         _field(1, b"")
         + _field(2, b"")

@@ -1,4 +1,4 @@
-"""policy.yaml as rules (design sections 5 and 13): every mistake at once, and nothing half loaded."""
+"""policy.yaml as rules: every mistake at once, and nothing half loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LATER = {
 }
 KINDS = ("human", "agent", "workload")
 
-MOST_RULES = 2000  # each call looks at those of its principal in turn: 0.4 us a rule that is about it (m)
+MOST_RULES = 2000  # each call looks at those of its principal in turn: 0.4 us a rule that is about it, measured
 MOST_VALUES = 1000  # in one list; more is a group of the identity provider
 LONGEST_NAME = 100  # characters; it stands in every refusal
 LONGEST_REASON = 300  # characters; with name and session it must fit into the 900 bytes of a refused upgrade

@@ -130,7 +130,7 @@ def _any(_: str) -> bool:
 
 
 class Command:
-    """An argv, split by shell rules at load and never again (design section 5).
+    """An argv, split by shell rules at load and never again.
 
     `*` stays within one argument and matches no `/`; quotes make it an ordinary character. A last `**` takes any further
     arguments, none included. The words after splitting are compared with the argv that the container's runtime will execute:

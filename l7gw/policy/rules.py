@@ -1,4 +1,4 @@
-"""A rule, and when it matches: an allow must cover a call whole, a deny need only overlap it (design section 5).
+"""A rule, and when it matches: an allow must cover a call whole, a deny need only overlap it (docs/architecture.md).
 
 Each answer is the key that does not match, "" where all do: the judge and `policy explain` ask the same functions.
 """

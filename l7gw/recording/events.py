@@ -102,7 +102,7 @@ class ExchangeEnded(Event, tag="end"):
 
 
 class AttemptsDropped(Event, tag="dropped"):
-    """Attempts without a principal that went unrecorded, as a count (design section 13)."""
+    """Attempts without a principal that went unrecorded, as a count."""
 
     count: int
 

@@ -1,4 +1,4 @@
-"""A session in forms that others read: JSON Lines (design section 13) and asciicast v2."""
+"""A session in forms that others read: JSON Lines and asciicast v2."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ sync serves all who wait by then (group commit), and a slow one keeps nothing fr
 0.20 ms, who waits alone is served in 0.40 ms (median), 64 who come at once with a call each in 1.4 ms, most of which is the calls.
 
 Nothing written is ever touched again. A write that failed leaves its segment as it lies; the next segment goes on where the
-last whole block ended. A failed sync is never tried again on the same file: the kernel may have forgotten the error (H3).
+last whole block ended. A failed sync is never tried again on the same file: the kernel may have forgotten the error (threats H3).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from l7gw.recording import layout
 from l7gw.recording.events import SegmentStarted
 from l7gw.recording.layout import HEADER_SIZE, NO_HASH, NO_SESSION, Header, header_hash
 
-LEVEL = 1  # of zstd; level 3 never paid in the prototypes
+LEVEL = 1  # of zstd; level 3 never paid where it was measured
 SYNC_EVERY = 1.0  # seconds at most between a write and its sync, when nobody waits
 SEGMENT_SIZE = 128 * 1024 * 1024  # bytes; a new segment is begun beyond it. Walking the headers of one takes 0.5 s at worst
 LARGEST_WRITE = 1024 * 1024  # bytes gathered for one write

@@ -37,7 +37,7 @@ def _events_of(data: bytes) -> list[bytes]:
 
 
 class Session:
-    """One principal on one cluster (design section 8), or the day's attempts of nobody on it."""
+    """One principal on one cluster, or the day's attempts of nobody on it."""
 
     def __init__(self, outbox: Outbox, clock: Clock, started: e.SessionStarted) -> None:
         self._outbox = outbox

@@ -39,7 +39,7 @@ class Summary:
         return "closed" if self.ended else "open" if self.alive else "torn"
 
     def document(self, *, all_runs: bool) -> dict[str, Any]:
-        """The JSON of the contract (design section 13)."""
+        """As JSON: its keys stay from release to release."""
         about = self.started
         runs = list(reversed(self.runs))
         document: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The log on stderr: lines for people on a terminal, JSON elsewhere (design section 10). No byte of a peer unescaped."""
+"""The log on stderr: lines for people on a terminal, JSON elsewhere. No byte of a peer unescaped."""
 
 from __future__ import annotations
 

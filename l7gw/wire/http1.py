@@ -21,7 +21,7 @@ from l7gw.wire.semantics import BODIED, LARGEST_HEAD, MOST_INTERIM
 
 # ---------------------------------------------------------------------- limits
 
-LARGEST_HELD = 64 * 1024  # bytes that wait behind a request: pipelined, or sent ahead of a 101 (A12)
+LARGEST_HELD = 64 * 1024  # bytes that wait behind a request: pipelined, or sent ahead of a 101 (threats A12)
 LARGEST_READ = 272 * 1024  # bytes that may still come when reading is paused: uvloop's TLS reads 256 KiB behind a record's start
 LARGEST_KNOWN = 32 * 1024  # bytes of heads remembered on one connection; clients repeat themselves
 
@@ -238,7 +238,7 @@ class ServerConnection(_Side):
         self._known_size += size
 
     def _hold(self, data: bytes) -> None:
-        """Keep what came behind a request. Behind an upgrade it is the other protocol's, or nothing's (A12)."""
+        """Keep what came behind a request. Behind an upgrade it is the other protocol's, or nothing's (threats A12)."""
         request = self._request
         most = LARGEST_HELD if request is not None and request.upgrade else LARGEST_HELD + LARGEST_READ
         if len(data) > most:
@@ -301,7 +301,7 @@ class ServerConnection(_Side):
             raise OurError("an interim answer is an Informational")
         unread = self.reading == BODY or (request is not None and request.upgrade != "")
         if unread or not response.keep_alive:
-            # Of a request not read to its end, or a refused upgrade, nothing more may be taken for a request (A11, A12).
+            # Of a request not read to its end, or a refused upgrade, nothing more may be taken for a request (threats A11, A12).
             self._unread = unread
             self.must_close = True
         length = response.length
@@ -347,7 +347,7 @@ class ClientConnection(_Side):
 
     @property
     def reusable(self) -> bool:
-        """The last exchange is complete both ways, and nothing is in doubt (A17)."""
+        """The last exchange is complete both ways, and nothing is in doubt (threats A17)."""
         return self.reading == IDLE and self.writing == IDLE and self._sound and not self._buffer
 
     # ------------------------------------------------------------------ writing
@@ -407,7 +407,7 @@ class ClientConnection(_Side):
         within = self.reading == HEAD or self.reading == BODY
         self.reading = OVER
         if within:
-            raise PeerError(502, "the connection ended within the answer")  # a cut list must not look whole (I8)
+            raise PeerError(502, "the connection ended within the answer")  # a cut list must not look whole (threats I8)
         return [Closed()]
 
     def _read(self, data: bytes) -> list[HttpEvent]:

@@ -1,7 +1,7 @@
 """HTTP/1.1 messages, heads and bodies (RFC 9112 sections 2 to 7): bytes to events and back. `http1` says when which may come.
 
-Stricter than the RFC wherever a smuggler would hope for leniency: one reading, or none. A1 to A18, B11, B12 and I8 are the
-threat catalogue's numbers, which the tests walk through.
+Stricter than the RFC wherever a smuggler would hope for leniency: one reading, or none (threats A1 to A18, B11, B12, I8, which
+the tests walk through).
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from l7gw.wire.semantics import (
 
 # ---------------------------------------------------------------------- limits
 
-LARGEST_TRAILERS = 8 * 1024  # bytes; they are checked and dropped (B11)
-CHUNKS_FREE = 1024  # chunks of a request before their average size counts: small ones cost a hundred times their payload (A5)
+LARGEST_TRAILERS = 8 * 1024  # bytes; they are checked and dropped (threats B11)
+CHUNKS_FREE = 1024  # chunks of a request before their average size counts: small ones cost a hundredfold (threats A5)
 SMALLEST_AVERAGE = 8  # bytes a chunk from then on; not in answers, where a followed log flushes line by line
 
 # ---------------------------------------------------------------------- grammar (RFC 9110 section 5, RFC 9112 sections 3 to 5)
 
 REQUEST_LINE = re.compile(rf"({TOKEN}) ([!-~]+) (HTTP/[0-9]\.[0-9])")
 STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-5][0-9][0-9])(?: [\t -~\x80-\xff]*)?")
-# Extensions and white space are refused; eight digits are 4 GiB (A5)
+# Extensions and white space are refused; eight digits are 4 GiB (threats A5)
 SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 PART_OF_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
 BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may yet get its LF
 
 CRLF2 = b"\r\n\r\n"
-UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # A13
-OPTIONS = frozenset(("close", "keep-alive", "upgrade"))  # what Connection may name (A10)
+UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # threats A13
+OPTIONS = frozenset(("close", "keep-alive", "upgrade"))  # what Connection may name (threats A10)
 
 # Names as Go, Python and JavaScript spell them: one look-up instead of a regular expression and lower(), a third of the time.
 _SPELLED = {
@@ -60,7 +60,7 @@ _SPELLED = {
 
 
 def check_start(part: bytes, scanned: int, fault: int) -> None:
-    """Refuse a head that is not whole yet and never will be: what waits for a CRLF must not wait for ever (A4)."""
+    """Refuse a head that is not whole yet and never will be: what waits for a CRLF must not wait for ever (threats A4)."""
     if part and NAME.fullmatch(chr(part[0])) is None:
         raise PeerError(fault, "a message does not begin with its first line")
     if BROKEN_LINE.search(part, max(0, scanned - 1)) is not None:
@@ -97,7 +97,7 @@ def parse_fields(lines: list[str], single: frozenset[str], fault: int) -> tuple[
 
 
 def framing(fields: dict[str, str], version: str, fault: int) -> int | None:
-    """How the body is framed (RFC 9112 section 6.3): a length, CHUNKED, or None where nothing says. A1 to A3."""
+    """How the body is framed (RFC 9112 section 6.3): a length, CHUNKED, or None where nothing says (threats A1 to A3)."""
     coding, length = fields.get("transfer-encoding"), fields.get("content-length")
     if coding is not None:
         if length is not None:
@@ -138,7 +138,7 @@ def parse_request(head: bytes) -> tuple[Request, str]:
     length = framing(fields, version, 400)
     check_body(method, NO_BODY if length is None else length)
     options = connection_options(fields)
-    if not options <= OPTIONS:  # it would strip headers that we add (A10)
+    if not options <= OPTIONS:  # it would strip headers that we add (threats A10)
         raise PeerError(400, "Connection names more than close, keep-alive or upgrade")
     upgrade = _upgrade(method, version, options, fields.get("upgrade"), length)
     expects = check_plain(fields)
@@ -149,7 +149,7 @@ def parse_request(head: bytes) -> tuple[Request, str]:
 
 
 def _upgrade(method: str, version: str, options: frozenset[str], asked: str | None, length: int | None) -> str:
-    """The protocol of a well-formed upgrade request, "" where none is asked (RFC 9110 section 7.8). A13."""
+    """The protocol of a well-formed upgrade request, "" where none is asked (RFC 9110 section 7.8, threats A13)."""
     if asked is None:
         if "upgrade" in options:
             raise PeerError(400, "Connection: upgrade without Upgrade")
@@ -161,7 +161,7 @@ def _upgrade(method: str, version: str, options: frozenset[str], asked: str | No
 
 
 def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informational:
-    """An answer's head to a request of `method` that asked for `upgrade` or "". Raises PeerError 502 (A11, A14)."""
+    """An answer's head to a request of `method` that asked for `upgrade` or "". Raises PeerError 502 (threats A11, A14)."""
     lines = _lines(head, VISIBLE_IN_ANSWER, 502)
     match = STATUS_LINE.fullmatch(lines[0])
     if match is None:
@@ -185,7 +185,7 @@ def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informa
         return Informational(status, headers)
     if length is None:
         if method != "HEAD" and status != 204 and status != 304:
-            # Read until close: an end could not be told from a cut (I8). kube-apiserver never sends one.
+            # Read until close: an end could not be told from a cut (threats I8). kube-apiserver never sends one.
             raise PeerError(502, "an answer without a length")
         length = NO_BODY
     return Response(status, headers, length, version == "HTTP/1.1" and "close" not in options)
@@ -268,7 +268,7 @@ class BodyReader:
                 raise PeerError(self._fault, "the chunks are too small")
 
     def _read_trailers(self, data: bytes, at: int) -> int:
-        """Section 7.1.2: checked as a head's lines are, and dropped (B11)."""
+        """Section 7.1.2: checked as a head's lines are, and dropped (threats B11)."""
         while True:
             stop = data.find(b"\r\n", at)
             size = (len(data) if stop < 0 else stop + 2) - at
@@ -311,7 +311,7 @@ def status_line(status: int) -> str:
 
 def head_bytes(line: str, headers: Headers, length: int, connection: str = "", upgrade: str = "") -> bytes:
     """A head as bytes; `length` NO_BODY writes no framing. Raises OurError where a header would end its line or say what is
-    said here (A9)."""
+    said here (threats A9)."""
     parts = [line]
     for name, value in headers:
         if name in UNTOLD:

@@ -105,7 +105,7 @@ class ServerConnection(Side):
             events.append((stream_id, End()))
         else:
             stream.receiving = BODY
-            # A body with GET or HEAD is read by some and left by others (A18); an empty one is none.
+            # A body with GET or HEAD is read by some and left by others (threats A18); an empty one is none.
             stream.left = 0 if request.method in BODILESS else request.length
 
     def send(self, stream_id: int, event: HttpEvent) -> None:

@@ -36,14 +36,15 @@ from l7gw.wire.http2_stream import BODY, DONE, HEAD, SMALLEST_AVERAGE, Stream
 
 MOST_STREAMS = 100  # of one client at once, as kube-apiserver
 STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before they are asked for, as kube-apiserver
-RESETS = 100  # at once, of the peer's doing (B1, B2) ...
+RESETS = 100  # at once, of the peer's doing (threats B1, B2) ...
 RESETS_A_SECOND = 20  # ... and from then on
-CONTROL_A_SECOND = 200  # PING, SETTINGS, PRIORITY, unknown frames, what is late and small, window updates beyond what was sent (B7)
+# PING, SETTINGS, PRIORITY, unknown frames, what is late and small, window updates beyond what was sent (threats B7)
+CONTROL_A_SECOND = 200
 # Bytes sent that earn one window update more; Go's clients send two for 4 KiB. A frame that no window cut short earns two, however
 # small: a watch's event is acknowledged for its stream and for the connection.
 UPDATE_FOR = 1024
 MOST_SETTINGS = 32  # in one frame, as nghttp2: each of a window walks all streams
-LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer which reads nothing (B7)
+LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer which reads nothing (threats B7)
 MOST_RECENT = 128  # ended streams that are remembered, to tell what comes late from what is wrong
 DRAINING = b"l7gw-end"  # the PING after which no request can be under way any more (section 6.8)
 
@@ -98,7 +99,7 @@ class Side:
 
     @property
     def unfinished(self) -> int:
-        """Bytes of a frame, or 1 for a header block, that are there in part: the rest is owed in time (B3)."""
+        """Bytes of a frame, or 1 for a header block, that are there in part: the rest is owed in time (threats B3)."""
         return len(self._buffer) or (1 if self._block_of else 0)
 
     @property
@@ -155,7 +156,7 @@ class Side:
                 return events
             while end - at >= HEAD_SIZE:
                 length, kind, flags, stream_id = frames.read_head(data, at)
-                if length > self._largest_in:  # before a byte of it is kept (B6)
+                if length > self._largest_in:  # before a byte of it is kept (threats B6)
                     raise PeerError(FRAME_SIZE_ERROR, "a frame larger than we said")
                 if self._block_of and (kind != frames.CONTINUATION or stream_id != self._block_of):
                     raise PeerError(PROTOCOL_ERROR, "a header block that another frame cuts in two")
@@ -286,13 +287,13 @@ class Side:
             self._check_not_idle(stream_id)
 
     def _spend_reset(self) -> None:
-        """One more stream that ended by the peer's doing: each costs more here than there (B1, B2)."""
+        """One more stream that ended by the peer's doing: each costs more here than there (threats B1, B2)."""
         self._resets -= 1
         if self._resets < 0:
             raise PeerError(ENHANCE_YOUR_CALM, "too many streams were reset")
 
     def _spend_control(self) -> None:
-        """One more frame that carries nothing for anybody (B7)."""
+        """One more frame that carries nothing for anybody (threats B7)."""
         self._control -= 1
         if self._control < 0 or self._sender.answered > LARGEST_UNSENT:
             raise PeerError(ENHANCE_YOUR_CALM, f"more than {CONTROL_A_SECOND} control frames in a second, or answers not read")
@@ -334,7 +335,7 @@ class Side:
         self._block.append(payload)
         self._block_size += len(payload)
         if len(self._block) > frames.MOST_CONTINUATIONS + 1 or self._block_size > frames.LARGEST_BLOCK:
-            raise PeerError(ENHANCE_YOUR_CALM, "a header block that is too large, or in too many frames")  # B3
+            raise PeerError(ENHANCE_YOUR_CALM, "a header block that is too large, or in too many frames")  # threats B3
         if flags & frames.END_HEADERS:
             block, self._block, self._block_of = b"".join(self._block), [], 0
             self._fields(stream_id, block, events)
@@ -371,7 +372,7 @@ class Side:
     # ------------------------------------------------------------------ bodies
 
     def _data(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
-        """Section 6.1. Padding counts for the windows as well (B8)."""
+        """Section 6.1. Padding counts for the windows as well (threats B8)."""
         size = len(payload)
         data = _unpadded(payload) if flags & PADDED else payload
         self._window_in -= size
@@ -506,7 +507,7 @@ class Side:
         if stream.receiving == DONE:
             self._close(stream.number, COMPLETE)
         elif not self._client:
-            # The answer is whole and the request is not: its rest is not wanted (section 8.1). Counted as the peer's doing (B2).
+            # The answer is whole and the request is not: its rest is not wanted (section 8.1). It counts as a reset (threats B2).
             self._sender.control(frames.reset_frame(stream.number, NO_ERROR))
             self._resets -= 1
             self._close(stream.number, BY_US)

@@ -3,7 +3,7 @@
 
 Reading keeps a dynamic table, as it must; clients repeat themselves, so a block seen before under the same table is not
 unpacked again. Writing keeps none: what the static table lacks is a literal that goes into no table (RFC 7541 section 6.2.2), so
-that a peer can neither grow our memory nor guess a secret from sizes (B5), and one value is written alike on every connection.
+that a peer can neither grow our memory nor guess a secret from sizes (threats B5), and a value is written alike on each connection.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from l7gw.wire.semantics import (
 # ---------------------------------------------------------------------- limits
 
 TABLE_SIZE = 4096  # bytes of the dynamic table: the default of RFC 9113 section 6.5.2, which we do not raise
-MOST_UPDATES = 2  # table size updates at the start of a block: a lower and a final one (RFC 7541 section 4.2, B4)
-MOST_READ = 1000  # fields of a block before the connection ends: one byte each would do (B4)
+MOST_UPDATES = 2  # table size updates at the start of a block: a lower and a final one (RFC 7541 section 4.2, threats B4)
+MOST_READ = 1000  # fields of a block before the connection ends: one byte each would do (threats B4)
 MOST_UNPACKED = 256 * 1024  # bytes of them; between this and LARGEST_HEAD the answer is 431
-LARGEST_KNOWN = 64 * 1024  # bytes remembered on one connection, of blocks and of what they unpack to (B4)
+LARGEST_KNOWN = 64 * 1024  # bytes remembered on one connection, of blocks and of what they unpack to (threats B4)
 
 T = TypeVar("T")
 Fields = list[tuple[str, str]]
@@ -248,7 +248,7 @@ _ENDS_LINE = re.compile(r"[\r\n\0]")
 
 
 def write_block(fields: Headers) -> bytes:
-    """Fields as a header block. Raises OurError for what would be malformed: it would be read as something else (A9)."""
+    """Fields as a header block. Raises OurError for what would be malformed: it would be read as something else (threats A9)."""
     parts = []
     for pair in fields:
         indexed = _INDEXED.get(pair)
@@ -314,7 +314,7 @@ def split_fields(fields: Fields, pseudo: frozenset[str], *, answer: bool) -> tup
 
 
 def check_trailers(fields: Fields, *, answer: bool) -> None:
-    """Trailers are read, checked and dropped (B11); they hold no pseudo-field (section 8.1). Raises Malformed."""
+    """Trailers are read, checked and dropped (threats B11); they hold no pseudo-field (section 8.1). Raises Malformed."""
     split_fields(fields, frozenset(), answer=answer)
 
 
@@ -325,7 +325,7 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
     """
     pseudo, rest = split_fields(fields, PSEUDO_OF_REQUEST, answer=False)
     method, target, scheme = pseudo.get(":method"), pseudo.get(":path"), pseudo.get(":scheme")
-    if method == "CONNECT":  # section 8.5: neither scheme nor path; extended (RFC 8441) is not offered (B10)
+    if method == "CONNECT":  # section 8.5: neither scheme nor path; extended (RFC 8441) is not offered (threats B10)
         raise PeerError(405, "this method is not served")
     if not method or not target or scheme not in ("https", "http"):
         raise Malformed("a request without method, path or scheme")

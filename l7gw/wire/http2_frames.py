@@ -44,8 +44,8 @@ STREAM_IDS = 2**31 - 1
 
 # ---------------------------------------------------------------------- limits
 
-LARGEST_BLOCK = 64 * 1024  # bytes of one header block before unpacking (B3)
-MOST_CONTINUATIONS = 8  # frames of one header block, as nghttp2 (B3)
+LARGEST_BLOCK = 64 * 1024  # bytes of one header block before unpacking (threats B3)
+MOST_CONTINUATIONS = 8  # frames of one header block, as nghttp2 (threats B3)
 
 # The exact length of each frame that has one (section 6): anything else is FRAME_SIZE_ERROR.
 LENGTHS = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}

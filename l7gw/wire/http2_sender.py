@@ -38,7 +38,7 @@ class Sender:
     # ------------------------------------------------------------------ frames
 
     def control(self, data: bytes) -> None:
-        """A frame that no window holds back; what is not taken of them is bounded by who asks for it (B7)."""
+        """A frame that no window holds back; what is not taken of them is bounded by who asks for it (threats B7)."""
         self._out.append(data)
         self.answered += len(data)
 

@@ -8,8 +8,8 @@ from l7gw.wire.errors import OurError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Request, Response
 from l7gw.wire.http2_frames import ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, PROTOCOL_ERROR
 
-MOST_EMPTY = 100  # empty DATA frames on a stream (B8)
-FRAMES_FREE, SMALLEST_AVERAGE = 1000, 64  # DATA frames of a request before their average size counts (B8)
+MOST_EMPTY = 100  # empty DATA frames on a stream (threats B8)
+FRAMES_FREE, SMALLEST_AVERAGE = 1000, 64  # DATA frames of a request before their average size counts (threats B8)
 
 # Receiving: HEAD -head-> BODY -END_STREAM-> DONE; DROPPED: nobody wants the rest of a request that is refused.
 # Sending is this table; what has no row raises OurError. END_STREAM leads to DONE.

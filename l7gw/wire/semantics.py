@@ -1,7 +1,7 @@
 """What a request or an answer may say, whichever HTTP carries it (RFC 9110): methods, targets, fields, what may stand but once.
 
-Stricter than the RFC wherever a smuggler would hope for leniency: one reading, or none. A1 to A18, B11 and B12 are the threat
-catalogue's numbers, which the tests walk through.
+Stricter than the RFC wherever a smuggler would hope for leniency: one reading, or none (threats A1 to A18, B11, B12, which
+the tests walk through).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from l7gw.wire.events import NO_BODY
 
 # ---------------------------------------------------------------------- limits
 
-LARGEST_HEAD = 64 * 1024  # bytes; kube-apiserver takes 1 MiB, no client of it comes near (A6)
+LARGEST_HEAD = 64 * 1024  # bytes; kube-apiserver takes 1 MiB, no client of it comes near (threats A6)
 MOST_FIELDS = 100  # header lines; Go's clients send about 15, nginx takes 100 of a server
-LONGEST_TARGET = 8 * 1024  # bytes, nginx's own; an exec with a longer argv should send a file (A6)
-MOST_INTERIM = 10  # 1xx answers before the answer (A14)
+LONGEST_TARGET = 8 * 1024  # bytes, nginx's own; an exec with a longer argv should send a file (threats A6)
+MOST_INTERIM = 10  # 1xx answers before the answer (threats A14)
 
 # ---------------------------------------------------------------------- grammar (RFC 9110 sections 5.6.2, 8.6, 7.2, 5.5)
 
@@ -24,20 +24,20 @@ TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 NAME = re.compile(TOKEN)
 LENGTH = re.compile(r"0|[1-9][0-9]{0,17}")
 HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-# What a value may hold; answers may hold obs-text too, as a Warning in UTF-8 does (A4)
+# What a value may hold; answers may hold obs-text too, as a Warning in UTF-8 does (threats A4)
 VISIBLE = bytes((9, *range(0x20, 0x7F)))
 VISIBLE_IN_ANSWER = VISIBLE + bytes(range(0x80, 0x100))
 
 # ---------------------------------------------------------------------- methods (section 9), and fields by name
 
-METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))  # A7: no CONNECT, no TRACE
-BODILESS = frozenset(("GET", "HEAD"))  # A18
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))  # threats A7: no CONNECT, no TRACE
+BODILESS = frozenset(("GET", "HEAD"))  # threats A18
 BODIED = frozenset(("POST", "PUT", "PATCH"))  # whose empty body is said (RFC 9110 section 8.6)
 # Said by the events' own fields, or about this connection alone (RFC 9110 section 7.6.1)
 UNTOLD = frozenset(
     "connection content-length expect http2-settings keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
 )
-# Fields that say one thing: a second line is a second reading (B12)
+# Fields that say one thing: a second line is a second reading (threats B12)
 SINGLE = frozenset(
     "authorization content-encoding content-length content-type date expect host if-match if-modified-since if-none-match"
     " if-unmodified-since impersonate-uid impersonate-user kubectl-command kubectl-session max-forwards origin"
@@ -56,7 +56,7 @@ SINGLE_IN_ANSWER = frozenset(
 
 
 def check_line(method: str, target: str) -> None:
-    """A request's method and target: one of ours, in origin-form (A7, A8)."""
+    """A request's method and target: one of ours, in origin-form (threats A7, A8)."""
     if method not in METHODS:
         raise PeerError(405, "this method is not served")
     if target[:1] != "/" or "#" in target:
@@ -66,13 +66,13 @@ def check_line(method: str, target: str) -> None:
 
 
 def check_host(host: str) -> None:
-    """The one Host or :authority that a request has (A8)."""
+    """The one Host or :authority that a request has (threats A8)."""
     if HOST.fullmatch(host) is None:
         raise PeerError(400, "Host is missing or malformed")
 
 
 def check_single(names: list[str], single: frozenset[str], fault: int) -> None:
-    """No field that says one thing stands twice (B12)."""
+    """No field that says one thing stands twice (threats B12)."""
     seen: set[str] = set()
     for name in names:
         if name in seen and name in single:
@@ -81,20 +81,20 @@ def check_single(names: list[str], single: frozenset[str], fault: int) -> None:
 
 
 def plain_length(value: str, fault: int) -> int:
-    """A Content-Length in the one spelling that all read alike (A3)."""
+    """A Content-Length in the one spelling that all read alike (threats A3)."""
     if LENGTH.fullmatch(value) is None:
         raise PeerError(fault, "a Content-Length that is no plain number")
     return int(value)
 
 
 def check_body(method: str, length: int) -> None:
-    """`length` as in the events. A body with GET or HEAD is read by some and left by others (A18)."""
+    """`length` as in the events. A body with GET or HEAD is read by some and left by others (threats A18)."""
     if method in BODILESS and length != 0 and length != NO_BODY:
         raise PeerError(400, "a body with GET or HEAD")
 
 
 def check_plain(fields: dict[str, str]) -> bool:
-    """A request's body is not encoded, and nothing is expected but 100-continue: gives whether that is (A18, section 10.1.1)."""
+    """A request's body is not encoded, and nothing is expected but 100-continue: gives whether that is (threats A18)."""
     if "content-encoding" in fields:
         raise PeerError(415, "encoded request bodies are not taken; send it plain")
     expects = fields.get("expect")

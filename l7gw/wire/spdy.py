@@ -47,10 +47,10 @@ from l7gw.wire.spdy_windows import Piece, Windows
 
 # ---------------------------------------------------------------------- limits (threats C1 to C4)
 
-LARGEST_DATA = 1024 * 1024  # bytes of one DATA frame; handed on in pieces, never assembled. spdystream writes 32 KiB (C3)
-LARGEST_CONTROL = 16 * 1024  # bytes of one control frame's payload; spdystream takes 16 MiB (C3)
+LARGEST_DATA = 1024 * 1024  # bytes of one DATA frame; handed on in pieces, never assembled. spdystream writes 32 KiB (threats C3)
+LARGEST_CONTROL = 16 * 1024  # bytes of one control frame's payload; spdystream takes 16 MiB (threats C3)
 MOST_STREAMS = 4096  # open at once; the layer above allows far fewer
-MOST_STRAYS = 100  # frames for streams that are not open, or that their state forbids; each costs us a reset (C4)
+MOST_STRAYS = 100  # frames for streams that are not open, or that their state forbids; each costs us a reset (threats C4)
 REMEMBERED_RESETS = 1024  # streams whose late frames are dropped in silence
 
 # ---------------------------------------------------------------------- events
@@ -339,7 +339,7 @@ class Connection:
     # -- control frames: one function each, in the order of sections 2.6.1 to 2.6.8; the table at the end says which
 
     def _control_head(self, word: int, rest: int) -> Parse:
-        """Judge a control frame by its header, before any of its payload is kept (C3)."""
+        """Judge a control frame by its header, before any of its payload is kept (threats C3)."""
         row = _CONTROL.get(word & 0xFFFF)
         if word >> 16 != VERSION or row is None:
             raise PeerError(PROTOCOL_ERROR, "a control frame of another version or of an unknown type")
@@ -385,7 +385,7 @@ class Connection:
 
     def _settings(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
         count = int.from_bytes(payload[:4], "big")
-        if count * 8 != len(payload) - 4:  # checked against the frame, not believed (C1, CVE-2026-35469)
+        if count * 8 != len(payload) - 4:  # checked against the frame, not believed (threats C1, CVE-2026-35469)
             raise PeerError(PROTOCOL_ERROR, "a SETTINGS frame whose count is not its size")
         entries = tuple((pair[0] & 0xFFFFFF, pair[1]) for pair in TWO_WORDS.iter_unpack(payload[4:]))
         events.append(Settings(entries))
@@ -497,7 +497,7 @@ class Connection:
             self._close(found.stream, OWED | (OURS if found.final else 0))
 
     def _reply_first(self, stream: int) -> None:
-        """A SYN_REPLY without headers where one is owed: kubectl drops what comes ahead of it (kubernetes-wire section 9, 16)."""
+        """A SYN_REPLY without headers where one is owed: kubectl drops what comes ahead of it (kubernetes-wire 4.3)."""
         bits = self.streams[stream]
         if bits & OWED:
             self._write_block(SYN_REPLY, SynReply(stream))

@@ -14,9 +14,9 @@ from l7gw.wire.spdy_dictionary import DICTIONARY
 from l7gw.wire.spdy_frames import FRAME_TOO_LARGE, PROTOCOL_ERROR
 
 # The draft sets no limit; spdystream has none, and believed the counts up to 0.5.0 (CVE-2026-35469). Kubernetes' own blocks are
-# under 100 bytes, and 4 KiB would hold them (kubernetes-wire section 9, 27); 16 KiB leaves room for an HTTP head of spdy-transport.
-LARGEST_BLOCK = 16 * 1024  # bytes, inflated (C2)
-MOST_HEADERS = 64  # pairs in one block, each of a name's values being one (C2)
+# under 100 bytes, and 4 KiB would hold them (kubernetes-wire 4.2); 16 KiB leaves room for an HTTP head of spdy-transport.
+LARGEST_BLOCK = 16 * 1024  # bytes, inflated (threats C2)
+MOST_HEADERS = 64  # pairs in one block, each of a name's values being one (threats C2)
 
 # "US-ASCII, all lower case, longer than zero"; we also want no blank and no control character in it.
 _is_name = re.compile(r"[!-@\[-~]+").fullmatch
@@ -34,7 +34,7 @@ class Blocks:
     def read(self, block: bytes) -> Headers:
         """The pairs of the peer's next block. Raises PeerError."""
         try:
-            plain = self._inflate.decompress(block, LARGEST_BLOCK + 1)  # 65 KB can inflate to 64 MiB (C2)
+            plain = self._inflate.decompress(block, LARGEST_BLOCK + 1)  # 65 KB can inflate to 64 MiB (threats C2)
         except zlib.error as error:
             raise PeerError(PROTOCOL_ERROR, "a header block that does not inflate") from error
         if len(plain) > LARGEST_BLOCK:
@@ -57,7 +57,7 @@ def parse_block(plain: bytes) -> Headers:
     if len(plain) < 4:
         raise PeerError(PROTOCOL_ERROR, "a header block without a count")
     count = int.from_bytes(plain[:4], "big")
-    if count > MOST_HEADERS:  # bounded before anything is allocated (C1)
+    if count > MOST_HEADERS:  # bounded before anything is allocated (threats C1)
         raise PeerError(PROTOCOL_ERROR, "a header block of too many pairs")
     found: list[tuple[str, str]] = []
     seen: set[str] = set()

@@ -3,7 +3,7 @@
     FIN (1) | RSV (3) | opcode (4) | MASK (1) | length (7, or 7 + 16, or 7 + 64) | masking key (32, if MASK) | payload
 
 Messages are put together from their fragments, up to a bound; what we send is one unfragmented frame a message, since the
-API server takes a continuation for a message of its own (kubernetes-wire section 5.2).
+API server takes a continuation for a message of its own (kubernetes-wire 5.2).
 
 A fault comes behind the frames that were whole before it, however the bytes were cut into reads, as a message stands for itself.
 The other codecs give none of what a read brought before a fault: in HTTP it may be one half of a smuggled request.
@@ -40,10 +40,10 @@ NO_TEXT = "text that is not UTF-8"
 
 LARGEST_MESSAGE = 1024 * 1024  # bytes; kubectl sends 32,769 at most, the API server a write of its own each (threats C10)
 LARGEST_CONTROL = 125  # section 5.5
-# Fragments that any message may have, and bytes of it for each one more: small ones cost us and not the peer (C10, as B8).
+# Fragments that any message may have, and bytes of it for each one more: small ones cost us, not the peer (threats C10, B8).
 FRAGMENTS_FREE, SMALLEST_AVERAGE = 1000, 64  # Autobahn's smallest: 4 MiB in 65,536 of 64, and an empty one behind them
 # Control frames in a row without data in either direction. kubectl pings every 5 s however long its exec is silent, others every
-# second; the API server ends a silent stream after 4 h, 14,400 such pings. Their rate is for the caller, who has a clock (C10).
+# second; the API server ends a silent stream after 4 h, 14,400 such pings. Their rate is the caller's, with a clock (threats C10).
 MOST_CONTROL = 20_000
 MOST_PONGS = 16  # that wait for a `take`, 127 bytes each: a peer that pings and does not read makes nothing grow here
 

@@ -33,7 +33,7 @@ def families() -> Iterator[Family]:
 
 
 def both_framings() -> Iterator[Made]:
-    source = "RFC 9112 section 6.3, A1"
+    source = "RFC 9112 section 6.3, threats A1"
     for version in ("HTTP/1.1", "HTTP/1.0"):
         for length in ("0", "4", str(len(CHUNKS))):
             for first, headers in (("cl", (f"Content-Length: {length}", TE)), ("te", (TE, f"Content-Length: {length}"))):
@@ -62,7 +62,7 @@ def both_framings() -> Iterator[Made]:
 
 
 def codings() -> Iterator[Made]:
-    source = "RFC 9112 section 6.1, A2"
+    source = "RFC 9112 section 6.1, threats A2"
     refused = (
         "xchunked", "chunkedx", "chunk", "identity", "chunked, identity", "identity, chunked", "chunked, chunked", "chunked,chunked",
         "gzip, chunked", "chunked, gzip", "chunked;q=1", "chunked; a=b", '"chunked"', "'chunked'", ",chunked", "chunked,", "", ",",
@@ -109,7 +109,7 @@ def codings() -> Iterator[Made]:
 
 
 def lengths() -> Iterator[Made]:
-    source = "RFC 9110 section 8.6, A3"
+    source = "RFC 9110 section 8.6, threats A3"
     refused = (
         "+5", "-5", "5_0", "5, 5", "5,5", "5 5", "5;", "5; 5", "0x5", "0b101", "5.0", "5e0", "05", "005", "5\x00", "\x0b5", "5\x0c", "5\x0b",
         "", "five", "5a", "a5", '"5"', "1" * 25, "18446744073709551621", "\xb2", "\xef\xbc\x95", "5\xa0", "5 \x0b", ",5", "5,", "--5", "5\x85",
@@ -165,7 +165,7 @@ def lengths() -> Iterator[Made]:
 
 
 def line_endings() -> Iterator[Made]:
-    source = "RFC 9112 section 2.2, A4"
+    source = "RFC 9112 section 2.2, threats A4"
     whole = request(f"GET {POD}", "Accept: */*")
     choice = f"{ONE_GET} or refused"  # RFC 9112 section 2.2 permits a reader of bare LF, and an empty line before
     yield Made("all-lf", "refused", source, "every line ends in a bare LF", whole.replace("\r\n", "\n"))
@@ -215,7 +215,7 @@ def line_endings() -> Iterator[Made]:
 
 
 def head_bytes() -> Iterator[Made]:
-    source = "RFC 9110 section 5.5, RFC 9112 section 3, A4"
+    source = "RFC 9110 section 5.5, RFC 9112 section 3, threats A4"
     for code in CONTROLS + BEYOND:
         value = request(f"GET {POD}", f"X-A: b{chr(code)}c") + NEXT
         # obs-text is grammar still (RFC 9110 section 5.5); nobody sends it to an API server
@@ -253,7 +253,7 @@ def head_bytes() -> Iterator[Made]:
 
 
 def chunk_sizes() -> Iterator[Made]:
-    source = "RFC 9112 section 7.1, A5"
+    source = "RFC 9112 section 7.1, threats A5"
     refused = (
         "5 ", " 5", "\t5", "5\t", "0x5", "+5", "-5", "5h", "g", "5.", "5,", "5_0", "5\0", "\x0b5", "", "\xb2", "\xef\xbc\x95", '"5"', "5\r",
         "000000005", "10000000000000005", "100000005", "ffffffffffffffff5", "-0", "5 5", "5\x0b", "5#",
@@ -299,7 +299,7 @@ def chunk_sizes() -> Iterator[Made]:
 
 
 def chunk_data() -> Iterator[Made]:
-    source = "RFC 9112 section 7.1, CVE-2025-43859, A5"
+    source = "RFC 9112 section 7.1, CVE-2025-43859, threats A5"
     for name, body in (
         ("size-lf", "5\nhello\r\n0\r\n\r\n"), ("end-lf", "5\r\nhello\n0\r\n\r\n"), ("end-cr", "5\r\nhello\r0\r\n\r\n"), ("end-missing", "5\r\nhello0\r\n\r\n"),
         ("end-other", "5\r\nhelloXX0\r\n\r\n"), ("data-longer", "5\r\nhello world\r\n0\r\n\r\n"), ("data-shorter", "5\r\nhell\r\n0\r\n\r\n"),
@@ -330,7 +330,7 @@ def chunk_data() -> Iterator[Made]:
 
 
 def trailers() -> Iterator[Made]:
-    source = "RFC 9110 section 6.5.1, B11"
+    source = "RFC 9110 section 6.5.1, threats B11"
     for name in (
         "Host", "Authorization", "Content-Length", "Transfer-Encoding", "Impersonate-User", "Impersonate-Group", "X-Remote-User", "X-Forwarded-For",
         "Audit-Id", "Connection", "Content-Type", "Cookie", "Upgrade", "Expect", "X-Other",
@@ -349,7 +349,7 @@ def trailers() -> Iterator[Made]:
 
 
 def connection_options() -> Iterator[Made]:
-    source = "RFC 9110 section 7.6.1, A10"
+    source = "RFC 9110 section 7.6.1, threats A10"
     for name in (
         "Authorization", "Impersonate-User", "Impersonate-Group", "Impersonate-Extra-L7gw-User", "X-Forwarded-For", "Audit-ID", "Host", "Content-Length",
         "Transfer-Encoding", "Content-Type", "Accept", "Cookie", "X-Remote-User", "Expect", "X-Other",
@@ -404,7 +404,7 @@ def connection_options() -> Iterator[Made]:
 
 
 def hosts() -> Iterator[Made]:
-    source = "RFC 9112 section 3.2, A8"
+    source = "RFC 9112 section 3.2, threats A8"
     yield Made("missing", "refused", source, "HTTP/1.1 needs a Host", request(host=""))
     yield Made("missing-http-1-0", f"{ONE_GET} or refused", source, "HTTP/1.0 does not", request(host="", version="HTTP/1.0"))
     for name, line in (
@@ -437,7 +437,7 @@ def hosts() -> Iterator[Made]:
 
 
 def request_lines() -> Iterator[Made]:
-    source = "RFC 9112 sections 2.3 and 3, A7, A8"
+    source = "RFC 9112 sections 2.3 and 3, threats A7, A8"
     for name, line in (
         ("two-spaces", f"GET  {POD} HTTP/1.1"), ("two-spaces-late", f"GET {POD}  HTTP/1.1"), ("tab", f"GET\t{POD}\tHTTP/1.1"), ("space-behind", f"GET {POD} HTTP/1.1 "),
         ("space-in-target", f"GET {POD} x HTTP/1.1"), ("two-versions", f"GET {POD} HTTP/1.1 HTTP/1.1"), ("no-target", "GET HTTP/1.1"), ("empty-target", "GET  HTTP/1.1"),
@@ -471,21 +471,21 @@ def request_lines() -> Iterator[Made]:
     yield Made(
         "fields-101",
         "refused",
-        "A6",
+        "threats A6",
         "more than a hundred header lines",
         request(f"GET {POD}", *[f"X-{n}: a" for n in range(110)]) + NEXT,
     )
     yield Made(
         "preface",
         "refused",
-        "RFC 9113 section 3.4, A7",
+        "RFC 9113 section 3.4, threats A7",
         "HTTP/2 without ALPN",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0\0\0\4\0\0\0\0\0",
     )
 
 
 def pipelining() -> Iterator[Made]:
-    source = "RFC 9112 section 9.3.2, A16"
+    source = "RFC 9112 section 9.3.2, threats A16"
     first = request(f"GET {POD}")
     yield Made("two", f"two GET {POD}, GET {PODS}", source, "two whole requests", first + request(f"GET {PODS}"))
     bare = f"GET {PODS} HTTP/1.1\r\nHost: {{host}}\r\n\r\n"
@@ -521,7 +521,7 @@ def pipelining() -> Iterator[Made]:
 
 
 def expectations() -> Iterator[Made]:
-    source = "RFC 9110 section 10.1.1, A18"
+    source = "RFC 9110 section 10.1.1, threats A18"
     for value in ("100-continue", "100-Continue", "100-CONTINUE"):
         data = request(POST, f"Expect: {value}", "Content-Length: 5", body="hello")
         yield Made(
@@ -558,7 +558,7 @@ def expectations() -> Iterator[Made]:
 
 
 def bodies_on_get() -> Iterator[Made]:
-    source = "RFC 9110 section 9.3.1, A18"
+    source = "RFC 9110 section 9.3.1, threats A18"
     whole = "GET /api/v1/namespaces/smuggled/secrets HTTP/1.1\r\nHost: a\r\n\r\n"
     for method in ("GET", "HEAD"):
         data = request(f"{method} {POD}", "Content-Length: 5", body="hello") + NEXT

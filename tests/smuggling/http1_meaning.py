@@ -80,14 +80,14 @@ def duplicates() -> Iterator[Made]:
                 yield Made(
                     f"{name.lower()}-{order}{case}",
                     "refused",
-                    "RFC 9110 section 5.3, B12",
+                    "RFC 9110 section 5.3, threats B12",
                     "one reader takes the first, another the last",
                     data,
                 )
 
 
 def upgrade_tokens() -> Iterator[Made]:
-    source = "RFC 9110 section 7.8, A13"
+    source = "RFC 9110 section 7.8, threats A13"
     rest = WEBSOCKET[2:]
     for token in (
         "h2c",
@@ -183,7 +183,12 @@ def upgrade_tokens() -> Iterator[Made]:
     ):  # fmt: skip
         data = request(f"GET {target}", *WEBSOCKET) + NEXT
         yield Made(
-            f"place-{name}", "refused", "A13, D6, E11", "upgrades only on exec, attach and portforward", data, {"answer": "403"}
+            f"place-{name}",
+            "refused",
+            "threats A13, D6, E11",
+            "upgrades only on exec, attach and portforward",
+            data,
+            {"answer": "403"},
         )
     for name, token in (("lower", "websocket"), ("title", "WebSocket"), ("upper", "WEBSOCKET")):
         data = request(f"GET {EXEC}", WEBSOCKET[0], f"Upgrade: {token}", *rest)
@@ -221,7 +226,9 @@ def upgrade_answers() -> Iterator[Made]:
         ):
             comment = f"{name}, refused by {answer}: what stands behind it is no request"
             asks = {"answer": answer, "status": status}
-            yield Made(f"{name}-{answer}-request-behind", line, "CVE-2018-1002105, A11, A12, A15", comment, start + NEXT, asks)
+            yield Made(
+                f"{name}-{answer}-request-behind", line, "CVE-2018-1002105, threats A11, A12, A15", comment, start + NEXT, asks
+            )
         for answer in ("101-bare", "101-h2c", "101-wrong-accept", "101-other-protocol"):
             if name == "spdy" and answer in ("101-wrong-accept", "101-other-protocol"):
                 continue
@@ -229,7 +236,7 @@ def upgrade_answers() -> Iterator[Made]:
             yield Made(
                 f"{name}-{answer}",
                 line,
-                "RFC 9110 section 7.8, RFC 6455 section 4.1, A11",
+                "RFC 9110 section 7.8, RFC 6455 section 4.1, threats A11",
                 comment,
                 start + NEXT,
                 {"answer": answer, "status": "502"},
@@ -239,7 +246,7 @@ def upgrade_answers() -> Iterator[Made]:
         yield Made(
             f"unasked-{answer}",
             ONE_GET,
-            "RFC 9110 section 15.2.2, A11",
+            "RFC 9110 section 15.2.2, threats A11",
             comment,
             request(f"GET {POD}"),
             {"answer": answer, "status": "502"},
@@ -251,12 +258,12 @@ def early_bytes() -> Iterator[Made]:
     for name, start, line in (("websocket", websocket, ONE_EXEC), ("spdy", spdy, f"one POST {EXEC}")):
         data = start + NEXT
         comment = "sent before the 101 it is the tunnel's, and no request"
-        yield Made(f"{name}-101-request-behind", line, "RFC 9931, A12", comment, data, {"answer": "101", "status": "101"})
+        yield Made(f"{name}-101-request-behind", line, "RFC 9931, threats A12", comment, data, {"answer": "101", "status": "101"})
     frame = "\x82\x85\0\0\0\0\0hell"  # channel 0, masked by zeros
     yield Made(
         "websocket-frame-behind",
         ONE_EXEC,
-        "RFC 9931, A12",
+        "RFC 9931, threats A12",
         "a frame that came early",
         websocket + frame,
         {"answer": "101", "status": "101"},
@@ -264,7 +271,7 @@ def early_bytes() -> Iterator[Made]:
     yield Made(
         "websocket-403-frame-behind",
         ONE_EXEC,
-        "RFC 9931, A12",
+        "RFC 9931, threats A12",
         "a frame behind a refused upgrade is dropped",
         websocket + frame,
         {"answer": "403", "status": "403"},
@@ -277,7 +284,7 @@ def redirects() -> Iterator[Made]:
         yield Made(
             f"redirect-{status}",
             ONE_GET,
-            "CVE-2022-3172, A15",
+            "CVE-2022-3172, threats A15",
             "a redirect is never followed nor passed on",
             data,
             {"answer": status, "status": "502"},
@@ -285,7 +292,7 @@ def redirects() -> Iterator[Made]:
 
 
 def subprotocols() -> Iterator[Made]:
-    source = "C8"
+    source = "threats C8"
     start = WEBSOCKET[:4]
     for offer in (
         "channel.k8s.io",
@@ -327,7 +334,12 @@ def subprotocols() -> Iterator[Made]:
         yield Made(f"websocket-mixed-{slug(offer)}", ONE_EXEC, source, "what is not understood is not offered on", data, more)
     data = request(f"GET {EXEC}", *WEBSOCKET, "Sec-WebSocket-Extensions: permessage-deflate")
     yield Made(
-        "extension", ONE_EXEC, "C10", "no extension is offered on", data, {"answer": "101", "status": "101", "absent": "permessage"}
+        "extension",
+        ONE_EXEC,
+        "threats C10",
+        "no extension is offered on",
+        data,
+        {"answer": "101", "status": "101", "absent": "permessage"},
     )
     for offer in ("v1.channel.k8s.io", "v2.channel.k8s.io", "v3.channel.k8s.io", "portforward.k8s.io", ""):
         data = request(f"POST {EXEC}", *SPDY[:2], f"X-Stream-Protocol-Version: {offer}") + NEXT
@@ -345,14 +357,14 @@ def subprotocols() -> Iterator[Made]:
         yield Made(
             f"origin-{name}",
             "refused",
-            "C11",
+            "threats C11",
             "a page of somebody else's",
             request(f"GET {EXEC}", *WEBSOCKET, f"Origin: {origin}") + NEXT,
             {"answer": "403"},
         )
     bearer = "base64url.bearer.authorization.k8s.io."
     nobody = f"GET {EXEC} HTTP/1.1\r\nHost: {{host}}\r\n" + "\r\n".join(start)
-    source = "C9"
+    source = "threats C9"
     more = {"answer": "101", "status": "101", "absent": "bearer.authorization"}
     for name, offer in (("first", f"{bearer}{{token64}}, v5.channel.k8s.io"), ("last", f"v5.channel.k8s.io, {bearer}{{token64}}")):
         data = f"{nobody}\r\nSec-WebSocket-Protocol: {offer}\r\n\r\n"
@@ -375,7 +387,7 @@ def subprotocols() -> Iterator[Made]:
 
 
 def identity_headers() -> Iterator[Made]:
-    source = "D15"
+    source = "threats D15"
     for name in (
         "Impersonate-User",
         "Impersonate-Group",
@@ -414,17 +426,17 @@ def identity_headers() -> Iterator[Made]:
         yield Made(
             f"accept-{slug(media)}{'-upper' if media.isupper() else ''}",
             ONE_GET,
-            "E1",
+            "threats E1",
             "an encoding that no mask reads is not asked for",
             data,
             {"absent": media.lower().partition(";")[0]},
         )
     data = request(f"POST {PODS}", "Content-Type: application/cbor", "Content-Length: 5", body="hello")
-    yield Made("cbor-body", "refused", "E1", "a body that no mask reads", data)
+    yield Made("cbor-body", "refused", "threats E1", "a body that no mask reads", data)
     yield Made(
         "accept-encoding",
         ONE_GET,
-        "E1",
+        "threats E1",
         "gzip is the one encoding",
         request(f"GET {POD}", "Accept-Encoding: br, zstd, gzip"),
         {"absent": "zstd"},
@@ -432,7 +444,7 @@ def identity_headers() -> Iterator[Made]:
 
 
 def credentials() -> Iterator[Made]:
-    source = "RFC 6750 section 2, F1"
+    source = "RFC 6750 section 2, threats F1"
     for name, line in (
         ("none", "X-A: b"), ("basic", "Authorization: Basic YTpi"), ("no-scheme", "Authorization: {token}"), ("junk", "Authorization: Bearer smuggled"), ("empty", "Authorization:"), ("bearer-only", "Authorization: Bearer"),
         ("list", "Authorization: Bearer {token}, Bearer smuggled"), ("two-words", "Authorization: Bearer {token} smuggled"), ("tab", "Authorization: Bearer\t{token}"), ("proxy", "Proxy-Authorization: Bearer {token}"),
@@ -460,24 +472,28 @@ def paths() -> Iterator[Made]:
         yield Made(
             name,
             "refused",
-            "RFC 3986 section 6.2, D1",
+            "RFC 3986 section 6.2, threats D1",
             f"the path {path!r}".encode("unicode_escape").decode(),
             request(f"GET {path}"),
         )
     for name, (path, canonical) in FINE_PATHS.items():
         yield Made(
-            f"fine-{name}", f"one GET {canonical}", "RFC 3986 section 6.2, D1", f"{path} has one reading", request(f"GET {path}")
+            f"fine-{name}",
+            f"one GET {canonical}",
+            "RFC 3986 section 6.2, threats D1",
+            f"{path} has one reading",
+            request(f"GET {path}"),
         )
 
 
 def queries() -> Iterator[Made]:
     for name, query in QUERIES.items():
-        yield Made(name, "refused", "Go net/url, D2", f"the query {query!r}", request(f"GET {PODS}?{query}"))
+        yield Made(name, "refused", "Go net/url, threats D2", f"the query {query!r}", request(f"GET {PODS}?{query}"))
     for name, (query, canonical) in FINE_QUERIES.items():
         yield Made(
             f"fine-{name}",
             f"one GET {PODS}?{canonical}",
-            "Go net/url, D2",
+            "Go net/url, threats D2",
             f"{query} has one reading",
             request(f"GET {PODS}?{query}"),
         )
@@ -491,7 +507,7 @@ def queries() -> Iterator[Made]:
         yield Made(
             f"exec-{name}",
             "refused",
-            "Go net/url, D2",
+            "Go net/url, threats D2",
             "an argv with two readings",
             request(f"GET {POD}/exec?{query}", *WEBSOCKET) + NEXT,
             {"answer": "403"},
@@ -500,7 +516,7 @@ def queries() -> Iterator[Made]:
     yield Made(
         "fine-exec-crlf",
         f"one GET {POD}/exec?command=sh&command=-c&command=a%0D%0Ab&stdout=true",
-        "D2",
+        "threats D2",
         "a line break in an argv stays encoded",
         data,
         {"answer": "101", "status": "101"},
@@ -508,7 +524,7 @@ def queries() -> Iterator[Made]:
 
 
 def verbs() -> Iterator[Made]:
-    source = "apiserver requestinfo.go, D3"
+    source = "kubernetes-wire 2.1, threats D3"
     for path in (
         "/api/v1/watch/pods", "/api/v1/watch/namespaces/default/pods", "/api/v1/watch/namespaces/default/secrets/a", "/api/v1/proxy/nodes/n", "/api/v1/proxy/namespaces/a/pods/b", "/apis/apps/v1/watch/deployments",
         "/api/v1/watch", "/api/v1/proxy", "/api/v1/w%61tch/secrets", "/api/v1/watch/", "/apis/apps/v1/proxy/namespaces/a/services/b",
@@ -548,13 +564,25 @@ def verbs() -> Iterator[Made]:
 
 def other_clusters() -> Iterator[Made]:
     yield Made(
-        "host", "refused", "RFC 9110 section 7.4, A8", "Host and server name are of two clusters", request(host="Host: {other}")
+        "host",
+        "refused",
+        "RFC 9110 section 7.4, threats A8",
+        "Host and server name are of two clusters",
+        request(host="Host: {other}"),
     )
-    yield Made("host-port", "refused", "RFC 9110 section 7.4, A8", "with a port", request(host="Host: {other}:8443"))
+    yield Made("host-port", "refused", "RFC 9110 section 7.4, threats A8", "with a port", request(host="Host: {other}:8443"))
     # Routing never reads Host: a spelling that is not recognised is harmless.
     yield Made(
-        "host-dot", f"{ONE_GET} or refused", "RFC 9110 section 7.4, A8", "with the dot of the root", request(host="Host: {other}.")
+        "host-dot",
+        f"{ONE_GET} or refused",
+        "RFC 9110 section 7.4, threats A8",
+        "with the dot of the root",
+        request(host="Host: {other}."),
     )
     yield Made(
-        "path-prefix", "one GET /c1/api/v1/pods", "A8", "behind a server name a prefix is a path", request("GET /c1/api/v1/pods")
+        "path-prefix",
+        "one GET /c1/api/v1/pods",
+        "threats A8",
+        "behind a server name a prefix is a path",
+        request("GET /c1/api/v1/pods"),
     )

@@ -28,7 +28,7 @@ def families() -> Iterator[Family]:
 
 
 def after_end() -> Iterator[Made]:
-    source = "RFC 9113 section 5.1, B2"
+    source = "RFC 9113 section 5.1, threats B2"
     whole = post()
     late = LATE.replace(ONE_GET, ONE_POST)
     for name, behind in (
@@ -127,7 +127,7 @@ def stream_numbers() -> Iterator[Made]:
 
 
 def header_blocks() -> Iterator[Made]:
-    source = "RFC 9113 section 6.10, B3"
+    source = "RFC 9113 section 6.10, threats B3"
     open_block = frame("HEADERS end_stream=1 end_headers=0", *PSEUDO)
     ends = frame("CONTINUATION", BEARER)
     for name, between in (
@@ -186,7 +186,7 @@ def header_blocks() -> Iterator[Made]:
 
 
 def compression() -> Iterator[Made]:
-    source = "RFC 7541, RFC 9113 section 4.3, B4"
+    source = "RFC 7541, RFC 9113 section 4.3, threats B4"
     for name, block in (
         ("index-zero", "80"), ("index-beyond", "ff80ffff7f"), ("index-unset", "be"), ("cut-integer", "ff"), ("endless-integer", "ff" + "80" * 12 + "01"), ("cut-string", "400a6162"), ("length-beyond", "00ffffffff0f"), ("huffman-eos", "0084ffffffff0161"),
         ("huffman-padding", "0081180161"), ("huffman-long-padding", "0082ffff0161"), ("table-too-large", "3fe1ff7f"), ("name-index-unset", "7e0161"),
@@ -203,7 +203,7 @@ def compression() -> Iterator[Made]:
     yield Made(
         "table-many",
         "refused",
-        "RFC 7541 section 4.2, B4",
+        "RFC 7541 section 4.2, threats B4",
         "more table sizes than make sense",
         frame("HEADERS end_stream=1 end_headers=0 block=" + "20" * 500) + frame("CONTINUATION", *GET),
     )
@@ -211,7 +211,7 @@ def compression() -> Iterator[Made]:
     yield Made(
         "large-value",
         "refused",
-        "B4",
+        "threats B4",
         "a header list of several hundred KiB",
         frame("HEADERS end_stream=1 end_headers=0", *GET)
         + frame(f"CONTINUATION end_headers=0 times=60 block={entry}")
@@ -222,7 +222,7 @@ def compression() -> Iterator[Made]:
     yield Made(
         "bomb",
         "refused",
-        "B4",
+        "threats B4",
         "one large entry, named a hundred times",
         frame("HEADERS end_stream=1 end_headers=0", *GET)
         + frame(f"CONTINUATION end_headers=0 block={indexed}")
@@ -287,7 +287,7 @@ def padding() -> Iterator[Made]:
 
 
 def frame_sizes() -> Iterator[Made]:
-    source = "RFC 9113 section 4.2, B6"
+    source = "RFC 9113 section 4.2, threats B6"
     for name, kind, flags, stream, payload in (
         ("rst-3", 3, 0, 1, "000000"), ("rst-5", 3, 0, 1, "0000000000"), ("window-3", 8, 0, 0, "000001"), ("window-5", 8, 0, 0, "0000000001"), ("ping-7", 6, 0, 0, "00" * 7), ("ping-9", 6, 0, 0, "00" * 9), ("settings-5", 4, 0, 0, "0003000000"),
         ("settings-ack-6", 4, 1, 0, "000300000064"), ("goaway-7", 7, 0, 0, "00" * 7), ("priority-4", 2, 0, 1, "00000000"), ("priority-6", 2, 0, 1, "000000000000"),
@@ -356,7 +356,7 @@ def out_of_place() -> Iterator[Made]:
         yield Made(
             name,
             "refused",
-            "RFC 9113 section 6.9, B2",
+            "RFC 9113 section 6.9, threats B2",
             f"{line}, which ends the stream",
             own + frame(line) + frame("DATA end_stream=1", "hello"),
         )
@@ -364,14 +364,14 @@ def out_of_place() -> Iterator[Made]:
     yield Made(
         "depends-on-itself",
         f"{ONE_GET} or refused",
-        "RFC 9113 section 5.3.2, B7",
+        "RFC 9113 section 5.3.2, threats B7",
         "a stream that depends on itself",
         get(line="HEADERS end_stream=1 depends=1"),
     )
     yield Made(
         "priority-on-itself",
         LATE,
-        "RFC 9113 section 5.3.2, B7",
+        "RFC 9113 section 5.3.2, threats B7",
         "a PRIORITY that depends on itself",
         frame("PRIORITY stream=3 depends=3") + get(),
     )
@@ -469,7 +469,7 @@ def settings() -> Iterator[Made]:
 
 
 def together() -> Iterator[Made]:
-    source = "RFC 9113 section 5.1.2, A16"
+    source = "RFC 9113 section 5.1.2, threats A16"
     second = frame("HEADERS stream=3 end_stream=1", *[line.replace(POD, PODS) for line in GET])
     yield Made(
         "two-posts",

@@ -52,7 +52,7 @@ def families() -> Iterator[Family]:
 
 
 def pseudo_headers() -> Iterator[Made]:
-    source = "RFC 9113 section 8.3, A9"
+    source = "RFC 9113 section 8.3, threats A9"
     for number, name in enumerate(("method", "scheme", "authority", "path")):
         text = PSEUDO[number]
         rest = [line for line in PSEUDO if line != text]
@@ -119,7 +119,7 @@ def pseudo_headers() -> Iterator[Made]:
 
 
 def connection_fields() -> Iterator[Made]:
-    source = "RFC 9113 section 8.2.2, A10"
+    source = "RFC 9113 section 8.2.2, threats A10"
     for field in (
         "connection: close", "connection: keep-alive", "connection: authorization", "connection: te", "connection:", "keep-alive: timeout=5", "proxy-connection: keep-alive", "transfer-encoding: chunked", "transfer-encoding: identity",
         "transfer-encoding:", "upgrade: h2c", "upgrade: websocket", "te: gzip", "te: trailers, deflate", "te: chunked", "te:",
@@ -142,7 +142,7 @@ def connection_fields() -> Iterator[Made]:
 
 
 def names() -> Iterator[Made]:
-    source = "RFC 9113 section 8.2.1, A9"
+    source = "RFC 9113 section 8.2.1, threats A9"
     for name in ("Authorization", "X-A", "HOST", "Content-Length", "Cookie", "x-A", "Transfer-Encoding", "Impersonate-User"):
         yield Made(
             f"upper-{name.lower() if name != 'x-A' else 'late'}",
@@ -202,7 +202,7 @@ def names() -> Iterator[Made]:
 
 
 def bytes_in_fields() -> Iterator[Made]:
-    source = "RFC 9113 section 8.2.1, GHSA-847f-9342-265h, A9"
+    source = "RFC 9113 section 8.2.1, GHSA-847f-9342-265h, threats A9"
     bad = {"nul": "\\x00", "lf": "\\x0a", "cr": "\\x0d", "crlf": CRLF}
     for place, make in (
         ("value", lambda text: get(f"x-a: b{text}c")), ("method", lambda text: changed(method=f"GET{text}")), ("path", lambda text: changed(path=f"{POD}{text}a")), ("authority", lambda text: changed(authority=f"{{host}}{text}a")),
@@ -262,7 +262,7 @@ def bytes_in_fields() -> Iterator[Made]:
 
 
 def paths() -> Iterator[Made]:
-    source = "RFC 9113 section 8.3.1, A8, D1"
+    source = "RFC 9113 section 8.3.1, threats A8, D1"
     for name, path in (
         ("asterisk", "*"), ("no-slash", POD[1:]), ("absolute", f"https://{{host}}{POD}"), ("absolute-other", f"http://smuggled.test{POD}"), ("authority", "{host}:443"), ("fragment", f"{POD}#a"), ("fragment-query", f"{POD}?a=b#c"), ("question", "?a=b"),
         ("backslash", "\\x5capi"), ("space-first", f"\\x20{POD}"), ("high", "/api/v1/pods/\\xc3\\xa9"),
@@ -271,7 +271,7 @@ def paths() -> Iterator[Made]:
     yield Made(
         "asterisk-options", "refused", source, "OPTIONS * asks the server, and there are two", changed(method="OPTIONS", path="*")
     )
-    yield Made("long", "refused", "A6", "a path of more than 8 KiB", changed(path=f"{POD}?a={'a' * 8200}"))
+    yield Made("long", "refused", "threats A6", "a path of more than 8 KiB", changed(path=f"{POD}?a={'a' * 8200}"))
     for name, (path, canonical) in {
         "query": (f"{PODS}?watch=1", f"{PODS}?watch=1"),
         "root": ("/", "/"),
@@ -285,11 +285,11 @@ def readings() -> Iterator[Made]:
         ("double-slash", "//api/v1/pods"), ("dots", "/api/v1/pods/../../v1/secrets"), ("encoded-dots", "/api/v1/%2e%2e/v1/secrets"), ("encoded-slash", "/api/v1/namespaces/a%2fsecrets"), ("nul", "/api/v1/pods/%00"), ("semicolon", "/api/v1/pods;a"),
         ("legacy", "/api/v1/watch/secrets"), ("bad-percent", "/api/v1/%zz"), ("query-semicolon", f"{PODS}?dryRun=All;x"), ("query-twice", f"{PODS}?watch=0&watch=1"),
     ):  # fmt: skip
-        yield Made(name, "refused", "D1, D2, D3", f"the path {path!r}", changed(path=path))
+        yield Made(name, "refused", "threats D1, D2, D3", f"the path {path!r}", changed(path=path))
 
 
 def methods() -> Iterator[Made]:
-    source = "RFC 9110 section 9, A7, A9"
+    source = "RFC 9110 section 9, threats A7, A9"
     for method in ("get", "TRACE", "PRI", "GE!T", "GET/", "PROPFIND", "Get", "\\x20GET"):
         yield Made(
             f"method-{slug(method.replace(chr(92), ''))}", "refused", source, f"the method {method!r}", changed(method=method)
@@ -298,7 +298,7 @@ def methods() -> Iterator[Made]:
         yield Made(
             f"scheme-{slug(scheme.replace(chr(92), ''))}",
             "refused",
-            "RFC 9113 section 8.3.1, A9",
+            "RFC 9113 section 8.3.1, threats A9",
             f"the scheme {scheme!r}",
             changed(scheme=scheme),
         )
@@ -317,7 +317,7 @@ def methods() -> Iterator[Made]:
 
 
 def lengths() -> Iterator[Made]:
-    source = "RFC 9113 section 8.1.1, A3"
+    source = "RFC 9113 section 8.1.1, threats A3"
     for name, length, data in (
         ("less", "4", ("hello",)), ("more", "6", ("hello",)), ("none", "0", ("hello",)), ("less-in-two", "5", ("hello", "hello")), ("more-in-two", "11", ("hello", "hello")), ("request", "5", (f"hello{SMUGGLED}",)), ("empty", "5", ("",)),
     ):  # fmt: skip
@@ -353,7 +353,7 @@ def lengths() -> Iterator[Made]:
 
 
 def bodies() -> Iterator[Made]:
-    source = "RFC 9110 section 9.3.1, A18"
+    source = "RFC 9110 section 9.3.1, threats A18"
     for method in ("GET", "HEAD"):
         data = frame("HEADERS", f":method: {method}", *GET[1:]) + frame("DATA end_stream=1", "hello")
         yield Made(f"{method.lower()}-body", "refused", source, f"{method} with a body", data)
@@ -366,7 +366,7 @@ def bodies() -> Iterator[Made]:
 
 
 def hosts() -> Iterator[Made]:
-    source = "RFC 9113 section 8.3.1, A8"
+    source = "RFC 9113 section 8.3.1, threats A8"
     bare = (METHOD, SCHEME, PATH)
     yield Made("neither", "refused", source, "no host at all", frame("HEADERS end_stream=1", *bare, BEARER))
     yield Made(

@@ -31,7 +31,7 @@ def families() -> Iterator[Family]:
 
 
 def connects() -> Iterator[Made]:
-    source = "RFC 9113 section 8.5, RFC 8441, B10"
+    source = "RFC 9113 section 8.5, RFC 8441, threats B10"
     plain = frame("HEADERS", ":method: CONNECT", ":authority: {host}:443", BEARER)
     yield Made("plain", "refused", source, "CONNECT", plain.replace("HEADERS", "HEADERS end_stream=1"))
     yield Made("bytes-behind", "refused", source, "CONNECT, and a request into the tunnel", plain + frame("DATA", SMUGGLED))
@@ -80,14 +80,14 @@ def connects() -> Iterator[Made]:
         yield Made(
             f"upgrade-{slug(token)}",
             "refused",
-            "RFC 9113 section 8.6, A13",
+            "RFC 9113 section 8.6, threats A13",
             "HTTP/2 has no upgrade",
             data + frame("DATA", SMUGGLED),
         )
 
 
 def trailers() -> Iterator[Made]:
-    source = "RFC 9113 section 8.1, B11"
+    source = "RFC 9113 section 8.1, threats B11"
 
     def with_trailers(*fields: str, line: str = "HEADERS end_stream=1") -> str:
         return frame("HEADERS", *POST) + frame("DATA", "hello") + frame(line, *fields)
@@ -147,7 +147,7 @@ def trailers() -> Iterator[Made]:
 
 
 def duplicates() -> Iterator[Made]:
-    source = "RFC 9110 section 5.3, B12"
+    source = "RFC 9110 section 5.3, threats B12"
     for name in (
         "authorization",
         "content-type",
@@ -180,18 +180,22 @@ def duplicates() -> Iterator[Made]:
     yield Made(
         "cookie-crumbs",
         f"{ONE_GET} or refused",
-        "RFC 9113 section 8.2.3, D15",
+        "RFC 9113 section 8.2.3, threats D15",
         "cookies may stand in crumbs; they go no further",
         get(*crumbs),
         {"absent": "smuggled"},
     )
     yield Made(
-        "cookie-flood", "refused", "B4", "more fields than anybody sends", get(*[f"cookie: c{number}=b" for number in range(300)])
+        "cookie-flood",
+        "refused",
+        "threats B4",
+        "more fields than anybody sends",
+        get(*[f"cookie: c{number}=b" for number in range(300)]),
     )
 
 
 def identity_headers() -> Iterator[Made]:
-    source = "D15"
+    source = "threats D15"
     for name in (
         "impersonate-user",
         "impersonate-group",
@@ -214,20 +218,24 @@ def identity_headers() -> Iterator[Made]:
             {"absent": "smuggled"},
         )
     nobody = frame("HEADERS end_stream=1", *PSEUDO)
-    yield Made("nobody", "refused", "F1", "no credential", nobody)
-    yield Made("basic", "refused", "F1", "another scheme", frame("HEADERS end_stream=1", *PSEUDO, "authorization: Basic YTpi"))
+    yield Made("nobody", "refused", "threats F1", "no credential", nobody)
+    yield Made(
+        "basic", "refused", "threats F1", "another scheme", frame("HEADERS end_stream=1", *PSEUDO, "authorization: Basic YTpi")
+    )
     bearer = "sec-websocket-protocol: base64url.bearer.authorization.k8s.io.{token64}"
-    yield Made("bearer-beside", "refused", "C9", "two credentials", get(bearer))
+    yield Made("bearer-beside", "refused", "threats C9", "two credentials", get(bearer))
     yield Made(
         "accept-cbor",
         ONE_GET,
-        "E1",
+        "threats E1",
         "an encoding that no mask reads is not asked for",
         get("accept: application/cbor, application/json"),
         {"absent": "cbor"},
     )
     other = changed(authority="{other}")
-    yield Made("other-cluster", "refused", "RFC 9110 section 7.4, A8", ":authority and server name are of two clusters", other)
+    yield Made(
+        "other-cluster", "refused", "RFC 9110 section 7.4, threats A8", ":authority and server name are of two clusters", other
+    )
     data = frame(
         "HEADERS end_stream=1",
         METHOD,
@@ -241,5 +249,10 @@ def identity_headers() -> Iterator[Made]:
     )
     more = {"absent": "sec-websocket", "answer": "400", "status": "400"}
     yield Made(
-        "half-an-upgrade", f"one GET {EXEC} or refused", "A13", "the handshake's fields without the upgrade are none", data, more
+        "half-an-upgrade",
+        f"one GET {EXEC} or refused",
+        "threats A13",
+        "the handshake's fields without the upgrade are none",
+        data,
+        more,
     )

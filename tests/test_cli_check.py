@@ -75,7 +75,11 @@ def test_a_rule_about_a_cluster_that_is_not_configured_is_a_warning(
 ) -> None:
     (written.folder / "policy.yaml").write_text("rules:\n- {name: r, verdict: allow, clusters: [prdo]}\n")
     assert run(monkeypatch, "check", "--config", written.path) == 0
-    assert "rule 'r' is about clusters that are not configured: prdo" in capsys.readouterr().err
+    assert "rule 'r' is about clusters that are not configured: prdo; did you mean prod?" in capsys.readouterr().err
+    assert run(monkeypatch, "policy", "check", "--config", written.path) == 0
+    assert "rule 'r' is about clusters that are not configured: prdo; did you mean prod?" in capsys.readouterr().err
+    assert run(monkeypatch, "policy", "check", "--config", written.path, "-o", "json") == 0
+    assert len(json.loads(capsys.readouterr().out)["warnings"]) == 1
 
 
 def test_a_missing_configuration_says_where_it_could_be(

@@ -9,12 +9,16 @@ import pytest
 from l7gw.errors import Refusal
 from l7gw.kube import effects as table
 from l7gw.kube.act import EFFECTS
+from l7gw.kube.builtin import BUILT_IN
 from l7gw.kube.effects import resource_effects
 from l7gw.kube.requestinfo import describe
+from tests.cluster.cluster import RealCluster
+from tests.faults import until
 
 N = "/api/v1/namespaces/d"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CERTIFICATES = "/apis/certificates.k8s.io/v1"
+REQUESTS = "/apis/certificates.k8s.io/v1beta1/namespaces/d/podcertificaterequests"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 TEMPLATES = [
     f"{N}/pods", f"{N}/podtemplates", f"{N}/replicationcontrollers",
@@ -22,6 +26,12 @@ TEMPLATES = [
     *(f"/apis/batch/v1/namespaces/d/{name}" for name in ("cronjobs", "jobs")),
     *(f"/apis/extensions/v1beta1/namespaces/d/{name}" for name in ("daemonsets", "deployments", "replicasets")),
 ]  # fmt: skip
+SCALED = [
+    f"{N}/replicationcontrollers",
+    *(f"/apis/apps/v1/namespaces/d/{name}" for name in ("deployments", "replicasets", "statefulsets")),
+    *(f"/apis/extensions/v1beta1/namespaces/d/{name}" for name in ("deployments", "replicasets", "replicationcontrollers")),
+]
+TOLD = [(group, plural) for group, plurals in table.TOLD.items() for plural in plurals.split()]
 ROWS = [
     ("GET", "/api", "discovery"),
     ("GET", "/apis/apps/v1", "discovery"),
@@ -42,7 +52,9 @@ ROWS = [
     ("POST", f"{N}/pods", "workload write"),
     ("PATCH", "/apis/apps/v1/namespaces/d/deployments/web", "workload write"),
     ("PATCH", "/apis/batch/v1/namespaces/d/cronjobs/c", "workload write"),
-    ("PATCH", "/apis/apps/v1/namespaces/d/deployments/web/scale", "write"),
+    *((method, f"{path}/x/scale", "workload write") for path in SCALED for method in ("PUT", "PATCH")),
+    *(("GET", f"{path}/x/scale", "read") for path in SCALED),
+    *(("PUT", f"/{f'apis/{group}' if group else 'api'}/v1/{plural}/x/status", "write") for group, plural in TOLD),
     ("POST", f"{N}/pods/p/binding", "workload write"),
     ("DELETE", f"{N}/pods/p", "delete"),
     ("DELETE", f"{N}/pods", "delete"),
@@ -102,6 +114,9 @@ ROWS = [
     ("GET", f"{CERTIFICATES}/certificatesigningrequests/c/status", "read"),
     ("PATCH", f"{CERTIFICATES}/signers/s", "escalate write"),
     ("PATCH", f"{CERTIFICATES}/signers/s/approve", "escalate other write"),
+    *((method, f"{REQUESTS}/p/status", "escalate write") for method in ("PUT", "PATCH")),
+    ("GET", f"{REQUESTS}/p/status", "read"),
+    ("POST", REQUESTS, "write"),
     ("PUT", "/apis/certificates.k8s.io/v1beta1/clustertrustbundles/c", "escalate write"),
     ("GET", "/apis/certificates.k8s.io/v1beta1/clustertrustbundles/c", "read"),
     *(
@@ -143,6 +158,31 @@ def test_each_row_of_the_table_is_met_by_a_call_above() -> None:
         row = table._row(act.verb, act.group, f"{name}/{sub}" if sub else name, sub)
         met.add((row.group, row.resource) if row else None)
     assert {(row.group, row.resource) for row in table.ROWS} <= met
+
+
+def test_every_subresource_that_kubernetes_has_is_met_by_a_row_of_its_own_or_its_groups() -> None:
+    for (group, plural), subresources in BUILT_IN.items():
+        for subresource in subresources:
+            name = f"{plural}/{subresource}"
+            has_one = (group, name) in table._INDEX or table._row("update", group, name, subresource) is not None
+            assert has_one, f"nobody has thought about {plural}.{group}/{subresource}"
+
+
+def test_the_real_cluster_has_no_resource_or_subresource_that_is_not_known(cluster: RealCluster) -> None:
+    def all_served() -> list[str]:
+        groups = cluster.request("GET", "/apis")[1]["groups"]
+        versions = [version["groupVersion"] for group in groups for version in group["versions"]]
+        return versions if len(versions) > 20 else []  # they appear one by one just after the start
+
+    served = until(all_served, 20.0)
+    found: set[tuple[str, str]] = set()
+    for path in ("/api/v1", *(f"/apis/{version}" for version in served)):
+        group = "" if path == "/api/v1" else path.split("/")[2]
+        if "." not in group or group.endswith(".k8s.io"):  # the others are of custom resources
+            found |= {(group, one["name"]) for one in cluster.request("GET", path)[1]["resources"]}
+    known = {(group, name) for (group, plural), subs in BUILT_IN.items() for name in (plural, *(f"{plural}/{sub}" for sub in subs))}
+    assert found - known == set()
+    assert {("", "pods/exec"), ("apps", "deployments/scale")} <= found
 
 
 def test_no_two_rows_of_the_table_are_about_the_same() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.kube.act import EFFECTS
+from l7gw.policy.doubts import doubts
 from l7gw.policy.load import LONGEST_NAME, LONGEST_REASON, load
 from l7gw.policy.rules import Rule
 
@@ -59,6 +60,15 @@ def test_a_hold_is_not_in_this_version(tmp_path: Path, section: str) -> None:
         ("verdict: allow, resources: [deployments]", "did you mean deployments.apps?"),
         ("verdict: allow, resources: [pod/exec]", "did you mean pods/exec?"),
         ("verdict: allow, effects: [exec]", "did you mean execute?"),
+        ("verdict: deny, resources: [podz]", "did you mean pods?"),
+        ("verdict: deny, resources: [widgets]", "a resource of another group is written with it, as in widgets.example.com"),
+        ("verdict: deny, resources: [pods/exce]", "did you mean pods/exec?"),
+        (
+            "verdict: deny, resources: [pods/ex*s]",
+            "it has attach, binding, ephemeralcontainers, eviction, exec, log, portforward, proxy, resize, status",
+        ),
+        ("verdict: deny, resources: [deployments.apps/exec]", "it has scale, status"),
+        ("verdict: deny, resources: [secrets/status]", "it has none"),
         ("verdict: allow, kinds: [agents]", "did you mean agent?"),
         ("verdict: allow, user: ann", "did you mean `users`?"),
         ("verdict: deny, commands: [ps], interactive: true", "others do not look at it"),
@@ -70,6 +80,37 @@ def test_a_hold_is_not_in_this_version(tmp_path: Path, section: str) -> None:
 def test_a_mistake_says_what_was_meant(tmp_path: Path, keys: str, hint: str) -> None:
     found = problems(tmp_path, f"rules:\n- {{name: r, {keys}}}\n")
     assert [(problem.line, problem.hint) for problem in found] == [(2, hint)]
+
+
+@pytest.mark.parametrize(
+    "resource", ["pods/*", "pods/e*", "*/scale", "widgets.example.com/exec", "*.example.com/x", "pods.metrics.k8s.io"]
+)
+def test_what_may_exist_is_taken(tmp_path: Path, resource: str) -> None:
+    rule = one(tmp_path, f"verdict: deny, resources: ['{resource}']")
+    assert rule.resources is not None and doubts([rule], None) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (
+            "resources: [deploymets.apps]",
+            "Kubernetes' own group apps does not have: deploymets.apps; did you mean deployments.apps?",
+        ),
+        ("resources: ['*/exce']", "is about a subresource that Kubernetes itself does not have: */exce; did you mean exec?"),
+        ("resources: ['*.apps/scal']", "that Kubernetes itself does not have: *.apps/scal; did you mean scale?"),
+        ("resources: ['pod*/exce']", "that Kubernetes itself does not have: pod*/exce; did you mean exec?"),
+        ("clusters: [prod, prdo, 'x*']", "is about clusters that are not configured: prdo, x*; did you mean prod?"),
+    ],
+)
+def test_what_is_hardly_meant_is_a_doubt(tmp_path: Path, keys: str, words: str) -> None:
+    rule = one(tmp_path, f"verdict: deny, {keys}")
+    (doubt,) = doubts([rule], ["prod", "dev"])
+    assert doubt.startswith("rule 'r' ") and doubt.endswith(words)
+
+
+def test_where_the_clusters_are_not_known_none_is_doubted(tmp_path: Path) -> None:
+    assert doubts([one(tmp_path, "verdict: deny, clusters: [prdo]")], None) == []
 
 
 @pytest.mark.parametrize("text", ["", "rules:\n- {verdict: allow}\n", "rules:\n- {name: r}\n", "rules: {}\n", "x: 1\n", "[]\n"])

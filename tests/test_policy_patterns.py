@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+import shlex
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from l7gw.policy.patterns import LONGEST_PATTERN, MOST_STARS, BadPattern, Command, Globs, Resources, glob, split
+from l7gw.policy.patterns import CLIMBS, LONGEST_PATTERN, MOST_STARS, BadPattern, Command, Globs, Resources, glob, split
 
 
 @given(st.text("ab*", min_size=1, max_size=8).filter(lambda p: p.count("*") <= MOST_STARS), st.text("ab", max_size=10))
@@ -96,8 +98,6 @@ def test_a_command_is_split_by_shell_rules(text: str, words: list[str]) -> None:
 
 @given(st.lists(st.text("ab '\"\\$|*", min_size=0, max_size=6), min_size=1, max_size=4))
 def test_what_the_standard_librarys_quote_protects_is_read_back_word_for_word(words: list[str]) -> None:
-    import shlex
-
     assert split(shlex.join(words)) == words
 
 
@@ -197,3 +197,107 @@ def test_two_hundred_obfuscations_are_all_refused_by_an_allow_list() -> None:
     command = Command("cat /var/log/*")
     assert command.covers(("cat", "/var/log/a"))
     assert [argv for argv in argvs if command.covers(argv)] == []
+
+
+# ---------------------------------------------------------------------- a deny and the spellings of a path
+
+
+@pytest.mark.parametrize(
+    ("denied", "argument"),
+    [
+        *(("/etc/*", spelling) for spelling in ("/etc//shadow", "/etc/./shadow", "//etc/shadow", "/etc/shadow/", "/etc/shadow/.")),
+        *(("/etc/*", spelling) for spelling in ("/./etc/shadow", "/x/../etc/shadow", "/etc/x/../shadow", "/etc/../etc/shadow")),
+        *(("/etc/*", spelling) for spelling in ("etc/shadow", "./etc/shadow", "shadow", "./shadow", ".//shadow", "etc/./shadow")),
+        *(("/etc//*", spelling) for spelling in ("/etc/shadow", "/etc/./shadow")),  # a pattern's own spelling does not matter either
+        *(("/etc", spelling) for spelling in ("/etc/", "/etc/.", "//etc", "/etc//", ".", "./", "etc")),
+        *(("/", spelling) for spelling in ("//", "/.", "/./", "///", ".")),
+        *(("secrets/*.env", spelling) for spelling in ("./secrets/a.env", "secrets//a.env", "/app/secrets/a.env", "/secrets/./a.env")),
+        *(("if=/etc/*", spelling) for spelling in ("if=/etc//shadow", "if=/etc/./shadow", "if=shadow", "if=etc/shadow", "if=../shadow")),
+        *(("--file=/etc/*", spelling) for spelling in ("--file=/etc//shadow", "--file=./shadow")),
+        *(("-f/etc/*", spelling) for spelling in ("-f/etc//shadow", "-f/etc/./shadow")),
+        *(("a=b/c", spelling) for spelling in ("./a=b/c", "a=b//c", "/x/a=b/c")),
+    ],
+)  # fmt: skip
+def test_a_deny_matches_every_spelling_of_what_it_names_and_an_allow_none(denied: str, argument: str) -> None:
+    command = Command(f"cat {denied}")
+    assert command.overlaps(("cat", argument))
+    assert not command.covers(("cat", argument))
+
+
+@pytest.mark.parametrize(
+    ("denied", "argv"),
+    [
+        ("cat /etc/*", ("cat", "/var/log/a")),
+        ("cat /etc/*", ("cat", "/etc/a/b")),
+        ("cat /etc/*", ("cat", "a/b")),
+        ("cat /etc/*", ("cat", "-n")),
+        ("cat /etc/*", ("cat", "")),
+        ("cat /etc/*", ("cat", "/etcetera/shadow")),
+        ("cat *", ("cat", "/etc/shadow")),
+        ("ls .", ("ls", "/etc")),
+        ("cat ''", ("cat", "/etc")),
+        ("cat ''", ("cat", "x")),
+        ("dd if=/etc/*", ("dd", "of=/etc/x")),
+        ("dd if=/etc/*", ("dd", "/etc/x")),
+        ("rm **", ("/bin/ls", "x")),
+    ],
+)
+def test_a_deny_leaves_what_is_elsewhere(denied: str, argv: tuple[str, ...]) -> None:
+    assert not Command(denied).overlaps(argv)
+
+
+@pytest.mark.parametrize(
+    ("denied", "argv"),
+    [
+        ("rm **", ("/bin/rm", "-rf", "x")),
+        ("rm **", ("/usr/bin/rm",)),
+        ("rm **", ("./rm", "x")),
+        ("/bin/rm **", ("rm", "x")),
+        ("/bin/rm **", ("/bin//rm", "x")),
+        ("/bin/*", ("sh",)),
+        ("* /etc/shadow", ("/bin/cat", "/etc//shadow")),
+    ],
+)
+def test_a_denied_program_is_denied_by_whatever_path_it_is_run(denied: str, argv: tuple[str, ...]) -> None:
+    assert Command(denied).overlaps(argv)
+    assert not Command(denied).covers(argv)
+
+
+NAMES = st.text("ab.=-*", min_size=1, max_size=3).filter(lambda name: name != "." and not CLIMBS.search(f"/{name}/"))
+NOWHERE = st.sampled_from(["/", "//", "/./", "/.//", "/x/../", "/x/./..//"])  # between two names, and before the first
+
+
+@st.composite
+def spelled(draw: st.DrawFn) -> tuple[str, str, str]:
+    """A path, another spelling of it that the kernel resolves alike, and the working directory that it is resolved in."""
+    names = draw(st.lists(NAMES, min_size=1, max_size=4))
+    cut = draw(st.integers(-1, len(names) - 1))  # how many of them the working directory has; -1: the spelling is absolute
+    written = draw(NOWHERE) if cut < 0 else "./" if names[cut].startswith("-") else draw(st.sampled_from(["", "./", ".//"]))
+    for number, name in enumerate(names[max(cut, 0) :]):
+        written += (draw(NOWHERE) if number else "") + name
+    return "/" + "/".join(names), written + draw(st.sampled_from(["", "/", "/."])), "/" + "/".join(names[: max(cut, 0)])
+
+
+@given(spelled(), st.data())
+def test_a_deny_matches_whatever_the_kernel_resolves_to_what_it_names(one: tuple[str, str, str], data: st.DataObject) -> None:
+    path, written, directory = one
+    assert posixpath.normpath(posixpath.join(directory, written)).replace("//", "/") == path, "the spelling is one of this path"
+    pattern = [data.draw(st.sampled_from([shlex.quote(name), "*"])) for name in path[1:].split("/")]
+    assert Command("cat /" + "/".join(pattern)).overlaps(("cat", written))
+    assert Command("/bin/" + shlex.quote(path.rpartition("/")[2])).overlaps((path.rpartition("/")[2],))
+
+
+WORDS = st.text("ab/.*=-", min_size=1, max_size=8)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=3), st.lists(st.text("ab/.=-", max_size=8), min_size=1, max_size=3), st.booleans())
+def test_an_allow_matches_what_its_plain_twin_matches_and_a_deny_at_least_that(
+    words: list[str], argv: list[str], further: bool
+) -> None:
+    assume(all("**" not in word and not CLIMBS.search(word) for word in words))
+    command = Command(" ".join([*words, *(["**"] if further else [])]))
+    enough = len(argv) == len(words) or (further and len(argv) > len(words))
+    fits = all(re.fullmatch(re.escape(word).replace(r"\*", "[^/]*"), argument) for word, argument in zip(words, argv))
+    climbs = any(re.search(r"(?<!\.)\.\.(?![A-Za-z0-9._-])", argument) for argument in argv)
+    assert command.covers(tuple(argv)) is bool(enough and fits and not climbs)
+    assert command.overlaps(tuple(argv)) or not (enough and fits)

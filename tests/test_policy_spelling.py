@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from l7gw.kube.builtin import BUILT_IN
 from l7gw.kube.effects import TEMPLATES
 from l7gw.policy.spelling import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS, meant
 
@@ -17,6 +18,7 @@ def test_a_spelling_that_names_nothing_is_known_by_what_it_means(said: str, full
 
 
 def test_the_tables_fit_each_other() -> None:
+    assert set(SPELLINGS.values()) <= {f"{plural}.{group}" if group else plural for group, plural in BUILT_IN}
     plurals = {full.partition(".")[0] for full in SPELLINGS.values()}
     assert plurals >= CLUSTER_SCOPED
     assert {verb for verb, _ in KUBECTL.values()} <= set(VERBS)

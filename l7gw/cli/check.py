@@ -14,6 +14,7 @@ from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import sized
 from l7gw.config.settings import ClientCertificate, ClientCredential, Cluster, OidcIssuer, Settings, find, read
 from l7gw.errors import ConfigurationError, Problem
+from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
 
@@ -134,11 +135,7 @@ def _cluster(cluster: Cluster) -> list[str]:
 
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     """What is no mistake, and hardly meant."""
-    names = list(settings.clusters)
-    for rule in (*policy.guardrails, *policy.rules):
-        if rule.clusters is not None and not any(map(rule.clusters.match, names)):
-            what = "guardrail" if rule.guardrail else "rule"
-            yield f"{what} {rule.name!r} is about clusters that are not configured: {', '.join(rule.clusters.texts)}"
+    yield from doubts((*policy.guardrails, *policy.rules), settings.clusters)
     if not any(rule.allow for rule in policy.rules):
         yield "no rule allows anything: every call but discovery will be denied"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,6 +18,7 @@ from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
+from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.rules import verb_of
 from l7gw.policy.spelling import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
@@ -48,7 +50,8 @@ def policy() -> None:
 @config_option
 @output_option
 def check(file: Path | None, config: Path | None, output: str) -> None:
-    """Name every mistake in a policy, with its line. FILE is a policy; without it, that of the configuration.
+    """Name every mistake in a policy, with its line. FILE is a policy; without it, that of the configuration, whose clusters
+    are then known.
 
     \b
     Exit status: 0 in order, 2 not.
@@ -59,12 +62,21 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
     """
     if file is not None and config is not None:
         raise click.UsageError("FILE and --config exclude each other")
-    path = file.absolute() if file is not None else load(find(config)).policy
+    clusters: Collection[str] | None = None
+    if file is not None:
+        path = file.absolute()
+    else:
+        settings = load(find(config))
+        path, clusters = settings.policy, settings.clusters
     found = Policy.load(path)
+    warnings = doubts((*found.guardrails, *found.rules), clusters)
     if output == "json":
-        click.echo(json.dumps({"file": str(path), "guardrails": len(found.guardrails), "rules": len(found.rules)}, indent=2))
+        counts = {"guardrails": len(found.guardrails), "rules": len(found.rules)}
+        click.echo(json.dumps({"file": str(path), **counts, "warnings": warnings}, indent=2))
         return
     click.echo(f"{path} is in order: guardrails {len(found.guardrails)}, rules {len(found.rules)}")
+    for warning in warnings:
+        click.echo(f"l7gw: {warning}", err=True)
 
 
 @policy.command(short_help="Would this call pass, and by which rule?")

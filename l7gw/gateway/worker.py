@@ -22,6 +22,7 @@ from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening
 from l7gw.identity.chain import IdentityChain
 from l7gw.kube.act import Act
+from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import recorded_headers, recorded_text
@@ -78,7 +79,7 @@ class Worker:
     def configure(self, settings: Settings) -> None:
         """Take a configuration into force, whole or not at all. Raises ConfigurationError, OSError or ssl.SSLError."""
         policy_file = Stamp(settings.policy)  # before the reading: a change in between is then read again
-        policy = Policy.load(settings.policy)
+        policy = _policy(settings)
         listening = Listening(settings)
         far = {name: FarSide(cluster, self.clock) for name, cluster in settings.clusters.items()}
         identity = IdentityChain(settings.identity, self.clock, former=self._identity)
@@ -212,7 +213,7 @@ class Worker:
         if not self._policy_file.changed():
             return
         try:
-            self.policy = Policy.load(self.settings.policy)
+            self.policy = _policy(self.settings)
             log.info("policy read again: %s", self.settings.policy)
             self._next_rejudging = 0.0
         except ConfigurationError as error:
@@ -240,3 +241,11 @@ class Worker:
             client.abort()
         for pool in self._pools():
             pool.close()
+
+
+def _policy(settings: Settings) -> Policy:
+    """The policy file as a snapshot; what it says that is hardly meant is logged. Raises ConfigurationError."""
+    policy = Policy.load(settings.policy)
+    for doubt in doubts((*policy.guardrails, *policy.rules), settings.clusters):
+        log.warning("%s: %s", settings.policy, doubt)
+    return policy

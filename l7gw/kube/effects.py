@@ -45,6 +45,35 @@ TEMPLATES = (
     ("extensions", "replicasets"),
 )
 
+# What may be scaled from nothing to many of the above: as good as writing it.
+SCALED = (
+    ("", "replicationcontrollers"),
+    ("apps", "deployments"),
+    ("apps", "replicasets"),
+    ("apps", "statefulsets"),
+    ("extensions", "deployments"),
+    ("extensions", "replicasets"),
+    ("extensions", "replicationcontrollers"),
+)
+
+# Whose status tells what a controller or a node saw. Writing it deceives whoever reads it, which is a write; it starts no code
+# and gives nobody a right. The others, where the status is the decision itself (a certificate is issued by it), have rows.
+TOLD = {
+    "": "namespaces nodes persistentvolumeclaims persistentvolumes pods replicationcontrollers resourcequotas services",
+    "apiextensions.k8s.io": "customresourcedefinitions",
+    "apps": "daemonsets deployments replicasets statefulsets",
+    "autoscaling": "horizontalpodautoscalers",
+    "batch": "cronjobs jobs",
+    "flowcontrol.apiserver.k8s.io": "flowschemas prioritylevelconfigurations",
+    "internal.apiserver.k8s.io": "storageversions",
+    "networking.k8s.io": "ingresses servicecidrs",
+    "policy": "poddisruptionbudgets",
+    "resource.k8s.io": "devicetaintrules resourceclaims resourcepoolstatusrequests",
+    "scheduling.k8s.io": "podgroups",
+    "storage.k8s.io": "volumeattachments",
+    "storagemigration.k8s.io": "storageversionmigrations",
+}
+
 ROWS = (
     # self reviews tell what one may do oneself, and change nothing
     Row(AUTHORIZATION, "selfsubjectaccessreviews", ("discovery",), frozenset(("create",)), alone=True),
@@ -69,6 +98,7 @@ ROWS = (
     Row(RBAC, "*/*", ("escalate",), WRITES | DELETES | {"bind", "escalate"}),
     Row(CERTIFICATES, "certificatesigningrequests/approval", ("escalate",)),
     Row(CERTIFICATES, "certificatesigningrequests/status", ("escalate",), WRITES),
+    Row(CERTIFICATES, "podcertificaterequests/status", ("escalate",), WRITES),  # the issued certificate stands there
     Row(CERTIFICATES, "signers", ("escalate",)),
     Row(CERTIFICATES, "signers/*", ("escalate",)),
     Row(CERTIFICATES, "clustertrustbundles", ("escalate",), WRITES | DELETES),
@@ -85,9 +115,11 @@ ROWS = (
     Row("", "pods/eviction", ("delete",), alone=True),
     Row("", "pods/log", ("read",), frozenset(("get",)), alone=True),
     *(Row(group, resource, ("workload",), WRITES) for group, resource in TEMPLATES),
+    *(Row(group, f"{resource}/scale", ("workload",), WRITES) for group, resource in SCALED),
+    *(Row(group, f"{resource}/status", ()) for group, resources in TOLD.items() for resource in resources.split()),
 )
 
-# Subresources that any resource may have, a part of their object: their effects are those of the verb.
+# Subresources that a custom resource may have, a part of their object: their effects are those of the verb.
 PLAIN_SUBRESOURCES = frozenset(("status", "scale"))
 
 DISCOVERY_ROOTS = frozenset(("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz"))

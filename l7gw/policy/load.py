@@ -10,6 +10,7 @@ import yaml
 
 from l7gw.config.document import Document, Reader, nearest, shown
 from l7gw.kube.act import EFFECTS
+from l7gw.kube.builtin import BUILT_IN, plurals_of
 from l7gw.policy.patterns import BadPattern, Command, Globs, Resources, glob
 from l7gw.policy.rules import ALLOWED_EFFECTS, DENIED_EFFECTS, Rule
 from l7gw.policy.spelling import KUBECTL, VERBS, meant
@@ -149,7 +150,26 @@ def _resource_text(text: str) -> str:
     if full:
         raise BadPattern(f"{shown(text)} is no resource of the core group", f"did you mean {full}?")
     Resources((text,))
+    _check_exists(text)
     return text
+
+
+def _check_exists(text: str) -> None:
+    """Raises BadPattern for what no cluster has: the core group is Kubernetes' alone, and so are the subresources of what it
+    serves itself. A rule that names such a thing says nothing, and a guardrail guards nothing."""
+    base, slash, sub = text.partition("/")
+    plural, _, group = base.partition(".")
+    if "*" in base:
+        return
+    subresources = BUILT_IN.get((group, plural))
+    if subresources is None and not group:
+        near = nearest(plural, plurals_of(""))
+        hint = f"did you mean {near}?" if near else "a resource of another group is written with it, as in widgets.example.com"
+        raise BadPattern(f"{shown(plural)} is no resource of the core group", hint)
+    if slash and subresources is not None and not any(map(glob(sub), subresources)):
+        near = nearest(sub, subresources)
+        hint = f"did you mean {base}/{near}?" if near else f"it has {', '.join(subresources) or 'none'}"
+        raise BadPattern(f"{shown(text)} is no subresource of {base}", hint)
 
 
 def _verbs(reader: Reader) -> Globs | None:

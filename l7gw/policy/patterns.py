@@ -137,7 +137,7 @@ class Command:
     no shell reads it, so that nothing in an argument can start another command.
     """
 
-    __slots__ = ("_further", "_words", "text")
+    __slots__ = ("_further", "_places", "_words", "text")
 
     def __init__(self, text: str) -> None:
         """Raises BadPattern."""
@@ -152,23 +152,24 @@ class Command:
             if CLIMBS.search(word):
                 raise BadPattern(f"{text!r} has a .. segment, which no pattern matches")
         self._words = tuple(_argument(word) for word in words)
+        self._places = tuple(_place(word, program=number == 0) for number, word in enumerate(words))
 
     def covers(self, argv: tuple[str, ...]) -> bool:
-        """Whether the argv is one of those meant. One with a climbing argument never is: `/var/log/../../etc` is elsewhere."""
-        return self._fits(argv, climbing=False)
+        """Whether the argv is one of those meant, in the spelling meant. One with a climbing argument never is:
+        `/var/log/../../etc` is elsewhere."""
+        climbs = any(CLIMBS.search(argument) for argument in argv)
+        return not climbs and self._has_room(argv) and all(word(argument) for word, argument in zip(self._words, argv))
 
     def overlaps(self, argv: tuple[str, ...]) -> bool:
-        """Whether the argv may be one of those meant: a climbing argument may be any path."""
-        return self._fits(argv, climbing=True)
+        """Whether the argv may be one of those meant: a path counts in every spelling that leads to the same place, a relative
+        one from every working directory, as the container's is not known, and a climbing argument may be any path."""
+        return self._has_room(argv) and all(
+            CLIMBS.search(argument) or word(argument) or place(argument)
+            for word, place, argument in zip(self._words, self._places, argv)
+        )
 
-    def _fits(self, argv: tuple[str, ...], *, climbing: bool) -> bool:
-        words = self._words
-        if len(argv) < len(words) or (len(argv) > len(words) and not self._further):
-            return False
-        climbs = [CLIMBS.search(argument) is not None for argument in argv]
-        if not climbing and any(climbs):
-            return False
-        return all(climb or word(argument) for word, argument, climb in zip(words, argv, climbs))
+    def _has_room(self, argv: tuple[str, ...]) -> bool:
+        return len(argv) == len(self._words) or (len(argv) > len(self._words) and self._further)
 
 
 def _argument(word: str) -> Match:
@@ -182,6 +183,53 @@ def _argument(word: str) -> Match:
         return len(parts) == len(segments) and all(segment(part) for segment, part in zip(segments, parts))
 
     return matches
+
+
+def _place(word: str, *, program: bool) -> Match:
+    """A predicate over one argument: whether it may lead where the word does, in another spelling. For denials alone.
+
+    In `if=/etc/*` and `--file=/etc/*` a path begins behind the first `=` as well. `program` is the first word: what has no slash
+    is looked for in PATH, so that `cat` may be `/bin/cat`.
+    """
+    place = _path(word, program=program)
+    head, equals, tail = word.partition("=")
+    if not equals or not head or not tail or "/" in head:
+        return place
+    is_head, tail_leads = glob(head, LIVE), _path(tail, program=False)
+
+    def matches(argument: str) -> bool:
+        name, given, value = argument.partition("=")
+        return place(argument) or (bool(given) and is_head(name) and tail_leads(value))
+
+    return matches
+
+
+def _path(word: str, *, program: bool) -> Match:
+    absolute, names = _resolved(word)
+    segments = [glob(name, LIVE) for name in names]
+    is_any = not names or (not program and names[0] == LIVE)  # `*` and `.` name no place that another directory could make
+
+    def matches(argument: str) -> bool:
+        from_root, parts = _resolved(argument)
+        if absolute == from_root:
+            return len(parts) == len(segments) and all(segment(part) for segment, part in zip(segments, parts))
+        # One of the two is relative: it leads to the same place where the other ends with it, from the right directory.
+        if absolute:
+            is_path = argument != "" and (program or not argument.startswith("-"))  # else an option
+            return is_path and len(parts) <= len(segments) and all(map(_ends, reversed(segments), reversed(parts)))
+        return not is_any and len(segments) <= len(parts) and all(map(_ends, reversed(segments), reversed(parts)))
+
+    return matches
+
+
+def _ends(segment: Match, part: str) -> bool:
+    return segment(part)
+
+
+def _resolved(path: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether a path is absolute, and its segments as the kernel walks them: an empty one and `.` lead nowhere
+    (path_resolution(7)). Where `..` leads is not asked: an argument with it may be any path."""
+    return path.startswith("/"), tuple(segment for segment in path.split("/") if segment not in ("", "."))
 
 
 # What a shell would do more than split words. Exec has no shell: written here, these would never match what was meant.

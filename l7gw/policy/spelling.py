@@ -93,7 +93,7 @@ tokenreviews.authentication.k8s.io: tokenreview
 
 def _spellings() -> dict[str, str]:
     found: dict[str, str] = {}
-    for line in _KNOWN.split("\n"):
+    for line in _KNOWN.strip().split("\n"):
         full, _, others = line.partition(":")
         for other in (full.partition(".")[0], *others.split()):
             found[other] = full

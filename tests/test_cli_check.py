@@ -70,6 +70,24 @@ def test_json_is_one_document_that_names_no_secret(
     assert "PRIVATE KEY" not in out
 
 
+def test_what_an_entry_takes_is_told_and_a_long_life_is_a_warning(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written.entry["oidc"] |= {"username": "email", "audience": ["l7gw", "console"], "audiences": "any-of"}
+    for lifetime, warned in (("24h", False), ("25h", True), ("400d", True)):
+        written.entry |= {"email-verified": "if-present", "longest-lifetime": lifetime}
+        written.load()
+        assert run(monkeypatch, "check", "--config", written.path) == 0
+        out, err = capsys.readouterr()
+        assert "for l7gw or console among others; user: claim email, unless email_verified is false" in out
+        assert (f"may live {lifetime}: a stolen one is good until it ends" in err) is warned
+        assert (f"for at most {lifetime}" in out) is warned
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 0
+    (entry,) = json.loads(capsys.readouterr().out)["identity"]
+    assert (entry["audience"], entry["audiences"]) == (["l7gw", "console"], "any-of")
+    assert (entry["email-verified"], entry["longest-lifetime"]) == ("if-present", 400 * 86400)
+
+
 def test_a_rule_about_a_cluster_that_is_not_configured_is_a_warning(
     written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from l7gw import names
 from l7gw.config.settings import (
     Certificate,
     ClientCertificate,
@@ -73,7 +74,7 @@ def test_the_defaults_are_those_of_the_contract(written: Written) -> None:
     assert it.state == written.folder / "not-there-yet"
     assert it.recording == Recording("writes", 2 * 1024**3)
     assert it.tls == Certificate(written.folder / "server.crt", written.folder / "server.key")
-    assert it.identity == (OidcIssuer("https://idp.example.com", "l7gw", "sub", "", None, KindRule("human"), "", {}, False),)
+    assert it.identity == (OidcIssuer("https://idp.example.com", ("l7gw",), "sub", "", None, KindRule("human"), "", {}, False),)
     prod = it.clusters["prod"]
     assert (prod.impersonate, prod.prefix, prod.record, prod.hosts, prod.tls) == ("groups", "l7gw:", "all", (), None)
     assert prod.credential == ClientCredential(written.folder / "gw.crt", written.folder / "gw.key")
@@ -82,7 +83,9 @@ def test_the_defaults_are_those_of_the_contract(written: Written) -> None:
 def test_every_key_of_the_contract_that_is_built_is_taken(written: Written) -> None:
     written.top |= {"listen": ["127.0.0.1:0", "[::1]:8443", "localhost:9"], "workers": "auto"}
     written.top["recording"] = {"durable": "all", "reserve": "64MiB"}
-    written.entry["oidc"] |= {"username": "email", "groups": "groups", "certificate-authority": "ca.crt"}
+    written.entry["oidc"] |= {"username": "email", "groups": "realm_access.roles", "certificate-authority": "ca.crt"}
+    written.entry["oidc"] |= {"audience": ["l7gw", "console"], "audiences": "any-of"}
+    written.entry |= {"email-verified": "if-present", "longest-lifetime": "30d"}
     written.entry |= {"kind": {"claim": "k", "agent": ["bot"]}, "require": {"org": "acme", "mfa": True}, "prefix": "a:"}
     written.entry["end-with-credential"] = True
     written.top["identity"].append({"client-certificate": {"certificate-authority": "ca.crt"}, "kind": "workload"})
@@ -93,7 +96,10 @@ def test_every_key_of_the_contract_that_is_built_is_taken(written: Written) -> N
     assert it.recording == Recording("all", 64 * 1024**2)
     ca = written.folder / "ca.crt"
     kind, require = KindRule(None, "k", {"agent": ("bot",)}), {"org": "acme", "mfa": "true"}
-    assert it.identity[0] == OidcIssuer("https://idp.example.com", "l7gw", "email", "groups", ca, kind, "a:", require, True)
+    assert it.identity[0] == OidcIssuer(
+        *("https://idp.example.com", ("l7gw", "console"), "email", "realm_access.roles", ca, kind, "a:", require, True),
+        *(True, "if-present", 30 * 86400),
+    )
     assert it.identity[1] == ClientCertificate(ca, KindRule("workload"), "")
     prod = it.clusters["prod"]
     assert (prod.hosts, prod.credential) == (("prod.example.com",), TokenFile(written.folder / "token"))
@@ -199,6 +205,74 @@ def test_a_prefix_that_no_cluster_would_take_is_told(written: Written, prefix: s
     assert len(written.problems()) == 1
 
 
+@pytest.mark.parametrize("prefix", ["corp\u3164", "\u2800", "corp\ufe00:", "corp\u00a0", "bu\u0308ro:", "\u0301"])
+@pytest.mark.parametrize("where", ["entry", "prod"])
+def test_a_prefix_that_looks_like_another_is_told_escaped(written: Written, prefix: str, where: str) -> None:
+    getattr(written, where)["prefix"] = prefix
+    (what,) = written.problems()
+    assert "prefix" in what and names.quoted(prefix) in what
+
+
+@pytest.mark.parametrize(
+    "audience, found",
+    [
+        ("l7gw", ("l7gw",)),
+        (["l7gw"], ("l7gw",)),
+        (["b", "a", "b"], ("b", "a")),
+        ([], None),
+        ("", None),
+        (7, None),
+        (["a", 7], None),
+    ],
+)
+def test_audiences_are_a_text_or_a_list(written: Written, audience: Any, found: tuple[str, ...] | None) -> None:
+    written.entry["oidc"]["audience"] = audience
+    if found is None:
+        assert len(written.problems()) == 1
+    else:
+        (entry,) = written.load().identity
+        assert isinstance(entry, OidcIssuer) and (entry.audiences, entry.any_audience) == (found, False)
+
+
+@pytest.mark.parametrize("inside, beside, found", [("any-of", None, True), (None, "any-of", True), ("exact", None, False)])
+def test_audiences_may_stand_in_oidc_or_beside_it(written: Written, inside: Any, beside: Any, found: bool) -> None:
+    written.entry["oidc"] |= {"audiences": inside} if inside else {}
+    written.entry |= {"audiences": beside} if beside else {}
+    (entry,) = written.load().identity
+    assert isinstance(entry, OidcIssuer) and entry.any_audience is found
+
+
+@pytest.mark.parametrize(
+    "inside, beside, said",
+    [
+        ({"audiences": "any"}, {}, "any-of"),
+        ({"audiences": "exact"}, {"audiences": "exact"}, "stands in `oidc` and beside it"),
+        ({}, {"email-verified": "if-present"}, "`username: email`"),
+        ({"username": "email"}, {"email-verified": "never"}, "require or if-present"),
+        ({"username": "email"}, {"email-verified": False}, "one line of text"),
+        ({}, {"longest-lifetime": "401d"}, "within 60s and 400d"),
+        ({}, {"longest-lifetime": "59s"}, "within 60s and 400d"),
+        ({}, {"longest-lifetime": 3600}, "a duration such as"),
+        ({}, {"longest-lifetime": "1h30m"}, "a duration such as"),
+        ({}, {"longest-lifetime": "-1h"}, "a duration such as"),
+    ],
+)
+def test_a_choice_beside_tokens_that_cannot_be_is_told(
+    written: Written, inside: dict[str, Any], beside: dict[str, Any], said: str
+) -> None:
+    written.entry["oidc"] |= inside
+    written.entry |= beside
+    (what,) = written.problems()
+    assert said in what
+
+
+@pytest.mark.parametrize("lifetime, seconds", [("400d", 400 * 86400), ("1m", 60), ("36h", 129600), ("90s", 90)])
+def test_the_longest_lifetime_is_a_duration(written: Written, lifetime: str, seconds: int) -> None:
+    written.entry["longest-lifetime"] = lifetime
+    (entry,) = written.load().identity
+    assert isinstance(entry, OidcIssuer) and entry.longest_lifetime == seconds
+
+
 @pytest.mark.parametrize(
     "kind",
     ["robot", {"claim": "k"}, {"agent": ["x"]}, {"claim": "k", "agent": []}, {"claim": "k", "agent": ["x"], "human": ["x"]}, 7],
@@ -208,7 +282,16 @@ def test_a_kind_that_tells_nothing_is_told(written: Written, kind: Any) -> None:
     assert written.problems()
 
 
-@pytest.mark.parametrize("more", [{"require": {"a": "b"}}, {"end-with-credential": True}, {"kind": {"claim": "k", "agent": ["x"]}}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"require": {"a": "b"}},
+        {"end-with-credential": True},
+        {"longest-lifetime": "1h"},
+        {"email-verified": "require"},
+        {"kind": {"claim": "k", "agent": ["x"]}},
+    ],
+)
 def test_a_certificate_has_no_claims(written: Written, more: dict[str, Any]) -> None:
     written.top["identity"] = [{"client-certificate": {"certificate-authority": "ca.crt"}} | more]
     assert len(written.problems()) == 1

@@ -261,7 +261,7 @@ def test_an_issuer_that_was_never_reachable_is_503_and_not_the_callers_fault(clo
         chain = IdentityChain([entry()], clock, issuer.fetch)
         who = await answer(chain, issuer.token())
         assert isinstance(who, Refusal) and (who.code, who.reason) == (503, "ServiceUnavailable")
-        assert issuer.url in who.message
+        assert issuer.url in who.message and "it has never reached the issuer's keys" in who.message
         again = await answer(chain, issuer.token())  # at once, and without a fetch
         assert isinstance(again, Refusal) and again.code == 503
         issuer.down = False

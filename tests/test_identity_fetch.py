@@ -69,8 +69,16 @@ def test_a_document_is_fetched_whole(tmp_path: Path) -> None:
     [
         (answer_of("200 OK", b"k" * (LARGEST_DOCUMENT + 1)), "more than 1048576 bytes"),
         (answer_of("200 OK", gzip.compress(b"k" * 10**6), "Content-Encoding: gzip"), "compressed"),
-        (answer_of("302 Found", b"", "Location: https://evil.example.com/"), "302"),
-        (answer_of("307 Temporary Redirect", b"", "Location: /other"), "307"),
+        (
+            answer_of("302 Found", b"", "Location: https://evil.example.com/"),
+            r"302: it redirects to 'https://evil.example.com/', which",
+        ),
+        (
+            answer_of("307 Temporary Redirect", b"", "Location: /other"),
+            r"307: it redirects to '/other', .*hint: configure the issuer",
+        ),
+        (answer_of("302 Found", b"", "Location: /" + "x" * 1000), r"302: it redirects to '/x{76}\.\.\.', which is not followed"),
+        (answer_of("304 Not Modified", b""), "answered 304$"),
         (answer_of("404 Not Found", b"{}"), "404"),
         (answer_of("204 No Content", b""), "204"),
         (answer_of("503 Service Unavailable", b""), "503"),

@@ -85,7 +85,7 @@ def test_after_an_idle_time_in_an_outage_the_known_keys_are_trusted(issuer: Issu
         issuer.down = True
         assert not keys.ready()
         await ended(keys)
-        assert keys.ready() and keys.find("rsa", "RS256") is not None
+        assert keys.ready() and keys.find("rsa", "RS256")
         issuer.clock.advance(RETRY)
         assert keys.ready() and keys.fetching  # tried again, and nobody waits for it
         await ended(keys)
@@ -97,14 +97,13 @@ def test_after_an_idle_time_in_an_outage_the_known_keys_are_trusted(issuer: Issu
 def test_known_keys_outlive_their_issuer_for_a_day(issuer: Issuer, moved: float, good: bool) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
-        key = keys.find("rsa", "RS256")
-        assert key is not None
+        (key,) = keys.find("rsa", "RS256")
         issuer.down = True
         issuer.clock.advance(moved)
         keys.ready()
         await ended(keys)
         assert keys.ready() is good and keys.usable is good and key.withdrawn is not good
-        assert (keys.find("rsa", "RS256") is not None) is good
+        assert bool(keys.find("rsa", "RS256")) is good
         await ended(keys)
 
     run(main())
@@ -116,7 +115,7 @@ def test_a_storm_of_unknown_key_ids_asks_once_in_30_seconds(issuer: Issuer) -> N
         issuer.clock.advance(RETRY)
         for second in range(90):
             for number in range(100):
-                assert keys.find(f"unknown-{second}-{number}", "RS256") is None
+                assert keys.find(f"unknown-{second}-{number}", "RS256") == []
                 keys.seek()
             await ended(keys)
             issuer.clock.advance(1)
@@ -204,12 +203,12 @@ def test_a_new_key_is_found_when_its_id_is_first_seen(issuer: Issuer) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
         issuer.keys.append(jwk(ED, "new"))
-        assert keys.find("new", "EdDSA") is None
+        assert keys.find("new", "EdDSA") == []
         assert not keys.seek()  # the last fetch was just now
         issuer.clock.advance(RETRY)
         assert keys.seek()
         await ended(keys)
-        assert keys.find("new", "EdDSA") is not None
+        assert len(keys.find("new", "EdDSA")) == 1
 
     run(main())
 
@@ -217,16 +216,15 @@ def test_a_new_key_is_found_when_its_id_is_first_seen(issuer: Issuer) -> None:
 def test_a_key_that_stays_is_the_same_key_and_one_that_goes_is_withdrawn(issuer: Issuer) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
-        stays, goes, changes = keys.find("ec", "ES256"), keys.find("rsa", "RS256"), keys.find("ed", "EdDSA")
-        assert stays and goes and changes
+        stays, goes, changes = (keys.find(*what)[0] for what in (("ec", "ES256"), ("rsa", "RS256"), ("ed", "EdDSA")))
         version = keys.version
         issuer.keys = [jwk(EC, "ec"), jwk(ed25519.Ed25519PrivateKey.generate(), "ed")]
         issuer.clock.advance(REFRESH)
         keys.ready()
         await ended(keys)
-        assert keys.find("ec", "ES256") is stays and not stays.withdrawn
-        assert keys.find("rsa", "RS256") is None and goes.withdrawn
-        assert keys.find("ed", "EdDSA") is not changes and changes.withdrawn
+        assert keys.find("ec", "ES256")[0] is stays and not stays.withdrawn
+        assert keys.find("rsa", "RS256") == [] and goes.withdrawn
+        assert keys.find("ed", "EdDSA")[0] is not changes and changes.withdrawn
         assert keys.version == version + 1
 
     run(main())
@@ -239,7 +237,7 @@ def test_an_issuer_that_publishes_no_key_any_more_is_believed(issuer: Issuer) ->
         issuer.clock.advance(REFRESH)
         keys.ready()
         await ended(keys)
-        assert keys.ready() and keys.find("rsa", "RS256") is None and keys.failure == ""
+        assert keys.ready() and keys.find("rsa", "RS256") == [] and keys.failure == ""
 
     run(main())
 
@@ -314,6 +312,11 @@ def test_an_outage_is_logged_once_and_its_end_once(issuer: Issuer, caplog: pytes
         (b"<html>", "no JSON"),
         (b"[]", "no JSON object"),
         (b"[" * 100_000, "no JSON"),
+        (
+            b'{"issuer": "https://evil.example.com", "issuer": "https://idp.example.com"}',
+            "the discovery document cannot be read: a member",
+        ),
+        ('{"issuer": "https://idp.example.com"}'.encode("utf-16"), "no UTF-8"),
         (b" " * (1024 * 1024 + 1), "more than 1048576 bytes"),
         ({"jwks_uri": "https://idp.example.com/keys"}, "another issuer"),
         ({"issuer": "https://idp.example.com/", "jwks_uri": "https://idp.example.com/keys"}, "another issuer"),
@@ -376,20 +379,21 @@ def test_an_issuer_with_a_path_and_a_slash_is_asked_below_it() -> None:
     assert set(asked) == {"https://idp.example.com/realms/a/.well-known/openid-configuration"}
 
 
-@pytest.mark.parametrize("document", [{}, {"keys": {}}, {"keys": None}, {"keys": [{}] * 101}])
+@pytest.mark.parametrize("document", [{}, {"keys": {}}, {"keys": None}, {"keys": [{}] * 101}, '{"keys": [], "keys": []}'])
 def test_a_key_set_of_another_form_is_a_failure_and_the_known_keys_stay(issuer: Issuer, document: Any) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
         good = issuer.fetch
 
         async def fetch(url: str) -> bytes:
-            return json.dumps(document).encode() if url.endswith("/keys") else await good(url)
+            text = document if isinstance(document, str) else json.dumps(document)
+            return text.encode() if url.endswith("/keys") else await good(url)
 
         keys._fetch = fetch
         issuer.clock.advance(REFRESH)
         keys.ready()
         await ended(keys)
-        assert keys.failure and keys.find("rsa", "RS256") is not None
+        assert keys.failure and keys.find("rsa", "RS256")
 
     run(main())
 
@@ -433,7 +437,7 @@ def test_a_key_that_is_not_for_us_is_left_out_and_its_neighbours_stay(issuer: Is
         issuer.keys = [useless, jwk(RSA, "good")]
         keys = await fetched(issuer)
         assert keys.failure == ""
-        assert [key.id for key in keys._keys.values()] == ["good"]
+        assert [key.id for key in keys._keys] == ["good"]
 
     run(main())
 
@@ -457,21 +461,41 @@ def test_the_first_of_two_keys_with_one_id_counts(issuer: Issuer) -> None:
     async def main() -> None:
         issuer.keys = [jwk(RSA, "x"), jwk(rsa.generate_private_key(65537, 2048), "x"), jwk(EC, "x")]
         keys = await fetched(issuer)
-        key = keys.find("x", "RS256")
-        assert key is not None and key.verifies(b"m", signature(RSA, b"m"))
-        assert keys.find("x", "ES256") is not None  # RFC 7517 4.5: equal ids of different types are alternatives
+        (key,) = keys.find("x", "RS256")
+        assert key.verifies(b"m", signature(RSA, b"m"))
+        assert keys.find("x", "ES256")  # RFC 7517 4.5: equal ids of different types are alternatives
 
     run(main())
 
 
-def test_without_an_id_a_key_is_found_only_where_it_is_alone(issuer: Issuer) -> None:
+def test_without_an_id_the_first_four_keys_of_the_algorithm_are_found(issuer: Issuer) -> None:
     async def main() -> None:
+        others = [ed25519.Ed25519PrivateKey.generate() for _ in range(keys_module.MOST_TRIED)]
+        nameless = {name: value for name, value in jwk(ED, "").items() if name != "kid"}
+        issuer.keys = [jwk(RSA, "rsa"), nameless, *(jwk(other, str(n)) for n, other in enumerate(others))]
         keys = await fetched(issuer)
-        assert keys.find(None, "RS256") is keys.find("rsa", "RS256")
-        issuer.keys.append(jwk(rsa.generate_private_key(65537, 2048), "second"))
+        found = keys.find(None, "EdDSA")
+        assert [key.id for key in found] == ["", "0", "1", "2"] and found[0].verifies(b"m", signature(ED, b"m"))
+        assert [key.id for key in keys.find(None, "RS256")] == ["rsa"] and keys.find(None, "ES256") == []
+
+    run(main())
+
+
+def test_a_key_published_twice_is_one_key_and_is_withdrawn_as_one(issuer: Issuer) -> None:
+    async def main() -> None:
+        issuer.keys = [jwk(ED, "x"), jwk(ED, "x"), jwk(ED, "y")]
+        keys = await fetched(issuer)
+        before = list(keys._keys)
+        assert [key.id for key in before] == ["x", "y"]
+        issuer.keys = [jwk(ED, "y"), jwk(ED, "x"), jwk(ED, "x")]  # another order is no change
         issuer.clock.advance(REFRESH)
         keys.ready()
         await ended(keys)
-        assert keys.find(None, "RS256") is None and keys.find(None, "ES256") is not None
+        assert keys._keys == before[::-1] and keys.version == 1
+        issuer.keys = []
+        issuer.clock.advance(REFRESH)
+        keys.ready()
+        await ended(keys)
+        assert all(key.withdrawn for key in before)
 
     run(main())

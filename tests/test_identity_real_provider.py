@@ -83,7 +83,7 @@ def test_its_tokens_prove_a_person(provider: OidcProvider, clock: ManualClock, a
         ({"audience": "elsewhere"}, "audience"),
         ({"iat": 1_000, "exp": 2_000}, "expired"),
         ({"iss": "https://evil.example.com"}, "issuer"),
-        ({"groups": ["a\nb"]}, "group in"),
+        ({"groups": [7]}, "group 1 in"),
         ({"nbf": 9_999_999_999}, "not yet valid"),
         ({"lasting": 10 * 86400}, "lifetime"),
     ],

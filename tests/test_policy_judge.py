@@ -70,6 +70,13 @@ def test_callers_are_told_apart_by_user_groups_kind_and_cluster(policy: Make) ->
         assert not it.judge(good, "d", GET_DEV).allowed
 
 
+def test_callers_whose_groups_are_alike_are_told_apart_by_those_that_were_left_out(policy: Make) -> None:
+    it = policy("guardrails:\n- {name: g, groups: [x], verdict: deny}\nrules:\n- {name: r, verdict: allow}\n")
+    for _ in range(2):
+        assert it.judge(Principal("ann", ("g",)), "c", GET_DEV).rule == "r"
+        assert it.judge(Principal("ann", ("g",), unfit=("x ", "x")), "c", GET_DEV).rule == "g"
+
+
 def test_explain_and_judge_agree_and_every_rule_on_the_way_has_its_reason(policy: Make) -> None:
     keys = (
         "users: [x]",

@@ -40,6 +40,28 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> Non
     assert [problem.line for problem in problems(tmp_path, text)] == [3, 5, 7, 10, 11]
 
 
+@pytest.mark.parametrize("key", ["users", "groups"])
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("ann\u3164", "'ann\\u3164' holds U+3164"),
+        ("an\u00adn", "'an\\xadn'"),
+        ("Team\u00a0Blue", "'Team\\xa0Blue'"),
+        ("Team *\u2800", "'Team *\\u2800' holds U+2800"),
+        ("Bu\u0308ro", "'Bu\\u0308ro' is not in Unicode's composed form (NFC)"),
+        ("\u212bngstrom", "'\\u212bngstrom'"),
+        ("ann ", "'ann ' begins or ends with a space"),
+    ],
+)
+def test_a_name_that_nobody_can_have_is_told_with_its_line_and_escaped(tmp_path: Path, key: str, text: str, shown: str) -> None:
+    (problem,) = problems(tmp_path, f"rules:\n- name: r\n  verdict: allow\n  {key}:\n  - bob\n  - '{text}'\n")
+    assert problem.line == 6 and shown in problem.what and key in problem.what
+
+
+def test_a_glob_over_names_may_end_where_a_name_may_not(tmp_path: Path) -> None:
+    assert one(tmp_path, "verdict: allow, groups: ['Team *', 'Büro-*', '*']").groups is not None
+
+
 @pytest.mark.parametrize("key", ["when", "reviewers", "wait", "ttl", "mask", "reveal", "record", "durable", "max-duration"])
 def test_keys_that_are_not_built_yet_say_so(tmp_path: Path, key: str) -> None:
     found = problems(tmp_path, f"rules:\n- {{name: r, verdict: allow, {key}: x}}\n")

@@ -117,7 +117,7 @@ def entry(issuer: str = ISSUER, **changed: Any) -> OidcIssuer:
     """A configured issuer: everything by default but what a test changes."""
     given: dict[str, Any] = {
         "issuer": issuer,
-        "audience": "l7gw",
+        "audiences": ("l7gw",),
         "username": "sub",
         "groups": "groups",
         "certificate_authority": None,
@@ -126,6 +126,8 @@ def entry(issuer: str = ISSUER, **changed: Any) -> OidcIssuer:
         "require": {},
         "end_with_credential": False,
     }
+    if "audience" in changed:
+        changed["audiences"] = (changed.pop("audience"),)
     return OidcIssuer(**{**given, **changed})
 
 

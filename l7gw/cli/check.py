@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from l7gw.cli.options import config_option, output_option
-from l7gw.config.document import sized
-from l7gw.config.settings import ClientCertificate, ClientCredential, Cluster, OidcIssuer, Settings, find, read
+from l7gw.config.document import lasting, sized
+from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Cluster, OidcIssuer, Settings, find, read
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
@@ -95,15 +95,18 @@ def _identity(entry: OidcIssuer | ClientCertificate) -> list[str]:
     if isinstance(entry, ClientCertificate):
         words = [f"client certificates of {entry.certificate_authority}", "user: CN, groups: O", f"as {entry.kind.fixed}", prefix]
         return ["; ".join(filter(None, words))]
-    user = "user: claim email, if email_verified" if entry.username == "email" else f"user: claim {entry.username}"
+    user = f"user: claim {entry.username}"
+    if entry.username == "email":
+        user += ", if email_verified" if entry.email_verified == "require" else ", unless email_verified is false"
     groups = f"groups: claim {entry.groups}" if entry.groups else "no groups"
     required = ", ".join(f"{claim} is {value}" for claim, value in entry.require.items())
     words = [
-        f"tokens of {entry.issuer} for {entry.audience}",
+        f"tokens of {entry.issuer} for {' or '.join(entry.audiences)}{' among others' if entry.any_audience else ''}",
         f"{user}, {groups}",
         _kind(entry),
         prefix,
         f"only where {required}" if required else "",
+        f"for at most {lasting(entry.longest_lifetime)}" if entry.longest_lifetime != DAY else "",
         "streams end with the token" if entry.end_with_credential else "",
     ]
     return ["; ".join(filter(None, words))]
@@ -136,6 +139,9 @@ def _cluster(cluster: Cluster) -> list[str]:
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     """What is no mistake, and hardly meant."""
     yield from doubts((*policy.guardrails, *policy.rules), settings.clusters)
+    for entry in settings.identity:
+        if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
+            yield f"tokens of {entry.issuer} may live {lasting(entry.longest_lifetime)}: a stolen one is good until it ends"
     if not any(rule.allow for rule in policy.rules):
         yield "no rule allows anything: every call but discovery will be denied"
 
@@ -163,12 +169,15 @@ def _identity_document(entry: OidcIssuer | ClientCertificate) -> dict[str, Any]:
     return {
         "type": "oidc",
         "issuer": entry.issuer,
-        "audience": entry.audience,
+        "audience": list(entry.audiences),
+        "audiences": "any-of" if entry.any_audience else "exact",
         "username": entry.username,
         "groups": entry.groups,
         "kind": kind,
         "prefix": entry.prefix,
         "require": entry.require,
+        "email-verified": entry.email_verified,
+        "longest-lifetime": entry.longest_lifetime,
         "end-with-credential": entry.end_with_credential,
     }
 

@@ -14,18 +14,20 @@ from typing import Any, NoReturn
 
 import yaml
 
+from l7gw import names
 from l7gw.errors import ConfigurationError, Problem
 
 LARGEST = 1024 * 1024  # bytes of a file; a policy of two thousand rules has less
 DEEPEST = 20  # nested collections; the settings need six
 LONGEST_TEXT = 4096  # characters of one value; the longest path that Linux takes
 LONGEST_KEY = 253  # characters of a key: a name of Kubernetes, the longest thing that is ever one
-LONGEST_SHOWN = 80  # characters of a wrong value in a message
 
 OPENING = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken, yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 SIZE = r"([0-9]{1,15})(|KiB|MiB|GiB|TiB)"
+DURATION = r"([0-9]{1,9})(s|m|h|d)"
+DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZES = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 
 
@@ -112,7 +114,7 @@ def plain(node: yaml.Node) -> Any:
 
 def shown(value: str) -> str:
     """A value in a message: bounded, in quotes, and nothing that a terminal would obey."""
-    return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "...")
+    return names.quoted(value)
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
@@ -195,7 +197,7 @@ class Reader:
             return default
         value = plain(node)
         if not _is_text(value):
-            self.wrong(key, f"`{key}` must be one line of text", f'quotes make a text of anything: {key}: "..."')
+            self.wrong(key, f"`{key}` must be one line of text{_not(value)}", f'quotes make a text of anything: {key}: "..."')
             return default
         if choices and value not in choices:
             near = nearest(value, choices)
@@ -237,6 +239,21 @@ class Reader:
         value = int(match[1]) * SIZES[match[2]]
         if not least <= value <= most:
             self.wrong(key, f"`{key}` must be within {sized(least)} and {sized(most)}")
+            return default
+        return value
+
+    def duration(self, key: str, default: int, *, least: int, most: int) -> int:
+        """Seconds, from `10m` or `24h`."""
+        node = self.node_of(key)
+        if node is None:
+            return default
+        match = re.fullmatch(DURATION, node.value) if isinstance(node, yaml.ScalarNode) else None
+        if match is None:
+            self.wrong(key, f"`{key}` must be a duration such as 10m, 24h or 7d")
+            return default
+        value = int(match[1]) * DURATIONS[match[2]]
+        if not least <= value <= most:
+            self.wrong(key, f"`{key}` must be within {lasting(least)} and {lasting(most)}")
             return default
         return value
 
@@ -283,7 +300,8 @@ class Reader:
             if _is_text(value) and value:
                 found.append((value, item))
             else:
-                self.document.wrong(item, f"`{key}` must hold texts of one line", 'quotes make a text of anything: "..."')
+                what = f"`{key}` must hold texts of one line{_not(value)}"
+                self.document.wrong(item, what, 'quotes make a text of anything: "..."')
         return found
 
     def items(self, key: str) -> list[yaml.Node]:
@@ -314,6 +332,10 @@ class Reader:
         return Reader(self.document, found[1], f"`{key}`", known, later, place=found[0])
 
 
+def _not(value: object) -> str:
+    return f", not {shown(value)}" if isinstance(value, str) else ""
+
+
 def _any_of(choices: Sequence[str]) -> str:
     return f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
 
@@ -324,6 +346,14 @@ def sized(value: int) -> str:
         if value >= SIZES[unit] and value % SIZES[unit] == 0:
             return f"{value // SIZES[unit]}{unit}"
     return str(value)
+
+
+def lasting(value: int) -> str:
+    """Seconds as a configuration writes them."""
+    for unit in ("d", "h", "m"):
+        if value > DURATIONS[unit] and value % DURATIONS[unit] == 0:
+            return f"{value // DURATIONS[unit]}{unit}"
+    return f"{value}s"
 
 
 class _AnyKey(list[str]):

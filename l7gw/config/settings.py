@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import yaml
 
+from l7gw import names
 from l7gw.config.document import Document, Reader, plain, shown
 from l7gw.errors import ConfigurationError, Problem
 
@@ -29,6 +30,10 @@ KINDS = ("human", "agent", "workload")
 MOST_LISTENERS = 16  # a machine has few addresses; each is a socket
 LONGEST_PREFIX = 64  # characters; with it a user must stay below the 256 bytes that can be impersonated
 LONGEST_ISSUER = 512  # characters; it stands in every session
+DAY = 86400  # seconds: the longest lifetime that is common (Okta, Cognito); most tokens live an hour
+LEAST_LIFETIME = 60  # seconds of a token; what ends sooner is over before it is used
+MOST_LIFETIME = 400 * DAY  # seconds; a projected token of Kubernetes may live a year
+MOST_AUDIENCES = 100  # of one issuer; its clients, as a rule one to three
 LEAST_RESERVED = 1024**2  # bytes; what is buffered when the calls stop must still find room
 MOST_RESERVED = 1024**4  # bytes; a reserve above a TiB is a typing mistake
 NO_PASSWORD = "-"  # so that OpenSSL fails on an encrypted key, and asks nobody at a terminal
@@ -51,11 +56,16 @@ class KindRule:
 
 @dataclass(frozen=True)
 class OidcIssuer:
-    """`groups` is the claim that lists them, "" for none. `require` maps claims to the text that they must have or hold;
-    a claim that is true or false has the text `true` or `false`. `username: email` needs email_verified: identity looks."""
+    """A token is for us where its `aud` is one of `audiences` alone, or (`any_audience`) has one of them among others.
+
+    `username`, `groups` and what `require` maps are claims: a name, or a path with dots. `groups` is the claim that lists them, ""
+    for none. `require` maps claims to the text that they must have or hold; true or false has the text `true` or `false`.
+    `email_verified` (require | if-present) is for `username: email`: if-present takes a token that does not speak of it.
+    `longest_lifetime` is seconds from iat to exp.
+    """
 
     issuer: str
-    audience: str
+    audiences: tuple[str, ...]
     username: str = "sub"
     groups: str = ""
     certificate_authority: Path | None = None
@@ -63,6 +73,9 @@ class OidcIssuer:
     prefix: str = ""
     require: dict[str, str] = field(default_factory=dict, hash=False)
     end_with_credential: bool = False
+    any_audience: bool = False
+    email_verified: str = "require"
+    longest_lifetime: int = DAY
 
 
 @dataclass(frozen=True)
@@ -136,7 +149,9 @@ LATER = {
     "store": "more than one machine",
     "proxy-protocol": "load balancers",
 }
-IDENTITY_KEYS = ("oidc", "client-certificate", "kind", "prefix", "require", "end-with-credential")
+OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifetime", "audiences")  # beside `oidc` alone
+IDENTITY_KEYS = ("oidc", "client-certificate", "kind", "prefix", *OF_TOKENS)
+OIDC_KEYS = ("issuer", "audience", "audiences", "username", "groups", "certificate-authority")
 CLUSTER_KEYS = ("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "record")
 
 
@@ -292,8 +307,10 @@ def _prefix(reader: Reader, default: str = "") -> str:
     prefix = reader.text("prefix", default)
     if len(prefix) > LONGEST_PREFIX:
         reader.wrong("prefix", f"`prefix` is longer than {LONGEST_PREFIX} characters")
-    if prefix.startswith("system:") or "," in prefix or prefix != prefix.lstrip():
-        reader.wrong("prefix", f"`prefix` {shown(prefix)} begins with system: or a space, or holds a comma", 'such as "l7gw:"')
+    if prefix.startswith("system:") or "," in prefix:
+        reader.wrong("prefix", f"`prefix` {shown(prefix)} begins with system:, or holds a comma", 'such as "l7gw:"')
+    elif fault := names.fault(prefix + "-"):  # a name follows
+        reader.wrong("prefix", f"`prefix` {shown(prefix)} {fault}", 'such as "l7gw:"')
     return prefix
 
 
@@ -331,7 +348,7 @@ def _entry(entry: Reader, node: yaml.Node, prefix: str) -> OidcIssuer | ClientCe
         if "aws" not in entry.not_yet:
             entry.document.wrong(node, "an entry of `identity` needs oidc or client-certificate")
         return None
-    for key in ("require", "end-with-credential"):
+    for key in OF_TOKENS:
         if entry.has(key):
             entry.wrong(key, f"`{key}` is for oidc", "a certificate has no claims")
     kind = _kind(entry)
@@ -342,8 +359,8 @@ def _entry(entry: Reader, node: yaml.Node, prefix: str) -> OidcIssuer | ClientCe
 
 
 def _oidc(entry: Reader, kind: KindRule, prefix: str) -> OidcIssuer | None:
-    oidc = entry.inner("oidc", ("issuer", "audience", "username", "groups", "certificate-authority"))
-    issuer, audience = oidc.text("issuer", required=True), oidc.text("audience", required=True)
+    oidc = entry.inner("oidc", OIDC_KEYS)
+    issuer, audiences = oidc.text("issuer", required=True), _audiences(oidc)
     url, _ = _url(issuer)
     # OpenID Connect Discovery 1.0, section 3: https, no query, no fragment
     if issuer and (url is None or url.query or url.fragment or issuer.endswith(("?", "#")) or len(issuer) > LONGEST_ISSUER):
@@ -354,10 +371,29 @@ def _oidc(entry: Reader, kind: KindRule, prefix: str) -> OidcIssuer | None:
     for key, value in (("username", username), ("groups", groups)):
         if oidc.has(key) and not value:
             oidc.wrong(key, f"`{key}` is empty", "it names a claim; leave it out for the default")
+    beside = entry if entry.has("audiences") else oidc
+    if beside is entry and oidc.has("audiences"):
+        oidc.wrong("audiences", "`audiences` stands in `oidc` and beside it", "once is enough")
+    any_audience = beside.text("audiences", "exact", choices=("exact", "any-of")) == "any-of"
+    verified = entry.text("email-verified", "require", choices=("require", "if-present"))
+    if entry.has("email-verified") and username != "email":
+        entry.wrong("email-verified", "`email-verified` is for `username: email`", "leave it out, or name users by their email")
+    lifetime = entry.duration("longest-lifetime", DAY, least=LEAST_LIFETIME, most=MOST_LIFETIME)
     ends = entry.flag("end-with-credential")
-    if not issuer or not audience:
+    if not issuer or not audiences:
         return None
-    return OidcIssuer(issuer, audience, username, groups, authority, kind, prefix, require, ends)
+    names_of = (username, groups, authority, kind, prefix)
+    return OidcIssuer(issuer, audiences, *names_of, require, ends, any_audience, verified, lifetime)
+
+
+def _audiences(oidc: Reader) -> tuple[str, ...]:
+    if not oidc.has("audience"):
+        oidc.missing("audience")
+        return ()
+    found = oidc.texts("audience", one=True) or ()
+    if len(found) > MOST_AUDIENCES:
+        oidc.wrong("audience", f"`audience` has more than {MOST_AUDIENCES} values")
+    return tuple(dict.fromkeys(found))
 
 
 def _require(entry: Reader) -> dict[str, str]:

@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from l7gw.config.settings import ClientCertificate
-from l7gw.identity.claims import group_names, name, refused
+from l7gw.identity.claims import groups_of, name, refused
 from l7gw.identity.oidc import Proven
 
 ISSUER = "client-certificate"
@@ -72,6 +72,6 @@ def prove(certificate: x509.Certificate, entry: ClientCertificate, expires: floa
     if len(users) != 1:  # Go takes the last of several, others the first
         raise refused("the client certificate's subject must have one CN, which names the user")
     user = name(entry.prefix + name(users[0], "the client certificate's CN"), "the user with its prefix")
-    named = group_names(groups, "the client certificate's subject (O)")
+    named = groups_of(groups, entry.prefix, "the client certificate's subject (O)")
     kind = entry.kind.fixed or "agent"  # a rule on a claim, which no certificate has: a missing claim is an agent
-    return Proven(user, tuple(entry.prefix + group for group in named), kind, ISSUER, "", expires)
+    return Proven(user, named.fit, kind, ISSUER, "", expires, named.unfit)

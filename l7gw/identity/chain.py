@@ -3,7 +3,8 @@
 A request with a certificate and a token is judged by whichever kind of entry stands first in the configuration. What was
 proven is kept in memory, bounded, keyed by the credential itself, until it ends or its key is withdrawn: a token seen before
 costs 0.4 us, a new one 45 us (RS256), 95 us (ES256) or 110 us (EdDSA) of reading and verifying. A stranger's
-junk costs 3 us (no token), 20 us (not for us) or at most 85 us (for us, but a wrong ES256 signature; threats F14).
+junk costs 3 us (no token), 20 us (not for us) or at most 85 us (for us, but a wrong ES256 signature; threats F14), four times that
+where it names no key.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from l7gw.identity.fetch import Fetch, HttpsFetch
 from l7gw.identity.keys import Key, KeySet
 from l7gw.identity.principal import Principal
 
-MOST_PROVEN = 4096  # credentials; beyond it the oldest is proven again. Real tokens take 1 to 2 KiB: 8 MiB
-MOST_JUNK = 1024  # tokens whose signature is wrong, at most 8 KiB each: 8 MiB for all the strangers together
+MOST_PROVEN = 4096  # credentials; beyond it the oldest is proven again
+MOST_PROVEN_SIZE = 16 * 1024 * 1024  # bytes of them; real tokens take 1 to 2 KiB, one of 1,000 groups 12 and what is made of it 60
+MOST_JUNK = 512  # tokens whose signature is wrong, at most 16 KiB each: 8 MiB for all the strangers together
 MOST_ADDRESSES = 16  # of one credential
 
 Entry = OidcIssuer | ClientCertificate
@@ -45,7 +47,7 @@ class _Kept:
         principal = self.principals.get(address)
         if principal is None:
             who = self.proven
-            principal = Principal(who.user, who.groups, who.kind, who.issuer, who.actor, address, who.expires)
+            principal = Principal(who.user, who.groups, who.kind, who.issuer, who.actor, address, who.expires, who.unfit)
             if len(self.principals) >= MOST_ADDRESSES:
                 self.principals.clear()
             self.principals[address] = principal
@@ -109,6 +111,7 @@ class IdentityChain:
     ) -> None:
         self._clock = clock
         self._proven: dict[str | bytes, _Kept] = {}
+        self._proven_size = 0
         self._certificates: list[_Certificates] = []
         self._issuers: dict[str, _Issuer] = {}
         self._key_sets: dict[tuple[str, str], KeySet] = {}
@@ -169,14 +172,22 @@ class IdentityChain:
 
     def _keep(self, credential: str | bytes, kept: _Kept) -> None:
         proven = self._proven
-        proven.pop(credential, None)
-        if len(proven) >= MOST_PROVEN:
+        self._forget(credential)
+        if self._is_full():
             now = self._clock.wall()
             for ended in [one for one, what in proven.items() if now >= what.expires]:
-                del proven[ended]
-            if len(proven) >= MOST_PROVEN:
-                del proven[next(iter(proven))]
+                self._forget(ended)
+            while self._is_full():
+                self._forget(next(iter(proven)))
         proven[credential] = kept
+        self._proven_size += len(credential)
+
+    def _is_full(self) -> bool:
+        return len(self._proven) >= MOST_PROVEN or self._proven_size >= MOST_PROVEN_SIZE
+
+    def _forget(self, credential: str | bytes) -> None:
+        if self._proven.pop(credential, None) is not None:
+            self._proven_size -= len(credential)
 
     # ------------------------------------------------------------------ tokens
 
@@ -186,20 +197,22 @@ class IdentityChain:
         token = oidc.read(text)
         issuer = self._issuers.get(token.issuer)
         if issuer is None:
-            raise refused("the token's issuer is none that this gateway knows")
+            raise refused("the token's issuer (claim iss) is none that this gateway knows")
         fitting = self._fitting(issuer, token)
         keys = issuer.keys
         if not keys.ready():
             if may_wait and keys.fetching:
                 return self._wait(keys, text, address)
             if not keys.usable:
-                raise Refusal(503, "ServiceUnavailable", f"the keys of {keys.issuer} cannot be fetched now; try again")
-        key = keys.find(token.key_id, token.algorithm)
+                raise _without_keys(keys)
+        found = keys.find(token.key_id, token.algorithm)
+        key = self._signer(issuer, found, token, text)
         if key is None:
-            if may_wait and keys.seek():
+            if (token.key_id is None or not found) and may_wait and keys.seek():
                 return self._wait(keys, text, address)
-            raise refused("the token is signed with a key that its issuer does not publish")
-        self._verify(issuer, key, token, text)
+            if not found:
+                raise refused("the token is signed with a key that its issuer does not publish")
+            raise refused("the token's signature does not fit its content and its issuer's key")
         proven = self._prove(token, fitting)
         kept = _Kept(proven, proven.expires + oidc.SKEW, key, keys)
         self._keep(text, kept)
@@ -230,19 +243,21 @@ class IdentityChain:
             raise refusal
         return fitting
 
-    def _verify(self, issuer: _Issuer, key: Key, token: oidc.Token, text: str) -> None:
-        """Raises Refusal 401 for a wrong signature; the same junk costs its verification once (threats F14)."""
+    def _signer(self, issuer: _Issuer, found: list[Key], token: oidc.Token, text: str) -> Key | None:
+        """The key that made the signature; the same junk costs its verification once (threats F14)."""
         junk = issuer.junk
         if issuer.junk_version != issuer.keys.version:  # another key may stand under the same id now
             issuer.junk_version = issuer.keys.version
             junk.clear()
-        if text not in junk:
+        if text in junk or not found:
+            return None
+        for key in found:
             if key.verifies(token.signed, token.signature):
-                return
-            if len(junk) >= MOST_JUNK:
-                del junk[next(iter(junk))]
-            junk[text] = None
-        raise refused("the token's signature does not fit its content and its issuer's key")
+                return key
+        if len(junk) >= MOST_JUNK:
+            del junk[next(iter(junk))]
+        junk[text] = None
+        return None
 
     def _prove(self, token: oidc.Token, fitting: list[tuple[OidcIssuer, float]]) -> oidc.Proven:
         refusal: Refusal | None = None
@@ -282,3 +297,10 @@ class IdentityChain:
             if certificates.is_issued_by(certificate, one.authorities):
                 return one.entry
         raise refused("the client certificate is not signed by one of the configured authorities itself")
+
+
+def _without_keys(keys: KeySet) -> Refusal:
+    """No token is wrong. Why it is so stands in the log: it is about our network, which is no stranger's business."""
+    why = "it has never reached the issuer's keys" if keys.age is None else "the issuer's keys could not be fetched for a day"
+    what = f"this gateway cannot check tokens of {keys.issuer} now: {why}; hint: try again later, the gateway's log says more"
+    return Refusal(503, "ServiceUnavailable", what)

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from l7gw import names
+
 Fetch = Callable[[str], Awaitable[bytes]]
 """From a URL to the whole body. Raises FetchError, or what the network raises (OSError, httpx.HTTPError)."""
 
@@ -62,7 +64,7 @@ class HttpsFetch:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         async with client, client.stream("GET", url, headers=headers) as response:
             if response.status_code != 200:
-                raise FetchError(f"{url} answered {response.status_code}")
+                raise FetchError(f"{url} {_other_answer(response)}")
             if response.headers.get("content-encoding", "identity").lower() != "identity":
                 raise FetchError(f"{url} answered compressed, which was not asked for")
             body = bytearray()
@@ -71,6 +73,15 @@ class HttpsFetch:
                 if len(body) > LARGEST_DOCUMENT:
                     raise FetchError(f"{url} answered more than {LARGEST_DOCUMENT} bytes")
             return bytes(body)
+
+
+def _other_answer(response: httpx.Response) -> str:
+    """A redirect is not followed: it leads away from the issuer whose name the tokens bear (threats F5)."""
+    if response.has_redirect_location:
+        where = names.quoted(response.headers["location"])
+        hint = "configure the issuer's own URL, exactly as it stands in its tokens (iss)"
+        return f"answered {response.status_code}: it redirects to {where}, which is not followed; hint: {hint}"
+    return f"answered {response.status_code}"
 
 
 def _is_loopback(url: str) -> bool:

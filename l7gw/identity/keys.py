@@ -14,7 +14,6 @@ Nothing here runs on a timer. Whoever looks up a key asks `ready()` first; that 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
+from l7gw import plainjson
 from l7gw.clock import Clock
 from l7gw.identity.fetch import LARGEST_DOCUMENT, Fetch, FetchError, checked
 
@@ -32,11 +32,12 @@ log = logging.getLogger(__name__)
 
 REFRESH = 300.0  # seconds between two fetches while somebody asks; a withdrawn key is refused that much later
 IDLE = 600.0  # seconds without a look after which a set is not trusted before it was fetched again
-STALE = 24 * 3600.0  # seconds that a set outlives its issuer; a night's outage, and no token lives longer (oidc.py)
+STALE = 24 * 3600.0  # seconds that a set outlives its issuer: a night's outage
 RETRY = 30.0  # seconds between two fetches that failures or unknown key ids bring about
 RETRY_EMPTY = 5.0  # the same with no key at all: nobody can log in, and one GET in five seconds harms no issuer
 FETCH_WITHIN = 10.0  # seconds for discovery and keys together
 MOST_KEYS = 100  # in a set; Google and Entra publish 2 to 10
+MOST_TRIED = 4  # keys for a token that names none: a rotation publishes two or three, and junk must stay cheap (threats F14)
 MOST_WAITERS = 1024  # calls that wait for one fetch; those beyond are refused at once
 LONGEST_KEY_ID = 128  # characters (threats F2)
 RSA_BITS = range(2048, 8192 + 1)  # RFC 7518 3.3: 2048 or larger; beyond 8192 one verification costs over a millisecond
@@ -87,7 +88,7 @@ class Key:
         return self._algorithm.verify(message, self._public, signature)  # type: ignore[arg-type]  # paired in __init__
 
     def is_same(self, other: Key) -> bool:
-        return self.algorithm == other.algorithm and self._public == other._public
+        return self.id == other.id and self.algorithm == other.algorithm and self._public == other._public
 
 
 class KeySet:
@@ -99,7 +100,7 @@ class KeySet:
         self.version = 0  # grows when the keys change
         self._clock = clock
         self._fetch = fetch
-        self._keys: dict[tuple[str, str], Key] = {}
+        self._keys: list[Key] = []  # in the order in which they are published
         self._fetched: float | None = None  # monotonic: the last good fetch ended
         self._attempted = float("-inf")  # monotonic: the last fetch began
         self._quiet_until = float("-inf")  # monotonic: until then `ready` is true without a further look
@@ -128,12 +129,11 @@ class KeySet:
             return not idle
         return not self.fetching or bool(self.failure) or age < IDLE
 
-    def find(self, key_id: str | None, algorithm: str) -> Key | None:
-        """The published key of exactly this id and algorithm. Without an id: the only one of the algorithm, if it is alone."""
-        if key_id is not None:
-            return self._keys.get((key_id, algorithm))
-        fitting = [key for key in self._keys.values() if key.algorithm == algorithm]
-        return fitting[0] if len(fitting) == 1 else None
+    def find(self, key_id: str | None, algorithm: str) -> list[Key]:
+        """The published key of exactly this id and algorithm. Without an id: the first of the algorithm, MOST_TRIED at most, each
+        to be tried (RFC 7515 4.1.4: an id is a hint)."""
+        fitting = [key for key in self._keys if key.algorithm == algorithm and key_id in (None, key.id)]
+        return fitting[: MOST_TRIED if key_id is None else 1]
 
     def seek(self) -> bool:
         """A key id is unknown: whether a fetch runs now that may bring it. Starts one at most every RETRY, come what may."""
@@ -198,18 +198,18 @@ class KeySet:
             except Exception:  # one call's fault is not its neighbours'
                 log.exception("a call that waited for the keys of %s failed", self.issuer)
 
-    async def _download(self) -> dict[tuple[str, str], Key]:
+    async def _download(self) -> list[Key]:
         where = self.issuer.removesuffix("/") + "/.well-known/openid-configuration"  # Discovery 1.0 4.1
-        document = _object(await self._fetch(checked(where)))
+        document = _object(await self._fetch(checked(where)), "the discovery document")
         if document.get("issuer") != self.issuer:  # Discovery 1.0 4.3: MUST be identical
             raise FetchError(f"{where} speaks for another issuer; the configured one must be identical, slashes included")
-        return self._read(_object(await self._fetch(checked(document.get("jwks_uri")))))
+        return self._read(_object(await self._fetch(checked(document.get("jwks_uri"))), "the key set"))
 
-    def _read(self, document: dict[str, Any]) -> dict[tuple[str, str], Key]:
+    def _read(self, document: dict[str, Any]) -> list[Key]:
         entries = document.get("keys")
         if not isinstance(entries, list) or len(entries) > MOST_KEYS:
             raise FetchError(f"the key set has no list of at most {MOST_KEYS} keys")
-        keys: dict[tuple[str, str], Key] = {}
+        keys: list[Key] = []
         for entry in entries:
             try:
                 if not isinstance(entry, dict):
@@ -218,19 +218,20 @@ class KeySet:
             except (ValueError, TypeError, KeyError, PyJWTError) as error:  # RFC 7517 5: ignore what is not understood
                 log.debug("a key of %s is left out: %s", self.issuer, error)
             else:
-                keys.setdefault((key.id, key.algorithm), key)
+                if not any(map(key.is_same, keys)):
+                    keys.append(key)
         return keys
 
-    def _succeeded(self, keys: dict[tuple[str, str], Key]) -> None:
+    def _succeeded(self, keys: list[Key]) -> None:
         if self.failure:
             log.info("the keys of %s are reachable again", self.issuer)
         self.failure = ""
         self._fetched = self._clock.monotonic()
         self._quiet_until = self._fetched + REFRESH
         changed = len(keys) != len(self._keys)
-        for place, former in self._keys.items():
-            latter = keys.get(place)
-            if latter is not None and latter.is_same(former):
+        for former in self._keys:
+            place = next((place for place, latter in enumerate(keys) if latter.is_same(former)), None)
+            if place is not None:
                 keys[place] = former  # tokens verified with it stay verified
             else:
                 former.withdrawn = changed = True
@@ -241,25 +242,23 @@ class KeySet:
 
     def _failed(self, why: str) -> None:
         if not self.failure:  # once an outage, not once an attempt
-            log.warning("the keys of %s cannot be fetched, those known stay good for %g h: %s", self.issuer, STALE / 3600, why)
+            meanwhile = f"those known stay good for {STALE / 3600:g} h" if self.usable else "its tokens let nobody in until then"
+            log.warning("the keys of %s cannot be fetched, %s: %s", self.issuer, meanwhile, why)
         self.failure = why
         self._attempted = self._clock.monotonic()  # the pause after a failure begins with its end
 
     def _withdraw_all(self) -> None:
         if self._keys:
-            for key in self._keys.values():
+            for key in self._keys:
                 key.withdrawn = True
-            self._keys = {}
+            self._keys = []
             self.version += 1
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _object(body: bytes, what: str) -> dict[str, Any]:
     if len(body) > LARGEST_DOCUMENT:
-        raise FetchError(f"the answer has more than {LARGEST_DOCUMENT} bytes")
+        raise FetchError(f"{what} has more than {LARGEST_DOCUMENT} bytes")
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise FetchError("the answer is no JSON") from error
-    if not isinstance(document, dict):
-        raise FetchError("the answer is no JSON object")
-    return document
+        return plainjson.read_object(body)
+    except ValueError as error:
+        raise FetchError(f"{what} cannot be read: {error}") from error

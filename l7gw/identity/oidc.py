@@ -1,31 +1,34 @@
 """An OIDC token: read strictly, proven with its issuer's key, and turned into who asks.
 
 Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (at+jwt), RFC 8693 4.1 (act), OpenID
-Connect Core 1.0. The order is: size, form, header, issuer, claims, key, signature, names; the dear step comes late (threats F14).
-A message says what was wrong, never a byte of the token (threats F11); what it quotes is the configuration's.
+Connect Core 1.0, and where Kubernetes reads a claim, as its `plugin/pkg/authenticator/token/oidc/oidc.go` does. The order is:
+size, form, header, issuer, claims, key, signature, names; the dear step comes late (threats F14). A message says which claim was
+wrong; what it quotes is the configuration's, and of the token only what its signature has proven (threats F11): `read` and `check`
+quote nothing.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Any
 
+from l7gw import plainjson
 from l7gw.config.settings import KindRule, OidcIssuer
-from l7gw.identity.claims import group_names, name, refused
+from l7gw.identity.claims import Groups, claim_at, groups_of, name, refused, told
 from l7gw.identity.keys import ALGORITHMS, LONGEST_KEY_ID
 
-LARGEST_TOKEN = 8192  # bytes; a 2 MB token costs 155 ms to refuse without it (threats F2); servers take 8 to 16 KiB of header line
+# Bytes: 1,000 groups of 8 letters. kube-apiserver bounds the head alone (1 MiB); ours has 64 KiB, where it fits even as base64 of
+# base64 (a WebSocket subprotocol). A 2 MB token would cost 155 ms to refuse (threats F2)
+LARGEST_TOKEN = 16 * 1024
 SKEW = 60  # seconds between our clock and the issuer's; Kubernetes allows 10, most libraries 60 (threats F3: no more)
-LONGEST_LIFE = 24 * 3600 + 2 * SKEW  # seconds from iat to exp. Identity providers and the kubelet issue for an hour, the longest
-# common setting is a day (Okta, Cognito). Longer ones are the API server's own year-long tokens and forgotten keys (threats F12)
 LATEST_TIME = 253402300800.0  # the year 10000 (RFC 3339 ends there)
 
 TYPES = (None, "jwt", "at+jwt", "application/jwt", "application/at+jwt")  # RFC 8725 3.11; logout+jwt, dpop+jwt, secevent: no
-KEY_BRINGERS = ("jku", "jwk", "x5u", "crit", "b64")  # RFC 7515 4.1.2-5, 4.1.11, RFC 7797: threats F2. (x5c, x5t are ignored)
+# Headers that change what is signed, or must be understood (RFC 7515 4.1.11, RFC 7797). Those that bring a key of their own (jku,
+# jwk, x5u, x5c: 4.1.2-6) are not read, nor does Kubernetes: a key is one that the issuer publishes, or none (threats F2)
+CHANGERS = ("crit", "b64")
 
 _CANONICAL = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7515 2: base64url, padding omitted
 
@@ -48,7 +51,7 @@ class Token:
 
 @dataclass(slots=True)
 class Proven:
-    """A person, and the seconds since 1970 at which the credential ends."""
+    """A person, and the seconds since 1970 at which the credential ends. `unfit` as in `Principal`."""
 
     user: str
     groups: tuple[str, ...]
@@ -56,6 +59,7 @@ class Proven:
     issuer: str
     actor: str
     expires: float
+    unfit: tuple[str, ...] = ()
 
 
 def read(text: str) -> Token:
@@ -70,8 +74,8 @@ def read(text: str) -> Token:
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
         raise refused(f"the token's signature algorithm is none of {', '.join(ALGORITHMS)}")
-    if any(member in header for member in KEY_BRINGERS):
-        raise refused(f"the token's header has one of {', '.join(KEY_BRINGERS)}, which are not accepted")
+    if any(member in header for member in CHANGERS):
+        raise refused(f"the token's header has one of {', '.join(CHANGERS)}, which are not accepted")
     kind = header.get("typ")
     if (kind.lower() if isinstance(kind, str) else kind) not in TYPES:
         raise refused("the token's typ is neither JWT nor at+jwt")
@@ -83,7 +87,7 @@ def read(text: str) -> Token:
     if missing:
         raise refused(f"the token has no claim {', '.join(missing)}")
     if not isinstance(claims["iss"], str):
-        raise refused("the token's issuer is no text")
+        raise refused("the token's issuer (claim iss) is no text")
     return Token(algorithm, key_id, claims, signed.encode(), _bytes(signature, "signature"))
 
 
@@ -91,40 +95,61 @@ def check(token: Token, entry: OidcIssuer, now: float) -> float:
     """When the token ends. Raises Refusal 401 unless it is for us (issuer, audience) and now (expired, not yet valid)."""
     claims = token.claims
     if claims["iss"] != entry.issuer:  # exact: PyJWT 2.10.0 matched parts (threats F13)
-        raise refused("the token's issuer is none that this gateway knows")
+        raise refused("the token's issuer (claim iss) is none that this gateway knows")
     expires = _time(claims["exp"], "exp")
     issued = _time(claims["iat"], "iat")
     begins = _time(claims["nbf"], "nbf") if "nbf" in claims else issued
     if now >= expires + SKEW:  # RFC 7519 4.1.4: "on or after which" it is refused
-        raise refused("the token is expired; hint: get a new one, kubectl asks its credential plugin for it")
+        raise refused("the token is expired (claim exp); hint: get a new one, kubectl asks its credential plugin for it")
     if now < begins - SKEW or now < issued - SKEW:
-        raise refused("the token is not yet valid; hint: compare the clocks of the issuer and this machine")
-    if not 0 < expires - issued <= LONGEST_LIFE:
-        raise refused(f"the token's lifetime is not within {LONGEST_LIFE // 3600} hours; hint: ask the issuer for a shorter one")
-    audience = claims["aud"]
-    if audience != entry.audience and audience != [entry.audience]:  # a list of one, as Kubernetes writes it (threats F3)
-        raise refused(f"the token is for another audience; it must be {entry.audience!r} alone")
+        raise refused("the token is not yet valid (claim nbf or iat); hint: compare the clocks of the issuer and this machine")
+    if not 0 < expires - issued <= entry.longest_lifetime + 2 * SKEW:
+        longest = f"{entry.longest_lifetime / 3600:g} hours"
+        raise refused(f"the token's lifetime (claims iat to exp) is not within {longest}; hint: ask the issuer for a shorter one")
+    if not _is_for_us(claims["aud"], entry):
+        one_of = " or ".join(map(repr, entry.audiences))
+        how = f"one of them must be {one_of}" if entry.any_audience else f"it must be {one_of} alone"
+        raise refused(f"the token is for another audience (claim aud); {how}")
     return expires
+
+
+def _is_for_us(audience: object, entry: OidcIssuer) -> bool:
+    """RFC 7519 4.1.3: a text or a list. Kubernetes writes a list of one; of two, either could replay it (threats F3)."""
+    values = audience if isinstance(audience, list) else [audience]
+    if not all(isinstance(value, str) for value in values):
+        return False
+    return any(value in entry.audiences for value in values) and (entry.any_audience or len(values) == 1)
 
 
 def prove(token: Token, entry: OidcIssuer, expires: float) -> Proven:
     """Who a token with a good signature names. Raises Refusal 401 for a claim that is missing or cannot be used."""
     claims = token.claims
     for wanted, value in entry.require.items():
-        if value not in (_texts(claims.get(wanted)) or ()):
-            raise refused(f"the token's claim {wanted} is not what this gateway requires")
-    name(claims["sub"], "the token's claim sub")
-    if entry.username not in claims:
-        raise refused(f"the token has no claim {entry.username}, which names the user")
-    if entry.username == "email" and claims.get("email_verified") is not True:
-        raise refused("the token's email is not verified (claim email_verified)")
-    user = name(entry.prefix + name(claims[entry.username], f"the token's claim {entry.username}"), "the user with its prefix")
-    groups = tuple(entry.prefix + group for group in _groups(claims, entry.groups))
+        said = claim_at(claims, wanted)
+        if value not in (_texts(said) or ()):
+            raise refused(f"the token's claim {wanted} is not what this gateway requires: {_said(said)}")
+    user = _user(claims, entry)
+    groups = _groups(claims, entry)
     actor = _actor(claims)
     kind = kind_of(entry.kind, claims)
     if actor and kind == "human":
         kind = "agent"  # whoever acts for a person is not the person: guardrails and reviews look at the kind
-    return Proven(user, groups, kind, entry.issuer, actor, expires)
+    return Proven(user, groups.fit, kind, entry.issuer, actor, expires, groups.unfit)
+
+
+def _said(value: object) -> str:
+    return "it is missing" if value is None else f"it is {told(value)}"
+
+
+def _user(claims: dict[str, Any], entry: OidcIssuer) -> str:
+    found = claim_at(claims, entry.username)
+    if found is None:
+        raise refused(f"the token has no claim {entry.username}, which names the user")
+    if entry.username == "email":  # oidc.go: where it is said, it must be true
+        verified = claims.get("email_verified", True if entry.email_verified == "if-present" else None)
+        if verified is not True:
+            raise refused(f"the token's email is not verified (claim email_verified): {_said(verified)}")
+    return name(entry.prefix + name(found, f"the token's claim {entry.username}"), "the user with its prefix")
 
 
 def kind_of(rule: KindRule, claims: dict[str, Any]) -> str:
@@ -134,7 +159,7 @@ def kind_of(rule: KindRule, claims: dict[str, Any]) -> str:
     """
     if rule.claim is None:
         return rule.fixed or "agent"
-    said = _texts(claims.get(rule.claim))
+    said = _texts(claim_at(claims, rule.claim))
     if not said or "" in said:
         return "agent"
     for kind in ("agent", "workload", "human"):
@@ -143,18 +168,19 @@ def kind_of(rule: KindRule, claims: dict[str, Any]) -> str:
     return "agent" if "human" in rule.values else "human"
 
 
-def _groups(claims: dict[str, Any], claim: str) -> tuple[str, ...]:
+def _groups(claims: dict[str, Any], entry: OidcIssuer) -> Groups:
+    claim = entry.groups
     if not claim:
-        return ()
+        return Groups((), ())
     elsewhere = claims.get("_claim_names")  # OpenID Connect Core 5.6.2; Entra's "overage": beyond 200 groups it names none
-    if isinstance(elsewhere, dict) and claim in elsewhere:
+    if isinstance(elsewhere, dict) and (claim in elsewhere or claim.partition(".")[0] in elsewhere):
         raise refused(f"the token's claim {claim} is kept elsewhere; hint: let the issuer send only groups of this application")
-    value = claims.get(claim)
+    value = claim_at(claims, claim)
     if value is None:
-        return ()
+        return Groups((), ())
     if not isinstance(value, str | list):
-        raise refused(f"the token's claim {claim} is neither a text nor a list")
-    return group_names(value if isinstance(value, list) else [value], f"the token's claim {claim}")
+        raise refused(f"the token's claim {claim} is neither a text nor a list: it is {told(value)}")
+    return groups_of(value if isinstance(value, list) else [value], entry.prefix, f"the token's claim {claim}")
 
 
 def _actor(claims: dict[str, Any]) -> str:
@@ -195,31 +221,9 @@ def _bytes(part: str, what: str) -> bytes:
 
 
 def _object(part: str, what: str) -> dict[str, Any]:
-    """The JSON object in a part. RFC 8725 2.4, RFC 8259 4: duplicate members are read differently by different readers."""
+    """The JSON object in a part."""
+    data = _bytes(part, what)
     try:
-        found = json.loads(
-            _bytes(part, what).decode(), object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_finite
-        )
-    except (ValueError, RecursionError):  # ValueError: no UTF-8, no JSON, a number of thousands of digits
-        raise refused(f"the token is malformed: its {what} is no JSON, or has a member twice") from None
-    if not isinstance(found, dict):
-        raise refused(f"the token is malformed: its {what} is no JSON object")
-    return found
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member twice")
-    return found
-
-
-def _no_constant(constant: str) -> Any:
-    raise ValueError("NaN and Infinity are no JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number out of range")
-    return value
+        return plainjson.read_object(data)
+    except ValueError as error:
+        raise refused(f"the token is malformed: its {what} is not read: {error}") from None

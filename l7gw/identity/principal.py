@@ -11,6 +11,7 @@ class Principal:
 
     `kind` is human, agent or workload; `actor` the agent that acts for the user (RFC 8693 `act.sub`), else "".
     `expires` is the credential's end in seconds since 1970 (None: it has none). `address` is the peer's IP address.
+    `unfit` are spellings of groups whose form no name has (`identity.claims.Groups`): what denies looks at them, nothing else does.
     """
 
     user: str
@@ -20,3 +21,4 @@ class Principal:
     actor: str = ""
     address: str = ""
     expires: float | None = None
+    unfit: tuple[str, ...] = ()

@@ -44,8 +44,8 @@ class Explanation:
 class Policy:
     """An immutable snapshot of a policy file.
 
-    A verdict depends on this object and the arguments of `judge` alone: of the principal on user, groups and kind, of the act
-    on all but path, query, version, container, port and long_running. Whoever keeps verdicts keeps them by those, and forgets
+    A verdict depends on this object and the arguments of `judge` alone: of the principal on user, groups, unfit and kind, of the
+    act on all but path, query, version, container, port and long_running. Whoever keeps verdicts keeps them by those, and forgets
     them when the policy in force is another object.
     """
 
@@ -54,7 +54,7 @@ class Policy:
     def __init__(self, guardrails: tuple[Rule, ...], rules: tuple[Rule, ...]) -> None:
         self.guardrails = guardrails
         self.rules = rules
-        self._of_caller: dict[tuple[str, tuple[str, ...], str, str], tuple[_Decided, _Decided]] = {}
+        self._of_caller: dict[tuple[str, tuple[str, ...], tuple[str, ...], str, str], tuple[_Decided, _Decided]] = {}
 
     @classmethod
     def load(cls, path: Path) -> Policy:
@@ -76,7 +76,7 @@ class Policy:
 
     def _about(self, principal: Principal, cluster: str) -> tuple[_Decided, _Decided]:
         """The guardrails and rules that are about this caller: looked up once for each."""
-        key = (principal.user, principal.groups, principal.kind, cluster)
+        key = (principal.user, principal.groups, principal.unfit, principal.kind, cluster)
         found = self._of_caller.get(key)
         if found is None:
             if len(self._of_caller) >= MOST_KEPT:

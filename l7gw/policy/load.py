@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import yaml
 
+from l7gw import names
 from l7gw.config.document import Document, Reader, nearest, shown
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN, plurals_of
@@ -61,8 +62,8 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], *, guardra
         allow=allow,
         guardrail=guardrail,
         reason=reader.prose("reason", longest=LONGEST_REASON),
-        users=_globs(reader, "users"),
-        groups=_globs(reader, "groups"),
+        users=_people(reader, "users"),
+        groups=_people(reader, "groups"),
         kinds=_choices(reader, "kinds", KINDS),
         clusters=_globs(reader, "clusters"),
         namespaces=_globs(reader, "namespaces"),
@@ -128,6 +129,18 @@ def _compiled(reader: Reader, key: str, make: Callable[[str], T]) -> tuple[T, ..
         except BadPattern as error:
             reader.document.wrong(node, f"`{key}`: {error}", error.hint)
     return tuple(made)
+
+
+def _people(reader: Reader, key: str) -> Globs | None:
+    texts = _compiled(reader, key, _people_text)
+    return None if texts is None else Globs(texts)
+
+
+def _people_text(text: str) -> str:
+    """A glob over names that identity gives: one that no such name can have would never match, and look as if it did."""
+    if fault := names.fault(text):
+        raise BadPattern(f"{shown(text)} {fault}", "a group that comes in such a form is denied as what it looks like")
+    return _glob_text(text)
 
 
 def _globs(reader: Reader, key: str) -> Globs | None:

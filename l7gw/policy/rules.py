@@ -53,13 +53,17 @@ class Rule:
         """The key for which the rule is not about this principal on this cluster, "" where it is."""
         if self.users is not None and not self.users.match(principal.user):
             return "users"
-        if self.groups is not None and not any(map(self.groups.match, principal.groups)):
+        if self.groups is not None and not any(map(self.groups.match, self._groups_of(principal))):
             return "groups"
         if self.kinds is not None and principal.kind not in self.kinds:
             return "kinds"
         if self.clusters is not None and not self.clusters.match(cluster):
             return "clusters"
         return ""
+
+    def _groups_of(self, principal: Principal) -> tuple[str, ...]:
+        """A group whose form no name has allows nothing, and is denied as whatever it may have been meant to be."""
+        return principal.groups if self.allow else principal.groups + principal.unfit
 
     def mismatch(self, act: Act) -> str:
         """The key for which the rule does not match the act, "" where it matches; PATH where the act has no object."""

@@ -1,0 +1,135 @@
+"""Names that look alike are one name or none: Unicode's own properties decide, and what is shown in a message hides nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l7gw import names
+from tests.conftest import missing
+
+PROPERTIES = """
+const ranges = (property) => {
+  const found = [], one = new RegExp(`^\\\\p{${property}}$`, 'u')
+  for (let c = 0, first = -1; c <= 0x110000; c++) {
+    const has = c < 0x110000 && one.test(String.fromCodePoint(c))
+    if (has && first < 0) first = c
+    if (!has && first >= 0) { found.push([first, c - 1]); first = -1 }
+  }
+  return found
+}
+console.log(JSON.stringify([ranges('Default_Ignorable_Code_Point'), ranges('White_Space')]))
+"""
+# Characters whose names speak of nothing and whose glyphs are there
+DRAWN = (
+    "GAP FILLER",
+    "LINE FILLER",
+    "BLANK SYMBOL",
+    "EMPTY",
+    "SYMBOL FOR NULL",
+    "SYMBOL FOR SPACE",
+    "HALF FILL SPACE",
+    "PLANE SPACE",
+)
+
+
+def _points(*tables: Iterable[tuple[int, int]]) -> set[int]:
+    return {point for table in tables for first, last in table for point in range(first, last + 1)}
+
+
+def test_the_tables_are_those_of_another_implementation_of_unicode() -> None:
+    node = shutil.which("node")
+    if node is None:
+        missing("Node.js has Unicode's properties")
+    said = subprocess.run([node, "-e", PROPERTIES], capture_output=True, check=True, text=True).stdout
+    ignorable, white = json.loads(said)
+    assert _points(names.IGNORABLE) == _points(ignorable)
+    assert _points(names.WHITE) | {0x20} == _points(white)
+
+
+def test_every_character_whose_name_says_that_it_shows_nothing_is_refused() -> None:
+    barred = _points(names.IGNORABLE, names.WHITE, names.BLANK)
+    words = {"BLANK", "FILLER", "NULL", "INVISIBLE", "EMPTY", "SPACE", "JOINER"}
+    for point in range(sys.maxunicode + 1):
+        name = unicodedata.name(chr(point), "")
+        if point != 0x20 and words & set(name.split()) and not any(drawn in name for drawn in DRAWN) and "SET" not in name:
+            mark = unicodedata.category(chr(point)) == "Mn"  # it shows on what stands before it, and never stands first
+            assert point in barred or mark or not chr(point).isprintable(), f"{point:04X} {name}"
+
+
+@pytest.mark.parametrize("name", ["ann", "Domain Users", "a,b", "system:x", "Büro-admins", "ann@example.com", "日本", "ann'", "👩"])
+def test_a_name_is_what_a_reader_sees(name: str) -> None:
+    assert names.fault(name) == ""
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "is empty"),
+        (" ", "begins or ends with a space"),
+        ("ann ", "begins or ends with a space"),
+        (" system:masters", "begins or ends with a space"),
+        ("a\nb", "holds U+000A"),
+        ("a\x7f", "holds U+007F"),
+        ("\ud800", "holds U+D800"),
+        ("nna\u202e", "holds U+202E"),
+        ("an\u200bn", "holds U+200B"),
+        ("ann\u200d", "holds U+200D"),
+        ("Team\u00a0Blue", "holds U+00A0"),
+        ("\u3164", "holds U+3164"),
+        ("ann\ufe00", "holds U+FE00"),
+        ("ann\u034f", "holds U+034F"),
+        ("\u2800", "holds U+2800"),
+        ("ann\U000e0100", "holds U+E0100"),
+        ("ann\U0001d159", "holds U+1D159"),
+        ("a\u0378", "holds U+0378"),  # not assigned
+        ("\u0301ann", "begins with U+0301"),
+        ("Bu\u0308ro", "NFC"),
+        ("\u212bngstrom", "NFC"),  # the sign of the unit, which is composed to the letter
+    ],
+)
+def test_what_looks_like_another_name_or_like_nothing_is_none(text: str, said: str) -> None:
+    assert said in names.fault(text)
+    assert names.quoted(text).isprintable()
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=()), max_size=12))
+def test_a_name_has_one_spelling_and_the_last_spelling_of_anything_is_a_name_or_nothing(text: str) -> None:
+    spelled = names.spellings(text)
+    assert spelled[0] == text
+    assert spelled[-1] == "" or names.fault(spelled[-1]) == "" or unicodedata.category(spelled[-1][0])[0] == "M"
+    if not names.fault(text):
+        assert spelled == (text,)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=()), max_size=200))
+def test_a_text_in_a_message_is_bounded_and_seen(text: str) -> None:
+    shown = names.quoted(text)
+    assert len(shown) <= names.LONGEST_SHOWN + 2 and shown.isprintable()
+    assert not any(chr(point) in shown for point in _points(names.BLANK, names.IGNORABLE))
+    if names.fault(text) and len(text) < 10:
+        assert shown[1:-1] != text or text != text.strip() or not text
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        ("Team Blue ", ("Team Blue ", "Team Blue")),
+        ("Team\u00a0Blue", ("Team\u00a0Blue", "Team Blue")),
+        ("contrac\u200dtors", ("contrac\u200dtors", "contractors")),
+        ("\ufeffcontractors\n", ("\ufeffcontractors\n", "contractors")),
+        ("Bu\u0308ro", ("Bu\u0308ro", "Büro")),
+        ("", ("",)),
+        ("\u3164", ("\u3164", "")),
+    ],
+)
+def test_the_spellings_of_what_is_no_name_hold_what_was_meant(text: str, wanted: tuple[str, ...]) -> None:
+    assert names.spellings(text) == wanted

@@ -1,0 +1,95 @@
+"""JSON that comes from outside has one reading: each place that reads some stands in a table, and a new one fails until it does."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l7gw import plainjson
+
+PACKAGE = Path(__file__).parent.parent / "l7gw"
+
+# Where JSON is read, and why two readers cannot differ over it
+READ = {
+    "plainjson.read_object": "the strict reader itself: identity's tokens, discovery documents and key sets go through it",
+    "kube/channels._check_size": "a resize: each side once, in whatever letters (`_sides`), else refused",
+    "kube/channels._words": "a Status that this gateway wrote itself",
+    "kube/channels._is_status": "asks of the cluster's bytes only whether they are a Status at all; they pass as they are",
+    "recording/export.sizes": "a recorded resize, for the size of a replay; what passed names each side once",
+    "demo/calls.json": "the demo's own cluster",
+    "demo/pods._feed": "the demo's own cluster",
+    "demo/tour._kubectl": "the demo reads what kubectl says of its version",
+    "demo/tour._replay": "the demo reads what this program wrote",
+}
+READS = ("json.loads", "json.load", "json.JSONDecoder", "msgspec.json.decode", "msgspec.json.Decoder")
+
+
+def _readers() -> Iterator[str]:
+    """`room/module.function` of each call of one of READS."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = str(path.relative_to(PACKAGE).with_suffix(""))
+        for scope in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            for node in ast.walk(scope):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in READS:
+                    yield f"{module}.{scope.name}"
+
+
+def test_every_place_that_reads_json_is_known() -> None:
+    assert set(_readers()) == set(READ)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (b'{"a": 1, "a": 1}', "a member of it stands twice"),
+        (b'{"a": 1, "\\u0061": 2}', "a member of it stands twice"),
+        (b'{"x": [{"a": {"b": 1, "b": 2}}]}', "a member of it stands twice"),
+        (b'{"a": NaN}', "it is no JSON"),
+        (b'{"a": -Infinity}', "it is no JSON"),
+        (b'{"a": 1e999}', "it is no JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "it is no JSON"),
+        (b'{"a": "\n"}', "it is no JSON"),
+        (b"[" * 100_000, "it is no JSON"),
+        (b'{"a":' * 100_000, "it is no JSON"),
+        (b"\xef\xbb\xbf{}", "it is no JSON"),
+        (b"{}{}", "it is no JSON"),
+        (b"", "it is no JSON"),
+        ("{}".encode("utf-16"), "it is no UTF-8"),
+        (b'{"a": "\xff"}', "it is no UTF-8"),
+        (b"[]", "it is no JSON object"),
+        (b'"a"', "it is no JSON object"),
+        (b"null", "it is no JSON object"),
+    ],
+)
+def test_what_has_two_readings_or_none_is_refused_in_words_of_ours(text: bytes, said: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        plainjson.read_object(text)
+    assert str(refused.value) == said
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=3), _json, max_size=4))
+def test_an_object_with_one_reading_is_read_as_it_was_written(value: dict[str, object]) -> None:
+    assert plainjson.read_object(json.dumps(value).encode()) == value
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_an_object_or_a_value_error(data: bytes) -> None:
+    try:
+        assert isinstance(plainjson.read_object(data), dict)
+    except ValueError:
+        return

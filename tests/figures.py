@@ -10,7 +10,7 @@ KEPT = "L7GW_FIGURES"  # the file that a run wants them in, a JSON object a line
 
 
 def figure(threat: str, what: str, promised: str, measured: str) -> None:
-    """`threat` is its number in tests/threats.py."""
+    """`threat` is its code in docs/threats.md."""
     print(f"{threat}, {what}: {measured} (promised: {promised})")
     if kept := os.environ.get(KEPT):
         with Path(kept).open("a") as file:

@@ -17,7 +17,7 @@ ONCE = (
     "Host", "Authorization", "Content-Type", "User-Agent", "Date", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Origin", "Proxy-Authorization",
     "Range", "Referer", "Max-Forwards", "Impersonate-User", "Impersonate-Uid", "Kubectl-Command", "Kubectl-Session", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
 )  # fmt: skip
-PATHS = {  # D1; refused: two readers would take them for two paths
+PATHS = {  # threats D1; refused: two readers would take them for two paths
     "encoded-slash": "/api/v1/namespaces/a%2Fsecrets", "encoded-slash-lower": "/api/v1/namespaces/a%2fsecrets", "double-slash": "/api/v1//namespaces/default/pods", "double-slash-first": "//api/v1/pods",
     "double-slash-last": "/api/v1/pods//", "dot": "/api/v1/./pods", "dot-dot": "/api/v1/namespaces/a/../b/pods", "dot-dot-last": "/api/v1/pods/..", "dot-last": "/api/v1/pods/.",
     "encoded-dot": "/api/v1/%2e/pods", "encoded-dots": "/api/v1/namespaces/a/%2e%2e/b/pods", "half-encoded-dots": "/api/v1/namespaces/a/.%2e/b/pods", "dots-and-slash": "/api/v1/nodes/n:10250/proxy/..%2f..%2fsecrets",
@@ -32,7 +32,7 @@ FINE_PATHS = {
     "root": ("/", "/"), "trailing-slash": ("/api/v1/pods/", "/api/v1/pods"), "encoded-letter": ("/api/v1/%70ods", "/api/v1/pods"), "upper": ("/API/v1/pods", "/API/v1/pods"), "tilde": ("/api/v1/pods/~a", "/api/v1/pods/~a"),
     "encoded-tilde": ("/api/v1/pods/%7ea", "/api/v1/pods/~a"), "colon": ("/api/v1/pods/a:b", "/api/v1/pods/a:b"), "three-dots": ("/api/v1/pods/...", "/api/v1/pods/..."), "space": ("/api/v1/pods/a%20b", "/api/v1/pods/a%20b"), "dots-and-question": ("/api/v1/pods/%2e%2e%3fa", "/api/v1/pods/..%3Fa"),
 }  # fmt: skip
-QUERIES = {  # D2
+QUERIES = {  # threats D2
     "semicolon": "dryRun=All;x", "semicolon-key": "a;b=c", "bad-percent": "command=ls&command=%zz&command=-l", "short-percent": "a=%2", "bad-key": "%zz=a", "watch-twice": "watch=0&watch=1", "watch-equal": "watch=1&watch=1",
     "limit-twice": "limit=1&limit=2", "watch-spelled": "watch=0&w%61tch=1", "selector-twice": "fieldSelector=metadata.name%3Da&fieldSelector=", "manager-twice": "fieldManager=a&fieldManager=b", "force-twice": "force=true&force=false",
     "fragment": "a=b#c", "not-utf-8": "a=%ff", "nul": "a=%00", "nul-key": "%00=a", "long-s": "watch=fal%C5%BFe", "overlong": "a=%c0%af", "surrogate": "a=%ed%a0%80", "continue-twice": "continue=a&continue=b",

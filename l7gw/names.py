@@ -39,7 +39,7 @@ def fault(text: str) -> str:
     """Why a text is no name, "" where it is one: `holds U+3164, which no name has`.
 
     Python's `isprintable` is false for controls, lone surrogates, format characters and what Unicode has not assigned. A space at
-    an end is refused because HTTP strips it (RFC 9110 5.5): " system:masters" would be another group at the other side.
+    an end is refused because HTTP strips it (RFC 9110 section 5.5): " system:masters" would be another group at the other side.
     """
     if not text:
         return "is empty"

@@ -1,4 +1,4 @@
-"""JSON from outside, with one reading or none (RFC 8259 section 4, RFC 8725 2.4): readers differ over what is left out here."""
+"""JSON from outside, with one reading or none (RFC 8259 section 4, RFC 8725 section 2.4): readers differ over the rest."""
 
 from __future__ import annotations
 

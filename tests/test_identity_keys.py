@@ -463,7 +463,7 @@ def test_the_first_of_two_keys_with_one_id_counts(issuer: Issuer) -> None:
         keys = await fetched(issuer)
         (key,) = keys.find("x", "RS256")
         assert key.verifies(b"m", signature(RSA, b"m"))
-        assert keys.find("x", "ES256")  # RFC 7517 4.5: equal ids of different types are alternatives
+        assert keys.find("x", "ES256")  # RFC 7517 section 4.5: equal ids of different types are alternatives
 
     run(main())
 

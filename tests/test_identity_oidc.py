@@ -130,7 +130,7 @@ def test_several_audiences_are_ours_alone_or_among_others_as_the_entry_says(
 def test_a_signature_made_by_openssl_and_one_refused_by_it_are_judged_alike(issuer: Issuer) -> None:
     token = issuer.token("ec")
     signed, _, _ = token.rpartition(".")
-    low = EC.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))  # DER, which JWS does not use (RFC 7518 3.4)
+    low = EC.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))  # DER, which JWS does not use (RFC 7518 section 3.4)
     assert "signature" in refusal(issuer, f"{signed}.{b64(low)}")
 
 

@@ -111,7 +111,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _names(certificate: x509.Certificate, host: str) -> bool:
-    """RFC 6125 6.4: an address as itself, a name in full or with a star for its first label."""
+    """RFC 6125 section 6.4: an address as itself, a name in full or with a star for its first label."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):

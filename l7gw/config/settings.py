@@ -23,7 +23,7 @@ LISTEN = "0.0.0.0:8443"
 
 # A path prefix chooses a cluster, so its name must not be the first segment of a path of the API.
 API_ROOTS = frozenset(("api", "apis", "openapi", "version", "healthz", "livez", "readyz", "metrics", "l7gw"))
-LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123 2.1, lower case
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123 section 2.1, lower case
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL.pattern}(\.{LABEL.pattern})*", re.ASCII)
 KINDS = ("human", "agent", "workload")
 
@@ -220,7 +220,7 @@ def _is_ip(text: str, version: int) -> bool:
 
 
 def _is_host_name(text: str) -> bool:
-    """A name of the DNS, in lower case. Digits at the end are an address that somebody mistyped (RFC 1123 2.1)."""
+    """A name of the DNS, in lower case. Digits at the end are an address that somebody mistyped (RFC 1123 section 2.1)."""
     return HOST_NAME.fullmatch(text) is not None and not text.rpartition(".")[2].isdigit()
 
 

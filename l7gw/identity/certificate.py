@@ -1,6 +1,6 @@
 """A client certificate whose chain TLS has verified: CN is the user, the O values are the groups, as in the API server.
 
-Sources: RFC 5280 4.1.2, AS pkg/authentication/request/x509/x509.go (CommonNameUserConversion).
+Sources: RFC 5280 section 4.1.2, AS pkg/authentication/request/x509/x509.go (CommonNameUserConversion).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def check(certificate: x509.Certificate, now: float) -> float:
         begins, expires = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     except ValueError:
         raise refused("the client certificate is malformed") from None
-    if now > expires:  # RFC 5280 4.1.2.5: inclusive
+    if now > expires:  # RFC 5280 section 4.1.2.5: inclusive
         raise refused("the client certificate is expired")
     if now < begins:
         raise refused("the client certificate is not yet valid")

@@ -40,7 +40,7 @@ MOST_KEYS = 100  # in a set; Google and Entra publish 2 to 10
 MOST_TRIED = 4  # keys for a token that names none: a rotation publishes two or three, and junk must stay cheap (threats F14)
 MOST_WAITERS = 1024  # calls that wait for one fetch; those beyond are refused at once
 LONGEST_KEY_ID = 128  # characters (threats F2)
-RSA_BITS = range(2048, 8192 + 1)  # RFC 7518 3.3: 2048 or larger; beyond 8192 one verification costs over a millisecond
+RSA_BITS = range(2048, 8192 + 1)  # RFC 7518 section 3.3: 2048 or larger; beyond 8192 one verification costs over a millisecond
 
 _RS256 = RSAAlgorithm(RSAAlgorithm.SHA256)
 _ES256 = ECAlgorithm(ECAlgorithm.SHA256, SECP256R1)
@@ -131,7 +131,7 @@ class KeySet:
 
     def find(self, key_id: str | None, algorithm: str) -> list[Key]:
         """The published key of exactly this id and algorithm. Without an id: the first of the algorithm, MOST_TRIED at most, each
-        to be tried (RFC 7515 4.1.4: an id is a hint)."""
+        to be tried (RFC 7515 section 4.1.4: an id is a hint)."""
         fitting = [key for key in self._keys if key.algorithm == algorithm and key_id in (None, key.id)]
         return fitting[: MOST_TRIED if key_id is None else 1]
 
@@ -215,7 +215,7 @@ class KeySet:
                 if not isinstance(entry, dict):
                     raise ValueError("it is no object")
                 key = Key(entry)
-            except (ValueError, TypeError, KeyError, PyJWTError) as error:  # RFC 7517 5: ignore what is not understood
+            except (ValueError, TypeError, KeyError, PyJWTError) as error:  # RFC 7517 section 5: ignore what is not understood
                 log.debug("a key of %s is left out: %s", self.issuer, error)
             else:
                 if not any(map(key.is_same, keys)):

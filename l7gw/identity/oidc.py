@@ -1,6 +1,6 @@
 """An OIDC token: read strictly, proven with its issuer's key, and turned into who asks.
 
-Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (at+jwt), RFC 8693 4.1 (act), OpenID
+Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (at+jwt), RFC 8693 section 4.1 (act), OpenID
 Connect Core 1.0, and where Kubernetes reads a claim, as its `plugin/pkg/authenticator/token/oidc/oidc.go` does. The order is:
 size, form, header, issuer, claims, key, signature, names; the dear step comes late (threats F14). A message says which claim was
 wrong; what it quotes is the configuration's, and of the token only what its signature has proven (threats F11): `read` and `check`
@@ -25,12 +25,12 @@ LARGEST_TOKEN = 16 * 1024
 SKEW = 60  # seconds between our clock and the issuer's; Kubernetes allows 10, most libraries 60 (threats F3: no more)
 LATEST_TIME = 253402300800.0  # the year 10000 (RFC 3339 ends there)
 
-TYPES = (None, "jwt", "at+jwt", "application/jwt", "application/at+jwt")  # RFC 8725 3.11; logout+jwt, dpop+jwt, secevent: no
-# Headers that change what is signed, or must be understood (RFC 7515 4.1.11, RFC 7797). Those that bring a key of their own (jku,
+TYPES = (None, "jwt", "at+jwt", "application/jwt", "application/at+jwt")  # RFC 8725 section 3.11; no logout+jwt, dpop+jwt, secevent
+# Headers that change what is signed, or must be understood (RFC 7515 section 4.1.11, RFC 7797). Those that bring a key (jku,
 # jwk, x5u, x5c: 4.1.2-6) are not read, nor does Kubernetes: a key is one that the issuer publishes, or none (threats F2)
 CHANGERS = ("crit", "b64")
 
-_CANONICAL = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7515 2: base64url, padding omitted
+_CANONICAL = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7515 section 2: base64url, padding omitted
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ def check(token: Token, entry: OidcIssuer, now: float) -> float:
     expires = _time(claims["exp"], "exp")
     issued = _time(claims["iat"], "iat")
     begins = _time(claims["nbf"], "nbf") if "nbf" in claims else issued
-    if now >= expires + SKEW:  # RFC 7519 4.1.4: "on or after which" it is refused
+    if now >= expires + SKEW:  # RFC 7519 section 4.1.4: "on or after which" it is refused
         raise refused("the token is expired (claim exp); hint: get a new one, kubectl asks its credential plugin for it")
     if now < begins - SKEW or now < issued - SKEW:
         raise refused("the token is not yet valid (claim nbf or iat); hint: compare the clocks of the issuer and this machine")
@@ -114,7 +114,7 @@ def check(token: Token, entry: OidcIssuer, now: float) -> float:
 
 
 def _is_for_us(audience: object, entry: OidcIssuer) -> bool:
-    """RFC 7519 4.1.3: a text or a list. Kubernetes writes a list of one; of two, either could replay it (threats F3)."""
+    """RFC 7519 section 4.1.3: a text or a list. Kubernetes writes a list of one; of two, either could replay it (threats F3)."""
     values = audience if isinstance(audience, list) else [audience]
     if not all(isinstance(value, str) for value in values):
         return False
@@ -184,7 +184,7 @@ def _groups(claims: dict[str, Any], entry: OidcIssuer) -> Groups:
 
 
 def _actor(claims: dict[str, Any]) -> str:
-    """RFC 8693 4.1: the outermost `act` acts now; those nested in it acted before and prove nothing."""
+    """RFC 8693 section 4.1: the outermost `act` acts now; those nested in it acted before and prove nothing."""
     if "act" not in claims:
         return ""
     act = claims["act"]
@@ -204,14 +204,14 @@ def _texts(claim: object) -> list[str] | None:
 
 
 def _time(value: object, claim: str) -> float:
-    """RFC 7519 2: a NumericDate; neither a text, nor true, nor a number that no clock shows (threats F3)."""
+    """RFC 7519 section 2: a NumericDate; neither a text, nor true, nor a number that no clock shows (threats F3)."""
     if type(value) not in (int, float) or not 0 < value < LATEST_TIME:  # type: ignore[operator]  # NaN compares false
         raise refused(f"the token's claim {claim} is no time")
     return float(value)  # type: ignore[arg-type]
 
 
 def _bytes(part: str, what: str) -> bytes:
-    """RFC 7515 2, and one spelling alone: bits that no byte takes must be zero, or two texts were one token (threats F4)."""
+    """RFC 7515 section 2, in one spelling: bits that no byte takes must be zero, or two texts were one token (threats F4)."""
     if len(part) % 4 == 1:
         raise refused(f"the token is malformed: its {what} is no base64url")
     decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))

@@ -46,7 +46,7 @@ def test_a_fact_about_kubernetes_is_cited_in_no_other_form() -> None:
 
 def test_an_rfc_is_cited_by_its_section_in_no_other_form() -> None:
     """`RFC 9112 section 6.3`."""
-    other = re.compile(r"\bRFC ?[0-9]{3,4},? (?:§|sec\.|[0-9])")
+    other = re.compile(r"\bRFC ?[0-9]{3,4} (?:§|sec\.|[0-9])")
     assert not [(place, found) for place, text in sources.prose() for found in other.findall(text)]
 
 

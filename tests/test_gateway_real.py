@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import RealCluster
+from tests.execs import SpdyExec
 from tests.faults import until
 from tests.gateway import Gateway
 from tests.matrix import Both, before
@@ -21,6 +23,7 @@ guardrails:
   - {name: no node tunnels, resources: [nodes/proxy], verdict: deny, reason: "ask the platform team"}
   - {name: prod stays, namespaces: [prod], effects: [delete], verdict: deny}
 rules:
+  - {name: looks, groups: [engineers], effects: [execute], commands: ["env sh"], verdict: allow}
   - {name: shells, groups: [engineers], effects: [execute], commands: ["sh **", "cat **", "sleep *", "echo **"], interactive: true, verdict: allow}
   - {name: work, groups: [engineers], effects: [read, write, workload, delete, secrets, tunnel], verdict: allow}
 """
@@ -107,6 +110,32 @@ def test_an_exec_is_recorded_keystroke_by_keystroke(both: Both, ann: Side, webso
     found = until(frames, SOON)
     assert found["stdin"] == "typed\n" and found["stdout"] == "out-typed\n" and found["stderr"] == "err-typed\n"
     assert json.loads(found["error"])["details"]["causes"] == [{"reason": "ExitCode", "message": "5"}]
+
+
+def test_nobody_types_into_an_exec_that_was_allowed_without_stdin(both: Both, ann: Side) -> None:
+    """Straight to the cluster the runtime attaches what was opened, and runs what is typed."""
+    denied = ann.kubectl(both.cluster.built.kubectl, "exec", "-i", "web-0", "--", "env", "sh", stdin=b"")
+    assert denied.status == 1 and "l7gw: no rule allows it" in denied.err
+    target = f"/api/v1/namespaces/{ann.namespace}/pods/web-0/exec?command=env&command=sh&stdout=true&stderr=true"
+    typed = b"echo ran-$((40 + 2))\n"
+    with SpdyExec((both.cluster.host, both.cluster.port), both.cluster.tls, target) as straight:
+        straight.open("error", "stdin", "stdout")
+        straight.write("stdin", typed, final=True)
+        assert straight.listen("stdout", b"ran-42\n") == b"ran-42\n"
+    trusted = ssl.create_default_context(cafile=str(both.gateway.authority.certificate))
+    bearer = f"Authorization: Bearer {both.token}"
+    with SpdyExec(("127.0.0.1", both.gateway.port), trusted, f"/real{target}", bearer) as through:
+        through.open("error", "stdin", "stdout", "stderr")
+        through.write("stdin", typed, final=True)
+        status = json.loads(through.listen("error", b"}"))
+        assert status["status"] == "Failure" and "did not ask for" in status["message"] and not through.heard["stdout"]
+    with SpdyExec(("127.0.0.1", both.gateway.port), trusted, f"/real{target}", bearer) as honest:
+        honest.open(
+            "error", "stdin", "stdout", "stderr", "resize"
+        )  # as client-go does whose caller's options differ from the query
+        honest.write("resize", b'{"Width":80,"Height":24}\n')
+        honest.write("stdin", b"", final=True)
+        assert json.loads(honest.listen("error", b"}"))["status"] == "Success"
 
 
 def test_no_byte_of_a_token_is_on_the_disk_or_in_the_log(both: Both, ann: Side) -> None:

@@ -12,6 +12,7 @@ from l7gw.kube.channels import WebSocketChannels
 from l7gw.wire import spdy, websocket
 from tests.wires import Said, Wires, spdy_wires, websocket_wires
 
+ASKED_FOR = frozenset(("error", "stdin", "stdout"))
 OUTER = websocket.Ping(), websocket.Pong(), websocket.Ping(), websocket.Pong()
 OPENING: dict[str, tuple[Said, ...]] = {
     "websocket": (websocket.Message(b"\x00in"),),
@@ -27,9 +28,9 @@ ASKED: dict[str, tuple[Said, Said, Said, Said]] = {
     "wrapped": OUTER,
 }
 MAKE: dict[str, Callable[[], Wires]] = {
-    "websocket": lambda: websocket_wires(WebSocketChannels("v5.channel.k8s.io")),
-    "spdy": lambda: spdy_wires("exec"),
-    "wrapped": lambda: spdy_wires("exec", wrapped=True),
+    "websocket": lambda: websocket_wires(WebSocketChannels("v5.channel.k8s.io", ASKED_FOR)),
+    "spdy": lambda: spdy_wires("exec", asked=ASKED_FOR),
+    "wrapped": lambda: spdy_wires("exec", wrapped=True, asked=ASKED_FOR),
 }
 
 every = pytest.mark.parametrize("kind", MAKE)

@@ -12,7 +12,7 @@ import pytest
 
 from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
 from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, STREAMS_WITHIN, LegEvent, SpdyInWebSocket
-from l7gw.kube.channels import MOST_PAIRS
+from l7gw.kube.streams import MOST_PAIRS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
@@ -209,10 +209,11 @@ def test_the_end_of_the_sizes_comes_behind_the_one_that_waits(last: Data | Heade
     assert wires.cluster.ends(1) and not wires.outcome
 
 
-def test_an_end_within_a_size_is_refused() -> None:
+def test_an_end_within_a_size_is_an_end_and_the_half_goes_nowhere() -> None:
     wires = spdy_wires("exec")
     wires.say(channel(1, "resize"), Data(1, FIRST[:5], True))
-    assert wires.outcome == "cut" and not wires.cluster.data(1)
+    assert not wires.outcome and not wires.cluster.data(1) and wires.cluster.ends(1)
+    assert wires.recorded[1:] == [("resize-not-passed", FIRST[:5], False), ("resize", b"", True)]
 
 
 # ---------------------------------------------------------------------- SPDY in WebSocket: pings and ends of the outer one

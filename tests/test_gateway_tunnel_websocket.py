@@ -7,15 +7,15 @@ import asyncio
 import pytest
 
 from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
-from l7gw.kube.channels import WebSocketChannels, WebSocketPorts
+from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.wire.websocket import Close, Message, Ping, Pong
 from tests.wires import Wires, websocket_wires
 
-FIRST, LAST = Message(b'\x04{"Width":80,"Height":24}'), Message(b'\x04{"Width":81,"Height":24}')
+FIRST, LAST = Message(b'\x04{"Width":80,"Height":24}\n'), Message(b'\x04{"Width":81,"Height":24}\n')
 
 
 def an_exec() -> Wires:
-    return websocket_wires(WebSocketChannels("v5.channel.k8s.io"))
+    return websocket_wires(WebSocketChannels("v5.channel.k8s.io", EXEC_STREAMS))
 
 
 def test_pings_are_counted() -> None:

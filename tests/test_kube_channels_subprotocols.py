@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.kube.channels import SUBPROTOCOLS, ChannelFrame, WebSocketChannels, WebSocketPorts
+from l7gw.kube.channels import EXEC_STREAMS, SUBPROTOCOLS, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.kube.status import failure
 from l7gw.wire.errors import PeerError
 from l7gw.wire.websocket import Close, Connection, Message
@@ -74,7 +74,7 @@ def test_the_table_has_every_protocol_once() -> None:
 )
 def test_a_clients_message_is_read_as_the_kubelet_reads_it(protocol: str, case: Case, text: bool) -> None:
     data, found = case
-    channels = WebSocketChannels(protocol)
+    channels = WebSocketChannels(protocol, EXEC_STREAMS)
     if found is None or (found[0] == "resize" and protocol == "v2.channel.k8s.io"):
         with pytest.raises(PeerError) as refused:
             channels.up(Message(data, text))
@@ -90,29 +90,34 @@ def test_a_clients_message_is_read_as_the_kubelet_reads_it(protocol: str, case: 
 )
 def test_a_clusters_message_is_read_as_the_kubelet_wrote_it(protocol: str, data: bytes, name: str, plain: bytes) -> None:
     message = Message(data, protocol in BASE64)
-    assert WebSocketChannels(protocol).down(message) == ChannelFrame(name, False, NUMBERS[name], plain, False)
+    assert WebSocketChannels(protocol, EXEC_STREAMS).down(message) == ChannelFrame(name, False, NUMBERS[name], plain, False)
 
 
 @pytest.mark.parametrize("protocol", [name for name in SUBPROTOCOLS if name != "v5.channel.k8s.io"])
 def test_only_v5_has_a_close_signal(protocol: str) -> None:
-    for data in (b"\xff\x00", b"\x2f\x00", b"/", b"/AA=="):
+    """A kubelet ignores it in the others (channel 255 of five), and so do we: stdin goes on."""
+    channels = WebSocketChannels(protocol, EXEC_STREAMS)
+    for _ in range(0 if SUBPROTOCOLS[protocol].base64 else 2):
+        assert channels.up(Message(b"\xff\x00")) == ChannelFrame("stdin", True, 0, b"", True, passed=False)
+        assert channels.up(Message(b"\x00ls")).passed
+    for data in (b"\x2f\x00", b"/", b"/AA=="):
         with pytest.raises(PeerError):
-            WebSocketChannels(protocol).up(Message(data))
+            channels.up(Message(data))
 
 
 def test_the_vector_of_base64_is_read_from_its_frame() -> None:
     (message,) = Connection("server").receive(bytes.fromhex("818537fa213d079869707c"))
     assert isinstance(message, Message)
-    assert WebSocketChannels("base64.channel.k8s.io").up(message).data == b"ls\n"
+    assert WebSocketChannels("base64.channel.k8s.io", EXEC_STREAMS).up(message).data == b"ls\n"
 
 
 @pytest.mark.parametrize("protocol", SUBPROTOCOLS)
 def test_a_failure_is_told_in_what_the_protocol_has_for_it(protocol: str) -> None:
     status = failure("because")
-    message, close = WebSocketChannels(protocol).failure(status)
+    message, close = WebSocketChannels(protocol, EXEC_STREAMS).failure(status)
     assert close == Close(1000) and isinstance(message, Message)
     assert message.text is SUBPROTOCOLS[protocol].base64
-    told = WebSocketChannels(protocol).down(message)
+    told = WebSocketChannels(protocol, EXEC_STREAMS).down(message)
     assert told == ChannelFrame("error", False, 3, status if SUBPROTOCOLS[protocol].status else b"l7gw: because", False)
 
 

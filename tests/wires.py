@@ -9,7 +9,8 @@ from typing import Any, Literal
 from l7gw.clock import ManualClock
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
-from l7gw.kube.channels import SpdyChannels, WebSocketChannels, WebSocketPorts
+from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
+from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy import Data, HeadersFrame, Reset, SpdyEvent
@@ -106,11 +107,12 @@ class Peer:
         return any(isinstance(event, Data | HeadersFrame) and event.stream == stream and event.final for event in self.heard)
 
 
-def spdy_wires(kind: str = "portforward", *, wrapped: bool = False) -> Wires:
-    """A tunnel of SPDY, or of SPDY in WebSocket."""
+def spdy_wires(kind: str = "portforward", *, wrapped: bool = False, asked: frozenset[str] = EXEC_STREAMS) -> Wires:
+    """A tunnel of SPDY, or of SPDY in WebSocket; an exec has these channels."""
     leg = SpdyInWebSocket if wrapped else Spdy
+    channels = SpdyChannels(None if kind == "portforward" else asked)
     return Wires(
-        lambda exchange: SpdyTunnel(exchange, SpdyChannels(kind), leg("server"), leg("client")),
+        lambda exchange: SpdyTunnel(exchange, channels, leg("server"), leg("client")),
         lambda role: Peer(role, Spdy(role), websocket.Connection(role) if wrapped else None),
     )
 

@@ -61,8 +61,8 @@ def check_acceptable(request: Request, act: Act) -> None:
             raise Refusal(415, "UnsupportedMediaType", "CBOR is not taken; send JSON or protobuf")
     if request.upgrade:
         if request.upgrade == "websocket":
-            headers = dict(request.headers)
-            if headers.get("sec-websocket-version") != "13" or not valid_key(headers.get("sec-websocket-key", "")):
+            version, key = one_value(request.headers, "sec-websocket-version"), one_value(request.headers, "sec-websocket-key")
+            if version != "13" or not valid_key(key):
                 raise Refusal(400, "BadRequest", "the WebSocket handshake lacks its version 13 or a key of 16 bytes")
         protocols = offered_protocols(request, act)
         if act.subresource == "portforward" and request.upgrade == "websocket" and TUNNEL_PROTOCOL not in protocols:
@@ -81,15 +81,22 @@ def _host(request: Request) -> str:
     return next((value.lower() for name, value in request.headers if name == "host"), "")
 
 
-def offered_protocols(request: Request, act: Act) -> list[str]:
-    """The subprotocols of an upgrade that the client offers and the gateway understands, in the client's order.
+def one_value(headers: Headers, name: str) -> str:
+    """The value of a header that stands once; "" where it stands not at all, or again: one reader takes the first, another the last
+    (RFC 6455 section 11.3 allows one line of each but the client's Sec-WebSocket-Protocol)."""
+    values = [value for header, value in headers if header == name]
+    return values[0] if len(values) == 1 else ""
 
-    Raises Refusal 400 where none is left.
+
+def offered_protocols(request: Request, act: Act) -> list[str]:
+    """The subprotocols of an upgrade that the client offers and the gateway understands, in the client's order, each once.
+
+    Every line counts, as for httpstream; wsstream would read the first alone. Raises Refusal 400 where none is left.
     """
     name = "sec-websocket-protocol" if request.upgrade == "websocket" else "x-stream-protocol-version"
     known = (WEBSOCKET_PROTOCOLS if request.upgrade == "websocket" else SPDY_PROTOCOLS).get(act.subresource, ())
     offers = [p.strip() for n, value in request.headers if n == name for p in value.split(",")]
-    kept = [p for p in offers if p in known]
+    kept = list(dict.fromkeys(p for p in offers if p in known))
     if not kept:
         raise Refusal(
             400,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7gw.cluster.headers import offered_protocols
+from l7gw.cluster.headers import offered_protocols, one_value
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.status import encode
@@ -52,13 +52,12 @@ def checked_response(response: Response) -> None:
 def acceptable_upgrade(request: Request, act: Act, response: Response) -> None:
     """A tunnel opens only on a 101 that fits what was asked (threats A11): the token was checked by the codec, here the
     accept key and the subprotocol. `request` is the one that went upstream. Raises Refusal 502."""
-    headers = dict(response.headers)
     websocket = request.upgrade == "websocket"
     if websocket:
-        key = next(value for name, value in request.headers if name == "sec-websocket-key")
-        if headers.get("sec-websocket-accept") != accept_key(key):
+        key = one_value(request.headers, "sec-websocket-key")
+        if one_value(response.headers, "sec-websocket-accept") != accept_key(key):
             raise Refusal(502, "BadGateway", "the cluster's answer to the upgrade does not prove that it read it")
-        if "sec-websocket-extensions" in headers:
+        if any(name == "sec-websocket-extensions" for name, _ in response.headers):
             raise Refusal(502, "BadGateway", "the cluster chose a WebSocket extension that nobody offered")
     chosen = chosen_protocol(response, websocket=websocket)
     if chosen not in offered_protocols(request, act):
@@ -66,10 +65,8 @@ def acceptable_upgrade(request: Request, act: Act, response: Response) -> None:
 
 
 def chosen_protocol(response: Response, *, websocket: bool) -> str:
-    """The subprotocol of a 101; "" where it names none."""
-    name = "sec-websocket-protocol" if websocket else "x-stream-protocol-version"
-    values = [value for header, value in response.headers if header == name]
-    return values[0] if len(values) == 1 else ""
+    """The subprotocol of a 101; "" where it names none, or several."""
+    return one_value(response.headers, "sec-websocket-protocol" if websocket else "x-stream-protocol-version")
 
 
 def shown_headers(response: Response, audit_id: str, session: str, websocket_key: str) -> Headers:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
 from l7gw.gateway.pace import CONTROL_A_SECOND, Newest, Pace, Silence
+from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
@@ -75,6 +76,14 @@ class Tunnel:
     def _broken(self, error: PeerError) -> None:
         log.info("%s: the client broke the protocol of its stream: %s", self._exchange.audit_id, error)
         self.end(f"the stream is not what its protocol allows: {error}")
+
+    def _keep_back(self, frame: ChannelFrame) -> None:
+        """Record what goes no further. Raises PeerError where that is too much of the client's, or bytes for a stdin that the call
+        did not ask for."""
+        self._record.frame(frame.channel + NOT_PASSED, frame.up, frame.stream, frame.data, frame.final)
+        if frame.up:
+            check_kept_back(frame)
+            self._control.count()
 
     def from_cluster(self, data: bytes) -> None:
         """Bytes of the cluster: recorded, and down. Its faults end the tunnel, told to the client as a failure."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from l7gw.gateway.flow import OPENING
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel, ping
-from l7gw.kube.channels import ChannelFrame, SpdyChannels
+from l7gw.kube.channels import ChannelFrame
+from l7gw.kube.sizes import Sizes
+from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
@@ -23,8 +25,6 @@ STREAMS_WITHIN = 30.0  # seconds for a tunnel's first stream, and for the second
 # Our pings' ids. The peer answers one that is not of its own parity; of ours spdystream counts its own up from 1 or 2, and would
 # panic at a second answer to one of them. All versions of it answer, those of the oldest kubectl and kubelet too.
 PING_TO_CLIENT, PING_TO_CLUSTER = 0xFFFFFFFE, 0xFFFFFFFF
-# From the cluster; SETTINGS and WINDOW_UPDATE are each leg's own affair: spdystream ignores both.
-RELAYED = (SynReply, HeadersFrame, Ping)
 
 
 class SpdyInWebSocket:
@@ -84,6 +84,7 @@ class SpdyTunnel(Tunnel):
         self._client_leg = client_leg
         self._cluster_leg = cluster_leg
         self._sizes = Newest(exchange.worker.clock, self._resize)
+        self._reading = Sizes()
         self._opened_any = False
         self._halves: dict[int, float] = {}  # streams whose pair was not whole when they came, and since when
         self._left = False  # the client's GOAWAY went up: behind it spdystream reads nothing, and bytes left unread become a reset
@@ -102,17 +103,13 @@ class SpdyTunnel(Tunnel):
         kind = type(event)
         if kind is Data:
             assert isinstance(event, Data)
-            frame = self._channels.frame(event.stream, True, event.data, event.final)
-            if frame is not None and frame.channel == "resize":
-                self._size(frame)
-            elif frame is not None:
-                self._record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
-                self._cluster_leg.send(event)
+            self._data_up(event)
         elif kind is HeadersFrame:
             assert isinstance(event, HeadersFrame)
-            self._sizes.now()
-            self._ended(event, True)
-            self._cluster_leg.send(event)
+            if event.final:  # of headers behind the first nothing is understood, and a kubelet would stand still at them
+                self._data_up(Data(event.stream, b"", True))
+            else:
+                self._control.count()
         elif kind is SynStream:
             assert isinstance(event, SynStream)
             self._open(event)
@@ -141,30 +138,48 @@ class SpdyTunnel(Tunnel):
         self._cluster.write(self._goodbye())
         self._finish(outcome)
 
+    def _data_up(self, event: Data) -> None:
+        frame = self._channels.frame(event.stream, True, event.data, event.final)
+        if frame is None:
+            return
+        if not frame.passed:
+            self._keep_back(frame)
+        elif frame.channel == "resize":
+            self._sized(frame)
+        else:
+            self._record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
+            self._cluster_leg.send(event)
+
     def _ended(self, event: SynStream | SynReply | HeadersFrame, up: bool) -> None:
         """Half-close the channel of a stream whose FIN came without data."""
         if event.final and (frame := self._channels.frame(event.stream, up, b"", True)) is not None:
             self._record.frame(frame.channel, up, frame.stream, b"", True)
 
-    def _size(self, frame: ChannelFrame) -> None:
+    def _sized(self, frame: ChannelFrame) -> None:
         """Sizes travel whole, ten times a second; their end stays behind the last."""
-        if frame.data:
-            self._sizes.offer(frame)
+        sizes, odd = self._reading.feed(frame.data)
+        if frame.final:
+            odd += self._reading.end()
+        if odd:
+            self._keep_back(ChannelFrame("resize", True, frame.stream, odd, False, passed=False))
+        for size in sizes:
+            self._sizes.offer((frame.stream, size))
         if frame.final:
             self._sizes.now()
             self._record.frame("resize", True, frame.stream, b"", True)
             self._cluster_leg.send(Data(frame.stream, b"", True))
 
-    def _resize(self, frame: ChannelFrame) -> None:
-        if not self._over and frame.stream in self._channels.live:
-            self._record.frame("resize", True, frame.stream, frame.data)
-            self._cluster_leg.send(Data(frame.stream, frame.data))
+    def _resize(self, sized: tuple[int, bytes]) -> None:
+        stream, size = sized
+        if not self._over and stream in self._channels.live:
+            self._record.frame("resize", True, stream, size)
+            self._cluster_leg.send(Data(stream, size))
             self._flush()
 
     def tick(self, now: float) -> None:
-        """A tunnel without a stream is nobody's, and so is half a pair: the kubelet waits as long (threats C4, C5)."""
-        if not self._opened_any and now - self._exchange.began > STREAMS_WITHIN:
-            self.end(f"no stream was opened within {STREAMS_WITHIN:.0f} seconds")
+        """A tunnel without its streams is nobody's, and so is half a pair: the kubelet waits as long (threats C4, C5)."""
+        if (self._channels.awaited or not self._opened_any) and now - self._exchange.began > STREAMS_WITHIN:
+            self.end(f"the streams that were asked for were not opened within {STREAMS_WITHIN:.0f} seconds")
             return
         for stream, since in list(self._halves.items()):
             if not self._channels.half(stream):
@@ -189,17 +204,28 @@ class SpdyTunnel(Tunnel):
         self._opened_any = True
         if self._channels.half(event.stream):
             self._halves[event.stream] = self._exchange.worker.clock.monotonic()
+        if not opened.passed:
+            self._shut(event, opened.channel)
+            return
         self._record.frame(opened.channel, True, opened.stream, b"", False)
         self._ended(event, True)
+        anew = SynStream(event.stream, opened.headers, event.final)
         if opened.port is None:
-            self._cluster_leg.send(event)
+            self._cluster_leg.send(anew)
             return
         if not self._exchange.may_forward(opened.port):
             self._refuse(event.stream, opened.port)
             return
-        self._held = deque((event,))
+        self._held = deque((anew,))
         self._client.read(False, OPENING)
         self._record.durable(self._opened)
+
+    def _shut(self, event: SynStream, channel: str) -> None:
+        """Answer a stream that was not asked for: nothing will come on it, and the cluster does not hear of it."""
+        self._keep_back(ChannelFrame(channel, True, event.stream, b"", False, passed=False))
+        self._client_leg.send(SynReply(event.stream, (), True))
+        if event.final:
+            self._data_up(Data(event.stream, b"", True))
 
     def _refuse(self, stream: int, port: int) -> None:
         """Refuse a data stream: its error stream says why, and the cluster does not wait for the pair (kubernetes-wire 4.5)."""
@@ -239,6 +265,7 @@ class SpdyTunnel(Tunnel):
     # -- from the cluster
 
     def _down(self, data: bytes) -> None:
+        """SETTINGS and WINDOW_UPDATE are each leg's own affair, as spdystream ignores both; no header from here means anything."""
         for event in self._cluster_leg.receive(data):
             kind = type(event)
             if kind is Data:
@@ -251,12 +278,19 @@ class SpdyTunnel(Tunnel):
                 assert isinstance(event, Reset)
                 self._channels.reset(event.stream)
                 self._client_leg.send(event)
-            elif isinstance(event, RELAYED):
-                if not isinstance(event, Ping):
-                    self._ended(event, False)
-                elif self._to_cluster.is_answer(event):
-                    continue
-                self._client_leg.send(event)
+            elif kind is SynReply:
+                assert isinstance(event, SynReply)
+                self._ended(event, False)
+                self._client_leg.send(SynReply(event.stream, (), event.final))
+            elif kind is HeadersFrame:
+                assert isinstance(event, HeadersFrame)
+                self._ended(event, False)
+                if event.final:
+                    self._client_leg.send(Data(event.stream, b"", True))
+            elif kind is Ping:
+                assert isinstance(event, Ping)
+                if not self._to_cluster.is_answer(event):
+                    self._client_leg.send(event)
             elif kind is websocket.Close:
                 self._cluster.write(_last(self._cluster_leg))
                 self.cluster_ended()

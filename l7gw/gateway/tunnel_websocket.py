@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Tunnel, ping
-from l7gw.kube.channels import ChannelFrame, WebSocketChannels, WebSocketPorts
+from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
+from l7gw.kube.sizes import whole_sizes
 from l7gw.wire.websocket import GOING_AWAY, NORMAL, Close, Connection, Message
 
 if TYPE_CHECKING:
@@ -31,9 +32,12 @@ class WebSocketTunnel(Tunnel):
             kind = type(event)
             if kind is Message:
                 frame = translate(event)  # type: ignore[arg-type]
+                if not frame.passed:
+                    self._keep_back(frame)
+                    continue
                 if frame.channel == "resize":
                     if not frame.final:
-                        self._sizes.offer((event, frame))
+                        self._sized(frame)
                         continue
                     self._sizes.now()
                 record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
@@ -47,11 +51,19 @@ class WebSocketTunnel(Tunnel):
             elif not self._to_client.is_answer(event):
                 self._control.count()
 
-    def _resize(self, size: tuple[Message, ChannelFrame]) -> None:
-        message, frame = size
+    def _sized(self, frame: ChannelFrame) -> None:
+        """Sizes travel ten times a second; a message that has something else, or nothing, ends no exec."""
+        sizes, odd = whole_sizes(frame.data)
+        if odd or not sizes:
+            self._keep_back(ChannelFrame("resize", True, RESIZE, odd, False, passed=False))
+        for size in sizes:
+            self._sizes.offer(size)
+
+    def _resize(self, size: bytes) -> None:
         if not self._over and not self._closed_by_client:
-            self._record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
-            self._cluster_leg.send(message)
+            assert isinstance(self._channels, WebSocketChannels)
+            self._record.frame("resize", True, RESIZE, size)
+            self._cluster_leg.send(self._channels.size(size))
             self._flush()
 
     def _down(self, data: bytes) -> None:
@@ -60,6 +72,9 @@ class WebSocketTunnel(Tunnel):
             kind = type(event)
             if kind is Message:
                 frame = translate(event)  # type: ignore[arg-type]
+                if not frame.passed:
+                    self._keep_back(frame)
+                    continue
                 record.frame(frame.channel, False, frame.stream, frame.data, frame.final)
                 send(event)
             elif kind is Close:

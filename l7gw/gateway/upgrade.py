@@ -9,7 +9,8 @@ from l7gw.gateway.answer import chosen_protocol
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
-from l7gw.kube.channels import SpdyChannels, WebSocketChannels, WebSocketPorts, requested_ports
+from l7gw.kube.channels import WebSocketChannels, WebSocketPorts, asked_channels, requested_ports
+from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import spdy
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ def open_tunnel(exchange: Exchange, response: Response) -> Tunnel:
     assert act is not None
     websocket = exchange.request.upgrade == "websocket"
     protocol = chosen_protocol(response, websocket=websocket)
+    asked = None if act.subresource == "portforward" else asked_channels(act)
     if not websocket:
-        return SpdyTunnel(exchange, SpdyChannels(act.subresource), spdy.Connection("server"), spdy.Connection("client"))
+        return SpdyTunnel(exchange, SpdyChannels(asked), spdy.Connection("server"), spdy.Connection("client"))
     if protocol == TUNNEL_PROTOCOL:
-        return SpdyTunnel(exchange, SpdyChannels(act.subresource), SpdyInWebSocket("server"), SpdyInWebSocket("client"))
-    if act.subresource == "portforward":
+        return SpdyTunnel(exchange, SpdyChannels(asked), SpdyInWebSocket("server"), SpdyInWebSocket("client"))
+    if asked is None:
         return WebSocketTunnel(exchange, WebSocketPorts(requested_ports(act.query), protocol))
-    return WebSocketTunnel(exchange, WebSocketChannels(protocol))
+    return WebSocketTunnel(exchange, WebSocketChannels(protocol, asked))

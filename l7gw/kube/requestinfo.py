@@ -30,7 +30,7 @@ BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 SAFE = "!$&'()*+,=:@~"
 # Query keys that may stand more than once, being lists (`exclude` of /readyz); everything else says one thing (threats D2)
 REPEATABLE = frozenset(("command", "ports", "dryRun", "exclude"))
-BOOLEANS = frozenset(("watch", "tty", "stdin"))  # which say what a call is
+BOOLEANS = frozenset(("watch", "tty", "stdin", "stdout", "stderr"))  # which say what a call is
 PROFILES = "/debug/pprof/"  # long-running, though no resource
 
 
@@ -229,7 +229,7 @@ def _check_values(pairs: list[tuple[str, str]]) -> None:
         if key in seen and key not in REPEATABLE:
             raise _bad("a query parameter stands twice")
         if key in BOOLEANS and not value.isascii():
-            raise _bad("watch, tty or stdin has a value that is not ASCII")
+            raise _bad(f"{key} has a value that is not ASCII")
         seen.add(key)
 
 

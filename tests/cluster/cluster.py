@@ -46,8 +46,8 @@ class RealCluster:
         self.node = str(ready["node"])
         self.pid = int(ready["pid"])
         self._pods = Path(ready["pods"])
-        self._tls = ssl.create_default_context(cafile=str(self.ca))
-        self._tls.load_cert_chain(self.admin_certificate, self.admin_key)
+        self.tls = ssl.create_default_context(cafile=str(self.ca))
+        self.tls.load_cert_chain(self.admin_certificate, self.admin_key)
         self._audit: dict[str, list[dict[str, Any]]] = {}
         self._audit_read = 0
         self.admin = self.kubeconfig(folder / "admin.kubeconfig")
@@ -164,7 +164,7 @@ class RealCluster:
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """A plain API call as the admin, past any kubectl: status and JSON body."""
-        connection = http.client.HTTPSConnection(self.host, self.port, context=self._tls, timeout=KUBECTL_WITHIN)
+        connection = http.client.HTTPSConnection(self.host, self.port, context=self.tls, timeout=KUBECTL_WITHIN)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, {"Content-Type": "application/json", "Accept": "application/json"})

@@ -76,7 +76,7 @@ func (m *machine) serveExec(w http.ResponseWriter, r *http.Request) {
 	}
 	w, r, done := noticeEnd(w, r)
 	defer done()
-	remotecommand.ServeExec(w, r, executor{m, pod, container, options}, pod.name, string(pod.uid), container.spec.Name,
+	remotecommand.ServeExec(w, r, executor{m, pod, container}, pod.name, string(pod.uid), container.spec.Name,
 		argv, options, idleTimeout, remotecommand.DefaultStreamCreationTimeout, remotecommand.SupportedStreamingProtocols)
 }
 
@@ -93,7 +93,7 @@ func (m *machine) serveAttach(w http.ResponseWriter, r *http.Request) {
 	}
 	w, r, done := noticeEnd(w, r)
 	defer done()
-	remotecommand.ServeAttach(w, r, executor{m, pod, container, options}, pod.name, string(pod.uid), container.spec.Name,
+	remotecommand.ServeAttach(w, r, executor{m, pod, container}, pod.name, string(pod.uid), container.spec.Name,
 		options, idleTimeout, remotecommand.DefaultStreamCreationTimeout, remotecommand.SupportedStreamingProtocols)
 }
 
@@ -124,28 +124,20 @@ func refuse(w http.ResponseWriter, err error, otherwise string) {
 	}
 }
 
-// executor serves one call, on one container.
+// executor serves one call, on one container. Like containerd it attaches the streams that were opened, whatever the query
+// asked for: over SPDY the query is only where their number is known from (remotecommand/httpstream.go, waitForStreams).
 type executor struct {
 	machine   *machine
 	pod       *podRun
 	container *containerRun
-	options   *remotecommand.Options
-}
-
-// input is nil where the client gives none: a WebSocket has a stream for it all the same.
-func (e executor) input(in io.Reader) io.Reader {
-	if e.options.Stdin {
-		return in
-	}
-	return nil
 }
 
 func (e executor) ExecInContainer(
 	ctx context.Context, _, _, _ string, argv []string, in io.Reader, out, err io.WriteCloser, tty bool,
 	resize <-chan remotecommand.TerminalSize, _ time.Duration,
 ) error {
-	what := task{argv: argv, tty: tty, stdin: e.options.Stdin, stdout: out, stderr: err}
-	code, failure := e.machine.execute(ctx, e.pod, e.container, what, e.input(in), resize)
+	what := task{argv: argv, tty: tty, stdin: in != nil, stdout: out, stderr: err}
+	code, failure := e.machine.execute(ctx, e.pod, e.container, what, in, resize)
 	if failure == nil && code != 0 {
 		return exec.CodeExitError{Err: fmt.Errorf("exit status %d", code), Code: code}
 	}
@@ -156,7 +148,7 @@ func (e executor) AttachContainer(
 	ctx context.Context, _, _, _ string, in io.Reader, out, err io.WriteCloser, _ bool,
 	resize <-chan remotecommand.TerminalSize,
 ) error {
-	e.machine.attach(ctx, e.container, e.input(in), out, err, resize)
+	e.machine.attach(ctx, e.container, in, out, err, resize)
 	return nil
 }
 

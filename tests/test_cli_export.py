@@ -122,11 +122,11 @@ def test_a_session_that_runs_is_exported_as_far_as_it_is_and_says_so(tmp_path: P
 
 
 def test_a_line_is_one_line_and_harms_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hostile = "ä \n\r\x1b]0;x\x07 \x9b6n \u2028 \u2029 \x85 \u202e \U000e0041 \ufeff"
+    hostile = "ä \n\r\x1b]0;x\x07 \x9b6n \u2028 \u2029 \x85 \u202e \U000e0041 \ufeff \u3164 \ufe0f \u2066 \ufffa"
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, hostile.encode())]))
     status, out, _ = export(capsys, tmp_path, summaries(tmp_path)[0].id, "jsonl")
     assert status == 0 and "ä" in out
-    assert not set(out) & set("\r\x1b\x07\x9b\u2028\u2029\x85\u202e\U000e0041\ufeff")
+    assert not set(out) & set("\r\x1b\x07\x9b\u2028\u2029\x85\u202e\U000e0041\ufeff\u3164\ufe0f\u2066\ufffa")
     assert len(out.splitlines()) == out.count("\n")
     (frame,) = [document for document in map(json.loads, out.splitlines()) if document["type"] == "frame"]
     assert frame["text"] == hostile

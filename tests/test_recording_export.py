@@ -146,9 +146,24 @@ def test_an_asciicast_has_columns_rows_and_whole_runes(tmp_path: Path) -> None:
     ]
 
 
-def test_a_terminal_that_never_told_its_size_is_80_by_24() -> None:
-    assert sizes(b"nonsense") == [(80, 24)]
-    assert sizes(b'{"Width":0,"Height":99999}') == [(1, 1000)]
+def test_a_size_is_two_whole_numbers_and_anything_else_is_none() -> None:
+    assert sizes(b'{"Width":100,"Height":30}\n{"width":90,"height":99999}') == [(100, 30), (90, 1000)]
+    assert sizes(b'{"Width":1e999,"Height":1}{"Width":80,"Height":24}') == [(80, 24)]
+    for none in (
+        b"", b"nonsense", b'{"Width":0,"Height":0}', b'{"Width":0,"Height":24}', b'{"Width":null,"Height":24}', b'{"Width":80.5,"Height":24}',
+        b'{"Width":-1,"Height":24}', b'{"Width":true,"Height":24}', b'{"Width":"80","Height":24}', b'{"Width":1e999,"Height":24}',
+        b'{"Width":NaN,"Height":24}', b'{"Width":80', b'{"Height":24}', b"[" * 100_000, b"{" * 100_000, b'{"Width":{"a":1},"Height":2}', b"\xff\xfe{}",
+        b'{"Width":' + b"9" * 5000 + b',"Height":1}',
+    ):  # fmt: skip
+        assert sizes(none) == [], none
+
+
+def test_a_terminal_that_never_told_its_size_is_80_by_24(tmp_path: Path) -> None:
+    resizes = [("resize", True, b'{"Width":0,"Height":0}'), ("stdout", False, b"x"), ("resize", True, b"nonsense")]
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), resizes))
+    (one,) = execs(lambda: session_events(tmp_path, key_of(summaries(tmp_path)[0].id)))
+    assert one.size == (80, 24)
+    assert [json.loads(line)[1:] for line in list(asciicast(one))[1:]] == [["o", "x"]]
 
 
 def test_a_body_that_is_no_gzip_is_shown_as_it_is(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from l7gw.recording import events as e
 from l7gw.recording.export import Exec
-from l7gw.recording.replay import LONGEST_PAUSE, final_screen, play, safe
+from l7gw.recording.replay import LONGEST_PAUSE, LeftOut, final_screen, play, text
 from l7gw.recording.replay import written as lines_written
 
 ATTACKS = {
@@ -47,50 +47,69 @@ def recorded(data: bytes, *, tty: bool = True, pauses: float = 0.0) -> Exec:
 def test_no_escape_sequence_of_a_recording_comes_through(attack: bytes, tty: bool) -> None:
     one = recorded(b"before\r\n" + attack + b"\r\nafter\r\n", tty=tty)
     written: list[str] = []
-    play(one, written.append, lambda _: None)
-    for text in ["".join(written), *final_screen(one, colour=True)]:
-        assert ALLOWED.fullmatch(text), repr(text)
-    assert "owned" not in "".join(final_screen(one)) or not tty
+    play(one, written.append, lambda _: None, LeftOut())
+    for line in ["".join(written), *final_screen(one, LeftOut(), colour=True), *text(one, LeftOut())]:
+        assert ALLOWED.fullmatch(line), repr(line)
+    assert "owned" not in "".join(final_screen(one, LeftOut()))
 
 
 def test_the_screen_is_what_stood_there() -> None:
     data = b"one\r\ntwo\x1b[1A\r\x1b[31mred\x1b[0m\x1b[2B\rthree\x1b[K"
-    assert final_screen(recorded(data)) == ["red", "two", "three"]
-    assert final_screen(recorded(data), colour=True)[0] == "\x1b[0m\x1b[31mred\x1b[0m"
+    assert final_screen(recorded(data), LeftOut()) == ["red", "two", "three"]
+    assert final_screen(recorded(data), LeftOut(), colour=True)[0] == "\x1b[0m\x1b[31mred\x1b[0m"
 
 
 def test_without_a_terminal_all_lines_are_shown() -> None:
-    assert final_screen(recorded(b"".join(b"line %d\n" % n for n in range(200)), tty=False)) == [f"line {n}" for n in range(200)]
+    one = recorded(b"".join(b"line %d\n" % n for n in range(200)), tty=False)
+    assert list(text(one, LeftOut())) == [f"line {n}" for n in range(200)]
 
 
 def test_a_replay_keeps_the_pace_and_cuts_long_pauses() -> None:
     slept: list[float] = []
-    play(recorded(b"abc", pauses=0.5), lambda _: None, slept.append)
+    play(recorded(b"abc", pauses=0.5), lambda _: None, slept.append, LeftOut())
     assert sum(slept) == pytest.approx(1.0)
     slept.clear()
-    play(recorded(b"abc", pauses=0.5), lambda _: None, slept.append, speed=2)
+    play(recorded(b"abc", pauses=0.5), lambda _: None, slept.append, LeftOut(), speed=2)
     assert sum(slept) == pytest.approx(0.5)
     slept.clear()
-    play(recorded(b"ab", pauses=3600), lambda _: None, slept.append)
+    play(recorded(b"ab", pauses=3600), lambda _: None, slept.append, LeftOut())
     assert sum(slept) == pytest.approx(LONGEST_PAUSE)
 
 
 def test_a_resize_changes_the_screen() -> None:
     one = recorded(b"x" * 10)
     one.frames = [e.Frame(0, 1, "resize", True, 4, b'{"Width":5,"Height":3}'), *one.frames]
-    assert final_screen(one) == ["xxxxx", "xxxxx"]
+    assert final_screen(one, LeftOut()) == ["xxxxx", "xxxxx"]
 
 
-def test_safe_text_has_no_control_or_direction_characters() -> None:
-    assert safe("a\tb\x1b\u202e\x9b") == "a b\ufffd\ufffd\ufffd"
-
-
-def test_a_small_terminal_shows_the_last_rows() -> None:
+def test_a_small_terminal_shows_the_last_rows_and_their_beginnings_and_tells_the_rest() -> None:
     written: list[str] = []
-    play(recorded(b"one\r\ntwo\r\nthree"), written.append, lambda _: None, rows=2)
+    left_out = LeftOut()
+    play(recorded(f"one\r\ntwo\u200b{'y' * 30}\r\nthree".encode()), written.append, lambda _: None, left_out, size=(12, 2))
     shown = "".join(written)
-    assert "one" not in shown and "two" in shown and "three" in shown
+    assert "one" not in shown and "two\\u200byyy\x1b" in shown and "three" in shown
     assert max(int(row) for row in re.findall(r"\x1b\[(\d+);1H", shown)) <= 2
+    assert left_out == LeftOut(lines=2)
+    assert left_out.sentence().startswith("2 lines of text")
+
+
+def test_what_went_before_it_was_drawn_is_told_and_what_was_drawn_is_not() -> None:
+    quick, slow = LeftOut(), LeftOut()
+    play(recorded(b"secret\r\x1b[Kls"), lambda _: None, lambda _: None, quick)
+    play(recorded(b"secret\r\x1b[Kls", pauses=0.1), lambda _: None, lambda _: None, slow)
+    assert (quick.lines, slow.lines) == (1, 0)
+
+
+def test_what_a_last_screen_does_not_have_is_told() -> None:
+    left_out = LeftOut()
+    data = b"".join(b"%d\r\n" % number for number in range(30)) + b"x\ry\x1b]0;title\x07\x1b[?1049h"
+    assert final_screen(recorded(data), left_out) == []
+    assert left_out == LeftOut(lines=30 + 2, strings=1, characters=7)
+    assert left_out.sentence() == (
+        "32 lines of text that passed before the screen was drawn or had no room on it and "
+        "1 control string that no terminal prints, such as window titles (7 characters)"
+    )
+    assert LeftOut().sentence() == ""
 
 
 def test_lines_of_stdout_and_stderr_are_kept_whole_and_runes_too() -> None:
@@ -99,7 +118,7 @@ def test_lines_of_stdout_and_stderr_are_kept_whole_and_runes_too() -> None:
         e.Frame(0, 1, channel, False, 1, data)
         for channel, data in [("stdout", b"a" + rune[:1]), ("stderr", b"oh\r\nno"), ("stdout", rune[1:] + b"b\n"), ("error", b"{}")]
     ]
-    assert final_screen(Exec(1, "/exec", "web-0", 0, False, frames, "complete")) == ["oh", "aäb", "no"]
+    assert list(text(Exec(1, "/exec", "web-0", 0, False, frames, "complete"), LeftOut())) == ["oh", "aäb", "no"]
 
 
 def test_a_line_without_an_end_is_bounded() -> None:
@@ -107,10 +126,27 @@ def test_a_line_without_an_end_is_bounded() -> None:
     assert [len(line) for line in lines_written(Exec(1, "/exec", "web-0", 0, False, frames))] == [1_200_000, 1_200_000]
 
 
-@pytest.mark.parametrize("begin", [b"\x1bP", b"\x1bX", b"\x1b^", b"\x1b_", "\x90".encode(), "\x9f".encode()])
-@pytest.mark.parametrize("end", [b"\x1b\\", "\x9c".encode(), b"\x18", b"\x1a", b"\x1b[0m"])
-def test_control_strings_are_dropped_with_their_contents_however_they_are_cut(begin: bytes, end: bytes) -> None:
+BEGINNINGS = [b"\x1bP", b"\x1bX", b"\x1b^", b"\x1b_", "\x90".encode(), "\x9f".encode()]
+
+
+@pytest.mark.parametrize("begin", BEGINNINGS)
+@pytest.mark.parametrize("end", [b"\x1b\\", "\x9c".encode()])
+def test_whole_control_strings_are_not_on_the_screen_however_they_are_cut(begin: bytes, end: bytes) -> None:
     data = b"one " + begin + b'$q"p secret \x07 text' + end + b"two"
-    assert final_screen(recorded(data)) == ["one two"]
     whole = Exec(1, "/exec", "web-0", 0, True, [e.Frame(0, 1, "stdout", False, 1, data)], "complete")
-    assert final_screen(whole) == ["one two"]
+    for one in (recorded(data), whole):
+        left_out = LeftOut()
+        assert final_screen(one, left_out) == ["one two"]
+        assert left_out == LeftOut(strings=1, characters=18)
+
+
+@pytest.mark.parametrize("begin", [*BEGINNINGS, b"\x1b]"])
+@pytest.mark.parametrize("end", [b"\x18", b"\x1a", b"\x1b[0m", b"\r\n", b"\t", b""])
+def test_control_strings_that_are_not_ended_are_text(begin: bytes, end: bytes) -> None:
+    """A terminal drops them, or all that follows: an attacker's way to write what is not seen."""
+    data = b"one " + begin + b"cat .env" + end
+    whole = Exec(1, "/exec", "web-0", 0, True, [e.Frame(0, 1, "stdout", False, 1, data)], "complete")
+    for one in (recorded(data), whole):
+        left_out = LeftOut()
+        assert "cat .env" in final_screen(one, left_out)[0]
+        assert left_out == LeftOut()

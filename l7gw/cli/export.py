@@ -13,12 +13,12 @@ import click
 from l7gw.cli.state import fail, state_options, the_session, the_state
 from l7gw.recording.export import asciicast, execs, json_lines
 from l7gw.recording.reader import Unreadable, session_events
-from l7gw.recording.replay import safe
 from l7gw.recording.sessions import key_of
+from l7gw.recording.terminal.unseen import INVISIBLE, safe
 
-# Control, line-breaking and direction characters that JSON lets through: escaped, so that a line stays one line and a terminal
-# unharmed (threats H6, H7). The document is the same.
-UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+# Control, line-breaking, direction and invisible characters that JSON lets through: escaped, so that a line stays one line, shows
+# all that it has, and leaves a terminal unharmed (threats H6, H7). The document is the same.
+UNSEEN = re.compile(f"[\x7f-\x9f\u2028\u2029\ufff9-\ufffb{INVISIBLE}]")
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -12,8 +12,10 @@ import click
 from l7gw.cli.state import fail, state_options, the_session, the_state
 from l7gw.recording.export import Exec, execs
 from l7gw.recording.reader import Unreadable, session_events
-from l7gw.recording.replay import LONGEST_PAUSE, RESET, WRAP_ROWS, final_screen, play, safe, written
+from l7gw.recording.replay import LONGEST_PAUSE, WRAP_ROWS, LeftOut, final_screen, play, text
 from l7gw.recording.sessions import key_of, moment
+from l7gw.recording.terminal.style import RESET
+from l7gw.recording.terminal.unseen import safe
 
 
 @click.command(short_help="Watch a recorded exec again.")
@@ -21,16 +23,23 @@ from l7gw.recording.sessions import key_of, moment
 @click.option("--speed", type=click.FloatRange(0.1, 100), default=1.0, show_default=True, help="How much faster than it was.")
 @click.option("--max-idle", type=click.FloatRange(0), default=LONGEST_PAUSE, show_default=True, help="Longest pause, in seconds.")
 @click.option("--instant", is_flag=True, help="Show the last screen at once.")
+@click.option("--text", "as_text", is_flag=True, help="Print all text that was shown, also what was erased or scrolled away.")
 @state_options
-def replay(session_id: str, speed: float, max_idle: float, instant: bool, config: Path | None, state: Path | None) -> None:
+def replay(
+    session_id: str, speed: float, max_idle: float, instant: bool, as_text: bool, config: Path | None, state: Path | None
+) -> None:
     """Show the execs and attaches of a session, one after the other, each at its own pace.
 
-    The recording is drawn by a terminal emulator: none of its escape sequences reaches your terminal. Where stdout is no
-    terminal the last screens are printed at once. A command that had no terminal shows what it wrote.
+    The recording is drawn by a terminal emulator: none of its escape sequences reaches your terminal. What would be invisible
+    there is written as in JSON (\\u200b), concealed text is shown in reverse, and what was left out is told at the end.
+
+    Where stdout is no terminal, or with --text, all text that was shown is printed, line by line: also what was written over,
+    erased or scrolled away. A command that had no terminal shows what it wrote.
 
     \b
       l7gw replay 01a2              # every exec of the session, in order
       l7gw replay 01a2/7 --speed 4
+      l7gw replay 01a2 | grep passwd
     """
     place = the_state(config, state)
     summary, exchange = the_session(place, session_id)
@@ -39,9 +48,14 @@ def replay(session_id: str, speed: float, max_idle: float, instant: bool, config
         if not found:
             fail(f"there is no exec in {session_id}; `l7gw export {session_id} --format jsonl` shows everything", 1)
         for one in found:
-            _show(one, speed, max_idle, instant)
+            left_out = _show(one, speed, max_idle, instant, as_text or not sys.stdout.isatty())
             if len(found) > 1:
                 click.echo(_about(one), err=True)
+            if told := left_out.sentence():
+                hint = "--text prints the lines, " if left_out.lines else ""
+                click.echo(
+                    f"-- not shown: {told}; {hint}`l7gw export {summary.id}/{one.exchange} --format jsonl` has everything", err=True
+                )
     except Unreadable as error:
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
     except KeyboardInterrupt:
@@ -49,17 +63,18 @@ def replay(session_id: str, speed: float, max_idle: float, instant: bool, config
         sys.exit(130)
 
 
-def _show(one: Exec, speed: float, max_idle: float, instant: bool) -> None:
-    terminal = sys.stdout.isatty()
-    if not one.tty:
-        for line in written(one):
+def _show(one: Exec, speed: float, max_idle: float, instant: bool, as_text: bool) -> LeftOut:
+    left_out = LeftOut()
+    if as_text or not one.tty:
+        for line in text(one, left_out):
             click.echo(line)
-    elif terminal and not instant:
-        rows = shutil.get_terminal_size().lines
-        play(one, _write, time.sleep, speed=speed, longest_pause=max_idle, rows=rows)
+    elif instant:
+        for line in final_screen(one, left_out, colour=True):
+            click.echo(line)
     else:
-        for line in final_screen(one, colour=terminal):
-            click.echo(line)
+        size = shutil.get_terminal_size()
+        play(one, _write, time.sleep, left_out, speed=speed, longest_pause=max_idle, size=size)
+    return left_out
 
 
 def _write(text: str) -> None:

@@ -18,8 +18,8 @@ from rich.table import Column, Table
 from l7gw.cli.state import fail, state_options, summaries, the_session, the_state
 from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, VerdictRecorded
 from l7gw.recording.reader import Unreadable, session_events
-from l7gw.recording.replay import safe
 from l7gw.recording.sessions import Summary, key_of
+from l7gw.recording.terminal.unseen import safe
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
 WITHOUT_TERMINAL = 240  # columns

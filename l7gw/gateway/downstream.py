@@ -37,7 +37,7 @@ class Downstream(asyncio.Protocol):
 
     __slots__ = (
         "_known", "_liveness", "_reading_since", "_run_id", "_transport", "_unread", "_worker",
-        "address", "certificates", "server_name", "socket_transport", "writable",
+        "address", "certificate", "server_name", "socket_transport", "writable",
     )  # fmt: skip
 
     def __init__(self, worker: Worker) -> None:
@@ -50,7 +50,7 @@ class Downstream(asyncio.Protocol):
         self._run_id = ""
         self.writable = True  # false while more waits for a slow reader than should
         self.address = ""
-        self.certificates: tuple[bytes, ...] = ()
+        self.certificate: bytes | None = None
         self.server_name = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,7 +60,7 @@ class Downstream(asyncio.Protocol):
         self.address = peer[0] if peer else ""
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None:
-            self.certificates = self._worker.listening.chain(tls)
+            self.certificate = tls.getpeercert(binary_form=True)
             self.server_name = getattr(tls, "l7gw_server_name", "")
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
         self._liveness = Liveness(transport, CLIENT_WITHIN)

@@ -53,8 +53,8 @@ class Http2Stream:
         return self._connection.address
 
     @property
-    def certificates(self) -> tuple[bytes, ...]:
-        return self._connection.certificates
+    def certificate(self) -> bytes | None:
+        return self._connection.certificate
 
     @property
     def server_name(self) -> str:

@@ -82,11 +82,11 @@ class Pending:
 
 
 class _Certificates:
-    """One client-certificate entry and its authorities."""
+    """One client-certificate entry and the certificates of its authority."""
 
     def __init__(self, entry: ClientCertificate) -> None:
         self.entry = entry
-        self.authorities = certificates.Authorities(entry.certificate_authority)
+        self.authorities = certificates.authorities(entry.certificate_authority)
 
 
 class _Issuer:
@@ -140,10 +140,9 @@ class IdentityChain:
         for keys in self._key_sets.values():
             keys.prefetch()
 
-    def of(self, token: str | None, certificate: tuple[bytes, ...] | None, address: str) -> Principal | Pending:
-        """Who asks. `certificate` is a client certificate with its chain, as TLS has verified it but for the times: DER, the
-        client's own first, an authority last. Raises Refusal 401, or 503 where no keys are known."""
-        if certificate and self._certificates and not (token is not None and self._token_first):
+    def of(self, token: str | None, certificate: bytes | None, address: str) -> Principal | Pending:
+        """Who asks. `certificate` is DER whose chain TLS has verified. Raises Refusal 401, or 503 where no keys are known."""
+        if certificate is not None and self._certificates and not (token is not None and self._token_first):
             return self._of_certificate(certificate, address)
         if token is None:
             raise refused(f"no credential; hint: {self._hint()}")
@@ -279,29 +278,25 @@ class IdentityChain:
 
     # ------------------------------------------------------------------ certificates
 
-    def _of_certificate(self, shown: tuple[bytes, ...], address: str) -> Principal:
-        """The leaf alone is the key of what is kept: once proven, it is proven whichever certificates came with it."""
-        leaf = shown[0]
-        kept = self._proven.get(leaf)
+    def _of_certificate(self, der: bytes, address: str) -> Principal:
+        kept = self._proven.get(der)
         if kept is not None and self._is_good(kept):
             return kept.at(address)
-        chain = [certificates.read(der) for der in shown]
-        entry, path, anchors = self._entry_of(chain)
-        expires = certificates.check(path, anchors, self._clock.wall())
-        proven = self._own(certificates.prove(chain[0], entry, expires), entry.prefix)
+        certificate = certificates.read(der)
+        expires = certificates.check(certificate, self._clock.wall())
+        entry = self._entry_of(certificate)
+        proven = self._own(certificates.prove(certificate, entry, expires), entry.prefix)
         kept = _Kept(proven, expires, None, None)
-        self._keep(leaf, kept)
+        self._keep(der, kept)
         return kept.at(address)
 
-    def _entry_of(self, chain: list[x509.Certificate]) -> tuple[ClientCertificate, list[x509.Certificate], list[x509.Certificate]]:
-        """The entry whose authority stands nearest to the client's certificate, what stands before that, and the authority in
-        all its renewals."""
-        for place, certificate in enumerate(chain):
-            for one in self._certificates:
-                anchors = one.authorities.anchors(certificate)
-                if anchors:
-                    return one.entry, chain[:place], anchors
-        raise refused("the client certificate is not signed by one of the configured authorities; hint: connect again")
+    def _entry_of(self, certificate: x509.Certificate) -> ClientCertificate:
+        if len(self._certificates) == 1:  # TLS has verified against this authority alone
+            return self._certificates[0].entry
+        for one in self._certificates:
+            if certificates.is_issued_by(certificate, one.authorities):
+                return one.entry
+        raise refused("the client certificate is not signed by one of the configured authorities itself")
 
 
 def _without_keys(keys: KeySet) -> Refusal:

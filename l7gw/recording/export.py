@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import codecs
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,6 +18,8 @@ from l7gw.recording.sessions import Summary, moment
 
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes of one gzip body, unpacked; beyond it the packed bytes are shown (threats H9)
 DEFAULT_SIZE = (80, 24)  # of a terminal that never told its size
+LARGEST_SIZE = 1000  # columns or rows; a screen of all cells is 16 MB then
+_SIZE = re.compile(rb"\{[^{}]{0,200}\}")  # a size has two numbers
 
 Line = dict[str, Any]
 
@@ -177,8 +181,8 @@ def execs(read: Callable[[], Iterable[e.AnyEvent]], exchange: int | None = None)
                 found[event.exchange] = Exec(event.exchange, event.target, event.name, event.time, tty, frames)
         elif isinstance(event, e.Frame) and event.exchange in found:
             ran.add(event.exchange)
-            if event.channel == "resize" and event.data and found[event.exchange].first_size is None:
-                found[event.exchange].first_size = sizes(event.data)[0]
+            if event.channel == "resize" and found[event.exchange].first_size is None:
+                found[event.exchange].first_size = next(iter(sizes(event.data)), None)
         elif isinstance(event, e.ExchangeEnded) and event.exchange in found:
             found[event.exchange].outcome = event.outcome
     return [one for one in found.values() if one.exchange in ran]
@@ -189,18 +193,16 @@ def _query(target: str) -> list[tuple[str, str]]:
 
 
 def sizes(data: bytes) -> list[tuple[int, int]]:
-    """The terminal sizes in a resize frame, as (columns, rows), at least one and each at least 1 by 1."""
-    decoder, found = json.JSONDecoder(), []
-    text = data.decode("ascii", "replace").strip()
-    while text:
-        try:
-            size, end = decoder.raw_decode(text)
-            values = {key.lower(): value for key, value in size.items()}
-            found.append((max(1, min(int(values["width"]), 1000)), max(1, min(int(values["height"]), 1000))))
-        except (ValueError, KeyError, AttributeError, TypeError):
-            break
-        text = text[end:].lstrip()
-    return found or [DEFAULT_SIZE]
+    """The terminal sizes in a resize frame, as (columns, rows), each at least 1 and at most LARGEST_SIZE. A size of nothing, which
+    clients send whose own terminal nobody sized, is none, and so is what is no size: the terminal stays as it is."""
+    found: list[tuple[int, int]] = []
+    for match in _SIZE.finditer(data):
+        with suppress(ValueError, RecursionError):
+            values = {key.lower(): value for key, value in json.loads(match[0]).items()}
+            columns, rows = values.get("width"), values.get("height")
+            if type(columns) is int and type(rows) is int and columns > 0 and rows > 0:
+                found.append((min(columns, LARGEST_SIZE), min(rows, LARGEST_SIZE)))
+    return found
 
 
 def asciicast(one: Exec) -> Iterator[str]:
@@ -217,6 +219,6 @@ def asciicast(one: Exec) -> Iterator[str]:
             yield json.dumps([at, "o", text if one.tty else text.replace("\n", "\r\n")])
         elif frame.channel == "stdin" and (text := typed.decode(frame.data)):
             yield json.dumps([at, "i", text])
-        elif frame.channel == "resize" and frame.data:
+        elif frame.channel == "resize":
             for columns, rows in sizes(frame.data):
                 yield json.dumps([at, "r", f"{columns}x{rows}"])

@@ -1,155 +1,190 @@
-"""A terminal exec, shown again through a terminal emulator: the auditor's terminal gets cells and colours, never the recording's
-own bytes, which may hold escape sequences that attack it (threats H7)."""
+"""Execs, shown again through a terminal of our own (`recording.terminal`): the auditor's terminal gets cells and colours, never the
+recording's own bytes, which may hold escape sequences that attack it (threats H7). What is left out is counted and told."""
 
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Callable, Iterator
-from typing import Any
-
-import pyte
+from dataclasses import dataclass
 
 from l7gw.recording import events as e
 from l7gw.recording.export import Exec, sizes
+from l7gw.recording.terminal.cells import Lost, Row
+from l7gw.recording.terminal.emulator import Emulator
+from l7gw.recording.terminal.screen import Screen
+from l7gw.recording.terminal.style import RESET
+from l7gw.recording.terminal.unseen import safe, width
 
 LONGEST_PAUSE = 2.0  # seconds; longer silences of the recording are cut to this
 LONGEST_LINE = 1024 * 1024  # characters without a line's end that are kept together
+LINES_KNOWN = 512  # lines behind which one that was replaced where it stood is not printed again
 FRAME_EVERY = 1 / 30  # seconds: the screen is not drawn more often
-COLOURS = {"black": 0, "red": 1, "green": 2, "brown": 3, "blue": 4, "magenta": 5, "cyan": 6, "white": 7}
-RESET = "\x1b[0m"
 CUT_ROWS, WRAP_ROWS = "\x1b[?7l", "\x1b[?7h"  # DECAWM
-# DCS, SOS, PM and APC with their contents (ECMA-48 section 5.6; the emulator itself knows only OSC). ST ends one, CAN and SUB
-# cancel it, and so does any other escape sequence, as in xterm.
-STRING_BEGINS = re.compile("\x1b[PX^_]|[\x90\x98\x9e\x9f]")
-STRING_ENDS = re.compile("\x1b\\\\|(?=\x1b)|[\x9c\x18\x1a]")
 Out = Callable[[str], object]
 
 
-class _Mute(pyte.Screen):
-    """No query is ever answered."""
+@dataclass
+class LeftOut:
+    """What the recording has and a replay did not show."""
 
-    def write_process_input(self, data: str) -> None:
-        pass
+    lines: int = 0  # of text, that went before they were drawn, or had no room
+    strings: int = 0  # control strings: window titles, clipboards, pictures
+    characters: int = 0  # in them
+
+    def sentence(self) -> str:
+        """In words; "" for nothing."""
+        parts = []
+        if self.lines:
+            parts.append(
+                f"{self.lines:,} line{'s' * (self.lines != 1)} of text that passed before the screen was drawn or had no room on it"
+            )
+        if self.strings:
+            parts.append(
+                f"{self.strings:,} control string{'s' * (self.strings != 1)} that no terminal prints, such as window titles"
+                f" ({self.characters:,} characters)"
+            )
+        return " and ".join(parts)
 
 
-class Screen:
-    """An emulated terminal that answers nothing and titles nothing."""
+class _Player:
+    """Frames of an exec onto a screen."""
 
-    def __init__(self, columns: int, rows: int) -> None:
-        self._screen = _Mute(columns, rows)
-        self._stream = pyte.Stream(self._screen)
+    def __init__(self, one: Exec, lost: Lost, *, in_order: bool = False) -> None:
+        self._emulator = Emulator(*one.size, lost, in_order=in_order)
+        self.screen = self._emulator.screen
+        self._raw = one.tty
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._held = ""  # an ESC whose sequence comes with the next bytes
-        self._in_string = False
 
-    def feed(self, data: bytes) -> None:
-        text = self._without_strings(self._decoder.decode(data))
-        try:
-            self._stream.feed(text)
-        except Exception:  # a sequence that the emulator trips over: shown without it
-            self._stream = pyte.Stream(self._screen)
+    def take(self, frame: e.Frame) -> None:
+        if frame.channel in ("stdout", "stderr"):
+            # without a terminal nobody turned line ends into CR LF
+            self._emulator.feed(self._decoder.decode(frame.data if self._raw else frame.data.replace(b"\n", b"\r\n")))
+        elif frame.channel == "resize":
+            for size in sizes(frame.data):
+                self.screen.resize(*size)
 
-    def _without_strings(self, text: str) -> str:
-        """Text without the control strings that the emulator would print."""
-        text, self._held = self._held + text, ""
-        if text.endswith("\x1b"):
-            text, self._held = text[:-1], "\x1b"
-        kept: list[str] = []
-        at = 0
-        while at < len(text):
-            match = (STRING_ENDS if self._in_string else STRING_BEGINS).search(text, at)
-            if not self._in_string:
-                kept.append(text[at : match.start()] if match else text[at:])
-            if match is None:
-                break
-            self._in_string = not self._in_string
-            at = match.end()
-        return "".join(kept)
-
-    def resize(self, columns: int, rows: int) -> None:
-        self._screen.resize(rows, columns)
-
-    def lines(self, *, colour: bool) -> list[str]:
-        """The screen's rows, without those that are blank at the end."""
-        rows = [self._row(number, colour) for number in range(self._screen.lines)]
-        while rows and not rows[-1].replace(RESET, "").strip():
-            rows.pop()
-        return rows
-
-    def _row(self, number: int, colour: bool) -> str:
-        buffer = self._screen.buffer[number]
-        cells = [buffer[column] for column in range(self._screen.columns)]
-        while cells and cells[-1].data == " " and not cells[-1].reverse and cells[-1].bg == "default":
-            cells.pop()
-        row, style = "", ""
-        for cell in cells:
-            if colour and (wanted := _style(cell)) != style:
-                row += RESET + wanted
-                style = wanted
-            row += safe(cell.data)
-        return row + RESET if style else row
+    def finish(self, left_out: LeftOut) -> None:
+        """The recording ends."""
+        self._emulator.feed(self._decoder.decode(b"", True))
+        self._emulator.finish()
+        left_out.strings += self._emulator.strings
+        left_out.characters += self._emulator.characters_in_strings
 
 
-def _style(cell: Any) -> str:
-    """SGR for a cell: the only sequences that are ever written."""
-    codes = []
-    if cell.bold:
-        codes.append("1")
-    if cell.underscore:
-        codes.append("4")
-    if cell.reverse:
-        codes.append("7")
-    for name, base in ((cell.fg, 30), (cell.bg, 40)):
-        number = COLOURS.get(name.removeprefix("bright"))
-        if number is not None:
-            codes.append(str(base + number + (60 if name.startswith("bright") else 0)))
-    return f"\x1b[{';'.join(codes)}m" if codes else ""
+def final_screen(one: Exec, left_out: LeftOut, *, colour: bool = False) -> list[str]:
+    """What stood on the terminal at the end; `left_out` counts the lines that did no longer."""
 
+    def count(_text: str, goes_on: bool, _replaced: bool) -> None:
+        left_out.lines += not goes_on
 
-def safe(text: str) -> str:
-    """Text without control and format characters, bidi overrides among them; tabs are spaces."""
-    return "".join(c if c.isprintable() else " " if c == "\t" else "\ufffd" for c in text)
-
-
-def final_screen(one: Exec, *, colour: bool = False) -> list[str]:
-    """What stood on the terminal at the end; without a terminal, all that was written, line by line."""
-    if not one.tty:
-        return list(written(one))
-    screen = Screen(*one.size)
+    player = _Player(one, count)
     for frame in one.frames:
-        _apply(screen, frame)
-    return screen.lines(colour=colour)
+        player.take(frame)
+    player.finish(left_out)
+    player.screen.seen()
+    player.screen.tell_all()
+    return _rows(player.screen, None) if colour else player.screen.lines()
+
+
+def text(one: Exec, left_out: LeftOut) -> Iterator[str]:
+    """All text that was shown, as lines: also what was written over, erased or scrolled away. A line comes when it goes from the
+    screen, after those above it. What is replaced where it stood (a turning wheel) is left out where it is among the last
+    LINES_KNOWN lines already. Without a terminal, what was written."""
+    if not one.tty:
+        yield from written(one)
+        return
+    lines = _Lines()
+    player = _Player(one, lines, in_order=True)
+    for frame in one.frames:
+        player.take(frame)
+        yield from lines.take()
+    player.finish(left_out)
+    player.screen.tell_all()
+    lines.end()
+    yield from lines.take()
+
+
+class _Lines:
+    """Gathers what a screen loses. Rows that were one line and did not fit are one line again."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._parts: list[str] = []
+        self._length = 0
+        self._replaced = False
+        self._known: dict[str, None] = {}
+
+    def __call__(self, text: str, goes_on: bool, replaced: bool) -> None:
+        if self._parts and (not goes_on or self._length > LONGEST_LINE):
+            self.end()
+        self._parts.append(text)
+        self._length += len(text)
+        self._replaced = replaced
+
+    def end(self) -> None:
+        """The line is whole."""
+        line = safe("".join(self._parts)).rstrip()
+        known = line in self._known
+        if not known:
+            self._known[line] = None
+            if len(self._known) > LINES_KNOWN:
+                del self._known[next(iter(self._known))]
+        if self._parts and not (known and self._replaced):
+            self._lines.append(line)
+        self._parts, self._length = [], 0
+
+    def take(self) -> list[str]:
+        lines, self._lines = self._lines, []
+        return lines
 
 
 def written(one: Exec) -> Iterator[str]:
     """The lines that a command without a terminal wrote, stdout and stderr as they came, each with its lines kept whole."""
-    rest = {"stdout": "", "stderr": ""}
+    rest: dict[str, list[str]] = {"stdout": [], "stderr": []}
     decoders = {channel: codecs.getincrementaldecoder("utf-8")("replace") for channel in rest}
+    lengths = dict.fromkeys(rest, 0)
     for frame in one.frames:
-        if frame.channel in rest:
-            *lines, last = (rest[frame.channel] + decoders[frame.channel].decode(frame.data)).split("\n")
-            if len(last) > LONGEST_LINE:
-                lines, last = [*lines, last], ""
-            rest[frame.channel] = last
-            yield from (safe(line.removesuffix("\r")) for line in lines)
+        if frame.channel not in rest:
+            continue
+        *lines, last = decoders[frame.channel].decode(frame.data).split("\n")
+        parts = rest[frame.channel]
+        for line in lines:
+            yield _line([*parts, line])
+            parts.clear()
+            lengths[frame.channel] = 0
+        parts.append(last)
+        lengths[frame.channel] += len(last)
+        if lengths[frame.channel] > LONGEST_LINE:
+            yield _line(parts)
+            parts.clear()
+            lengths[frame.channel] = 0
     for channel, decoder in decoders.items():
-        if last := rest[channel] + decoder.decode(b"", True):
-            yield safe(last)
+        if last := "".join([*rest[channel], decoder.decode(b"", True)]):
+            yield _line([last])
+
+
+def _line(parts: list[str]) -> str:
+    return safe("".join(parts).removesuffix("\r"))
 
 
 def play(
     one: Exec,
     out: Out,
     sleep: Callable[[float], object],
+    left_out: LeftOut,
     *,
     speed: float = 1.0,
     longest_pause: float = LONGEST_PAUSE,
-    rows: int = 10_000,
+    size: tuple[int, int] = (1000, 1000),
 ) -> None:
-    """Show an exec at its own pace, or `speed` times that, on a terminal that understands cursor movement. Of a recording with
-    more `rows` than the terminal has, the last are shown; longer rows are cut by the terminal."""
-    screen = Screen(*one.size)
+    """Show an exec at its own pace, or `speed` times that, on a terminal of `size` columns and rows that understands cursor
+    movement. Of a recording with more rows than the terminal has, the last are shown, and of longer rows the beginning.
+    `left_out` counts the lines that were never drawn."""
+
+    def count(_text: str, goes_on: bool, _replaced: bool) -> None:
+        left_out.lines += not goes_on
+
+    player = _Player(one, count)
     drawn: list[str] = []
     last, owed = one.started, 0.0
     out(f"{CUT_ROWS}\x1b[2J\x1b[H")
@@ -158,20 +193,20 @@ def play(
         last = frame.time
         owed += pause
         if owed >= FRAME_EVERY:
-            drawn = _draw(screen, drawn, out, rows)
+            drawn = _draw(player.screen, drawn, out, size)
             sleep(owed)
             owed = 0.0
-        if not one.tty and frame.channel in ("stdout", "stderr"):
-            screen.feed(frame.data.replace(b"\n", b"\r\n"))
-        else:
-            _apply(screen, frame)
-    _draw(screen, drawn, out, rows)
-    out(f"\x1b[{min(len(screen.lines(colour=False)), rows - 1) + 1};1H{RESET}{WRAP_ROWS}\n")
+        player.take(frame)
+    player.finish(left_out)
+    drawn = _draw(player.screen, drawn, out, size)
+    player.screen.tell_all()
+    out(f"\x1b[{min(len(drawn), size[1] - 1) + 1};1H{RESET}{WRAP_ROWS}\n")
 
 
-def _draw(screen: Screen, drawn: list[str], out: Out, most: int) -> list[str]:
+def _draw(screen: Screen, drawn: list[str], out: Out, size: tuple[int, int]) -> list[str]:
     """Write the rows that changed."""
-    rows = screen.lines(colour=True)[-most:]
+    columns, most = size
+    rows = _rows(screen, columns, most)
     for number in range(max(len(rows), len(drawn))):
         row = rows[number] if number < len(rows) else ""
         if number >= len(drawn) or drawn[number] != row:
@@ -179,8 +214,42 @@ def _draw(screen: Screen, drawn: list[str], out: Out, most: int) -> list[str]:
     return rows
 
 
-def _apply(screen: Screen, frame: e.Frame) -> None:
-    if frame.channel in ("stdout", "stderr"):
-        screen.feed(frame.data)
-    elif frame.channel == "resize" and frame.data:
-        screen.resize(*sizes(frame.data)[-1])
+def _rows(screen: Screen, columns: int | None, most: int | None = None) -> list[str]:
+    """The rows in colour, without those that are blank at the end: the last `most`, of each so many columns."""
+    last = len(screen.grid.rows)
+    while last and ((row := screen.grid.rows[last - 1]) is None or not "".join(row.cells).strip()):
+        last -= 1
+    shown = screen.grid.rows[max(0, last - most) if most is not None else 0 : last]
+    return ["" if row is None else _row(row, columns) for row in shown]
+
+
+def _row(row: Row, columns: int | None) -> str:
+    """One row in colour, which from now on counts as told."""
+    if row.drawn is None:
+        end = row.end_of_what_shows()
+        if columns is not None and sum(map(_columns, row.cells)) > columns:
+            end = _that_fit(row.cells, columns)
+        drawn, style = "", ""
+        for cell_style, cells in row.runs(end):
+            if (wanted := cell_style.sequence()) != style:
+                drawn += RESET + wanted
+                style = wanted
+            drawn += safe(cells)
+        row.untold[:end] = bytes(end)
+        row.drawn = drawn + RESET if style else drawn
+    return row.drawn
+
+
+def _that_fit(cells: list[str], columns: int) -> int:
+    """How many cells a terminal of so many columns has room for, as they are written."""
+    for at, cell in enumerate(cells):
+        columns -= _columns(cell)
+        if columns < 0:
+            return at
+    return len(cells)
+
+
+def _columns(cell: str) -> int:
+    if len(cell) == 1 and " " <= cell <= "~":
+        return 1
+    return sum(map(width, safe(cell)))

@@ -1,0 +1,52 @@
+"""What a terminal does not show, or shows at another place, written so that it is seen: `ls\\u200b;` as in JSON."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from l7gw.names import IGNORABLE
+
+# A regular expression's class of what a conforming terminal draws as nothing: joiners, direction marks, variation selectors, tags,
+# the Hangul fillers.
+INVISIBLE = "".join(f"{chr(first)}-{chr(last)}" for first, last in IGNORABLE)
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+PRESENTATION = "\ufe0e\ufe0f"  # behind a visible character they choose between text and emoji, and hide nothing
+IDEOGRAPHIC_SPACE = "\u3000"
+
+
+def safe(text: str) -> str:
+    """Text of which nothing moves a cursor, turns a direction or is invisible: that is written as in JSON. Spaces of every kind
+    and tabs are spaces."""
+    if text.isprintable() and not _INVISIBLE.search(text):
+        return text
+    return "".join(_seen(character, text[at - 1] if at else " ") for at, character in enumerate(text))
+
+
+def _seen(character: str, before: str) -> str:
+    if character == IDEOGRAPHIC_SPACE:
+        return "  "
+    if character == "\t" or unicodedata.category(character) == "Zs":
+        return " "
+    if is_visible(character) or (character in PRESENTATION and before != " " and is_visible(before)):
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def is_visible(character: str) -> bool:
+    """Whether a character has a shape, as far as Unicode says: private ones of the first plane are a font's symbols."""
+    if "\ue000" <= character <= "\uf8ff":
+        return True
+    return character.isprintable() and not _INVISIBLE.match(character)
+
+
+@lru_cache(maxsize=4096)
+def width(character: str) -> int:
+    """Columns that a character takes: 0, 1 or 2. Invisible ones take none here, whatever they become where they are shown."""
+    if unicodedata.category(character) in ("Mn", "Me", "Cf") or _INVISIBLE.match(character):
+        return 0
+    if "\u1160" <= character <= "\u11ff":  # vowels and finals of Hangul stand in the cell of their initial
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

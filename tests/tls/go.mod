@@ -1,3 +1,0 @@
-module l7gw-test-tls
-
-go 1.26.0

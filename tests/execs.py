@@ -1,57 +1,108 @@
-"""An exec over SPDY by a client that opens what a test tells it to, whatever its query asks for."""
+"""An exec by a client that opens and writes what a test tells it to, whatever its query asks for: over SPDY, and over WebSocket."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+from typing import Protocol
 
-from l7gw.wire.spdy import Connection, Data, SynStream
+from l7gw.wire import spdy, websocket
+from tests.client import upgrade
+
+CHANNELS = ("stdin", "stdout", "stderr", "error", "resize")  # by their bytes
+
+
+class Exec(Protocol):
+    """One upgraded connection."""
+
+    heard: dict[str, bytes]  # by stream
+
+    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext, target: str, *headers: str) -> None: ...
+
+    def open(self, *kinds: str) -> None:
+        """Open these streams, in this order."""
+
+    def write(self, kind: str, data: bytes, *, final: bool = False) -> None: ...
+
+    def listen(self, kind: str, until: bytes) -> bytes:
+        """What came on a stream by the time that it holds these bytes, or that the connection ends."""
+
+    def close(self) -> None: ...
+
+
+def _upgraded(address: tuple[str, int], tls: ssl.SSLContext, line: str, *headers: str) -> ssl.SSLSocket:
+    """A connection behind its 101."""
+    found = tls.wrap_socket(socket.create_connection(address, 10), server_hostname=address[0])
+    found.sendall("\r\n".join((f"{line} HTTP/1.1", "Host: localhost", *headers, "", "")).encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = found.recv(1)
+        assert byte, head
+        head += byte
+    assert head.startswith(b"HTTP/1.1 101 "), head
+    return found
 
 
 class SpdyExec:
-    """One upgraded connection. `streams` are opened in their order, 1, 3, 5 and so on."""
-
     def __init__(self, address: tuple[str, int], tls: ssl.SSLContext, target: str, *headers: str) -> None:
-        plain = socket.create_connection(address, 10)
-        self.socket = tls.wrap_socket(plain, server_hostname=address[0])
-        lines = (f"POST {target} HTTP/1.1", "Host: localhost", "Connection: Upgrade", "Upgrade: SPDY/3.1",
-                 "X-Stream-Protocol-Version: v4.channel.k8s.io", "Content-Length: 0", *headers)  # fmt: skip
-        self.socket.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += self.socket.recv(1) or b"\r\n\r\n"
-        self.status = int(head.split()[1])
-        self._codec = Connection("client")
+        asked = ("Connection: Upgrade", "Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: v4.channel.k8s.io", "Content-Length: 0")
+        self._socket = _upgraded(address, tls, f"POST {target}", *asked, *headers)
+        self._codec = spdy.Connection("client")
         self._kinds: dict[int, str] = {}
         self.heard: dict[str, bytes] = {}
-
-    def __enter__(self) -> SpdyExec:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
 
     def open(self, *kinds: str) -> None:
         for kind in kinds:
             stream = 2 * len(self._kinds) + 1
             self._kinds[stream] = kind
             self.heard[kind] = b""
-            self._codec.send(SynStream(stream, (("streamtype", kind),)))
-        self.socket.sendall(self._codec.take())
+            self._codec.send(spdy.SynStream(stream, (("streamtype", kind),)))
+        self._socket.sendall(self._codec.take())
 
     def write(self, kind: str, data: bytes, *, final: bool = False) -> None:
         stream = next(number for number, one in self._kinds.items() if one == kind)
-        if self._codec.may_send(stream):
-            self._codec.send(Data(stream, data, final))
-            self.socket.sendall(self._codec.take())
+        self._codec.send(spdy.Data(stream, data, final))
+        self._socket.sendall(self._codec.take())
 
     def listen(self, kind: str, until: bytes) -> bytes:
-        """What came on a stream by the time that it holds these bytes, or that the connection ends."""
-        while until not in self.heard[kind]:
-            data = self.socket.recv(65536)
-            if not data:
-                break
+        while until not in self.heard[kind] and (data := self._socket.recv(65536)):
             for event in self._codec.receive(data):
-                if isinstance(event, Data):
+                if isinstance(event, spdy.Data):
                     self.heard[self._kinds[event.stream]] += event.data
         return self.heard[kind]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class WebSocketExec:
+    """v5, whose channels are all there; `open` says nothing."""
+
+    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext, target: str, *headers: str) -> None:
+        self._socket = _upgraded(address, tls, f"GET {target}", *upgrade("v5.channel.k8s.io"), *headers)
+        self._codec = websocket.Connection("client")
+        self.heard = dict.fromkeys(CHANNELS, b"")
+
+    def open(self, *kinds: str) -> None:
+        pass
+
+    def write(self, kind: str, data: bytes, *, final: bool = False) -> None:
+        channel = bytes((CHANNELS.index(kind),))
+        if data or not final:
+            self._codec.send(websocket.Message(channel + data))
+        if final:
+            self._codec.send(websocket.Message(b"\xff" + channel))
+        self._socket.sendall(self._codec.take())
+
+    def listen(self, kind: str, until: bytes) -> bytes:
+        while until not in self.heard[kind] and (data := self._socket.recv(65536)):
+            for event in self._codec.receive(data):
+                if isinstance(event, websocket.Message):
+                    self.heard[CHANNELS[event.data[0]]] += event.data[1:]
+        return self.heard[kind]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+EXECS: dict[str, type[Exec]] = {"spdy": SpdyExec, "websocket": WebSocketExec}

@@ -5,6 +5,7 @@ The query is what policy judges (`interactive:`, guardrails over commands): a wa
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from l7gw.gateway.pace import CONTROL_A_SECOND
 from l7gw.gateway.tunnel_spdy import STREAMS_WITHIN
@@ -21,10 +24,12 @@ from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.judge import Policy
 from l7gw.wire import websocket
+from l7gw.wire.errors import OurError
 from l7gw.wire.events import Response
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy import Data, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message
+from tests import spdy_frames
 from tests.wires import Peer, Said, Wires
 
 ASKED = [tuple(n for n, on in zip(("stdin", "stdout", "stderr", "tty"), bits, strict=True) if on)
@@ -105,15 +110,16 @@ def careful(tmp_path_factory: pytest.TempPathFactory) -> Policy:
     return Policy.load(path)
 
 
+@pytest.mark.parametrize("kind", ["exec", "attach"])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("asked", ASKED, ids="-".join)
 def test_of_every_combination_only_what_was_asked_for_reaches_the_cluster(
-    protocol: str, asked: tuple[str, ...], careful: Policy
+    kind: str, protocol: str, asked: tuple[str, ...], careful: Policy
 ) -> None:
-    act = act_of(asked)
+    act = act_of(asked, kind)
     wanted = {"error", *asked} - {"tty"} | ({"resize"} if "tty" in asked else set())
     without_input = careful.judge(Principal("ann", ()), "c", act).allowed
-    assert without_input is ("stdin" not in asked and "tty" not in asked)
+    assert without_input is (kind == "exec" and "stdin" not in asked and "tty" not in asked)
     for kinds, typed in itertools.product(OPENED, (TYPED, b"")):
         wires = opened(protocol, act)
         spdy = protocol in ("spdy", "wrapped")
@@ -236,3 +242,77 @@ def test_odd_messages_are_counted_as_pings_are() -> None:
         assert not wires.outcome
         wires.say(odd)
         assert wires.outcome == "cut"
+
+
+# ---------------------------------------------------------------------- whatever a client says, in whatever order
+
+KINDS = ("error", "stdin", "stdout", "stderr", "resize", "data", "")
+WRITTEN = (b"", b"ls\n", b"ls\n", SIZE, SIZE, SIZE, SIZE[:9], b'{"Width":-1,"Height":2}', b"{", b"\xff")
+streams = st.sampled_from(
+    ["stdin", "stdin", "resize", "resize", "error", "stdout", "stderr", "none"]
+)  # what a client may write, oftener
+openings = st.tuples(st.just("syn"), st.sampled_from(KINDS), st.sampled_from([(), (), (("x", "y"),), (("port", "1\0" + "2"),)]))
+speech = st.one_of(
+    openings,
+    st.tuples(st.just("data"), streams, st.sampled_from(WRITTEN)),
+    st.tuples(st.just("headers"), streams, st.just(())),
+    st.tuples(st.just("reset"), streams, st.just(())),
+    st.tuples(st.just("reply"), streams, st.just(())),
+    st.tuples(st.just("down"), streams, st.sampled_from([b"", b"out", b'{"status":"Success"}'])),
+)
+first = st.permutations(KINDS[:5]).map(lambda kinds: [("syn", kind, ()) for kind in kinds])
+
+
+@given(st.sampled_from(ASKED), first, st.integers(0, 5), st.lists(st.tuples(speech, st.integers(0, 5)), max_size=24))
+@settings(deadline=None)
+def test_over_spdy_no_order_of_frames_types_into_a_call_without_stdin(
+    asked: tuple[str, ...], begun: list[Any], count: int, said: list[Any]
+) -> None:
+    wires = opened("spdy", act_of(asked))
+    wanted = {"error", *asked} - {"tty"} | ({"resize"} if "tty" in asked else set())
+    hand, numbers, count_up = spdy_frames.Peer(), dict[str, int](), itertools.count()
+    for (what, which, more), flag in [*((one, 1) for one in begun[:count]), *said]:
+        final = not flag  # one in six
+        if what == "syn":
+            pairs = tuple((name.encode(), value.encode()) for name, value in (("streamtype", which), *more))
+            numbers[which] = 2 * next(count_up) + 1
+            wires.tunnel.from_client(hand.syn(numbers[which], pairs, final))
+            continue
+        which = numbers.get(which, 99)
+        if what == "reset":
+            wires.tunnel.from_client(spdy_frames.reset(which))
+        elif what in ("data", "headers"):
+            wires.tunnel.from_client((spdy_frames.data if what == "data" else hand.headers)(which, more, final))
+        elif wires.cluster.inner.may_send(which) and not wires.outcome:
+            with contextlib.suppress(OurError):  # it has replied before
+                wires.answer(SynReply(which, (), final) if what == "reply" else Data(which, more, final))
+        wires.clock.advance(1)
+    found = list(reached(wires))  # the cluster's own codec took every frame
+    assert {channel for channel, _ in found} <= wanted
+    typed = b"".join(data for channel, data in found if channel == "stdin")
+    assert not typed or "stdin" in asked
+    assert typed == b"".join(data for name, data, _ in wires.recorded if name == "stdin")
+    sizes = b"".join(data for channel, data in found if channel == "resize")
+    assert sizes == SIZE * (len(sizes) // len(SIZE)) and (not sizes or "tty" in asked)
+
+
+@given(
+    st.sampled_from(("v4", "v5")),
+    st.sampled_from(ASKED),
+    st.lists(st.binary(max_size=4) | st.sampled_from(WRITTEN), max_size=16),
+    st.data(),
+)
+@settings(deadline=None)
+def test_over_websocket_no_order_of_messages_types_into_a_call_without_stdin(
+    protocol: str, asked: tuple[str, ...], said: list[bytes], draw: st.DataObject
+) -> None:
+    wires = opened(protocol, act_of(asked))
+    for data in said:
+        channel = draw.draw(st.sampled_from([b"\x00", b"\x04", b"\xff", b""]))
+        wires.clock.advance(1)
+        wires.say(Message(channel + data, draw.draw(st.booleans()) and data.isascii() and channel != b"\xff"))
+    found = list(reached(wires))
+    typed = b"".join(data for channel, data in found if channel == "stdin")
+    assert not typed or "stdin" in asked
+    assert typed == b"".join(data for name, data, _ in wires.recorded if name == "stdin")
+    assert all(data in (b"", SIZE) and "tty" in asked for channel, data in found if channel == "resize")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import RealCluster
-from tests.execs import SpdyExec
+from tests.execs import EXECS, Exec
 from tests.faults import until
 from tests.gateway import Gateway
 from tests.matrix import Both, before
@@ -112,30 +113,58 @@ def test_an_exec_is_recorded_keystroke_by_keystroke(both: Both, ann: Side, webso
     assert json.loads(found["error"])["details"]["causes"] == [{"reason": "ExitCode", "message": "5"}]
 
 
-def test_nobody_types_into_an_exec_that_was_allowed_without_stdin(both: Both, ann: Side) -> None:
-    """Straight to the cluster the runtime attaches what was opened, and runs what is typed."""
+def through(both: Both, protocol: str, target: str) -> contextlib.closing[Exec]:
+    """An exec of Ann's through the gateway."""
+    trusted = ssl.create_default_context(cafile=str(both.gateway.authority.certificate))
+    address = ("127.0.0.1", both.gateway.port)
+    return contextlib.closing(EXECS[protocol](address, trusted, f"/real{target}", f"Authorization: Bearer {both.token}"))
+
+
+@pytest.mark.parametrize("protocol", EXECS)
+def test_nobody_types_into_an_exec_that_was_allowed_without_stdin(both: Both, ann: Side, protocol: str) -> None:
+    """Straight to the cluster over SPDY the runtime attaches what was opened, and runs what is typed."""
     denied = ann.kubectl(both.cluster.built.kubectl, "exec", "-i", "web-0", "--", "env", "sh", stdin=b"")
     assert denied.status == 1 and "l7gw: no rule allows it" in denied.err
     target = f"/api/v1/namespaces/{ann.namespace}/pods/web-0/exec?command=env&command=sh&stdout=true&stderr=true"
     typed = b"echo ran-$((40 + 2))\n"
-    with SpdyExec((both.cluster.host, both.cluster.port), both.cluster.tls, target) as straight:
+    with contextlib.closing(EXECS[protocol]((both.cluster.host, both.cluster.port), both.cluster.tls, target)) as straight:
         straight.open("error", "stdin", "stdout")
         straight.write("stdin", typed, final=True)
-        assert straight.listen("stdout", b"ran-42\n") == b"ran-42\n"
-    trusted = ssl.create_default_context(cafile=str(both.gateway.authority.certificate))
-    bearer = f"Authorization: Bearer {both.token}"
-    with SpdyExec(("127.0.0.1", both.gateway.port), trusted, f"/real{target}", bearer) as through:
-        through.open("error", "stdin", "stdout", "stderr")
-        through.write("stdin", typed, final=True)
-        status = json.loads(through.listen("error", b"}"))
-        assert status["status"] == "Failure" and "did not ask for" in status["message"] and not through.heard["stdout"]
-    with SpdyExec(("127.0.0.1", both.gateway.port), trusted, f"/real{target}", bearer) as honest:
+        straight.listen("error", b"}")
+        assert straight.heard["stdout"] == (b"ran-42\n" if protocol == "spdy" else b"")
+    with through(both, protocol, target) as one:
+        one.open("error", "stdin", "stdout", "stderr")
+        one.write("stdin", typed)
+        status = json.loads(one.listen("error", b"}"))
+        assert status["status"] == "Failure" and "did not ask for" in status["message"] and not one.heard["stdout"]
+    with through(both, protocol, target) as honest:
         honest.open(
             "error", "stdin", "stdout", "stderr", "resize"
         )  # as client-go does whose caller's options differ from the query
-        honest.write("resize", b'{"Width":80,"Height":24}\n')
+        for _ in range(3):
+            honest.write("resize", b'{"Width":80,"Height":24}\n')
+        honest.write("stdin", b"")
         honest.write("stdin", b"", final=True)
         assert json.loads(honest.listen("error", b"}"))["status"] == "Success"
+
+
+@pytest.mark.parametrize("protocol", EXECS)
+def test_a_shell_outlives_odd_sizes_and_hears_the_next(both: Both, ann: Side, protocol: str) -> None:
+    target = f"/api/v1/namespaces/{ann.namespace}/pods/web-0/exec?command=sh&stdin=true&stdout=true&tty=true"
+    with through(both, protocol, target) as shell:
+        shell.open("error", "stdin", "stdout", "resize")
+        for odd in (
+            b'{"Width":null,"Height":null}',
+            b'{"Width":80.5,"Height":24}',
+            b'{"Width":-1,"Height":-1}',
+            b'{"Width":80',
+            b"[]",
+        ):
+            shell.write("resize", odd)
+        shell.write("resize", b'{"Width":120,"Height":40}\n')
+        shell.write("stdin", b'until [ "$(stty size)" = "40 120" ]; do sleep 0.05; done; echo heard-$((40 + 2)); exit\n')
+        assert b"heard-42" in shell.listen("stdout", b"heard-42")
+        assert json.loads(shell.listen("error", b"}"))["status"] == "Success"
 
 
 def test_no_byte_of_a_token_is_on_the_disk_or_in_the_log(both: Both, ann: Side) -> None:

@@ -66,7 +66,7 @@ class Peer:
 
     def __init__(self, role: Literal["client", "server"], inner: Spdy | None, outer: websocket.Connection | None) -> None:
         self._masks = role == "client"
-        self._inner = inner
+        self.inner = inner
         self._outer = outer
         self.heard: list[Said] = []
 
@@ -74,12 +74,12 @@ class Peer:
         if not data:
             return
         if self._outer is None:
-            assert self._inner is not None
-            self.heard += self._inner.receive(data)
+            assert self.inner is not None
+            self.heard += self.inner.receive(data)
             return
         for event in self._outer.receive(data):
-            if self._inner is not None and isinstance(event, websocket.Message):
-                self.heard += self._inner.receive(event.data)
+            if self.inner is not None and isinstance(event, websocket.Message):
+                self.heard += self.inner.receive(event.data)
             else:
                 self.heard.append(event)
 
@@ -94,9 +94,9 @@ class Peer:
                 self._outer.send(event)
                 said += self._outer.take()
                 continue
-            assert self._inner is not None and not isinstance(event, websocket.Frame)
-            self._inner.send(event)
-            data = self._inner.take()
+            assert self.inner is not None and not isinstance(event, websocket.Frame)
+            self.inner.send(event)
+            data = self.inner.take()
             said += data if self._outer is None else self.bytes_of(websocket.Message(data))
         return said
 

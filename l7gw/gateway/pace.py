@@ -36,7 +36,7 @@ class Pace:
             self._second, self._count = second, 0
         self._count += 1
         if self._count > self._most:
-            raise PeerError(POLICY_VIOLATION, f"more than {self._most} control frames in a second")
+            raise PeerError(POLICY_VIOLATION, f"more than {self._most} control frames or odd messages in a second")
 
 
 class Newest(Generic[T]):

@@ -85,6 +85,7 @@ class SpdyTunnel(Tunnel):
         self._cluster_leg = cluster_leg
         self._sizes = Newest(exchange.worker.clock, self._resize)
         self._reading = Sizes()
+        self._began = exchange.worker.clock.monotonic()
         self._opened_any = False
         self._halves: dict[int, float] = {}  # streams whose pair was not whole when they came, and since when
         self._left = False  # the client's GOAWAY went up: behind it spdystream reads nothing, and bytes left unread become a reset
@@ -178,7 +179,7 @@ class SpdyTunnel(Tunnel):
 
     def tick(self, now: float) -> None:
         """A tunnel without its streams is nobody's, and so is half a pair: the kubelet waits as long (threats C4, C5)."""
-        if (self._channels.awaited or not self._opened_any) and now - self._exchange.began > STREAMS_WITHIN:
+        if (self._channels.awaited or not self._opened_any) and now - self._began > STREAMS_WITHIN:
             self.end(f"the streams that were asked for were not opened within {STREAMS_WITHIN:.0f} seconds")
             return
         for stream, since in list(self._halves.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -19,21 +20,22 @@ from l7gw.supervisor.serve import serve as run
 def serve(config: Path | None, verbose: bool) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.
 
-    Prints `l7gw: ready on ADDRESS` when it listens; its log goes to stderr. SIGHUP reads the configuration again, all but
-    `listen` and `state`. The first SIGTERM lets running calls end (short ones 30 s, streams 60 s), a second ends at once.
+    Prints `l7gw: ready on ADDRESS` when it listens, and `l7gw: not ready for tokens of ISSUER: WHY` where an issuer's keys cannot
+    be had yet; its log goes to stderr. SIGHUP reads the configuration again, all but `listen` and `state`. The first SIGTERM lets
+    running calls end (short ones 30 s, streams 60 s), a second ends at once.
 
     In this version recordings are not encrypted yet: secret values that clients read or write are readable in `state`.
     """
     to_stderr(verbose=verbose)
     click.echo("l7gw: recordings are not encrypted in this version: secret values are readable in `state`", err=True)
     try:
-        run(find(config), _ready)
+        run(find(config), _say)
     except OSError as error:
         click.echo(f"l7gw: {error}", err=True)
         sys.exit(2)
 
 
-def _ready(addresses: list[str]) -> None:
-    for address in addresses:
-        click.echo(f"l7gw: ready on {address}")
-    sys.stdout.flush()
+def _say(line: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # whoever started it has read that it is ready, and left
+        click.echo(f"l7gw: {line}")
+        sys.stdout.flush()

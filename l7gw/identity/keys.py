@@ -182,6 +182,8 @@ class KeySet:
                 keys = await self._download()
         except TimeoutError:
             self._failed(f"no answer within {FETCH_WITHIN:g} s")
+        except FetchError as error:
+            self._failed(str(error))
         except Exception as error:  # whatever it was: the waiters must hear of it
             self._failed(f"{type(error).__name__}: {error}"[:500])
         else:
@@ -241,6 +243,7 @@ class KeySet:
             log.info("%s now publishes %d usable keys", self.issuer, len(keys))
 
     def _failed(self, why: str) -> None:
+        why = "".join(c if c.isprintable() else "?" for c in why)  # in part a stranger's words, and people read them
         if not self.failure:  # once an outage, not once an attempt
             meanwhile = f"those known stay good for {STALE / 3600:g} h" if self.usable else "its tokens let nobody in until then"
             log.warning("the keys of %s cannot be fetched, %s: %s", self.issuer, meanwhile, why)

@@ -15,6 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -24,6 +25,7 @@ from l7gw.cluster.transport import listen
 from l7gw.config.settings import Settings, load
 from l7gw.errors import ConfigurationError
 from l7gw.gateway.worker import Worker
+from l7gw.identity.keys import KeySet
 from l7gw.recording.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -32,20 +34,21 @@ HANDSHAKE_WITHIN = 10.0  # seconds (threats I1)
 BACKLOG = 1024
 
 
-def serve(config: Path, ready: Callable[[list[str]], None]) -> None:
-    """Run the gateway until SIGTERM or SIGINT. `ready` is told the addresses that are listened on.
+def serve(config: Path, say: Callable[[str], None]) -> None:
+    """Run the gateway until SIGTERM or SIGINT. `say` is told `ready on ADDRESS` for each that is listened on, then, where an
+    issuer's keys cannot be had, `not ready for tokens of ISSUER: WHY`, and `ready for tokens of ISSUER` once they can.
 
     Raises ConfigurationError, and OSError where an address or the state cannot be used.
     """
     settings = load(config)
-    uvloop.run(_Server(config, settings, ready).run())
+    uvloop.run(_Server(config, settings, say).run())
 
 
 class _Server:
-    def __init__(self, config: Path, settings: Settings, ready: Callable[[list[str]], None]) -> None:
+    def __init__(self, config: Path, settings: Settings, say: Callable[[str], None]) -> None:
         self._config = config
         self._settings = settings
-        self._ready = ready
+        self._say = say
         self._ending = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
 
@@ -87,13 +90,25 @@ class _Server:
             )
 
     def _tell(self, worker: Worker) -> None:
-        addresses = []
         for listener in self._listeners:
             for sock in listener.sockets:
                 host, port = sock.getsockname()[:2]
-                addresses.append(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-        self._ready(addresses)
+                self._say(f"ready on [{host}]:{port}" if ":" in host else f"ready on {host}:{port}")
         notify("READY=1")
+        for keys in worker.identity.key_sets:
+            keys.wait(partial(self._follow, keys, had_failed=False))
+
+    def _follow(self, keys: KeySet, *, had_failed: bool) -> None:
+        """A fetch of an issuer's keys has ended: say it where nobody with its tokens can be let in, until somebody can."""
+        if keys.failure or had_failed:
+            line = (
+                f"not ready for tokens of {keys.issuer}: {keys.failure}" if keys.failure else f"ready for tokens of {keys.issuer}"
+            )
+            if not (keys.failure and had_failed):  # once, not once an attempt
+                self._say(line)
+                notify(f"STATUS={line}")
+        if keys.failure:
+            keys.wait(partial(self._follow, keys, had_failed=True))
 
     def _close(self) -> None:
         for listener in self._listeners:

@@ -36,6 +36,12 @@ rules:
 - level: Metadata
 `
 
+// authenticationFile stands in DIR and is read again when it changes: a test writes its issuer there.
+const (
+	authenticationFile = "authentication.yaml"
+	nobodysTokens      = `{"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": []}`
+)
+
 // startStorage runs an etcd of one member and returns its client URL.
 func startStorage(dir string) (string, error) {
 	config := embed.NewConfig()
@@ -68,6 +74,10 @@ func startAPIServer(
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
 		return "", err
 	}
+	authentication := filepath.Join(dir, authenticationFile)
+	if err := os.WriteFile(authentication, []byte(nobodysTokens), 0o600); err != nil {
+		return "", err
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -93,6 +103,7 @@ func startAPIServer(
 		"--service-account-signing-key-file=" + keys.accounts,
 		"--service-cluster-ip-range=" + serviceRange,
 		"--authorization-mode=RBAC",
+		"--authentication-config=" + authentication,
 		"--allow-privileged=true",
 		"--disable-admission-plugins=ServiceAccount", // no controller makes the account that it asks for
 		"--kubelet-certificate-authority=" + keys.authority.certificate,

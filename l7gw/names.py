@@ -69,12 +69,21 @@ def _trimmed(text: str) -> str:
 def quoted(text: str) -> str:
     """A text in a message: in quotes, at most 80 characters, and nothing that a terminal obeys or a reader does not see."""
     cut = text[: LONGEST_SHOWN + 1]
-    whole = _UNSEEN.sub(_escape, repr(cut)) if unicodedata.is_normalized("NFC", cut) else ascii(cut)
+    whole = _UNSEEN.sub(lambda found: _escaped(found[0]), repr(cut)) if unicodedata.is_normalized("NFC", cut) else ascii(cut)
     if len(text) <= LONGEST_SHOWN and len(whole) <= LONGEST_SHOWN + 2:
         return whole
     return whole[: LONGEST_SHOWN - 2] + "..." + whole[0]
 
 
-def _escape(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+def visible(text: str) -> str:
+    """The whole text for a terminal, a log or a message of ours: what shows as nothing, or would be obeyed, is its escape. Where
+    the text is in another composition than readers expect, so is all that is not ASCII."""
+    if text.isascii() and text.isprintable():
+        return text
+    composed = unicodedata.is_normalized("NFC", text)
+    return "".join(c if c.isprintable() and not _UNSEEN.match(c) and (composed or c.isascii()) else _escaped(c) for c in text)
+
+
+def _escaped(c: str) -> str:
+    number = ord(c)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

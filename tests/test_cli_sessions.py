@@ -14,7 +14,7 @@ from l7gw.recording.sessions import summaries
 from tests.journals import ANN, call, cli_run, recorded, shell
 
 BOB = dataclasses.replace(ANN, user="bob@example.com", groups=(), kind="agent", actor="copilot")
-HOSTILE = dataclasses.replace(ANN, user="[red]eve[/] :bomb: \x1b]0;owned\x07\u202e", groups=("[/]",))
+HOSTILE = dataclasses.replace(ANN, user="[red]eve[/] :bomb: \x1b]0;owned\x07\u202e\u3164", groups=("[/]",))
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_hostile_names_reach_no_terminal_and_are_no_markup(tmp_path: Path, capsy
         status, out, _ = cli_run(capsys, "sessions", *arguments, "--state", tmp_path)
         assert status == 0
         assert "[red]eve[/] :bomb: " in out
-        assert not set(out) & {"\x1b", "\x07", "\u202e"}
+        assert not set(out) & {"\x1b", "\x07", "\u202e", "\u3164"}
 
 
 def test_no_state_is_exit_status_3_and_no_sessions_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,9 @@ def _points(*tables: Iterable[tuple[int, int]]) -> set[int]:
     return {point for table in tables for first, last in table for point in range(first, last + 1)}
 
 
+_barred = _points(names.IGNORABLE, names.WHITE, names.BLANK)
+
+
 def test_the_tables_are_those_of_another_implementation_of_unicode() -> None:
     node = shutil.which("node")
     if node is None:
@@ -56,13 +59,12 @@ def test_the_tables_are_those_of_another_implementation_of_unicode() -> None:
 
 
 def test_every_character_whose_name_says_that_it_shows_nothing_is_refused() -> None:
-    barred = _points(names.IGNORABLE, names.WHITE, names.BLANK)
     words = {"BLANK", "FILLER", "NULL", "INVISIBLE", "EMPTY", "SPACE", "JOINER"}
     for point in range(sys.maxunicode + 1):
         name = unicodedata.name(chr(point), "")
         if point != 0x20 and words & set(name.split()) and not any(drawn in name for drawn in DRAWN) and "SET" not in name:
             mark = unicodedata.category(chr(point)) == "Mn"  # it shows on what stands before it, and never stands first
-            assert point in barred or mark or not chr(point).isprintable(), f"{point:04X} {name}"
+            assert point in _barred or mark or not chr(point).isprintable(), f"{point:04X} {name}"
 
 
 @pytest.mark.parametrize("name", ["ann", "Domain Users", "a,b", "system:x", "Büro-admins", "ann@example.com", "日本", "ann'", "👩"])
@@ -114,9 +116,33 @@ def test_a_name_has_one_spelling_and_the_last_spelling_of_anything_is_a_name_or_
 def test_a_text_in_a_message_is_bounded_and_seen(text: str) -> None:
     shown = names.quoted(text)
     assert len(shown) <= names.LONGEST_SHOWN + 2 and shown.isprintable()
-    assert not any(chr(point) in shown for point in _points(names.BLANK, names.IGNORABLE))
+    assert not _barred & set(map(ord, shown))
     if names.fault(text) and len(text) < 10:
         assert shown[1:-1] != text or text != text.strip() or not text
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=()), max_size=40))
+def test_what_is_shown_of_a_text_hides_nothing_and_changes_nothing_that_is_seen(text: str) -> None:
+    shown = names.visible(text)
+    assert shown.isprintable() and not _barred & set(map(ord, shown))
+    assert (
+        text.isprintable() is False or _barred & set(map(ord, text)) or not unicodedata.is_normalized("NFC", text) or shown == text
+    )
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("web-0", "web-0"),
+        ("Büro 日本", "Büro 日本"),
+        ("a\u3164b\u00a0c\u200d", "a\\u3164b\\xa0c\\u200d"),
+        ("Bu\u0308ro-ü", "Bu\\u0308ro-\\xfc"),
+        ("\x1b[31m\n\ud800", "\\x1b[31m\\x0a\\ud800"),
+        ("\U000e0100", "\\U000e0100"),
+    ],
+)
+def test_the_escapes_are_those_of_python(text: str, shown: str) -> None:
+    assert names.visible(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ PACKAGE = Path(__file__).parent.parent / "l7gw"
 # Where JSON is read, and why two readers cannot differ over it
 READ = {
     "plainjson.read_object": "the strict reader itself: identity's tokens, discovery documents and key sets go through it",
-    "kube/channels._check_size": "a resize: each side once, in whatever letters (`_sides`), else refused",
-    "kube/channels._words": "a Status that this gateway wrote itself",
-    "kube/channels._is_status": "asks of the cluster's bytes only whether they are a Status at all; they pass as they are",
+    "kube/sizes._size": "a terminal's size: each side once, in whatever letters (`_sides`), and what goes up is written anew",
+    "kube/channels.words_of": "a Status that this gateway wrote itself",
+    "kube/streams._is_status": "asks of the cluster's bytes only whether they are a Status at all; they pass as they are",
     "recording/export.sizes": "a recorded resize, for the size of a replay; what passed names each side once",
     "demo/calls.json": "the demo's own cluster",
     "demo/pods._feed": "the demo's own cluster",

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from l7gw.names import visible
+
 Causes = list[tuple[str, str]]  # reason, message
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -32,10 +34,8 @@ def encode(
     The message gets the prefix `l7gw: `; session, rule and hold are `details.causes`, except that a 422 repeats the message
     as its only cause, or kubectl swallows it. The body for a refused upgrade has at most 900 bytes.
     """
-    text = printable(MESSAGE + message)[:LONGEST_MESSAGE]
-    causes = [
-        (name, printable(value)) for name, value in (("L7GWSession", session), ("L7GWRule", rule), ("L7GWHold", hold)) if value
-    ]
+    text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
+    causes = [(name, visible(value)) for name, value in (("L7GWSession", session), ("L7GWRule", rule), ("L7GWHold", hold)) if value]
     protobuf = prefers_protobuf(accept)
     fields = _protobuf if protobuf else _json
 
@@ -75,13 +75,8 @@ def prefers_protobuf(accept: str | None) -> bool:
 
 def failure(message: str, reason: str = "InternalError") -> bytes:
     """The Status of an error channel (v4, v5): the stream ends as failed, and kubectl prints why."""
-    text = printable(MESSAGE + message)[:LONGEST_MESSAGE]
+    text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
     return msgspec.json.encode({"metadata": {}, "status": "Failure", "message": text, "reason": reason, "code": 500})
-
-
-def printable(text: str) -> str:
-    """Text from outside without what a terminal would obey."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
 
 
 def _json(code: int, reason: str, message: str, causes: Causes) -> bytes:

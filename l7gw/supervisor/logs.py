@@ -8,6 +8,8 @@ import time
 
 import msgspec
 
+from l7gw.names import visible
+
 LONGEST = 2048  # characters of one message: a peer's bytes must not fill the disk by way of the log
 
 
@@ -33,7 +35,7 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     text = record.getMessage()
     if record.exc_info:
         text += "\n" + formatter.formatException(record.exc_info)
-    text = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text[: LONGEST + 1])
+    text = "\n".join(map(visible, text[: LONGEST + 1].split("\n")))
     return text[:LONGEST] + "…" if len(text) > LONGEST else text
 
 

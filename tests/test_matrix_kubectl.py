@@ -237,6 +237,15 @@ def test_attach_echoes(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
             assert process.stdout.readline() == "hello\n"
 
 
+def test_attach_without_stdin_hears(both_sides: Both, sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+    for side in sides:
+        both_sides.cluster.pod("ticker", side.namespace, command=["sh", "-c", "while echo tick; do sleep 0.1; done"])
+        command = side.command(kubectl.path, "attach", "ticker")
+        with running(side, command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "tick\n"
+
+
 @pytest.mark.parametrize("what", ["tree", "big"])
 def test_cp_both_ways(sides: tuple[Side, Side], kubectl: Kubectl, tmp_path: Path, what: str) -> None:
     source = tmp_path / what

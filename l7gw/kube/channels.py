@@ -49,7 +49,7 @@ def asked_channels(act: Act) -> frozenset[str]:
     """The channels of an exec or attach that pass, by what the call asked for. `act` is what policy judged.
 
     `error` is always there. `resize` belongs to a terminal. Stderr beside a terminal is asked for here, though the kubelet turns it
-    off (cri-streaming remotecommand/httpstream.go, NewOptions): some clients open it all the same, and nothing comes on it.
+    off (kubernetes-wire 4.3): some clients open it all the same, and nothing comes on it.
     """
     pairs = parse_qsl(act.query, keep_blank_values=True)
     asked = {name for name in ("stdout", "stderr") if truthy([value for key, value in pairs if key == name])}
@@ -110,7 +110,7 @@ def _written(channel: int, data: bytes, base64: bool) -> Message:
 
 
 def _without_channel(up: bool) -> ChannelFrame:
-    """An empty message: wsstream ignores it, kubectl would end its exec over it."""
+    """An empty message: the API server and the kubelet ignore it, kubectl would end its exec over it (kubernetes-wire 5.1)."""
     return ChannelFrame("message", up, 0, b"", False, passed=False)
 
 

@@ -1,8 +1,8 @@
 """Terminal sizes: JSON objects with Width and Height, as clients write them on the resize channel (kubernetes-wire 5.1).
 
-Kubelets and API servers decode one object behind the other into two uint16, and end at the first that does not fit
-(cri-streaming remotecommand/httpstream.go, handleResizeEvents): the shell would live on, deaf to its window. So what goes up is
-written anew, each size that is one; what is none goes nowhere, and the next is looked for behind it.
+Kubelets and API servers decode one object behind the other into two uint16, and end at the first that does not fit: the shell
+would live on, deaf to its window. So what goes up is written anew, each size that is one; what is none goes nowhere, and the next
+is looked for behind it.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class SpdyChannels:
     `asked` are the channels that an exec or attach asked for; None is a port-forward. A stream that was not asked for is the
     client's alone: it hears at once that nothing will come on it, and what it writes goes no further. Client-go opens what its
     caller hands it, and a caller whose options differ from the query may be an honest one. A kubelet takes any streams until it has
-    as many as the query says, and containerd attaches those (cri-streaming remotecommand/httpstream.go, waitForStreams).
+    as many as the query says, and the runtime attaches those (kubernetes-wire 4.3).
     """
 
     def __init__(self, asked: frozenset[str] | None) -> None:

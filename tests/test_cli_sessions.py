@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from l7gw.recording.recorder import Recorder
@@ -26,7 +27,7 @@ def state(tmp_path: Path) -> Path:
         denied = call(recorder.session(BOB, "stage"), "/api/v1/namespaces/d/secrets/s", "DELETE", run="run-2")
         denied.verdict("no secrets", "deny", "never")
         denied.response(403, ())
-        denied.end("denied")
+        denied.end("denied", "never")
         recorder.attempts("prod").begin("", "", "").end("refused")
 
     recorded(tmp_path, fill)
@@ -94,9 +95,9 @@ def test_show_tells_each_call(state: Path, capsys: pytest.CaptureFixture[str]) -
     lines = [re.sub(r"  +", " | ", line.strip()) for line in out.splitlines() if line.strip()]
     assert lines == [
         f"session | {bobs}", "cluster | stage", "user | bob@example.com", "kind | agent", "issuer | https://idp",
-        "acting agent | copilot", "address | 10.0.0.1", "state | closed", "calls | 1, 1 denied", "run | kubectl exec | run-2",
-        "call | what | namespace | verdict | status | outcome", lines[11],
-        "1 | delete secrets s | d | deny (no secrets) | 403 | denied",
+        "acting agent | copilot", "address | 10.0.0.1", "state | closed", "calls | 1, 1 denied", "run | kubectl exec | kubectl/v1.33 | run-2",
+        "call | what | namespace | verdict | status | outcome | reason", lines[11],
+        "1 | delete secrets s | d | deny (no secrets) | 403 | denied | never",
     ]  # fmt: skip
     document = json.loads(cli_run(capsys, "sessions", "show", bobs, "-o", "json", "--state", state)[1])
     assert document["id"] == bobs and len(document["runs"]) == 1
@@ -145,3 +146,47 @@ def test_the_state_is_found_through_the_configuration(
     assert json.loads(cli_run(capsys, "sessions", "list", "-o", "json")[1])
     monkeypatch.setenv("L7GW_CONFIG", str(tmp_path / "none.yaml"))
     assert cli_run(capsys, "sessions", "list")[0] == 2
+
+
+def test_a_run_that_comes_back_with_another_command_shows_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        for command in ("kubectl get", "kubectl delete", "kubectl get"):
+            session.begin("run-1", "kubectl/v1.33", command).end("complete")
+
+    recorded(tmp_path, fill)
+    (summary,) = summaries(tmp_path)
+    out = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)[1]
+    runs = [line.split("  ") for line in out.splitlines() if line.strip().startswith("run ")]
+    assert [run[-3] for run in runs] == ["kubectl get", "kubectl delete"]
+
+
+def test_events_of_a_later_version_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By each command that reads events, and the calls around them are there."""
+
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        running = call(session, "/api/v1/pods")
+        for name in ("review", "hold", "review"):
+            session.append_encoded(msgspec.msgpack.encode([name, 1_779_000_000_000_000, 1, "x"]))
+        running.end("complete")
+
+    recorded(tmp_path, fill)
+    (summary,) = summaries(tmp_path)
+    told = "left out: 3 events of kinds that this version does not know (hold, review)"
+    status, out, err = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)
+    assert status == 0 and told in err and re.search("1 +list pods .*complete", out)
+    status, out, err = cli_run(capsys, "export", summary.id, "--format", "jsonl", "--state", tmp_path)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert status == 0 and told in err
+    assert lines[-1] == {"type": "unknown", "count": 3, "names": {"hold": 1, "review": 2}}
+    assert [(line["seq"], line["type"]) for line in lines[1:-1]] == [
+        (2, "run"),
+        (3, "request"),
+        (4, "verdict"),
+        (8, "end"),
+        (9, "ended"),
+    ]
+    status, out, err = cli_run(capsys, "verify", "--state", tmp_path)
+    assert status == 0 and told in err and "intact" in out
+    assert json.loads(cli_run(capsys, "verify", "-o", "json", "--state", tmp_path)[1])["unknown_events"] == 3

@@ -44,7 +44,7 @@ def test_an_intact_state_says_what_was_read_and_what_cannot_be_seen(state: Path,
     assert "a cut at the very end" in LIMITS and "rewritten as a whole" in LIMITS
     status, out, _ = cli_run(capsys, "verify", "-o", "json", "--state", state)
     assert status == 0
-    assert json.loads(out) == {"intact": True, "sessions": 2, "blocks": blocks, "bytes": size, "problems": []}
+    assert json.loads(out) == {"intact": True, "sessions": 2, "blocks": blocks, "bytes": size, "problems": [], "unknown_events": 0}
 
 
 def test_a_change_is_told_with_its_place(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

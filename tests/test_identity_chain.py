@@ -423,6 +423,48 @@ def test_of_two_credentials_the_first_configured_kind_decides(
     run(main())
 
 
+@pytest.mark.parametrize("certificates_first", [True, False])
+def test_a_word_that_nobody_proves_is_refused_beside_a_certificate(
+    clock: ManualClock, issuer: Issuer, tmp_path: Path, certificates_first: bool
+) -> None:
+    async def main() -> None:
+        authority = Authority(tmp_path)
+        der = certificate_of(authority, "lea")
+        entries: list[Any] = [entry(), ClientCertificate(authority.certificate, KindRule(), "cert:")]
+        chain = await warm(IdentityChain(entries[::-1] if certificates_first else entries, clock, issuer.fetch))
+        for word in ("/run/secrets/db", issuer.token(aud="other"), sign({"alg": "RS256", "kid": "rsa"}, issuer.claims(), ED)):
+            who = await answer(chain, word, der)
+            assert isinstance(who, Refusal) and who.code == 401
+        alone = await answer(IdentityChain(entries[1:], clock), "/run/secrets/db", der)
+        assert isinstance(alone, Refusal) and "a client certificate alone" in alone.message
+
+    run(main())
+
+
+@pytest.mark.parametrize("certificates_first", [True, False])
+@pytest.mark.parametrize("waits", [True, False], ids=["keys are fetched", "keys are there"])
+def test_an_unproven_certificate_beside_a_proven_token_is_ignored_and_said_once(
+    clock: ManualClock, issuer: Issuer, tmp_path: Path, certificates_first: bool, waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        authority = Authority(tmp_path)
+        good, foreign = certificate_of(authority, "lea"), certificate_of(Authority(tmp_path / "other", "other"), "eve")
+        more = Authority(tmp_path / "more", "more")  # of two entries, the one whose authority signed counts
+        entries: list[Any] = [entry(), *(ClientCertificate(one.certificate, KindRule(), "cert:") for one in (authority, more))]
+        chain = IdentityChain(entries[::-1] if certificates_first else entries, clock, issuer.fetch)
+        if not waits:
+            await warm(chain)
+        for _ in range(5):
+            who = await answer(chain, issuer.token(), foreign)
+            assert isinstance(who, Principal) and who.user == "ann@example.com"
+        lines = [record.getMessage() for record in caplog.records if "certificate is ignored" in record.getMessage()]
+        assert len(lines) == 1 and "192.0.2.1" in lines[0]
+        who = await answer(chain, issuer.token(), good)
+        assert isinstance(who, Principal) and who.user == ("cert:lea" if certificates_first else "ann@example.com")
+
+    run(main())
+
+
 def test_nothing_is_tried_after_a_no(clock: ManualClock, issuer: Issuer, tmp_path: Path) -> None:
     async def main() -> None:
         authority = Authority(tmp_path)

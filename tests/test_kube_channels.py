@@ -12,11 +12,11 @@ from l7gw.kube.channels import (
     WebSocketPorts,
     asked_channels,
     check_kept_back,
-    port_number,
     requested_ports,
 )
 from l7gw.kube.requestinfo import describe
 from l7gw.kube.status import failure
+from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
 from l7gw.wire.websocket import Close, Message
 

@@ -6,12 +6,14 @@ import re
 import uuid
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from l7gw.recording import reader
-from l7gw.recording.events import AnyEvent, RunStarted, SessionStarted
+from l7gw.recording.events import RunStarted, SessionStarted, WrittenEvent
 from l7gw.recording.layout import HEADER_SIZE, SEGMENT_NAME, Header, unpack
+from l7gw.recording.verify import NAMES
 
 PAGE = (Path(__file__).parent.parent / "docs" / "recording-format.md").read_text()
 # the first two blocks of code: hexadecimal, with explanations indented
@@ -37,8 +39,8 @@ def test_the_format_pages_sample_is_read_as_it_says() -> None:
 
 
 def test_the_format_page_names_every_event() -> None:
-    tags = {kind.__struct_config__.tag for kind in AnyEvent.__args__}  # type: ignore[attr-defined]
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.M)) == tags
+    tags = {kind.__struct_config__.tag for kind in get_args(WrittenEvent)}
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.M)) == tags == NAMES
 
 
 @pytest.mark.parametrize("at", range(HEADER_SIZE))

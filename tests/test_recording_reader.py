@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -21,13 +22,35 @@ EVERY_EVENT: list[e.Event] = [
     e.SegmentStarted(1, "1.0", (("f", 7, bytes(32)),), "w"),
     e.SessionStarted(2, "id", "prod", "ann", ("a", "b"), "human", "https://idp", "", "10.0.0.1", True),
     e.RunStarted(3, "run", "kubectl", "kubectl get"),
-    e.RequestRecorded(4, 1, 0, "GET", "/api", (("accept", "*/*"),), "get", "", "pods", "log", "d", "web-0", ("read",), "audit"),
+    e.RequestRecorded(
+        4,
+        1,
+        0,
+        "GET",
+        "/api",
+        (("accept", "*/*"),),
+        "get",
+        "",
+        "pods",
+        "log",
+        "d",
+        "web-0",
+        ("read",),
+        "audit",
+        ("sh", "-c"),
+        "main",
+        (80,),
+        "a=b",
+        "c=d",
+        True,
+        False,
+    ),
     e.RequestBody(5, 1, b"\x00\xff"),
     e.VerdictRecorded(6, 1, "rule", "allow", "why"),
     e.ResponseRecorded(7, 1, 200, (("content-type", "text/plain"),)),
     e.ResponseBody(8, 1, bytes(70_000)),
     e.Frame(9, 1, "stdout", False, 1, b"out", True),
-    e.ExchangeEnded(10, 1, "complete"),
+    e.ExchangeEnded(10, 1, "complete", "why"),
     e.AttemptsDropped(11, 2**40),
     e.ClockStepped(12, -3_600_000_000),
     e.SessionEnded(13, "idle"),
@@ -55,7 +78,7 @@ def test_every_event_is_read_as_it_was_written(tmp_path: Path) -> None:
     (place,) = reader.places(path)
     with path.open("rb") as file:
         assert reader.events_at(place._replace(file=file)) == EVERY_EVENT
-    tags = {kind.__struct_config__.tag for kind in e.AnyEvent.__args__}  # type: ignore[attr-defined]
+    tags = {kind.__struct_config__.tag for kind in get_args(e.WrittenEvent)}
     assert {event.__struct_config__.tag for event in EVERY_EVENT} == tags
 
 
@@ -77,12 +100,37 @@ BAD = {
     "fewer events than stated": (packed(SOME), len(SOME), 4),
     "more events than stated": (packed(SOME), len(SOME), 2),
     "four billion events": (packed(SOME), len(SOME), 2**32 - 1),
-    "an event of no known kind": (packed(b"\x92\xa3odd\x01"), 6, 1),
+    "an event without a name": (packed(b"\x92\x07\x01"), 3, 1),
+    "an event of no known kind without a time": (packed(b"\x92\xa3odd\xa1x"), 7, 1),
+    "an event that is no array": (packed(b"\xa3odd"), 4, 1),
+    "an event of a known kind that is none": (packed(b"\x92\xa3end\x01"), 6, 1),
     "an array that says it is long": (packed(b"\xdd\xff\xff\xff\xff"), 5, 1),
     "bytes that say they are long": (packed(b"\x93\xacrequest-body\x01\xc6\xff\xff\xff\xff"), 20, 1),
     "no frame": (b"not zstd at all", 15, 1),
     "nothing": (b"", 0, 0),
 }
+
+
+LATER = [["review", 20, 1, "ann", {"a": [1]}], ["hold", 21, 1]]  # events that a later version may write
+
+
+def test_events_of_later_versions_are_read_over_in_their_places_and_elements_that_they_add_are_ignored() -> None:
+    run, end = EVERY_EVENT[2], EVERY_EVENT[9]
+    longer = [*msgspec.msgpack.decode(msgspec.msgpack.encode(end)), "added", {"x": 1}]
+    events = reader.decode(encoded([run]) + b"".join(map(msgspec.msgpack.encode, [LATER[0], longer, LATER[1]])), 4)
+    first, review, last, hold = events
+    assert (first, last) == (run, end)
+    assert isinstance(review, e.UnknownEvent) and (review.name, review.time) == ("review", 20)
+    assert isinstance(hold, e.UnknownEvent) and (hold.name, hold.time) == ("hold", 21)
+
+
+def test_a_request_and_an_end_of_an_earlier_version_are_read() -> None:
+    """Without the elements that were added since."""
+    request, end = (msgspec.msgpack.decode(msgspec.msgpack.encode(EVERY_EVENT[at])) for at in (3, 9))
+    old = b"".join(map(msgspec.msgpack.encode, (request[:15], end[:4])))
+    read, ended = reader.decode(old, 2)
+    assert isinstance(read, e.RequestRecorded) and read.audit_id == "audit" and read.argv is None and read.tty is None
+    assert ended == e.ExchangeEnded(10, 1, "complete", "")
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -7,12 +7,16 @@ import shutil
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
+import zstandard
 
+from l7gw.recording import events as e
 from l7gw.recording import reader
-from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN
+from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, NO_HASH, NO_SESSION, Header
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.verify import Report, verify
 from tests.journals import ANN, PLAIN, call, recorded, shell
@@ -310,3 +314,29 @@ def test_a_block_that_is_not_what_it_says_is_found_in_little_memory(tmp_path: Pa
     finally:
         tracemalloc.stop()
     assert any("content" in problem.what or "larger" in problem.what for problem in report.problems), report.problems
+
+
+def test_the_journals_own_blocks_may_hold_events_of_a_later_version(tmp_path: Path) -> None:
+    """Behind the segment's own event, or in a block of their own."""
+    started = msgspec.msgpack.encode(e.SegmentStarted(1, "2.0", ()))
+    added = msgspec.msgpack.encode(["checkpoint", 2, b"signature"])
+
+    def journal(*blocks: list[bytes]) -> Path:
+        path, before, data = tmp_path / "00000001-x.l7j", NO_HASH, b""
+        for number, events in enumerate(blocks, 1):
+            plain = b"".join(events)
+            payload = zstandard.ZstdCompressor(write_checksum=True).compress(plain)
+            head = Header(
+                0, len(payload), len(plain), number, NO_SESSION, number, len(events), 0, 0, 0, 0, 0, before, before,
+                sha256(payload).digest(),
+            ).pack()  # fmt: skip
+            before = sha256(head).digest()
+            data += head + payload
+        path.write_bytes(data)
+        return path
+
+    for blocks in ([[started, added]], [[started], [added, added]]):
+        report = verify([journal(*blocks)])
+        assert report.intact and set(report.unknown) == {"checkpoint"}, report.problems
+    for blocks in ([[added, started]], [[added], [started]]):
+        assert not verify([journal(*blocks)]).intact

@@ -36,7 +36,7 @@ class Wires:
         exchange = SimpleNamespace(
             worker=SimpleNamespace(clock=self.clock), record_of=record, audit_id="A", began=self.clock.monotonic(),
             client=self.downstream, upstream=SimpleNamespace(write=self.cluster.hear, close=lambda: None),
-            may_forward=lambda _: True, ended=lambda outcome: setattr(self, "outcome", outcome),
+            may_forward=lambda _: True, ended=lambda outcome, reason: setattr(self, "outcome", outcome),
         )  # fmt: skip
         self.tunnel = make(exchange)
 

@@ -6,11 +6,12 @@ import errno
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
 
-from l7gw.cli.state import fail, state_options, the_session, the_state
+from l7gw.cli.state import fail, state_options, tell_unknown, the_session, the_state
 from l7gw.recording.export import asciicast, execs, json_lines
 from l7gw.recording.reader import Unreadable, session_events
 from l7gw.recording.sessions import key_of
@@ -44,6 +45,8 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
     try:
         if form == "jsonl":
             for document in json_lines(summary, session_events(place, key_of(summary.id)), exchange):
+                if document["type"] == "unknown":
+                    tell_unknown(Counter(document["names"]))
                 line = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
                 out.write(UNSEEN.sub(_escaped, line) + "\n")
             return

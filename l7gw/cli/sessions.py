@@ -6,6 +6,7 @@ import datetime
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,8 +16,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from l7gw.cli.state import fail, state_options, summaries, the_session, the_state
-from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, VerdictRecorded
+from l7gw.cli.state import fail, state_options, summaries, tell_unknown, the_session, the_state
+from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, UnknownEvent, VerdictRecorded
 from l7gw.recording.reader import Unreadable, session_events
 from l7gw.recording.sessions import Summary, key_of
 from l7gw.recording.terminal.unseen import safe
@@ -138,7 +139,7 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
         if value:
             console.print(f"{name:>12}  {safe(str(value))}")
     for run in summary.runs:
-        console.print(f"{'run':>12}  {safe(run.command or run.client)}  {safe(run.id)}")
+        console.print(f"{'run':>12}  {'  '.join(safe(text) for text in (run.command, run.client, run.id) if text)}")
     try:
         console.print(_calls(place, summary))
     except Unreadable as error:
@@ -147,18 +148,22 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
 
 def _calls(place: Path, summary: Summary) -> Table:
     rows: dict[int, list[str]] = {}
+    unknown: Counter[str] = Counter()
     for event in session_events(place, key_of(summary.id)):
         if isinstance(event, RequestRecorded):
             resource = "/".join(part for part in (event.resource, event.subresource) if part) or event.target
             what = f"{event.verb} {resource} {event.name}".strip()
-            rows[event.exchange] = [str(event.exchange), safe(what), safe(event.namespace), "", "", ""]
+            rows[event.exchange] = [str(event.exchange), safe(what), safe(event.namespace), "", "", "", ""]
         elif isinstance(event, VerdictRecorded) and event.exchange in rows:
             rows[event.exchange][3] = event.verdict + (f" ({safe(event.rule)})" if event.rule else "")
         elif isinstance(event, ResponseRecorded) and event.exchange in rows:
             rows[event.exchange][4] = str(event.status)
         elif isinstance(event, ExchangeEnded) and event.exchange in rows:
-            rows[event.exchange][5] = event.outcome
-    table = Table("call", "what", "namespace", "verdict", "status", "outcome", box=box.SIMPLE)
+            rows[event.exchange][5:] = [event.outcome, safe(event.reason)]
+        elif isinstance(event, UnknownEvent):
+            unknown[event.name] += 1
+    tell_unknown(unknown)
+    table = Table("call", "what", "namespace", "verdict", "status", "outcome", "reason", box=box.SIMPLE)
     for row in rows.values():
         table.add_row(*row)
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -12,6 +13,7 @@ import click
 from l7gw.cli.options import config_option
 from l7gw.recording.sessions import NoSuch, Summary, find
 from l7gw.recording.sessions import summaries as all_summaries
+from l7gw.recording.terminal.unseen import safe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,6 +30,13 @@ def fail(message: object, status: int) -> NoReturn:
     """End with a sentence. 1: no, 2: wrong usage, 3: could not tell."""
     click.echo(f"l7gw: {message}", err=True)
     sys.exit(status)
+
+
+def tell_unknown(names: Counter[str]) -> None:
+    """Say on stderr that events of a later version were left out."""
+    if names:
+        listed = ", ".join(safe(name) for name in sorted(names)[:10])
+        click.echo(f"l7gw: left out: {names.total()} events of kinds that this version does not know ({listed})", err=True)
 
 
 def the_state(config: Path | None, state: Path | None) -> Path:

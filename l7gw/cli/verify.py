@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from l7gw.cli.state import fail, state_options, the_session, the_state
+from l7gw.cli.state import fail, state_options, tell_unknown, the_session, the_state
 from l7gw.recording.verify import Report
 from l7gw.recording.verify import verify as check
 
@@ -50,6 +50,7 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
             report = check(paths, session=session, whole=not segment, progress=lambda size: progress.advance(task, size))
     except OSError as error:
         fail(f"cannot be read: {error}", 3)
+    tell_unknown(report.unknown)
     _tell(report, output)
     sys.exit(0 if report.intact else 1)
 
@@ -76,6 +77,7 @@ def _tell(report: Report, output: str) -> None:
             "blocks": report.blocks,
             "bytes": report.bytes,
             "problems": problems,
+            "unknown_events": report.unknown.total(),
         }
         click.echo(json.dumps(document, indent=2))
         return

@@ -36,7 +36,7 @@ class Downstream(asyncio.Protocol):
     """A client's TLS connection; `Http1Downstream` and `Http2Downstream` are the two kinds."""
 
     __slots__ = (
-        "_known", "_liveness", "_reading_since", "_run_id", "_transport", "_unread", "_worker",
+        "_known", "_liveness", "_reading_since", "_run_id", "_transport", "_unread", "_why_lost", "_worker",
         "address", "certificate", "server_name", "socket_transport", "writable",
     )  # fmt: skip
 
@@ -48,6 +48,7 @@ class Downstream(asyncio.Protocol):
         self._unread = 0  # the reasons not to read
         self._reading_since = 0.0  # when what is owed now, or the wait for it, began
         self._run_id = ""
+        self._why_lost = "the client left"  # what the record says of the calls that end with the connection
         self.writable = True  # false while more waits for a slow reader than should
         self.address = ""
         self.certificate: bytes | None = None
@@ -121,8 +122,9 @@ class Downstream(asyncio.Protocol):
         """The worker is ending since `waited` seconds; asked often. Take no new request; end what has had its time."""
         raise AssertionError
 
-    def abort(self) -> None:
-        """A cut that nobody can take for an end: no final chunk, no close_notify."""
+    def abort(self, why: str = "") -> None:
+        """A cut that nobody can take for an end: no final chunk, no close_notify. `why` is for the record of its calls."""
+        self._why_lost = why or self._why_lost
         if self._transport is not None:
             self._transport.abort()
 

@@ -72,7 +72,7 @@ class Http1Downstream(Downstream):
         self._worker.dismiss(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.client_gone()
+            exchange.client_gone(self._why_lost)
         self._transport = self._tunnel = None
 
     def pause_writing(self) -> None:
@@ -215,7 +215,7 @@ class Http1Downstream(Downstream):
                 self._transport.close()
         elif self._is_stalled(now):
             log.info("%s: an answer is not read", self.address)
-            self.abort()
+            self.abort(patience.UNREAD)
         elif exchange is None:
             waited = now - self._reading_since
             if self._received and waited > patience.HEAD_WITHIN:

@@ -130,7 +130,7 @@ class Http2Downstream(Downstream):
     def connection_lost(self, exc: Exception | None) -> None:
         self._worker.dismiss(self)
         self._transport = None
-        self._leave()
+        self._leave(self._why_lost)
         self._turn.end()
         self._codec.lost()
 
@@ -189,7 +189,7 @@ class Http2Downstream(Downstream):
         if event.reason:
             exchange.malformed(Refusal(400, "BadRequest", event.reason))
         else:
-            exchange.client_gone()
+            exchange.client_gone("the client cancelled the call")
 
     def _refuse(self, stream: Http2Stream, error: PeerError) -> None:
         """A request that cannot be read, or is too slow, is told so on its own stream."""
@@ -203,7 +203,7 @@ class Http2Downstream(Downstream):
         """What breaks HTTP/2, or costs more than it may, ends the connection with a GOAWAY that says why."""
         log.info("%s: the connection is ended: %s", self.address, error.reason)
         self._worker.record_attempt(self, Refusal(400, "BadRequest", error.reason))
-        self._leave()
+        self._leave(f"the client broke HTTP/2: {error.reason}")
         if self._transport is not None:
             self._transport.write(self._codec.take())
             # Not closed but cut, a moment later: to close would be to read on until the peer agrees, and to cut at once would eat
@@ -273,13 +273,13 @@ class Http2Downstream(Downstream):
 
     # ------------------------------------------------------------------ ends
 
-    def _leave(self) -> None:
+    def _leave(self, why: str) -> None:
         """Nobody is at the other end any more, for any call."""
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             exchange, stream.exchange = stream.exchange, None
             if exchange is not None:
-                exchange.client_gone()
+                exchange.client_gone(why)
 
     def _end(self) -> None:
         """End the connection once what is written has gone out."""
@@ -330,7 +330,7 @@ class Http2Downstream(Downstream):
                 log.info("%s: an answer is not read", self.address)
                 self.reset(stream, CANCEL)
                 if exchange is not None:
-                    exchange.client_gone()
+                    exchange.client_gone(patience.UNREAD)
         else:
             if waiting or stream.waiting:
                 stream.since, stream.waiting = now, waiting

@@ -2,7 +2,7 @@
 
     route      which cluster is meant?                     404
     identify   who asks?                                   401
-    classify   what is asked: verb, object, effects        400
+    classify   what is asked: verb, object, effects        400, also where the token stands in a second place
     judge      may they?                                   403, by the one door for failures, `refuse`
     (hold)     wait for a reviewer: the step that comes with the approvals stands here, before anything is gathered
     gather     the request body, whole                     413
@@ -32,11 +32,11 @@ from l7gw.errors import Refusal
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.upgrade import open_tunnel
-from l7gw.identity.bearer import bearer_of
+from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
 from l7gw.kube.act import Act
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.redact import recorded_headers, recorded_text
+from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
 from l7gw.recording.session import Exchange as Record
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Raw, Request, Response
@@ -134,6 +134,8 @@ class Exchange:
         self.client.flush()
 
     def classify(self) -> Step | None:
+        if self.token is not None:  # it was proven, or `identify` had refused it
+            check_alone(self.request, self.token)
         self.act = self.client.describe(self.request, self.target)
         assert self.principal and self.far
         check_acceptable(self.request, self.act)
@@ -162,7 +164,6 @@ class Exchange:
     def record(self) -> Step | None:
         assert self.act and self.verdict
         record = self._begin_record()
-        record.verdict(self.verdict.rule, "allow", self.verdict.reason)
         if self._body:
             record.request_body(b"".join(self._body))
         if self.worker.waits_for_disk(self.act):
@@ -269,7 +270,7 @@ class Exchange:
             self._answer_head(event, record)
         elif kind is End:
             self.client.send(event)
-            self.finish("complete")
+            self.finish("complete", "")
         elif kind is UpstreamClosed and self.tunnel is not None:
             self.tunnel.cluster_ended()
 
@@ -280,7 +281,7 @@ class Exchange:
             assert self.act is not None
             acceptable_upgrade(self.request, self.act, response)
         shown = shown_headers(response, self.audit_id, record.session.id, self.client.websocket_key)
-        record.response(response.status, recorded_headers(shown, None))
+        record.response(response.status, recorded_headers(shown))
         if response.status == 101:
             self.tunnel = open_tunnel(self, response)
         self._answering = True
@@ -345,6 +346,8 @@ class Exchange:
         verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
         expired = self.principal.expires is not None and self.worker.clock.wall() >= self.principal.expires
         if not verdict.allowed:
+            if self.record_of is not None:
+                self.record_of.verdict(verdict.rule, "deny", verdict.reason)
             self.cut(f"this stream is no longer allowed: {verdict.reason}")
         elif expired and self.worker.identity.ends_with_credential(self.principal):
             self.cut("the credential of this stream has expired; log in and run the command again")
@@ -390,20 +393,24 @@ class Exchange:
             else:
                 self.upstream.pause(SLOW_READER)
 
-    def client_gone(self) -> None:
-        """Nobody listens any more: the cluster is told by the end of its connection."""
-        if self.tunnel is not None and not self.over:
-            self.tunnel.client_ended()
-        if not self.over:
-            self._drop_upstream()
-            self._end("aborted")
+    def client_gone(self, why: str) -> None:
+        """Nobody listens any more: the cluster is told by the end of its connection. A verdict that was given is recorded."""
+        if self.over:
+            return
+        if self.tunnel is not None:
+            self.tunnel.client_ended(why)
+            return
+        self._drop_upstream()
+        if self.verdict is not None:
+            self._begin_record()
+        self._end("aborted", f"{why}, before {'the answer' if self._request_whole else 'its request'} was whole")
 
     def malformed(self, refusal: Refusal) -> None:
         """What the client sends is not what it announced: recorded here; the connection tells it and ends."""
         if not self.over:
             self._begin_record().verdict("", "refused", refusal.message)
             self._drop_upstream()
-            self._end("aborted" if self.verdict is not None else "refused")
+            self._end("aborted" if self.verdict is not None else "refused", refusal.message)
 
     # ------------------------------------------------------------------ ends
 
@@ -414,7 +421,7 @@ class Exchange:
         record = self._begin_record()
         if self._answering:
             log.warning("%s: %s; the answer is cut", self.audit_id, refusal.message)
-            self._end("cut")
+            self._end("cut", refusal.message)
             self.client.abort()
             return
         record.verdict(refusal.rule or "", "deny" if refusal.code == 403 else "refused", refusal.message)
@@ -426,7 +433,7 @@ class Exchange:
                 record.response(event.status, event.headers)
             elif type(event) is Body:
                 record.response_body(event.data)
-        self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed")
+        self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed", refusal.message)
 
     def cut(self, why: str) -> None:
         """End a running stream: by a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5)."""
@@ -439,24 +446,25 @@ class Exchange:
             self.refuse(Refusal(503, "ServiceUnavailable", why))
         self.client.flush()
 
-    def finish(self, outcome: str) -> None:
+    def finish(self, outcome: str, reason: str) -> None:
         """The exchange is complete; the client's connection may take the next."""
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.release()
-        self._end(outcome)
+        self._end(outcome, reason)
         self.client.finished(self)
 
-    def ended(self, outcome: str) -> None:
+    def ended(self, outcome: str, reason: str) -> None:
         """The tunnel is over; both connections are its to end."""
         self.upstream = self.tunnel = None
         if not self.over:
-            self._end(outcome)
+            self._end(outcome, reason)
 
-    def _end(self, outcome: str) -> None:
+    def _end(self, outcome: str, reason: str) -> None:
+        """`reason` is "" of what is complete, and never else."""
         self.over = True
         if self.record_of is not None:
-            self.record_of.end(outcome)
+            self.record_of.end(outcome, reason)
 
     def _drop_upstream(self) -> None:
         upstream, self.upstream = self.upstream, None
@@ -464,18 +472,21 @@ class Exchange:
             upstream.abort()
 
     def _begin_record(self) -> Record:
-        """What was asked goes to the record, in the principal's session or among the day's attempts."""
+        """What was asked, and the verdict on it, go to the record: in the principal's session or among the day's attempts."""
         if self.record_of is None:
-            request = self.request
-            self.record_of = self.worker.begin_record(self.principal, self.far, self.client, request, self.token)
-            self.record_of.request(
-                request.method,
-                recorded_text(request.target, self.token),
-                recorded_headers(request.headers, self.token),
-                self.act,
-                self.audit_id,
-            )
+            request, hide = self.request, self._hide
+            self.record_of = record = self.worker.begin_record(self.principal, self.far, self.client, request, hide)
+            record.request(request.method, hide(request.target), recorded_headers(request.headers, hide), self.act, self.audit_id)
+            if self.verdict is not None and self.verdict.allowed:  # a denial is recorded by `refuse`, which it leads to
+                record.verdict(self.verdict.rule, "allow", self.verdict.reason)
         return self.record_of
+
+    @property
+    def _hide(self) -> Hide:
+        """What of this request is a credential: what was proven, or looks like one, but no word of a stranger's choice."""
+        if self.principal is None:
+            return without_tokens
+        return without(self.token) if self.token is not None else as_sent
 
     @staticmethod
     def _raise(refusal: Refusal) -> Step | None:

@@ -13,6 +13,7 @@ IDLE_FOR = 120.0  # seconds between requests; Go's client ends an idle connectio
 LINGER = 2.0  # seconds that a refused client's bytes are read and dropped, so that no reset eats the refusal
 FAREWELL = 1.0  # seconds for a GOAWAY to be read before its connection is cut
 STALLED_FOR = 60.0  # seconds that a finite answer may wait for a client that grants no window (threats B9)
+UNREAD = "the client did not read the answer"  # for the record
 SHORT_CALLS = 30.0  # seconds that a drain gives to short calls
 STREAMS = 60.0  # and to streams, from the same start
 

@@ -104,20 +104,24 @@ class Tunnel:
             return
         if self._complete():
             self._client.write(self._farewell())
-            self._finish("complete")
+            self._finish("complete", "")
         else:
             self.end("the cluster ended the connection before the stream was complete", "cut")
 
     cluster_lost = cluster_ended
 
-    def client_ended(self) -> None:
+    def client_ended(self, why: str) -> None:
         """The client is gone; the cluster hears it at once, so that nothing runs for nobody."""
         if not self._over:
             self._over = True
             self._cluster.write(self._goodbye())
             self._cluster.close()
             self._sizes.end()
-            self._exchange.ended("complete" if self._complete() else "aborted")
+            self._exchange.ended(*self._by_client(why))
+
+    def _by_client(self, why: str) -> tuple[str, str]:
+        """Outcome and reason where the client ends the tunnel."""
+        return ("complete", "") if self._complete() else ("aborted", f"{why}, before the stream was complete")
 
     def end(self, why: str, outcome: str = "cut") -> None:
         """End the stream for a reason of our own, so that the client cannot take it for success."""
@@ -125,13 +129,13 @@ class Tunnel:
             return
         self._client.write(self._failure(failure(why)))
         self._cluster.write(self._goodbye())
-        self._finish(outcome)
+        self._finish(outcome, why)
 
-    def _finish(self, outcome: str) -> None:
+    def _finish(self, outcome: str, reason: str) -> None:
         self._over = True
         self._cluster.close()
         self._sizes.end()
-        self._exchange.ended(outcome)
+        self._exchange.ended(outcome, reason)
         self._client.linger()
 
     def tick(self, now: float) -> None:

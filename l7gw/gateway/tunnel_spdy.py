@@ -134,10 +134,10 @@ class SpdyTunnel(Tunnel):
 
     def _closed(self) -> None:
         """A Close of the client's ends the tunnel as the end of its connection does, but is answered."""
-        outcome = "complete" if self._complete() else "aborted"
+        left = self._by_client("the client closed the tunnel")
         self._client.write(_last(self._client_leg))
         self._cluster.write(self._goodbye())
-        self._finish(outcome)
+        self._finish(*left)
 
     def _data_up(self, event: Data) -> None:
         frame = self._channels.frame(event.stream, True, event.data, event.final)

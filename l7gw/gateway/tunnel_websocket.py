@@ -81,7 +81,7 @@ class WebSocketTunnel(Tunnel):
                 self._closed_by_cluster = True
                 send(event)
                 self._flush()
-                self._finish("complete")
+                self._finish("complete", "")
                 return
 
     def _for_cluster(self) -> bytes:

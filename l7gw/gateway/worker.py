@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import resource
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Cluster, Settings
 from l7gw.errors import ConfigurationError, Refusal
 from l7gw.gateway import patience
-from l7gw.gateway.downstream import Downstream
+from l7gw.gateway.downstream import RESTARTED, Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.routing import Routes
@@ -25,7 +26,7 @@ from l7gw.kube.act import Act
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.redact import recorded_headers, recorded_text
+from l7gw.recording.redact import Hide
 from l7gw.recording.session import Exchange as Record
 from l7gw.recording.session import Silent
 
@@ -41,6 +42,9 @@ REJUDGE_EVERY = 30.0  # seconds between two looks at a running stream (threats F
 FIRST_CALL = 2.0  # seconds in which a connection that was just let in, or just used, may ask once more before a drain ends it
 OWN_DESCRIPTORS = 24  # the loop, the listeners, the journal, an issuer's keys being fetched
 DESCRIPTORS_FOR_CLIENTS = 0.4  # of the rest: each client may need a connection to the cluster too, and 20 % stay in reserve
+RUN = re.compile(
+    "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)  # a UUID as kubectl writes it (kubernetes-wire 7): no words of a client's own
 CHANGES = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
 
 
@@ -135,17 +139,17 @@ class Worker:
         return self._durable == "all"
 
     def begin_record(
-        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, token: str | None
+        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
     ) -> Record:
         """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
         if isinstance(client, Http1Downstream) and client in self._clients:
             self._clients[client] = self.clock.monotonic()
         headers = dict(request.headers)
         run = headers.get("kubectl-session", "")
-        if len(run) != 36 or not run.isascii() or not run.replace("-", "").isalnum():
+        if RUN.fullmatch(run) is None:
             run = client.run_id
         cluster = far.name if far is not None else ""
-        client_name, command = (recorded_text(headers.get(name, ""), token) for name in ("user-agent", "kubectl-command"))
+        client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))
         if principal is None or far is None:
             return self.recorder.attempts(cluster).begin(run, client_name, command)
         session = self.recorder.session(principal, cluster)
@@ -157,9 +161,9 @@ class Worker:
         """Bytes that were no request: who knocked, and why it was refused. Never the bytes themselves."""
         host = self.routes.of_host(client.server_name)
         record = self.recorder.attempts(host.name if host else "").begin("", "", "")
-        record.request("", "", recorded_headers((), None), None, "")
+        record.request("", "", (), None, "")
         record.verdict("", "refused", f"from {client.address}: {refusal.message}")
-        record.end("refused")
+        record.end("refused", refusal.message)
 
     def when_drained(self, exchange: Exchange) -> None:
         """It hears `disk_caught_up` when the recorder has written what it holds, once."""
@@ -189,12 +193,12 @@ class Worker:
             try:
                 if client.is_lost(now):
                     log.info("%s: the client is gone without a word", client.address)
-                    client.abort()
+                    client.abort("the client's system acknowledges nothing any more")
                 else:
                     client.tick(now)
             except Exception:  # of one connection; the others' time goes on
                 log.exception("a connection of %s is cut", client.address)
-                client.abort()
+                client.abort("the gateway failed at this connection")
         self._former = [pool for pool in self._former if not pool.over]
         for pool in self._pools():
             pool.tick()
@@ -238,7 +242,7 @@ class Worker:
                 break
             await asyncio.sleep(0.05)
         for client in list(self._clients):
-            client.abort()
+            client.abort(RESTARTED)
         for pool in self._pools():
             pool.close()
 

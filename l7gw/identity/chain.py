@@ -1,6 +1,8 @@
 """The ordered chain: the first entry that takes the credential in hand decides who asks, and nothing is tried after a no.
 
-A request with a certificate and a token is judged by whichever kind of entry stands first in the configuration. What was
+A token that is sent must be proven, or it is a 401, whatever certificate comes with it: a word that nobody proved is looked for
+nowhere, so it may stand nowhere. Of a proven token and a proven certificate the kind of entry counts that stands first in the
+configuration; a certificate that is not proven (an expired one) is ignored beside a proven token, and counted in the log. What was
 proven is kept in memory, bounded, keyed by the credential itself, until it ends or its key is withdrawn: a token seen before
 costs 0.4 us, a new one 45 us (RS256), 95 us (ES256) or 110 us (EdDSA) of reading and verifying. A stranger's
 junk costs 3 us (no token), 20 us (not for us) or at most 85 us (for us, but a wrong ES256 signature; threats F14), four times that
@@ -9,6 +11,7 @@ where it names no key.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from cryptography import x509
@@ -22,6 +25,9 @@ from l7gw.identity.claims import refused
 from l7gw.identity.fetch import Fetch, HttpsFetch
 from l7gw.identity.keys import Key, KeySet
 from l7gw.identity.principal import Principal
+from l7gw.log import CountedLog
+
+log = logging.getLogger(__name__)
 
 MOST_PROVEN = 4096  # credentials; beyond it the oldest is proven again
 MOST_PROVEN_SIZE = 16 * 1024 * 1024  # bytes of them; real tokens take 1 to 2 KiB, one of 1,000 groups 12 and what is made of it 60
@@ -71,6 +77,12 @@ class Pending:
         if self._outcome is not None:
             callback(self._outcome)
 
+    def but(self, change: Callable[[Principal], Principal]) -> Pending:
+        """Itself, with what becomes of a principal. Call it before `then`."""
+        answer = self._answer
+        self._answer = lambda: change(answer())
+        return self
+
     def fetched(self) -> None:
         """The fetch has ended, well or not."""
         try:
@@ -116,6 +128,7 @@ class IdentityChain:
         self._issuers: dict[str, _Issuer] = {}
         self._key_sets: dict[tuple[str, str], KeySet] = {}
         self._prefixes = {entry.prefix for entry in entries}
+        self._log = CountedLog(log, clock.monotonic)
         self._token_first = not entries or isinstance(entries[0], OidcIssuer)
         for entry in entries:
             if isinstance(entry, ClientCertificate):
@@ -142,14 +155,28 @@ class IdentityChain:
 
     def of(self, token: str | None, certificate: bytes | None, address: str) -> Principal | Pending:
         """Who asks. `certificate` is DER whose chain TLS has verified. Raises Refusal 401, or 503 where no keys are known."""
-        if certificate is not None and self._certificates and not (token is not None and self._token_first):
-            return self._of_certificate(certificate, address)
+        if certificate is not None and not self._certificates:
+            certificate = None
         if token is None:
-            raise refused(f"no credential; hint: {self._hint()}")
+            if certificate is None:
+                raise refused(f"no credential; hint: {self._hint()}")
+            return self._of_certificate(certificate, address)
         kept = self._proven.get(token)
-        if kept is not None and self._is_good(kept):
-            return kept.at(address)
-        return self._of_token(token, address, may_wait=True)
+        who = kept.at(address) if kept is not None and self._is_good(kept) else self._of_token(token, address, may_wait=True)
+        if certificate is None:
+            return who
+        if isinstance(who, Pending):
+            return who.but(lambda by_token: self._of_both(by_token, certificate, address))
+        return self._of_both(who, certificate, address)
+
+    def _of_both(self, by_token: Principal, certificate: bytes, address: str) -> Principal:
+        """The token is proven. The certificate decides where its kind stands first; one that is not proven is as good as none."""
+        try:
+            by_certificate = self._of_certificate(certificate, address)
+        except Refusal as refusal:
+            self._log.warning(address, "a client certificate is ignored beside a good token: %s", refusal.message)
+            return by_token
+        return by_token if self._token_first else by_certificate
 
     def _hint(self) -> str:
         ways = ["a bearer token (an exec plugin or `token` of the kubeconfig's user)"] if self._issuers else []
@@ -193,7 +220,7 @@ class IdentityChain:
 
     def _of_token(self, text: str, address: str, may_wait: bool) -> Principal | Pending:
         if not self._issuers:
-            raise refused("this gateway takes no tokens; hint: send a client certificate")
+            raise refused("this gateway takes no tokens; hint: send a client certificate alone")
         token = oidc.read(text)
         issuer = self._issuers.get(token.issuer)
         if issuer is None:

@@ -45,6 +45,9 @@ class Act:
     tty: bool = False
     stdin: bool = False
     port: int | None = None  # of one stream of a port-forward
+    ports: tuple[int, ...] | None = None  # that a port-forward names in its query
+    label_selector: str | None = None  # of list, watch and deletecollection
+    field_selector: str | None = None
     follows: bool = False  # a watch, or a log that is followed: answers that come as things happen
     long_running: bool = False  # watch, proxy, exec, attach, portforward, log (KK pkg/controlplane/apiserver/config.go)
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import truthy
+from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, event
 from l7gw.wire.websocket import NORMAL, POLICY_VIOLATION, Close, Message
@@ -208,14 +209,6 @@ class WebSocketPorts:
                 messages.append(_written(channel, port.to_bytes(2, "little"), self._base64))
             messages.append(_written(channel, words_of(status), self._base64))
         return [*messages, Close(NORMAL)]
-
-
-def port_number(text: str) -> int:
-    """A port as Go's ParseUint takes it, in five digits at most; 0 for what is none. Python's int takes `8_0`, `+80`, `٨٠`."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 5):
-        return 0
-    port = int(text)
-    return port if port < 65536 else 0
 
 
 def requested_ports(query: str) -> list[int]:

@@ -13,10 +13,12 @@ from urllib.parse import quote, quote_plus, unquote_plus
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.effects import path_effects, resource_effects
+from l7gw.kube.values import port_number
 
 MOST_QUERY_PAIRS = 1000  # an exec's argv is the longest known; the target is 8 KiB at most
 
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+SELECTING = ("list", "watch", "deletecollection")
 LEGACY_VERBS = ("watch", "proxy")  # in the path, deprecated since 1.10
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
 STREAMING = frozenset(("exec", "attach", "portforward"))
@@ -162,11 +164,20 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
         container=values.get("container", [""])[0],
         tty=info.subresource in ("exec", "attach") and truthy(values.get("tty", [])),
         stdin=info.subresource in ("exec", "attach") and truthy(values.get("stdin", [])),
+        ports=_ports(values.get("ports", [])) if info.subresource == "portforward" else None,
+        label_selector=next(iter(values.get("labelSelector", ())), None) if info.verb in SELECTING else None,
+        field_selector=next(iter(values.get("fieldSelector", ())), None) if info.verb in SELECTING else None,
         follows=info.verb == "watch" or (info.subresource == "log" and truthy(values.get("follow", []))),
         long_running=info.verb in LONG_RUNNING_VERBS
         or info.subresource in LONG_RUNNING_SUBRESOURCES
         or (not info.is_resource and path.startswith(PROFILES)),
     )
+
+
+def _ports(values: list[str]) -> tuple[int, ...] | None:
+    """The ports that a port-forward's query names. None where it names none, or nonsense: nothing is forwarded by that."""
+    named = [port_number(port) for value in values for port in value.split(",")]
+    return tuple(named) if named and all(named) else None
 
 
 def _segments(raw_path: str) -> list[str]:

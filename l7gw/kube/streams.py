@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from l7gw.kube.channels import EXEC_STREAMS, ChannelFrame, ChannelOpened, port_number, words_of
+from l7gw.kube.channels import EXEC_STREAMS, ChannelFrame, ChannelOpened, words_of
+from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers
 from l7gw.wire.spdy import Data, GoAway, SpdyEvent

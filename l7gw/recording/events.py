@@ -60,6 +60,14 @@ class RequestRecorded(Event, tag="request"):
     name: str
     effects: tuple[str, ...]
     audit_id: str
+    # What of the target's query says what the call is, decoded; None where the call has no such thing, or does not name it.
+    argv: tuple[str, ...] | None = None  # of an exec
+    container: str | None = None  # of exec, attach and log
+    ports: tuple[int, ...] | None = None  # of a port-forward that names them in its query; other ones open streams
+    label_selector: str | None = None  # of list, watch and deletecollection
+    field_selector: str | None = None
+    stdin: bool | None = None  # of exec and attach: whether it was asked for
+    tty: bool | None = None
 
 
 class RequestBody(Event, tag="request-body"):
@@ -99,6 +107,7 @@ class Frame(Event, tag="frame"):
 class ExchangeEnded(Event, tag="end"):
     exchange: int
     outcome: str  # complete | denied | refused | failed | cut | aborted
+    reason: str = ""  # of every outcome but complete
 
 
 class AttemptsDropped(Event, tag="dropped"):
@@ -117,7 +126,17 @@ class SessionEnded(Event, tag="ended"):
     reason: str  # idle | day | shutdown | failed: what could not be recorded ended it
 
 
-AnyEvent = (
+class UnknownEvent:
+    """An event of a kind that a later version writes: read over, counted, never written."""
+
+    __slots__ = ("name", "time")
+
+    def __init__(self, name: str, time: int) -> None:
+        self.name = name
+        self.time = time
+
+
+WrittenEvent = (
     SegmentStarted
     | SessionStarted
     | RunStarted
@@ -132,3 +151,4 @@ AnyEvent = (
     | ClockStepped
     | SessionEnded
 )
+AnyEvent = WrittenEvent | UnknownEvent

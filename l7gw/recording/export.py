@@ -7,6 +7,7 @@ import codecs
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,16 +29,20 @@ Line = dict[str, Any]
 
 
 def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | None = None) -> Iterator[Line]:
-    """One document a line: the session, its events, and `open` at the end where it is still running."""
+    """One document a line: the session, its events, at the end `unknown` where some were of kinds that only a later version knows,
+    and `open` where the session is still running."""
     yield {"type": "session", "version": 1, **summary.document(all_runs=True)}
-    runs: list[str] = []
+    runs: list[e.RunStarted] = []
+    unknown: Counter[str] = Counter()
     run_of: dict[int, int] = {}
     packed: dict[int, _Gzip] = {}
     for seq, event in enumerate(events, 1):
         if isinstance(event, e.RunStarted):
-            runs.append(event.id)
+            runs.append(event)
         elif isinstance(event, e.RequestRecorded):
             run_of[event.exchange] = event.run
+        elif isinstance(event, e.UnknownEvent):
+            unknown[event.name] += 1
         number = getattr(event, "exchange", None)
         if exchange is not None and number != exchange:
             continue
@@ -47,12 +52,16 @@ def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | N
         head: Line = {"time": moment(event.time), "seq": seq}
         if number is not None:
             run = run_of.get(number, -1)
-            head["run"] = runs[run] if 0 <= run < len(runs) else ""
+            head["run"] = runs[run].id if 0 <= run < len(runs) else ""
             head["exchange"] = number
+            if isinstance(event, e.RequestRecorded) and 0 <= run < len(runs):  # a run's id may come back with another command
+                line |= {"client": runs[run].client, "command": runs[run].command}
         if isinstance(event, e.ExchangeEnded):
             run_of.pop(event.exchange, None)
             packed.pop(event.exchange, None)
         yield {**head, **line}
+    if unknown:
+        yield {"type": "unknown", "count": unknown.total(), "names": dict(sorted(unknown.items()))}
     if summary.state == "open":
         yield {"type": "open"}
 
@@ -64,6 +73,9 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
                 "type": "request", "method": event.method, "target": event.target, "headers": [list(h) for h in event.headers],
                 "verb": event.verb, "group": event.group, "resource": event.resource, "subresource": event.subresource,
                 "namespace": event.namespace, "name": event.name, "effects": list(event.effects), "audit_id": event.audit_id,
+                "argv": _list(event.argv), "container": event.container, "ports": _list(event.ports),
+                "label_selector": event.label_selector, "field_selector": event.field_selector,
+                "stdin": event.stdin, "tty": event.tty,
             }  # fmt: skip
         case e.RequestBody():
             return {"type": "request-body", **content(event.data)}
@@ -86,7 +98,7 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
                 "final": event.final, **content(event.data),
             }  # fmt: skip
         case e.ExchangeEnded():
-            return {"type": "end", "outcome": event.outcome}
+            return {"type": "end", "outcome": event.outcome, "reason": event.reason}
         case e.AttemptsDropped():
             return {"type": "dropped", "count": event.count}
         case e.ClockStepped():
@@ -97,6 +109,10 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             return {"type": "ended", "reason": event.reason}
         case _:
             return None
+
+
+def _list(elements: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if elements is None else list(elements)
 
 
 def content(data: bytes) -> Line:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast, get_args
 
 import msgspec
 import zstandard
 
 from l7gw.recording import layout
-from l7gw.recording.events import AnyEvent, SegmentStarted, SessionEnded
+from l7gw.recording.events import AnyEvent, SegmentStarted, SessionEnded, UnknownEvent, WrittenEvent
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, Header
 
 
@@ -118,13 +118,31 @@ def decompress(payload: bytes, plain: int) -> bytes:
     return data
 
 
-_decoder = msgspec.msgpack.Decoder(list[AnyEvent])
+_decoder = msgspec.msgpack.Decoder(list[WrittenEvent])
+_one = msgspec.msgpack.Decoder(WrittenEvent)
+_each = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_head = msgspec.msgpack.Decoder(list[Any])
+KNOWN = frozenset(kind.__struct_config__.tag for kind in get_args(WrittenEvent))
 
 
 def decode(data: bytes, count: int) -> list[AnyEvent]:
     """So many events that lie one behind the other. With the head of a msgpack array before them they are one, which msgspec
-    reads at once. Raises MsgspecError."""
-    return _decoder.decode(b"\xdd" + count.to_bytes(4, "big") + data)
+    reads at once. Events of names that this version does not know are `UnknownEvent`s. Raises MsgspecError."""
+    packed = b"\xdd" + count.to_bytes(4, "big") + data
+    try:
+        return cast(list[AnyEvent], _decoder.decode(packed))
+    except msgspec.ValidationError:  # an unknown name, or an event that is not what its name says: one by one
+        return [_decode_one(raw) for raw in _each.decode(packed)]
+
+
+def _decode_one(raw: msgspec.Raw) -> AnyEvent:
+    try:
+        return cast(AnyEvent, _one.decode(raw))
+    except msgspec.ValidationError:
+        name, time, *_ = [*_head.decode(raw), None, None]
+        if not isinstance(name, str) or name in KNOWN or not isinstance(time, int):
+            raise
+        return UnknownEvent(name, time)
 
 
 def session_events(state: Path, session: bytes) -> Iterator[AnyEvent]:

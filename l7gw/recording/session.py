@@ -36,6 +36,24 @@ def _events_of(data: bytes) -> list[bytes]:
     return [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
 
 
+Asked = tuple[tuple[str, ...] | None, str | None, tuple[int, ...] | None, str | None, str | None, bool | None, bool | None]
+NOTHING_ASKED: Asked = (None,) * 7
+
+
+def _asked(act: Act) -> Asked:
+    """What the query says, as the last elements of a request's event have it."""
+    interactive = act.subresource in ("exec", "attach")
+    return (
+        act.argv,
+        (act.container or None) if interactive or act.subresource == "log" else None,
+        act.ports,
+        act.label_selector,
+        act.field_selector,
+        act.stdin if interactive else None,
+        act.tty if interactive else None,
+    )
+
+
 class Session:
     """One principal on one cluster, or the day's attempts of nobody on it."""
 
@@ -48,7 +66,7 @@ class Session:
         self.idle_since = self.started
         self.open_calls = 0
         self.chain = Chain(uuid.UUID(started.id).bytes)
-        self._runs: dict[str, int] = {}
+        self._runs: dict[tuple[str, int], int] = {}
         self._run_count = 0
         self._exchanges = 0
         self._denied = 0
@@ -67,11 +85,14 @@ class Session:
 
     def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
         """A new exchange in the run of this client process. `content` false keeps bodies and frames out (record: metadata)."""
-        run = self._runs.get(run_id)
+        # An id that comes with another client or command is another run, or one command would stand in the record for another.
+        # Of the texts, which may be long, a hash is kept: Python keys it anew in each process.
+        key = run_id, hash((client, command))
+        run = self._runs.get(key)
         if run is None:
             if len(self._runs) >= RUNS_KNOWN:
                 del self._runs[next(iter(self._runs))]
-            run = self._runs[run_id] = self._run_count
+            run = self._runs[key] = self._run_count
             self._run_count += 1
             self._about(e.RunStarted(self.now(), run_id, client[:LONGEST_ATTEMPT], command[:LONGEST_ATTEMPT]))
         self._exchanges += 1
@@ -173,11 +194,13 @@ class Exchange:
     def request(self, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
         if act is None:
             named: tuple[str, str, str, str, str, str, tuple[str, ...]] = ("", "", "", "", "", "", ())
+            asked = NOTHING_ASKED
         else:
             effects = tuple(sorted(act.effects))
             named = (act.verb, act.group, act.resource, act.subresource, act.namespace, act.name, effects)
+            asked = _asked(act)
         self.session.append(
-            e.RequestRecorded(self.session.now(), self.number, self._run, method, target, headers, *named, audit_id)
+            e.RequestRecorded(self.session.now(), self.number, self._run, method, target, headers, *named, audit_id, *asked)
         )
 
     def request_body(self, data: bytes) -> None:
@@ -211,8 +234,9 @@ class Exchange:
                 session.append(e.Frame(session.now(), self.number, channel, up, stream, part))
         session.append(e.Frame(session.now(), self.number, channel, up, stream, data, final))
 
-    def end(self, outcome: str) -> None:
-        self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome))
+    def end(self, outcome: str, reason: str = "") -> None:
+        """`reason` says why it did not end as it should; "" of what is complete."""
+        self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome, reason))
         self.session.closed_call()
 
     def durable(self, then: Then) -> None:
@@ -243,7 +267,7 @@ class Silent(Exchange):
     def frame(self, channel: str, up: bool, stream: int, data: bytes, final: bool = False) -> None:
         pass
 
-    def end(self, outcome: str) -> None:
+    def end(self, outcome: str, reason: str = "") -> None:
         pass
 
     def durable(self, then: Then) -> None:

@@ -10,10 +10,11 @@ import hashlib
 import os
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 import zstandard
@@ -21,9 +22,21 @@ import zstandard
 HEAD = struct.Struct(">4sBBHIIQ16sQIIIIQQ32s32s32sI")  # docs/recording-format.md, "Header"
 LARGEST = 8 << 20
 ZERO = bytes(32)
+# docs/recording-format.md, "Events". Other names are of later versions: passed over, and counted.
+NAMES = frozenset("segment session run request request-body verdict response response-body frame end dropped clock ended".split())
 FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878 section 3.1.1; other magic numbers skip bytes
 
 Wrong = Callable[[str], None]
+
+
+class _Named(msgspec.Struct, array_like=True, gc=False):
+    """An event, of which the name is all that is wanted."""
+
+    name: str
+
+
+_names = msgspec.msgpack.Decoder(list[_Named])
+_whole = msgspec.msgpack.Decoder(list[list[Any]])
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Report:
     bytes: int = 0
     problems: list[Finding] = field(default_factory=list)
     torn: list[Finding] = field(default_factory=list)  # tails of processes that died: told, and no problem
+    unknown: Counter[str] = field(default_factory=Counter)  # events whose names are of a later version, by name: no problem
 
     @property
     def intact(self) -> bool:
@@ -112,7 +126,7 @@ def _block(path: Path, offset: int, raw: bytes, file: BinaryIO, end: int, walk: 
     if len(raw) < HEAD.size:
         return 0
     fields = HEAD.unpack(raw)
-    magic, version, cipher, flags, stored, plain, sequence, session, own, _events = fields[:10]
+    magic, version, cipher, flags, stored, plain, sequence, session, own, events = fields[:10]
     previous, session_previous, payload_hash, check = fields[15:]
     if zlib.crc32(raw[:-4]) != check or magic != b"L7B1":
         # A torn write leaves the beginning of a block, whose header is then sound, or (a power loss) zeros: never this.
@@ -131,7 +145,9 @@ def _block(path: Path, offset: int, raw: bytes, file: BinaryIO, end: int, walk: 
         if changed:
             wrong("a block's content was changed")
         else:
-            _content(payload, plain, session, walk, wrong)
+            data = _content(payload, plain, wrong)
+            if data is not None:
+                _events(data, events, session, walk, offset == 0, wrong)
     else:
         file.seek(offset + HEAD.size + stored)
     if offset == 0 and session != bytes(16):
@@ -168,37 +184,55 @@ def _chains(
     walk.sessions[session] = (own, digest)
 
 
-def _content(payload: bytes, plain: int, session: bytes, walk: _Walk, wrong: Wrong) -> None:
-    """The content decompresses to what the header says; the journal's own events name the tails before them."""
+def _content(payload: bytes, plain: int, wrong: Wrong) -> bytes | None:
+    """The content, which decompresses to what the header says."""
     if plain > LARGEST:
         wrong("a block larger than any")
-        return
+        return None
     try:
         if (
             payload[:4] != FRAME or zstandard.frame_content_size(payload) != plain
         ):  # no more is ever unpacked than the frame's head says (threats H9)
             wrong("a block's content is not as long as it says")
-            return
+            return None
         stream = zstandard.ZstdDecompressor(max_window_size=LARGEST).decompressobj()
         data = stream.decompress(payload)
     except zstandard.ZstdError:
         wrong("a block's content is not what was compressed")
-        return
+        return None
     if not stream.eof or stream.unused_data or len(data) != plain:
         wrong("a block's content is not as long as it says")
-    elif session == bytes(16):
-        _tails(data, walk, wrong)
+        return None
+    return data
 
 
-def _tails(data: bytes, walk: _Walk, wrong: Wrong) -> None:
+def _events(data: bytes, count: int, session: bytes, walk: _Walk, first: bool, wrong: Wrong) -> None:
+    """Names of later versions are counted; the journal's own events name the tails before them. What other events say is not
+    looked at: that they are what was written, the hashes tell."""
+    array = b"\xdd" + count.to_bytes(4, "big") + data
+    own = session == bytes(16)
     try:
-        kind, _, _, torn, *_ = msgspec.msgpack.decode(data)
-        named = {str(name): (offset, digest) for name, offset, digest in torn}
-    except (msgspec.MsgspecError, ValueError, TypeError):
+        names = [event.name for event in _names.decode(array)]
+        events = _whole.decode(array) if own else []
+    except msgspec.MsgspecError:
+        if own:
+            wrong("a segment's first event cannot be read")
+        return
+    if not NAMES.issuperset(names):
+        walk.report.unknown.update(name for name in names if name not in NAMES)
+    if first and names[:1] != ["segment"]:
+        wrong("a segment that does not begin with its own event")
+    for event in events:
+        if event[0] == "segment":
+            _tails(event, walk, wrong)
+
+
+def _tails(event: list[Any], walk: _Walk, wrong: Wrong) -> None:
+    try:
+        named = {str(name): (offset, digest) for name, offset, digest in event[3]}
+    except (IndexError, ValueError, TypeError):
         wrong("a segment's first event cannot be read")
         return
-    if kind != "segment":
-        wrong("a segment that does not begin with its own event")
     for name in walk.unnamed - named.keys():
         wrong(f"{name} has a tail that the segment after it did not find there")
         walk.doubtful.pop(name, None)

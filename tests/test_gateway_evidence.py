@@ -1,0 +1,404 @@
+"""What a caller writes cannot change what is recorded of it: a token hides itself and nothing else, a verdict that was given stands
+there, every end says why, and a run is the command that it says."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from l7gw.recording import reader
+from l7gw.recording.export import json_lines
+from l7gw.recording.sessions import key_of, summaries
+from l7gw.wire.websocket import Close
+from tests.callers import POD, Http2Caller
+from tests.client import RawClient
+from tests.faults import CHUNKED, ask, exec_client, messages, program, until
+from tests.harness import Scene, scene
+from tests.test_recording_redact import AROUND, spelled
+from tests.upstream import KEPT, Visit, switched
+
+PODS = "/api/v1/namespaces/default/pods"
+MANY_ATTEMPTS = ("import l7gw.recording.session", "l7gw.recording.session.ATTEMPTS_A_SECOND = 1_000_000")
+CERTAINLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def sessions(it: Scene) -> list[list[dict[str, Any]]]:
+    """What `l7gw export` says of each session, the newest first."""
+    state = it.gateway.state
+    return [list(json_lines(one, reader.session_events(state, key_of(one.id)))) for one in summaries(state)]
+
+
+def events(it: Scene, kind: str) -> list[dict[str, Any]]:
+    return [event for session in sessions(it) for event in session if event["type"] == kind]
+
+
+def written(it: Scene) -> bytes:
+    """Every byte of the journal's blocks, unpacked."""
+    places = (place for path in reader.segments(it.gateway.state) for place in reader.places(path))
+    return b"".join(reader.decompress(reader._payload(place), place.header.plain) for place in places)
+
+
+class Line:
+    """A connection that is made again when the gateway has ended it."""
+
+    def __init__(self, it: Scene) -> None:
+        self._it = it
+        self._client: RawClient | None = None
+
+    def ask(self, data: bytes) -> tuple[int, bytes]:
+        self._client = self._client or RawClient(self._it.gateway)
+        self._client.send(data)
+        status, headers, body = self._client.answer()
+        if headers.get("connection") == "close":
+            self.close()
+        return status, body
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.socket.close()
+            self._client = None
+
+
+# ---------------------------------------------------------------------- tokens
+
+
+PLACES: dict[str, Callable[[str], tuple[str, tuple[str, ...]]]] = {
+    "a name": lambda token: (f"{PODS}/{token}", ()),
+    "a namespace": lambda token: (f"/api/v1/namespaces/{token}/pods", ()),
+    "a resource": lambda token: (f"/apis/{token}/v1/things", ()),
+    "a path of its own": lambda token: (f"/{token}", ()),
+    "a query's value": lambda token: (f"{POD}/exec?command=cat&command={token}&stdout=true", ()),
+    "a query's key": lambda token: (f"{POD}?{token}", ()),
+    "a selector": lambda token: (f"{PODS}?labelSelector=a%3D{token}", ()),
+    "User-Agent": lambda token: (POD, (f"User-Agent: {token}",)),
+    "Kubectl-Command": lambda token: (POD, (f"Kubectl-Command: kubectl {token}",)),
+    "Kubectl-Session": lambda token: (POD, (f"Kubectl-Session: {token}",)),
+    "Cookie": lambda token: (POD, (f"Cookie: session={token}",)),
+    "a header of no meaning": lambda token: (POD, (f"X-Other: a {token} b",)),
+    "Content-Type": lambda token: (POD, (f"Content-Type: {token}",)),
+}
+
+
+def test_a_proven_token_in_a_second_place_is_a_400_and_nowhere_on_the_disk_or_upstream(tmp_path: Path) -> None:
+    with scene(tmp_path) as it:
+        line = Line(it)
+
+        @CERTAINLY
+        @given(st.sampled_from(sorted(PLACES)), spelled(it.token), AROUND.map(lambda text: re.sub("[^a-z0-9-]", "", text)))
+        def refused(place: str, token: str, around: str) -> None:
+            target, headers = PLACES[place](around + token + around)
+            status, body = line.ask(it.request(f"GET {target}", *headers))
+            assert status == 400 and b"send it in Authorization alone" in body, (place, body)
+
+        refused()
+        for place, make in PLACES.items():  # each at least once
+            target, headers = make(it.token)
+            assert line.ask(it.request(f"GET {target}", *headers))[0] == 400, place
+        line.close()
+        assert not it.upstream.received
+        it.gateway.stop()
+        on_disk = written(it).decode("latin-1")
+        for text in (on_disk, unquote(on_disk, "latin-1"), unquote(unquote(on_disk, "latin-1"), "latin-1"), it.gateway.log):
+            assert it.token not in text and it.token.lower() not in text
+        requests = events(it, "request")
+        assert f"{POD}/exec?command=cat&command=(credential)&stdout=true" in {request["target"] for request in requests}
+        assert {event["outcome"] for event in events(it, "end")} == {"refused"}
+        shown = it.gateway.l7gw("sessions", "show", summaries(it.gateway.state)[0].id).stdout
+        assert it.token not in shown and "(credential)" in shown
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+def test_a_token_as_a_name_never_travels_over_either_http(it: Scene, protocol: str) -> None:
+    if protocol == "h2":
+        client = Http2Caller(it)
+        status, body = client.call(f"{PODS}/{it.token}")
+        client.close()
+    else:
+        status, _, body = ask(it, it.request(f"GET {PODS}/{it.token}"))
+    assert status == 400 and it.token.encode() not in body
+    assert not it.upstream.received
+
+
+WORD = st.text("abcdefghijklmnopqrstuvwxyz/=.-_0123456789ABCDEFGHIJK", min_size=1, max_size=40)
+
+
+def test_a_word_that_nobody_proved_leaves_the_record_as_it_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, monkeypatch, *MANY_ATTEMPTS)
+    with scene(tmp_path / "scene") as it:
+        line = Line(it)
+        sent = []
+
+        @CERTAINLY
+        @given(WORD, AROUND)
+        def attempt(word: str, around: str) -> None:
+            target = f"/api/{word}/{around}?x={word}"
+            assert line.ask(it.request(f"GET {target}", f"User-Agent: {word}", token=word))[0] == 401
+            sent.append((target, word))
+
+        attempt()
+        line.close()
+        it.gateway.stop()
+        requests = events(it, "request")
+        headers = [dict(request["headers"]) for request in requests]
+        assert [(request["target"], named["user-agent"]) for request, named in zip(requests, headers, strict=True)] == sent
+        assert {named["authorization"] for named in headers} == {"(credential)"}
+
+
+# ---------------------------------------------------------------------- what a call was
+
+RUN = "5b9f4b2e-3c0f-4a65-9d2e-0d1f0d0f0d0f"
+SAID = [("kubectl get", "kubectl/v1"), ("kubectl delete", "kubectl/v1"), ("kubectl get", "curl"), ("kubectl get", "kubectl/v1")]
+ASKED = {  # by target: argv, container, ports, label and field selector, stdin, tty
+    f"{POD}/exec?command=sh&command=-c&command=echo%20%C3%A4&container=main&stdin=true&stdout=true": (
+        ["sh", "-c", "echo ä"], "main", None, None, None, True, False,
+    ),
+    f"{POD}/attach?stdout=true&tty=1": (None, None, None, None, None, False, True),
+    f"{POD}/portforward?ports=80,443": (None, None, [80, 443], None, None, None, None),
+    f"{PODS}?labelSelector=app%3Dweb&fieldSelector=spec.nodeName%3Da": (None, None, None, "app=web", "spec.nodeName=a", None, None),
+    f"{POD}/log?container=main": (None, "main", None, None, None, None, None),
+    f"{POD}/proxy/page?container=x&labelSelector=y": (None,) * 7,
+    "/version": (None,) * 7,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A gateway that was asked all this, and was then stopped."""
+    with scene(tmp_path_factory.mktemp("asked")) as it:
+        for target in ASKED:
+            ask(it, it.request(f"GET {target}"))
+        for command, agent in SAID:
+            ask(it, it.request(f"GET {POD}", f"Kubectl-Session: {RUN}", f"Kubectl-Command: {command}", f"User-Agent: {agent}"))
+        ask(it, it.request(f"GET {POD}", "Kubectl-Session: checked-by-the-security-team-no-0001"))
+        forged = it.token[:-8] + "AAAAAAAA"
+        assert ask(it, it.request(f"GET {POD}?command=ls&x={forged}&y=z", token=forged))[0] == 401
+        it.gateway.stop()
+        yield it
+
+
+def test_a_forged_token_is_hidden_alone_in_its_attempt(asked: Scene) -> None:
+    """It may be an expired one, or one of another place; what stands around it stays."""
+    assert f"{POD}?command=ls&x=(credential)&y=z" in [request["target"] for request in events(asked, "request")]
+    assert asked.token[:-8].encode() not in written(asked)
+
+
+def test_the_record_says_what_an_exec_and_a_list_were(asked: Scene) -> None:
+    keys = ("argv", "container", "ports", "label_selector", "field_selector", "stdin", "tty")
+    found = {request["target"]: tuple(request[key] for key in keys) for request in events(asked, "request")}
+    assert {target: found[target] for target in ASKED} == ASKED
+
+
+def test_a_run_that_says_another_command_is_another_run(asked: Scene) -> None:
+    """Else `kubectl get` would stand in the record for whatever a client does under its id."""
+    requests = [request for request in events(asked, "request") if request["run"] == RUN]
+    assert [(request["command"], request["client"]) for request in requests] == SAID
+    runs = [run for session in sessions(asked) for run in session[0]["runs"]]
+    assert [(run["command"], run["client"]) for run in runs if run["id"] == RUN] == SAID[2::-1]
+    assert all(re.fullmatch("[0-9a-f-]{36}|", run["id"]) for run in runs)  # no words of the client's own
+
+
+# ---------------------------------------------------------------------- how calls end
+
+GUARDED = """
+guardrails:
+  - {name: not this, names: [denied], verdict: deny, reason: "never that one"}
+rules:
+  - {name: all, effects: ["*"], verdict: allow}
+"""
+TIGHTER = GUARDED.replace("names: [denied]", "names: [denied, policy-*]")
+SHORT = (
+    "import l7gw.gateway.exchange, l7gw.gateway.patience, l7gw.gateway.worker",
+    "l7gw.gateway.patience.STREAMS = 0.5",
+    "l7gw.gateway.patience.HEAD_WITHIN = 1.0",
+    "l7gw.gateway.patience.STALLED_FOR = 1.0",
+    "l7gw.gateway.exchange.ANSWER_WITHIN = 1.0",
+)
+
+
+def cluster(visit: Visit) -> None:
+    """Does what the name of the pod says, for each request of a connection."""
+    before = 0
+    while visit.head():
+        head, before = bytes(visit.received[before : visit._read]), visit._read
+        name = re.search(rb"(?:/pods/|name%3D)([a-z0-9-]+)", head)
+        does = name[1].decode() if name else ""
+        if b"websocket" in head.lower():
+            switched(visit, head)
+            visit.send(b"\x82\x06\x01ready")
+            if does == "cluster-cuts-exec":
+                return
+            if does == "cluster-breaks-exec":
+                visit.send(b"\xff" * 64)
+            visit.drain(10)
+        elif does == "client-does-not-read":
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n" + bytes(60_000_000))
+        elif does in ("cluster-cuts", "policy-watch"):
+            visit.send(CHUNKED + b"2\r\n{}\r\n")
+            if does == "cluster-cuts":
+                return
+        elif does == "cluster-answers-nonsense":
+            visit.send(b"HTTP/1.1 abc\r\n\r\n")
+        elif does not in ("cluster-is-silent", "client-leaves"):
+            visit.send(KEPT)
+
+
+def send(it: Scene, data: bytes) -> RawClient:
+    client = RawClient(it.gateway)
+    client.send(data)
+    return client
+
+
+def post(it: Scene, name: str, *headers: str) -> bytes:
+    return it.request(f"POST {PODS}/{name}", *headers)
+
+
+def leave(it: Scene, data: bytes) -> None:
+    """Send this, wait until the gateway asks for more or for a moment of the cluster's, and leave."""
+    client = send(it, data)
+    if b"100-continue" in data:
+        assert client.socket.recv(100).startswith(b"HTTP/1.1 100")
+    elif b"client-leaves" in data:
+        until(lambda: b"/pods/client-leaves " in it.upstream.received)
+    client.socket.close()
+
+
+def bad_chunk(it: Scene) -> None:
+    """Behind a head that was judged."""
+    client = send(it, post(it, "bad-chunk", "Transfer-Encoding: chunked", "Expect: 100-continue"))
+    assert client.socket.recv(100).startswith(b"HTTP/1.1 100")
+    client.send(b"zz\r\n")
+    assert client.answer("POST")[0] == 400
+
+
+def leave_http2(it: Scene, name: str, *, reset: bool) -> None:
+    from hyperframe.frame import HeadersFrame
+
+    client = Http2Caller(it)
+    client._stream += 2
+    frame = HeadersFrame(client._stream)
+    frame.flags |= {"END_HEADERS"}
+    frame.data = client._pack.encode(
+        [(":method", "POST"), (":scheme", "https"), (":authority", "localhost"), (":path", f"{PODS}/{name}"), ("content-length", "5"),
+         ("authorization", f"Bearer {it.token}")]
+    )  # fmt: skip
+    client.socket.sendall(frame.serialize())
+    if reset:
+        client.leave()
+        client.call(f"{PODS}/served")
+    client.close()
+
+
+def run_exec(it: Scene, name: str) -> tuple[RawClient, Any]:
+    client, leg = exec_client(it, f"{PODS}/{name}/exec?command=sh&stdin=true&stdout=true")
+    return client, leg
+
+
+def exec_until_the_end(it: Scene, name: str, data: bytes = b"") -> None:
+    client, leg = run_exec(it, name)
+    with client:
+        if data:
+            messages(client, leg, bool)
+            client.send(data)
+        messages(client, leg, lambda found: any(isinstance(one, Close) for one in found))
+
+
+def exec_and_leave(it: Scene) -> None:
+    client, leg = run_exec(it, "client-leaves-exec")
+    messages(client, leg, bool)
+    client.socket.close()
+
+
+def do_not_read(it: Scene) -> None:
+    client = RawClient(it.gateway)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.send(it.request(f"GET {PODS}/client-does-not-read"))
+    until(lambda: "an answer is not read" in it.gateway.log)
+    client.socket.close()
+
+
+# What is done, by the name that the call has in the record, and how it must end.
+ENDS: dict[str, tuple[Callable[[Scene], object], str, str]] = {
+    "served": (lambda it: ask(it, it.request(f"GET {PODS}/served")), "complete", ""),
+    "denied": (lambda it: ask(it, it.request(f"GET {PODS}/denied")), "denied", "never that one"),
+    "unknown": (lambda it: ask(it, it.request(f"GET {PODS}/unknown", token="x")), "refused", "malformed"),
+    "two-readings": (lambda it: ask(it, it.request(f"GET {PODS}//two-readings")), "refused", "empty segment"),
+    "token-in-it": (lambda it: ask(it, it.request(f"GET {PODS}/token-in-it?a={it.token}")), "refused", "its own token"),
+    "too-large": (lambda it: ask(it, post(it, "too-large", "Content-Length: 4000000"), "POST"), "failed", "larger than 3 MiB"),
+    "bad-chunk": (bad_chunk, "aborted", "chunk"),
+    "too-slow": (lambda it: ask(it, post(it, "too-slow", "Content-Length: 5"), "POST"), "aborted", "too slowly"),
+    "leaves-expect": (
+        lambda it: leave(it, post(it, "leaves-expect", "Content-Length: 5", "Expect: 100-continue")), "aborted", "before its request"
+    ),
+    "leaves-length": (lambda it: leave(it, post(it, "leaves-length", "Content-Length: 5")), "aborted", "before its request was whole"),
+    "leaves-chunks": (
+        lambda it: leave(it, post(it, "leaves-chunks", "Transfer-Encoding: chunked") + b"1\r\na\r\n"), "aborted", "before its request"
+    ),
+    "leaves-h2-stream": (lambda it: leave_http2(it, "leaves-h2-stream", reset=True), "aborted", "cancelled the call, before its request"),
+    "leaves-h2": (lambda it: leave_http2(it, "leaves-h2", reset=False), "aborted", "left, before its request"),
+    "client-leaves": (lambda it: leave(it, it.request(f"GET {PODS}/client-leaves")), "aborted", "left, before the answer"),
+    "client-does-not-read": (do_not_read, "aborted", "did not read the answer"),
+    "cluster-cuts": (lambda it: send(it, it.request(f"GET {PODS}/cluster-cuts")).rest(), "cut", "no whole answer"),
+    "cluster-answers-nonsense": (lambda it: ask(it, it.request(f"GET {PODS}/cluster-answers-nonsense")), "failed", "no whole answer"),
+    "cluster-is-silent": (lambda it: ask(it, it.request(f"GET {PODS}/cluster-is-silent")), "failed", "does not answer"),
+    "client-leaves-exec": (exec_and_leave, "aborted", "left, before the stream"),
+    "cluster-cuts-exec": (lambda it: exec_until_the_end(it, "cluster-cuts-exec"), "cut", "the cluster ended the connection"),
+    "cluster-breaks-exec": (lambda it: exec_until_the_end(it, "cluster-breaks-exec"), "cut", "not what its protocol allows"),
+    "client-breaks-exec": (
+        lambda it: exec_until_the_end(it, "client-breaks-exec", b"\xff" * 64), "cut", "not what its protocol allows"
+    ),
+    "policy-exec": (lambda it: None, "cut", "no longer allowed: denied by guardrail"),
+    "policy-watch": (lambda it: None, "cut", "no longer allowed: denied by guardrail"),
+    "shut-down-exec": (lambda it: None, "cut", "restarted"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """A gateway before which each of ENDS happened, and which was then stopped."""
+    program(tmp_path, monkeypatch, *MANY_ATTEMPTS, *SHORT)
+    with scene(tmp_path / "scene", cluster, policy=GUARDED) as it:
+        policy_exec, leg = run_exec(it, "policy-exec")
+        watch = send(it, it.request(f"GET {PODS}?watch=1&fieldSelector=metadata.name%3Dpolicy-watch"))
+        shut_down, _ = run_exec(it, "shut-down-exec")
+        for do, _, _ in ENDS.values():
+            do(it)
+        it.gateway.policy.write_text(TIGHTER)
+        messages(policy_exec, leg)
+        watch.rest()
+        it.gateway.stop()
+        shut_down.socket.close()
+        yield it
+
+
+def test_every_end_but_a_complete_one_says_why(ended: Scene) -> None:
+    found = {}
+    denials = 0
+    for session in sessions(ended):
+        calls: dict[int, list[dict[str, Any]]] = {}
+        for event in session:
+            if "exchange" in event:
+                calls.setdefault(event["exchange"], []).append(event)
+        for of_call in calls.values():
+            request, end = of_call[0], of_call[-1]
+            assert (request["type"], end["type"]) == ("request", "end")
+            assert (end["outcome"] == "complete") is (end["reason"] == ""), of_call
+            name = re.search("(?:/pods/+|name%3D)([a-z0-9-]+)", request["target"])
+            assert name is not None, of_call
+            found[name[1]] = end["outcome"], end["reason"]
+            verdicts = [event["verdict"] for event in of_call if event["type"] == "verdict"]
+            denials += verdicts.count("deny")
+            assert verdicts[0] == ("allow" if end["outcome"] not in ("refused", "denied") else verdicts[0]), of_call
+    assert found.keys() == ENDS.keys()
+    for name, (_, outcome, reason) in ENDS.items():
+        assert found[name][0] == outcome and re.search(reason, found[name][1]), (name, found[name])
+    assert denials == 3  # the refused call, and each stream that was judged again
+    shown = "".join(ended.gateway.l7gw("sessions", "show", one.id).stdout for one in summaries(ended.gateway.state))
+    assert all(re.search(reason, shown) for _, _, reason in ENDS.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 LONGEST_SHOWN = 80  # characters of somebody's text in a message
 
@@ -35,6 +36,11 @@ _UNSEEN = re.compile(f"[{_class(IGNORABLE, WHITE, BLANK)}]")
 _SPACED = re.compile(f"[{_class(WHITE, BLANK)}]")
 
 
+@lru_cache(maxsize=4096)
+def _shows(c: str) -> bool:
+    return c.isprintable() and not _UNSEEN.match(c)
+
+
 def fault(text: str) -> str:
     """Why a text is no name, "" where it is one: `holds U+3164, which no name has`.
 
@@ -48,7 +54,7 @@ def fault(text: str) -> str:
     if text.isascii() and text.isprintable():
         return ""
     for c in text:
-        if not c.isprintable() or _UNSEEN.match(c):
+        if not _shows(c):
             return f"holds U+{ord(c):04X}, which no name has"
     if unicodedata.category(text[0])[0] == "M":
         return f"begins with U+{ord(text[0]):04X}, which joins what stands before it"
@@ -57,13 +63,19 @@ def fault(text: str) -> str:
 
 def spellings(text: str) -> tuple[str, ...]:
     """What somebody may have meant by a text that is no name: as it came; trimmed and composed; that without what nobody sees."""
-    seen = "".join(c if c.isprintable() and not _UNSEEN.match(c) else " " if _SPACED.match(c) else "" for c in text)
+    if text.isascii() and text.isprintable():
+        return (text, text.strip()) if text != text.strip() else (text,)
+    seen = "".join([c if _shows(c) else " " if _SPACED.match(c) else "" for c in text])
     return tuple(dict.fromkeys((text, *(unicodedata.normalize("NFC", _trimmed(one)) for one in (text, seen)))))
 
 
 def _trimmed(text: str) -> str:
-    ends = [at for at, c in enumerate(text) if c != " " and c.isprintable() and not _UNSEEN.match(c)]
-    return text[ends[0] : ends[-1] + 1] if ends else ""
+    begin, end = 0, len(text)
+    while begin < end and (text[begin] == " " or not _shows(text[begin])):
+        begin += 1
+    while begin < end and (text[end - 1] == " " or not _shows(text[end - 1])):
+        end -= 1
+    return text[begin:end]
 
 
 def quoted(text: str) -> str:
@@ -81,7 +93,7 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     composed = unicodedata.is_normalized("NFC", text)
-    return "".join(c if c.isprintable() and not _UNSEEN.match(c) and (composed or c.isascii()) else _escaped(c) for c in text)
+    return "".join([c if _shows(c) and (composed or c.isascii()) else _escaped(c) for c in text])
 
 
 def _escaped(c: str) -> str:

@@ -68,6 +68,13 @@ def test_explain_gives_the_verdict_the_rule_and_the_request(
         assert f"{document['request']['method']} {document['request']['target']}" == request_line
 
 
+def test_explain_sees_groups_and_users_as_identity_gives_them(ask: Any) -> None:
+    status, _, err = ask("get", "pods", "--group", "engineers\u3164", "--group", "sre ")
+    assert status == 0 and err.count("only denials look at it") == 2 and "'engineers\\u3164' out" in err and "'sre ' out" in err
+    status, _, err = ask("get", "pods", "--user", "ann\u3164")
+    assert status == 2 and "'ann\\u3164' holds U+3164, which no name has: identity lets nobody in" in err
+
+
 def test_explain_shows_every_rule_on_the_way(ask: Any) -> None:
     assert ask("delete", "pods/a", "-n", "dev")[1] == (
         "allowed: allowed by rule 'dev'\n\n"

@@ -124,7 +124,9 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> Non
     assert len(caught.value.problems) == 12
 
 
-@pytest.mark.parametrize("key", ["admin", "masking", "reviews", "limits", "store", "proxy-protocol"])
+@pytest.mark.parametrize(
+    "key", ["admin", "masking", "reviews", "limits", "store", "proxy-protocol", "people", "socket", "console", "hooks", "log"]
+)
 def test_keys_that_are_not_built_yet_say_so(written: Written, key: str) -> None:
     written.top[key] = {}
     assert written.problems() == [f"`{key}` is not in this version"]

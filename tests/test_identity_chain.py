@@ -138,6 +138,21 @@ def test_memory_of_tokens_is_bounded(
     run(main())
 
 
+def test_memory_of_tokens_is_bounded_by_their_bytes_too(
+    clock: ManualClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain_module, "MOST_PROVEN_SIZE", 20_000)
+
+    async def main() -> None:
+        chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
+        for number in range(40):
+            chain.of(issuer.token("ec", jti=str(number), pad="x" * 2000 * (number % 3)), None, "")
+            assert chain._proven_size == sum(map(len, chain._proven)) <= 20_000 + 6_000
+        assert 3 <= len(chain._proven) < 40
+
+    run(main())
+
+
 def test_tokens_that_ended_make_room_first(clock: ManualClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_module, "MOST_PROVEN", 2)
 
@@ -183,6 +198,37 @@ def test_what_was_junk_is_looked_at_again_once_the_keys_have_changed(clock: Manu
         clock.advance(keys_module.REFRESH)
         await answer(chain, issuer.token())
         await settled(chain)
+        assert isinstance(await answer(chain, token), Principal)
+
+    run(main())
+
+
+def test_junk_that_names_no_key_costs_four_verifications_once_and_a_fetch_in_30_seconds(
+    clock: ManualClock, issuer: Issuer, verified: list[bytes]
+) -> None:
+    issuer.keys += [jwk(Ed25519PrivateKey.generate(), f"other-{number}") for number in range(9)]
+
+    async def main() -> None:
+        chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
+        junk = sign({"alg": "EdDSA"}, issuer.claims(), Ed25519PrivateKey.generate())
+        for _ in range(60):
+            who = await answer(chain, junk)
+            assert isinstance(who, Refusal) and "signature does not fit" in who.message
+            clock.advance(1)
+        assert len(verified) == keys_module.MOST_TRIED and issuer.fetches == 1 + 60 // keys_module.RETRY - 1
+
+    run(main())
+
+
+def test_a_token_that_names_no_key_brings_a_rotation_to_light(clock: ManualClock, issuer: Issuer) -> None:
+    async def main() -> None:
+        chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
+        after = Ed25519PrivateKey.generate()
+        token = sign({"alg": "EdDSA"}, issuer.claims(), after)
+        issuer.keys = [jwk(after, "ed2")]
+        who = await answer(chain, token)
+        assert isinstance(who, Refusal) and who.code == 401  # asked a moment ago
+        clock.advance(keys_module.RETRY)
         assert isinstance(await answer(chain, token), Principal)
 
     run(main())
@@ -345,7 +391,9 @@ def test_an_issuer_without_prefix_cannot_name_those_of_another(clock: ManualCloc
         one, _, fetch = two(clock)
         chain = await warm(IdentityChain([entry(), entry(OTHER, prefix="other:")], clock, fetch))
         who = await answer(chain, one.token(**claims))
-        assert isinstance(who, Refusal) and "prefix" in who.message
+        assert (
+            isinstance(who, Refusal) and "'other:a" in who.message and "begins with another identity entry's prefix" in who.message
+        )
 
     run(main())
 

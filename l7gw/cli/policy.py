@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from l7gw import names
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.settings import find, load
@@ -123,13 +124,24 @@ def explain(
         act = describe(method, target)
     except Refusal as refusal:
         raise click.UsageError(f"the gateway refuses {method} {target} before it asks the policy: {refusal.message}") from None
-    principal = Principal(user, groups, kind)
+    principal = _principal(user, groups, kind)
     explanation = rules.explain(principal, cluster, act)
     if output == "json":
         click.echo(json.dumps(_document(explanation, principal, cluster, method, act), indent=2))
     else:
         _show(explanation, method, act)
     sys.exit(0 if explanation.verdict.allowed else 1)
+
+
+def _principal(user: str, groups: tuple[str, ...], kind: str) -> Principal:
+    """As identity would give it: a group that is no name is told, and looked at by what denies alone."""
+    if fault := names.fault(user):
+        raise click.UsageError(f"--user {names.quoted(user)} {fault}: identity lets nobody in under it")
+    faults = {group: fault for group in groups if (fault := names.fault(group))}
+    for group, fault in faults.items():
+        click.echo(f"l7gw: identity leaves the group {names.quoted(group)} out, only denials look at it: it {fault}", err=True)
+    unfit = tuple(spelling for group in faults for spelling in names.spellings(group))
+    return Principal(user, tuple(group for group in groups if group not in faults), kind, unfit=unfit)
 
 
 def _policy(config: Path | None, file: Path | None, cluster: str) -> Policy:

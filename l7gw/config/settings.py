@@ -148,6 +148,11 @@ LATER = {
     "limits": "limits per principal",
     "store": "more than one machine",
     "proxy-protocol": "load balancers",
+    "people": "the approvals",
+    "socket": "the approvals",
+    "console": "the console",
+    "hooks": "hooks of your own",
+    "log": "settings of the log",
 }
 OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifetime", "audiences")  # beside `oidc` alone
 IDENTITY_KEYS = ("oidc", "client-certificate", "kind", "prefix", *OF_TOKENS)

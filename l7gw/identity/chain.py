@@ -21,7 +21,7 @@ from l7gw.config.settings import ClientCertificate, OidcIssuer
 from l7gw.errors import Refusal
 from l7gw.identity import certificate as certificates
 from l7gw.identity import oidc
-from l7gw.identity.claims import refused
+from l7gw.identity.claims import refused, told
 from l7gw.identity.fetch import Fetch, HttpsFetch
 from l7gw.identity.keys import Key, KeySet
 from l7gw.identity.principal import Principal
@@ -299,8 +299,12 @@ class IdentityChain:
     def _own(self, proven: oidc.Proven, prefix: str) -> oidc.Proven:
         """`corp:ann` of the issuer without a prefix is not ann of the issuer whose prefix is `corp:` (threats F13)."""
         for other in self._prefixes:
-            if len(other) > len(prefix) and any(one.startswith(other) for one in (proven.user, *proven.groups)):
-                raise refused("the credential names a user or group that begins with another identity entry's prefix")
+            if len(other) <= len(prefix):
+                continue
+            for one in (proven.user, *proven.groups):
+                if one.startswith(other):
+                    what = "user" if one is proven.user else "group"
+                    raise refused(f"the {what} {told(one)} begins with another identity entry's prefix")
         return proven
 
     # ------------------------------------------------------------------ certificates

@@ -72,19 +72,20 @@ def groups_of(values: list[object], prefix: str, what: str) -> Groups:
         raise refused(f"{what} has {len(values)} groups, more than {MOST_GROUPS}")
     fit: dict[str, None] = {}
     unfit: dict[str, None] = {}
-    left_out: list[str] = []
+    left_out: list[tuple[str, str]] = []
     for number, value in enumerate(values, 1):
         group = "" if value is None else value
         if not isinstance(group, str):
             raise refused(f"group {number} in {what} is no text: {told(group)}")
-        fault = names.fault(group) or names.fault(prefix + group)
+        fault = names.fault(group) or ("" if group.isascii() else names.fault(prefix + group))
         if not fault:
             fit[prefix + group] = None
             continue
-        unfit.update(dict.fromkeys(prefix + spelling for spelling in names.spellings(group)))
-        left_out.append(f"{told(group)} {fault}")
+        unfit.update(dict.fromkeys([prefix + spelling for spelling in names.spellings(group)]))
+        left_out.append((group, fault))
     if left_out:
-        _tell(what, "; ".join(left_out[:MOST_TOLD]), len(left_out) - MOST_TOLD)
+        which = "; ".join(f"{told(group)} {fault}" for group, fault in left_out[:MOST_TOLD])
+        _tell(what, which, len(left_out) - MOST_TOLD)
     return Groups(tuple(fit), tuple(unfit))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +77,16 @@ def test_an_issuer_that_redirects_is_told_when_the_gateway_is_ready_to_the_opera
                 f"l7gw: not ready for tokens of {issuer.url}: {issuer.url}/.well-known/openid-configuration answered"
             )
             assert "it redirects to 'https://login.example.com/?tenant=" in said and "hint: configure the issuer's own URL" in said
-            with RawClient(gateway) as client:
-                client.send(f"GET /api HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {issuer.token()}\r\n\r\n".encode())
-                status, _, body = client.answer()
+            status, body = asked(gateway, issuer)
             assert status == 503 and b"it has never reached the issuer's keys" in body and b"login.example.com" not in body
+            issuer.moved = ""
+            gateway.process.send_signal(signal.SIGHUP)
+            assert gateway.process.stdout.readline() == f"l7gw: ready for tokens of {issuer.url}\n"
+            assert asked(gateway, issuer)[0] == 200
+
+
+def asked(gateway: Gateway, issuer: ServedIssuer) -> tuple[int, bytes]:
+    with RawClient(gateway) as client:
+        client.send(f"GET /api HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {issuer.token()}\r\n\r\n".encode())
+        status, _, body = client.answer()
+        return status, body

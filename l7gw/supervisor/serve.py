@@ -51,6 +51,7 @@ class _Server:
         self._say = say
         self._ending = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
+        self._followed: set[KeySet] = set()  # issuers whose first keys are awaited
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -95,8 +96,13 @@ class _Server:
                 host, port = sock.getsockname()[:2]
                 self._say(f"ready on [{host}]:{port}" if ":" in host else f"ready on {host}:{port}")
         notify("READY=1")
+        self._follow_all(worker)
+
+    def _follow_all(self, worker: Worker) -> None:
         for keys in worker.identity.key_sets:
-            keys.wait(partial(self._follow, keys, had_failed=False))
+            if keys.fetching and keys not in self._followed:
+                self._followed.add(keys)
+                keys.wait(partial(self._follow, keys, had_failed=False))
 
     def _follow(self, keys: KeySet, *, had_failed: bool) -> None:
         """A fetch of an issuer's keys has ended: say it where nobody with its tokens can be let in, until somebody can."""
@@ -109,6 +115,8 @@ class _Server:
                 notify(f"STATUS={line}")
         if keys.failure:
             keys.wait(partial(self._follow, keys, had_failed=True))
+        else:
+            self._followed.discard(keys)
 
     def _close(self) -> None:
         for listener in self._listeners:
@@ -134,6 +142,8 @@ class _Server:
                 log.error("`listen` and `state` change only with a restart")
             worker.configure(settings)
             log.info("configuration read again")
+            worker.identity.prefetch()
+            self._follow_all(worker)
         except (ConfigurationError, OSError, ValueError) as error:
             log.error("the changed configuration is not used, the former stays in force:\n%s", error)
         notify("READY=1")

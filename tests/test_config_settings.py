@@ -315,7 +315,7 @@ def test_secrets_that_others_can_read_are_refused(written: Written, file: str, m
     assert (found == []) is good and (good or "by others" in found[0])
 
 
-@pytest.mark.parametrize("mode, good", [(0o700, True), (0o750, False), (0o701, False)])
+@pytest.mark.parametrize("mode, good", [(0o700, True), (0o2700, True), (0o750, False), (0o2750, False), (0o701, False)])
 def test_a_state_that_others_can_look_into_is_refused(written: Written, mode: int, good: bool) -> None:
     (written.folder / "state").mkdir()
     (written.folder / "state").chmod(mode)

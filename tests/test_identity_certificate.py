@@ -103,10 +103,10 @@ def test_an_organization_that_is_no_name_is_left_out(unfit: str, spellings: tupl
 def test_a_certificate_holds_from_its_first_second_to_its_last(now: float, said: str | None) -> None:
     certificate = issue((CN, "lea"))
     if said is None:
-        assert certificates.check(certificate, now) == ENDS.timestamp()
+        assert certificates.check([], [certificate], now) == ENDS.timestamp()
     else:
         with pytest.raises(Refusal, match=said):
-            certificates.check(certificate, now)
+            certificates.check([], [certificate], now)
 
 
 def test_every_cut_of_a_certificate_is_refused() -> None:
@@ -129,7 +129,7 @@ def test_every_flipped_byte_of_a_certificate_is_a_name_or_a_refusal() -> None:
             changed = der[:place] + bytes([der[place] ^ flip]) + der[place + 1 :]
             try:
                 certificate = certificates.read(changed)
-                who = certificates.prove(certificate, entry, certificates.check(certificate, BEGINS.timestamp()))
+                who = certificates.prove(certificate, entry, certificates.check([], [certificate], BEGINS.timestamp()))
             except Refusal as refused:
                 assert refused.code == 401
             else:

@@ -62,9 +62,11 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return seen
 
 
-def certificate_of(authority: Authority, user: str, groups: tuple[str, ...] = ()) -> bytes:
+def certificate_of(authority: Authority, user: str, groups: tuple[str, ...] = ()) -> tuple[bytes, ...]:
+    """The chain as TLS gives it."""
     path, _ = authority.client(user.replace("/", "_"), user, groups)
-    return x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+    files = (path, authority.certificate)
+    return tuple(x509.load_pem_x509_certificate(file.read_bytes()).public_bytes(Encoding.DER) for file in files)
 
 
 # ---------------------------------------------------------------------- what is remembered

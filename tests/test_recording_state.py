@@ -29,7 +29,17 @@ def test_a_state_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> 
         check_state(tmp_path / "file" / "state")
 
 
-@pytest.mark.parametrize("mode", [0o750, 0o705, 0o710, 0o777])
+def test_a_state_below_a_setgid_folder_is_made_and_taken(tmp_path: Path) -> None:
+    """So is a volume of a pod with `fsGroup`. `chmod 700` does not take the bit from a folder, and it lets nobody in."""
+    tmp_path.chmod(0o2770)
+    state = tmp_path / "state"
+    recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods"))
+    assert state.stat().st_mode & 0o7777 == 0o2700
+    check_state(state)
+    assert list(reader.segments(state))
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o705, 0o710, 0o777, 0o2750])
 def test_a_state_that_others_can_look_into_is_refused(state: Path, mode: int) -> None:
     state.mkdir()
     state.chmod(mode)

@@ -131,7 +131,9 @@ def entry(issuer: str = ISSUER, **changed: Any) -> OidcIssuer:
     return OidcIssuer(**{**given, **changed})
 
 
-async def answer(chain: IdentityChain, token: str | None = None, certificate: bytes | None = None) -> Principal | Refusal:
+async def answer(
+    chain: IdentityChain, token: str | None = None, certificate: tuple[bytes, ...] | None = None
+) -> Principal | Refusal:
     """Ask as the gateway does, and wait where it says so."""
     try:
         who = chain.of(token, certificate, "192.0.2.1")

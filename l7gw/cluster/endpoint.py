@@ -66,6 +66,7 @@ class Endpoint:
         """TLS 1.2+, the cluster's CA and nothing else, the name checked (threats I7); never `insecure-skip-tls-verify`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate authority alone is trusted too, as by kubectl
         context.load_verify_locations(self.cluster.certificate_authority)
         context.set_alpn_protocols(list(protocols))
         credential = self.cluster.credential

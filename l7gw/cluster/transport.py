@@ -8,6 +8,7 @@ paused: nothing is ever waiting in between, and the peer's end is read after its
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -32,6 +33,9 @@ class Door(Protocol):
     def closed(self) -> None:
         """One less."""
 
+    def failed(self, address: str, error: ssl.SSLError) -> None:
+        """The handshake of one from this address: it is cut, and nothing that is put into words reaches the client."""
+
 
 class _Tls(SSLProtocol):  # type: ignore[misc]
     def __init__(self, over: OverTls, *arguments: Any, **named: Any) -> None:
@@ -45,14 +49,18 @@ class _Tls(SSLProtocol):  # type: ignore[misc]
 
 
 class _Accepted(_Tls):
-    def __init__(self, door: Door, *arguments: Any, **named: Any) -> None:
+    def __init__(self, door: Door, ready: asyncio.Future[None], *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._door = door
+        self._ready = ready
         self._counted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._counted = self._door.opened()
         if self._counted:
+            peer = transport.get_extra_info("peername")
+            self._ready.add_done_callback(functools.partial(_told, self._door, peer[0] if peer else ""))
+            del self._ready
             super().connection_made(transport)
         else:
             cast(asyncio.Transport, transport).abort()
@@ -61,6 +69,13 @@ class _Accepted(_Tls):
         if self._counted:
             self._door.closed()
             super().connection_lost(exc)
+
+
+def _told(door: Door, address: str, ready: asyncio.Future[None]) -> None:
+    """The handshake is over. Whoever only knocked, or left in the midst of it, is nobody's fault and not told."""
+    error = ready.exception()
+    if isinstance(error, ssl.SSLError):
+        door.failed(address, error)
 
 
 class Arrival(asyncio.Protocol):
@@ -113,9 +128,9 @@ async def listen(
     loop = asyncio.get_running_loop()
 
     def tls() -> asyncio.BaseProtocol:
-        over = make()
+        over, ready = make(), loop.create_future()
         protocol = _Accepted(
-            door, over, loop, over, context(), None, True,
+            door, ready, over, loop, over, context(), ready, True,
             ssl_handshake_timeout=handshake_within, ssl_shutdown_timeout=SHUTDOWN_WITHIN,
         )  # fmt: skip
         return cast(asyncio.BaseProtocol, protocol)

@@ -15,6 +15,7 @@ import yaml
 
 from l7gw import names
 from l7gw.config.document import Document, Reader, plain, shown
+from l7gw.config.private import fault_of_secret, fault_of_state
 from l7gw.errors import ConfigurationError, Problem
 
 DEFAULT = Path("/etc/l7gw/l7gw.yaml")
@@ -246,16 +247,18 @@ def _state(top: Reader) -> Path:
     """The folder of all evidence. It need not be there yet; where it is, nobody else may look into it (threats J5)."""
     state = top.path("state") or Path(STATE)
     try:
-        mode = state.stat().st_mode
+        about = state.stat()
     except FileNotFoundError:
         return state
     except OSError as error:
         top.wrong("state", f"`state`: {state} cannot be read: {error.strerror}")
         return state
-    if not stat.S_ISDIR(mode):
+    if not stat.S_ISDIR(about.st_mode):
         top.wrong("state", f"`state`: {state} is no folder")
-    elif stat.S_IMODE(mode) & 0o077:
-        top.wrong("state", f"`state`: others may look into {state}, where recordings are readable", f"chmod 700 {state}")
+        return state
+    fault = fault_of_state(state, about)
+    if fault is not None:
+        top.wrong("state", f"`state`: {state}, where recordings are readable, {fault[0]}", fault[1])
     return state
 
 
@@ -290,11 +293,12 @@ def _pair(reader: Reader, certificate_key: str, key_key: str) -> tuple[Path, Pat
 def _private(reader: Reader, key: str, path: Path) -> None:
     """Who can read the file is the gateway (threats J5)."""
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        about = path.stat()
     except OSError:
         return  # it went away since `file` opened it; whoever uses it will say so
-    if mode & 0o077:
-        reader.wrong(key, f"`{key}`: {path} can be read or written by others (mode {mode:04o})", f"chmod 600 {path}")
+    fault = fault_of_secret(path, about, os.geteuid())
+    if fault is not None:
+        reader.wrong(key, f"`{key}`: {path} {fault[0]}", fault[1])
 
 
 def _authority(reader: Reader, *, required: bool) -> Path | None:

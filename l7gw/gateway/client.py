@@ -19,8 +19,8 @@ class Client(Protocol):
         """Whence the client comes, without its port."""
 
     @property
-    def certificate(self) -> bytes | None:
-        """What it showed in the handshake, DER."""
+    def certificates(self) -> tuple[bytes, ...]:
+        """The chain of what it showed in the handshake, DER, its own first; empty where it showed none."""
 
     @property
     def server_name(self) -> str:

@@ -37,7 +37,7 @@ class Downstream(asyncio.Protocol):
 
     __slots__ = (
         "_known", "_liveness", "_reading_since", "_run_id", "_transport", "_unread", "_why_lost", "_worker",
-        "address", "certificate", "server_name", "socket_transport", "writable",
+        "address", "certificates", "server_name", "socket_transport", "writable",
     )  # fmt: skip
 
     def __init__(self, worker: Worker) -> None:
@@ -51,7 +51,7 @@ class Downstream(asyncio.Protocol):
         self._why_lost = "the client left"  # what the record says of the calls that end with the connection
         self.writable = True  # false while more waits for a slow reader than should
         self.address = ""
-        self.certificate: bytes | None = None
+        self.certificates: tuple[bytes, ...] = ()
         self.server_name = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -61,7 +61,7 @@ class Downstream(asyncio.Protocol):
         self.address = peer[0] if peer else ""
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None:
-            self.certificate = tls.getpeercert(binary_form=True)
+            self.certificates = self._worker.listening.chain(tls)
             self.server_name = getattr(tls, "l7gw_server_name", "")
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
         self._liveness = Liveness(transport, CLIENT_WITHIN)

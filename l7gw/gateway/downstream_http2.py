@@ -53,8 +53,8 @@ class Http2Stream:
         return self._connection.address
 
     @property
-    def certificate(self) -> bytes | None:
-        return self._connection.certificate
+    def certificates(self) -> tuple[bytes, ...]:
+        return self._connection.certificates
 
     @property
     def server_name(self) -> str:

@@ -118,7 +118,7 @@ class Exchange:
 
     def identify(self) -> Step | None:
         self.token = bearer_of(self.request)
-        who = self.worker.identity.of(self.token, self.client.certificate, self.client.address)
+        who = self.worker.identity.of(self.token, self.client.certificates, self.client.address)
         if isinstance(who, Pending):
             who.then(self._identified)  # an issuer's keys are being fetched
             return None

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import logging
 import ssl
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from l7gw.cluster.endpoint import Stamp
 from l7gw.config.settings import Certificate, ClientCertificate, Settings
@@ -13,16 +19,22 @@ log = logging.getLogger(__name__)
 
 # TLS 1.2: forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+# X509_V_FLAG_NO_CHECK_TIME of OpenSSL's x509_vfy.h, for which Python's ssl has no name. A certificate whose time is over, or not
+# come yet, passes the handshake, so that identity can say so in a 401: a cut handshake tells kubectl nothing that helps.
+NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+MOST_CHAINS = 1024  # certificates of clients whose chain is remembered for resumed sessions, about 1 KiB each
 
 
 class Listening:
-    """The server contexts of a configuration."""
+    """The server contexts of a configuration. Raises OSError or ValueError for a file that cannot be used."""
 
     def __init__(self, settings: Settings) -> None:
-        self._authorities = [e.certificate_authority for e in settings.identity if isinstance(e, ClientCertificate)]
+        files = [entry.certificate_authority for entry in settings.identity if isinstance(entry, ClientCertificate)]
+        self._authorities = _newest_first([one for file in files for one in x509.load_pem_x509_certificates(file.read_bytes())])
         self._files: list[tuple[ssl.SSLContext, Certificate, Stamp]] = []
         self.context = self._context(settings.tls)
         self._by_host: dict[str, ssl.SSLContext] = {}
+        self._chains: dict[bytes, tuple[bytes, ...]] = {}
         for cluster in settings.clusters.values():
             context = self._context(cluster.tls) if cluster.tls else self.context
             self._by_host.update((host.lower(), context) for host in cluster.hosts)
@@ -32,17 +44,19 @@ class Listening:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
-        context.set_ecdh_curve("prime256v1")  # TLS 1.2's; 1.3 negotiates X25519 by itself
+        # The groups of the key exchange are OpenSSL's own choice: X25519 first, which Go sends a share for, then the NIST curves.
         # No tickets: resumption skips the client certificate's checks (threats F10), and their keys would never rotate. TLS 1.2 can
-        # still resume by session id, for five minutes, within this context: Python's ssl has no switch for OpenSSL's cache.
+        # still resume by session id within this context, as Python's ssl has no switch for OpenSSL's cache: identity looks at the
+        # times of the chain at each request.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.num_tickets = 0
         context.set_alpn_protocols(["h2", "http/1.1"])
         context.load_cert_chain(certificate.certificate, certificate.key)
         if self._authorities:
             context.verify_mode = ssl.CERT_OPTIONAL
-            for authority in self._authorities:
-                context.load_verify_locations(authority)
+            # An intermediate authority alone is a trust anchor too, as it is for Go (crypto/x509, VerifyOptions.Roots).
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | NO_CHECK_TIME
+            context.load_verify_locations(cadata=self._authorities)
         self._files.append((context, certificate, Stamp(certificate.certificate, certificate.key)))
         return context
 
@@ -53,6 +67,23 @@ class Listening:
             context = self._by_host.get(server_name.lower())
             if context is not None:
                 tls.context = context
+
+    def chain(self, tls: ssl.SSLObject) -> tuple[bytes, ...]:
+        """The client's certificate and those that vouch for it, DER, as TLS verified them; empty where it showed none.
+
+        The last is one of the configured authorities. A resumed session brings the client's certificate alone: the others are
+        those of the handshake that it resumes. Where that is forgotten, the certificate stands alone.
+        """
+        leaf = tls.getpeercert(binary_form=True)
+        if leaf is None:
+            return ()
+        chain = _verified_chain(tls)
+        if not chain:
+            return self._chains.get(leaf, (leaf,))
+        if leaf not in self._chains and len(self._chains) >= MOST_CHAINS:
+            del self._chains[next(iter(self._chains))]
+        self._chains[leaf] = chain
+        return chain
 
     def refresh(self) -> None:
         """Certificates that changed serve the handshakes from now on; one that cannot be used leaves the old in force."""
@@ -66,6 +97,33 @@ class Listening:
                     log.error("certificate %s is not used: %s", certificate.certificate, error)
 
 
+def _newest_first(authorities: Sequence[x509.Certificate]) -> str:
+    """As PEM. Where the times are not checked, OpenSSL takes the first authority whose name is that of the issuer (and whose key
+    identifier, where there is one): of several, that is to be one that holds now, and the one that holds longest."""
+    now = datetime.now(UTC)
+    order = sorted(
+        authorities,
+        key=lambda one: (one.not_valid_before_utc <= now <= one.not_valid_after_utc, one.not_valid_after_utc),
+        reverse=True,
+    )
+    return "".join(one.public_bytes(Encoding.PEM).decode() for one in order)
+
+
+def why_cut(error: ssl.SSLError) -> str:
+    """What failed in a client's handshake, in words for the log."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the client's certificate is of no authority in `identity`, or is not for clients: {error.verify_message}"
+    return (error.reason or "no TLS").replace("_", " ").lower()
+
+
 def _check(certificate: Path, key: Path) -> None:
     """Load the pair aside first: a context that failed half-way would serve the new certificate with the old key."""
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+
+
+def _verified_chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
+    """Public since Python 3.13. Before, the same list is had from the object below alone, in 3.11 and 3.12 under this name."""
+    if sys.version_info >= (3, 13):
+        return tuple(tls.get_verified_chain())
+    chain = tls._sslobj.get_verified_chain()  # type: ignore[attr-defined]
+    return tuple(ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in chain or ())

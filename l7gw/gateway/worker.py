@@ -20,9 +20,10 @@ from l7gw.gateway.downstream import RESTARTED, Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.routing import Routes
-from l7gw.gateway.tls import Listening
+from l7gw.gateway.tls import Listening, why_cut
 from l7gw.identity.chain import IdentityChain
 from l7gw.kube.act import Act
+from l7gw.log import CountedLog
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.recording.recorder import Recorder
@@ -31,6 +32,8 @@ from l7gw.recording.session import Exchange as Record
 from l7gw.recording.session import Silent
 
 if TYPE_CHECKING:
+    import ssl
+
     from l7gw.gateway.client import Client
     from l7gw.gateway.exchange import Exchange
     from l7gw.identity.principal import Principal
@@ -73,6 +76,7 @@ class Worker:
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_DESCRIPTORS
         self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
+        self.of_peers = CountedLog(log, clock.monotonic)  # what a client can cause as often as it likes
         self._far: dict[str, FarSide] = {}
         self._former: list[Pool] = []  # of former configurations, while a watch runs on one of their connections
         self._identity: IdentityChain | None = None
@@ -122,6 +126,10 @@ class Worker:
     def closed(self) -> None:
         """One that `opened` let in."""
         self._open -= 1
+
+    def failed(self, address: str, error: ssl.SSLError) -> None:
+        """A handshake was cut: the client hears an alert, the log says which words belong to it."""
+        self.of_peers.warning(address, "TLS handshake cut: %s", why_cut(error))
 
     def admit(self, client: Downstream) -> None:
         """Its handshake is done: from now on it is ticked, drained, and has a part in what concerns all."""
@@ -186,6 +194,7 @@ class Worker:
         """Once a second."""
         now = self.clock.monotonic()
         self.recorder.tick()
+        self.of_peers.tick()
         if self._turned_away:
             log.error("%d connections refused: %d are open, the limit of descriptors is near", self._turned_away, self._open)
             self._turned_away = 0

@@ -5,12 +5,15 @@ Sources: RFC 5280 section 4.1.2, AS pkg/authentication/request/x509/x509.go (Com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.x509.oid import NameOID
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtensionOID, NameOID
 
+from l7gw.config.document import shown
 from l7gw.config.settings import ClientCertificate
 from l7gw.identity.claims import groups_of, name, refused
 from l7gw.identity.oidc import Proven
@@ -29,36 +32,72 @@ def read(der: bytes) -> x509.Certificate:
         raise refused("the client certificate is malformed") from None
 
 
-def authorities(file: Path) -> list[x509.Certificate]:
-    """The certificates of an authority file. Raises OSError or ValueError."""
-    return x509.load_pem_x509_certificates(file.read_bytes())
+class Authorities:
+    """The certificates of one authority file. Raises OSError or ValueError where it cannot be read."""
+
+    def __init__(self, file: Path) -> None:
+        self._held = x509.load_pem_x509_certificates(file.read_bytes())
+
+    def anchors(self, certificate: x509.Certificate) -> list[x509.Certificate]:
+        """The certificates of the file that are this one, or this one renewed: any of them vouches for what its key signed."""
+        return [held for held in self._held if held == certificate or _is_renewal(held, certificate)]
 
 
-def is_issued_by(certificate: x509.Certificate, issuers: list[x509.Certificate]) -> bool:
-    """Whether one of these signed it. TLS has verified the chain against all entries' authorities; this says which it was."""
-    for issuer in issuers:
-        try:
-            certificate.verify_directly_issued_by(issuer)
-        except (InvalidSignature, ValueError, TypeError):
-            continue
-        return True
-    return False
+LEAF, AUTHORITY = "the client certificate", "an authority of the client certificate"
+# What cryptography raises for what it cannot read in a certificate.
+UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+# What a certificate says about the chains that it may stand in (RFC 5280 section 6.1).
+BINDING = (
+    ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE, ExtensionOID.NAME_CONSTRAINTS
+)  # fmt: skip
 
 
-def check(certificate: x509.Certificate, now: float) -> float:
-    """When it ends, in seconds since 1970. TLS looked once, at the handshake; connections live longer than that.
-
-    Raises Refusal 401: expired, not yet valid.
-    """
+def _is_renewal(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """The same name, key and constraints: what OpenSSL verified with the one holds with the other, but for the times."""
     try:
-        begins, expires = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+        return one.subject == other.subject and _key(one) == _key(other) and _binding(one) == _binding(other)
+    except UNREADABLE:
+        return False
+
+
+def _key(certificate: x509.Certificate) -> bytes:
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _binding(certificate: x509.Certificate) -> list[tuple[x509.ObjectIdentifier, bool, x509.ExtensionType]]:
+    return [(one.oid, one.critical, one.value) for one in certificate.extensions if one.oid in BINDING]
+
+
+def check(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], now: float) -> float:
+    """When a chain ends, in seconds since 1970. TLS has verified everything about it but the times, which are looked at here alone.
+
+    `path` is the client's certificate and the intermediates up to the authority, of which `anchors` are the certificate and its
+    renewals: one of them has to hold. Raises Refusal 401: expired, not yet valid.
+    """
+    ends = [_until([one], AUTHORITY if place else LEAF, now) for place, one in enumerate(path)]
+    ends.append(_until(anchors, AUTHORITY if path else LEAF, now))
+    return min(ends)
+
+
+def _until(certificates: Sequence[x509.Certificate], what: str, now: float) -> float:
+    """When the last of these ends that holds now; they are one certificate and its renewals."""
+    try:
+        times = [(one.not_valid_before_utc.timestamp(), one.not_valid_after_utc.timestamp()) for one in certificates]
     except ValueError:
-        raise refused("the client certificate is malformed") from None
-    if now > expires:  # RFC 5280 section 4.1.2.5: inclusive
-        raise refused("the client certificate is expired")
-    if now < begins:
-        raise refused("the client certificate is not yet valid")
-    return expires
+        raise refused(f"{what} is malformed") from None
+    holding = [expires for begins, expires in times if begins <= now <= expires]  # RFC 5280 section 4.1.2.5: inclusive
+    if holding:
+        return max(holding)
+    named = what if what == LEAF else f"{what}, {_subject(certificates[0])}"
+    raise refused(f"{named} is not yet valid" if any(now <= expires for _, expires in times) else f"{named} is expired")
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    """An authority's name for a message, bounded, nothing in it that a terminal would obey."""
+    try:
+        return shown(certificate.subject.rfc4514_string())
+    except UNREADABLE:
+        return "whose name is malformed,"
 
 
 def prove(certificate: x509.Certificate, entry: ClientCertificate, expires: float) -> Proven:

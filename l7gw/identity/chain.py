@@ -94,11 +94,11 @@ class Pending:
 
 
 class _Certificates:
-    """One client-certificate entry and the certificates of its authority."""
+    """One client-certificate entry and its authorities."""
 
     def __init__(self, entry: ClientCertificate) -> None:
         self.entry = entry
-        self.authorities = certificates.authorities(entry.certificate_authority)
+        self.authorities = certificates.Authorities(entry.certificate_authority)
 
 
 class _Issuer:
@@ -153,9 +153,10 @@ class IdentityChain:
         for keys in self._key_sets.values():
             keys.prefetch()
 
-    def of(self, token: str | None, certificate: bytes | None, address: str) -> Principal | Pending:
-        """Who asks. `certificate` is DER whose chain TLS has verified. Raises Refusal 401, or 503 where no keys are known."""
-        if certificate is not None and not self._certificates:
+    def of(self, token: str | None, certificate: tuple[bytes, ...] | None, address: str) -> Principal | Pending:
+        """Who asks. `certificate` is a client certificate with its chain, as TLS has verified it but for the times: DER, the
+        client's own first, an authority last. Raises Refusal 401, or 503 where no keys are known."""
+        if not certificate or not self._certificates:
             certificate = None
         if token is None:
             if certificate is None:
@@ -169,7 +170,7 @@ class IdentityChain:
             return who.but(lambda by_token: self._of_both(by_token, certificate, address))
         return self._of_both(who, certificate, address)
 
-    def _of_both(self, by_token: Principal, certificate: bytes, address: str) -> Principal:
+    def _of_both(self, by_token: Principal, certificate: tuple[bytes, ...], address: str) -> Principal:
         """The token is proven. The certificate decides where its kind stands first; one that is not proven is as good as none."""
         try:
             by_certificate = self._of_certificate(certificate, address)
@@ -309,25 +310,29 @@ class IdentityChain:
 
     # ------------------------------------------------------------------ certificates
 
-    def _of_certificate(self, der: bytes, address: str) -> Principal:
-        kept = self._proven.get(der)
+    def _of_certificate(self, shown: tuple[bytes, ...], address: str) -> Principal:
+        """The leaf alone is the key of what is kept: once proven, it is proven whichever certificates came with it."""
+        leaf = shown[0]
+        kept = self._proven.get(leaf)
         if kept is not None and self._is_good(kept):
             return kept.at(address)
-        certificate = certificates.read(der)
-        expires = certificates.check(certificate, self._clock.wall())
-        entry = self._entry_of(certificate)
-        proven = self._own(certificates.prove(certificate, entry, expires), entry.prefix)
+        chain = [certificates.read(der) for der in shown]
+        entry, path, anchors = self._entry_of(chain)
+        expires = certificates.check(path, anchors, self._clock.wall())
+        proven = self._own(certificates.prove(chain[0], entry, expires), entry.prefix)
         kept = _Kept(proven, expires, None, None)
-        self._keep(der, kept)
+        self._keep(leaf, kept)
         return kept.at(address)
 
-    def _entry_of(self, certificate: x509.Certificate) -> ClientCertificate:
-        if len(self._certificates) == 1:  # TLS has verified against this authority alone
-            return self._certificates[0].entry
-        for one in self._certificates:
-            if certificates.is_issued_by(certificate, one.authorities):
-                return one.entry
-        raise refused("the client certificate is not signed by one of the configured authorities itself")
+    def _entry_of(self, chain: list[x509.Certificate]) -> tuple[ClientCertificate, list[x509.Certificate], list[x509.Certificate]]:
+        """The entry whose authority stands nearest to the client's certificate, what stands before that, and the authority in
+        all its renewals."""
+        for place, certificate in enumerate(chain):
+            for one in self._certificates:
+                anchors = one.authorities.anchors(certificate)
+                if anchors:
+                    return one.entry, chain[:place], anchors
+        raise refused("the client certificate is not signed by one of the configured authorities; hint: connect again")
 
 
 def _without_keys(keys: KeySet) -> Refusal:

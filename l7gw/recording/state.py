@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from l7gw.config.private import fault_of_state
+
 
 def check_state(state: Path) -> None:
     """The state is a folder of ours that nobody else can look into (threats J5). Raises OSError."""
@@ -21,6 +23,6 @@ def check_state(state: Path) -> None:
             raise OSError(f"{path} is a link; the state holds none")
         if about.st_uid != os.geteuid():
             raise OSError(f"{path} belongs to another user\n  hint: chown it to the gateway's user")
-        wanted = 0o700 if stat.S_ISDIR(about.st_mode) else 0o600
-        if stat.S_IMODE(about.st_mode) & ~wanted:
-            raise OSError(f"others can look into {path}\n  hint: chmod {wanted:o} {path}")
+        fault = fault_of_state(path, about)
+        if fault is not None:
+            raise OSError(f"{path} {fault[0]}\n  hint: {fault[1]}")

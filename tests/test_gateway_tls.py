@@ -1,0 +1,271 @@
+"""Who is let in by TLS, who is told a 401, and who is cut: as Go verifies, but that a time that is over is said in words (threats I7, J3)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from l7gw.clock import SystemClock
+from l7gw.cluster.endpoint import Endpoint
+from l7gw.config.settings import Certificate, ClientCertificate, Cluster, KindRule, Recording, Settings, TokenFile
+from l7gw.demo.pki import write_private
+from l7gw.errors import Refusal
+from l7gw.gateway.tls import Listening
+from l7gw.identity import fetch
+from l7gw.identity.chain import IdentityChain
+from l7gw.identity.principal import Principal
+from tests.authorities import BEGAN, WITHIN_ALL, Issued, Question, bundle, go_says, root
+from tests.conftest import missing
+from tests.golang import MissingGo
+from tests.handshake import shaken
+
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+NOW = BEGAN.replace(year=2026)
+FOREIGN = root("foreign")
+GATEWAY = FOREIGN.server("127.0.0.1")
+RSA = rsa.generate_private_key(65537, 2048)
+OVERS = ("nothing", "the leaf", "the middle", "the root")
+
+
+class Family:
+    """A root, an intermediate authority below it, and certificates of both; `over` names what is expired."""
+
+    def __init__(self, over: str) -> None:
+        self.root = root("root", over=over == "the root")
+        self.middle = self.root.authority("middle", over=over == "the middle")
+        self.renewed_root = root("root", key=self.root.key)
+        self.renewed_middle = self.root.authority("middle", key=self.middle.key)
+        leaf = over == "the leaf"
+        self.clients = self._shown(self.root.client("ann", over=leaf), self.middle.client("ann", over=leaf))
+        self.servers = self._shown(self.root.server("127.0.0.1", over=leaf), self.middle.server("127.0.0.1", over=leaf))
+
+    def _shown(self, direct: Issued, below: Issued) -> dict[str, tuple[Issued, ...]]:
+        return {
+            "of the root": (direct,),
+            "of the middle, alone": (below,),
+            "of the middle, with it": (below, self.middle),
+            "of the middle, with both": (below, self.middle, self.root),
+        }
+
+    @property
+    def trusted(self) -> dict[str, tuple[tuple[Issued, ...], ...]]:
+        """The authority files of one entry, or of two."""
+        return {
+            "the root": ((self.root,),),
+            "the middle": ((self.middle,),),
+            "both": ((self.root, self.middle),),
+            "another": ((FOREIGN,),),
+            "the root, and renewed": ((self.root, self.renewed_root),),
+            "the middle, and renewed": ((self.middle, self.renewed_middle),),
+            "the root | another": ((self.root,), (FOREIGN,)),
+            "another | the root": ((FOREIGN,), (self.root,)),
+            "another | the middle": ((FOREIGN,), (self.middle,)),
+            "the root | the middle": ((self.root,), (self.middle,)),
+            "the middle | the root": ((self.middle,), (self.root,)),
+        }
+
+
+def go(questions: list[Question]) -> list[str]:
+    try:
+        return go_says(questions)
+    except MissingGo as error:
+        missing(f"certificates are compared with Go's reading: {error}")
+
+
+@dataclass
+class Door:
+    """A listener's TLS and identity, and what they make of a client."""
+
+    folder: Path
+    files: tuple[tuple[Issued, ...], ...]
+    server: Issued = GATEWAY
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        entries = tuple(
+            ClientCertificate(bundle(self.folder / f"{place}.crt", *file), KindRule(), "abc"[place] + ":")
+            for place, file in enumerate(self.files)
+        )
+        pair = self.server.write(self.folder / "server")
+        none = Path("none")
+        settings = Settings(none, (), Certificate(*pair), none, entries, {}, none, Recording())
+        self.listening = Listening(settings)
+        self.identity = IdentityChain(entries, SystemClock())
+
+    def tells(self, shown: tuple[Issued, ...], version: ssl.TLSVersion) -> str:
+        """The user that a client is who shows this, "401: " and why, or "cut"."""
+        context = client(version)
+        context.load_cert_chain(*shown[0].write(self.folder / "client", *shown[1:]))
+        try:
+            here, _ = shaken(self.listening.context, context)
+        except ssl.SSLError:
+            return "cut"
+        return self.asks(here)
+
+    def asks(self, here: ssl.SSLObject) -> str:
+        try:
+            who = self.identity.of(None, self.listening.chain(here), "192.0.2.1")
+        except Refusal as refusal:
+            return f"{refusal.code}: {refusal.message}"
+        assert isinstance(who, Principal)
+        return who.user
+
+
+def client(version: ssl.TLSVersion) -> ssl.SSLContext:
+    """A client that trusts the gateway, and speaks this version alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=FOREIGN.pem)
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+@pytest.mark.parametrize("over", OVERS)
+def test_a_client_is_let_in_where_go_lets_it_in_and_told_where_only_a_time_is_over(over: str, tmp_path: Path) -> None:
+    """Which authorities are trusted x what the client sends x whose time is over x the version of TLS."""
+    family = Family(over)
+    cases = [(name, how) for name in family.trusted for how in family.clients]
+
+    def ask(at: object) -> list[str]:
+        return go([
+            Question(tuple(one for file in family.trusted[name] for one in file), shown[0], shown[1:], "client", at)  # type: ignore[arg-type]
+            for name, how in cases for shown in [family.clients[how]]
+        ])  # fmt: skip
+
+    for (name, how), without_times, now in zip(cases, ask(WITHIN_ALL), ask(NOW), strict=True):
+        door = Door(tmp_path / name, family.trusted[name])
+        for version in VERSIONS:
+            told = door.tells(family.clients[how], version)
+            case = f"trusted: {name}; shown: {how}; over: {over}; {version.name}; Go: {now or 'good'}; told: {told}"
+            if without_times:
+                assert told == "cut", case
+            elif now:
+                assert told.startswith("401: ") and "is expired" in told, case
+            else:
+                assert told in ("a:ann", "b:ann"), case
+
+
+def endpoint(authority: Path) -> ssl.SSLContext:
+    token = write_private(authority.with_suffix(".token"), b"token")
+    return Endpoint(Cluster("prod", "127.0.0.1", 1, authority, TokenFile(token))).tls
+
+
+@pytest.mark.parametrize("over", OVERS)
+@pytest.mark.parametrize("contexts", [endpoint, fetch.trust], ids=["cluster", "issuer"])
+def test_a_cluster_and_an_issuer_are_trusted_where_go_trusts_them(
+    contexts: Callable[[Path], ssl.SSLContext], over: str, tmp_path: Path
+) -> None:
+    family = Family(over)
+    cases = [(name, how) for name, files in family.trusted.items() if len(files) == 1 for how in family.servers]
+    said = go([
+        Question(family.trusted[name][0], family.servers[how][0], family.servers[how][1:], "server", NOW) for name, how in cases
+    ])  # fmt: skip
+    for (name, how), no in zip(cases, said, strict=True):
+        shown = family.servers[how]
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(*shown[0].write(tmp_path / "server", *shown[1:]))
+        for version in VERSIONS:
+            context = contexts(bundle(tmp_path / "trusted.crt", *family.trusted[name][0]))
+            server.minimum_version = server.maximum_version = version
+            try:
+                shaken(server, context)
+            except ssl.SSLError as error:
+                trusted = str(error)
+            else:
+                trusted = ""
+            assert bool(trusted) is bool(no), f"trusted: {name}; shown: {how}; over: {over}; {version.name}; Go: {no}; {trusted}"
+
+
+@pytest.fixture
+def family() -> Iterator[Family]:
+    yield Family("nothing")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "trusted, user",
+    [
+        ("the root | another", "a:ann"),
+        ("another | the root", "b:ann"),
+        ("another | the middle", "b:ann"),
+        ("the root | the middle", "b:ann"),  # the nearest
+        ("the middle | the root", "a:ann"),
+    ],
+)
+def test_of_two_entries_the_one_whose_authority_stands_nearest_decides(
+    family: Family, tmp_path: Path, trusted: str, user: str, version: ssl.TLSVersion
+) -> None:
+    assert Door(tmp_path, family.trusted[trusted]).tells(family.clients["of the middle, with it"], version) == user
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_authority_that_began_anew_under_its_name_lets_in_whom_it_signs_now(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """Its certificates have no key identifiers, as `openssl x509 -req` leaves them out: OpenSSL knows an issuer by the name alone."""
+    old, new = root("authority", over=True), root("authority")
+    for order in ((old, new), (new, old)):
+        assert Door(tmp_path, (order,)).tells((new.client("ann"),), version) == "a:ann"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_of_two_authorities_of_one_name_that_hold_as_long_the_first_alone_is_looked_at(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """Said in docs/compatibility.md: Go would look at both."""
+    one, other = root("authority"), root("authority")
+    door = Door(tmp_path, ((one, other),))
+    assert [door.tells((it.client("ann"),), version) for it in (one, other)] == ["a:ann", "cut"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_intermediate_that_is_over_in_the_authority_file_is_not_replaced_by_what_the_client_sends(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """Said in docs/compatibility.md: Go would look at both."""
+    family = Family("the middle")
+    door = Door(tmp_path, ((family.root, family.middle),))
+    told = door.tells((family.clients["of the middle, alone"][0], family.renewed_middle), version)
+    assert told == "401: an authority of the client certificate, 'CN=middle' is expired"
+
+
+@pytest.mark.parametrize("over", OVERS)
+def test_a_resumed_session_is_asked_for_its_times_like_the_first(tmp_path: Path, over: str) -> None:
+    """TLS 1.2 resumes by session id: OpenSSL then verifies nothing, and knows the client's own certificate alone."""
+    family = Family(over)
+    door = Door(tmp_path, ((family.root,),))
+    context = client(ssl.TLSVersion.TLSv1_2)
+    leaf, middle = family.clients["of the middle, with it"]
+    context.load_cert_chain(*leaf.write(tmp_path / "client", middle))
+    first, there = shaken(door.listening.context, context)
+    again, _ = shaken(door.listening.context, context, session=there.session)
+    assert again.session_reused and not first.session_reused
+    chain = door.listening.chain(first)
+    assert len(chain) == 3 and door.listening.chain(again) == chain
+    assert door.asks(again) == door.asks(first)
+    assert ("expired" in door.asks(again)) is (over != "nothing")
+
+
+def test_a_resumed_session_whose_chain_is_forgotten_is_told_to_connect_again(tmp_path: Path) -> None:
+    family = Family("nothing")
+    door = Door(tmp_path, ((family.root,),))
+    context = client(ssl.TLSVersion.TLSv1_2)
+    context.load_cert_chain(*family.clients["of the middle, with it"][0].write(tmp_path / "client", family.middle))
+    _, there = shaken(door.listening.context, context)
+    again, _ = shaken(door.listening.context, context, session=there.session)
+    assert again.session_reused
+    assert door.asks(again).startswith("401: ") and door.asks(again).endswith("connect again")
+    assert door.asks(shaken(door.listening.context, context)[0]) == "a:ann"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("group", ["X25519", "X448", "prime256v1", "secp384r1", "secp521r1"])
+def test_a_client_that_knows_one_group_alone_connects(tmp_path: Path, group: str, version: ssl.TLSVersion) -> None:
+    """The certificate is RSA: in TLS 1.2 the groups that a client names are those of certificates too (RFC 8422 section 5.1.1)."""
+    door = Door(tmp_path, ((FOREIGN,),), FOREIGN.server("127.0.0.1", key=RSA))
+    context = client(version)
+    context.set_ecdh_curve(group)
+    here, _ = shaken(door.listening.context, context)
+    assert here.version() == {VERSIONS[0]: "TLSv1.2", VERSIONS[1]: "TLSv1.3"}[version]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw.kube.sizes import LARGEST_SIZE, Sizes, whole_sizes
+from l7gw.kube.sizes import LARGEST_PIECE, LARGEST_SIZE, Sizes, whole_sizes
 
 
 def size(width: int, height: int) -> bytes:
@@ -80,6 +80,15 @@ def test_a_size_is_no_longer_than_sizes_are() -> None:
     one = Sizes()
     assert one.feed(longer[:-2]) == ([], b"")  # it may yet become one
     assert one.feed(b" ") == ([], longer[:-1])
+
+
+def test_of_a_piece_only_so_much_is_looked_at() -> None:
+    whole = size(1, 2) + b" " * (LARGEST_PIECE - len(size(1, 2)))
+    assert whole_sizes(whole) == ([size(1, 2)], b"")
+    assert whole_sizes(whole + b" ") == ([], whole + b" ")
+    one = Sizes()
+    assert one.feed(b"{") == ([], b"") and one.feed(whole + b" ") == ([], b"{" + whole + b" ")
+    assert one.feed(size(3, 4)) == ([size(3, 4)], b"")
 
 
 right = st.tuples(st.integers(0, 65535), st.integers(0, 65535)).map(lambda sides: size(*sides))

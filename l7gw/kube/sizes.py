@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 LARGEST_SIZE = 256  # bytes of one size; kubectl's have 30
+LARGEST_PIECE = 1024  # bytes that are looked at, of one message or DATA frame, which has one size: a MiB of them costs a second
 MOST_OF_A_SIDE = 65535  # columns or rows: Go's uint16
 
 _objects = re.compile(rb"\{[^{}]{0,%d}\}" % (LARGEST_SIZE - 2)).finditer
@@ -28,6 +29,9 @@ class Sizes:
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
         """The sizes that are whole by now, as they go up; and the bytes that belong to none."""
         text = self._half + data
+        if len(data) > LARGEST_PIECE:
+            self._half = b""
+            return [], text
         sizes: list[bytes] = []
         odd: list[bytes] = []
         at = 0

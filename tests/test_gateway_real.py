@@ -23,6 +23,7 @@ POLICY = """
 guardrails:
   - {name: no node tunnels, resources: [nodes/proxy], verdict: deny, reason: "ask the platform team"}
   - {name: prod stays, namespaces: [prod], effects: [delete], verdict: deny}
+  - {name: not for Blue, groups: [Team Blue], namespaces: [kube-public], verdict: deny}
 rules:
   - {name: looks, groups: [engineers], effects: [execute], commands: ["env sh"], verdict: allow}
   - {name: shells, groups: [engineers], effects: [execute], commands: ["sh **", "cat **", "sleep *", "echo **"], interactive: true, verdict: allow}
@@ -226,6 +227,17 @@ def test_a_token_that_is_no_good_is_401_and_an_attempt(both: Both, ann: Side, cl
         return any(word in e["reason"] for one in attempts for e in of_type(both.gateway.events(one["id"]), "verdict"))
 
     until(refused, SOON)
+
+
+def test_many_groups_and_one_that_is_no_name_stop_nobody_and_what_denies_it_still_does(both: Both, ann: Side) -> None:
+    groups = [GROUP, "Team Blue ", *(f"g-{number:04}-{'x' * 33}" for number in range(239))]
+    token = both.provider.token(USER, groups)
+    assert len(token) > 12 * 1024
+    kubeconfig = both.gateway.kubeconfig("real", token, name="many-groups")
+    assert both.cluster.kubectl("get", "pods", "-n", ann.namespace, kubeconfig=kubeconfig).stdout.count("web-0") == 1
+    denied = both.cluster.kubectl("get", "pods", "-n", "kube-public", kubeconfig=kubeconfig, check=False)
+    assert denied.returncode == 1 and "denied by guardrail 'not for Blue'" in denied.stderr
+    assert both.gateway.log.count("'Team Blue ' begins or ends with a space") == 1
 
 
 def test_a_client_certificate_is_an_identity_too(both: Both, cluster: RealCluster, tmp_path: Path) -> None:

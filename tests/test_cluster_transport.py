@@ -1,16 +1,20 @@
-"""uvloop's TLS: how much it gives at once, which is what may still come when reading is paused."""
+"""uvloop's TLS: how much it gives at once, which is what may still come when reading is paused; and what a failed handshake tells."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
 
+import pytest
 import uvloop
 from uvloop.loop import SSLProtocol
 
+from l7gw.cluster import transport as transports
+from l7gw.cluster.transport import Arrival, listen
 from l7gw.demo.pki import Authority, server_context
 from l7gw.wire.http1 import LARGEST_READ
 
@@ -55,3 +59,114 @@ def test_one_read_brings_more_than_its_size_and_no_more_than_may_wait(tmp_path: 
     given = [len(call.args[0]) for call in application.data_received.call_args_list]
     assert given == [17 * RECORD - 400]
     assert given[0] <= LARGEST_READ
+
+
+class Porter:
+    """A door that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.told: list[str] = []
+
+    def opened(self) -> bool:
+        self.open += 1
+        return True
+
+    def closed(self) -> None:
+        self.open -= 1
+
+    def failed(self, address: str, error: ssl.SSLError) -> None:
+        assert address == "127.0.0.1"
+        self.told.append(str(error.reason))
+
+
+async def knock(port: int, said: bytes, read: bool = True) -> bytes:
+    """What the listener answers to these bytes, to its end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(said)
+    try:
+        return await reader.read() if read else b""
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def hello(context: ssl.SSLContext) -> bytes:
+    """The first bytes of a client with this context."""
+    said = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), said, server_hostname="localhost").do_handshake()
+    return said.read()
+
+
+def other_ciphers() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES256-GCM-SHA384")
+    return context
+
+
+ALERT = 0x15  # the type of its record (RFC 8446 section 5.1), the last byte of which says what it is (section 6)
+HANDSHAKE_FAILURE, PROTOCOL_VERSION = 40, 70
+CASES: list[tuple[Callable[[], bytes], str, int | None]] = [
+    (lambda: hello(other_ciphers()), "NO_SHARED_CIPHER", HANDSHAKE_FAILURE),
+    (lambda: bytes.fromhex("16030100310100002d0301") + bytes(32) + bytes.fromhex("000006c013c0140035" "0100"), "UNSUPPORTED_PROTOCOL", PROTOCOL_VERSION),
+    (lambda: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP_REQUEST", None),
+]  # fmt: skip
+
+
+async def listening(tmp_path: Path, door: Porter) -> asyncio.Server:
+    context = server_context(Authority(tmp_path, "CA").server("server", "localhost"))
+    context.set_ciphers("ECDHE+AESGCM")
+    return await listen(lambda: Arrival(lambda _: Mock(spec=asyncio.Protocol)), "127.0.0.1", 0, lambda: context, door, backlog=64, handshake_within=5.0)  # fmt: skip
+
+
+@pytest.mark.parametrize("said, reason, alert", CASES)
+def test_whose_handshake_fails_hears_the_alert_and_the_door_hears_why(
+    tmp_path: Path, said: Callable[[], bytes], reason: str, alert: int | None
+) -> None:
+    async def play() -> None:
+        door = Porter()
+        server = await listening(tmp_path, door)
+        heard = await knock(server.sockets[0].getsockname()[1], said())
+        assert door.told == [reason]
+        assert (heard[0], heard[-1]) == (ALERT, alert) if alert is not None else heard == b""
+        server.close()
+
+    uvloop.run(play())
+
+
+def test_of_who_only_knocks_or_leaves_nobody_is_told(tmp_path: Path) -> None:
+    async def play() -> None:
+        door = Porter()
+        server = await listening(tmp_path, door)
+        port = server.sockets[0].getsockname()[1]
+        await knock(port, b"", read=False)
+        await knock(port, hello(ssl.create_default_context())[:-1], read=False)
+        while door.open:
+            await asyncio.sleep(0)
+        assert door.told == []
+        server.close()
+
+    uvloop.run(play())
+
+
+def test_a_flood_of_failed_handshakes_keeps_few_connections_open_for_their_alerts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transports, "ALERT_WITHIN", 60.0)  # longer than this takes
+
+    async def play() -> None:
+        door = Porter()
+        server = await listening(tmp_path, door)
+        bad = hello(other_ciphers())
+        count = transports.MOST_PARTING + 8
+        answers = await asyncio.gather(
+            *(knock(server.sockets[0].getsockname()[1], bad) for _ in range(count)), return_exceptions=True
+        )
+        assert len(door.told) == count
+        assert sum(isinstance(one, bytes) and one != b"" for one in answers) == transports.MOST_PARTING
+        server.close()
+
+    uvloop.run(play())

@@ -8,13 +8,17 @@ paused: nothing is ever waiting in between, and the peer's end is read after its
 from __future__ import annotations
 
 import asyncio
-import functools
+import contextlib
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 
+ALERT_WITHIN = 1.0  # seconds for a peer to hear why its handshake failed
+MOST_PARTING = 32  # connections of a listener that stay open for that: each has a descriptor that nobody counts
 SHUTDOWN_WITHIN = 5.0  # seconds for close_notify; the loop's default of 30 lets silent peers linger
 
 
@@ -34,7 +38,7 @@ class Door(Protocol):
         """One less."""
 
     def failed(self, address: str, error: ssl.SSLError) -> None:
-        """The handshake of one from this address: it is cut, and nothing that is put into words reaches the client."""
+        """The handshake of one from this address. Whoever only knocks, or leaves in the midst of it, is not told of."""
 
 
 class _Tls(SSLProtocol):  # type: ignore[misc]
@@ -48,34 +52,79 @@ class _Tls(SSLProtocol):  # type: ignore[misc]
         super().connection_made(transport)
 
 
+class _Handshake(ssl.SSLObject):
+    """Tells when it fails, while the connection still stands."""
+
+    failed: Callable[[ssl.SSLError], None]
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLWantReadError:
+            raise
+        except ssl.SSLError as error:
+            self.failed(error)
+            raise
+
+
+class _AlertingContext:
+    """In place of a listener's context, for one connection: where its handshake fails, the peer hears the alert that says why.
+
+    uvloop closes such a connection at once, without the alert; and a socket that is closed with bytes unread sends a reset, which
+    may overtake it. kubectl then shows "connection reset by peer" instead of what was wrong.
+    """
+
+    def __init__(self, context: ssl.SSLContext, door: Door, parting: set[socket.socket]) -> None:
+        context.sslobject_class = _Handshake
+        self._context = context
+        self._door = door
+        self._parting = parting  # the listener's connections that are closed but for their alert
+        self.transport: asyncio.BaseTransport | None = None
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **named: Any) -> ssl.SSLObject:
+        tls = cast(_Handshake, self._context.wrap_bio(incoming, outgoing, **named))
+        tls.failed = lambda error: self._failed(error, outgoing)
+        return tls
+
+    def _failed(self, error: ssl.SSLError, outgoing: ssl.MemoryBIO) -> None:
+        transport = self.transport
+        if transport is None:
+            return
+        peer = transport.get_extra_info("peername")
+        self._door.failed(peer[0] if peer else "", error)
+        if len(self._parting) < MOST_PARTING and not cast(asyncio.Transport, transport).get_write_buffer_size():
+            with contextlib.suppress(OSError):  # no descriptor is left, or the peer has gone
+                own = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+                self._parting.add(own)
+                asyncio.get_running_loop().call_later(ALERT_WITHIN, self._part, own)
+                own.send(outgoing.read())
+                own.shutdown(socket.SHUT_WR)
+
+    def _part(self, own: socket.socket) -> None:
+        self._parting.discard(own)
+        own.close()
+
+
 class _Accepted(_Tls):
-    def __init__(self, door: Door, ready: asyncio.Future[None], *arguments: Any, **named: Any) -> None:
+    def __init__(self, door: Door, context: _AlertingContext, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._door = door
-        self._ready = ready
+        self._context = context
         self._counted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._counted = self._door.opened()
         if self._counted:
-            peer = transport.get_extra_info("peername")
-            self._ready.add_done_callback(functools.partial(_told, self._door, peer[0] if peer else ""))
-            del self._ready
+            self._context.transport = transport
             super().connection_made(transport)
         else:
             cast(asyncio.Transport, transport).abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._context.transport = None
         if self._counted:
             self._door.closed()
             super().connection_lost(exc)
-
-
-def _told(door: Door, address: str, ready: asyncio.Future[None]) -> None:
-    """The handshake is over. Whoever only knocked, or left in the midst of it, is nobody's fault and not told."""
-    error = ready.exception()
-    if isinstance(error, ssl.SSLError):
-        door.failed(address, error)
 
 
 class Arrival(asyncio.Protocol):
@@ -126,11 +175,12 @@ async def listen(
 ) -> asyncio.Server:
     """A listener whose connections are protocols that `make` makes; each is served by what `context` gives at that moment."""
     loop = asyncio.get_running_loop()
+    parting: set[socket.socket] = set()
 
     def tls() -> asyncio.BaseProtocol:
-        over, ready = make(), loop.create_future()
+        over, alerting = make(), _AlertingContext(context(), door, parting)
         protocol = _Accepted(
-            door, ready, over, loop, over, context(), ready, True,
+            door, alerting, over, loop, over, alerting, None, True,
             ssl_handshake_timeout=handshake_within, ssl_shutdown_timeout=SHUTDOWN_WITHIN,
         )  # fmt: skip
         return cast(asyncio.BaseProtocol, protocol)

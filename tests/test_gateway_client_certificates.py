@@ -79,6 +79,12 @@ def test_an_expired_certificate_is_told_so(people: People) -> None:
     assert done.returncode == 1 and "the client certificate is expired" in done.stderr
 
 
+def test_a_good_token_beside_an_expired_certificate_counts(people: People) -> None:
+    token = people.issuer.token("lea@example.com", ["engineers"])
+    assert people.user(people.middle.client("ann", over=True), token=token) == "token:lea@example.com"
+    assert people.user(people.middle.client("ann"), token=token) == "ann"  # its entry stands first
+
+
 def test_a_foreign_certificate_is_cut_and_the_log_says_why_once(people: People) -> None:
     foreign = root("foreign").client("eve")
     for _ in range(3):

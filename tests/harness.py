@@ -49,7 +49,7 @@ def scene(
     """Everything started, and stopped at the end. `cluster` are further keys of the cluster, `config` of l7gw.yaml."""
     authority = Authority(folder / "issuer", "issuer CA")
     with issuing(authority) as issuer, ScriptedUpstream(folder / "upstream", script) as upstream:
-        more: dict[str, object] = {"impersonate": "groups", **(cluster or {})}
+        more: dict[str, object] = {"impersonate": "groups", "groups": ["*"], **(cluster or {})}
         settings = {"identity": [identity(issuer, authority)], "clusters": {"test": upstream.cluster(**more)}, **config}
         with Gateway(folder / "gateway", settings, policy) as gateway:
             yield Scene(gateway, upstream, issuer)

@@ -95,6 +95,7 @@ def before(
                 "real": {
                     "server": cluster.server,
                     "certificate-authority": str(cluster.ca),
+                    "groups": ["*"],  # whatever the policy names
                     "credential": {
                         "client-certificate": str(cluster.gateway_certificate),
                         "client-key": str(cluster.gateway_key),

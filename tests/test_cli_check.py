@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,7 @@ def test_a_good_configuration_is_told_in_plain_words(
         "Cluster prod   by https://GATEWAY/prod or the server name prod.example.com\n"
         "               to 10.0.0.1:6443, trusting F/ca.crt, with certificate F/gw.crt\n"
         "               callers are user l7gw there, with 'l7gw:' before their groups\n"
+        "               no groups go up, as no rule names any\n"
         "               everything is recorded\n"
         "Policy         F/policy.yaml: no guardrails, no rules; what no rule allows is denied\n"
         "Recording      in F/state; what changes something is on the disk before it is forwarded; calls stop below 2GiB free\n"
@@ -98,6 +100,56 @@ def test_a_rule_about_a_cluster_that_is_not_configured_is_a_warning(
     assert "rule 'r' is about clusters that are not configured: prdo; did you mean prod?" in capsys.readouterr().err
     assert run(monkeypatch, "policy", "check", "--config", written.path, "-o", "json") == 0
     assert len(json.loads(capsys.readouterr().out)["warnings"]) == 1
+
+
+RULES = """
+guardrails: [{name: g, groups: [guarded], verdict: deny}]
+rules:
+- {name: a, groups: [engineers, "sre-*"], effects: [read], verdict: allow}
+- {name: b, kinds: [agent], effects: [read], verdict: allow}
+- {name: c, groups: ["*"], effects: [read], verdict: allow}
+- {name: d, verdict: deny}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "listed", "is_warned"),
+    [
+        (
+            {},
+            "groups that go up, and that RBAC must let the gateway impersonate: l7gw:engineers, l7gw:sre-*",
+            ["engineers", "sre-*"],
+            True,
+        ),
+        (
+            {"groups": ["on-call"], "prefix": ""},
+            "groups that go up, and that RBAC must let the gateway impersonate: engineers, on-call, sre-*",
+            ["engineers", "on-call", "sre-*"],
+            True,
+        ),
+        (
+            {"groups": "*"},
+            "all groups of a caller go up: RBAC must let the gateway impersonate every one",
+            ["*", "engineers", "sre-*"],
+            False,
+        ),
+        ({"impersonate": "none"}, "callers are the gateway's own credential there", [], False),
+    ],
+)
+def test_the_groups_that_go_up_are_listed_and_rules_without_groups_warned_of(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: dict[str, Any], line: str,
+    listed: list[str], is_warned: bool,
+) -> None:  # fmt: skip
+    written.prod |= more
+    written.load()
+    (written.folder / "policy.yaml").write_text(RULES)
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    out, err = capsys.readouterr()
+    assert f" {line}\n" in out
+    assert ("cluster prod: rules without `groups:` ('b', 'c') let callers through" in err) is is_warned
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["clusters"][0]["groups"] == listed and len(document["warnings"]) == is_warned
 
 
 def test_a_missing_configuration_says_where_it_could_be(

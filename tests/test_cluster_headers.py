@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from l7gw.cluster.headers import check_acceptable, offered_protocols, own_length, upstream_request
-from l7gw.cluster.impersonation import LONGEST_NAME, impersonation
+from l7gw.cluster.impersonation import LONGEST_NAME, _leave_out, impersonation
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
+from l7gw.policy.patterns import Globs
 from l7gw.wire.events import CHUNKED, NO_BODY, Request
 
 POD = "/api/v1/namespaces/d/pods/p"
@@ -103,10 +104,11 @@ def test_a_body_is_announced_where_the_client_announced_one() -> None:
 # ---------------------------------------------------------------------- impersonation (threats D16)
 
 ANN = Principal("ann", ("engineers", "on-call"))
+ALL = Globs(["*"])
 
 
 def test_groups_are_lines_of_their_own_and_the_user_is_the_gateways() -> None:
-    assert impersonation(ANN, "S", "groups", "l7gw:") == (
+    assert impersonation(ANN, "S", "groups", "l7gw:", ALL) == (
         ("impersonate-user", "l7gw"),
         ("impersonate-group", "l7gw:engineers"),
         ("impersonate-group", "l7gw:on-call"),
@@ -116,8 +118,8 @@ def test_groups_are_lines_of_their_own_and_the_user_is_the_gateways() -> None:
 
 
 def test_users_are_prefixed_where_they_are_named_themselves() -> None:
-    assert impersonation(ANN, "S", "user", "p:")[0] == ("impersonate-user", "p:ann")
-    assert impersonation(ANN, "S", "none", "p:") == ()
+    assert impersonation(ANN, "S", "user", "p:", ALL)[0] == ("impersonate-user", "p:ann")
+    assert impersonation(ANN, "S", "none", "p:", ALL) == ()
 
 
 @pytest.mark.parametrize(
@@ -127,19 +129,65 @@ def test_users_are_prefixed_where_they_are_named_themselves() -> None:
 @pytest.mark.parametrize("mode", ["groups", "user"])
 def test_a_user_that_cannot_be_named_is_refused(user: str, mode: str) -> None:
     with pytest.raises(Refusal) as refused:
-        impersonation(Principal(user), "S", mode, "")
+        impersonation(Principal(user), "S", mode, "", ALL)
     assert refused.value.code == 403
 
 
-@pytest.mark.parametrize("group", ["system:masters", "a,system:masters", "", "a\r\nb", "x" * 300])
-def test_a_group_that_cannot_be_named_is_left_out(group: str) -> None:
-    found = impersonation(Principal("ann", ("good", group)), "S", "groups", "")
-    assert [value for name, value in found if name == "impersonate-group"] == ["good"]
+@pytest.mark.parametrize("prefix", ["", "l7gw:"])
+@pytest.mark.parametrize(
+    "group",
+    [
+        "system:masters",
+        "a,system:masters",
+        "",
+        " ",
+        "a ",
+        "\u00a0a",
+        "a\r\nb",
+        "a\x00",
+        "a\x7f",
+        "a\x85b",
+        "x" * 257,
+        "\u00e4" * 129,
+    ],
+)
+def test_a_group_that_cannot_be_named_is_left_out_and_logged_once(
+    group: str, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _leave_out.cache_clear()
+    for session in ("S", "T"):
+        found = impersonation(Principal("ann", ("good", group)), session, "groups", prefix, ALL)
+        assert [value for name, value in found if name == "impersonate-group"] == [f"{prefix}good"]
+    assert len(caplog.records) == 1
+    impersonation(Principal("ann", (group,)), "U", "groups", prefix, Globs(["good"]))
+    assert len(caplog.records) == 1, "what does not go up anyhow is not worth a line"
+
+
+@pytest.mark.parametrize("prefix", ["system", "syste"])
+def test_no_prefix_makes_a_system_group(prefix: str) -> None:
+    rest = "system:masters".removeprefix(prefix)
+    assert "impersonate-group" not in dict(impersonation(Principal("ann", (rest,)), "S", "groups", prefix, ALL))
+    with pytest.raises(Refusal):
+        impersonation(Principal(rest), "S", "user", prefix, ALL)
+
+
+def test_the_longest_names_go_up() -> None:
+    group = "g" * (LONGEST_NAME - len("l7gw:"))
+    found = impersonation(Principal("u" * LONGEST_NAME, (group,)), "S", "groups", "l7gw:", ALL)
+    assert ("impersonate-group", "l7gw:" + group) in found
+    assert "impersonate-group" not in dict(impersonation(Principal("u", (group + "g",)), "S", "groups", "l7gw:", ALL))
+
+
+def test_of_the_groups_only_those_that_are_named_go_up_and_the_prefix_is_no_part_of_the_name() -> None:
+    found = impersonation(ANN, "S", "groups", "l7gw:", Globs(["on-*"]))
+    assert [value for name, value in found if name == "impersonate-group"] == ["l7gw:on-call"]
+    for patterns in (["l7gw:*"], []):
+        assert "impersonate-group" not in dict(impersonation(ANN, "S", "user", "l7gw:", Globs(patterns)))
 
 
 def test_a_name_travels_as_its_utf_8_bytes() -> None:
     assert ("impersonate-extra-l7gw-user", "jürgen".encode().decode("latin-1")) in impersonation(
-        Principal("jürgen"), "S", "groups", "p:"
+        Principal("jürgen"), "S", "groups", "p:", ALL
     )
 
 

@@ -24,6 +24,7 @@ from l7gw.config.settings import (
 )
 from l7gw.demo.pki import Authority, write_private
 from l7gw.errors import ConfigurationError
+from l7gw.policy.patterns import glob
 
 
 def _without_aliases(top: dict[str, Any]) -> str:
@@ -273,6 +274,29 @@ def test_the_longest_lifetime_is_a_duration(written: Written, lifetime: str, sec
     written.entry["longest-lifetime"] = lifetime
     (entry,) = written.load().identity
     assert isinstance(entry, OidcIssuer) and entry.longest_lifetime == seconds
+
+
+@pytest.mark.parametrize(
+    ("groups", "taken"), [(["a", "b-*"], ("a", "b-*")), ("*", ("*",)), (["x" * 512], ("x" * 512,)), (["*-" * 8], ("*-" * 8,))]
+)
+def test_groups_that_may_go_up_are_globs(written: Written, groups: Any, taken: tuple[str, ...]) -> None:
+    written.prod["groups"] = groups
+    assert written.load().clusters["prod"].groups == taken
+    for group in taken:
+        glob(group)  # policy takes what the configuration does
+
+
+@pytest.mark.parametrize("groups", [[], [""], [7], {}, ["a,b"], ["x" * 513], ["*-" * 9], ["a\nb"]])
+def test_groups_that_are_none_are_told(written: Written, groups: Any) -> None:
+    written.prod["groups"] = groups
+    assert len(written.problems()) == 1
+
+
+def test_groups_go_up_only_where_the_gateway_impersonates(written: Written) -> None:
+    written.prod |= {"groups": ["a"], "impersonate": "none"}
+    assert written.problems() == ["`groups` go up where the gateway impersonates"]
+    written.prod["impersonate"] = "user"
+    assert written.problems() == []
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_a_client_certificate_is_an_identity_too(both: Both, cluster: RealCluste
     config = {
         "identity": [{"client-certificate": {"certificate-authority": str(people.certificate)}}],
         "clusters": {"real": {
-            "server": cluster.server, "certificate-authority": str(cluster.ca), "hosts": ["real.gw.test"],
+            "server": cluster.server, "certificate-authority": str(cluster.ca), "hosts": ["real.gw.test"], "groups": "on-*",
             "credential": {"client-certificate": str(cluster.gateway_certificate), "client-key": str(cluster.gateway_key)},
         }},
     }  # fmt: skip

@@ -158,3 +158,10 @@ def test_a_failure_ends_an_error_channel_as_failed() -> None:
         "reason": "Forbidden",
         "code": 500,
     }
+
+
+def test_aggregated_discovery_is_told_in_plain_text_as_client_go_reads_no_status_there() -> None:
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+    kind, body = encode(accept, 502, "BadGateway", "the cluster \x1b is gone", session="S", rule="R")
+    assert (kind, body) == ("text/plain; charset=utf-8", b"l7gw: the cluster \\x1b is gone\n")
+    assert encode("application/json", 502, "BadGateway", "x")[0] == "application/json"

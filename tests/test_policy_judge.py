@@ -99,3 +99,41 @@ def test_explain_and_judge_agree_and_every_rule_on_the_way_has_its_reason(policy
             *before, last = explanation.considered
             assert all(one.why for one in before)
             assert (last.name == explanation.verdict.rule) is (last.why == "")
+
+
+# ---------------------------------------------------------------------- which groups a cluster is told of
+
+NAMED = """
+guardrails:
+- {name: g, groups: [guarded], verdict: deny}
+rules:
+- {name: a, groups: [engineers, "sre-*", "*"], verdict: allow}
+- {name: b, groups: [auditors], clusters: ["prod*"], verdict: allow}
+- {name: c, groups: [contractors], clusters: [dev], verdict: deny}
+- {name: d, groups: ["**"], verdict: allow}
+- {name: e, kinds: [agent], verdict: allow}
+"""
+
+
+@pytest.mark.parametrize(
+    ("cluster", "also", "texts"),
+    [
+        ("prod-1", (), ("auditors", "engineers", "sre-*")),
+        ("dev", (), ("contractors", "engineers", "sre-*")),
+        ("other", (), ("engineers", "sre-*")),
+        ("other", ("on-call", "sre-*"), ("engineers", "on-call", "sre-*")),
+        ("other", ("*",), ("*", "engineers", "sre-*")),
+    ],
+)
+def test_the_groups_that_go_up_are_those_of_rules_about_the_cluster_and_of_its_configuration(
+    policy: Make, cluster: str, also: tuple[str, ...], texts: tuple[str, ...]
+) -> None:
+    going_up = policy(NAMED).groups_going_up(cluster, also)
+    assert going_up.texts == texts
+    assert going_up.everything is ("*" in also)
+    assert going_up.match("sre-eu") and going_up.match("guarded") is ("*" in also)
+
+
+def test_where_no_rule_names_a_group_none_goes_up(policy: Make) -> None:
+    going_up = policy(ALL).groups_going_up("prod", ())
+    assert not going_up.match("engineers") and not going_up.match("")

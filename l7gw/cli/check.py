@@ -18,6 +18,7 @@ from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
 
+MOST_LISTED = 6  # rules in a sentence
 READABLE = "recordings are not encrypted in this version: secret values are readable in"
 
 
@@ -67,7 +68,7 @@ def _sections(settings: Settings, policy: Policy) -> Iterator[tuple[str, list[st
     callers = [line for entry in settings.identity for line in _identity(entry)]
     yield "Lets in", callers
     for cluster in settings.clusters.values():
-        yield f"Cluster {cluster.name}", _cluster(cluster)
+        yield f"Cluster {cluster.name}", _cluster(cluster, policy)
     guardrails, rules = _count(policy.guardrails, "guardrail"), _count(policy.rules, "rule")
     yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
     yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
@@ -119,7 +120,7 @@ def _kind(entry: OidcIssuer) -> str:
     return f"kind by claim {entry.kind.claim}: {listed}, agent where it is missing"
 
 
-def _cluster(cluster: Cluster) -> list[str]:
+def _cluster(cluster: Cluster, policy: Policy) -> list[str]:
     ways = [f"https://GATEWAY/{cluster.name}", *(f"the server name {host}" for host in cluster.hosts)]
     credential = cluster.credential
     shows = f"certificate {credential.certificate}" if isinstance(credential, ClientCredential) else f"token {credential.path}"
@@ -132,8 +133,22 @@ def _cluster(cluster: Cluster) -> list[str]:
         f"by {' or '.join(ways)}",
         f"to {cluster.server_authority}, trusting {cluster.certificate_authority}, with {shows}",
         as_whom,
+        *_going_up(cluster, policy),
         {"all": "everything is recorded", "metadata": "metadata is recorded", "none": "nothing is recorded"}[cluster.record],
     ]
+
+
+def _going_up(cluster: Cluster, policy: Policy) -> list[str]:
+    """Which groups the cluster hears of: those that its RBAC must let the gateway impersonate, with the prefix."""
+    if cluster.impersonate == "none":
+        return []
+    groups = policy.groups_going_up(cluster.name, cluster.groups)
+    if groups.everything:
+        return ["all groups of a caller go up: RBAC must let the gateway impersonate every one"]
+    if not groups.texts:
+        return ["no groups go up, as no rule names any"]
+    named = ", ".join(f"{cluster.prefix}{text}" for text in groups.texts)
+    return [f"groups that go up, and that RBAC must let the gateway impersonate: {named}"]
 
 
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
@@ -142,8 +157,22 @@ def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     for entry in settings.identity:
         if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
             yield f"tokens of {entry.issuer} may live {lasting(entry.longest_lifetime)}: a stolen one is good until it ends"
+    for cluster in settings.clusters.values():
+        if cluster.impersonate != "none" and not policy.groups_going_up(cluster.name, cluster.groups).everything:
+            yield from _without_groups(cluster, policy)
     if not any(rule.allow for rule in policy.rules):
         yield "no rule allows anything: every call but discovery will be denied"
+
+
+def _without_groups(cluster: Cluster, policy: Policy) -> Iterator[str]:
+    """Rules that let callers through whose groups the cluster may not hear of."""
+    found = [repr(rule.name) for rule in policy.rules if rule.allow and rule.is_about(cluster.name) and not rule.group_names]
+    if found:
+        more = f" and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
+        yield (
+            f"cluster {cluster.name}: rules without `groups:` ({', '.join(found[:MOST_LISTED])}{more}) let callers through whose "
+            f"groups do not go up: RBAC that is bound to those does not see them; clusters.{cluster.name}.groups may name them"
+        )
 
 
 def _document(settings: Settings, policy: Policy, warnings: list[str]) -> dict[str, Any]:
@@ -152,7 +181,7 @@ def _document(settings: Settings, policy: Policy, warnings: list[str]) -> dict[s
         "file": str(settings.path),
         "listen": [_address(*address) for address in settings.listen],
         "identity": [_identity_document(entry) for entry in settings.identity],
-        "clusters": [_cluster_document(cluster) for cluster in settings.clusters.values()],
+        "clusters": [_cluster_document(cluster, policy) for cluster in settings.clusters.values()],
         "policy": {"file": str(settings.policy), "guardrails": len(policy.guardrails), "rules": len(policy.rules)},
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
         "state": str(settings.state),
@@ -182,7 +211,7 @@ def _identity_document(entry: OidcIssuer | ClientCertificate) -> dict[str, Any]:
     }
 
 
-def _cluster_document(cluster: Cluster) -> dict[str, Any]:
+def _cluster_document(cluster: Cluster, policy: Policy) -> dict[str, Any]:
     return {
         "name": cluster.name,
         "hosts": list(cluster.hosts),
@@ -190,6 +219,7 @@ def _cluster_document(cluster: Cluster) -> dict[str, Any]:
         "credential": "client-certificate" if isinstance(cluster.credential, ClientCredential) else "token-file",
         "impersonate": cluster.impersonate,
         "prefix": cluster.prefix,
+        "groups": [] if cluster.impersonate == "none" else list(policy.groups_going_up(cluster.name, cluster.groups).texts),
         "record": cluster.record,
     }
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 
+from l7gw import names
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
+from l7gw.policy.patterns import Globs
 from l7gw.wire.events import Headers
 
 log = logging.getLogger(__name__)
@@ -19,9 +21,10 @@ GATEWAY_USER = "l7gw"  # of `impersonate: groups`; never prefixed
 
 
 @lru_cache(maxsize=4096)
-def impersonation(principal: Principal, session: str, mode: str, prefix: str) -> Headers:
-    """The `Impersonate-*` header lines for `mode` (groups, user or none). Each group is a line of its own: joined by commas
-    they would be one group, or another (threats D16, kubernetes-wire 7.2).
+def impersonation(principal: Principal, session: str, mode: str, prefix: str, going_up: Globs) -> Headers:
+    """The `Impersonate-*` header lines for `mode` (groups, user or none). Of the groups go up those that fit `going_up`: one that
+    the cluster's RBAC does not let the gateway impersonate would refuse the whole call. Each is a line of its own: joined by
+    commas they would be one group, or another (threats D16, kubernetes-wire 7.2).
 
     Raises Refusal 403 for a user that must not be named to a cluster.
     """
@@ -31,7 +34,9 @@ def impersonation(principal: Principal, session: str, mode: str, prefix: str) ->
     headers = [("impersonate-user", _octets(user))]
     for group in principal.groups:
         name = prefix + group
-        if fault := _fault(name):
+        if not going_up.match(group):
+            continue
+        if fault := _fault(group) or _fault(name):
             _leave_out(group, fault)
         else:
             headers.append(("impersonate-group", _octets(name)))
@@ -56,18 +61,14 @@ def _leave_out(group: str, fault: str) -> None:
 
 
 def _fault(name: str) -> str:
-    if not name or name.isspace():
-        return "is empty"
-    if name != name.strip():
-        return "begins or ends with white space"
+    if fault := names.fault(name):
+        return fault
     if name.startswith("system:"):
         return "begins with system:"
     if len(name.encode()) > LONGEST_NAME:
         return f"is longer than {LONGEST_NAME} bytes"
     if "," in name:
         return "holds a comma"
-    if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in name):
-        return "holds a control character"
     return ""
 
 

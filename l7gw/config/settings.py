@@ -30,6 +30,8 @@ KINDS = ("human", "agent", "workload")
 
 MOST_LISTENERS = 16  # a machine has few addresses; each is a socket
 LONGEST_PREFIX = 64  # characters; with it a user must stay below the 256 bytes that can be impersonated
+LONGEST_GLOB = 512  # characters, and
+MOST_STARS = 8  # as in the patterns of a policy
 LONGEST_ISSUER = 512  # characters; it stands in every session
 DAY = 86400  # seconds: the longest lifetime that is common (Okta, Cognito); most tokens live an hour
 LEAST_LIFETIME = 60  # seconds of a token; what ends sooner is over before it is used
@@ -99,7 +101,8 @@ class TokenFile:
 
 @dataclass(frozen=True)
 class Cluster:
-    """`hosts` are TLS server names in lower case; `server_host` has no brackets; `prefix` stands before users and groups."""
+    """`hosts` are TLS server names in lower case; `server_host` has no brackets; `prefix` stands before users and groups, but not
+    in the `groups` here, which are as the identity gives them."""
 
     name: str
     server_host: str
@@ -111,6 +114,7 @@ class Cluster:
     impersonate: str = "groups"  # groups | user | none
     prefix: str = "l7gw:"
     record: str = "all"  # all | metadata | none
+    groups: tuple[str, ...] = ()  # globs: of the callers' groups that go up, beside those that rules name
 
     @property
     def server_authority(self) -> str:
@@ -158,7 +162,7 @@ LATER = {
 OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifetime", "audiences")  # beside `oidc` alone
 IDENTITY_KEYS = ("oidc", "client-certificate", "kind", "prefix", *OF_TOKENS)
 OIDC_KEYS = ("issuer", "audience", "audiences", "username", "groups", "certificate-authority")
-CLUSTER_KEYS = ("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "record")
+CLUSTER_KEYS = ("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record")
 
 
 def load(path: Path) -> Settings:
@@ -489,9 +493,26 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
     impersonate = reader.text("impersonate", "groups", choices=("groups", "user", "none"))
     record = reader.text("record", "all", choices=("all", "metadata", "none"))
     prefix = _prefix(reader, "l7gw:")
+    groups = _groups(reader, impersonate)
     if url is None or url.hostname is None or authority is None or credential is None:
         return None
-    return Cluster(name, url.hostname, port, authority, credential, hosts, tls, impersonate, prefix, record)
+    return Cluster(name, url.hostname, port, authority, credential, hosts, tls, impersonate, prefix, record, groups)
+
+
+def _groups(reader: Reader, impersonate: str) -> tuple[str, ...]:
+    """Globs over the callers' groups, as in a policy; here `*` is all of them."""
+    if impersonate == "none" and reader.has("groups"):
+        reader.wrong("groups", "`groups` go up where the gateway impersonates", "impersonate: groups, or user")
+    found = []
+    for text, node in reader.listed("groups", one=True) or ():
+        if not text or len(text) > LONGEST_GLOB or text.count("*") > MOST_STARS:
+            what = f"`groups`: {shown(text)} is empty, longer than {LONGEST_GLOB} characters, or has more than {MOST_STARS} stars"
+            reader.document.wrong(node, what)
+        elif fault := "holds a comma" if "," in text else names.fault(text):
+            reader.document.wrong(node, f"`groups`: {shown(text)} {fault}: no such group goes up")
+        else:
+            found.append(text)
+    return tuple(found)
 
 
 def _hosts(name: str, reader: Reader, taken: dict[str, str]) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from l7gw.cluster.headers import offered_protocols, one_value
+from l7gw.cluster.standing import Standing, named, shown
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
+from l7gw.kube.forbidden import LARGEST_STATUS, not_impersonated
 from l7gw.kube.status import encode
 from l7gw.wire.events import Body, End, Headers, HttpEvent, Request, Response
 from l7gw.wire.websocket import accept_key
@@ -40,13 +42,61 @@ def refusal_events(
     return [response, End()] if head_only else [response, Body(body), End()]
 
 
-def checked_response(response: Response) -> None:
+def checked_response(response: Response, act: Act, standing: Standing, request: Request) -> None:
     """Raises Refusal 502 for answers that must not be passed on: redirects are never followed nor shown, as they would lead
-    round the gateway (threats A15); a 401 is about the gateway's credential, not the client's."""
+    round the gateway (threats A15); a 401 is about the gateway's credential, not the client's, unless what stands behind a
+    proxy subresource says it. `request` is the one that went upstream."""
     if 300 <= response.status < 400 and response.status != 304:
         raise Refusal(502, "BadGateway", f"the cluster answered with a redirect ({response.status}), which is not followed")
+    if act.subresource == "proxy":
+        return  # of what a pod says nothing follows for the cluster
     if response.status == 401:
+        standing.rejected()
         raise Refusal(502, "BadGateway", "the cluster does not accept the gateway's own credential; tell whoever runs l7gw")
+    if standing.troubled and response.status < 400:
+        standing.accepted(request.headers)
+
+
+class HeldAnswer:
+    """A 403 that is held back until it is whole, as it may be about what the gateway may impersonate and not about the caller."""
+
+    __slots__ = ("body", "head", "_size")
+
+    def __init__(self, head: Response) -> None:
+        self.head = head
+        self.body: list[Body] = []
+        self._size = 0
+
+    @staticmethod
+    def needed(response: Response, act: Act) -> bool:
+        """Never for what stands behind a proxy subresource: a pod says there what it likes."""
+        if response.status != 403 or act.subresource == "proxy" or response.length > LARGEST_STATUS:
+            return False
+        return not any(name == "content-encoding" for name, _ in response.headers)
+
+    def takes(self, event: HttpEvent) -> bool:
+        """One event more. False where there is nothing more to wait for: it is the end, or too long for a Status."""
+        if type(event) is not Body or self._size + len(event.data) > LARGEST_STATUS:
+            return False
+        self.body.append(event)
+        self._size += len(event.data)
+        return True
+
+    def refusal(self, cluster: str, standing: Standing, request: Request) -> Refusal | None:
+        """The 502 that takes its place where the cluster does not let the gateway speak for the caller. `request` is the one that
+        went upstream."""
+        content_type = next((value for name, value in self.head.headers if name == "content-type"), "")
+        refused = not_impersonated(content_type, b"".join(body.data for body in self.body))
+        if refused is None:
+            return None
+        asked = named(request.headers)
+        missing = frozenset((refused.resource, f"{refused.resource} {refused.name}")) & asked
+        lacks = "this permission" if missing else "one of these permissions"
+        words = f"cluster {cluster} does not let the gateway impersonate {shown(missing or asked)}: RBAC there lacks {lacks}"
+        if not missing and refused.verb != "impersonate":
+            words += f", or {refused.verb} {refused.resource or 'paths'}"
+        standing.not_impersonated(missing or asked, words)
+        return Refusal(502, "BadGateway", f"{words}; tell whoever runs l7gw")
 
 
 def acceptable_upgrade(request: Request, act: Act, response: Response) -> None:

@@ -29,7 +29,7 @@ from l7gw.cluster.headers import check_acceptable, own_length, upstream_request
 from l7gw.cluster.impersonation import check_nameable, impersonation
 from l7gw.cluster.upstream import FASTER, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER
 from l7gw.errors import Refusal
-from l7gw.gateway.answer import acceptable_upgrade, checked_response, refusal_events, shown_headers
+from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, refusal_events, shown_headers
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.upgrade import open_tunnel
 from l7gw.identity.bearer import bearer_of, check_alone
@@ -69,7 +69,7 @@ class Exchange:
         "worker", "client", "request", "audit_id", "token",
         "far", "target", "principal", "act", "verdict", "record_of",
         "_body", "_body_size", "_request_whole", "_after_body", "deadline",
-        "upstream", "tunnel", "_answering", "_tries", "began", "over",
+        "upstream", "tunnel", "_answering", "_held", "_tries", "began", "over",
     )  # fmt: skip
 
     def __init__(self, worker: Worker, client: Client, request: Request) -> None:
@@ -92,6 +92,7 @@ class Exchange:
         self.upstream: Upstream | None = None
         self.tunnel: Tunnel | None = None
         self._answering = False  # the head of the cluster's answer went to the client
+        self._held: HeldAnswer | None = None  # a 403 that is not whole yet
         self._tries = 0  # times that the cluster turned the request away unread
         self.began = worker.clock.monotonic()
         self.over = False
@@ -232,7 +233,13 @@ class Exchange:
         cluster = self.far.endpoint.cluster
         return (
             *self.far.endpoint.authorization(),
-            *impersonation(self.principal, self.record_of.session.id, cluster.impersonate, cluster.prefix),
+            *impersonation(
+                self.principal,
+                self.record_of.session.id,
+                cluster.impersonate,
+                cluster.prefix,
+                self.worker.policy.groups_going_up(cluster.name, cluster.groups),
+            ),
         )
 
     # ------------------------------------------------------------------ the cluster's answer
@@ -258,6 +265,8 @@ class Exchange:
     def _answer(self, event: HttpEvent) -> None:
         record = self.record_of
         assert record is not None
+        if self._held is not None and not self._let_go(event, record):
+            return
         kind = type(event)
         if kind is Body:
             record.response_body(event.data)  # type: ignore[union-attr]
@@ -266,19 +275,38 @@ class Exchange:
             assert self.tunnel is not None
             self.tunnel.from_cluster(event.data)  # type: ignore[union-attr]
         elif kind is Response:
-            assert isinstance(event, Response)
-            self._answer_head(event, record)
+            assert isinstance(event, Response) and self.act
+            if HeldAnswer.needed(event, self.act):
+                self._held = HeldAnswer(event)
+            else:
+                self._answer_head(event, record)
         elif kind is End:
             self.client.send(event)
             self.finish("complete", "")
         elif kind is UpstreamClosed and self.tunnel is not None:
             self.tunnel.cluster_ended()
 
+    def _let_go(self, event: HttpEvent, record: Record) -> bool:
+        """Whether the event goes on to the client: a 403 is held back until it is known whom it is about."""
+        held = self._held
+        assert held and self.far
+        if held.takes(event):
+            return False
+        refusal = held.refusal(self.far.name, self.far.standing, self.request) if type(event) is End else None
+        self._held = None
+        if refusal is not None:
+            self.refuse(refusal)
+            return False
+        self._answer_head(held.head, record)
+        for body in held.body:
+            self._answer(body)
+        return True
+
     def _answer_head(self, response: Response, record: Record) -> None:
-        checked_response(response)
+        assert self.act and self.far
+        checked_response(response, self.act, self.far.standing, self.request)
         self.deadline = 0.0
         if response.status == 101:
-            assert self.act is not None
             acceptable_upgrade(self.request, self.act, response)
         shown = shown_headers(response, self.audit_id, record.session.id, self.client.websocket_key)
         record.response(response.status, recorded_headers(shown))

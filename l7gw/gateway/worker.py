@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from l7gw.clock import Clock
 from l7gw.cluster.endpoint import Endpoint, Stamp
 from l7gw.cluster.pool import Pool
+from l7gw.cluster.standing import Standing
 from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Cluster, Settings
 from l7gw.errors import ConfigurationError, Refusal
@@ -54,12 +55,15 @@ CHANGES = frozenset(("write", "workload", "delete", "execute", "tunnel", "escala
 class FarSide:
     """One cluster as the data path uses it."""
 
-    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+    def __init__(self, cluster: Cluster, clock: Clock, former: FarSide | None = None) -> None:
         self.name = cluster.name
         self.hosts = cluster.hosts
         self.record = cluster.record
         self.endpoint = Endpoint(cluster)
         self.pool = Pool(self.endpoint, clock)
+        self.standing: Standing = (
+            former.standing if former is not None else Standing(cluster.name)
+        )  # an outage may outlive a reload
 
 
 class Worker:
@@ -89,7 +93,7 @@ class Worker:
         policy_file = Stamp(settings.policy)  # before the reading: a change in between is then read again
         policy = _policy(settings)
         listening = Listening(settings)
-        far = {name: FarSide(cluster, self.clock) for name, cluster in settings.clusters.items()}
+        far = {name: FarSide(cluster, self.clock, self._far.get(name)) for name, cluster in settings.clusters.items()}
         identity = IdentityChain(settings.identity, self.clock, former=self._identity)
         self.settings = settings
         self.policy = policy

@@ -12,6 +12,7 @@ Causes = list[tuple[str, str]]  # reason, message
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 JSON = "application/json"
+DISCOVERY = "apidiscovery.k8s.io"  # in the Accept of a client that reads all groups at once
 MESSAGE = "l7gw: "
 LARGEST_UPGRADE_BODY = 900  # bytes; kubectl's WebSocket library keeps the first 1,024 of a refusal (kubernetes-wire 6.2)
 LONGEST_MESSAGE = 2000  # characters
@@ -31,10 +32,15 @@ def encode(
 ) -> tuple[str, bytes]:
     """A failure Status as (content type, body), in the encoding that `accept` names first; JSON where it names none.
 
+    Aggregated discovery gets the message as plain text: client-go decodes no Status there, and says `unknown` in its place
+    (client-go `discovery/discovery_client.go`, `rest/request.go`), but shows a text.
+
     The message gets the prefix `l7gw: `; session, rule and hold are `details.causes`, except that a 422 repeats the message
     as its only cause, or kubectl swallows it. The body for a refused upgrade has at most 900 bytes.
     """
     text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
+    if accept is not None and DISCOVERY in accept:
+        return "text/plain; charset=utf-8", text.encode() + b"\n"
     causes = [(name, visible(value)) for name, value in (("L7GWSession", session), ("L7GWRule", rule), ("L7GWHold", hold)) if value]
     protobuf = prefers_protobuf(accept)
     fields = _protobuf if protobuf else _json

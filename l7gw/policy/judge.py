@@ -9,6 +9,7 @@ from pathlib import Path
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.policy.load import load
+from l7gw.policy.patterns import Globs
 from l7gw.policy.rules import PATH, Rule, verb_of
 from l7gw.policy.verdict import Verdict
 
@@ -49,12 +50,13 @@ class Policy:
     them when the policy in force is another object.
     """
 
-    __slots__ = ("_of_caller", "guardrails", "rules")
+    __slots__ = ("_going_up", "_of_caller", "guardrails", "rules")
 
     def __init__(self, guardrails: tuple[Rule, ...], rules: tuple[Rule, ...]) -> None:
         self.guardrails = guardrails
         self.rules = rules
         self._of_caller: dict[tuple[str, tuple[str, ...], tuple[str, ...], str, str], tuple[_Decided, _Decided]] = {}
+        self._going_up: dict[tuple[str, tuple[str, ...]], Globs] = {}
 
     @classmethod
     def load(cls, path: Path) -> Policy:
@@ -85,6 +87,15 @@ class Policy:
                 tuple((rule, _verdict(rule)) for rule in self.guardrails if not rule.stranger(principal, cluster)),
                 tuple((rule, _verdict(rule)) for rule in self.rules if not rule.stranger(principal, cluster)),
             )
+        return found
+
+    def groups_going_up(self, cluster: str, also: tuple[str, ...]) -> Globs:
+        """The caller's groups that the cluster is told: those that rules about it name, and `also` those of its
+        configuration. A `*` alone names nobody in a rule; guardrails only deny, and name none."""
+        found = self._going_up.get((cluster, also))
+        if found is None:
+            named = {text for rule in self.rules if rule.is_about(cluster) for text in rule.group_names}
+            found = self._going_up[cluster, also] = Globs(sorted(named | set(also)))
         return found
 
     def explain(self, principal: Principal, cluster: str, act: Act) -> Explanation:

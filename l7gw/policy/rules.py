@@ -49,6 +49,14 @@ class Rule:
     commands: tuple[Command, ...] | None = None
     interactive: bool = False
 
+    def is_about(self, cluster: str) -> bool:
+        return self.clusters is None or self.clusters.match(cluster)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The patterns of `groups` that name some: a star alone names nobody."""
+        return tuple(text for text in self.groups.texts if text.strip("*")) if self.groups is not None else ()
+
     def stranger(self, principal: Principal, cluster: str) -> str:
         """The key for which the rule is not about this principal on this cluster, "" where it is."""
         if self.users is not None and not self.users.match(principal.user):
@@ -57,7 +65,7 @@ class Rule:
             return "groups"
         if self.kinds is not None and principal.kind not in self.kinds:
             return "kinds"
-        if self.clusters is not None and not self.clusters.match(cluster):
+        if not self.is_about(cluster):
             return "clusters"
         return ""
 

@@ -110,7 +110,7 @@ def gateway(folder: Path) -> Iterator[Target]:
     """`l7gw serve` with a cluster a lane, told apart by the TLS server name."""
     with _upstreams(folder) as upstreams:
         clusters = {
-            f"c{number}": upstream.cluster(impersonate="groups", hosts=[host])
+            f"c{number}": upstream.cluster(impersonate="groups", groups=["*"], hosts=[host])
             for number, (host, upstream) in enumerate(zip(hosts(), upstreams, strict=True))
         }
         with scene(folder / "scene", clusters=clusters) as it:

@@ -8,8 +8,12 @@ from typing import Any
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """The object that these bytes are. Raises ValueError, in words that hold none of them: no UTF-8, no JSON, no object, a member
-    that stands twice at any depth, NaN, a number beyond all numbers, nesting beyond Python's."""
+    """The object that these bytes are.
+
+    Raises ValueError, in words that hold none of them: no UTF-8, no JSON, no object, a member that stands twice at any depth, NaN,
+    a number beyond all numbers, nesting beyond Python's. Members whose names differ in case are two, as in RFC 8259; Go's structs
+    would take either, so what is read here is never handed on as it came.
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError:

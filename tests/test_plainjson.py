@@ -34,7 +34,8 @@ def _readers() -> Iterator[str]:
     """`room/module.function` of each call of one of READS."""
     for path in sorted(PACKAGE.rglob("*.py")):
         module = str(path.relative_to(PACKAGE).with_suffix(""))
-        for scope in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for scope in ast.walk(ast.parse(text)) if "json" in text else ():
             if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             for node in ast.walk(scope):

@@ -106,6 +106,8 @@ class _Server:
 
     def _follow(self, keys: KeySet, *, had_failed: bool) -> None:
         """A fetch of an issuer's keys has ended: say it where nobody with its tokens can be let in, until somebody can."""
+        if self._ending.is_set():
+            return
         if keys.failure or had_failed:
             line = (
                 f"not ready for tokens of {keys.issuer}: {keys.failure}" if keys.failure else f"ready for tokens of {keys.issuer}"

@@ -21,6 +21,7 @@ READ = {
     "kube/sizes._size": "a terminal's size: each side once, in whatever letters (`_sides`), and what goes up is written anew",
     "kube/channels.words_of": "a Status that this gateway wrote itself",
     "kube/streams._is_status": "asks of the cluster's bytes only whether they are a Status at all; they pass as they are",
+    "kube/forbidden._decoded": "a cluster's 403, for the words in which it is told: whichever member counts, the call stays refused",
     "recording/export.sizes": "a recorded resize, for the size of a replay; what passed names each side once",
     "demo/calls.json": "the demo's own cluster",
     "demo/pods._feed": "the demo's own cluster",

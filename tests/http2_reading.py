@@ -190,7 +190,7 @@ def shown(events: Sequence[StreamEvent]) -> str:
 
 def _shown(event: HttpEvent) -> str:
     if isinstance(event, Refused):
-        return f"refused {event.status}"
+        return f"refused {event.status}{f' then reset {event.fault}' if event.fault else ''}"
     if isinstance(event, Reset):
         return f"reset {event.code}{' unread' if event.unread else ''}"
     return http1_reading.shown([event])

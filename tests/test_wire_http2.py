@@ -202,17 +202,17 @@ def test_trailers_end_a_request_and_say_nothing() -> None:
 )
 def test_trailers_that_are_none_end_their_stream_alone(trailers: tuple[Pair, ...], end: bool) -> None:
     came = events(post(), headers(1, *trailers, end=end), get(3))
-    assert came == "1 request POST /a chunked | 1 reset 1 | 3 request GET /a | 3 end"
+    assert came == "1 request POST /a chunked | 1 refused 400 then reset 1 | 3 request GET /a | 3 end"
 
 
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [
-        ([data(1, b"123456")], "1 reset 1"),
-        ([data(1, b"1234"), data(1, b"56", end=True)], "1 body 1234 | 1 reset 1"),
-        ([data(1, b"1234", end=True)], "1 body 1234 | 1 reset 1"),
-        ([data(1, end=True)], "1 reset 1"),
-        ([headers(1, ("a", "b"))], "1 reset 1"),
+        ([data(1, b"123456")], "1 refused 400 then reset 1"),
+        ([data(1, b"1234"), data(1, b"56", end=True)], "1 body 1234 | 1 refused 400 then reset 1"),
+        ([data(1, b"1234", end=True)], "1 body 1234 | 1 refused 400 then reset 1"),
+        ([data(1, end=True)], "1 refused 400 then reset 1"),
+        ([headers(1, ("a", "b"))], "1 refused 400 then reset 1"),
         ([data(1, b"12345"), headers(1, ("a", "b"))], "1 body 12345 | 1 end"),
         ([data(1, b"12345"), data(1, end=True)], "1 body 12345 | 1 end"),
     ],
@@ -222,11 +222,12 @@ def test_a_body_is_as_long_as_was_announced(body: list[bytes], wrong: str) -> No
 
 
 @pytest.mark.parametrize("late", [data(1, b"x"), headers(1, ("a", "b")), headers(1, *GET)])
-def test_what_comes_behind_the_end_of_a_request_resets_its_stream(late: bytes) -> None:
+def test_what_comes_behind_the_end_of_a_request_resets_its_stream_behind_an_answer(late: bytes) -> None:
     connection = server(get())
     connection.take()
-    assert shown(connection.receive(late)) == f"1 reset {STREAM_CLOSED}"
-    assert seen(connection.take()) == [f"reset 1 {STREAM_CLOSED}"] and connection.streams == 0
+    assert shown(connection.receive(late)) == f"1 refused 400 then reset {STREAM_CLOSED}"
+    assert sent(connection, 1, Response(400, (), 0), End()) == ["headers 1 end", f"reset 1 {STREAM_CLOSED}"]
+    assert connection.streams == 0
 
 
 @pytest.mark.parametrize(("late", "code"), [(data(1, b"x"), STREAM_CLOSED), (headers(1, *GET), STREAM_CLOSED)])
@@ -286,14 +287,36 @@ def test_streams_are_opened_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [GET[:-1], (*GET, ("A", "b")), (*GET, ("connection", "close")), (("a", "b"), *GET), (*GET, ("a", " b"))]
+    "fields", [GET[:-1], (*GET, ("A", "b")), (*GET, ("connection", "close")), (("a", "b"), *GET), (*GET, ("a", "b\0"))]
 )
-def test_a_malformed_request_ends_its_stream_alone(fields: tuple[Pair, ...]) -> None:
+def test_a_malformed_request_is_answered_and_ends_its_stream_alone(fields: tuple[Pair, ...]) -> None:
     connection = server()
-    assert shown(connection.receive(headers(1, *fields) + get(3))) == "1 reset 1 | 3 request GET /a | 3 end"
+    assert shown(connection.receive(headers(1, *fields) + get(3))) == "1 refused 400 then reset 1 | 3 request GET /a | 3 end"
+    assert connection.take() == b"" and connection.answerable(1)
+    answer = ["headers 1", "data 1 no end", f"reset 1 {PROTOCOL_ERROR}"]
+    assert sent(connection, 1, Response(400, (), 2), Body(b"no"), End()) == answer
+    assert not connection.answerable(1) and connection.receive(data(1, b"late")) == [] and connection.streams == 1
+
+
+@pytest.mark.parametrize("fault", [data(1, b"123456"), data(1, end=True), headers(1, ("a", "b"), end=False), window(1, 0)])
+def test_a_fault_within_a_request_is_answered_once(fault: bytes) -> None:
+    connection = server(post(1, ("content-length", "5")) + fault)
+    connection.receive(data(1, b"dropped"))
+    assert connection.answerable(1) and connection.streams == 1
+    assert sent(connection, 1, Response(400, (), 0), End()) == ["headers 1 end", f"reset 1 {PROTOCOL_ERROR}"]
+    assert connection.streams == 0
+
+
+def test_a_fault_within_an_answer_resets_its_stream() -> None:
+    connection = server(get())
+    sent(connection, 1, Response(200, (), CHUNKED), Body(b"a"))
+    assert shown(connection.receive(window(1, 0))) == f"1 reset {PROTOCOL_ERROR}" and not connection.streams
     assert seen(connection.take()) == [f"reset 1 {PROTOCOL_ERROR}"]
-    connection.send(1, Response(400, (), 0))  # goes nowhere
-    assert connection.take() == b"" and connection.receive(data(1, b"late")) == []
+
+
+def test_the_second_fault_on_a_stream_resets_it() -> None:
+    connection = server(get() + window(1, 0))
+    assert shown(connection.receive(window(1, 0))) == f"1 reset {PROTOCOL_ERROR}" and not connection.streams
 
 
 @pytest.mark.parametrize("end", [True, False])

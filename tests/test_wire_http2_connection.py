@@ -180,12 +180,12 @@ def test_a_priority_says_nothing_where_it_stands() -> None:
 
 def test_a_stream_that_depends_on_itself_or_has_half_a_priority_ends() -> None:
     own = frame(frames.PRIORITY, 0, 1, b"\x80\0\0\1\0")
-    assert shown(server(post()).receive(own)) == f"1 reset {PROTOCOL_ERROR}"
-    assert shown(server(post()).receive(frame(frames.PRIORITY, 0, 1, b"\0"))) == f"1 reset {FRAME_SIZE_ERROR}"
+    assert shown(server(post()).receive(own)) == f"1 refused 400 then reset {PROTOCOL_ERROR}"
+    assert shown(server(post()).receive(frame(frames.PRIORITY, 0, 1, b"\0"))) == f"1 refused 400 then reset {FRAME_SIZE_ERROR}"
     connection = server()
     connection.take()
-    assert connection.receive(frame(frames.HEADERS, PRIORITIZED | 5, 1, b"\0\0\0\1\0" + block(*GET))) == []
-    assert seen(connection.take()) == [f"reset 1 {PROTOCOL_ERROR}"]
+    came = connection.receive(frame(frames.HEADERS, PRIORITIZED | 5, 1, b"\0\0\0\1\0" + block(*GET)))
+    assert shown(came) == f"1 refused 400 then reset {PROTOCOL_ERROR}"
 
 
 @pytest.mark.parametrize(("payload", "code"), [(b"\x80\0\0\1\0", PROTOCOL_ERROR), (b"\0", FRAME_SIZE_ERROR)])
@@ -327,7 +327,11 @@ def test_every_stream_that_ends_early_by_a_clients_doing_is_counted(script: tupl
                 connection.send(stream, End())
             else:
                 connection.receive(renumbered(step, stream))
+        if connection.answerable(stream):
+            connection.send(stream, Response(400, (), 0))
+            connection.send(stream, End())
         connection.take()
+        assert connection.streams == 0
 
     for _ in range(RESETS):
         once()
@@ -366,19 +370,21 @@ def test_a_hundred_empty_frames_are_taken_on_a_stream_and_no_more() -> None:
     for empty in (data(1), frame(frames.DATA, PADDED, 1, b"\3\0\0\0")):
         connection = server(post())
         assert connection.receive(empty * MOST_EMPTY) == []
-        assert shown(connection.receive(empty)) == f"1 reset {ENHANCE_YOUR_CALM}"
+        assert shown(connection.receive(empty)) == f"1 refused 400 then reset {ENHANCE_YOUR_CALM}"
 
 
 @pytest.mark.parametrize(("size", "taken"), [(SMALLEST_AVERAGE, True), (SMALLEST_AVERAGE - 1, False)])
 def test_after_a_thousand_frames_their_average_counts(size: int, taken: bool) -> None:
     connection = server(post())
     assert len(connection.receive(data(1, b"x" * size) * FRAMES_FREE)) == FRAMES_FREE
-    assert shown(connection.receive(data(1, b"x" * size))).startswith("1 body" if taken else f"1 reset {ENHANCE_YOUR_CALM}")
+    assert shown(connection.receive(data(1, b"x" * size))).startswith(
+        "1 body" if taken else f"1 refused 400 then reset {ENHANCE_YOUR_CALM}"
+    )
 
 
 def test_small_frames_count_on_a_body_that_is_dropped_as_well() -> None:
     connection = server(headers(1, (":method", "TRACE"), *GET[1:], end=False))
-    assert shown(connection.receive(data(1) * (MOST_EMPTY + 1))) == f"1 reset {ENHANCE_YOUR_CALM}"
+    assert shown(connection.receive(data(1) * (MOST_EMPTY + 1))) == f"1 refused 400 then reset {ENHANCE_YOUR_CALM}"
 
 
 def test_a_cluster_may_send_as_small_as_it_likes() -> None:

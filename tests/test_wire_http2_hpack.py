@@ -331,7 +331,7 @@ def test_what_is_refused_is_refused_each_time() -> None:
     for stream in (1, 3):
         assert shown(connection.receive(headers(stream, (":method", "TRACE"), *GET[1:]))) == f"{stream} refused 405"
     for stream in (5, 7):
-        assert shown(connection.receive(headers(stream, *GET[1:]))) == f"{stream} reset 1"
+        assert shown(connection.receive(headers(stream, *GET[1:]))) == f"{stream} refused 400 then reset 1"
 
 
 def test_what_is_remembered_is_bounded_by_what_it_unpacks_to() -> None:

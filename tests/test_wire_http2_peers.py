@@ -242,6 +242,7 @@ STRICTER = {
     "StreamIDTooLowError": "late on a stream that was passed over and had DATA, which we reset",
     "may not depend on itself": "of a stream that was passed over, which we reset",
     "May not increment flow control window past": "by the first window of settings, of a stream that we reset",
+    "header value surrounded by whitespace": "it is trimmed, as HTTP/1.1 has it",
     "FrameDataMissingError": "a malformed ALTSVC is a frame that we do not know",
 }
 NEXT = "a frame is judged once it is whole"

@@ -126,15 +126,15 @@ def test_a_window_may_be_as_large_as_it_may_be_and_no_larger() -> None:
     assert shown(server(get()).receive(window(1, most))) == ""
     connection = server(get() + get(3))
     connection.take()
-    assert shown(connection.receive(window(1, most + 1) + window(3, 1))) == f"1 reset {FLOW_CONTROL_ERROR}"
-    assert seen(connection.take()) == [f"reset 1 {FLOW_CONTROL_ERROR}"]
+    assert shown(connection.receive(window(1, most + 1) + window(3, 1))) == f"1 refused 400 then reset {FLOW_CONTROL_ERROR}"
+    assert sent(connection, 1, Response(400, (), 0), End()) == ["headers 1 end", f"reset 1 {FLOW_CONTROL_ERROR}"]
     assert refused(server(get() + window(1, most)), first_window(DEFAULT_WINDOW + 1)) == FLOW_CONTROL_ERROR
 
 
 def test_an_update_of_nothing_is_wrong() -> None:
     assert refused(server(), window(0, 0)) == PROTOCOL_ERROR
     assert refused(server(), window(0, 1 << 31)) == PROTOCOL_ERROR  # the reserved bit is no part of it
-    assert shown(server(get()).receive(window(1, 0))) == f"1 reset {PROTOCOL_ERROR}"
+    assert shown(server(get()).receive(window(1, 0))) == f"1 refused 400 then reset {PROTOCOL_ERROR}"
 
 
 # ---------------------------------------------------------------------- frames and turns
@@ -268,7 +268,7 @@ def test_a_held_stream_gives_up_its_window_and_no_byte_more_and_goes_on_when_let
     for _ in range(STREAM_WINDOW // SMALLEST_FRAME):
         connection.receive(data(1, piece))
     came = connection.receive(data(1, b"x") + data(3, b"y"))
-    assert shown(came) == f"1 reset {FLOW_CONTROL_ERROR} | 3 body y"
+    assert shown(came) == f"1 refused 400 then reset {FLOW_CONTROL_ERROR} | 3 body y"
 
 
 def test_the_connections_window_is_kept_open_by_what_comes_on_any_stream() -> None:

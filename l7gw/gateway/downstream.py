@@ -6,7 +6,6 @@ Every request is identified and judged by itself: nothing about who asks is kept
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from typing import TYPE_CHECKING, cast
 
@@ -25,10 +24,9 @@ if TYPE_CHECKING:
     from l7gw.gateway.exchange import Exchange
     from l7gw.gateway.worker import Worker
 
-log = logging.getLogger(__name__)
-
 WRITE_LIMIT = 256 * 1024  # bytes that wait for a slow reader before the cluster is read no further
-MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection
+MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection ...
+LONGEST_KNOWN = 2048  # ... and how many characters of a target, so that together they are half a mebibyte
 RESTARTED = "the gateway is being restarted; run the command again"
 
 
@@ -83,6 +81,8 @@ class Downstream(asyncio.Protocol):
         act = self._known.get(key)
         if act is None:
             act = describe(*key)
+            if len(target) > LONGEST_KNOWN:
+                return act
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
             self._known[key] = act
@@ -134,7 +134,7 @@ class Downstream(asyncio.Protocol):
         """A request that cannot be read, or not in time, ends here, in its call's record or among the attempts: what the client is
         then told."""
         refusal = Refusal(error.code, _REASONS.get(error.code, "BadRequest"), error.reason)
-        log.info("%s: malformed request: %s", self.address, refusal.message)
+        self._worker.of_peers.info(self.address, "malformed request: %s", refusal.message)
         if exchange is not None:
             exchange.malformed(refusal)
         else:

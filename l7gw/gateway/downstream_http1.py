@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from l7gw.gateway import patience
@@ -17,8 +16,6 @@ from l7gw.wire.http1 import BODY, ServerConnection
 if TYPE_CHECKING:
     from l7gw.gateway.tunnel import Tunnel
     from l7gw.gateway.worker import Worker
-
-log = logging.getLogger(__name__)
 
 LINGER_BYTES = 4 * 1024 * 1024  # of a client that is refused, read and dropped; then it is cut
 
@@ -214,7 +211,7 @@ class Http1Downstream(Downstream):
             if now >= self._closing_at and self._transport is not None:
                 self._transport.close()
         elif self._is_stalled(now):
-            log.info("%s: an answer is not read", self.address)
+            self._worker.of_peers.info(self.address, "an answer is not read")
             self.abort(patience.UNREAD)
         elif exchange is None:
             waited = now - self._reading_since

@@ -7,7 +7,6 @@ others go on. When the connection itself takes no more, the client is read no fu
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from l7gw.clock import Turn
@@ -26,8 +25,6 @@ from l7gw.wire.http2_frames import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR
 
 if TYPE_CHECKING:
     from l7gw.gateway.worker import Worker
-
-log = logging.getLogger(__name__)
 
 GATHERED = 16 * 1024 * 1024  # bytes of request bodies that may be under way on one connection; each is 3 MiB at most
 
@@ -155,8 +152,7 @@ class Http2Downstream(Downstream):
         elif kind is Reset:
             self._was_reset(number, stream, event)  # type: ignore[arg-type]
         elif kind is Refused:
-            self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
-            self._refuse(stream, PeerError(event.status, event.reason))  # type: ignore[union-attr]
+            self._faulty(number, stream, event)  # type: ignore[arg-type]
         elif stream is None or stream.exchange is None:
             pass  # the rest of a request that was answered before its end
         elif kind is Body:
@@ -175,12 +171,22 @@ class Http2Downstream(Downstream):
         else:
             stream.exchange.on_body(data)
 
-    def _was_reset(self, number: int, stream: Http2Stream | None, event: Reset) -> None:
-        """The client cancelled a call, or broke the protocol within it: the cluster hears it at once."""
-        if event.reason:
-            log.info("%s: stream %d is reset: %s", self.address, number, event.reason)
+    def _faulty(self, number: int, stream: Http2Stream | None, event: Refused) -> None:
+        """What came is no request, or broke the protocol within one."""
+        if not self._codec.answerable(number):
+            return  # the request was refused for something else, in the same read
         if stream is None:
-            self._worker.record_attempt(self, Refusal(400, "BadRequest", event.reason))
+            self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
+        reason = event.reason
+        if stream.exchange is not None and stream.exchange.upstream is not None:
+            reason += "; the call may have been carried out"
+        self._refuse(stream, PeerError(event.status, reason))
+
+    def _was_reset(self, number: int, stream: Http2Stream | None, event: Reset) -> None:
+        """The client cancelled a call, or broke the protocol within its answer: the cluster hears it at once."""
+        if event.reason:
+            self._worker.of_peers.info(self.address, "stream %d is reset: %s", number, event.reason)
+        if stream is None:
             return
         self._forget(stream)
         exchange, stream.exchange = stream.exchange, None
@@ -201,7 +207,7 @@ class Http2Downstream(Downstream):
 
     def _broken(self, error: PeerError) -> None:
         """What breaks HTTP/2, or costs more than it may, ends the connection with a GOAWAY that says why."""
-        log.info("%s: the connection is ended: %s", self.address, error.reason)
+        self._worker.of_peers.info(self.address, "the connection is ended: %s", error.reason)
         self._worker.record_attempt(self, Refusal(400, "BadRequest", error.reason))
         self._leave(f"the client broke HTTP/2: {error.reason}")
         if self._transport is not None:
@@ -327,7 +333,7 @@ class Http2Downstream(Downstream):
             self._refuse(stream, TOO_SLOW)
         elif waiting and waiting == stream.waiting and (exchange is None or not exchange.is_stream):
             if now - stream.since > patience.STALLED_FOR:
-                log.info("%s: an answer is not read", self.address)
+                self._worker.of_peers.info(self.address, "an answer is not read")
                 self.reset(stream, CANCEL)
                 if exchange is not None:
                     exchange.client_gone(patience.UNREAD)

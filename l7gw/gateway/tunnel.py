@@ -74,7 +74,7 @@ class Tunnel:
             self._exchange.worker.when_drained(self._exchange)
 
     def _broken(self, error: PeerError) -> None:
-        log.info("%s: the client broke the protocol of its stream: %s", self._exchange.audit_id, error)
+        self._exchange.worker.of_peers.info(self._client.address, "the client broke the protocol of its stream: %s", error)
         self.end(f"the stream is not what its protocol allows: {error}")
 
     def _keep_back(self, frame: ChannelFrame) -> None:

@@ -205,7 +205,7 @@ class Worker:
         for client in list(self._clients):
             try:
                 if client.is_lost(now):
-                    log.info("%s: the client is gone without a word", client.address)
+                    self.of_peers.info(client.address, "the client is gone without a word")
                     client.abort("the client's system acknowledges nothing any more")
                 else:
                     client.tick(now)

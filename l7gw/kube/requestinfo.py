@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.effects import path_effects, resource_effects
 from l7gw.kube.values import port_number
 
-MOST_QUERY_PAIRS = 1000  # an exec's argv is the longest known; the target is 8 KiB at most
+MOST_QUERY_PAIRS = 1000  # an exec's argv is the longest known
 
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 SELECTING = ("list", "watch", "deletecollection")
@@ -26,10 +26,13 @@ STREAMING = frozenset(("exec", "attach", "portforward"))
 LONG_RUNNING_VERBS = frozenset(("watch", "proxy"))
 LONG_RUNNING_SUBRESOURCES = frozenset(("attach", "exec", "proxy", "log", "portforward"))
 # A path segment: what Go's EscapedPath leaves as it is, and percent escapes
-SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+# What an escape cannot stand for: it would be a segment's end to some reader, another escape, or a control (C0, DEL and C1)
+NEVER_ESCAPED = re.compile(r"[/\\%\x00-\x1f\x7f-\x9f]")
+DOTS = re.compile(r"\.\.?(?:;.*)?", re.DOTALL)  # `..;x` is `..` to Tomcat, which may stand behind a proxy subresource
 QUERY = re.compile(r"[!-~]*", re.ASCII)  # RFC 3986 section 3.4 has fewer, but people type brackets and braces
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-SAFE = "!$&'()*+,=:@~"
+SAFE = "!$&'()*+,;=:@~"
 # Query keys that may stand more than once, being lists (`exclude` of /readyz); everything else says one thing (threats D2)
 REPEATABLE = frozenset(("command", "ports", "dryRun", "exclude"))
 BOOLEANS = frozenset(("watch", "tty", "stdin", "stdout", "stderr"))  # which say what a call is
@@ -135,8 +138,10 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
             403, "Forbidden", "verbs in the path (/watch/, /proxy/) are not passed on; use ?watch=1 or the proxy subresource"
         )
     _check_upgrade(method, info, upgrade)
+    if ";" in path or not path.isascii():
+        _check_places(info)
     if info.subresource != "proxy":  # what stands behind it is an application's, which may have lists
-        _check_values(pairs)
+        pairs = _one_value_each(pairs)
     effects = (
         resource_effects(info.verb, info.group, info.resource, info.subresource)
         if info.is_resource
@@ -190,23 +195,31 @@ def _segments(raw_path: str) -> list[str]:
     for raw in raw_path[1:].removesuffix("/").split("/"):
         if SEGMENT.fullmatch(raw) is None:
             raise _bad("the path has an empty segment, a bad escape, or a character that does not belong into it")
-        segment = raw
-        if "%" in raw:
-            segment = "".join(_decoded(piece, n) for n, piece in enumerate(raw.split("%")))
-        if segment in (".", ".."):
+        segment = _decoded(raw) if "%" in raw else raw
+        if DOTS.fullmatch(segment) is not None:
             raise _bad("the path has a . or .. segment")
         found.append(segment)
     return found
 
 
-def _decoded(piece: str, number: int) -> str:
-    """A piece behind a percent sign: its escape decoded, unless two readers would disagree about it."""
-    if number == 0:
-        return piece
-    character = chr(int(piece[:2], 16))
-    if character in "/\\%;" or not "\x20" <= character < "\x7f":
-        raise _bad("the path has an escaped slash, backslash, percent sign, semicolon, control or non-ASCII character")
-    return character + piece[2:]
+def _decoded(raw: str) -> str:
+    """A segment with its escapes decoded, once, unless two readers would disagree about them."""
+    try:
+        segment = unquote(raw, errors="strict")
+    except UnicodeDecodeError as error:
+        raise _bad("the path has escapes that are not UTF-8") from error
+    if NEVER_ESCAPED.search(segment) is not None:
+        raise _bad("the path has an escaped slash, backslash, percent sign or control character")
+    return segment
+
+
+def _check_places(info: RequestInfo) -> None:
+    """A semicolon, or letters beyond ASCII, may stand in an object's name (RBAC's may be any but `.`, `..` and those with a slash or
+    percent sign: apimachinery api/validation/path/name.go), and in what an application behind a proxy calls its pages."""
+    behind = () if info.subresource == "proxy" else info.parts[2:]
+    words = (info.group, info.version, info.namespace, *info.parts[:1], *behind)
+    if not info.is_resource or any(";" in word or not word.isascii() for word in words):
+        raise _bad("the path has a semicolon or a non-ASCII character outside of an object's name")
 
 
 def _pairs(raw_query: str) -> list[tuple[str, str]]:
@@ -232,16 +245,20 @@ def _pairs(raw_query: str) -> list[tuple[str, str]]:
     return found
 
 
-def _check_values(pairs: list[tuple[str, str]]) -> None:
-    """One reader takes the first of two values, another the last. Of `fal\u017fe`, with its long s, the API server itself has
-    two readings (EqualFold in conversion.go, ToLower in requestinfo.go)."""
-    seen: set[str] = set()
+def _one_value_each(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pairs, of which an equal one is left out: one reader takes the first of two values, another the last. Of `fal\u017fe`,
+    with its long s, the API server itself has two readings (EqualFold in conversion.go, ToLower in requestinfo.go)."""
+    seen: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     for key, value in pairs:
-        if key in seen and key not in REPEATABLE:
-            raise _bad("a query parameter stands twice")
         if key in BOOLEANS and not value.isascii():
             raise _bad(f"{key} has a value that is not ASCII")
-        seen.add(key)
+        if key not in seen or key in REPEATABLE:
+            seen[key] = value
+            found.append((key, value))
+        elif seen[key] != value:
+            raise _bad("a query parameter stands twice, with different values")
+    return found
 
 
 def _check_upgrade(method: str, info: RequestInfo, upgrade: str) -> None:

@@ -89,16 +89,18 @@ class Closed:
 
 @event
 class Refused:
-    """HTTP/2: a request that was understood and is not served. An answer with this status is owed; what follows is dropped."""
+    """HTTP/2: a request that is not served, before its head or within it. An answer with this status is owed; what follows is
+    dropped. Behind the answer the codec resets the stream with `fault`, where the request was malformed."""
 
     status: int
     reason: str
+    fault: int = 0  # an error code of RFC 9113 section 7; 0: none
 
 
 @event
 class Reset:
-    """HTTP/2: one stream's end before its time, by the peer or for what the peer did. `unread` says that the peer surely did
-    not act upon it (RFC 9113 section 8.7), so that it may be sent once more."""
+    """HTTP/2: one stream's end before its time, by the peer or for what the peer did when an answer could no longer be given.
+    `unread` says that the peer surely did not act upon it (RFC 9113 section 8.7), so that it may be sent once more."""
 
     code: int
     reason: str = ""

@@ -18,12 +18,12 @@ from l7gw.wire.semantics import (
     TOKEN,
     UNTOLD,
     VISIBLE,
-    VISIBLE_IN_ANSWER,
     check_body,
+    check_deciding,
     check_host,
     check_line,
     check_plain,
-    check_single,
+    one_line_each,
     plain_length,
 )
 
@@ -43,8 +43,9 @@ PART_OF_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
 BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may yet get its LF
 
 CRLF2 = b"\r\n\r\n"
-UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # threats A13
-OPTIONS = frozenset(("close", "keep-alive", "upgrade"))  # what Connection may name (threats A10)
+UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # A13
+# What Connection may name (threats A10). TE is dropped in any case; libwww-perl says `TE, close` in every request.
+OPTIONS = frozenset(("close", "keep-alive", "te", "upgrade"))
 
 # Names as Go, Python and JavaScript spell them: one look-up instead of a regular expression and lower(), a third of the time.
 _SPELLED = {
@@ -67,16 +68,16 @@ def check_start(part: bytes, scanned: int, fault: int) -> None:
         raise PeerError(fault, "a line does not end in CR LF")
 
 
-def _lines(head: bytes, visible: bytes, fault: int) -> list[str]:
+def _lines(head: bytes, fault: int) -> list[str]:
     """A head's lines. What is left without its visible bytes must be the CR LF of each line, and nothing else."""
     lines = head.decode("latin-1").split("\r\n")
-    if head.translate(None, visible) != b"\r\n" * (len(lines) - 1):
+    if head.translate(None, VISIBLE) != b"\r\n" * (len(lines) - 1):
         raise PeerError(fault, "a line that does not end in CR LF, or a byte that no head may hold")
     return lines
 
 
 def parse_fields(lines: list[str], single: frozenset[str], fault: int) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """Header lines as (lower-case name, value), and as a dict in which repeated Connection lines are joined."""
+    """Header lines as (lower-case name, value), several of a list joined into one; and the same as a dict."""
     pairs: list[tuple[str, str]] = []
     for line in lines:
         name, colon, value = line.partition(":")
@@ -90,9 +91,8 @@ def parse_fields(lines: list[str], single: frozenset[str], fault: int) -> tuple[
         pairs.append((known, value.strip(" \t")))
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        check_single([name for name, _ in pairs], single, fault)
-        if "connection" in fields:
-            fields["connection"] = ",".join([value for name, value in pairs if name == "connection"])
+        pairs = one_line_each(pairs, single, fault)
+        fields = dict(pairs)
     return pairs, fields
 
 
@@ -123,7 +123,7 @@ def parse_request(head: bytes) -> tuple[Request, str]:
 
     HTTP/1.0 is taken (health checks speak it) for one request a connection: it knows neither chunks nor upgrades.
     """
-    lines = _lines(head, VISIBLE, 400)
+    lines = _lines(head, 400)
     match = REQUEST_LINE.fullmatch(lines[0])
     if match is None:
         raise PeerError(400, "the request line is malformed")
@@ -134,12 +134,14 @@ def parse_request(head: bytes) -> tuple[Request, str]:
     if len(lines) > MOST_FIELDS + 1:
         raise PeerError(431, f"more than {MOST_FIELDS} header fields")
     pairs, fields = parse_fields(lines[1:], SINGLE, 400)
+    if not head.isascii():
+        check_deciding(pairs)
     check_host(fields.get("host", ""))
     length = framing(fields, version, 400)
     check_body(method, NO_BODY if length is None else length)
     options = connection_options(fields)
     if not options <= OPTIONS:  # it would strip headers that we add (threats A10)
-        raise PeerError(400, "Connection names more than close, keep-alive or upgrade")
+        raise PeerError(400, "Connection names more than close, keep-alive, TE or upgrade")
     upgrade = _upgrade(method, version, options, fields.get("upgrade"), length)
     expects = check_plain(fields)
     headers = tuple([pair for pair in pairs if pair[0] not in UNTOLD])
@@ -162,7 +164,7 @@ def _upgrade(method: str, version: str, options: frozenset[str], asked: str | No
 
 def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informational:
     """An answer's head to a request of `method` that asked for `upgrade` or "". Raises PeerError 502 (threats A11, A14)."""
-    lines = _lines(head, VISIBLE_IN_ANSWER, 502)
+    lines = _lines(head, 502)
     match = STATUS_LINE.fullmatch(lines[0])
     if match is None:
         raise PeerError(502, "the status line is malformed")
@@ -284,7 +286,7 @@ class BodyReader:
             if not line:
                 self.complete = True
                 return at
-            lines = _lines(line, VISIBLE_IN_ANSWER if self._answer else VISIBLE, self._fault)
+            lines = _lines(line, self._fault)
             parse_fields(lines, SINGLE_IN_ANSWER if self._answer else SINGLE, self._fault)
 
 

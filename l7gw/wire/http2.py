@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Refused, Request, Reset, Response
+from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
 from l7gw.wire.http2_connection import BY_PEER, BY_US, MOST_STREAMS, STREAM_WINDOW, Side, StreamEvent
 from l7gw.wire.http2_fields import Malformed, answer_fields, parse_answer, parse_request, request_fields
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
-from l7gw.wire.http2_stream import BODY, DONE, DROPPED, HEAD, Stream, check_send
+from l7gw.wire.http2_stream import BODY, DONE, HEAD, Stream, check_send
 from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
 
 # ---------------------------------------------------------------------- limits
@@ -26,8 +26,9 @@ CLUSTER_FRAME = 64 * 1024  # bytes of its frames: fewer, larger reads
 
 
 class ServerConnection(Side):
-    """One client's connection. `receive` gives Request (or Refused), Body..., End on each stream, Reset where one ends early.
-    Answer each with `send`: Informational..., Response, Body..., End; or `reset` it."""
+    """One client's connection. `receive` gives Request, Body..., End on each stream; in the place of any of them Refused, where the
+    request is not served, and nothing behind it; Reset where a stream ends early. Answer each with `send`: Informational...,
+    Response, Body..., End; or `reset` it."""
 
     def __init__(self) -> None:
         settings = {
@@ -74,37 +75,32 @@ class ServerConnection(Side):
         if len(self._streams) >= MOST_STREAMS or stream_id > self._last_taken:  # sections 5.1.2, 6.8
             self._reset(stream_id, REFUSED_STREAM, "too many streams", events)
             return
-        if self._block_faulty:
-            self._reset(stream_id, PROTOCOL_ERROR, "a stream that depends on itself", events)
-            return
         stream = Stream(stream_id, self._sender.first_window, STREAM_WINDOW)
+        self._streams[stream_id] = stream
+        stream.receiving = DONE if ends else BODY
         try:
             if fields is None:
                 assert known is not None
                 request = known[1]
             else:
+                stream.method = dict(fields).get(":method", "")
                 request = parse_request(fields, end=ends)
                 self._reader.remember(block, (ends, request))
+            if self._block_faulty:
+                raise Malformed("a stream that depends on itself")
         except Malformed as error:
             self._reset(stream_id, PROTOCOL_ERROR, str(error), events)
-            events.append((stream_id, Reset(PROTOCOL_ERROR, str(error))))
             return
         except PeerError as error:
             if error.code < 400:
                 raise
-            self._streams[stream_id] = stream
-            stream.method = dict(fields or ()).get(":method", "")
-            stream.receiving = DONE if ends else DROPPED
-            events.append((stream_id, Refused(error.code, error.reason)))
+            self._refuse(stream, error.code, error.reason, events)
             return
-        self._streams[stream_id] = stream
         stream.method = request.method
         events.append((stream_id, request))
         if ends:
-            stream.receiving = DONE
             events.append((stream_id, End()))
         else:
-            stream.receiving = BODY
             # A body with GET or HEAD is read by some and left by others (threats A18); an empty one is none.
             stream.left = 0 if request.method in BODILESS else request.length
 

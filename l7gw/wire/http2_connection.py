@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Body, Closed, End, HttpEvent, Request, Reset
+from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Refused, Request, Reset
 from l7gw.wire.http2_fields import (
     BlockReader,
     Fields,
@@ -30,7 +30,7 @@ from l7gw.wire.http2_frames import (
     STREAM_CLOSED,
 )
 from l7gw.wire.http2_sender import LARGEST_SENT, TAKEN, Sender
-from l7gw.wire.http2_stream import BODY, DONE, HEAD, SMALLEST_AVERAGE, Stream
+from l7gw.wire.http2_stream import BODY, DONE, DROPPED, HEAD, SMALLEST_AVERAGE, Stream
 
 # ---------------------------------------------------------------------- limits
 
@@ -111,6 +111,11 @@ class Side:
     def left(self) -> bool:
         """Our last GOAWAY is written: no request can come any more that would be lost by closing."""
         return self._last_taken != frames.STREAM_IDS
+
+    def answerable(self, stream_id: int) -> bool:
+        """Whether an answer may be begun on this stream."""
+        stream = self._streams.get(stream_id)
+        return stream is not None and stream.sending == HEAD
 
     def waiting(self, stream_id: int) -> int:
         """Bytes of a stream that wait for its windows, or for the connection."""
@@ -356,7 +361,7 @@ class Side:
 
     def _trailers(self, stream: Stream, fields: Fields, events: list[StreamEvent]) -> None:
         try:
-            check_trailers(fields, answer=self._client)
+            check_trailers(fields)
         except Malformed as error:
             self._reset(stream.number, PROTOCOL_ERROR, str(error), events)
         else:
@@ -431,14 +436,26 @@ class Side:
     # ------------------------------------------------------------------ ends
 
     def _reset(self, stream_id: int, code: int, reason: str, events: list[StreamEvent]) -> None:
-        """End one stream for what the peer did on it (section 5.4.2)."""
-        self._sender.control(frames.reset_frame(stream_id, code))
+        """End one stream for what the peer did on it (section 5.4.2); a client is told why first, where no answer has begun."""
         if not self._client:
             self._spend_reset()
-        known = stream_id in self._streams
+        stream = self._streams.get(stream_id)
+        if stream is not None and not self._client and stream.sending == HEAD and not stream.fault:
+            self._refuse(stream, 400, reason, events, code)
+            return
+        self._sender.control(frames.reset_frame(stream_id, code))
         self._close(stream_id, BY_US)
-        if known:
+        if stream is not None:
             events.append((stream_id, Reset(code, reason)))
+
+    def _refuse(self, stream: Stream, status: int, reason: str, events: list[StreamEvent], fault: int = NO_ERROR) -> None:
+        """Nothing more is wanted of a request but that its refusal is heard. Behind that comes the reset with `fault` (section
+        8.1.1): before it, Go's client would send the request again on a new connection, and again, without end."""
+        stream.fault = fault
+        stream.left = CHUNKED
+        if stream.receiving != DONE:
+            stream.receiving = DROPPED
+        events.append((stream.number, Refused(status, reason, fault)))
 
     def _close(self, stream_id: int, how: str) -> None:
         stream = self._streams.pop(stream_id, None)
@@ -504,7 +521,10 @@ class Side:
 
     def _sent_end(self, stream: Stream) -> None:
         stream.sending = DONE
-        if stream.receiving == DONE:
+        if stream.fault:
+            self._sender.control(frames.reset_frame(stream.number, stream.fault))
+            self._close(stream.number, BY_US)
+        elif stream.receiving == DONE:
             self._close(stream.number, COMPLETE)
         elif not self._client:
             # The answer is whole and the request is not: its rest is not wanted (section 8.1). It counts as a reset (threats B2).

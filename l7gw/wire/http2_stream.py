@@ -6,7 +6,7 @@ from collections import deque
 
 from l7gw.wire.errors import OurError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Request, Response
-from l7gw.wire.http2_frames import ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, PROTOCOL_ERROR
+from l7gw.wire.http2_frames import ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR
 
 MOST_EMPTY = 100  # empty DATA frames on a stream (threats B8)
 FRAMES_FREE, SMALLEST_AVERAGE = 1000, 64  # DATA frames of a request before their average size counts (threats B8)
@@ -24,7 +24,8 @@ class Stream:
 
     __slots__ = (
         "number", "method", "receiving", "sending", "window_in", "window_out", "unacknowledged", "held", "left", "left_out",
-        "queue", "queued", "ending", "silent", "waits", "stalled", "interim", "owed", "_frames", "_empty", "_payload",
+        "queue", "queued", "ending", "silent", "waits", "stalled", "interim", "owed", "fault",
+        "_frames", "_empty", "_payload",
     )  # fmt: skip
 
     def __init__(self, number: int, window_out: int, window_in: int) -> None:
@@ -46,6 +47,7 @@ class Stream:
         self.stalled = False  # for want of a window
         self.interim = 0
         self.owed: Response | None = None  # an answer without a body, whose end has not come yet
+        self.fault = NO_ERROR  # of the peer's: its answer, which is owed, is followed by a reset with this code
         self._frames = self._empty = self._payload = 0
 
     def take_in(self, size: int, data: int, *, counted: bool) -> tuple[int, str] | None:

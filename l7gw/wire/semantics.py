@@ -15,7 +15,7 @@ from l7gw.wire.events import NO_BODY
 
 LARGEST_HEAD = 64 * 1024  # bytes; kube-apiserver takes 1 MiB, no client of it comes near (threats A6)
 MOST_FIELDS = 100  # header lines; Go's clients send about 15, nginx takes 100 of a server
-LONGEST_TARGET = 8 * 1024  # bytes, nginx's own; an exec with a longer argv should send a file (threats A6)
+LONGEST_TARGET = 32 * 1024  # bytes, half a head: an exec with a script of some KiB in its argv fits (threats A6)
 MOST_INTERIM = 10  # 1xx answers before the answer (threats A14)
 
 # ---------------------------------------------------------------------- grammar (RFC 9110 sections 5.6.2, 8.6, 7.2, 5.5)
@@ -24,9 +24,8 @@ TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 NAME = re.compile(TOKEN)
 LENGTH = re.compile(r"0|[1-9][0-9]{0,17}")
 HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-# What a value may hold; answers may hold obs-text too, as a Warning in UTF-8 does (threats A4)
-VISIBLE = bytes((9, *range(0x20, 0x7F)))
-VISIBLE_IN_ANSWER = VISIBLE + bytes(range(0x80, 0x100))
+# What a value may hold (threats A4): obs-text too, as a Warning in UTF-8 does, and the User-Agent of a program whose file name is not ASCII
+VISIBLE = bytes((9, *range(0x20, 0x7F), *range(0x80, 0x100)))
 
 # ---------------------------------------------------------------------- methods (section 9), and fields by name
 
@@ -41,12 +40,21 @@ UNTOLD = frozenset(
 SINGLE = frozenset(
     "authorization content-encoding content-length content-type date expect host if-match if-modified-since if-none-match"
     " if-unmodified-since impersonate-uid impersonate-user kubectl-command kubectl-session max-forwards origin"
-    " proxy-authorization range referer sec-websocket-accept sec-websocket-key sec-websocket-version transfer-encoding upgrade"
-    " user-agent".split()
+    " proxy-authorization range referer sec-websocket-accept sec-websocket-key sec-websocket-version traceparent transfer-encoding"
+    " upgrade user-agent".split()
 )
 SINGLE_IN_ANSWER = frozenset(
-    "content-encoding content-length content-type location sec-websocket-accept sec-websocket-protocol transfer-encoding"
-    " upgrade".split()
+    "content-disposition content-encoding content-length content-type etag last-modified location retry-after"
+    " sec-websocket-accept sec-websocket-protocol transfer-encoding upgrade x-stream-protocol-version".split()
+)
+# Lists that are acted upon. Go's servers, and we, would read the first line of several; joined they are one (RFC 9110 section 5.3)
+LISTS = frozenset(
+    "accept accept-encoding connection sec-websocket-extensions sec-websocket-protocol tracestate x-stream-protocol-version".split()
+)
+# Fields of a request by which somebody decides: in ASCII, or two readers would see other letters, or other white space
+DECIDING = UNTOLD | frozenset(
+    "accept accept-encoding authorization content-encoding content-type host kubectl-session origin"
+    " sec-websocket-extensions sec-websocket-key sec-websocket-protocol sec-websocket-version x-stream-protocol-version".split()
 )
 
 # ---------------------------------------------------------------------- checks
@@ -62,7 +70,9 @@ def check_line(method: str, target: str) -> None:
     if target[:1] != "/" or "#" in target:
         raise PeerError(400, "the request target is not an absolute path")
     if len(target) > LONGEST_TARGET:
-        raise PeerError(414, f"the request target is longer than {LONGEST_TARGET} bytes")
+        raise PeerError(
+            414, f"the request target is longer than {LONGEST_TARGET // 1024} KiB; pipe a long script into the command by `exec -i`"
+        )
 
 
 def check_host(host: str) -> None:
@@ -71,13 +81,28 @@ def check_host(host: str) -> None:
         raise PeerError(400, "Host is missing or malformed")
 
 
-def check_single(names: list[str], single: frozenset[str], fault: int) -> None:
-    """No field that says one thing stands twice (threats B12)."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen and name in single:
+def one_line_each(pairs: list[tuple[str, str]], single: frozenset[str], fault: int) -> list[tuple[str, str]]:
+    """The fields, of which some stand twice: no one that says one thing (threats B12), and the lines of a list as one."""
+    places: dict[str, int] = {}
+    found: list[tuple[str, str]] = []
+    for name, value in pairs:
+        place = places.setdefault(name, len(found))
+        if place == len(found):
+            found.append((name, value))
+        elif name in single:
             raise PeerError(fault, f"the header {name} stands twice")
-        seen.add(name)
+        elif name in LISTS:
+            found[place] = name, ", ".join(filter(None, (found[place][1], value)))
+        else:
+            found.append((name, value))
+    return found
+
+
+def check_deciding(pairs: list[tuple[str, str]]) -> None:
+    """A request's fields of which something depends are ASCII; others may be in any letters."""
+    for name, value in pairs:
+        if not value.isascii() and name in DECIDING:
+            raise PeerError(400, f"the header {name} is not ASCII")
 
 
 def plain_length(value: str, fault: int) -> int:

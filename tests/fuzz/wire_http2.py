@@ -57,7 +57,7 @@ def served(pieces: Sequence[bytes]) -> Outcome:
         connection.receive(PREFACE + SETTINGS)
     events, code = _read(connection, pieces)
     written = connection.take()
-    requests = [stream for stream, event in events if isinstance(event, Request | Refused)]
+    requests = list(dict.fromkeys(stream for stream, event in events if isinstance(event, Request | Refused)))
     assert connection.streams <= min(len(requests), MOST_STREAMS)
     if code < 0:
         for number, stream in enumerate(requests):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.cluster.headers import check_acceptable, offered_protocols, own_length, upstream_request
+from l7gw.cluster.headers import PASSED_ON, check_acceptable, offered_protocols, own_length, upstream_request
 from l7gw.cluster.impersonation import LONGEST_NAME, _leave_out, impersonation
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.patterns import Globs
-from l7gw.wire.events import CHUNKED, NO_BODY, Request
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import CHUNKED, NO_BODY, Refused, Request
+from l7gw.wire.http1 import ServerConnection as Http1
+from l7gw.wire.semantics import LISTS, SINGLE
+from tests.http2_reading import headers as h2_headers
+from tests.http2_reading import server
 
 POD = "/api/v1/namespaces/d/pods/p"
 
@@ -41,7 +46,8 @@ def test_what_no_masker_will_read_is_not_asked_for(accept: str, travels: str) ->
 
 
 @pytest.mark.parametrize(
-    ("encoding", "travels"), [("gzip", ["gzip"]), ("br, gzip, zstd", ["gzip"]), ("br", None), ("identity", None)]
+    ("encoding", "travels"),
+    [("gzip", ["gzip"]), ("br, gzip, zstd", ["gzip"]), ("br", None), ("identity", None), ("gzip;q=0", None), ("x-gzip", None)],
 )
 def test_gzip_is_asked_for_where_the_client_did(encoding: str, travels: list[str] | None) -> None:
     assert sent(("accept-encoding", encoding)).get("accept-encoding") == travels
@@ -67,8 +73,7 @@ def test_an_unknown_header_does_not_exist_upstream() -> None:
 def test_an_upgrade_has_a_key_of_its_own_and_one_line_of_protocols() -> None:
     headers = (
         ("sec-websocket-key", "client"),
-        ("sec-websocket-protocol", "v5.channel.k8s.io"),
-        ("sec-websocket-protocol", "x,v4.channel.k8s.io"),
+        ("sec-websocket-protocol", "v5.channel.k8s.io, x,v4.channel.k8s.io"),
     )
     found = sent(*headers, target=f"{POD}/exec?command=ls", upgrade="websocket")
     assert found["sec-websocket-protocol"] == ["v5.channel.k8s.io,v4.channel.k8s.io"]
@@ -77,6 +82,60 @@ def test_an_upgrade_has_a_key_of_its_own_and_one_line_of_protocols() -> None:
     assert sent(*spdy, method="POST", target=f"{POD}/exec?command=ls", upgrade="SPDY/3.1")["x-stream-protocol-version"] == [
         "v4.channel.k8s.io"
     ]
+
+
+# ---------------------------------------------------------------------- one reading of each header (threats B12)
+
+SENT_ANEW = ("accept", "accept-encoding", "sec-websocket-protocol", "x-stream-protocol-version")
+TWICE = {  # of these values the second alone, or the first, would be another meaning
+    "accept": ("application/json", "application/vnd.kubernetes.protobuf"),
+    "accept-encoding": ("identity", "gzip"),
+    "sec-websocket-protocol": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
+    "x-stream-protocol-version": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
+    "tracestate": ("a=1", "b=2"),
+}
+
+
+def both_read(headers: list[tuple[str, str]]) -> list[Request | int]:
+    """What HTTP/1.1 and HTTP/2 make of these: the request, or the status of the refusal."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    found: list[Request | int] = []
+    try:
+        event = Http1().receive(f"GET {POD} HTTP/1.1\r\nhost: gw\r\n{lines}\r\n".encode("latin-1"))[0]
+        assert isinstance(event, Request)
+        found.append(event)
+    except PeerError as error:
+        found.append(error.code)
+    pseudo = ((":method", "GET"), (":scheme", "https"), (":authority", "gw"), (":path", POD))
+    ((_, came), *_) = server().receive(h2_headers(1, *pseudo, *headers))
+    assert isinstance(came, Request | Refused)
+    found.append(came if isinstance(came, Request) else came.status)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(PASSED_ON | set(SENT_ANEW)))
+def test_a_header_that_travels_is_one_line_on_both_https_or_refused(name: str) -> None:
+    first, second = TWICE.get(name, ("x", "y"))
+    for came in both_read([(name, first), (name, second)]):
+        if came == 400:
+            assert name in SINGLE
+            continue
+        assert isinstance(came, Request)
+        values = [value for field, value in came.headers if field == name]
+        assert values == [f"{first}, {second}"], "one line: whoever reads the first reads all"
+        if name in ("accept", "tracestate"):
+            assert sent(*came.headers)[name] == values
+        elif name == "accept-encoding":
+            assert sent(*came.headers)[name] == ["gzip"]
+
+
+def test_upstream_no_header_stands_twice_but_groups_and_spdys_protocols() -> None:
+    """Whatever passes the codec: what is written upstream has one line of each name."""
+    names = sorted(PASSED_ON | set(SENT_ANEW) | LISTS | {"x-forwarded-for", "audit-id", "authorization", "cookie", "x-b"})
+    for name in names:
+        for came in both_read([(name, "a"), (name, "a")]):
+            if isinstance(came, Request):
+                assert all(len(values) == 1 for values in sent(*came.headers).values()), name
 
 
 @pytest.mark.parametrize("name", ["impersonate-user", "impersonate-group", "impersonate-uid", "impersonate-extra-x"])

@@ -20,8 +20,21 @@ from l7gw.wire.events import Response
         ("text/plain; charset=utf-8", False),
     ],
 )
-def test_a_page_behind_a_proxy_has_no_origin(content_type: str, sandboxed: bool) -> None:
-    """A pod's page is served from the gateway's name, and must not act as its user (threats D7)."""
+def test_a_page_has_no_origin(content_type: str, sandboxed: bool) -> None:
+    """What is served from the gateway's name must not act as its user (threats D7)."""
     headers = (("content-type", content_type), ("content-security-policy", "default-src *"))
-    shown = shown_headers(Response(200, headers, 2, True), "A", "S", "")
+    shown = shown_headers(Response(200, headers, 2, True), "A", "S", "", proxied=False)
     assert (("content-security-policy", "sandbox") in shown) is sandboxed
+
+
+TYPES = ["text/html", "application/json", "text/plain", "application/javascript", "text/x-unheard-of", ""]
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+def test_an_answer_behind_a_proxy_has_no_origin_whatever_its_type(content_type: str) -> None:
+    """A pod may call its page what it likes, and a browser may believe its own eyes (threats D7)."""
+    options = (("x-content-type-options", "none"), ("content-security-policy", "default-src *"))
+    headers = (("content-type", content_type), *options) if content_type else options
+    shown = shown_headers(Response(200, headers, 2, True), "A", "S", "", proxied=True)
+    assert ("content-security-policy", "sandbox") in shown
+    assert [value for name, value in shown if name == "x-content-type-options"] == ["nosniff"]

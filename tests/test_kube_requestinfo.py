@@ -63,7 +63,12 @@ def test_a_query_is_read_as_go_reads_it_or_refused(row: list[str]) -> None:
         assert refusal("GET", f"/metrics?{query}").code == 400
         return
     act = describe("GET", f"/metrics?{query}")
-    assert parse_qs(act.query, keep_blank_values=True) == json.loads(go)
+    read_by_go = json.loads(go)
+    if expect == "once":  # an equal value is left out
+        assert parse_qs(act.query, keep_blank_values=True) == {key: values[:1] for key, values in read_by_go.items()}
+        assert {len(set(values)) for values in read_by_go.values()} == {1}
+        return
+    assert parse_qs(act.query, keep_blank_values=True) == read_by_go
     assert [key for key, _ in parse_qsl(act.query, keep_blank_values=True)] == [
         key for key, _ in parse_qsl(query, keep_blank_values=True)
     ]
@@ -107,6 +112,9 @@ def test_what_other_clients_send_travels_byte_for_byte(target: str) -> None:
         ("/api/v1/pods?watch&&x=a%20b", "/api/v1/pods?watch=&x=a+b"),
         ("/api/v1/pods?x=a/b:c", "/api/v1/pods?x=a%2Fb%3Ac"),
         (f"{POD}/proxy/a%21/", f"{POD}/proxy/a!/"),
+        (f"{POD}/proxy/%42%c3%bcro%3bv=1", f"{POD}/proxy/B%C3%BCro;v=1"),
+        ("/api/v1/pods/team%3Bops", "/api/v1/pods/team;ops"),
+        (f"{POD}/log?container=main&container=main&container=m%61in", f"{POD}/log?container=main"),
     ],
 )
 def test_other_spellings_are_written_anew(target: str, sent: str) -> None:

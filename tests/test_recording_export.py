@@ -61,6 +61,23 @@ def test_a_session_is_a_line_an_event(tmp_path: Path) -> None:
     assert (first["exchanges"], first["bytes"], first["denied"], first["held"]) == (1, 36, 0, 0)
 
 
+def test_header_bytes_are_shown_as_utf_8_else_as_latin_1(tmp_path: Path) -> None:
+    tool = "运维工具/v1.32 (linux/amd64)".encode().decode("latin-1")  # as the codecs give it
+
+    def fill(recorder: Recorder) -> None:
+        exchange = recorder.session(ANN, "prod").begin("run", tool, "kubectl get")
+        exchange.request("GET", "/version", (("user-agent", tool), ("x-forwarded-user", "Zo\xeb")), None, "A")
+        exchange.response(200, (("warning", "299 - \u00c3\u00a4"),))
+        exchange.end("complete")
+
+    recorded(tmp_path, fill)
+    first, *events = lines(tmp_path)
+    by_type = {event["type"]: event for event in events}
+    assert by_type["request"]["headers"] == [["user-agent", "运维工具/v1.32 (linux/amd64)"], ["x-forwarded-user", "Zoë"]]
+    assert by_type["response"]["headers"] == [["warning", "299 - ä"]]
+    assert by_type["run"]["client"] == first["runs"][0]["client"] == "运维工具/v1.32 (linux/amd64)"
+
+
 def test_frames_tell_channel_direction_stream_and_half_close(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/pods/p/portforward")

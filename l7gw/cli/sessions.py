@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from l7gw.cli.state import fail, state_options, summaries, tell_unknown, the_session, the_state
-from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, UnknownEvent, VerdictRecorded
+from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, UnknownEvent, VerdictRecorded, header_text
 from l7gw.recording.reader import Unreadable, session_events
 from l7gw.recording.sessions import Summary, key_of
 from l7gw.recording.terminal.unseen import safe
@@ -139,7 +139,8 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
         if value:
             console.print(f"{name:>12}  {safe(str(value))}")
     for run in summary.runs:
-        console.print(f"{'run':>12}  {'  '.join(safe(text) for text in (run.command, run.client, run.id) if text)}")
+        words = (header_text(run.command), header_text(run.client), run.id)
+        console.print(f"{'run':>12}  {'  '.join(safe(text) for text in words if text)}")
     try:
         console.print(_calls(place, summary))
     except Unreadable as error:

@@ -39,7 +39,7 @@ def upstream_request(request: Request, act: Act, own: Headers, *, host: str, add
             accepted = _accept(value)
             if accepted:
                 headers.append((name, accepted))
-        elif name == "accept-encoding" and "gzip" in value.lower() and not request.upgrade:
+        elif name == "accept-encoding" and not request.upgrade and _takes_gzip(value):
             headers.append((name, "gzip"))
     if request.upgrade:
         headers += _upgrade_headers(request, act)
@@ -124,6 +124,11 @@ def _accept(value: str) -> str:
     if len(kept) == len(clauses):
         return value
     return ",".join(kept).strip() or "application/json"
+
+
+def _takes_gzip(value: str) -> bool:
+    """As the API server reads it (endpoints/handlers/responsewriters/writers.go): a weight, as in `gzip;q=0`, makes it another."""
+    return any(coding.strip() == "gzip" for coding in value.split(","))
 
 
 def own_length(stated: int, body: int) -> int:

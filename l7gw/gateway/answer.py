@@ -119,10 +119,13 @@ def chosen_protocol(response: Response, *, websocket: bool) -> str:
     return one_value(response.headers, "sec-websocket-protocol" if websocket else "x-stream-protocol-version")
 
 
-def shown_headers(response: Response, audit_id: str, session: str, websocket_key: str) -> Headers:
-    """The header fields of the cluster's answer as the client gets them."""
+def shown_headers(response: Response, audit_id: str, session: str, websocket_key: str, *, proxied: bool) -> Headers:
+    """The header fields of the cluster's answer as the client gets them; `proxied` ones come from behind a proxy subresource."""
     headers = [(name, value) for name, value in response.headers if name not in WITHHELD]
-    if any(name == "content-type" and value.lower().startswith(RUN_BY_BROWSERS) for name, value in headers):
+    if proxied:  # whatever it says that it is: a browser looks for itself, and obeys the first of two options
+        headers = [(name, value) for name, value in headers if name != "x-content-type-options"]
+        headers.append(("x-content-type-options", "nosniff"))
+    if proxied or any(name == "content-type" and value.lower().startswith(RUN_BY_BROWSERS) for name, value in headers):
         headers.append(("content-security-policy", "sandbox"))  # beside the pod's own: a browser obeys both (threats D7)
     if response.status == 101 and websocket_key:
         headers.append(("sec-websocket-accept", accept_key(websocket_key)))

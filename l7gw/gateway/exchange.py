@@ -308,7 +308,8 @@ class Exchange:
         self.deadline = 0.0
         if response.status == 101:
             acceptable_upgrade(self.request, self.act, response)
-        shown = shown_headers(response, self.audit_id, record.session.id, self.client.websocket_key)
+        proxied = self.act is not None and self.act.subresource == "proxy"
+        shown = shown_headers(response, self.audit_id, record.session.id, self.client.websocket_key, proxied=proxied)
         record.response(response.status, recorded_headers(shown))
         if response.status == 101:
             self.tunnel = open_tunnel(self, response)

@@ -27,7 +27,7 @@ LONG_RUNNING_VERBS = frozenset(("watch", "proxy"))
 LONG_RUNNING_SUBRESOURCES = frozenset(("attach", "exec", "proxy", "log", "portforward"))
 # A path segment: what Go's EscapedPath leaves as it is, and percent escapes
 SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
-# What an escape cannot stand for: it would be a segment's end to some reader, another escape, or a control (C0, DEL and C1)
+# What an escape cannot stand for: it would be a segment's end to some reader, another escape, or a control character
 NEVER_ESCAPED = re.compile(r"[/\\%\x00-\x1f\x7f-\x9f]")
 DOTS = re.compile(r"\.\.?(?:;.*)?", re.DOTALL)  # `..;x` is `..` to Tomcat, which may stand behind a proxy subresource
 QUERY = re.compile(r"[!-~]*", re.ASCII)  # RFC 3986 section 3.4 has fewer, but people type brackets and braces
@@ -214,8 +214,8 @@ def _decoded(raw: str) -> str:
 
 
 def _check_places(info: RequestInfo) -> None:
-    """A semicolon, or letters beyond ASCII, may stand in an object's name (RBAC's may be any but `.`, `..` and those with a slash or
-    percent sign: apimachinery api/validation/path/name.go), and in what an application behind a proxy calls its pages."""
+    """A semicolon, or letters beyond ASCII, may stand in an object's name (RBAC's may be any without a slash or a percent sign:
+    apimachinery pkg/api/validation/path/name.go), and in what an application behind a proxy calls its pages."""
     behind = () if info.subresource == "proxy" else info.parts[2:]
     words = (info.group, info.version, info.namespace, *info.parts[:1], *behind)
     if not info.is_resource or any(";" in word or not word.isascii() for word in words):

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import msgspec
 
-Headers = tuple[tuple[str, str], ...]
+Headers = tuple[tuple[str, str], ...]  # each character is one byte of what was on the wire
+
+
+def header_text(value: str) -> str:
+    """A recorded header's value as people read it: UTF-8 where its bytes are that, else Latin-1."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 class Event(msgspec.Struct, array_like=True, tag=True, gc=False):

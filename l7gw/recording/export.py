@@ -70,7 +70,7 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
     match event:
         case e.RequestRecorded():
             return {
-                "type": "request", "method": event.method, "target": event.target, "headers": [list(h) for h in event.headers],
+                "type": "request", "method": event.method, "target": event.target, "headers": _headers(event.headers),
                 "verb": event.verb, "group": event.group, "resource": event.resource, "subresource": event.subresource,
                 "namespace": event.namespace, "name": event.name, "effects": list(event.effects), "audit_id": event.audit_id,
                 "argv": _list(event.argv), "container": event.container, "ports": _list(event.ports),
@@ -84,7 +84,7 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
         case e.ResponseRecorded():
             if any(name == "content-encoding" and value.lower() == "gzip" for name, value in event.headers):
                 packed[event.exchange] = _Gzip()
-            return {"type": "response", "status": event.status, "headers": [list(h) for h in event.headers]}
+            return {"type": "response", "status": event.status, "headers": _headers(event.headers)}
         case e.ResponseBody():
             gzip = packed.get(event.exchange)
             unpacked = gzip.feed(event.data) if gzip is not None else None
@@ -104,7 +104,7 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
         case e.ClockStepped():
             return {"type": "clock", "seconds": event.by / 1_000_000}
         case e.RunStarted():
-            return {"type": "run", "id": event.id, "client": event.client, "command": event.command}
+            return {"type": "run", "id": event.id, "client": e.header_text(event.client), "command": e.header_text(event.command)}
         case e.SessionEnded():
             return {"type": "ended", "reason": event.reason}
         case _:
@@ -113,6 +113,10 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
 
 def _list(elements: tuple[Any, ...] | None) -> list[Any] | None:
     return None if elements is None else list(elements)
+
+
+def _headers(headers: e.Headers) -> list[list[str]]:
+    return [[name, e.header_text(value)] for name, value in headers]
 
 
 def content(data: bytes) -> Line:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from l7gw.recording import reader
-from l7gw.recording.events import RunStarted, SessionEnded, SessionStarted
+from l7gw.recording.events import RunStarted, SessionEnded, SessionStarted, header_text
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
 
 NEWEST_RUNS = 100  # in the list; `show` has all
@@ -54,7 +54,7 @@ class Summary:
                 "address": about.address,
             },
             "runs": [
-                {"id": r.id, "client": r.client, "command": r.command, "started": moment(r.time)}
+                {"id": r.id, "client": header_text(r.client), "command": header_text(r.command), "started": moment(r.time)}
                 for r in (runs if all_runs else runs[:NEWEST_RUNS])
             ],
             "started": moment(about.time),

@@ -24,7 +24,7 @@ TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 NAME = re.compile(TOKEN)
 LENGTH = re.compile(r"0|[1-9][0-9]{0,17}")
 HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-# What a value may hold (threats A4): obs-text too, as a Warning in UTF-8 does, and the User-Agent of a program whose file name is not ASCII
+# What a value may hold (threats A4): obs-text too, as a Warning in UTF-8 does, and the User-Agent of a program so named
 VISIBLE = bytes((9, *range(0x20, 0x7F), *range(0x80, 0x100)))
 
 # ---------------------------------------------------------------------- methods (section 9), and fields by name

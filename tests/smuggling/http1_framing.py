@@ -379,7 +379,7 @@ def connection_options() -> Iterator[Made]:
         )
     data = request(f"GET {POD}", "Connection: close", "Connection: Authorization")
     yield Made("two-lines", "refused", source, "a second Connection line counts as well", data)
-    for value in ("close", "Close", "keep-alive", "Keep-Alive", "keep-alive, close", "close,", ""):
+    for value in ("close", "Close", "keep-alive", "Keep-Alive", "keep-alive, close", "close,", "", "TE, close", "TE"):
         yield Made(f"fine-{slug(value)}", ONE_GET, source, "an ordinary Connection", request(f"GET {POD}", f"Connection: {value}"))
     for line in (
         "Proxy-Connection: smuggled",
@@ -450,7 +450,7 @@ def request_lines() -> Iterator[Made]:
         ("no-slash", f"GET {POD[1:]} HTTP/1.1"), ("fragment", f"GET {POD}#a HTTP/1.1"), ("fragment-query", f"GET {POD}?a=b#c HTTP/1.1"), ("fragment-slash", "GET /#/../api/v1/secrets HTTP/1.1"),
         ("absolute-other", f"GET https://smuggled.test{POD} HTTP/1.1"), ("absolute-user", f"GET https://a@{{host}}{POD} HTTP/1.1"), ("absolute-http", f"GET http://smuggled.test{POD} HTTP/1.1"),
         ("absolute-ftp", f"GET ftp://{{host}}{POD} HTTP/1.1"), ("absolute-odd", f"GET https:{POD} HTTP/1.1"), ("backslash", f"GET \\{POD[1:]} HTTP/1.1"),
-        ("quote", f'GET "{POD}" HTTP/1.1'), ("angle", f"GET <{POD}> HTTP/1.1"), ("percent-first", "GET %2fapi%2fv1 HTTP/1.1"), ("long-target", f"GET {POD}?a={'a' * 8200} HTTP/1.1"),
+        ("quote", f'GET "{POD}" HTTP/1.1'), ("angle", f"GET <{POD}> HTTP/1.1"), ("percent-first", "GET %2fapi%2fv1 HTTP/1.1"), ("long-target", f"GET {POD}?a={'a' * 33000} HTTP/1.1"),
     ):  # fmt: skip
         yield Made(name, "refused", source, f"the request line {line[:60]!r}", f"{line}\r\nHost: {{host}}\r\n{AUTH}\r\n\r\n{NEXT}")
     absolute = f"GET https://{{host}}{POD} HTTP/1.1\r\nHost: {{host}}\r\n{AUTH}\r\n\r\n"

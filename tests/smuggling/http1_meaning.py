@@ -23,22 +23,22 @@ PATHS = {  # threats D1; refused: two readers would take them for two paths
     "encoded-dot": "/api/v1/%2e/pods", "encoded-dots": "/api/v1/namespaces/a/%2e%2e/b/pods", "half-encoded-dots": "/api/v1/namespaces/a/.%2e/b/pods", "dots-and-slash": "/api/v1/nodes/n:10250/proxy/..%2f..%2fsecrets",
     "backslash": "/api/v1\\pods", "encoded-backslash": "/api/v1/namespaces/a%5c..%5cb/pods", "nul": "/api/v1/pods/a%00", "newline": "/api/v1/pods/a%0a", "crlf": "/api/v1/pods/a%0d%0aX-A:%20b", "tab": "/api/v1/pods/a%09",
     "delete": "/api/v1/pods/a%7f", "percent": "/api/v1/pods/a%25", "percent-twice": "/api/v1/namespaces/a%252fsecrets", "bad-percent": "/api/v1/pods/a%zz", "short-percent": "/api/v1/pods/a%2", "last-percent": "/api/v1/pods/a%",
-    "percent-u": "/api/v1/pods/%u002f", "non-ascii": "/api/v1/pods/%c3%a9", "overlong": "/api/v1/namespaces/a%c0%afsecrets", "high": "/api/v1/pods/%ff", "semicolon": "/api/v1/pods;x=1", "semicolon-dots": "/api/v1/..;/secrets",
+    "percent-u": "/api/v1/pods/%u002f", "non-ascii": "/api/v1/p%c3%b6ds", "c1": "/api/v1/pods/%c2%85", "overlong": "/api/v1/namespaces/a%c0%afsecrets", "high": "/api/v1/pods/%ff", "semicolon": "/api/v1/pods;x=1", "semicolon-dots": "/api/v1/..;/secrets",
     "encoded-semicolon": "/api/v1/pods%3bx=1", "quote": '/api/v1/pods/"a"', "braces": "/api/v1/pods/{a}", "pipe": "/api/v1/pods/a|b", "caret": "/api/v1/pods/a^b", "brackets": "/api/v1/pods/[a]",
     "absolute-in-path": "/https://smuggled.test/api", "only-slashes": "///", "dot-dot-first": "/../api/v1/secrets", "many-dots": "/api/v1/pods/../../../api/v1/secrets",
     "encoded-nul-name": "/api/v1/namespaces/default%00/pods",
 }  # fmt: skip
 FINE_PATHS = {
     "root": ("/", "/"), "trailing-slash": ("/api/v1/pods/", "/api/v1/pods"), "encoded-letter": ("/api/v1/%70ods", "/api/v1/pods"), "upper": ("/API/v1/pods", "/API/v1/pods"), "tilde": ("/api/v1/pods/~a", "/api/v1/pods/~a"),
-    "encoded-tilde": ("/api/v1/pods/%7ea", "/api/v1/pods/~a"), "colon": ("/api/v1/pods/a:b", "/api/v1/pods/a:b"), "three-dots": ("/api/v1/pods/...", "/api/v1/pods/..."), "space": ("/api/v1/pods/a%20b", "/api/v1/pods/a%20b"), "dots-and-question": ("/api/v1/pods/%2e%2e%3fa", "/api/v1/pods/..%3Fa"),
+    "encoded-tilde": ("/api/v1/pods/%7ea", "/api/v1/pods/~a"), "colon": ("/api/v1/pods/a:b", "/api/v1/pods/a:b"), "non-ascii": ("/api/v1/pods/%c3%a9", "/api/v1/pods/%C3%A9"), "semicolon": ("/api/v1/pods/a%3bb", "/api/v1/pods/a;b"), "three-dots": ("/api/v1/pods/...", "/api/v1/pods/..."), "space": ("/api/v1/pods/a%20b", "/api/v1/pods/a%20b"), "dots-and-question": ("/api/v1/pods/%2e%2e%3fa", "/api/v1/pods/..%3Fa"),
 }  # fmt: skip
 QUERIES = {  # threats D2
-    "semicolon": "dryRun=All;x", "semicolon-key": "a;b=c", "bad-percent": "command=ls&command=%zz&command=-l", "short-percent": "a=%2", "bad-key": "%zz=a", "watch-twice": "watch=0&watch=1", "watch-equal": "watch=1&watch=1",
+    "semicolon": "dryRun=All;x", "semicolon-key": "a;b=c", "bad-percent": "command=ls&command=%zz&command=-l", "short-percent": "a=%2", "bad-key": "%zz=a", "watch-twice": "watch=0&watch=1", "watch-equal-spelled": "watch=1&watch=true",
     "limit-twice": "limit=1&limit=2", "watch-spelled": "watch=0&w%61tch=1", "selector-twice": "fieldSelector=metadata.name%3Da&fieldSelector=", "manager-twice": "fieldManager=a&fieldManager=b", "force-twice": "force=true&force=false",
     "fragment": "a=b#c", "not-utf-8": "a=%ff", "nul": "a=%00", "nul-key": "%00=a", "long-s": "watch=fal%C5%BFe", "overlong": "a=%c0%af", "surrogate": "a=%ed%a0%80", "continue-twice": "continue=a&continue=b",
 }  # fmt: skip
 FINE_QUERIES = {
-    "watch": ("watch=1", "watch=1"), "watch-bare": ("watch", "watch="), "watch-encoded": ("w%61tch=1", "watch=1"), "watch-no": ("watch=no", "watch=no"), "plus": ("labelSelector=a+b", "labelSelector=a+b"),
+    "watch": ("watch=1", "watch=1"), "watch-equal": ("watch=1&watch=1", "watch=1"), "watch-bare": ("watch", "watch="), "watch-encoded": ("w%61tch=1", "watch=1"), "watch-no": ("watch=no", "watch=no"), "plus": ("labelSelector=a+b", "labelSelector=a+b"),
     "list": ("dryRun=All&dryRun=All", "dryRun=All&dryRun=All"), "equals": ("labelSelector=a=b", "labelSelector=a%3Db"), "question": ("a=b?c", "a=b%3Fc"), "crlf": ("a=%0d%0aX-A:%20b", "a=%0D%0AX-A%3A+b"),
 }  # fmt: skip
 

@@ -271,7 +271,7 @@ def paths() -> Iterator[Made]:
     yield Made(
         "asterisk-options", "refused", source, "OPTIONS * asks the server, and there are two", changed(method="OPTIONS", path="*")
     )
-    yield Made("long", "refused", "threats A6", "a path of more than 8 KiB", changed(path=f"{POD}?a={'a' * 8200}"))
+    yield Made("long", "refused", "threats A6", "a path of more than 32 KiB", changed(path=f"{POD}?a={'a' * 33000}"))
     for name, (path, canonical) in {
         "query": (f"{PODS}?watch=1", f"{PODS}?watch=1"),
         "root": ("/", "/"),

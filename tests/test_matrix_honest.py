@@ -1,0 +1,147 @@
+"""Go's, Node's, Python's and Java's clients hear an answer to whatever they can be made to send: none is left with a reset, which Go's
+would answer with the same request on a new connection, without end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import requests
+
+from tests.conftest import missing
+from tests.golang import MissingGo, built_once
+from tests.harness import Scene, scene
+from tests.upstream import KEPT, Visit
+
+HERE = Path(__file__).parent / "honest"
+VERSION = "/version"
+TOOL = "运维工具/v1.32 (linux/amd64)".encode().decode("latin-1")  # kubectl under this file name puts it into User-Agent
+
+Asked = tuple[str, str, tuple[tuple[str, str], ...], int]  # its name, path, headers (one character a byte), the status
+CASES: list[Asked] = [
+    ("a program's file name", VERSION, (("user-agent", TOOL),), 200),
+    ("a header that is dropped", VERSION, (("x-forwarded-user", "Zo\xc3\xab"),), 200),
+    ("no UTF-8", VERSION, (("x-forwarded-user", "Zo\xeb"),), 200),
+    ("a space at the end", VERSION, (("user-agent", "tool/1.0 "),), 200),
+    ("a space at the start", VERSION, (("x-any", " x"),), 200),
+    ("a field that decides", VERSION, (("content-type", "application/json; x=\xe9"),), 400),
+    ("what HTTP/2 forbids", VERSION, (("te", "gzip"),), 400),
+    ("a long target", "/version?x=" + "a" * 33_000, (), 414),
+    ("many fields", VERSION, tuple((f"x-{number}", "y") for number in range(110)), 431),
+    ("an argument of 20 KB", "/api/v1/pods?labelSelector=" + "a" * 20_000, (), 200),
+    ("a path with two readings", "/api/v1/pods/a%2fb", (), 400),
+]
+# What a client does not send, or sends otherwise: it says so itself, or HTTP/1.1 has another rule.
+OTHERWISE = {
+    ("a space at the start", "python requests"): 0,
+    ("a space at the start", "python httpx 1.1"): 0,
+    ("a space at the end", "python httpx 1.1"): 0,
+    ("a field that decides", "java 1.1"): 200,  # it writes a question mark
+    ("what HTTP/2 forbids", "1.1"): 200,  # there TE is dropped
+    ("what HTTP/2 forbids", "node 2"): 0,
+    ("what HTTP/2 forbids", "python httpx 2"): 0,
+}
+
+
+def always_ok(visit: Visit) -> None:
+    while visit.head():
+        visit.send(KEPT)
+
+
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with scene(tmp_path_factory.mktemp("honest"), always_ok) as running:
+        yield running
+
+
+def with_token(it: Scene, one: Asked) -> list[tuple[str, str]]:
+    return [("authorization", f"Bearer {it.token}"), *one[2]]
+
+
+def run(command: list[str | Path], text: str, encoding: str = "utf-8") -> list[str]:
+    done = subprocess.run(command, input=text.encode(encoding), capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().splitlines()
+
+
+def told_as_json(it: Scene) -> str:
+    return "".join(json.dumps({"path": one[1], "headers": with_token(it, one)}) + "\n" for one in CASES)
+
+
+def check(client: str, version: str, came: list[tuple[int, str]]) -> None:
+    assert len(came) == len(CASES)
+    wrong = []
+    for (name, _, _, status), (found, why) in zip(CASES, came, strict=True):
+        wanted = OTHERWISE.get((name, f"{client} {version}"), OTHERWISE.get((name, client), OTHERWISE.get((name, version), status)))
+        if found != wanted:
+            wrong.append(f"{name}: {found} instead of {wanted}: {why}")
+    assert not wrong, "\n".join(wrong)
+
+
+def url(it: Scene) -> str:
+    return f"https://localhost:{it.gateway.port}"
+
+
+@pytest.mark.parametrize("version", ["2", "1.1"])
+def test_go_is_answered_over_one_connection(it: Scene, version: str) -> None:
+    try:
+        program = built_once(HERE, "honest")
+    except MissingGo as error:
+        missing(f"Go's client needs Go: {error}")
+    command: list[str | Path] = [program, url(it), it.gateway.authority.certificate, version]
+    found = [json.loads(line) for line in run(command, told_as_json(it))]
+    check("go", version, [(one["status"], one["error"]) for one in found])
+    assert {one["dials"] for one in found} == {1}
+    assert {one["http"] for one in found} == {"HTTP/2.0" if version == "2" else "HTTP/1.1"}
+
+
+@pytest.mark.parametrize("version", ["2", "1.1"])
+def test_node_is_answered(it: Scene, version: str) -> None:
+    node = shutil.which("node") or missing("node is not on PATH")
+    assert node is not None
+    found = [
+        json.loads(line)
+        for line in run([node, HERE / "client.cjs", url(it), it.gateway.authority.certificate, version], told_as_json(it))
+    ]
+    check("node", version, [(one["status"], one["error"]) for one in found])
+
+
+@pytest.mark.parametrize("version", ["2", pytest.param("1.1", marks=pytest.mark.long)])
+def test_java_is_answered(it: Scene, version: str) -> None:
+    java = shutil.which("java") or missing("java is not on PATH")
+    assert java is not None
+    blocks = ["\n".join([one[1], *(text for pair in with_token(it, one) for text in pair), "", ""]) for one in CASES]
+    lines = run([java, HERE / "Client.java", url(it), it.gateway.authority.certificate, version], "".join(blocks), "latin-1")
+    check("java", version, [(int(line.split()[0]), line) for line in lines])
+
+
+def test_httpx_is_answered(it: Scene) -> None:
+    trusted = ssl.create_default_context(cafile=str(it.gateway.authority.certificate))
+    for version in ("2", "1.1"):
+        came = []
+        for one in CASES:
+            with httpx.Client(http2=version == "2", verify=trusted) as client:
+                headers = [(name.encode(), value.encode("latin-1")) for name, value in with_token(it, one)]
+                try:
+                    came.append((client.get(url(it) + one[1], headers=headers).status_code, ""))
+                except (httpx.HTTPError, ValueError) as error:
+                    came.append((0, repr(error)))
+        check("python httpx", version, came)
+
+
+def test_requests_is_answered(it: Scene) -> None:
+    came = []
+    for one in CASES:
+        headers = {name: value.encode("latin-1") for name, value in with_token(it, one)}
+        try:
+            answer = requests.get(url(it) + one[1], headers=headers, verify=str(it.gateway.authority.certificate), timeout=10)
+            came.append((answer.status_code, ""))
+        except (requests.RequestException, ValueError) as error:
+            came.append((0, repr(error)))
+    check("python requests", "1.1", came)

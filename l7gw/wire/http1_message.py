@@ -43,7 +43,7 @@ PART_OF_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
 BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may yet get its LF
 
 CRLF2 = b"\r\n\r\n"
-UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # A13
+UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # threats A13
 # What Connection may name (threats A10). TE is dropped in any case; libwww-perl says `TE, close` in every request.
 OPTIONS = frozenset(("close", "keep-alive", "te", "upgrade"))
 

@@ -23,6 +23,25 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
 
 
+class SteadyClock:
+    """A wall clock that runs on as the monotonic one does, and takes over what the real one was set to only when it is asked to."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.monotonic = clock.monotonic
+        self.apart = clock.wall() - clock.monotonic()  # seconds that the wall clock is ahead
+
+    def wall(self) -> float:
+        return self.monotonic() + self.apart
+
+    def step(self) -> float:
+        """Seconds by which the real wall clock is ahead of this one."""
+        return self._clock.wall() - self.wall()
+
+    def follow(self, step: float) -> None:
+        self.apart += step
+
+
 class ManualClock:
     """A clock that stands still until it is told: for tests."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from l7gw.cli.main import main
-from l7gw.clock import SystemClock
+from l7gw.clock import Clock, SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.recording.recorder import Recorder
@@ -20,12 +20,12 @@ TTY = "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdin=true&stdout=true&tt
 PLAIN = "/api/v1/namespaces/d/pods/web-0/exec?command=ls&stdout=true&stderr=true"
 
 
-def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = True) -> None:
-    """Open a recorder on `state`, let `fill` write, close it (or leave it as a crash would)."""
+def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = True, clock: Clock | None = None) -> None:
+    """Open a recorder on `state`, let `fill` write, close it (or leave it as a crash would). The machine's clock, unless told."""
     state.mkdir(mode=0o700, exist_ok=True)
 
     async def run() -> None:
-        recorder = Recorder(state, clock=SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="test")
+        recorder = Recorder(state, clock=clock or SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="test")
         recorder.open()
         fill(recorder)
         if close:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from l7gw.clock import ManualClock
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import summaries
 from tests.journals import ANN, PLAIN, call, cli_run, recorded, shell
@@ -129,18 +130,16 @@ def test_on_a_terminal_it_writes_cells_and_colours_only(state: Path, session: st
 
 
 def test_on_a_terminal_it_takes_its_time(tmp_path: Path) -> None:
-    def fill(recorder: Recorder) -> None:
-        from l7gw.clock import ManualClock
+    clock = ManualClock()
 
-        clock = ManualClock()
-        recorder.clock = clock
+    def fill(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdout=true&tty=true")
         for letter in b"abc":
             exchange.frame("stdout", False, 1, bytes((letter,)))
             clock.advance(0.8)
         exchange.end("complete")
 
-    recorded(tmp_path, fill)
+    recorded(tmp_path, fill, clock=clock)
     session = summaries(tmp_path)[0].id
     slow = on_a_terminal("replay", session, "--state", str(tmp_path))
     quick = on_a_terminal("replay", session, "--state", str(tmp_path), "--speed", "100")

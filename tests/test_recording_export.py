@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from l7gw.clock import ManualClock
 from l7gw.recording import events as e
 from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
 from l7gw.recording.reader import session_events
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import key_of, summaries
-from tests.journals import ANN, call, recorded, shell
+from l7gw.recording.sessions import find, key_of, summaries
+from tests.journals import ANN, TTY, call, recorded, shell
 
 
 def lines(state: Path, exchange: int | None = None) -> list[dict[str, Any]]:
@@ -220,6 +224,41 @@ def test_what_happened_beside_the_calls_is_told_too(tmp_path: Path) -> None:
         {"seq": 7, "type": "dropped", "count": 7},
         {"seq": 8, "type": "ended", "reason": "shutdown"},
     ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_times_go_on_whatever_the_wall_clock_is_set_to(tmp_path: Path, seed: int) -> None:
+    """Of casts, replays and the list. What is corrected without a step, below a second, may hold a time back so much."""
+    dice = random.Random(seed)
+    steps = [0.0, 0.0, 3600.0, -3600.0, 86400.0, -1.5, -86400.0, *([0.5, -0.5] if seed % 2 else [])]
+    # how long until the next output, by how much the clock is set, and whether the recorder notices before it
+    pieces = [(dice.uniform(0, 5), dice.choice(steps), dice.choice((True, False))) for _ in range(30)]
+    clock = ManualClock()
+    expected: list[float] = []
+    began = clock.monotonic()
+
+    def fill(recorder: Recorder) -> None:
+        exchange = call(recorder.session(ANN, "prod"), TTY)
+        for seconds, step, noticed in pieces:
+            clock.advance(seconds)
+            clock._wall += step
+            if noticed:
+                recorder.tick()
+            exchange.frame("stdout", False, 1, b"x")
+            recorder.session(ANN, "prod").begin(f"of-{len(expected)}", "kubectl", "get").end("complete")
+            expected.append(clock.monotonic() - began)
+        exchange.end("complete")
+
+    recorded(tmp_path, fill, clock=clock)
+    (summary,) = summaries(tmp_path)
+    (one,) = execs(lambda: session_events(tmp_path, key_of(summary.id)))
+    times = [json.loads(line)[0] for line in list(asciicast(one))[1:]]
+    slack = sum(abs(step) for _, step, _ in pieces if abs(step) <= 1.0) + 1e-4
+    assert times == sorted(times)
+    assert times == [pytest.approx(seconds, abs=slack) for seconds in expected]
+    assert summary.last - summary.started.time == pytest.approx((clock.monotonic() - began) * 1e6, abs=slack * 1e6)
+    runs = [(run.time - summary.started.time) / 1e6 for run in find(tmp_path, summary.id).runs][1:]
+    assert runs == [pytest.approx(seconds, abs=slack) for seconds in expected]
 
 
 def test_execs_are_read_again_and_not_kept(tmp_path: Path) -> None:

@@ -174,6 +174,40 @@ def test_a_step_of_the_wall_clock_is_an_event(tmp_path: Path, step: float) -> No
     assert [event.by / 1e6 for event in steps] == [pytest.approx(step)]
 
 
+def test_what_came_before_a_step_was_noticed_has_the_time_from_before_and_stands_before_it(tmp_path: Path) -> None:
+    def fill(recorder: Recorder, clock: ManualClock) -> None:
+        exchange = call(recorder.session(ANN, "prod"), PODS)
+        clock._wall -= 3600.0
+        clock.advance(0.5)
+        exchange.response_body(b"before")
+        recorder.tick()
+        exchange.response_body(b"behind")
+        clock.advance(0.5)
+        exchange.end("complete")
+
+    with_clock(tmp_path, fill)
+    told = [(type(event).__name__, event.time / 1e6 - 1_700_000_000) for event in events(tmp_path)]
+    assert told[-5:] == [
+        ("ResponseBody", 0.5),
+        ("ClockStepped", -3599.5),
+        ("ResponseBody", -3599.5),
+        ("ExchangeEnded", -3599.0),
+        ("SessionEnded", -3599.0),
+    ]
+    (summary,) = summaries(tmp_path)
+    assert (summary.last - summary.started.time) / 1e6 == 1.0
+
+
+def test_a_step_is_told_to_sessions_of_attempts_too(tmp_path: Path) -> None:
+    def fill(recorder: Recorder, clock: ManualClock) -> None:
+        recorder.attempts("prod").begin("", "", "").end("refused")
+        clock._wall += 3600.0
+        recorder.tick()
+
+    with_clock(tmp_path, fill)
+    assert [type(event).__name__ for event in events(tmp_path)][-2:] == ["ClockStepped", "SessionEnded"]
+
+
 def test_a_small_step_or_a_slow_tick_is_none(tmp_path: Path) -> None:
     def fill(recorder: Recorder, clock: ManualClock) -> None:
         call(recorder.session(ANN, "prod"), PODS)

@@ -174,16 +174,30 @@ class Exec:
         return self.first_size or DEFAULT_SIZE
 
 
-class _Frames:
-    """The frames of one exchange, read anew at each iteration."""
+def undone(events: Iterable[e.AnyEvent]) -> Iterator[e.AnyEvent]:
+    """A session's events with times that go on from its beginning as if nobody had set the clock."""
+    stepped = 0
+    for event in events:
+        if isinstance(event, e.ClockStepped):
+            stepped += event.by
+        event.time -= stepped
+        yield event
 
-    def __init__(self, read: Callable[[], Iterable[e.AnyEvent]], exchange: int) -> None:
+
+class _Frames:
+    """The frames of one exchange, read anew at each iteration. Their times never run back: what the clock is corrected by without
+    a step, less than a second, is no event, and holds the next times where they are."""
+
+    def __init__(self, read: Callable[[], Iterable[e.AnyEvent]], exchange: int, started: int) -> None:
         self._read = read
         self._exchange = exchange
+        self._started = started
 
     def __iter__(self) -> Iterator[e.Frame]:
-        for event in self._read():
+        last = self._started
+        for event in undone(self._read()):
             if isinstance(event, e.Frame) and event.exchange == self._exchange:
+                event.time = last = max(last, event.time)
                 yield event
             elif isinstance(event, e.ExchangeEnded) and event.exchange == self._exchange:
                 return
@@ -193,11 +207,11 @@ def execs(read: Callable[[], Iterable[e.AnyEvent]], exchange: int | None = None)
     """Execs and attaches that ran, in order. `read` gives the session's events, at each call from the beginning."""
     found: dict[int, Exec] = {}
     ran: set[int] = set()
-    for event in read():
+    for event in undone(read()):
         if isinstance(event, e.RequestRecorded) and event.subresource in ("exec", "attach"):
             if exchange in (None, event.exchange):
                 tty = any(key == "tty" and value.lower() not in ("0", "false") for key, value in _query(event.target))
-                frames = _Frames(read, event.exchange)
+                frames = _Frames(read, event.exchange, event.time)
                 found[event.exchange] = Exec(event.exchange, event.target, event.name, event.time, tty, frames)
         elif isinstance(event, e.Frame) and event.exchange in found:
             ran.add(event.exchange)

@@ -17,7 +17,9 @@ SEGMENT_NAME = re.compile(r"([0-9]{8})-.+\.l7j")  # a number that grows, and a U
 NO_SESSION = bytes(16)
 NO_HASH = bytes(32)
 
-HOLDS_SESSION_EVENTS = 1  # flag: a session's beginning, its runs, or its end, and nothing else: all that the list reads
+HOLDS_SESSION_EVENTS = (
+    1  # flag: a session's beginning, its runs, steps of its clock, or its end, and nothing else: what the list reads
+)
 
 LARGEST_PLAIN = 8 * 1024 * 1024  # bytes of one block before compression: what a reader must be ready to hold
 

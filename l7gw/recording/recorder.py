@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from l7gw.clock import Clock
+from l7gw.clock import Clock, SteadyClock
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.recording import events as e
@@ -36,7 +36,7 @@ class Recorder:
     """The recording of one process."""
 
     def __init__(self, state: Path, *, clock: Clock, reserve: int, loop: asyncio.AbstractEventLoop, version: str = "") -> None:
-        self.clock = clock
+        self.clock = SteadyClock(clock)
         self.reserve = reserve  # bytes of the disk below which no new call passes
         self._state = state
         self._loop = loop
@@ -45,7 +45,6 @@ class Recorder:
         self._sessions: dict[tuple[object, ...], Session] = {}
         self._attempts: dict[str, Attempts] = {}
         self._former: list[tuple[Session, str]] = []  # replaced, and why; they end with their last call
-        self._clocks_apart = clock.wall() - clock.monotonic()
         self._full = ""
         self._of_failure: list[Callable[[], None]] = []
         self._of_drain: list[Callable[[], None]] = []
@@ -118,13 +117,19 @@ class Recorder:
         self._former = still
 
     def _look_at_the_clocks(self) -> None:
-        """A step of the wall clock is told in every session that runs."""
-        apart = self.clock.wall() - self.clock.monotonic()
-        step, self._clocks_apart = apart - self._clocks_apart, apart
-        if abs(step) > STEP:
-            log.warning("the wall clock stepped by %.1f s", step)
-            for session in [*self._sessions.values(), *(session for session, _ in self._former)]:
-                session.append(e.ClockStepped(self._now(), int(step * 1_000_000)))
+        """Go on with what the wall clock was set to. A step is told in every session that runs, and what it remembered before has
+        the time from before, so that whoever reads can undo it."""
+        step = self.clock.step()
+        if abs(step) <= STEP:
+            self.clock.follow(step)
+            return
+        log.warning("the wall clock stepped by %.1f s", step)
+        running = [*self._sessions.values(), *self._attempts.values(), *(session for session, _ in self._former)]
+        for session in running:
+            session.close_block()
+        self.clock.follow(step)
+        for session in running:
+            session.stepped(int(step * 1_000_000))
 
     def _now(self) -> int:
         return int(self.clock.wall() * 1_000_000)

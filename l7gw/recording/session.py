@@ -1,8 +1,8 @@
 """Sessions, and the exchanges in them: what the data path appends to. Appending is an encoding and a list.
 One core of the loop remembers 1.4 million frames of 64 bytes a second, or 190,000 calls of five events and 1 kB.
 
-A session's beginnings (itself, its client processes) and its end lie in blocks of their own, so that the list of sessions is
-read without anybody's bodies.
+A session's beginnings (itself, its client processes), the steps of its clock and its end lie in blocks of their own, so that the
+list of sessions is read without anybody's bodies.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import uuid
 
 import msgspec
 
-from l7gw.clock import Clock
+from l7gw.clock import SteadyClock
 from l7gw.kube.act import Act
 from l7gw.recording import events as e
 from l7gw.recording.journal import Chain, Piece
@@ -57,10 +57,10 @@ def _asked(act: Act) -> Asked:
 class Session:
     """One principal on one cluster, or the day's attempts of nobody on it."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, started: e.SessionStarted) -> None:
+    def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted) -> None:
         self._outbox = outbox
         self._clock = clock
-        self._wall = clock.wall
+        self._monotonic = clock.monotonic
         self.id = started.id
         self.started = clock.monotonic()
         self.idle_since = self.started
@@ -73,7 +73,8 @@ class Session:
         self._content = 0
         self._head: list[bytes] = []  # what the list reads: blocks of its own, before the others
         self._parts: list[bytes] = []
-        self._size = 0
+        self._blocks: list[Piece] = []  # closed before a step of the clock
+        self._size = 0  # of all three, in bytes
         self._why_ended = ""
         self._end_taken = False
         self._about(started)
@@ -126,7 +127,16 @@ class Session:
 
     def now(self) -> int:
         """Microseconds since 1970."""
-        return int(self._wall() * 1_000_000)
+        return int((self._monotonic() + self._clock.apart) * 1_000_000)
+
+    def close_block(self) -> None:
+        """What follows is in blocks of its own: the wall clock is about to be set."""
+        self._blocks += self._pieces(self._head, HOLDS_SESSION_EVENTS) + self._pieces(self._parts, 0)
+        self._head, self._parts = [], []
+
+    def stepped(self, by: int) -> None:
+        """The wall clock was set, so many microseconds ahead. The list of sessions reads it, too."""
+        self._about(e.ClockStepped(self.now(), by))
 
     def count(self, content: int = 0, denied: int = 0) -> None:
         self._content += content
@@ -147,9 +157,10 @@ class Session:
 
     def take(self) -> list[Piece]:
         """What has gathered, each piece for one block of BLOCK bytes or one event: beginnings first, the end last."""
-        pieces = self._pieces(self._head, HOLDS_SESSION_EVENTS) + self._pieces(self._parts, 0)
+        self.close_block()
+        pieces, self._blocks = self._blocks, []
         self.chain.queued += self._size
-        self._head, self._parts, self._size = [], [], 0
+        self._size = 0
         if self._why_ended and not self._end_taken:
             self._end_taken = True
             last = _encode(e.SessionEnded(self.now(), self._why_ended))
@@ -277,7 +288,7 @@ class Silent(Exchange):
 class Attempts(Session):
     """Calls without a principal, bounded so that strangers can neither fill the disk nor slow the others."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, started: e.SessionStarted, day: datetime.date) -> None:
+    def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted, day: datetime.date) -> None:
         super().__init__(outbox, clock, started)
         self.day = day
         self._second = 0

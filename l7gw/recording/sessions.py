@@ -9,22 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from l7gw.recording import reader
-from l7gw.recording.events import RunStarted, SessionEnded, SessionStarted, header_text
+from l7gw.recording.events import ClockStepped, RunStarted, SessionEnded, SessionStarted, header_text
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
 
 NEWEST_RUNS = 100  # in the list; `show` has all
 
 
 class Summary:
-    """One session as the list shows it. `runs` are the newest only, of `run_count`, unless all were asked for."""
+    """One session as the list shows it. `runs` are the newest only, of `run_count`, unless all were asked for. Times go on from the
+    beginning as if nobody had set the clock."""
 
-    __slots__ = ("alive", "content", "denied", "ended", "exchanges", "held", "last", "run_count", "runs", "started")
+    __slots__ = ("alive", "content", "denied", "ended", "exchanges", "held", "last", "run_count", "runs", "started", "stepped")
 
     def __init__(self, started: SessionStarted, most_runs: int | None = NEWEST_RUNS) -> None:
         self.started = started
         self.runs: deque[RunStarted] = deque(maxlen=most_runs)
         self.run_count = 0
         self.last = started.time  # microseconds
+        self.stepped = 0  # microseconds by which the wall clock was set ahead since the beginning
         self.ended = False
         self.alive = False
         self.exchanges = self.denied = self.held = self.content = 0
@@ -96,7 +98,7 @@ def summaries(state: Path, *, all_runs_of: str | None = None) -> list[Summary]:
             if summary is None:
                 continue
             summary.alive = alive
-            summary.last = header.last
+            summary.last = header.last - summary.stepped
             summary.exchanges, summary.denied, summary.held = header.exchanges, header.denied, header.held
             summary.content = header.content
     return sorted(found.values(), key=lambda summary: (summary.started.time, summary.id), reverse=True)
@@ -112,8 +114,11 @@ def _look_inside(place: reader.Place, summary: Summary | None, all_runs_of: str 
             every = all_runs_of is not None and event.id.startswith(all_runs_of)
             summary = Summary(event, None if every else NEWEST_RUNS)
         elif summary is not None and isinstance(event, RunStarted):
+            event.time -= summary.stepped
             summary.runs.append(event)
             summary.run_count += 1
+        elif summary is not None and isinstance(event, ClockStepped):
+            summary.stepped += event.by
         elif summary is not None and isinstance(event, SessionEnded):
             summary.ended = True
     return summary

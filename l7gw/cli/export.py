@@ -7,12 +7,13 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from l7gw.cli.state import fail, state_options, tell_unknown, the_session, the_state
-from l7gw.recording.export import asciicast, execs, json_lines
+from l7gw.recording.export import Line, asciicast, execs, json_lines
 from l7gw.recording.reader import Unreadable, session_events
 from l7gw.recording.sessions import key_of
 from l7gw.recording.terminal.unseen import INVISIBLE, safe
@@ -24,6 +25,22 @@ UNSEEN = re.compile(f"[\x7f-\x9f\u2028\u2029\ufff9-\ufffb{INVISIBLE}]")
 
 def _escaped(match: re.Match[str]) -> str:
     return json.dumps(match[0])[1:-1]
+
+
+def _write_lines(documents: Iterator[Line], session_id: str, exchange: int | None) -> None:
+    """Nothing is written before the exchange that was asked for is found."""
+    held: list[str] = []
+    found = exchange is None
+    for document in documents:
+        if document["type"] == "unknown":
+            tell_unknown(Counter(document["names"]))
+        found = found or document.get("exchange") == exchange
+        held.append(UNSEEN.sub(_escaped, json.dumps(document, ensure_ascii=False, separators=(",", ":"))) + "\n")
+        if found:
+            sys.stdout.writelines(held)
+            held.clear()
+    if not found:
+        fail(f"there is no exchange {session_id}; `l7gw sessions show` lists those that are", 1)
 
 
 @click.command(short_help="Write a session as JSON Lines or asciicast.")
@@ -44,11 +61,7 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
     out = sys.stdout
     try:
         if form == "jsonl":
-            for document in json_lines(summary, session_events(place, key_of(summary.id)), exchange):
-                if document["type"] == "unknown":
-                    tell_unknown(Counter(document["names"]))
-                line = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-                out.write(UNSEEN.sub(_escaped, line) + "\n")
+            _write_lines(json_lines(summary, session_events(place, key_of(summary.id)), exchange), session_id, exchange)
             return
         found = execs(lambda: session_events(place, key_of(summary.id)), exchange)
         if not found:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,10 +20,20 @@ from l7gw.recording.terminal.style import RESET
 from l7gw.recording.terminal.unseen import safe
 
 
+class Number(click.FloatRange):
+    """A number in a range. Python's "nan" is in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
 @click.command(short_help="Watch a recorded exec again.")
 @click.argument("session_id", metavar="SESSION[/EXCHANGE]")
-@click.option("--speed", type=click.FloatRange(0.1, 100), default=1.0, show_default=True, help="How much faster than it was.")
-@click.option("--max-idle", type=click.FloatRange(0), default=LONGEST_PAUSE, show_default=True, help="Longest pause, in seconds.")
+@click.option("--speed", type=Number(0.1, 100), default=1.0, show_default=True, help="How much faster than it was.")
+@click.option("--max-idle", type=Number(0), default=LONGEST_PAUSE, show_default=True, help="Longest pause, in seconds.")
 @click.option("--instant", is_flag=True, help="Show the last screen at once.")
 @click.option("--text", "as_text", is_flag=True, help="Print all text that was shown, also what was erased or scrolled away.")
 @state_options

@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from l7gw.cli.state import fail, state_options, summaries, tell_unknown, the_session, the_state
+from l7gw.cli.state import fail, state_options, summaries, tell_unknown, the_state, the_whole_session
 from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, UnknownEvent, VerdictRecorded, header_text
 from l7gw.recording.reader import Unreadable, session_events
 from l7gw.recording.sessions import Summary, key_of
@@ -97,7 +97,7 @@ def _console() -> Console:
 def _after(since: str | None) -> int:
     if since is None:
         return 0
-    match = re.fullmatch(r"(\d{1,6})([mhd])", since)
+    match = re.fullmatch(r"([0-9]{1,6})([mhd])", since)
     if match is None:
         fail("--since is 30m, 12h or 7d", 2)
     now = datetime.datetime.now(datetime.UTC).timestamp()
@@ -125,7 +125,7 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
     SESSION is an id or any unique beginning of one.
     """
     place = the_state(config, state)
-    summary, _ = the_session(place, session_id)
+    summary = the_whole_session(place, session_id)
     if output == "json":
         click.echo(json.dumps(summary.document(all_runs=True), indent=2))
         return

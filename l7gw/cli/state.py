@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -65,7 +66,8 @@ def summaries(state: Path) -> list[Summary]:
 def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
     """A session by a prefix of its id, and the number behind a slash."""
     prefix, slash, number = text.partition("/")
-    if slash and not number.isdigit():
+    # ASCII, and bounded: Python's own reading takes digits of every script and raises on superscripts and long numbers
+    if slash and not re.fullmatch(r"[0-9]{1,10}", number):
         fail(f"{text!r}: what follows the slash must be an exchange's number", 2)
     try:
         return find(state, prefix), int(number) if slash else None
@@ -73,3 +75,11 @@ def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
         fail(error, 1)
     except OSError as error:
         fail(f"the state cannot be read: {error}{HINT}", 3)
+
+
+def the_whole_session(state: Path, text: str) -> Summary:
+    """A session by a prefix of its id, for what is not about one exchange."""
+    summary, exchange = the_session(state, text)
+    if exchange is not None:
+        fail(f"{text!r}: a session's id is needed, without an exchange\n  hint: `l7gw export` shows one exchange", 2)
+    return summary

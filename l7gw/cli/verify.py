@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from l7gw.cli.state import fail, state_options, tell_unknown, the_session, the_state
+from l7gw.cli.state import fail, state_options, tell_unknown, the_state, the_whole_session
 from l7gw.recording.verify import Report
 from l7gw.recording.verify import verify as check
 
@@ -36,14 +37,15 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
       l7gw verify /mnt/copy-of-state   # a copy
     """
     session = None
-    segment = what is not None and Path(what).is_file()
-    if what is not None and Path(what).exists():
+    segment = False
+    if what is not None and _exists(what):
+        segment = Path(what).is_file()
         paths = [Path(what)] if segment else _segments(Path(what))
     else:
         place = the_state(config, state)
         paths = _segments(place)
         if what is not None:
-            session = bytes.fromhex(the_session(place, what)[0].id.replace("-", ""))
+            session = bytes.fromhex(the_whole_session(place, what).id.replace("-", ""))
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("reading", total=sum(path.stat().st_size for path in paths))
@@ -53,6 +55,16 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
     tell_unknown(report.unknown)
     _tell(report, output)
     sys.exit(0 if report.intact else 1)
+
+
+def _exists(what: str) -> bool:
+    """Whether that is a path. Something else may be too long for one."""
+    try:
+        return Path(what).exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        fail(f"cannot be read: {error}", 3)
 
 
 def _segments(place: Path) -> list[Path]:

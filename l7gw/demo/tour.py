@@ -128,7 +128,7 @@ class Kubectl:
         try:
             line = (await process.stdout.readline()).decode()
             local = line.partition("127.0.0.1:")[2].partition(" ")[0]
-            answer = await _ask(int(local)) if local.isdigit() else ""
+            answer = await _ask(int(local)) if local.isdecimal() else ""
         finally:
             process.terminate()
             await process.wait()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -22,7 +22,7 @@ BEGAN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 WITHIN_ALL = datetime.datetime(2020, 7, 1, tzinfo=datetime.UTC)  # when nothing was over yet
 OVER = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
 ENDS = datetime.datetime(2090, 1, 1, tzinfo=datetime.UTC)
-Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Issued:
         """An intermediate one below this. `length` is how many may stand below it."""
         return _issue(name, self, over, _authority(length), key)
 
-    def client(self, user: str, *, over: bool = False) -> Issued:
-        return _issue(user, self, over, [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)])
+    def client(self, user: str, *, over: bool = False, key: Key | None = None) -> Issued:
+        return _issue(user, self, over, [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)], key)
 
     def server(self, address: str, *, over: bool = False, key: Key | None = None) -> Issued:
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])

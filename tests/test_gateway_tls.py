@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from l7gw.clock import SystemClock
 from l7gw.cluster.endpoint import Endpoint
@@ -19,7 +19,7 @@ from l7gw.gateway.tls import Listening
 from l7gw.identity import fetch
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
-from tests.authorities import BEGAN, WITHIN_ALL, Issued, Question, bundle, go_says, root
+from tests.authorities import BEGAN, WITHIN_ALL, Issued, Key, Question, bundle, go_says, root
 from tests.conftest import missing
 from tests.golang import MissingGo
 from tests.handshake import shaken
@@ -269,3 +269,19 @@ def test_a_client_that_knows_one_group_alone_connects(tmp_path: Path, group: str
     context.set_ecdh_curve(group)
     here, _ = shaken(door.listening.context, context)
     assert here.version() == {VERSIONS[0]: "TLSv1.2", VERSIONS[1]: "TLSv1.3"}[version]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "key",
+    [
+        RSA,
+        ed25519.Ed25519PrivateKey.generate(),
+        *(ec.generate_private_key(curve()) for curve in (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)),
+    ],
+    ids=["RSA", "Ed25519", "P-256", "P-384", "P-521"],
+)
+def test_a_client_certificate_may_have_any_usual_key(family: Family, tmp_path: Path, key: Key, version: ssl.TLSVersion) -> None:
+    door = Door(tmp_path, ((family.middle,),))
+    assert door.tells((family.middle.client("ann", key=key),), version) == "a:ann"
+    assert go([Question((family.middle,), family.middle.client("ann", key=key), (), "client", NOW)]) == [""]

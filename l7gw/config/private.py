@@ -37,4 +37,7 @@ def fault_of_state(path: Path, about: os.stat_result) -> Fault | None:
     mode = stat.S_IMODE(about.st_mode)
     if not mode & OTHERS:
         return None
-    return f"can be looked into by others (mode {mode:04o})", f"chmod {700 if stat.S_ISDIR(about.st_mode) else 600} {path}"
+    hint = f"chmod {700 if stat.S_ISDIR(about.st_mode) else 600} {path}"
+    if mode & stat.S_ISGID:  # kubelet's pkg/volume/volume_linux.go adds g+rwxs, at each mount if not told otherwise
+        hint += "; on a pod's volume with `fsGroup`: `fsGroupChangePolicy: OnRootMismatch`, or it is opened again"
+    return f"can be looked into by others (mode {mode:04o})", hint

@@ -46,8 +46,8 @@ class Listening:
         context.set_ciphers(CIPHERS)
         # The groups of the key exchange are OpenSSL's own choice: X25519 first, which Go sends a share for, then the NIST curves.
         # No tickets: resumption skips the client certificate's checks (threats F10), and their keys would never rotate. TLS 1.2 can
-        # still resume by session id within this context, as Python's ssl has no switch for OpenSSL's cache: identity looks at the
-        # times of the chain at each request.
+        # still resume by session id within this context, for two hours, as Python's ssl has no switch for OpenSSL's cache: identity
+        # looks at the times of the chain at each request.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.num_tickets = 0
         context.set_alpn_protocols(["h2", "http/1.1"])

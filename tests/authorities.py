@@ -36,9 +36,18 @@ class Issued:
     def pem(self) -> str:
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
-    def authority(self, name: str, *, over: bool = False, key: Key | None = None, length: int | None = None) -> Issued:
-        """An intermediate one below this. `length` is how many may stand below it."""
-        return _issue(name, self, over, _authority(length), key)
+    def authority(
+        self,
+        name: str,
+        *,
+        over: bool = False,
+        key: Key | None = None,
+        length: int | None = None,
+        usage: x509.ObjectIdentifier | None = None,
+    ) -> Issued:
+        """An intermediate one below this. `length` is how many may stand below it, `usage` what their certificates may be for."""
+        usages: list[tuple[x509.ExtensionType, bool]] = [(x509.ExtendedKeyUsage([usage]), False)] if usage else []
+        return _issue(name, self, over, _authority(length) + usages, key)
 
     def client(self, user: str, *, over: bool = False, key: Key | None = None) -> Issued:
         return _issue(user, self, over, [(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)], key)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from l7gw.clock import SystemClock
 from l7gw.cluster.endpoint import Endpoint
@@ -285,3 +286,37 @@ def test_a_client_certificate_may_have_any_usual_key(family: Family, tmp_path: P
     door = Door(tmp_path, ((family.middle,),))
     assert door.tells((family.middle.client("ann", key=key),), version) == "a:ann"
     assert go([Question((family.middle,), family.middle.client("ann", key=key), (), "client", NOW)]) == [""]
+
+
+def _constrained() -> dict[str, tuple[Issued, tuple[Issued, ...]]]:
+    """Whom is trusted, and what is shown: chains that hold or break for another reason than a time."""
+    top, foreign = root("root"), root("root")
+    narrow = top.authority("narrow", length=0)
+    below = narrow.authority("below")
+    leaf = top.client("leaf")
+    for_servers = top.authority("for servers", usage=ExtendedKeyUsageOID.SERVER_AUTH)
+    for_clients = top.authority("for clients", usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+    return {
+        "signed by somebody's own certificate": (top, (leaf.client("eve"), leaf)),
+        "as many authorities as may be": (top, (narrow.client("ann"), narrow)),
+        "one authority more than may be": (top, (below.client("eve"), below, narrow)),
+        "the same, the lower one trusted": (below, (below.client("ann"),)),
+        "the same, the upper one trusted": (narrow, (below.client("eve"), below)),
+        "a server's certificate": (top, (top.server("127.0.0.1"),)),
+        "an authority for servers alone": (top, (for_servers.client("eve"), for_servers)),
+        "an authority for clients": (top, (for_clients.client("ann"), for_clients)),
+        "another authority of the same name": (top, (foreign.client("eve"),)),
+        "the intermediate of another root of the same name": (top, (foreign.authority("middle").client("eve"),)),
+        "the trusted certificate itself": (leaf, (leaf,)),
+        "another certificate of the trusted one's name": (leaf, (top.client("leaf"),)),
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_chain_that_breaks_for_another_reason_than_a_time_is_cut_as_go_refuses_it(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    cases = _constrained()
+    said = go([Question((trusted,), shown[0], shown[1:], "client", NOW) for trusted, shown in cases.values()])
+    told = {case: Door(tmp_path / case, ((trusted,),)).tells(shown, version) for case, (trusted, shown) in cases.items()}
+    assert {case: one == "cut" for case, one in told.items()} == {case: no != "" for case, no in zip(cases, said, strict=True)}

@@ -29,7 +29,7 @@ guardrails:
 rules:
   - {name: engineers, groups: [engineers], effects: ["*"], verdict: allow}
   - {name: all others, groups: ["*"], effects: ["*"], verdict: allow}
-  - {name: another cluster's, clusters: [elsewhere], groups: [auditors], verdict: allow}
+  - {name: of another cluster, clusters: [elsewhere], groups: [auditors], verdict: allow}
 """
 AUDITORS_TOO = ENGINEERS.replace("groups: [engineers]", "groups: [engineers, 'audit*']")
 SOON = 20.0  # seconds
@@ -150,9 +150,12 @@ def test_a_group_that_rbac_does_not_let_the_gateway_impersonate_is_told_by_kubec
             assert done.returncode == 1
             assert f"l7gw: {words}; tell whoever runs l7gw" in done.stderr
             assert "unknown" not in done.stderr
+        watched = ask(["engineers", "auditors"], "get", "pods", "-n", NAME, "--watch-only")
+        assert watched.returncode == 1 and words in watched.stderr
         assert ask(["engineers"], "get", "pods", "-n", NAME).returncode == 0, "others are not hurt"
         assert gateway.log.count(words) == 1
     assert ask(["engineers", "auditors"], "get", "pods", "-n", NAME).returncode == 0, "the policy in force says who is named"
+    assert "rule 'of another cluster' is about clusters that are not configured: elsewhere" in gateway.log
     checked = gateway.l7gw("check")
     assert "groups that go up, and that RBAC must let the gateway impersonate: l7gw:engineers\n" in checked.stdout
     assert "rules without `groups:` ('all others')" in checked.stderr

@@ -131,6 +131,36 @@ def test_what_is_hardly_meant_is_a_doubt(tmp_path: Path, keys: str, words: str) 
     assert doubt.startswith("rule 'r' ") and doubt.endswith(words)
 
 
+@pytest.mark.parametrize(
+    ("keys", "is_doubted"),
+    [
+        ("verdict: deny, resources: [pods], verbs: [exec]", True),  # it is pods/exec that is execed
+        ("verdict: deny, resources: [pods/exec], verbs: [exec]", False),
+        ("verdict: deny, resources: [pods/exec], verbs: [get]", False),
+        ("verdict: deny, resources: [pods], effects: [execute]", True),
+        ("verdict: deny, resources: [configmaps], effects: [secrets]", True),
+        ("verdict: deny, resources: [deployments.apps/scale], effects: [workload]", False),
+        ("verdict: deny, verbs: [exec], effects: [read]", True),
+        ("verdict: deny, verbs: [post], effects: [other]", False),
+        ("verdict: deny, effects: [impersonate]", True),  # not in this version
+        ("verdict: deny, resources: [x.example.com/exec], verbs: [exec]", False),  # nobody knows
+        ("verdict: deny, resources: ['*/scale'], effects: [write], namespaces: [prod], names: [web]", False),
+        ("verdict: deny, commands: ['rm **']", False),
+        ("verdict: allow, resources: [secrets], effects: [read]", True),  # an allow lists all effects: secrets too
+        ("verdict: allow, resources: [secrets], effects: [read, secrets]", False),
+        ("verdict: allow, resources: [deployments.apps/scale], effects: [write]", True),  # workload too
+        ("verdict: allow, resources: [deployments.apps/scale], effects: [read, write]", False),
+        ("verdict: allow, commands: ['ps **'], effects: [execute]", False),
+        ("verdict: allow, effects: [read]", False),
+        ("verdict: allow", False),
+        ("verdict: deny", False),
+    ],
+)
+def test_a_rule_that_no_call_fits_is_doubted(tmp_path: Path, keys: str, is_doubted: bool) -> None:
+    found = doubts([one(tmp_path, keys)], None)
+    assert found == (["rule 'r' matches no call: none has its `verbs`, `resources` and `effects` together"] if is_doubted else [])
+
+
 def test_where_the_clusters_are_not_known_none_is_doubted(tmp_path: Path) -> None:
     assert doubts([one(tmp_path, "verdict: deny, clusters: [prdo]")], None) == []
 

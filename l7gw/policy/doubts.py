@@ -1,28 +1,69 @@
 """What a policy says that is hardly meant, and yet may be: a cluster that is not configured here, a resource or subresource that
-Kubernetes does not have. A guardrail about it guards nothing; but one file may serve several gateways, and a resource may be a
-custom or an aggregated one. What is known to be a mistake is an error of `load`.
+Kubernetes does not have, keys that no call fits together. A guardrail about it guards nothing; but one file may serve several
+gateways, and a resource may be a custom or an aggregated one. What is known to be a mistake is an error of `load`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 
 from l7gw.config.document import nearest
+from l7gw.kube.act import Act
 from l7gw.kube.builtin import BUILT_IN, GROUPS, SUBRESOURCES, plurals_of
+from l7gw.kube.effects import path_effects, resource_effects
 from l7gw.policy.patterns import glob
 from l7gw.policy.rules import Rule
+from l7gw.policy.spelling import CONNECTS, METHODS, VERBS
 
 
 def doubts(rules: Iterable[Rule], clusters: Collection[str] | None) -> list[str]:
     """Each doubt in words, in the order of the rules. `clusters` are those of the configuration, None where it is not known."""
-    found = []
+    found: list[str] = []
     for rule in rules:
         what = f"{'guardrail' if rule.guardrail else 'rule'} {rule.name!r}"
         if rule.clusters is not None and clusters is not None:
             found += [f"{what} {doubt}" for doubt in _clusters(rule.clusters.texts, clusters)]
-        if rule.resources is not None:
-            found += [f"{what} {doubt}" for doubt in _resources(rule.resources.texts)]
+        strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
+        if not strange and not _can_match(rule):
+            strange = ["matches no call: none has its `verbs`, `resources` and `effects` together"]
+        found += [f"{what} {doubt}" for doubt in strange]
     return found
+
+
+def _can_match(rule: Rule) -> bool:
+    """Whether some call of those that are known would be this rule's, whoever makes it and wherever."""
+    resources = rule.resources
+    if resources is not None and any(_is_others(text) for text in resources.texts):
+        return True  # of others' resources nothing is known
+    anywhere = replace(rule, namespaces=None, names=None, commands=None)
+    return any(
+        not anywhere.mismatch(act)
+        for act in _calls()
+        if resources is None or (act.is_resource and resources.match(act.resource, act.group, act.subresource))
+    )
+
+
+@lru_cache(maxsize=1)
+def _calls() -> tuple[Act, ...]:
+    """A call of every sort: each verb with each of Kubernetes' resources and subresources, a custom one, and paths."""
+    kinds = [(group, plural, sub) for (group, plural), subs in BUILT_IN.items() for sub in ("", *subs)]
+    kinds += [("example.com", "widgets", sub) for sub in ("", "status", "scale", "more")]
+    found = [
+        Act(verb, "", "", resource_effects(verb, *kind), True, group=kind[0], resource=kind[1], subresource=kind[2])
+        for kind in kinds
+        for verb in VERBS
+        if verb not in CONNECTS and verb not in METHODS
+    ]
+    paths = [(verb, path) for verb in ("get", "patch", "delete", *METHODS) for path in ("/version", "/metrics")]
+    return (*found, *(Act(verb, path, "", path_effects(verb, path)) for verb, path in paths))
+
+
+def _is_others(text: str) -> bool:
+    """Whether a pattern of resources is about a group that is not Kubernetes' own."""
+    group = text.partition("/")[0].partition(".")[2]
+    return group not in GROUPS and "*" not in group
 
 
 def _clusters(texts: tuple[str, ...], known: Collection[str]) -> Iterator[str]:
@@ -33,10 +74,10 @@ def _clusters(texts: tuple[str, ...], known: Collection[str]) -> Iterator[str]:
 
 def _resources(texts: tuple[str, ...]) -> Iterator[str]:
     for text in texts:
+        if _is_others(text):
+            continue
         base, slash, sub = text.partition("/")
         plural, _, group = base.partition(".")
-        if group not in GROUPS and "*" not in group:
-            continue  # of others' resources nothing is known
         if "*" not in base and (group, plural) not in BUILT_IN:
             near = nearest(plural, plurals_of(group))
             hint = f"; did you mean {near}.{group}?" if near else ""

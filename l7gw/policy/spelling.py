@@ -4,11 +4,8 @@ from __future__ import annotations
 
 # Streams and tunnels are verbs of their own, whatever the method (threats D5): a WebSocket exec is a GET, a SPDY one a POST.
 CONNECTS = ("exec", "attach", "portforward", "proxy")
-VERBS = (
-    *("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"),
-    *CONNECTS,
-    *("head", "post", "put", "options"),  # of paths that are no resources, where the verb is the method
-)
+METHODS = ("head", "post", "put", "options")  # of paths that are no resources, where the verb is the method
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", *CONNECTS, *METHODS)
 # kubectl's word -> verb of the policy, and the subresource that it works on
 KUBECTL = {
     "logs": ("get", "log"),

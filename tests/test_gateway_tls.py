@@ -229,7 +229,7 @@ def test_an_intermediate_that_is_over_in_the_authority_file_is_not_replaced_by_w
     family = Family("the middle")
     door = Door(tmp_path, ((family.root, family.middle),))
     told = door.tells((family.clients["of the middle, alone"][0], family.renewed_middle), version)
-    assert told == "401: an authority of the client certificate, 'CN=middle' is expired"
+    assert told == "401: an authority of the client certificate, 'CN=middle', is expired"
 
 
 @pytest.mark.parametrize("over", OVERS)
@@ -286,6 +286,17 @@ def test_a_client_certificate_may_have_any_usual_key(family: Family, tmp_path: P
     door = Door(tmp_path, ((family.middle,),))
     assert door.tells((family.middle.client("ann", key=key),), version) == "a:ann"
     assert go([Question((family.middle,), family.middle.client("ann", key=key), (), "client", NOW)]) == [""]
+
+
+def test_a_curve_that_the_client_does_not_name_serves_it_in_tls_1_3_alone(tmp_path: Path) -> None:
+    """Said in docs/compatibility.md: Go would serve it in TLS 1.2 as well."""
+    door = Door(tmp_path, ((FOREIGN,),))
+    old, new = map(client, VERSIONS)
+    old.set_ecdh_curve("X25519")
+    new.set_ecdh_curve("X25519")
+    shaken(door.listening.context, new)
+    with pytest.raises(ssl.SSLError, match="NO_SHARED_CIPHER"):
+        shaken(door.listening.context, old)
 
 
 def _constrained() -> dict[str, tuple[Issued, tuple[Issued, ...]]]:

@@ -88,7 +88,7 @@ def _until(certificates: Sequence[x509.Certificate], what: str, now: float) -> f
     holding = [expires for begins, expires in times if begins <= now <= expires]  # RFC 5280 section 4.1.2.5: inclusive
     if holding:
         return max(holding)
-    named = what if what == LEAF else f"{what}, {_subject(certificates[0])}"
+    named = what if what == LEAF else f"{what}, {_subject(certificates[0])},"
     raise refused(f"{named} is not yet valid" if any(now <= expires for _, expires in times) else f"{named} is expired")
 
 
@@ -97,7 +97,7 @@ def _subject(certificate: x509.Certificate) -> str:
     try:
         return shown(certificate.subject.rfc4514_string())
     except UNREADABLE:
-        return "whose name is malformed,"
+        return "whose name is malformed"
 
 
 def prove(certificate: x509.Certificate, entry: ClientCertificate, expires: float) -> Proven:

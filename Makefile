@@ -33,10 +33,11 @@ soak: $(VENV)/.test ## load one gateway for HOURS=24 and see whether its memory 
 	$(BIN)/python bench/soak.py --hours $(or $(HOURS),24) > $(or $(OUT),/dev/null)
 conformance: $(VENV)/.test ## ask h2spec, Autobahn and the tests of abuse and faults, and write docs/conformance.md
 	$(BIN)/python tests/conformance.py run
-lint: $(VENV)/.test ## ruff and mypy --strict
+lint: $(VENV)/.test ## ruff, mypy --strict, and vulture for what nothing calls
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 lock: $(VENV)/.test ## resolve the dependencies anew into deploy/requirements
 	$(BIN)/pip -q install uv
 	$(LOCK) --extra build --extra demo --extra test -o $(LOCKS)/test.lock pyproject.toml

@@ -22,20 +22,19 @@ class _Repeated:
 
 
 class CountedLog:
-    """A logger in front of which the same line about the same peer is written at most once in `every` seconds.
+    """A logger in front of which the same line about the same peer is written at most once in EVERY seconds.
 
     Lines are the same if `about` (an address, an issuer, a cluster) and `line`, the format without its arguments, are. The first is
-    written at once. Of those that follow, the last is written with their number when `every` seconds are over: by `tick`, if
+    written at once. Of those that follow, the last is written with their number when EVERY seconds are over: by `tick`, if
     somebody calls that, else when it is said the next time. Behind `MOST_REMEMBERED` different ones, the others share one count.
     `now` is a monotonic clock, in seconds.
     """
 
-    __slots__ = ("_every", "_log", "_now", "_others", "_said")
+    __slots__ = ("_log", "_now", "_others", "_said")
 
-    def __init__(self, log: logging.Logger, now: Callable[[], float], *, every: float = EVERY) -> None:
+    def __init__(self, log: logging.Logger, now: Callable[[], float]) -> None:
         self._log = log
         self._now = now
-        self._every = every
         self._said: dict[tuple[str, str], _Repeated] = {}
         self._others = _Repeated(logging.NOTSET, now())
 
@@ -62,7 +61,7 @@ class CountedLog:
             return
         said.times += 1
         said.text = line % values
-        if self._now() - said.since >= self._every:
+        if self._now() - said.since >= EVERY:
             self._write_count(about, said)
 
     def _count_other(self, level: int) -> None:
@@ -76,14 +75,14 @@ class CountedLog:
         """Write the counts that are due, and forget what was not said again."""
         now = self._now()
         for key, said in list(self._said.items()):
-            if now - said.since < self._every:
+            if now - said.since < EVERY:
                 continue
             if said.times:
                 self._write_count(key[0], said)
             else:
                 del self._said[key]
         others = self._others
-        if others.times and now - others.since >= self._every:
+        if others.times and now - others.since >= EVERY:
             self._log.log(others.level, "%d lines about others are left out", others.times)
             self._others = _Repeated(logging.NOTSET, now)
 

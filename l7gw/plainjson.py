@@ -40,7 +40,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_constant(constant: str) -> Any:
+def _no_constant(_: str) -> Any:
     raise ValueError("NaN and Infinity are no JSON")
 
 

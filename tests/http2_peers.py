@@ -53,7 +53,7 @@ class Ours:
 
     @property
     def idle(self) -> bool:
-        return self.connection.streams == 0 and not self.connection.unfinished and not self.connection.pinged
+        return self.connection.streams == 0 and not self.connection.unfinished
 
 
 class Theirs:

@@ -7,7 +7,7 @@ import itertools
 import struct
 import zlib
 
-from l7gw.wire.spdy import Connection, SynStream
+from l7gw.wire.spdy import OURS, Connection, SynStream
 from l7gw.wire.spdy_dictionary import DICTIONARY
 
 Pairs = tuple[tuple[bytes, bytes], ...]
@@ -81,3 +81,8 @@ def server_of(*streams: int, windows: bool = False) -> tuple[Connection, Peer]:
     for stream in streams:
         server.receive(peer.syn(stream))
     return server, peer
+
+
+def may_send(connection: Connection, stream: int) -> bool:
+    """Whether a stream is open for our data: the peer may have reset it meanwhile."""
+    return bool(connection.streams.get(stream, 0) & OURS)

@@ -283,7 +283,7 @@ def test_over_spdy_no_order_of_frames_types_into_a_call_without_stdin(
             wires.tunnel.from_client(spdy_frames.reset(which))
         elif what in ("data", "headers"):
             wires.tunnel.from_client((spdy_frames.data if what == "data" else hand.headers)(which, more, final))
-        elif wires.cluster.inner.may_send(which) and not wires.outcome:
+        elif spdy_frames.may_send(wires.cluster.inner, which) and not wires.outcome:
             with contextlib.suppress(OurError):  # it has replied before
                 wires.answer(SynReply(which, (), final) if what == "reply" else Data(which, more, final))
         wires.clock.advance(1)

@@ -8,7 +8,6 @@ import re
 
 import pytest
 
-from l7gw.kube.channels import SUBPROTOCOLS
 from tests.client import WEBSOCKET, RawClient, upgrade
 from tests.faults import ask
 from tests.harness import Scene
@@ -191,7 +190,7 @@ def test_only_the_three_streaming_subresources_upgrade(it: Scene, target: str) -
     assert not it.upstream.received
 
 
-@pytest.mark.parametrize("offer", [*sorted(SUBPROTOCOLS.keys() - {"v4.channel.k8s.io", "v5.channel.k8s.io"}), "v1.channel.k8s.io"])
+@pytest.mark.parametrize("offer", ["", *(f"{name}channel.k8s.io" for name in ("", "v1.", "v2.", "v3.", "base64.", "v4.base64."))])
 def test_a_subprotocol_that_hides_bytes_from_the_recorder_is_not_offered_upstream(it: Scene, offer: str) -> None:
     assert ask(it, it.request(f"GET {EXEC}", *upgrade(offer)))[0] == 400
     assert not it.upstream.received

@@ -84,7 +84,7 @@ def test_the_encoding_is_the_first_that_a_status_has(accept: str | None, protobu
     assert prefers_protobuf(accept) is protobuf
 
 
-SESSION, HOLD = "0197d2a0-1111-7222-8333-444455556666", "0197d2a0-9999-7222-8333-444455556666"
+SESSION = "0197d2a0-1111-7222-8333-444455556666"
 
 
 def shown(body: bytes) -> tuple[str, dict[str, str]]:
@@ -104,11 +104,11 @@ def shown(body: bytes) -> tuple[str, dict[str, str]]:
 def test_the_body_of_a_refused_upgrade_has_at_most_900_bytes_and_is_whole(
     letter: str, length: int, rule: int, accept: str | None
 ) -> None:
-    _, body = encode(accept, 403, "Forbidden", letter * length, session=SESSION, rule=letter * rule, hold=HOLD, upgrade=True)
+    _, body = encode(accept, 403, "Forbidden", letter * length, session=SESSION, rule=letter * rule, upgrade=True)
     assert len(body) <= LARGEST_UPGRADE_BODY
     message, causes = shown(body)
     assert message.startswith("l7gw: ")
-    assert (causes["L7GWSession"], causes["L7GWHold"]) == (SESSION, HOLD), "these say what to do next, and are never cut"
+    assert causes["L7GWSession"] == SESSION, "it says what to do next, and is never cut"
     assert causes["L7GWRule"]
 
 
@@ -151,11 +151,11 @@ def test_what_a_terminal_would_obey_is_spelled_out() -> None:
 
 
 def test_a_failure_ends_an_error_channel_as_failed() -> None:
-    assert json.loads(failure("denied", "Forbidden")) == {
+    assert json.loads(failure("denied")) == {
         "metadata": {},
         "status": "Failure",
         "message": "l7gw: denied",
-        "reason": "Forbidden",
+        "reason": "InternalError",
         "code": 500,
     }
 

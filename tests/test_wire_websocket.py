@@ -14,7 +14,7 @@ from wsproto.events import Ping as OtherPing
 
 from l7gw.wire import websocket
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.websocket import Close, Connection, Frame, Message, Ping, Pong, accept_key, frame_bytes, mask_plainly, valid_key
+from l7gw.wire.websocket import Close, Connection, Frame, Message, Ping, Pong, accept_key, frame_bytes, valid_key
 from tests.vector import Vector, vectors
 
 VECTORS = vectors("wire_websocket")
@@ -476,6 +476,11 @@ def test_a_reason_is_cut_between_runes_to_fit() -> None:
     connection = Connection("server")
     connection.send(Close(None, "unsaid"))
     assert connection.take() == b"\x88\x00"
+
+
+def mask_plainly(data: bytes, mask: bytes) -> bytes:
+    """RFC 6455 section 5.3, as it is written there."""
+    return bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
 
 
 @given(st.binary(max_size=300), st.binary(min_size=4, max_size=4))

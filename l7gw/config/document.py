@@ -219,12 +219,13 @@ class Reader:
             return ""
         return words
 
-    def flag(self, key: str, default: bool = False) -> bool:
+    def flag(self, key: str) -> bool:
+        """True or false; false where the key is absent, or holds anything else, which is then a fault."""
         node = self.node_of(key)
-        value = default if node is None else plain(node)
+        value = False if node is None else plain(node)
         if not isinstance(value, bool):
             self.wrong(key, f"`{key}` must be true or false")
-            return default
+            return False
         return value
 
     def size(self, key: str, default: int, *, least: int, most: int) -> int:
@@ -322,12 +323,10 @@ class Reader:
         inner = Reader(self.document, found[1], f"`{key}`", _AnyKey(), place=found[0])
         return [(name, *nodes) for name, nodes in inner._entries.items()]
 
-    def inner(self, key: str, known: Sequence[str], later: dict[str, str] | None = None, *, required: bool = False) -> Reader:
+    def inner(self, key: str, known: Sequence[str], later: dict[str, str] | None = None) -> Reader:
         """The mapping at a key."""
         found = self._entries.get(key)
         if found is None:
-            if required:
-                self.missing(key)
             return Reader(self.document, None, f"`{key}`", known, place=self._place)
         return Reader(self.document, found[1], f"`{key}`", known, later, place=found[0])
 

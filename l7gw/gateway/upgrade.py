@@ -30,5 +30,5 @@ def open_tunnel(exchange: Exchange, response: Response) -> Tunnel:
     if protocol == TUNNEL_PROTOCOL:
         return SpdyTunnel(exchange, SpdyChannels(asked), SpdyInWebSocket("server"), SpdyInWebSocket("client"))
     if asked is None:
-        return WebSocketTunnel(exchange, WebSocketPorts(requested_ports(act.query), protocol))
+        return WebSocketTunnel(exchange, WebSocketPorts(requested_ports(act.query)))
     return WebSocketTunnel(exchange, WebSocketChannels(protocol, asked))

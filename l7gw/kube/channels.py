@@ -8,8 +8,6 @@ was judged as one without stdin. Here are the channels of WebSocket; those of SP
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from l7gw.kube.act import Act
@@ -67,46 +65,10 @@ def check_kept_back(frame: ChannelFrame) -> None:
 # ---------------------------------------------------------------------- WebSocket: a byte of channel, then data
 
 
-@dataclass(frozen=True, slots=True)
-class Subprotocol:
-    """What tells the channel protocols apart."""
-
-    base64: bool  # the channel is an ASCII digit, its data base64
-    resize: bool  # clients write terminal sizes
-    status: bool  # the cluster ends an exec by a Status; before v4 by words where it failed, else by nothing
-    close: bool  # clients may half-close a channel
+HALF_CLOSING = "v5.channel.k8s.io"  # the one subprotocol whose clients may half-close a channel (kubernetes-wire 5.1)
 
 
-# kubernetes-wire 5.1. Which of them pass is not said here: the gateway's list is shorter (threats C8). v2 and v3 are SPDY's
-# by birth; some clients offer them here too. The kubelet reads sizes in all it knows, those without a version among them.
-SUBPROTOCOLS = {
-    "": Subprotocol(base64=False, resize=True, status=False, close=False),
-    "channel.k8s.io": Subprotocol(base64=False, resize=True, status=False, close=False),
-    "v2.channel.k8s.io": Subprotocol(base64=False, resize=False, status=False, close=False),
-    "v3.channel.k8s.io": Subprotocol(base64=False, resize=True, status=False, close=False),
-    "v4.channel.k8s.io": Subprotocol(base64=False, resize=True, status=True, close=False),
-    "v5.channel.k8s.io": Subprotocol(base64=False, resize=True, status=True, close=True),
-    "base64.channel.k8s.io": Subprotocol(base64=True, resize=True, status=False, close=False),
-    "v4.base64.channel.k8s.io": Subprotocol(base64=True, resize=True, status=True, close=False),
-}
-
-
-def _read(message: Message, base64: bool) -> bytes:
-    """A message as the byte of its channel, and data; b"" of an empty one, which has no channel. Either opcode will do: Python's
-    client writes text as TEXT. Raises PeerError 1008. Line ends within base64 are skipped, as Go's decoder does."""
-    data = message.data
-    if not data or not base64:
-        return data
-    try:
-        return bytes((data[0] - ord("0"),)) + b64decode(data[1:].translate(None, b"\r\n"), validate=True)
-    except ValueError as error:
-        raise PeerError(POLICY_VIOLATION, "a message that is not a digit and base64") from error
-
-
-def _written(channel: int, data: bytes, base64: bool) -> Message:
-    """The other way round."""
-    if base64:
-        return Message(bytes((ord("0") + channel,)) + b64encode(data), True)
+def _written(channel: int, data: bytes) -> Message:
     return Message(bytes((channel,)) + data)
 
 
@@ -116,17 +78,20 @@ def _without_channel(up: bool) -> ChannelFrame:
 
 
 class WebSocketChannels:
-    """An exec's or attach's channels, of which those `asked` for pass. `up` and `down` read one message; PeerError 1008 for what it
-    may not carry (threats C12). A resize comes as the client wrote it: `sizes` says what of it passes."""
+    """The channels of an exec or attach over v4 or v5.channel.k8s.io, the only subprotocols that the gateway offers (threats C8).
+
+    `asked` names the channels that pass. `up` reads one message of the client, `down` one of the cluster; both raise PeerError 1008
+    for a message that its side may not write (threats C12). A resize has the client's own bytes: `sizes` says what of them passes.
+    """
 
     def __init__(self, protocol: str, asked: frozenset[str]) -> None:
-        self._as = SUBPROTOCOLS[protocol]
+        self._half_closing = protocol == HALF_CLOSING
         self._asked = asked
         self._stdin = "stdin" in asked
         self._stdin_closed = False
 
     def up(self, message: Message) -> ChannelFrame:
-        data = _read(message, self._as.base64)
+        data = message.data  # text as well as binary: Python's client writes text as TEXT
         if not data:
             return _without_channel(True)
         channel = data[0]
@@ -134,7 +99,7 @@ class WebSocketChannels:
             if self._stdin_closed:
                 raise PeerError(POLICY_VIOLATION, "stdin after its end")
             return ChannelFrame("stdin", True, STDIN, data[1:], False, self._stdin)
-        if channel == RESIZE and self._as.resize:
+        if channel == RESIZE:
             return ChannelFrame("resize", True, RESIZE, data[1:], False, "resize" in self._asked)
         if channel == CLOSE and len(data) == 2 and data[1] in NAMES:
             return self._closing(data[1])
@@ -142,13 +107,13 @@ class WebSocketChannels:
 
     def _closing(self, channel: int) -> ChannelFrame:
         """v5's close signal, which the API server takes for any channel. A kubelet that speaks v4 ignores it."""
-        passed = self._as.close and NAMES[channel] in self._asked
+        passed = self._half_closing and NAMES[channel] in self._asked
         if channel == STDIN and passed:
             self._stdin_closed = True
         return ChannelFrame(NAMES[channel], True, channel, b"", True, passed)
 
     def down(self, message: Message) -> ChannelFrame:
-        data = _read(message, self._as.base64)
+        data = message.data
         if not data:
             return _without_channel(False)
         if data[0] not in (STDOUT, STDERR, ERROR):
@@ -158,24 +123,23 @@ class WebSocketChannels:
 
     def size(self, size: bytes) -> Message:
         """One terminal size as it goes up."""
-        return _written(RESIZE, size, self._as.base64)
+        return _written(RESIZE, size)
 
     def failure(self, status: bytes) -> list[Message | Close]:
-        """What ends a stream as failed: the Status, or its words, on the error channel, then a Close (kubernetes-wire 5.5)."""
-        return [_written(ERROR, status if self._as.status else words_of(status), self._as.base64), Close(NORMAL)]
+        """What ends a stream as failed: the Status in JSON on the error channel, then a Close (kubernetes-wire 5.5)."""
+        return [_written(ERROR, status), Close(NORMAL)]
 
 
 class WebSocketPorts:
     """The older port-forward: channel 2i carries port i both ways, 2i+1 its errors; the first message of each, down, is the port in
     two bytes (kubernetes-wire 5.3). PeerError 1008 for what it may not carry."""
 
-    def __init__(self, ports: list[int], protocol: str = "v4.channel.k8s.io") -> None:
+    def __init__(self, ports: list[int]) -> None:
         self._ports = ports
-        self._base64 = SUBPROTOCOLS[protocol].base64
         self._told: set[int] = set()  # channels whose port came
 
     def up(self, message: Message) -> ChannelFrame:
-        data = _read(message, self._base64)
+        data = message.data
         if not data:
             return _without_channel(True)
         channel, port = self._channel(data)
@@ -184,7 +148,7 @@ class WebSocketPorts:
         return ChannelFrame(f"port-{port}", True, channel, data[1:], False)
 
     def down(self, message: Message) -> ChannelFrame:
-        data = _read(message, self._base64)
+        data = message.data
         if not data:
             return _without_channel(False)
         channel, port = self._channel(data)
@@ -206,8 +170,8 @@ class WebSocketPorts:
         for number, port in enumerate(self._ports):
             channel = 2 * number + 1
             if channel not in self._told:
-                messages.append(_written(channel, port.to_bytes(2, "little"), self._base64))
-            messages.append(_written(channel, words_of(status), self._base64))
+                messages.append(_written(channel, port.to_bytes(2, "little")))
+            messages.append(_written(channel, words_of(status)))
         return [*messages, Close(NORMAL)]
 
 

@@ -16,7 +16,7 @@ DISCOVERY = "apidiscovery.k8s.io"  # in the Accept of a client that reads all gr
 MESSAGE = "l7gw: "
 LARGEST_UPGRADE_BODY = 900  # bytes; kubectl's WebSocket library keeps the first 1,024 of a refusal (kubernetes-wire 6.2)
 LONGEST_MESSAGE = 2000  # characters
-LONGEST_ID = 36  # characters of a UUID: sessions and holds are never cut
+LONGEST_ID = 36  # characters of a UUID: a session is never cut
 
 
 def encode(
@@ -27,7 +27,6 @@ def encode(
     *,
     session: str | None = None,
     rule: str | None = None,
-    hold: str | None = None,
     upgrade: bool = False,
 ) -> tuple[str, bytes]:
     """A failure Status as (content type, body), in the encoding that `accept` names first; JSON where it names none.
@@ -35,13 +34,13 @@ def encode(
     Aggregated discovery gets the message as plain text: client-go decodes no Status there, and says `unknown` in its place
     (client-go `discovery/discovery_client.go`, `rest/request.go`), but shows a text.
 
-    The message gets the prefix `l7gw: `; session, rule and hold are `details.causes`, except that a 422 repeats the message
+    The message gets the prefix `l7gw: `; session and rule are `details.causes`, except that a 422 repeats the message
     as its only cause, or kubectl swallows it. The body for a refused upgrade has at most 900 bytes.
     """
     text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
     if accept is not None and DISCOVERY in accept:
         return "text/plain; charset=utf-8", text.encode() + b"\n"
-    causes = [(name, visible(value)) for name, value in (("L7GWSession", session), ("L7GWRule", rule), ("L7GWHold", hold)) if value]
+    causes = [(name, visible(value)) for name, value in (("L7GWSession", session), ("L7GWRule", rule)) if value]
     protobuf = prefers_protobuf(accept)
     fields = _protobuf if protobuf else _json
 
@@ -79,10 +78,10 @@ def prefers_protobuf(accept: str | None) -> bool:
     return False
 
 
-def failure(message: str, reason: str = "InternalError") -> bytes:
+def failure(message: str) -> bytes:
     """The Status of an error channel (v4, v5): the stream ends as failed, and kubectl prints why."""
     text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
-    return msgspec.json.encode({"metadata": {}, "status": "Failure", "message": text, "reason": reason, "code": 500})
+    return msgspec.json.encode({"metadata": {}, "status": "Failure", "message": text, "reason": "InternalError", "code": 500})
 
 
 def _json(code: int, reason: str, message: str, causes: Causes) -> bytes:

@@ -86,7 +86,6 @@ class Side:
         self._last_taken = frames.STREAM_IDS  # the highest stream that our GOAWAY lets in
         self.progress = 0  # reads in which a frame became whole, and stood in no unfinished header block
         self.over = False
-        self.pinged = False  # our PING is not answered yet
         self._sender.control(self._preface + frames.settings_frame(settings))
         self._sender.control(frames.window_frame(0, window - frames.DEFAULT_WINDOW))
 
@@ -137,8 +136,7 @@ class Side:
                 self._acknowledge(stream)
 
     def ping(self) -> None:
-        """Ask whether the peer lives; `pinged` until it answers."""
-        self.pinged = True
+        """Queue a PING, whose answer shows that the peer lives: the caller counts any bytes that it hears as one."""
         self._sender.control(frames.frame(frames.PING, 0, 0, b"l7gwping"))
 
     # ------------------------------------------------------------------ reading
@@ -224,8 +222,6 @@ class Side:
                 self._sender.control(frames.frame(frames.PING, ACK, 0, payload))
             elif payload == DRAINING and self._warned:
                 self.go_away(at_once=True)
-            else:
-                self.pinged = False
         elif kind == frames.GOAWAY:
             if len(payload) < 8:
                 raise PeerError(FRAME_SIZE_ERROR, "a GOAWAY that is too short")

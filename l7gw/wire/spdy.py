@@ -426,10 +426,6 @@ class Connection:
         """Bytes that wait for the peer's windows: `send` raises OurError past its bound."""
         return self._windows.queued if self._windows is not None else 0
 
-    def may_send(self, stream: int) -> bool:
-        """Whether a stream is open for our data: the peer may have reset it meanwhile."""
-        return bool(self.streams.get(stream, 0) & OURS)
-
     def send(self, found: SpdyEvent) -> None:
         """Raises OurError where the stream's state does not allow it, or a number does not fit its field."""
         if isinstance(found, Data):

@@ -114,11 +114,6 @@ def _long_length(data: bytes) -> int:
     return length
 
 
-def mask_plainly(data: bytes, mask: bytes) -> bytes:
-    """Section 5.3, as the plain twin of the C function: the tests hold one against the other."""
-    return bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
-
-
 def frame_bytes(opcode: int, data: bytes, masked: bool) -> bytes:
     """One unfragmented frame (section 5.2)."""
     length = len(data)

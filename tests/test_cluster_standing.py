@@ -49,3 +49,18 @@ def test_an_outage_of_the_credential_is_over_with_the_first_answer(caplog: pytes
     assert [record.getMessage() for record in caplog.records][1:] == [
         "cluster c accepts the gateway's credential again; calls refused: 2"
     ]
+
+
+def test_another_policy_ends_what_was_missing_and_no_outage_of_the_credential(caplog: pytest.LogCaptureFixture) -> None:
+    standing = Standing("c")
+    standing.not_impersonated(frozenset(["groups g"]), "words")
+    with caplog.at_level(logging.INFO):
+        standing.policy_changed()
+        assert not standing.troubled
+        standing.rejected()
+        standing.policy_changed()
+    assert standing.troubled
+    assert caplog.records[1].getMessage() == "cluster c: calls refused for groups g under the former policy: 1"
+    caplog.clear()
+    standing.not_impersonated(frozenset(["groups g"]), "words")
+    assert len(caplog.records) == 1, "still missing, told anew"

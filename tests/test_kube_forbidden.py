@@ -131,6 +131,10 @@ def test_another_reason_or_another_type_tells_nothing() -> None:
     assert not_impersonated(*encode("application/json", 403, "Forbidden", message)) is None  # the gateway's own
 
 
+def test_json_that_is_nested_without_end_tells_nothing() -> None:
+    assert not_impersonated(JSON, b'{"x":' + b"[" * 8000 + b"]" * 8000 + b"}") is None
+
+
 @given(st.sampled_from([JSON, PROTOBUF]), st.one_of(st.binary(max_size=60), st.binary(max_size=60).map(b"k8s\0".__add__)))
 def test_no_bytes_make_it_fail(content_type: str, body: bytes) -> None:
     assert not_impersonated(content_type, body) is None

@@ -49,13 +49,20 @@ class Standing:
     def accepted(self, headers: Headers) -> None:
         """The cluster took the credential, and let the gateway name whom these headers name."""
         if self._rejected:
-            log.warning("cluster %s accepts the gateway's credential again; calls refused: %d", self._name, self._rejected)
+            log.info("cluster %s accepts the gateway's credential again; calls refused: %d", self._name, self._rejected)
             self._rejected = 0
         lines = named(headers)
         for missing in [missing for missing in self._missing if missing <= lines]:
             (times,) = self._missing.pop(missing)
-            log.warning("cluster %s lets the gateway impersonate %s now; calls refused: %d", self._name, shown(missing), times)
+            log.info("cluster %s lets the gateway impersonate %s now; calls refused: %d", self._name, shown(missing), times)
         self.troubled = bool(self._missing)
+
+    def policy_changed(self) -> None:
+        """Others may be named from now on: what is missing still is told anew."""
+        for missing, (times,) in self._missing.items():
+            log.info("cluster %s: calls refused for %s under the former policy: %d", self._name, shown(missing), times)
+        self._missing.clear()
+        self.troubled = self._rejected > 0
 
 
 def named(headers: Headers) -> frozenset[str]:

@@ -104,6 +104,8 @@ class Worker:
             former.pool.retire()
             self._former.append(former.pool)
         self._far = far
+        for one in far.values():
+            one.standing.policy_changed()
         self.routes = Routes(list(far.values()))
         self._durable = settings.recording.durable
         self.recorder.reserve = settings.recording.reserve
@@ -231,6 +233,8 @@ class Worker:
             return
         try:
             self.policy = _policy(self.settings)
+            for far in self._far.values():
+                far.standing.policy_changed()
             log.info("policy read again: %s", self.settings.policy)
             self._next_rejudging = 0.0
         except ConfigurationError as error:

@@ -53,7 +53,7 @@ def not_impersonated(content_type: str, body: bytes) -> NotImpersonated | None:
     """What of an impersonation the API server refuses with this 403; None where it refuses the call itself, or says neither."""
     try:
         status = _decoded(content_type.partition(";")[0].strip().lower(), body)
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, msgspec.DecodeError, RecursionError):  # the last: JSON nested without end
         return None
     if status is None or status.reason != "Forbidden":
         return None

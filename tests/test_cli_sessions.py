@@ -161,6 +161,24 @@ def test_a_run_that_comes_back_with_another_command_shows_both(tmp_path: Path, c
     assert [run[-3] for run in runs] == ["kubectl get", "kubectl delete"]
 
 
+def test_show_tells_what_was_run_and_which_were_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also what a percent escape hides from eyes that read the target."""
+
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        for target in (
+            "/api/v1/namespaces/d/pods/web-0/exec?command=%73h&command=-c&command=rm%20-rf%20/&container=main&stdout=1",
+            "/api/v1/pods?labelSelector=app%3D%77eb&fieldSelector=spec.nodeName%3Da",
+        ):
+            call(session, target).end("complete")
+
+    recorded(tmp_path, fill)
+    (summary,) = summaries(tmp_path)
+    out = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)[1]
+    assert "pods/exec web-0 -c main -- sh -c 'rm -rf /'" in out
+    assert "list pods -l app=web --field-selector spec.nodeName=a" in out
+
+
 def test_events_of_a_later_version_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By each command that reads events, and the calls around them are there."""
 
@@ -187,6 +205,8 @@ def test_events_of_a_later_version_are_left_out_and_told(tmp_path: Path, capsys:
         (8, "end"),
         (9, "ended"),
     ]
+    for command in (("replay", summary.id), ("export", summary.id, "--format", "asciicast")):
+        assert cli_run(capsys, *command, "--state", tmp_path)[2].count(told) == 1
     status, out, err = cli_run(capsys, "verify", "--state", tmp_path)
     assert status == 0 and told in err and "intact" in out
     assert json.loads(cli_run(capsys, "verify", "-o", "json", "--state", tmp_path)[1])["unknown_events"] == 3

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from l7gw.demo.pki import Authority
 from l7gw.recording import reader
 from l7gw.recording.export import json_lines
 from l7gw.recording.sessions import key_of, summaries
@@ -152,6 +155,27 @@ def test_a_word_that_nobody_proved_leaves_the_record_as_it_was_sent(tmp_path: Pa
         assert {named["authorization"] for named in headers} == {"(credential)"}
 
 
+def test_any_word_beside_a_client_certificate_is_a_401_and_hides_nothing(tmp_path: Path) -> None:
+    people = Authority(tmp_path / "people", "people")
+    certificate, key = people.client("lea", "lea@example.com", ("engineers",))
+    target = f"{POD}/exec?command=cat&command=/run/secrets/db&stdout=true"
+    with scene(tmp_path / "scene", identity=[{"client-certificate": {"certificate-authority": str(people.certificate)}}]) as it:
+        trusted = ssl.create_default_context(cafile=str(it.gateway.authority.certificate))
+        trusted.load_cert_chain(certificate, key)
+        for word, status in (("/run/secrets/db", 401), ("", 200)):
+            said = f"Authorization: Bearer {word}\r\n" if word else ""
+            with (
+                socket.create_connection(("127.0.0.1", it.gateway.port), 10) as plain,
+                trusted.wrap_socket(plain, server_hostname="localhost") as tls,
+            ):
+                tls.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{said}\r\n".encode())
+                assert tls.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+        it.gateway.stop()
+        found = {session[0]["principal"]["user"]: session for session in sessions(it)}
+        requests = {user: [e["target"] for e in session if e["type"] == "request"] for user, session in found.items()}
+        assert requests == {"": [target], "lea@example.com": [target]}
+
+
 # ---------------------------------------------------------------------- what a call was
 
 RUN = "5b9f4b2e-3c0f-4a65-9d2e-0d1f0d0f0d0f"
@@ -217,6 +241,7 @@ TIGHTER = GUARDED.replace("names: [denied]", "names: [denied, policy-*]")
 SHORT = (
     "import l7gw.gateway.exchange, l7gw.gateway.patience, l7gw.gateway.worker",
     "l7gw.gateway.patience.STREAMS = 0.5",
+    "l7gw.gateway.patience.LINGER = 0.3",
     "l7gw.gateway.patience.HEAD_WITHIN = 1.0",
     "l7gw.gateway.patience.STALLED_FOR = 1.0",
     "l7gw.gateway.exchange.ANSWER_WITHIN = 1.0",
@@ -239,7 +264,7 @@ def cluster(visit: Visit) -> None:
                 visit.send(b"\xff" * 64)
             visit.drain(10)
         elif does == "client-does-not-read":
-            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n" + bytes(60_000_000))
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 16000000\r\n\r\n" + bytes(16_000_000))
         elif does in ("cluster-cuts", "policy-watch"):
             visit.send(CHUNKED + b"2\r\n{}\r\n")
             if does == "cluster-cuts":
@@ -301,13 +326,17 @@ def run_exec(it: Scene, name: str) -> tuple[RawClient, Any]:
     return client, leg
 
 
+def is_closed(found: list[Any]) -> bool:
+    return any(isinstance(one, Close) for one in found)
+
+
 def exec_until_the_end(it: Scene, name: str, data: bytes = b"") -> None:
     client, leg = run_exec(it, name)
     with client:
         if data:
             messages(client, leg, bool)
             client.send(data)
-        messages(client, leg, lambda found: any(isinstance(one, Close) for one in found))
+        messages(client, leg, is_closed)
 
 
 def exec_and_leave(it: Scene) -> None:
@@ -368,10 +397,12 @@ def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         policy_exec, leg = run_exec(it, "policy-exec")
         watch = send(it, it.request(f"GET {PODS}?watch=1&fieldSelector=metadata.name%3Dpolicy-watch"))
         shut_down, _ = run_exec(it, "shut-down-exec")
-        for do, _, _ in ENDS.values():
-            do(it)
+        with ThreadPoolExecutor(len(ENDS)) as together:
+            for done in [together.submit(do, it) for do, _, _ in ENDS.values()]:
+                done.result()
         it.gateway.policy.write_text(TIGHTER)
-        messages(policy_exec, leg)
+        messages(policy_exec, leg, is_closed)
+        policy_exec.socket.close()
         watch.rest()
         it.gateway.stop()
         shut_down.socket.close()

@@ -170,7 +170,13 @@ def test_a_shell_outlives_odd_sizes_and_hears_the_next(both: Both, ann: Side, pr
 
 def test_no_byte_of_a_token_is_on_the_disk_or_in_the_log(both: Both, ann: Side) -> None:
     ann.kubectl(both.cluster.built.kubectl, "get", "pods")
-    ann.kubectl(both.cluster.built.kubectl, "get", "--raw", f"/api/v1/pods?fieldManager={both.token}")
+    for arguments in (
+        ("--raw", f"/api/v1/pods?fieldManager={both.token}"),
+        ("pod", both.token),
+        ("pods", "-l", f"app={both.token}"),
+    ):
+        refused = ann.kubectl(both.cluster.built.kubectl, "get", *arguments)
+        assert refused.status == 1 and "l7gw: the request holds its own token" in refused.err
     both.gateway.l7gw("verify")
     signature = both.token.rpartition(".")[2]
     events = json.dumps(newest(both.gateway))
@@ -194,6 +200,8 @@ def test_a_running_exec_ends_when_policy_no_longer_allows_it(both: Both, ann: Si
         _, err = process.communicate(timeout=SOON)
         assert process.returncode == 1
         assert "no longer allowed" in err
+        ends = [event for event in of_type(newest(both.gateway), "end") if event["outcome"] == "cut"]
+        assert ends and "no longer allowed: denied by rule 'shells'" in ends[-1]["reason"]
     finally:
         process.kill()
         both.gateway.policy.write_text(POLICY)

@@ -112,6 +112,7 @@ def test_of_an_attempt_what_has_the_form_of_a_signed_token_is_hidden_alone(befor
     "text",
     [
         "eyey" * 2000,
+        "ey" * 16_000 + ".aaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaa",
         "%65" * 2700,
         "a.b.c." * 1300,
         f"/run/secrets/db/{'k' * 200}",

@@ -6,16 +6,14 @@ import errno
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from l7gw.cli.state import fail, state_options, tell_unknown, the_session, the_state
+from l7gw.cli.state import Events, fail, state_options, the_session, the_state
 from l7gw.recording.export import Line, asciicast, execs, json_lines
-from l7gw.recording.reader import Unreadable, session_events
-from l7gw.recording.sessions import key_of
+from l7gw.recording.reader import Unreadable
 from l7gw.recording.terminal.unseen import INVISIBLE, safe
 
 # Control, line-breaking, direction and invisible characters that JSON lets through: escaped, so that a line stays one line, shows
@@ -32,8 +30,6 @@ def _write_lines(documents: Iterator[Line], session_id: str, exchange: int | Non
     held: list[str] = []
     found = exchange is None
     for document in documents:
-        if document["type"] == "unknown":
-            tell_unknown(Counter(document["names"]))
         found = found or document.get("exchange") == exchange
         held.append(UNSEEN.sub(_escaped, json.dumps(document, ensure_ascii=False, separators=(",", ":"))) + "\n")
         if found:
@@ -58,12 +54,13 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
     """
     place = the_state(config, state)
     summary, exchange = the_session(place, session_id)
+    events = Events(place, summary)
     out = sys.stdout
     try:
         if form == "jsonl":
-            _write_lines(json_lines(summary, session_events(place, key_of(summary.id)), exchange), session_id, exchange)
+            _write_lines(json_lines(summary, events(), exchange), session_id, exchange)
             return
-        found = execs(lambda: session_events(place, key_of(summary.id)), exchange)
+        found = execs(events, exchange)
         if not found:
             fail(f"there is no exec in {session_id}", 1)
         if len(found) > 1:

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from l7gw.cli.state import fail, state_options, the_session, the_state
+from l7gw.cli.state import Events, fail, state_options, the_session, the_state
 from l7gw.recording.export import Exec, execs
-from l7gw.recording.reader import Unreadable, session_events
+from l7gw.recording.reader import Unreadable
 from l7gw.recording.replay import LONGEST_PAUSE, WRAP_ROWS, LeftOut, final_screen, play, text
-from l7gw.recording.sessions import key_of, moment
+from l7gw.recording.sessions import moment
 from l7gw.recording.terminal.style import RESET
 from l7gw.recording.terminal.unseen import safe
 
@@ -56,7 +56,7 @@ def replay(
     place = the_state(config, state)
     summary, exchange = the_session(place, session_id)
     try:
-        found = execs(lambda: session_events(place, key_of(summary.id)), exchange)
+        found = execs(Events(place, summary), exchange)
         if not found:
             fail(f"there is no exec in {session_id}; `l7gw export {session_id} --format jsonl` shows everything", 1)
         for one in found:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shlex
 import sys
-from collections import Counter
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,10 +16,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from l7gw.cli.state import fail, state_options, summaries, tell_unknown, the_state, the_whole_session
-from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, UnknownEvent, VerdictRecorded, header_text
-from l7gw.recording.reader import Unreadable, session_events
-from l7gw.recording.sessions import Summary, key_of
+from l7gw.cli.state import Events, fail, state_options, summaries, the_state, the_whole_session
+from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, VerdictRecorded, header_text
+from l7gw.recording.reader import Unreadable
+from l7gw.recording.sessions import Summary
 from l7gw.recording.terminal.unseen import safe
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
@@ -149,22 +149,30 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
 
 def _calls(place: Path, summary: Summary) -> Table:
     rows: dict[int, list[str]] = {}
-    unknown: Counter[str] = Counter()
-    for event in session_events(place, key_of(summary.id)):
+    for event in Events(place, summary)():
         if isinstance(event, RequestRecorded):
-            resource = "/".join(part for part in (event.resource, event.subresource) if part) or event.target
-            what = f"{event.verb} {resource} {event.name}".strip()
-            rows[event.exchange] = [str(event.exchange), safe(what), safe(event.namespace), "", "", "", ""]
+            rows[event.exchange] = [str(event.exchange), safe(_what(event)), safe(event.namespace), "", "", "", ""]
         elif isinstance(event, VerdictRecorded) and event.exchange in rows:
             rows[event.exchange][3] = event.verdict + (f" ({safe(event.rule)})" if event.rule else "")
         elif isinstance(event, ResponseRecorded) and event.exchange in rows:
             rows[event.exchange][4] = str(event.status)
         elif isinstance(event, ExchangeEnded) and event.exchange in rows:
             rows[event.exchange][5:] = [event.outcome, safe(event.reason)]
-        elif isinstance(event, UnknownEvent):
-            unknown[event.name] += 1
-    tell_unknown(unknown)
     table = Table("call", "what", "namespace", "verdict", "status", "outcome", "reason", box=box.SIMPLE)
     for row in rows.values():
         table.add_row(*row)
     return table
+
+
+def _what(event: RequestRecorded) -> str:
+    """What was asked, as one would type it: the verb, the object, which ones of them, and an exec's command."""
+    words = [event.verb, "/".join(part for part in (event.resource, event.subresource) if part) or event.target, event.name]
+    if event.container:
+        words += "-c", event.container
+    if event.label_selector:
+        words += "-l", shlex.quote(event.label_selector)
+    if event.field_selector:
+        words += "--field-selector", shlex.quote(event.field_selector)
+    if event.argv is not None:
+        words += "--", shlex.join(event.argv)
+    return " ".join(word for word in words if word)

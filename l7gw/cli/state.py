@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
 from l7gw.cli.options import config_option
-from l7gw.recording.sessions import NoSuch, Summary, find
+from l7gw.recording.events import AnyEvent, UnknownEvent
+from l7gw.recording.reader import session_events
+from l7gw.recording.sessions import NoSuch, Summary, find, key_of
 from l7gw.recording.sessions import summaries as all_summaries
 from l7gw.recording.terminal.unseen import safe
 
@@ -38,6 +40,25 @@ def tell_unknown(names: Counter[str]) -> None:
     if names:
         listed = ", ".join(safe(name) for name in sorted(names)[:10])
         click.echo(f"l7gw: left out: {names.total()} events of kinds that this version does not know ({listed})", err=True)
+
+
+class Events:
+    """A session's events, read anew at each call. Those of a later version are told once, when all were read."""
+
+    def __init__(self, state: Path, summary: Summary) -> None:
+        self._state = state
+        self._session = key_of(summary.id)
+        self._told = False
+
+    def __call__(self) -> Iterator[AnyEvent]:
+        unknown: Counter[str] = Counter()
+        for event in session_events(self._state, self._session):
+            if isinstance(event, UnknownEvent):
+                unknown[event.name] += 1
+            yield event
+        if not self._told:
+            self._told = True
+            tell_unknown(unknown)
 
 
 def the_state(config: Path | None, state: Path | None) -> Path:

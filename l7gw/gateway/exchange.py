@@ -505,6 +505,8 @@ class Exchange:
         if self.record_of is None:
             request, hide = self.request, self._hide
             self.record_of = record = self.worker.begin_record(self.principal, self.far, self.client, request, hide)
+            if record.silent:
+                return record
             record.request(request.method, hide(request.target), recorded_headers(request.headers, hide), self.act, self.audit_id)
             if self.verdict is not None and self.verdict.allowed:  # a denial is recorded by `refuse`, which it leads to
                 record.verdict(self.verdict.rule, "allow", self.verdict.reason)

@@ -158,17 +158,17 @@ class Worker:
         """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
         if isinstance(client, Http1Downstream) and client in self._clients:
             self._clients[client] = self.clock.monotonic()
+        cluster = far.name if far is not None else ""
+        if principal is None or far is None:
+            return self.recorder.attempts(cluster).begin("", "", "")
+        session = self.recorder.session(principal, cluster)
+        if far.record == "none":
+            return Silent(session, 0, 0, False)
         headers = dict(request.headers)
         run = headers.get("kubectl-session", "")
         if RUN.fullmatch(run) is None:
             run = client.run_id
-        cluster = far.name if far is not None else ""
         client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))
-        if principal is None or far is None:
-            return self.recorder.attempts(cluster).begin(run, client_name, command)
-        session = self.recorder.session(principal, cluster)
-        if far.record == "none":
-            return Silent(session, 0, 0, False)
         return session.begin(run, client_name, command, content=far.record == "all")
 
     def record_attempt(self, client: Downstream, refusal: Refusal) -> None:

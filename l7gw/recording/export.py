@@ -55,7 +55,7 @@ def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | N
             head["run"] = runs[run].id if 0 <= run < len(runs) else ""
             head["exchange"] = number
             if isinstance(event, e.RequestRecorded) and 0 <= run < len(runs):  # a run's id may come back with another command
-                line |= {"client": runs[run].client, "command": runs[run].command}
+                line |= {"client": e.header_text(runs[run].client), "command": e.header_text(runs[run].command)}
         if isinstance(event, e.ExchangeEnded):
             run_of.pop(event.exchange, None)
             packed.pop(event.exchange, None)

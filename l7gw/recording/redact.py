@@ -23,7 +23,8 @@ CREDENTIALS = frozenset(("authorization", "cookie", "set-cookie", "proxy-authori
 # signature 43; a token that was cut or mistyped has a little less.
 SHORTEST = 3 * 16 + 2
 SIGNED = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}")
-HEAD = re.compile("e[wy][A-Za-z0-9_-]*(?:ImFsZy|JhbGci|iYWxnI)")  # base64url: a brace, and "alg" at each of its three offsets
+HEAD_BEGINS = re.compile("e[wy]")  # base64url of a brace and an ASCII character
+ALGORITHM = re.compile("ImFsZy|JhbGci|iYWxnI")  # of "alg", at each of its three offsets
 
 
 def as_sent(text: str) -> str:
@@ -59,7 +60,7 @@ def recorded_headers(headers: Headers, hide: Hide = as_sent) -> Headers:
 def _value(name: str, value: str, hide: Hide) -> str:
     if name in CREDENTIALS:
         return REDACTED
-    if BEARER_PROTOCOL in value.lower():
+    if name == "sec-websocket-protocol" and BEARER_PROTOCOL in value.lower():
         entries = (entry.strip() for entry in value.split(","))
         value = ", ".join(REDACTED if entry.lower().startswith(BEARER_PROTOCOL) else entry for entry in entries)
     return hide(value)
@@ -75,9 +76,10 @@ def _places(text: str, word: str) -> Iterator[tuple[int, int]]:
 def _signed(text: str) -> Iterator[tuple[int, int]]:
     """Where signed tokens stand. Letters before one that no token begins with are none of it."""
     for match in SIGNED.finditer(text):
-        head = HEAD.search(text, match.start(), text.index(".", match.start()))
-        if head is not None:
-            yield head.start(), match.end()
+        named = ALGORITHM.search(text, match.start(), text.index(".", match.start()))
+        begins = HEAD_BEGINS.search(text, match.start(), named.start()) if named is not None else None
+        if begins is not None:
+            yield begins.start(), match.end()
 
 
 def _replaced(text: str, find: Callable[[str], Iterable[tuple[int, int]]]) -> str:

@@ -196,6 +196,8 @@ class Exchange:
 
     __slots__ = ("_content", "_run", "number", "session")
 
+    silent = False  # nothing is kept: what would be recorded need not be made
+
     def __init__(self, session: Session, number: int, run: int, content: bool) -> None:
         self.session = session
         self.number = number
@@ -259,6 +261,8 @@ class Silent(Exchange):
     """An exchange that leaves no trace: of a cluster with `record: none`, or an attempt beyond what is kept."""
 
     __slots__ = ()
+
+    silent = True
 
     def request(self, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
         pass

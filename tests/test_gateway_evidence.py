@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from hyperframe.frame import HeadersFrame, RstStreamFrame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -153,6 +154,7 @@ def test_a_word_that_nobody_proved_leaves_the_record_as_it_was_sent(tmp_path: Pa
         headers = [dict(request["headers"]) for request in requests]
         assert [(request["target"], named["user-agent"]) for request, named in zip(requests, headers, strict=True)] == sent
         assert {named["authorization"] for named in headers} == {"(credential)"}
+        assert all(verdict["reason"].startswith("from 127.0.0.1: ") for verdict in events(it, "verdict"))  # who knocked
 
 
 def test_any_word_beside_a_client_certificate_is_a_401_and_hides_nothing(tmp_path: Path) -> None:
@@ -304,8 +306,6 @@ def bad_chunk(it: Scene) -> None:
 
 
 def leave_http2(it: Scene, name: str, *, reset: bool) -> None:
-    from hyperframe.frame import HeadersFrame
-
     client = Http2Caller(it)
     client._stream += 2
     frame = HeadersFrame(client._stream)
@@ -315,8 +315,9 @@ def leave_http2(it: Scene, name: str, *, reset: bool) -> None:
          ("authorization", f"Bearer {it.token}")]
     )  # fmt: skip
     client.socket.sendall(frame.serialize())
+    client.call(f"{PODS}/served")  # answered: what came before it was read
     if reset:
-        client.leave()
+        client.socket.sendall(RstStreamFrame(frame.stream_id, 8).serialize())  # CANCEL
         client.call(f"{PODS}/served")
     client.close()
 

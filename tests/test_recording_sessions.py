@@ -134,3 +134,14 @@ def test_a_damaged_block_leaves_its_session_shorter_and_the_others_alone(tmp_pat
 def test_a_moment_has_microseconds_and_z() -> None:
     assert moment(0) == "1970-01-01T00:00:00.000000Z"
     assert moment(1_700_000_000_000_001) == "2023-11-14T22:13:20.000001Z"
+
+
+def test_a_session_whose_beginnings_hold_events_of_a_later_version_is_listed_all_the_same(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        session._about(["approval", 1, "x"])  # type: ignore[arg-type]  # as that version would write it
+        call(session, PODS).end("complete")
+
+    recorded(tmp_path, fill)
+    (summary,) = summaries(tmp_path)
+    assert (summary.started.user, summary.run_count, summary.exchanges, summary.state) == (ANN.user, 1, 1, "closed")

@@ -437,7 +437,7 @@ class Exchange:
     def malformed(self, refusal: Refusal) -> None:
         """What the client sends is not what it announced: recorded here; the connection tells it and ends."""
         if not self.over:
-            self._begin_record().verdict("", "refused", refusal.message)
+            self._begin_record().verdict("", "refused", self._told(refusal))
             self._drop_upstream()
             self._end("aborted" if self.verdict is not None else "refused", refusal.message)
 
@@ -453,7 +453,7 @@ class Exchange:
             self._end("cut", refusal.message)
             self.client.abort()
             return
-        record.verdict(refusal.rule or "", "deny" if refusal.code == 403 else "refused", refusal.message)
+        record.verdict(refusal.rule or "", "deny" if refusal.code == 403 else "refused", self._told(refusal))
         session = record.session.id if self.principal is not None else None
         # Whether the connection can go on, the codec knows: not behind a body that was not read, nor a refused upgrade.
         for event in refusal_events(refusal, self.request, self.audit_id, session, close=False):
@@ -463,6 +463,10 @@ class Exchange:
             elif type(event) is Body:
                 record.response_body(event.data)
         self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed", refusal.message)
+
+    def _told(self, refusal: Refusal) -> str:
+        """The reason for the record, which knows strangers by their address alone."""
+        return refusal.message if self.principal is not None else f"from {self.client.address}: {refusal.message}"
 
     def cut(self, why: str) -> None:
         """End a running stream: by a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5)."""

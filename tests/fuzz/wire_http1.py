@@ -54,6 +54,7 @@ def served(pieces: Sequence[bytes], answer: int = 200) -> Outcome:
                 events += came
                 came = _answer(connection, came, answer)
     except PeerError as error:
+        assert connection.answerable, "whoever is refused is told so"
         assert connection.must_close and connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == connection.resume() == []
         return merged(events), error.code, False
     return merged(events), 0, not connection.must_close

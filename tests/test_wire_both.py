@@ -1,0 +1,68 @@
+"""One request means one thing, whichever HTTP carries it: served alike on both, or answered with a refusal on both."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import Refused, Request
+from l7gw.wire.http1 import ServerConnection as Http1
+from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, UNTOLD
+from tests.http2_reading import Pair, headers, server
+
+# About a connection of HTTP/1.1, and no field of HTTP/2; Host is one field of the first and `:authority` in the second.
+OF_HTTP1 = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings", "te", "host"}
+NAMES = sorted((SINGLE | LISTS | DECIDING | UNTOLD | {"cookie", "x-forwarded-user", "warning"}) - OF_HTTP1)
+# Any character but those that end a line in HTTP/1.1, where they would make it another message.
+ANY = [chr(byte) for byte in range(256) if byte not in b"\r\n"]
+VALUES = ["0", "00", "1", "gzip", "100-continue", "Zo\xeb", "\xe8\xbf\x90", "a, b", " x", "x\t", ""]
+names = st.sampled_from(NAMES) | st.text(list("abx-_!~ \0\x7f\xe9"), max_size=4)
+values = st.sampled_from(VALUES) | st.text(ANY, max_size=6)
+fields = st.lists(st.tuples(names, values), max_size=5)
+methods = st.sampled_from(["GET", "HEAD", "POST", "DELETE", "TRACE", "get"])
+targets = st.sampled_from(["/api/v1/pods", "/a?b=c", "*", "/a#b", "/a b", "/\xe9", "//", "/" + "a" * 9_000])
+
+
+def over_http1(method: str, target: str, pairs: list[Pair]) -> Request | int:
+    """The request as HTTP/1.1 reads it, or the status of the answer that is owed instead."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in pairs)
+    connection = Http1()
+    try:
+        event = connection.receive(f"{method} {target} HTTP/1.1\r\nhost: gw\r\n{lines}\r\n".encode("latin-1"))[0]
+    except PeerError as error:
+        assert connection.answerable and connection.must_close, "a refusal is told, and the connection ends"
+        return error.code
+    assert isinstance(event, Request)
+    return event
+
+
+def over_http2(method: str, target: str, pairs: list[Pair]) -> Request | int:
+    """The same over HTTP/2."""
+    connection = server()
+    pseudo = ((":method", method), (":scheme", "https"), (":authority", "gw"), (":path", target))
+    ((_, event), *_) = connection.receive(headers(1, *pseudo, *pairs))
+    assert connection.answerable(1), "whatever came, an answer can be given"
+    assert isinstance(event, Request | Refused)
+    return event if isinstance(event, Request) else event.status
+
+
+@settings(max_examples=500, deadline=None)
+@given(methods, targets, fields)
+def test_a_request_is_served_alike_over_both_https_or_answered_on_both(method: str, target: str, pairs: list[Pair]) -> None:
+    old, new = over_http1(method, target, pairs), over_http2(method, target, pairs)
+    if isinstance(old, int) or isinstance(new, int):
+        assert isinstance(old, int) and isinstance(new, int) and 400 <= old < 500 and 400 <= new < 500, (old, new)
+        return
+    assert (old.method, old.target, old.headers) == (new.method, new.target, new.headers)
+    assert max(old.length, 0) == max(new.length, 0)
+
+
+@given(st.sampled_from(["user-agent", "x-forwarded-user", "kubectl-command", "tracestate"]), st.text(ANY, max_size=20))
+def test_any_visible_value_of_a_field_that_decides_nothing_is_served(name: str, value: str) -> None:
+    visible = all(c == "\t" or " " <= c <= "~" or c >= "\x80" for c in value)
+    for came in (over_http1("GET", "/version", [(name, value)]), over_http2("GET", "/version", [(name, value)])):
+        if visible:
+            assert isinstance(came, Request) and (name, value.strip(" \t")) in came.headers
+        else:
+            assert came == 400

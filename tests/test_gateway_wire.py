@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.client import WEBSOCKET, RawClient, upgrade
-from tests.faults import ask
-from tests.harness import Scene
+from tests.faults import ask, until
+from tests.harness import Scene, scene
 from tests.upstream import KEPT, OK, Visit, answering
 
 POD = "/api/v1/namespaces/default/pods/web-0"
@@ -294,3 +295,15 @@ def test_a_call_that_may_have_been_received_is_not_sent_again(it: Scene) -> None
 def test_the_gateways_own_rejected_credential_is_not_the_clients_401(it: Scene) -> None:
     it.upstream.script = answering(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}")
     assert ask(it, it.request(f"GET {POD}"))[0] == 502
+
+
+def test_what_a_peer_repeats_is_logged_once_and_counted(tmp_path: Path) -> None:
+    """Go's client, reset for ever, left 179,254 lines in ten minutes."""
+    with scene(tmp_path) as it:
+        for _ in range(40):
+            with RawClient(it.gateway) as client:
+                client.send(b"GET / HTTP/1.1\n")
+                assert client.answer()[0] == 400
+        it.gateway.stop()
+        until(lambda: "ending" in it.gateway.log)
+        assert it.gateway.log.count("malformed request") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +322,18 @@ def test_a_kind_that_tells_nothing_is_told(written: Written, kind: Any) -> None:
 def test_a_certificate_has_no_claims(written: Written, more: dict[str, Any]) -> None:
     written.top["identity"] = [{"client-certificate": {"certificate-authority": "ca.crt"}} | more]
     assert len(written.problems()) == 1
+
+
+def test_an_authority_that_openssl_takes_and_identity_cannot_read_is_told(written: Written) -> None:
+    """Its `TRUSTED CERTIFICATE` has what it is trusted for behind it (openssl-x509(1), -trustout)."""
+    ca = written.folder / "ca.crt"
+    trusted = ssl.PEM_cert_to_DER_cert(ca.read_text()) + bytes.fromhex("3000")
+    (written.folder / "trusted.crt").write_text(ssl.DER_cert_to_PEM_cert(trusted).replace(" CERTIFICATE", " TRUSTED CERTIFICATE"))
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(written.folder / "trusted.crt")
+    written.top["identity"] = [{"client-certificate": {"certificate-authority": "trusted.crt"}}]
+    assert "BEGIN CERTIFICATE" in written.problems()[0]
+    written.top["identity"] = [{"client-certificate": {"certificate-authority": "ca.crt"}}]
+    assert written.problems() == []
 
 
 @pytest.mark.parametrize("value", [7, None, [1], {"a": 1}, ""])

@@ -367,8 +367,23 @@ def _entry(entry: Reader, node: yaml.Node, prefix: str) -> OidcIssuer | ClientCe
     kind = _kind(entry)
     if kind.claim is not None:
         entry.wrong("kind", "`kind` of client certificates is human, agent or workload", "a certificate has no claims")
-    authority = _authority(entry.inner("client-certificate", ("certificate-authority",)), required=True)
-    return ClientCertificate(authority, kind, prefix) if authority is not None else None
+    inner = entry.inner("client-certificate", ("certificate-authority",))
+    authority = _authority(inner, required=True)
+    if authority is None or not _readable(inner, authority):
+        return None
+    return ClientCertificate(authority, kind, prefix)
+
+
+def _readable(reader: Reader, authority: Path) -> bool:
+    """Whether identity can read it too: OpenSSL takes spellings of PEM that `cryptography` does not."""
+    from cryptography import x509  # 60 ms, for those alone who have such an entry
+
+    try:
+        return bool(x509.load_pem_x509_certificates(authority.read_bytes()))
+    except (OSError, ValueError):
+        hint = f"openssl x509 -in {authority} -clrtrust -out ca.crt"
+        reader.wrong("certificate-authority", f"{authority} is no list of certificates that begin with BEGIN CERTIFICATE", hint)
+        return False
 
 
 def _oidc(entry: Reader, kind: KindRule, prefix: str) -> OidcIssuer | None:

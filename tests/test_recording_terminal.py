@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from itertools import pairwise
 from types import FrameType
@@ -56,6 +57,11 @@ def _size(word: str) -> tuple[int, int]:
 def test_what_was_printed_is_shown(vector: Vector) -> None:
     then = [_size(word) for word in vector.fields.get("then", "").split()]
     assert vector.fields["expect"] in shown(vector.data.decode(), *then, size=_size(vector.fields["size"]))
+
+
+@pytest.mark.parametrize("vector", [one for one in vectors("terminal") if "screen" in one.fields], ids=lambda vector: vector.name)
+def test_a_real_programs_screen_is_as_tmux_has_it(vector: Vector) -> None:
+    assert screen(vector.data.decode()) == json.loads(vector.fields["screen"])
 
 
 # ---------------------------------------------------------------------- the invariant

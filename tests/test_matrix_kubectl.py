@@ -227,6 +227,23 @@ def test_exec_on_a_terminal(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
         assert "\n40 120\n" in shown
 
 
+def test_a_replay_shows_what_stood_on_a_terminal_that_nobody_sized(
+    both_sides: Both, sides: tuple[Side, Side], kubectl: Kubectl
+) -> None:
+    """kubectl says 0 by 0; the rest is what a terminal does not show: written over, vim's private sequence, a string without end."""
+    _, through = sides
+    name = through.namespace
+    output = rf"erased-{name}\r\033[2K\033[?4mls\342\200\213; {name}\r\n\033_string-{name}\r\nend-{name}"
+    status, _ = typed(through, kubectl, ["exec", "-it", "web-0", "--", "sh", "-c", f"printf '{output}'"], [])
+    assert status == 0
+    shown, end = "", time.monotonic() + 30
+    while f"end-{name}" not in shown and time.monotonic() < end:
+        shown = "".join(both_sides.gateway.l7gw("replay", one["id"], check=False).stdout for one in both_sides.gateway.sessions())
+    lines = shown.splitlines()
+    assert {f"erased-{name}", f"ls\\u200b; {name}", f"end-{name}"} <= set(lines)
+    assert [line for line in lines if line.endswith(f"string-{name}")]
+
+
 def test_attach_echoes(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     for side in sides:
         command = side.command(kubectl.path, "attach", "-i", "web-0")

@@ -59,13 +59,6 @@ class Row:
         del self.cells[begin:end], self.styles[begin:end], self.untold[begin:end]
         self.drawn = None
 
-    def whole(self, at: int) -> None:
-        """Blank the halves of a wide character that was cut before this column."""
-        if 0 < at < len(self.cells) and self.cells[at] == "":
-            for half in (at - 1, at):
-                self.cells[half], self.untold[half] = " ", 0
-            self.drawn = None
-
     def end_of_what_shows(self) -> int:
         """Behind the last cell that is no blank on the terminal's own ground."""
         end = len(self.cells)
@@ -111,14 +104,19 @@ class Grid:
     def lose(self, y: int, begin: int = 0, end: int | None = None, *, replaced: bool = True) -> None:
         """Tell of these cells what nobody was told: they go."""
         row = self.rows[y]
-        if self._lost is None or row is None or row.untold.find(1, begin, len(row.untold) if end is None else end) < 0:
+        if self._lost is None or row is None:
+            return
+        if end is None:
+            end = len(row.untold)
+        first = row.untold.find(1, begin, end)
+        if first < 0:
             return
         if self._in_order:
             for above in self.rows[max(0, y - ABOVE) : y]:
                 if above is not None and 1 in above.untold:
                     self._tell(above, 0, len(above.cells), replaced=False)
-        last = len(row.cells) if end is None else min(len(row.cells), end + CONTEXT)
-        self._tell(row, max(0, begin - CONTEXT), last, replaced=replaced)
+        last = row.untold.rfind(1, begin, end)
+        self._tell(row, max(0, first - CONTEXT), min(len(row.cells), last + 1 + CONTEXT), replaced=replaced)
 
     def _tell(self, row: Row, begin: int, end: int, *, replaced: bool) -> None:
         if self._lost is not None:
@@ -127,17 +125,24 @@ class Grid:
         row.untold[begin:end] = bytes(end - begin)
         self._told = row.number if end == len(row.cells) else 0
 
+    def cut(self, y: int, at: int) -> None:
+        """Of a wide character that stands across the beginning of a column, nothing stays."""
+        row = self.rows[y]
+        if row is not None and 0 < at < len(row.cells) and row.cells[at] == "":
+            self.lose(y, at - 1, at)
+            row.put(at - 1, "  ", row.styles[at])
+
     def erase(self, y: int, begin: int, end: int | None = None) -> None:
         """Blank cells of a row; without an end all that follow."""
         row = self.rows[y]
         if row is None or begin >= len(row.cells):
             return
+        self.cut(y, begin)
         self.lose(y, begin, end)
-        row.whole(begin)
         if end is None or end >= len(row.cells):
             row.remove(begin)
         else:
-            row.whole(end)
+            self.cut(y, end)
             row.put(begin, [" "] * (end - begin), PLAIN)
 
     def clear(self, begin: int, end: int) -> None:

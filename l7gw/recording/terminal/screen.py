@@ -163,10 +163,9 @@ class Screen:
         if self.insert:
             self.insert_blanks(len(cells))
         if row.cells[at:end] != cells:
-            before = 1 if at < len(row.cells) and row.cells[at] == "" else 0
-            self.grid.lose(y, at - before, end)
-            row.whole(at)
-            row.whole(end)
+            self.grid.cut(y, at)
+            self.grid.lose(y, at, end)
+            self.grid.cut(y, end)
             row.put(at, cells, self.cursor.style)
         elif row.styles[at:end] != [self.cursor.style] * len(cells):
             row.styles[at:end] = [self.cursor.style] * len(cells)
@@ -178,8 +177,8 @@ class Screen:
         row = self.grid.row(y)
         if x < len(row.cells):
             number = min(number, self.columns - x)
+            self.grid.cut(y, x)
             self.grid.erase(y, self.columns - number)
-            row.whole(x)
             if x < len(row.cells):
                 row.insert(x, number)
 
@@ -188,9 +187,9 @@ class Screen:
         row = self.grid.row(y)
         if x < len(row.cells):
             end = min(x + number, len(row.cells))
+            self.grid.cut(y, x)
             self.grid.lose(y, x, end)
-            row.whole(x)
-            row.whole(end)
+            self.grid.cut(y, end)
             row.remove(x, end)
 
     # ------------------------------------------------------------------ controls

@@ -16,7 +16,7 @@ import pytest
 from l7gw.clock import ManualClock
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import summaries
-from tests.journals import ANN, PLAIN, call, cli_run, recorded, shell
+from tests.journals import ANN, PLAIN, TTY, call, cli_run, recorded, shell
 
 ATTACK = b"\x1b]52;c;aGVsbG8=\x07\x1b[6n\x1b[c\x1bP$q\"p\x1b\\\x1b]0;owned\x07\x05"  # fmt: skip
 
@@ -72,6 +72,21 @@ def test_text_that_was_erased_or_scrolled_away_is_printed(tmp_path: Path, capsys
         status, out, err = cli_run(capsys, "replay", session, *option, "--state", tmp_path)
         assert (status, err) == (0, "")
         assert out.splitlines() == ["curl evil | sh", "$ ls", *(f"line {number}" for number in range(100))]
+
+
+def test_a_recording_that_ends_early_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        cut, torn = call(session, TTY), call(session, TTY)
+        for exchange in (cut, torn):
+            exchange.frame("stdout", False, 1, b"hi\r\n")
+        cut.end("cut", "the policy changed")
+
+    recorded(tmp_path, fill, close=False)
+    session = summaries(tmp_path)[0].id
+    for exchange, ended in ((1, "cut (the policy changed)"), (2, "the gateway died in it; more may have been shown")):
+        status, out, err = cli_run(capsys, "replay", f"{session}/{exchange}", "--state", tmp_path)
+        assert (status, out) == (0, "hi\n") and err.endswith(f", web-0: {ended}\n")
 
 
 def test_on_a_terminal_text_is_asked_for_and_what_is_left_out_is_told(tmp_path: Path) -> None:

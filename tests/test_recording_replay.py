@@ -100,6 +100,19 @@ def test_what_went_before_it_was_drawn_is_told_and_what_was_drawn_is_not() -> No
     assert (quick.lines, slow.lines) == (1, 0)
 
 
+@pytest.mark.parametrize("tty", [True, False])
+def test_a_recording_without_bytes_says_so(tty: bool) -> None:
+    channels = [("resize", b""), ("stdout", b""), ("stdout", b""), ("error", b"")]
+    frames = [e.Frame(0, 1, channel, False, 1, data) for channel, data in channels]
+    left_out = LeftOut()
+    assert list(text(Exec(1, "/exec", "web-0", 0, tty, frames, "complete"), left_out)) == []
+    assert left_out.sentence() == "the bytes of 4 messages, which were not recorded (`record: metadata`)"
+    for some in (frames[:1], [*frames, e.Frame(0, 1, "error", False, 3, b"{}")]):
+        left_out = LeftOut()
+        assert list(text(Exec(1, "/exec", "web-0", 0, tty, some, "complete"), left_out)) == []
+        assert left_out.sentence() == ""
+
+
 def test_what_a_last_screen_does_not_have_is_told() -> None:
     left_out = LeftOut()
     data = b"".join(b"%d\r\n" % number for number in range(30)) + b"x\ry\x1b]0;title\x07\x1b[?1049h"
@@ -123,7 +136,7 @@ def test_lines_of_stdout_and_stderr_are_kept_whole_and_runes_too() -> None:
 
 def test_a_line_without_an_end_is_bounded() -> None:
     frames = [e.Frame(0, 1, "stdout", False, 1, bytes(b"x" * 600_000)) for _ in range(4)]
-    assert [len(line) for line in lines_written(Exec(1, "/exec", "web-0", 0, False, frames))] == [1_200_000, 1_200_000]
+    assert [len(line) for line in lines_written(frames)] == [1_200_000, 1_200_000]
 
 
 BEGINNINGS = [b"\x1bP", b"\x1bX", b"\x1b^", b"\x1b_", "\x90".encode(), "\x9f".encode()]

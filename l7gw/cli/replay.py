@@ -15,7 +15,7 @@ from l7gw.cli.state import Events, fail, state_options, the_session, the_state
 from l7gw.recording.export import Exec, execs
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.replay import LONGEST_PAUSE, WRAP_ROWS, LeftOut, final_screen, play, text
-from l7gw.recording.sessions import moment
+from l7gw.recording.sessions import Summary, moment
 from l7gw.recording.terminal.style import RESET
 from l7gw.recording.terminal.unseen import safe
 
@@ -61,8 +61,8 @@ def replay(
             fail(f"there is no exec in {session_id}; `l7gw export {session_id} --format jsonl` shows everything", 1)
         for one in found:
             left_out = _show(one, speed, max_idle, instant, as_text or not sys.stdout.isatty())
-            if len(found) > 1:
-                click.echo(_about(one), err=True)
+            if len(found) > 1 or one.outcome != "complete":
+                click.echo(_about(one, summary), err=True)
             if told := left_out.sentence():
                 hint = "--text prints the lines, " if left_out.lines else ""
                 click.echo(
@@ -94,5 +94,8 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _about(one: Exec) -> str:
-    return f"-- exchange {one.exchange}, {moment(one.started)}, {safe(one.name)}: {one.outcome or 'running'}"
+def _about(one: Exec, summary: Summary) -> str:
+    ended = f"{one.outcome} ({safe(one.reason)})" if one.reason else one.outcome
+    if not ended:
+        ended = "running" if summary.state == "open" else "the gateway died in it; more may have been shown"
+    return f"-- exchange {one.exchange}, {moment(one.started)}, {safe(one.name)}: {ended}"

@@ -165,7 +165,8 @@ class Exec:
     started: int
     tty: bool
     frames: Iterable[e.Frame] = ()  # read from the journal at each iteration: there may be gigabytes
-    outcome: str = ""
+    outcome: str = ""  # "" where the recording has no end of it
+    reason: str = ""
     first_size: tuple[int, int] | None = None
 
     @property
@@ -218,7 +219,7 @@ def execs(read: Callable[[], Iterable[e.AnyEvent]], exchange: int | None = None)
             if event.channel == "resize" and found[event.exchange].first_size is None:
                 found[event.exchange].first_size = next(iter(sizes(event.data)), None)
         elif isinstance(event, e.ExchangeEnded) and event.exchange in found:
-            found[event.exchange].outcome = event.outcome
+            found[event.exchange].outcome, found[event.exchange].reason = event.outcome, event.reason
     return [one for one in found.values() if one.exchange in ran]
 
 

@@ -4,7 +4,7 @@ recording's own bytes, which may hold escape sequences that attack it (threats H
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from l7gw.recording import events as e
@@ -30,6 +30,7 @@ class LeftOut:
     lines: int = 0  # of text, that went before they were drawn, or had no room
     strings: int = 0  # control strings: window titles, clipboards, pictures
     characters: int = 0  # in them
+    messages: int = 0  # of which the recording has no byte, where it has none at all: `record: metadata`
 
     def sentence(self) -> str:
         """In words; "" for nothing."""
@@ -43,7 +44,20 @@ class LeftOut:
                 f"{self.strings:,} control string{'s' * (self.strings != 1)} that no terminal prints, such as window titles"
                 f" ({self.characters:,} characters)"
             )
+        if self.messages:
+            parts.append(f"the bytes of {self.messages:,} messages, which were not recorded (`record: metadata`)")
         return " and ".join(parts)
+
+
+def _frames(one: Exec, left_out: LeftOut) -> Iterator[e.Frame]:
+    """All frames; tells where none has bytes. A single one may be: kube-apiserver begins with an empty message over WebSocket."""
+    messages, recorded = 0, False
+    for frame in one.frames:
+        recorded = recorded or bool(frame.data)
+        messages += not frame.final
+        yield frame
+    if not recorded and messages > 1:
+        left_out.messages += messages
 
 
 class _Player:
@@ -78,7 +92,7 @@ def final_screen(one: Exec, left_out: LeftOut, *, colour: bool = False) -> list[
         left_out.lines += not goes_on
 
     player = _Player(one, count)
-    for frame in one.frames:
+    for frame in _frames(one, left_out):
         player.take(frame)
     player.finish(left_out)
     player.screen.seen()
@@ -91,11 +105,11 @@ def text(one: Exec, left_out: LeftOut) -> Iterator[str]:
     screen, after those above it. What is replaced where it stood (a turning wheel) is left out where it is among the last
     LINES_KNOWN lines already. Without a terminal, what was written."""
     if not one.tty:
-        yield from written(one)
+        yield from written(_frames(one, left_out))
         return
     lines = _Lines()
     player = _Player(one, lines, in_order=True)
-    for frame in one.frames:
+    for frame in _frames(one, left_out):
         player.take(frame)
         yield from lines.take()
     player.finish(left_out)
@@ -138,12 +152,12 @@ class _Lines:
         return lines
 
 
-def written(one: Exec) -> Iterator[str]:
+def written(frames: Iterable[e.Frame]) -> Iterator[str]:
     """The lines that a command without a terminal wrote, stdout and stderr as they came, each with its lines kept whole."""
     rest: dict[str, list[str]] = {"stdout": [], "stderr": []}
     decoders = {channel: codecs.getincrementaldecoder("utf-8")("replace") for channel in rest}
     lengths = dict.fromkeys(rest, 0)
-    for frame in one.frames:
+    for frame in frames:
         if frame.channel not in rest:
             continue
         *lines, last = decoders[frame.channel].decode(frame.data).split("\n")
@@ -188,7 +202,7 @@ def play(
     drawn: list[str] = []
     last, owed = one.started, 0.0
     out(f"{CUT_ROWS}\x1b[2J\x1b[H")
-    for frame in one.frames:
+    for frame in _frames(one, left_out):
         pause = min(max(frame.time - last, 0) / 1e6, longest_pause) / speed
         last = frame.time
         owed += pause

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Refused, Request
+from l7gw.wire.events import End, Refused, Request, Reset, Response
+from l7gw.wire.http1 import ClientConnection
 from l7gw.wire.http1 import ServerConnection as Http1
-from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, UNTOLD
-from tests.http2_reading import Pair, headers, server
+from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, SINGLE_IN_ANSWER, UNTOLD
+from tests.http2_reading import Pair, client, headers, server
 
 # About a connection of HTTP/1.1, and no field of HTTP/2; Host is one field of the first and `:authority` in the second.
 OF_HTTP1 = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings", "te", "host"}
@@ -66,3 +68,45 @@ def test_any_visible_value_of_a_field_that_decides_nothing_is_served(name: str, 
             assert isinstance(came, Request) and (name, value.strip(" \t")) in came.headers
         else:
             assert came == 400
+
+
+# ---------------------------------------------------------------------- the cluster's answers
+
+ANSWER_NAMES = sorted((SINGLE_IN_ANSWER | LISTS | {"warning", "set-cookie", "cache-control"}) - OF_HTTP1 - {"content-length"})
+
+
+def answered_over_http1(pairs: list[Pair]) -> Response | None:
+    """The answer as HTTP/1.1 reads it; None where it is a 502."""
+    connection = ClientConnection()
+    connection.send(Request("GET", "/", (("host", "c"),)))
+    connection.send(End())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in pairs)
+    try:
+        event = connection.receive(f"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{lines}\r\n".encode("latin-1"))[0]
+    except PeerError:
+        return None
+    assert isinstance(event, Response)
+    return event
+
+
+def answered_over_http2(pairs: list[Pair]) -> Response | None:
+    """The same over HTTP/2."""
+    ((_, event), *_) = client().receive(headers(1, (":status", "200"), ("content-length", "0"), *pairs))
+    assert isinstance(event, Response | Reset)
+    return event if isinstance(event, Response) else None
+
+
+@given(st.lists(st.tuples(st.sampled_from(ANSWER_NAMES) | names, values), max_size=4))
+def test_an_answer_has_one_meaning_over_both_https_or_none(pairs: list[Pair]) -> None:
+    old, new = answered_over_http1(pairs), answered_over_http2(pairs)
+    assert (old is None) == (new is None)
+    if old is not None and new is not None:
+        assert old.headers == new.headers
+        found = [name for name, _ in old.headers if name in SINGLE_IN_ANSWER | LISTS]
+        assert len(found) == len(set(found)), "whoever reads the first line reads all"
+
+
+@pytest.mark.parametrize("name", sorted(SINGLE_IN_ANSWER - OF_HTTP1))
+def test_a_field_of_an_answer_by_which_somebody_decides_stands_once(name: str) -> None:
+    for pairs in ([(name, "0"), (name, "0")], [(name, "0"), (name, "1")]):
+        assert answered_over_http1(pairs) is None and answered_over_http2(pairs) is None

@@ -20,6 +20,7 @@ from l7gw.cluster.upstream import FASTER, FRESH, IDLE_FOR, KEPT, SHARED, Upstrea
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.errors import Refusal
+from l7gw.log import CountedLog
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Pool:
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self.endpoint = endpoint
         self._clock = clock
+        self._told = CountedLog(log, clock.monotonic)  # each call fails anew while the cluster is down
         self._idle: deque[UpstreamConnection] = deque()  # the longest idle first
         self._all: set[UpstreamConnection] = set()
         self._leaving: set[UpstreamConnection] = set()  # of a former credential: they end with their call
@@ -108,7 +110,7 @@ class Pool:
         return await connect(make, self.endpoint.host, self.endpoint.port, context)
 
     def _unreachable(self, error: Exception) -> Refusal:
-        log.warning("cluster %s: %s", self.endpoint.cluster.name, error)
+        self._told.warning(f"cluster {self.endpoint.cluster.name}", "%s", error)
         return unreachable(self.endpoint.cluster.name, error)
 
     def keep(self, connection: UpstreamConnection) -> None:
@@ -191,6 +193,7 @@ class Pool:
     def tick(self) -> None:
         """Once a second: end what was idle for too long or is dead, read again what changed on the disk."""
         now = self._clock.monotonic()
+        self._told.tick()
         while self._idle and now - self._idle[0].idle_since >= IDLE_FOR:
             self._idle.popleft().close()
         for connection in (*self._all, *self._leaving):

@@ -449,7 +449,7 @@ class Exchange:
             return
         record = self._begin_record()
         if self._answering:
-            log.warning("%s: %s; the answer is cut", self.audit_id, refusal.message)
+            self.warn_of_cluster("%s; the answer to %s is cut", refusal.message, self.audit_id)
             self._end("cut", refusal.message)
             self.client.abort()
             return
@@ -467,6 +467,10 @@ class Exchange:
     def _told(self, refusal: Refusal) -> str:
         """The reason for the record, which knows strangers by their address alone."""
         return refusal.message if self.principal is not None else f"from {self.client.address}: {refusal.message}"
+
+    def warn_of_cluster(self, line: str, *values: object) -> None:
+        """A line of the log about the call's cluster, counted where it repeats itself."""
+        self.worker.of_peers.warning(f"cluster {self.far.name if self.far is not None else ''}", line, *values)
 
     def cut(self, why: str) -> None:
         """End a running stream: by a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5)."""

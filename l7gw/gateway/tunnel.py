@@ -10,7 +10,6 @@ of SPDY, or a Close 1000 alone, looks like success to kubectl (kubernetes-wire 4
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from l7gw.cluster.upstream_http1 import UpstreamConnection
     from l7gw.gateway.downstream_http1 import Http1Downstream
     from l7gw.gateway.exchange import Exchange
-
-log = logging.getLogger(__name__)
 
 
 class Tunnel:
@@ -92,7 +89,7 @@ class Tunnel:
         try:
             self._down(data)
         except PeerError as error:
-            log.warning("%s: the cluster broke the protocol of a stream: %s", self._exchange.audit_id, error)
+            self._exchange.warn_of_cluster("it broke the protocol of the stream of %s: %s", self._exchange.audit_id, error)
             self.end(f"the cluster's stream is not what its protocol allows: {error}", "cut")
             return
         if not self._over:

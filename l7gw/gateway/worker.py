@@ -80,7 +80,7 @@ class Worker:
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_DESCRIPTORS
         self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
-        self.of_peers = CountedLog(log, clock.monotonic)  # what a client can cause as often as it likes
+        self.of_peers = CountedLog(log, clock.monotonic)  # what a client or a cluster can cause as often as it likes
         self._far: dict[str, FarSide] = {}
         self._former: list[Pool] = []  # of former configurations, while a watch runs on one of their connections
         self._identity: IdentityChain | None = None

@@ -58,7 +58,7 @@ def test_one_exec_can_be_asked_for(state: Path, session: str, capsys: pytest.Cap
     status, out, err = cli_run(capsys, "replay", f"{session[:20]}/2", "--state", state)
     assert (status, out) == (0, "$ ls\nred\n")
     assert err == (
-        "-- not shown: 3 control strings that no terminal prints, such as window titles (24 characters); "
+        "-- not shown: 3 control strings that are no text, such as window titles and pictures (24 characters); "
         f"`l7gw export {session}/2 --format jsonl` has everything\n"
     )
 

@@ -120,7 +120,7 @@ def test_what_a_last_screen_does_not_have_is_told() -> None:
     assert left_out == LeftOut(lines=30 + 2, strings=1, characters=7)
     assert left_out.sentence() == (
         "32 lines of text that passed before the screen was drawn or had no room on it and "
-        "1 control string that no terminal prints, such as window titles (7 characters)"
+        "1 control string that are no text, such as window titles and pictures (7 characters)"
     )
     assert LeftOut().sentence() == ""
 

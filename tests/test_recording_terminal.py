@@ -120,6 +120,23 @@ def test_how_an_output_was_cut_makes_no_difference(pieces: list[str], length: in
     assert (whole.strings, whole.characters_in_strings) == (parts.strings, parts.characters_in_strings)
 
 
+def test_text_behind_every_sequence_is_shown() -> None:
+    """The emulator before this one raised on 798 of them, and dropped the rest of the frame."""
+    finals = [chr(code) for code in range(0x40, 0x7F)]
+    sequences = [
+        f"\x1b[{prefix}{numbers}{between}{final}"
+        for prefix in ("", "?", ">", "=", "<", "1?")
+        for numbers in ("", "4", "2;3", "1:2;;9")
+        for between in ("", " ", "$", "!")
+        for final in finals
+    ]
+    sequences += [f"\x1b{between}{chr(code)}" for between in ("", "#", "(", "%", " ", "+%") for code in range(0x30, 0x7F)]
+    sequences += [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
+    for sequence in set(sequences) - {"\x1b[", "\x9b"}:  # of these the text would be the end
+        found = shown(f"text before{sequence}text behind")
+        assert "text before" in found and "text behind" in found, sequence
+
+
 def work(output: str, size: tuple[int, int]) -> int:
     """How many calls, Python's and C's, showing an output takes."""
     calls = 0

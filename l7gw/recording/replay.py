@@ -41,7 +41,7 @@ class LeftOut:
             )
         if self.strings:
             parts.append(
-                f"{self.strings:,} control string{'s' * (self.strings != 1)} that no terminal prints, such as window titles"
+                f"{self.strings:,} control string{'s' * (self.strings != 1)} that are no text, such as window titles and pictures"
                 f" ({self.characters:,} characters)"
             )
         if self.messages:

@@ -25,7 +25,6 @@ SPDY_PROTOCOLS = {
     "attach": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
     "portforward": ("portforward.k8s.io",),
 }
-BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."
 
 
 def upstream_request(request: Request, act: Act, own: Headers, *, host: str, address: str, body: int, audit_id: str) -> Request:

@@ -34,9 +34,9 @@ class Wires:
         )  # fmt: skip
         self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None)
         exchange = SimpleNamespace(
-            worker=SimpleNamespace(clock=self.clock), record_of=record, audit_id="A", began=self.clock.monotonic(),
+            worker=SimpleNamespace(clock=self.clock, of_peers=SimpleNamespace(info=lambda *_: None)), record_of=record, audit_id="A", began=self.clock.monotonic(),
             client=self.downstream, upstream=SimpleNamespace(write=self.cluster.hear, close=lambda: None),
-            may_forward=lambda _: True, ended=lambda outcome, reason: setattr(self, "outcome", outcome),
+            warn_of_cluster=lambda *_: None, may_forward=lambda _: True, ended=lambda outcome, reason: setattr(self, "outcome", outcome),
         )  # fmt: skip
         self.tunnel = make(exchange)
 

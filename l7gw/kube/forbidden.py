@@ -1,8 +1,7 @@
 """Whom a 403 of the API server is about: the caller, or the gateway, which may not impersonate whom it named.
 
-Both are a Status with reason Forbidden, and only the sentence differs (apiserver `handlers/responsewriters/errors.go`, apimachinery
-`api/errors`). Parts of that sentence are the caller's to choose, a resource of any name among them, so it is compared with the
-Status's own fields, from its first character on. Pure: the body is passed in.
+Both are a Status with reason Forbidden, and only the sentence differs (kubernetes-wire 7.2). Parts of that sentence are the
+caller's to choose, a resource of any name among them, so it is compared with the Status's own fields, from its first character on.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from l7gw.kube.status import JSON, PROTOBUF
 LARGEST_STATUS = 16 * 1024  # bytes of a 403's body that are looked at; with the longest names it has 4 KiB
 MOST_FIELDS = 64  # of one protobuf message; a Status has six
 
-# What the filter asks about in its older form, and what is impersonated by it (apiserver `filters/impersonation`).
+# What is asked for in the older form.
 IMPERSONATED = frozenset(("users", "groups", "userextras", "uids", "serviceaccounts"))
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'  # Go's %q

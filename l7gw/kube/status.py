@@ -31,8 +31,8 @@ def encode(
 ) -> tuple[str, bytes]:
     """A failure Status as (content type, body), in the encoding that `accept` names first; JSON where it names none.
 
-    Aggregated discovery gets the message as plain text: client-go decodes no Status there, and says `unknown` in its place
-    (client-go `discovery/discovery_client.go`, `rest/request.go`), but shows a text.
+    Aggregated discovery gets the message as plain text: client-go decodes no Status there, and says `unknown` in its place,
+    but shows a text (kubernetes-wire 3.2).
 
     The message gets the prefix `l7gw: `; session and rule are `details.causes`, except that a 422 repeats the message
     as its only cause, or kubectl swallows it. The body for a refused upgrade has at most 900 bytes.

@@ -32,10 +32,12 @@ class Wires:
             frame=lambda channel, _up, _stream, data, final=False: self.recorded.append((channel, data, final)),
             durable=self._durable, session=SimpleNamespace(backlogged=False),
         )  # fmt: skip
-        self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None)
+        self.downstream = SimpleNamespace(
+            address="192.0.2.1", writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None
+        )
         exchange = SimpleNamespace(
-            worker=SimpleNamespace(clock=self.clock, of_peers=SimpleNamespace(info=lambda *_: None)), record_of=record, audit_id="A", began=self.clock.monotonic(),
-            client=self.downstream, upstream=SimpleNamespace(write=self.cluster.hear, close=lambda: None),
+            worker=SimpleNamespace(clock=self.clock, of_peers=SimpleNamespace(info=lambda *_: None)), record_of=record,
+            audit_id="A", began=self.clock.monotonic(), client=self.downstream, upstream=SimpleNamespace(write=self.cluster.hear, close=lambda: None),
             warn_of_cluster=lambda *_: None, may_forward=lambda _: True, ended=lambda outcome, reason: setattr(self, "outcome", outcome),
         )  # fmt: skip
         self.tunnel = make(exchange)

@@ -152,7 +152,6 @@ OF_A_STREAM: dict[str, Fault] = {
     "line-end-in-a-value": fields(("x-name", "1\r\ncontent-length: 0")),
     "newline-in-a-value": fields(("x-name", "1\ncontent-length: 0")),
     "nul-in-a-value": fields(("x-name", "1\0")),
-    "space-before-a-value": fields(("x-name", " 1")),
     "connection": fields(("connection", "close")),
     "keep-alive": fields(("keep-alive", "timeout=5")),
     "chunked": fields(("transfer-encoding", "chunked")),

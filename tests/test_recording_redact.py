@@ -70,6 +70,8 @@ def test_a_proven_token_in_any_spelling_is_refused_wherever_it_stands_and_hidden
         with pytest.raises(Refusal) as refused:
             check_alone(request, TOKEN)
         assert refused.value.code == 400 and "Authorization alone" in refused.value.message
+        where = "its target" if request.target == text else f"the header {request.headers[1][0]}"
+        assert where in refused.value.message
     shown = HIDE(text)
     assert TOKEN not in understood(shown)
     assert shown == f"/{before}&{REDACTED}&{behind}"

@@ -15,6 +15,8 @@ BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."  # kubernetes-wire 7.
 
 DECODED = 2  # times that a percent escape is looked behind: the cluster decodes once, an application behind a proxy once more
 
+LONGEST_SHOWN = 64  # characters of a header's name in a refusal; none that clients know is as long
+
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
@@ -62,8 +64,10 @@ def check_alone(request: Request, token: str) -> None:
             continue
         if name == "sec-websocket-protocol":
             value = ",".join(entry for entry in value.split(",") if not entry.strip().startswith(BEARER_PROTOCOL))
-        if holds(value, token) or holds(name, token):
-            raise _misplaced("a header")
+        if holds(name, token):
+            raise _misplaced("the name of a header")
+        if holds(value, token):
+            raise _misplaced(f"the header {name[:LONGEST_SHOWN]}")
 
 
 def _misplaced(where: str) -> Refusal:

@@ -9,13 +9,19 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from l7gw.gateway.downstream import LONGEST_KNOWN, MOST_KNOWN, Downstream
+from l7gw.wire.events import Request
 from tests.callers import CALLERS
 from tests.faults import exec_client, program, running, serve_for_ever, until
 from tests.harness import Scene, scene
 from tests.upstream import Visit
+
+if TYPE_CHECKING:
+    from l7gw.gateway.worker import Worker
 
 CONNECTIONS = 20
 
@@ -99,3 +105,12 @@ def test_an_exec_that_ended_leaves_nothing(own: Scene) -> None:
 
     load()
     assert load() < CONNECTIONS
+
+
+def test_what_a_connection_remembers_of_request_lines_is_bounded() -> None:
+    downstream = Downstream(cast("Worker", None))
+    for number in range(2 * MOST_KNOWN):
+        path = f"/api/v1/pods/{number}?x="
+        target = path + "a" * (LONGEST_KNOWN - len(path) + number % 2)  # every second one is a character too long
+        assert downstream.describe(Request("GET", target, ()), target).name == str(number)
+    assert len(downstream._known) == MOST_KNOWN and {len(target) for _, target, _ in downstream._known} == {LONGEST_KNOWN}

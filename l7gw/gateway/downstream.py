@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WRITE_LIMIT = 256 * 1024  # bytes that wait for a slow reader before the cluster is read no further
 MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection ...
-LONGEST_KNOWN = 2048  # ... and how many characters of a target, so that together they are half a mebibyte
+LONGEST_KNOWN = 2048  # ... and the characters of a target that is: together they are half a mebibyte
 RESTARTED = "the gateway is being restarted; run the command again"
 
 

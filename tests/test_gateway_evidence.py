@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from l7gw.demo.pki import Authority
+from l7gw.gateway.exchange import Exchange
+from l7gw.kube.requestinfo import describe
+from l7gw.policy.judge import Policy
 from l7gw.recording import reader
 from l7gw.recording.export import json_lines
 from l7gw.recording.sessions import key_of, summaries
@@ -26,6 +30,7 @@ from tests.callers import POD, Http2Caller
 from tests.client import RawClient
 from tests.faults import CHUNKED, ask, exec_client, messages, program, until
 from tests.harness import Scene, scene
+from tests.journals import ANN
 from tests.test_recording_redact import AROUND, spelled
 from tests.upstream import KEPT, Visit, switched
 
@@ -226,6 +231,22 @@ def test_a_run_that_says_another_command_is_another_run(asked: Scene) -> None:
     runs = [run for session in sessions(asked) for run in session[0]["runs"]]
     assert [(run["command"], run["client"]) for run in runs if run["id"] == RUN] == SAID[2::-1]
     assert all(re.fullmatch("[0-9a-f-]{36}|", run["id"]) for run in runs)  # no words of the client's own
+
+
+@pytest.mark.parametrize("verdict", ["allow", "deny"])
+def test_each_connection_of_a_port_forward_has_its_verdict_in_the_record(tmp_path: Path, verdict: str) -> None:
+    """It is an act of its own; the policy may have changed since the call began."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"rules: [{{name: tunnels, effects: [tunnel], verdict: {verdict}}}]")
+    said: list[tuple[str, str, str]] = []
+    exchange = Exchange.__new__(Exchange)
+    exchange.worker = SimpleNamespace(policy=Policy.load(policy))  # type: ignore[assignment]
+    exchange.principal, exchange.far = ANN, SimpleNamespace(name="prod")  # type: ignore[assignment]
+    exchange.act = describe("GET", f"{POD}/portforward", "websocket")
+    exchange.record_of = SimpleNamespace(verdict=lambda *words: said.append(words))  # type: ignore[assignment]
+    assert exchange.may_forward(8080) is (verdict == "allow")
+    ((rule, recorded, reason),) = said
+    assert (rule, recorded) == ("tunnels", verdict) and reason.startswith("port 8080: ")
 
 
 # ---------------------------------------------------------------------- how calls end

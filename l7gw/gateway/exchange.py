@@ -387,8 +387,7 @@ class Exchange:
         """The verdict on one connection inside a port-forward, an act of its own."""
         assert self.principal and self.far and self.act and self.record_of
         verdict = self.worker.policy.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
-        if not verdict.allowed:
-            self.record_of.verdict(verdict.rule, "deny", f"port {port}: {verdict.reason}")
+        self.record_of.verdict(verdict.rule, "allow" if verdict.allowed else "deny", f"port {port}: {verdict.reason}")
         return verdict.allowed
 
     # ------------------------------------------------------------------ what the client does meanwhile

@@ -10,7 +10,7 @@ import pytest
 
 from tests.smuggling import frames, make, stage
 from tests.smuggling.judge import EXPECTED, LENIENT, OTHER, REFUSED, UNSAFE, Seen, judge, wanted
-from tests.smuggling.run import Result, corpus, document, play, rows, summary
+from tests.smuggling.run import Result, _is_an_earlier_tunnels, corpus, document, play, rows, summary
 from tests.upstream import ScriptedUpstream
 from tests.vector import Vector
 
@@ -148,6 +148,15 @@ def test_the_judge_reads_both_sides(
     expect: str, more: dict[str, str], upstream: list[bytes], statuses: list[int], outcome: str
 ) -> None:
     assert judge(Vector("", {"expect": expect, **more}, HEAD + NEXT), Seen(upstream, statuses))[0] == outcome
+
+
+def test_a_tunnels_last_word_is_no_other_vectors_but_a_request_on_it_is() -> None:
+    opened = HEAD.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    close = b"\x88\x82abcdef"
+    assert _is_an_earlier_tunnels(opened + close, len(opened))
+    assert not _is_an_earlier_tunnels(opened + close, 0)
+    assert not _is_an_earlier_tunnels(opened + HEAD, len(opened))
+    assert not _is_an_earlier_tunnels(HEAD + close, len(HEAD))
 
 
 @pytest.mark.parametrize("vector", [*HTTP1, *HTTP2], ids=lambda vector: vector.name)

@@ -102,6 +102,7 @@ BAD = {
     "four billion events": (packed(SOME), len(SOME), 2**32 - 1),
     "an event without a name": (packed(b"\x92\x07\x01"), 3, 1),
     "an event of no known kind without a time": (packed(b"\x92\xa3odd\xa1x"), 7, 1),
+    "arrays in arrays without end": (packed(b"\x93\xa3odd\x01" + b"\x91" * 100_000 + b"\xc0"), 100_007, 1),
     "an event that is no array": (packed(b"\xa3odd"), 4, 1),
     "an event of a known kind that is none": (packed(b"\x92\xa3end\x01"), 6, 1),
     "an array that says it is long": (packed(b"\xdd\xff\xff\xff\xff"), 5, 1),

@@ -316,6 +316,16 @@ def test_a_block_that_is_not_what_it_says_is_found_in_little_memory(tmp_path: Pa
     assert any("content" in problem.what or "larger" in problem.what for problem in report.problems), report.problems
 
 
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("session", [NO_SESSION, bytes(range(16))], ids=["the journal's own", "a session's"])
+def test_whatever_a_block_holds_nothing_is_raised(tmp_path: Path, name: str, session: bytes) -> None:
+    payload, plain, events = BAD[name]
+    path = tmp_path / "00000001-x.l7j"
+    head = Header(0, len(payload), plain, 1, session, 1, events, 0, 0, 0, 0, 0, NO_HASH, NO_HASH, sha256(payload).digest())
+    path.write_bytes(head.pack() + payload)
+    assert not verify([path]).intact  # a segment begins with its own event, and this is none
+
+
 def test_the_journals_own_blocks_may_hold_events_of_a_later_version(tmp_path: Path) -> None:
     """Behind the segment's own event, or in a block of their own."""
     started = msgspec.msgpack.encode(e.SegmentStarted(1, "2.0", ()))

@@ -95,7 +95,7 @@ def events_at(place: Place) -> list[AnyEvent]:
         raise Unreadable(f"{place.path.name}: the block at {place.offset} was changed")
     try:
         return decode(decompress(payload, place.header.plain), place.header.events)
-    except (zstandard.ZstdError, msgspec.MsgspecError, ValueError) as error:
+    except (zstandard.ZstdError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Unreadable(f"{place.path.name}: the block at {place.offset} cannot be read: {error}") from error
 
 

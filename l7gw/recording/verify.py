@@ -214,7 +214,7 @@ def _events(data: bytes, count: int, session: bytes, walk: _Walk, first: bool, w
     try:
         names = [event.name for event in _names.decode(array)]
         events = _whole.decode(array) if own else []
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):  # the latter: arrays in arrays without end
         if own:
             wrong("a segment's first event cannot be read")
         return

@@ -41,6 +41,11 @@ def _shows(c: str) -> bool:
     return c.isprintable() and not _UNSEEN.match(c)
 
 
+def _joins(c: str) -> bool:
+    """Whether it is drawn into what stands before it, as a combining accent is."""
+    return unicodedata.category(c)[0] == "M"
+
+
 def fault(text: str) -> str:
     """Why a text is no name, "" where it is one: `holds U+3164, which no name has`.
 
@@ -56,7 +61,7 @@ def fault(text: str) -> str:
     for c in text:
         if not _shows(c):
             return f"holds U+{ord(c):04X}, which no name has"
-    if unicodedata.category(text[0])[0] == "M":
+    if _joins(text[0]):
         return f"begins with U+{ord(text[0]):04X}, which joins what stands before it"
     return "" if unicodedata.is_normalized("NFC", text) else "is not in Unicode's composed form (NFC)"
 
@@ -79,9 +84,11 @@ def _trimmed(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text in a message: in quotes, at most 80 characters, and nothing that a terminal obeys or a reader does not see."""
+    """A text in a message: in quotes, at most 80 characters, and nothing that a terminal obeys or a reader does not see: a mark at
+    its beginning would be drawn into the quote."""
     cut = text[: LONGEST_SHOWN + 1]
-    whole = _UNSEEN.sub(lambda found: _escaped(found[0]), repr(cut)) if unicodedata.is_normalized("NFC", cut) else ascii(cut)
+    plain = unicodedata.is_normalized("NFC", cut) and not (cut and _joins(cut[0]))
+    whole = _UNSEEN.sub(lambda found: _escaped(found[0]), repr(cut)) if plain else ascii(cut)
     if len(text) <= LONGEST_SHOWN and len(whole) <= LONGEST_SHOWN + 2:
         return whole
     return whole[: LONGEST_SHOWN - 2] + "..." + whole[0]

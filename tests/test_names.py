@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from l7gw import names
@@ -113,6 +113,7 @@ def test_a_name_has_one_spelling_and_the_last_spelling_of_anything_is_a_name_or_
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=200))
+@example("\u1a55")  # a mark that would be drawn into the quote
 def test_a_text_in_a_message_is_bounded_and_seen(text: str) -> None:
     shown = names.quoted(text)
     assert len(shown) <= names.LONGEST_SHOWN + 2 and shown.isprintable()

@@ -9,7 +9,6 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7gw.gateway.pace import CONTROL_A_SECOND
+from l7gw.gateway.tunnel import Ends, Tunnel
 from l7gw.gateway.tunnel_spdy import STREAMS_WITHIN
 from l7gw.gateway.upgrade import open_tunnel
 from l7gw.identity.principal import Principal
@@ -25,7 +25,6 @@ from l7gw.kube.requestinfo import describe
 from l7gw.policy.judge import Policy
 from l7gw.wire import websocket
 from l7gw.wire.errors import OurError
-from l7gw.wire.events import Response
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy import Data, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message
@@ -52,11 +51,9 @@ def act_of(asked: tuple[str, ...], kind: str = "exec") -> Act:
 def opened(protocol: str, act: Act) -> Wires:
     """The tunnel that a 101 opens for this call."""
     upgrade, chosen = PROTOCOLS[protocol]
-    name = "sec-websocket-protocol" if upgrade == "websocket" else "x-stream-protocol-version"
 
-    def make(exchange: Any) -> Any:
-        exchange.act, exchange.request = act, SimpleNamespace(upgrade=upgrade)
-        return open_tunnel(exchange, Response(101, ((name, chosen),), -2, upgrade=upgrade))
+    def make(ends: Ends) -> Tunnel:
+        return open_tunnel(ends, act, websocket=upgrade == "websocket", subprotocol=chosen)
 
     def peer(role: Any) -> Peer:
         inner = Spdy(role) if protocol in ("spdy", "wrapped") else None

@@ -327,7 +327,7 @@ def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:
 def test_connections_to_a_refused_port_leave_nothing_behind_and_are_told_why() -> None:
     """The kubelet ends no error stream whose data stream never came: after 256 of them the tunnel would end."""
     wires = spdy_wires()
-    wires.tunnel._exchange.may_forward = lambda port: False
+    wires.tunnel._call.may_forward = lambda port: False
     for number in range(2 * MOST_PAIRS):
         error, data = 4 * number + 1, 4 * number + 3
         wires.say(half(error, "error", str(number)), Data(error, b"", True))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from l7gw.clock import ManualClock
+from l7gw.gateway.tunnel import Ends
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
@@ -21,7 +22,7 @@ Said = SpdyEvent | websocket.Frame
 class Wires:
     """Both connections of a tunnel, and what is said on them."""
 
-    def __init__(self, make: Callable[[Any], Any], peer: Callable[[Literal["client", "server"]], Peer]) -> None:
+    def __init__(self, make: Callable[[Ends], Any], peer: Callable[[Literal["client", "server"]], Peer]) -> None:
         self.clock = ManualClock()
         self.client = peer("client")
         self.cluster = peer("server")
@@ -32,6 +33,7 @@ class Wires:
             frame=lambda channel, _up, _stream, data, final=False: self.recorded.append((channel, data, final)),
             durable=self._durable, session=SimpleNamespace(backlogged=False),
         )  # fmt: skip
+<<<<<<< HEAD
         self.downstream = SimpleNamespace(
             address="192.0.2.1", writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None
         )
@@ -39,8 +41,15 @@ class Wires:
             worker=SimpleNamespace(clock=self.clock, of_peers=SimpleNamespace(info=lambda *_: None)), record_of=record,
             audit_id="A", began=self.clock.monotonic(), client=self.downstream, upstream=SimpleNamespace(write=self.cluster.hear, close=lambda: None),
             warn_of_cluster=lambda *_: None, may_forward=lambda _: True, ended=lambda outcome, reason: setattr(self, "outcome", outcome),
+=======
+        self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None)
+        call = SimpleNamespace(
+            may_forward=lambda _: True, slow_disk=lambda: None, client_broke=lambda error: None, cluster_broke=lambda error: None,
+            ended=lambda outcome, reason: setattr(self, "outcome", outcome),
+>>>>>>> 12c0f65 (One guard for every entry into a call: what goes wrong in one ends it alone; the gateway's rooms import in one direction)
         )  # fmt: skip
-        self.tunnel = make(exchange)
+        upstream = SimpleNamespace(write=self.cluster.hear, close=lambda: None)
+        self.tunnel = make(Ends(call, self.downstream, upstream, record, self.clock))  # type: ignore[arg-type]
 
     def _durable(self, then: Callable[[None], None]) -> None:
         if self.disk is None:
@@ -114,11 +123,11 @@ def spdy_wires(kind: str = "portforward", *, wrapped: bool = False, asked: froze
     leg = SpdyInWebSocket if wrapped else Spdy
     channels = SpdyChannels(None if kind == "portforward" else asked)
     return Wires(
-        lambda exchange: SpdyTunnel(exchange, channels, leg("server"), leg("client")),
+        lambda ends: SpdyTunnel(ends, channels, leg("server"), leg("client")),
         lambda role: Peer(role, Spdy(role), websocket.Connection(role) if wrapped else None),
     )
 
 
 def websocket_wires(channels: WebSocketChannels | WebSocketPorts) -> Wires:
     """A tunnel of channels over WebSocket."""
-    return Wires(lambda exchange: WebSocketTunnel(exchange, channels), lambda role: Peer(role, None, websocket.Connection(role)))
+    return Wires(lambda ends: WebSocketTunnel(ends, channels), lambda role: Peer(role, None, websocket.Connection(role)))

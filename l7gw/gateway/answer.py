@@ -1,4 +1,4 @@
-"""What the client is told: the gateway's own refusals, and the cluster's answers after a look at them."""
+"""The cluster's answers: which may be passed on, and what of them the client is shown."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from l7gw.cluster.standing import Standing, named, shown
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.forbidden import LARGEST_STATUS, not_impersonated
-from l7gw.kube.status import encode
-from l7gw.wire.events import Body, End, Headers, HttpEvent, Request, Response
+from l7gw.wire.events import Body, Headers, HttpEvent, Request, Response
 from l7gw.wire.websocket import accept_key
 
 # Of the cluster's answer these stay behind: they would set a browser's state, point the client past the gateway, or name
@@ -17,29 +16,6 @@ WITHHELD = frozenset(("set-cookie", "alt-svc", "www-authenticate", "audit-id", "
 
 # Whatever a pod serves, it does so from the gateway's name: what a browser would run, it runs without the gateway's origin.
 RUN_BY_BROWSERS = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml")
-
-
-def refusal_events(
-    refusal: Refusal, request: Request | None, audit_id: str | None, session: str | None, *, close: bool
-) -> list[HttpEvent]:
-    """A refusal as the client's own protocol says it: a `metav1.Status` in the encoding that it asked for."""
-    accept = None
-    upgrade = False
-    head_only = False
-    if request is not None:
-        accept = next((value for name, value in request.headers if name == "accept"), None)
-        upgrade = bool(request.upgrade)
-        head_only = request.method == "HEAD"
-    content_type, body = encode(
-        accept, refusal.code, refusal.reason, refusal.message, session=session, rule=refusal.rule, upgrade=upgrade
-    )
-    headers: list[tuple[str, str]] = [("content-type", content_type), ("cache-control", "no-cache, private")]
-    if audit_id:
-        headers.append(("audit-id", audit_id))
-    if session:
-        headers.append(("l7gw-session", session))
-    response = Response(refusal.code, tuple(headers), len(body), keep_alive=not close)
-    return [response, End()] if head_only else [response, Body(body), End()]
 
 
 def checked_response(response: Response, act: Act, standing: Standing, request: Request) -> None:

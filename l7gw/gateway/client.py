@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from l7gw.kube.act import Act
 from l7gw.wire.events import HttpEvent, Request
-
-if TYPE_CHECKING:
-    from l7gw.gateway.exchange import Exchange
 
 
 class Client(Protocol):
@@ -47,8 +44,8 @@ class Client(Protocol):
     def flush(self) -> None:
         """Write what was sent."""
 
-    def finished(self, exchange: Exchange) -> None:
-        """The answer is whole."""
+    def finished(self, call: object) -> None:
+        """The call's answer is whole."""
 
     def abort(self) -> None:
         """A cut that nobody can take for an end."""

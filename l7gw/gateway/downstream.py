@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, cast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, cast
 
 from l7gw.cluster.liveness import CLIENT_WITHIN, Liveness
 from l7gw.errors import Refusal
+from l7gw.gateway.call import Gateway, new_audit_id
+from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.flow import ANY
+from l7gw.gateway.refusal import tell
+from l7gw.gateway.tls import Listening
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
+from l7gw.recording.session import Exchange as Record
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Request
+from l7gw.wire.events import HttpEvent, Request
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
-
-    from l7gw.gateway.exchange import Exchange
-    from l7gw.gateway.worker import Worker
 
 WRITE_LIMIT = 256 * 1024  # bytes that wait for a slow reader before the cluster is read no further
 MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection ...
@@ -30,7 +33,23 @@ LONGEST_KNOWN = 2048  # ... and the characters of a target that is: together the
 RESTARTED = "the gateway is being restarted; run the command again"
 
 
-class Downstream(asyncio.Protocol):
+class Worker(Gateway, Protocol):
+    """What a client's connection needs of its worker, beside what its calls do."""
+
+    draining: bool
+    listening: Listening
+
+    def admit(self, client: Downstream) -> None:
+        """Its handshake is done: from now on it is ticked, drained, and has a part in what concerns all."""
+
+    def dismiss(self, client: Downstream) -> None:
+        """Its connection is over."""
+
+    def begin_attempt(self, client: Downstream) -> Record:
+        """The record of bytes that were no request."""
+
+
+class Downstream(asyncio.Protocol, ABC):
     """A client's TLS connection; `Http1Downstream` and `Http2Downstream` are the two kinds."""
 
     __slots__ = (
@@ -106,21 +125,25 @@ class Downstream(asyncio.Protocol):
     # ------------------------------------------------------------------ for the worker
 
     @property
+    @abstractmethod
     def exchanges(self) -> Sequence[Exchange]:
         """The calls that are under way."""
-        raise AssertionError
+
+    @abstractmethod
+    def asks_on(self, now: float) -> bool:
+        """Whether a call may come any moment: the client was let in just now, or asks all the time, and hears of no drain."""
 
     def is_lost(self, now: float) -> bool:
         """Whether the client's kernel acknowledges nothing any more. One that only does not read is alive."""
         return self._transport is not None and self._liveness.is_lost(now)
 
+    @abstractmethod
     def tick(self, now: float) -> None:
         """Once a second."""
-        raise AssertionError
 
+    @abstractmethod
     def drain(self, waited: float) -> None:
         """The worker is ending since `waited` seconds; asked often. Take no new request; end what has had its time."""
-        raise AssertionError
 
     def abort(self, why: str = "") -> None:
         """A cut that nobody can take for an end: no final chunk, no close_notify. `why` is for the record of its calls."""
@@ -130,16 +153,25 @@ class Downstream(asyncio.Protocol):
 
     # ------------------------------------------------------------------ for both kinds
 
-    def _unreadable(self, exchange: Exchange | None, error: PeerError) -> Refusal:
-        """A request that cannot be read, or not in time, ends here, in its call's record or among the attempts: what the client is
-        then told."""
+    def _refuse_unreadable(self, exchange: Exchange | None, error: PeerError, send: Callable[[HttpEvent], None] | None) -> None:
+        """A request that cannot be read, or not in time, ends here: recorded in its call or among the attempts, and told by `send`
+        (None: nothing can be said any more)."""
         refusal = Refusal(error.code, _REASONS.get(error.code, "BadRequest"), error.reason)
         self._worker.of_peers.info(self.address, "malformed request: %s", refusal.message)
         if exchange is not None:
-            exchange.malformed(refusal)
+            exchange.malformed(refusal, send is not None)
         else:
-            self._worker.record_attempt(self, refusal)
-        return refusal
+            self._record_attempt(refusal, send)
+
+    def _record_attempt(self, refusal: Refusal, send: Callable[[HttpEvent], None] | None = None) -> None:
+        """Bytes that were no request: whence they came, and why they were refused. Never the bytes themselves."""
+        audit_id = new_audit_id()
+        record = self._worker.begin_attempt(self)
+        record.request("", "", (), None, audit_id)
+        record.verdict("", "refused", f"from {self.address}: {refusal.message}")
+        if send is not None:
+            tell(refusal, send, record, audit_id=audit_id, close=True)
+        record.end("refused", refusal.message)
 
 
 TOO_SLOW = PeerError(408, "the request's body arrives too slowly")

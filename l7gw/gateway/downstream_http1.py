@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from l7gw.gateway import patience
-from l7gw.gateway.answer import refusal_events
-from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, Downstream
+from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, Downstream, Worker
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.flow import HELD_BYTES
+from l7gw.gateway.tunnel import Tunnel
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Raw, Request, Response
 from l7gw.wire.http1 import BODY, ServerConnection
-
-if TYPE_CHECKING:
-    from l7gw.gateway.tunnel import Tunnel
-    from l7gw.gateway.worker import Worker
 
 LINGER_BYTES = 4 * 1024 * 1024  # of a client that is refused, read and dropped; then it is cut
 
@@ -24,7 +18,7 @@ class Http1Downstream(Downstream):
     """One call after the other; an upgraded connection is its tunnel's."""
 
     __slots__ = (
-        "_asked", "_buffered", "_closing_at", "_codec", "_exchange", "_pumping", "_received", "_tunnel",
+        "_asked", "_asked_at", "_buffered", "_closing_at", "_codec", "_exchange", "_pumping", "_received", "_tunnel",
         "_waiting", "_waiting_since", "websocket_key",
     )  # fmt: skip
 
@@ -34,6 +28,7 @@ class Http1Downstream(Downstream):
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
         self._pumping = False
+        self._asked_at = worker.clock.monotonic()  # when the last request came, or the connection was let in
         self._asked = False  # a request has come on this connection
         self._buffered = 0  # bytes of the current request so far
         self._received = False  # a byte of the request has come
@@ -112,20 +107,21 @@ class Http1Downstream(Downstream):
         if kind is Request:
             assert isinstance(event, Request)
             self._asked = True
-            self._exchange = Exchange(self._worker, self, event)
+            self._exchange = exchange = Exchange(self._worker, self, event)
+            self._asked_at = exchange.began
             self.websocket_key = ""
             if event.upgrade == "websocket":
                 self.websocket_key = next((v for n, v in event.headers if n == "sec-websocket-key"), "")
-            self._exchange.run(self._exchange.route)
+            exchange.begin()
         elif self._exchange is not None:
             if kind is Body:
                 self._exchange.on_body(event.data)  # type: ignore[union-attr]
             elif kind is End:
                 self._exchange.on_request_end()
 
-    def finished(self, exchange: Exchange) -> None:
-        """The exchange is answered whole: the connection takes the next request, or ends."""
-        if exchange is not self._exchange:
+    def finished(self, call: object) -> None:
+        """The call is answered whole: the connection takes the next request, or ends."""
+        if call is not self._exchange:
             return
         self._exchange = None
         self._buffered = 0
@@ -143,14 +139,12 @@ class Http1Downstream(Downstream):
     def _malformed(self, error: PeerError) -> None:
         """What cannot be read is refused in a Status while an answer is possible, and the connection ends."""
         exchange, self._exchange = self._exchange, None
-        refusal = self._unreadable(exchange, error)
-        if self._codec.writing == BODY:
+        answering = self._codec.writing == BODY
+        self._refuse_unreadable(exchange, error, self._codec.send if self._codec.answerable and not answering else None)
+        if answering:
             self.abort()  # within an answer, which must not look whole
-            return
-        if self._codec.answerable:
-            for event in refusal_events(refusal, None, None, None, close=True):
-                self._codec.send(event)
-        self.close()
+        else:
+            self.close()
 
     # ------------------------------------------------------------------ what an exchange does
 
@@ -161,7 +155,11 @@ class Http1Downstream(Downstream):
             self._codec.send(event)
 
     def flush(self) -> None:
-        """One write for all that was sent since the last."""
+        """One write for all that was sent since the last; what one read brought is answered by one."""
+        if not self._pumping:
+            self._write_out()
+
+    def _write_out(self) -> None:
         if self._transport is not None and self._tunnel is None:
             data = self._codec.take()
             if data:
@@ -183,7 +181,7 @@ class Http1Downstream(Downstream):
     def close(self) -> None:
         """End the connection when what was written has gone out. A client that still sends is read for a moment: bytes
         left unread would turn the end into a reset, and the reset would eat the answer."""
-        self.flush()
+        self._write_out()
         if self._transport is None or self._closing_at:
             return
         if self._codec.must_close and not self._codec.request_complete:
@@ -242,6 +240,9 @@ class Http1Downstream(Downstream):
         elif patience.time_is_up(self._exchange, waited):
             self._exchange.cut(RESTARTED)
             self.close()
+
+    def asks_on(self, now: float) -> bool:
+        return now - self._asked_at < patience.FIRST_CALL
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

@@ -7,13 +7,11 @@ others go on. When the connection itself takes no more, the client is read no fu
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from l7gw.clock import Turn
 from l7gw.errors import Refusal
 from l7gw.gateway import patience
-from l7gw.gateway.answer import refusal_events
-from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream
+from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream, Worker
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.flow import HELD_BYTES, NO_ROOM
 from l7gw.gateway.pace import Silence
@@ -22,9 +20,6 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Refused, Request, Reset, Response
 from l7gw.wire.http2 import ServerConnection
 from l7gw.wire.http2_frames import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR
-
-if TYPE_CHECKING:
-    from l7gw.gateway.worker import Worker
 
 GATHERED = 16 * 1024 * 1024  # bytes of request bodies that may be under way on one connection; each is 3 MiB at most
 
@@ -74,7 +69,7 @@ class Http2Stream:
     def flush(self) -> None:
         self._connection.flush_stream(self)
 
-    def finished(self, exchange: Exchange) -> None:
+    def finished(self, call: object) -> None:
         self.exchange = None
         self._connection.finished(self)
 
@@ -148,7 +143,7 @@ class Http2Downstream(Downstream):
         if kind is Request:
             self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
             stream.exchange = exchange = Exchange(self._worker, stream, event)  # type: ignore[arg-type]
-            exchange.run(exchange.route)
+            exchange.begin()
         elif kind is Reset:
             self._was_reset(number, stream, event)  # type: ignore[arg-type]
         elif kind is Refused:
@@ -193,22 +188,20 @@ class Http2Downstream(Downstream):
         if exchange is None:
             return
         if event.reason:
-            exchange.malformed(Refusal(400, "BadRequest", event.reason))
+            exchange.malformed(Refusal(400, "BadRequest", event.reason), False)
         else:
             exchange.client_gone("the client cancelled the call")
 
     def _refuse(self, stream: Http2Stream, error: PeerError) -> None:
         """A request that cannot be read, or is too slow, is told so on its own stream."""
         exchange, stream.exchange = stream.exchange, None
-        refusal = self._unreadable(exchange, error)
-        for event in refusal_events(refusal, None, None, None, close=False):
-            self._codec.send(stream.number, event)
+        self._refuse_unreadable(exchange, error, stream.send)
         self.finished(stream)
 
     def _broken(self, error: PeerError) -> None:
         """What breaks HTTP/2, or costs more than it may, ends the connection with a GOAWAY that says why."""
         self._worker.of_peers.info(self.address, "the connection is ended: %s", error.reason)
-        self._worker.record_attempt(self, Refusal(400, "BadRequest", error.reason))
+        self._record_attempt(Refusal(400, "BadRequest", error.reason))
         self._leave(f"the client broke HTTP/2: {error.reason}")
         if self._transport is not None:
             self._transport.write(self._codec.take())
@@ -301,6 +294,9 @@ class Http2Downstream(Downstream):
         self.flush()
 
     # ------------------------------------------------------------------ time
+
+    def asks_on(self, now: float) -> bool:
+        return False  # it is told of a drain by a GOAWAY
 
     @property
     def exchanges(self) -> list[Exchange]:

@@ -10,34 +10,90 @@ of SPDY, or a Close 1000 alone, looks like success to kubectl (kubernetes-wire 4
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from l7gw.clock import Clock
 from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
 from l7gw.gateway.pace import CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
+from l7gw.recording.session import Exchange as Record
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 
-if TYPE_CHECKING:
-    from l7gw.cluster.upstream_http1 import UpstreamConnection
-    from l7gw.gateway.downstream_http1 import Http1Downstream
-    from l7gw.gateway.exchange import Exchange
+
+class Call(Protocol):
+    """The call that became the tunnel."""
+
+    def may_forward(self, port: int) -> bool:
+        """The verdict on one connection inside a port-forward."""
+
+    def slow_disk(self) -> None:
+        """The tunnel has stopped reading: it wants to hear `disk_caught_up`."""
+
+    def client_broke(self, error: PeerError) -> None:
+        """For the log: the client broke the protocol of its stream."""
+
+    def cluster_broke(self, error: PeerError) -> None:
+        """For the log: the cluster did."""
+
+    def ended(self, outcome: str, reason: str) -> None:
+        """The tunnel is over; `reason` is "" of what is complete."""
 
 
-class Tunnel:
+class ClientSide(Protocol):
+    """The client's connection, which is the tunnel's from the 101 on."""
+
+    @property
+    def writable(self) -> bool:
+        """False while more waits for a slow reader than should."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def read(self, wanted: bool, why: int) -> None:
+        """Read it, or leave its bytes where they are, for one of the reasons in `flow`."""
+
+    def become(self, tunnel: Tunnel) -> None:
+        """Hand every further byte to the tunnel."""
+
+    def linger(self) -> None:
+        """The tunnel is over: let the client end the connection."""
+
+
+class ClusterSide(Protocol):
+    """The connection to the cluster."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a tunnel stands between, and where it is written down."""
+
+    call: Call
+    client: ClientSide
+    cluster: ClusterSide
+    record: Record
+    clock: Clock
+
+
+class Tunnel(ABC):
     """What both kinds share: who is at the ends, and how it ends."""
 
     _sizes: Newest[Any]  # of the terminal
 
-    def __init__(self, exchange: Exchange) -> None:
-        assert exchange.record_of is not None and exchange.upstream is not None
-        self._exchange = exchange
-        self._client = cast("Http1Downstream", exchange.client)  # upgrades come over HTTP/1.1 alone
-        self._cluster = cast("UpstreamConnection", exchange.upstream)
-        self._record = exchange.record_of
-        self._control = Pace(exchange.worker.clock, CONTROL_A_SECOND)
-        now = exchange.worker.clock.monotonic()
+    def __init__(self, ends: Ends) -> None:
+        self._call = ends.call
+        self._client = ends.client
+        self._cluster = ends.cluster
+        self._record = ends.record
+        self._clock = ends.clock
+        self._control = Pace(ends.clock, CONTROL_A_SECOND)
+        now = ends.clock.monotonic()
         self._to_client, self._to_cluster = Silence(now), Silence(now)
         self._cluster_writable = True
         self._over = False
@@ -68,10 +124,10 @@ class Tunnel:
         self._flush()
         if self._record.session.backlogged:
             self._client.read(False, UNWRITTEN)
-            self._exchange.worker.when_drained(self._exchange)
+            self._call.slow_disk()
 
     def _broken(self, error: PeerError) -> None:
-        self._exchange.worker.of_peers.info(self._client.address, "the client broke the protocol of its stream: %s", error)
+        self._call.client_broke(error)
         self.end(f"the stream is not what its protocol allows: {error}")
 
     def _keep_back(self, frame: ChannelFrame) -> None:
@@ -89,7 +145,7 @@ class Tunnel:
         try:
             self._down(data)
         except PeerError as error:
-            self._exchange.warn_of_cluster("it broke the protocol of the stream of %s: %s", self._exchange.audit_id, error)
+            self._call.cluster_broke(error)
             self.end(f"the cluster's stream is not what its protocol allows: {error}", "cut")
             return
         if not self._over:
@@ -114,7 +170,7 @@ class Tunnel:
             self._cluster.write(self._goodbye())
             self._cluster.close()
             self._sizes.end()
-            self._exchange.ended(*self._by_client(why))
+            self._call.ended(*self._by_client(why))
 
     def _by_client(self, why: str) -> tuple[str, str]:
         """Outcome and reason where the client ends the tunnel."""
@@ -132,7 +188,7 @@ class Tunnel:
         self._over = True
         self._cluster.close()
         self._sizes.end()
-        self._exchange.ended(outcome, reason)
+        self._call.ended(outcome, reason)
         self._client.linger()
 
     def tick(self, now: float) -> None:
@@ -159,39 +215,44 @@ class Tunnel:
 
     # -- what the kinds say
 
+    @abstractmethod
     def _up(self, data: bytes) -> None:
-        raise AssertionError
+        """Bytes of the client: recorded, and said to the cluster. Raises PeerError."""
 
+    @abstractmethod
     def _down(self, data: bytes) -> None:
-        raise AssertionError
+        """Bytes of the cluster: recorded, and said to the client. Raises PeerError."""
 
+    @abstractmethod
     def _for_cluster(self) -> bytes:
-        raise AssertionError
+        """What is to be written to the cluster now."""
 
+    @abstractmethod
     def _for_client(self) -> bytes:
-        raise AssertionError
+        """What is to be written to the client now."""
 
+    @abstractmethod
     def _ping_client(self) -> object:
         """Ping, and give the event that answers; None where the leg takes no more."""
-        raise AssertionError
 
-    def _ping_cluster(self) -> object:
-        raise AssertionError
+    @abstractmethod
+    def _ping_cluster(self) -> object: ...
 
+    @abstractmethod
     def _complete(self) -> bool:
-        raise AssertionError
+        """Whether an end of the connection now is the stream's end."""
 
+    @abstractmethod
     def _failure(self, status: bytes) -> bytes:
         """What tells the client that the stream failed."""
-        raise AssertionError
 
+    @abstractmethod
     def _farewell(self) -> bytes:
         """What tells the client of an end that is one."""
-        raise AssertionError
 
+    @abstractmethod
     def _goodbye(self) -> bytes:
         """What tells the cluster that the client has left."""
-        raise AssertionError
 
 
 def ping(leg: websocket.Connection) -> websocket.Pong | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from l7gw.gateway.flow import OPENING
 from l7gw.gateway.pace import Newest
-from l7gw.gateway.tunnel import Tunnel, ping
+from l7gw.gateway.tunnel import Ends, Tunnel, ping
 from l7gw.kube.channels import ChannelFrame
 from l7gw.kube.sizes import Sizes
 from l7gw.kube.streams import SpdyChannels
@@ -16,9 +16,6 @@ from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
 from l7gw.wire.spdy_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM
-
-if TYPE_CHECKING:
-    from l7gw.gateway.exchange import Exchange
 
 LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubectl's own writes are
 STREAMS_WITHIN = 30.0  # seconds for a tunnel's first stream, and for the second of a pair
@@ -78,14 +75,14 @@ LegEvent = SpdyEvent | websocket.Ping | websocket.Pong | websocket.Close
 class SpdyTunnel(Tunnel):
     """Streams keep their ids: the client opens all of them, and they go up in the order in which they came."""
 
-    def __init__(self, exchange: Exchange, channels: SpdyChannels, client_leg: Leg, cluster_leg: Leg) -> None:
-        super().__init__(exchange)
+    def __init__(self, ends: Ends, channels: SpdyChannels, client_leg: Leg, cluster_leg: Leg) -> None:
+        super().__init__(ends)
         self._channels = channels
         self._client_leg = client_leg
         self._cluster_leg = cluster_leg
-        self._sizes = Newest(exchange.worker.clock, self._resize)
+        self._sizes = Newest(ends.clock, self._resize)
         self._reading = Sizes()
-        self._began = exchange.worker.clock.monotonic()
+        self._began = ends.clock.monotonic()
         self._opened_any = False
         self._halves: dict[int, float] = {}  # streams whose pair was not whole when they came, and since when
         self._left = False  # the client's GOAWAY went up: behind it spdystream reads nothing, and bytes left unread become a reset
@@ -204,7 +201,7 @@ class SpdyTunnel(Tunnel):
         opened = self._channels.opened(event.stream, event.headers)
         self._opened_any = True
         if self._channels.half(event.stream):
-            self._halves[event.stream] = self._exchange.worker.clock.monotonic()
+            self._halves[event.stream] = self._clock.monotonic()
         if not opened.passed:
             self._shut(event, opened.channel)
             return
@@ -214,7 +211,7 @@ class SpdyTunnel(Tunnel):
         if opened.port is None:
             self._cluster_leg.send(anew)
             return
-        if not self._exchange.may_forward(opened.port):
+        if not self._call.may_forward(opened.port):
             self._refuse(event.stream, opened.port)
             return
         self._held = deque((anew,))

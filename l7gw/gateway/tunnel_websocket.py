@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from l7gw.gateway.pace import Newest
-from l7gw.gateway.tunnel import Tunnel, ping
+from l7gw.gateway.tunnel import Ends, Tunnel, ping
 from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.kube.sizes import whole_sizes
 from l7gw.wire.websocket import GOING_AWAY, NORMAL, Close, Connection, Message
-
-if TYPE_CHECKING:
-    from l7gw.gateway.exchange import Exchange
 
 
 class WebSocketTunnel(Tunnel):
     """Each leg answers its own pings: a slow reader on one side must not look dead on the other (kubernetes-wire 5.2)."""
 
-    def __init__(self, exchange: Exchange, channels: WebSocketChannels | WebSocketPorts) -> None:
-        super().__init__(exchange)
+    def __init__(self, ends: Ends, channels: WebSocketChannels | WebSocketPorts) -> None:
+        super().__init__(ends)
         self._client_leg = Connection("server")
         self._cluster_leg = Connection("client")
         self._channels = channels
-        self._sizes = Newest(exchange.worker.clock, self._resize)
+        self._sizes = Newest(ends.clock, self._resize)
         self._closed_by_cluster = False
         self._closed_by_client = False
 

@@ -6,23 +6,26 @@ import asyncio
 import logging
 import re
 import resource
+import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from l7gw.clock import Clock
-from l7gw.cluster.endpoint import Endpoint, Stamp
+from l7gw.cluster.endpoint import Stamp
 from l7gw.cluster.pool import Pool
-from l7gw.cluster.standing import Standing
 from l7gw.cluster.transport import Arrival
-from l7gw.config.settings import Cluster, Settings
-from l7gw.errors import ConfigurationError, Refusal
+from l7gw.config.settings import Settings
+from l7gw.errors import ConfigurationError
 from l7gw.gateway import patience
+from l7gw.gateway.call import Slowed
+from l7gw.gateway.client import Client
 from l7gw.gateway.downstream import RESTARTED, Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
+from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening, why_cut
 from l7gw.identity.chain import IdentityChain
+from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.log import CountedLog
 from l7gw.policy.doubts import doubts
@@ -31,39 +34,17 @@ from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
 from l7gw.recording.session import Exchange as Record
 from l7gw.recording.session import Silent
-
-if TYPE_CHECKING:
-    import ssl
-
-    from l7gw.gateway.client import Client
-    from l7gw.gateway.exchange import Exchange
-    from l7gw.identity.principal import Principal
-    from l7gw.wire.events import Request
+from l7gw.wire.events import Request
 
 log = logging.getLogger(__name__)
 
 REJUDGE_EVERY = 30.0  # seconds between two looks at a running stream (threats F6, D17: within 60)
-FIRST_CALL = 2.0  # seconds in which a connection that was just let in, or just used, may ask once more before a drain ends it
 OWN_DESCRIPTORS = 24  # the loop, the listeners, the journal, an issuer's keys being fetched
 DESCRIPTORS_FOR_CLIENTS = 0.4  # of the rest: each client may need a connection to the cluster too, and 20 % stay in reserve
 RUN = re.compile(
     "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )  # a UUID as kubectl writes it (kubernetes-wire 7): no words of a client's own
 CHANGES = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
-
-
-class FarSide:
-    """One cluster as the data path uses it."""
-
-    def __init__(self, cluster: Cluster, clock: Clock, former: FarSide | None = None) -> None:
-        self.name = cluster.name
-        self.hosts = cluster.hosts
-        self.record = cluster.record
-        self.endpoint = Endpoint(cluster)
-        self.pool = Pool(self.endpoint, clock)
-        self.standing: Standing = (
-            former.standing if former is not None else Standing(cluster.name)
-        )  # an outage may outlive a reload
 
 
 class Worker:
@@ -75,8 +56,8 @@ class Worker:
         self.draining = False
         self._open = 0  # connections of clients, those in their handshake too
         self._turned_away = 0  # since the last tick
-        self._clients: dict[Downstream, float] = {}  # those past their handshake, and when each was let in or last asked
-        self._slowed: set[Exchange] = set()
+        self._clients: dict[Downstream, None] = {}  # those past their handshake, in the order in which they came
+        self._slowed: set[Slowed] = set()
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_DESCRIPTORS
         self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
@@ -139,7 +120,7 @@ class Worker:
 
     def admit(self, client: Downstream) -> None:
         """Its handshake is done: from now on it is ticked, drained, and has a part in what concerns all."""
-        self._clients[client] = self.clock.monotonic()
+        self._clients[client] = None
 
     def dismiss(self, client: Downstream) -> None:
         self._clients.pop(client, None)
@@ -156,8 +137,6 @@ class Worker:
         self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
     ) -> Record:
         """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
-        if isinstance(client, Http1Downstream) and client in self._clients:
-            self._clients[client] = self.clock.monotonic()
         cluster = far.name if far is not None else ""
         if principal is None or far is None:
             return self.recorder.attempts(cluster).begin("", "", "")
@@ -171,22 +150,19 @@ class Worker:
         client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))
         return session.begin(run, client_name, command, content=far.record == "all")
 
-    def record_attempt(self, client: Downstream, refusal: Refusal) -> None:
-        """Bytes that were no request: who knocked, and why it was refused. Never the bytes themselves."""
+    def begin_attempt(self, client: Downstream) -> Record:
+        """The record of bytes that were no request."""
         host = self.routes.of_host(client.server_name)
-        record = self.recorder.attempts(host.name if host else "").begin("", "", "")
-        record.request("", "", (), None, "")
-        record.verdict("", "refused", f"from {client.address}: {refusal.message}")
-        record.end("refused", refusal.message)
+        return self.recorder.attempts(host.name if host else "").begin("", "", "")
 
-    def when_drained(self, exchange: Exchange) -> None:
+    def when_drained(self, slowed: Slowed) -> None:
         """It hears `disk_caught_up` when the recorder has written what it holds, once."""
-        self._slowed.add(exchange)
+        self._slowed.add(slowed)
 
     def _drained(self) -> None:
         slowed, self._slowed = self._slowed, set()
-        for exchange in slowed:
-            exchange.disk_caught_up()
+        for one in slowed:
+            one.disk_caught_up()
 
     def _recording_failed(self) -> None:
         """What cannot be recorded does not pass: running streams end now, new calls are refused by `route`."""
@@ -249,11 +225,10 @@ class Worker:
         self.draining = True
         accepted_no_more()
         began = self.clock.monotonic()
-        while self._clients or (self._open and self.clock.monotonic() - began < FIRST_CALL):
+        while self._clients or (self._open and self.clock.monotonic() - began < patience.FIRST_CALL):
             now = self.clock.monotonic()
-            for client, asked in list(self._clients.items()):
-                asks_on = isinstance(client, Http1Downstream) and now - asked < FIRST_CALL  # HTTP/2 has GOAWAY for this
-                if client.exchanges or not asks_on:
+            for client in list(self._clients):
+                if client.exchanges or not client.asks_on(now):
                     client.drain(now - began)
             if now - began >= patience.STREAMS + 5.0:
                 break

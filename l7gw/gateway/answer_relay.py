@@ -1,0 +1,114 @@
+"""The second half of a call: the cluster's answer, checked, recorded, handed to the client as it comes. A 101 opens the tunnel."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from l7gw.clock import Clock
+from l7gw.cluster.upstream import Upstream
+from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers
+from l7gw.gateway.client import Client
+from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.tunnel import Call as TunnelledCall
+from l7gw.gateway.tunnel import ClientSide, ClusterSide, Ends, Tunnel
+from l7gw.gateway.upgrade import open_tunnel
+from l7gw.kube.act import Act
+from l7gw.recording.redact import recorded_headers
+from l7gw.recording.session import Exchange as Record
+from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
+
+
+class Call(TunnelledCall, Protocol):
+    """The call whose answer it is."""
+
+    audit_id: str
+    client: Client
+    tunnel: Tunnel | None
+    deadline: float
+
+    def finish(self, outcome: str, reason: str) -> None:
+        """The answer is whole."""
+
+
+class AnswerRelay:
+    """`request` is what went upstream. `begun` says that the answer's head went to the client: from then on it can only be cut."""
+
+    __slots__ = ("begun", "_act", "_call", "_clock", "_far", "_held", "_record", "_request", "_upstream")
+
+    def __init__(
+        self, call: Call, upstream: Upstream, far: FarSide, act: Act, request: Request, record: Record, clock: Clock
+    ) -> None:
+        self.begun = False
+        self._call = call
+        self._upstream = upstream
+        self._far = far
+        self._act = act
+        self._request = request
+        self._record = record
+        self._clock = clock
+        self._held: HeldAnswer | None = None  # a 403 that is not whole yet
+
+    def take(self, event: HttpEvent) -> None:
+        """One event of the answer. Raises Refusal for what is not passed on, PeerError where the cluster broke its protocol."""
+        if self._held is not None and not self._let_go(event):
+            return
+        kind = type(event)
+        call = self._call
+        if kind is Body:
+            self._record.response_body(event.data)  # type: ignore[union-attr]
+            call.client.send(event)
+        elif kind is Raw:
+            assert call.tunnel is not None
+            call.tunnel.from_cluster(event.data)  # type: ignore[union-attr]
+        elif kind is Response:
+            assert isinstance(event, Response)
+            if HeldAnswer.needed(event, self._act):
+                self._held = HeldAnswer(event)
+            else:
+                self._head(event)
+        elif kind is End:
+            call.client.send(event)
+            call.finish("complete", "")
+        elif kind is Closed and call.tunnel is not None:
+            call.tunnel.cluster_ended()
+
+    def _let_go(self, event: HttpEvent) -> bool:
+        """Whether the event goes on to the client: a 403 is held back until it is known whom it is about."""
+        held = self._held
+        assert held is not None
+        if held.takes(event):
+            return False
+        refusal = held.refusal(self._far.name, self._far.standing, self._request) if type(event) is End else None
+        self._held = None
+        if refusal is not None:
+            raise refusal
+        self._head(held.head)
+        for body in held.body:
+            self.take(body)
+        return True
+
+    def _head(self, response: Response) -> None:
+        call, act = self._call, self._act
+        checked_response(response, act, self._far.standing, self._request)
+        call.deadline = 0.0
+        switching = response.status == 101
+        if switching:
+            acceptable_upgrade(self._request, act, response)
+        session = self._record.session.id
+        proxied = act.subresource == "proxy"
+        shown = shown_headers(response, call.audit_id, session, call.client.websocket_key, proxied=proxied)
+        self._record.response(response.status, recorded_headers(shown))
+        if switching:
+            call.tunnel = self._tunnel(response)
+        self.begun = True
+        call.client.send(Response(response.status, shown, response.length, True, response.upgrade))
+        if call.tunnel is not None:
+            call.client.flush()
+            call.tunnel.begin()
+
+    def _tunnel(self, response: Response) -> Tunnel:
+        # Upgrades come over HTTP/1.1 alone, and go up over a connection of their own: both sides are whole connections.
+        client, cluster = cast(ClientSide, self._call.client), cast(ClusterSide, self._upstream)
+        ends = Ends(self._call, client, cluster, self._record, self._clock)
+        websocket = self._request.upgrade == "websocket"
+        return open_tunnel(ends, self._act, websocket=websocket, subprotocol=chosen_protocol(response, websocket=websocket))

@@ -1,0 +1,221 @@
+"""What is known of one call, its record, and its one way out.
+
+A call ends once: answered whole (`finish`), refused or cut (`fail`, `cut`), left by its client, or, where something of ours broke,
+by force. Each end is recorded with its outcome, and every outcome but `complete` with its reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import uuid
+from contextlib import suppress
+from typing import Protocol
+
+from l7gw.clock import Clock
+from l7gw.cluster.upstream import Upstream
+from l7gw.errors import Refusal
+from l7gw.gateway.answer_relay import AnswerRelay
+from l7gw.gateway.client import Client
+from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.refusal import tell
+from l7gw.gateway.routing import Routes
+from l7gw.gateway.tunnel import Tunnel
+from l7gw.identity.chain import IdentityChain
+from l7gw.identity.principal import Principal
+from l7gw.kube.act import Act
+from l7gw.log import CountedLog
+from l7gw.policy.judge import Policy
+from l7gw.policy.verdict import Verdict
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
+from l7gw.recording.session import Exchange as Record
+from l7gw.wire.errors import PeerError
+from l7gw.wire.events import Request
+
+log = logging.getLogger(__name__)
+
+OUR_FAULT = "the gateway failed at this call; its log says more"
+
+_random = random.Random(os.urandom(32))  # for audit ids, which must be unlike, not unguessable: os.urandom for each cost 6 %
+
+
+def new_audit_id() -> str:
+    """A UUID: the name of one call in the cluster's audit log, the recording and the answer's `Audit-Id`."""
+    return str(uuid.UUID(int=_random.getrandbits(128), version=4))
+
+
+class Slowed(Protocol):
+    """Whoever has stopped reading because the disk is behind."""
+
+    def disk_caught_up(self) -> None:
+        """It is no more: read on."""
+
+
+class Gateway(Protocol):
+    """What a call needs of its worker. Each is asked for anew: a reload may have put another in its place."""
+
+    clock: Clock
+    recorder: Recorder
+    policy: Policy
+    routes: Routes[FarSide]
+    of_peers: CountedLog
+
+    @property
+    def identity(self) -> IdentityChain: ...
+
+    def waits_for_disk(self, act: Act) -> bool:
+        """Whether the call must be on the disk before its first byte goes upstream."""
+
+    def begin_record(
+        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
+    ) -> Record:
+        """The record of a new call, in the principal's session or among the attempts."""
+
+    def when_drained(self, slowed: Slowed) -> None:
+        """It hears `disk_caught_up` when the recorder has written what it holds, once."""
+
+
+class Call:
+    """One call of a client, from its head to the last byte of its answer."""
+
+    __slots__ = (
+        "worker", "client", "request", "audit_id", "token", "far", "principal", "act", "verdict", "record_of",
+        "upstream", "tunnel", "_answer", "began", "over",
+    )  # fmt: skip
+
+    def __init__(self, worker: Gateway, client: Client, request: Request) -> None:
+        self.worker = worker
+        self.client = client
+        self.request = request
+        self.audit_id = new_audit_id()
+        self.token: str | None = None
+        self.far: FarSide | None = None
+        self.principal: Principal | None = None
+        self.act: Act | None = None
+        self.verdict: Verdict | None = None
+        self.record_of: Record | None = None
+        self.upstream: Upstream | None = None
+        self.tunnel: Tunnel | None = None
+        self._answer: AnswerRelay | None = None
+        self.began = worker.clock.monotonic()  # seconds
+        self.over = False
+
+    # ------------------------------------------------------------------ ends
+
+    def fail(self, refusal: Refusal) -> None:
+        """The one door for failures: recorded, told in a Status where an answer is still possible, else by a cut."""
+        if self.over:
+            return
+        self._drop_upstream()
+        record = self._begin_record()
+        if self._answer is not None and self._answer.begun:
+            self._warn_of_cluster("%s; the answer to %s is cut", refusal.message, self.audit_id)
+            self._end("cut", refusal.message)
+            self.client.abort()
+            return
+        record.verdict(refusal.rule or "", "deny" if refusal.code == 403 else "refused", self._told(refusal))
+        self._tell(refusal, close=False)
+        self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed", refusal.message)
+
+    def gone_wrong(self, error: Exception) -> None:
+        """The guard's: an entry raised. A Refusal is an answer; anything else is a mistake of ours, and ends this call alone."""
+        try:
+            if self.over:
+                raise error  # its end was not well done: nothing more is expected of its connections
+            if isinstance(error, Refusal):
+                self.fail(error)
+            else:
+                log.error("%s: the gateway failed at this call", self.audit_id, exc_info=error)
+                self._end_as_failed()
+            self.client.flush()
+        except Exception:
+            log.exception("%s: the gateway failed at ending this call", self.audit_id)
+            self._abandon()
+
+    def _end_as_failed(self) -> None:
+        if self.tunnel is not None:
+            self.tunnel.end(OUR_FAULT)
+        else:
+            self.fail(Refusal(500, "InternalError", OUR_FAULT))
+
+    def _abandon(self) -> None:
+        """End what is left by force. Each may be what is broken."""
+        upstream, self.upstream, self.tunnel = self.upstream, None, None
+        if not self.over:
+            with suppress(Exception):
+                self._end("cut", OUR_FAULT)
+        self.over = True
+        if upstream is not None:
+            with suppress(Exception):
+                upstream.abort()
+        with suppress(Exception):
+            self.client.abort()
+
+    def _tell(self, refusal: Refusal, *, close: bool) -> None:
+        """Say a refusal to the client; `close` ends its connection."""
+        record = self._begin_record()
+        session = record.session.id if self.principal is not None else ""
+        tell(refusal, self.client.send, record, audit_id=self.audit_id, request=self.request, session=session, close=close)
+
+    def client_broke(self, error: PeerError) -> None:
+        """For the log: the client broke the protocol of its stream."""
+        self.worker.of_peers.info(self.client.address, "the client broke the protocol of its stream: %s", error)
+
+    def cluster_broke(self, error: PeerError) -> None:
+        """For the log: the cluster did."""
+        self._warn_of_cluster("it broke the protocol of the stream of %s: %s", self.audit_id, error)
+
+    def _warn_of_cluster(self, line: str, *values: object) -> None:
+        """A line of the log about the call's cluster, counted where it repeats itself."""
+        self.worker.of_peers.warning(f"cluster {self.far.name if self.far is not None else ''}", line, *values)
+
+    def _told(self, refusal: Refusal) -> str:
+        """The reason for the record, which knows strangers by their address alone."""
+        return refusal.message if self.principal is not None else f"from {self.client.address}: {refusal.message}"
+
+    def finish(self, outcome: str, reason: str) -> None:
+        """The exchange is complete; the client's connection may take the next."""
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.release()
+        self._end(outcome, reason)
+        self.client.finished(self)
+
+    def ended(self, outcome: str, reason: str) -> None:
+        """The tunnel is over; both connections are its to end."""
+        self.upstream = self.tunnel = None
+        if not self.over:
+            self._end(outcome, reason)
+
+    def _end(self, outcome: str, reason: str) -> None:
+        """`reason` is "" of what is complete, and never else."""
+        self.over = True
+        self._answer = None  # it holds the call, which would stay in memory until Python's collector comes by
+        if self.record_of is not None:
+            self.record_of.end(outcome, reason)
+
+    def _drop_upstream(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abort()
+
+    def _begin_record(self) -> Record:
+        """What was asked, and the verdict on it, go to the record: in the principal's session or among the day's attempts."""
+        if self.record_of is None:
+            request, hide = self.request, self._hide
+            self.record_of = record = self.worker.begin_record(self.principal, self.far, self.client, request, hide)
+            if record.silent:
+                return record
+            record.request(request.method, hide(request.target), recorded_headers(request.headers, hide), self.act, self.audit_id)
+            if self.verdict is not None and self.verdict.allowed:  # a denial is recorded by `fail`, which it leads to
+                record.verdict(self.verdict.rule, "allow", self.verdict.reason)
+        return self.record_of
+
+    @property
+    def _hide(self) -> Hide:
+        """What of this request is a credential: what was proven, or looks like one, but no word of a stranger's choice."""
+        if self.principal is None:
+            return without_tokens
+        return without(self.token) if self.token is not None else as_sent

@@ -1,0 +1,21 @@
+"""One cluster as the data path uses it: its endpoint, its connections, how the gateway stands with it."""
+
+from __future__ import annotations
+
+from l7gw.clock import Clock
+from l7gw.cluster.endpoint import Endpoint
+from l7gw.cluster.pool import Pool
+from l7gw.cluster.standing import Standing
+from l7gw.config.settings import Cluster
+
+
+class FarSide:
+    """`former` is the same cluster under the configuration before: an outage may outlive a reload."""
+
+    def __init__(self, cluster: Cluster, clock: Clock, former: FarSide | None = None) -> None:
+        self.name = cluster.name
+        self.hosts = cluster.hosts
+        self.record = cluster.record  # all | metadata | none
+        self.endpoint = Endpoint(cluster)
+        self.pool = Pool(self.endpoint, clock)
+        self.standing: Standing = former.standing if former is not None else Standing(cluster.name)

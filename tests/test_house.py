@@ -1,4 +1,4 @@
-"""Imports go downward only, as docs/architecture.md draws the house."""
+"""Imports go downward only, and in no circle, as docs/architecture.md draws the house."""
 
 from __future__ import annotations
 
@@ -49,6 +49,20 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
         if there == here or (here, there) in BESIDE:
             continue
         assert FLOOR[there] > FLOOR[here] or FLOOR[here] == len(FLOORS) - 1, f"{path} imports {name}: that is up or beside"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports under TYPE_CHECKING and within functions are imports too: whoever reads the one must read the other."""
+    modules = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+    imported = {
+        module: {there for name in _imports(path) for there in (name, name.rpartition(".")[0]) if there in modules} - {module}
+        for module, path in modules.items()
+    }
+    while free := [module for module, needs in imported.items() if not needs & imported.keys()]:
+        for module in free:
+            del imported[module]
+    in_circles = {module: sorted(needs & imported.keys()) for module, needs in imported.items()}
+    assert not in_circles, f"these import each other, or what does: {in_circles}"
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -33,20 +33,10 @@ class Wires:
             frame=lambda channel, _up, _stream, data, final=False: self.recorded.append((channel, data, final)),
             durable=self._durable, session=SimpleNamespace(backlogged=False),
         )  # fmt: skip
-<<<<<<< HEAD
-        self.downstream = SimpleNamespace(
-            address="192.0.2.1", writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None
-        )
-        exchange = SimpleNamespace(
-            worker=SimpleNamespace(clock=self.clock, of_peers=SimpleNamespace(info=lambda *_: None)), record_of=record,
-            audit_id="A", began=self.clock.monotonic(), client=self.downstream, upstream=SimpleNamespace(write=self.cluster.hear, close=lambda: None),
-            warn_of_cluster=lambda *_: None, may_forward=lambda _: True, ended=lambda outcome, reason: setattr(self, "outcome", outcome),
-=======
         self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None)
         call = SimpleNamespace(
             may_forward=lambda _: True, slow_disk=lambda: None, client_broke=lambda error: None, cluster_broke=lambda error: None,
             ended=lambda outcome, reason: setattr(self, "outcome", outcome),
->>>>>>> 12c0f65 (One guard for every entry into a call: what goes wrong in one ends it alone; the gateway's rooms import in one direction)
         )  # fmt: skip
         upstream = SimpleNamespace(write=self.cluster.hear, close=lambda: None)
         self.tunnel = make(Ends(call, self.downstream, upstream, record, self.clock))  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import portforward, stream
 
-from l7gw.demo.run import Demo
 from l7gw.demo.shown import MANIFEST, SHELL, Shown
+from l7gw.demo.stage import Demo
 
 
 class PythonClient:

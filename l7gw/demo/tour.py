@@ -16,8 +16,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.markup import escape
 
-from l7gw.demo.run import Demo
 from l7gw.demo.shown import GREETING, MANIFEST, SHELL, Shown
+from l7gw.demo.stage import Demo
 from l7gw.demo.terminal import typed
 
 OLDEST_KUBECTL = 30  # 1.30: the first that speaks WebSocket, which is all that the demo cluster knows

@@ -9,11 +9,14 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from l7gw.gateway.downstream import LONGEST_KNOWN, MOST_KNOWN, Downstream
+from l7gw.clock import SystemClock
+from l7gw.gateway.downstream import LONGEST_KNOWN, MOST_KNOWN
+from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.wire.events import Request
 from tests.callers import CALLERS
 from tests.faults import exec_client, program, running, serve_for_ever, until
@@ -108,7 +111,7 @@ def test_an_exec_that_ended_leaves_nothing(own: Scene) -> None:
 
 
 def test_what_a_connection_remembers_of_request_lines_is_bounded() -> None:
-    downstream = Downstream(cast("Worker", None))
+    downstream = Http1Downstream(cast("Worker", SimpleNamespace(clock=SystemClock())))
     for number in range(2 * MOST_KNOWN):
         path = f"/api/v1/pods/{number}?x="
         target = path + "a" * (LONGEST_KNOWN - len(path) + number % 2)  # every second one is a character too long

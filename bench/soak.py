@@ -36,7 +36,7 @@ from rich.console import Console
 
 from l7gw.recording.session import RUNS_KNOWN
 from l7gw.wire.spdy import Connection as Spdy
-from l7gw.wire.spdy import Data, SynStream
+from l7gw.wire.spdy_events import Data, SynStream
 from l7gw.wire.websocket import Message
 from tests.callers import CALLERS, Caller
 from tests.client import RawClient

@@ -6,7 +6,7 @@ import socket
 import ssl
 from typing import Protocol
 
-from l7gw.wire import spdy, websocket
+from l7gw.wire import spdy, spdy_events, websocket
 from tests.client import upgrade
 
 CHANNELS = ("stdin", "stdout", "stderr", "error", "resize")  # by their bytes
@@ -56,18 +56,18 @@ class SpdyExec:
             stream = 2 * len(self._kinds) + 1
             self._kinds[stream] = kind
             self.heard[kind] = b""
-            self._codec.send(spdy.SynStream(stream, (("streamtype", kind),)))
+            self._codec.send(spdy_events.SynStream(stream, (("streamtype", kind),)))
         self._socket.sendall(self._codec.take())
 
     def write(self, kind: str, data: bytes, *, final: bool = False) -> None:
         stream = next(number for number, one in self._kinds.items() if one == kind)
-        self._codec.send(spdy.Data(stream, data, final))
+        self._codec.send(spdy_events.Data(stream, data, final))
         self._socket.sendall(self._codec.take())
 
     def listen(self, kind: str, until: bytes) -> bytes:
         while until not in self.heard[kind] and (data := self._socket.recv(65536)):
             for event in self._codec.receive(data):
-                if isinstance(event, spdy.Data):
+                if isinstance(event, spdy_events.Data):
                     self.heard[self._kinds[event.stream]] += event.data
         return self.heard[kind]
 

@@ -7,8 +7,10 @@ import itertools
 import struct
 import zlib
 
-from l7gw.wire.spdy import OURS, Connection, SynStream
+from l7gw.wire.spdy import Connection
 from l7gw.wire.spdy_dictionary import DICTIONARY
+from l7gw.wire.spdy_events import SynStream
+from l7gw.wire.spdy_streams import OURS
 
 Pairs = tuple[tuple[bytes, bytes], ...]
 
@@ -66,18 +68,18 @@ class Peer:
         return control(8, struct.pack(">I", stream) + self.deflated(plain(pairs)), flags)
 
 
-def client_of(*streams: int, windows: bool = False) -> Connection:
+def client_of(*streams: int) -> Connection:
     """A client that has opened these."""
-    client = Connection("client", windows=windows)
+    client = Connection("client")
     for stream in streams:
         client.send(SynStream(stream, ()))
     client.take()
     return client
 
 
-def server_of(*streams: int, windows: bool = False) -> tuple[Connection, Peer]:
+def server_of(*streams: int) -> tuple[Connection, Peer]:
     """A server whose client, a hand that writes frames, has opened these."""
-    server, peer = Connection("server", windows=windows), Peer()
+    server, peer = Connection("server"), Peer()
     for stream in streams:
         server.receive(peer.syn(stream))
     return server, peer
@@ -85,4 +87,4 @@ def server_of(*streams: int, windows: bool = False) -> tuple[Connection, Peer]:
 
 def may_send(connection: Connection, stream: int) -> bool:
     """Whether a stream is open for our data: the peer may have reset it meanwhile."""
-    return bool(connection.streams.get(stream, 0) & OURS)
+    return bool(connection.streams.open.get(stream, 0) & OURS)

@@ -25,10 +25,10 @@ from l7gw.kube.requestinfo import describe
 from l7gw.policy.judge import Policy
 from l7gw.wire import websocket
 from l7gw.wire.errors import OurError
-from l7gw.wire.spdy import Connection as Spdy
-from l7gw.wire.spdy import Data, HeadersFrame, Reset, SynReply, SynStream
+from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message
 from tests import spdy_frames
+from tests.spdy_peer import TalkingConnection
 from tests.wires import Peer, Said, Wires
 
 ASKED = [tuple(n for n, on in zip(("stdin", "stdout", "stderr", "tty"), bits, strict=True) if on)
@@ -56,7 +56,7 @@ def opened(protocol: str, act: Act) -> Wires:
         return open_tunnel(ends, act, websocket=upgrade == "websocket", subprotocol=chosen)
 
     def peer(role: Any) -> Peer:
-        inner = Spdy(role) if protocol in ("spdy", "wrapped") else None
+        inner = TalkingConnection(role) if protocol in ("spdy", "wrapped") else None
         return Peer(role, inner, websocket.Connection(role) if upgrade == "websocket" else None)
 
     return Wires(make, peer)
@@ -178,7 +178,7 @@ def test_what_a_cluster_says_on_a_channel_that_was_not_asked_for_is_recorded_and
 
 def test_headers_go_up_and_down_as_they_were_understood() -> None:
     wires = opened("spdy", act_of(("stdout",)))
-    wires.say(SynStream(1, (("streamtype", "error"), ("x-remote-user", "root")), priority=7))
+    wires.say(SynStream(1, (("streamtype", "error"), ("x-remote-user", "root"))))
     wires.say(HeadersFrame(1, (("streamtype", "stdin"),)))
     assert wires.cluster.heard == [SynStream(1, (("streamtype", "error"),))]
     wires.answer(SynReply(1, (("set-cookie", "a"),)), HeadersFrame(1, (("b", "c"),)), HeadersFrame(1, (), True))

@@ -9,7 +9,8 @@ import pytest
 from l7gw.gateway.pace import CONTROL_A_SECOND, QUIET
 from l7gw.gateway.tunnel_spdy import PING_TO_CLIENT, PING_TO_CLUSTER
 from l7gw.kube.channels import WebSocketChannels
-from l7gw.wire import spdy, websocket
+from l7gw.wire import spdy_events as spdy
+from l7gw.wire import websocket
 from tests.wires import Said, Wires, spdy_wires, websocket_wires
 
 ASKED_FOR = frozenset(("error", "stdin", "stdout"))

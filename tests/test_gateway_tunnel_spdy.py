@@ -15,7 +15,7 @@ from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, ST
 from l7gw.kube.streams import MOST_PAIRS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
-from l7gw.wire.spdy import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
+from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message, frame_bytes
 from tests.callers import POD
 from tests.client import RawClient, upgrade

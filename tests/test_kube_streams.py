@@ -10,7 +10,7 @@ from l7gw.kube.channels import EXEC_STREAMS, ChannelFrame, ChannelOpened
 from l7gw.kube.status import failure
 from l7gw.kube.streams import LARGEST_STATUS, MOST_PAIRS, SpdyChannels
 from l7gw.wire.errors import PeerError
-from l7gw.wire.spdy import Data, GoAway
+from l7gw.wire.spdy_events import Data, GoAway
 
 
 def pair(stream: int, port: int, request: str) -> list[tuple[int, tuple[tuple[str, str], ...]]]:

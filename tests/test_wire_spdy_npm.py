@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.wire.spdy import (
-    Connection,
+from l7gw.wire.spdy_events import (
     Data,
     GoAway,
     HeadersFrame,
@@ -24,7 +23,7 @@ from l7gw.wire.spdy import (
 )
 from l7gw.wire.spdy_frames import CANCEL
 from tests.npm.install import MissingNode, node_modules
-from tests.spdy_frames import may_send
+from tests.spdy_peer import WindowedConnection
 
 SEEDS = range(3)
 
@@ -32,7 +31,7 @@ SEEDS = range(3)
 class Peer:
     """The process, and our side of the connection to it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: Connection) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], connection: WindowedConnection) -> None:
         self._process = process
         self.connection = connection
         self.heard: list[SpdyEvent] = []
@@ -81,7 +80,7 @@ def spdy_transport(role: str, *arguments: object) -> Iterator[Peer]:
     command = ["node", str(driver), str(modules), role, *map(str, arguments)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     try:
-        yield Peer(process, Connection("client" if role == "server" else "server", windows=True))
+        yield Peer(process, WindowedConnection("client" if role == "server" else "server"))
     finally:
         process.kill()
         process.communicate()
@@ -89,7 +88,7 @@ def spdy_transport(role: str, *arguments: object) -> Iterator[Peer]:
 
 def opening(stream: int, path: str) -> SynStream:
     headers = ((":method", "POST"), (":path", path), (":scheme", "https"), (":host", "x"), (":version", "HTTP/1.1"))
-    return SynStream(stream, headers, priority=stream % 8)
+    return SynStream(stream, headers)
 
 
 def test_it_answers_our_streams_within_its_windows() -> None:
@@ -103,7 +102,7 @@ def test_it_answers_our_streams_within_its_windows() -> None:
         assert peer.data(1) == peer.data(3) == (text.upper(), True)
         paths = [dict(event.headers)["x-path"] for event in peer.heard if isinstance(event, SynReply)]
         assert paths == ["/1", "/3"]
-        assert not peer.connection.queued and not peer.connection.streams
+        assert not peer.connection.queued and not peer.connection.codec.streams.open
 
 
 def test_its_streams_get_their_answers_within_our_windows() -> None:
@@ -153,7 +152,7 @@ def test_streams_opened_fed_half_closed_and_reset_at_random_keep_their_bytes_apa
     with spdy_transport("server") as peer:
         ours, stream = peer.connection, -1
         for act in range(400):
-            live = [one for one in sent if may_send(ours, one)]
+            live = [one for one in sent if ours.may_send(one)]
             kind = dice.randrange(10)
             if not live or (kind == 0 and len(live) < 20):
                 stream += 2
@@ -174,11 +173,11 @@ def test_streams_opened_fed_half_closed_and_reset_at_random_keep_their_bytes_apa
             if act % 20 == 19:
                 ours.send(Ping(act))
                 peer.until(lambda heard, act=act: Ping(act) in heard)
-        for one in [one for one in sent if may_send(ours, one)]:
+        for one in [one for one in sent if ours.may_send(one)]:
             ours.send(Data(one, b"", True))
         kept = [one for one in sent if one not in gone]
         peer.until(lambda heard: all(peer.data(one)[1] for one in kept))
         assert gone and ended
         assert {one: peer.data(one) for one in kept} == {one: (sent[one].upper(), True) for one in kept}
         assert all(sent[one].upper().startswith(peer.data(one)[0]) for one in gone)
-        assert not ours.streams
+        assert not ours.codec.streams.open

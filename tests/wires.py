@@ -14,7 +14,8 @@ from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
-from l7gw.wire.spdy import Data, HeadersFrame, Reset, SpdyEvent
+from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SpdyEvent
+from tests.spdy_peer import TalkingConnection
 
 Said = SpdyEvent | websocket.Frame
 
@@ -65,7 +66,9 @@ class Wires:
 class Peer:
     """One end's own codecs, SPDY or WebSocket or one in the other, and what it heard: of two, all that is no data of the outer."""
 
-    def __init__(self, role: Literal["client", "server"], inner: Spdy | None, outer: websocket.Connection | None) -> None:
+    def __init__(
+        self, role: Literal["client", "server"], inner: TalkingConnection | None, outer: websocket.Connection | None
+    ) -> None:
         self._masks = role == "client"
         self.inner = inner
         self._outer = outer
@@ -114,7 +117,7 @@ def spdy_wires(kind: str = "portforward", *, wrapped: bool = False, asked: froze
     channels = SpdyChannels(None if kind == "portforward" else asked)
     return Wires(
         lambda ends: SpdyTunnel(ends, channels, leg("server"), leg("client")),
-        lambda role: Peer(role, Spdy(role), websocket.Connection(role) if wrapped else None),
+        lambda role: Peer(role, TalkingConnection(role), websocket.Connection(role) if wrapped else None),
     )
 
 

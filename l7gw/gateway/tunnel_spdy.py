@@ -14,7 +14,8 @@ from l7gw.kube.sizes import Sizes
 from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
-from l7gw.wire.spdy import Connection, Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SynReply, SynStream
+from l7gw.wire.spdy import Connection
+from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SpdyFrame, SynReply, SynStream
 from l7gw.wire.spdy_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM
 
 LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubectl's own writes are
@@ -44,7 +45,7 @@ class SpdyInWebSocket:
                 self._close = websocket.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
             yield event
 
-    def send(self, event: SpdyEvent) -> None:
+    def send(self, event: SpdyFrame) -> None:
         self._inner.send(event)
 
     def take(self, answer: bool = True) -> bytes:

@@ -9,7 +9,7 @@ from l7gw.kube.channels import EXEC_STREAMS, ChannelFrame, ChannelOpened, words_
 from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers
-from l7gw.wire.spdy import Data, GoAway, SpdyEvent
+from l7gw.wire.spdy_events import Data, GoAway, SpdyFrame
 from l7gw.wire.spdy_frames import PROTOCOL_ERROR
 
 MOST_PAIRS = 256  # live connections of one port-forward (threats C5)
@@ -164,10 +164,10 @@ class SpdyChannels:
             return not self._streams
         return self._error_complete
 
-    def failure_frames(self, status: bytes) -> list[SpdyEvent]:
+    def failure_frames(self, status: bytes) -> list[SpdyFrame]:
         """What ends the tunnel as failed: the Status on an exec's error stream (words on those of a port-forward), then FINs, then
         GOAWAY. A bare cut, a reset or a GOAWAY alone would look like success (kubernetes-wire 4.4)."""
-        frames: list[SpdyEvent] = []
+        frames: list[SpdyFrame] = []
         errors = [number for number, one in self._streams.items() if one.channel.endswith("error") and one.down_open]
         text = words_of(status) if self._forwards else status
         frames += [Data(number, text, True) for number in errors]

@@ -19,10 +19,11 @@ SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS, WINDOW_UPDAT
 FLAG_FIN, FLAG_UNIDIRECTIONAL = 1, 2
 
 # Section 2.6.3: why a stream is reset
-PROTOCOL_ERROR, INVALID_STREAM, REFUSED_STREAM, CANCEL, FLOW_CONTROL_ERROR = 1, 2, 3, 5, 7
+PROTOCOL_ERROR, INVALID_STREAM, REFUSED_STREAM, CANCEL = 1, 2, 3, 5
 STREAM_IN_USE, STREAM_ALREADY_CLOSED, FRAME_TOO_LARGE = 8, 9, 11
 
-SETTINGS_INITIAL_WINDOW = 7  # section 2.6.4
+# Bytes of one DATA frame, sent or received. They are handed on in pieces, never assembled. spdystream writes 32 KiB (threats C3).
+LARGEST_DATA = 1024 * 1024
 
 # ---------------------------------------------------------------------- bytes
 

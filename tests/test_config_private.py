@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from l7gw.config.load import read
 from l7gw.config.private import fault_of_secret, fault_of_state
-from l7gw.config.settings import read
 from l7gw.demo.pki import Authority
 from l7gw.gateway.tls import Listening
 from l7gw.recording.state import check_state

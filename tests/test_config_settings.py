@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from l7gw import names
+from l7gw.config.load import find, load, read
 from l7gw.config.settings import (
     Certificate,
     ClientCertificate,
@@ -19,9 +20,6 @@ from l7gw.config.settings import (
     OidcIssuer,
     Recording,
     TokenFile,
-    find,
-    load,
-    read,
 )
 from l7gw.demo.pki import Authority, write_private
 from l7gw.errors import ConfigurationError

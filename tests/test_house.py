@@ -65,6 +65,27 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert not in_circles, f"these import each other, or what does: {in_circles}"
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_a_file_fits_in_one_reading(path: Path) -> None:
-    assert path.read_text().count("\n") <= 600, "split it, or say here why it is one thing"
+# These are to be split; nothing joins them. A name leaves with its file's or function's excess.
+LONG_FILES = {"wire/http1.py": 455, "wire/http2_connection.py": 536, "wire/http2_fields.py": 405}  # lines
+LONG_FUNCTIONS = {"kube/requestinfo.py describe": 57}  # lines
+
+
+def _longer(found: dict[str, int], most: int, known: dict[str, int]) -> None:
+    """Whether all that is longer than `most` lines is known, and no longer than it was; and all that is known is still longer."""
+    longer = {name: lines for name, lines in found.items() if lines > most}
+    assert longer.keys() == known.keys(), f"longer than {most} lines, or no more: split it, or take it from the list here"
+    assert all(lines <= known[name] for name, lines in longer.items()), f"these have grown: {longer}"
+
+
+def test_a_file_of_the_package_fits_in_one_reading() -> None:
+    _longer({str(path.relative_to(PACKAGE)): path.read_text().count("\n") for path in PACKAGE.rglob("*.py")}, 400, LONG_FILES)
+
+
+def test_a_function_of_the_package_fits_on_one_screen() -> None:
+    found: dict[str, int] = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                name = f"{path.relative_to(PACKAGE)} {node.name}"  # of several functions of one name, the longest
+                found[name] = max(found.get(name, 0), (node.end_lineno or node.lineno) - node.lineno + 1)
+    _longer(found, 50, LONG_FUNCTIONS)

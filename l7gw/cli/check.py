@@ -12,7 +12,8 @@ import click
 
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import lasting, sized
-from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Cluster, OidcIssuer, Settings, find, read
+from l7gw.config.load import find, read
+from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Cluster, OidcIssuer, Settings
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy

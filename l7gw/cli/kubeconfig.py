@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from l7gw.cli.options import config_option
 from l7gw.config.document import nearest
-from l7gw.config.settings import Cluster, find, load
+from l7gw.config.load import find, load
+from l7gw.config.settings import Cluster
 
 HEADER = """\
 # {name} through l7gw. No credential is in here: give the user one, for example

@@ -14,7 +14,7 @@ import click
 from l7gw import names
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
-from l7gw.config.settings import find, load
+from l7gw.config.load import find, load
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act

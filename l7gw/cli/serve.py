@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from l7gw.cli.options import config_option
-from l7gw.config.settings import find
+from l7gw.config.load import find
 from l7gw.supervisor.logs import to_stderr
 from l7gw.supervisor.serve import serve as run
 

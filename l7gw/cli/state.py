@@ -65,8 +65,8 @@ def the_state(config: Path | None, state: Path | None) -> Path:
     if state is not None:
         found = state
     else:
-        from l7gw.config.settings import find as find_config
-        from l7gw.config.settings import load
+        from l7gw.config.load import find as find_config
+        from l7gw.config.load import load
 
         found = load(find_config(config)).state
     try:

@@ -22,7 +22,8 @@ import uvloop
 
 from l7gw.clock import SystemClock
 from l7gw.cluster.transport import listen
-from l7gw.config.settings import Settings, load
+from l7gw.config.load import load
+from l7gw.config.settings import Settings
 from l7gw.errors import ConfigurationError
 from l7gw.gateway.worker import Worker
 from l7gw.identity.keys import KeySet

@@ -239,11 +239,9 @@ class Connection:
         return events
 
     def _frames(self, buffer: bytes, events: list[Frame]) -> int:
-        """Every whole frame of the buffer; how much of it they took. What a head makes wrong is refused before its payload is
-        awaited."""
-        at, end = 0, len(buffer)
+        """Read every whole frame of the buffer; gives how many bytes they took. A wrong head is refused before its payload came."""
+        at, end, gathering = 0, len(buffer), self._opcode
         expect_mask = 0 if self._client else MASK
-        gathering = self._opcode
         room = self._limit - len(self._message)
         self._wanted = self._text_at = 0
         # One loop over the whole read: 2.7 M frames of 64 bytes a core-second unmasked, 1.9 M masked.

@@ -1,0 +1,114 @@
+"""The section `clusters` of l7gw.yaml: where each cluster is, and how the gateway speaks with it."""
+
+from __future__ import annotations
+
+import yaml
+
+from l7gw import names
+from l7gw.config.document import Reader, shown
+from l7gw.config.fields import LABEL, authority_of, certificate_of, check_private, is_host_name, pair_of, prefix_of, url_of
+from l7gw.config.settings import ClientCredential, Cluster, TokenFile
+
+# A path prefix chooses a cluster, so its name must not be the first segment of a path of the API.
+API_ROOTS = frozenset(("api", "apis", "openapi", "version", "healthz", "livez", "readyz", "metrics", "l7gw"))
+LONGEST_GLOB = 512  # characters, and
+MOST_STARS = 8  # as in the patterns of a policy
+CLUSTER_KEYS = ("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record")
+
+
+def clusters_of(top: Reader) -> dict[str, Cluster]:
+    """The clusters without a fault, by name, in the file's order; every fault is told."""
+    found: dict[str, Cluster] = {}
+    hosts: dict[str, str] = {}
+    entries = top.entries("clusters")
+    if not entries and (not top.has("clusters") or isinstance(top.node_of("clusters"), yaml.MappingNode)):
+        top.wrong("clusters", "`clusters` has no entry", "clusters: {prod: {server: https://..., ...}}")
+    for name, name_node, node in entries:
+        if LABEL.fullmatch(name) is None:
+            hint = "1 to 63 lower-case letters, digits and hyphens: it stands in URLs"
+            top.document.wrong(name_node, f"{shown(name)} cannot be a cluster's name", hint)
+        elif name in API_ROOTS:
+            what = f"{name!r} cannot be a cluster's name: https://GATEWAY/{name} is a path of the API"
+            top.document.wrong(name_node, what, f"such as {name}-cluster")
+        later = {"eks": "EKS", "retention": "retention"}
+        reader = Reader(top.document, node, f"cluster {name}", CLUSTER_KEYS, later, place=name_node)
+        cluster = _cluster(name, reader, hosts)
+        if cluster is not None:
+            found[name] = cluster
+    return found
+
+
+def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None:
+    if not isinstance(reader.node, yaml.MappingNode):
+        return None
+    url, port = None, 0
+    if "eks" not in reader.not_yet:
+        server = reader.text("server", required=True)
+        url, port = url_of(server)
+        if url is not None and (url.path.strip("/") or url.query or url.fragment):
+            url = None
+        if server and url is None:
+            reader.wrong("server", f"`server` of cluster {name} must be https://HOST[:PORT], not {shown(server)}")
+    hosts = _hosts(name, reader, taken)
+    authority = authority_of(reader, required="eks" not in reader.not_yet)
+    credential = _credential(reader)
+    tls = certificate_of(reader)
+    if reader.has("tls") and not reader.has("hosts"):
+        reader.wrong("tls", f"`tls` of cluster {name} serves its `hosts`, and there are none", "name them, or leave `tls` out")
+    impersonate = reader.text("impersonate", "groups", choices=("groups", "user", "none"))
+    record = reader.text("record", "all", choices=("all", "metadata", "none"))
+    prefix = prefix_of(reader, "l7gw:")
+    groups = _groups(reader, impersonate)
+    if url is None or url.hostname is None or authority is None or credential is None:
+        return None
+    return Cluster(name, url.hostname, port, authority, credential, hosts, tls, impersonate, prefix, record, groups)
+
+
+def _groups(reader: Reader, impersonate: str) -> tuple[str, ...]:
+    """Globs over the callers' groups, as in a policy; here `*` is all of them."""
+    if impersonate == "none" and reader.has("groups"):
+        reader.wrong("groups", "`groups` go up where the gateway impersonates", "impersonate: groups, or user")
+    found = []
+    for text, node in reader.listed("groups", one=True) or ():
+        if not text or len(text) > LONGEST_GLOB or text.count("*") > MOST_STARS:
+            what = f"`groups`: {shown(text)} is empty, longer than {LONGEST_GLOB} characters, or has more than {MOST_STARS} stars"
+            reader.document.wrong(node, what)
+        elif fault := "holds a comma" if "," in text else names.fault(text):
+            reader.document.wrong(node, f"`groups`: {shown(text)} {fault}: no such group goes up")
+        else:
+            found.append(text)
+    return tuple(found)
+
+
+def _hosts(name: str, reader: Reader, taken: dict[str, str]) -> tuple[str, ...]:
+    """The cluster's TLS server names, which no other cluster may have."""
+    found = []
+    for text, node in reader.listed("hosts", one=True) or ():
+        host = text.lower()
+        if not is_host_name(host):
+            hint = "a TLS server name: no address, no port, no star (RFC 6066 section 3)"
+            reader.document.wrong(node, f"`hosts`: {shown(text)} is no host name", hint)
+        elif host in taken:
+            reader.document.wrong(node, f"`hosts`: {host} belongs to cluster {taken[host]} already")
+        else:
+            taken[host] = name
+            found.append(host)
+    return tuple(found)
+
+
+def _credential(reader: Reader) -> ClientCredential | TokenFile | None:
+    if not reader.has("credential"):
+        reader.missing("credential", "credential: {client-certificate: gw.crt, client-key: gw.key}, or {token-file: F}")
+        return None
+    inner = reader.inner("credential", ("client-certificate", "client-key", "token-file"), {"aws": "EKS"})
+    if inner.has("token-file"):
+        if inner.has("client-certificate") or inner.has("client-key"):
+            inner.wrong("token-file", "`credential` is a client certificate or a token, not both")
+        path = inner.file("token-file", required=True)
+        if path is not None:
+            check_private(inner, "token-file", path)
+        return TokenFile(path) if path else None
+    if inner.not_yet:
+        return None
+    pair = pair_of(inner, "client-certificate", "client-key")
+    return ClientCredential(*pair) if pair else None

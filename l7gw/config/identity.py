@@ -1,0 +1,143 @@
+"""The section `identity` of l7gw.yaml: who may ask, by tokens of an issuer or by client certificates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from l7gw.config.document import Reader, plain, shown
+from l7gw.config.fields import authority_of, prefix_of, url_of
+from l7gw.config.settings import DAY, ClientCertificate, KindRule, OidcIssuer
+
+KINDS = ("human", "agent", "workload")
+LONGEST_ISSUER = 512  # characters; it stands in every session
+LEAST_LIFETIME = 60  # seconds of a token; what ends sooner is over before it is used
+MOST_LIFETIME = 400 * DAY  # seconds; a projected token of Kubernetes may live a year
+MOST_AUDIENCES = 100  # of one issuer; its clients, as a rule one to three
+
+OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifetime", "audiences")  # beside `oidc` alone
+IDENTITY_KEYS = ("oidc", "client-certificate", "kind", "prefix", *OF_TOKENS)
+OIDC_KEYS = ("issuer", "audience", "audiences", "username", "groups", "certificate-authority")
+
+
+def identity_of(top: Reader) -> tuple[OidcIssuer | ClientCertificate, ...]:
+    """The entries without a fault, in the file's order; every fault is told."""
+    found: list[OidcIssuer | ClientCertificate] = []
+    seen: dict[str, yaml.Node] = {}
+    nodes = top.items("identity")
+    if not nodes and (not top.has("identity") or isinstance(top.node_of("identity"), yaml.SequenceNode)):
+        top.wrong("identity", "`identity` has no entry", "without one nobody can be let in")
+    for node in nodes:
+        entry = Reader(top.document, node, "an entry of `identity`", IDENTITY_KEYS, {"aws": "EKS"})
+        if entry.node is None or not isinstance(entry.node, yaml.MappingNode):
+            continue
+        prefix = prefix_of(entry)
+        if prefix in seen:
+            what = f"the same prefix {shown(prefix)} as" if prefix else "no `prefix`, as has"
+            what = f"this entry of `identity` has {what} the one in line {seen[prefix].start_mark.line + 1}"
+            top.document.wrong(node, what, "all but one need one, no two the same: else two issuers could name the same person")
+        seen.setdefault(prefix, node)
+        made = _entry(entry, node, prefix)
+        if made is not None:
+            found.append(made)
+    return tuple(found)
+
+
+def _entry(entry: Reader, node: yaml.Node, prefix: str) -> OidcIssuer | ClientCertificate | None:
+    if entry.has("oidc") and entry.has("client-certificate"):
+        entry.document.wrong(node, "an entry of `identity` is one of oidc, client-certificate", "make it two entries")
+    if entry.has("oidc"):
+        return _oidc(entry, _kind(entry), prefix)
+    if not entry.has("client-certificate"):
+        if "aws" not in entry.not_yet:
+            entry.document.wrong(node, "an entry of `identity` needs oidc or client-certificate")
+        return None
+    for key in OF_TOKENS:
+        if entry.has(key):
+            entry.wrong(key, f"`{key}` is for oidc", "a certificate has no claims")
+    kind = _kind(entry)
+    if kind.claim is not None:
+        entry.wrong("kind", "`kind` of client certificates is human, agent or workload", "a certificate has no claims")
+    inner = entry.inner("client-certificate", ("certificate-authority",))
+    authority = authority_of(inner, required=True)
+    if authority is None or not _readable(inner, authority):
+        return None
+    return ClientCertificate(authority, kind, prefix)
+
+
+def _readable(reader: Reader, authority: Path) -> bool:
+    """Whether identity can read it too: OpenSSL takes spellings of PEM that `cryptography` does not."""
+    from cryptography import x509  # 60 ms, for those alone who have such an entry
+
+    try:
+        return bool(x509.load_pem_x509_certificates(authority.read_bytes()))
+    except (OSError, ValueError):
+        hint = f"openssl x509 -in {authority} -clrtrust -out ca.crt"
+        reader.wrong("certificate-authority", f"{authority} is no list of certificates that begin with BEGIN CERTIFICATE", hint)
+        return False
+
+
+def _oidc(entry: Reader, kind: KindRule, prefix: str) -> OidcIssuer | None:
+    oidc = entry.inner("oidc", OIDC_KEYS)
+    issuer, audiences = oidc.text("issuer", required=True), _audiences(oidc)
+    url, _ = url_of(issuer)
+    # OpenID Connect Discovery 1.0, section 3: https, no query, no fragment
+    if issuer and (url is None or url.query or url.fragment or issuer.endswith(("?", "#")) or len(issuer) > LONGEST_ISSUER):
+        oidc.wrong("issuer", f"`issuer` must be an https URL, exactly as the tokens' iss, not {shown(issuer)}")
+    require = _require(entry)
+    authority = authority_of(oidc, required=False)
+    username, groups = oidc.text("username", "sub"), oidc.text("groups")
+    for key, value in (("username", username), ("groups", groups)):
+        if oidc.has(key) and not value:
+            oidc.wrong(key, f"`{key}` is empty", "it names a claim; leave it out for the default")
+    beside = entry if entry.has("audiences") else oidc
+    if beside is entry and oidc.has("audiences"):
+        oidc.wrong("audiences", "`audiences` stands in `oidc` and beside it", "once is enough")
+    any_audience = beside.text("audiences", "exact", choices=("exact", "any-of")) == "any-of"
+    verified = entry.text("email-verified", "require", choices=("require", "if-present"))
+    if entry.has("email-verified") and username != "email":
+        entry.wrong("email-verified", "`email-verified` is for `username: email`", "leave it out, or name users by their email")
+    lifetime = entry.duration("longest-lifetime", DAY, least=LEAST_LIFETIME, most=MOST_LIFETIME)
+    ends = entry.flag("end-with-credential")
+    if not issuer or not audiences:
+        return None
+    names_of = (username, groups, authority, kind, prefix)
+    return OidcIssuer(issuer, audiences, *names_of, require, ends, any_audience, verified, lifetime)
+
+
+def _audiences(oidc: Reader) -> tuple[str, ...]:
+    if not oidc.has("audience"):
+        oidc.missing("audience")
+        return ()
+    found = oidc.texts("audience", one=True) or ()
+    if len(found) > MOST_AUDIENCES:
+        oidc.wrong("audience", f"`audience` has more than {MOST_AUDIENCES} values")
+    return tuple(dict.fromkeys(found))
+
+
+def _require(entry: Reader) -> dict[str, str]:
+    require = {}
+    for claim, _, node in entry.entries("require"):
+        value = plain(node)
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        if isinstance(value, str) and value:
+            require[claim] = value
+        else:
+            entry.document.wrong(node, f"`require`: {claim} must be text, true or false", f'{claim}: "..."')
+    return require
+
+
+def _kind(entry: Reader) -> KindRule:
+    node = entry.node_of("kind")
+    if not isinstance(node, yaml.MappingNode):
+        return KindRule(entry.text("kind", "human", choices=KINDS))
+    inner = entry.inner("kind", ("claim", *KINDS))
+    values = {kind: values for kind in KINDS if (values := inner.texts(kind, one=True))}
+    if not any(inner.has(kind) for kind in KINDS):
+        entry.wrong("kind", "`kind` by a claim needs the values that tell", 'kind: {claim: client_kind, agent: ["bot"]}')
+    of = {value: kind for kind in values for value in values[kind]}
+    if sum(len(set(listed)) for listed in values.values()) > len(of):
+        entry.wrong("kind", "`kind`: one value stands for two kinds")
+    return KindRule(None, inner.text("claim", required=True), values)

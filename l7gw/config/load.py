@@ -1,0 +1,138 @@
+"""From the file l7gw.yaml to `Settings`. What this version lacks is an error that says so, never ignored."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from l7gw.config.clusters import clusters_of
+from l7gw.config.document import Document, Reader, plain, shown
+from l7gw.config.fields import certificate_of, is_host_name, is_ip
+from l7gw.config.identity import identity_of
+from l7gw.config.private import fault_of_state
+from l7gw.config.settings import Recording, Settings
+from l7gw.errors import ConfigurationError, Problem
+
+DEFAULT = Path("/etc/l7gw/l7gw.yaml")
+STATE = "/var/lib/l7gw"
+LISTEN = "0.0.0.0:8443"
+
+MOST_LISTENERS = 16  # a machine has few addresses; each is a socket
+LEAST_RESERVED = 1024**2  # bytes; what is buffered when the calls stop must still find room
+MOST_RESERVED = 1024**4  # bytes; a reserve above a TiB is a typing mistake
+
+LATER = {
+    "admin": "health and metrics",
+    "masking": "masking",
+    "reviews": "the approvals",
+    "limits": "limits per principal",
+    "store": "more than one machine",
+    "proxy-protocol": "load balancers",
+    "people": "the approvals",
+    "socket": "the approvals",
+    "console": "the console",
+    "hooks": "hooks of your own",
+    "log": "settings of the log",
+}
+
+
+def find(path: Path | None) -> Path:
+    """The configuration file: the given one, else $L7GW_CONFIG, else /etc/l7gw/l7gw.yaml."""
+    return (path or Path(os.environ.get("L7GW_CONFIG") or DEFAULT)).absolute()
+
+
+def load(path: Path) -> Settings:
+    """Read a configuration. Raises ConfigurationError with every mistake in it."""
+    settings, _, problems = read(path)
+    if settings is None:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem]]:
+    """The settings (None where there are mistakes), the policy's file where it is named and there, and all mistakes."""
+    try:
+        document = Document(path, "say which file with --config FILE or $L7GW_CONFIG")
+    except ConfigurationError as error:
+        return None, None, error.problems
+    known = ("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording")
+    top = document.reader(known, LATER)
+    listen = _listen(top)
+    _workers(top)
+    tls = certificate_of(top, required=True)
+    state = _state(top)
+    identity = identity_of(top)
+    clusters = clusters_of(top)
+    policy = top.file("policy", required=True)
+    recording = _recording(top)
+    problems = document.sorted_problems()
+    if problems or tls is None or policy is None:
+        return None, policy, problems
+    return Settings(path, listen, tls, state, identity, clusters, policy, recording), policy, []
+
+
+def _listen(top: Reader) -> tuple[tuple[str, int], ...]:
+    found: list[tuple[str, int]] = []
+    addresses = top.listed("listen", one=True) if top.has("listen") else [(LISTEN, top.node)]
+    for text, node in addresses or ():
+        address = _address(text)
+        if address is None:
+            hint = "HOST:PORT, such as 0.0.0.0:8443 or [::]:8443"
+            top.document.wrong(node, f"`listen`: {shown(text)} is no address", hint)
+        elif address in found:
+            top.document.wrong(node, f"`listen`: {text} stands twice")
+        else:
+            found.append(address)
+    if len(found) > MOST_LISTENERS:
+        top.wrong("listen", f"`listen` has more than {MOST_LISTENERS} addresses")
+    return tuple(found)
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    """Host (without brackets) and port; a port of 0 is any that is free."""
+    host, _, digits = text.rpartition(":")
+    if re.fullmatch(r"[0-9]{1,5}", digits) is None or int(digits) > 65535:
+        return None
+    if host.startswith("[") and host.endswith("]"):
+        return (host[1:-1], int(digits)) if is_ip(host[1:-1], 6) else None
+    return (host, int(digits)) if is_ip(host, 4) or is_host_name(host.lower()) else None
+
+
+def _workers(top: Reader) -> None:
+    node = top.node_of("workers")
+    if node is None:
+        return
+    value = plain(node)
+    if value == "auto" or (type(value) is int and value == 1):
+        return
+    if type(value) is int and value > 1:
+        top.wrong("workers", "`workers`: more than one is not in this version", "leave it out, or say 1")
+    else:
+        top.wrong("workers", "`workers` must be auto or a number")
+
+
+def _state(top: Reader) -> Path:
+    """The folder of all evidence. It need not be there yet; where it is, nobody else may look into it (threats J5)."""
+    state = top.path("state") or Path(STATE)
+    try:
+        about = state.stat()
+    except FileNotFoundError:
+        return state
+    except OSError as error:
+        top.wrong("state", f"`state`: {state} cannot be read: {error.strerror}")
+        return state
+    if not stat.S_ISDIR(about.st_mode):
+        top.wrong("state", f"`state`: {state} is no folder")
+        return state
+    fault = fault_of_state(state, about)
+    if fault is not None:
+        top.wrong("state", f"`state`: {state}, where recordings are readable, {fault[0]}", fault[1])
+    return state
+
+
+def _recording(top: Reader) -> Recording:
+    inner = top.inner("recording", ("durable", "reserve"))
+    durable = inner.text("durable", "writes", choices=("none", "writes", "all"))
+    return Recording(durable, inner.size("reserve", 2 * 1024**3, least=LEAST_RESERVED, most=MOST_RESERVED))

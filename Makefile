@@ -32,7 +32,7 @@ bench: $(VENV)/.test ## hold l7gw against a plain Go proxy (and nginx) in one ru
 soak: $(VENV)/.test ## load one gateway for HOURS=24 and see whether its memory grows; OUT=FILE takes a sample a minute
 	$(BIN)/python bench/soak.py --hours $(or $(HOURS),24) > $(or $(OUT),/dev/null)
 conformance: $(VENV)/.test ## ask h2spec, Autobahn and the tests of abuse and faults, and write docs/conformance.md
-	$(BIN)/python tests/conformance.py run
+	$(BIN)/python tests/conformance/page.py run
 lint: $(VENV)/.test ## ruff, mypy --strict, and vulture for what nothing calls
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from l7gw.demo.issuer import AUDIENCE, issuing
 from l7gw.demo.pki import Authority
-from tests.golang import built_once
+from tests.support.go_programs import built_once
 
 HERE = Path(__file__).parent
 

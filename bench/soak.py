@@ -38,17 +38,17 @@ from l7gw.recording.session import RUNS_KNOWN
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, SynStream
 from l7gw.wire.websocket import Message
-from tests.callers import CALLERS, Caller
-from tests.client import RawClient
-from tests.cluster.build import built
-from tests.cluster.cluster import RealCluster
-from tests.faults import exec_client, messages, resident, trouble
-from tests.gateway import Gateway
-from tests.harness import Scene
-from tests.matrix import AUDIENCE, Both, before
-from tests.sides import GROUP, USER
-from tests.test_gateway_wire import SPDY
-from tests.test_matrix_kubectl import Kubectl, _talk, echoing, forwarding
+from tests.gateway.test_wire import SPDY
+from tests.real.test_kubectl import Kubectl, _talk, echoing, forwarding
+from tests.support.both_ways import AUDIENCE, Both, before
+from tests.support.compared_commands import GROUP, USER
+from tests.support.faults import exec_client, messages, resident, trouble
+from tests.support.gateway_process import Gateway
+from tests.support.http_callers import CALLERS, Caller
+from tests.support.kubernetes.build import built
+from tests.support.kubernetes.cluster import RealCluster
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene
 
 POLICY = """
 guardrails:

@@ -9,13 +9,13 @@ from typing import NoReturn
 
 import pytest
 
-from tests.cluster.build import BuildFailed, Built, MissingGo, built
-from tests.cluster.cluster import RealCluster
-from tests.faults import program
-from tests.harness import Scene, scene
-from tests.matrix import Both, before
 from tests.npm.install import MissingNode, node_modules
-from tests.upstream import OK, answering
+from tests.support.both_ways import Both, before
+from tests.support.faults import program
+from tests.support.kubernetes.build import BuildFailed, Built, MissingGo, built
+from tests.support.kubernetes.cluster import RealCluster
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import OK, answering
 
 _NEEDS_BUILD = {"cluster_programs", "cluster"}
 _BUILT = pytest.StashKey[Built | Exception]()

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.cached import key, made_once, say
+from tests.support.cached import key, made_once, say
 
 HERE = Path(__file__).parent
 LOCK = HERE / "requirements.lock"  # what Autobahn and its fuzzing need, without its accelerators, which would need a compiler

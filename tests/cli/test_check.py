@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from l7gw.cli.main import main
-from tests.test_config_settings import Written
+from tests.config.test_settings import Written
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:

@@ -13,7 +13,7 @@ from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import summaries
-from tests.journals import ANN, PLAIN, call, cli_run, recorded, shell
+from tests.support.journals import ANN, PLAIN, call, cli_run, recorded, shell
 
 
 @pytest.fixture

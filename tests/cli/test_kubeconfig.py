@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.test_cli_check import run
-from tests.test_config_settings import Written
+from tests.cli.test_check import run
+from tests.config.test_settings import Written
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from l7gw.recording.sessions import summaries
-from tests.journals import ANN, cli_run, recorded, shell
+from tests.support.journals import ANN, cli_run, recorded, shell
 
-CLI = Path(__file__).parent.parent / "l7gw" / "cli"
+CLI = Path(__file__).parent.parent.parent / "l7gw" / "cli"
 # what Python's own readings take, or raise on: superscripts, digits of other scripts, signs, underscores, spaces, floats, long numbers
 NO_NUMBERS = [
     "",

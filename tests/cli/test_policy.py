@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.test_cli_check import run
-from tests.test_config_settings import Written
+from tests.cli.test_check import run
+from tests.config.test_settings import Written
 
 POLICY = """
 guardrails:

@@ -12,7 +12,7 @@ import pytest
 
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import summaries
-from tests.journals import ANN, call, cli_run, recorded, shell
+from tests.support.journals import ANN, call, cli_run, recorded, shell
 
 BOB = dataclasses.replace(ANN, user="bob@example.com", groups=(), kind="agent", actor="copilot")
 HOSTILE = dataclasses.replace(ANN, user="[red]eve[/] :bomb: \x1b]0;owned\x07\u202e\u3164", groups=("[/]",))
@@ -134,7 +134,7 @@ def test_no_state_is_exit_status_3_and_no_sessions_is_none(tmp_path: Path, capsy
 def test_the_state_is_found_through_the_configuration(
     state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.test_config_settings import Written
+    from tests.config.test_settings import Written
 
     folder = tmp_path / "etc"
     folder.mkdir()

@@ -15,7 +15,7 @@ from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import key_of, summaries
-from tests.journals import ANN, call, cli_run, recorded
+from tests.support.journals import ANN, call, cli_run, recorded
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_what_may_not_be_read_is_could_not_tell(state: Path) -> None:
     else:
         reader.segments(state)[0].chmod(0)
         drop = ""
-    main = f"{drop}import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r}); "
+    main = f"{drop}import sys; sys.path.insert(0, {str(Path(__file__).parent.parent.parent)!r}); "
     main = "from l7gw.cli.main import main; import l7gw.cli.verify; " + main + "sys.argv[0] = 'l7gw'; main()"
     command = [sys.executable, "-c", main, "verify", "--state", str(state)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)

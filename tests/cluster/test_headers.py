@@ -14,8 +14,8 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Refused, Request
 from l7gw.wire.http1 import ServerConnection as Http1
 from l7gw.wire.semantics import LISTS, SINGLE
-from tests.http2_reading import headers as h2_headers
-from tests.http2_reading import server
+from tests.support.http2_reading import headers as h2_headers
+from tests.support.http2_reading import server
 
 POD = "/api/v1/namespaces/d/pods/p"
 

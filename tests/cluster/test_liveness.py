@@ -13,11 +13,11 @@ import pytest
 import uvloop
 
 from l7gw.cluster.liveness import CLIENT_WITHIN, CLUSTER_WITHIN, LOOK_EVERY, Liveness, State
-from tests.callers import POD, Http2Caller
-from tests.client import RawClient
-from tests.faults import exec_client
-from tests.harness import scene
-from tests.test_faults_slow import Endless
+from tests.faults.test_slow import Endless
+from tests.support.faults import exec_client
+from tests.support.http_callers import POD, Http2Caller
+from tests.support.raw_client import RawClient
+from tests.support.scene import scene
 
 
 def looked_at(states: list[State], within: float) -> int:

@@ -20,7 +20,7 @@ from l7gw.config.settings import ClientCredential, Cluster, TokenFile
 from l7gw.demo.pki import Authority, server_context, write_private
 from l7gw.errors import Refusal
 from l7gw.wire.events import End, HttpEvent, Request, Response
-from tests.upstream import KEPT
+from tests.support.scripted_upstream import KEPT
 
 
 class Caller:

@@ -28,10 +28,10 @@ from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 from l7gw.wire.http2 import ClientConnection
-from tests.client import RawClient
-from tests.faults import program, until
-from tests.harness import scene
-from tests.upstream import KEPT
+from tests.support.faults import program, until
+from tests.support.raw_client import RawClient
+from tests.support.scene import scene
+from tests.support.scripted_upstream import KEPT
 
 REFUSED_STREAM = 7
 WITHIN = 40.0  # seconds for a test

@@ -16,7 +16,7 @@ from l7gw.config.private import fault_of_secret, fault_of_state
 from l7gw.demo.pki import Authority
 from l7gw.gateway.tls import Listening
 from l7gw.recording.state import check_state
-from tests.gateway import EVERYTHING
+from tests.support.gateway_process import EVERYTHING
 
 ROOT, OURS, ANOTHER = 0, 1000, 2000
 OWN = (0o600, 0o400, 0o700, 0o200)

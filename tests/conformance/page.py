@@ -1,4 +1,4 @@
-"""What test suites say of l7gw: `tests/conformance.py run [h2spec] [autobahn] [faults] [fuzz]` asks them, `render` writes the page.
+"""What test suites say of l7gw: `tests/conformance/page.py run [h2spec] [autobahn] [faults] [fuzz]` asks them, `render` writes the page.
 
 Each run is kept in docs/conformance/NAME.json: title, when, command, summary, rows (a column for each key; a list is shown with
 slashes), and perhaps versions, and `counts`: what the numbers of a list count. The page is made of these files alone.
@@ -18,12 +18,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests import figures
 from tests.autobahn import run as autobahn
 from tests.fuzz import run as fuzz
 from tests.h2spec import run as h2spec
+from tests.support import figures
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent
 DOCS = HERE.parent / "docs"
 KEPT = DOCS / "conformance"
 PAGE = DOCS / "conformance.md"
@@ -158,7 +158,7 @@ def keep(name: str, told: dict[str, object]) -> None:
     document = {
         "title": told["title"],
         "when": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": f"python tests/conformance.py run {name}",
+        "command": f"python tests/conformance/page.py run {name}",
         **told,
     }
     KEPT.mkdir(exist_ok=True)

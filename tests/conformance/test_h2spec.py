@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import missing
-from tests.golang import MissingGo
 from tests.h2spec.run import CASES, against_gateway, program
+from tests.support.go_programs import MissingGo
 
 FORWARDED = 40  # requests at least; h2spec sends many that are refused, and should be
 

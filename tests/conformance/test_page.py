@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from tests.conformance import KEPT, PAGE, page, section
+from tests.conformance.page import KEPT, PAGE, page, section
 
 
 def test_the_page_is_what_the_kept_runs_say() -> None:
-    assert PAGE.read_text() == page(), "make it anew: python tests/conformance.py render"
+    assert PAGE.read_text() == page(), "make it anew: python tests/conformance/page.py render"
 
 
 @pytest.mark.parametrize(("suite", "cases"), [("h2spec", 146), ("autobahn", 2 * 301)])

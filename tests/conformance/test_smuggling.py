@@ -11,8 +11,8 @@ import pytest
 from tests.smuggling import frames, make, stage
 from tests.smuggling.judge import EXPECTED, LENIENT, OTHER, REFUSED, UNSAFE, Seen, judge, wanted
 from tests.smuggling.run import Result, _is_an_earlier_tunnels, corpus, document, play, rows, summary
-from tests.upstream import ScriptedUpstream
-from tests.vector import Vector
+from tests.support.scripted_upstream import ScriptedUpstream
+from tests.support.vector_files import Vector
 
 HTTP1 = corpus("http1")
 HTTP2 = corpus("http2")

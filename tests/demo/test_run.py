@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import Built
+from tests.support.kubernetes.build import Built
 
 DEMO = [sys.executable, "-m", "l7gw", "demo"]
 WITHIN = 60.0  # seconds, as the README promises

@@ -15,7 +15,7 @@ from hyperframe.frame import DataFrame, GoAwayFrame
 
 from l7gw.demo.calls import LARGEST_BODY, Answer, Call
 from tests.conftest import missing
-from tests.demo import Site, output, with_demo, with_server
+from tests.support.demo_cluster import Site, output, with_demo, with_server
 
 PODS = "/api/v1/namespaces/default/pods"
 MAPS = "/api/v1/namespaces/default/configmaps"

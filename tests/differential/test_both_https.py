@@ -11,7 +11,7 @@ from l7gw.wire.events import End, Refused, Request, Reset, Response
 from l7gw.wire.http1 import ClientConnection
 from l7gw.wire.http1 import ServerConnection as Http1
 from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, SINGLE_IN_ANSWER, UNTOLD
-from tests.http2_reading import Pair, client, headers, server
+from tests.support.http2_reading import Pair, client, headers, server
 
 # About a connection of HTTP/1.1, and no field of HTTP/2; Host is one field of the first and `:authority` in the second.
 OF_HTTP1 = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings", "te", "host"}

@@ -16,7 +16,7 @@ from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Request, Re
 from l7gw.wire.http1 import ClientConnection, ServerConnection
 from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, SINGLE_IN_ANSWER, UNTOLD, VISIBLE
 from tests.fuzz.wire_http1 import meaning, merged
-from tests.http1_reading import GET, sent, ways
+from tests.support.http1_reading import GET, sent, ways
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 NAMED = DECIDING | LISTS | SINGLE | SINGLE_IN_ANSWER

@@ -19,13 +19,13 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Refused, Request, Reset, Response
 from l7gw.wire.http2 import ServerConnection
 from l7gw.wire.http2_frames import PREFACE
+from tests.differential.test_http1 import cuts, pieces, requests, responses
 from tests.fuzz.run import mutations
 from tests.fuzz.wire_http1 import meaning
 from tests.fuzz.wire_http2 import WORDS
-from tests.http2_peers import Ours, Theirs, in_our_words
-from tests.http2_reading import END_STREAM, GET, HELLO, POST, Pair, data, frame, head_of, ping, reset, settings, window
-from tests.test_wire_http1_peers import cuts, pieces, requests, responses
-from tests.vector import vectors
+from tests.support.http2_peers import Ours, Theirs, in_our_words
+from tests.support.http2_reading import END_STREAM, GET, HELLO, POST, Pair, data, frame, head_of, ping, reset, settings, window
+from tests.support.vector_files import vectors
 
 # ---------------------------------------------------------------------- conversations
 

@@ -23,7 +23,7 @@ from l7gw.wire.spdy_events import (
 )
 from l7gw.wire.spdy_frames import CANCEL
 from tests.npm.install import MissingNode, node_modules
-from tests.spdy_peer import WindowedConnection
+from tests.support.spdy_peer import WindowedConnection
 
 SEEDS = range(3)
 
@@ -76,7 +76,7 @@ def spdy_transport(role: str, *arguments: object) -> Iterator[Peer]:
         if os.environ.get("L7GW_NO_SKIP") == "1":
             raise
         pytest.skip(str(missing))
-    driver = Path(__file__).parent / "npm" / "spdy-peer.js"
+    driver = Path(__file__).parent.parent / "npm" / "spdy-peer.js"
     command = ["node", str(driver), str(modules), role, *map(str, arguments)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     try:

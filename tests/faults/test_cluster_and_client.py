@@ -14,9 +14,7 @@ import h11
 import pytest
 
 from l7gw.wire.websocket import Close, Connection, Message
-from tests.callers import POD, WATCH
-from tests.client import WEBSOCKET, RawClient
-from tests.faults import (
+from tests.support.faults import (
     CHUNKED,
     EXEC,
     accepted,
@@ -30,8 +28,10 @@ from tests.faults import (
     trouble,
     until,
 )  # fmt: skip
-from tests.harness import Scene
-from tests.upstream import Visit
+from tests.support.http_callers import POD, WATCH
+from tests.support.raw_client import WEBSOCKET, RawClient
+from tests.support.scene import Scene
+from tests.support.scripted_upstream import Visit
 
 # ---------------------------------------------------------------------- more than may wait
 

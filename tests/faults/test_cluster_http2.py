@@ -14,11 +14,24 @@ import pytest
 from hyperframe.frame import ContinuationFrame, HeadersFrame, PingFrame, PriorityFrame, PushPromiseFrame, WindowUpdateFrame
 
 from l7gw.gateway.exchange import MOST_TRIES
-from tests.callers import CALLERS, WATCH, Caller, Cut
-from tests.cluster_http2 import OK, STATUS, Asked, Cluster, Far, Field, answering, data, goaway, raw, reset, settings
-from tests.faults import exec_client, trouble, until
-from tests.figures import figure
-from tests.harness import Scene, scene
+from tests.support.faults import exec_client, trouble, until
+from tests.support.figures import figure
+from tests.support.http_callers import CALLERS, WATCH, Caller, Cut
+from tests.support.scene import Scene, scene
+from tests.support.scripted_cluster_http2 import (
+    OK,
+    STATUS,
+    Asked,
+    Cluster,
+    Far,
+    Field,
+    answering,
+    data,
+    goaway,
+    raw,
+    reset,
+    settings,
+)
 
 FLOW_CONTROL_ERROR, REFUSED_STREAM, CANCEL = 3, 7, 8
 PODS = "/api/v1/namespaces/default/pods/"

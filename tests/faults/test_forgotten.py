@@ -19,13 +19,13 @@ from kubernetes.stream import stream
 from websocket import WebSocketException
 
 from l7gw.gateway.pace import QUIET
-from tests.cluster.cluster import RealCluster
-from tests.faults import program
-from tests.forgetful import Forgetful
-from tests.matrix import before
-from tests.sides import Side
-from tests.test_matrix_kubectl import Kubectl, echoing, forwarding
-from tests.test_matrix_python import core
+from tests.real.test_kubectl import Kubectl, echoing, forwarding
+from tests.real.test_python import core
+from tests.support.both_ways import before
+from tests.support.compared_commands import Side
+from tests.support.faults import program
+from tests.support.forgetful_proxy import Forgetful
+from tests.support.kubernetes.cluster import RealCluster
 
 SCRIPT = ["sh", "-c", "echo begun; read x; echo got $x"]
 WITHIN = 30.0  # seconds

@@ -19,20 +19,20 @@ from l7gw.demo.issuer import issuing
 from l7gw.demo.pki import Authority
 from l7gw.gateway.worker import DESCRIPTORS_FOR_CLIENTS, OWN_DESCRIPTORS
 from tests.conftest import missing
-from tests.faults import program, resident
-from tests.figures import figure
-from tests.gateway import EVERYTHING, Gateway
-from tests.harness import identity
+from tests.support.faults import program, resident
+from tests.support.figures import figure
+from tests.support.gateway_process import EVERYTHING, Gateway
+from tests.support.scene import identity
 
 FOR_EACH = 80 * 1024  # bytes of memory that an idle watch with a connection of its own to the cluster may cost
 WARM = 200  # watches that warm up what all share
 
 
 class Helper:
-    """A process that answers a line with a number (tests/idle.py)."""
+    """A process that answers a line with a number (tests/support/idle_watches.py)."""
 
     def __init__(self, *arguments: str | Path, under: tuple[str, ...] = ()) -> None:
-        command = [*under, sys.executable, "-m", "tests.idle", *map(str, arguments)]
+        command = [*under, sys.executable, "-m", "tests.support.idle_watches", *map(str, arguments)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Helper:
@@ -112,7 +112,7 @@ def test_a_cluster_that_falls_silent_is_noticed_in_time(tmp_path: Path) -> None:
     """Its packets are lost without a word, as behind a load balancer that forgot it: a watch that waits, a call on its way."""
     if not shutil.which("unshare") or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
         missing("a network of its own needs unshare and the right to it")
-    command = ["unshare", "--net", sys.executable, "-m", "tests.silence", tmp_path]
+    command = ["unshare", "--net", sys.executable, "-m", "tests.support.silent_cluster", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

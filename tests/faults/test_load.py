@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.callers import CALLERS, POD, WATCH, Caller, Cut
-from tests.client import RawClient
-from tests.faults import CHUNKED, Load, outcomes, program, serve_for_ever, trouble, until
-from tests.figures import figure
-from tests.harness import Scene, scene
-from tests.upstream import KEPT, Visit
+from tests.support.faults import CHUNKED, Load, outcomes, program, serve_for_ever, trouble, until
+from tests.support.figures import figure
+from tests.support.http_callers import CALLERS, POD, WATCH, Caller, Cut
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import KEPT, Visit
 
 DESCRIPTORS = 64
 

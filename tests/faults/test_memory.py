@@ -18,10 +18,10 @@ from l7gw.clock import SystemClock
 from l7gw.gateway.downstream import LONGEST_KNOWN, MOST_KNOWN
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.wire.events import Request
-from tests.callers import CALLERS
-from tests.faults import exec_client, program, running, serve_for_ever, until
-from tests.harness import Scene, scene
-from tests.upstream import Visit
+from tests.support.faults import exec_client, program, running, serve_for_ever, until
+from tests.support.http_callers import CALLERS
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import Visit
 
 if TYPE_CHECKING:
     from l7gw.gateway.worker import Worker

@@ -10,9 +10,7 @@ import time
 import pytest
 
 from l7gw.wire.websocket import Close
-from tests.callers import POD, WATCH
-from tests.client import RawClient
-from tests.faults import (
+from tests.support.faults import (
     CHUNKED,
     EXEC,
     Load,
@@ -27,8 +25,10 @@ from tests.faults import (
     trouble,
     until,
 )  # fmt: skip
-from tests.harness import Scene
-from tests.upstream import OK, Visit
+from tests.support.http_callers import POD, WATCH
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene
+from tests.support.scripted_upstream import OK, Visit
 
 # ---------------------------------------------------------------------- ending
 

@@ -17,12 +17,24 @@ from pathlib import Path
 import pytest
 
 from l7gw.wire.websocket import Message
-from tests.callers import CALLERS, POD, Http2Caller
-from tests.client import RawClient
-from tests.faults import CHUNKED, Load, accepted, alive, exec_client, outcomes, program, resident, serve_for_ever, trouble, until
-from tests.figures import figure
-from tests.harness import Scene, scene
-from tests.upstream import KEPT, Visit, switched
+from tests.support.faults import (
+    CHUNKED,
+    Load,
+    accepted,
+    alive,
+    exec_client,
+    outcomes,
+    program,
+    resident,
+    serve_for_ever,
+    trouble,
+    until,
+)
+from tests.support.figures import figure
+from tests.support.http_callers import CALLERS, POD, Http2Caller
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import KEPT, Visit, switched
 
 PODS = "/api/v1/namespaces/default/pods"
 OF_EACH = 15  # slow clients of each kind

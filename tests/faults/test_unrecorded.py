@@ -15,11 +15,11 @@ from urllib.parse import quote
 import pytest
 
 from l7gw.wire.websocket import Message
-from tests.callers import POD
-from tests.client import RawClient, upgrade
-from tests.faults import EXEC, Load, ask, exec_client, failure, messages, outcomes, running, serve_for_ever, trouble, until
-from tests.harness import Scene, scene
-from tests.upstream import Visit
+from tests.support.faults import EXEC, Load, ask, exec_client, failure, messages, outcomes, running, serve_for_ever, trouble, until
+from tests.support.http_callers import POD
+from tests.support.raw_client import RawClient, upgrade
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import Visit
 
 
 @pytest.fixture

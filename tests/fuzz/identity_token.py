@@ -18,7 +18,7 @@ from l7gw.identity.chain import IdentityChain
 from l7gw.identity.fetch import FetchError
 from l7gw.identity.keys import KeySet, _object
 from l7gw.identity.principal import Principal
-from tests.tokens import KEYS, Issuer, entry, settled, sign
+from tests.support.token_issuer import KEYS, Issuer, entry, settled, sign
 
 WORDS = [
     *(b'"groups":', b'"realm":{"roles":', b'"realm.roles":', b'"email":', b'"email_verified":true', b'"act":{"sub":', b'"sub":'),

@@ -32,7 +32,7 @@ def targets() -> list[str]:
 
 def seeds(target: str) -> list[bytes]:
     """What fuzzing starts from; at least one."""
-    from tests.vector import vectors
+    from tests.support.vector_files import vectors
 
     kept = [path.read_bytes() for path in sorted((HERE / "corpus" / target).glob("*"))]
     return kept + [vector.data for vector in vectors(target)] or [b""]

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from l7gw.wire import http2_frames as frames
-from tests.client import RawClient
-from tests.harness import Scene, scene
-from tests.http2_reading import END_STREAM, GET, HELLO, POST, block, data, frames_of, head_of, window
-from tests.upstream import KEPT, Visit
+from tests.support.http2_reading import END_STREAM, GET, HELLO, POST, block, data, frames_of, head_of, window
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import KEPT, Visit
 
 POD = "/api/v1/namespaces/default/pods/web-0"
 asked, released = threading.Event(), threading.Event()

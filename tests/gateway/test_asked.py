@@ -27,9 +27,9 @@ from l7gw.wire import websocket
 from l7gw.wire.errors import OurError
 from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message
-from tests import spdy_frames
-from tests.spdy_peer import TalkingConnection
-from tests.wires import Peer, Said, Wires
+from tests.support import spdy_frames
+from tests.support.spdy_peer import TalkingConnection
+from tests.support.tunnel_ends import Peer, Said, Wires
 
 ASKED = [tuple(n for n, on in zip(("stdin", "stdout", "stderr", "tty"), bits, strict=True) if on)
          for bits in itertools.product((False, True), repeat=4)]  # fmt: skip

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from tests.callers import POD
-from tests.client import RawClient
-from tests.faults import alive, ask
-from tests.harness import Scene
-from tests.upstream import KEPT, Visit, answering
+from tests.support.faults import alive, ask
+from tests.support.http_callers import POD
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene
+from tests.support.scripted_upstream import KEPT, Visit, answering
 
 # ---------------------------------------------------------------------- identities and connections never mix
 

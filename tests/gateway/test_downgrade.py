@@ -6,9 +6,9 @@ import hpack
 import pytest
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 
-from tests.callers import POD
-from tests.client import RawClient
-from tests.harness import Scene
+from tests.support.http_callers import POD
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene
 
 GOOD = {":method": "GET", ":scheme": "https", ":authority": "localhost", ":path": POD}
 BAD: dict[str, list[tuple[str, str]]] = {

@@ -26,13 +26,13 @@ from l7gw.recording import reader
 from l7gw.recording.export import json_lines
 from l7gw.recording.sessions import key_of, summaries
 from l7gw.wire.websocket import Close
-from tests.callers import POD, Http2Caller
-from tests.client import RawClient
-from tests.faults import CHUNKED, ask, exec_client, messages, program, until
-from tests.harness import Scene, scene
-from tests.journals import ANN
-from tests.test_recording_redact import AROUND, spelled
-from tests.upstream import KEPT, Visit, switched
+from tests.recording.test_redact import AROUND, spelled
+from tests.support.faults import CHUNKED, ask, exec_client, messages, program, until
+from tests.support.http_callers import POD, Http2Caller
+from tests.support.journals import ANN
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import KEPT, Visit, switched
 
 PODS = "/api/v1/namespaces/default/pods"
 MANY_ATTEMPTS = ("import l7gw.recording.session", "l7gw.recording.session.ATTEMPTS_A_SECOND = 1_000_000")

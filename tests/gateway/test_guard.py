@@ -17,10 +17,10 @@ from l7gw.demo.calls import Answer, Call
 from l7gw.demo.issuer import DemoIssuer, issuing
 from l7gw.demo.pki import Authority, server_context
 from l7gw.demo.server import Server
-from tests.faults import program
-from tests.gateway import EVERYTHING, Gateway
-from tests.h2_client import Exchange, H2Client, connected
-from tests.harness import identity
+from tests.support.faults import program
+from tests.support.gateway_process import EVERYTHING, Gateway
+from tests.support.h2_client import Exchange, H2Client, connected
+from tests.support.scene import identity
 
 NEIGHBOURS = 99
 WITHIN = 60.0  # seconds for the whole test

@@ -29,12 +29,12 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from tests.client import RawClient
-from tests.faults import program
-from tests.figures import figure
-from tests.h2_client import Exchange, H2Client, connected
-from tests.harness import Scene, scene
-from tests.upstream import KEPT, Visit
+from tests.support.faults import program
+from tests.support.figures import figure
+from tests.support.h2_client import Exchange, H2Client, connected
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import KEPT, Visit
 
 POD = "/api/v1/namespaces/default/pods/web-0"
 LOG = f"{POD}/log"

@@ -14,11 +14,11 @@ import pytest
 
 from l7gw.identity.claims import MOST_GROUPS
 from l7gw.identity.oidc import LARGEST_TOKEN
-from tests.client import RawClient, upgrade
-from tests.gateway import EVERYTHING, Gateway
-from tests.harness import Scene
-from tests.served_issuer import ServedIssuer
-from tests.upstream import OK, ScriptedUpstream, answering
+from tests.support.gateway_process import EVERYTHING, Gateway
+from tests.support.raw_client import RawClient, upgrade
+from tests.support.scene import Scene
+from tests.support.scripted_upstream import OK, ScriptedUpstream, answering
+from tests.support.served_issuer import ServedIssuer
 
 EXEC = "/api/v1/namespaces/default/pods/web-0/exec?command=id&stdout=true"
 

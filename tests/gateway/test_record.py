@@ -9,9 +9,9 @@ from typing import Any
 
 from l7gw.recording.reader import segments
 from l7gw.wire.websocket import Close, Connection, Frame, Message
-from tests.client import WEBSOCKET, RawClient
-from tests.harness import Scene, scene
-from tests.upstream import Visit, switched
+from tests.support.raw_client import WEBSOCKET, RawClient
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import Visit, switched
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 EXEC = "/api/v1/namespaces/default/pods/web-0/exec?command=cat&stdin=true&stdout=true"

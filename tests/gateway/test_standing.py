@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from tests.client import WEBSOCKET, RawClient
-from tests.faults import EXEC, ask, until
-from tests.gateway import Gateway
-from tests.harness import Scene
-from tests.upstream import OK, Visit, answering
+from tests.support.faults import EXEC, ask, until
+from tests.support.gateway_process import Gateway
+from tests.support.raw_client import WEBSOCKET, RawClient
+from tests.support.scene import Scene
+from tests.support.scripted_upstream import OK, Visit, answering
 
 POD = "/api/v1/namespaces/default/pods/web-0"
 PROXY = f"{POD}/proxy/page"

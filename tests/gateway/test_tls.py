@@ -20,10 +20,10 @@ from l7gw.gateway.tls import Listening
 from l7gw.identity import fetch
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
-from tests.authorities import BEGAN, WITHIN_ALL, Issued, Key, Question, bundle, go_says, root
 from tests.conftest import missing
-from tests.golang import MissingGo
-from tests.handshake import shaken
+from tests.support.authorities import BEGAN, WITHIN_ALL, Issued, Key, Question, bundle, go_says, root
+from tests.support.go_programs import MissingGo
+from tests.support.handshakes import shaken
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 NOW = BEGAN.replace(year=2026)

@@ -11,7 +11,7 @@ from l7gw.gateway.tunnel_spdy import PING_TO_CLIENT, PING_TO_CLUSTER
 from l7gw.kube.channels import WebSocketChannels
 from l7gw.wire import spdy_events as spdy
 from l7gw.wire import websocket
-from tests.wires import Said, Wires, spdy_wires, websocket_wires
+from tests.support.tunnel_ends import Said, Wires, spdy_wires, websocket_wires
 
 ASKED_FOR = frozenset(("error", "stdin", "stdout"))
 OUTER = websocket.Ping(), websocket.Pong(), websocket.Ping(), websocket.Pong()

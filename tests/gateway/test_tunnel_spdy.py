@@ -17,11 +17,11 @@ from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Message, frame_bytes
-from tests.callers import POD
-from tests.client import RawClient, upgrade
-from tests.harness import scene
-from tests.upstream import Visit, switched
-from tests.wires import spdy_wires
+from tests.support.http_callers import POD
+from tests.support.raw_client import RawClient, upgrade
+from tests.support.scene import scene
+from tests.support.scripted_upstream import Visit, switched
+from tests.support.tunnel_ends import spdy_wires
 
 HEADERS = (("streamtype", "data"), ("port", "80"), ("requestid", "0"))
 

@@ -9,7 +9,7 @@ import pytest
 from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.wire.websocket import Close, Message, Ping, Pong
-from tests.wires import Wires, websocket_wires
+from tests.support.tunnel_ends import Wires, websocket_wires
 
 FIRST, LAST = Message(b'\x04{"Width":80,"Height":24}\n'), Message(b'\x04{"Width":81,"Height":24}\n')
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import WEBSOCKET, RawClient, upgrade
-from tests.faults import ask, until
-from tests.harness import Scene, scene
-from tests.upstream import KEPT, OK, Visit, answering
+from tests.support.faults import ask, until
+from tests.support.raw_client import WEBSOCKET, RawClient, upgrade
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import KEPT, OK, Visit, answering
 
 POD = "/api/v1/namespaces/default/pods/web-0"
 EXEC = f"{POD}/exec?command=ls&stdout=true"

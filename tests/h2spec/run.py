@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l7gw.demo.pki import Authority
-from tests.golang import built_once
-from tests.harness import scene
-from tests.upstream import Visit
+from tests.support.go_programs import built_once
+from tests.support.scene import scene
+from tests.support.scripted_upstream import Visit
 
 HERE = Path(__file__).parent
 USER = "h2spec"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "l7gw"
+PACKAGE = Path(__file__).parent.parent.parent / "l7gw"
 FLOORS = [  # top to bottom
     {"cli", "console", "demo"},
     {"supervisor"},

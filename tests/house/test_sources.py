@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import re
 
-from tests import sources
-from tests.sources import ABBREVIATED, CITED, CODE, DOCS, ROOT, TESTS
+from tests.support import cited_sources as sources
+from tests.support.cited_sources import ABBREVIATED, CITED, CODE, DOCS, ROOT, TESTS
 
 # Codes that stand bare: not behind `threats`, and no set of control characters, which have such names too.
 BARE = re.compile(rf"(?<![\w./:%-]){CODE}\b(?!=| control)")
@@ -40,7 +40,7 @@ def test_a_threat_is_cited_in_no_other_form() -> None:
 
 def test_a_fact_about_kubernetes_is_cited_in_no_other_form() -> None:
     rest = [(place, CITED["kubernetes-wire"].sub("", text)) for place, text in sources.prose()]
-    own = ("tests/sources.py", "tests/test_sources.py")
+    own = ("tests/support/cited_sources.py", "tests/house/test_sources.py")
     assert not [place for place, text in rest if re.search(r"(?<!docs/)kubernetes-wire", text) and not place.startswith(own)]
 
 
@@ -87,13 +87,12 @@ def test_a_threat_without_a_test_says_what_is_missing() -> None:
 def test_the_tests_that_show_an_answer_exist() -> None:
     for threat in sources.threats().values():
         for name in threat.tests:
-            match = re.fullmatch(r"(test_\w+\.py)::(test_\w+)(?:\[([\w*-]+)\])?", name)
+            match = re.fullmatch(r"((?:\w+/)*test_\w+\.py)::(test_\w+)(?:\[([\w*-]+)\])?", name)
             assert match, (threat.code, name)
             file, function, vectors = match.groups()
-            paths = list(TESTS.rglob(file))
-            assert len(paths) == 1 and function in sources.functions(paths[0]), (threat.code, name)
+            assert (TESTS / file).is_file() and function in sources.functions(TESTS / file), (threat.code, name)
             if vectors:
-                folder = TESTS / "vectors" / file.removeprefix("test_").removesuffix(".py")
+                folder = TESTS / "vectors" / file.replace("/test_", "_").removesuffix(".py")
                 assert fnmatch.filter((path.name for path in folder.iterdir()), vectors), (threat.code, name)
 
 

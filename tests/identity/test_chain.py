@@ -23,7 +23,7 @@ from l7gw.identity import keys as keys_module
 from l7gw.identity.chain import IdentityChain, Pending
 from l7gw.identity.keys import Key
 from l7gw.identity.principal import Principal
-from tests.tokens import ED, Issuer, answer, entry, jwk, settled, sign
+from tests.support.token_issuer import ED, Issuer, answer, entry, jwk, settled, sign
 
 OTHER = "https://other.example.com"
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from l7gw.clock import ManualClock
 from l7gw.identity import keys as keys_module
 from l7gw.identity.keys import IDLE, REFRESH, RETRY, RETRY_EMPTY, STALE, Key, KeySet
-from tests.tokens import EC, ED, RSA, Issuer, b64, jwk, signature
+from tests.support.token_issuer import EC, ED, RSA, Issuer, b64, jwk, signature
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -22,7 +22,7 @@ from l7gw.errors import Refusal
 from l7gw.identity import oidc
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
-from tests.tokens import EC, ED, RSA, Issuer, answer, ask, b64, entry, jwk, settled, sign, unb64
+from tests.support.token_issuer import EC, ED, RSA, Issuer, answer, ask, b64, entry, jwk, settled, sign, unb64
 
 NOW = 1_700_000_000
 LONGEST_LIFE = DAY + 2 * oidc.SKEW

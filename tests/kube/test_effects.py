@@ -12,8 +12,8 @@ from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN
 from l7gw.kube.effects import resource_effects
 from l7gw.kube.requestinfo import describe
-from tests.cluster.cluster import RealCluster
-from tests.faults import until
+from tests.support.faults import until
+from tests.support.kubernetes.cluster import RealCluster
 
 N = "/api/v1/namespaces/d"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

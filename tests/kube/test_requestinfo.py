@@ -12,7 +12,7 @@ import pytest
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import MOST_QUERY_PAIRS, describe, request_info
-from tests.vector import VECTORS, read
+from tests.support.vector_files import VECTORS, read
 
 POD = "/api/v1/namespaces/d/pods/p"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from l7gw.kube.status import LARGEST_UPGRADE_BODY, LONGEST_MESSAGE, encode, failure, prefers_protobuf
-from tests.vector import Vector, vectors
+from tests.support.vector_files import Vector, vectors
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cached import key, made_once, say
+from tests.support.cached import key, made_once, say
 
 HERE = Path(__file__).parent
 OLDEST_NODE = 20

@@ -12,12 +12,12 @@ import pytest
 
 from l7gw.demo.issuer import DemoIssuer, issuing
 from l7gw.demo.pki import Authority
-from tests.authorities import Issued, bundle, go_program, root
-from tests.cluster.cluster import RealCluster
 from tests.conftest import missing
-from tests.gateway import EVERYTHING, Gateway
-from tests.golang import MissingGo
-from tests.harness import identity
+from tests.support.authorities import Issued, bundle, go_program, root
+from tests.support.gateway_process import EVERYTHING, Gateway
+from tests.support.go_programs import MissingGo
+from tests.support.kubernetes.cluster import RealCluster
+from tests.support.scene import identity
 
 
 class People:

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import HERE, Built, MissingGo, built
-from tests.cluster.cluster import RealCluster
-from tests.faults import until
+from tests.support.faults import until
+from tests.support.kubernetes.build import HERE, Built, MissingGo, built
+from tests.support.kubernetes.cluster import RealCluster
 
 VERBS = {"websocket": "get", "spdy": "create"}  # an upgrade's HTTP method, as audit tells it
 

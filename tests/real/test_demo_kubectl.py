@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import Built
-from tests.demo import Site, output, with_demo
+from tests.support.demo_cluster import Site, output, with_demo
+from tests.support.kubernetes.build import Built
 
 
 def binary(programs: Built, age: str) -> Path:

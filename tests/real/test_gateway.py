@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import RealCluster
-from tests.execs import EXECS, Exec
-from tests.faults import until
-from tests.gateway import Gateway
-from tests.matrix import Both, before
-from tests.sides import GROUP, USER, Side
+from tests.support.both_ways import Both, before
+from tests.support.compared_commands import GROUP, USER, Side
+from tests.support.faults import until
+from tests.support.gateway_process import Gateway
+from tests.support.kubernetes.cluster import RealCluster
+from tests.support.spdy_exec import EXECS, Exec
 
 POLICY = """
 guardrails:

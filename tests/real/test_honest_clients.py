@@ -15,11 +15,11 @@ import pytest
 import requests
 
 from tests.conftest import missing
-from tests.golang import MissingGo, built_once
-from tests.harness import Scene, scene
-from tests.upstream import KEPT, Visit
+from tests.support.go_programs import MissingGo, built_once
+from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import KEPT, Visit
 
-HERE = Path(__file__).parent / "honest"
+HERE = Path(__file__).parent.parent / "honest"
 VERSION = "/version"
 TOOL = "运维工具/v1.32 (linux/amd64)".encode().decode("latin-1")  # kubectl under this file name puts it into User-Agent
 

@@ -16,10 +16,10 @@ import yaml
 
 from l7gw.demo.issuer import DemoIssuer, issuing
 from l7gw.demo.pki import Authority
-from tests.cluster.cluster import RealCluster
-from tests.faults import until
-from tests.gateway import Gateway
-from tests.harness import identity
+from tests.support.faults import until
+from tests.support.gateway_process import Gateway
+from tests.support.kubernetes.cluster import RealCluster
+from tests.support.scene import identity
 
 NAME = "l7gw-narrow"  # of everything that this file makes in the cluster
 RBAC = "rbac.authorization.k8s.io"
@@ -35,7 +35,7 @@ AUDITORS_TOO = ENGINEERS.replace("groups: [engineers]", "groups: [engineers, 'au
 SOON = 20.0  # seconds
 
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parent.parent.parent / "README.md"
 IMPERSONATING: list[dict[str, Any]] = next(  # as an operator is told to write it
     document["rules"]
     for document in map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cached import key, made_once, say
-from tests.cluster.cluster import RealCluster
-from tests.golang import build, environment, find_go
-from tests.matrix import Both
-from tests.spoken import HTTP1, HTTP2
+from tests.support.both_ways import Both
+from tests.support.cached import key, made_once, say
+from tests.support.go_programs import build, environment, find_go
+from tests.support.kubernetes.cluster import RealCluster
+from tests.support.spoken_http import HTTP1, HTTP2
 
-MODULE = Path(__file__).parent / "cluster"
+MODULE = Path(__file__).parent.parent / "cluster"
 OBJECTS, LEFT = 1000, 666  # each third is deleted
 
 

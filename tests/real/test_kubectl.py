@@ -25,10 +25,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import RealCluster
-from tests.matrix import Both, versions
-from tests.sides import Outcome, Side, same
-from tests.spoken import HTTP1, HTTP2
+from tests.support.both_ways import Both, versions
+from tests.support.compared_commands import Outcome, Side, same
+from tests.support.kubernetes.cluster import RealCluster
+from tests.support.spoken_http import HTTP1, HTTP2
 
 MANIFEST = """
 apiVersion: v1

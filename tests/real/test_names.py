@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import RealCluster
-from tests.matrix import Both
-from tests.sides import Side, same
+from tests.support.both_ways import Both
+from tests.support.compared_commands import Side, same
+from tests.support.kubernetes.cluster import RealCluster
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from l7gw.identity import keys as keys_module
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.keys import REFRESH, RETRY, STALE
 from l7gw.identity.principal import Principal
-from tests.oidc_provider import OidcProvider
-from tests.tokens import answer, entry
+from tests.support.oidc_provider import OidcProvider
+from tests.support.token_issuer import answer, entry
 
 if not shutil.which("npm") and os.environ.get("L7GW_NO_SKIP") != "1":  # one line for the whole file
     pytest.skip("Node.js 20+ with npm is not on PATH", allow_module_level=True)

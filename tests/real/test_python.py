@@ -19,15 +19,15 @@ from kubernetes.stream import portforward, stream
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from tests.matrix import Both
 from tests.npm.install import node_modules
-from tests.python_http2 import HttpxPool, urllib3_speaks_http2
-from tests.sides import Side
-from tests.spoken import HTTP1, HTTP2
-from tests.test_matrix_kubectl import echoing
+from tests.real.test_kubectl import echoing
+from tests.support.both_ways import Both
+from tests.support.compared_commands import Side
+from tests.support.python_over_http2 import HttpxPool, urllib3_speaks_http2
+from tests.support.spoken_http import HTTP1, HTTP2
 
 MCP_WITHIN = 60.0  # seconds
-HTTPS_OVER_HTTP2 = Path(__file__).parent / "npm" / "https-over-http2.cjs"
+HTTPS_OVER_HTTP2 = Path(__file__).parent.parent / "npm" / "https-over-http2.cjs"
 ApiOf = Callable[[Side], Any]
 
 

@@ -17,10 +17,10 @@ from l7gw.clock import SystemClock
 from l7gw.errors import Refusal
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
-from tests.cluster.cluster import RealCluster
-from tests.faults import until
-from tests.served_issuer import ServedIssuer
-from tests.tokens import EC, RSA, answer, entry, jwk, sign
+from tests.support.faults import until
+from tests.support.kubernetes.cluster import RealCluster
+from tests.support.served_issuer import ServedIssuer
+from tests.support.token_issuer import EC, RSA, answer, entry, jwk, sign
 
 pytestmark = pytest.mark.long  # an API server needs ten seconds to know an issuer
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bench.run import peers
-from tests.cluster.cluster import RealCluster
-from tests.figures import figure
-from tests.matrix import Both
+from tests.support.both_ways import Both
+from tests.support.figures import figure
+from tests.support.kubernetes.cluster import RealCluster
 
 
 def resident(pid: int) -> int:

@@ -17,7 +17,7 @@ from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines,
 from l7gw.recording.reader import session_events
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import find, key_of, summaries
-from tests.journals import ANN, TTY, call, recorded, shell
+from tests.support.journals import ANN, TTY, call, recorded, shell
 
 
 def lines(state: Path, exchange: int | None = None) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from l7gw.recording import reader
 from l7gw.recording.journal import Batch, Chain, Journal, Piece, last_block
 from l7gw.recording.layout import HEADER_SIZE
 from l7gw.recording.verify import verify
-from tests.journals import ANN, call, recorded
+from tests.support.journals import ANN, call, recorded
 
 FLOOD = """
 import asyncio, os, sys, time
@@ -28,7 +28,7 @@ sys.path.insert(0, sys.argv[2])
 from l7gw.clock import SystemClock
 from l7gw.recording import journal
 from l7gw.recording.recorder import Recorder
-from tests.journals import ANN, call
+from tests.support.journals import ANN, call
 
 if len(sys.argv) > 3:  # a disk whose syncs take so many seconds
     slow, real = float(sys.argv[3]), os.fdatasync
@@ -66,7 +66,7 @@ def frames(state: Path) -> list[e.Frame]:
 def test_a_killed_flood_misses_nothing_older_than_a_second(tmp_path: Path, slow: list[str]) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parent.parent.parent)
     flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(state), root, *slow], stdout=subprocess.PIPE)
     try:
         assert flood.stdout is not None and flood.stdout.readline() == b"flooding\n"
@@ -98,7 +98,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from l7gw.clock import SystemClock
 from l7gw.recording.recorder import Recorder
-from tests.journals import ANN, call
+from tests.support.journals import ANN, call
 
 async def durable(exchange):
     done = asyncio.get_running_loop().create_future()
@@ -140,7 +140,7 @@ async def main():
 
 asyncio.run(main())
 """
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parent.parent.parent)
     mounted = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$0" -c "$3" "$1" "$2"'
     command = ["unshare", "-m", "sh", "-c", mounted, sys.executable, str(disk), root, script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

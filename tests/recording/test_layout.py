@@ -15,7 +15,7 @@ from l7gw.recording.events import RunStarted, SessionStarted, WrittenEvent
 from l7gw.recording.layout import HEADER_SIZE, SEGMENT_NAME, Header, unpack
 from l7gw.recording.verify import NAMES
 
-PAGE = (Path(__file__).parent.parent / "docs" / "recording-format.md").read_text()
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "recording-format.md").read_text()
 # the first two blocks of code: hexadecimal, with explanations indented
 BLOCK, EVENTS = (
     bytes.fromhex("".join(line for line in code.splitlines() if not line.startswith(" "))) for code in PAGE.split("```")[1:4:2]

@@ -16,7 +16,7 @@ from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, NO_HASH, Header
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import key_of, summaries
-from tests.journals import ANN, TTY, call, recorded, shell
+from tests.support.journals import ANN, TTY, call, recorded, shell
 
 EVERY_EVENT: list[e.Event] = [
     e.SegmentStarted(1, "1.0", (("f", 7, bytes(32)),), "w"),

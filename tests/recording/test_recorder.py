@@ -23,7 +23,7 @@ from l7gw.recording.recorder import IDLE_AFTER, LONGEST_SESSION, Recorder
 from l7gw.recording.session import Exchange, Session, Silent
 from l7gw.recording.sessions import summaries
 from l7gw.recording.verify import verify
-from tests.journals import ANN, call, recorded
+from tests.support.journals import ANN, call, recorded
 
 BOB = Principal("bob@example.com", (), "human", "https://idp", "", "10.0.0.2")
 PODS = "/api/v1/namespaces/d/pods"

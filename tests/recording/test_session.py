@@ -15,7 +15,7 @@ from l7gw.recording import session as session_module
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSION
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import key_of, summaries
-from tests.journals import ANN, call, recorded
+from tests.support.journals import ANN, call, recorded
 
 PODS = "/api/v1/namespaces/d/pods"
 

@@ -13,7 +13,7 @@ from l7gw.recording import journal, reader
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import NEWEST_RUNS, NoSuch, find, key_of, moment, summaries
-from tests.journals import ANN, call, recorded
+from tests.support.journals import ANN, call, recorded
 
 PODS = "/api/v1/namespaces/d/pods"
 BOB = dataclasses.replace(ANN, user="bob@example.com", groups=(), kind="agent", actor="copilot")

@@ -9,7 +9,7 @@ import pytest
 
 from l7gw.recording import reader
 from l7gw.recording.state import check_state
-from tests.journals import ANN, call, recorded
+from tests.support.journals import ANN, call, recorded
 
 
 @pytest.fixture

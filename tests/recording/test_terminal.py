@@ -21,7 +21,7 @@ from l7gw.recording.terminal.parser import LONGEST_SEQUENCE, LONGEST_STRING
 from l7gw.recording.terminal.screen import MOST_MARKS
 from l7gw.recording.terminal.style import RGB, Style
 from l7gw.recording.terminal.unseen import safe, width
-from tests.vector import Vector, vectors
+from tests.support.vector_files import Vector, vectors
 
 Piece = str | tuple[int, int]  # output, or a size
 

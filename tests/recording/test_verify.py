@@ -19,8 +19,8 @@ from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, NO_HASH, NO_SESSION, Header
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.verify import Report, verify
-from tests.journals import ANN, PLAIN, call, recorded, shell
-from tests.test_recording_reader import BAD, segment
+from tests.recording.test_reader import BAD, segment
+from tests.support.journals import ANN, PLAIN, call, recorded, shell
 
 
 def _calls(recorder: Recorder) -> None:

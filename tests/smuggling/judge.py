@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
-from tests.vector import Vector
+from tests.support.vector_files import Vector
 
 EXPECTED, REFUSED = "as expected", "refused though fine"
 LENIENT = "passed though to be refused"  # but as whole, clean requests, those that the client meant

@@ -1,6 +1,6 @@
 """Write the smuggling corpus anew: `tests/smuggling/make.py`. The files are committed, this says what is in them and why.
 
-One fault a file, in the format of tests/vector.py. `http1/*` are the bytes that a client writes; `http2/*` the small text of
+One fault a file, in the format of tests/support/vector_files.py. `http1/*` are the bytes that a client writes; `http2/*` the small text of
 frames.py. `{token}` becomes a bearer token, `{token64}` its base64url, `{host}` the host, `{other}` the host of another cluster
 behind the same gateway. Fields:
 

@@ -3,7 +3,7 @@
 Each vector goes over a connection of its own, whole or (`--cut`) a byte at a time, to a proxy in front of an upstream that keeps
 every byte. Without `--peers` the gateway alone is tried, and what it did not handle as expected is printed. With `--peers` Go's
 httputil.ReverseProxy and nginx are tried beside it; the table goes to stdout and to docs/conformance/smuggling.json, from which
-`python -m tests.conformance render` then makes the page. Go and nginx must be installed for that; it is no part of `make test`,
+`python -m tests.conformance.page render` then makes the page. Go and nginx must be installed for that; it is no part of `make test`,
 and takes one or two minutes.
 """
 
@@ -33,7 +33,7 @@ if __name__ == "__main__":
 
 from tests.smuggling import frames, stage
 from tests.smuggling.judge import EXPECTED, OTHER, OUTCOMES, UNSAFE, Seen, judge, messages, wanted
-from tests.vector import Vector, read
+from tests.support.vector_files import Vector, read
 
 if TYPE_CHECKING:
     from tests.smuggling.stage import Lane, Target

@@ -19,9 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from l7gw.demo.pki import Authority
-from tests.harness import scene
 from tests.smuggling.judge import Message, read_message
-from tests.upstream import OK, ScriptedUpstream, Visit
+from tests.support.scene import scene
+from tests.support.scripted_upstream import OK, ScriptedUpstream, Visit
 
 HERE = Path(__file__).parent
 LANES = 6

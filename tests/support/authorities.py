@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from l7gw.demo.pki import write_private
-from tests.golang import built_once
+from tests.support.go_programs import built_once
 
 BEGAN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 WITHIN_ALL = datetime.datetime(2020, 7, 1, tzinfo=datetime.UTC)  # when nothing was over yet
@@ -131,4 +131,4 @@ def go_says(questions: list[Question]) -> list[str]:
 
 def go_program() -> Path:
     """`tests/tls/main.go`, built. Raises MissingGo, BuildFailed."""
-    return built_once(Path(__file__).parent / "tls", "tls")
+    return built_once(Path(__file__).parent.parent / "tls", "tls")

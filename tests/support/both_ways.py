@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-import tests.gateway
-from tests.cluster.build import PROGRAMS
-from tests.cluster.cluster import RealCluster, kubectls_on_path
-from tests.faults import program
-from tests.gateway import EVERYTHING, Gateway
-from tests.oidc_provider import OidcProvider
-from tests.sides import GROUP, USER, Side, direct_kubeconfig
-from tests.spoken import Spoken
+import tests.support.gateway_process
+from tests.support.compared_commands import GROUP, USER, Side, direct_kubeconfig
+from tests.support.faults import program
+from tests.support.gateway_process import EVERYTHING, Gateway
+from tests.support.kubernetes.build import PROGRAMS
+from tests.support.kubernetes.cluster import RealCluster, kubectls_on_path
+from tests.support.oidc_provider import OidcProvider
+from tests.support.spoken_http import Spoken
 
 AUDIENCE = "l7gw"
 _numbers = itertools.count(1)
@@ -110,7 +110,7 @@ def before(
         with contextlib.ExitStack() as stack:
             with pytest.MonkeyPatch.context() as patch:  # for this gateway alone, on top of what its test has it do
                 if watched:
-                    plain = f"import runpy; runpy.run_path({str(tests.gateway.L7GW)!r}, run_name='__main__')"
+                    plain = f"import runpy; runpy.run_path({str(tests.support.gateway_process.L7GW)!r}, run_name='__main__')"
                     program(looking, patch, *spoken.lines, plain)
                 gateway = stack.enter_context(Gateway(folder / "gateway", settings, policy))
             yield Both(cluster, gateway, provider, folder, spoken)

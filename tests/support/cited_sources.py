@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 TESTS, DOCS = ROOT / "tests", ROOT / "docs"
 THREATS, WIRE = DOCS / "threats.md", DOCS / "kubernetes-wire.md"
 CODE = r"[A-J][1-9][0-9]?"
@@ -29,7 +29,7 @@ ABBREVIATED = re.compile(r"\b([A-Z]{2,4})\s+[\w/.-]+\.(?:go|proto|py|ts)\b")  # 
 class Threat:
     code: str
     text: str
-    tests: tuple[str, ...]  # `test_x.py::test_y`, perhaps with `[a1-*]`: its vectors of that name
+    tests: tuple[str, ...]  # `room/test_x.py::test_y`, perhaps with `[a1-*]`: its vectors of that name
 
 
 def threats() -> dict[str, Threat]:

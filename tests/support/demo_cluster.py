@@ -15,7 +15,7 @@ from l7gw.demo.calls import Handler
 from l7gw.demo.cluster import DemoCluster
 from l7gw.demo.pki import Authority, server_context
 from l7gw.demo.server import Server
-from tests.h2_client import H2Client, connected
+from tests.support.h2_client import H2Client, connected
 
 WITHIN = 60.0  # seconds for the whole of a test
 

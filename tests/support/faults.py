@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-import tests.gateway
+import tests.support.gateway_process
 from l7gw.wire.websocket import Close, Connection, Message
-from tests.callers import CALLERS, POD, Caller, TurnedAway
-from tests.client import WEBSOCKET, RawClient
-from tests.harness import Scene
-from tests.upstream import KEPT, OK, Visit, answering, switched
+from tests.support.http_callers import CALLERS, POD, Caller, TurnedAway
+from tests.support.raw_client import WEBSOCKET, RawClient
+from tests.support.scene import Scene
+from tests.support.scripted_upstream import KEPT, OK, Visit, answering, switched
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 EXEC = f"{POD}/exec?command=sh&stdin=true&stdout=true"
@@ -174,7 +174,7 @@ def program(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     path = folder / "l7gw"
     path.write_text("\n".join([f"#!{sys.executable}", *lines, "from l7gw.cli.main import main", "main()", ""]))
     path.chmod(0o700)
-    monkeypatch.setattr(tests.gateway, "L7GW", path)
+    monkeypatch.setattr(tests.support.gateway_process, "L7GW", path)
 
 
 def resident(it: Scene) -> int:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.cached import key, made_once, say
+from tests.support.cached import key, made_once, say
 
 OLDEST_GO = (1, 26)
 FLAGS = ["-trimpath", "-buildvcs=false"]

@@ -12,7 +12,7 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import NO_BODY, End, HttpEvent, Refused, Request, Reset
 from l7gw.wire.http2 import ClientConnection, ServerConnection
 from l7gw.wire.http2_connection import StreamEvent
-from tests import http1_reading
+from tests.support import http1_reading
 
 Pair = tuple[str, str]
 

@@ -19,8 +19,8 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from tests.client import RawClient
-from tests.harness import Scene
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene
 
 POD = "/api/v1/namespaces/default/pods/web-0"
 WATCH = "/api/v1/pods?watch=true"

@@ -1,4 +1,4 @@
-"""Ten thousand idle watches need both ends in processes of their own: `python -m tests.idle cluster|clients ...`.
+"""Ten thousand idle watches need both ends in processes of their own: `python -m tests.support.idle_watches cluster|clients ...`.
 
 Both tell on stdout what stands, one number a line, and do the next thing when a line comes on stdin.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable
 import uvloop
 
 from l7gw.wire.websocket import accept_key
-from tests.upstream import KEPT
+from tests.support.scripted_upstream import KEPT
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 ACCEPTED = (

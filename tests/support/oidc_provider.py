@@ -17,7 +17,7 @@ import pytest
 from l7gw.demo.pki import Authority
 from tests.npm.install import MissingNode, node_modules
 
-DRIVER = Path(__file__).parent / "npm" / "oidc.mjs"
+DRIVER = Path(__file__).parent.parent / "npm" / "oidc.mjs"
 ANSWERS_WITHIN = 30.0  # seconds
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import h11
 
-from tests.gateway import Gateway
+from tests.support.gateway_process import Gateway
 
 
 def upgrade(protocols: str) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from l7gw.demo.issuer import AUDIENCE, DemoIssuer, issuing
 from l7gw.demo.pki import Authority
-from tests.gateway import EVERYTHING, Gateway
-from tests.upstream import ALWAYS_OK, Script, ScriptedUpstream
+from tests.support.gateway_process import EVERYTHING, Gateway
+from tests.support.scripted_upstream import ALWAYS_OK, Script, ScriptedUpstream
 
 
 class Scene:

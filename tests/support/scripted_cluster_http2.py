@@ -22,8 +22,8 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from tests.faults import until
-from tests.upstream import Visit, switched
+from tests.support.faults import until
+from tests.support.scripted_upstream import Visit, switched
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 STATUS = (":status", "200")

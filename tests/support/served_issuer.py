@@ -1,4 +1,4 @@
-"""An issuer of tests/tokens.py that answers over https: whatever header and claims a test signs, a real reader can check."""
+"""An issuer of tests/support/token_issuer.py that answers over https: whatever header and claims a test signs, a real reader can check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import TracebackType
 
 from l7gw.clock import ManualClock
 from l7gw.demo.pki import Authority
-from tests.tokens import Issuer
+from tests.support.token_issuer import Issuer
 
 
 class ServedIssuer(Issuer):

@@ -1,4 +1,4 @@
-"""A cluster that falls silent, in a network of its own: `unshare --net python -m tests.silence FOLDER`, outcomes as JSON on stdout.
+"""A cluster that falls silent, in a network of its own: `unshare --net python -m tests.support.silent_cluster FOLDER`, outcomes as JSON on stdout.
 
 The cluster is at the far end of a veth pair, in another network still. It falls silent when its end loses its address: what is
 sent there is dropped, and nobody says so.
@@ -17,11 +17,11 @@ from typing import Any
 
 import h11
 
-from tests.callers import POD, WATCH
-from tests.client import RawClient
-from tests.faults import ask, exec_client
-from tests.harness import Scene
-from tests.test_faults_idle import before
+from tests.faults.test_idle import before
+from tests.support.faults import ask, exec_client
+from tests.support.http_callers import POD, WATCH
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene
 
 NEAR, FAR, LINK = "10.77.0.1", "10.77.0.2", "02:00:00:00:00:02"
 

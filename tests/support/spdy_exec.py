@@ -7,7 +7,7 @@ import ssl
 from typing import Protocol
 
 from l7gw.wire import spdy, spdy_events, websocket
-from tests.client import upgrade
+from tests.support.raw_client import upgrade
 
 CHANNELS = ("stdin", "stdout", "stderr", "error", "resize")  # by their bytes
 

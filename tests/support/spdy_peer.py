@@ -11,7 +11,7 @@ from l7gw.wire.spdy import Connection
 from l7gw.wire.spdy_events import Data, HeadersFrame, Settings, SpdyEvent, SpdyFrame, SynStream, WindowUpdate
 from l7gw.wire.spdy_frames import FLAG_FIN, HEADERS, control_bytes
 from l7gw.wire.spdy_streams import OURS, OWED
-from tests.spdy_frames import window
+from tests.support.spdy_frames import window
 
 INITIAL_WINDOW = 64 * 1024  # bytes (section 2.6.8)
 SETTINGS_INITIAL_WINDOW = 7  # section 2.6.4

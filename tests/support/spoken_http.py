@@ -33,10 +33,10 @@ class Spoken:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.touch()
-        root = str(Path(__file__).parent.parent)
+        root = str(Path(__file__).parent.parent.parent)
         self.lines = [
             f"import sys; sys.path.insert(0, {root!r})",
-            f"from tests.spoken import write_down; write_down({str(path)!r})",
+            f"from tests.support.spoken_http import write_down; write_down({str(path)!r})",
         ]
 
     def asked(self) -> list[Asked]:

@@ -15,7 +15,7 @@ from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SpdyEvent
-from tests.spdy_peer import TalkingConnection
+from tests.support.spdy_peer import TalkingConnection
 
 Said = SpdyEvent | websocket.Frame
 

@@ -9,8 +9,8 @@ from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.http1 import ClientConnection, ServerConnection
 from tests.fuzz.wire_http1 import answered, merged, served
-from tests.http1_reading import GET, OK, POST, STREAM, SWITCH, UPGRADE, asked, padded, refusal, request, sent, shown, ways
-from tests.vector import Vector, vectors
+from tests.support.http1_reading import GET, OK, POST, STREAM, SWITCH, UPGRADE, asked, padded, refusal, request, sent, shown, ways
+from tests.support.vector_files import Vector, vectors
 
 # ---------------------------------------------------------------------- vectors
 

@@ -12,7 +12,7 @@ from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, End, Request, Response
 from l7gw.wire.http1 import ClientConnection, ServerConnection
 from tests.fuzz.wire_http1 import served
-from tests.http1_reading import POST, STREAM, padded, refusal, request
+from tests.support.http1_reading import POST, STREAM, padded, refusal, request
 
 # ---------------------------------------------------------------------- heads
 

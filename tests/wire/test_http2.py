@@ -12,8 +12,8 @@ from l7gw.wire.http2 import ClientConnection, ServerConnection
 from l7gw.wire.http2_connection import MOST_STREAMS
 from l7gw.wire.http2_frames import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED, STREAM_IDS
 from tests.fuzz.wire_http2 import answered, served
-from tests.http1_reading import ways
-from tests.http2_reading import (
+from tests.support.http1_reading import ways
+from tests.support.http2_reading import (
     ACK,
     ANSWERED,
     END_HEADERS,
@@ -43,7 +43,7 @@ from tests.http2_reading import (
     shown,
     window,
 )  # fmt: skip
-from tests.vector import Vector, vectors
+from tests.support.vector_files import Vector, vectors
 
 CONVERSATION = [
     HELLO,

@@ -3,7 +3,7 @@
 A stream is answered and then reset, wherever no answer has begun (RFC 9113 section 8.1.1). A connection ends with a GOAWAY where
 frames, windows or the table of headers can no longer be told, or where the client costs too much: then nobody knows which request it
 is that would be answered. Go's client sends a request again, on a new connection and without end, when its stream was reset with
-PROTOCOL_ERROR; behind a GOAWAY with an error it gives up (golang.org/x/net/http2/transport.go; tests/test_matrix_honest.py tries it).
+PROTOCOL_ERROR; behind a GOAWAY with an error it gives up (golang.org/x/net/http2/transport.go; tests/real/test_honest_clients.py tries it).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from l7gw.wire.http2 import ServerConnection
 from l7gw.wire.http2_connection import CONTROL_A_SECOND, MOST_SETTINGS, MOST_STREAMS, RESETS
 from l7gw.wire.http2_stream import MOST_EMPTY
 from l7gw.wire.semantics import LARGEST_HEAD, LONGEST_TARGET, MOST_FIELDS
-from tests.http2_reading import (
+from tests.support.http2_reading import (
     END_HEADERS,
     GET,
     HELLO,
@@ -144,7 +144,7 @@ OPENINGS: list[tuple[str, bytes, int]] = [
     ("a connection that does not begin as HTTP/2", b"GET / HTTP/1.1\r\n", 1),
     ("a connection begins with SETTINGS", frames.PREFACE + ping(), 1),
 ]
-# Windows are kept open while bytes are taken; who goes past one that is held back is in test_wire_http2_sender.py.
+# Windows are kept open while bytes are taken; who goes past one that is held back is in wire/test_http2_sender.py.
 OF_WINDOWS = {"more than the stream's window", "more than the connection's window"}
 OF_ANSWERS = {  # what only a cluster can say
     "more than {} interim answers", "DATA before HEADERS", "an answer without a status", "a length on an answer that has no body",

@@ -22,7 +22,7 @@ from l7gw.wire.http2_frames import (
     SMALLEST_FRAME,
 )
 from l7gw.wire.http2_stream import FRAMES_FREE, MOST_EMPTY, SMALLEST_AVERAGE
-from tests.http2_reading import (
+from tests.support.http2_reading import (
     ACK,
     END_HEADERS,
     END_STREAM,

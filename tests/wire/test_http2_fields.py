@@ -9,7 +9,7 @@ from l7gw.wire import http2_fields, semantics
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Informational, Request, Response
 from l7gw.wire.http2_fields import OF_A_CONNECTION, BlockReader, Fields, write_block
-from tests.http2_reading import (
+from tests.support.http2_reading import (
     GET,
     HOST,
     OK,

@@ -16,7 +16,7 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Request, Response
 from l7gw.wire.http2_fields import LARGEST_KNOWN, MOST_READ, MOST_UNPACKED, BlockReader, Fields
 from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
-from tests.http2_reading import (
+from tests.support.http2_reading import (
     GET,
     HOST,
     POST,

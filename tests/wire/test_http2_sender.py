@@ -13,7 +13,7 @@ from l7gw.wire.http2 import CLUSTER_FRAME, WINDOW, ServerConnection
 from l7gw.wire.http2_connection import STREAM_WINDOW
 from l7gw.wire.http2_frames import DEFAULT_WINDOW, FLOW_CONTROL_ERROR, LARGEST_WINDOW, PROTOCOL_ERROR, SMALLEST_FRAME
 from l7gw.wire.http2_sender import LARGEST_SENT, TAKEN
-from tests.http2_reading import (
+from tests.support.http2_reading import (
     ANSWERED,
     HOST,
     PADDED,

@@ -30,12 +30,12 @@ from l7gw.wire.spdy_events import (
 )
 from l7gw.wire.spdy_frames import CANCEL, INVALID_STREAM, STREAM_ALREADY_CLOSED
 from l7gw.wire.spdy_streams import DROP, RECEIVING, REMEMBERED_RESETS
-from tests import spdy_frames as frames
 from tests.fuzz.wire_spdy import read as fuzz_read
 from tests.fuzz.wire_spdy import whole
-from tests.spdy_frames import Peer, client_of, may_send, pieces, server_of
-from tests.spdy_peer import TalkingConnection
-from tests.vector import Vector, vectors
+from tests.support import spdy_frames as frames
+from tests.support.spdy_frames import Peer, client_of, may_send, pieces, server_of
+from tests.support.spdy_peer import TalkingConnection
+from tests.support.vector_files import Vector, vectors
 
 VECTORS = vectors("wire_spdy")
 

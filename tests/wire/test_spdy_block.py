@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.spdy_block import LARGEST_BLOCK, MOST_HEADERS, Blocks, block_bytes, parse_block
-from tests.spdy_frames import Peer, plain
+from tests.support.spdy_frames import Peer, plain
 
 NAMES = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_categories=["Lu"]), min_size=1, max_size=12)
 VALUES = st.text(st.characters(min_codepoint=1, max_codepoint=255), min_size=1, max_size=40)

@@ -15,7 +15,7 @@ from wsproto.events import Ping as OtherPing
 from l7gw.wire import websocket
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.websocket import Close, Connection, Frame, Message, Ping, Pong, accept_key, frame_bytes, valid_key
-from tests.vector import Vector, vectors
+from tests.support.vector_files import Vector, vectors
 
 VECTORS = vectors("wire_websocket")
 

@@ -1,4 +1,4 @@
-"""Build the programs of the real cluster into the cache; `python tests/cluster/build.py` prints where they are."""
+"""Build the programs of the real cluster into the cache; `python tests/support/kubernetes/build.py` prints where they are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cached import made_once, say
-from tests.golang import FLAGS, BuildFailed, MissingGo, build, environment, find_go
+from tests.support.cached import made_once, say
+from tests.support.go_programs import FLAGS, BuildFailed, MissingGo, build, environment, find_go
 
 HERE = Path(__file__).parent
 VERSION_VARIABLES = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]

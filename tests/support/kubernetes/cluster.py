@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.cluster.build import Built
+from tests.support.kubernetes.build import Built
 
 READY_WITHIN = 90.0  # seconds; an idle machine needs three
 POD_WITHIN = 20.0

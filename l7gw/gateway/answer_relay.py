@@ -11,7 +11,7 @@ from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.tunnel import Call as TunnelledCall
 from l7gw.gateway.tunnel import ClientSide, ClusterSide, Ends, Tunnel
-from l7gw.gateway.upgrade import open_tunnel
+from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.kube.act import Act
 from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import Exchange as Record

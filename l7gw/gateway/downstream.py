@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from l7gw.cluster.liveness import CLIENT_WITHIN, Liveness
 from l7gw.errors import Refusal
+from l7gw.gateway.backpressure import ANY
 from l7gw.gateway.call import Gateway, new_audit_id
 from l7gw.gateway.exchange import Exchange
-from l7gw.gateway.flow import ANY
 from l7gw.gateway.refusal import tell
 from l7gw.gateway.tls import Listening
 from l7gw.kube.act import Act

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from l7gw.gateway import patience
+from l7gw.gateway.backpressure import HELD_BYTES
 from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, Downstream, Worker
 from l7gw.gateway.exchange import Exchange
-from l7gw.gateway.flow import HELD_BYTES
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Raw, Request, Response

@@ -11,9 +11,9 @@ import asyncio
 from l7gw.clock import Turn
 from l7gw.errors import Refusal
 from l7gw.gateway import patience
+from l7gw.gateway.backpressure import HELD_BYTES, NO_ROOM
 from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream, Worker
 from l7gw.gateway.exchange import Exchange
-from l7gw.gateway.flow import HELD_BYTES, NO_ROOM
 from l7gw.gateway.pace import Silence
 from l7gw.kube.act import Act
 from l7gw.wire.errors import PeerError

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from l7gw.clock import Clock
-from l7gw.gateway.flow import NO_ROOM, UNWRITTEN
+from l7gw.gateway.backpressure import NO_ROOM, UNWRITTEN
 from l7gw.gateway.pace import CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
@@ -53,7 +53,7 @@ class ClientSide(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def read(self, wanted: bool, why: int) -> None:
-        """Read it, or leave its bytes where they are, for one of the reasons in `flow`."""
+        """Read it, or leave its bytes where they are, for one of the reasons in `backpressure`."""
 
     def become(self, tunnel: Tunnel) -> None:
         """Hand every further byte to the tunnel."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Literal
 
-from l7gw.gateway.flow import OPENING
+from l7gw.gateway.backpressure import OPENING
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Ends, Tunnel, ping
 from l7gw.kube.channels import ChannelFrame

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from l7gw.gateway.pace import CONTROL_A_SECOND
 from l7gw.gateway.tunnel import Ends, Tunnel
+from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.gateway.tunnel_spdy import STREAMS_WITHIN
-from l7gw.gateway.upgrade import open_tunnel
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe

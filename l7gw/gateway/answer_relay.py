@@ -52,24 +52,22 @@ class AnswerRelay:
         """One event of the answer. Raises Refusal for what is not passed on, PeerError where the cluster broke its protocol."""
         if self._held is not None and not self._let_go(event):
             return
-        kind = type(event)
         call = self._call
-        if kind is Body:
-            self._record.response_body(event.data)  # type: ignore[union-attr]
+        if isinstance(event, Body):
+            self._record.response_body(event.data)
             call.client.send(event)
-        elif kind is Raw:
+        elif isinstance(event, Raw):
             assert call.tunnel is not None
-            call.tunnel.from_cluster(event.data)  # type: ignore[union-attr]
-        elif kind is Response:
-            assert isinstance(event, Response)
+            call.tunnel.from_cluster(event.data)
+        elif isinstance(event, Response):
             if HeldAnswer.needed(event, self._act):
                 self._held = HeldAnswer(event)
             else:
                 self._head(event)
-        elif kind is End:
+        elif isinstance(event, End):
             call.client.send(event)
             call.finish("complete", "")
-        elif kind is Closed and call.tunnel is not None:
+        elif isinstance(event, Closed) and call.tunnel is not None:
             call.tunnel.cluster_ended()
 
     def _let_go(self, event: HttpEvent) -> bool:

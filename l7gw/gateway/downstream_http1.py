@@ -103,9 +103,7 @@ class Http1Downstream(Downstream):
         return self._codec.resume()
 
     def _dispatch(self, event: HttpEvent) -> None:
-        kind = type(event)
-        if kind is Request:
-            assert isinstance(event, Request)
+        if isinstance(event, Request):
             self._asked = True
             self._exchange = exchange = Exchange(self._worker, self, event)
             self._asked_at = exchange.began
@@ -114,9 +112,9 @@ class Http1Downstream(Downstream):
                 self.websocket_key = next((v for n, v in event.headers if n == "sec-websocket-key"), "")
             exchange.begin()
         elif self._exchange is not None:
-            if kind is Body:
-                self._exchange.on_body(event.data)  # type: ignore[union-attr]
-            elif kind is End:
+            if isinstance(event, Body):
+                self._exchange.on_body(event.data)
+            elif isinstance(event, End):
                 self._exchange.on_request_end()
 
     def finished(self, call: object) -> None:

@@ -138,21 +138,20 @@ class Http2Downstream(Downstream):
     # ------------------------------------------------------------------ requests
 
     def _dispatch(self, number: int, event: HttpEvent) -> None:
-        kind = type(event)
         stream = self._streams.get(number)
-        if kind is Request:
+        if isinstance(event, Request):
             self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
-            stream.exchange = exchange = Exchange(self._worker, stream, event)  # type: ignore[arg-type]
+            stream.exchange = exchange = Exchange(self._worker, stream, event)
             exchange.begin()
-        elif kind is Reset:
-            self._was_reset(number, stream, event)  # type: ignore[arg-type]
-        elif kind is Refused:
-            self._faulty(number, stream, event)  # type: ignore[arg-type]
+        elif isinstance(event, Reset):
+            self._was_reset(number, stream, event)
+        elif isinstance(event, Refused):
+            self._faulty(number, stream, event)
         elif stream is None or stream.exchange is None:
             pass  # the rest of a request that was answered before its end
-        elif kind is Body:
-            self._body(stream, event.data)  # type: ignore[union-attr]
-        elif kind is End:
+        elif isinstance(event, Body):
+            self._body(stream, event.data)
+        elif isinstance(event, End):
             self._gathered -= stream.received
             stream.received = 0
             stream.exchange.on_request_end()

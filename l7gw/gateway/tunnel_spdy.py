@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, assert_never
 
 from l7gw.gateway.backpressure import OPENING
 from l7gw.gateway.pace import Newest
@@ -15,7 +15,19 @@ from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection
-from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Ping, Reset, SpdyEvent, SpdyFrame, SynReply, SynStream
+from l7gw.wire.spdy_events import (
+    Data,
+    GoAway,
+    HeadersFrame,
+    Ping,
+    Reset,
+    Settings,
+    SpdyEvent,
+    SpdyFrame,
+    SynReply,
+    SynStream,
+    WindowUpdate,
+)
 from l7gw.wire.spdy_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM
 
 LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubectl's own writes are
@@ -99,36 +111,37 @@ class SpdyTunnel(Tunnel):
                 self._relay_up(event)
 
     def _relay_up(self, event: LegEvent) -> None:
-        kind = type(event)
-        if kind is Data:
-            assert isinstance(event, Data)
-            self._data_up(event)
-        elif kind is HeadersFrame:
-            assert isinstance(event, HeadersFrame)
-            if event.final:  # of headers behind the first nothing is understood, and a kubelet would stand still at them
-                self._data_up(Data(event.stream, b"", True))
-            else:
-                self._control.count()
-        elif kind is SynStream:
-            assert isinstance(event, SynStream)
-            self._open(event)
-        elif kind is Reset:
-            assert isinstance(event, Reset)
-            self._channels.reset(event.stream)
-            self._cluster_leg.send(event)
-        elif kind is Ping:
-            assert isinstance(event, Ping)
-            if not self._to_client.is_answer(event):
-                self._control.count()
+        match event:
+            case Data():
+                self._data_up(event)
+            case HeadersFrame(stream, _, final):
+                if final:  # of headers behind the first nothing is understood, and a kubelet would stand still at them
+                    self._data_up(Data(stream, b"", True))
+                else:
+                    self._control.count()
+            case SynStream():
+                self._open(event)
+            case Reset(stream):
+                self._channels.reset(stream)
                 self._cluster_leg.send(event)
-        elif kind is GoAway:
-            assert isinstance(event, GoAway)
-            self._left = True
-            self._cluster_leg.send(event)
-        elif kind is websocket.Ping or (kind is websocket.Pong and not self._to_client.is_answer(event)):
-            self._control.count()
-        elif kind is websocket.Close:
-            self._closed()
+            case Ping():
+                if not self._to_client.is_answer(event):
+                    self._control.count()
+                    self._cluster_leg.send(event)
+            case GoAway():
+                self._left = True
+                self._cluster_leg.send(event)
+            case websocket.Ping():
+                self._control.count()
+            case websocket.Pong():
+                if not self._to_client.is_answer(event):
+                    self._control.count()
+            case websocket.Close():
+                self._closed()
+            case SynReply() | Settings() | WindowUpdate():
+                pass  # of a stream that the gateway never opened, or one leg's own affair, which spdystream ignores
+            case _:
+                assert_never(event)
 
     def _closed(self) -> None:
         """A Close of the client's ends the tunnel as the end of its connection does, but is answered."""
@@ -264,36 +277,35 @@ class SpdyTunnel(Tunnel):
     # -- from the cluster
 
     def _down(self, data: bytes) -> None:
-        """SETTINGS and WINDOW_UPDATE are each leg's own affair, as spdystream ignores both; no header from here means anything."""
+        """No header from the cluster means anything, so none goes down."""
         for event in self._cluster_leg.receive(data):
-            kind = type(event)
-            if kind is Data:
-                assert isinstance(event, Data)
-                frame = self._channels.frame(event.stream, False, event.data, event.final)
-                if frame is not None:
-                    self._record.frame(frame.channel, False, frame.stream, frame.data, frame.final)
+            match event:
+                case Data(stream, piece, final):
+                    frame = self._channels.frame(stream, False, piece, final)
+                    if frame is not None:
+                        self._record.frame(frame.channel, False, frame.stream, frame.data, frame.final)
+                        self._client_leg.send(event)
+                case Reset(stream):
+                    self._channels.reset(stream)
                     self._client_leg.send(event)
-            elif kind is Reset:
-                assert isinstance(event, Reset)
-                self._channels.reset(event.stream)
-                self._client_leg.send(event)
-            elif kind is SynReply:
-                assert isinstance(event, SynReply)
-                self._ended(event, False)
-                self._client_leg.send(SynReply(event.stream, (), event.final))
-            elif kind is HeadersFrame:
-                assert isinstance(event, HeadersFrame)
-                self._ended(event, False)
-                if event.final:
-                    self._client_leg.send(Data(event.stream, b"", True))
-            elif kind is Ping:
-                assert isinstance(event, Ping)
-                if not self._to_cluster.is_answer(event):
-                    self._client_leg.send(event)
-            elif kind is websocket.Close:
-                self._cluster.write(_last(self._cluster_leg))
-                self.cluster_ended()
-                return
+                case SynReply(stream, _, final):
+                    self._ended(event, False)
+                    self._client_leg.send(SynReply(stream, (), final))
+                case HeadersFrame(stream, _, final):
+                    self._ended(event, False)
+                    if final:
+                        self._client_leg.send(Data(stream, b"", True))
+                case Ping():
+                    if not self._to_cluster.is_answer(event):
+                        self._client_leg.send(event)
+                case websocket.Close():
+                    self._cluster.write(_last(self._cluster_leg))
+                    self.cluster_ended()
+                    return
+                case SynStream() | GoAway() | Settings() | WindowUpdate() | websocket.Ping() | websocket.Pong():
+                    pass  # no cluster opens streams; the rest is this leg's own affair
+                case _:
+                    assert_never(event)
 
     def _for_cluster(self) -> bytes:
         return self._cluster_leg.take()

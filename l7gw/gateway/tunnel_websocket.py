@@ -24,9 +24,8 @@ class WebSocketTunnel(Tunnel):
     def _up(self, data: bytes) -> None:
         record, translate, send = self._record, self._channels.up, self._cluster_leg.send
         for event in self._client_leg.receive(data):
-            kind = type(event)
-            if kind is Message:
-                frame = translate(event)  # type: ignore[arg-type]
+            if isinstance(event, Message):
+                frame = translate(event)
                 if not frame.passed:
                     self._keep_back(frame)
                     continue
@@ -38,7 +37,7 @@ class WebSocketTunnel(Tunnel):
                 record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
                 if not self._closed_by_client:
                     send(event)
-            elif kind is Close:
+            elif isinstance(event, Close):
                 if not self._closed_by_client:
                     self._sizes.now()
                     self._closed_by_client = True
@@ -64,15 +63,14 @@ class WebSocketTunnel(Tunnel):
     def _down(self, data: bytes) -> None:
         record, translate, send = self._record, self._channels.down, self._client_leg.send
         for event in self._cluster_leg.receive(data):
-            kind = type(event)
-            if kind is Message:
-                frame = translate(event)  # type: ignore[arg-type]
+            if isinstance(event, Message):
+                frame = translate(event)
                 if not frame.passed:
                     self._keep_back(frame)
                     continue
                 record.frame(frame.channel, False, frame.stream, frame.data, frame.final)
                 send(event)
-            elif kind is Close:
+            elif isinstance(event, Close):
                 self._closed_by_cluster = True
                 send(event)
                 self._flush()

@@ -122,10 +122,10 @@ class Call:
     def gone_wrong(self, error: Exception) -> None:
         """The guard's: an entry raised. A Refusal is an answer; anything else is a mistake of ours, and ends this call alone."""
         try:
-            if self.over:
-                raise error  # its end was not well done: nothing more is expected of its connections
             if isinstance(error, Refusal):
                 self.fail(error)
+            elif self.over:
+                raise error  # its end was not well done: nothing more is expected of its connections
             else:
                 log.error("%s: the gateway failed at this call", self.audit_id, exc_info=error)
                 self._end_as_failed()

@@ -197,6 +197,8 @@ class Exchange(Call):
     @entry
     def on_upstream(self, events: list[HttpEvent]) -> None:
         """What one read of the cluster brought: recorded, handed on, and written once. A slow disk then pauses the cluster."""
+        if self.over:
+            return
         answer = self._answer
         assert answer is not None and self.record_of is not None
         try:

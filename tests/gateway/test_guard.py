@@ -10,16 +10,22 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from l7gw.clock import ManualClock
 from l7gw.demo.calls import Answer, Call
 from l7gw.demo.issuer import DemoIssuer, issuing
 from l7gw.demo.pki import Authority, server_context
 from l7gw.demo.server import Server
+from l7gw.errors import Refusal
+from l7gw.gateway.exchange import Exchange
+from l7gw.wire.events import Request
 from tests.support.faults import program
 from tests.support.gateway_process import EVERYTHING, Gateway
-from tests.support.h2_client import Exchange, H2Client, connected
+from tests.support.h2_client import Exchange as Stream
+from tests.support.h2_client import H2Client, connected
 from tests.support.scene import identity
 
 NEIGHBOURS = 99
@@ -119,7 +125,7 @@ def victim(place: str, method: str, kind: str) -> str:
     return f"/api/v1/namespaces/victim-{place.partition(':')[2]}-{method}-{kind}/pods".lower()
 
 
-async def everybody_hears(cluster: Cluster, neighbours: list[Exchange], count: int) -> None:
+async def everybody_hears(cluster: Cluster, neighbours: list[Stream], count: int) -> None:
     """Each neighbour's watch brings the next event."""
     await cluster.tell()
     for neighbour in neighbours:
@@ -171,3 +177,39 @@ def test_a_fault_in_any_step_of_a_call_ends_that_call_alone(tmp_path: Path, monk
 
 # Steps that a call which goes well does not take, or takes when all is said: broken, they leave a whole answer behind.
 UNTOUCHED = ("slow_disk", "_cut", "_tell", "fail", "_drop_upstream", "_end", "finish", "flush")
+
+
+class Silent:
+    """A client that takes everything, and says whether its connection was cut."""
+
+    address, certificates, server_name, run_id, websocket_key, writable = "192.0.2.1", (), "", "", "", True
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+    def flush(self) -> None: ...
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def over(client: Silent) -> Exchange:
+    """A call that has ended while it waited for something."""
+    call = Exchange(SimpleNamespace(clock=ManualClock()), client, Request("GET", "/api", ()))  # type: ignore[arg-type]
+    call.over = True
+    return call
+
+
+@pytest.mark.parametrize("late", ["_identified", "_connected", "_recorded", "on_upstream", "on_upstream_lost", "tick", "cut"])
+def test_what_comes_for_a_call_that_is_over_does_not_cut_its_clients_connection(late: str) -> None:
+    """The client may have gone on to its next call on the same connection."""
+    client = Silent()
+    arguments = {"on_upstream": [[]], "tick": [1e9], "cut": ["why"], "_recorded": [None], "on_upstream_lost": [OSError()]}
+    getattr(over(client), late)(*arguments.get(late, [Refusal(502, "BadGateway", "late")]))
+    assert not client.aborted
+
+
+def test_a_fault_in_a_call_that_is_over_cuts_its_connection_as_that_is_in_doubt() -> None:
+    client = Silent()
+    over(client).gone_wrong(RuntimeError("a fault of the test"))
+    assert client.aborted

@@ -10,7 +10,7 @@ from l7gw.cluster.liveness import CLUSTER_WITHIN, Liveness
 from l7gw.cluster.upstream import ANY, WRITE_LIMIT, Call
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent
-from l7gw.wire.http1 import ClientConnection
+from l7gw.wire.http1_client import ClientConnection
 
 log = logging.getLogger(__name__)
 

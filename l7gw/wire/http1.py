@@ -1,6 +1,8 @@
-"""HTTP/1.1 in both roles (RFC 9112), sans-IO: bytes in, events out; events in, bytes out.
+"""HTTP/1.1 (RFC 9112), sans-IO: bytes in, events out; events in, bytes out. What both roles share, and the server's side.
 
-What a head or a body is, says `http1_message`; here is what may follow what. What a message means is decided above.
+Here is what may follow what. The client's side is in `http1_client`, heads and bodies are in `http1_message`. What a message means
+is decided above.
+
 A read that ends in a PeerError gives none of its events: what was wrong further on is not acted upon.
 """
 
@@ -14,10 +16,9 @@ from l7gw.wire.http1_message import (
     check_start,
     head_bytes,
     parse_request,
-    parse_response,
     status_line,
 )
-from l7gw.wire.semantics import BODIED, LARGEST_HEAD, MOST_INTERIM
+from l7gw.wire.semantics import LARGEST_HEAD
 
 # ---------------------------------------------------------------------- limits
 
@@ -31,7 +32,7 @@ LARGEST_KNOWN = 32 * 1024  # bytes of heads remembered on one connection; client
 #   server:  HEAD -Request-> BODY -End-> WAIT -our End-> HEAD          WAIT -our 101-> TUNNEL         all -PeerError, end-> OVER
 #   client:  IDLE -our Request-> HEAD -Response-> BODY -End-> IDLE     HEAD -101-> TUNNEL             all -PeerError, end-> OVER
 #
-# Writing is this table; what has no row raises OurError. A 101 leads to TUNNEL, an End that must be the last to OVER.
+# Writing is a table of each side, SERVER_SENDS and `http1_client`'s CLIENT_SENDS; what has no row raises OurError. A 101 leads to TUNNEL, an End that must be the last to OVER.
 
 IDLE, HEAD, BODY, WAIT, TUNNEL, OVER = "idle", "head", "body", "wait", "tunnel", "over"
 
@@ -42,17 +43,11 @@ SERVER_SENDS = {
     (BODY, End): IDLE,
     (TUNNEL, Raw): TUNNEL,
 }
-CLIENT_SENDS = {
-    (IDLE, Request): BODY,
-    (BODY, Body): BODY,
-    (BODY, End): IDLE,
-    (TUNNEL, Raw): TUNNEL,
-}
 
 UNTIL_CLOSE = -3  # the length of a body whose end is the connection's (RFC 9112 section 6.3 rule 8); only to HTTP/1.0
 
 
-class _Side:
+class Side:
     """What both roles share: the bytes not yet read, those to write, the body being read and the one being written."""
 
     __slots__ = ("_buffer", "_left", "_length", "_out", "_reader", "_scanned", "reading", "writing")
@@ -115,7 +110,7 @@ class _Side:
 # ---------------------------------------------------------------------- the server's side
 
 
-class ServerConnection(_Side):
+class ServerConnection(Side):
     """One client's connection.
 
     `receive` gives Request, Body..., End of one request; what follows it is held until its answer is complete. Then call
@@ -327,129 +322,3 @@ class ServerConnection(_Side):
             self._buffer = b""
         else:
             self.writing, self.reading = IDLE, HEAD
-
-
-# ---------------------------------------------------------------------- the client's side
-
-
-class ClientConnection(_Side):
-    """One connection to a server: `send` Request, Body..., End; `receive` gives Informational..., Response, Body..., End, or
-    after a 101 Raw. `reusable` says whether the next request may go on it. Any PeerError (502) ends it: close it."""
-
-    __slots__ = ("_interim", "_method", "_sound", "_upgrade")
-
-    def __init__(self) -> None:
-        super().__init__(IDLE)
-        self._method = "GET"
-        self._upgrade = ""
-        self._interim = 0
-        self._sound = True  # nothing so far forbids another request
-
-    @property
-    def reusable(self) -> bool:
-        """The last exchange is complete both ways, and nothing is in doubt (threats A17)."""
-        return self.reading == IDLE and self.writing == IDLE and self._sound and not self._buffer
-
-    # ------------------------------------------------------------------ writing
-
-    def send(self, event: HttpEvent) -> None:
-        """A request: Request, Body..., End; Raw behind a 101. Raises OurError out of order."""
-        kind = type(event)
-        if (self.writing, kind) not in CLIENT_SENDS:
-            raise OurError(f"a client cannot send {kind.__name__} in state {self.writing}")
-        if isinstance(event, Request):
-            self._begin(event)
-        elif isinstance(event, Body):
-            self._write_body(event.data)
-        elif isinstance(event, End):
-            self._write_end()
-            self.writing = IDLE
-        elif isinstance(event, Raw):
-            self._out.append(event.data)
-
-    def _begin(self, request: Request) -> None:
-        if not self.reusable:
-            raise OurError("the former exchange is not complete")
-        length = request.length
-        if length == NO_BODY and request.method in BODIED:
-            length = 0
-        connection = "Upgrade" if request.upgrade else "" if request.keep_alive else "close"
-        line = f"{request.method} {request.target} HTTP/1.1"
-        self._out.append(head_bytes(line, request.headers, length, connection, request.upgrade))
-        self._method, self._upgrade, self._interim = request.method, request.upgrade, 0
-        self._sound = request.keep_alive and not request.upgrade
-        self._begin_body(length)
-        self.reading = HEAD
-
-    # ------------------------------------------------------------------ reading
-
-    def receive(self, data: bytes) -> list[HttpEvent]:
-        """Bytes of the server; b"" is their end. Raises PeerError."""
-        if self.reading == TUNNEL:
-            return [Raw(data)] if data else self._ended()
-        if self.reading == OVER:
-            return []
-        if not data:
-            return self._ended()
-        if self.reading == IDLE:
-            self.reading = OVER
-            raise PeerError(502, "bytes that answer nothing")
-        if self._buffer:
-            data = self._buffer + data
-            self._buffer = b""
-        try:
-            return self._read(data)
-        except PeerError:
-            self.reading = OVER
-            raise
-
-    def _ended(self) -> list[HttpEvent]:
-        within = self.reading == HEAD or self.reading == BODY
-        self.reading = OVER
-        if within:
-            raise PeerError(502, "the connection ended within the answer")  # a cut list must not look whole (threats I8)
-        return [Closed()]
-
-    def _read(self, data: bytes) -> list[HttpEvent]:
-        events: list[HttpEvent] = []
-        while self.reading == HEAD and data:
-            end = self._find_head(data, 502, 502)
-            if end < 0:
-                break
-            answer = parse_response(data[:end], self._method, self._upgrade)
-            data = data[end + 4 :]
-            events.append(answer)
-            if isinstance(answer, Response):
-                self._answered(answer, events)
-            else:
-                self._interim += 1
-                if self._interim > MOST_INTERIM:
-                    raise PeerError(502, f"more than {MOST_INTERIM} interim answers")
-        if self.reading == TUNNEL:
-            if data:  # the other protocol begins right behind the 101
-                events.append(Raw(data))
-            return events
-        reader = self._reader
-        if reader is not None:
-            data = data[reader.read(data, events) :]
-            if reader.complete:
-                self._finished(events)
-        self._buffer = data  # of a head, of a chunk's line, or surplus: `reusable` tells
-        return events
-
-    def _answered(self, answer: Response, events: list[HttpEvent]) -> None:
-        if answer.status == 101:
-            self.reading = self.writing = TUNNEL
-            return
-        if not answer.keep_alive or self.writing != IDLE:
-            self._sound = False  # answered before it was asked to the end: what the server reads next is in doubt
-        if self._method == "HEAD" or answer.status == 204 or answer.status == 304 or answer.length in (0, NO_BODY):
-            self._finished(events)
-        else:
-            self._reader = BodyReader(answer.length, answer=True)
-            self.reading = BODY
-
-    def _finished(self, events: list[HttpEvent]) -> None:
-        self._reader = None
-        self.reading = IDLE
-        events.append(End())

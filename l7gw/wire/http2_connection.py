@@ -9,12 +9,7 @@ from __future__ import annotations
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Refused, Request, Reset
-from l7gw.wire.http2_fields import (
-    BlockReader,
-    Fields,
-    Malformed,
-    check_trailers,
-)
+from l7gw.wire.http2_fields import Malformed, check_trailers
 from l7gw.wire.http2_frames import (
     ACK,
     CANCEL,
@@ -29,6 +24,7 @@ from l7gw.wire.http2_frames import (
     REFUSED_STREAM,
     STREAM_CLOSED,
 )
+from l7gw.wire.http2_hpack import BlockReader, Fields
 from l7gw.wire.http2_sender import LARGEST_SENT, TAKEN, Sender
 from l7gw.wire.http2_stream import BODY, DONE, DROPPED, HEAD, SMALLEST_AVERAGE, Stream
 

@@ -1,24 +1,15 @@
-"""HTTP/2's header blocks: HPACK (RFC 7541) by the library's static table and Huffman code; and what a field section must say
-(RFC 9113 section 8).
+"""HTTP/2's field sections (RFC 9113 sections 8.2 and 8.3): what a request and an answer must say, and how ours are written.
 
-Reading keeps a dynamic table, as it must; clients repeat themselves, so a block seen before under the same table is not
-unpacked again. Writing keeps none: what the static table lacks is a literal that goes into no table (RFC 7541 section 6.2.2), so
-that a peer can neither grow our memory nor guess a secret from sizes (threats B5), and a value is written alike on each connection.
+Fields are pairs of a name and a value, one character a byte. How they are packed into header blocks is in `http2_hpack`.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from typing import Generic, TypeVar
 
-from hpack.exceptions import HPACKError
-from hpack.huffman_table import decode_huffman
-from hpack.table import HeaderTable
-
-from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response
-from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
+from l7gw.wire.http2_hpack import FIELD_NAME, Fields
 from l7gw.wire.semantics import (
     BODIED,
     BODILESS,
@@ -37,260 +28,16 @@ from l7gw.wire.semantics import (
     plain_length,
 )
 
-# ---------------------------------------------------------------------- limits
-
-TABLE_SIZE = 4096  # bytes of the dynamic table: the default of RFC 9113 section 6.5.2, which we do not raise
-MOST_UPDATES = 2  # table size updates at the start of a block: a lower and a final one (RFC 7541 section 4.2, threats B4)
-MOST_READ = 1000  # fields of a block before the connection ends: one byte each would do (threats B4)
-MOST_UNPACKED = 256 * 1024  # bytes of them; between this and LARGEST_HEAD the answer is 431
-LARGEST_KNOWN = 64 * 1024  # bytes remembered on one connection, of blocks and of what they unpack to (threats B4)
-
-T = TypeVar("T")
-Fields = list[tuple[str, str]]
-
-_STATIC = tuple((name.decode(), value.decode()) for name, value in HeaderTable.STATIC_TABLE)
-_STATIC_COUNT = len(_STATIC)
-
-
-class Malformed(Exception):
-    """A field section that is no message (section 8.1.1): the stream ends with PROTOCOL_ERROR, a request's behind its answer."""
-
-
-# ---------------------------------------------------------------------- HPACK, reading
-
-
-class _Table:
-    """The dynamic table (RFC 7541 sections 2.3.2 and 4), newest entry first, behind the static one; it says when it has changed."""
-
-    __slots__ = ("changes", "largest", "_entries", "_size")
-
-    def __init__(self) -> None:
-        self.changes = 0
-        self.largest = TABLE_SIZE  # bytes, by the peer's word
-        self._entries: deque[tuple[str, str]] = deque()
-        self._size = 0
-
-    def get(self, index: int) -> tuple[str, str]:
-        """Raises IndexError where there is no such entry."""
-        if 0 < index <= _STATIC_COUNT:
-            return _STATIC[index - 1]
-        if index == 0:
-            raise IndexError
-        return self._entries[index - _STATIC_COUNT - 1]
-
-    def add(self, field: tuple[str, str]) -> None:
-        """Section 4.4."""
-        self.changes += 1
-        self._entries.appendleft(field)
-        self._size += _cost(field)
-        self._evict()
-
-    def resize(self, largest: int) -> None:
-        """Section 4.3."""
-        if largest != self.largest:
-            self.changes += 1
-            self.largest = largest
-            self._evict()
-
-    def _evict(self) -> None:
-        """The oldest go first; one that alone is too large leaves nothing (section 4.4)."""
-        while self._size > self.largest:
-            self._size -= _cost(self._entries.pop())
-
-
-def _cost(field: tuple[str, str]) -> int:
-    """Bytes of an entry (section 4.1)."""
-    return len(field[0]) + len(field[1]) + 32
-
-
-def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
-    """A prefixed integer (RFC 7541 section 5.1) and where it ends; none of ours needs more than three bytes behind the prefix."""
-    largest = (1 << bits) - 1
-    number = block[at] & largest
-    at += 1
-    if number < largest:
-        return number, at
-    for shift in (0, 7, 14):
-        byte = block[at]
-        at += 1
-        number += (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-    raise PeerError(COMPRESSION_ERROR, "a number in a header block that is too long")
-
-
-# Huffman by the library costs a seventh of a microsecond a byte, and peers send the same strings: 4,096 short ones are kept.
-_UNPACKED: dict[bytes, str] = {}
-MOST_UNPACKED_KEPT, LONGEST_KEPT = 4096, 64
-
-
-def _string(block: bytes, at: int) -> tuple[str, int]:
-    """A string literal (RFC 7541 section 5.2) and where it ends."""
-    packed = block[at] & 0x80
-    length, at = _integer(block, at, 7)
-    end = at + length
-    if end > len(block):
-        raise PeerError(COMPRESSION_ERROR, "a string that leaves its header block")
-    text = block[at:end]
-    if not packed:
-        return text.decode("latin-1"), end
-    if length > LONGEST_KEPT:  # tokens among them, which are not kept in memory
-        return decode_huffman(text).decode("latin-1"), end
-    known = _UNPACKED.get(text)
-    if known is None:
-        known = decode_huffman(text).decode("latin-1")
-        if len(_UNPACKED) >= MOST_UNPACKED_KEPT:
-            _UNPACKED.clear()
-        _UNPACKED[text] = known
-    return known, end
-
-
-class BlockReader(Generic[T]):
-    """Unpacks one connection's header blocks, in their order, each of them: the table is shared (RFC 7541 section 2.2)."""
-
-    __slots__ = ("_known", "_known_size", "_seen", "_table", "_unpacked")
-
-    def __init__(self) -> None:
-        self._table = _Table()
-        self._seen = 0  # the table's changes when `_known` was made
-        self._known: dict[bytes, T] = {}
-        self._known_size = 0
-        self._unpacked = 0  # bytes of the fields last read
-
-    def known(self, block: bytes) -> T | None:
-        """What `remember` was told of this block, while the table has not changed since."""
-        if self._table.changes != self._seen:
-            self._seen = self._table.changes
-            self._known.clear()
-            self._known_size = 0
-        return self._known.get(block)
-
-    def remember(self, block: bytes, meaning: T) -> None:
-        """A block just asked for, read and found good. One that changed the table will mean something else the next time."""
-        size = len(block) + self._unpacked
-        if self._table.changes != self._seen or size > LARGEST_KNOWN // 4:
-            return
-        if self._known_size + size > LARGEST_KNOWN:
-            self._known.clear()
-            self._known_size = 0
-        self._known[block] = meaning
-        self._known_size += size
-
-    def read(self, block: bytes) -> Fields:
-        """The fields, names and values one character a byte. Raises PeerError COMPRESSION_ERROR or ENHANCE_YOUR_CALM, which end
-        the connection: its table cannot be told any more."""
-        try:
-            return self._read(block)
-        except (HPACKError, IndexError) as error:
-            raise PeerError(COMPRESSION_ERROR, "a header block that cannot be unpacked") from error
-
-    def _read(self, block: bytes) -> Fields:
-        table = self._table
-        fields: Fields = []
-        at, end, size, updates = 0, len(block), 0, 0
-        while at < end:
-            first = block[at]
-            if first & 0x80:  # indexed (RFC 7541 section 6.1)
-                index, at = (first & 0x7F, at + 1) if first != 0xFF else _integer(block, at, 7)
-                field = table.get(index)
-            elif first & 0xE0 == 0x20:  # table size update (section 6.3), before all fields
-                size_now, at = _integer(block, at, 5)
-                updates += 1
-                if fields or updates > MOST_UPDATES or size_now > TABLE_SIZE:
-                    raise PeerError(COMPRESSION_ERROR, "a table size update that is not allowed")
-                table.resize(size_now)
-                continue
-            else:  # literal: 01 goes into the table (section 6.2.1), 0000 does not, 0001 never may (6.2.2, 6.2.3)
-                indexing = first & 0x40
-                index, at = _integer(block, at, 6 if indexing else 4)
-                if index:
-                    name = table.get(index)[0]
-                else:
-                    name, at = _string(block, at)
-                value, at = _string(block, at)
-                field = name, value
-                if indexing:
-                    table.add(field)
-            size += len(field[0]) + len(field[1]) + 32  # RFC 9113 section 6.5.2
-            if len(fields) >= MOST_READ or size > MOST_UNPACKED:
-                raise PeerError(ENHANCE_YOUR_CALM, "a header block that unpacks to too much")
-            fields.append(field)
-        self._unpacked = size
-        return fields
-
-
-# ---------------------------------------------------------------------- HPACK, writing
-
-NO_TABLE = b"\x20"  # a table size update to zero (RFC 7541 section 6.3): we keep none
-
-
-def _prefix(bits: int, first: int, number: int) -> bytes:
-    """A prefixed integer (RFC 7541 section 5.1) behind the bits of `first`."""
-    largest = (1 << bits) - 1
-    if number < largest:
-        return bytes((first | number,))
-    out = bytearray((first | largest,))
-    number -= largest
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-_INDEX_OF_NAME = {name: index for index, (name, _) in reversed(list(enumerate(_STATIC, 1)))}
-_INDEXED = {pair: _prefix(7, 0x80, index) for index, pair in enumerate(_STATIC, 1)}
-_LENGTHS = [_prefix(7, 0, length) for length in range(512)]
-_NAMES: dict[str, bytes] = {}  # a name as the start of its literal; names come from the allow-lists and the cluster
-MOST_NAMES = 1024
-_NAME = re.compile(r":?[!#$%&'*+.^_`|~0-9a-z-]+")
-_ENDS_LINE = re.compile(r"[\r\n\0]")
-
-
-def write_block(fields: Headers) -> bytes:
-    """Fields as a header block. Raises OurError for what would be malformed: it would be read as something else (threats A9)."""
-    parts = []
-    for pair in fields:
-        indexed = _INDEXED.get(pair)
-        if indexed is not None:
-            parts.append(indexed)
-            continue
-        name, value = pair
-        start = _NAMES.get(name) or _start(name)
-        if _ENDS_LINE.search(value) is not None:
-            raise OurError("a header would end its line")
-        try:
-            text = value.encode("latin-1")
-        except UnicodeEncodeError as error:
-            raise OurError("a header that is not latin-1") from error
-        size = len(text)
-        parts += (start, _LENGTHS[size] if size < 512 else _prefix(7, 0, size), text)
-    return b"".join(parts)
-
-
-def _start(name: str) -> bytes:
-    """Literal without indexing (RFC 7541 section 6.2.2), up to its value. A credential is never indexed by anybody (7.1.3)."""
-    if _NAME.fullmatch(name) is None or name in UNTOLD - {"content-length"}:
-        raise OurError(f"{name!r} cannot be sent over HTTP/2")
-    first = 0x10 if name in ("authorization", "cookie") else 0
-    index = _INDEX_OF_NAME.get(name, 0)
-    start = _prefix(4, first, index)
-    if not index:
-        start += _prefix(7, 0, len(name)) + name.encode("latin-1")
-    if len(_NAMES) >= MOST_NAMES:
-        _NAMES.clear()
-    _NAMES[name] = start
-    return start
-
-
-# ---------------------------------------------------------------------- field sections (RFC 9113 section 8.2, 8.3)
-
 _NOT_VISIBLE = re.compile("[^" + re.escape(VISIBLE.decode("latin-1")) + "]")
 _PATH = re.compile(r"[!-~]+")
 _STATUS = re.compile(r"[1-5][0-9][0-9]")
 OF_A_CONNECTION = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"))
 PSEUDO_OF_REQUEST = frozenset((":method", ":scheme", ":authority", ":path"))
 PSEUDO_OF_ANSWER = frozenset((":status",))
+
+
+class Malformed(Exception):
+    """A field section that is no message (section 8.1.1): the stream ends with PROTOCOL_ERROR, a request's behind its answer."""
 
 
 def split_fields(fields: Fields, pseudo: frozenset[str]) -> tuple[dict[str, str], Fields]:
@@ -307,7 +54,7 @@ def split_fields(fields: Fields, pseudo: frozenset[str]) -> tuple[dict[str, str]
             found[name] = value
         else:
             value = value.strip(" \t")
-            if _NAME.fullmatch(name) is None or name in OF_A_CONNECTION or (name == "te" and value != "trailers"):
+            if FIELD_NAME.fullmatch(name) is None or name in OF_A_CONNECTION or (name == "te" and value != "trailers"):
                 raise Malformed("a field's name that HTTP/2 does not allow")
             rest.append((name, value))
     return found, rest

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, Headers
-from l7gw.wire.http2_fields import NO_TABLE, write_block
+from l7gw.wire.http2_hpack import NO_TABLE, write_block
 from l7gw.wire.http2_stream import DONE, Stream
 
 LARGEST_SENT = 64 * 1024  # bytes of our DATA frames, whatever the peer would take: streams take turns by the frame

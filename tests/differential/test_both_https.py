@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import End, Refused, Request, Reset, Response
-from l7gw.wire.http1 import ClientConnection
 from l7gw.wire.http1 import ServerConnection as Http1
+from l7gw.wire.http1_client import ClientConnection
 from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, SINGLE_IN_ANSWER, UNTOLD
 from tests.support.http2_reading import Pair, client, headers, server
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Request, Response
-from l7gw.wire.http1 import ClientConnection, ServerConnection
+from l7gw.wire.http1 import ServerConnection
+from l7gw.wire.http1_client import ClientConnection
 from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, SINGLE_IN_ANSWER, UNTOLD, VISIBLE
 from tests.fuzz.wire_http1 import meaning, merged
 from tests.support.http1_reading import GET, sent, ways

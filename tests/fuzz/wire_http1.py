@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Raw, Request, Response
-from l7gw.wire.http1 import ClientConnection, ServerConnection
+from l7gw.wire.http1 import ServerConnection
+from l7gw.wire.http1_client import ClientConnection
 
 WORDS = [
     *(f"{method} / HTTP/1.1\r\nhost: a\r\n".encode() for method in ("GET", "HEAD", "POST", "PUT", "OPTIONS")),

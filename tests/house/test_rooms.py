@@ -66,7 +66,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 # These are to be split; nothing joins them. A name leaves with its file's or function's excess.
-LONG_FILES = {"wire/http1.py": 455, "wire/http2_connection.py": 536, "wire/http2_fields.py": 405}  # lines
+LONG_FILES = {"wire/http2_connection.py": 532}  # lines
 LONG_FUNCTIONS = {"kube/requestinfo.py describe": 57}  # lines
 
 

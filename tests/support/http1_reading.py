@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Raw, Request, Response
-from l7gw.wire.http1 import ClientConnection, ServerConnection
+from l7gw.wire.http1 import ServerConnection
+from l7gw.wire.http1_client import ClientConnection
 from tests.fuzz.wire_http1 import answered, served
 
 GET = b"GET /a HTTP/1.1\r\nHost: gw\r\n\r\n"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.wire import http1, http1_message, semantics
+from l7gw.wire import http1, http1_client, http1_message, semantics
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
-from l7gw.wire.http1 import ClientConnection, ServerConnection
+from l7gw.wire.http1 import ServerConnection
+from l7gw.wire.http1_client import ClientConnection
 from tests.fuzz.wire_http1 import answered, merged, served
 from tests.support.http1_reading import GET, OK, POST, STREAM, SWITCH, UPGRADE, asked, padded, refusal, request, sent, shown, ways
 from tests.support.vector_files import Vector, vectors
@@ -287,7 +288,7 @@ def test_a_server_sends_what_the_table_has_and_nothing_else(state: str, event: H
 def test_a_client_sends_what_the_table_has_and_nothing_else(state: str, event: HttpEvent) -> None:
     connection = _client_in(state)
     assert connection.writing == state
-    row = http1.CLIENT_SENDS.get((state, type(event)))
+    row = http1_client.CLIENT_SENDS.get((state, type(event)))
     if row is None:
         with pytest.raises(OurError):
             connection.send(event)

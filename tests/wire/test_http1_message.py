@@ -10,7 +10,8 @@ import pytest
 from l7gw.wire import http1_message, semantics
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, End, Request, Response
-from l7gw.wire.http1 import ClientConnection, ServerConnection
+from l7gw.wire.http1 import ServerConnection
+from l7gw.wire.http1_client import ClientConnection
 from tests.fuzz.wire_http1 import served
 from tests.support.http1_reading import POST, STREAM, padded, refusal, request
 

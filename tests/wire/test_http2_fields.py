@@ -5,10 +5,11 @@ from __future__ import annotations
 import hpack
 import pytest
 
-from l7gw.wire import http2_fields, semantics
+from l7gw.wire import http2_fields, http2_hpack, semantics
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Informational, Request, Response
-from l7gw.wire.http2_fields import OF_A_CONNECTION, BlockReader, Fields, write_block
+from l7gw.wire.http2_fields import OF_A_CONNECTION
+from l7gw.wire.http2_hpack import BlockReader, Fields, write_block
 from tests.support.http2_reading import (
     GET,
     HOST,
@@ -250,7 +251,7 @@ def test_values_of_every_length_are_read_as_they_were_written(length: int) -> No
 
 
 def test_every_name_of_the_static_table_is_read_as_it_was_written() -> None:
-    allowed = [pair for pair in http2_fields._STATIC if pair[0] not in semantics.UNTOLD]
+    allowed = [pair for pair in http2_hpack._STATIC if pair[0] not in semantics.UNTOLD]
     fields = tuple(pair for name, value in allowed for pair in ((name, value), (name, "other")))
     assert len(fields) > 100
     assert read(write_block(fields)) == [list(fields)]
@@ -299,9 +300,9 @@ def test_our_first_block_says_that_we_keep_no_table_and_so_does_the_next_after_t
 
 
 def test_names_that_are_kept_are_bounded() -> None:
-    for number in range(http2_fields.MOST_NAMES + 10):
+    for number in range(http2_hpack.MOST_NAMES + 10):
         assert read(write_block(((f"x-{number}", "a"),))) == [[(f"x-{number}", "a")]]
-    assert 0 < len(http2_fields._NAMES) <= http2_fields.MOST_NAMES
+    assert 0 < len(http2_hpack._NAMES) <= http2_hpack.MOST_NAMES
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw.wire import http2_fields
+from l7gw.wire import http2_hpack
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Request, Response
-from l7gw.wire.http2_fields import LARGEST_KNOWN, MOST_READ, MOST_UNPACKED, BlockReader, Fields
 from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
+from l7gw.wire.http2_hpack import LARGEST_KNOWN, MOST_READ, MOST_UNPACKED, BlockReader, Fields
 from tests.support.http2_reading import (
     GET,
     HOST,
@@ -217,13 +217,13 @@ def test_every_byte_has_its_huffman_code_long_strings_and_short_ones() -> None:
 
 def test_strings_that_are_kept_are_bounded() -> None:
     encoder = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
-    for number in range(http2_fields.MOST_UNPACKED_KEPT + 10):
+    for number in range(http2_hpack.MOST_UNPACKED_KEPT + 10):
         packed = encoder.encode(str(number).encode())
         assert read(b"\x00\x01a" + bytes((0x80 | len(packed),)) + packed) == [[("a", str(number))]]
-    assert 0 < len(http2_fields._UNPACKED) <= http2_fields.MOST_UNPACKED_KEPT
+    assert 0 < len(http2_hpack._UNPACKED) <= http2_hpack.MOST_UNPACKED_KEPT
     secret = encoder.encode(b"{" * 60)
     assert read(b"\x00\x01a" + bytes((0x80 | len(secret),)) + secret) == [[("a", "{" * 60)]]
-    assert secret not in http2_fields._UNPACKED
+    assert secret not in http2_hpack._UNPACKED
 
 
 def test_numbers_have_many_spellings_up_to_three_bytes_behind_their_prefix() -> None:

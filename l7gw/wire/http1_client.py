@@ -1,0 +1,140 @@
+"""HTTP/1.1, the client's side (RFC 9112): requests out, answers in. The states and their names are in `http1`."""
+
+from __future__ import annotations
+
+from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.events import NO_BODY, Body, Closed, End, HttpEvent, Raw, Request, Response
+from l7gw.wire.http1 import BODY, HEAD, IDLE, OVER, TUNNEL, Side
+from l7gw.wire.http1_message import BodyReader, head_bytes, parse_response
+from l7gw.wire.semantics import BODIED, MOST_INTERIM
+
+# What may be sent in which state, and the state that follows (see `http1`).
+CLIENT_SENDS = {
+    (IDLE, Request): BODY,
+    (BODY, Body): BODY,
+    (BODY, End): IDLE,
+    (TUNNEL, Raw): TUNNEL,
+}
+
+
+class ClientConnection(Side):
+    """One connection to a server: `send` Request, Body..., End; `receive` gives Informational..., Response, Body..., End, or
+    after a 101 Raw. `reusable` says whether the next request may go on it. Any PeerError (502) ends it: close it."""
+
+    __slots__ = ("_interim", "_method", "_sound", "_upgrade")
+
+    def __init__(self) -> None:
+        super().__init__(IDLE)
+        self._method = "GET"
+        self._upgrade = ""
+        self._interim = 0
+        self._sound = True  # nothing so far forbids another request
+
+    @property
+    def reusable(self) -> bool:
+        """The last exchange is complete both ways, and nothing is in doubt (threats A17)."""
+        return self.reading == IDLE and self.writing == IDLE and self._sound and not self._buffer
+
+    # ------------------------------------------------------------------ writing
+
+    def send(self, event: HttpEvent) -> None:
+        """A request: Request, Body..., End; Raw behind a 101. Raises OurError out of order."""
+        kind = type(event)
+        if (self.writing, kind) not in CLIENT_SENDS:
+            raise OurError(f"a client cannot send {kind.__name__} in state {self.writing}")
+        if isinstance(event, Request):
+            self._begin(event)
+        elif isinstance(event, Body):
+            self._write_body(event.data)
+        elif isinstance(event, End):
+            self._write_end()
+            self.writing = IDLE
+        elif isinstance(event, Raw):
+            self._out.append(event.data)
+
+    def _begin(self, request: Request) -> None:
+        if not self.reusable:
+            raise OurError("the former exchange is not complete")
+        length = request.length
+        if length == NO_BODY and request.method in BODIED:
+            length = 0
+        connection = "Upgrade" if request.upgrade else "" if request.keep_alive else "close"
+        line = f"{request.method} {request.target} HTTP/1.1"
+        self._out.append(head_bytes(line, request.headers, length, connection, request.upgrade))
+        self._method, self._upgrade, self._interim = request.method, request.upgrade, 0
+        self._sound = request.keep_alive and not request.upgrade
+        self._begin_body(length)
+        self.reading = HEAD
+
+    # ------------------------------------------------------------------ reading
+
+    def receive(self, data: bytes) -> list[HttpEvent]:
+        """Bytes of the server; b"" is their end. Raises PeerError."""
+        if self.reading == TUNNEL:
+            return [Raw(data)] if data else self._ended()
+        if self.reading == OVER:
+            return []
+        if not data:
+            return self._ended()
+        if self.reading == IDLE:
+            self.reading = OVER
+            raise PeerError(502, "bytes that answer nothing")
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        try:
+            return self._read(data)
+        except PeerError:
+            self.reading = OVER
+            raise
+
+    def _ended(self) -> list[HttpEvent]:
+        within = self.reading == HEAD or self.reading == BODY
+        self.reading = OVER
+        if within:
+            raise PeerError(502, "the connection ended within the answer")  # a cut list must not look whole (threats I8)
+        return [Closed()]
+
+    def _read(self, data: bytes) -> list[HttpEvent]:
+        events: list[HttpEvent] = []
+        while self.reading == HEAD and data:
+            end = self._find_head(data, 502, 502)
+            if end < 0:
+                break
+            answer = parse_response(data[:end], self._method, self._upgrade)
+            data = data[end + 4 :]
+            events.append(answer)
+            if isinstance(answer, Response):
+                self._answered(answer, events)
+            else:
+                self._interim += 1
+                if self._interim > MOST_INTERIM:
+                    raise PeerError(502, f"more than {MOST_INTERIM} interim answers")
+        if self.reading == TUNNEL:
+            if data:  # the other protocol begins right behind the 101
+                events.append(Raw(data))
+            return events
+        reader = self._reader
+        if reader is not None:
+            data = data[reader.read(data, events) :]
+            if reader.complete:
+                self._finished(events)
+        self._buffer = data  # of a head, of a chunk's line, or surplus: `reusable` tells
+        return events
+
+    def _answered(self, answer: Response, events: list[HttpEvent]) -> None:
+        if answer.status == 101:
+            self.reading = self.writing = TUNNEL
+            return
+        if not answer.keep_alive or self.writing != IDLE:
+            self._sound = False  # answered before it was asked to the end: what the server reads next is in doubt
+        if self._method == "HEAD" or answer.status == 204 or answer.status == 304 or answer.length in (0, NO_BODY):
+            self._finished(events)
+        else:
+            self._reader = BodyReader(answer.length, answer=True)
+            self.reading = BODY
+
+    def _finished(self, events: list[HttpEvent]) -> None:
+        self._reader = None
+        self.reading = IDLE
+        events.append(End())

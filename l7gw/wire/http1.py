@@ -32,7 +32,8 @@ LARGEST_KNOWN = 32 * 1024  # bytes of heads remembered on one connection; client
 #   server:  HEAD -Request-> BODY -End-> WAIT -our End-> HEAD          WAIT -our 101-> TUNNEL         all -PeerError, end-> OVER
 #   client:  IDLE -our Request-> HEAD -Response-> BODY -End-> IDLE     HEAD -101-> TUNNEL             all -PeerError, end-> OVER
 #
-# Writing is a table of each side, SERVER_SENDS and `http1_client`'s CLIENT_SENDS; what has no row raises OurError. A 101 leads to TUNNEL, an End that must be the last to OVER.
+# Writing is a table of each side, SERVER_SENDS and `http1_client`'s CLIENT_SENDS; what has no row raises OurError. A 101
+# leads to TUNNEL, an End that must be the last to OVER.
 
 IDLE, HEAD, BODY, WAIT, TUNNEL, OVER = "idle", "head", "body", "wait", "tunnel", "over"
 

@@ -1,4 +1,4 @@
-"""Time is passed in, so that tests can turn it."""
+"""Clocks. Code is handed its clock, so that a test can hand it one that the test turns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Protocol
 
 class Clock(Protocol):
     def wall(self) -> float:
-        """Seconds since 1970, UTC; may jump."""
+        """Seconds since 1970, UTC. It jumps when somebody sets the machine's clock."""
 
     def monotonic(self) -> float:
-        """Seconds that only grow; for intervals."""
+        """Seconds since some moment. They never go back: for intervals."""
 
 
 class SystemClock:
@@ -24,7 +24,10 @@ class SystemClock:
 
 
 class SteadyClock:
-    """A wall clock that runs on as the monotonic one does, and takes over what the real one was set to only when it is asked to."""
+    """A wall clock that runs evenly when somebody sets the machine's clock.
+
+    It is the monotonic clock and a constant. `step` says how far the real wall clock has moved away, and `follow` moves this clock.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -39,11 +42,12 @@ class SteadyClock:
         return self._clock.wall() - self.wall()
 
     def follow(self, step: float) -> None:
+        """Set this clock `step` seconds ahead."""
         self.apart += step
 
 
 class ManualClock:
-    """A clock that stands still until it is told: for tests."""
+    """A clock for tests. It stands still until `advance`."""
 
     def __init__(self, wall: float = 1_700_000_000.0) -> None:
         self._wall = wall
@@ -61,7 +65,7 @@ class ManualClock:
 
 
 class Turn:
-    """Calls back once at the end of the event loop's turn, however often it was asked to within it."""
+    """Calls `then` once at the end of the event loop's turn, however often `ask` was called within the turn."""
 
     __slots__ = ("_asked", "_then")
 
@@ -79,7 +83,8 @@ class Turn:
         self._then()
 
     def end(self) -> None:
-        """Call back no more. Whose own method is called back would else be held by itself, until the collector comes by."""
+        """Call back no more, and let go of `then`. An object that passes its own method would else keep itself in memory until
+        the garbage collector runs."""
         self._then = _nothing
 
 
@@ -88,23 +93,28 @@ def _nothing() -> None:
 
 
 class Pulse:
-    """Whether a silent peer still lives: asked when nothing was heard for `QUIET` seconds, given up `ANSWER_WITHIN` later."""
+    """Whether a silent peer still lives.
 
-    QUIET = 29.0  # seconds; about client-go's 30 and 15: with a look each second a dead peer is known within 45 (threats I5)
-    ANSWER_WITHIN = 14.0
+    The peer is asked when nothing was heard for `QUIET` seconds. It counts as dead when `ANSWER_WITHIN` seconds more were silent.
+    All times are monotonic, in seconds.
+    """
+
+    # client-go waits 30 s and 15 s. With a look each second a dead peer is known within 45 s (threats I5).
+    QUIET = 29.0  # seconds
+    ANSWER_WITHIN = 14.0  # seconds
 
     __slots__ = ("_asked", "_heard")
 
     def __init__(self, now: float) -> None:
         self._heard = now
-        self._asked = 0.0  # 0: nothing is asked
+        self._asked = 0.0  # when the peer was asked; 0: it is not asked now
 
     def heard(self, now: float) -> None:
         self._heard = now
         self._asked = 0.0
 
     def should_ask(self, now: float) -> bool:
-        """Once in a silence."""
+        """Whether to ask the peer now: true once in each silence."""
         if self._asked or now - self._heard < self.QUIET:
             return False
         self._asked = now

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 
 class Refusal(Exception):
-    """The gateway's own "no" to one call; the exchange turns it into a `metav1.Status`.
+    """The gateway refuses one call. The exchange answers with a `metav1.Status`.
 
-    `code` is the HTTP status, `reason` the Kubernetes StatusReason (AM pkg/apis/meta/v1/types.go), `message` plain
-    words without the `l7gw: ` prefix that the answer adds. `rule` names the deciding rule where there is one.
+    `code` is the HTTP status. `reason` is the Kubernetes StatusReason (AM pkg/apis/meta/v1/types.go). `message` is for people,
+    without the prefix `l7gw: ` that the answer adds. `rule` names the rule that decided, None where no rule did.
     """
 
     def __init__(self, code: int, reason: str, message: str, *, rule: str | None = None) -> None:
@@ -22,7 +22,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a file: where it stands (line from 1, 0 when it has no place), what is wrong, what to do."""
+    """One mistake in a file: what is wrong, and a hint what to do ("" for none). Lines count from 1; 0 is the file as a whole."""
 
     file: str
     line: int

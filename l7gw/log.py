@@ -1,4 +1,4 @@
-"""Log lines that a peer can cause as often as it likes: written once, then counted."""
+"""A log for lines that a peer can cause as often as it likes. Each is written once, and then counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 EVERY = 60.0  # seconds between a line and the count of its repetitions
-MOST_REMEMBERED = 256  # lines that are counted one by one; a peer of many addresses must not fill the disk either
+MOST_REMEMBERED = 256  # lines with a count of their own; without a bound a peer of many addresses could fill the disk
 
 
 class _Repeated:
@@ -17,16 +17,16 @@ class _Repeated:
     def __init__(self, level: int, since: float) -> None:
         self.level = level
         self.since = since
-        self.text = ""  # the last of them
+        self.text = ""  # the last repetition, formatted
         self.times = 0
 
 
 class CountedLog:
-    """A logger in front of which the same line about the same peer is written at most once in EVERY seconds.
+    """Writes the same line about the same peer to a logger at most once in EVERY seconds.
 
-    Lines are the same if `about` (an address, an issuer, a cluster) and `line`, the format without its arguments, are. The first is
-    written at once. Of those that follow, the last is written with their number when EVERY seconds are over: by `tick`, if
-    somebody calls that, else when it is said the next time. Behind `MOST_REMEMBERED` different ones, the others share one count.
+    Two lines are the same if they have the same `about` (an address, an issuer, a cluster) and the same `line`, the format without
+    its values. The first is written at once. When EVERY seconds are over, the last repetition is written with the number of
+    repetitions: by `tick`, or by the next repetition. Once `MOST_REMEMBERED` lines are counted, all others share one count.
     `now` is a monotonic clock, in seconds.
     """
 
@@ -72,7 +72,7 @@ class CountedLog:
         others.times += 1
 
     def tick(self) -> None:
-        """Write the counts that are due, and forget what was not said again."""
+        """Write the counts that are due. Forget each line that was not repeated for EVERY seconds."""
         now = self._now()
         for key, said in list(self._said.items()):
             if now - said.since < EVERY:

@@ -1,8 +1,8 @@
-"""Names that identity gives and the configuration writes: which may be one, and how any text is shown in a message.
+"""Names of users, groups, clusters and rules: which text may be a name, and how any text is shown in a message.
 
-Two names that look alike must be one name or none: a text with characters that nobody sees, or in another composition, is
-refused. The tables are Unicode's own, written out because Python's `unicodedata` has neither property; `tests/test_names.py` holds
-them to another implementation. (Names of objects in Kubernetes are not meant: they are what the API server takes.)
+Two different names must not look alike. So a text with invisible characters, or one that is not in Unicode's composed form, is no
+name. The tables are Unicode's; they are written out because Python's `unicodedata` has neither property. `tests/test_names.py`
+compares them with another implementation. Names of Kubernetes objects are not checked here: the API server decides about those.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import re
 import unicodedata
 from functools import lru_cache
 
-LONGEST_SHOWN = 80  # characters of somebody's text in a message
+LONGEST_SHOWN = 80  # characters of a quoted text in a message
 
-# Default_Ignorable_Code_Point, Unicode 17.0, DerivedCoreProperties.txt: shown as nothing by whoever has no better idea
+# Default_Ignorable_Code_Point, Unicode 17.0, DerivedCoreProperties.txt: programs that do not support them show nothing
 IGNORABLE = (
     *((0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
     *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
     *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
 )
-# White_Space, Unicode 17.0, PropList.txt, without U+0020, which may stand within a name
+# White_Space, Unicode 17.0, PropList.txt. U+0020 is left out: it may stand within a name
 WHITE = (
     *((0x0009, 0x000D), (0x0085, 0x0085), (0x00A0, 0x00A0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029)),
     *((0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000)),
 )
-# Neither property has them, and their glyph is empty: braille's blank, the hieroglyphs' blanks, Khitan's filler, the null notehead
+# Characters of neither property with an empty glyph: braille's blank, the hieroglyphs' blanks, Khitan's filler, the null notehead
 BLANK = ((0x2800, 0x2800), (0x13441, 0x13442), (0x16FE4, 0x16FE4), (0x1D159, 0x1D159))
 
 
@@ -42,15 +42,15 @@ def _shows(c: str) -> bool:
 
 
 def _joins(c: str) -> bool:
-    """Whether it is drawn into what stands before it, as a combining accent is."""
+    """Whether the character is drawn into the one before it, as a combining accent is."""
     return unicodedata.category(c)[0] == "M"
 
 
 def fault(text: str) -> str:
-    """Why a text is no name, "" where it is one: `holds U+3164, which no name has`.
+    """Why a text is no name, such as `holds U+3164, which no name has`; "" where it is a name.
 
-    Python's `isprintable` is false for controls, lone surrogates, format characters and what Unicode has not assigned. A space at
-    an end is refused because HTTP strips it (RFC 9110 section 5.5): " system:masters" would be another group at the other side.
+    Python's `isprintable` is false for controls, lone surrogates, format characters and unassigned code points. A space at either
+    end is refused because HTTP strips it (RFC 9110 section 5.5): to the cluster " system:masters" would be another group.
     """
     if not text:
         return "is empty"
@@ -67,7 +67,8 @@ def fault(text: str) -> str:
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """What somebody may have meant by a text that is no name: as it came; trimmed and composed; that without what nobody sees."""
+    """What somebody may have meant by a text that is no name, each spelling once: the text as it came; the text trimmed and
+    composed; the same without invisible characters."""
     if text.isascii() and text.isprintable():
         return (text, text.strip()) if text != text.strip() else (text,)
     seen = "".join([c if _shows(c) else " " if _SPACED.match(c) else "" for c in text])
@@ -84,8 +85,11 @@ def _trimmed(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text in a message: in quotes, at most 80 characters, and nothing that a terminal obeys or a reader does not see: a mark at
-    its beginning would be drawn into the quote."""
+    """A text for a message: in quotes, at most LONGEST_SHOWN characters of it.
+
+    Characters that a terminal obeys, or that a reader cannot see, are escaped. So is a mark at the beginning, which would be drawn
+    into the quote.
+    """
     cut = text[: LONGEST_SHOWN + 1]
     plain = unicodedata.is_normalized("NFC", cut) and not (cut and _joins(cut[0]))
     whole = _UNSEEN.sub(lambda found: _escaped(found[0]), repr(cut)) if plain else ascii(cut)
@@ -95,8 +99,8 @@ def quoted(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The whole text for a terminal, a log or a message of ours: what shows as nothing, or would be obeyed, is its escape. Where
-    the text is in another composition than readers expect, so is all that is not ASCII."""
+    """The whole text for a terminal, a log or a message. Characters that a reader cannot see, or that a terminal obeys, are
+    escaped. In a text that is not in composed form, everything beyond ASCII is escaped."""
     if text.isascii() and text.isprintable():
         return text
     composed = unicodedata.is_normalized("NFC", text)

@@ -1,4 +1,4 @@
-"""JSON from outside, with one reading or none (RFC 8259 section 4, RFC 8725 section 2.4): readers differ over the rest."""
+"""JSON from outside. A text that two JSON readers could read differently is refused (RFC 8259 section 4, RFC 8725 section 2.4)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """The object that these bytes are.
+    """The JSON object in `data`, UTF-8.
 
-    Raises ValueError, in words that hold none of them: no UTF-8, no JSON, no object, a member that stands twice at any depth, NaN,
-    a number beyond all numbers, nesting beyond Python's. Members whose names differ in case are two, as in RFC 8259; Go's structs
-    would take either, so what is read here is never handed on as it came.
+    Raises ValueError for bytes that are no UTF-8, no JSON or no object; for a member that stands twice, at any depth; for NaN and
+    infinite numbers; for nesting deeper than Python reads. Its words quote none of the bytes. Members whose names differ only in
+    case are two members, as in RFC 8259. Go's structs take either, so the bytes read here are never handed on as they came.
     """
     try:
         text = data.decode()

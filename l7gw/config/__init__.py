@@ -1,1 +1,1 @@
-"""Typed configuration. Guarantees: an unknown key, a wrong type or a bound exceeded is told with file and line, all at once."""
+"""Typed configuration. Guarantees: each unknown key, wrong type and exceeded bound is reported with file and line, all at once."""

@@ -11,13 +11,13 @@ from l7gw.config.settings import ClientCredential, Cluster, TokenFile
 
 # A path prefix chooses a cluster, so its name must not be the first segment of a path of the API.
 API_ROOTS = frozenset(("api", "apis", "openapi", "version", "healthz", "livez", "readyz", "metrics", "l7gw"))
-LONGEST_GLOB = 512  # characters, and
-MOST_STARS = 8  # as in the patterns of a policy
+LONGEST_GLOB = 512  # characters; as in the patterns of a policy
+MOST_STARS = 8  # in one glob; as in the patterns of a policy
 CLUSTER_KEYS = ("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record")
 
 
 def clusters_of(top: Reader) -> dict[str, Cluster]:
-    """The clusters without a fault, by name, in the file's order; every fault is told."""
+    """The clusters that have no mistake, by name, in the file's order. Every mistake is reported to the document."""
     found: dict[str, Cluster] = {}
     hosts: dict[str, str] = {}
     entries = top.entries("clusters")
@@ -65,7 +65,7 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
 
 
 def _groups(reader: Reader, impersonate: str) -> tuple[str, ...]:
-    """Globs over the callers' groups, as in a policy; here `*` is all of them."""
+    """Globs over the callers' groups, spelled as in a policy. `*` alone stands for all groups."""
     if impersonate == "none" and reader.has("groups"):
         reader.wrong("groups", "`groups` go up where the gateway impersonates", "impersonate: groups, or user")
     found = []
@@ -81,7 +81,7 @@ def _groups(reader: Reader, impersonate: str) -> tuple[str, ...]:
 
 
 def _hosts(name: str, reader: Reader, taken: dict[str, str]) -> tuple[str, ...]:
-    """The cluster's TLS server names, which no other cluster may have."""
+    """The cluster's TLS server names, in lower case. No other cluster may have one of them."""
     found = []
     for text, node in reader.listed("hosts", one=True) or ():
         host = text.lower()

@@ -1,7 +1,7 @@
-"""YAML with positions: every mistake is kept with its file and line, and all are told at once.
+"""YAML with positions: every mistake is kept with its file and line, and all are reported at once.
 
-A `Reader` walks one mapping. What it cannot use it reports to the document and answers with a default, so that reading
-goes on to the next mistake; `finish` names the keys that nobody asked for, with the nearest known one.
+A `Reader` reads one mapping. A value that it cannot use is reported to the document, and the caller gets a default, so that reading
+goes on to the next mistake. A key that is not known is reported too, with the known key that is most like it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from l7gw.errors import ConfigurationError, Problem
 
 LARGEST = 1024 * 1024  # bytes of a file; a policy of two thousand rules has less
 DEEPEST = 20  # nested collections; the settings need six
-LONGEST_TEXT = 4096  # characters of one value; the longest path that Linux takes
-LONGEST_KEY = 253  # characters of a key: a name of Kubernetes, the longest thing that is ever one
+LONGEST_TEXT = 4096  # characters of one value; no path on Linux is longer
+LONGEST_KEY = 253  # characters of a key; the longest keys are names of Kubernetes objects
 
 OPENING = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken, yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
@@ -35,7 +35,7 @@ class Document:
     """One file and the mistakes found in it so far."""
 
     def __init__(self, path: Path, hint: str = "") -> None:
-        """Raises ConfigurationError for what is no YAML at all; `hint` is for a file that cannot be read."""
+        """Raises ConfigurationError for a file that cannot be read, with `hint`, and for one that is no YAML."""
         self.path = path
         self.problems: list[Problem] = []
         self.root = self._parse(hint)
@@ -57,13 +57,14 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             self._stop(f"is not YAML: {error.problem}", line=mark.line + 1 if mark else 0)
-        except yaml.reader.ReaderError as error:  # its position counts characters
+        except yaml.reader.ReaderError as error:  # `position` counts characters, not lines
             self._stop("has a character that YAML does not take", line=text.count("\n", 0, error.position) + 1)
 
     def _scan(self, text: str) -> None:
-        """Look at the tokens before anything is built of them: what is refused here never costs memory or stack.
+        """Refuse a text by its tokens, before nodes are built of them, so that it costs neither memory nor stack.
 
-        Aliases multiply (a "billion laughs" is 400 bytes), a tag asks for a type of its own: no configuration needs either.
+        Aliases and tags are refused. No configuration needs them: aliases multiply (a "billion laughs" has 400 bytes), and a tag
+        asks for a type of its own.
         """
         depth = 0
         for token in yaml.scan(text, yaml.SafeLoader):
@@ -101,8 +102,8 @@ class Document:
 
 
 def plain(node: yaml.Node) -> Any:
-    """A node as Python values, by the safe loader's rules (`on` and `0x10` are what YAML 1.1 makes of them, so that a text
-    must be quoted where other readers of YAML would see something else). None for what has no value, as a 45th of May."""
+    """A node as Python values, by the rules of PyYAML's safe loader, which reads YAML 1.1: `on` is true and `0x10` is 16, so a text
+    that looks like one of these must be quoted. None for a node that has no value, such as a 45th of May."""
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
@@ -113,12 +114,12 @@ def plain(node: yaml.Node) -> Any:
 
 
 def shown(value: str) -> str:
-    """A value in a message: bounded, in quotes, and nothing that a terminal would obey."""
+    """A value for a message: bounded, in quotes, without anything that a terminal would obey."""
     return names.quoted(value)
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """The known word most like this one; "" where none is."""
+    """The known word that is most like this one; "" where none is like it."""
     near = difflib.get_close_matches(word, known, 1) if len(word) <= LONGEST_KEY else []
     return near[0] if near else ""
 
@@ -128,9 +129,10 @@ def _is_text(value: object) -> bool:
 
 
 class Reader:
-    """One mapping. `known` are its keys, `later` those that are promised and that this version lacks, with what they come with.
+    """One mapping. `what` names it in messages, and `known` are its keys.
 
-    `place` is the node that a missing key is told at, as a rule the key before the mapping.
+    `later` maps keys that this version does not have yet to the feature that will bring them. A missing key is reported at `place`,
+    which is usually the key before the mapping.
     """
 
     def __init__(
@@ -145,7 +147,7 @@ class Reader:
         self.document = document
         self.node = node
         self.what = what
-        self.not_yet: set[str] = set()  # keys that stand here and are not in this version
+        self.not_yet: set[str] = set()  # keys of `later` that stand in the mapping
         self._place = place or node
         self._entries: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         if node is None:
@@ -187,7 +189,7 @@ class Reader:
         if key not in self.not_yet and (self.node is None or isinstance(self.node, yaml.MappingNode)):
             self.document.wrong(self._place, f"`{key}` is missing in {self.what}", hint)
 
-    # -- values; each answers `default` where the key is absent, and after a mistake
+    # -- values; each method gives `default` where the key is absent, and after a mistake, which it reports
 
     def text(self, key: str, default: str = "", *, required: bool = False, choices: Sequence[str] = ()) -> str:
         node = self.node_of(key)
@@ -208,7 +210,7 @@ class Reader:
         return str(value)
 
     def prose(self, key: str, *, longest: int) -> str:
-        """A text of several lines, as one."""
+        """A text of several lines, joined into one line, of at most `longest` characters."""
         node = self.node_of(key)
         if node is None:
             return ""
@@ -220,7 +222,7 @@ class Reader:
         return words
 
     def flag(self, key: str) -> bool:
-        """True or false; false where the key is absent, or holds anything else, which is then a fault."""
+        """True or false. False where the key is absent. Any other value is reported, and gives false."""
         node = self.node_of(key)
         value = False if node is None else plain(node)
         if not isinstance(value, bool):
@@ -229,7 +231,7 @@ class Reader:
         return value
 
     def size(self, key: str, default: int, *, least: int, most: int) -> int:
-        """Bytes, from `2GiB` or a number."""
+        """A size in bytes, written as `2GiB` or as a number of bytes; `least` and `most` are in bytes."""
         node = self.node_of(key)
         if node is None:
             return default
@@ -244,7 +246,7 @@ class Reader:
         return value
 
     def duration(self, key: str, default: int, *, least: int, most: int) -> int:
-        """Seconds, from `10m` or `24h`."""
+        """A duration in seconds, written as `10m` or `24h`; `least` and `most` are in seconds."""
         node = self.node_of(key)
         if node is None:
             return default
@@ -259,12 +261,12 @@ class Reader:
         return value
 
     def path(self, key: str, *, required: bool = False) -> Path | None:
-        """A path relative to the file's folder; nothing is looked at."""
+        """An absolute path; a relative one is relative to the file's folder. Whether something is there is not checked."""
         value = self.text(key, required=required)
         return (self.document.path.parent / value).absolute() if value else None
 
     def file(self, key: str, *, required: bool = False) -> Path | None:
-        """The path of a file that is there and can be read."""
+        """The path of a file. A file that is not there, or cannot be read, is reported."""
         path = self.path(key, required=required)
         if path is None:
             return None
@@ -276,12 +278,12 @@ class Reader:
             return None
 
     def texts(self, key: str, *, one: bool = False) -> tuple[str, ...] | None:
-        """A list of texts, None where the key is absent; an empty list is a mistake. `one`: a single text will do."""
+        """A list of texts, None where the key is absent. An empty list is a mistake. With `one`, a single text is a list of one."""
         found = self.listed(key, one=one)
         return None if found is None else tuple(text for text, _ in found)
 
     def listed(self, key: str, *, one: bool = False) -> list[tuple[str, yaml.Node]] | None:
-        """As `texts`, each with the node that a mistake in it is told at. What is no text is told and left out."""
+        """As `texts`, but each text with its node, at which its mistakes are reported. What is no text is reported and left out."""
         node = self.node_of(key)
         if node is None:
             return None
@@ -306,7 +308,7 @@ class Reader:
         return found
 
     def items(self, key: str) -> list[yaml.Node]:
-        """The nodes of a list."""
+        """The nodes of the list at a key."""
         node = self.node_of(key)
         if node is None:
             return []
@@ -324,7 +326,7 @@ class Reader:
         return [(name, *nodes) for name, nodes in inner._entries.items()]
 
     def inner(self, key: str, known: Sequence[str], later: dict[str, str] | None = None) -> Reader:
-        """The mapping at a key."""
+        """A reader of the mapping at a key."""
         found = self._entries.get(key)
         if found is None:
             return Reader(self.document, None, f"`{key}`", known, place=self._place)
@@ -340,7 +342,7 @@ def _any_of(choices: Sequence[str]) -> str:
 
 
 def sized(value: int) -> str:
-    """Bytes as a configuration writes them."""
+    """A number of bytes as a configuration writes it: `2GiB`."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if value >= SIZES[unit] and value % SIZES[unit] == 0:
             return f"{value // SIZES[unit]}{unit}"
@@ -348,7 +350,7 @@ def sized(value: int) -> str:
 
 
 def lasting(value: int) -> str:
-    """Seconds as a configuration writes them."""
+    """A number of seconds as a configuration writes it: `10m`."""
     for unit in ("d", "h", "m"):
         if value > DURATIONS[unit] and value % DURATIONS[unit] == 0:
             return f"{value // DURATIONS[unit]}{unit}"
@@ -356,7 +358,7 @@ def lasting(value: int) -> str:
 
 
 class _AnyKey(list[str]):
-    """Names that the user chooses: every key is known."""
+    """The known keys of a mapping whose keys the user chooses: it contains every key."""
 
     def __contains__(self, key: object) -> bool:
         return True

@@ -17,12 +17,12 @@ from l7gw.config.settings import Certificate
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123 section 2.1, lower case
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL.pattern}(\.{LABEL.pattern})*", re.ASCII)
 
-LONGEST_PREFIX = 64  # characters; with it a user must stay below the 256 bytes that can be impersonated
-NO_PASSWORD = "-"  # so that OpenSSL fails on an encrypted key, and asks nobody at a terminal
+LONGEST_PREFIX = 64  # characters; prefix and user together may have 256 bytes, the most that can be impersonated
+NO_PASSWORD = "-"  # with any password OpenSSL fails on an encrypted key; without one it would ask at the terminal
 
 
 def certificate_of(reader: Reader, *, required: bool = False) -> Certificate | None:
-    """The certificate and key at `tls`. None where there is none, or where it is faulty, which is then told."""
+    """The certificate and key at `tls`. None where there is none, and where it has a mistake, which is reported."""
     if not reader.has("tls"):
         if required:
             reader.missing("tls", "tls: {certificate: server.crt, key: server.key}; certs/development-ca.sh makes a pair")
@@ -32,7 +32,7 @@ def certificate_of(reader: Reader, *, required: bool = False) -> Certificate | N
 
 
 def pair_of(reader: Reader, certificate_key: str, key_key: str) -> tuple[Path, Path] | None:
-    """A certificate and its key: there, private, and belonging together."""
+    """The paths of a certificate and its key. None, and a report, unless both files are there, the key is private and fits."""
     certificate, key = reader.file(certificate_key, required=True), reader.file(key_key, required=True)
     if key is not None:
         check_private(reader, key_key, key)
@@ -51,18 +51,18 @@ def pair_of(reader: Reader, certificate_key: str, key_key: str) -> tuple[Path, P
 
 
 def check_private(reader: Reader, key: str, path: Path) -> None:
-    """Who can read the file is the gateway (threats J5)."""
+    """Report a secret's file that others can read: whoever reads it can pass for the gateway (threats J5)."""
     try:
         about = path.stat()
     except OSError:
-        return  # it went away since `file` opened it; whoever uses it will say so
+        return  # the file was removed since `file` opened it; its next reader will report that
     fault = fault_of_secret(path, about, os.geteuid())
     if fault is not None:
         reader.wrong(key, f"`{key}`: {path} {fault[0]}", fault[1])
 
 
 def authority_of(reader: Reader, *, required: bool) -> Path | None:
-    """The file of authorities at `certificate-authority`, in PEM. None where there is none, or it is faulty, which is then told."""
+    """The PEM file at `certificate-authority`. None where the key is absent, and where it has a mistake, which is reported."""
     path = reader.file("certificate-authority", required=required)
     if path is not None:
         try:
@@ -74,19 +74,19 @@ def authority_of(reader: Reader, *, required: bool) -> Path | None:
 
 
 def prefix_of(reader: Reader, default: str = "") -> str:
-    """What stands at `prefix`, for names of users and groups; a fault of it is told."""
+    """The prefix of user and group names at `prefix`. A mistake in it is reported."""
     prefix = reader.text("prefix", default)
     if len(prefix) > LONGEST_PREFIX:
         reader.wrong("prefix", f"`prefix` is longer than {LONGEST_PREFIX} characters")
     if prefix.startswith("system:") or "," in prefix:
         reader.wrong("prefix", f"`prefix` {shown(prefix)} begins with system:, or holds a comma", 'such as "l7gw:"')
-    elif fault := names.fault(prefix + "-"):  # a name follows
+    elif fault := names.fault(prefix + "-"):  # "-" stands for the name that follows a prefix
         reader.wrong("prefix", f"`prefix` {shown(prefix)} {fault}", 'such as "l7gw:"')
     return prefix
 
 
 def url_of(text: str) -> tuple[SplitResult | None, int]:
-    """An https URL and its port; None for anything else, or with somebody's name and password in it."""
+    """An https URL in parts, and its port. The first is None where the text is no https URL, or holds a user or a password."""
     try:
         url = urlsplit(text)
         port = 443 if url.port is None else url.port
@@ -107,5 +107,5 @@ def is_ip(text: str, version: int) -> bool:
 
 
 def is_host_name(text: str) -> bool:
-    """A name of the DNS, in lower case. Digits at the end are an address that somebody mistyped (RFC 1123 section 2.1)."""
+    """Whether the text is a DNS name in lower case. A last label of digits alone is a mistyped address (RFC 1123 section 2.1)."""
     return HOST_NAME.fullmatch(text) is not None and not text.rpartition(".")[2].isdigit()

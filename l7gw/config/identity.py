@@ -1,4 +1,4 @@
-"""The section `identity` of l7gw.yaml: who may ask, by tokens of an issuer or by client certificates."""
+"""The section `identity` of l7gw.yaml: which tokens and client certificates prove who calls."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from l7gw.config.fields import authority_of, prefix_of, url_of
 from l7gw.config.settings import DAY, ClientCertificate, KindRule, OidcIssuer
 
 KINDS = ("human", "agent", "workload")
-LONGEST_ISSUER = 512  # characters; it stands in every session
-LEAST_LIFETIME = 60  # seconds of a token; what ends sooner is over before it is used
+LONGEST_ISSUER = 512  # characters; the issuer stands in every recorded session
+LEAST_LIFETIME = 60  # seconds of a token; a shorter one would end before it is used
 MOST_LIFETIME = 400 * DAY  # seconds; a projected token of Kubernetes may live a year
-MOST_AUDIENCES = 100  # of one issuer; its clients, as a rule one to three
+MOST_AUDIENCES = 100  # of one issuer; an audience is one of its clients, and most have one to three
 
-OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifetime", "audiences")  # beside `oidc` alone
+OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifetime", "audiences")  # only beside `oidc`
 IDENTITY_KEYS = ("oidc", "client-certificate", "kind", "prefix", *OF_TOKENS)
 OIDC_KEYS = ("issuer", "audience", "audiences", "username", "groups", "certificate-authority")
 
 
 def identity_of(top: Reader) -> tuple[OidcIssuer | ClientCertificate, ...]:
-    """The entries without a fault, in the file's order; every fault is told."""
+    """The entries that have no mistake, in the file's order. Every mistake is reported to the document."""
     found: list[OidcIssuer | ClientCertificate] = []
     seen: dict[str, yaml.Node] = {}
     nodes = top.items("identity")
@@ -67,8 +67,8 @@ def _entry(entry: Reader, node: yaml.Node, prefix: str) -> OidcIssuer | ClientCe
 
 
 def _readable(reader: Reader, authority: Path) -> bool:
-    """Whether identity can read it too: OpenSSL takes spellings of PEM that `cryptography` does not."""
-    from cryptography import x509  # 60 ms, for those alone who have such an entry
+    """Whether `cryptography` reads the file too: OpenSSL accepts forms of PEM that it does not. A failure is reported."""
+    from cryptography import x509  # the import takes 60 ms, so only configurations with such an entry pay for it
 
     try:
         return bool(x509.load_pem_x509_certificates(authority.read_bytes()))

@@ -1,4 +1,4 @@
-"""From the file l7gw.yaml to `Settings`. What this version lacks is an error that says so, never ignored."""
+"""From the file l7gw.yaml to `Settings`. A key whose feature this version lacks is a mistake, and never ignored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATE = "/var/lib/l7gw"
 LISTEN = "0.0.0.0:8443"
 
 MOST_LISTENERS = 16  # a machine has few addresses; each is a socket
-LEAST_RESERVED = 1024**2  # bytes; what is buffered when the calls stop must still find room
+LEAST_RESERVED = 1024**2  # bytes; when the calls stop, the buffered events must still find room
 MOST_RESERVED = 1024**4  # bytes; a reserve above a TiB is a typing mistake
 
 LATER = {
@@ -52,7 +52,10 @@ def load(path: Path) -> Settings:
 
 
 def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem]]:
-    """The settings (None where there are mistakes), the policy's file where it is named and there, and all mistakes."""
+    """The settings, the policy's file, and all mistakes.
+
+    The settings are None where there is a mistake. The policy's file is None where it is not named or cannot be read.
+    """
     try:
         document = Document(path, "say which file with --config FILE or $L7GW_CONFIG")
     except ConfigurationError as error:
@@ -91,7 +94,7 @@ def _listen(top: Reader) -> tuple[tuple[str, int], ...]:
 
 
 def _address(text: str) -> tuple[str, int] | None:
-    """Host (without brackets) and port; a port of 0 is any that is free."""
+    """Host (without brackets) and port, where 0 is any free port. None where the text is no address."""
     host, _, digits = text.rpartition(":")
     if re.fullmatch(r"[0-9]{1,5}", digits) is None or int(digits) > 65535:
         return None
@@ -114,7 +117,7 @@ def _workers(top: Reader) -> None:
 
 
 def _state(top: Reader) -> Path:
-    """The folder of all evidence. It need not be there yet; where it is, nobody else may look into it (threats J5)."""
+    """The folder of all recordings. It need not exist yet. If it does, no other user may have access to it (threats J5)."""
     state = top.path("state") or Path(STATE)
     try:
         about = state.stat()

@@ -1,9 +1,10 @@
-"""What nobody else may look into (threats J5): secrets that are given to the gateway, and the state that is its own.
+"""Files that no other user may have access to (threats J5): the secrets given to the gateway, and the gateway's own state.
 
-A secret is judged by its mode as PostgreSQL judges its key (be-secure-common.c, check_ssl_key_file_permissions): a file of the
-gateway's user is for that user alone; one of root's may be read by a group, which is how a Secret volume comes to a pod that does
-not run as root. Who owns it is not asked: root may run `l7gw sessions list` for a gateway that runs as somebody else. Of a mode
-only the bits of group and others count: a folder below a setgid folder is setgid too, and lets nobody in by that.
+A secret is judged by its mode, by the rules of PostgreSQL for its key (be-secure-common.c, check_ssl_key_file_permissions). A
+secret of the gateway's user may be readable by that user alone. A secret of root's may be readable by a group too: a pod that does
+not run as root gets the files of a Secret volume so. The state may have any owner, as root may run `l7gw sessions list` for a
+gateway that runs as another user. Of a mode only the bits of group and others count. A folder below a setgid folder is setgid too,
+and the setgid bit gives nobody access.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 BEYOND_READING = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO
 ROOT = 0
 Fault = tuple[str, str]
-"""What is wrong with a path, to stand behind it, and what to do about it."""
+"""What is wrong with a path, in words that follow the path in a sentence; and a hint what to do."""
 
 
 def fault_of_secret(path: Path, about: os.stat_result, user: int) -> Fault | None:
-    """Of a key or a token; `user` is who runs this. None where nobody else can read it."""
+    """What is wrong with the mode of a key's or token's file; None where no other user can read it. `user` is our user's id."""
     mode = stat.S_IMODE(about.st_mode)
-    # Root's own group is no gateway's: where root runs the gateway, its files are for itself alone, as any user's.
+    # The exception for a group is not for root's own group: where root runs the gateway, root's secrets are for root alone.
     for_a_group = about.st_uid == ROOT and (user != ROOT or about.st_gid != ROOT)
     if not mode & (BEYOND_READING if for_a_group else OTHERS):
         return None
@@ -33,11 +34,11 @@ def fault_of_secret(path: Path, about: os.stat_result, user: int) -> Fault | Non
 
 
 def fault_of_state(path: Path, about: os.stat_result) -> Fault | None:
-    """Of the state's folder, or of anything in it. None where nobody else can look into it."""
+    """What is wrong with the mode of the state's folder, or of a file or folder in it; None where no other user has access."""
     mode = stat.S_IMODE(about.st_mode)
     if not mode & OTHERS:
         return None
     hint = f"chmod {700 if stat.S_ISDIR(about.st_mode) else 600} {path}"
-    if mode & stat.S_ISGID:  # kubelet's pkg/volume/volume_linux.go adds g+rwxs, at each mount if not told otherwise
+    if mode & stat.S_ISGID:  # the kubelet adds g+rwxs (pkg/volume/volume_linux.go), by default at each mount
         hint += "; on a pod's volume with `fsGroup`: `fsGroupChangePolicy: OnRootMismatch`, or it is opened again"
     return f"can be looked into by others (mode {mode:04o})", hint

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DAY = 86400  # seconds: the longest lifetime that is common (Okta, Cognito); most tokens live an hour
+DAY = 86400  # seconds; the longest common lifetime of a token (Okta, Cognito); most live an hour
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the gateway shows to clients: PEM files that belong together."""
+    """The certificate that the gateway shows to clients, and its key: paths of PEM files."""
 
     certificate: Path
     key: Path
@@ -18,7 +18,11 @@ class Certificate:
 
 @dataclass(frozen=True)
 class KindRule:
-    """`fixed`, or (where it is None) the kind whose list in `values` holds the claim's value; a missing claim is an agent."""
+    """Which kind of caller a credential proves: human, agent or workload.
+
+    `fixed` is the kind of all. Where it is None, `values` maps each kind to the values of `claim` that prove it (`oidc.kind_of`).
+    A missing claim proves an agent.
+    """
 
     fixed: str | None = "human"
     claim: str | None = None
@@ -27,12 +31,15 @@ class KindRule:
 
 @dataclass(frozen=True)
 class OidcIssuer:
-    """A token is for us where its `aud` is one of `audiences` alone, or (`any_audience`) has one of them among others.
+    """One entry for tokens of an issuer.
 
-    `username`, `groups` and what `require` maps are claims: a name, or a path with dots. `groups` is the claim that lists them, ""
-    for none. `require` maps claims to the text that they must have or hold; true or false has the text `true` or `false`.
-    `email_verified` (require | if-present) is for `username: email`: if-present takes a token that does not speak of it.
-    `longest_lifetime` is in seconds, from iat to exp. `prefix` stands before users and groups.
+    The token's `aud` must be one of `audiences` and nothing else. With `any_audience` it may hold other audiences too.
+    `username`, `groups` and the keys of `require` are claims: a name, or a path with dots. `username` is the claim that names the
+    user. `groups` is the claim that lists the groups, "" for none. `require` maps a claim to the text that it must be, or hold; the
+    texts of true and false are `true` and `false`.
+    `email_verified` (require | if-present) counts for `username: email`: if-present accepts a token without that claim.
+    `longest_lifetime` is in seconds, from iat to exp. `end_with_credential`: a running stream ends when the token does.
+    `prefix` is put before the names of users and groups.
     """
 
     issuer: str
@@ -51,7 +58,10 @@ class OidcIssuer:
 
 @dataclass(frozen=True)
 class ClientCertificate:
-    """A certificate of a client is for us where it chains up to this authority (PEM). `prefix` stands before users and groups."""
+    """One entry for client certificates: those that chain up to this authority, a PEM file.
+
+    `prefix` is put before the names of users and groups.
+    """
 
     certificate_authority: Path
     kind: KindRule = KindRule()
@@ -60,7 +70,7 @@ class ClientCertificate:
 
 @dataclass(frozen=True)
 class ClientCredential:
-    """What the gateway shows to a cluster: PEM files that belong together."""
+    """The certificate that the gateway shows to a cluster, and its key: paths of PEM files."""
 
     certificate: Path
     key: Path
@@ -68,15 +78,18 @@ class ClientCredential:
 
 @dataclass(frozen=True)
 class TokenFile:
-    """The file whose text is the bearer token that the gateway shows to a cluster."""
+    """The path of the file that holds the bearer token that the gateway shows to a cluster."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """`hosts` are TLS server names in lower case; `server_host` has no brackets; `prefix` stands before users and groups, but not
-    in the `groups` here, which are as the identity gives them."""
+    """One cluster.
+
+    `server_host` has no brackets around an IPv6 address. `hosts` are TLS server names in lower case. `prefix` is put before the
+    names of users and groups that the cluster is told.
+    """
 
     name: str
     server_host: str
@@ -88,7 +101,7 @@ class Cluster:
     impersonate: str = "groups"  # groups | user | none
     prefix: str = "l7gw:"
     record: str = "all"  # all | metadata | none
-    groups: tuple[str, ...] = ()  # globs: of the callers' groups that go up, beside those that rules name
+    groups: tuple[str, ...] = ()  # globs over groups without `prefix`: the cluster is told these, and those that rules name
 
     @property
     def server_authority(self) -> str:
@@ -99,16 +112,16 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Recording:
-    durable: str = "writes"  # none | writes | all: which calls wait until they are on the disk
+    durable: str = "writes"  # none | writes | all: which calls wait until their record is on the disk
     reserve: int = 2 * 1024**3  # bytes that stay free on the disk
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The whole of l7gw.yaml, without a fault. All paths are absolute."""
+    """The whole of l7gw.yaml, without a mistake. All paths are absolute."""
 
     path: Path
-    listen: tuple[tuple[str, int], ...]  # host without brackets, and port; 0 is any free one
+    listen: tuple[tuple[str, int], ...]  # host without brackets, and port; port 0 is any free port
     tls: Certificate
     state: Path
     identity: tuple[OidcIssuer | ClientCertificate, ...]

@@ -515,7 +515,7 @@ def test_an_unproven_certificate_beside_a_proven_token_is_ignored_and_said_once(
     run(main())
 
 
-def test_nothing_is_tried_after_a_no(clock: ManualClock, issuer: Issuer, tmp_path: Path) -> None:
+def test_a_refused_token_stays_refused_beside_a_good_certificate(clock: ManualClock, issuer: Issuer, tmp_path: Path) -> None:
     async def main() -> None:
         authority = Authority(tmp_path)
         entries: list[Any] = [entry(), ClientCertificate(authority.certificate, KindRule(), "cert:")]

@@ -14,7 +14,7 @@ from l7gw.gateway.tunnel import ClientSide, ClusterSide, Ends, Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.kube.act import Act
 from l7gw.recording.redact import recorded_headers
-from l7gw.recording.session import Exchange as Record
+from l7gw.recording.session import CallRecord
 from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
 
 
@@ -36,7 +36,7 @@ class AnswerRelay:
     __slots__ = ("begun", "_act", "_call", "_clock", "_far", "_held", "_record", "_request", "_upstream")
 
     def __init__(
-        self, call: Call, upstream: Upstream, far: FarSide, act: Act, request: Request, record: Record, clock: Clock
+        self, call: Call, upstream: Upstream, far: FarSide, act: Act, request: Request, record: CallRecord, clock: Clock
     ) -> None:
         self.begun = False
         self._call = call

@@ -30,7 +30,7 @@ from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
-from l7gw.recording.session import Exchange as Record
+from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Request
 
@@ -70,7 +70,7 @@ class Gateway(Protocol):
 
     def begin_record(
         self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
-    ) -> Record:
+    ) -> CallRecord:
         """The record of a new call, in the principal's session or among the attempts."""
 
     def when_drained(self, slowed: Slowed) -> None:
@@ -95,7 +95,7 @@ class Call:
         self.principal: Principal | None = None
         self.act: Act | None = None
         self.verdict: Verdict | None = None
-        self.record_of: Record | None = None
+        self.record_of: CallRecord | None = None
         self.upstream: Upstream | None = None
         self.tunnel: Tunnel | None = None
         self._answer: AnswerRelay | None = None
@@ -201,7 +201,7 @@ class Call:
         if upstream is not None:
             upstream.abort()
 
-    def _begin_record(self) -> Record:
+    def _begin_record(self) -> CallRecord:
         """What was asked, and the verdict on it, go to the record: in the principal's session or among the day's attempts."""
         if self.record_of is None:
             request, hide = self.request, self._hide

@@ -20,7 +20,7 @@ from l7gw.gateway.refusal import tell
 from l7gw.gateway.tls import Listening
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
-from l7gw.recording.session import Exchange as Record
+from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent, Request
 
@@ -45,7 +45,7 @@ class Worker(Gateway, Protocol):
     def dismiss(self, client: Downstream) -> None:
         """Its connection is over."""
 
-    def begin_attempt(self, client: Downstream) -> Record:
+    def begin_attempt(self, client: Downstream) -> CallRecord:
         """The record of bytes that were no request."""
 
 

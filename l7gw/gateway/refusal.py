@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from l7gw.errors import Refusal
 from l7gw.kube.status import encode
-from l7gw.recording.session import Exchange as Record
+from l7gw.recording.session import CallRecord
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 
 
 def tell(
     refusal: Refusal,
     send: Callable[[HttpEvent], None],
-    record: Record,
+    record: CallRecord,
     *,
     audit_id: str,
     request: Request | None = None,

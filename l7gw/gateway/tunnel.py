@@ -19,7 +19,7 @@ from l7gw.gateway.backpressure import NO_ROOM, UNWRITTEN
 from l7gw.gateway.pace import CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
-from l7gw.recording.session import Exchange as Record
+from l7gw.recording.session import CallRecord
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 
@@ -77,7 +77,7 @@ class Ends:
     call: Call
     client: ClientSide
     cluster: ClusterSide
-    record: Record
+    record: CallRecord
     clock: Clock
 
 

@@ -32,8 +32,7 @@ from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
-from l7gw.recording.session import Exchange as Record
-from l7gw.recording.session import Silent
+from l7gw.recording.session import CallRecord, Silent
 from l7gw.wire.events import Request
 
 log = logging.getLogger(__name__)
@@ -135,7 +134,7 @@ class Worker:
 
     def begin_record(
         self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
-    ) -> Record:
+    ) -> CallRecord:
         """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
         cluster = far.name if far is not None else ""
         if principal is None or far is None:
@@ -150,7 +149,7 @@ class Worker:
         client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))
         return session.begin(run, client_name, command, content=far.record == "all")
 
-    def begin_attempt(self, client: Downstream) -> Record:
+    def begin_attempt(self, client: Downstream) -> CallRecord:
         """The record of bytes that were no request."""
         host = self.routes.of_host(client.server_name)
         return self.recorder.attempts(host.name if host else "").begin("", "", "")

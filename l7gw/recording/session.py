@@ -84,7 +84,7 @@ class Session:
         """The disk is behind: slow down whoever writes here."""
         return self._size + self.chain.queued > BACKLOG or self._outbox.backlogged
 
-    def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
+    def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> CallRecord:
         """A new exchange in the run of this client process. `content` false keeps bodies and frames out (record: metadata)."""
         # An id that comes with another client or command is another run, or one command would stand in the record for another.
         # Of the texts, which may be long, a hash is kept: Python keys it anew in each process.
@@ -98,7 +98,7 @@ class Session:
             self._about(e.RunStarted(self.now(), run_id, client[:LONGEST_ATTEMPT], command[:LONGEST_ATTEMPT]))
         self._exchanges += 1
         self.open_calls += 1
-        return Exchange(self, self._exchanges, run, content)
+        return CallRecord(self, self._exchanges, run, content)
 
     def append(self, event: e.Event) -> int:
         """Remember an event; its size in bytes."""
@@ -191,7 +191,7 @@ class Session:
         self._outbox.durable(then)
 
 
-class Exchange:
+class CallRecord:
     """One call's events. Every method but `durable` only remembers."""
 
     __slots__ = ("_content", "_run", "number", "session")
@@ -257,7 +257,7 @@ class Exchange:
         self.session.durable(then)
 
 
-class Silent(Exchange):
+class Silent(CallRecord):
     """An exchange that leaves no trace: of a cluster with `record: none`, or an attempt beyond what is kept."""
 
     __slots__ = ()
@@ -300,7 +300,7 @@ class Attempts(Session):
         self._written = 0
         self._dropped = 0
 
-    def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> Exchange:
+    def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> CallRecord:
         second = int(self._clock.monotonic())
         if second != self._second:
             self._second, self._this_second = second, 0

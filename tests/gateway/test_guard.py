@@ -24,8 +24,7 @@ from l7gw.gateway.exchange import Exchange
 from l7gw.wire.events import Request
 from tests.support.faults import program
 from tests.support.gateway_process import EVERYTHING, Gateway
-from tests.support.h2_client import Exchange as Stream
-from tests.support.h2_client import H2Client, connected
+from tests.support.h2_client import H2Client, H2Stream, connected
 from tests.support.scene import identity
 
 NEIGHBOURS = 99
@@ -125,7 +124,7 @@ def victim(place: str, method: str, kind: str) -> str:
     return f"/api/v1/namespaces/victim-{place.partition(':')[2]}-{method}-{kind}/pods".lower()
 
 
-async def everybody_hears(cluster: Cluster, neighbours: list[Stream], count: int) -> None:
+async def everybody_hears(cluster: Cluster, neighbours: list[H2Stream], count: int) -> None:
     """Each neighbour's watch brings the next event."""
     await cluster.tell()
     for neighbour in neighbours:

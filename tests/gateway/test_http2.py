@@ -31,7 +31,7 @@ from hyperframe.frame import (
 
 from tests.support.faults import program
 from tests.support.figures import figure
-from tests.support.h2_client import Exchange, H2Client, connected
+from tests.support.h2_client import H2Client, H2Stream, connected
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import KEPT, Visit
@@ -92,11 +92,11 @@ def play(script: Awaitable[None]) -> None:
     asyncio.run(timed())
 
 
-async def ask(it: Scene, talker: H2Client, path: str = POD, method: str = "GET", body: bytes = b"") -> Exchange:
+async def ask(it: Scene, talker: H2Client, path: str = POD, method: str = "GET", body: bytes = b"") -> H2Stream:
     return await talker.ask(method, path, body, authorization=f"Bearer {it.token}")
 
 
-async def start(it: Scene, talker: H2Client, path: str, method: str = "GET") -> tuple[int, Exchange]:
+async def start(it: Scene, talker: H2Client, path: str, method: str = "GET") -> tuple[int, H2Stream]:
     return await talker.open(method, path, authorization=f"Bearer {it.token}")
 
 

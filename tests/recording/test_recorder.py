@@ -20,7 +20,7 @@ from l7gw.recording import reader
 from l7gw.recording import session as session_module
 from l7gw.recording.outbox import State
 from l7gw.recording.recorder import IDLE_AFTER, LONGEST_SESSION, Recorder
-from l7gw.recording.session import Exchange, Session, Silent
+from l7gw.recording.session import CallRecord, Session, Silent
 from l7gw.recording.sessions import summaries
 from l7gw.recording.verify import verify
 from tests.support.journals import ANN, call, recorded
@@ -108,7 +108,7 @@ def with_recorder(state: Path, test: Callable[[Recorder], Awaitable[None]], *, c
     asyncio.run(run())
 
 
-async def durable(session: Session | Exchange) -> Exception | None:
+async def durable(session: Session | CallRecord) -> Exception | None:
     done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
     session.durable(done.set_result)
     return await done

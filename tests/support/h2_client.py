@@ -20,7 +20,7 @@ from hyperframe.frame import Frame
 from l7gw.demo.pki import Authority
 
 
-class Exchange:
+class H2Stream:
     """One stream as it comes; `ended` is set by its end, its reset or the connection's."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class H2Client:
         self._reader = reader
         self._writer = writer
         self._room = asyncio.Event()
-        self._streams: dict[int, Exchange] = {}
+        self._streams: dict[int, H2Stream] = {}
         self.h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self.reading = True
         self.terminated: ConnectionTerminated | None = None  # the server's GOAWAY
@@ -98,12 +98,12 @@ class H2Client:
             exchange.ended.set()
         exchange.more.set()
 
-    async def open(self, method: str, path: str, body: bytes = b"", **headers: str | list[str]) -> tuple[int, Exchange]:
+    async def open(self, method: str, path: str, body: bytes = b"", **headers: str | list[str]) -> tuple[int, H2Stream]:
         """Start a request and send its body as the server's windows allow; its stream, and the answer as it comes.
 
         An answer that ends before the body has gone out ends the sending.
         """
-        stream, exchange = self.h2.get_next_available_stream_id(), Exchange()
+        stream, exchange = self.h2.get_next_available_stream_id(), H2Stream()
         self._streams[stream] = exchange
         fields = [(":method", method), (":authority", "demo")]
         if method != "CONNECT":
@@ -123,7 +123,7 @@ class H2Client:
         self.flush()
         return stream, exchange
 
-    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str | list[str]) -> Exchange:
+    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str | list[str]) -> H2Stream:
         """A whole exchange."""
         _, exchange = await self.open(method, path, body, **headers)
         await exchange.ended.wait()

@@ -13,7 +13,7 @@ from l7gw.clock import Clock, SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.session import Exchange, Session
+from l7gw.recording.session import CallRecord, Session
 
 ANN = Principal("ann@example.com", ("engineers",), "human", "https://idp", "", "10.0.0.1")
 TTY = "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdin=true&stdout=true&tty=true"
@@ -40,7 +40,7 @@ def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = Tru
     asyncio.run(run())
 
 
-def call(session: Session, target: str, method: str = "GET", *, run: str = "run-1") -> Exchange:
+def call(session: Session, target: str, method: str = "GET", *, run: str = "run-1") -> CallRecord:
     """A call as the gateway records it, up to its verdict."""
     exchange = session.begin(run, "kubectl/v1.33", "kubectl exec")
     act = describe(method, target)
@@ -49,7 +49,7 @@ def call(session: Session, target: str, method: str = "GET", *, run: str = "run-
     return exchange
 
 
-def shell(session: Session, frames: list[tuple[str, bool, bytes]], target: str = TTY) -> Exchange:
+def shell(session: Session, frames: list[tuple[str, bool, bytes]], target: str = TTY) -> CallRecord:
     """An exec with these frames: channel, whether from the client, bytes."""
     exchange = call(session, target)
     exchange.response(101, (("upgrade", "websocket"),))

@@ -22,8 +22,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from l7gw.demo.issuer import AUDIENCE, issuing
+from l7gw.demo.issuer import AUDIENCE
 from l7gw.demo.pki import Authority
+from tests.support.demo_issuer import issuing
 from tests.support.go_programs import built_once
 
 HERE = Path(__file__).parent

@@ -46,24 +46,6 @@ class SteadyClock:
         self.apart += step
 
 
-class ManualClock:
-    """A clock for tests. It stands still until `advance`."""
-
-    def __init__(self, wall: float = 1_700_000_000.0) -> None:
-        self._wall = wall
-        self._monotonic = 1_000.0
-
-    def wall(self) -> float:
-        return self._wall
-
-    def monotonic(self) -> float:
-        return self._monotonic
-
-    def advance(self, seconds: float) -> None:
-        self._wall += seconds
-        self._monotonic += seconds
-
-
 class Turn:
     """Calls `then` once at the end of the event loop's turn, however often `ask` was called within the turn."""
 

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from l7gw.clock import ManualClock
 from l7gw.log import EVERY, MOST_REMEMBERED, CountedLog
+from tests.support.manual_clock import ManualClock
 
 log = logging.getLogger("l7gw.tests")
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import threading
 import time
 import uuid
-from collections.abc import Iterator
 from ssl import SSLContext
 
 import jwt
@@ -16,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from l7gw.demo.calls import Answer, Call
-from l7gw.demo.pki import Authority, server_context
 from l7gw.demo.server import Server
 
 AUDIENCE = "l7gw-demo"
@@ -68,19 +63,3 @@ class DemoIssuer:
         else:
             return Answer(404, b"{}")
         return Answer(200, json.dumps(document).encode())
-
-
-@contextlib.contextmanager
-def issuing(authority: Authority) -> Iterator[DemoIssuer]:
-    """The issuer in a thread of its own, for programs that have no event loop: the bench, the tests."""
-    loop, issuer = asyncio.new_event_loop(), DemoIssuer()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    context = server_context(authority.server("issuer", "127.0.0.1"))
-    asyncio.run_coroutine_threadsafe(issuer.start(context), loop).result()
-    try:
-        yield issuer
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()

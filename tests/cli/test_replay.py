@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.clock import ManualClock
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import summaries
 from tests.support.journals import ANN, PLAIN, TTY, call, cli_run, recorded, shell
+from tests.support.manual_clock import ManualClock
 
 ATTACK = b"\x1b]52;c;aGVsbG8=\x07\x1b[6n\x1b[c\x1bP$q\"p\x1b\\\x1b]0;owned\x07\x05"  # fmt: skip
 

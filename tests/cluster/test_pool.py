@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from l7gw.clock import ManualClock
 from l7gw.cluster import upstream
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
@@ -20,6 +19,7 @@ from l7gw.config.settings import ClientCredential, Cluster, TokenFile
 from l7gw.demo.pki import Authority, server_context, write_private
 from l7gw.errors import Refusal
 from l7gw.wire.events import End, HttpEvent, Request, Response
+from tests.support.manual_clock import ManualClock
 from tests.support.scripted_upstream import KEPT
 
 

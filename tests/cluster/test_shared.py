@@ -18,7 +18,7 @@ from h2.events import DataReceived, Event, RequestReceived, StreamReset
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from l7gw.clock import ManualClock, Pulse
+from l7gw.clock import Pulse
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.upstream import FASTER, IDLE_FOR, SHARED, SLOW_READER, Upstream
@@ -29,6 +29,7 @@ from l7gw.errors import Refusal
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 from l7gw.wire.http2 import ClientConnection
 from tests.support.faults import program, until
+from tests.support.manual_clock import ManualClock
 from tests.support.raw_client import RawClient
 from tests.support.scene import scene
 from tests.support.scripted_upstream import KEPT

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from l7gw.demo.issuer import issuing
 from l7gw.demo.pki import Authority
 from l7gw.gateway.worker import DESCRIPTORS_FOR_CLIENTS, OWN_DESCRIPTORS
 from tests.conftest import missing
+from tests.support.demo_issuer import issuing
 from tests.support.faults import program, resident
 from tests.support.figures import figure
 from tests.support.gateway_process import EVERYTHING, Gateway

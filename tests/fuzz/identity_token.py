@@ -11,13 +11,13 @@ import json
 import logging
 
 from l7gw import names
-from l7gw.clock import ManualClock
 from l7gw.config.settings import KindRule
 from l7gw.errors import Refusal
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.fetch import FetchError
 from l7gw.identity.keys import KeySet, _object
 from l7gw.identity.principal import Principal
+from tests.support.manual_clock import ManualClock
 from tests.support.token_issuer import KEYS, Issuer, entry, settled, sign
 
 WORDS = [

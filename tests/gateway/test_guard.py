@@ -14,17 +14,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from l7gw.clock import ManualClock
 from l7gw.demo.calls import Answer, Call
-from l7gw.demo.issuer import DemoIssuer, issuing
+from l7gw.demo.issuer import DemoIssuer
 from l7gw.demo.pki import Authority, server_context
 from l7gw.demo.server import Server
 from l7gw.errors import Refusal
 from l7gw.gateway.exchange import Exchange
 from l7gw.wire.events import Request
+from tests.support.demo_issuer import issuing
 from tests.support.faults import program
 from tests.support.gateway_process import EVERYTHING, Gateway
 from tests.support.h2_client import H2Client, H2Stream, connected
+from tests.support.manual_clock import ManualClock
 from tests.support.scene import identity
 
 NEIGHBOURS = 99

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from l7gw.clock import ManualClock, SystemClock
+from l7gw.clock import SystemClock
 from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY, Newest, Pace
 from l7gw.wire.errors import PeerError
+from tests.support.manual_clock import ManualClock
 
 
 def test_a_hundred_control_frames_a_second_pass_and_one_more_does_not() -> None:

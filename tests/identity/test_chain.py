@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from l7gw.clock import ManualClock
 from l7gw.config.settings import ClientCertificate, KindRule
 from l7gw.demo.pki import Authority
 from l7gw.errors import Refusal
@@ -23,6 +22,7 @@ from l7gw.identity import keys as keys_module
 from l7gw.identity.chain import IdentityChain, Pending
 from l7gw.identity.keys import Key
 from l7gw.identity.principal import Principal
+from tests.support.manual_clock import ManualClock
 from tests.support.token_issuer import ED, Issuer, answer, entry, jwk, settled, sign
 
 OTHER = "https://other.example.com"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from l7gw.clock import ManualClock
 from l7gw.identity import keys as keys_module
 from l7gw.identity.keys import IDLE, REFRESH, RETRY, RETRY_EMPTY, STALE, Key, KeySet
+from tests.support.manual_clock import ManualClock
 from tests.support.token_issuer import EC, ED, RSA, Issuer, b64, jwk, signature
 
 

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7gw import names
-from l7gw.clock import ManualClock
 from l7gw.config.settings import DAY, KindRule
 from l7gw.errors import Refusal
 from l7gw.identity import oidc
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
+from tests.support.manual_clock import ManualClock
 from tests.support.token_issuer import EC, ED, RSA, Issuer, answer, ask, b64, entry, jwk, settled, sign, unb64
 
 NOW = 1_700_000_000

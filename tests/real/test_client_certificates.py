@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from l7gw.demo.issuer import DemoIssuer, issuing
+from l7gw.demo.issuer import DemoIssuer
 from l7gw.demo.pki import Authority
 from tests.conftest import missing
 from tests.support.authorities import Issued, bundle, go_program, root
+from tests.support.demo_issuer import issuing
 from tests.support.gateway_process import EVERYTHING, Gateway
 from tests.support.go_programs import MissingGo
 from tests.support.kubernetes.cluster import RealCluster

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from l7gw.demo.issuer import DemoIssuer, issuing
+from l7gw.demo.issuer import DemoIssuer
 from l7gw.demo.pki import Authority
+from tests.support.demo_issuer import issuing
 from tests.support.faults import until
 from tests.support.gateway_process import Gateway
 from tests.support.kubernetes.cluster import RealCluster

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from l7gw.clock import ManualClock
 from l7gw.demo.pki import Authority
 from l7gw.errors import Refusal
 from l7gw.identity import keys as keys_module
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.keys import REFRESH, RETRY, STALE
 from l7gw.identity.principal import Principal
+from tests.support.manual_clock import ManualClock
 from tests.support.oidc_provider import OidcProvider
 from tests.support.token_issuer import answer, entry
 

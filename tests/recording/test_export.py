@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from l7gw.clock import ManualClock
 from l7gw.recording import events as e
 from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
 from l7gw.recording.reader import session_events
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import find, key_of, summaries
 from tests.support.journals import ANN, TTY, call, recorded, shell
+from tests.support.manual_clock import ManualClock
 
 
 def lines(state: Path, exchange: int | None = None) -> list[dict[str, Any]]:

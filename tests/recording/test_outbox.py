@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from l7gw.clock import ManualClock
 from l7gw.recording.journal import Batch, Chain, Piece
 from l7gw.recording.layout import NO_SESSION
 from l7gw.recording.outbox import ALL_BACKLOG, MAY, STALLED, Outbox, State
+from tests.support.manual_clock import ManualClock
 
 BROKEN = OSError(5, "Input/output error")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.clock import ManualClock
 from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording import session as session_module
@@ -16,6 +15,7 @@ from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSIO
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import key_of, summaries
 from tests.support.journals import ANN, call, recorded
+from tests.support.manual_clock import ManualClock
 
 PODS = "/api/v1/namespaces/d/pods"
 

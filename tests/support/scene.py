@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from l7gw.demo.issuer import AUDIENCE, DemoIssuer, issuing
+from l7gw.demo.issuer import AUDIENCE, DemoIssuer
 from l7gw.demo.pki import Authority
+from tests.support.demo_issuer import issuing
 from tests.support.gateway_process import EVERYTHING, Gateway
 from tests.support.scripted_upstream import ALWAYS_OK, Script, ScriptedUpstream
 

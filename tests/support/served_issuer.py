@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from l7gw.clock import ManualClock
 from l7gw.demo.pki import Authority
+from tests.support.manual_clock import ManualClock
 from tests.support.token_issuer import Issuer
 
 

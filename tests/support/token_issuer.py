@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from l7gw.clock import ManualClock
 from l7gw.config.settings import KindRule, OidcIssuer
 from l7gw.errors import Refusal
 from l7gw.identity.chain import IdentityChain, Pending
 from l7gw.identity.principal import Principal
+from tests.support.manual_clock import ManualClock
 
 ISSUER = "https://idp.example.com"
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey

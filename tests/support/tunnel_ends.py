@@ -6,7 +6,6 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from l7gw.clock import ManualClock
 from l7gw.gateway.tunnel import Ends
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
@@ -15,6 +14,7 @@ from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SpdyEvent
+from tests.support.manual_clock import ManualClock
 from tests.support.spdy_peer import TalkingConnection
 
 Said = SpdyEvent | websocket.Frame

@@ -1,14 +1,15 @@
-"""What is written down of a session. Each event is one msgpack array in a block, its first element the tag.
+"""The events of a session as they are recorded. Each event is one msgpack array in a block; its first element is the tag.
 
-`time` is microseconds since 1970, `exchange` the exchange's number in its session (from 1), `run` an index into the
-session's runs (from 0). An event's place in the session is its `seq`, counted by readers from 1.
+Fields that many events share: `time` is microseconds since 1970. `exchange` is the number of the exchange in its session, from 1.
+`run` is an index into the runs of the session, from 0. An event's place in its session is not written: readers count it from 1 and
+call it `seq`.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-Headers = tuple[tuple[str, str], ...]  # each character is one byte of what was on the wire
+Headers = tuple[tuple[str, str], ...]  # (name, value) in the order of the wire; each character is one byte of the wire
 
 
 def header_text(value: str) -> str:
@@ -26,10 +27,11 @@ class Event(msgspec.Struct, array_like=True, tag=True, gc=False):
 
 
 class SegmentStarted(Event, tag="segment"):
-    """The first event of a segment, in the journal's own session (id of zeros): what the segment follows.
+    """The first event of a segment, in the journal's own session, whose id is zeros.
 
-    `torn` are tails of former segments that are no whole block: (file, offset, SHA-256 of what lies there). `writer` names
-    the process that writes, anew at each start: its sessions live as long as it holds a segment's lock."""
+    `torn` lists the tails of earlier segments that are no whole block, each as (file name, offset in bytes, SHA-256 of the bytes
+    from there on). `version` is that of l7gw. `writer` is an id that each process draws when it starts. The sessions of a process
+    are alive as long as it holds the lock of a segment."""
 
     version: str
     torn: tuple[tuple[str, int, bytes], ...]
@@ -37,31 +39,35 @@ class SegmentStarted(Event, tag="segment"):
 
 
 class SessionStarted(Event, tag="session"):
-    """The first event of a session: everything `sessions list` shows without reading further."""
+    """The first event of a session. It names the principal, so that `sessions list` needs no event after it."""
 
-    id: str
-    cluster: str
+    id: str  # of the session: a UUIDv7
+    cluster: str  # its name in the configuration
     user: str
     groups: tuple[str, ...]
     kind: str
     issuer: str
     actor: str
-    address: str
-    attempts: bool = False  # the day's session of calls without a principal
+    address: str  # of the client that opened the session
+    attempts: bool = False  # whether this is the day's session of calls without a principal
 
 
 class RunStarted(Event, tag="run"):
+    """A client process, such as one kubectl command, made its first call in the session."""
+
     id: str
-    client: str  # User-Agent
-    command: str  # Kubectl-Command
+    client: str  # the value of its User-Agent header
+    command: str  # the value of its Kubectl-Command header
 
 
 class RequestRecorded(Event, tag="request"):
+    """The head of a request, and what the gateway read from its target. A text is "" where the call has no such thing."""
+
     exchange: int
     run: int
     method: str
-    target: str
-    headers: Headers  # credentials read "(credential)"
+    target: str  # path and query as sent; credentials are replaced by "(credential)"
+    headers: Headers  # credentials are replaced by "(credential)"
     verb: str
     group: str
     resource: str
@@ -70,74 +76,91 @@ class RequestRecorded(Event, tag="request"):
     name: str
     effects: tuple[str, ...]
     audit_id: str
-    # What of the target's query says what the call is, decoded; None where the call has no such thing, or does not name it.
-    argv: tuple[str, ...] | None = None  # of an exec
+    # Decoded from the target's query. A field is None where this kind of call has no such parameter or the query does not name it.
+    argv: tuple[str, ...] | None = None  # the command of an exec
     container: str | None = None  # of exec, attach and log
-    ports: tuple[int, ...] | None = None  # of a port-forward that names them in its query; other ones open streams
+    ports: tuple[int, ...] | None = None  # of a port-forward that names ports in its query; others name them as they open streams
     label_selector: str | None = None  # of list, watch and deletecollection
-    field_selector: str | None = None
-    stdin: bool | None = None  # of exec and attach: whether it was asked for
-    tty: bool | None = None
+    field_selector: str | None = None  # of the same
+    stdin: bool | None = None  # of exec and attach: whether the client asked for stdin
+    tty: bool | None = None  # of exec and attach: whether the client asked for a terminal
 
 
 class RequestBody(Event, tag="request-body"):
+    """A part of a request's body, at most `session.LARGEST_EVENT` bytes."""
+
     exchange: int
     data: bytes
 
 
 class VerdictRecorded(Event, tag="verdict"):
+    """What was decided about a call. A stream that is judged again and cut has a second verdict; a port-forward has one more for
+    each connection inside it."""
+
     exchange: int
-    rule: str
-    verdict: str  # allow | deny; refused: malformed, unauthenticated or not forwardable, `reason` says which
-    reason: str
+    rule: str  # the name of the policy's rule that decided; "" where none did
+    verdict: str  # allow | deny | refused. Refused is malformed, unauthenticated or not forwardable; `reason` says which
+    reason: str  # in an attempt without a principal it begins with the client's address
 
 
 class ResponseRecorded(Event, tag="response"):
+    """The head of the answer that the client was sent."""
+
     exchange: int
     status: int
     headers: Headers
 
 
 class ResponseBody(Event, tag="response-body"):
+    """A part of an answer's body, at most `session.LARGEST_EVENT` bytes, in the content encoding of the wire."""
+
     exchange: int
     data: bytes
 
 
 class Frame(Event, tag="frame"):
-    """Bytes of one channel of an exec, attach or port-forward."""
+    """Bytes of one channel of an exec, attach or port-forward, at most `session.LARGEST_EVENT` of them."""
 
     exchange: int
-    channel: str  # stdin stdout stderr error resize port-N port-N-error
-    up: bool  # from the client to the cluster
+    # stdin stdout stderr error resize port-N port-N-error, where N is the pod's port. What the client sent and the gateway did not
+    # pass on stands in stdin-not-passed, resize-not-passed, or message-not-passed (a message without a channel).
+    channel: str
+    up: bool  # true from the client to the cluster, false back
     stream: int
-    data: bytes
-    final: bool = False  # this direction of the stream is half-closed
+    data: bytes  # b"" where the cluster is recorded with `record: metadata`
+    final: bool = False  # whether this was the last frame in this direction of the stream
 
 
 class ExchangeEnded(Event, tag="end"):
+    """The last event of an exchange."""
+
     exchange: int
     outcome: str  # complete | denied | refused | failed | cut | aborted
-    reason: str = ""  # of every outcome but complete
+    reason: str = ""  # "" where the outcome is complete
 
 
 class AttemptsDropped(Event, tag="dropped"):
-    """Attempts without a principal that went unrecorded, as a count."""
+    """Calls without a principal were left unrecorded: there were too many of them (`session.Attempts`), or the disk was behind."""
 
-    count: int
+    count: int  # of calls
 
 
 class ClockStepped(Event, tag="clock"):
-    """The wall clock jumped while the session was running; the order of events is their order in the session (threats H5)."""
+    """The wall clock jumped while the session was running. Events happened in their order in the session, whatever their times say
+    (threats H5)."""
 
-    by: int  # microseconds
+    by: int  # microseconds; negative where the clock was set back
 
 
 class SessionEnded(Event, tag="ended"):
-    reason: str  # idle | day | shutdown | failed: what could not be recorded ended it
+    """The last event of a session."""
+
+    reason: str  # idle | day | shutdown | failed. Failed: a write or a sync of the journal failed
 
 
 class UnknownEvent:
-    """An event of a kind that a later version writes: read over, counted, never written."""
+    """An event whose name this version does not know, because a later version wrote it. Readers skip and count such events; they
+    are never written."""
 
     __slots__ = ("name", "time")
 

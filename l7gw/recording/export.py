@@ -1,4 +1,4 @@
-"""A session in forms that others read: JSON Lines and asciicast v2."""
+"""Exports a session in forms that other programs read: JSON Lines and asciicast v2."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from l7gw.recording import events as e
 from l7gw.recording.sessions import Summary, moment
 
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes of one gzip body, unpacked; beyond it the packed bytes are shown (threats H9)
-DEFAULT_SIZE = (80, 24)  # of a terminal that never told its size
-LARGEST_SIZE = 1000  # columns or rows; a screen of all cells is 16 MB then
+DEFAULT_SIZE = (80, 24)  # columns and rows where the client never told the size of its terminal
+LARGEST_SIZE = 1000  # columns, and rows; a screen of that size with a character in each cell takes 16 MB
 _SIZE = re.compile(rb"\{[^{}]{0,200}\}")  # a size has two numbers
 
 Line = dict[str, Any]
@@ -29,8 +29,9 @@ Line = dict[str, Any]
 
 
 def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | None = None) -> Iterator[Line]:
-    """One document a line: the session, its events, at the end `unknown` where some were of kinds that only a later version knows,
-    and `open` where the session is still running."""
+    """The documents of a session, one for each line: first the session, then its events. A document `unknown` follows where the
+    session has events whose kind only a later version knows. A document `open` follows where the session is still running. With
+    `exchange`, events of that exchange alone."""
     yield {"type": "session", "version": 1, **summary.document(all_runs=True)}
     runs: list[e.RunStarted] = []
     unknown: Counter[str] = Counter()
@@ -54,7 +55,7 @@ def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | N
             run = run_of.get(number, -1)
             head["run"] = runs[run].id if 0 <= run < len(runs) else ""
             head["exchange"] = number
-            if isinstance(event, e.RequestRecorded) and 0 <= run < len(runs):  # a run's id may come back with another command
+            if isinstance(event, e.RequestRecorded) and 0 <= run < len(runs):  # two runs with other commands may share an id
                 line |= {"client": e.header_text(runs[run].client), "command": e.header_text(runs[run].command)}
         if isinstance(event, e.ExchangeEnded):
             run_of.pop(event.exchange, None)
@@ -120,7 +121,7 @@ def _headers(headers: e.Headers) -> list[list[str]]:
 
 
 def content(data: bytes) -> Line:
-    """Bytes as `text` where they are whole UTF-8, else as `base64`."""
+    """`{"text": ...}` where the bytes are whole UTF-8, else `{"base64": ...}`."""
     try:
         return {"text": data.decode()}
     except UnicodeDecodeError:
@@ -128,7 +129,7 @@ def content(data: bytes) -> Line:
 
 
 class _Gzip:
-    """A gzip body as it comes, members one behind the other, bounded."""
+    """Unpacks one gzip body part by part, up to LARGEST_DECODED bytes. The body may have several gzip members (RFC 1952)."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -136,7 +137,8 @@ class _Gzip:
         self._given_up = False
 
     def feed(self, data: bytes) -> bytes | None:
-        """What these bytes unpack to; None where they, and all that follow, are shown packed: no gzip, or too much of it."""
+        """What these bytes unpack to. None where the body is no gzip, or too large: then these bytes and all that follow are shown
+        packed."""
         found: list[bytes] = []
         try:
             while data and not self._given_up:
@@ -157,26 +159,27 @@ class _Gzip:
 
 @dataclass
 class Exec:
-    """One exec or attach of a session, as it can be shown."""
+    """One exec or attach of a session, ready to be replayed or exported."""
 
-    exchange: int
-    target: str
-    name: str
-    started: int
+    exchange: int  # its number in the session
+    target: str  # path and query
+    name: str  # of the pod
+    started: int  # microseconds since 1970, undisturbed by steps of the clock
     tty: bool
-    frames: Iterable[e.Frame] = ()  # read from the journal at each iteration: there may be gigabytes
-    outcome: str = ""  # "" where the recording has no end of it
+    frames: Iterable[e.Frame] = ()  # each iteration reads the journal again, because there may be gigabytes of frames
+    outcome: str = ""  # of its `ExchangeEnded`; "" where the recording has none
     reason: str = ""
-    first_size: tuple[int, int] | None = None
+    first_size: tuple[int, int] | None = None  # (columns, rows); None where the client told none
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and rows at the beginning: the first that the client told."""
+        """Columns and rows at the beginning: the first size that the client told, else DEFAULT_SIZE."""
         return self.first_size or DEFAULT_SIZE
 
 
 def undone(events: Iterable[e.AnyEvent]) -> Iterator[e.AnyEvent]:
-    """A session's events with times that go on from its beginning as if nobody had set the clock."""
+    """A session's events with the steps of the wall clock taken out of their times: the times are those of a clock that nobody set
+    since the session began. The events are changed in place."""
     stepped = 0
     for event in events:
         if isinstance(event, e.ClockStepped):
@@ -186,8 +189,10 @@ def undone(events: Iterable[e.AnyEvent]) -> Iterator[e.AnyEvent]:
 
 
 class _Frames:
-    """The frames of one exchange, read anew at each iteration. Their times never run back: what the clock is corrected by without
-    a step, less than a second, is no event, and holds the next times where they are."""
+    """The frames of one exchange. Each iteration reads them from the journal again.
+
+    Times never run back. A correction of the clock by less than a second is not recorded as a step; where it sets the clock back,
+    the frames after it keep the time of the frame before, until the clock has caught up."""
 
     def __init__(self, read: Callable[[], Iterable[e.AnyEvent]], exchange: int, started: int) -> None:
         self._read = read
@@ -205,7 +210,8 @@ class _Frames:
 
 
 def execs(read: Callable[[], Iterable[e.AnyEvent]], exchange: int | None = None) -> list[Exec]:
-    """Execs and attaches that ran, in order. `read` gives the session's events, at each call from the beginning."""
+    """The execs and attaches that ran, in order; with `exchange`, that one alone. Each call of `read` gives the session's events
+    from the beginning."""
     found: dict[int, Exec] = {}
     ran: set[int] = set()
     for event in undone(read()):
@@ -228,8 +234,10 @@ def _query(target: str) -> list[tuple[str, str]]:
 
 
 def sizes(data: bytes) -> list[tuple[int, int]]:
-    """The terminal sizes in a resize frame, as (columns, rows), each at least 1 and at most LARGEST_SIZE. A size of nothing, which
-    clients send whose own terminal nobody sized, is none, and so is what is no size: the terminal stays as it is."""
+    """The terminal sizes in a resize frame as (columns, rows), each number from 1 to LARGEST_SIZE.
+
+    Sizes with a zero are left out: clients send them whose own terminal has no size. What is no size is left out as well. The
+    terminal then keeps its size."""
     found: list[tuple[int, int]] = []
     for match in _SIZE.finditer(data):
         with suppress(ValueError, RecursionError):
@@ -241,7 +249,8 @@ def sizes(data: bytes) -> list[tuple[int, int]]:
 
 
 def asciicast(one: Exec) -> Iterator[str]:
-    """asciicast v2: a header, then [seconds, "o"|"i"|"r", text] a line. Runes that two frames share are put together."""
+    """The lines of an asciicast v2 file: a header, then one [seconds since the start, "o" | "i" | "r", text] a line. A character
+    whose bytes lie in two frames is put together."""
     columns, rows = one.size
     head = {"version": 2, "width": columns, "height": rows, "timestamp": one.started // 1_000_000, "title": one.name}
     yield json.dumps(head)
@@ -250,7 +259,7 @@ def asciicast(one: Exec) -> Iterator[str]:
     for frame in one.frames:
         at = round((frame.time - one.started) / 1e6, 6)
         if frame.channel in ("stdout", "stderr") and (text := output.decode(frame.data)):
-            # without a terminal nobody turned line ends into CR LF
+            # Without a terminal, nothing turned LF into CR LF, which a player needs.
             yield json.dumps([at, "o", text if one.tty else text.replace("\n", "\r\n")])
         elif frame.channel == "stdin" and (text := typed.decode(frame.data)):
             yield json.dumps([at, "i", text])

@@ -7,7 +7,7 @@ import time
 
 
 def uuid7() -> str:
-    """48 bits of milliseconds, then random bits around version and variant."""
+    """A new id. Its first 48 bits are milliseconds since 1970; the bits after them are random, but for version and variant."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62

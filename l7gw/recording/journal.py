@@ -1,9 +1,10 @@
-"""The journal's writer: two threads take turns. One makes blocks and appends them, the other may be waiting for the disk: one
-sync serves all who wait by then (group commit), and a slow one keeps nothing from the kernel. Where the device's own sync takes
-0.20 ms, who waits alone is served in 0.40 ms (median), 64 who come at once with a call each in 1.4 ms, most of which is the calls.
+"""The journal's writer. Two threads take turns: one makes blocks and appends them while the other may wait for the disk.
 
-Nothing written is ever touched again. A write that failed leaves its segment as it lies; the next segment goes on where the
-last whole block ended. A failed sync is never tried again on the same file: the kernel may have forgotten the error (threats H3).
+One sync serves all calls that wait when it begins (group commit). A slow sync does not delay writes to the kernel. Where the device's
+own sync takes 0.20 ms, a single call waits 0.40 ms (median), and each of 64 at once 1.4 ms, mostly for the work of these calls.
+
+What is written is never changed. After a failed write the segment stays as it is, and the next segment continues the chain from the
+last whole block. After a failed sync the same file is never synced again: the kernel may have forgotten the error (threats H3).
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ from l7gw.recording import layout
 from l7gw.recording.events import SegmentStarted
 from l7gw.recording.layout import HEADER_SIZE, NO_HASH, NO_SESSION, Header, header_hash
 
-LEVEL = 1  # of zstd; level 3 never paid where it was measured
-SYNC_EVERY = 1.0  # seconds at most between a write and its sync, when nobody waits
-SEGMENT_SIZE = 128 * 1024 * 1024  # bytes; a new segment is begun beyond it. Walking the headers of one takes 0.5 s at worst
+LEVEL = 1  # of zstd's compression; level 3 took more time and saved too little wherever it was measured
+SYNC_EVERY = 1.0  # seconds at most between a write and its sync, where no call waits for the sync
+SEGMENT_SIZE = 128 * 1024 * 1024  # bytes; a larger segment is followed by a new one. Reading its headers takes 0.5 s at worst
 LARGEST_WRITE = 1024 * 1024  # bytes gathered for one write
 
 Done = Callable[[list["Piece"], Exception | None], None]
-Tail = tuple[str, int, bytes]  # file, where its last whole block ends, SHA-256 of what lies behind
+Tail = tuple[str, int, bytes]  # file name, offset where the last whole block ends, SHA-256 of the bytes behind it
 
 
 class Chain:
-    """A session's place in the journal. Number and hash of its last block are the writer's. `queued` is the loop's: bytes that were
-    handed over for the session and are not written yet."""
+    """A session's place in the journal. `sequence` and `previous` (number and header hash of its last block) belong to the writer's
+    threads. `queued` (bytes handed over and not yet written) belongs to the event loop's thread."""
 
     __slots__ = ("id", "previous", "queued", "sequence")
 
@@ -51,33 +52,34 @@ class Chain:
 
 @dataclass(slots=True)
 class Piece:
-    """Events of one session for one block, encoded and joined, and the session's totals with them."""
+    """Events of one session for one block, and the session's totals up to and with them."""
 
     chain: Chain
-    data: bytes
-    events: int
-    flags: int
-    exchanges: int
-    denied: int
-    held: int
-    content: int
-    last: int
+    data: bytes  # the encoded events, one behind the other
+    events: int  # how many
+    flags: int  # of the block's header
+    exchanges: int  # exchanges begun
+    denied: int  # exchanges denied
+    held: int  # exchanges held for review
+    content: int  # bytes of bodies and channels
+    last: int  # microseconds since 1970 when the piece was made
 
 
 @dataclass(slots=True)
 class Batch:
-    """What goes to the writer at once. `done` is called in a writer's thread, once written or, where asked, once synced: what was
-    not written, and why."""
+    """Pieces that are handed to the writer together. The writer calls `done` once, in a thread of its own: when the pieces are
+    written or, with `sync`, synced; or when that failed. `done` gets the pieces that were not written, and the error or None."""
 
     pieces: list[Piece]
     sync: bool
     done: Done
-    written: bool = False  # set by the writer's thread: only the sync may be wanting
+    written: bool = False  # set by the writer's thread; the sync may still be missing
     left: list[Piece] = field(default_factory=list)
 
 
 class _Segment:
-    """A file that is written. Once `bad`, what was handed to it may be lost, and nothing of it is called durable any more."""
+    """A file that is being written. Once it is `bad`, what was written to it may be lost, and nothing in it is reported as
+    durable."""
 
     __slots__ = ("bad", "fd", "former", "path", "size")
 
@@ -86,12 +88,12 @@ class _Segment:
         self.fd = fd
         self.size = 0  # bytes of whole blocks
         self.bad = False
-        self.former = former  # its predecessor, whose last sync may not be over
+        self.former = former  # the segment before this one, whose last sync may not be over
 
 
 @dataclass(slots=True)
 class _Due:
-    """Somebody waits for a segment's sync, or (None) it is merely time; or the segment is done with."""
+    """A sync that a segment needs. `done` is called after it; None where no call waits for it. `close`: the file is then closed."""
 
     segment: _Segment
     done: Done | None
@@ -99,8 +101,8 @@ class _Due:
 
 
 class Journal:
-    """Opened for writing by one process at a time. `sync_failed` is called in a writer's thread where a sync failed that nobody
-    waits for."""
+    """A state's journal, open for writing. One process has it open at a time. `sync_failed` is called in a writer's thread where a
+    sync failed that no call waited for."""
 
     def __init__(self, state: Path, version: str, sync_failed: Callable[[Exception], None]) -> None:
         self.folder = state / layout.FOLDER
@@ -110,7 +112,7 @@ class Journal:
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True)
         self._lock = -1
-        # whoever holds the turn alone touches these
+        # Only the thread that holds `_turn` touches these:
         self._turn = threading.Lock()
         self._segment: _Segment | None = None
         self._number = 0
@@ -119,14 +121,14 @@ class Journal:
         self._torn: list[Tail] = []  # tails that the next segment names
         self._unsynced_since = 0.0
         self._ending = False
-        # and these under a lock of their own
+        # Only the thread that holds `_due_lock` touches these:
         self._due_lock = threading.Lock()
         self._due: list[_Due] = []
         self._syncing = False
         self._threads = [threading.Thread(target=self._run, name=f"journal-{n}", daemon=True) for n in (1, 2)]
 
     def open(self) -> None:
-        """Take the state's lock, look where the journal ended, begin a segment. Raises OSError."""
+        """Take the state's lock, find where the journal ended, begin a segment. Raises OSError."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -145,7 +147,7 @@ class Journal:
             thread.start()
 
     def close(self) -> None:
-        """Write what is queued, sync, end."""
+        """Write what is queued, sync it and end the threads."""
         self._queue.put(None)
         for thread in self._threads:
             thread.join()
@@ -154,14 +156,14 @@ class Journal:
         os.close(self._lock)
 
     def put(self, batch: Batch) -> None:
-        """Hand a batch to the writers. From one thread."""
+        """Hand a batch to the writer's threads. Always called from the same thread."""
         self._queue.put(batch)
 
     # ------------------------------------------------------------------ where the journal ended
 
     def _resume(self) -> None:
-        """Walk the headers of the newest segments: the chain goes on behind the last whole block. Tails that nobody has named
-        yet are those of the newest segment, and of segments before it as far as none after them has a whole block."""
+        """Walk the headers of the newest segments, from the newest back, until one has a whole block: the chain continues there.
+        The tails on the way are those that no segment names yet, because each segment names them in its first block."""
         found = [(match[1], path) for path in self.folder.iterdir() if (match := layout.SEGMENT_NAME.fullmatch(path.name))]
         for number, path in sorted(found, reverse=True):
             self._number = max(self._number, int(number))
@@ -176,12 +178,12 @@ class Journal:
                 return
 
     def _begin_segment(self, former: _Segment | None) -> None:
-        """A new file with its first block on the disk. Raises OSError and leaves nothing behind."""
+        """Make a new file whose first block is on the disk. Where that fails it raises OSError and removes the file."""
         path = self.folder / f"{self._number + 1:08d}-{uuid.uuid4()}{layout.SUFFIX}"
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         segment = _Segment(path, fd, former)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)  # while it is held its writer lives
+            fcntl.flock(fd, fcntl.LOCK_EX)  # readers see by it that the writer lives
             now = time.time_ns() // 1000
             event = msgspec.msgpack.encode(SegmentStarted(now, self._version, tuple(self._torn), self._writer))
             piece = Piece(Chain(NO_SESSION), event, 1, 0, 0, 0, 0, 0, now)
@@ -198,7 +200,7 @@ class Journal:
         except OSError:
             os.close(fd)
             with suppress(OSError):
-                path.unlink()  # it holds nothing of anybody
+                path.unlink()  # it holds no session's events
             raise
         segment.size = written
         self._sequence, self._previous = self._sequence + 1, digest
@@ -217,7 +219,7 @@ class Journal:
             self._serve_due()
 
     def _take_turn(self) -> None:
-        """Wait for a batch and write it; note what is then due."""
+        """Wait for a batch and write it. Then note the sync that is due."""
         since = self._unsynced_since
         try:
             wait = max(0.0, since + SYNC_EVERY - time.monotonic()) if since else None
@@ -248,7 +250,7 @@ class Journal:
                 self._due.append(_Due(self._segment, done))
 
     def _serve_due(self) -> None:
-        """Sync for all who wait by now, and again for those who came meanwhile; unless the other thread is at it."""
+        """Sync for all calls that wait, and again for those that came meanwhile. Return at once where the other thread does so."""
         with self._due_lock:
             if self._syncing:
                 return
@@ -287,7 +289,7 @@ class Journal:
     # ------------------------------------------------------------------ blocks
 
     def _write(self, pieces: list[Piece]) -> tuple[list[Piece], Exception | None]:
-        """Write pieces: those that were not written, and why."""
+        """Write pieces. Returns the pieces that were not written, and the error or None."""
         at = 0
         try:
             self._usable_segment()
@@ -296,7 +298,7 @@ class Journal:
                 at += count
                 if error is not None:
                     raise error
-        except Exception as error:  # not OSError alone: a thread that ends would leave everybody waiting
+        except Exception as error:  # not OSError alone: if a bug ended this thread, every call would wait for ever
             if at < len(pieces) and isinstance(error, OSError) and self._segment is not None:
                 self._segment.bad = True
             return pieces[at:], error
@@ -308,11 +310,11 @@ class Journal:
         assert segment is not None
         if segment.bad or segment.size > SEGMENT_SIZE:
             self._begin_segment(None if segment.bad else segment)
-            with self._due_lock:  # closed only now: while its lock is held, the sessions in it are alive
+            with self._due_lock:  # closed only now that the next segment is locked: readers take a writer without a lock for dead
                 self._due.append(_Due(segment, None, close=True))
 
     def _write_some(self, pieces: list[Piece]) -> tuple[int, Exception | None]:
-        """As many pieces as one write gathers; how many lie there whole now, and what went wrong."""
+        """Write as many pieces as LARGEST_WRITE allows. Returns how many of them are written whole, and the error or None."""
         segment = self._segment
         assert segment is not None
         blocks: list[bytes] = []
@@ -355,7 +357,7 @@ class Journal:
         return written, None
 
     def _block(self, piece: Piece, sequence: int, previous: bytes, own: int, own_previous: bytes) -> tuple[bytes, bytes]:
-        """A block's bytes and its header's hash."""
+        """The bytes of a block, and the hash of its header."""
         payload = self._compressor.compress(piece.data)
         header = Header(
             piece.flags, len(payload), len(piece.data), sequence, piece.chain.id, own, piece.events,
@@ -366,8 +368,8 @@ class Journal:
 
 
 def last_block(path: Path) -> tuple[bytes | None, int]:
-    """The last whole block's header, and where that block ends. A last block whose content never reached the disk (a power
-    loss may leave zeros where it should be) is none."""
+    """The header of a segment's last whole block, or None, and the offset in bytes where that block ends. A last block whose
+    content does not have its hash is not whole: a power loss may leave zeros in place of the content."""
     before, last = (None, 0), (None, 0)
     at = 0
     size = path.stat().st_size
@@ -389,7 +391,7 @@ def last_block(path: Path) -> tuple[bytes | None, int]:
 
 
 def hash_from(path: Path, offset: int) -> bytes:
-    """SHA-256 of a file's bytes from an offset."""
+    """SHA-256 of a file's bytes from an offset to the end."""
     digest = sha256()
     with path.open("rb") as file:
         file.seek(offset)

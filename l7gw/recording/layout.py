@@ -1,4 +1,4 @@
-"""The numbers of the journal's bytes, shared by writer and reader (docs/recording-format.md). `verify` has its own copy."""
+"""The layout of a block's header, for the writer and the reader (docs/recording-format.md). `verify` has a copy of its own."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import NamedTuple
 MAGIC = b"L7B1"
 VERSION = 1
 CIPHER_NONE = 0
-FOLDER = "journal"  # below the state
+FOLDER = "journal"  # name of the folder in the state
 SUFFIX = ".l7j"
-SEGMENT_NAME = re.compile(r"([0-9]{8})-.+\.l7j")  # a number that grows, and a UUID
+SEGMENT_NAME = re.compile(r"([0-9]{8})-.+\.l7j")  # a number that grows by one, and a UUID
 NO_SESSION = bytes(16)
 NO_HASH = bytes(32)
 
 HOLDS_SESSION_EVENTS = (
-    1  # flag: a session's beginning, its runs, steps of its clock, or its end, and nothing else: what the list reads
+    1  # flag: the block holds only a session's beginning, its runs, steps of its clock or its end. The list reads no other block
 )
 
-LARGEST_PLAIN = 8 * 1024 * 1024  # bytes of one block before compression: what a reader must be ready to hold
+LARGEST_PLAIN = 8 * 1024 * 1024  # bytes of one block before compression; a reader must be ready to hold as many
 
 # magic, version, cipher, flags, stored length, plain length, journal sequence, session id, session sequence, events,
 # totals of the session so far: exchanges, denied, held, bytes; time of the last event; three hashes; then a CRC-32 of it all
@@ -31,23 +31,24 @@ HEADER_SIZE = _FORMAT.size + _CRC.size
 
 
 class Header(NamedTuple):
-    """A named tuple: a listing makes hundreds of thousands (0.5 us each; a frozen dataclass took 3)."""
+    """A block's header. It is a named tuple because a listing makes hundreds of thousands: one takes 0.5 us, a frozen dataclass 3
+    us. Totals are those of the session up to the end of this block."""
 
     flags: int
-    stored: int
-    plain: int
-    sequence: int
-    session: bytes
-    session_sequence: int
-    events: int
-    exchanges: int
-    denied: int
-    held: int
-    content: int
-    last: int
-    previous: bytes
-    session_previous: bytes
-    payload_hash: bytes
+    stored: int  # bytes of the payload as stored
+    plain: int  # bytes of the events before compression
+    sequence: int  # of the block in the journal, from 1
+    session: bytes  # the session's id, 16 bytes
+    session_sequence: int  # of the block in its session, from 1
+    events: int  # in this block
+    exchanges: int  # total of exchanges begun
+    denied: int  # total of exchanges denied
+    held: int  # total of exchanges held for review
+    content: int  # total of bytes of bodies and channels, before compression
+    last: int  # microseconds since 1970 when the block was made
+    previous: bytes  # SHA-256 of the header of the journal's block before
+    session_previous: bytes  # SHA-256 of the header of the session's block before
+    payload_hash: bytes  # SHA-256 of the payload as stored
 
     def pack(self) -> bytes:
         head = _FORMAT.pack(MAGIC, VERSION, CIPHER_NONE, *self)
@@ -55,7 +56,7 @@ class Header(NamedTuple):
 
 
 def unpack(data: bytes) -> Header | None:
-    """A header from exactly HEADER_SIZE bytes; None where they are none."""
+    """The header in these bytes; None where they are not exactly HEADER_SIZE bytes of a sound header."""
     if len(data) != HEADER_SIZE or zlib.crc32(data[:-4]) != _CRC.unpack_from(data, _FORMAT.size)[0]:
         return None
     magic, version, cipher, *fields = _FORMAT.unpack_from(data)

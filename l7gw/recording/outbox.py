@@ -1,19 +1,19 @@
-"""The way from the sessions to the journal: what has gathered is handed over in batches, a sync is asked for where somebody waits
-for the disk, and after a failure nothing is overtaken.
+"""The way from the sessions to the journal. The outbox hands over in batches what the sessions have gathered. It asks for a sync
+where a call waits for the disk. After a failure the order stays: what could not be written is written before anything newer.
 
-The outbox knows encoded bytes, not events. Four states say what may be handed over; the journal's answers lead from one to the
+The outbox knows encoded bytes, not events. Its state says what it may hand over; the journal's answers lead from one state to the
 next:
 
-    idle     nothing is with the journal
+    idle     the journal has nothing to do
     writing  the journal has a batch that it has not written yet
-    syncing  everything is written, and the journal syncs for those who waited by then
+    syncing  everything is written, and the journal syncs for the calls that waited when the sync was asked for
     failed   the last write or sync failed
 
-                     something waits to be written     somebody waits for the disk
+                     events wait to be written         calls wait for a sync
     idle             a batch: writing                  a batch with a sync: writing
     writing          -                                 -                              then, once written: syncing, or idle
     syncing          a batch: writing                  -                              then, once synced: idle
-    failed           -                                 a batch with a sync: writing   and so once a second, as a trial
+    failed           -                                 a batch with a sync: writing   also once a second, as a trial
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from l7gw.recording.journal import Batch, Piece
 
 log = logging.getLogger(__name__)
 
-TICK = 0.1  # seconds from an event to the kernel, about; a kill -9 loses at most a second
+TICK = 0.1  # seconds from an event to its write, where no call waits; a kill -9 loses at most a second of events
 ALL_BACKLOG = 256 * 1024 * 1024  # bytes of all sessions that may wait for the disk; beyond it new calls are refused (threats H11)
 STALLED = 10.0  # seconds that one write may take before new calls are refused
 
@@ -47,7 +47,8 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class May:
-    """What a state lets go: a batch because something waits to be written, and a batch because somebody waits for a sync."""
+    """What may be handed over in a state. `write`: a batch because events wait to be written. `sync`: a batch with a sync because
+    calls wait for one."""
 
     write: bool
     sync: bool
@@ -55,29 +56,29 @@ class May:
 
 MAY = {
     State.IDLE: May(write=True, sync=True),
-    State.WRITING: May(write=False, sync=False),  # what a failing write leaves must stand before what came later
-    State.SYNCING: May(write=True, sync=False),  # one sync at a time: whoever comes meanwhile shares the next
-    State.FAILED: May(write=False, sync=True),  # a disk that failed is tried with all that waits, and then with a sync
+    State.WRITING: May(write=False, sync=False),  # if this write fails, what it leaves must be written before newer events
+    State.SYNCING: May(write=True, sync=False),  # one sync at a time: calls that come meanwhile share the next
+    State.FAILED: May(write=False, sync=True),  # a trial writes all that waits, and then syncs
 }
 
 
 class Source(Protocol):
-    """A session, as far as the outbox minds."""
+    """What the outbox asks of a session."""
 
     def take(self) -> list[Piece]:
-        """What has gathered since the last time, in order."""
+        """The pieces gathered since the last call, in order."""
 
 
 class Writer(Protocol):
-    """The journal, as far as the outbox minds. It calls a batch's `done` once, in a thread of its own."""
+    """What the outbox asks of the journal. The journal calls a batch's `done` once, in a thread of its own."""
 
     def put(self, batch: Batch) -> None: ...
 
 
 class Outbox:
-    """What is recorded and not written yet, of all sessions. All calls come from the event loop's thread.
+    """Holds what all sessions have recorded and the journal has not written yet. All calls come from the event loop's thread.
 
-    `on_failed` is called at the first failure of an outage, `on_drained` whenever the journal has answered.
+    `on_failed` is called at the first failure of an outage. `on_drained` is called whenever the journal has answered a batch.
     """
 
     def __init__(
@@ -90,20 +91,20 @@ class Outbox:
         on_drained: Callable[[], None],
     ) -> None:
         self.held = 0  # bytes of events that are not written yet
-        self.failure = ""  # why the last write or sync failed; "" where it did not
+        self.failure = ""  # why the last write or sync failed; "" while recording works
         self._journal = journal
         self._clock = clock
         self._loop = loop
         self._on_failed = on_failed
         self._on_drained = on_drained
-        self._dirty: dict[Source, None] = {}  # those with something to take, in the order in which they came
-        self._left: list[Piece] = []  # what a failed write did not take
-        self._waiting: list[Then] = []  # who waits for the next sync
-        self._unwritten: Batch | None = None  # the last batch, if it was not written when last looked at
-        self._unwritten_since = 0.0  # by the monotonic clock
+        self._dirty: dict[Source, None] = {}  # the sessions with something to take, in the order of their first event
+        self._left: list[Piece] = []  # what a failed write left unwritten
+        self._waiting: list[Then] = []  # called after the next sync
+        self._unwritten: Batch | None = None  # the last batch handed over; None once the journal has answered it
+        self._unwritten_since = 0.0  # seconds, by the monotonic clock
         self._syncing: Batch | None = None  # the batch whose sync is not answered
-        self._syncing_since = 0.0
-        self._trial: Batch | None = None  # the batch that tries a disk that failed: its success alone ends the outage
+        self._syncing_since = 0.0  # seconds, by the monotonic clock
+        self._trial: Batch | None = None  # the batch that tries a disk that failed; only its success ends the outage
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -111,13 +112,13 @@ class Outbox:
     def state(self) -> State:
         if self._unwritten is not None and not self._unwritten.written:
             return State.WRITING
-        if self.failure:  # a trial is one at a time, so an answer that is still owed is waited for
+        if self.failure:  # one trial at a time: no other batch goes before the last one is answered
             return State.FAILED if self._syncing is None else State.WRITING
         return State.SYNCING if self._syncing is not None else State.IDLE
 
     @property
     def backlogged(self) -> bool:
-        """More waits for the disk, of all sessions together, than should."""
+        """Whether more than ALL_BACKLOG bytes, of all sessions together, wait for the disk."""
         return self.held > ALL_BACKLOG
 
     @property
@@ -135,35 +136,35 @@ class Outbox:
     # ------------------------------------------------------------------ what sessions do
 
     def dirty(self, source: Source) -> None:
-        """`source` has something to take: it is taken within TICK."""
+        """Note that `source` has something to take. It is taken within TICK seconds."""
         self._dirty[source] = None
         if self._timer is None:
             self._set_timer()
 
     def durable(self, then: Then) -> None:
-        """Call `then` on the loop once all that was recorded so far is on the disk, or with the error."""
+        """Call `then` on the loop with None once all that was recorded so far is on the disk, or with the error if that failed."""
         self._waiting.append(then)
         if self._syncing is None:
             self.flush()
 
     def flush(self) -> None:
-        """Hand over what the state lets go."""
+        """Hand over what may be handed over in this state."""
         self._hand_over(trial=False)
 
     def try_again(self) -> None:
-        """Try a disk that failed, though nothing may wait to be written. Called once a second."""
+        """After a failure, try the disk again, even where nothing waits to be written. Called once a second."""
         if self.failure:
             self._hand_over(trial=True)
 
     def close(self) -> None:
-        """Hand over everything, whatever the state: the journal writes and syncs it in its own closing."""
+        """Hand over everything, whatever the state. The journal writes and syncs it when it closes."""
         if self._timer is not None:
             self._timer.cancel()
         self._closed = True
         self._journal.put(Batch(self._take(), True, _last_words))
 
     def tell_what_is_lost(self) -> None:
-        """For the log, once the journal is closed."""
+        """Log how many blocks could not be written. Called after the journal was closed."""
         if self._unwritten is not None and self._unwritten.left:
             log.error("%d blocks of the recordings could not be written at the end", len(self._unwritten.left))
 
@@ -198,7 +199,7 @@ class Outbox:
             self._timer = None
 
         def done(left: list[Piece], error: Exception | None) -> None:
-            batch.left = left  # seen by close(), which the loop may never hear of
+            batch.left = left  # for `tell_what_is_lost`: at the end the loop may not run any more
             with suppress(RuntimeError):  # the loop may have ended
                 self._loop.call_soon_threadsafe(self._answered, batch, waiting, error)
 
@@ -233,10 +234,10 @@ class Outbox:
         if self._waiting and self._syncing is None:
             self.flush()
         self._on_drained()
-        batch.done = _last_words  # it holds the batch: what was written would stay in memory until the collector comes by
+        batch.done = _last_words  # `done` refers to its batch: the circle would keep the bytes until the garbage collector runs
 
     def _forget(self, batch: Batch) -> None:
-        """What was written is held no more."""
+        """Subtract what was written from the bytes that wait."""
         left = {id(piece) for piece in batch.left}
         for piece in batch.pieces:
             if id(piece) not in left:
@@ -244,7 +245,7 @@ class Outbox:
                 piece.chain.queued -= len(piece.data)
 
     def fail(self, error: Exception) -> None:
-        """A write or sync failed: nothing is handed over but as a trial, until one succeeds."""
+        """Note that a write or sync failed. From now on nothing is handed over but trials, until one succeeds."""
         first = not self.failure
         self.failure = f"writing the journal failed: {getattr(error, 'strerror', None) or error}"
         if first:

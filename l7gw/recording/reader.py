@@ -1,4 +1,4 @@
-"""Reads journals: blocks of a segment up to the last whole one, events of a session wherever its blocks lie."""
+"""Reads journals: the blocks of a segment up to the last whole one, and the events of a session from all its blocks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, Header
 
 
 class Unreadable(Exception):
-    """A block that is whole by its length and is not what it says; `verify` tells more."""
+    """A block has its whole length, but its content is not what the header says. `verify` tells more."""
 
 
 class Place(NamedTuple):
-    """Where a block lies. `file` is open as long as its segment is being walked."""
+    """Where a block lies: `offset` is in bytes from the file's beginning. `file` stays open until `places` goes on to the next
+    block."""
 
     path: Path
     offset: int
@@ -42,7 +43,8 @@ def segments(state: Path) -> list[Path]:
 
 
 def places(path: Path) -> Iterator[Place]:
-    """The whole blocks of a segment. What lies behind them, a torn tail or what is being written, is not told."""
+    """The whole blocks of a segment. What lies behind them (a torn tail, or a block that is being written) is left out. Raises
+    OSError."""
     with path.open("rb") as file:
         end = os.fstat(file.fileno()).st_size
         offset = 0
@@ -53,13 +55,13 @@ def places(path: Path) -> Iterator[Place]:
             place = Place(path, offset, header, file)
             offset += HEADER_SIZE + header.stored
             if offset == end and sha256(_payload(place)).digest() != header.payload_hash:
-                return  # a power loss took the end of the last block
+                return  # a power loss: the content of the last block never reached the disk
             yield place
             file.seek(offset)
 
 
 def is_open(path: Path) -> bool:
-    """Whether a living gateway writes this segment: it holds a lock on it."""
+    """Whether a living gateway writes this segment. The gateway holds a lock on it as long as it does."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -80,8 +82,8 @@ def writer_of(path: Path) -> str:
 
 
 def living_writer(paths: list[Path]) -> str | None:
-    """The id of the gateway that is writing to this journal now; None where none is. It may be between two segments, so that
-    the newest that is locked counts."""
+    """The id of the gateway process that writes to this journal now; None where none does. While it changes segments it has locks
+    on two, so the newest that is locked counts."""
     for path in reversed(paths):
         if is_open(path):
             return writer_of(path)
@@ -105,8 +107,8 @@ def _payload(place: Place) -> bytes:
 
 
 def decompress(payload: bytes, plain: int) -> bytes:
-    """One zstd frame, whole, of the stated size, and no more than a block may hold (threats H2, H9). Raises ValueError or
-    ZstdError."""
+    """The `plain` bytes that a payload of exactly one whole zstd frame unpacks to, at most LARGEST_PLAIN (threats H2, H9). Raises
+    ValueError or ZstdError."""
     if plain > LARGEST_PLAIN:
         raise ValueError(f"more than {LARGEST_PLAIN} bytes")
     if not payload.startswith(zstandard.FRAME_HEADER) or zstandard.frame_content_size(payload) != plain:
@@ -126,12 +128,12 @@ KNOWN = frozenset(kind.__struct_config__.tag for kind in get_args(WrittenEvent))
 
 
 def decode(data: bytes, count: int) -> list[AnyEvent]:
-    """So many events that lie one behind the other. With the head of a msgpack array before them they are one, which msgspec
-    reads at once. Events of names that this version does not know are `UnknownEvent`s. Raises MsgspecError."""
+    """`count` events that lie one behind the other. The head of a msgpack array is put before them, so that msgspec reads them all
+    at once. An event whose name this version does not know becomes an `UnknownEvent`. Raises MsgspecError."""
     packed = b"\xdd" + count.to_bytes(4, "big") + data
     try:
         return cast(list[AnyEvent], _decoder.decode(packed))
-    except msgspec.ValidationError:  # an unknown name, or an event that is not what its name says: one by one
+    except msgspec.ValidationError:  # an unknown name, or wrong fields: read the events one by one
         return [_decode_one(raw) for raw in _each.decode(packed)]
 
 
@@ -146,8 +148,8 @@ def _decode_one(raw: msgspec.Raw) -> AnyEvent:
 
 
 def session_events(state: Path, session: bytes) -> Iterator[AnyEvent]:
-    """Every event of a session, in order. Raises Unreadable where a block of it is missing or changed, or may lie behind a damaged
-    header; OSError."""
+    """Every event of a session, in order. Raises OSError. Raises Unreadable where one of its blocks is missing or changed, or may
+    lie behind a damaged header."""
     next_one = 1
     ended = False
     damage = ""
@@ -171,7 +173,8 @@ def session_events(state: Path, session: bytes) -> Iterator[AnyEvent]:
 
 
 def _damaged(path: Path, end: int) -> bool:
-    """Whether what stands behind the last whole block is no torn tail: that begins with a sound header, is shorter, or zeros."""
+    """Whether the bytes behind the last whole block, which ends at `end`, are damage and no torn tail. A torn tail begins with a
+    sound header, is shorter than a header, or is zeros."""
     with path.open("rb") as file:
         file.seek(end)
         raw = file.read(HEADER_SIZE)

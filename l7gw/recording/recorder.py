@@ -1,7 +1,8 @@
-"""What the data path calls to write things down: the sessions that run, the clocks, the room on the disk.
+"""What the data path calls to record calls: the running sessions, the clocks, the free space on the disk.
 
-Appending is an encoding and a list; the outbox hands what has gathered to the journal's threads. Callbacks only. What cannot be
-recorded does not pass: `refusal` says so before a call begins, and `on_failure` ends the streams that run.
+Appending an event encodes it and puts it in a list. The outbox hands the list to the journal's threads. Nothing here waits: results
+come by callback. A call that cannot be recorded does not pass: `refusal` says so before the call begins, and the callbacks of
+`on_failure` end the streams that run.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from l7gw.recording.state import check_state
 
 log = logging.getLogger(__name__)
 
-STEP = 1.0  # seconds between wall and monotonic clock from one tick to the next that are told (threats H5)
-IDLE_AFTER = 15 * 60.0  # seconds without an open call that end a session
-LONGEST_SESSION = 24 * 3600.0  # seconds
+STEP = 1.0  # seconds; the wall clock was set if it moved by more than this against the monotonic clock within a tick (threats H5)
+IDLE_AFTER = 15 * 60.0  # seconds without an open call, after which a session ends
+LONGEST_SESSION = 24 * 3600.0  # seconds; a principal's calls after them begin another session
 
 
 class Recorder:
@@ -37,26 +38,26 @@ class Recorder:
 
     def __init__(self, state: Path, *, clock: Clock, reserve: int, loop: asyncio.AbstractEventLoop, version: str = "") -> None:
         self.clock = SteadyClock(clock)
-        self.reserve = reserve  # bytes of the disk below which no new call passes
+        self.reserve = reserve  # bytes; where less is free on the disk, no new call passes
         self._state = state
         self._loop = loop
         self._journal = Journal(state, version or importlib.metadata.version("l7gw"), self._sync_failed)
         self.outbox = Outbox(self._journal, clock, loop, on_failed=self._failed, on_drained=self._drained)
         self._sessions: dict[tuple[object, ...], Session] = {}
         self._attempts: dict[str, Attempts] = {}
-        self._former: list[tuple[Session, str]] = []  # replaced, and why; they end with their last call
+        self._former: list[tuple[Session, str]] = []  # sessions that take no new call, and why; each ends with its last call
         self._full = ""
         self._of_failure: list[Callable[[], None]] = []
         self._of_drain: list[Callable[[], None]] = []
 
     def open(self) -> None:
-        """Raises OSError where the state cannot be used, in words that say what to do."""
+        """Open the journal. Raises OSError where the state cannot be used; its text says what to do."""
         check_state(self._state)
         self._journal.open()
         self._look_at_the_disk()
 
     def close(self) -> None:
-        """End all sessions, write and sync everything. From the loop's thread, which it blocks."""
+        """End all sessions, write and sync everything. Called in the loop's thread, which it blocks."""
         for session in [*self._sessions.values(), *self._attempts.values(), *(session for session, _ in self._former)]:
             session.end("shutdown")
         self.outbox.close()
@@ -91,7 +92,7 @@ class Recorder:
         return session
 
     def tick(self) -> None:
-        """Once a second: end sessions whose time is over, look at the disk, try again after a failure."""
+        """End sessions whose time is over, look at the clocks and the disk, try again after a failure. Called once a second."""
         now_ = self.clock.monotonic()
         for key, session in list(self._sessions.items()):
             idle = session.open_calls == 0 and now_ - session.idle_since >= IDLE_AFTER
@@ -99,7 +100,7 @@ class Recorder:
                 session.end("idle" if idle else "day")
                 del self._sessions[key]
             elif now_ - session.started >= LONGEST_SESSION:
-                self._former.append((self._sessions.pop(key), "day"))  # its open calls end in it; new ones begin another
+                self._former.append((self._sessions.pop(key), "day"))  # its open calls end in it; new calls begin another session
         self._end_former()
         for attempts in self._attempts.values():
             attempts.tell_dropped()
@@ -117,8 +118,8 @@ class Recorder:
         self._former = still
 
     def _look_at_the_clocks(self) -> None:
-        """Go on with what the wall clock was set to. A step is told in every session that runs, and what it remembered before has
-        the time from before, so that whoever reads can undo it."""
+        """Follow the wall clock. Where it was set, every running session records the step. Events before the step keep their old
+        times, so that readers can take the step out again."""
         step = self.clock.step()
         if abs(step) <= STEP:
             self.clock.follow(step)
@@ -146,27 +147,27 @@ class Recorder:
     # ------------------------------------------------------------------ failure
 
     def refusal(self) -> Refusal | None:
-        """Why nothing can be recorded now; None where it can."""
+        """The refusal (503) of a new call while nothing can be recorded; None while recording works."""
         why = self.outbox.obstacle or self._full
         if not why:
             return None
         return Refusal(503, "ServiceUnavailable", f"this call cannot be recorded, so it does not pass: {why}")
 
     def on_failure(self, callback: Callable[[], None]) -> None:
-        """Call it at the first failure of an outage."""
+        """Register a callback for the first failure of each outage."""
         self._of_failure.append(callback)
 
     def on_drained(self, callback: Callable[[], None]) -> None:
-        """Call it whenever the journal has written something."""
+        """Register a callback for each time the journal has written something."""
         self._of_drain.append(callback)
 
     def _sync_failed(self, error: Exception) -> None:
-        """From the journal's threads: a sync that nobody waits for."""
+        """A sync failed that no call waited for. Called in one of the journal's threads."""
         with suppress(RuntimeError):  # the loop may have ended
             self._loop.call_soon_threadsafe(self.outbox.fail, error)
 
     def _failed(self) -> None:
-        """What was handed to the failed segment may be lost: what follows is another session (threats H3)."""
+        """What was handed to the failed segment may be lost. So calls after the failure belong to other sessions (threats H3)."""
         self._former += [(session, "failed") for session in self._sessions.values()]
         self._sessions.clear()
         for callback in self._of_failure:

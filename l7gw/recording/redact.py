@@ -1,9 +1,10 @@
-"""What is never written down: credentials. Not hashed, not cut short: a word stands in their place, and all around it stays.
+"""Keeps credentials out of the recording. A credential is neither hashed nor cut short: the word "(credential)" stands in its
+place, and the text around it stays.
 
-What is looked for is never the caller's to choose, or he could take out of the record what he likes. It is a token that was proven
-(of whom else could it be?) or, in attempts without a principal, what has the form of a signed token: one that is mistyped, expired,
-or could not be proven while its issuer was down may still open other doors. Any other word that somebody sends as a bearer token
-is looked for nowhere but in its own header.
+A caller must not choose what is replaced, or they could take any word out of the recording. So two things alone are looked for
+everywhere. The first is a token that was proven to be the caller's. The second, in attempts without a principal, is what has the
+form of a signed token: a token that is mistyped, expired, or could not be proven while its issuer was down may still be valid
+elsewhere. Any other bearer token is replaced in its own header and looked for nowhere else.
 """
 
 from __future__ import annotations
@@ -14,26 +15,26 @@ from collections.abc import Callable, Iterable, Iterator
 from l7gw.identity.bearer import BEARER_PROTOCOL, holds, readings, spellings
 
 Headers = tuple[tuple[str, str], ...]
-Hide = Callable[[str], str]  # a target, or a header's name or value, as it is recorded
+Hide = Callable[[str], str]  # from a target, or a header's name or value, as sent, to what is recorded of it
 
 REDACTED = "(credential)"
 CREDENTIALS = frozenset(("authorization", "cookie", "set-cookie", "proxy-authorization", "proxy-authenticate"))
 
 # A signed token in compact form (RFC 7515 section 7.1). The shortest header that names an algorithm has 18 characters, the shortest
-# signature 43; a token that was cut or mistyped has a little less.
+# signature 43. The limits are a little lower, for tokens that were cut or mistyped.
 SHORTEST = 3 * 16 + 2
 SIGNED = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}")
-HEAD_BEGINS = re.compile("e[wy]")  # base64url of a brace and an ASCII character
+HEAD_BEGINS = re.compile("e[wy]")  # how the base64url of `{` and another ASCII character begins
 ALGORITHM = re.compile("ImFsZy|JhbGci|iYWxnI")  # of "alg", at each of its three offsets
 
 
 def as_sent(text: str) -> str:
-    """Of a caller without a token: nothing is hidden."""
+    """For callers without a token: nothing is replaced."""
     return text
 
 
 def without(token: str) -> Hide:
-    """Of a caller whose token was proven: the token is hidden wherever it stands, percent-encoded too."""
+    """For a caller whose token was proven: replaces the token wherever it stands, also where it is percent-encoded."""
     least = len(token)
 
     def hide(text: str) -> str:
@@ -46,14 +47,14 @@ def without(token: str) -> Hide:
 
 
 def without_tokens(text: str) -> str:
-    """Of an attempt without a principal: what has the form of a signed token is hidden."""
+    """For an attempt without a principal: replaces what has the form of a signed token."""
     if len(text) < SHORTEST or ("." not in text and "%" not in text):
         return text
     return _replaced(text, _signed)
 
 
 def recorded_headers(headers: Headers, hide: Hide = as_sent) -> Headers:
-    """Headers as they are recorded; names are lower case."""
+    """Headers as they are recorded. The names given are in lower case."""
     return tuple((hide(name), _value(name, value, hide)) for name, value in headers)
 
 
@@ -74,7 +75,7 @@ def _places(text: str, word: str) -> Iterator[tuple[int, int]]:
 
 
 def _signed(text: str) -> Iterator[tuple[int, int]]:
-    """Where signed tokens stand. Letters before one that no token begins with are none of it."""
+    """Begin and end of each signed token in a text. Letters before a token that cannot be its beginning are left out."""
     for match in SIGNED.finditer(text):
         named = ALGORITHM.search(text, match.start(), text.index(".", match.start()))
         begins = HEAD_BEGINS.search(text, match.start(), named.start()) if named is not None else None
@@ -83,7 +84,7 @@ def _signed(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _replaced(text: str, find: Callable[[str], Iterable[tuple[int, int]]]) -> str:
-    """The text with a word in place of what is found in it, or in what its percent escapes mean."""
+    """The text with REDACTED in place of what `find` finds in it, or in what its percent escapes decode to."""
     found = sorted((starts[begin], starts[end]) for reading, starts in readings(text) for begin, end in find(reading))
     kept: list[str] = []
     at = 0

@@ -1,5 +1,6 @@
-"""Execs, shown again through a terminal of our own (`recording.terminal`): the auditor's terminal gets cells and colours, never the
-recording's own bytes, which may hold escape sequences that attack it (threats H7). What is left out is counted and told."""
+"""Replays execs through a terminal of our own (`recording.terminal`). The auditor's terminal gets cells and colours, never the
+bytes of the recording: these may hold escape sequences that attack it (threats H7). What a replay leaves out is counted and
+told."""
 
 from __future__ import annotations
 
@@ -16,24 +17,24 @@ from l7gw.recording.terminal.style import RESET
 from l7gw.recording.terminal.unseen import safe, width
 
 LONGEST_PAUSE = 2.0  # seconds; longer silences of the recording are cut to this
-LONGEST_LINE = 1024 * 1024  # characters without a line's end that are kept together
-LINES_KNOWN = 512  # lines behind which one that was replaced where it stood is not printed again
-FRAME_EVERY = 1 / 30  # seconds: the screen is not drawn more often
-CUT_ROWS, WRAP_ROWS = "\x1b[?7l", "\x1b[?7h"  # DECAWM
+LONGEST_LINE = 1024 * 1024  # characters; a longer line is shown in parts
+LINES_KNOWN = 512  # of the last lines; a line that was overwritten in place and is among them is not printed again
+FRAME_EVERY = 1 / 30  # seconds between two drawings of the screen, at least
+CUT_ROWS, WRAP_ROWS = "\x1b[?7l", "\x1b[?7h"  # DECAWM: cut rows at the terminal's edge, or wrap them
 Out = Callable[[str], object]
 
 
 @dataclass
 class LeftOut:
-    """What the recording has and a replay did not show."""
+    """Counts what the recording has and a replay did not show."""
 
-    lines: int = 0  # of text, that went before they were drawn, or had no room
+    lines: int = 0  # lines of text that left the screen before it was drawn, or had no room on it
     strings: int = 0  # control strings: window titles, clipboards, pictures
-    characters: int = 0  # in them
-    messages: int = 0  # of which the recording has no byte, where it has none at all: `record: metadata`
+    characters: int = 0  # in these control strings
+    messages: int = 0  # messages without bytes, where the whole exec was recorded without bytes (`record: metadata`)
 
     def sentence(self) -> str:
-        """In words; "" for nothing."""
+        """The counts in words; "" where all are 0."""
         parts = []
         if self.lines:
             parts.append(
@@ -50,7 +51,8 @@ class LeftOut:
 
 
 def _frames(one: Exec, left_out: LeftOut) -> Iterator[e.Frame]:
-    """All frames; tells where none has bytes. A single one may be: kube-apiserver begins with an empty message over WebSocket."""
+    """All frames of an exec. Where none has bytes, their number is added to `left_out`. A single frame without bytes does not
+    count: kube-apiserver begins with an empty message over WebSocket."""
     messages, recorded = 0, False
     for frame in one.frames:
         recorded = recorded or bool(frame.data)
@@ -61,7 +63,7 @@ def _frames(one: Exec, left_out: LeftOut) -> Iterator[e.Frame]:
 
 
 class _Player:
-    """Frames of an exec onto a screen."""
+    """Writes the frames of an exec onto a screen."""
 
     def __init__(self, one: Exec, lost: Lost, *, in_order: bool = False) -> None:
         self._emulator = Emulator(*one.size, lost, in_order=in_order)
@@ -71,14 +73,14 @@ class _Player:
 
     def take(self, frame: e.Frame) -> None:
         if frame.channel in ("stdout", "stderr"):
-            # without a terminal nobody turned line ends into CR LF
+            # Without a terminal, nothing turned LF into CR LF, which the emulator needs.
             self._emulator.feed(self._decoder.decode(frame.data if self._raw else frame.data.replace(b"\n", b"\r\n")))
         elif frame.channel == "resize":
             for size in sizes(frame.data):
                 self.screen.resize(*size)
 
     def finish(self, left_out: LeftOut) -> None:
-        """The recording ends."""
+        """The recording ends. Add what the emulator skipped to `left_out`."""
         self._emulator.feed(self._decoder.decode(b"", True))
         self._emulator.finish()
         left_out.strings += self._emulator.strings
@@ -86,7 +88,7 @@ class _Player:
 
 
 def final_screen(one: Exec, left_out: LeftOut, *, colour: bool = False) -> list[str]:
-    """What stood on the terminal at the end; `left_out` counts the lines that did no longer."""
+    """The rows that stood on the terminal at the end. `left_out` counts the lines that had left it."""
 
     def count(_text: str, goes_on: bool, _replaced: bool) -> None:
         left_out.lines += not goes_on
@@ -101,9 +103,10 @@ def final_screen(one: Exec, left_out: LeftOut, *, colour: bool = False) -> list[
 
 
 def text(one: Exec, left_out: LeftOut) -> Iterator[str]:
-    """All text that was shown, as lines: also what was written over, erased or scrolled away. A line comes when it goes from the
-    screen, after those above it. What is replaced where it stood (a turning wheel) is left out where it is among the last
-    LINES_KNOWN lines already. Without a terminal, what was written."""
+    """All text that was shown, as lines, with what was overwritten, erased or scrolled away.
+
+    A line comes when it leaves the screen, after the lines above it. A line that was overwritten in place (a spinner) is left out
+    where it is among the last LINES_KNOWN lines. Of an exec without a terminal, the lines are those that the command wrote."""
     if not one.tty:
         yield from written(_frames(one, left_out))
         return
@@ -119,7 +122,7 @@ def text(one: Exec, left_out: LeftOut) -> Iterator[str]:
 
 
 class _Lines:
-    """Gathers what a screen loses. Rows that were one line and did not fit are one line again."""
+    """Gathers the lines that leave a screen. Rows that were one line, wrapped at the screen's edge, become one line again."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -136,7 +139,7 @@ class _Lines:
         self._replaced = replaced
 
     def end(self) -> None:
-        """The line is whole."""
+        """The line has all its rows: keep it, unless it was overwritten in place and is known."""
         line = safe("".join(self._parts)).rstrip()
         known = line in self._known
         if not known:
@@ -153,7 +156,8 @@ class _Lines:
 
 
 def written(frames: Iterable[e.Frame]) -> Iterator[str]:
-    """The lines that a command without a terminal wrote, stdout and stderr as they came, each with its lines kept whole."""
+    """The lines that a command without a terminal wrote to stdout and stderr, in the order in which they came. A line of the one is
+    never cut by the other."""
     rest: dict[str, list[str]] = {"stdout": [], "stderr": []}
     decoders = {channel: codecs.getincrementaldecoder("utf-8")("replace") for channel in rest}
     lengths = dict.fromkeys(rest, 0)
@@ -191,9 +195,10 @@ def play(
     longest_pause: float = LONGEST_PAUSE,
     size: tuple[int, int] = (1000, 1000),
 ) -> None:
-    """Show an exec at its own pace, or `speed` times that, on a terminal of `size` columns and rows that understands cursor
-    movement. Of a recording with more rows than the terminal has, the last are shown, and of longer rows the beginning.
-    `left_out` counts the lines that were never drawn."""
+    """Show an exec at its own pace, or `speed` times as fast, on a terminal that understands cursor movement.
+
+    `size` is the (columns, rows) of that terminal. Where the recording has more rows, the last ones are shown; where it has longer
+    rows, their beginning. `left_out` counts the lines that were never drawn."""
 
     def count(_text: str, goes_on: bool, _replaced: bool) -> None:
         left_out.lines += not goes_on
@@ -229,7 +234,7 @@ def _draw(screen: Screen, drawn: list[str], out: Out, size: tuple[int, int]) -> 
 
 
 def _rows(screen: Screen, columns: int | None, most: int | None = None) -> list[str]:
-    """The rows in colour, without those that are blank at the end: the last `most`, of each so many columns."""
+    """The rows in colour, without the blank ones at the end: the last `most` of them, each cut to `columns`."""
     last = len(screen.grid.rows)
     while last and ((row := screen.grid.rows[last - 1]) is None or not "".join(row.cells).strip()):
         last -= 1
@@ -238,7 +243,7 @@ def _rows(screen: Screen, columns: int | None, most: int | None = None) -> list[
 
 
 def _row(row: Row, columns: int | None) -> str:
-    """One row in colour, which from now on counts as told."""
+    """One row in colour. Its text counts as told from now on."""
     if row.drawn is None:
         end = row.end_of_what_shows()
         if columns is not None and sum(map(_columns, row.cells)) > columns:
@@ -255,7 +260,7 @@ def _row(row: Row, columns: int | None) -> str:
 
 
 def _that_fit(cells: list[str], columns: int) -> int:
-    """How many cells a terminal of so many columns has room for, as they are written."""
+    """How many of these cells fit on a terminal of so many columns, by the width in which they are written."""
     for at, cell in enumerate(cells):
         columns -= _columns(cell)
         if columns < 0:

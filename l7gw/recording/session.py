@@ -1,8 +1,8 @@
-"""Sessions, and the exchanges in them: what the data path appends to. Appending is an encoding and a list.
-One core of the loop remembers 1.4 million frames of 64 bytes a second, or 190,000 calls of five events and 1 kB.
+"""Sessions, and the exchanges in them: what the data path appends events to. Appending encodes an event and puts it in a list. One
+core appends 1.4 million frames of 64 bytes a second, or 190,000 calls of five events and 1 kB.
 
-A session's beginnings (itself, its client processes), the steps of its clock and its end lie in blocks of their own, so that the
-list of sessions is read without anybody's bodies.
+The beginnings of a session and of its runs, the steps of its clock and its end lie in blocks of their own. So the list of sessions
+is made without reading a body.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
 from l7gw.recording.outbox import Outbox, Then
 
-BLOCK = 256 * 1024  # bytes of a session's events that make a block before the tick; larger ones compress no better
-LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body in one event; a reader takes 8 MiB a block
+BLOCK = 256 * 1024  # bytes of events in one block, unless a single event is larger; larger blocks compress no better
+LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
 BACKLOG = 4 * 1024 * 1024  # bytes of one session that may wait for the disk before its calls are slowed (threats H11)
-RUNS_KNOWN = 1000  # of a session; an older one that comes back is told anew, so that memory has a bound
+RUNS_KNOWN = 1000  # runs that a session remembers, so that memory has a bound; an older run that comes back is recorded again
 ATTEMPTS_A_SECOND = 10
-ATTEMPTS_A_DAY = 64 * 1024 * 1024  # bytes of calls without a principal, a cluster and day
-LONGEST_ATTEMPT = 8 * 1024  # characters of a stranger's header or target that are kept
+ATTEMPTS_A_DAY = 64 * 1024 * 1024  # bytes of events of calls without a principal, for each cluster and day
+LONGEST_ATTEMPT = 8 * 1024  # characters kept of a header or target, in a call without a principal
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 def _events_of(data: bytes) -> list[bytes]:
-    """Bytes in parts that an event may hold."""
+    """Bytes, cut into parts of at most LARGEST_EVENT."""
     return [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
 
 
@@ -41,7 +41,7 @@ NOTHING_ASKED: Asked = (None,) * 7
 
 
 def _asked(act: Act) -> Asked:
-    """What the query says, as the last elements of a request's event have it."""
+    """What the query says, in the order of the last fields of `RequestRecorded`."""
     interactive = act.subresource in ("exec", "attach")
     return (
         act.argv,
@@ -55,7 +55,7 @@ def _asked(act: Act) -> Asked:
 
 
 class Session:
-    """One principal on one cluster, or the day's attempts of nobody on it."""
+    """What one principal does on one cluster, or (`Attempts`) the day's calls without a principal on it."""
 
     def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted) -> None:
         self._outbox = outbox
@@ -71,23 +71,24 @@ class Session:
         self._exchanges = 0
         self._denied = 0
         self._content = 0
-        self._head: list[bytes] = []  # what the list reads: blocks of its own, before the others
+        self._head: list[bytes] = []  # events that the list of sessions reads; their blocks come before the others
         self._parts: list[bytes] = []
-        self._blocks: list[Piece] = []  # closed before a step of the clock
-        self._size = 0  # of all three, in bytes
+        self._blocks: list[Piece] = []  # blocks that were closed before a step of the clock
+        self._size = 0  # bytes in `_head`, `_parts` and `_blocks`
         self._why_ended = ""
         self._end_taken = False
         self._about(started)
 
     @property
     def backlogged(self) -> bool:
-        """The disk is behind: slow down whoever writes here."""
+        """Whether so much of this session waits for the disk that its calls should be slowed."""
         return self._size + self.chain.queued > BACKLOG or self._outbox.backlogged
 
     def begin(self, run_id: str, client: str, command: str, *, content: bool = True) -> CallRecord:
-        """A new exchange in the run of this client process. `content` false keeps bodies and frames out (record: metadata)."""
-        # An id that comes with another client or command is another run, or one command would stand in the record for another.
-        # Of the texts, which may be long, a hash is kept: Python keys it anew in each process.
+        """A new exchange in the run of this client process. Without `content`, bodies and the bytes of frames are not kept
+        (`record: metadata`)."""
+        # An id that comes with another client or command is another run: else the record would name the wrong command.
+        # Of client and command, which may be long, only a hash is kept. Python's hash has a new key in each process.
         key = run_id, hash((client, command))
         run = self._runs.get(key)
         if run is None:
@@ -101,11 +102,11 @@ class Session:
         return CallRecord(self, self._exchanges, run, content)
 
     def append(self, event: e.Event) -> int:
-        """Remember an event; its size in bytes."""
+        """Append an event. Returns its size in bytes."""
         return self.append_encoded(_encode(event))
 
     def append_encoded(self, part: bytes) -> int:
-        """Remember an event that is encoded already; its size in bytes."""
+        """Append an event that is already encoded. Returns its size in bytes."""
         self._parts.append(part)
         size = len(part)
         self._size += size
@@ -118,7 +119,7 @@ class Session:
         return size
 
     def _about(self, event: e.Event) -> None:
-        """Remember a beginning."""
+        """Append an event that the list of sessions reads."""
         data = _encode(event)
         self._head.append(data)
         self._size += len(data)
@@ -126,16 +127,16 @@ class Session:
         self._outbox.dirty(self)
 
     def now(self) -> int:
-        """Microseconds since 1970."""
+        """Microseconds since 1970, by the wall clock as this process follows it."""
         return int((self._monotonic() + self._clock.apart) * 1_000_000)
 
     def close_block(self) -> None:
-        """What follows is in blocks of its own: the wall clock is about to be set."""
+        """Close the block: events after this call lie in another block. Called before a step of the clock."""
         self._blocks += self._pieces(self._head, HOLDS_SESSION_EVENTS) + self._pieces(self._parts, 0)
         self._head, self._parts = [], []
 
     def stepped(self, by: int) -> None:
-        """The wall clock was set, so many microseconds ahead. The list of sessions reads it, too."""
+        """Record that the wall clock was set ahead by so many microseconds. The list of sessions reads this event, too."""
         self._about(e.ClockStepped(self.now(), by))
 
     def count(self, content: int = 0, denied: int = 0) -> None:
@@ -156,7 +157,8 @@ class Session:
         return bool(self._why_ended)
 
     def take(self) -> list[Piece]:
-        """What has gathered, each piece for one block of BLOCK bytes or one event: beginnings first, the end last."""
+        """The pieces gathered since the last call. Each is for one block: at most BLOCK bytes, or a single event. Beginnings come
+        first, the session's end last."""
         self.close_block()
         pieces, self._blocks = self._blocks, []
         self.chain.queued += self._size
@@ -192,11 +194,11 @@ class Session:
 
 
 class CallRecord:
-    """One call's events. Every method but `durable` only remembers."""
+    """Appends the events of one call. Every method but `durable` returns at once and waits for no disk."""
 
     __slots__ = ("_content", "_run", "number", "session")
 
-    silent = False  # nothing is kept: what would be recorded need not be made
+    silent = False  # whether nothing is kept, so that a caller may skip making what it would record
 
     def __init__(self, session: Session, number: int, run: int, content: bool) -> None:
         self.session = session
@@ -248,17 +250,17 @@ class CallRecord:
         session.append(e.Frame(session.now(), self.number, channel, up, stream, data, final))
 
     def end(self, outcome: str, reason: str = "") -> None:
-        """`reason` says why it did not end as it should; "" of what is complete."""
+        """Record the end of the call. `reason` says why the call failed; "" where it is complete."""
         self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome, reason))
         self.session.closed_call()
 
     def durable(self, then: Then) -> None:
-        """Call `then` on the loop once all that was appended to the session so far is on the disk, or with the error."""
+        """Call `then` on the loop with None once all that was appended to the session so far is on the disk, or with the error."""
         self.session.durable(then)
 
 
 class Silent(CallRecord):
-    """An exchange that leaves no trace: of a cluster with `record: none`, or an attempt beyond what is kept."""
+    """An exchange that records nothing: on a cluster with `record: none`, or an attempt beyond the limits of `Attempts`."""
 
     __slots__ = ()
 
@@ -290,7 +292,8 @@ class Silent(CallRecord):
 
 
 class Attempts(Session):
-    """Calls without a principal, bounded so that strangers can neither fill the disk nor slow the others."""
+    """The day's calls without a principal on one cluster. Their number and size are limited, so that strangers can neither fill the
+    disk nor slow others."""
 
     def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted, day: datetime.date) -> None:
         super().__init__(outbox, clock, started)
@@ -310,7 +313,7 @@ class Attempts(Session):
         if late or self.backlogged or self._outbox.failure:
             self._dropped += 1
             return Silent(self, 0, 0, False)
-        # strangers' runs are one: their ids are theirs to choose, and would grow without end
+        # All attempts share one run: strangers choose the ids of theirs, and could make any number of runs.
         return super().begin("", "", "")
 
     def append(self, event: e.Event) -> int:

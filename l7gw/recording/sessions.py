@@ -1,4 +1,4 @@
-"""The list of sessions, built from the journals' headers; bodies are never read for it."""
+"""The list of sessions, made from the headers of the journal's blocks and the few blocks that hold no bodies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from l7gw.recording import reader
 from l7gw.recording.events import ClockStepped, RunStarted, SessionEnded, SessionStarted, header_text
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
 
-NEWEST_RUNS = 100  # in the list; `show` has all
+NEWEST_RUNS = 100  # runs of a session that the list has; `show` has all
 
 
 class Summary:
-    """One session as the list shows it. `runs` are the newest only, of `run_count`, unless all were asked for. Times go on from the
-    beginning as if nobody had set the clock."""
+    """One session as the list shows it. `run_count` counts all runs; `runs` holds the newest NEWEST_RUNS, or all where asked for.
+    Steps of the wall clock are taken out of the times."""
 
     __slots__ = ("alive", "content", "denied", "ended", "exchanges", "held", "last", "run_count", "runs", "started", "stepped")
 
@@ -25,8 +25,8 @@ class Summary:
         self.started = started
         self.runs: deque[RunStarted] = deque(maxlen=most_runs)
         self.run_count = 0
-        self.last = started.time  # microseconds
-        self.stepped = 0  # microseconds by which the wall clock was set ahead since the beginning
+        self.last = started.time  # microseconds since 1970 when the last block was made
+        self.stepped = 0  # microseconds by which the wall clock was set ahead since the session began
         self.ended = False
         self.alive = False
         self.exchanges = self.denied = self.held = self.content = 0
@@ -37,11 +37,11 @@ class Summary:
 
     @property
     def state(self) -> str:
-        """`open`, `closed`, or `torn`: the process died in it."""
+        """`open`, `closed`, or `torn`: the process died during the session."""
         return "closed" if self.ended else "open" if self.alive else "torn"
 
     def document(self, *, all_runs: bool) -> dict[str, Any]:
-        """As JSON: its keys stay from release to release."""
+        """The session as a JSON object. Its keys stay from release to release. `bytes` counts bodies and channels."""
         about = self.started
         runs = list(reversed(self.runs))
         document: dict[str, Any] = {
@@ -73,14 +73,14 @@ class Summary:
 
 
 def moment(microseconds: int) -> str:
-    """RFC 3339, UTC, microseconds, Z."""
+    """Microseconds since 1970 in the form of RFC 3339: UTC, with microseconds, ending in Z."""
     when = datetime.datetime.fromtimestamp(microseconds // 1_000_000, datetime.UTC)
     return f"{when:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
 
 
 def summaries(state: Path, *, all_runs_of: str | None = None) -> list[Summary]:
-    """Every session of a state, newest first, from the blocks' headers and the few blocks that hold beginnings and ends. All
-    runs are kept of sessions whose id begins so. Raises OSError; what is unreadable of a session leaves it shorter."""
+    """Every session of a state, newest first. All runs are kept of sessions whose id begins with `all_runs_of`. Raises OSError.
+    Blocks that cannot be read are left out."""
     found: dict[bytes, Summary] = {}
     paths = reader.segments(state)
     living = reader.living_writer(paths)
@@ -125,11 +125,11 @@ def _look_inside(place: reader.Place, summary: Summary | None, all_runs_of: str 
 
 
 class NoSuch(Exception):
-    """No session, or several, by this id."""
+    """No session, or more than one, has an id that begins so."""
 
 
 def find(state: Path, prefix: str) -> Summary:
-    """The session whose id begins with `prefix`. Raises NoSuch in words."""
+    """The session whose id begins with `prefix`, with all its runs. Raises NoSuch, in words for the user, and OSError."""
     wanted = prefix.lower()
     matching = [one for one in summaries(state, all_runs_of=wanted) if one.id.startswith(wanted)] if wanted else []
     if not matching:

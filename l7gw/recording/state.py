@@ -1,4 +1,4 @@
-"""The folder that holds journals and metadata: ours alone."""
+"""The folder of the gateway's own that holds journals and metadata."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from l7gw.config.private import fault_of_state
 
 
 def check_state(state: Path) -> None:
-    """The state is a folder of ours that nobody else can look into (threats J5). Raises OSError."""
+    """Make the state's folder where it does not exist. Raises OSError where the folder, or anything in it, is a link, belongs to
+    another user, or can be read by others (threats J5)."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -1,7 +1,8 @@
-"""Whether a journal is what was written: every block whole, unchanged, in its place. Shares no code with the writer or the reader,
-only docs/recording-format.md: a mistake of theirs must not hide in it.
+"""Checks that a journal is what was written: every block whole, unchanged and in its place. This module follows
+docs/recording-format.md and shares no code with the writer or the reader, so that a mistake of theirs cannot hide here.
 
-Not to be seen without checkpoints, which a later version signs: a cut at the very end, or a journal rewritten as a whole.
+Two changes cannot be seen without checkpoints, which a later version signs: a cut at the very end, and a journal that was rewritten
+as a whole.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ import zstandard
 HEAD = struct.Struct(">4sBBHIIQ16sQIIIIQQ32s32s32sI")  # docs/recording-format.md, "Header"
 LARGEST = 8 << 20
 ZERO = bytes(32)
-# docs/recording-format.md, "Events". Other names are of later versions: passed over, and counted.
+# docs/recording-format.md, "Events". Events with other names come from later versions; they are skipped and counted.
 NAMES = frozenset("segment session run request request-body verdict response response-body frame end dropped clock ended".split())
-FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878 section 3.1.1; other magic numbers skip bytes
+FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878 section 3.1.1; frames with other magic numbers hold no data
 
 Wrong = Callable[[str], None]
 
 
 class _Named(msgspec.Struct, array_like=True, gc=False):
-    """An event, of which the name is all that is wanted."""
+    """An event, of which only the name is decoded."""
 
     name: str
 
@@ -41,19 +42,23 @@ _whole = msgspec.msgpack.Decoder(list[list[Any]])
 
 @dataclass(frozen=True)
 class Finding:
-    file: str
+    """What is wrong, in words, with the block at `offset` (in bytes) of a segment."""
+
+    file: str  # name of the segment
     offset: int
     what: str
 
 
 @dataclass
 class Report:
+    """What `verify` found. `torn` and `unknown` are reported but are no problems."""
+
     sessions: int = 0
-    blocks: int = 0
-    bytes: int = 0
+    blocks: int = 0  # checked whole
+    bytes: int = 0  # of these blocks, headers included
     problems: list[Finding] = field(default_factory=list)
-    torn: list[Finding] = field(default_factory=list)  # tails of processes that died: told, and no problem
-    unknown: Counter[str] = field(default_factory=Counter)  # events whose names are of a later version, by name: no problem
+    torn: list[Finding] = field(default_factory=list)  # tails left by processes that died
+    unknown: Counter[str] = field(default_factory=Counter)  # how many events of each name that only a later version knows
 
     @property
     def intact(self) -> bool:
@@ -65,20 +70,24 @@ class _Walk:
     report: Report
     only: bytes | None
     whole: bool
-    previous: bytes | None = None  # the hash of the journal's last header; None: not known yet
+    previous: bytes | None = None  # SHA-256 of the last header read; None before the first
     sequence: int = 0
     sessions: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    tails: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # file -> offset and hash of what lies behind its blocks
-    unnamed: set[str] = field(default_factory=set)  # files since the last segment that began: the next one must name their tails
-    files: set[str] = field(default_factory=set)
-    doubtful: dict[str, Finding] = field(default_factory=dict)  # last blocks whose content is not there: a power loss, if named
+    tails: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # file name -> offset and SHA-256 of its tail
+    unnamed: set[str] = field(default_factory=set)  # names of files with a tail that the next segment must name
+    files: set[str] = field(default_factory=set)  # names of all files walked so far
+    # File name -> a last block whose content is wrong: a power loss if the next segment names the tail, else a problem.
+    doubtful: dict[str, Finding] = field(default_factory=dict)
 
 
 def verify(
     paths: list[Path], *, session: bytes | None = None, whole: bool = True, progress: Callable[[int], None] = lambda _: None
 ) -> Report:
-    """Walk segments, oldest first. `session` limits what is counted, and whose payloads are read, to one. `whole` says that
-    these are all segments of a journal; else the first is taken as it begins. `progress` is told the bytes read. Raises OSError."""
+    """Check segments, given oldest first. Raises OSError.
+
+    With `session` (an id of 16 bytes), only the blocks of that session are counted and only their payloads read. `whole` says that
+    these are all segments of a journal; without it the first segment may follow others. `progress` is called with the bytes of each
+    block."""
     walk = _Walk(Report(), session, whole)
     for path in paths:
         _segment(path, walk, progress)
@@ -110,7 +119,7 @@ def _segment(path: Path, walk: _Walk, progress: Callable[[int], None]) -> None:
 
 
 def _rest(file: BinaryIO) -> bytes:
-    """The hash of all that follows in a file."""
+    """SHA-256 of the rest of a file."""
     digest = hashlib.sha256()
     while data := file.read(1 << 20):
         digest.update(data)
@@ -118,7 +127,7 @@ def _rest(file: BinaryIO) -> bytes:
 
 
 def _block(path: Path, offset: int, raw: bytes, file: BinaryIO, end: int, walk: _Walk) -> int:
-    """Check one block; its length, 0 where no whole block stands here."""
+    """Check one block. Returns its length in bytes, or 0 where no whole block stands here."""
 
     def wrong(what: str) -> None:
         walk.report.problems.append(Finding(path.name, offset, what))
@@ -129,7 +138,8 @@ def _block(path: Path, offset: int, raw: bytes, file: BinaryIO, end: int, walk: 
     magic, version, cipher, flags, stored, plain, sequence, session, own, events = fields[:10]
     previous, session_previous, payload_hash, check = fields[15:]
     if zlib.crc32(raw[:-4]) != check or magic != b"L7B1":
-        # A torn write leaves the beginning of a block, whose header is then sound, or (a power loss) zeros: never this.
+        # A torn write leaves the beginning of a block, so its header is sound. A power loss leaves zeros. Neither leaves other
+        # bytes.
         if raw.strip(b"\0"):
             wrong("a block's header was changed")
         return 0
@@ -164,7 +174,7 @@ def _block(path: Path, offset: int, raw: bytes, file: BinaryIO, end: int, walk: 
 def _chains(
     raw: bytes, sequence: int, previous: bytes, session: bytes, own: int, session_previous: bytes, walk: _Walk, wrong: Wrong
 ) -> None:
-    """The block follows the journal's block before it, and its session's."""
+    """Check that a block follows the block before it in the journal, and the one before it in its session."""
     digest = hashlib.sha256(raw).digest()
     if walk.previous is not None:
         if sequence != walk.sequence + 1:
@@ -185,14 +195,14 @@ def _chains(
 
 
 def _content(payload: bytes, plain: int, wrong: Wrong) -> bytes | None:
-    """The content, which decompresses to what the header says."""
+    """The decompressed events; None, after telling `wrong`, where they do not decompress to `plain` bytes."""
     if plain > LARGEST:
         wrong("a block larger than any")
         return None
     try:
         if (
             payload[:4] != FRAME or zstandard.frame_content_size(payload) != plain
-        ):  # no more is ever unpacked than the frame's head says (threats H9)
+        ):  # checked first, because no more is unpacked than the frame's own head says (threats H9)
             wrong("a block's content is not as long as it says")
             return None
         stream = zstandard.ZstdDecompressor(max_window_size=LARGEST).decompressobj()
@@ -207,14 +217,14 @@ def _content(payload: bytes, plain: int, wrong: Wrong) -> bytes | None:
 
 
 def _events(data: bytes, count: int, session: bytes, walk: _Walk, first: bool, wrong: Wrong) -> None:
-    """Names of later versions are counted; the journal's own events name the tails before them. What other events say is not
-    looked at: that they are what was written, the hashes tell."""
+    """Count the names that only a later version knows, and check the tails that the journal's own events name. The fields of other
+    events are not read: the hashes show that they are what was written."""
     array = b"\xdd" + count.to_bytes(4, "big") + data
     own = session == bytes(16)
     try:
         names = [event.name for event in _names.decode(array)]
         events = _whole.decode(array) if own else []
-    except (msgspec.MsgspecError, RecursionError):  # the latter: arrays in arrays without end
+    except (msgspec.MsgspecError, RecursionError):  # the latter: arrays nested without end
         if own:
             wrong("a segment's first event cannot be read")
         return

@@ -1,7 +1,8 @@
 """The journal's writer. Two threads take turns: one makes blocks and appends them while the other may wait for the disk.
 
-One sync serves all calls that wait when it begins (group commit). A slow sync does not delay writes to the kernel. Where the device's
-own sync takes 0.20 ms, a single call waits 0.40 ms (median), and each of 64 at once 1.4 ms, mostly for the work of these calls.
+One sync serves all calls that wait when it begins (group commit). A slow sync does not delay writes to the kernel. Where the
+device's own sync takes 0.20 ms, a single call waits 0.40 ms (median), and each of 64 at once 1.4 ms, mostly for the work of these
+calls.
 
 What is written is never changed. After a failed write the segment stays as it is, and the next segment continues the chain from the
 last whole block. After a failed sync the same file is never synced again: the kernel may have forgotten the error (threats H3).

@@ -1,8 +1,7 @@
 """The journal's writer. Two threads take turns: one makes blocks and appends them while the other may wait for the disk.
 
-One sync serves all calls that wait when it begins (group commit). A slow sync does not delay writes to the kernel. Where the
-device's own sync takes 0.20 ms, a single call waits 0.40 ms (median), and each of 64 at once 1.4 ms, mostly for the work of these
-calls.
+One sync serves all calls that wait when it begins (group commit). A slow sync does not delay writes to the kernel. Where the device
+syncs in 0.20 ms, a single call waits 0.40 ms (median), and each of 64 at once 1.4 ms, mostly for the work of these calls.
 
 What is written is never changed. After a failed write the segment stays as it is, and the next segment continues the chain from the
 last whole block. After a failed sync the same file is never synced again: the kernel may have forgotten the error (threats H3).
@@ -68,8 +67,8 @@ class Piece:
 
 @dataclass(slots=True)
 class Batch:
-    """Pieces that are handed to the writer together. The writer calls `done` once, in a thread of its own: when the pieces are
-    written or, with `sync`, synced; or when that failed. `done` gets the pieces that were not written, and the error or None."""
+    """Pieces that are handed to the writer together. When they are written (with `sync`: synced), or that failed, a writer's thread
+    calls `done` with the pieces that were not written, and the error or None."""
 
     pieces: list[Piece]
     sync: bool

@@ -142,11 +142,6 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
         _check_places(info)
     if info.subresource != "proxy":  # what stands behind it is an application's, which may have lists
         pairs = _one_value_each(pairs)
-    effects = (
-        resource_effects(info.verb, info.group, info.resource, info.subresource)
-        if info.is_resource
-        else path_effects(info.verb, path)
-    )
     values: dict[str, list[str]] = {}
     for key, value in pairs:
         values.setdefault(key, []).append(value)
@@ -157,7 +152,7 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
         verb=info.verb,
         path=quote(path, safe=SAFE + "/"),
         query="&".join(f"{quote_plus(key, safe='~')}={quote_plus(value, safe='~')}" for key, value in pairs),
-        effects=effects,
+        effects=_effects(info, path),
         is_resource=info.is_resource,
         group=info.group,
         version=info.version,
@@ -173,10 +168,21 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
         label_selector=next(iter(values.get("labelSelector", ())), None) if info.verb in SELECTING else None,
         field_selector=next(iter(values.get("fieldSelector", ())), None) if info.verb in SELECTING else None,
         follows=info.verb == "watch" or (info.subresource == "log" and truthy(values.get("follow", []))),
-        long_running=info.verb in LONG_RUNNING_VERBS
-        or info.subresource in LONG_RUNNING_SUBRESOURCES
-        or (not info.is_resource and path.startswith(PROFILES)),
+        long_running=_is_long_running(info, path),
     )
+
+
+def _effects(info: RequestInfo, path: str) -> frozenset[str]:
+    if info.is_resource:
+        return resource_effects(info.verb, info.group, info.resource, info.subresource)
+    return path_effects(info.verb, path)
+
+
+def _is_long_running(info: RequestInfo, path: str) -> bool:
+    """Whether the API server sets no time limit for the call."""
+    if info.verb in LONG_RUNNING_VERBS or info.subresource in LONG_RUNNING_SUBRESOURCES:
+        return True
+    return not info.is_resource and path.startswith(PROFILES)
 
 
 def _ports(values: list[str]) -> tuple[int, ...] | None:

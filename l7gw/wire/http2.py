@@ -54,6 +54,12 @@ class ServerConnection(Side):
         self._opened = True
         return len(frames.PREFACE)
 
+    def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
+        """What runs goes on, and no stream of ours is told off: a server opens none."""
+
+    def _streams_allowed(self, most: int) -> None:
+        """It binds who opens streams: not a server."""
+
     def _check_headers(self, stream_id: int) -> None:
         if stream_id in self._streams:
             return

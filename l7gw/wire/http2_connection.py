@@ -6,6 +6,8 @@ second is counted between.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Refused, Request, Reset
@@ -50,7 +52,7 @@ StreamEvent = tuple[int, HttpEvent]
 BY_US, BY_PEER, COMPLETE = "by us", "by the peer", "complete"
 
 
-class Side:
+class Side(ABC):
     """What both roles share: frames, settings, windows, and what waits to be written."""
 
     _client = False
@@ -359,12 +361,13 @@ class Side:
         else:
             self._received_end(stream, events)
 
+    @abstractmethod
     def _check_headers(self, stream_id: int) -> None:
-        """Whether HEADERS may come on this stream at all. Raises PeerError."""
-        raise AssertionError
+        """Raises PeerError where HEADERS may not come on this stream at all."""
 
+    @abstractmethod
     def _head(self, stream_id: int, stream: Stream | None, block: bytes, events: list[StreamEvent]) -> None:
-        raise AssertionError
+        """Read a whole header block as the head of a message."""
 
     # ------------------------------------------------------------------ bodies
 
@@ -485,9 +488,11 @@ class Side:
         """The peer's last stream that a GOAWAY lets in; a server has none, and nghttp2 minds (section 6.8)."""
         return 0 if self._client else min(self._highest, self._last_taken)
 
+    @abstractmethod
     def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
         """The peer's GOAWAY; what runs goes on."""
 
+    @abstractmethod
     def _streams_allowed(self, most: int) -> None:
         """The peer's MAX_CONCURRENT_STREAMS, which binds who opens streams."""
 

@@ -1,4 +1,4 @@
-"""The cluster's answers: which may be passed on, and what of them the client is shown."""
+"""The cluster's answers: which ones may be passed on, and which of their header fields the client gets."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from l7gw.kube.forbidden import LARGEST_STATUS, not_impersonated
 from l7gw.wire.events import Body, Headers, HttpEvent, Request, Response
 from l7gw.wire.websocket import accept_key
 
-# Of the cluster's answer these stay behind: they would set a browser's state, point the client past the gateway, or name
-# the gateway's own credential's troubles. `audit-id` is the gateway's, sent up with the request.
+# Fields of the cluster's answer that are not passed on: they would set a browser's state, lead the client past the gateway, or tell
+# of trouble with the gateway's own credential. The answer gets the gateway's own `audit-id`, which also went up with the request.
 WITHHELD = frozenset(("set-cookie", "alt-svc", "www-authenticate", "audit-id", "sec-websocket-accept", "l7gw-session"))
 
-# Whatever a pod serves, it does so from the gateway's name: what a browser would run, it runs without the gateway's origin.
+# What a pod serves comes from the gateway's host name. A browser runs documents of these types, so it must run them in another
+# origin.
 RUN_BY_BROWSERS = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml")
 
 
 def checked_response(response: Response, act: Act, standing: Standing, request: Request) -> None:
-    """Raises Refusal 502 for answers that must not be passed on: redirects are never followed nor shown, as they would lead
-    round the gateway (threats A15); a 401 is about the gateway's credential, not the client's, unless what stands behind a
-    proxy subresource says it. `request` is the one that went upstream."""
+    """Raises Refusal 502 for an answer that must not be passed on. Redirects are neither followed nor shown, because they would
+    lead round the gateway (threats A15). A 401 is about the gateway's credential, not the client's; it is passed on only where it
+    comes from behind a proxy subresource. `request` is the one that went upstream."""
     if 300 <= response.status < 400 and response.status != 304:
         raise Refusal(502, "BadGateway", f"the cluster answered with a redirect ({response.status}), which is not followed")
     if act.subresource == "proxy":
-        return  # of what a pod says nothing follows for the cluster
+        return  # what a pod answers tells nothing about the cluster
     if response.status == 401:
         standing.rejected()
         raise Refusal(502, "BadGateway", "the cluster does not accept the gateway's own credential; tell whoever runs l7gw")
@@ -34,7 +35,7 @@ def checked_response(response: Response, act: Act, standing: Standing, request: 
 
 
 class HeldAnswer:
-    """A 403 that is held back until it is whole, as it may be about what the gateway may impersonate and not about the caller."""
+    """A 403 that is held back until it is whole. It may be about what the gateway may impersonate, and not about the caller."""
 
     __slots__ = ("body", "head", "_size")
 
@@ -45,13 +46,14 @@ class HeldAnswer:
 
     @staticmethod
     def needed(response: Response, act: Act) -> bool:
-        """Never for what stands behind a proxy subresource: a pod says there what it likes."""
+        """Whether an answer is held back. Answers from behind a proxy subresource are not: a pod says there what it likes."""
         if response.status != 403 or act.subresource == "proxy" or response.length > LARGEST_STATUS:
             return False
         return not any(name == "content-encoding" for name, _ in response.headers)
 
     def takes(self, event: HttpEvent) -> bool:
-        """One event more. False where there is nothing more to wait for: it is the end, or too long for a Status."""
+        """Take one more event of the answer. False where waiting is over: the event is the end, or the body is too long for a
+        Status."""
         if type(event) is not Body or self._size + len(event.data) > LARGEST_STATUS:
             return False
         self.body.append(event)
@@ -59,8 +61,8 @@ class HeldAnswer:
         return True
 
     def refusal(self, cluster: str, standing: Standing, request: Request) -> Refusal | None:
-        """The 502 that takes its place where the cluster does not let the gateway speak for the caller. `request` is the one that
-        went upstream."""
+        """The 502 to send instead, where the 403 says that the gateway may not impersonate the caller; None where it says anything
+        else. `request` is the one that went upstream."""
         content_type = next((value for name, value in self.head.headers if name == "content-type"), "")
         refused = not_impersonated(content_type, b"".join(body.data for body in self.body))
         if refused is None:
@@ -76,8 +78,8 @@ class HeldAnswer:
 
 
 def acceptable_upgrade(request: Request, act: Act, response: Response) -> None:
-    """A tunnel opens only on a 101 that fits what was asked (threats A11): the token was checked by the codec, here the
-    accept key and the subprotocol. `request` is the one that went upstream. Raises Refusal 502."""
+    """Raises Refusal 502 for a 101 that does not fit what was asked (threats A11). The codec has checked the upgrade token; this
+    checks the accept key and the subprotocol. `request` is the one that went upstream."""
     websocket = request.upgrade == "websocket"
     if websocket:
         key = one_value(request.headers, "sec-websocket-key")
@@ -96,13 +98,13 @@ def chosen_protocol(response: Response, *, websocket: bool) -> str:
 
 
 def shown_headers(response: Response, audit_id: str, session: str, websocket_key: str, *, proxied: bool) -> Headers:
-    """The header fields of the cluster's answer as the client gets them; `proxied` ones come from behind a proxy subresource."""
+    """The header fields of the cluster's answer as the client gets them. `proxied` answers come from behind a proxy subresource."""
     headers = [(name, value) for name, value in response.headers if name not in WITHHELD]
-    if proxied:  # whatever it says that it is: a browser looks for itself, and obeys the first of two options
+    if proxied:  # whatever type it names: browsers guess the type, and obey the first of two such fields
         headers = [(name, value) for name, value in headers if name != "x-content-type-options"]
         headers.append(("x-content-type-options", "nosniff"))
     if proxied or any(name == "content-type" and value.lower().startswith(RUN_BY_BROWSERS) for name, value in headers):
-        headers.append(("content-security-policy", "sandbox"))  # beside the pod's own: a browser obeys both (threats D7)
+        headers.append(("content-security-policy", "sandbox"))  # beside the pod's own policy: browsers obey both (threats D7)
     if response.status == 101 and websocket_key:
         headers.append(("sec-websocket-accept", accept_key(websocket_key)))
     headers.append(("audit-id", audit_id))

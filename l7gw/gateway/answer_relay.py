@@ -1,4 +1,5 @@
-"""The second half of a call: the cluster's answer, checked, recorded, handed to the client as it comes. A 101 opens the tunnel."""
+"""The second half of a call: the cluster's answer. It is checked, recorded and handed to the client as it comes. A 101 opens the
+tunnel."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Respons
 
 
 class Call(TunnelledCall, Protocol):
-    """The call whose answer it is."""
+    """What the relay asks of the call whose answer it handles."""
 
     audit_id: str
     client: Client
@@ -27,11 +28,12 @@ class Call(TunnelledCall, Protocol):
     deadline: float
 
     def finish(self, outcome: str, reason: str) -> None:
-        """The answer is whole."""
+        """End the call: the answer is whole."""
 
 
 class AnswerRelay:
-    """`request` is what went upstream. `begun` says that the answer's head went to the client: from then on it can only be cut."""
+    """Handles the answer to one request. `request` is the one that went upstream. `begun` is true once the answer's head went to
+    the client; from then on the answer can only be cut."""
 
     __slots__ = ("begun", "_act", "_call", "_clock", "_far", "_held", "_record", "_request", "_upstream")
 
@@ -49,7 +51,8 @@ class AnswerRelay:
         self._held: HeldAnswer | None = None  # a 403 that is not whole yet
 
     def take(self, event: HttpEvent) -> None:
-        """One event of the answer. Raises Refusal for what is not passed on, PeerError where the cluster broke its protocol."""
+        """Take one event of the answer. Raises Refusal where the answer is not passed on, PeerError where the cluster broke its
+        protocol."""
         if self._held is not None and not self._let_go(event):
             return
         call = self._call
@@ -71,7 +74,7 @@ class AnswerRelay:
             call.tunnel.cluster_ended()
 
     def _let_go(self, event: HttpEvent) -> bool:
-        """Whether the event goes on to the client: a 403 is held back until it is known whom it is about."""
+        """Whether the event goes on to the client. A 403 is held back until it is known whether it is about the caller."""
         held = self._held
         assert held is not None
         if held.takes(event):
@@ -105,7 +108,7 @@ class AnswerRelay:
             call.tunnel.begin()
 
     def _tunnel(self, response: Response) -> Tunnel:
-        # Upgrades come over HTTP/1.1 alone, and go up over a connection of their own: both sides are whole connections.
+        # Upgrades come over HTTP/1.1 alone and go up over a connection of their own. So both sides are whole connections.
         client, cluster = cast(ClientSide, self._call.client), cast(ClusterSide, self._upstream)
         ends = Ends(self._call, client, cluster, self._record, self._clock)
         websocket = self._request.upgrade == "websocket"

@@ -1,7 +1,7 @@
 """What is known of one call, its record, and its one way out.
 
-A call ends once: answered whole (`finish`), refused or cut (`fail`, `cut`), left by its client, or, where something of ours broke,
-by force. Each end is recorded with its outcome, and every outcome but `complete` with its reason.
+A call ends once. It is answered whole (`finish`), refused or cut (`fail`, `cut`), left by its client, or ended by force after a bug
+of ours (`gone_wrong`). Each end is recorded with its outcome, and every outcome but `complete` with its reason.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ log = logging.getLogger(__name__)
 
 OUR_FAULT = "the gateway failed at this call; its log says more"
 
-_random = random.Random(os.urandom(32))  # for audit ids, which must be unlike, not unguessable: os.urandom for each cost 6 %
+_random = random.Random(os.urandom(32))  # for audit ids: they must differ, not be unguessable. os.urandom for each call cost 6 %
 
 
 def new_audit_id() -> str:
-    """A UUID: the name of one call in the cluster's audit log, the recording and the answer's `Audit-Id`."""
+    """A UUID that names one call in the cluster's audit log, in the recording and in the answer's `Audit-Id`."""
     return str(uuid.UUID(int=_random.getrandbits(128), version=4))
 
 
 class Slowed(Protocol):
-    """Whoever has stopped reading because the disk is behind."""
+    """A call that has stopped reading because the disk is behind."""
 
     def disk_caught_up(self) -> None:
-        """It is no more: read on."""
+        """The disk is behind no more: read on."""
 
 
 class Gateway(Protocol):
-    """What a call needs of its worker. Each is asked for anew: a reload may have put another in its place."""
+    """What a call asks of its worker. A call keeps no attribute of it: a reload may put another object in its place."""
 
     clock: Clock
     recorder: Recorder
@@ -74,7 +74,7 @@ class Gateway(Protocol):
         """The record of a new call, in the principal's session or among the attempts."""
 
     def when_drained(self, slowed: Slowed) -> None:
-        """It hears `disk_caught_up` when the recorder has written what it holds, once."""
+        """Call `disk_caught_up` of `slowed` once, when the recorder has written what it holds."""
 
 
 class Call:
@@ -99,13 +99,14 @@ class Call:
         self.upstream: Upstream | None = None
         self.tunnel: Tunnel | None = None
         self._answer: AnswerRelay | None = None
-        self.began = worker.clock.monotonic()  # seconds
+        self.began = worker.clock.monotonic()  # seconds, by the monotonic clock
         self.over = False
 
     # ------------------------------------------------------------------ ends
 
     def fail(self, refusal: Refusal) -> None:
-        """The one door for failures: recorded, told in a Status where an answer is still possible, else by a cut."""
+        """The one door for failures. The refusal is recorded and sent in a Status; where the answer has begun, it is cut
+        instead."""
         if self.over:
             return
         self._drop_upstream()
@@ -120,12 +121,13 @@ class Call:
         self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed", refusal.message)
 
     def gone_wrong(self, error: Exception) -> None:
-        """The guard's: an entry raised. A Refusal is an answer; anything else is a mistake of ours, and ends this call alone."""
+        """An entry raised; called by the guard. A Refusal is an answer. Anything else is a bug of ours, which ends this call
+        alone."""
         try:
             if isinstance(error, Refusal):
                 self.fail(error)
             elif self.over:
-                raise error  # its end was not well done: nothing more is expected of its connections
+                raise error  # even ending it failed: its connections are used no more
             else:
                 log.error("%s: the gateway failed at this call", self.audit_id, exc_info=error)
                 self._end_as_failed()
@@ -141,7 +143,7 @@ class Call:
             self.fail(Refusal(500, "InternalError", OUR_FAULT))
 
     def _abandon(self) -> None:
-        """End what is left by force. Each may be what is broken."""
+        """End what is left by force: each part by itself, as any of them may be the broken one."""
         upstream, self.upstream, self.tunnel = self.upstream, None, None
         if not self.over:
             with suppress(Exception):
@@ -154,7 +156,7 @@ class Call:
             self.client.abort()
 
     def _tell(self, refusal: Refusal, *, close: bool) -> None:
-        """Say a refusal to the client; `close` ends its connection."""
+        """Send a refusal to the client. `close` ends its connection."""
         record = self._begin_record()
         session = record.session.id if self.principal is not None else ""
         tell(refusal, self.client.send, record, audit_id=self.audit_id, request=self.request, session=session, close=close)
@@ -168,15 +170,15 @@ class Call:
         self._warn_of_cluster("it broke the protocol of the stream of %s: %s", self.audit_id, error)
 
     def _warn_of_cluster(self, line: str, *values: object) -> None:
-        """A line of the log about the call's cluster, counted where it repeats itself."""
+        """Log a line about the call's cluster. Repeated lines are counted instead."""
         self.worker.of_peers.warning(f"cluster {self.far.name if self.far is not None else ''}", line, *values)
 
     def _told(self, refusal: Refusal) -> str:
-        """The reason for the record, which knows strangers by their address alone."""
+        """The reason for the record. Without a principal it begins with the address, by which alone the record knows the client."""
         return refusal.message if self.principal is not None else f"from {self.client.address}: {refusal.message}"
 
     def finish(self, outcome: str, reason: str) -> None:
-        """The exchange is complete; the client's connection may take the next."""
+        """End the call. The client's connection may take the next one."""
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.release()
@@ -184,15 +186,15 @@ class Call:
         self.client.finished(self)
 
     def ended(self, outcome: str, reason: str) -> None:
-        """The tunnel is over; both connections are its to end."""
+        """End the call: its tunnel is over. The tunnel ends both connections itself."""
         self.upstream = self.tunnel = None
         if not self.over:
             self._end(outcome, reason)
 
     def _end(self, outcome: str, reason: str) -> None:
-        """`reason` is "" of what is complete, and never else."""
+        """Record the end. `reason` is "" where the outcome is `complete`, and only there."""
         self.over = True
-        self._answer = None  # it holds the call, which would stay in memory until Python's collector comes by
+        self._answer = None  # it refers to the call: the circle would keep both in memory until the garbage collector runs
         if self.record_of is not None:
             self.record_of.end(outcome, reason)
 
@@ -202,20 +204,21 @@ class Call:
             upstream.abort()
 
     def _begin_record(self) -> CallRecord:
-        """What was asked, and the verdict on it, go to the record: in the principal's session or among the day's attempts."""
+        """Record the request and the verdict: in the principal's session, or among the day's attempts."""
         if self.record_of is None:
             request, hide = self.request, self._hide
             self.record_of = record = self.worker.begin_record(self.principal, self.far, self.client, request, hide)
             if record.silent:
                 return record
             record.request(request.method, hide(request.target), recorded_headers(request.headers, hide), self.act, self.audit_id)
-            if self.verdict is not None and self.verdict.allowed:  # a denial is recorded by `fail`, which it leads to
+            if self.verdict is not None and self.verdict.allowed:  # `fail` records a denial
                 record.verdict(self.verdict.rule, "allow", self.verdict.reason)
         return self.record_of
 
     @property
     def _hide(self) -> Hide:
-        """What of this request is a credential: what was proven, or looks like one, but no word of a stranger's choice."""
+        """What to replace in the record of this request (`recording.redact`): the token that was proven or, without a principal,
+        what looks like a token. Never a word that the client chose."""
         if self.principal is None:
             return without_tokens
         return without(self.token) if self.token is not None else as_sent

@@ -1,4 +1,4 @@
-"""What an exchange asks of its client's side, whichever HTTP that speaks."""
+"""What an exchange asks of its client's side, over HTTP/1.1 and HTTP/2 alike."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ class Client(Protocol):
 
     @property
     def address(self) -> str:
-        """Whence the client comes, without its port."""
+        """The client's IP address, without the port."""
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
-        """The chain of what it showed in the handshake, DER, its own first; empty where it showed none."""
+        """The certificates that the client showed in the handshake, in DER, its own first; empty where it showed none."""
 
     @property
     def server_name(self) -> str:
-        """Whom it named in the handshake."""
+        """The host name that the client asked for in the handshake (SNI); "" where it named none."""
 
     @property
     def run_id(self) -> str:
-        """The connection's own run, for clients that do not name theirs."""
+        """The id of the connection's own run, for clients that send no `Kubectl-Session`."""
 
     @property
     def websocket_key(self) -> str:
-        """Of the upgrade that is asked for."""
+        """The `Sec-WebSocket-Key` of the upgrade that is asked for; "" for other requests."""
 
     @property
     def writable(self) -> bool:
-        """False while more waits for a slow reader than should."""
+        """False while too many bytes wait for a client that reads slowly."""
 
     def describe(self, request: Request, target: str) -> Act:
-        """The meaning of a request line. Raises Refusal."""
+        """What a request line asks for. Raises Refusal 400."""
 
     def send(self, event: HttpEvent) -> None:
-        """A part of the answer; it goes out with `flush`."""
+        """Encode a part of the answer. It is written by the next `flush`."""
 
     def flush(self) -> None:
-        """Write what was sent."""
+        """Write what `send` has encoded."""
 
     def finished(self, call: object) -> None:
         """The call's answer is whole."""
 
     def abort(self) -> None:
-        """A cut that nobody can take for an end."""
+        """Cut the answer in a way that the client cannot take for its end."""

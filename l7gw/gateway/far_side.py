@@ -1,4 +1,4 @@
-"""One cluster as the data path uses it: its endpoint, its connections, how the gateway stands with it."""
+"""One cluster as the data path uses it: its endpoint, its connections, and whether it accepts the gateway's credential."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from l7gw.config.settings import Cluster
 
 
 class FarSide:
-    """`former` is the same cluster under the configuration before: an outage may outlive a reload."""
+    """One cluster. `former` is the same cluster under the configuration before a reload; what was known of an outage is kept."""
 
     def __init__(self, cluster: Cluster, clock: Clock, former: FarSide | None = None) -> None:
         self.name = cluster.name

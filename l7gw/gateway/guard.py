@@ -1,7 +1,8 @@
-"""One guard for every entry into a call: whatever goes wrong behind it ends this call alone, and none of its neighbours.
+"""One guard for every entry into a call. Whatever goes wrong behind the guard ends this call alone, and none of its neighbours.
 
-Many calls share a connection of HTTP/2, on both sides, and one loop. An exception that left a call would end what called it: a
-shared connection with up to a hundred calls, a second's tick, the recorder's answer to all who wait for the disk.
+Many calls share a connection of HTTP/2, on both sides, and one event loop. An exception that left a call would end its caller: a
+shared connection with up to a hundred calls, the tick of all connections, or the recorder's callbacks to all calls that wait for
+the disk.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ C = TypeVar("C", bound=Any)
 
 
 def entry(inside: Callable[Concatenate[C, P], Step | None]) -> Callable[Concatenate[C, P], None]:
-    """A method of a call that is called from outside: by its client, its cluster, the disk, the clock, an issuer's keys.
+    """Decorates a method of a call that is called from outside: by its client, its cluster, the disk, the clock, or the fetching of
+    an issuer's keys.
 
-    It takes the steps that the method returns, one after the other, until one has to wait, and flushes what they said to the
-    client. What it raises goes to the call's `gone_wrong`. It costs 0.3 us.
+    The guard calls the method, then the step that it returned, and so on until a step returns None. Then it flushes what the steps
+    sent to the client. An exception goes to the call's `gone_wrong`. The guard costs 0.3 us a call.
     """
 
     @functools.wraps(inside)

@@ -1,5 +1,5 @@
-"""How fast a client may go within a stream, pings counted by the second, terminal sizes thinned out to ten a second; and how long
-one of the two sides may hear nothing."""
+"""The pace within a stream: how many pings a client may send in a second, how often a terminal size travels, and after how long a
+silence the gateway sends a ping."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.websocket import POLICY_VIOLATION
 
 CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
-RESIZE_EVERY = 0.1  # seconds between two sizes that travel: a window being dragged sends hundreds (threats C12)
-QUIET = 25.0  # seconds without a byte of ours until a ping: balancers forget a connection after 60 or 45 (threats I17)
+RESIZE_EVERY = 0.1  # seconds between two sizes that travel; a window that is dragged sends hundreds (threats C12)
+QUIET = 25.0  # seconds without a byte of ours until we ping; load balancers forget a silent connection after 45 or 60 (threats I17)
 
 T = TypeVar("T")
 
 
 class Pace:
-    """Counts, and refuses what is too much within one second."""
+    """Counts events within one second, and refuses those beyond `most`."""
 
     __slots__ = ("_clock", "_count", "_most", "_second")
 
@@ -30,7 +30,7 @@ class Pace:
         self._count = 0
 
     def count(self) -> None:
-        """One more. Raises PeerError 1008."""
+        """Count one event. Raises PeerError 1008 where it is one too many."""
         second = int(self._clock.monotonic())
         if second != self._second:
             self._second, self._count = second, 0
@@ -40,7 +40,8 @@ class Pace:
 
 
 class Newest(Generic[T]):
-    """Hands on the first at once, then the newest of what came meanwhile, ten times a second: the last one always arrives."""
+    """Thins out items to one every RESIZE_EVERY seconds. The first is handed on at once, later ones wait; of those that wait only
+    the newest is kept. So the last item always arrives."""
 
     __slots__ = ("_clock", "_hand_on", "_last", "_timer", "_waiting")
 
@@ -52,7 +53,7 @@ class Newest(Generic[T]):
         self._timer: asyncio.TimerHandle | None = None
 
     def offer(self, item: T) -> None:
-        """One more; whatever still waits is forgotten for it."""
+        """Take one more item. It replaces the one that still waits."""
         now = self._clock.monotonic()
         if self._timer is None and now - self._last >= RESIZE_EVERY:
             self._last = now
@@ -68,13 +69,14 @@ class Newest(Generic[T]):
         self.now()
 
     def now(self) -> None:
-        """Hand on what waits, ahead of its time: something comes that must stay behind it."""
+        """Hand on the item that waits before its time, because something follows that must not overtake it."""
         item, self._waiting = self._waiting, None
         if item is not None:
             self._hand_on(item)
 
     def end(self) -> None:
-        """Hand on no more. Whose own method is called would else be held by itself, until the collector comes by."""
+        """Hand on no more. This drops the reference to the callback: where that is a method of this object's owner, the two would
+        else keep each other in memory until the garbage collector runs."""
         self._hand_on = _nobody
 
 
@@ -83,11 +85,12 @@ def _nobody(_: object) -> None:
 
 
 class Silence:
-    """How long one side has heard nothing of us. Whoever writes there sets `wrote`; the time is read once a second, not a write.
+    """Measures how long we have sent nothing to one side. Code that writes to this side sets `wrote`; the clock is read once a
+    second, not for each write.
 
-    A ping only shows a middlebox that the connection is in use; nobody is cut for not answering it. A peer answers when its
-    application reads, and one that is suspended, or busy with what came before (the Python client, x/net's server, spdystream's
-    queues), is no dead one. The dead ones TCP finds (`cluster/liveness.py`), as nothing acknowledges the ping.
+    A ping only shows a middlebox that the connection is in use. Nobody is cut for not answering: a peer answers when its
+    application reads, and an application that is suspended or busy (the Python client, x/net's server, spdystream's queues) is not
+    dead. Dead peers are found by TCP (`cluster/liveness.py`), because nothing acknowledges the ping.
     """
 
     __slots__ = ("_since", "awaited", "wrote")
@@ -98,13 +101,14 @@ class Silence:
         self.awaited: object = None  # the event that answers our latest ping
 
     def is_due(self, now: float) -> bool:
-        """Whether to ping; `now` by the monotonic clock, asked once a second. The ping itself sets `wrote`."""
+        """Whether to ping now. Called once a second; `now` is in seconds by the monotonic clock. Writing the ping sets `wrote`."""
         if self.wrote:
             self.wrote, self._since = False, now
         return now - self._since >= QUIET
 
     def is_answer(self, event: object) -> bool:
-        """Whether a peer's event is the answer to a ping of ours: it is neither counted nor passed on, once for each ping."""
+        """Whether a peer's event answers our latest ping. True once for each ping; such an event is neither counted nor passed
+        on."""
         if self.awaited is None or event != self.awaited:
             return False
         self.awaited = None

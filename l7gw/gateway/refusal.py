@@ -1,4 +1,4 @@
-"""The gateway's own refusals, told to the client and recorded: every one goes out by `tell`."""
+"""The gateway's own refusals. Every refusal is sent to the client and recorded by `tell`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def tell(
     session: str = "",
     close: bool = False,
 ) -> None:
-    """Say a refusal to the client by `send`, and record what was said.
+    """Send a refusal to the client by `send`, and record what was sent.
 
-    `request` is the call's, None where none could be read; `session` is the caller's, "" where nobody is known. `close` ends the
-    connection with it; where it is false the codec knows whether the connection can go on: not behind a body that was not read, nor
-    a refused upgrade.
+    `request` is the call's; None where no request could be read. `session` is the id of the caller's session; "" where the caller
+    is unknown. `close` ends the connection after the refusal. Without `close` the codec decides whether the connection can go on:
+    it cannot after a body that was not read, or a refused upgrade.
     """
     for event in _events(refusal, request, audit_id, session, close=close):
         send(event)
@@ -35,7 +35,7 @@ def tell(
 
 
 def _events(refusal: Refusal, request: Request | None, audit_id: str, session: str, *, close: bool) -> list[HttpEvent]:
-    """A refusal as the client's own protocol says it: a `metav1.Status` in the encoding that it asked for."""
+    """The events of an answer that holds the refusal as a `metav1.Status`, in the encoding that the client asked for."""
     accept = None
     upgrade = False
     head_only = False

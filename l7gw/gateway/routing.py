@@ -1,4 +1,5 @@
-"""Which cluster is meant: by the TLS server name, else by the first segment of the path, else the only one there is."""
+"""Chooses the cluster of a request: by the TLS server name, else by the first segment of the path, else the only cluster there
+is."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from l7gw.wire.events import Request
 
 
 class Routed(Protocol):
-    """A cluster as far as routing minds."""
+    """What routing asks of a cluster."""
 
     @property
     def name(self) -> str: ...
@@ -30,14 +31,15 @@ class Routes(Generic[C]):
         self._only = clusters[0] if len(clusters) == 1 else None
 
     def of_host(self, server_name: str) -> C | None:
-        """The cluster whose host name a client's TLS named; for what is recorded before there is a request."""
+        """The cluster whose host name the client's TLS named; None where it named none. For records made before there is a
+        request."""
         return self._by_host.get(server_name.lower())
 
     def choose(self, request: Request, server_name: str) -> tuple[C, str]:
-        """The cluster and the request target as the cluster knows it (without the path prefix).
+        """The cluster, and the request target without the path prefix.
 
-        Raises Refusal 404 where nothing names a cluster, 421 where Host names another one than the server name did: a
-        kubeconfig's `tls-server-name` makes a Host that names none legitimate (threats A8).
+        Raises Refusal 404 where nothing names a cluster, and 421 where Host names another cluster than the server name does. A Host
+        that names no cluster is legitimate: a kubeconfig's `tls-server-name` leads to it (threats A8).
         """
         chosen = self._by_host.get(server_name.lower()) if server_name else None
         if chosen is not None:

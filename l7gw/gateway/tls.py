@@ -1,4 +1,4 @@
-"""The listeners' TLS: one context a certificate, chosen by server name, read again when the files change (threats J3)."""
+"""The listeners' TLS: one context for each certificate, chosen by server name. Files that change are read again (threats J3)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ log = logging.getLogger(__name__)
 
 # TLS 1.2: forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-# X509_V_FLAG_NO_CHECK_TIME of OpenSSL's x509_vfy.h, for which Python's ssl has no name. A certificate whose time is over, or not
-# come yet, passes the handshake, so that identity can say so in a 401: a cut handshake tells kubectl nothing that helps.
+# X509_V_FLAG_NO_CHECK_TIME of OpenSSL's x509_vfy.h, for which Python's ssl has no name. A certificate that is expired or not yet
+# valid passes the handshake. Identity then refuses it with a 401 that says so; a cut handshake would tell kubectl nothing that
+# helps.
 NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
-MOST_CHAINS = 1024  # certificates of clients whose chain is remembered for resumed sessions, about 1 KiB each
+MOST_CHAINS = 1024  # client certificates whose chain is remembered for resumed sessions, about 1 KiB each
 
 
 class Listening:
-    """The server contexts of a configuration. Raises OSError or ValueError for a file that cannot be used."""
+    """The server contexts of a configuration. Making it raises OSError or ValueError for a file that cannot be used."""
 
     def __init__(self, settings: Settings) -> None:
         files = [entry.certificate_authority for entry in settings.identity if isinstance(entry, ClientCertificate)]
@@ -44,10 +45,10 @@ class Listening:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
-        # The groups of the key exchange are OpenSSL's own choice: X25519 first, which Go sends a share for, then the NIST curves.
-        # No tickets: resumption skips the client certificate's checks (threats F10), and their keys would never rotate. TLS 1.2 can
-        # still resume by session id within this context, for two hours, as Python's ssl has no switch for OpenSSL's cache: identity
-        # looks at the times of the chain at each request.
+        # OpenSSL chooses the groups of the key exchange: X25519 first, for which Go sends a share, then the NIST curves. There are
+        # no tickets: a resumption by ticket skips the checks of the client's certificate (threats F10), and the tickets' keys would
+        # never rotate. TLS 1.2 can still resume by session id within this context for two hours, because Python's ssl has no switch
+        # for OpenSSL's cache. So identity checks the times of the chain at each request.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.num_tickets = 0
         context.set_alpn_protocols(["h2", "http/1.1"])
@@ -61,7 +62,7 @@ class Listening:
         return context
 
     def _named(self, tls: ssl.SSLObject, server_name: str | None, _: ssl.SSLContext) -> None:
-        """The client named a host: its context serves, and the connection remembers the name."""
+        """OpenSSL's callback for the server name: choose the context of that host, and note the name on the connection."""
         if server_name:
             tls.l7gw_server_name = server_name  # type: ignore[attr-defined]
             context = self._by_host.get(server_name.lower())
@@ -69,10 +70,10 @@ class Listening:
                 tls.context = context
 
     def chain(self, tls: ssl.SSLObject) -> tuple[bytes, ...]:
-        """The client's certificate and those that vouch for it, DER, as TLS verified them; empty where it showed none.
+        """The client's certificate and its issuers in DER, as TLS verified them; empty where the client showed none.
 
-        The last is one of the configured authorities. A resumed session brings the client's certificate alone: the others are
-        those of the handshake that it resumes. Where that is forgotten, the certificate stands alone.
+        The last is one of the configured authorities. A resumed session has the client's certificate alone; its issuers are
+        remembered from the handshake that is resumed. Where they are forgotten, the certificate is returned alone.
         """
         leaf = tls.getpeercert(binary_form=True)
         if leaf is None:
@@ -86,7 +87,7 @@ class Listening:
         return chain
 
     def refresh(self) -> None:
-        """Certificates that changed serve the handshakes from now on; one that cannot be used leaves the old in force."""
+        """Read the certificates that changed; the next handshakes use them. Where one cannot be used, the old one stays."""
         for context, certificate, stamp in self._files:
             if stamp.changed():
                 try:
@@ -98,8 +99,10 @@ class Listening:
 
 
 def _newest_first(authorities: Sequence[x509.Certificate]) -> str:
-    """As PEM. Where the times are not checked, OpenSSL takes the first authority whose name is that of the issuer (and whose key
-    identifier, where there is one): of several, that is to be one that holds now, and the one that holds longest."""
+    """Authorities as PEM: those that are valid now first, and of these the one that is valid longest.
+
+    Where times are not checked, OpenSSL takes the first authority that has the issuer's name (and key identifier, where there is
+    one). Where several have, the order here decides."""
     now = datetime.now(UTC)
     order = sorted(
         authorities,
@@ -117,12 +120,13 @@ def why_cut(error: ssl.SSLError) -> str:
 
 
 def _check(certificate: Path, key: Path) -> None:
-    """Load the pair aside first: a context that failed half-way would serve the new certificate with the old key."""
+    """Load the pair into another context first: one that failed half-way would serve the new certificate with the old key."""
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
 
 
 def _verified_chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
-    """Public since Python 3.13. Before, the same list is had from the object below alone, in 3.11 and 3.12 under this name."""
+    """The chain that TLS verified, in DER. Python has a public method for it since 3.13. In 3.11 and 3.12 only the inner object has
+    it, under the name used here."""
     if sys.version_info >= (3, 13):
         return tuple(tls.get_verified_chain())
     chain = tls._sslobj.get_verified_chain()  # type: ignore[attr-defined]

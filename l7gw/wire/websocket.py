@@ -2,11 +2,11 @@
 
     FIN (1) | RSV (3) | opcode (4) | MASK (1) | length (7, or 7 + 16, or 7 + 64) | masking key (32, if MASK) | payload
 
-Messages are put together from their fragments, up to a bound; what we send is one unfragmented frame a message, since the
-API server takes a continuation for a message of its own (kubernetes-wire 5.2).
+Messages are put together from their fragments, up to a bound. Each message of ours is sent as one unfragmented frame, since the API
+server takes a continuation for a message of its own (kubernetes-wire 5.2).
 
-A fault comes behind the frames that were whole before it, however the bytes were cut into reads, as a message stands for itself.
-The other codecs give none of what a read brought before a fault: in HTTP it may be one half of a smuggled request.
+A PeerError comes behind the events of all frames that were whole before the fault, however the bytes were cut into reads: a message
+stands for itself. The other codecs give no event of the read that brought a fault, which in HTTP may be half of a smuggled request.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MOST_PONGS = 16  # that wait for a `take`, 127 bytes each: a peer that pings and
 
 @event
 class Message:
-    """A whole one. With `text` its data is UTF-8: of the peer's that was checked, of ours nobody checks it."""
+    """A whole message. With `text` the data is UTF-8. The codec checks that of the peer's messages, and not of ours."""
 
     data: bytes
     text: bool = False
@@ -60,21 +60,21 @@ class Message:
 
 @event
 class Ping:
-    """Reported only: its Pong is written by `take`."""
+    """Received, it is reported only: `take` writes the Pong. `data` has 125 bytes at most."""
 
     data: bytes = b""
 
 
 @event
 class Pong:
-    """Received only: ours are written by `take`. One that nobody asked for is allowed (section 5.5.3)."""
+    """Received only: `take` writes the Pongs of ours. A Pong without a Ping is allowed (section 5.5.3)."""
 
     data: bytes = b""
 
 
 @event
 class Close:
-    """`code` is None where the peer gave none. A `reason` of ours is cut to the 123 bytes that fit."""
+    """`code` (1000 to 4999, section 7.4) is None where the peer gave none. A `reason` of ours is cut to the 123 bytes that fit."""
 
     code: int | None = None
     reason: str = ""
@@ -86,7 +86,7 @@ Frame = Message | Ping | Pong | Close
 
 
 def accept_key(key: str) -> str:
-    """What answers a `Sec-WebSocket-Key` (section 4.2.2)."""
+    """The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (section 4.2.2)."""
     return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
 
 
@@ -96,7 +96,7 @@ def new_key() -> str:
 
 
 def valid_key(key: str) -> bool:
-    """Sixteen bytes in base64 (section 4.2.1)."""
+    """Whether a `Sec-WebSocket-Key` is sixteen bytes in base64 (section 4.2.1)."""
     try:
         return len(base64.b64decode(key, validate=True)) == 16
     except (binascii.Error, ValueError):
@@ -115,7 +115,7 @@ def _long_length(data: bytes) -> int:
 
 
 def frame_bytes(opcode: int, data: bytes, masked: bool) -> bytes:
-    """One unfragmented frame (section 5.2)."""
+    """One unfragmented frame (section 5.2), with a new random mask where it is `masked`, as a client's must be."""
     length = len(data)
     bit = MASK if masked else 0
     if length < 126:

@@ -1,4 +1,4 @@
-"""Where a client's token stands in a request, and where else it must not."""
+"""The place of a client's token in a request, and the places where it must not stand."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from l7gw.wire.events import Request
 
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."  # kubernetes-wire 7.1
 
-DECODED = 2  # times that a percent escape is looked behind: the cluster decodes once, an application behind a proxy once more
+DECODED = 2  # times that percent escapes are decoded: once by the cluster, once more by an application behind its proxy
 
-LONGEST_SHOWN = 64  # characters of a header's name in a refusal; none that clients know is as long
+LONGEST_SHOWN = 64  # characters of a header's name in a refusal; no header of a usual client is as long
 
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
 def bearer_of(request: Request) -> str | None:
-    """The bearer token of a request: `Authorization`, or the WebSocket subprotocol that browsers use for it, which the API
-    server takes as a credential and which therefore is one here, or nothing passes (threats C9).
+    """The bearer token of a request; None where it has none.
 
-    Raises Refusal 401 for other schemes, a malformed token and two credentials.
+    The token stands in `Authorization`, or in the WebSocket subprotocol that browsers use. The API server takes
+    that subprotocol as a credential, so the gateway must do so too (threats C9). Raises Refusal 401 for other
+    schemes, a malformed token and two credentials.
     """
     found: list[str] = []
     for name, value in request.headers:
@@ -50,11 +51,12 @@ def _unpack(encoded: str) -> str:
 
 
 def check_alone(request: Request, token: str) -> None:
-    """Refuse a request that holds its own, proven token in a second place, where it would be recorded, or travel to the cluster.
+    """Refuse a request that holds its own, proven token in a second place, where it would be recorded or sent to the cluster.
 
-    Redaction alone will not do: it would take out of the record whatever a caller spells around the token. Raises Refusal 400.
+    Redacting that place would be wrong: a caller could hide text from the record by writing
+    it around the token. Raises Refusal 400.
     """
-    least = len(token)  # nothing shorter holds it in any form; of an honest call nothing is so long but the token itself
+    least = len(token)  # no shorter text can hold the token in any form; in an honest call few texts are as long
     if len(request.target) >= least and holds(request.target, token):
         raise _misplaced("its target")
     for name, value in request.headers:
@@ -75,14 +77,15 @@ def _misplaced(where: str) -> Refusal:
 
 
 def spellings(token: str) -> tuple[str, ...]:
-    """The texts that are this token: itself, as header names have it (in lower case), and packed as in a subprotocol."""
-    # The last letter of base64 has bits that no byte takes, so that it has several spellings: it is left out.
+    """The texts that mean this token: the token itself, the token in lower case as in a header's
+    name, and its base64 as in a subprotocol."""
+    # The last letter of base64 holds bits that belong to no byte, so several letters mean the same token. It is left out.
     packed = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")[:-1]
     return token, token.lower(), packed, packed.lower()
 
 
 def holds(text: str, token: str) -> bool:
-    """Whether the token stands in a text as it is, or once percent escapes are decoded, DECODED times at most."""
+    """Whether the token stands in a text, as the text came or after its percent escapes are decoded up to DECODED times."""
     words = spellings(token)
     for _ in range(DECODED + 1):
         if any(word in text for word in words):
@@ -94,7 +97,8 @@ def holds(text: str, token: str) -> bool:
 
 
 def readings(text: str) -> Iterator[tuple[str, Sequence[int]]]:
-    """A text as it is, and percent-decoded up to DECODED times; with each, where in `text` its characters begin, and its end."""
+    """A text as it came, and percent-decoded once to DECODED times. Beside each reading stand the positions in `text` where its
+    characters begin, and one more for its end."""
     starts: Sequence[int] = range(len(text) + 1)
     yield text, starts
     for _ in range(DECODED):

@@ -23,7 +23,7 @@ LARGEST_CERTIFICATE = 64 * 1024  # bytes of DER; OpenSSL bounds a whole chain at
 
 
 def read(der: bytes) -> x509.Certificate:
-    """Raises Refusal 401 for what is no certificate."""
+    """The certificate in `der`. Raises Refusal 401 where it is none, or larger than LARGEST_CERTIFICATE."""
     if len(der) > LARGEST_CERTIFICATE:
         raise refused(f"the client certificate is too large: more than {LARGEST_CERTIFICATE} bytes")
     try:
@@ -39,21 +39,21 @@ class Authorities:
         self._held = x509.load_pem_x509_certificates(file.read_bytes())
 
     def anchors(self, certificate: x509.Certificate) -> list[x509.Certificate]:
-        """The certificates of the file that are this one, or this one renewed: any of them vouches for what its key signed."""
+        """The certificates of the file that are this one, or a renewal of it. Each vouches for what their key signed."""
         return [held for held in self._held if held == certificate or _is_renewal(held, certificate)]
 
 
 LEAF, AUTHORITY = "the client certificate", "an authority of the client certificate"
-# What cryptography raises for what it cannot read in a certificate.
+# What `cryptography` raises for a certificate, or a part of one, that it cannot read.
 UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-# What a certificate says about the chains that it may stand in (RFC 5280 section 6.1).
+# The extensions that restrict the chains in which a certificate may stand (RFC 5280 section 6.1).
 BINDING = (
     ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE, ExtensionOID.NAME_CONSTRAINTS
 )  # fmt: skip
 
 
 def _is_renewal(one: x509.Certificate, other: x509.Certificate) -> bool:
-    """The same name, key and constraints: what OpenSSL verified with the one holds with the other, but for the times."""
+    """Whether both have the same name, key and constraints: what OpenSSL verified with one holds with the other, except times."""
     try:
         return one.subject == other.subject and _key(one) == _key(other) and _binding(one) == _binding(other)
     except UNREADABLE:
@@ -69,10 +69,10 @@ def _binding(certificate: x509.Certificate) -> list[tuple[x509.ObjectIdentifier,
 
 
 def check(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], now: float) -> float:
-    """When a chain ends, in seconds since 1970. TLS has verified everything about it but the times, which are looked at here alone.
+    """When a chain ends, in seconds since 1970. TLS has verified everything about the chain but the times, which are checked here.
 
-    `path` is the client's certificate and the intermediates up to the authority, of which `anchors` are the certificate and its
-    renewals: one of them has to hold. Raises Refusal 401: expired, not yet valid.
+    `path` is the client's certificate and the intermediate ones, without the authority. `anchors` are the authority's certificate
+    and its renewals, of which one must be valid. `now` is in seconds since 1970. Raises Refusal 401: expired, not yet valid.
     """
     ends = [_until([one], AUTHORITY if place else LEAF, now) for place, one in enumerate(path)]
     ends.append(_until(anchors, AUTHORITY if path else LEAF, now))
@@ -80,7 +80,7 @@ def check(path: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate],
 
 
 def _until(certificates: Sequence[x509.Certificate], what: str, now: float) -> float:
-    """When the last of these ends that holds now; they are one certificate and its renewals."""
+    """When the last valid one of `certificates` ends, in seconds since 1970. They are one certificate and its renewals."""
     try:
         times = [(one.not_valid_before_utc.timestamp(), one.not_valid_after_utc.timestamp()) for one in certificates]
     except ValueError:
@@ -93,7 +93,7 @@ def _until(certificates: Sequence[x509.Certificate], what: str, now: float) -> f
 
 
 def _subject(certificate: x509.Certificate) -> str:
-    """An authority's name for a message, bounded, nothing in it that a terminal would obey."""
+    """An authority's name for a message: bounded, without anything that a terminal would obey."""
     try:
         return shown(certificate.subject.rfc4514_string())
     except UNREADABLE:
@@ -101,16 +101,16 @@ def _subject(certificate: x509.Certificate) -> str:
 
 
 def prove(certificate: x509.Certificate, entry: ClientCertificate, expires: float) -> Proven:
-    """Who it names. Raises Refusal 401 where the subject names nobody, two users, or something that is no name."""
+    """Who the certificate names. Raises Refusal 401 where its subject names nobody, two users, or something that is no name."""
     try:
         users = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         organizations = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
         groups: list[object] = [attribute.value for attribute in organizations]
     except ValueError:
         raise refused("the client certificate's subject is malformed") from None
-    if len(users) != 1:  # Go takes the last of several, others the first
+    if len(users) != 1:  # of several CNs Go reads the last, others the first
         raise refused("the client certificate's subject must have one CN, which names the user")
     user = name(entry.prefix + name(users[0], "the client certificate's CN"), "the user with its prefix")
     named = groups_of(groups, entry.prefix, "the client certificate's subject (O)")
-    kind = entry.kind.fixed or "agent"  # a rule on a claim, which no certificate has: a missing claim is an agent
+    kind = entry.kind.fixed or "agent"  # a rule about a claim: no certificate has claims, and a missing claim makes an agent
     return Proven(user, named.fit, kind, ISSUER, "", expires, named.unfit)

@@ -1,12 +1,15 @@
-"""The ordered chain: the first entry that takes the credential in hand decides who asks, and nothing is tried after a no.
+"""The ordered chain of the configuration's entries: the first entry that a credential is for decides who calls. Where it refuses,
+the call is refused, and no other entry is tried.
 
-A token that is sent must be proven, or it is a 401, whatever certificate comes with it: a word that nobody proved is looked for
-nowhere, so it may stand nowhere. Of a proven token and a proven certificate the kind of entry counts that stands first in the
-configuration; a certificate that is not proven (an expired one) is ignored beside a proven token, and counted in the log. What was
-proven is kept in memory, bounded, keyed by the credential itself, until it ends or its key is withdrawn: a token seen before
-costs 0.4 us, a new one 45 us (RS256), 95 us (ES256) or 110 us (EdDSA) of reading and verifying. A stranger's
-junk costs 3 us (no token), 20 us (not for us) or at most 85 us (for us, but a wrong ES256 signature; threats F14), four times that
-where it names no key.
+A token must be proven, or the call gets a 401, whatever certificate comes with it. Only proven tokens are searched for in the rest
+of a request and in recordings, so an unproven one may not travel at all. Where token and certificate are both proven, the kind of
+credential counts that stands first in the configuration. A certificate that is not proven, such as an expired one, is ignored
+beside a proven token, and counted in the log.
+
+Proven credentials are kept in memory until they end or their key is withdrawn. That memory is bounded. Its key is the credential
+itself. A remembered token costs 0.4 us. Reading and verifying a new one costs 45 us (RS256), 95 us (ES256) or 110 us (EdDSA). A
+stranger's junk costs 3 us (no token), 20 us (not for us) or at most 85 us (for us, with a wrong ES256 signature; threats F14), and
+four times that where it names no key.
 """
 
 from __future__ import annotations
@@ -29,16 +32,17 @@ from l7gw.log import CountedLog
 
 log = logging.getLogger(__name__)
 
-MOST_PROVEN = 4096  # credentials; beyond it the oldest is proven again
-MOST_PROVEN_SIZE = 16 * 1024 * 1024  # bytes of them; real tokens take 1 to 2 KiB, one of 1,000 groups 12 and what is made of it 60
-MOST_JUNK = 512  # tokens whose signature is wrong, at most 16 KiB each: 8 MiB for all the strangers together
-MOST_ADDRESSES = 16  # of one credential
+MOST_PROVEN = 4096  # remembered credentials; beyond it the oldest is forgotten, and must be proven again
+MOST_PROVEN_SIZE = 16 * 1024 * 1024  # bytes; real tokens have 1 to 2 KiB, one of 1,000 groups 12 KiB and its principal 60 KiB
+MOST_JUNK = 512  # remembered tokens with a wrong signature, for each issuer; each has at most 16 KiB, so all have 8 MiB
+MOST_ADDRESSES = 16  # remembered client addresses of one credential
 
 Entry = OidcIssuer | ClientCertificate
 
 
 class _Kept:
-    """A proven credential: the principals made of it, by address, until `expires` (wall) or its key is withdrawn."""
+    """A remembered credential and its principals, by client address. It holds until `expires`, in seconds
+    since 1970, or until its key is withdrawn."""
 
     __slots__ = ("expires", "key", "keys", "principals", "proven")
 
@@ -61,7 +65,7 @@ class _Kept:
 
 
 class Pending:
-    """The issuer's keys are being fetched. `then` is called back once, in the event loop: who it is, or why not."""
+    """The answer must wait: the issuer's keys are being fetched. `then` takes the function that gets the answer."""
 
     __slots__ = ("_answer", "_callback", "_outcome")
 
@@ -71,20 +75,20 @@ class Pending:
         self._callback: Callable[[Principal | Refusal], None] | None = None
 
     def then(self, callback: Callable[[Principal | Refusal], None]) -> None:
-        """Call it once, directly after `of`."""
+        """Call `callback` once, in the event loop, with the principal or the refusal. Use `then` once, directly after `of`."""
         assert self._callback is None, "then was called before"
         self._callback = callback
         if self._outcome is not None:
             callback(self._outcome)
 
     def but(self, change: Callable[[Principal], Principal]) -> Pending:
-        """Itself, with what becomes of a principal. Call it before `then`."""
+        """Let `change` replace the principal in the answer; gives this object. Use it before `then`."""
         answer = self._answer
         self._answer = lambda: change(answer())
         return self
 
     def fetched(self) -> None:
-        """The fetch has ended, well or not."""
+        """The fetch has ended, with keys or without."""
         try:
             self._outcome = self._answer()
         except Refusal as refusal:
@@ -94,7 +98,7 @@ class Pending:
 
 
 class _Certificates:
-    """One client-certificate entry and its authorities."""
+    """One entry for client certificates, and the certificates of its authority file."""
 
     def __init__(self, entry: ClientCertificate) -> None:
         self.entry = entry
@@ -102,7 +106,7 @@ class _Certificates:
 
 
 class _Issuer:
-    """The entries of one issuer, in their order, and its keys."""
+    """All entries of one issuer, in their order, and the issuer's keys."""
 
     def __init__(self, keys: KeySet) -> None:
         self.keys = keys
@@ -112,10 +116,11 @@ class _Issuer:
 
 
 class IdentityChain:
-    """Built from the configuration's entries; all calls come from the event loop's thread.
+    """The chain of the configuration's entries. All calls come from the event loop's thread.
 
-    `fetch` replaces the network (tests). `former` is the chain in force before a reload: issuers that stay keep their keys,
-    so that a reload in an outage locks nobody out. Raises OSError or ValueError for an unusable authority file.
+    Tests pass `fetch`, which replaces the network. `former` is the chain before a reload. An issuer of both
+    chains keeps its keys, so that a reload while the issuer is down locks nobody out. Raises OSError or
+    ValueError for an authority file that cannot be used.
     """
 
     def __init__(
@@ -145,17 +150,21 @@ class IdentityChain:
 
     @property
     def key_sets(self) -> list[KeySet]:
-        """For readiness: `issuer`, `age` and `failure` of each."""
+        """The keys of each issuer, for the readiness check, which looks at `issuer`, `age` and `failure`."""
         return list(self._key_sets.values())
 
     def prefetch(self) -> None:
-        """Fetch all issuers' keys now, so that the first calls need not wait. Needs the running event loop."""
+        """Fetch the keys of all issuers now, so that the first calls need not wait. The event loop must be running."""
         for keys in self._key_sets.values():
             keys.prefetch()
 
     def of(self, token: str | None, certificate: tuple[bytes, ...] | None, address: str) -> Principal | Pending:
-        """Who asks. `certificate` is a client certificate with its chain, as TLS has verified it but for the times: DER, the
-        client's own first, an authority last. Raises Refusal 401, or 503 where no keys are known."""
+        """Who calls, or a `Pending` where keys must be fetched first.
+
+        `token` is the bearer token. `certificate` is the chain that TLS has verified except for the times: DER,
+        the client's own certificate first, an authority last. `address` is the client's IP address. Raises
+        Refusal 401, or 503 where no keys are known.
+        """
         if not certificate or not self._certificates:
             certificate = None
         if token is None:
@@ -171,7 +180,8 @@ class IdentityChain:
         return self._of_both(who, certificate, address)
 
     def _of_both(self, by_token: Principal, certificate: tuple[bytes, ...], address: str) -> Principal:
-        """The token is proven. The certificate decides where its kind stands first; one that is not proven is as good as none."""
+        """Who calls with a proven token and a certificate. The certificate counts if it is
+        proven and its kind of entry stands first."""
         try:
             by_certificate = self._of_certificate(certificate, address)
         except Refusal as refusal:
@@ -185,11 +195,11 @@ class IdentityChain:
         return "send " + " or ".join(ways) if ways else "this gateway has no `identity` configured, so nobody can be let in"
 
     def ends_with_credential(self, principal: Principal) -> bool:
-        """Whether a running stream ends at `principal.expires`: `end-with-credential` of one of its issuer's entries."""
+        """Whether a running stream ends at `principal.expires`: an entry of its issuer has `end-with-credential`."""
         issuer = self._issuers.get(principal.issuer)
         return issuer is not None and any(entry.end_with_credential for entry in issuer.entries)
 
-    # ------------------------------------------------------------------ what was proven before
+    # ------------------------------------------------------------------ remembered credentials
 
     def _is_good(self, kept: _Kept) -> bool:
         if self._clock.wall() >= kept.expires:
@@ -258,7 +268,8 @@ class IdentityChain:
         return who
 
     def _fitting(self, issuer: _Issuer, token: oidc.Token) -> list[tuple[OidcIssuer, float]]:
-        """The issuer's entries that this token is for. Raises the first one's Refusal where it is for none."""
+        """The entries of the issuer that the token is for, and when the token ends for each, in seconds since 1970. Raises the
+        Refusal of the first entry where it is for none."""
         now = self._clock.wall()
         fitting: list[tuple[OidcIssuer, float]] = []
         refusal: Refusal | None = None
@@ -272,9 +283,10 @@ class IdentityChain:
         return fitting
 
     def _signer(self, issuer: _Issuer, found: list[Key], token: oidc.Token, text: str) -> Key | None:
-        """The key that made the signature; the same junk costs its verification once (threats F14)."""
+        """The key of `found` that made the signature, None where none did. A token with a wrong signature is remembered, so that it
+        is verified only once (threats F14)."""
         junk = issuer.junk
-        if issuer.junk_version != issuer.keys.version:  # another key may stand under the same id now
+        if issuer.junk_version != issuer.keys.version:  # the same id may now name another key
             issuer.junk_version = issuer.keys.version
             junk.clear()
         if text in junk or not found:
@@ -298,7 +310,8 @@ class IdentityChain:
         raise refusal
 
     def _own(self, proven: oidc.Proven, prefix: str) -> oidc.Proven:
-        """`corp:ann` of the issuer without a prefix is not ann of the issuer whose prefix is `corp:` (threats F13)."""
+        """Refuse a name that begins with the prefix of another issuer: a user `corp:ann` of an issuer without a prefix is not the
+        user `ann` of the issuer with the prefix `corp:` (threats F13)."""
         for other in self._prefixes:
             if len(other) <= len(prefix):
                 continue
@@ -311,7 +324,7 @@ class IdentityChain:
     # ------------------------------------------------------------------ certificates
 
     def _of_certificate(self, shown: tuple[bytes, ...], address: str) -> Principal:
-        """The leaf alone is the key of what is kept: once proven, it is proven whichever certificates came with it."""
+        """Who calls with this certificate chain. It is remembered by the client's own certificate, whatever came with it."""
         leaf = shown[0]
         kept = self._proven.get(leaf)
         if kept is not None and self._is_good(kept):
@@ -325,8 +338,8 @@ class IdentityChain:
         return kept.at(address)
 
     def _entry_of(self, chain: list[x509.Certificate]) -> tuple[ClientCertificate, list[x509.Certificate], list[x509.Certificate]]:
-        """The entry whose authority stands nearest to the client's certificate, what stands before that, and the authority in
-        all its renewals."""
+        """The entry whose authority stands nearest to the client's certificate in the chain, the part of the chain before that
+        authority, and the authority with all its renewals."""
         for place, certificate in enumerate(chain):
             for one in self._certificates:
                 anchors = one.authorities.anchors(certificate)
@@ -336,7 +349,8 @@ class IdentityChain:
 
 
 def _without_keys(keys: KeySet) -> Refusal:
-    """No token is wrong. Why it is so stands in the log: it is about our network, which is no stranger's business."""
+    """The 503 for a call whose token cannot be checked for want of keys. Why they are missing stands in the log only: it is about
+    our network, which strangers need not know."""
     why = "it has never reached the issuer's keys" if keys.age is None else "the issuer's keys could not be fetched for a day"
     what = f"this gateway cannot check tokens of {keys.issuer} now: {why}; hint: try again later, the gateway's log says more"
     return Refusal(503, "ServiceUnavailable", what)

@@ -1,4 +1,4 @@
-"""What a proven credential says: where a claim stands in it, and which of its texts may be names."""
+"""The claims of a proven credential: where a claim stands, and which texts may be names of users and groups."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from l7gw.errors import Refusal
 
 log = logging.getLogger(__name__)
 
-LONGEST_NAME = 256  # bytes in UTF-8 (cluster/impersonation.py names no longer one to a cluster); OIDC bounds `sub` at 255
-MOST_GROUPS = 1000  # fit or not, each time one stands there; Entra puts at most 200 into a token, Keycloak all that there are
-MOST_TOLD = 3  # groups of one credential in a line of the log
+LONGEST_NAME = 256  # bytes in UTF-8; no longer name is sent to a cluster (cluster/impersonation.py), and OIDC bounds `sub` at 255
+MOST_GROUPS = 1000  # groups of one credential, unfit and repeated ones included; Entra sends at most 200, Keycloak all
+MOST_TOLD = 3  # unfit groups of one credential that a line of the log names
 
 
 class Groups(NamedTuple):
     """Groups with their prefix, in their order, each once.
 
-    `fit` are names. `unfit` are the spellings of those that are no names (`names.spellings`): they allow nothing and go nowhere,
-    but what denies looks at them, or a trailing space would be the way out of a guardrail.
+    `fit` are the groups that are names. `unfit` are the spellings (`names.spellings`) of the groups that are no names. These allow
+    nothing, and no cluster is told of them. But a deny looks at them: else a trailing space would be a way around a guardrail.
     """
 
     fit: tuple[str, ...]
@@ -33,7 +33,7 @@ def refused(message: str) -> Refusal:
 
 
 def claim_at(claims: dict[str, Any], path: str) -> Any:
-    """The claim of exactly this name; else what the names between its dots lead to (`realm_access.roles`). None: there is none."""
+    """The claim of exactly this name; else the member that the names between the dots lead to (`realm_access.roles`); else None."""
     if path in claims:
         return claims[path]
     found: Any = claims
@@ -45,7 +45,8 @@ def claim_at(claims: dict[str, Any], path: str) -> Any:
 
 
 def told(value: object) -> str:
-    """A proven claim's value in a message: a text escaped, 80 characters of it; of a list or an object that it is one."""
+    """A proven claim's value for a message: a text is quoted, with at most 80 characters; a
+    list or an object is only named as one."""
     if isinstance(value, str):
         return names.quoted(value)
     if isinstance(value, list | dict):
@@ -54,7 +55,8 @@ def told(value: object) -> str:
 
 
 def name(value: object, what: str) -> str:
-    """`value` as a user or actor. Raises Refusal; `what` says whose claim it is. Only for what was proven: it is quoted."""
+    """`value`, if it may be the name of a user or an actor. Raises Refusal 401, which quotes the value, so the value must be
+    proven. `what` names the claim in the refusal."""
     if not isinstance(value, str):
         raise refused(f"{what} is no text: {told(value)}")
     if fault := names.fault(value):
@@ -65,8 +67,10 @@ def name(value: object, what: str) -> str:
 
 
 def groups_of(values: list[object], prefix: str, what: str) -> Groups:
-    """The groups that a proven credential names; null is an empty one, as in the API server. Raises Refusal for more than
-    MOST_GROUPS, and for a value that is no text. Commas and `system:` are for the cluster's room to judge (threats D16).
+    """The groups that a proven credential names. `null` is an empty name, as in the API server.
+
+    Raises Refusal for more than MOST_GROUPS, and for a value that is no text. Commas and `system:` are allowed here:
+    `cluster/impersonation.py` judges them (threats D16).
     """
     if len(values) > MOST_GROUPS:
         raise refused(f"{what} has {len(values)} groups, more than {MOST_GROUPS}")
@@ -89,7 +93,7 @@ def groups_of(values: list[object], prefix: str, what: str) -> Groups:
     return Groups(tuple(fit), tuple(unfit))
 
 
-@lru_cache(maxsize=1024)  # so that each is said once
+@lru_cache(maxsize=1024)  # so that each group is logged once
 def _tell(what: str, which: str, more: int) -> None:
     others = f"; and {more} more" if more > 0 else ""
     log.warning("groups in %s are left out, what denies them still does: %s%s", what, which, others)

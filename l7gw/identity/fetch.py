@@ -1,4 +1,4 @@
-"""How an issuer's documents come here: one bounded GET over verified TLS (threats F5)."""
+"""Fetching an issuer's documents: one bounded GET over verified TLS for each (threats F5)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import httpx
 from l7gw import names
 
 Fetch = Callable[[str], Awaitable[bytes]]
-"""From a URL to the whole body. Raises FetchError, or what the network raises (OSError, httpx.HTTPError)."""
+"""A function that takes a URL and gives the whole body. It raises FetchError, OSError or httpx.HTTPError."""
 
-LARGEST_DOCUMENT = 1024 * 1024  # bytes; real key sets are under 10 KiB, go-oidc (Kubernetes) reads without a bound
+LARGEST_DOCUMENT = 1024 * 1024  # bytes; real key sets have less than 10 KiB; go-oidc, which Kubernetes uses, has no bound
 LONGEST_URL = 2048  # characters
 
 
@@ -24,7 +24,7 @@ class FetchError(Exception):
 
 
 def checked(url: object) -> str:
-    """`url` if it may be asked: https, a host, neither user nor fragment. Raises FetchError."""
+    """`url`, if it may be fetched: https, with a host, without a user or a fragment. Raises FetchError."""
     if not isinstance(url, str) or len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise FetchError("the URL is no text, too long, or has characters that no URL has")
     try:
@@ -39,28 +39,29 @@ def checked(url: object) -> str:
 
 
 def trust(certificate_authority: Path | None) -> ssl.SSLContext:
-    """TLS 1.2+, names checked, trusting this file alone, or the machine's own authorities. Raises OSError (ssl.SSLError)."""
+    """A TLS context that trusts the authorities of this file alone, or the machine's where it is None. It needs TLS 1.2 and checks
+    names. Raises OSError (ssl.SSLError)."""
     context = ssl.create_default_context(cafile=certificate_authority)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate authority alone is trusted too, as by Go and curl
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Python 3.13's default refuses private authorities without key identifiers
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a file may hold an intermediate authority alone, as for Go and curl
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Python 3.13's default; it refuses authorities without key identifiers
     return context
 
 
 class HttpsFetch:
-    """A `Fetch` that asks by HTTP. The authority's file is read for each GET, so that a renewed one is taken up."""
+    """A `Fetch` over HTTPS. It reads the authority file for each GET, so that a renewed file is used."""
 
     def __init__(self, certificate_authority: Path | None) -> None:
         self._certificate_authority = certificate_authority
-        trust(certificate_authority)  # a file that cannot be used is told at start, not at the first call
+        trust(certificate_authority)  # so that a file that cannot be used fails at start, not at the first call
 
     async def __call__(self, url: str) -> bytes:
         checked(url)
         client = httpx.AsyncClient(
             verify=trust(self._certificate_authority),
             follow_redirects=False,
-            timeout=10.0,  # for each step; the whole is bounded by who asks
-            trust_env=not _is_loopback(url),  # HTTPS_PROXY, as the API server's own issuer client does
+            timeout=10.0,  # seconds for each step; the caller bounds the whole
+            trust_env=not _is_loopback(url),  # whether HTTPS_PROXY counts; it counts for the API server's issuer client too
         )
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         async with client, client.stream("GET", url, headers=headers) as response:
@@ -77,7 +78,7 @@ class HttpsFetch:
 
 
 def _other_answer(response: httpx.Response) -> str:
-    """A redirect is not followed: it leads away from the issuer whose name the tokens bear (threats F5)."""
+    """What is wrong with an answer that is no 200. A redirect is not followed, as it leads away from the issuer (threats F5)."""
     if response.has_redirect_location:
         where = names.quoted(response.headers["location"])
         hint = "configure the issuer's own URL, exactly as it stands in its tokens (iss)"

@@ -1,12 +1,12 @@
-"""An issuer's public keys: found by discovery, kept fresh in the background, outages ridden out (threats F5, F14).
+"""An issuer's public keys: found by discovery, refreshed in the background, and kept through an outage (threats F5, F14).
 
 Sources: OpenID Connect Discovery 1.0 section 4, RFC 7517 (JWK), RFC 7518 section 6, RFC 8037 (Ed25519).
-Nothing here runs on a timer. Whoever looks up a key asks `ready()` first; that starts a fetch when one is due:
+Nothing here runs on a timer. A caller asks `ready()` before it looks up a key, and `ready()` starts a fetch when one is due:
 
 | the set is                                | `ready()`                                                     |
 |-------------------------------------------|---------------------------------------------------------------|
 | younger than REFRESH                      | true                                                          |
-| older, someone asked lately, or an outage | true, and a fetch runs in the background                      |
+| older, but asked for lately, or an outage | true, and a fetch runs in the background                      |
 | older than IDLE, nobody asked meanwhile   | false: a key may have been withdrawn since, so fetch first    |
 | never fetched, or older than STALE        | false; after a failure it is not asked again for RETRY_EMPTY  |
 """
@@ -30,15 +30,15 @@ from l7gw.identity.fetch import LARGEST_DOCUMENT, Fetch, FetchError, checked
 
 log = logging.getLogger(__name__)
 
-REFRESH = 300.0  # seconds between two fetches while somebody asks; a withdrawn key is refused that much later
-IDLE = 600.0  # seconds without a look after which a set is not trusted before it was fetched again
-STALE = 24 * 3600.0  # seconds that a set outlives its issuer: a night's outage
-RETRY = 30.0  # seconds between two fetches that failures or unknown key ids bring about
-RETRY_EMPTY = 5.0  # the same with no key at all: nobody can log in, and one GET in five seconds harms no issuer
+REFRESH = 300.0  # seconds between two fetches while keys are looked up; a withdrawn key is good for that long at most
+IDLE = 600.0  # seconds without a look-up after which a set must be fetched again before it is trusted
+STALE = 24 * 3600.0  # seconds that a set is used while its issuer is down: a night's outage
+RETRY = 30.0  # seconds between two fetches after a failure, or for unknown key ids
+RETRY_EMPTY = 5.0  # seconds, as RETRY, but without any key: nobody can log in, and one GET in five seconds harms no issuer
 FETCH_WITHIN = 10.0  # seconds for discovery and keys together
 MOST_KEYS = 100  # in a set; Google and Entra publish 2 to 10
-MOST_TRIED = 4  # keys for a token that names none: a rotation publishes two or three, and junk must stay cheap (threats F14)
-MOST_WAITERS = 1024  # calls that wait for one fetch; those beyond are refused at once
+MOST_TRIED = 4  # keys tried for a token without a key id: a rotation publishes two or three, and junk must stay cheap (threats F14)
+MOST_WAITERS = 1024  # calls that wait for one fetch; further calls are refused at once
 LONGEST_KEY_ID = 128  # characters (threats F2)
 RSA_BITS = range(2048, 8192 + 1)  # RFC 7518 section 3.3: 2048 or larger; beyond 8192 one verification costs over a millisecond
 
@@ -49,12 +49,13 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")  # pinned: `none`, HMAC and whatever is
 
 
 class Key:
-    """One public key and the one algorithm that it is for. `withdrawn` once the issuer has ceased to publish it."""
+    """One public key and its one algorithm. `withdrawn` is true once the issuer has ceased to publish the key."""
 
     __slots__ = ("_algorithm", "_public", "algorithm", "id", "withdrawn")
 
     def __init__(self, jwk: dict[str, Any]) -> None:
-        """Raises ValueError or PyJWTError for what is no public signature key of ours, with a reason that may be logged."""
+        """`jwk` is one entry of a key set. Raises ValueError or PyJWTError where it is no public key for one of
+        ALGORITHMS; the reason may be logged."""
         self.withdrawn = False
         self.id = jwk.get("kid", "")
         if not isinstance(self.id, str) or len(self.id) > LONGEST_KEY_ID:
@@ -84,7 +85,7 @@ class Key:
         self._public = public
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
-        """Whether the key made this signature. One takes 18 us (RS256, 2048 bits), 63 us (ES256), 85 us (EdDSA)."""
+        """Whether the key made this signature. That takes 18 us (RS256, 2048 bits), 63 us (ES256) or 85 us (EdDSA)."""
         return self._algorithm.verify(message, self._public, signature)  # type: ignore[arg-type]  # paired in __init__
 
     def is_same(self, other: Key) -> bool:
@@ -96,21 +97,21 @@ class KeySet:
 
     def __init__(self, issuer: str, clock: Clock, fetch: Fetch) -> None:
         self.issuer = issuer
-        self.failure = ""  # why the last fetch failed; empty after a good one
+        self.failure = ""  # why the last fetch failed; "" after a good one
         self.version = 0  # grows when the keys change
         self._clock = clock
         self._fetch = fetch
         self._keys: list[Key] = []  # in the order in which they are published
-        self._fetched: float | None = None  # monotonic: the last good fetch ended
-        self._attempted = float("-inf")  # monotonic: the last fetch began
-        self._quiet_until = float("-inf")  # monotonic: until then `ready` is true without a further look
+        self._fetched: float | None = None  # monotonic seconds at which the last good fetch ended
+        self._attempted = float("-inf")  # monotonic seconds at which the last fetch began, or failed
+        self._quiet_until = float("-inf")  # monotonic seconds until which `ready` is true without a further check
         self._task: asyncio.Task[None] | None = None
         self._waiters: list[Callable[[], None]] = []
 
     # ------------------------------------------------------------------ asked for each token
 
     def ready(self) -> bool:
-        """Whether the keys in hand may be used now; starts a fetch where one is due. False: `wait`, or refuse."""
+        """Whether the known keys may be used now. Starts a fetch where one is due. If false, the call must `wait` or be refused."""
         now = self._clock.monotonic()
         if now < self._quiet_until:
             return True
@@ -130,13 +131,13 @@ class KeySet:
         return not self.fetching or bool(self.failure) or age < IDLE
 
     def find(self, key_id: str | None, algorithm: str) -> list[Key]:
-        """The published key of exactly this id and algorithm. Without an id: the first of the algorithm, MOST_TRIED at most, each
-        to be tried (RFC 7515 section 4.1.4: an id is a hint)."""
+        """The published key of exactly this id and algorithm, if there is one. Without an id: the first MOST_TRIED keys of the
+        algorithm, each of which must be tried (RFC 7515 section 4.1.4: an id is a hint)."""
         fitting = [key for key in self._keys if key.algorithm == algorithm and key_id in (None, key.id)]
         return fitting[: MOST_TRIED if key_id is None else 1]
 
     def seek(self) -> bool:
-        """A key id is unknown: whether a fetch runs now that may bring it. Starts one at most every RETRY, come what may."""
+        """Look for an unknown key id: starts a fetch, at most one every RETRY seconds. Gives whether a fetch runs now."""
         now = self._clock.monotonic()
         if not self.fetching and now - self._attempted >= RETRY:
             self._start(now)
@@ -148,16 +149,16 @@ class KeySet:
 
     @property
     def usable(self) -> bool:
-        """Whether there is a set at all that is not too old."""
+        """Whether there is a key set that is not older than STALE."""
         return self._fetched is not None and self._clock.monotonic() - self._fetched < STALE
 
     @property
     def age(self) -> float | None:
-        """Seconds since the last good fetch; None: never."""
+        """Seconds since the last good fetch; None before the first."""
         return None if self._fetched is None else self._clock.monotonic() - self._fetched
 
     def wait(self, callback: Callable[[], None]) -> bool:
-        """Call back once when the running fetch has ended, well or not. False: too many wait already."""
+        """Call back once when the running fetch has ended, with keys or without. False where MOST_WAITERS wait already."""
         if len(self._waiters) >= MOST_WAITERS:
             return False
         self._waiters.append(callback)
@@ -166,7 +167,7 @@ class KeySet:
     # ------------------------------------------------------------------ fetching
 
     def prefetch(self) -> None:
-        """Fetch now if nothing was fetched yet, so that the first call need not wait."""
+        """Start the first fetch now, so that the first call need not wait."""
         if self._fetched is None and not self.fetching:
             self._start(self._clock.monotonic())
 
@@ -184,20 +185,20 @@ class KeySet:
             self._failed(f"no answer within {FETCH_WITHIN:g} s")
         except FetchError as error:
             self._failed(str(error))
-        except Exception as error:  # whatever it was: the waiters must hear of it
+        except Exception as error:  # of any kind: the calls that wait must be told
             self._failed(f"{type(error).__name__}: {error}"[:500])
         else:
             self._succeeded(keys)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if task.cancelled():  # the loop ends
+        if task.cancelled():  # the event loop is stopping
             self._failed("the fetch was stopped")
         waiters, self._waiters = self._waiters, []
         for callback in waiters:
             try:
                 callback()
-            except Exception:  # one call's fault is not its neighbours'
+            except Exception:  # an error of one waiting call must not reach the others
                 log.exception("a call that waited for the keys of %s failed", self.issuer)
 
     async def _download(self) -> list[Key]:
@@ -217,7 +218,7 @@ class KeySet:
                 if not isinstance(entry, dict):
                     raise ValueError("it is no object")
                 key = Key(entry)
-            except (ValueError, TypeError, KeyError, PyJWTError) as error:  # RFC 7517 section 5: ignore what is not understood
+            except (ValueError, TypeError, KeyError, PyJWTError) as error:  # RFC 7517 section 5: unknown keys are ignored
                 log.debug("a key of %s is left out: %s", self.issuer, error)
             else:
                 if not any(map(key.is_same, keys)):
@@ -234,7 +235,7 @@ class KeySet:
         for former in self._keys:
             place = next((place for place, latter in enumerate(keys) if latter.is_same(former)), None)
             if place is not None:
-                keys[place] = former  # tokens verified with it stay verified
+                keys[place] = former  # the object stays, so the tokens verified with it stay verified
             else:
                 former.withdrawn = changed = True
         self._keys = keys
@@ -243,12 +244,12 @@ class KeySet:
             log.info("%s now publishes %d usable keys", self.issuer, len(keys))
 
     def _failed(self, why: str) -> None:
-        why = "".join(c if c.isprintable() else "?" for c in why)  # in part a stranger's words, and people read them
-        if not self.failure:  # once an outage, not once an attempt
+        why = "".join(c if c.isprintable() else "?" for c in why)  # strangers write a part of it, and people read it
+        if not self.failure:  # the log has one line for an outage, not one for each attempt
             meanwhile = f"those known stay good for {STALE / 3600:g} h" if self.usable else "its tokens let nobody in until then"
             log.warning("the keys of %s cannot be fetched, %s: %s", self.issuer, meanwhile, why)
         self.failure = why
-        self._attempted = self._clock.monotonic()  # the pause after a failure begins with its end
+        self._attempted = self._clock.monotonic()  # the pause after a failure begins when the attempt has ended
 
     def _withdraw_all(self) -> None:
         if self._keys:

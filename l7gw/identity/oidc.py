@@ -1,10 +1,10 @@
-"""An OIDC token: read strictly, proven with its issuer's key, and turned into who asks.
+"""An OIDC token: read strictly, proven with its issuer's key, and turned into the person that it names.
 
 Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (at+jwt), RFC 8693 section 4.1 (act), OpenID
-Connect Core 1.0, and where Kubernetes reads a claim, as its `plugin/pkg/authenticator/token/oidc/oidc.go` does. The order is:
-size, form, header, issuer, claims, key, signature, names; the dear step comes late (threats F14). A message says which claim was
-wrong; what it quotes is the configuration's, and of the token only what its signature has proven (threats F11): `read` and `check`
-quote nothing.
+Connect Core 1.0. Claims that Kubernetes reads are read as in its `plugin/pkg/authenticator/token/oidc/oidc.go`. The order is: size,
+form, header, issuer, claims, key, signature, names. The expensive step, the signature, comes late (threats F14). A message says
+which claim is wrong. It may quote the configuration, but of a token only what the signature has proven (threats F11). So the
+messages of `read` and `check` quote nothing of the token.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from l7gw.config.settings import KindRule, OidcIssuer
 from l7gw.identity.claims import Groups, claim_at, groups_of, name, refused, told
 from l7gw.identity.keys import ALGORITHMS, LONGEST_KEY_ID
 
-# Bytes: 1,000 groups of 8 letters. kube-apiserver bounds the head alone (1 MiB); ours has 64 KiB, where it fits even as base64 of
-# base64 (a WebSocket subprotocol). A 2 MB token would cost 155 ms to refuse (threats F2)
+# Bytes; it holds 1,000 groups of 8 letters. kube-apiserver bounds only the whole head (1 MiB). Our heads have 64 KiB at most, into
+# which a token fits even when it is encoded once more, as in a WebSocket subprotocol. A token of 2 MB took 155 ms to refuse (threats F2).
 LARGEST_TOKEN = 16 * 1024
-SKEW = 60  # seconds between our clock and the issuer's; Kubernetes allows 10, most libraries 60 (threats F3: no more)
+SKEW = 60  # seconds that our clock and the issuer's may differ; Kubernetes allows 10, most libraries 60 (threats F3: no more)
 LATEST_TIME = 253402300800.0  # the year 10000 (RFC 3339 ends there)
 
 TYPES = (None, "jwt", "at+jwt", "application/jwt", "application/at+jwt")  # RFC 8725 section 3.11; no logout+jwt, dpop+jwt, secevent
-# Headers that change what is signed, or must be understood (RFC 7515 section 4.1.11, RFC 7797). Those that bring a key (jku,
-# jwk, x5u, x5c: 4.1.2-6) are not read, nor does Kubernetes: a key is one that the issuer publishes, or none (threats F2)
+# Headers that change what is signed, or that a reader must understand (RFC 7515 section 4.1.11, RFC 7797): a token with one is
+# refused. Headers that bring a key (jku, jwk, x5u, x5c: 4.1.2-6) are ignored, as by Kubernetes: only published keys
+# count (threats F2).
 CHANGERS = ("crit", "b64")
 
 _CANONICAL = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7515 section 2: base64url, padding omitted
@@ -35,7 +36,8 @@ _CANONICAL = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RF
 
 @dataclass(slots=True)
 class Token:
-    """What a token says, not proven yet: `signed` bytes, the claims in them, `signature`, and which key is said to fit."""
+    """A token whose signature is not checked yet. `signed` are the bytes that the signature
+    covers. `key_id` is None where it has none."""
 
     algorithm: str
     key_id: str | None
@@ -51,7 +53,7 @@ class Token:
 
 @dataclass(slots=True)
 class Proven:
-    """A person, and the seconds since 1970 at which the credential ends. `unfit` as in `Principal`."""
+    """Who a credential names. `expires` is its end in seconds since 1970; the other fields are as in `Principal`."""
 
     user: str
     groups: tuple[str, ...]
@@ -63,7 +65,8 @@ class Proven:
 
 
 def read(text: str) -> Token:
-    """The token as it is written. Raises Refusal 401: too large, malformed, algorithm, header, or a claim missing."""
+    """The token in a text. Raises Refusal 401 for one that is too large or malformed, or whose algorithm or header
+    is not accepted, or that lacks a claim."""
     if len(text) > LARGEST_TOKEN:
         raise refused(f"the token is too large: more than {LARGEST_TOKEN} bytes")
     if _CANONICAL.fullmatch(text) is None:
@@ -92,14 +95,15 @@ def read(text: str) -> Token:
 
 
 def check(token: Token, entry: OidcIssuer, now: float) -> float:
-    """When the token ends. Raises Refusal 401 unless it is for us (issuer, audience) and now (expired, not yet valid)."""
+    """When the token ends, in seconds since 1970. `now` is too. Raises Refusal 401 where the token is for another issuer or
+    audience, expired, not yet valid, or valid for too long."""
     claims = token.claims
-    if claims["iss"] != entry.issuer:  # exact: PyJWT 2.10.0 matched parts (threats F13)
+    if claims["iss"] != entry.issuer:  # compared as a whole: PyJWT 2.10.0 also accepted a part (threats F13)
         raise refused("the token's issuer (claim iss) is none that this gateway knows")
     expires = _time(claims["exp"], "exp")
     issued = _time(claims["iat"], "iat")
     begins = _time(claims["nbf"], "nbf") if "nbf" in claims else issued
-    if now >= expires + SKEW:  # RFC 7519 section 4.1.4: "on or after which" it is refused
+    if now >= expires + SKEW:  # RFC 7519 section 4.1.4: refused "on or after" exp
         raise refused("the token is expired (claim exp); hint: get a new one, kubectl asks its credential plugin for it")
     if now < begins - SKEW or now < issued - SKEW:
         raise refused("the token is not yet valid (claim nbf or iat); hint: compare the clocks of the issuer and this machine")
@@ -114,7 +118,8 @@ def check(token: Token, entry: OidcIssuer, now: float) -> float:
 
 
 def _is_for_us(audience: object, entry: OidcIssuer) -> bool:
-    """RFC 7519 section 4.1.3: a text or a list. Kubernetes writes a list of one; of two, either could replay it (threats F3)."""
+    """Whether the claim aud, a text or a list (RFC 7519 section 4.1.3), names us. Kubernetes writes a list of one. Of two audiences
+    each could replay the token at the other (threats F3)."""
     values = audience if isinstance(audience, list) else [audience]
     if not all(isinstance(value, str) for value in values):
         return False
@@ -122,7 +127,7 @@ def _is_for_us(audience: object, entry: OidcIssuer) -> bool:
 
 
 def prove(token: Token, entry: OidcIssuer, expires: float) -> Proven:
-    """Who a token with a good signature names. Raises Refusal 401 for a claim that is missing or cannot be used."""
+    """Who a token names whose signature is good. Raises Refusal 401 for a claim that is missing or cannot be used."""
     claims = token.claims
     for wanted, value in entry.require.items():
         said = claim_at(claims, wanted)
@@ -133,7 +138,7 @@ def prove(token: Token, entry: OidcIssuer, expires: float) -> Proven:
     actor = _actor(claims)
     kind = kind_of(entry.kind, claims)
     if actor and kind == "human":
-        kind = "agent"  # whoever acts for a person is not the person: guardrails and reviews look at the kind
+        kind = "agent"  # an actor is not the person for whom it acts, and guardrails look at the kind
     return Proven(user, groups.fit, kind, entry.issuer, actor, expires, groups.unfit)
 
 
@@ -145,7 +150,7 @@ def _user(claims: dict[str, Any], entry: OidcIssuer) -> str:
     found = claim_at(claims, entry.username)
     if found is None:
         raise refused(f"the token has no claim {entry.username}, which names the user")
-    if entry.username == "email":  # oidc.go: where it is said, it must be true
+    if entry.username == "email":  # oidc.go: the claim must be true where it stands
         verified = claims.get("email_verified", True if entry.email_verified == "if-present" else None)
         if verified is not True:
             raise refused(f"the token's email is not verified (claim email_verified): {_said(verified)}")
@@ -153,9 +158,11 @@ def _user(claims: dict[str, Any], entry: OidcIssuer) -> str:
 
 
 def kind_of(rule: KindRule, claims: dict[str, Any]) -> str:
-    """Where a claim decides, a missing, empty or strange one makes an agent, the most bounded kind.
+    """The kind that a rule gives these claims: human, agent or workload.
 
-    A value of no list is a human, unless the humans are listed. A list of values is of the most bounded kind among them.
+    Where a claim decides, a missing, empty or malformed claim makes an agent, the most restricted kind. A value
+    that stands in no list of the rule makes a human, or an agent where the rule lists the humans. Several values
+    make the most restricted of their kinds.
     """
     if rule.claim is None:
         return rule.fixed or "agent"
@@ -184,7 +191,7 @@ def _groups(claims: dict[str, Any], entry: OidcIssuer) -> Groups:
 
 
 def _actor(claims: dict[str, Any]) -> str:
-    """RFC 8693 section 4.1: the outermost `act` acts now; those nested in it acted before and prove nothing."""
+    """Who acts for the user, "" for nobody. The outermost `act` is the actor; nested ones acted earlier (RFC 8693 section 4.1)."""
     if "act" not in claims:
         return ""
     act = claims["act"]
@@ -194,7 +201,8 @@ def _actor(claims: dict[str, Any]) -> str:
 
 
 def _texts(claim: object) -> list[str] | None:
-    """A claim as the texts that a configuration names: true and false are written so. None: something else is in it."""
+    """A claim as texts, to compare with the configuration; true and false become `true` and
+    `false`. None where it holds anything else."""
     if isinstance(claim, list):
         parts = [_texts(one) for one in claim if not isinstance(one, list)]
         return None if len(parts) < len(claim) or None in parts else [text for part in parts if part for text in part]
@@ -204,14 +212,16 @@ def _texts(claim: object) -> list[str] | None:
 
 
 def _time(value: object, claim: str) -> float:
-    """RFC 7519 section 2: a NumericDate; neither a text, nor true, nor a number that no clock shows (threats F3)."""
+    """A NumericDate (RFC 7519 section 2) in seconds since 1970. A text, a boolean and a number beyond
+    LATEST_TIME are refused (threats F3)."""
     if type(value) not in (int, float) or not 0 < value < LATEST_TIME:  # type: ignore[operator]  # NaN compares false
         raise refused(f"the token's claim {claim} is no time")
     return float(value)  # type: ignore[arg-type]
 
 
 def _bytes(part: str, what: str) -> bytes:
-    """RFC 7515 section 2, in one spelling: bits that no byte takes must be zero, or two texts were one token (threats F4)."""
+    """The bytes of a part in base64url (RFC 7515 section 2). Left-over bits must be zero, or two
+    texts would be one token (threats F4)."""
     if len(part) % 4 == 1:
         raise refused(f"the token is malformed: its {what} is no base64url")
     decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
@@ -221,7 +231,7 @@ def _bytes(part: str, what: str) -> bytes:
 
 
 def _object(part: str, what: str) -> dict[str, Any]:
-    """The JSON object in a part."""
+    """The JSON object in a part. `what` names the part in a refusal."""
     data = _bytes(part, what)
     try:
         return plainjson.read_object(data)

@@ -1,4 +1,4 @@
-"""A principal: who was proven to ask."""
+"""A principal: the proven caller."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`issuer` is the OIDC issuer's URL, or `client-certificate`; with `user` it names one person and nobody else.
+    """`issuer` is the OIDC issuer's URL, or `client-certificate`. Issuer and user together name exactly one person.
 
-    `kind` is human, agent or workload; `actor` the agent that acts for the user (RFC 8693 `act.sub`), else "".
-    `expires` is the credential's end in seconds since 1970 (None: it has none). `address` is the peer's IP address.
-    `unfit` are spellings of groups whose form no name has (`identity.claims.Groups`): what denies looks at them, nothing else does.
+    `user` and `groups` have their prefix. `kind` is human, agent or workload. `actor` is the agent that acts for the user (RFC 8693
+    `act.sub`), "" for none. `address` is the client's IP address. `expires` is the end of the credential in seconds since 1970,
+    None for no end. `unfit` are spellings of groups that are no names (`identity.claims.Groups`); only a deny looks at them.
     """
 
     user: str

@@ -1,5 +1,5 @@
-"""May they: an immutable snapshot of the policy file judges an act of a principal, and can explain itself.
+"""Whether a principal may do an act: an immutable snapshot of the policy file decides, and can explain its decision.
 
-Guarantees: unmatched is denied; a file with a mistake is never half loaded. Pure. May import `kube`, identity's `Principal`
-and the shared ground.
+Guarantees: what no rule matches is denied; a file with a mistake is never half loaded. Pure. May import `kube`, identity's
+`Principal` and the shared ground.
 """

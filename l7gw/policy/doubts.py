@@ -1,6 +1,8 @@
-"""What a policy says that is hardly meant, and yet may be: a cluster that is not configured here, a resource or subresource that
-Kubernetes does not have, keys that no call fits together. A guardrail about it guards nothing; but one file may serve several
-gateways, and a resource may be a custom or an aggregated one. What is known to be a mistake is an error of `load`.
+"""Rules that are probably mistakes: they name a cluster that is not configured, a resource or subresource that Kubernetes does not
+have, or keys that no single call matches.
+
+A guardrail with such a mistake guards nothing. It is a doubt and no error, because one policy may serve several gateways with
+other clusters, and a resource may be a custom or an aggregated one. What is certainly a mistake is an error of `load`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from l7gw.policy.spelling import CONNECTS, METHODS, VERBS
 
 
 def doubts(rules: Iterable[Rule], clusters: Collection[str] | None) -> list[str]:
-    """Each doubt in words, in the order of the rules. `clusters` are those of the configuration, None where it is not known."""
+    """Each doubt as a sentence, in the order of the rules. `clusters` are the configured ones, None where they are not known."""
     found: list[str] = []
     for rule in rules:
         what = f"{'guardrail' if rule.guardrail else 'rule'} {rule.name!r}"
@@ -33,10 +35,10 @@ def doubts(rules: Iterable[Rule], clusters: Collection[str] | None) -> list[str]
 
 
 def _can_match(rule: Rule) -> bool:
-    """Whether some call of those that are known would be this rule's, whoever makes it and wherever."""
+    """Whether the rule matches one of `_calls()`, whoever makes the call, in whichever namespace."""
     resources = rule.resources
     if resources is not None and any(_is_others(text) for text in resources.texts):
-        return True  # of others' resources nothing is known
+        return True  # a group that is not Kubernetes' own may have any resource
     anywhere = replace(rule, namespaces=None, names=None, commands=None)
     return any(
         not anywhere.mismatch(act)
@@ -47,7 +49,7 @@ def _can_match(rule: Rule) -> bool:
 
 @lru_cache(maxsize=1)
 def _calls() -> tuple[Act, ...]:
-    """A call of every sort: each verb with each of Kubernetes' resources and subresources, a custom one, and paths."""
+    """One call of each sort: each verb on each resource and subresource of Kubernetes and on a custom resource, and some paths."""
     kinds = [(group, plural, sub) for (group, plural), subs in BUILT_IN.items() for sub in ("", *subs)]
     kinds += [("example.com", "widgets", sub) for sub in ("", "status", "scale", "more")]
     found = [

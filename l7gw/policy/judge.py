@@ -1,5 +1,5 @@
-"""The judge: guardrails first, and nothing overrides them; then discovery, which is open; then the rules, where the first match
-decides; unmatched is denied."""
+"""The judge, in this order: a guardrail that matches denies, and nothing overrides it; discovery is allowed; the first rule that
+matches decides; everything else is denied."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from l7gw.policy.rules import PATH, Rule, verb_of
 from l7gw.policy.verdict import Verdict
 
 DISCOVERY = "built-in: discovery"
-MOST_KEPT = 4096  # callers whose rules are kept at hand; beyond it they are looked up anew
-MOST_LISTED = 6  # patterns of a key in a sentence
+MOST_KEPT = 4096  # callers whose rules are remembered; one more, and all are forgotten and looked up anew
+MOST_LISTED = 6  # patterns of a key that a sentence lists
 
 _OPEN = frozenset(("discovery",))
 _DISCOVERED = Verdict(True, DISCOVERY, "discovery, version, health and self reviews are open to everybody who is known")
@@ -26,7 +26,7 @@ _Decided = tuple[tuple[Rule, Verdict], ...]
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One rule as it was looked at: `why` says why it did not match, "" for the one that decided."""
+    """One rule that was compared with the call. `why` says why it did not match, "" for the rule that decided."""
 
     name: str
     verdict: str  # allow | deny
@@ -36,7 +36,7 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The verdict, and every rule that was looked at on the way, in order."""
+    """The verdict, and every rule that was compared with the call before it, in order."""
 
     verdict: Verdict
     considered: tuple[Considered, ...]
@@ -45,9 +45,9 @@ class Explanation:
 class Policy:
     """An immutable snapshot of a policy file.
 
-    A verdict depends on this object and the arguments of `judge` alone: of the principal on user, groups, unfit and kind, of the
-    act on all but path, query, version, container, port and long_running. Whoever keeps verdicts keeps them by those, and forgets
-    them when the policy in force is another object.
+    A verdict depends only on this object and on the arguments of `judge`. Of the principal `user`, `groups`, `unfit` and `kind`
+    count; of the act everything but `path`, `query`, `version`, `container`, `port` and `long_running`. A cache of verdicts must
+    use these as its key, and must be emptied when another object becomes the policy in force.
     """
 
     __slots__ = ("_going_up", "_of_caller", "guardrails", "rules")
@@ -60,7 +60,7 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path) -> Policy:
-        """Raises ConfigurationError with every mistake of the file."""
+        """The policy in a file. Raises ConfigurationError with every mistake in it."""
         return cls(*load(path))
 
     def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
@@ -69,7 +69,7 @@ class Policy:
         for rule, verdict in guardrails:
             if not rule.mismatch(act):
                 return verdict
-        if act.effects == _OPEN:  # without it kubectl cannot even show a refusal
+        if act.effects == _OPEN:  # without discovery kubectl cannot even show a refusal
             return _DISCOVERED
         for rule, verdict in rules:
             if not rule.mismatch(act):
@@ -77,7 +77,7 @@ class Policy:
         return _UNMATCHED
 
     def _about(self, principal: Principal, cluster: str) -> tuple[_Decided, _Decided]:
-        """The guardrails and rules that are about this caller: looked up once for each."""
+        """The guardrails and the rules that are about this caller on this cluster. They are remembered for each caller."""
         key = (principal.user, principal.groups, principal.unfit, principal.kind, cluster)
         found = self._of_caller.get(key)
         if found is None:
@@ -90,8 +90,8 @@ class Policy:
         return found
 
     def groups_going_up(self, cluster: str, also: tuple[str, ...]) -> Globs:
-        """The caller's groups that the cluster is told: those that rules about it name, and `also` those of its
-        configuration. A `*` alone names nobody in a rule; guardrails only deny, and name none."""
+        """Which of a caller's groups the cluster is told: those that rules about the cluster name, and `also`, the globs of its
+        configuration. A `*` alone in a rule names no group. Guardrails do not count, as they only deny."""
         found = self._going_up.get((cluster, also))
         if found is None:
             named = {text for rule in self.rules if rule.is_about(cluster) for text in rule.group_names}
@@ -99,7 +99,7 @@ class Policy:
         return found
 
     def explain(self, principal: Principal, cluster: str, act: Act) -> Explanation:
-        """As `judge`, with every rule that was looked at on the way and why it did not match."""
+        """As `judge`, with every rule that was compared with the call and why it did not match."""
         considered: list[Considered] = []
 
         def decides(rule: Rule) -> bool:
@@ -132,7 +132,7 @@ def _verdict(rule: Rule) -> Verdict:
 
 
 def _why(rule: Rule, key: str, principal: Principal, cluster: str, act: Act) -> str:
-    """The key for which a rule does not match, in words."""
+    """Why a rule does not match, as a sentence. `key` is what `Rule.stranger` or `Rule.mismatch` gave."""
     if key == "effects":
         missing = act.effects - rule.effects
         return f"effects: {_listed(missing)} is not among those allowed" if rule.allow else "effects: the call has none of them"

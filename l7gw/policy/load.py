@@ -1,4 +1,4 @@
-"""policy.yaml as rules: every mistake at once, and nothing half loaded."""
+"""policy.yaml as rules. All mistakes are reported at once, and a file with a mistake gives no rules."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ LATER = {
 }
 KINDS = ("human", "agent", "workload")
 
-MOST_RULES = 2000  # each call looks at those of its principal in turn: 0.4 us a rule that is about it, measured
-MOST_VALUES = 1000  # in one list; more is a group of the identity provider
-LONGEST_NAME = 100  # characters; it stands in every refusal
-LONGEST_REASON = 300  # characters; with name and session it must fit into the 900 bytes of a refused upgrade
+MOST_RULES = 2000  # a call is compared with its principal's rules one by one; each takes 0.4 us, measured
+MOST_VALUES = 1000  # in one list; more people should be a group of the identity provider
+LONGEST_NAME = 100  # characters; the name stands in every refusal
+LONGEST_REASON = 300  # characters; name, reason and session must fit into the 900 bytes of a refused upgrade
 
 T = TypeVar("T")
 
 
 def load(path: Path) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
-    """Guardrails and rules of a file. Raises ConfigurationError with all its mistakes."""
+    """The guardrails and the rules of a file, in their order. Raises ConfigurationError with all its mistakes."""
     document = Document(path)
     top = document.reader(("guardrails", "rules"), {"defaults": OBLIGATIONS})
     if document.root is None or not (top.has("rules") or top.has("guardrails") or document.problems):
@@ -109,7 +109,7 @@ def _verdict(reader: Reader, guardrail: bool) -> str:
 
 
 def _values(reader: Reader, key: str) -> list[tuple[str, yaml.Node]] | None:
-    """The texts at a key, None where it is absent. One that holds mistakes alone is empty, and told."""
+    """The texts at a key, None where it is absent. Mistakes are reported and left out, so the list may be empty."""
     found = reader.listed(key, one=True)
     if found is not None and len(found) > MOST_VALUES:
         reader.wrong(key, f"`{key}` has more than {MOST_VALUES} values")
@@ -118,7 +118,7 @@ def _values(reader: Reader, key: str) -> list[tuple[str, yaml.Node]] | None:
 
 
 def _compiled(reader: Reader, key: str, make: Callable[[str], T]) -> tuple[T, ...] | None:
-    """Each value made a matcher of; those that cannot be are told and left out."""
+    """What `make` makes of each value, None where the key is absent. Values that it refuses are reported and left out."""
     values = _values(reader, key)
     if values is None:
         return None
@@ -137,7 +137,7 @@ def _people(reader: Reader, key: str) -> Globs | None:
 
 
 def _people_text(text: str) -> str:
-    """A glob over names that identity gives: one that no such name can have would never match, and look as if it did."""
+    """A glob over names of users or groups. One that no name can match is refused: it would look as if it matched."""
     if fault := names.fault(text):
         raise BadPattern(f"{shown(text)} {fault}", "a group that comes in such a form is denied as what it looks like")
     return _glob_text(text)
@@ -168,8 +168,10 @@ def _resource_text(text: str) -> str:
 
 
 def _check_exists(text: str) -> None:
-    """Raises BadPattern for what no cluster has: the core group is Kubernetes' alone, and so are the subresources of what it
-    serves itself. A rule that names such a thing says nothing, and a guardrail guards nothing."""
+    """Raises BadPattern for a resource that no cluster has. A guardrail that names one would guard nothing.
+
+    Only Kubernetes itself adds resources to the core group, and subresources to the resources that it serves.
+    """
     base, slash, sub = text.partition("/")
     plural, _, group = base.partition(".")
     if "*" in base:
@@ -201,7 +203,7 @@ def _verb_text(text: str) -> str:
 
 
 def _choices(reader: Reader, key: str, known: tuple[str, ...]) -> frozenset[str] | None:
-    """Some of the known words, or `*` for all of them."""
+    """The chosen words of `known`; `*` chooses all. None where the key is absent."""
     values = _values(reader, key)
     if values is None:
         return None

@@ -1,7 +1,7 @@
-"""The patterns of a policy: globs over names, over resources as policy spells them, and over argvs. Compiled once, at load.
+"""The patterns of a policy: globs over names, over resources as policy spells them, and over argvs. They are compiled at load.
 
-`*` is the only wildcard; everything else stands for itself, upper and lower case apart. No regular expressions: a glob is
-matched by looking for its pieces from left to right, in time that grows with the text and not with what the stars could try.
+`*` is the only wildcard. Every other character stands for itself, and case counts. Regular expressions are not used: a glob is
+matched by finding its pieces from left to right, so no choice of stars makes that slow.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-LONGEST_PATTERN = 512  # characters; names have 253, users 256, a command of more than this is a script
-MOST_STARS = 8  # in one pattern; nobody needs more, and each is one more search through the text
-LIVE = "\0"  # a star that no quote protects, in a word of a command; neither a pattern nor an argv can hold a NUL
+LONGEST_PATTERN = 512  # characters; names of objects have at most 253, users 256; a longer command is a script
+MOST_STARS = 8  # in one pattern; each star is one more search through the text
+LIVE = "\0"  # an unquoted star in a word of a command; neither a pattern nor an argv can hold a NUL
 
 Match = Callable[[str], bool]
 
-# An argument that climbs: `..` before a slash, the end, or what separates paths and options (`--file=../x`, `-C..`, `a:..:b`).
-# `a..b` and `...` do not climb.
+# An argument "climbs" if it may lead to a parent folder: `..` stands before a slash, before the end, or before a character that
+# separates paths and options (`--file=../x`, `-C..`, `a:..:b`). `a..b` and `...` do not climb.
 CLIMBS = re.compile(r"(?<!\.)\.\.(?![A-Za-z0-9._-])")
 
 
@@ -29,7 +29,7 @@ class BadPattern(ValueError):
 
 
 def glob(pattern: str, star: str = "*") -> Match:
-    """A predicate over a text: `*` stands for any characters, none included. Raises BadPattern."""
+    """Whether a text matches, as a function. `star` stands for any number of any characters. Raises BadPattern."""
     bounded(pattern, star)
     first, *pieces = pattern.split(star)
     if not pieces:
@@ -42,7 +42,7 @@ def glob(pattern: str, star: str = "*") -> Match:
         if len(text) < least or not text.startswith(first) or not text.endswith(last):
             return False
         at, end = len(first), len(text) - len(last)
-        for piece in middle:  # the leftmost place is as good as any: what follows has the more room
+        for piece in middle:  # the leftmost place leaves the most room for the pieces that follow
             at = text.find(piece, at, end)
             if at < 0:
                 return False
@@ -53,7 +53,7 @@ def glob(pattern: str, star: str = "*") -> Match:
 
 
 def bounded(pattern: str, star: str = "*") -> None:
-    """Raises BadPattern for a pattern that is empty, or larger than anything needs."""
+    """Raises BadPattern for a pattern that is empty, too long, or has too many stars."""
     if not pattern:
         raise BadPattern("an empty pattern matches nothing")
     if len(pattern) > LONGEST_PATTERN:
@@ -63,7 +63,8 @@ def bounded(pattern: str, star: str = "*") -> None:
 
 
 class Globs:
-    """Several globs, ORed. `everything` where one of them is `*` alone: only that covers what has no name."""
+    """Several globs: a text matches if it matches one of them. `everything` is true where one of them is `*` alone. Only that
+    covers a call without a name."""
 
     __slots__ = ("_exact", "_matches", "everything", "texts")
 
@@ -84,11 +85,12 @@ class Globs:
 
 
 class Resources:
-    """Resources as policy spells them, ORed: `pods`, `pods/exec`, `deployments.apps`, `*.apps`, `events.*`, `*/scale`, `*`.
+    """Several patterns of resources: a resource matches if it matches one of them.
 
-    Without a dot it is the core group's; the part behind the first dot is a group, where `*` is any, core included. A resource
-    never stands for its subresources (threats D9): `pods/*` are those of pods, `*.apps/*` those of a group, `*/*` all there are.
-    `*` alone is, as in RBAC and in every other key, all resources with their subresources.
+    They look so: `pods`, `pods/exec`, `deployments.apps`, `*.apps`, `events.*`, `*/scale`, `*`. The part behind the first dot is
+    the API group, and `*` there is any group, the core group included. A pattern without a dot is about the core group. A resource
+    never stands for its subresources (threats D9). `pods/*` are the subresources of pods, `*.apps/*` those of a group, and `*/*`
+    all subresources. `*` alone stands for all resources and all subresources, as in RBAC.
     """
 
     __slots__ = ("_matches", "everything", "texts")
@@ -115,7 +117,7 @@ _SPELLING = re.compile(r"[a-z0-9*-]+(\.[a-z0-9.*-]+)?(/[a-z0-9*-]+)?", re.ASCII)
 
 
 def _resource(text: str) -> tuple[Match, Match, Match | None]:
-    """Predicates over plural, group and subresource; None for the last where the pattern is of no subresource."""
+    """Three functions that match plural, group and subresource. The third is None where the pattern names no subresource."""
     bounded(text)
     if _SPELLING.fullmatch(text) is None:
         raise BadPattern(f"{text!r} is no resource", "as in pods, pods/exec or deployments.apps, all in lower case")
@@ -130,11 +132,11 @@ def _any(_: str) -> bool:
 
 
 class Command:
-    """An argv, split by shell rules at load and never again.
+    """A pattern of an argv. It is split into words by shell rules, at load.
 
-    `*` stays within one argument and matches no `/`; quotes make it an ordinary character. A last `**` takes any further
-    arguments, none included. The words after splitting are compared with the argv that the container's runtime will execute:
-    no shell reads it, so that nothing in an argument can start another command.
+    `*` stays within one argument and matches no `/`. A quoted `*` is an ordinary character. `**` as the last word matches any
+    number of further arguments. The words are compared with the argv that the container's runtime executes. No shell reads that
+    argv, so nothing in an argument can start another command.
     """
 
     __slots__ = ("_further", "_places", "_words", "text")
@@ -155,14 +157,17 @@ class Command:
         self._places = tuple(_place(word, program=number == 0) for number, word in enumerate(words))
 
     def covers(self, argv: tuple[str, ...]) -> bool:
-        """Whether the argv is one of those meant, in the spelling meant. One with a climbing argument never is:
-        `/var/log/../../etc` is elsewhere."""
+        """Whether an allow covers the argv: it matches as it is spelled. An argv with a climbing argument is never covered, as
+        `/var/log/../../etc` does not stay in `/var/log`."""
         climbs = any(CLIMBS.search(argument) for argument in argv)
         return not climbs and self._has_room(argv) and all(word(argument) for word, argument in zip(self._words, argv))
 
     def overlaps(self, argv: tuple[str, ...]) -> bool:
-        """Whether the argv may be one of those meant: a path counts in every spelling that leads to the same place, a relative
-        one from every working directory, as the container's is not known, and a climbing argument may be any path."""
+        """Whether a deny reaches the argv: some reading of it matches.
+
+        A path matches in every spelling that leads to the same place. A relative path is read from every working directory, because
+        the container's is not known. A climbing argument may be any path.
+        """
         return self._has_room(argv) and all(
             CLIMBS.search(argument) or word(argument) or place(argument)
             for word, place, argument in zip(self._words, self._places, argv)
@@ -173,7 +178,7 @@ class Command:
 
 
 def _argument(word: str) -> Match:
-    """A predicate over one argument. As `*` matches no `/`, pattern and argument have the same number of segments."""
+    """Whether one argument matches as it is spelled, as a function. Pattern and argument must have the same number of slashes."""
     if LIVE not in word:
         return word.__eq__
     segments = [glob(segment, LIVE) if segment else "".__eq__ for segment in word.split("/")]
@@ -186,10 +191,10 @@ def _argument(word: str) -> Match:
 
 
 def _place(word: str, *, program: bool) -> Match:
-    """A predicate over one argument: whether it may lead where the word does, in another spelling. For denials alone.
+    """Whether one argument may be a path to the place that the word names, as a function. Only denials use it.
 
-    In `if=/etc/*` and `--file=/etc/*` a path begins behind the first `=` as well. `program` is the first word: what has no slash
-    is looked for in PATH, so that `cat` may be `/bin/cat`.
+    In `if=/etc/*` and `--file=/etc/*` a path begins behind the first `=` too. `program` is true for the first word of a command: a
+    program without a slash is looked for in PATH, so that `cat` may be `/bin/cat`.
     """
     place = _path(word, program=program)
     head, equals, tail = word.partition("=")
@@ -207,15 +212,15 @@ def _place(word: str, *, program: bool) -> Match:
 def _path(word: str, *, program: bool) -> Match:
     absolute, names = _resolved(word)
     segments = [glob(name, LIVE) for name in names]
-    is_any = not names or (not program and names[0] == LIVE)  # `*` and `.` name no place that another directory could make
+    is_any = not names or (not program and names[0] == LIVE)  # `*` and `.` name no place, so they mean no absolute path
 
     def matches(argument: str) -> bool:
         from_root, parts = _resolved(argument)
         if absolute == from_root:
             return len(parts) == len(segments) and all(segment(part) for segment, part in zip(segments, parts))
-        # One of the two is relative: it leads to the same place where the other ends with it, from the right directory.
+        # One of the two is relative. From some directory it leads to the same place if the absolute one ends with it.
         if absolute:
-            is_path = argument != "" and (program or not argument.startswith("-"))  # else an option
+            is_path = argument != "" and (program or not argument.startswith("-"))  # else it is an option
             return is_path and len(parts) <= len(segments) and all(map(_ends, reversed(segments), reversed(parts)))
         return not is_any and len(segments) <= len(parts) and all(map(_ends, reversed(segments), reversed(parts)))
 
@@ -227,12 +232,12 @@ def _ends(segment: Match, part: str) -> bool:
 
 
 def _resolved(path: str) -> tuple[bool, tuple[str, ...]]:
-    """Whether a path is absolute, and its segments as the kernel walks them: an empty one and `.` lead nowhere
-    (path_resolution(7)). Where `..` leads is not asked: an argument with it may be any path."""
+    """Whether a path is absolute, and its segments as the kernel walks them: empty segments and `.` are left out
+    (path_resolution(7)). `..` is not resolved, as a climbing argument counts as any path."""
     return path.startswith("/"), tuple(segment for segment in path.split("/") if segment not in ("", "."))
 
 
-# What a shell would do more than split words. Exec has no shell: written here, these would never match what was meant.
+# Characters with which a shell does more than split words. An exec has no shell, so a pattern with one would never match.
 _OPERATORS = frozenset("|&;<>()$`\n")
 
 

@@ -1,6 +1,6 @@
-"""A rule, and when it matches: an allow must cover a call whole, a deny need only overlap it (docs/architecture.md).
+"""A rule, and when it matches. An allow must cover the whole call, a deny need only overlap it (docs/architecture.md).
 
-Each answer is the key that does not match, "" where all do: the judge and `policy explain` ask the same functions.
+The methods give the key of the rule that does not match, "" where all match. The judge and `policy explain` use the same methods.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from l7gw.kube.act import EFFECTS, Act
 from l7gw.policy.patterns import Command, Globs, Resources
 from l7gw.policy.spelling import CONNECTS
 
-ALLOWED_EFFECTS = frozenset(EFFECTS) - {"other"}  # of an allow that names none: `other` only by naming it
-# Of a deny that names none. Discovery is what kubectl needs to show the refusal of anything else, and it tells nothing but the
-# API's shape: whoever is to be refused it must be refused it by name.
+ALLOWED_EFFECTS = frozenset(EFFECTS) - {"other"}  # of an allow without `effects`: `other` must be named
+# Of a deny without `effects`. It leaves out discovery: kubectl needs discovery to show the refusal of another call, and discovery
+# shows nothing but the API's shape. A deny of discovery must name it.
 DENIED_EFFECTS = ALLOWED_EFFECTS - {"discovery"}
 
 _CONNECTED = frozenset(("pods", "services", "nodes"))
-_UNKNOWN = frozenset(("other",))  # effects are never empty; where they were, nothing must look harmless
+_UNKNOWN = frozenset(("other",))  # stands for an empty set of effects, which should never be: such a call must not look harmless
 PATH = "path"
 
 
 def verb_of(act: Act) -> str:
-    """The verb as policy means it: streams and tunnels have their own, whatever the method (threats D5)."""
+    """The verb as policy spells it. Exec, attach, port-forward and proxy are verbs, whatever the method (threats D5)."""
     if act.subresource in CONNECTS and act.group == "" and act.resource in _CONNECTED:
         return act.subresource
     return act.verb
@@ -31,7 +31,7 @@ def verb_of(act: Act) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Keys are ANDed; one that is None matches everything. `guardrail` rules deny only."""
+    """One rule. It matches a call if each of its keys does; a key that is None matches every call. A guardrail only denies."""
 
     name: str
     allow: bool
@@ -54,11 +54,11 @@ class Rule:
 
     @property
     def group_names(self) -> tuple[str, ...]:
-        """The patterns of `groups` that name some: a star alone names nobody."""
+        """The patterns of `groups` that name particular groups: those of stars alone are left out."""
         return tuple(text for text in self.groups.texts if text.strip("*")) if self.groups is not None else ()
 
     def stranger(self, principal: Principal, cluster: str) -> str:
-        """The key for which the rule is not about this principal on this cluster, "" where it is."""
+        """The key by which the rule is not about this principal on this cluster, "" where it is about both."""
         if self.users is not None and not self.users.match(principal.user):
             return "users"
         if self.groups is not None and not any(map(self.groups.match, self._groups_of(principal))):
@@ -70,11 +70,12 @@ class Rule:
         return ""
 
     def _groups_of(self, principal: Principal) -> tuple[str, ...]:
-        """A group whose form no name has allows nothing, and is denied as whatever it may have been meant to be."""
+        """The groups that the rule looks at. A deny also looks at `unfit`, what groups that are no names may have been meant as."""
         return principal.groups if self.allow else principal.groups + principal.unfit
 
     def mismatch(self, act: Act) -> str:
-        """The key for which the rule does not match the act, "" where it matches; PATH where the act has no object."""
+        """The key by which the rule does not match the act, "" where it matches. PATH: the rule
+        is about objects, and the act has none."""
         return self._uncovered(act) if self.allow else self._apart(act)
 
     # ------------------------------------------------------------------ allow: every effect, and the whole extent
@@ -89,7 +90,8 @@ class Rule:
             return PATH if about_objects else ""
         if self.resources is not None and not self.resources.match(act.resource, act.group, act.subresource):
             return "resources"
-        # An unnamed namespace is all of them, or an object of the cluster; an unnamed name is any: only `*` covers that.
+        # A call without a namespace is about all namespaces, or about an object of the cluster; one without a name is about any
+        # name. Only `*` covers such a call.
         spaces, names = self.namespaces, self.names
         if spaces is not None and not spaces.everything and not (act.namespace and spaces.match(act.namespace)):
             return "namespaces"
@@ -125,7 +127,8 @@ class Rule:
         return self._apart_by_command(act) if self.commands is not None else ""
 
     def _apart_by_command(self, act: Act) -> str:
-        """An argv that is not known may be any; a terminal or stdin may become any command, whatever was started."""
+        """As `_apart`, for `commands`. An unknown argv may be any argv. Through a terminal or
+        stdin any command may be given later."""
         assert self.commands is not None
         if "execute" not in act.effects:
             return "commands"
@@ -136,7 +139,7 @@ class Rule:
 
 
 def _verbs_of(act: Act) -> tuple[str, ...]:
-    """All that a deny may call it: a connection is opened by a get or a create, whichever the client prefers."""
+    """Every verb by which a deny may name the act: a client opens a stream by a get or by a create, as it prefers."""
     verb = verb_of(act)
     return (verb, act.verb, "get", "create") if verb != act.verb else (verb,)
 

@@ -1,10 +1,10 @@
-"""What people call verbs and resources, and what policy calls them: for hints in mistakes, and for `policy explain`."""
+"""Words that people use for verbs and resources, and the words of policy: for hints, and for `policy explain`."""
 
 from __future__ import annotations
 
-# Streams and tunnels are verbs of their own, whatever the method (threats D5): a WebSocket exec is a GET, a SPDY one a POST.
+# Exec, attach, port-forward and proxy are verbs, whatever the method (threats D5): kubectl's exec is a GET or a POST.
 CONNECTS = ("exec", "attach", "portforward", "proxy")
-METHODS = ("head", "post", "put", "options")  # of paths that are no resources, where the verb is the method
+METHODS = ("head", "post", "put", "options")  # verbs of calls on paths that are no resources
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", *CONNECTS, *METHODS)
 # kubectl's word -> verb of the policy, and the subresource that it works on
 KUBECTL = {
@@ -112,9 +112,9 @@ CLUSTER_SCOPED = frozenset(
 
 
 def meant(resource: str) -> str:
-    """What somebody means who writes a resource that does not exist so; "" where it may well exist.
+    """How policy spells the resource that this word means; "" where the word is policy's spelling, or may be.
 
-    `deploy` and `deployments` are meant as `deployments.apps`, `pod/exec` as `pods/exec`.
+    `deploy` and `deployments` mean `deployments.apps`, `pod/exec` means `pods/exec`.
     """
     base, slash, sub = resource.partition("/")
     full = SPELLINGS.get(base, base)

@@ -1,4 +1,4 @@
-"""A verdict: what the policy says of one act, by which rule, and why."""
+"""A verdict: whether the policy allows one act, by which rule, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`rule` is the deciding rule's name, `built-in: discovery` for the built-in one, "" when nothing matched."""
+    """`rule` is the name of the rule that decided, `built-in: discovery` for the built-in one, "" where no rule matched."""
 
     allowed: bool
     rule: str

@@ -20,7 +20,8 @@ from l7gw.identity.claims import Groups, claim_at, groups_of, name, refused, tol
 from l7gw.identity.keys import ALGORITHMS, LONGEST_KEY_ID
 
 # Bytes; it holds 1,000 groups of 8 letters. kube-apiserver bounds only the whole head (1 MiB). Our heads have 64 KiB at most, into
-# which a token fits even when it is encoded once more, as in a WebSocket subprotocol. A token of 2 MB took 155 ms to refuse (threats F2).
+# which a token fits even when it is encoded once more, as in a WebSocket subprotocol. A token of 2 MB took 155 ms to refuse
+# (threats F2).
 LARGEST_TOKEN = 16 * 1024
 SKEW = 60  # seconds that our clock and the issuer's may differ; Kubernetes allows 10, most libraries 60 (threats F3: no more)
 LATEST_TIME = 253402300800.0  # the year 10000 (RFC 3339 ends there)

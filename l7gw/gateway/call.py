@@ -162,11 +162,11 @@ class Call:
         tell(refusal, self.client.send, record, audit_id=self.audit_id, request=self.request, session=session, close=close)
 
     def client_broke(self, error: PeerError) -> None:
-        """For the log: the client broke the protocol of its stream."""
+        """Log that the client broke the protocol of its stream."""
         self.worker.of_peers.info(self.client.address, "the client broke the protocol of its stream: %s", error)
 
     def cluster_broke(self, error: PeerError) -> None:
-        """For the log: the cluster did."""
+        """Log that the cluster broke the protocol of its stream."""
         self._warn_of_cluster("it broke the protocol of the stream of %s: %s", self.audit_id, error)
 
     def _warn_of_cluster(self, line: str, *values: object) -> None:

@@ -1,6 +1,6 @@
-"""One connection of a client, whichever HTTP it speaks: its TLS, who is at its end, and what its request lines mean.
+"""One connection of a client, over HTTP/1.1 and HTTP/2 alike: its TLS, its address, and what its request lines mean.
 
-Every request is identified and judged by itself: nothing about who asks is kept on the connection (threats A16).
+Every request is identified and judged by itself. Nothing about the caller is kept on the connection (threats A16).
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from l7gw.wire.events import HttpEvent, Request
 if TYPE_CHECKING:
     import ssl
 
-WRITE_LIMIT = 256 * 1024  # bytes that wait for a slow reader before the cluster is read no further
-MOST_KNOWN = 256  # request lines whose meaning is remembered on one connection ...
-LONGEST_KNOWN = 2048  # ... and the characters of a target that is: together they are half a mebibyte
+WRITE_LIMIT = 256 * 1024  # bytes that wait for a client that reads slowly; where there are more, the cluster is not read
+MOST_KNOWN = 256  # request lines whose meaning one connection remembers
+LONGEST_KNOWN = 2048  # characters of a target that is remembered; with MOST_KNOWN, half a mebibyte for each connection
 RESTARTED = "the gateway is being restarted; run the command again"
 
 
 class Worker(Gateway, Protocol):
-    """What a client's connection needs of its worker, beside what its calls do."""
+    """What a client's connection asks of its worker, beside what its calls ask (`Gateway`)."""
 
     draining: bool
     listening: Listening
 
     def admit(self, client: Downstream) -> None:
-        """Its handshake is done: from now on it is ticked, drained, and has a part in what concerns all."""
+        """Add a connection whose handshake is done: from now on it gets ticks and takes part in drains."""
 
     def dismiss(self, client: Downstream) -> None:
-        """Its connection is over."""
+        """Remove a connection that is over."""
 
     def begin_attempt(self, client: Downstream) -> CallRecord:
-        """The record of bytes that were no request."""
+        """A new record, among the day's attempts, of bytes that were no request."""
 
 
 class Downstream(asyncio.Protocol, ABC):
@@ -62,17 +62,17 @@ class Downstream(asyncio.Protocol, ABC):
         self._transport: asyncio.Transport | None = None
         self.socket_transport: asyncio.Transport | None = None
         self._known: dict[tuple[str, str, str], Act] = {}
-        self._unread = 0  # the reasons not to read
-        self._reading_since = 0.0  # when what is owed now, or the wait for it, began
+        self._unread = 0  # bits of `backpressure`: why the client is not read; 0 where it is read
+        self._reading_since = 0.0  # monotonic seconds when the client's time for what it must send next began
         self._run_id = ""
-        self._why_lost = "the client left"  # what the record says of the calls that end with the connection
-        self.writable = True  # false while more waits for a slow reader than should
+        self._why_lost = "the client left"  # reason in the record of calls that end with the connection
+        self.writable = True  # false while more than WRITE_LIMIT bytes wait for the client
         self.address = ""
         self.certificates: tuple[bytes, ...] = ()
         self.server_name = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's transport is one, but does not inherit from it
         self._reading_since = self._worker.clock.monotonic()
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if peer else ""
@@ -85,7 +85,7 @@ class Downstream(asyncio.Protocol, ABC):
         self._worker.admit(self)
 
     def eof_received(self) -> bool:
-        return False  # TLS has no half-close: a protocol's own half-closes are frames
+        return False  # TLS has no half-close; protocols inside it half-close by frames
 
     # ------------------------------------------------------------------ for exchanges
 
@@ -95,7 +95,7 @@ class Downstream(asyncio.Protocol, ABC):
         return self._run_id
 
     def describe(self, request: Request, target: str) -> Act:
-        """The meaning of a request line, remembered: clients repeat themselves."""
+        """What a request line asks for. The last ones are remembered, because clients repeat them. Raises Refusal 400."""
         key = (request.method, target, request.upgrade)
         act = self._known.get(key)
         if act is None:
@@ -108,7 +108,8 @@ class Downstream(asyncio.Protocol, ABC):
         return act
 
     def read(self, wanted: bool, why: int) -> None:
-        """Read the client, or leave its bytes where they are; `why` is the reason that comes or goes."""
+        """Note that a reason not to read the client is gone (`wanted`) or has come. `why` is a bit of `backpressure`. The client is
+        read while there is no reason left."""
         before = self._unread
         self._unread = before & ~why if wanted else before | why
         transport = self.socket_transport
@@ -131,10 +132,11 @@ class Downstream(asyncio.Protocol, ABC):
 
     @abstractmethod
     def asks_on(self, now: float) -> bool:
-        """Whether a call may come any moment: the client was let in just now, or asks all the time, and hears of no drain."""
+        """Whether a drain should expect one more call: the client was let in or asked within FIRST_CALL seconds, and its protocol
+        cannot tell it of the drain."""
 
     def is_lost(self, now: float) -> bool:
-        """Whether the client's kernel acknowledges nothing any more. One that only does not read is alive."""
+        """Whether the client's kernel has stopped acknowledging bytes. A client that only does not read is alive."""
         return self._transport is not None and self._liveness.is_lost(now)
 
     @abstractmethod
@@ -143,10 +145,12 @@ class Downstream(asyncio.Protocol, ABC):
 
     @abstractmethod
     def drain(self, waited: float) -> None:
-        """The worker is ending since `waited` seconds; asked often. Take no new request; end what has had its time."""
+        """The worker has been ending for `waited` seconds. Take no new request, and end the calls that have had their time. Called
+        often."""
 
     def abort(self, why: str = "") -> None:
-        """A cut that nobody can take for an end: no final chunk, no close_notify. `why` is for the record of its calls."""
+        """Cut the connection without a final chunk or a close_notify, so that the client cannot take it for an end. `why` goes to
+        the record of its calls."""
         self._why_lost = why or self._why_lost
         if self._transport is not None:
             self._transport.abort()
@@ -154,8 +158,8 @@ class Downstream(asyncio.Protocol, ABC):
     # ------------------------------------------------------------------ for both kinds
 
     def _refuse_unreadable(self, exchange: Exchange | None, error: PeerError, send: Callable[[HttpEvent], None] | None) -> None:
-        """A request that cannot be read, or not in time, ends here: recorded in its call or among the attempts, and told by `send`
-        (None: nothing can be said any more)."""
+        """End a request that cannot be read, or that came too slowly. It is recorded in its call or, without one, among the
+        attempts. The refusal goes to the client by `send`; None where nothing can be sent any more."""
         refusal = Refusal(error.code, _REASONS.get(error.code, "BadRequest"), error.reason)
         self._worker.of_peers.info(self.address, "malformed request: %s", refusal.message)
         if exchange is not None:
@@ -164,7 +168,8 @@ class Downstream(asyncio.Protocol, ABC):
             self._record_attempt(refusal, send)
 
     def _record_attempt(self, refusal: Refusal, send: Callable[[HttpEvent], None] | None = None) -> None:
-        """Bytes that were no request: whence they came, and why they were refused. Never the bytes themselves."""
+        """Record bytes that were no request: the address that they came from and why they were refused, never the bytes
+        themselves."""
         audit_id = new_audit_id()
         record = self._worker.begin_attempt(self)
         record.request("", "", (), None, audit_id)

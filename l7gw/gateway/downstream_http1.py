@@ -1,4 +1,5 @@
-"""A client's connection of HTTP/1.1: its bytes become exchanges, one at a time; what the client owes in time is counted here."""
+"""A client's connection of HTTP/1.1. Its bytes become exchanges, one at a time. The connection also limits how long the client may
+take for a head, a body and reading an answer."""
 
 from __future__ import annotations
 
@@ -11,11 +12,11 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Raw, Request, Response
 from l7gw.wire.http1 import BODY, ServerConnection
 
-LINGER_BYTES = 4 * 1024 * 1024  # of a client that is refused, read and dropped; then it is cut
+LINGER_BYTES = 4 * 1024 * 1024  # bytes of a refused client that are read and dropped before its connection is cut
 
 
 class Http1Downstream(Downstream):
-    """One call after the other; an upgraded connection is its tunnel's."""
+    """One call after the other. After an upgrade all bytes go to the tunnel."""
 
     __slots__ = (
         "_asked", "_asked_at", "_buffered", "_closing_at", "_codec", "_exchange", "_pumping", "_received", "_tunnel",
@@ -28,13 +29,13 @@ class Http1Downstream(Downstream):
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
         self._pumping = False
-        self._asked_at = worker.clock.monotonic()  # when the last request came, or the connection was let in
-        self._asked = False  # a request has come on this connection
+        self._asked_at = worker.clock.monotonic()  # seconds: when the last request came, or the connection was let in
+        self._asked = False  # whether a request has come on this connection
         self._buffered = 0  # bytes of the current request so far
-        self._received = False  # a byte of the request has come
-        self._waiting = 0  # bytes that the client had not read when last looked at
+        self._received = False  # whether a byte of the current request has come
+        self._waiting = 0  # bytes that the client had not read at the last tick
         self._waiting_since = 0.0
-        self._closing_at = 0.0  # the lingering end, 0: not closing
+        self._closing_at = 0.0  # monotonic seconds when the lingering ends; 0 where the connection is not closing
         self.websocket_key = ""
 
     # ------------------------------------------------------------------ what the loop calls
@@ -80,7 +81,8 @@ class Http1Downstream(Downstream):
     # ------------------------------------------------------------------ requests
 
     def _take(self, events: list[HttpEvent]) -> None:
-        """Hand the events to their exchange; an answer given meanwhile brings out the next request, without recursion."""
+        """Hand the events to their exchange. Where an exchange is answered meanwhile, the codec gives the next request's events,
+        which this loop takes too, without recursion."""
         if self._pumping:
             return
         self._pumping = True
@@ -118,7 +120,7 @@ class Http1Downstream(Downstream):
                 self._exchange.on_request_end()
 
     def finished(self, call: object) -> None:
-        """The call is answered whole: the connection takes the next request, or ends."""
+        """The call is answered whole. The connection takes the next request, or ends."""
         if call is not self._exchange:
             return
         self._exchange = None
@@ -135,12 +137,12 @@ class Http1Downstream(Downstream):
                 self._malformed(error)
 
     def _malformed(self, error: PeerError) -> None:
-        """What cannot be read is refused in a Status while an answer is possible, and the connection ends."""
+        """Refuse what cannot be read, in a Status where an answer is still possible, and end the connection."""
         exchange, self._exchange = self._exchange, None
         answering = self._codec.writing == BODY
         self._refuse_unreadable(exchange, error, self._codec.send if self._codec.answerable and not answering else None)
         if answering:
-            self.abort()  # within an answer, which must not look whole
+            self.abort()  # the answer that has begun must not look whole
         else:
             self.close()
 
@@ -153,7 +155,8 @@ class Http1Downstream(Downstream):
             self._codec.send(event)
 
     def flush(self) -> None:
-        """One write for all that was sent since the last; what one read brought is answered by one."""
+        """Write all that was sent since the last flush. While a read is being handled, wait for its end: then one write answers
+        it."""
         if not self._pumping:
             self._write_out()
 
@@ -164,12 +167,12 @@ class Http1Downstream(Downstream):
                 self._transport.write(data)
 
     def write(self, data: bytes) -> None:
-        """Bytes of a tunnel."""
+        """Write bytes of the tunnel."""
         if data and self._transport is not None:
             self._transport.write(data)
 
     def become(self, tunnel: Tunnel) -> None:
-        """From the 101 on the connection is the tunnel's; bytes that came early are its first."""
+        """Hand all further bytes to the tunnel, first those that came before the 101 was written."""
         self._tunnel = tunnel
         for event in self._codec.resume():
             if type(event) is Raw:
@@ -177,8 +180,8 @@ class Http1Downstream(Downstream):
         self.read(True, HELD_BYTES)
 
     def close(self) -> None:
-        """End the connection when what was written has gone out. A client that still sends is read for a moment: bytes
-        left unread would turn the end into a reset, and the reset would eat the answer."""
+        """End the connection when what was written has gone out. A client that still sends is read for LINGER seconds more: bytes
+        left unread would turn the end into a TCP reset, and the client would lose the answer."""
         self._write_out()
         if self._transport is None or self._closing_at:
             return
@@ -189,8 +192,8 @@ class Http1Downstream(Downstream):
             self._transport.close()
 
     def linger(self) -> None:
-        """A tunnel is over and its last bytes are written: the client is given a moment to end the connection itself, since
-        bytes of its own, unread, would turn the end into a reset that eats the last of the output."""
+        """A tunnel is over and its last bytes are written. Give the client LINGER seconds to end the connection itself: bytes of
+        the client left unread would turn the end into a TCP reset, and the client would lose the last of the output."""
         self._tunnel = None
         self._exchange = None
         if self._transport is not None and not self._closing_at:
@@ -201,7 +204,7 @@ class Http1Downstream(Downstream):
     # ------------------------------------------------------------------ time
 
     def tick(self, now: float) -> None:
-        """Once a second: the client's time for a head or a body, the cluster's for an answer."""
+        """Once a second: check the client's time for a head or a body, and the cluster's time for an answer."""
         exchange = self._exchange
         if self._closing_at:
             if now >= self._closing_at and self._transport is not None:
@@ -221,7 +224,7 @@ class Http1Downstream(Downstream):
             exchange.tick(now)
 
     def _is_stalled(self, now: float) -> bool:
-        """Whether a finite answer has waited too long for a client that reads nothing of it (threats B9, I1)."""
+        """Whether the client has read nothing of a finite answer for too long (threats B9, I1)."""
         if self.writable or self._transport is None or (self._exchange is not None and self._exchange.is_stream):
             self._waiting = 0
             return False

@@ -1,7 +1,8 @@
-"""A client's connection of HTTP/2: each stream is a call of its own, and none waits for another.
+"""A client's connection of HTTP/2: each stream is a call of its own, and no call waits for another.
 
-A call's answer waits in its stream for the client's window, and only so much of it: then its cluster is read no further, while the
-others go on. When the connection itself takes no more, the client is read no further either, so that nothing piles up for it.
+The bytes of an answer wait in their stream for the client's window. Where more than WRITE_LIMIT wait, that call's cluster is not
+read, while the other calls go on. Where the connection itself takes no more, the client is not read either, so that no more answers
+pile up.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from l7gw.wire.events import Body, End, HttpEvent, Refused, Request, Reset, Resp
 from l7gw.wire.http2 import ServerConnection
 from l7gw.wire.http2_frames import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR
 
-GATHERED = 16 * 1024 * 1024  # bytes of request bodies that may be under way on one connection; each is 3 MiB at most
+GATHERED = 16 * 1024 * 1024  # bytes of request bodies, not yet whole, that one connection may have; each body is 3 MiB at most
 
 
 class Http2Stream:
@@ -35,10 +36,10 @@ class Http2Stream:
         self._connection = connection
         self.number = number
         self.exchange: Exchange | None = None
-        self.full = False  # more waits for the client than should
+        self.full = False  # whether more than WRITE_LIMIT bytes wait for the client
         self.received = 0  # bytes of the request's body
-        self.since = now  # of the request, or of the answer's last progress
-        self.waiting = 0  # bytes of the answer when last looked at
+        self.since = now  # monotonic seconds when the request began, or the answer last made progress
+        self.waiting = 0  # bytes of the answer that waited at the last tick
 
     @property
     def address(self) -> str:
@@ -74,12 +75,12 @@ class Http2Stream:
         self._connection.finished(self)
 
     def abort(self) -> None:
-        """The answer is cut, and says so (threats I8)."""
+        """Cut the answer by a RST_STREAM, which says that it is no end (threats I8)."""
         self._connection.reset(self, INTERNAL_ERROR)
 
 
 class Http2Downstream(Downstream):
-    """Many calls at once."""
+    """A connection with many calls at once."""
 
     __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pumping", "_silence", "_streams", "_turn", "_unwelcome")
 
@@ -90,10 +91,10 @@ class Http2Downstream(Downstream):
         self._silence = Silence(worker.clock.monotonic())
         self._turn = Turn(self.flush)
         self._pumping = False
-        self._closing = False  # the connection ends with its last stream
+        self._closing = False  # whether the connection ends with its last stream
         self._closing_since = 0.0
-        self._unwelcome = False  # a credential was refused
-        self._gathered = 0  # bytes of bodies that are not yet whole
+        self._unwelcome = False  # whether a credential was refused on this connection
+        self._gathered = 0  # bytes of request bodies that are not yet whole
 
     # ------------------------------------------------------------------ what the loop calls
 
@@ -166,9 +167,9 @@ class Http2Downstream(Downstream):
             stream.exchange.on_body(data)
 
     def _faulty(self, number: int, stream: Http2Stream | None, event: Refused) -> None:
-        """What came is no request, or broke the protocol within one."""
+        """A stream brought what is no request, or broke the protocol within one: refuse it."""
         if not self._codec.answerable(number):
-            return  # the request was refused for something else, in the same read
+            return  # the request was already refused for another reason, in the same read
         if stream is None:
             self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
         reason = event.reason
@@ -177,7 +178,7 @@ class Http2Downstream(Downstream):
         self._refuse(stream, PeerError(event.status, reason))
 
     def _was_reset(self, number: int, stream: Http2Stream | None, event: Reset) -> None:
-        """The client cancelled a call, or broke the protocol within its answer: the cluster hears it at once."""
+        """The client cancelled a call, or broke the protocol within its answer. The call's side to the cluster ends at once."""
         if event.reason:
             self._worker.of_peers.info(self.address, "stream %d is reset: %s", number, event.reason)
         if stream is None:
@@ -192,20 +193,20 @@ class Http2Downstream(Downstream):
             exchange.client_gone("the client cancelled the call")
 
     def _refuse(self, stream: Http2Stream, error: PeerError) -> None:
-        """A request that cannot be read, or is too slow, is told so on its own stream."""
+        """Refuse, on its own stream, a request that cannot be read or is too slow."""
         exchange, stream.exchange = stream.exchange, None
         self._refuse_unreadable(exchange, error, stream.send)
         self.finished(stream)
 
     def _broken(self, error: PeerError) -> None:
-        """What breaks HTTP/2, or costs more than it may, ends the connection with a GOAWAY that says why."""
+        """The client broke HTTP/2, or cost more than it may: end the connection with a GOAWAY that says why."""
         self._worker.of_peers.info(self.address, "the connection is ended: %s", error.reason)
         self._record_attempt(Refusal(400, "BadRequest", error.reason))
         self._leave(f"the client broke HTTP/2: {error.reason}")
         if self._transport is not None:
             self._transport.write(self._codec.take())
-            # Not closed but cut, a moment later: to close would be to read on until the peer agrees, and to cut at once would eat
-            # the GOAWAY.
+            # The connection is cut after a moment. A close would read on until the peer closes too; a cut at once would lose the
+            # GOAWAY.
             self.read(False, HELD_BYTES)
             asyncio.get_running_loop().call_later(patience.FAREWELL, self.abort)
 
@@ -214,10 +215,10 @@ class Http2Downstream(Downstream):
     def send(self, stream: Http2Stream, event: HttpEvent) -> None:
         self._codec.send(stream.number, event)
         if type(event) is Response and event.status == 401:
-            self._unwelcome = True  # as kube-apiserver does: guessing costs a handshake each time (threats B1)
+            self._unwelcome = True  # kube-apiserver does so too: each guess at a credential costs a handshake (threats B1)
 
     def flush(self) -> None:
-        """One write for all that was sent since the last, as far as the client takes it."""
+        """Write all that was sent since the last flush, as far as the client takes it."""
         if self._pumping or self._transport is None:
             return
         while self.writable:
@@ -227,7 +228,7 @@ class Http2Downstream(Downstream):
             self._silence.wrote = True
             self._transport.write(data)
         if self._unwelcome and not self._closing:
-            self._closing = True  # only now: there are clients that read nothing behind a GOAWAY
+            self._closing = True  # only after the answer: some clients read nothing behind a GOAWAY
             self._codec.go_away(at_once=True)
             self._transport.write(self._codec.take())
         for number in self._codec.drained():
@@ -243,7 +244,8 @@ class Http2Downstream(Downstream):
             self._end()
 
     def flush_stream(self, stream: Http2Stream) -> None:
-        """At once where the stream is alone; else with what others send in this turn of the loop: one write, one TLS record."""
+        """Write what the stream sent. Where there are other streams, wait for what they send in this turn of the loop: then all of
+        it is one write and one TLS record."""
         if len(self._streams) > 1:
             self._turn.ask()
         else:
@@ -253,7 +255,7 @@ class Http2Downstream(Downstream):
             stream.exchange.on_client_writable(False)
 
     def finished(self, stream: Http2Stream) -> None:
-        """The answer is whole; of what still waits of it, the tick sees that it goes out."""
+        """The answer is whole. The tick checks that bytes of it that still wait go out in time."""
         self.flush_stream(stream)
         if not self._codec.waiting(stream.number):
             self._forget(stream)
@@ -272,7 +274,7 @@ class Http2Downstream(Downstream):
     # ------------------------------------------------------------------ ends
 
     def _leave(self, why: str) -> None:
-        """Nobody is at the other end any more, for any call."""
+        """End all calls: the client is gone. `why` is the reason in their records."""
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             exchange, stream.exchange = stream.exchange, None
@@ -286,7 +288,7 @@ class Http2Downstream(Downstream):
             self._transport.close()
 
     def _end_with_last(self) -> None:
-        """No new calls; the connection ends with the last that runs."""
+        """Take no new calls, by a GOAWAY. The connection ends with its last running call."""
         self._codec.go_away()
         self._closing = True
         self._closing_since = self._worker.clock.monotonic()
@@ -295,14 +297,14 @@ class Http2Downstream(Downstream):
     # ------------------------------------------------------------------ time
 
     def asks_on(self, now: float) -> bool:
-        return False  # it is told of a drain by a GOAWAY
+        return False  # a GOAWAY tells the client of a drain
 
     @property
     def exchanges(self) -> list[Exchange]:
         return [stream.exchange for stream in self._streams.values() if stream.exchange is not None]
 
     def tick(self, now: float) -> None:
-        """Once a second: the client's time for frames, bodies and windows, the cluster's for answers."""
+        """Once a second: check the client's time for frames, bodies and windows, and the cluster's time for answers."""
         if self._codec.over:
             return
         self._codec.refill()
@@ -311,7 +313,7 @@ class Http2Downstream(Downstream):
             self._broken(PeerError(ENHANCE_YOUR_CALM, "a frame that does not arrive in time"))
             return
         if self._closing and now - self._closing_since > patience.LINGER:
-            self._codec.go_away(at_once=True)  # whoever does not answer our PING has heard enough
+            self._codec.go_away(at_once=True)  # the client had its time to answer our PING
         for stream in list(self._streams.values()):
             self._tick_stream(stream, now)
         if not self._streams:

@@ -3,15 +3,15 @@
     route      which cluster is meant?                     404
     identify   who asks?                                   401
     classify   what is asked: verb, object, effects        400, also where the token stands in a second place
-    judge      may they?                                   403, by the one door for failures, `fail`
-    (hold)     wait for a reviewer: the step that comes with the approvals stands here, before anything is gathered
+    judge      may they?                                   403; like all failures it leaves by one door, `fail`
+    (hold)     wait for a reviewer: not there yet. This step will stand here, before the body is gathered
     gather     the request body, whole                     413
     record     who, what, verdict, body: a write is on the disk before the next step
     forward    the request, written anew, over a connection to the cluster
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
     finish     the last event is recorded; the connection takes the next request
 
-A step returns the next one, or None when it has to wait; whoever it waits for calls an `entry`, and every entry goes through one
+A step returns the next step, or None where it has to wait. What it waits for then calls an `entry`. Every entry goes through one
 guard (`guard.py`). No task, future or timer belongs to a call. A 101 turns the exchange into a tunnel (`tunnel.py`), which is
 recorded frame by frame.
 """
@@ -36,13 +36,13 @@ from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Reque
 from l7gw.wire.semantics import BODILESS
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (kubernetes-wire 6.3), so nothing valid is refused
-LONGEST_STREAM = 12 * 3600.0  # seconds; longer than a day's work, so that what was forgotten open ends
-ANSWER_WITHIN = 75.0  # seconds until a short call's answer begins; kube-apiserver gives up at 60 itself
-MOST_TRIES = 5  # times that a request which the cluster turns away unread goes once more
+LONGEST_STREAM = 12 * 3600.0  # seconds; longer than a day's work, so only streams that were forgotten open are cut
+ANSWER_WITHIN = 75.0  # seconds until the answer of a short call must begin; kube-apiserver itself gives up at 60
+MOST_TRIES = 5  # times that a request is sent again after the cluster turned it away unread
 
 
 class Exchange(Call):
-    """The steps of a call, in their order, and what reaches it from outside meanwhile."""
+    """The steps of a call in their order, and the entries by which its client, its cluster, the disk and the clock reach it."""
 
     __slots__ = ("_after_body", "_body", "_body_size", "_request_whole", "_target", "_tries", "deadline")
 
@@ -52,15 +52,15 @@ class Exchange(Call):
         self._body: list[bytes] = []
         self._body_size = 0  # bytes
         self._request_whole = False
-        self._after_body: Step | None = None  # the step that waits for the whole request
+        self._after_body: Step | None = None  # the step to take once the request is whole
         self._tries = 0  # times that the cluster turned the request away unread
-        self.deadline = 0.0  # of the answer's beginning, by the monotonic clock; 0: none
+        self.deadline = 0.0  # monotonic seconds by which the answer must begin; 0 where there is no deadline
 
     # ------------------------------------------------------------------ the steps
 
     @entry
     def begin(self) -> Step | None:
-        """The head has come."""
+        """The request's head has come: begin with the first step."""
         return self.route
 
     def route(self) -> Step | None:
@@ -86,7 +86,7 @@ class Exchange(Call):
         return self.classify
 
     def classify(self) -> Step | None:
-        if self.token is not None:  # it was proven, or `identify` had refused it
+        if self.token is not None:  # a token here is proven: `identify` refuses any other
             check_alone(self.request, self.token)
         self.act = self.client.describe(self.request, self._target)
         assert self.principal and self.far
@@ -103,7 +103,7 @@ class Exchange(Call):
         return self.gather
 
     def gather(self) -> Step | None:
-        """A write is read whole before anything of it travels: what is recorded is what is sent."""
+        """Read a write whole before any of it is sent, so that what is recorded is what is sent."""
         if self.request.length > LARGEST_BODY:
             raise _too_large()
         if not self._request_whole:
@@ -173,9 +173,9 @@ class Exchange(Call):
         upstream.send(End())
         upstream.flush()
         if not self.client.writable:
-            upstream.pause(SLOW_READER)  # of an answer before this one, which it has not read yet
+            upstream.pause(SLOW_READER)  # the client has not yet read the answer before this one
         self._body.clear()
-        self.request = request  # from here on what was sent is what counts
+        self.request = request  # from here on the request is the one that went upstream
         return None
 
     def _own_headers(self) -> Headers:
@@ -196,7 +196,7 @@ class Exchange(Call):
 
     @entry
     def on_upstream(self, events: list[HttpEvent]) -> None:
-        """What one read of the cluster brought: recorded, handed on, and written once. A slow disk then pauses the cluster."""
+        """Record and hand on what one read of the cluster brought. All of it is one write. A slow disk then pauses the cluster."""
         if self.over:
             return
         answer = self._answer
@@ -214,7 +214,7 @@ class Exchange(Call):
 
     @entry
     def on_upstream_lost(self, error: Exception | None) -> None:
-        """The cluster's end came too early: before its answer, or within it. Never passed on as a clean end."""
+        """The cluster's connection ended before its answer, or within it. The client never gets this as a clean end."""
         self.upstream = None
         if self.over:
             return
@@ -224,7 +224,7 @@ class Exchange(Call):
 
     @entry
     def on_upstream_unread(self) -> Step | None:
-        """The cluster says that it did not act upon the request: it goes once more, as it has no body (threats I8)."""
+        """The cluster says that it did not act upon the request. A request without a body is sent once more (threats I8)."""
         self.upstream = None
         self._tries += 1
         if self._tries > MOST_TRIES:
@@ -237,12 +237,12 @@ class Exchange(Call):
             self.tunnel.cluster_writable(writable)
 
     def slow_disk(self) -> None:
-        """Something has stopped reading until the recorder has written what it holds."""
+        """A side of the call is not read until the recorder has written what it holds: ask to be told of that."""
         self.worker.when_drained(self)
 
     @entry
     def disk_caught_up(self) -> None:
-        """The recorder has written what it held: both sides are read again."""
+        """The recorder has written what it held: read both sides again."""
         if self.upstream is not None and not self.over:
             self.upstream.resume(SLOW_DISK)
             if self.tunnel is not None:
@@ -252,12 +252,13 @@ class Exchange(Call):
 
     @property
     def is_stream(self) -> bool:
-        """It may last for hours: a tunnel, a watch, a followed log. A drain gives it more time, and it may stand still."""
+        """Whether the call may last for hours: a tunnel, a watch, a followed log. A stream may stand still, and a drain gives it
+        more time."""
         return self.tunnel is not None or (self.act is not None and self.act.long_running)
 
     @entry
     def tick(self, now: float) -> None:
-        """Once a second: the cluster's answer must begin in time."""
+        """Once a second: refuse the call where the cluster's answer did not begin in time."""
         if self.over:
             return
         if self.deadline and now > self.deadline:
@@ -267,7 +268,8 @@ class Exchange(Call):
 
     @entry
     def rejudge(self) -> None:
-        """A running stream ends when policy no longer allows it (threats F6, D17)."""
+        """Judge a running stream again. Cut it where policy no longer allows it (threats F6, D17), where its credential has
+        expired, or where it has run for longer than LONGEST_STREAM."""
         if not self.is_stream or self.over or self.verdict is None:
             return
         assert self.principal and self.far and self.act
@@ -283,7 +285,7 @@ class Exchange(Call):
             self._cut(f"this stream has run for {LONGEST_STREAM / 3600:.0f} hours; run the command again")
 
     def may_forward(self, port: int) -> bool:
-        """The verdict on one connection inside a port-forward, an act of its own."""
+        """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
         assert self.principal and self.far and self.act and self.record_of
         verdict = self.worker.policy.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
         self.record_of.verdict(verdict.rule, "allow" if verdict.allowed else "deny", f"port {port}: {verdict.reason}")
@@ -291,11 +293,11 @@ class Exchange(Call):
 
     @entry
     def cut(self, why: str) -> None:
-        """End a running stream for a reason of the gateway's: a drain, a recording that failed."""
+        """End a running stream for a reason of the gateway's own, such as a drain or a failed recording."""
         self._cut(why)
 
     def _cut(self, why: str) -> None:
-        """By a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5)."""
+        """Cut the call: by a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5)."""
         if self.over:
             return
         if self.tunnel is None:
@@ -306,12 +308,12 @@ class Exchange(Call):
 
     @property
     def waits_for_body(self) -> bool:
-        """The client owes the rest of its request."""
+        """Whether the client has not sent its whole request yet."""
         return not self._request_whole and not self.over
 
     @entry
     def on_body(self, data: bytes) -> None:
-        """A part of the request's body; refused past LARGEST_BODY, however it is framed."""
+        """Take a part of the request's body. A body beyond LARGEST_BODY is refused, with or without a Content-Length."""
         if self.over:
             return
         self._body_size += len(data)
@@ -328,7 +330,7 @@ class Exchange(Call):
 
     @entry
     def on_client_writable(self, writable: bool) -> None:
-        """A slow reader pauses the other side's reads."""
+        """The client takes more bytes again, or takes no more: read the cluster again, or pause it."""
         if self.upstream is not None:
             if writable:
                 self.upstream.resume(SLOW_READER)
@@ -337,7 +339,7 @@ class Exchange(Call):
 
     @entry
     def client_gone(self, why: str) -> None:
-        """Nobody listens any more: the cluster is told by the end of its connection. A verdict that was given is recorded."""
+        """The client is gone: end the connection or stream to the cluster. A verdict that was given is still recorded."""
         if self.over:
             return
         if self.tunnel is not None:
@@ -350,7 +352,7 @@ class Exchange(Call):
 
     @entry
     def malformed(self, refusal: Refusal, answerable: bool) -> None:
-        """What the client sends is not what it announced: recorded, told where the connection can still say something."""
+        """The rest of the request cannot be read: record that, and send the refusal where the client can still be answered."""
         if self.over:
             return
         record = self._begin_record()

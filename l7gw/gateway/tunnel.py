@@ -1,11 +1,11 @@
-"""A tunnel: what an exchange becomes after its 101. Two legs of one protocol, one channel vocabulary for the record.
+"""A tunnel: what an exchange becomes after its 101. It has two legs of one protocol, and one vocabulary of channels for the record.
 
     client  <->  leg  <->  events, judged and recorded  <->  leg  <->  cluster
 
-A leg turns bytes into events and back: WebSocket messages, SPDY frames, or SPDY frames inside WebSocket messages. Nothing
-is translated: the cluster gets the protocol that the client chose. A half-closed direction stays half-closed. An end that
-the protocol does not show to be one is never passed on as such: the client gets a failure Status first, because a bare cut
-of SPDY, or a Close 1000 alone, looks like success to kubectl (kubernetes-wire 4.4, 5.5).
+A leg turns bytes into events and back: WebSocket messages, SPDY frames, or SPDY frames inside WebSocket messages. The cluster gets
+the protocol that the client chose; nothing is translated. A half-closed direction stays half-closed. Where the connection ends
+before the protocol has shown the end of the stream, the client gets a failure Status first: a bare cut of SPDY, or a Close 1000
+alone, looks like success to kubectl (kubernetes-wire 4.4, 5.5).
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from l7gw.wire.errors import PeerError
 
 
 class Call(Protocol):
-    """The call that became the tunnel."""
+    """What a tunnel asks of the call that it belongs to."""
 
     def may_forward(self, port: int) -> bool:
-        """The verdict on one connection inside a port-forward."""
+        """Judge one connection inside a port-forward."""
 
     def slow_disk(self) -> None:
-        """The tunnel has stopped reading: it wants to hear `disk_caught_up`."""
+        """The tunnel has stopped reading because the disk is behind: call its `disk_caught_up` later."""
 
     def client_broke(self, error: PeerError) -> None:
-        """For the log: the client broke the protocol of its stream."""
+        """Log that the client broke the protocol of its stream."""
 
     def cluster_broke(self, error: PeerError) -> None:
-        """For the log: the cluster did."""
+        """Log that the cluster broke the protocol of its stream."""
 
     def ended(self, outcome: str, reason: str) -> None:
-        """The tunnel is over; `reason` is "" of what is complete."""
+        """The tunnel is over. `reason` is "" where the outcome is `complete`."""
 
 
 class ClientSide(Protocol):
-    """The client's connection, which is the tunnel's from the 101 on."""
+    """What a tunnel asks of the client's connection, which carries nothing else from the 101 on."""
 
     @property
     def writable(self) -> bool:
-        """False while more waits for a slow reader than should."""
+        """False while too many bytes wait for a client that reads slowly."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -56,14 +56,14 @@ class ClientSide(Protocol):
         """Read it, or leave its bytes where they are, for one of the reasons in `backpressure`."""
 
     def become(self, tunnel: Tunnel) -> None:
-        """Hand every further byte to the tunnel."""
+        """Hand all further bytes to the tunnel."""
 
     def linger(self) -> None:
-        """The tunnel is over: let the client end the connection."""
+        """The tunnel is over: give the client a moment to end the connection."""
 
 
 class ClusterSide(Protocol):
-    """The connection to the cluster."""
+    """What a tunnel asks of the connection to the cluster."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -72,7 +72,7 @@ class ClusterSide(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What a tunnel stands between, and where it is written down."""
+    """The call and the two connections of a tunnel, its record and its clock."""
 
     call: Call
     client: ClientSide
@@ -82,9 +82,9 @@ class Ends:
 
 
 class Tunnel(ABC):
-    """What both kinds share: who is at the ends, and how it ends."""
+    """What both kinds of tunnel share: the two connections, and how the tunnel ends."""
 
-    _sizes: Newest[Any]  # of the terminal
+    _sizes: Newest[Any]  # sizes of the client's terminal that wait to travel
 
     def __init__(self, ends: Ends) -> None:
         self._call = ends.call
@@ -99,11 +99,11 @@ class Tunnel(ABC):
         self._over = False
 
     def begin(self) -> None:
-        """The 101 is written: the client's connection is the tunnel's from here on."""
+        """Take over the client's connection. Called after the 101 was written."""
         self._client.become(self)
 
     def cluster_writable(self, writable: bool) -> None:
-        """A cluster that takes no more pauses the client."""
+        """The cluster takes bytes again, or takes no more: read the client again, or pause it."""
         self._cluster_writable = writable
         self._client.read(writable, NO_ROOM)
 
@@ -111,7 +111,8 @@ class Tunnel(ABC):
         self._client.read(True, UNWRITTEN)
 
     def from_client(self, data: bytes) -> None:
-        """Bytes of the client: judged, recorded, and up. If they break its protocol the tunnel ends; a slow disk pauses it."""
+        """Judge, record and send up bytes of the client. Bytes that break its protocol end the tunnel. A slow disk pauses the
+        client."""
         if self._over:
             return
         try:
@@ -131,15 +132,15 @@ class Tunnel(ABC):
         self.end(f"the stream is not what its protocol allows: {error}")
 
     def _keep_back(self, frame: ChannelFrame) -> None:
-        """Record what goes no further. Raises PeerError where that is too much of the client's, or bytes for a stdin that the call
-        did not ask for."""
+        """Record a frame that is not passed on. Raises PeerError where the client sends too many of them, or bytes for a stdin that
+        the call did not ask for."""
         self._record.frame(frame.channel + NOT_PASSED, frame.up, frame.stream, frame.data, frame.final)
         if frame.up:
             check_kept_back(frame)
             self._control.count()
 
     def from_cluster(self, data: bytes) -> None:
-        """Bytes of the cluster: recorded, and down. Its faults end the tunnel, told to the client as a failure."""
+        """Record and send down bytes of the cluster. Bytes that break its protocol end the tunnel; the client gets a failure."""
         if self._over:
             return
         try:
@@ -152,7 +153,7 @@ class Tunnel(ABC):
             self._flush()
 
     def cluster_ended(self) -> None:
-        """The cluster's connection ended. Whether the stream did, its framing tells."""
+        """The cluster's connection ended. The tunnel is complete only where its protocol has shown the end of the stream."""
         if self._over:
             return
         if self._complete():
@@ -164,7 +165,7 @@ class Tunnel(ABC):
     cluster_lost = cluster_ended
 
     def client_ended(self, why: str) -> None:
-        """The client is gone; the cluster hears it at once, so that nothing runs for nobody."""
+        """The client is gone. Tell the cluster at once, so that its process does not run on. `why` goes to the record."""
         if not self._over:
             self._over = True
             self._cluster.write(self._goodbye())
@@ -192,10 +193,10 @@ class Tunnel(ABC):
         self._client.linger()
 
     def tick(self, now: float) -> None:
-        """Once a second: what waited for the client to read goes out, and a side that we told nothing for long is pinged.
+        """Once a second: write what waited for the client to read, and ping a side that we have sent nothing for long.
 
-        Not one that does not read: a ping would only wait behind the rest. The record has none of this: it is of the client's
-        and the cluster's words.
+        A side that does not read is not pinged: the ping would only wait behind the other bytes. Pings are not recorded, because
+        the record has the bytes of the client and the cluster alone.
         """
         self._flush()
         if self._to_client.is_due(now) and self._client.writable:
@@ -213,52 +214,54 @@ class Tunnel(ABC):
             self._to_client.wrote = True
             self._client.write(data)
 
-    # -- what the kinds say
+    # -- what each kind of tunnel implements
 
     @abstractmethod
     def _up(self, data: bytes) -> None:
-        """Bytes of the client: recorded, and said to the cluster. Raises PeerError."""
+        """Record bytes of the client, and put them into the cluster's leg. Raises PeerError."""
 
     @abstractmethod
     def _down(self, data: bytes) -> None:
-        """Bytes of the cluster: recorded, and said to the client. Raises PeerError."""
+        """Record bytes of the cluster, and put them into the client's leg. Raises PeerError."""
 
     @abstractmethod
     def _for_cluster(self) -> bytes:
-        """What is to be written to the cluster now."""
+        """The bytes to write to the cluster now."""
 
     @abstractmethod
     def _for_client(self) -> bytes:
-        """What is to be written to the client now."""
+        """The bytes to write to the client now."""
 
     @abstractmethod
     def _ping_client(self) -> object:
-        """Ping, and give the event that answers; None where the leg takes no more."""
+        """Put a ping into the leg. Returns the event that will answer it; None where the leg takes no more."""
 
     @abstractmethod
     def _ping_cluster(self) -> object: ...
 
     @abstractmethod
     def _complete(self) -> bool:
-        """Whether an end of the connection now is the stream's end."""
+        """Whether the protocol has shown the end of the stream."""
 
     @abstractmethod
     def _failure(self, status: bytes) -> bytes:
-        """What tells the client that the stream failed."""
+        """The last bytes for a client whose stream failed; `status` is a Status as JSON."""
 
     @abstractmethod
     def _farewell(self) -> bytes:
-        """What tells the client of an end that is one."""
+        """The last bytes for a client whose stream is complete."""
 
     @abstractmethod
     def _goodbye(self) -> bytes:
-        """What tells the cluster that the client has left."""
+        """The last bytes for the cluster, which tell it that the client has left."""
 
 
 def ping(leg: websocket.Connection) -> websocket.Pong | None:
-    """Our ping on a WebSocket, and what answers it. Those answer that read: gorilla's (kubectl, the API server's tunnel), x/net's
-    (the API server, the kubelet), Python's websocket-client. In the longest stream the answers are a thirteenth of the control
-    frames in a row that the codec bears."""
+    """Put a ping into a WebSocket. Returns the Pong that will answer it; None where the leg takes no more.
+
+    A peer answers while it reads: gorilla's code (kubectl, the API server's tunnel), x/net's (the API server, the kubelet) and
+    Python's websocket-client. The answers of the longest stream are a thirteenth of the control frames in a row that the codec
+    accepts."""
     if leg.close_sent or leg.close_received:
         return None
     leg.send(websocket.Ping())

@@ -1,4 +1,4 @@
-"""From an accepted 101 to its tunnel: which protocol, which channels."""
+"""Opens the tunnel for an accepted 101: chooses its protocol and its channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from l7gw.wire import spdy
 
 
 def open_tunnel(ends: Ends, act: Act, *, websocket: bool, subprotocol: str) -> Tunnel:
-    """The tunnel for the protocol (WebSocket, else SPDY) and subprotocol of a 101 that was found acceptable."""
+    """The tunnel for a 101 that was found acceptable. Its protocol is WebSocket or, without `websocket`, SPDY."""
     asked = None if act.subresource == "portforward" else asked_channels(act)
     if not websocket:
         return SpdyTunnel(ends, SpdyChannels(asked), spdy.Connection("server"), spdy.Connection("client"))

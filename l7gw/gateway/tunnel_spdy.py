@@ -1,4 +1,4 @@
-"""Exec, attach and port-forward over SPDY/3.1, plain or inside WebSocket messages: a stream a channel."""
+"""Exec, attach and port-forward over SPDY/3.1, plain or inside WebSocket messages. Each channel is a SPDY stream."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ from l7gw.wire.spdy_events import (
 )
 from l7gw.wire.spdy_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM
 
-LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message, as kubectl's own writes are
+LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message; kubectl's own writes have as many
 STREAMS_WITHIN = 30.0  # seconds for a tunnel's first stream, and for the second of a pair
-# Our pings' ids. The peer answers one that is not of its own parity; of ours spdystream counts its own up from 1 or 2, and would
-# panic at a second answer to one of them. All versions of it answer, those of the oldest kubectl and kubelet too.
+# The ids of our pings. A peer answers a ping whose id does not have the parity of its own. spdystream counts its own ids up from 1
+# or 2, and would panic at a second answer to one of them, so ours are the highest. All its versions answer, also in old kubectls
+# and kubelets.
 PING_TO_CLIENT, PING_TO_CLUSTER = 0xFFFFFFFE, 0xFFFFFFFF
 
 
 class SpdyInWebSocket:
-    """A leg whose SPDY bytes travel as binary messages; their boundaries mean nothing (kubernetes-wire 5.3). The control
-    frames of the WebSocket stand among the events."""
+    """A leg whose SPDY bytes travel in binary messages. The boundaries of the messages mean nothing (kubernetes-wire 5.3). The
+    control frames of the WebSocket are events of this leg too."""
 
     def __init__(self, role: Literal["client", "server"]) -> None:
         self._outer = websocket.Connection(role)
@@ -47,10 +48,10 @@ class SpdyInWebSocket:
         self._close = websocket.Close(websocket.NORMAL)
 
     def receive(self, data: bytes) -> Iterator[LegEvent]:
-        """Message by message, so that a PeerError comes behind the events of those before it."""
+        """The events in these bytes, message by message: a PeerError is raised only after the events of the messages before it."""
         for event in self._outer.receive(data):
             if isinstance(event, websocket.Message):
-                if event.data:  # kubectl writes empty ones too; b"" is an end to the codec
+                if event.data:  # kubectl also writes empty messages; b"" would mean the end to the codec
                     yield from self._inner.receive(event.data)
                 continue
             if isinstance(event, websocket.Close):
@@ -74,7 +75,7 @@ class SpdyInWebSocket:
                 self._outer.send(websocket.Message(data[start : start + LARGEST_MESSAGE], False))
 
     def end(self) -> bytes:
-        """What is left to write, and a Close behind it."""
+        """The bytes that are left to write, with a Close behind them."""
         self._pack()
         if not self._outer.close_sent:
             self._outer.send(self._close)
@@ -86,7 +87,7 @@ LegEvent = SpdyEvent | websocket.Ping | websocket.Pong | websocket.Close
 
 
 class SpdyTunnel(Tunnel):
-    """Streams keep their ids: the client opens all of them, and they go up in the order in which they came."""
+    """A tunnel of SPDY streams. Only the client opens streams. They go up in the order in which they came, under the same ids."""
 
     def __init__(self, ends: Ends, channels: SpdyChannels, client_leg: Leg, cluster_leg: Leg) -> None:
         super().__init__(ends)
@@ -97,9 +98,9 @@ class SpdyTunnel(Tunnel):
         self._reading = Sizes()
         self._began = ends.clock.monotonic()
         self._opened_any = False
-        self._halves: dict[int, float] = {}  # streams whose pair was not whole when they came, and since when
-        self._left = False  # the client's GOAWAY went up: behind it spdystream reads nothing, and bytes left unread become a reset
-        self._held: deque[LegEvent] | None = None  # what came behind a stream's opening while that goes to the disk
+        self._halves: dict[int, float] = {}  # stream without the other one of its pair -> monotonic seconds when it came
+        self._left = False  # whether the client's GOAWAY went up: spdystream reads nothing after it, and unread bytes cause a reset
+        self._held: deque[LegEvent] | None = None  # a stream's opening that is not on the disk yet, and the events behind it
 
     # -- from the client
 
@@ -115,7 +116,7 @@ class SpdyTunnel(Tunnel):
             case Data():
                 self._data_up(event)
             case HeadersFrame(stream, _, final):
-                if final:  # of headers behind the first nothing is understood, and a kubelet would stand still at them
+                if final:  # headers after a stream's first mean nothing, and a kubelet would hang at them
                     self._data_up(Data(stream, b"", True))
                 else:
                     self._control.count()
@@ -144,7 +145,7 @@ class SpdyTunnel(Tunnel):
                 assert_never(event)
 
     def _closed(self) -> None:
-        """A Close of the client's ends the tunnel as the end of its connection does, but is answered."""
+        """The client sent a Close. It ends the tunnel as the end of the connection does, but it is answered."""
         left = self._by_client("the client closed the tunnel")
         self._client.write(_last(self._client_leg))
         self._cluster.write(self._goodbye())
@@ -168,7 +169,7 @@ class SpdyTunnel(Tunnel):
             self._record.frame(frame.channel, up, frame.stream, b"", True)
 
     def _sized(self, frame: ChannelFrame) -> None:
-        """Sizes travel whole, ten times a second; their end stays behind the last."""
+        """Hand on terminal sizes, each whole, ten a second at most. The end of their stream goes up after the last size."""
         sizes, odd = self._reading.feed(frame.data)
         if frame.final:
             odd += self._reading.end()
@@ -189,7 +190,8 @@ class SpdyTunnel(Tunnel):
             self._flush()
 
     def tick(self, now: float) -> None:
-        """A tunnel without its streams is nobody's, and so is half a pair: the kubelet waits as long (threats C4, C5)."""
+        """Once a second: end a tunnel whose streams were not opened in time, and reset a stream whose pair is not whole in time.
+        The kubelet waits as long (threats C4, C5)."""
         if (self._channels.awaited or not self._opened_any) and now - self._began > STREAMS_WITHIN:
             self.end(f"the streams that were asked for were not opened within {STREAMS_WITHIN:.0f} seconds")
             return
@@ -208,8 +210,8 @@ class SpdyTunnel(Tunnel):
         self._cluster_leg.send(Reset(stream, CANCEL))
 
     def _open(self, event: SynStream) -> None:
-        """A stream opened inside the tunnel is an act of its own: a forwarded connection is judged, and on the disk, before
-        the cluster hears of it."""
+        """The client opens a stream. A forwarded connection is an act of its own: it is judged, and its verdict is on the disk,
+        before the stream goes up. Raises PeerError."""
         if event.unidirectional:
             raise PeerError(PROTOCOL_ERROR, "a stream of one direction")
         opened = self._channels.opened(event.stream, event.headers)
@@ -233,14 +235,15 @@ class SpdyTunnel(Tunnel):
         self._record.durable(self._opened)
 
     def _shut(self, event: SynStream, channel: str) -> None:
-        """Answer a stream that was not asked for: nothing will come on it, and the cluster does not hear of it."""
+        """Answer a stream that the call did not ask for, and half-close it. The stream does not go up."""
         self._keep_back(ChannelFrame(channel, True, event.stream, b"", False, passed=False))
         self._client_leg.send(SynReply(event.stream, (), True))
         if event.final:
             self._data_up(Data(event.stream, b"", True))
 
     def _refuse(self, stream: int, port: int) -> None:
-        """Refuse a data stream: its error stream says why, and the cluster does not wait for the pair (kubernetes-wire 4.5)."""
+        """Refuse a data stream: its error stream says why. The error stream is reset at the cluster, so that the cluster does not
+        wait for the pair (kubernetes-wire 4.5)."""
         if not self._client.writable:
             raise PeerError(PROTOCOL_ERROR, "streams are opened and what becomes of them is not read")  # or refusals pile up here
         error = self._channels.partner(stream)
@@ -264,7 +267,7 @@ class SpdyTunnel(Tunnel):
             assert isinstance(opening, SynStream)
             self._cluster_leg.send(opening)
             while held:
-                if self._held is not None:  # another stream's opening now waits
+                if self._held is not None:  # now the opening of another stream waits
                     self._held.extend(held)
                     break
                 self._relay_up(held.popleft())
@@ -312,7 +315,7 @@ class SpdyTunnel(Tunnel):
 
     def _for_client(self) -> bytes:
         client = self._client_leg
-        answer = self._client.writable  # of Pongs for a client that does not read, the last is enough
+        answer = self._client.writable  # for a client that does not read, the last of several Pongs is enough
         return client.take(answer) if isinstance(client, SpdyInWebSocket) else client.take()
 
     def _ping_client(self) -> object:
@@ -342,12 +345,13 @@ class SpdyTunnel(Tunnel):
 
 
 def _last(leg: Leg) -> bytes:
-    """A leg's last bytes: WebSocket ends by a Close of its own."""
+    """A leg's last bytes. A WebSocket ends with a Close of its own."""
     return leg.end() if isinstance(leg, SpdyInWebSocket) else leg.take()
 
 
 def _ping(leg: Leg, number: int) -> LegEvent | None:
-    """Around SPDY, WebSocket's own ping is enough."""
+    """Put a ping into a leg. Where a WebSocket carries the SPDY, the ping is the WebSocket's. Returns the event that will
+    answer."""
     if isinstance(leg, SpdyInWebSocket):
         return leg.ping()
     leg.send(Ping(number))

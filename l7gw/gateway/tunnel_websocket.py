@@ -1,4 +1,5 @@
-"""Exec and attach over WebSocket (v4, v5.channel.k8s.io), and the port-forward of older clients: a byte of channel, then data."""
+"""Exec and attach over WebSocket (v4, v5.channel.k8s.io), and the port-forward of older clients. In each message the first byte is
+the channel, the rest is data."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from l7gw.wire.websocket import GOING_AWAY, NORMAL, Close, Connection, Message
 
 
 class WebSocketTunnel(Tunnel):
-    """Each leg answers its own pings: a slow reader on one side must not look dead on the other (kubernetes-wire 5.2)."""
+    """A tunnel of WebSocket messages. Each leg answers its own pings, so that a slow reader on one side does not look dead to the
+    other (kubernetes-wire 5.2)."""
 
     def __init__(self, ends: Ends, channels: WebSocketChannels | WebSocketPorts) -> None:
         super().__init__(ends)
@@ -46,7 +48,8 @@ class WebSocketTunnel(Tunnel):
                 self._control.count()
 
     def _sized(self, frame: ChannelFrame) -> None:
-        """Sizes travel ten times a second; a message that has something else, or nothing, ends no exec."""
+        """Hand on terminal sizes, ten a second at most. A message that has anything else, or nothing, is kept back and ends no
+        exec."""
         sizes, odd = whole_sizes(frame.data)
         if odd or not sizes:
             self._keep_back(ChannelFrame("resize", True, RESIZE, odd, False, passed=False))
@@ -98,7 +101,7 @@ class WebSocketTunnel(Tunnel):
         return self._client_leg.take()
 
     def _farewell(self) -> bytes:
-        """The client has said Close, and the cluster ended without one."""
+        """A Close, where the client sent one and the cluster ended without an answer to it."""
         self._client_leg.send(Close(NORMAL))
         return self._client_leg.take()
 

@@ -37,40 +37,40 @@ from l7gw.wire.events import Request
 
 log = logging.getLogger(__name__)
 
-REJUDGE_EVERY = 30.0  # seconds between two looks at a running stream (threats F6, D17: within 60)
-OWN_DESCRIPTORS = 24  # the loop, the listeners, the journal, an issuer's keys being fetched
-DESCRIPTORS_FOR_CLIENTS = 0.4  # of the rest: each client may need a connection to the cluster too, and 20 % stay in reserve
+REJUDGE_EVERY = 30.0  # seconds between two judgements of a running stream (threats F6, D17: within 60)
+OWN_DESCRIPTORS = 24  # file descriptors for the loop, the listeners, the journal and the fetching of an issuer's keys
+DESCRIPTORS_FOR_CLIENTS = 0.4  # share of the others: each client may need a connection to a cluster too, and 20 % stay in reserve
 RUN = re.compile(
     "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-)  # a UUID as kubectl writes it (kubernetes-wire 7): no words of a client's own
+)  # a UUID as kubectl writes it (kubernetes-wire 7), so that no client puts text of its own here
 CHANGES = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
 
 
 class Worker:
-    """One process's share of the work. `configure` may be called again: running calls keep what they began with."""
+    """The shared state of one process's calls. `configure` may be called again; running calls keep what they began with."""
 
     def __init__(self, settings: Settings, recorder: Recorder, clock: Clock) -> None:
         self.clock = clock
         self.recorder = recorder
         self.draining = False
-        self._open = 0  # connections of clients, those in their handshake too
-        self._turned_away = 0  # since the last tick
-        self._clients: dict[Downstream, None] = {}  # those past their handshake, in the order in which they came
+        self._open = 0  # connections of clients, also those in their handshake
+        self._turned_away = 0  # connections refused since the last tick
+        self._clients: dict[Downstream, None] = {}  # the connections past their handshake, in the order in which they came
         self._slowed: set[Slowed] = set()
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_DESCRIPTORS
         self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
-        self.of_peers = CountedLog(log, clock.monotonic)  # what a client or a cluster can cause as often as it likes
+        self.of_peers = CountedLog(log, clock.monotonic)  # for events that a client or a cluster can cause as often as it likes
         self._far: dict[str, FarSide] = {}
-        self._former: list[Pool] = []  # of former configurations, while a watch runs on one of their connections
+        self._former: list[Pool] = []  # pools of earlier configurations; each stays while a watch runs on one of its connections
         self._identity: IdentityChain | None = None
         self.configure(settings)
         recorder.on_failure(self._recording_failed)
         recorder.on_drained(self._drained)
 
     def configure(self, settings: Settings) -> None:
-        """Take a configuration into force, whole or not at all. Raises ConfigurationError, OSError or ssl.SSLError."""
-        policy_file = Stamp(settings.policy)  # before the reading: a change in between is then read again
+        """Put a configuration into force. Raises ConfigurationError, OSError or ssl.SSLError, and then changes nothing."""
+        policy_file = Stamp(settings.policy)  # taken before the file is read, so that a change in between is noticed
         policy = _policy(settings)
         listening = Listening(settings)
         far = {name: FarSide(cluster, self.clock, self._far.get(name)) for name, cluster in settings.clusters.items()}
@@ -98,11 +98,12 @@ class Worker:
     # ------------------------------------------------------------------ connections
 
     def client(self) -> Arrival:
-        """The protocol of a new connection, for the listener."""
+        """A protocol for a new connection of a listener."""
         return Arrival(lambda spoken: Http2Downstream(self) if spoken == "h2" else Http1Downstream(self))
 
     def opened(self) -> bool:
-        """False where one connection more would leave none for the clusters and the journal (threats I3)."""
+        """Count a new connection. False where its descriptor would be missing for the clusters and the journal (threats I3): it is
+        then not counted, and must be closed."""
         if self._open >= self._most_clients:
             self._turned_away += 1
             return False
@@ -110,15 +111,15 @@ class Worker:
         return True
 
     def closed(self) -> None:
-        """One that `opened` let in."""
+        """A connection that `opened` counted is closed."""
         self._open -= 1
 
     def failed(self, address: str, error: ssl.SSLError) -> None:
-        """A handshake was cut: the client hears an alert, the log says which words belong to it."""
+        """Log why a handshake was cut. The client itself gets only a TLS alert."""
         self.of_peers.warning(address, "TLS handshake cut: %s", why_cut(error))
 
     def admit(self, client: Downstream) -> None:
-        """Its handshake is done: from now on it is ticked, drained, and has a part in what concerns all."""
+        """Add a connection whose handshake is done: from now on it gets ticks and takes part in drains."""
         self._clients[client] = None
 
     def dismiss(self, client: Downstream) -> None:
@@ -135,7 +136,8 @@ class Worker:
     def begin_record(
         self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
     ) -> CallRecord:
-        """The record of a new exchange, in the principal's session and its client process's run, or among the attempts."""
+        """The record of a new call: in the principal's session and the run of the client process or, without a principal, among the
+        day's attempts."""
         cluster = far.name if far is not None else ""
         if principal is None or far is None:
             return self.recorder.attempts(cluster).begin("", "", "")
@@ -150,12 +152,12 @@ class Worker:
         return session.begin(run, client_name, command, content=far.record == "all")
 
     def begin_attempt(self, client: Downstream) -> CallRecord:
-        """The record of bytes that were no request."""
+        """A new record, among the day's attempts, of bytes that were no request."""
         host = self.routes.of_host(client.server_name)
         return self.recorder.attempts(host.name if host else "").begin("", "", "")
 
     def when_drained(self, slowed: Slowed) -> None:
-        """It hears `disk_caught_up` when the recorder has written what it holds, once."""
+        """Call `disk_caught_up` of `slowed` once, when the recorder has written what it holds."""
         self._slowed.add(slowed)
 
     def _drained(self) -> None:
@@ -164,7 +166,7 @@ class Worker:
             one.disk_caught_up()
 
     def _recording_failed(self) -> None:
-        """What cannot be recorded does not pass: running streams end now, new calls are refused by `route`."""
+        """End all running streams, because what cannot be recorded does not pass. `route` refuses new calls."""
         for client in list(self._clients):
             for exchange in client.exchanges:
                 exchange.cut("recording has failed, and nothing passes unrecorded")
@@ -186,7 +188,7 @@ class Worker:
                     client.abort("the client's system acknowledges nothing any more")
                 else:
                     client.tick(now)
-            except Exception:  # of one connection; the others' time goes on
+            except Exception:  # a bug at one connection must not stop the ticks of the others
                 log.exception("a connection of %s is cut", client.address)
                 client.abort("the gateway failed at this connection")
         self._former = [pool for pool in self._former if not pool.over]
@@ -218,8 +220,8 @@ class Worker:
     async def drain(self, accepted_no_more: Callable[[], None]) -> None:
         """Accept no more, let short calls and streams end in their time, then end what is left with a failure Status.
 
-        Whoever was let in just now, or asks all the time, has sent a call that is not read yet, or does so any moment: a
-        connection of HTTP/1.1 then ends with that call's answer.
+        A client that was let in just now, or sends call after call, may have sent one that is not read yet. Its connection of
+        HTTP/1.1 gets a moment for that call, and ends with the answer.
         """
         self.draining = True
         accepted_no_more()
@@ -239,7 +241,7 @@ class Worker:
 
 
 def _policy(settings: Settings) -> Policy:
-    """The policy file as a snapshot; what it says that is hardly meant is logged. Raises ConfigurationError."""
+    """The policy, read from its file. Rules that are probably mistakes are logged. Raises ConfigurationError."""
     policy = Policy.load(settings.policy)
     for doubt in doubts((*policy.guardrails, *policy.rules), settings.clusters):
         log.warning("%s: %s", settings.policy, doubt)

@@ -1,4 +1,4 @@
-"""What the bytes mean to Kubernetes: which verb on which object, with which effects, on which channels, and how it says no.
+"""What bytes mean to Kubernetes: the verb and the object of a call, its effects, its channels, and the form of a refusal.
 
-Guarantees: reads a request as the API server does, or refuses it. May import `wire` and the shared ground. Pure.
+Guarantees: a request is read as the API server reads it, or refused. May import `wire` and the shared ground. Pure.
 """

@@ -1,4 +1,4 @@
-"""An act: what policy judges, the recorder writes down and the upstream writer sends. One reading for all three."""
+"""An act: one reading of a request, which policy judges, the recorder writes down and the upstream writer sends."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ EFFECTS = (
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One request, or one stream opened inside a tunnel, as the API server would understand it.
+    """One request, or one stream opened inside a tunnel, as the API server understands it.
 
-    For a resource request `verb` is RBAC's (get, list, watch, create, ..., deletecollection), `group` is "" for core.
-    `namespace` is "" where the path names none: the scope is then the whole cluster or, for a namespaced resource, all
-    namespaces. `name` is "" where none is named. For a non-resource request `is_resource` is false, `verb` the lower-case
-    method and `resource` "". `path` and `query` are written anew from the decoded segments and pairs: they travel upstream.
+    For a request about a resource, `verb` is RBAC's (get, list, watch, create, ..., deletecollection), and `group` is "" for
+    the core group. `namespace` is "" where the path names none. The act is then about the whole cluster or, for a namespaced
+    resource, about all namespaces. `name` is "" where the path names no object. For any other request, `is_resource` is
+    false, `verb` is the method in lower case, and `resource` is "". `path` and `query` are written anew from the decoded
+    segments and pairs, and are sent upstream.
     """
 
     verb: str
@@ -40,15 +41,15 @@ class Act:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
-    argv: tuple[str, ...] | None = None  # of an exec; None: unknown (attach, ephemeral containers) or not a command
+    argv: tuple[str, ...] | None = None  # of an exec; None: unknown (attach, ephemeral containers), or no command is run
     container: str = ""
     tty: bool = False
     stdin: bool = False
-    port: int | None = None  # of one stream of a port-forward
-    ports: tuple[int, ...] | None = None  # that a port-forward names in its query
-    label_selector: str | None = None  # of list, watch and deletecollection
+    port: int | None = None  # of the act that is one stream of a port-forward
+    ports: tuple[int, ...] | None = None  # in the query of a port-forward
+    label_selector: str | None = None  # of list, watch and deletecollection, as is `field_selector`
     field_selector: str | None = None
-    follows: bool = False  # a watch, or a log that is followed: answers that come as things happen
+    follows: bool = False  # a watch, or a followed log: its answer goes on as things happen
     long_running: bool = False  # watch, proxy, exec, attach, portforward, log (KK pkg/controlplane/apiserver/config.go)
 
     @property

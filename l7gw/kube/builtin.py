@@ -1,12 +1,12 @@
-"""What Kubernetes itself serves: every resource and its subresources, as discovery of 1.36 lists them with every API enabled.
+"""Every resource that Kubernetes itself serves, with its subresources, as discovery of 1.36 lists them with every API enabled.
 
-A resource that is not here may be a custom or an aggregated one, or a newer release's. Of one that is here, and of the core
-group, which nobody can extend, it is known what does not exist.
+A resource that is not in the table may be a custom or an aggregated one, or belong to a newer release. But a subresource that the
+table lacks for its resource does not exist, nor does a resource that it lacks in the core group, which nobody can extend.
 """
 
 from __future__ import annotations
 
-# resource as policy spells it: its subresources
+# a resource as policy spells it, a colon, and its subresources
 _TABLE = """
 bindings:
 componentstatuses:
@@ -105,5 +105,5 @@ SUBRESOURCES = frozenset(sub for subs in BUILT_IN.values() for sub in subs)
 
 
 def plurals_of(group: str) -> tuple[str, ...]:
-    """The resources of one group of Kubernetes' own."""
+    """The plural names of the resources of one API group."""
     return tuple(plural for of_group, plural in BUILT_IN if of_group == group)

@@ -1,5 +1,8 @@
-"""What a call does to a cluster, as a table. A call has the effect of its verb and those of its row; the closest row counts. An
-unknown verb, or a subresource that no row names, is `other` besides, so that nothing unknown ever looks harmless."""
+"""The effects of a call on a cluster, as a table. A call has the effect of its verb, and the
+effects of the row that fits it closest.
+
+An unknown verb, and a subresource that no row names, add the effect `other`, so that nothing unknown looks harmless.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,11 @@ AUTHORIZATION = "authorization.k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`resource` as `plural` or `plural/subresource` of `group`; `*` is any. `verbs` empty: any. `effects` are added to those
-    by verb, or with `alone` replace them."""
+    """One row. `resource` is `plural` or `plural/subresource` in the API group `group`; `*`
+    is any. An empty `verbs` means all verbs.
+
+    `effects` are added to the effect of the verb. With `alone` they replace it.
+    """
 
     group: str
     resource: str
@@ -28,7 +34,7 @@ class Row:
     alone: bool = False
 
 
-# Objects whose writing starts code: pods and whatever templates them.
+# Writing these objects starts code: pods, and objects that hold a template of pods.
 TEMPLATES = (
     ("", "pods"),
     ("", "podtemplates"),
@@ -45,7 +51,7 @@ TEMPLATES = (
     ("extensions", "replicasets"),
 )
 
-# What may be scaled from nothing to many of the above: as good as writing it.
+# Scaling these objects starts pods, so it has the effects of writing them.
 SCALED = (
     ("", "replicationcontrollers"),
     ("apps", "deployments"),
@@ -56,8 +62,8 @@ SCALED = (
     ("extensions", "replicationcontrollers"),
 )
 
-# Whose status tells what a controller or a node saw. Writing it deceives whoever reads it, which is a write; it starts no code
-# and gives nobody a right. The others, where the status is the decision itself (a certificate is issued by it), have rows.
+# The status of these objects reports what a controller or a node saw. Writing such a status is a write: it can deceive its readers,
+# but it starts no code and gives nobody a right. Objects whose status is itself a decision, as of a certificate, have rows.
 TOLD = {
     "": "namespaces nodes persistentvolumeclaims persistentvolumes pods replicationcontrollers resourcequotas services",
     "apiextensions.k8s.io": "customresourcedefinitions",
@@ -75,30 +81,30 @@ TOLD = {
 }
 
 ROWS = (
-    # self reviews tell what one may do oneself, and change nothing
+    # a self review tells callers what they may do, and changes nothing
     Row(AUTHORIZATION, "selfsubjectaccessreviews", ("discovery",), frozenset(("create",)), alone=True),
     Row(AUTHORIZATION, "selfsubjectrulesreviews", ("discovery",), frozenset(("create",)), alone=True),
     Row(AUTHENTICATION, "selfsubjectreviews", ("discovery",), frozenset(("create",)), alone=True),
-    # code execution: one class for policy, approval and recorder, whatever the method (threats D5, D8)
+    # these run code in a container, whatever the method (threats D5, D8)
     Row("", "pods/exec", ("execute",), alone=True),
     Row("", "pods/attach", ("execute",), alone=True),
     Row("", "pods/ephemeralcontainers", ("execute",)),
-    # tunnels: what travels inside is not Kubernetes'
+    # tunnels: the bytes inside are not Kubernetes' own
     Row("", "pods/portforward", ("tunnel",), alone=True),
     Row("", "pods/proxy", ("tunnel",), alone=True),
     Row("", "services/proxy", ("tunnel",), alone=True),
-    Row("", "nodes/proxy", ("tunnel", "escalate", "execute"), alone=True),  # reaches the kubelet's exec (threats D6)
+    Row("", "nodes/proxy", ("tunnel", "escalate", "execute"), alone=True),  # leads to the exec of the kubelet's API (threats D6)
     # secrets and tokens
     Row("", "secrets", ("secrets",)),
     Row("", "secrets/*", ("secrets",)),
     Row("", "serviceaccounts/token", ("secrets", "escalate")),
     Row(AUTHENTICATION, "tokenreviews", ("secrets",)),
-    # who may do what
+    # rights: who may do what
     Row(RBAC, "*", ("escalate",), WRITES | DELETES | {"bind", "escalate"}),
     Row(RBAC, "*/*", ("escalate",), WRITES | DELETES | {"bind", "escalate"}),
     Row(CERTIFICATES, "certificatesigningrequests/approval", ("escalate",)),
     Row(CERTIFICATES, "certificatesigningrequests/status", ("escalate",), WRITES),
-    Row(CERTIFICATES, "podcertificaterequests/status", ("escalate",), WRITES),  # the issued certificate stands there
+    Row(CERTIFICATES, "podcertificaterequests/status", ("escalate",), WRITES),  # the status holds the issued certificate
     Row(CERTIFICATES, "signers", ("escalate",)),
     Row(CERTIFICATES, "signers/*", ("escalate",)),
     Row(CERTIFICATES, "clustertrustbundles", ("escalate",), WRITES | DELETES),
@@ -106,12 +112,12 @@ ROWS = (
     Row(ADMISSION, "*/*", ("escalate",), WRITES | DELETES),
     Row("apiregistration.k8s.io", "*", ("escalate",), WRITES | DELETES),
     Row("apiregistration.k8s.io", "*/*", ("escalate",), WRITES | DELETES),
-    # placing a pod is starting it
+    # a binding places a pod on a node, which starts it
     Row("", "pods/binding", ("workload",)),
     Row("", "bindings", ("workload",)),
     Row("", "pods/resize", ("workload",), WRITES),
     Row("", "namespaces/finalize", ()),
-    # an eviction deletes
+    # an eviction deletes its pod
     Row("", "pods/eviction", ("delete",), alone=True),
     Row("", "pods/log", ("read",), frozenset(("get",)), alone=True),
     *(Row(group, resource, ("workload",), WRITES) for group, resource in TEMPLATES),
@@ -119,18 +125,18 @@ ROWS = (
     *(Row(group, f"{resource}/status", ()) for group, resources in TOLD.items() for resource in resources.split()),
 )
 
-# Subresources that a custom resource may have, a part of their object: their effects are those of the verb.
+# Subresources that a custom resource may have. They are parts of their object, so a call on one has the effect of its verb alone.
 PLAIN_SUBRESOURCES = frozenset(("status", "scale"))
 
 DISCOVERY_ROOTS = frozenset(("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz"))
-# OpenAPI by its older names: kubectl before 1.29 asks for the second where /openapi/v2 is missing
+# Older names of OpenAPI documents: kubectl before 1.29 asks for the second where /openapi/v2 is missing
 DISCOVERY_ROOTS |= {"/swagger.json", "/swagger-2.0.0.pb-v1"}
 
 _INDEX = {(row.group, row.resource): row for row in ROWS}
 
 
 def resource_effects(verb: str, group: str, resource: str, subresource: str) -> frozenset[str]:
-    """The effects of a call on a resource. Never empty."""
+    """The effects of a call on a resource, at least one. `group` is "" for the core group, `subresource` "" for none."""
     name = f"{resource}/{subresource}" if subresource else resource
     row = _row(verb, group, name, subresource)
     if row is not None and row.alone:
@@ -161,7 +167,8 @@ def _row(verb: str, group: str, name: str, subresource: str) -> Row | None:
 
 
 def path_effects(verb: str, path: str) -> frozenset[str]:
-    """The effects of a call on a path that is no resource: discovery, or other. `path` is decoded and begins with a slash."""
+    """The effects of a call on a path that is no resource. `verb` is the method in lower case;
+    `path` is decoded and begins with a slash."""
     if verb in ("get", "head"):
         root = "/" + path.strip("/").partition("/")[0]
         if root in DISCOVERY_ROOTS:

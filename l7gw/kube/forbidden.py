@@ -1,7 +1,8 @@
-"""Whom a 403 of the API server is about: the caller, or the gateway, which may not impersonate whom it named.
+"""Who is refused by a 403 of the API server: the caller, or the gateway, which may not impersonate a name that it sent.
 
-Both are a Status with reason Forbidden, and only the sentence differs (kubernetes-wire 7.2). Parts of that sentence are the
-caller's to choose, a resource of any name among them, so it is compared with the Status's own fields, from its first character on.
+Both 403s are a Status with the reason Forbidden, and differ only in the message (kubernetes-wire 7.2). Callers
+choose parts of that message, such as the name of a resource. So the whole message, from its first character, is
+compared with the other fields of the Status.
 """
 
 from __future__ import annotations
@@ -13,23 +14,26 @@ import msgspec
 
 from l7gw.kube.status import JSON, PROTOBUF
 
-LARGEST_STATUS = 16 * 1024  # bytes of a 403's body that are looked at; with the longest names it has 4 KiB
-MOST_FIELDS = 64  # of one protobuf message; a Status has six
+LARGEST_STATUS = 16 * 1024  # bytes; a larger body of a 403 is not read; with the longest names it has 4 KiB
+MOST_FIELDS = 64  # fields of one protobuf message; a Status has six
 
-# What is asked for in the older form.
+# The resources that RBAC checks for an impersonation, in the older form of that check.
 IMPERSONATED = frozenset(("users", "groups", "userextras", "uids", "serviceaccounts"))
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'  # Go's %q
-_PLAIN = re.compile(r"[a-z0-9.-]*", re.ASCII)  # a resource or group as real ones are written
-# Since 1.36 the same is asked first in a finer form, whose verbs have colons that no method of a client can have.
+_PLAIN = re.compile(r"[a-z0-9.-]*", re.ASCII)  # the letters of a real resource or group
+# Since 1.36 RBAC is first asked in a finer form. Its verbs hold colons, which no verb of a client's call can hold.
 _OLDER = re.compile(rf'User {_QUOTED} cannot impersonate resource "([a-z]+)(/[^"\\]+)?" in API group ')
 _FINER = re.compile(rf'User {_QUOTED} cannot (impersonate(?:-on)?:[a-z:-]+) (?:resource "([a-z]+(?:/[^"\\]+)?)"|path|resource) ')
 
 
 @dataclass(frozen=True, slots=True)
 class NotImpersonated:
-    """What the API server does not let its caller name: a `resource` as RBAC spells it (`groups`, `userextras/l7gw-user`) and its
-    `name`. With a verb `impersonate-on:...` it says neither: then they are what was called."""
+    """A name that the API server does not let the gateway impersonate.
+
+    `resource` is spelled as in RBAC (`groups`, `userextras/l7gw-user`), and `name` is the name. With a verb `impersonate-on:...`
+    the API server names neither; the two fields are then those of the call.
+    """
 
     verb: str
     resource: str = ""
@@ -49,10 +53,13 @@ class _Status(msgspec.Struct):
 
 
 def not_impersonated(content_type: str, body: bytes) -> NotImpersonated | None:
-    """What of an impersonation the API server refuses with this 403; None where it refuses the call itself, or says neither."""
+    """What the API server does not let the gateway impersonate; None where this 403 is about the call itself, or cannot be read.
+
+    `content_type` and `body` are those of the 403, `body` in JSON or protobuf.
+    """
     try:
         status = _decoded(content_type.partition(";")[0].strip().lower(), body)
-    except (ValueError, msgspec.DecodeError, RecursionError):  # the last: JSON nested without end
+    except (ValueError, msgspec.DecodeError, RecursionError):  # RecursionError: JSON that is nested too deeply
         return None
     if status is None or status.reason != "Forbidden":
         return None
@@ -70,7 +77,7 @@ def not_impersonated(content_type: str, body: bytes) -> NotImpersonated | None:
 
 
 def _behind_subject(message: str, details: _Details) -> str | None:
-    """The sentence behind `groups "x" is forbidden: `, where what stands before it is what the details say."""
+    """The message behind its beginning `groups "x" is forbidden: `; None where it does not begin with what the details say."""
     subject = re.escape(f"{details.kind}.{details.group}" if details.group else details.kind)
     name = f" {_QUOTED}" if details.name else ""
     match = re.match(f"{subject}{name} is forbidden: " if subject else "forbidden: ", message)
@@ -78,12 +85,12 @@ def _behind_subject(message: str, details: _Details) -> str | None:
 
 
 def _decoded(content_type: str, body: bytes) -> _Status | None:
-    """Raises ValueError or DecodeError for what is no Status."""
+    """The Status in a body; None for another content type. Raises ValueError or DecodeError for a body that is no Status."""
     if content_type == JSON:
         return msgspec.json.decode(body, type=_Status)
     if content_type != PROTOBUF or not body.startswith(b"k8s\0"):
         return None
-    fields = _fields(_fields(body[4:]).get(2, b""))  # runtime.Unknown: 2 raw; the numbers of Status stand in kube/status.py
+    fields = _fields(_fields(body[4:]).get(2, b""))  # 2 is `raw` of runtime.Unknown; kube/status.py lists Status
     details = _fields(fields.get(5, b""))
     inner = _Details(_text(details, 1), _text(details, 2), _text(details, 3))
     return _Status(_text(fields, 3), _text(fields, 4), inner)
@@ -94,7 +101,7 @@ def _text(fields: dict[int, bytes], number: int) -> str:
 
 
 def _fields(data: bytes) -> dict[int, bytes]:
-    """The length-delimited fields of a protobuf message; of a repeated one the last. Raises ValueError."""
+    """The length-delimited fields of a protobuf message by number; the last one of a repeated field. Raises ValueError."""
     found: dict[int, bytes] = {}
     at = 0
     for _ in range(MOST_FIELDS):
@@ -103,7 +110,7 @@ def _fields(data: bytes) -> dict[int, bytes]:
         key, at = _varint(data, at)
         value, at = _varint(data, at)
         if key & 7 == 0:
-            continue  # a number: its value was the varint
+            continue  # the field is a number, and this varint was its value
         if key & 7 != 2 or at + value > len(data):
             raise ValueError("no field of a Status")
         found[key >> 3] = data[at : at + value]

@@ -1,7 +1,7 @@
 """A request line as the API server reads it (AS pkg/endpoints/request/requestinfo.go), or a refusal.
 
-`request_info` is the port of its rules; `describe` refuses first what two parsers could read in two ways (threats D1 to D3),
-and gives back path and query written anew: what is judged is what travels.
+`request_info` is a port of the API server's rules. `describe` first refuses what two parsers could read in two ways
+(threats D1 to D3). It writes path and query anew, so that what is judged is what is sent upstream.
 """
 
 from __future__ import annotations
@@ -15,33 +15,34 @@ from l7gw.kube.act import Act
 from l7gw.kube.effects import path_effects, resource_effects
 from l7gw.kube.values import port_number
 
-MOST_QUERY_PAIRS = 1000  # an exec's argv is the longest known
+MOST_QUERY_PAIRS = 1000  # parameters; the most that any client is known to send are the words of an exec's argv
 
 VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 SELECTING = ("list", "watch", "deletecollection")
-LEGACY_VERBS = ("watch", "proxy")  # in the path, deprecated since 1.10
+LEGACY_VERBS = ("watch", "proxy")  # verbs that may stand in the path, deprecated since 1.10
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
 STREAMING = frozenset(("exec", "attach", "portforward"))
 # KK pkg/controlplane/apiserver/config.go: genericfilters.BasicLongRunningRequestCheck
 LONG_RUNNING_VERBS = frozenset(("watch", "proxy"))
 LONG_RUNNING_SUBRESOURCES = frozenset(("attach", "exec", "proxy", "log", "portforward"))
-# A path segment: what Go's EscapedPath leaves as it is, and percent escapes
+# A path segment: the characters that Go's EscapedPath does not escape, and percent escapes
 SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+", re.ASCII)
-# What an escape cannot stand for: it would be a segment's end to some reader, another escape, or a control character
+# Characters that may not be escaped: to some readers they end a segment, begin another escape, or are control characters
 NEVER_ESCAPED = re.compile(r"[/\\%\x00-\x1f\x7f-\x9f]")
-DOTS = re.compile(r"\.\.?(?:;.*)?", re.DOTALL)  # `..;x` is `..` to Tomcat, which may stand behind a proxy subresource
-QUERY = re.compile(r"[!-~]*", re.ASCII)  # RFC 3986 section 3.4 has fewer, but people type brackets and braces
+DOTS = re.compile(r"\.\.?(?:;.*)?", re.DOTALL)  # `..;x` means `..` to Tomcat, which may run behind a proxy subresource
+QUERY = re.compile(r"[!-~]*", re.ASCII)  # RFC 3986 section 3.4 allows fewer characters, but people type brackets and braces
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 SAFE = "!$&'()*+,;=:@~"
-# Query keys that may stand more than once, being lists (`exclude` of /readyz); everything else says one thing (threats D2)
+# Query keys that are lists and may stand more than once (`exclude` is of /readyz); every other key may stand once (threats D2)
 REPEATABLE = frozenset(("command", "ports", "dryRun", "exclude"))
-BOOLEANS = frozenset(("watch", "tty", "stdin", "stdout", "stderr"))  # which say what a call is
-PROFILES = "/debug/pprof/"  # long-running, though no resource
+BOOLEANS = frozenset(("watch", "tty", "stdin", "stdout", "stderr"))  # query keys that change what a call does
+PROFILES = "/debug/pprof/"  # paths below it are long-running, though they are no resources
 
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
-    """What requestinfo.go computes. `parts` are those behind the namespace."""
+    """What requestinfo.go computes. `parts` are the path segments behind the namespace, or
+    behind the version where there is none."""
 
     is_resource: bool
     verb: str
@@ -57,12 +58,13 @@ class RequestInfo:
 
 
 def truthy(values: list[str]) -> bool:
-    """A query's boolean: anything but `0` and `false` is true, the first value counts (AM pkg/runtime/conversion.go)."""
+    """A boolean of the query, from the values of its key: true where the first value is neither `0` nor `false`, false where
+    there is none (AM pkg/runtime/conversion.go)."""
     return bool(values) and values[0] != "0" and values[0].lower() != "false"
 
 
 def request_info(method: str, path: str, query: list[tuple[str, str]]) -> RequestInfo:
-    """`path` is percent-decoded. Raises ValueError where the API server answers 500."""
+    """What a request is about. `path` and `query` are percent-decoded. Raises ValueError where the API server answers 500."""
     segments = path.strip("/").split("/")
     plain = RequestInfo(False, method.lower())
     if len(segments) < 3 or segments[0] not in ("api", "apis") or (segments[0] == "apis" and len(segments) < 4):
@@ -98,8 +100,8 @@ def request_info(method: str, path: str, query: list[tuple[str, str]]) -> Reques
 def _selected_name(selector: str) -> str:
     """The name that a field selector asks for by `metadata.name=X`; "" for none, and where the selector is malformed.
 
-    As AM pkg/fields/selector.go reads it: the terms are sorted, the first that matches counts. The API server also takes
-    no name from a request with another list option that it cannot decode, but refuses to serve that.
+    AM pkg/fields/selector.go sorts the terms and takes the first that fits; so does this. From a request with another list option
+    that it cannot decode, the API server takes no name either, but it refuses such a request.
     """
     try:
         terms = [_term(term) for term in sorted(re.findall(r"(?:[^\\,]|\\.?)+", selector, re.DOTALL))]
@@ -110,7 +112,7 @@ def _selected_name(selector: str) -> str:
 
 
 def _term(term: str) -> tuple[str, bool, str]:
-    """Field, whether the operator is `!=`, and value of one term of a field selector. Raises ValueError."""
+    """One term of a field selector: the field, whether the operator is `!=`, and the value. Raises ValueError."""
     match = re.fullmatch(r"(.*?)(!=|==|=)(.*)", term, re.DOTALL)
     if match is None:
         raise ValueError("no operator")
@@ -121,9 +123,9 @@ def _term(term: str) -> tuple[str, bool, str]:
 
 
 def describe(method: str, target: str, upgrade: str = "") -> Act:
-    """The act that a request line means. `upgrade` is "", "websocket" or "SPDY/3.1".
+    """The act that a request line means. `target` is the raw path and query; `upgrade` is "", "websocket" or "SPDY/3.1".
 
-    Raises Refusal 400 for a line with two readings, 403 for verbs in the path, 405 and 400 for upgrades out of place.
+    Raises Refusal 400 for a line with two readings, 403 for a verb in the path, and 400 or 405 for an upgrade that is not served.
     """
     raw_path, question, raw_query = target.partition("?")
     segments = _segments(raw_path)
@@ -140,14 +142,14 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
     _check_upgrade(method, info, upgrade)
     if ";" in path or not path.isascii():
         _check_places(info)
-    if info.subresource != "proxy":  # what stands behind it is an application's, which may have lists
+    if info.subresource != "proxy":  # an application behind a proxy may repeat query keys
         pairs = _one_value_each(pairs)
     values: dict[str, list[str]] = {}
     for key, value in pairs:
         values.setdefault(key, []).append(value)
     is_exec = info.subresource == "exec"
     if info.is_resource and info.subresource != "proxy":
-        path = path.rstrip("/")  # the last slash says nothing there; elsewhere it is another page, to which one is redirected
+        path = path.rstrip("/")  # the API server ignores it for a resource; elsewhere it names another page
     return Act(
         verb=info.verb,
         path=quote(path, safe=SAFE + "/"),
@@ -186,13 +188,13 @@ def _is_long_running(info: RequestInfo, path: str) -> bool:
 
 
 def _ports(values: list[str]) -> tuple[int, ...] | None:
-    """The ports that a port-forward's query names. None where it names none, or nonsense: nothing is forwarded by that."""
+    """The ports in the query of a port-forward. None where it names none, or one that is no port, by which nothing is forwarded."""
     named = [port_number(port) for value in values for port in value.split(",")]
     return tuple(named) if named and all(named) else None
 
 
 def _segments(raw_path: str) -> list[str]:
-    """The path's segments, decoded once. Refuses what threats D1 names; one trailing slash is no segment."""
+    """The segments of a path, decoded once. One slash at the end adds no segment. Raises Refusal 400 for paths as in threats D1."""
     if not raw_path.startswith("/"):
         raise _bad("the path does not begin with a slash")
     if raw_path == "/":
@@ -209,7 +211,7 @@ def _segments(raw_path: str) -> list[str]:
 
 
 def _decoded(raw: str) -> str:
-    """A segment with its escapes decoded, once, unless two readers would disagree about them."""
+    """A segment, percent-decoded once. Raises Refusal 400 for escapes that two readers could read differently."""
     try:
         segment = unquote(raw, errors="strict")
     except UnicodeDecodeError as error:
@@ -220,8 +222,11 @@ def _decoded(raw: str) -> str:
 
 
 def _check_places(info: RequestInfo) -> None:
-    """A semicolon, or letters beyond ASCII, may stand in an object's name (RBAC's may be any without a slash or a percent sign:
-    apimachinery pkg/api/validation/path/name.go), and in what an application behind a proxy calls its pages."""
+    """Refuse a semicolon, and letters beyond ASCII, in any other place than an object's name or the path of an application.
+
+    Names of RBAC objects may hold any character but slash and percent (apimachinery pkg/api/validation/path/name.go). Applications
+    behind a proxy subresource name their pages as they like.
+    """
     behind = () if info.subresource == "proxy" else info.parts[2:]
     words = (info.group, info.version, info.namespace, *info.parts[:1], *behind)
     if not info.is_resource or any(";" in word or not word.isascii() for word in words):
@@ -229,7 +234,8 @@ def _check_places(info: RequestInfo) -> None:
 
 
 def _pairs(raw_query: str) -> list[tuple[str, str]]:
-    """The query's pairs, decoded as Go's url.ParseQuery does where it and others agree; refused where not (threats D2)."""
+    """The pairs of a query, decoded. Raises Refusal 400 where Go's url.ParseQuery and other
+    readers would not agree (threats D2)."""
     if ";" in raw_query or BAD_ESCAPE.search(raw_query):
         raise _bad("the query has a semicolon or a bad percent escape")
     if QUERY.fullmatch(raw_query) is None or "#" in raw_query:
@@ -252,8 +258,9 @@ def _pairs(raw_query: str) -> list[tuple[str, str]]:
 
 
 def _one_value_each(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The pairs, of which an equal one is left out: one reader takes the first of two values, another the last. Of `fal\u017fe`,
-    with its long s, the API server itself has two readings (EqualFold in conversion.go, ToLower in requestinfo.go)."""
+    """The pairs, without repetitions. Raises Refusal 400 for a key with two values, of which one reader takes the first and another
+    the last. Booleans must be ASCII: the API server reads `fal\u017fe`, with a long s, in two ways (EqualFold in conversion.go,
+    ToLower in requestinfo.go)."""
     seen: dict[str, str] = {}
     found: list[tuple[str, str]] = []
     for key, value in pairs:
@@ -272,7 +279,7 @@ def _check_upgrade(method: str, info: RequestInfo, upgrade: str) -> None:
     if streaming and method not in ("GET", "POST"):
         raise Refusal(405, "MethodNotAllowed", "exec, attach and portforward take GET and POST alone")
     if upgrade and not (streaming and info.name and len(info.parts) == 3):
-        # Watches and logs over WebSocket, and proxied upgrades, would pass the recorder unread (threats A13, E11).
+        # The recorder could not read watches and logs over WebSocket, nor proxied upgrades (threats A13, E11).
         raise _bad("only exec, attach and portforward of a pod can be upgraded")
 
 

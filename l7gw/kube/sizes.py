@@ -1,8 +1,8 @@
 """Terminal sizes: JSON objects with Width and Height, as clients write them on the resize channel (kubernetes-wire 5.1).
 
-Kubelets and API servers decode one object behind the other into two uint16, and end at the first that does not fit: the shell
-would live on, deaf to its window. So what goes up is written anew, each size that is one; what is none goes nowhere, and the next
-is looked for behind it.
+Kubelets and API servers decode the objects one by one into two uint16 each. At the first that does not fit they stop, and the shell
+would not hear of later sizes. So only well-formed sizes are sent to the cluster, each written anew. Other bytes are dropped, and
+the next size is searched for behind them.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import json
 import re
 from typing import Any
 
-LARGEST_SIZE = 256  # bytes of one size; kubectl's have 30
-LARGEST_PIECE = 1024  # bytes that are looked at, of one message or DATA frame, which has one size: a MiB of them costs a second
-MOST_OF_A_SIDE = 65535  # columns or rows: Go's uint16
+LARGEST_SIZE = 256  # bytes of one size; kubectl's have about 30
+LARGEST_PIECE = 1024  # bytes of one message or DATA frame; a larger one is not read, as a MiB of sizes would cost a second
+MOST_OF_A_SIDE = 65535  # columns or rows; the largest uint16 of Go
 
 _objects = re.compile(rb"\{[^{}]{0,%d}\}" % (LARGEST_SIZE - 2)).finditer
 
 
 class Sizes:
-    """The sizes of one channel, however their bytes are cut: several in one piece, or one in several."""
+    """Reads the sizes of one channel. A piece of bytes may hold several sizes, and a size may be spread over several pieces."""
 
     __slots__ = ("_half",)
 
     def __init__(self) -> None:
-        self._half = b""  # the beginning of a size
+        self._half = b""  # a size of which the end has not come
 
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """The sizes that are whole by now, as they go up; and the bytes that belong to none."""
+        """The sizes that are complete now, as they are sent to the cluster; and the bytes that belong to no size."""
         text = self._half + data
         if len(data) > LARGEST_PIECE:
             self._half = b""
@@ -51,20 +51,20 @@ class Sizes:
         return sizes, b"".join(piece for piece in odd if not piece.isspace())
 
     def end(self) -> bytes:
-        """The bytes of a size whose end never came."""
+        """The bytes of a size whose end has not come, once the channel has ended."""
         half, self._half = self._half, b""
         return half
 
 
 def whole_sizes(data: bytes) -> tuple[list[bytes], bytes]:
-    """The same of one message, of which no part is in another."""
+    """As `Sizes.feed`, for a message that is a whole by itself."""
     sizes = Sizes()
     found, odd = sizes.feed(data)
     return found, odd + sizes.end()
 
 
 def _size(text: bytes) -> bytes | None:
-    """A size as kubectl writes it; None where it is none, or two readers could find different ones."""
+    """A size, written as kubectl writes it; None where the text is no size, or could be read as two."""
     try:
         sides = json.loads(text.decode("ascii"), object_pairs_hook=_sides)
     except (ValueError, RecursionError):
@@ -73,10 +73,11 @@ def _size(text: bytes) -> bytes | None:
 
 
 def _sides(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Both sides, in any letters as Go takes them, each once. Raises ValueError."""
+    """Width and height; their names count in any case, as in Go. Raises ValueError where a
+    side is missing, repeated or too large."""
     found = {key.lower(): value for key, value in pairs}
     for side in ("width", "height"):
-        if type(found.get(side)) is not int or not 0 <= found[side] <= MOST_OF_A_SIDE:  # a bool is none
+        if type(found.get(side)) is not int or not 0 <= found[side] <= MOST_OF_A_SIDE:  # `type`, as a bool is an int too
             raise ValueError
     if len(found) != len(pairs):
         raise ValueError

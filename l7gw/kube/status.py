@@ -1,4 +1,4 @@
-"""`metav1.Status`, the form in which kubectl understands a no, in JSON and protobuf (AM pkg/apis/meta/v1/types.go)."""
+"""`metav1.Status`, the form of a refusal that kubectl understands, in JSON and protobuf (AM pkg/apis/meta/v1/types.go)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import msgspec
 
 from l7gw.names import visible
 
-Causes = list[tuple[str, str]]  # reason, message
+Causes = list[tuple[str, str]]  # pairs of reason and message
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 JSON = "application/json"
-DISCOVERY = "apidiscovery.k8s.io"  # in the Accept of a client that reads all groups at once
+DISCOVERY = "apidiscovery.k8s.io"  # stands in the Accept of a client that asks for all API groups at once
 MESSAGE = "l7gw: "
 LARGEST_UPGRADE_BODY = 900  # bytes; kubectl's WebSocket library keeps the first 1,024 of a refusal (kubernetes-wire 6.2)
 LONGEST_MESSAGE = 2000  # characters
-LONGEST_ID = 36  # characters of a UUID: a session is never cut
+LONGEST_ID = 36  # characters of a UUID; a cause of this length or less, such as a session, is never cut
 
 
 def encode(
@@ -29,13 +29,15 @@ def encode(
     rule: str | None = None,
     upgrade: bool = False,
 ) -> tuple[str, bytes]:
-    """A failure Status as (content type, body), in the encoding that `accept` names first; JSON where it names none.
+    """Content type and body of a Status that tells a failure, in the encoding that `accept`
+    names first; in JSON where it names none.
 
-    Aggregated discovery gets the message as plain text: client-go decodes no Status there, and says `unknown` in its place,
-    but shows a text (kubernetes-wire 3.2).
+    `accept` is the Accept header, None where the request has none. `code` is the HTTP status, `reason` the StatusReason. The
+    message gets the prefix `l7gw: `. Session and rule become `details.causes`. But the only cause of a 422 is its message, or
+    kubectl would not show it. With `upgrade`, for a refused upgrade, the body has at most LARGEST_UPGRADE_BODY bytes.
 
-    The message gets the prefix `l7gw: `; session and rule are `details.causes`, except that a 422 repeats the message
-    as its only cause, or kubectl swallows it. The body for a refused upgrade has at most 900 bytes.
+    Aggregated discovery gets the message as plain text. There client-go shows a text, but decodes no Status, and would show
+    `unknown` (kubernetes-wire 3.2).
     """
     text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
     if accept is not None and DISCOVERY in accept:
@@ -54,7 +56,8 @@ def encode(
 
 
 def _cut(write: Callable[[str, Causes], bytes], text: str, causes: Causes) -> bytes:
-    """The longest body of at most 900 bytes: causes are shortened where not even an empty message fits, then the message."""
+    """The longest body of at most LARGEST_UPGRADE_BODY bytes. The message is cut. Where not even an empty
+    message fits, the causes are cut first."""
     while len(write(MESSAGE + "…", causes)) > LARGEST_UPGRADE_BODY and any(len(value) > LONGEST_ID for _, value in causes):
         causes = [(name, value[: max(len(value) // 2, LONGEST_ID)]) for name, value in causes]
     fits, most = 0, len(text)  # characters
@@ -68,7 +71,7 @@ def _cut(write: Callable[[str, Causes], bytes], text: str, causes: Causes) -> by
 
 
 def prefers_protobuf(accept: str | None) -> bool:
-    """Whether the first type that Accept names, of those that a Status can be written in, is protobuf."""
+    """Whether Accept names protobuf before JSON. Other types do not count, as a Status cannot be written in them."""
     for clause in (accept or "").split(","):
         kind = clause.partition(";")[0].strip().lower()
         if kind == PROTOBUF and "stream=watch" not in clause:
@@ -79,7 +82,7 @@ def prefers_protobuf(accept: str | None) -> bool:
 
 
 def failure(message: str) -> bytes:
-    """The Status of an error channel (v4, v5): the stream ends as failed, and kubectl prints why."""
+    """The Status for the error channel of an exec, in JSON. The exec then ends as failed, and kubectl prints the message."""
     text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
     return msgspec.json.encode({"metadata": {}, "status": "Failure", "message": text, "reason": "InternalError", "code": 500})
 
@@ -100,9 +103,12 @@ def _json(code: int, reason: str, message: str, causes: Causes) -> bytes:
 
 
 def _protobuf(code: int, reason: str, message: str, causes: Causes) -> bytes:
-    """Status: 1 metadata, 2 status, 3 message, 4 reason, 5 details {1 name, 2 group, 3 kind, 4 causes {1 reason, 2 message,
-    3 field}, 5 retryAfterSeconds, 6 uid}, 6 code; in the envelope `k8s\\0` + Unknown {1 TypeMeta {1 apiVersion, 2 kind}, 2 raw,
-    3 encoding, 4 type} (kubernetes-wire 3.2). Empty fields are written, as the API server does."""
+    """The Status in protobuf. Empty fields are written too, as by the API server.
+
+    Status has the fields 1 metadata, 2 status, 3 message, 4 reason, 5 details {1 name, 2 group, 3 kind, 4 causes {1 reason, 2
+    message, 3 field}, 5 retryAfterSeconds, 6 uid}, 6 code. It stands in the envelope `k8s\\0` + Unknown {1 TypeMeta {1 apiVersion,
+    2 kind}, 2 raw, 3 encoding, 4 type} (kubernetes-wire 3.2).
+    """
     details = (
         _field(1, b"")
         + _field(2, b"")

@@ -1,4 +1,4 @@
-"""The streams of exec, attach and port-forward over SPDY: a stream a channel (kubernetes-wire 4.3, 4.5)."""
+"""The streams of exec, attach and port-forward over SPDY: each stream is one channel (kubernetes-wire 4.3, 4.5)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from l7gw.wire.spdy_events import Data, GoAway, SpdyFrame
 from l7gw.wire.spdy_frames import PROTOCOL_ERROR
 
 MOST_PAIRS = 256  # live connections of one port-forward (threats C5)
-UP = frozenset(("stdin", "resize"))  # what a client writes of an exec; the rest the cluster does
-LARGEST_STATUS = 64 * 1024  # bytes of an exec's Status that are looked at; the kubelet's have a few hundred
+UP = frozenset(("stdin", "resize"))  # the channels of an exec that the client writes; the cluster writes the others
+LARGEST_STATUS = 64 * 1024  # bytes of the error stream in which a Status is looked for; the kubelet's has a few hundred
 
 
 @dataclass(slots=True)
 class _Stream:
     channel: str
-    pair: str  # the request id of a port-forward's pair
-    passed: bool = True  # the cluster knows of it
+    pair: str  # the request id of the port-forward's pair that the stream belongs to; "" for an exec
+    passed: bool = True  # whether the stream was opened at the cluster too
     up_open: bool = True
     down_open: bool = True
 
@@ -29,31 +29,31 @@ class _Stream:
 @dataclass(slots=True)
 class _Pair:
     port: int
-    live: list[int]  # its streams
-    whole: bool = False  # both have been there
+    live: list[int]  # the numbers of its open streams
+    whole: bool = False  # both streams have been opened
 
 
 class SpdyChannels:
-    """The streams of one tunnel by what their headers say they are.
+    """The streams of one tunnel, each with the channel that its headers name.
 
-    `asked` are the channels that an exec or attach asked for; None is a port-forward. A stream that was not asked for is the
-    client's alone: it hears at once that nothing will come on it, and what it writes goes no further. Client-go opens what its
-    caller hands it, and a caller whose options differ from the query may be an honest one. A kubelet takes any streams until it has
-    as many as the query says, and the runtime attaches those (kubernetes-wire 4.3).
+    `asked` are the channels that an exec or attach asked for, None for a port-forward. A stream of another channel is not opened at
+    the cluster: the client is told at once that nothing will come on it, and its bytes are not passed on. It is no fault: client-go
+    opens the streams that its caller hands it, whatever the query says. A kubelet would count it as one of those that it waits for,
+    and the runtime would attach it (kubernetes-wire 4.3).
     """
 
     def __init__(self, asked: frozenset[str] | None) -> None:
         self._forwards = asked is None
         self._asked = asked or frozenset()
         self._streams: dict[int, _Stream] = {}
-        self._pairs: dict[str, _Pair] = {}  # by request id
-        self._used: set[str] = set()  # channels of an exec: each is opened once
-        self._status = b""  # what came on an exec's error stream
+        self._pairs: dict[str, _Pair] = {}  # by request id, or by the number of the error stream where there is none
+        self._used: set[str] = set()  # the channels of an exec that were opened; each may be opened once
+        self._status = b""  # the bytes of an exec's error stream so far
         self._error_complete = False
 
     def opened(self, stream: int, headers: Headers) -> ChannelOpened:
-        """A stream of the client's. Raises PeerError for one that belongs to no exec or port-forward, and for a header of several
-        values: Go's Header.Get takes the first, others the last."""
+        """The client has opened a stream. Raises PeerError for one that belongs to no exec or port-forward, and for a header with
+        several values, of which Go's Header.Get takes the first and other readers the last."""
         named = dict(headers)
         if len(named) != len(headers):
             raise PeerError(PROTOCOL_ERROR, "a stream with a header of several values")
@@ -69,8 +69,8 @@ class SpdyChannels:
 
     @property
     def awaited(self) -> bool:
-        """Whether the client owes streams that it asked for: until they are there a kubelet does not begin. It counts no stderr
-        beside a terminal."""
+        """Whether streams that the call asked for are not open yet. Until they are, a kubelet does not begin. Beside a
+        terminal it does not wait for stderr."""
         if self._forwards:
             return False
         wanted = len(self._asked) - ({"stderr", "resize"} <= self._asked)
@@ -80,7 +80,7 @@ class SpdyChannels:
         port, request = port_number(named.get("port", "")), named.get("requestid", "")
         if kind not in ("error", "data") or not port:
             raise PeerError(PROTOCOL_ERROR, "a stream without a type and a port")
-        # clients older than request ids: an error stream, then its data stream two ids later (kubernetes-wire 4.5)
+        # older clients send no request id: the data stream is the error stream's number and two (kubernetes-wire 4.5)
         pair = request or str(stream if kind == "error" else stream - 2)
         known = self._pairs.setdefault(pair, _Pair(port, []))
         if len(pair) > 64 or known.port != port:
@@ -98,18 +98,22 @@ class SpdyChannels:
         return ChannelOpened(channel, stream, port if kind == "data" else None, written)
 
     def half(self, stream: int) -> bool:
-        """Whether a live stream has waited in vain for the other of its pair."""
+        """Whether the other stream of this stream's pair was never opened. False for a stream that is gone, and for an exec."""
         known = self._streams.get(stream)
         return known is not None and self._forwards and not self._pairs[known.pair].whole
 
     def partner(self, stream: int) -> int | None:
-        """The other stream of the pair, where the cluster's side may still write on it."""
+        """The number of the other stream of the pair, if the cluster may still write on it."""
         live = self._pairs[self._streams[stream].pair].live
         return next((other for other in live if other != stream and self._streams[other].down_open), None)
 
     def frame(self, stream: int, up: bool, data: bytes, final: bool) -> ChannelFrame | None:
-        """Data of a stream, or its half-close; None where the stream is gone, as after a reset. Raises PeerError for bytes that the
-        other side writes: a client's own "stdout" would stand in the record as the command's (threats C12)."""
+        """Bytes of a stream, or its half-close (`final`), as a frame of its channel; None
+        where the stream is gone, as after a reset.
+
+        Raises PeerError for bytes of the side that may not write: a client's "stdout" would be
+        recorded as the command's (threats C12).
+        """
         known = self._streams.get(stream)
         if known is None:
             return None
@@ -131,16 +135,16 @@ class SpdyChannels:
         return ChannelFrame(channel, up, stream, data, final, known.passed)
 
     def _tell(self, data: bytes, final: bool) -> None:
-        """The kubelet ends an exec by its Status and then the connection, without a FIN: a whole Status is the end."""
+        """Note whether an exec's error stream holds a whole Status, which is its end: the kubelet then closes without a FIN."""
         if final:
             self._error_complete = True
         elif data and len(self._status) + len(data) <= LARGEST_STATUS:
             self._status += data
-            if data.rstrip().endswith(b"}"):  # else there is no use in reading it all again
+            if data.rstrip().endswith(b"}"):  # only then can the JSON be whole
                 self._error_complete = _is_status(self._status)
 
     def reset(self, stream: int) -> None:
-        """A stream is gone, both ways."""
+        """A stream was reset: it is gone in both directions."""
         known = self._streams.get(stream)
         if known is not None:
             self._forget(stream, known)
@@ -159,14 +163,17 @@ class SpdyChannels:
 
     @property
     def complete(self) -> bool:
-        """Whether an end of the connection now is an end: an exec told its Status, a port-forward has no live connection."""
+        """Whether the tunnel may end now without a loss: an exec has told its Status, a port-forward has no open stream."""
         if self._forwards:
             return not self._streams
         return self._error_complete
 
     def failure_frames(self, status: bytes) -> list[SpdyFrame]:
-        """What ends the tunnel as failed: the Status on an exec's error stream (words on those of a port-forward), then FINs, then
-        GOAWAY. A bare cut, a reset or a GOAWAY alone would look like success (kubernetes-wire 4.4)."""
+        """The frames that end the tunnel as failed. `status` is a Status in JSON.
+
+        They are the Status on an exec's error stream, or its message on each error stream of a port-forward, then a FIN on every
+        stream, then a GOAWAY. A mere cut, reset or GOAWAY would look like success (kubernetes-wire 4.4).
+        """
         frames: list[SpdyFrame] = []
         errors = [number for number, one in self._streams.items() if one.channel.endswith("error") and one.down_open]
         text = words_of(status) if self._forwards else status

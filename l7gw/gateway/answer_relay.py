@@ -14,6 +14,7 @@ from l7gw.gateway.tunnel import Call as TunnelledCall
 from l7gw.gateway.tunnel import ClientSide, ClusterSide, Ends, Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.kube.act import Act
+from l7gw.recording.events import Outcome
 from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import CallRecord
 from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
@@ -27,7 +28,7 @@ class Call(TunnelledCall, Protocol):
     tunnel: Tunnel | None
     deadline: float
 
-    def finish(self, outcome: str, reason: str) -> None:
+    def finish(self, outcome: Outcome, reason: str) -> None:
         """End the call: the answer is whole."""
 
 

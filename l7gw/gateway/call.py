@@ -28,6 +28,7 @@ from l7gw.kube.act import Act
 from l7gw.log import CountedLog
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.events import Outcome
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
 from l7gw.recording.session import CallRecord
@@ -116,7 +117,7 @@ class Call:
             self._end("cut", refusal.message)
             self.client.abort()
             return
-        record.verdict(refusal.rule or "", "deny" if refusal.code == 403 else "refused", self._told(refusal))
+        record.verdict("deny" if refusal.code == 403 else "refused", rule=refusal.rule or "", reason=self._told(refusal))
         self._tell(refusal, close=False)
         self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed", refusal.message)
 
@@ -177,7 +178,7 @@ class Call:
         """The reason for the record. Without a principal it begins with the address, by which alone the record knows the client."""
         return refusal.message if self.principal is not None else f"from {self.client.address}: {refusal.message}"
 
-    def finish(self, outcome: str, reason: str) -> None:
+    def finish(self, outcome: Outcome, reason: str) -> None:
         """End the call. The client's connection may take the next one."""
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
@@ -185,13 +186,13 @@ class Call:
         self._end(outcome, reason)
         self.client.finished(self)
 
-    def ended(self, outcome: str, reason: str) -> None:
+    def ended(self, outcome: Outcome, reason: str) -> None:
         """End the call: its tunnel is over. The tunnel ends both connections itself."""
         self.upstream = self.tunnel = None
         if not self.over:
             self._end(outcome, reason)
 
-    def _end(self, outcome: str, reason: str) -> None:
+    def _end(self, outcome: Outcome, reason: str) -> None:
         """Record the end. `reason` is "" where the outcome is `complete`, and only there."""
         self.over = True
         self._answer = None  # it refers to the call: the circle would keep both in memory until the garbage collector runs
@@ -210,9 +211,15 @@ class Call:
             self.record_of = record = self.worker.begin_record(self.principal, self.far, self.client, request, hide)
             if record.silent:
                 return record
-            record.request(request.method, hide(request.target), recorded_headers(request.headers, hide), self.act, self.audit_id)
+            record.request(
+                method=request.method,
+                target=hide(request.target),
+                headers=recorded_headers(request.headers, hide),
+                act=self.act,
+                audit_id=self.audit_id,
+            )
             if self.verdict is not None and self.verdict.allowed:  # `fail` records a denial
-                record.verdict(self.verdict.rule, "allow", self.verdict.reason)
+                record.verdict("allow", rule=self.verdict.rule, reason=self.verdict.reason)
         return self.record_of
 
     @property

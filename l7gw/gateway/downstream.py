@@ -172,8 +172,8 @@ class Downstream(asyncio.Protocol, ABC):
         themselves."""
         audit_id = new_audit_id()
         record = self._worker.begin_attempt(self)
-        record.request("", "", (), None, audit_id)
-        record.verdict("", "refused", f"from {self.address}: {refusal.message}")
+        record.request(method="", target="", headers=(), act=None, audit_id=audit_id)
+        record.verdict("refused", reason=f"from {self.address}: {refusal.message}")
         if send is not None:
             tell(refusal, send, record, audit_id=audit_id, close=True)
         record.end("refused", refusal.message)

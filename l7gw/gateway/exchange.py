@@ -277,7 +277,7 @@ class Exchange(Call):
         expired = self.principal.expires is not None and self.worker.clock.wall() >= self.principal.expires
         if not verdict.allowed:
             if self.record_of is not None:
-                self.record_of.verdict(verdict.rule, "deny", verdict.reason)
+                self.record_of.verdict("deny", rule=verdict.rule, reason=verdict.reason)
             self._cut(f"this stream is no longer allowed: {verdict.reason}")
         elif expired and self.worker.identity.ends_with_credential(self.principal):
             self._cut("the credential of this stream has expired; log in and run the command again")
@@ -288,7 +288,7 @@ class Exchange(Call):
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
         assert self.principal and self.far and self.act and self.record_of
         verdict = self.worker.policy.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
-        self.record_of.verdict(verdict.rule, "allow" if verdict.allowed else "deny", f"port {port}: {verdict.reason}")
+        self.record_of.verdict("allow" if verdict.allowed else "deny", rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
         return verdict.allowed
 
     @entry
@@ -356,7 +356,7 @@ class Exchange(Call):
         if self.over:
             return
         record = self._begin_record()
-        record.verdict("", "refused", self._told(refusal))
+        record.verdict("refused", reason=self._told(refusal))
         self._drop_upstream()
         if answerable:
             self._tell(refusal, close=True)

@@ -19,6 +19,7 @@ from l7gw.gateway.backpressure import NO_ROOM, UNWRITTEN
 from l7gw.gateway.pace import CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
+from l7gw.recording.events import Outcome
 from l7gw.recording.session import CallRecord
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
@@ -39,7 +40,7 @@ class Call(Protocol):
     def cluster_broke(self, error: PeerError) -> None:
         """Log that the cluster broke the protocol of its stream."""
 
-    def ended(self, outcome: str, reason: str) -> None:
+    def ended(self, outcome: Outcome, reason: str) -> None:
         """The tunnel is over. `reason` is "" where the outcome is `complete`."""
 
 
@@ -134,7 +135,7 @@ class Tunnel(ABC):
     def _keep_back(self, frame: ChannelFrame) -> None:
         """Record a frame that is not passed on. Raises PeerError where the client sends too many of them, or bytes for a stdin that
         the call did not ask for."""
-        self._record.frame(frame.channel + NOT_PASSED, frame.up, frame.stream, frame.data, frame.final)
+        self._record.frame(frame.channel + NOT_PASSED, up=frame.up, stream=frame.stream, data=frame.data, final=frame.final)
         if frame.up:
             check_kept_back(frame)
             self._control.count()
@@ -173,11 +174,11 @@ class Tunnel(ABC):
             self._sizes.end()
             self._call.ended(*self._by_client(why))
 
-    def _by_client(self, why: str) -> tuple[str, str]:
+    def _by_client(self, why: str) -> tuple[Outcome, str]:
         """Outcome and reason where the client ends the tunnel."""
         return ("complete", "") if self._complete() else ("aborted", f"{why}, before the stream was complete")
 
-    def end(self, why: str, outcome: str = "cut") -> None:
+    def end(self, why: str, outcome: Outcome = "cut") -> None:
         """End the stream for a reason of our own, so that the client cannot take it for success."""
         if self._over:
             return
@@ -185,7 +186,7 @@ class Tunnel(ABC):
         self._cluster.write(self._goodbye())
         self._finish(outcome, why)
 
-    def _finish(self, outcome: str, reason: str) -> None:
+    def _finish(self, outcome: Outcome, reason: str) -> None:
         self._over = True
         self._cluster.close()
         self._sizes.end()

@@ -36,7 +36,7 @@ class WebSocketTunnel(Tunnel):
                         self._sized(frame)
                         continue
                     self._sizes.now()
-                record.frame(frame.channel, True, frame.stream, frame.data, frame.final)
+                record.frame(frame.channel, up=True, stream=frame.stream, data=frame.data, final=frame.final)
                 if not self._closed_by_client:
                     send(event)
             elif isinstance(event, Close):
@@ -59,7 +59,7 @@ class WebSocketTunnel(Tunnel):
     def _resize(self, size: bytes) -> None:
         if not self._over and not self._closed_by_client:
             assert isinstance(self._channels, WebSocketChannels)
-            self._record.frame("resize", True, RESIZE, size)
+            self._record.frame("resize", up=True, stream=RESIZE, data=size)
             self._cluster_leg.send(self._channels.size(size))
             self._flush()
 
@@ -71,7 +71,7 @@ class WebSocketTunnel(Tunnel):
                 if not frame.passed:
                     self._keep_back(frame)
                     continue
-                record.frame(frame.channel, False, frame.stream, frame.data, frame.final)
+                record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data, final=frame.final)
                 send(event)
             elif isinstance(event, Close):
                 self._closed_by_cluster = True

@@ -140,21 +140,21 @@ class Worker:
         day's attempts."""
         cluster = far.name if far is not None else ""
         if principal is None or far is None:
-            return self.recorder.attempts(cluster).begin("", "", "")
+            return self.recorder.attempts(cluster).begin()
         session = self.recorder.session(principal, cluster)
         if far.record == "none":
-            return Silent(session, 0, 0, False)
+            return Silent(session)
         headers = dict(request.headers)
         run = headers.get("kubectl-session", "")
         if RUN.fullmatch(run) is None:
             run = client.run_id
         client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))
-        return session.begin(run, client_name, command, content=far.record == "all")
+        return session.begin(run_id=run, client=client_name, command=command, content=far.record == "all")
 
     def begin_attempt(self, client: Downstream) -> CallRecord:
         """A new record, among the day's attempts, of bytes that were no request."""
         host = self.routes.of_host(client.server_name)
-        return self.recorder.attempts(host.name if host else "").begin("", "", "")
+        return self.recorder.attempts(host.name if host else "").begin()
 
     def when_drained(self, slowed: Slowed) -> None:
         """Call `disk_caught_up` of `slowed` once, when the recorder has written what it holds."""

@@ -7,7 +7,32 @@ call it `seq`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import msgspec
+
+# Some fields of the events hold one of a few words. These types bind whoever records (`session`).
+# A reader takes any text there: a later version may know more words.
+VerdictWord = Literal[
+    "allow",
+    "deny",
+    "refused",  # malformed, unauthenticated or not forwardable: the reason says which
+]
+Outcome = Literal[
+    "complete",  # the whole answer was passed on
+    "denied",  # by policy
+    "refused",  # before there was a verdict
+    "failed",  # after an allow: the client got an error of the gateway's, not the cluster's answer
+    "cut",  # after the answer had begun, by the gateway or the cluster
+    "aborted",  # by the client
+]
+WhyEnded = Literal[
+    "idle",
+    "day",  # the session was a day old, or held the attempts of a day that is over
+    "shutdown",
+    "failed",  # a write or a sync of the journal failed
+]
 
 Headers = tuple[tuple[str, str], ...]  # (name, value) in the order of the wire; each character is one byte of the wire
 
@@ -99,7 +124,7 @@ class VerdictRecorded(Event, tag="verdict"):
 
     exchange: int
     rule: str  # the name of the policy's rule that decided; "" where none did
-    verdict: str  # allow | deny | refused. Refused is malformed, unauthenticated or not forwardable; `reason` says which
+    verdict: str  # a `VerdictWord`
     reason: str  # in an attempt without a principal it begins with the client's address
 
 
@@ -135,7 +160,7 @@ class ExchangeEnded(Event, tag="end"):
     """The last event of an exchange."""
 
     exchange: int
-    outcome: str  # complete | denied | refused | failed | cut | aborted
+    outcome: str  # an `Outcome`
     reason: str = ""  # "" where the outcome is complete
 
 
@@ -155,7 +180,7 @@ class ClockStepped(Event, tag="clock"):
 class SessionEnded(Event, tag="ended"):
     """The last event of a session."""
 
-    reason: str  # idle | day | shutdown | failed. Failed: a write or a sync of the journal failed
+    reason: str  # a `WhyEnded`
 
 
 class UnknownEvent:
@@ -185,3 +210,6 @@ WrittenEvent = (
     | SessionEnded
 )
 AnyEvent = WrittenEvent | UnknownEvent
+
+# Encodes one event. The type allows only those that readers know.
+encode: Callable[[WrittenEvent], bytes] = msgspec.msgpack.Encoder().encode

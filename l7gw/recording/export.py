@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 from urllib.parse import parse_qsl
 
 from l7gw.recording import events as e
@@ -108,8 +108,10 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             return {"type": "run", "id": event.id, "client": e.header_text(event.client), "command": e.header_text(event.command)}
         case e.SessionEnded():
             return {"type": "ended", "reason": event.reason}
-        case _:
+        case e.SessionStarted() | e.SegmentStarted() | e.UnknownEvent():  # told as the first line, nobody's, and counted
             return None
+        case _:
+            assert_never(event)
 
 
 def _list(elements: tuple[Any, ...] | None) -> list[Any] | None:

@@ -21,11 +21,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-import msgspec
 import zstandard
 
 from l7gw.recording import layout
-from l7gw.recording.events import SegmentStarted
+from l7gw.recording.events import SegmentStarted, encode
 from l7gw.recording.layout import HEADER_SIZE, NO_HASH, NO_SESSION, Header, header_hash
 
 LEVEL = 1  # of zstd's compression; level 3 took more time and saved too little wherever it was measured
@@ -57,12 +56,12 @@ class Piece:
     chain: Chain
     data: bytes  # the encoded events, one behind the other
     events: int  # how many
-    flags: int  # of the block's header
-    exchanges: int  # exchanges begun
-    denied: int  # exchanges denied
-    held: int  # exchanges held for review
-    content: int  # bytes of bodies and channels
     last: int  # microseconds since 1970 when the piece was made
+    flags: int = 0  # of the block's header
+    exchanges: int = 0  # exchanges begun
+    denied: int = 0  # exchanges denied
+    held: int = 0  # exchanges held for review
+    content: int = 0  # bytes of bodies and channels
 
 
 @dataclass(slots=True)
@@ -185,8 +184,8 @@ class Journal:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)  # readers see by it that the writer lives
             now = time.time_ns() // 1000
-            event = msgspec.msgpack.encode(SegmentStarted(now, self._version, tuple(self._torn), self._writer))
-            piece = Piece(Chain(NO_SESSION), event, 1, 0, 0, 0, 0, 0, now)
+            event = encode(SegmentStarted(now, version=self._version, torn=tuple(self._torn), writer=self._writer))
+            piece = Piece(Chain(NO_SESSION), event, events=1, last=now)
             block, digest = self._block(piece, self._sequence + 1, self._previous, 1, NO_HASH)
             written, error = self._append(segment, block)
             if error is not None:

@@ -161,7 +161,7 @@ class Outbox:
         if self._timer is not None:
             self._timer.cancel()
         self._closed = True
-        self._journal.put(Batch(self._take(), True, _last_words))
+        self._journal.put(Batch(self._take(), sync=True, done=_last_words))
 
     def tell_what_is_lost(self) -> None:
         """Log how many blocks could not be written. Called after the journal was closed."""
@@ -203,7 +203,7 @@ class Outbox:
             with suppress(RuntimeError):  # the loop may have ended
                 self._loop.call_soon_threadsafe(self._answered, batch, waiting, error)
 
-        batch = Batch(pieces, sync, done)
+        batch = Batch(pieces, sync=sync, done=done)
         self._unwritten, self._unwritten_since = batch, self._clock.monotonic()
         if sync:
             self._syncing, self._syncing_since = batch, self._unwritten_since

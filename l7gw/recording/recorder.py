@@ -45,7 +45,7 @@ class Recorder:
         self.outbox = Outbox(self._journal, clock, loop, on_failed=self._failed, on_drained=self._drained)
         self._sessions: dict[tuple[object, ...], Session] = {}
         self._attempts: dict[str, Attempts] = {}
-        self._former: list[tuple[Session, str]] = []  # sessions that take no new call, and why; each ends with its last call
+        self._former: list[tuple[Session, e.WhyEnded]] = []  # sessions that take no new call, and why; each ends with its last call
         self._full = ""
         self._of_failure: list[Callable[[], None]] = []
         self._of_drain: list[Callable[[], None]] = []
@@ -72,9 +72,16 @@ class Recorder:
         session = self._sessions.get(key)
         if session is None or session.ended:
             started = e.SessionStarted(
-                self._now(), uuid7(), cluster, principal.user, principal.groups, principal.kind, principal.issuer,
-                principal.actor, principal.address,
-            )  # fmt: skip
+                self._now(),
+                id=uuid7(),
+                cluster=cluster,
+                user=principal.user,
+                groups=principal.groups,
+                kind=principal.kind,
+                issuer=principal.issuer,
+                actor=principal.actor,
+                address=principal.address,
+            )
             session = self._sessions[key] = Session(self.outbox, self.clock, started)
         return session
 
@@ -86,7 +93,16 @@ class Recorder:
             if session is not None:
                 self._former.append((session, "day"))
             started = e.SessionStarted(
-                self._now(), uuid7(), cluster, user="", groups=(), kind="", issuer="", actor="", address="", attempts=True
+                self._now(),
+                id=uuid7(),
+                cluster=cluster,
+                user="",
+                groups=(),
+                kind="",
+                issuer="",
+                actor="",
+                address="",
+                attempts=True,
             )
             session = self._attempts[cluster] = Attempts(self.outbox, self.clock, started, today)
         return session
@@ -109,7 +125,7 @@ class Recorder:
         self.outbox.try_again()
 
     def _end_former(self) -> None:
-        still: list[tuple[Session, str]] = []
+        still: list[tuple[Session, e.WhyEnded]] = []
         for session, why in self._former:
             if session.open_calls:
                 still.append((session, why))

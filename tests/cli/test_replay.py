@@ -79,7 +79,7 @@ def test_a_recording_that_ends_early_says_why(tmp_path: Path, capsys: pytest.Cap
         session = recorder.session(ANN, "prod")
         cut, torn = call(session, TTY), call(session, TTY)
         for exchange in (cut, torn):
-            exchange.frame("stdout", False, 1, b"hi\r\n")
+            exchange.frame("stdout", up=False, stream=1, data=b"hi\r\n")
         cut.end("cut", "the policy changed")
 
     recorded(tmp_path, fill, close=False)
@@ -150,7 +150,7 @@ def test_on_a_terminal_it_takes_its_time(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdout=true&tty=true")
         for letter in b"abc":
-            exchange.frame("stdout", False, 1, bytes((letter,)))
+            exchange.frame("stdout", up=False, stream=1, data=bytes((letter,)))
             clock.advance(0.8)
         exchange.end("complete")
 

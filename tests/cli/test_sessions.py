@@ -25,10 +25,10 @@ def state(tmp_path: Path) -> Path:
     def fill(recorder: Recorder) -> None:
         shell(recorder.session(ANN, "prod"), [("stdout", False, b"hi")])
         denied = call(recorder.session(BOB, "stage"), "/api/v1/namespaces/d/secrets/s", "DELETE", run="run-2")
-        denied.verdict("no secrets", "deny", "never")
+        denied.verdict("deny", rule="no secrets", reason="never")
         denied.response(403, ())
         denied.end("denied", "never")
-        recorder.attempts("prod").begin("", "", "").end("refused")
+        recorder.attempts("prod").begin().end("refused")
 
     recorded(tmp_path, fill)
     return tmp_path
@@ -111,9 +111,9 @@ def test_show_of_nobody_or_of_several_is_no(state: Path, capsys: pytest.CaptureF
 
 def test_hostile_names_reach_no_terminal_and_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def fill(recorder: Recorder) -> None:
-        exchange = recorder.session(HOSTILE, "prod").begin("run-1", "\x1b[2J[bold]", "[/x]")
-        exchange.request("GET", "/[red]\x1b[6n", (), None, "")
-        exchange.verdict("[/rule]\u202e", "allow", "")
+        exchange = recorder.session(HOSTILE, "prod").begin(run_id="run-1", client="\x1b[2J[bold]", command="[/x]")
+        exchange.request(method="GET", target="/[red]\x1b[6n", headers=(), act=None, audit_id="")
+        exchange.verdict("allow", rule="[/rule]\u202e", reason="")
         exchange.end("complete")
 
     recorded(tmp_path, fill)
@@ -152,7 +152,7 @@ def test_a_run_that_comes_back_with_another_command_shows_both(tmp_path: Path, c
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
         for command in ("kubectl get", "kubectl delete", "kubectl get"):
-            session.begin("run-1", "kubectl/v1.33", command).end("complete")
+            session.begin(run_id="run-1", client="kubectl/v1.33", command=command).end("complete")
 
     recorded(tmp_path, fill)
     (summary,) = summaries(tmp_path)

@@ -238,14 +238,14 @@ def test_each_connection_of_a_port_forward_has_its_verdict_in_the_record(tmp_pat
     """It is an act of its own; the policy may have changed since the call began."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(f"rules: [{{name: tunnels, effects: [tunnel], verdict: {verdict}}}]")
-    said: list[tuple[str, str, str]] = []
+    said: list[tuple[str, str, str]] = []  # verdict, rule, reason
     exchange = Exchange.__new__(Exchange)
     exchange.worker = SimpleNamespace(policy=Policy.load(policy))  # type: ignore[assignment]
     exchange.principal, exchange.far = ANN, SimpleNamespace(name="prod")  # type: ignore[assignment]
     exchange.act = describe("GET", f"{POD}/portforward", "websocket")
-    exchange.record_of = SimpleNamespace(verdict=lambda *words: said.append(words))  # type: ignore[assignment]
+    exchange.record_of = SimpleNamespace(verdict=lambda verdict, rule, reason: said.append((verdict, rule, reason)))  # type: ignore[assignment]
     assert exchange.may_forward(8080) is (verdict == "allow")
-    ((rule, recorded, reason),) = said
+    ((recorded, rule, reason),) = said
     assert (rule, recorded) == ("tunnels", verdict) and reason.startswith("port 8080: ")
 
 

@@ -69,8 +69,10 @@ def test_header_bytes_are_shown_as_utf_8_else_as_latin_1(tmp_path: Path) -> None
     tool = "运维工具/v1.32 (linux/amd64)".encode().decode("latin-1")  # as the codecs give it
 
     def fill(recorder: Recorder) -> None:
-        exchange = recorder.session(ANN, "prod").begin("run", tool, "kubectl get")
-        exchange.request("GET", "/version", (("user-agent", tool), ("x-forwarded-user", "Zo\xeb")), None, "A")
+        exchange = recorder.session(ANN, "prod").begin(run_id="run", client=tool, command="kubectl get")
+        exchange.request(
+            method="GET", target="/version", headers=(("user-agent", tool), ("x-forwarded-user", "Zo\xeb")), act=None, audit_id="A"
+        )
         exchange.response(200, (("warning", "299 - \u00c3\u00a4"),))
         exchange.end("complete")
 
@@ -85,8 +87,8 @@ def test_header_bytes_are_shown_as_utf_8_else_as_latin_1(tmp_path: Path) -> None
 def test_frames_tell_channel_direction_stream_and_half_close(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/pods/p/portforward")
-        exchange.frame("port-8080", True, 3, b"GET /")
-        exchange.frame("port-8080", False, 3, b"", True)
+        exchange.frame("port-8080", up=True, stream=3, data=b"GET /")
+        exchange.frame("port-8080", up=False, stream=3, data=b"", final=True)
         exchange.end("complete")
 
     recorded(tmp_path, fill)
@@ -244,8 +246,8 @@ def test_times_go_on_whatever_the_wall_clock_is_set_to(tmp_path: Path, seed: int
             clock._wall += step
             if noticed:
                 recorder.tick()
-            exchange.frame("stdout", False, 1, b"x")
-            recorder.session(ANN, "prod").begin(f"of-{len(expected)}", "kubectl", "get").end("complete")
+            exchange.frame("stdout", up=False, stream=1, data=b"x")
+            recorder.session(ANN, "prod").begin(run_id=f"of-{len(expected)}", client="kubectl", command="get").end("complete")
             expected.append(clock.monotonic() - began)
         exchange.end("complete")
 

@@ -49,7 +49,7 @@ async def main():
     number = 0
     while True:
         for _ in range(50):
-            exchange.frame("stdout", False, 1, number.to_bytes(8, "big") * 8)
+            exchange.frame("stdout", up=False, stream=1, data=number.to_bytes(8, "big") * 8)
             number += 1
         await asyncio.sleep(0.001)
 
@@ -165,7 +165,7 @@ class Writing:
 
     def put(self, *, sync: bool, size: int = 100) -> Answer:
         answer = Answer()
-        piece = Piece(self.chain, b"\x93\xa7dropped\x00\x01" + os.urandom(size), 1, 0, 0, 0, 0, 0, 1)
+        piece = Piece(self.chain, b"\x93\xa7dropped\x00\x01" + os.urandom(size), events=1, last=1)
         self.journal.put(Batch([piece], sync, answer.done))
         return answer
 

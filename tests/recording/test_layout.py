@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from l7gw.recording import reader
-from l7gw.recording.events import RunStarted, SessionStarted, WrittenEvent
+from l7gw.recording.events import Outcome, RunStarted, SessionStarted, VerdictWord, WhyEnded, WrittenEvent
 from l7gw.recording.layout import HEADER_SIZE, SEGMENT_NAME, Header, unpack
 from l7gw.recording.verify import NAMES
 
@@ -41,6 +41,12 @@ def test_the_format_pages_sample_is_read_as_it_says() -> None:
 def test_the_format_page_names_every_event() -> None:
     tags = {kind.__struct_config__.tag for kind in get_args(WrittenEvent)}
     assert set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.M)) == tags == NAMES
+
+
+@pytest.mark.parametrize(("event", "words"), [("verdict", VerdictWord), ("end", Outcome), ("ended", WhyEnded)])
+def test_the_format_page_names_every_word_that_an_event_may_hold(event: str, words: object) -> None:
+    (row,) = re.findall(rf"^\| `{event}` \|(.*)$", PAGE, re.M)
+    assert tuple(re.findall("`([a-z]+)`", row)) == get_args(words)
 
 
 @pytest.mark.parametrize("at", range(HEADER_SIZE))

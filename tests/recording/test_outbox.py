@@ -38,7 +38,7 @@ class Session:
     def record(self) -> None:
         data = str(self.count).encode()
         self.count += 1
-        self._gathered.append(Piece(self.chain, data, 1, 0, 0, 0, 0, 0, 0))
+        self._gathered.append(Piece(self.chain, data, events=1, last=0))
         self._outbox.held += len(data)
         self._outbox.dirty(self)
 

@@ -82,6 +82,10 @@ def test_every_event_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert {event.__struct_config__.tag for event in EVERY_EVENT} == tags
 
 
+def test_every_class_of_events_is_one_that_can_be_written_and_is_read() -> None:
+    assert set(e.Event.__subclasses__()) == set(get_args(e.WrittenEvent))
+
+
 SOME = encoded(EVERY_EVENT[2:5])
 BAD = {
     "a bomb that says what it is": (packed(bytes(500 << 20)), 500 << 20, 1),
@@ -132,6 +136,11 @@ def test_a_request_and_an_end_of_an_earlier_version_are_read() -> None:
     read, ended = reader.decode(old, 2)
     assert isinstance(read, e.RequestRecorded) and read.audit_id == "audit" and read.argv is None and read.tty is None
     assert ended == e.ExchangeEnded(10, 1, "complete", "")
+
+
+def test_words_of_later_versions_are_read_in_the_events_that_are_known() -> None:
+    later = [e.VerdictRecorded(1, 1, "rule", "held", "why"), e.ExchangeEnded(2, 1, "paused", ""), e.SessionEnded(3, "moved")]
+    assert reader.decode(encoded(later), 3) == later
 
 
 @pytest.mark.parametrize("name", BAD)

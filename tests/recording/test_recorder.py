@@ -321,12 +321,12 @@ def test_what_a_failure_left_is_never_overtaken(state: Path, disk: Disk) -> None
         assert await durable(exchange) is None
         disk.write_fault = fault
         for n in range(5):
-            exchange.frame("stdout", False, 1, bytes((n,)))
+            exchange.frame("stdout", up=False, stream=1, data=bytes((n,)))
             recorder.outbox.flush()
             await until(failing.is_set)
         go_on.set()
         await until(lambda: bool(recorder.outbox.failure))
-        exchange.frame("stdout", False, 1, bytes((5,)))
+        exchange.frame("stdout", up=False, stream=1, data=bytes((5,)))
         recorder.tick()
         await until(lambda: not recorder.outbox.failure)
         assert await durable(exchange) is None
@@ -341,14 +341,14 @@ def test_what_a_failure_left_is_not_overtaken_before_the_loop_has_heard_of_it(st
         exchange = call(recorder.session(ANN, "prod"), f"{PODS}/a")
         assert await durable(exchange) is None
         disk.full()
-        exchange.frame("stdout", False, 1, b"\0")
+        exchange.frame("stdout", up=False, stream=1, data=b"\0")
         recorder.outbox.flush()
         failed = recorder.outbox._unwritten
         deadline = time.monotonic() + 5
         while failed is not None and not failed.left and time.monotonic() < deadline:
             time.sleep(0.001)  # the loop stands still meanwhile
         disk.heal()
-        exchange.frame("stdout", False, 1, b"\1")
+        exchange.frame("stdout", up=False, stream=1, data=b"\1")
         recorder.outbox.flush()
         await until(lambda: bool(recorder.outbox.failure))
         recorder.tick()
@@ -365,7 +365,7 @@ def test_a_disk_that_failed_is_tried_once_a_second_and_not_for_each_event(state:
         assert isinstance(await durable(exchange), OSError)
         before = disk.writes
         for _ in range(100):
-            exchange.frame("stdout", False, 1, bytes(10_000))
+            exchange.frame("stdout", up=False, stream=1, data=bytes(10_000))
             recorder.outbox.flush()
             await asyncio.sleep(0)
         await asyncio.sleep(2 * outbox_module.TICK)
@@ -541,10 +541,10 @@ def test_strangers_are_recorded_ten_a_second_and_the_rest_as_a_count(state: Path
 
     async def test(recorder: Recorder) -> None:
         clock.moved += 1.0 - clock.monotonic() % 1.0  # a second's beginning
-        kept = [recorder.attempts("prod").begin("", "", "") for _ in range(1000)]
+        kept = [recorder.attempts("prod").begin() for _ in range(1000)]
         assert sum(not isinstance(one, Silent) for one in kept) == session_module.ATTEMPTS_A_SECOND == 10
         clock.moved += 1.0
-        assert not isinstance(recorder.attempts("prod").begin("", "", ""), Silent)
+        assert not isinstance(recorder.attempts("prod").begin(), Silent)
 
     with_recorder(state, test, clock=clock)
     assert [event.count for event in found(state, e.AttemptsDropped)] == [990]  # type: ignore[attr-defined]
@@ -558,9 +558,15 @@ def test_strangers_fill_so_much_of_the_disk_a_day_and_no_more(state: Path, monke
     async def test(recorder: Recorder) -> None:
         for n in range(2000):
             clock.moved += 0.5
-            exchange = recorder.attempts("prod").begin("", "", "")
-            exchange.request("GET", "/" + "x" * 100_000, tuple((f"h{i}", "v" * 3_000) for i in range(100)), None, "")
-            exchange.verdict("", "refused", "no credential")
+            exchange = recorder.attempts("prod").begin()
+            exchange.request(
+                method="GET",
+                target="/" + "x" * 100_000,
+                headers=tuple((f"h{i}", "v" * 3_000) for i in range(100)),
+                act=None,
+                audit_id="",
+            )
+            exchange.verdict("refused", rule="", reason="no credential")
             exchange.end("refused")
             if n % 100 == 0:
                 await durable(recorder.attempts("prod"))
@@ -575,7 +581,7 @@ def test_a_new_day_has_attempts_of_its_own(state: Path) -> None:
 
     async def test(recorder: Recorder) -> None:
         yesterday = recorder.attempts("prod")
-        running = yesterday.begin("", "", "")
+        running = yesterday.begin()
         clock.moved += 24 * 3600.0
         assert recorder.attempts("prod").id != yesterday.id
         recorder.tick()

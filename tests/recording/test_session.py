@@ -45,7 +45,7 @@ def test_a_call_is_its_events_in_order_at_their_times(tmp_path: Path) -> None:
         exchange.request_body(b"in")
         exchange.response(200, (("a", "b"),))
         exchange.response_body(b"out")
-        exchange.frame("port-8080-error", True, 7, b"x", True)
+        exchange.frame("port-8080-error", up=True, stream=7, data=b"x", final=True)
         exchange.end("complete")
 
     with_clock(tmp_path, fill)
@@ -66,10 +66,10 @@ def test_a_call_is_its_events_in_order_at_their_times(tmp_path: Path) -> None:
 
 def test_metadata_alone_keeps_counts_and_no_bytes(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
-        exchange = recorder.session(ANN, "prod").begin("r", "c", "", content=False)
+        exchange = recorder.session(ANN, "prod").begin(run_id="r", client="c", command="", content=False)
         exchange.request_body(b"secret" * 10)
         exchange.response_body(b"secret" * 100)
-        exchange.frame("stdout", False, 1, b"secret")
+        exchange.frame("stdout", up=False, stream=1, data=b"secret")
         exchange.end("complete")
 
     recorded(tmp_path, fill)
@@ -109,7 +109,7 @@ def test_each_block_tells_the_sessions_totals_so_far(tmp_path: Path) -> None:
         for n in range(3):
             exchange = call(session, PODS)
             exchange.request_body(bytes(10))
-            exchange.verdict("none", "deny", "no")
+            exchange.verdict("deny", rule="none", reason="no")
             exchange.end("denied")
             assert session._exchanges == n + 1
 
@@ -125,7 +125,7 @@ def test_a_body_larger_than_a_block_is_kept_in_parts(tmp_path: Path, monkeypatch
         exchange = call(recorder.session(ANN, "prod"), PODS)
         exchange.request_body(body)
         exchange.response_body(body)
-        exchange.frame("stdout", False, 1, body, True)
+        exchange.frame("stdout", up=False, stream=1, data=body, final=True)
 
     recorded(tmp_path, fill)
     for kind in (e.RequestBody, e.ResponseBody, e.Frame):
@@ -154,7 +154,12 @@ def test_a_flood_of_runs_is_recorded_and_not_remembered(tmp_path: Path, monkeypa
 
 
 def test_long_words_of_clients_are_cut(tmp_path: Path) -> None:
-    recorded(tmp_path, lambda recorder: recorder.session(ANN, "prod").begin("r", "c" * 100_000, "k" * 100_000).end("complete"))
+    recorded(
+        tmp_path,
+        lambda recorder: (
+            recorder.session(ANN, "prod").begin(run_id="r", client="c" * 100_000, command="k" * 100_000).end("complete")
+        ),
+    )
     (run,) = [event for event in events(tmp_path) if isinstance(event, e.RunStarted)]
     assert len(run.client) == len(run.command) == session_module.LONGEST_ATTEMPT
 
@@ -200,7 +205,7 @@ def test_what_came_before_a_step_was_noticed_has_the_time_from_before_and_stands
 
 def test_a_step_is_told_to_sessions_of_attempts_too(tmp_path: Path) -> None:
     def fill(recorder: Recorder, clock: ManualClock) -> None:
-        recorder.attempts("prod").begin("", "", "").end("refused")
+        recorder.attempts("prod").begin().end("refused")
         clock._wall += 3600.0
         recorder.tick()
 
@@ -233,9 +238,9 @@ def test_order_is_the_order_of_appending_whatever_the_clock_says(tmp_path: Path)
 def test_strangers_are_only_counted_while_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill(recorder: Recorder) -> None:
         recorder.outbox.failure = "no disk"
-        assert all(isinstance(recorder.attempts("prod").begin("", "", ""), session_module.Silent) for _ in range(3))
+        assert all(isinstance(recorder.attempts("prod").begin(), session_module.Silent) for _ in range(3))
         recorder.outbox.failure = ""
-        assert not isinstance(recorder.attempts("prod").begin("", "", ""), session_module.Silent)
+        assert not isinstance(recorder.attempts("prod").begin(), session_module.Silent)
         recorder.tick()
 
     recorded(tmp_path, fill)
@@ -248,13 +253,13 @@ def test_what_is_not_to_be_recorded_leaves_no_trace(tmp_path: Path) -> None:
     async def run() -> None:
         recorder = Recorder(tmp_path, clock=ManualClock(), reserve=0, loop=asyncio.get_running_loop())
         recorder.open()
-        silent = session_module.Silent(recorder.session(ANN, "prod"), 0, 0, False)
-        silent.request("GET", "/secret", (), None, "")
+        silent = session_module.Silent(recorder.session(ANN, "prod"))
+        silent.request(method="GET", target="/secret", headers=(), act=None, audit_id="")
         silent.request_body(b"secret")
-        silent.verdict("secret", "deny", "")
+        silent.verdict("deny", rule="secret", reason="")
         silent.response(200, (("secret", ""),))
         silent.response_body(b"secret")
-        silent.frame("stdout", False, 1, b"secret")
+        silent.frame("stdout", up=False, stream=1, data=b"secret")
         silent.durable(answered.append)
         assert answered == []  # never at once: the caller has not yet returned
         await asyncio.sleep(0)

@@ -107,7 +107,7 @@ def test_a_unique_beginning_names_a_session(tmp_path: Path) -> None:
 
 
 def test_attempts_of_nobody_are_a_session_of_nobody(tmp_path: Path) -> None:
-    recorded(tmp_path, lambda recorder: recorder.attempts("prod").begin("r", "c", "k").end("refused"))
+    recorded(tmp_path, lambda recorder: recorder.attempts("prod").begin().end("refused"))
     (summary,) = summaries(tmp_path)
     document = summary.document(all_runs=False)
     assert document["principal"]["user"] == "" and document["exchanges"] == 1

@@ -42,10 +42,12 @@ def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = Tru
 
 def call(session: Session, target: str, method: str = "GET", *, run: str = "run-1") -> CallRecord:
     """A call as the gateway records it, up to its verdict."""
-    exchange = session.begin(run, "kubectl/v1.33", "kubectl exec")
+    exchange = session.begin(run_id=run, client="kubectl/v1.33", command="kubectl exec")
     act = describe(method, target)
-    exchange.request(method, target, (("accept", "*/*"), ("authorization", "(credential)")), act, "audit-1")
-    exchange.verdict("all", "allow", "allowed")
+    exchange.request(
+        method=method, target=target, headers=(("accept", "*/*"), ("authorization", "(credential)")), act=act, audit_id="audit-1"
+    )
+    exchange.verdict("allow", rule="all", reason="allowed")
     return exchange
 
 
@@ -54,7 +56,7 @@ def shell(session: Session, frames: list[tuple[str, bool, bytes]], target: str =
     exchange = call(session, target)
     exchange.response(101, (("upgrade", "websocket"),))
     for channel, up, data in frames:
-        exchange.frame(channel, up, {"stdin": 0, "stdout": 1, "stderr": 2, "error": 3, "resize": 4}[channel], data)
+        exchange.frame(channel, up=up, stream={"stdin": 0, "stdout": 1, "stderr": 2, "error": 3, "resize": 4}[channel], data=data)
     exchange.end("complete")
     return exchange
 

@@ -31,7 +31,7 @@ class Wires:
         self.recorded: list[tuple[str, bytes, bool]] = []
         self.disk: list[Callable[[None], None]] | None = None  # who waits for it, where it is slow
         record = SimpleNamespace(
-            frame=lambda channel, _up, _stream, data, final=False: self.recorded.append((channel, data, final)),
+            frame=lambda channel, *, up, stream, data, final=False: self.recorded.append((channel, data, final)),
             durable=self._durable, session=SimpleNamespace(backlogged=False),
         )  # fmt: skip
         self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None)

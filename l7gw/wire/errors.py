@@ -6,9 +6,9 @@ from __future__ import annotations
 class PeerError(Exception):
     """The peer sent what its protocol does not allow, or more than we take.
 
-    `code` is the protocol's own: an HTTP status (http1, and what `semantics` says of a request whichever HTTP carries it), an error
-    code of RFC 9113 section 7 (http2), a RST_STREAM or GOAWAY status (spdy), a close code (websocket). `reason` is our own words
-    and holds no byte of the peer's. Where `receive` raises it, the connection is of no further use.
+    `code` is the protocol's own: an HTTP status (http1 and semantics), an error code of RFC 9113 section 7 (http2), a status of
+    RST_STREAM or GOAWAY (spdy), or a close code (websocket). `reason` holds only our own words, and no byte of the peer's. Once
+    `receive` has raised it, the connection can no longer be read.
     """
 
     def __init__(self, code: int, reason: str) -> None:
@@ -18,4 +18,5 @@ class PeerError(Exception):
 
 
 class OurError(Exception):
-    """We asked the codec for something that its state does not allow: a bug of ours, never a peer's doing."""
+    """The gateway asked a codec for something that its state does not allow. It is a bug of
+    the gateway, and no peer can cause it."""

@@ -1,6 +1,7 @@
-"""The vocabulary of HTTP, one for HTTP/1.1 and HTTP/2; SPDY and WebSocket have theirs beside their codecs.
+"""The events of HTTP/1.1 and HTTP/2. The events of SPDY and WebSocket are beside their codecs.
 
-Header names are lower case, values have no white space around them, both are `str` of one character a byte (latin-1).
+`headers` are pairs of name and value in their order. Names are lower case, and values have no white space at their ends. Both are
+`str` with one character for each byte (latin-1).
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 Headers = tuple[tuple[str, str], ...]
 
-# How a message's length is told (RFC 9112 section 6.3); a length of zero or more is a Content-Length.
-CHUNKED = -1
+# The `length` of a message (RFC 9112 section 6.3): zero or more is a Content-Length in bytes, the others stand here.
+CHUNKED = -1  # no Content-Length: the framing says where the body ends
 NO_BODY = -2  # no Content-Length and no Transfer-Encoding: a request without a body, a 204, a 304, a 101
 
 T = TypeVar("T")
@@ -24,28 +25,30 @@ if TYPE_CHECKING:
 else:
 
     def event(cls: type[Any]) -> type[Any]:
-        """A slotted dataclass, read-only to mypy alone: `frozen=True` triples the cost of making one."""
+        """A slotted dataclass that only mypy holds to be read-only: with `frozen=True` making one takes three times as long."""
         return dataclass(slots=True)(cls)
 
 
 @event
 class Request:
-    """A request's head. `headers` lacks what frames the message (Content-Length, Transfer-Encoding) and what belongs to
-    the connection (Connection, Upgrade, Keep-Alive, Expect): `length`, `keep_alive`, `upgrade` and `expects_continue` say it.
+    """A request's head.
+
+    `headers` lacks the fields that frame the message (Content-Length, Transfer-Encoding) or are about the connection (Connection,
+    Upgrade, Keep-Alive, Expect). `length`, `keep_alive`, `upgrade` and `expects_continue` say the same.
     """
 
     method: str
-    target: str  # origin-form, as it came
+    target: str  # path and query (origin-form), as it came
     headers: Headers
     length: int = NO_BODY
-    keep_alive: bool = True  # HTTP/1.1's alone, as `upgrade` is
-    upgrade: str = ""  # "websocket" or "SPDY/3.1", spelled so whatever the peer's letters
+    keep_alive: bool = True  # of HTTP/1.1 only, as is `upgrade`
+    upgrade: str = ""  # "websocket" or "SPDY/3.1", spelled so in whichever case it came; "" for none
     expects_continue: bool = False
 
 
 @event
 class Informational:
-    """An interim answer: 100, 102, 103. A 101 is a `Response`."""
+    """An interim answer, such as 100, 102 or 103. A 101 is a `Response`."""
 
     status: int
     headers: Headers = ()
@@ -53,26 +56,26 @@ class Informational:
 
 @event
 class Response:
-    """An answer's head; `headers` lacks framing and connection fields as a `Request`'s does. `length` of an answer to
-    HEAD, or of a 304, is what the peer stated; no body follows whatever it says."""
+    """An answer's head. `headers` lacks the same fields as a `Request`'s. `length` of an answer to HEAD, or of a 304, is what the
+    peer stated; no body follows such an answer."""
 
     status: int
     headers: Headers
     length: int = NO_BODY
     keep_alive: bool = True
-    upgrade: str = ""  # of a 101
+    upgrade: str = ""  # of a 101: the protocol that it switches to
 
 
 @event
 class Body:
-    """Bytes of a message body, whatever carried them."""
+    """Bytes of a message's body, without the chunk lines or frame heads that carried them."""
 
     data: bytes
 
 
 @event
 class End:
-    """The message is complete, told from its framing. Trailers are read, checked and dropped (threats B11)."""
+    """The message is complete, as its framing says. Trailers were read, checked and dropped (threats B11)."""
 
 
 @event
@@ -84,23 +87,29 @@ class Raw:
 
 @event
 class Closed:
-    """The peer's end came at a place where it may: between messages, or in an upgraded stream."""
+    """The peer ended the connection where it may: between messages, or after an upgrade."""
 
 
 @event
 class Refused:
-    """HTTP/2: a request that is not served, before its head or within it. An answer with this status is owed; what follows is
-    dropped. Behind the answer the codec resets the stream with `fault`, where the request was malformed."""
+    """HTTP/2: a request that is not served, for a fault in its head or its body. The caller must
+    answer it with `status`, an HTTP status.
+
+    The rest of the request is dropped. Behind the answer the codec resets the stream with `fault`, where the request was malformed.
+    """
 
     status: int
     reason: str
-    fault: int = 0  # an error code of RFC 9113 section 7; 0: none
+    fault: int = 0  # an error code of RFC 9113 section 7; 0: the stream is not reset
 
 
 @event
 class Reset:
-    """HTTP/2: one stream's end before its time, by the peer or for what the peer did when an answer could no longer be given.
-    `unread` says that the peer surely did not act upon it (RFC 9113 section 8.7), so that it may be sent once more."""
+    """HTTP/2: a stream ended early. The peer reset it, or broke the protocol when no answer could be given any more.
+
+    `code` is an error code of RFC 9113 section 7. `unread` is true where the peer surely did not act upon the request
+    (section 8.7), so that the request may be sent once more.
+    """
 
     code: int
     reason: str = ""

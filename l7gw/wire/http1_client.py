@@ -18,8 +18,11 @@ CLIENT_SENDS = {
 
 
 class ClientConnection(Side):
-    """One connection to a server: `send` Request, Body..., End; `receive` gives Informational..., Response, Body..., End, or
-    after a 101 Raw. `reusable` says whether the next request may go on it. Any PeerError (502) ends it: close it."""
+    """One connection to a server.
+
+    `send` takes Request, Body..., End. `receive` gives Informational..., Response, Body..., End; behind a 101 it gives Raw.
+    `reusable` says whether the next request may be sent. After a PeerError (502) close the connection.
+    """
 
     __slots__ = ("_interim", "_method", "_sound", "_upgrade")
 
@@ -28,17 +31,17 @@ class ClientConnection(Side):
         self._method = "GET"
         self._upgrade = ""
         self._interim = 0
-        self._sound = True  # nothing so far forbids another request
+        self._sound = True  # false once another request can no longer be sent safely
 
     @property
     def reusable(self) -> bool:
-        """The last exchange is complete both ways, and nothing is in doubt (threats A17)."""
+        """Whether request and answer are complete, and another request may be sent on this connection (threats A17)."""
         return self.reading == IDLE and self.writing == IDLE and self._sound and not self._buffer
 
     # ------------------------------------------------------------------ writing
 
     def send(self, event: HttpEvent) -> None:
-        """A request: Request, Body..., End; Raw behind a 101. Raises OurError out of order."""
+        """Send a request: Request, Body..., End; Raw behind a 101. Raises OurError for any other order."""
         kind = type(event)
         if (self.writing, kind) not in CLIENT_SENDS:
             raise OurError(f"a client cannot send {kind.__name__} in state {self.writing}")
@@ -69,7 +72,7 @@ class ClientConnection(Side):
     # ------------------------------------------------------------------ reading
 
     def receive(self, data: bytes) -> list[HttpEvent]:
-        """Bytes of the server; b"" is their end. Raises PeerError."""
+        """The events of more bytes of the server; b"" is their end. Raises PeerError 502."""
         if self.reading == TUNNEL:
             return [Raw(data)] if data else self._ended()
         if self.reading == OVER:
@@ -111,7 +114,7 @@ class ClientConnection(Side):
                 if self._interim > MOST_INTERIM:
                     raise PeerError(502, f"more than {MOST_INTERIM} interim answers")
         if self.reading == TUNNEL:
-            if data:  # the other protocol begins right behind the 101
+            if data:  # the new protocol begins right behind the 101
                 events.append(Raw(data))
             return events
         reader = self._reader
@@ -119,7 +122,7 @@ class ClientConnection(Side):
             data = data[reader.read(data, events) :]
             if reader.complete:
                 self._finished(events)
-        self._buffer = data  # of a head, of a chunk's line, or surplus: `reusable` tells
+        self._buffer = data  # a part of a head or of a chunk's line, or surplus, after which `reusable` is false
         return events
 
     def _answered(self, answer: Response, events: list[HttpEvent]) -> None:
@@ -127,7 +130,7 @@ class ClientConnection(Side):
             self.reading = self.writing = TUNNEL
             return
         if not answer.keep_alive or self.writing != IDLE:
-            self._sound = False  # answered before it was asked to the end: what the server reads next is in doubt
+            self._sound = False  # the answer came before the request's end: how the server reads what follows is in doubt
         if self._method == "HEAD" or answer.status == 204 or answer.status == 304 or answer.length in (0, NO_BODY):
             self._finished(events)
         else:

@@ -1,7 +1,7 @@
-"""HTTP/1.1 messages, heads and bodies (RFC 9112 sections 2 to 7): bytes to events and back. `http1` says when which may come.
+"""HTTP/1.1 messages, heads and bodies (RFC 9112 sections 2 to 7): bytes to events and back. `http1` says in which order they come.
 
-Stricter than the RFC wherever a smuggler would hope for leniency: one reading, or none (threats A1 to A18, B11, B12, I8, which
-the tests walk through).
+The rules are stricter than the RFC. What two readers could read in two ways is refused
+(threats A1 to A18, B11, B12, I8; each has tests).
 """
 
 from __future__ import annotations
@@ -29,25 +29,26 @@ from l7gw.wire.semantics import (
 
 # ---------------------------------------------------------------------- limits
 
-LARGEST_TRAILERS = 8 * 1024  # bytes; they are checked and dropped (threats B11)
-CHUNKS_FREE = 1024  # chunks of a request before their average size counts: small ones cost a hundredfold (threats A5)
-SMALLEST_AVERAGE = 8  # bytes a chunk from then on; not in answers, where a followed log flushes line by line
+LARGEST_TRAILERS = 8 * 1024  # bytes; trailers are checked and dropped (threats B11)
+CHUNKS_FREE = 1024  # chunks of a request before their average size counts; small chunks cost a hundred times more (threats A5)
+SMALLEST_AVERAGE = 8  # bytes a chunk after CHUNKS_FREE; answers are free of it, as a followed log may send short lines
 
 # ---------------------------------------------------------------------- grammar (RFC 9110 section 5, RFC 9112 sections 3 to 5)
 
 REQUEST_LINE = re.compile(rf"({TOKEN}) ([!-~]+) (HTTP/[0-9]\.[0-9])")
 STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-5][0-9][0-9])(?: [\t -~\x80-\xff]*)?")
-# Extensions and white space are refused; eight digits are 4 GiB (threats A5)
+# A chunk's size line. Extensions and white space are refused; eight digits reach 4 GiB (threats A5).
 SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 PART_OF_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
-BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may yet get its LF
+BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may be followed by its LF in the next read
 
 CRLF2 = b"\r\n\r\n"
 UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # threats A13
-# What Connection may name (threats A10). TE is dropped in any case; libwww-perl says `TE, close` in every request.
+# The options that Connection may name (threats A10). `te` is one because libwww-perl sends `TE, close`; the TE field is dropped.
 OPTIONS = frozenset(("close", "keep-alive", "te", "upgrade"))
 
-# Names as Go, Python and JavaScript spell them: one look-up instead of a regular expression and lower(), a third of the time.
+# Header names as Go, Python and JavaScript spell them. A look-up here takes a third of the
+# time of a regular expression and lower().
 _SPELLED = {
     spelled: name
     for name in sorted(UNTOLD | SINGLE | SINGLE_IN_ANSWER)
@@ -61,7 +62,7 @@ _SPELLED = {
 
 
 def check_start(part: bytes, scanned: int, fault: int) -> None:
-    """Refuse a head that is not whole yet and never will be: what waits for a CRLF must not wait for ever (threats A4)."""
+    """Refuse the beginning of a head that no further bytes can make valid, so that nothing waits for its end (threats A4)."""
     if part and NAME.fullmatch(chr(part[0])) is None:
         raise PeerError(fault, "a message does not begin with its first line")
     if BROKEN_LINE.search(part, max(0, scanned - 1)) is not None:
@@ -69,7 +70,7 @@ def check_start(part: bytes, scanned: int, fault: int) -> None:
 
 
 def _lines(head: bytes, fault: int) -> list[str]:
-    """A head's lines. What is left without its visible bytes must be the CR LF of each line, and nothing else."""
+    """The lines of a head. A head may hold no control character but the tab, and the CR LF of each line."""
     lines = head.decode("latin-1").split("\r\n")
     if head.translate(None, VISIBLE) != b"\r\n" * (len(lines) - 1):
         raise PeerError(fault, "a line that does not end in CR LF, or a byte that no head may hold")
@@ -77,13 +78,13 @@ def _lines(head: bytes, fault: int) -> list[str]:
 
 
 def parse_fields(lines: list[str], single: frozenset[str], fault: int) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """Header lines as (lower-case name, value), several of a list joined into one; and the same as a dict."""
+    """The fields in header lines, as pairs of lower-case name and value and as a dict. Several lines of a list are joined."""
     pairs: list[tuple[str, str]] = []
     for line in lines:
         name, colon, value = line.partition(":")
         known = _SPELLED.get(name)
         if known is None:
-            if NAME.fullmatch(name) is None:  # white space before the colon, or a folded line (RFC 9112 section 5.1, 5.2)
+            if NAME.fullmatch(name) is None:  # also for white space before the colon, and a folded line (RFC 9112 section 5.1, 5.2)
                 raise PeerError(fault, "a header's name is malformed")
             known = name.lower()
         if not colon:
@@ -97,7 +98,7 @@ def parse_fields(lines: list[str], single: frozenset[str], fault: int) -> tuple[
 
 
 def framing(fields: dict[str, str], version: str, fault: int) -> int | None:
-    """How the body is framed (RFC 9112 section 6.3): a length, CHUNKED, or None where nothing says (threats A1 to A3)."""
+    """The framing of a body (RFC 9112 section 6.3): a length in bytes, CHUNKED, or None where no field says (threats A1 to A3)."""
     coding, length = fields.get("transfer-encoding"), fields.get("content-length")
     if coding is not None:
         if length is not None:
@@ -111,7 +112,7 @@ def framing(fields: dict[str, str], version: str, fault: int) -> int | None:
 
 
 def connection_options(fields: dict[str, str]) -> frozenset[str]:
-    """What Connection names, in lower case (RFC 9110 section 7.6.1)."""
+    """The options that Connection names, in lower case (RFC 9110 section 7.6.1)."""
     value = fields.get("connection")
     if value is None:
         return frozenset()
@@ -119,9 +120,10 @@ def connection_options(fields: dict[str, str]) -> frozenset[str]:
 
 
 def parse_request(head: bytes) -> tuple[Request, str]:
-    """A request's head, without its final empty line, and its version. Raises PeerError with the HTTP status to answer.
+    """The request in a head, and its version, "HTTP/1.0" or "HTTP/1.1". `head` ends before the empty line.
 
-    HTTP/1.0 is taken (health checks speak it) for one request a connection: it knows neither chunks nor upgrades.
+    HTTP/1.0, which health checks use, may send one request on a connection, without chunks or an upgrade. Raises
+    PeerError with the HTTP status to answer.
     """
     lines = _lines(head, 400)
     match = REQUEST_LINE.fullmatch(lines[0])
@@ -140,7 +142,7 @@ def parse_request(head: bytes) -> tuple[Request, str]:
     length = framing(fields, version, 400)
     check_body(method, NO_BODY if length is None else length)
     options = connection_options(fields)
-    if not options <= OPTIONS:  # it would strip headers that we add (threats A10)
+    if not options <= OPTIONS:  # other options would make the cluster drop headers that we add (threats A10)
         raise PeerError(400, "Connection names more than close, keep-alive, TE or upgrade")
     upgrade = _upgrade(method, version, options, fields.get("upgrade"), length)
     expects = check_plain(fields)
@@ -151,7 +153,7 @@ def parse_request(head: bytes) -> tuple[Request, str]:
 
 
 def _upgrade(method: str, version: str, options: frozenset[str], asked: str | None, length: int | None) -> str:
-    """The protocol of a well-formed upgrade request, "" where none is asked (RFC 9110 section 7.8, threats A13)."""
+    """The protocol that an upgrade request asks for, "" where it asks for none (RFC 9110 section 7.8, threats A13)."""
     if asked is None:
         if "upgrade" in options:
             raise PeerError(400, "Connection: upgrade without Upgrade")
@@ -163,7 +165,8 @@ def _upgrade(method: str, version: str, options: frozenset[str], asked: str | No
 
 
 def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informational:
-    """An answer's head to a request of `method` that asked for `upgrade` or "". Raises PeerError 502 (threats A11, A14)."""
+    """The answer in a head. `method` and `upgrade` ("" for none) are those of its request.
+    Raises PeerError 502 (threats A11, A14)."""
     lines = _lines(head, 502)
     match = STATUS_LINE.fullmatch(lines[0])
     if match is None:
@@ -177,7 +180,8 @@ def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informa
     untold = UNTOLD if options <= OPTIONS else UNTOLD | options  # RFC 9110 section 7.6.1
     headers = tuple([pair for pair in pairs if pair[0] not in untold])
     if (status < 200 or status == 204) and length:
-        # RFC 9110 section 8.6: never sent; whoever believed it would wait for a body that another does not read.
+        # RFC 9110 section 8.6 forbids a Content-Length here. A reader that believed it would
+        # wait for a body that others do not read.
         raise PeerError(502, "a length on an answer that has no body")
     if status == 101:
         if not upgrade or "upgrade" not in options or fields.get("upgrade", "").lower() != upgrade.lower():
@@ -187,7 +191,7 @@ def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informa
         return Informational(status, headers)
     if length is None:
         if method != "HEAD" and status != 204 and status != 304:
-            # Read until close: an end could not be told from a cut (threats I8). kube-apiserver never sends one.
+            # A body until the connection ends: its end could not be told from a cut (threats I8). kube-apiserver never sends one.
             raise PeerError(502, "an answer without a length")
         length = NO_BODY
     return Response(status, headers, length, version == "HTTP/1.1" and "close" not in options)
@@ -199,13 +203,13 @@ AT_SIZE, AT_DATA, AT_END, AT_TRAILERS = "size", "data", "end", "trailers"
 
 
 class BodyReader:
-    """One message's body. `read` until `complete`."""
+    """Reads one message's body of `length`, as in the events. Call `read` until `complete`."""
 
     __slots__ = ("_answer", "_at", "_chunked", "_chunks", "_fault", "_left", "_payload", "_trailers", "complete")
 
     def __init__(self, length: int, *, answer: bool) -> None:
         self._chunked = length == CHUNKED
-        self._left = 0 if self._chunked else length  # bytes of the body, or of this chunk, still to come
+        self._left = 0 if self._chunked else length  # bytes of the body, or of the current chunk, that are still to come
         self._at = AT_SIZE
         self._answer = answer
         self._fault = 502 if answer else 400
@@ -215,7 +219,7 @@ class BodyReader:
         self.complete = False
 
     def read(self, data: bytes, events: list[HttpEvent]) -> int:
-        """Append a Body event for what `data` holds of it; how many bytes were used. Raises PeerError."""
+        """Append a Body event for the bytes of the body in `data`. Gives how many bytes were used. Raises PeerError."""
         if self._chunked:
             pieces: list[bytes] = []
             used = self._read_chunks(data, pieces)
@@ -224,13 +228,13 @@ class BodyReader:
             return used
         used = min(len(data), self._left)
         if used:
-            events.append(Body(data[:used]))  # a whole slice is no copy
+            events.append(Body(data[:used]))  # a slice of all bytes is not copied
             self._left -= used
         self.complete = not self._left
         return used
 
     def _read_chunks(self, data: bytes, pieces: list[bytes]) -> int:
-        """Chunk after chunk (section 7.1); one event for all that a read brought."""
+        """Read chunks (section 7.1) into `pieces`, which become one event. Gives how many bytes were used."""
         at, end = 0, len(data)
         while True:
             if self._at == AT_SIZE:
@@ -270,7 +274,7 @@ class BodyReader:
                 raise PeerError(self._fault, "the chunks are too small")
 
     def _read_trailers(self, data: bytes, at: int) -> int:
-        """Section 7.1.2: checked as a head's lines are, and dropped (threats B11)."""
+        """Read the trailers (section 7.1.2). They are checked like header lines, and dropped (threats B11)."""
         while True:
             stop = data.find(b"\r\n", at)
             size = (len(data) if stop < 0 else stop + 2) - at
@@ -307,13 +311,16 @@ STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}" for status, reason in REAS
 
 
 def status_line(status: int) -> str:
-    """Without its line end. A status of no name of ours has a reason all the same: no client reads it (section 4)."""
+    """The status line without its line end. A status that we have no reason phrase for is "Unknown":
+    clients ignore the phrase (section 4)."""
     return STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown"
 
 
 def head_bytes(line: str, headers: Headers, length: int, connection: str = "", upgrade: str = "") -> bytes:
-    """A head as bytes; `length` NO_BODY writes no framing. Raises OurError where a header would end its line or say what is
-    said here (threats A9)."""
+    """A head as bytes. `line` is its first line. With a `length` of NO_BODY it has no framing.
+
+    Raises OurError for a header that would end its line, or that repeats what this function writes (threats A9).
+    """
     parts = [line]
     for name, value in headers:
         if name in UNTOLD:

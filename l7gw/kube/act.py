@@ -58,6 +58,14 @@ class Act:
         return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
+    def object_name(self) -> str:
+        """The object's own: behind a proxy subresource, `name` may be `web:80` or `https:web:443` (AM pkg/util/net/port_split.go)."""
+        if self.subresource != "proxy":
+            return self.name
+        parts = self.name.split(":")
+        return parts[1] if len(parts) == 3 else parts[0]
+
+    @property
     def kind(self) -> str:
         """The resource as policy spells it: `pods`, `pods/exec`, `deployments.apps`, `deployments.apps/scale`."""
         base = f"{self.resource}.{self.group}" if self.group else self.resource

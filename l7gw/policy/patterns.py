@@ -19,6 +19,10 @@ Match = Callable[[str], bool]
 # separates paths and options (`--file=../x`, `-C..`, `a:..:b`). `a..b` and `...` do not climb.
 CLIMBS = re.compile(r"(?<!\.)\.\.(?![A-Za-z0-9._-])")
 
+# A process's links in proc(5), which the kernel itself follows to any directory: `/proc/self/root/etc` is /etc.
+PROCESSES = re.compile(r"(?<![A-Za-z0-9._-])proc/")
+LINKED = re.compile(r"/(?:root|cwd)(?:/|$)|/fd/+(?:\./+)*[0-9]+/")
+
 
 class BadPattern(ValueError):
     """A pattern that cannot be used, in words; `hint` says what could be written instead."""
@@ -166,15 +170,23 @@ class Command:
         """Whether a deny reaches the argv: some reading of it matches.
 
         A path matches in every spelling that leads to the same place. A relative path is read from every working directory, because
-        the container's is not known. A climbing argument may be any path.
+        the container's is not known. An argument that climbs, or goes by a process's links, may be
+        any path.
         """
         return self._has_room(argv) and all(
-            CLIMBS.search(argument) or word(argument) or place(argument)
+            _may_be_anywhere(argument) or word(argument) or place(argument)
             for word, place, argument in zip(self._words, self._places, argv)
         )
 
     def _has_room(self, argv: tuple[str, ...]) -> bool:
         return len(argv) == len(self._words) or (len(argv) > len(self._words) and self._further)
+
+
+def _may_be_anywhere(argument: str) -> bool:
+    if CLIMBS.search(argument):
+        return True
+    processes = PROCESSES.search(argument)
+    return processes is not None and LINKED.search(argument, processes.end() - 1) is not None
 
 
 def _argument(word: str) -> Match:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act
-from l7gw.policy.patterns import Command, Globs, Resources
+from l7gw.policy.patterns import Command, Globs, Resources, glob
 from l7gw.policy.spelling import CONNECTS
 
 ALLOWED_EFFECTS = frozenset(EFFECTS) - {"other"}  # of an allow without `effects`: `other` must be named
@@ -95,7 +95,7 @@ class Rule:
         spaces, names = self.namespaces, self.names
         if spaces is not None and not spaces.everything and not (act.namespace and spaces.match(act.namespace)):
             return "namespaces"
-        if names is not None and not names.everything and not (act.name and names.match(act.name)):
+        if names is not None and not names.everything and not (act.name and _covers_name(names, act)):
             return "names"
         return self._other_command(act) if self.commands is not None else ""
 
@@ -122,7 +122,7 @@ class Rule:
             return "resources"
         if self.namespaces is not None and act.namespace and not self.namespaces.match(act.namespace):
             return "namespaces"
-        if self.names is not None and act.name and not self.names.match(act.name):
+        if self.names is not None and act.name and not (self.names.match(act.name) or self.names.match(act.object_name)):
             return "names"
         return self._apart_by_command(act) if self.commands is not None else ""
 
@@ -142,6 +142,14 @@ def _verbs_of(act: Act) -> tuple[str, ...]:
     """Every verb by which a deny may name the act: a client opens a stream by a get or by a create, as it prefers."""
     verb = verb_of(act)
     return (verb, act.verb, "get", "create") if verb != act.verb else (verb,)
+
+
+def _covers_name(names: Globs, act: Act) -> bool:
+    """Whether an allow names this object. Of `http:db:80` behind proxy the object is db, which `http*` does not name; `*:80` says that
+    it is about a port."""
+    if not names.match(act.name):
+        return False
+    return names.match(act.object_name) or any(glob(text)(act.name) for text in names.texts if ":" in text)
 
 
 def _narrows(patterns: Globs | Resources | None) -> bool:

@@ -208,6 +208,10 @@ def test_two_hundred_obfuscations_are_all_refused_by_an_allow_list() -> None:
         *(("/etc/*", spelling) for spelling in ("/etc//shadow", "/etc/./shadow", "//etc/shadow", "/etc/shadow/", "/etc/shadow/.")),
         *(("/etc/*", spelling) for spelling in ("/./etc/shadow", "/x/../etc/shadow", "/etc/x/../shadow", "/etc/../etc/shadow")),
         *(("/etc/*", spelling) for spelling in ("etc/shadow", "./etc/shadow", "shadow", "./shadow", ".//shadow", "etc/./shadow")),
+        *(("/etc/*", f"/proc/{link}/etc/shadow") for link in ("self/root", "1/cwd", "self//root", "./self/root", "1/task/1/root", "1/fd/3")),
+        *(("/etc/*", spelling) for spelling in ("proc/self/root/etc/shadow", "//proc/1/root/./etc/shadow", "/proc/1/fd/./3/shadow")),
+        *(("if=/etc/*", spelling) for spelling in ("if=/proc/self/root/etc/shadow", "if=/proc/1/cwd/shadow")),
+        *(("/etc", spelling) for spelling in ("/proc/1/cwd", "/proc/1/root/etc")),
         *(("/etc//*", spelling) for spelling in ("/etc/shadow", "/etc/./shadow")),  # a pattern's own spelling does not matter either
         *(("/etc", spelling) for spelling in ("/etc/", "/etc/.", "//etc", "/etc//", ".", "./", "etc")),
         *(("/", spelling) for spelling in ("//", "/.", "/./", "///", ".")),
@@ -231,6 +235,9 @@ def test_a_deny_matches_every_spelling_of_what_it_names_and_an_allow_none(denied
         ("cat /etc/*", ("cat", "/etc/a/b")),
         ("cat /etc/*", ("cat", "a/b")),
         ("cat /etc/*", ("cat", "-n")),
+        ("cat /etc/*", ("cat", "/proc/1/fd/1")),  # an open file, which is a log as a rule
+        ("cat /etc/*", ("cat", "/proc/1/environ")),
+        ("cat /etc/*", ("cat", "/var/lib/myproc/1/root/a")),
         ("cat /etc/*", ("cat", "")),
         ("cat /etc/*", ("cat", "/etcetera/shadow")),
         ("cat *", ("cat", "/etc/shadow")),

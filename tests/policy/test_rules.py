@@ -90,6 +90,26 @@ def test_a_list_of_one_name_is_that_name() -> None:
     assert allows(act, names=["web-*"]) and not allows(act, names=["db"])
 
 
+@pytest.mark.parametrize("kind", ["services", "pods", "nodes"])
+@pytest.mark.parametrize("written", ["{}:", "{}:80", "{}:http", ":{}:80", "http:{}:80", "https:{}:443", "https:{}:", "{}%3A80"])
+def test_a_name_with_scheme_and_port_behind_proxy_is_denied_as_the_object_and_allowed_as_both(kind: str, written: str) -> None:
+    place = "" if kind == "nodes" else "namespaces/dev/"
+    act = describe("GET", f"/api/v1/{place}{kind}/{written.format('web-0')}/proxy/admin")
+    for pattern in ("web-0", "web-*", "*-0", "w*0", act.name):
+        assert denies(act, names=[pattern]), pattern
+    assert not denies(act, names=["db"])
+    for pattern in ("http*", "*80", "*:80x", "*http", "*3", "h*", "db*", "db:80"):  # a scheme or a port is no name
+        assert not allows(act, effects=EFFECTS, names=[pattern]), pattern
+    assert allows(act, effects=EFFECTS, names=[act.name]) and allows(act, effects=EFFECTS, names=["*"])
+    assert allows(act, effects=EFFECTS, names=["*web-0*"])
+
+
+def test_a_name_with_colons_that_is_no_proxys_stays_whole() -> None:
+    act = describe("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node:x")
+    assert not denies(act, names=["node"]) and denies(act, names=["system:*"])
+    assert allows(act, names=["system*"]) and not allows(act, names=["node"])
+
+
 def test_a_rule_about_objects_says_nothing_of_paths() -> None:
     for key in ("resources", "namespaces", "names"):
         assert not allows(PATH, effects=EFFECTS, **{key: ["*"]})

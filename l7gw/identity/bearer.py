@@ -77,11 +77,12 @@ def _misplaced(where: str) -> Refusal:
 
 
 def spellings(token: str) -> tuple[str, ...]:
-    """The texts that mean this token: the token itself, the token in lower case as in a header's
-    name, and its base64 as in a subprotocol."""
-    # The last letter of base64 holds bits that belong to no byte, so several letters mean the same token. It is left out.
-    packed = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")[:-1]
-    return token, token.lower(), packed, packed.lower()
+    """The texts that mean this token: the token itself, and its base64. The base64 stands alone, as in a subprotocol, or behind
+    other bytes, as in Basic's `user:token`. Each text is also given in lower case, as in a header's name."""
+    # Base64 makes four letters of three bytes, so the token can begin at three places of a group. The last letter depends on the
+    # bytes behind the token. It is left out.
+    packed = [base64.urlsafe_b64encode(token[start:].encode()).decode().rstrip("=")[:-1] for start in range(3)]
+    return tuple(word for one in (token, *packed) for word in (one, one.lower()))
 
 
 def holds(text: str, token: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -84,6 +84,22 @@ def test_each_form_that_a_token_has_is_looked_for(word: str) -> None:
             check_alone(Request("GET", "/api", headers), TOKEN)
         shown = json.dumps(recorded_headers(headers, HIDE))
         assert word not in shown and word.lower() not in shown
+
+
+@given(st.binary(max_size=12), st.binary(max_size=12), st.booleans())
+def test_a_token_within_base64_is_looked_for_wherever_it_begins(before: bytes, behind: bytes, urlsafe: bool) -> None:
+    """As in Basic's `user:token`."""
+    pack = base64.urlsafe_b64encode if urlsafe else base64.b64encode
+    text = pack(before + TOKEN.encode() + behind).decode()
+    for request in (
+        Request("GET", f"/api/v1/pods?labelSelector=a%3D{quote(text, safe='')}", (OWN,)),
+        Request("GET", "/api", (OWN, ("x", text))),
+    ):
+        with pytest.raises(Refusal):
+            check_alone(request, TOKEN)
+        shown = HIDE(text)
+        assert REDACTED in shown and not any(PACKED[at : at + 16] in shown for at in range(len(PACKED) - 16))
+        assert len(shown) <= len(REDACTED) + len(pack(before + behind)) + 8, "what stands around it is kept, and little of it"
 
 
 def test_a_token_in_its_own_place_is_alone() -> None:

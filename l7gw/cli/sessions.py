@@ -166,9 +166,11 @@ def _calls(place: Path, summary: Summary) -> Table:
 
 def _what(event: RequestRecorded) -> str:
     """What was asked, as one would type it: the verb, the object, which ones of them, and an exec's command."""
-    words = [event.verb, "/".join(part for part in (event.resource, event.subresource) if part) or event.target, event.name]
+    words = [event.verb, "/".join(part for part in (event.resource, event.subresource) if part) or event.target]
+    if event.name:
+        words.append(shlex.quote(event.name))
     if event.container:
-        words += "-c", event.container
+        words += "-c", shlex.quote(event.container)
     if event.label_selector:
         words += "-l", shlex.quote(event.label_selector)
     if event.field_selector:

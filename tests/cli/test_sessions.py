@@ -169,6 +169,8 @@ def test_show_tells_what_was_run_and_which_were_meant(tmp_path: Path, capsys: py
         for target in (
             "/api/v1/namespaces/d/pods/web-0/exec?command=%73h&command=-c&command=rm%20-rf%20/&container=main&stdout=1",
             "/api/v1/pods?labelSelector=app%3D%77eb&fieldSelector=spec.nodeName%3Da",
+            "/api/v1/namespaces/d/pods/web-0/exec?command=sh&container=main%20--%20ls%20/",
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/view%20-l%20app%3Dweb",
         ):
             call(session, target).end("complete")
 
@@ -177,6 +179,8 @@ def test_show_tells_what_was_run_and_which_were_meant(tmp_path: Path, capsys: py
     out = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)[1]
     assert "pods/exec web-0 -c main -- sh -c 'rm -rf /'" in out
     assert "list pods -l app=web --field-selector spec.nodeName=a" in out
+    assert "pods/exec web-0 -c 'main -- ls /' -- sh" in out  # what a caller writes into one word looks like no other
+    assert "get clusterroles 'view -l app=web'" in out
 
 
 def test_events_of_a_later_version_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,1 +1,1 @@
-"""What people type: the command `l7gw`. One file a family of commands; `main.py` puts them together."""
+"""The command `l7gw`. Each family of commands has a file; `main.py` puts them together."""

@@ -140,7 +140,8 @@ def _cluster(cluster: Cluster, policy: Policy) -> list[str]:
 
 
 def _going_up(cluster: Cluster, policy: Policy) -> list[str]:
-    """Which groups the cluster hears of: those that its RBAC must let the gateway impersonate, with the prefix."""
+    """Sentences about the groups that calls name to the cluster, with their prefix. The cluster's RBAC must let the gateway
+    impersonate them."""
     if cluster.impersonate == "none":
         return []
     groups = policy.groups_going_up(cluster.name, cluster.groups)
@@ -153,7 +154,7 @@ def _going_up(cluster: Cluster, policy: Policy) -> list[str]:
 
 
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
-    """What is no mistake, and hardly meant."""
+    """Sentences about settings that are valid but probably not meant."""
     yield from doubts((*policy.guardrails, *policy.rules), settings.clusters)
     for entry in settings.identity:
         if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
@@ -166,7 +167,7 @@ def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
 
 
 def _without_groups(cluster: Cluster, policy: Policy) -> Iterator[str]:
-    """Rules that let callers through whose groups the cluster may not hear of."""
+    """Sentences about rules that allow calls by groups that are never named to the cluster."""
     found = [repr(rule.name) for rule in policy.rules if rule.allow and rule.is_about(cluster.name) and not rule.group_names]
     if found:
         more = f" and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""

@@ -16,8 +16,8 @@ from l7gw.recording.export import Line, asciicast, execs, json_lines
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.terminal.unseen import INVISIBLE, safe
 
-# Control, line-breaking, direction and invisible characters that JSON lets through: escaped, so that a line stays one line, shows
-# all that it has, and leaves a terminal unharmed (threats H6, H7). The document is the same.
+# Control, line-breaking, direction and invisible characters that JSON allows. They are escaped, so that a document stays on one
+# line, shows all that it has, and does no harm to a terminal (threats H6, H7). The escaped document has the same meaning.
 UNSEEN = re.compile(f"[\x7f-\x9f\u2028\u2029\ufff9-\ufffb{INVISIBLE}]")
 
 
@@ -26,7 +26,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _write_lines(documents: Iterator[Line], session_id: str, exchange: int | None) -> None:
-    """Nothing is written before the exchange that was asked for is found."""
+    """Print the documents. With `exchange`, nothing is printed before that exchange is found."""
     held: list[str] = []
     found = exchange is None
     for document in documents:
@@ -72,5 +72,5 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
     except OSError as error:
         if error.errno == errno.EPIPE:
-            raise  # whoever reads has had enough
+            raise  # the reader closed the pipe: click ends the command quietly
         fail(f"the journal cannot be read: {error}", 3)

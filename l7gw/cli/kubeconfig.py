@@ -94,7 +94,7 @@ def _document(cluster: Cluster, address: str, host: str, trusted: list[x509.Cert
 
 
 def _warn(own: x509.Certificate, trusted: x509.Certificate, host: str) -> None:
-    """On stderr, what a client would stumble over."""
+    """Say on stderr what would make clients fail."""
     if not _names(own, host):
         click.echo(f"l7gw: the gateway's certificate does not name {host}: clients will refuse it", err=True)
     if not _is_authority(trusted):
@@ -112,7 +112,8 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _names(certificate: x509.Certificate, host: str) -> bool:
-    """RFC 6125 section 6.4: an address as itself, a name in full or with a star for its first label."""
+    """Whether a certificate is for this host (RFC 6125 section 6.4): it has the address itself, or the name in full or with a star
+    as its first label."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):

@@ -1,4 +1,4 @@
-"""The command `l7gw`: families of commands are imported only when one of them is asked for, so that `--help` is quick."""
+"""The command `l7gw`. The module of a command is imported only when it is asked for, so that `--help` is quick."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Exit status: 0 yes, 1 no (not found, not intact, denied), 2 wrong usage or configuration, 3 could not tell."""
+    """Run the command. Exit status: 0 yes, 1 no (not found, not intact, denied), 2 wrong usage or configuration, 3 could not
+    tell."""
     try:
         cli()
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""Options that several commands share, spelled and explained alike."""
+"""Options that several commands share, with the same names and help texts."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ METHODS = {
     "portforward": "POST",
     "proxy": "GET",
 }
-COLLECTIVE = ("create", "deletecollection")  # their path names no object; a create's is in the body, which policy does not read
+COLLECTIVE = ("create", "deletecollection")  # their path names no object; a create's is in the body, which policy cannot read
 
 
 @click.group(short_help="Check the policy, or ask it about a call.")
@@ -134,7 +134,8 @@ def explain(
 
 
 def _principal(user: str, groups: tuple[str, ...], kind: str) -> Principal:
-    """As identity would give it: a group that is no name is told, and looked at by what denies alone."""
+    """The principal that identity would give. A group that is no valid name is mentioned on stderr; only rules that deny look at
+    it."""
     if fault := names.fault(user):
         raise click.UsageError(f"--user {names.quoted(user)} {fault}: identity lets nobody in under it")
     faults = {group: fault for group in groups if (fault := names.fault(group))}

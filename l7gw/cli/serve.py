@@ -36,6 +36,6 @@ def serve(config: Path | None, verbose: bool) -> None:
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # whoever started it has read that it is ready, and left
+    with contextlib.suppress(BrokenPipeError):  # whoever started the gateway read that it is ready, and closed the pipe
         click.echo(f"l7gw: {line}")
         sys.stdout.flush()

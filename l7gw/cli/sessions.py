@@ -23,7 +23,7 @@ from l7gw.recording.sessions import Summary
 from l7gw.recording.terminal.unseen import safe
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
-WITHOUT_TERMINAL = 240  # columns
+WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 ORDERS: dict[str, Callable[[Summary], int]] = {
     "began": lambda one: one.started.time,
@@ -90,7 +90,7 @@ def list_sessions(
 
 
 def _console() -> Console:
-    """As wide as the terminal; where there is none, wide enough to cut nothing. What was recorded is never read as markup."""
+    """A console as wide as the terminal or, without one, WITHOUT_TERMINAL columns wide. Recorded text is never read as markup."""
     return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WITHOUT_TERMINAL)
 
 
@@ -165,7 +165,7 @@ def _calls(place: Path, summary: Summary) -> Table:
 
 
 def _what(event: RequestRecorded) -> str:
-    """What was asked, as one would type it: the verb, the object, which ones of them, and an exec's command."""
+    """A call in the form in which people type it: the verb, the object, selectors, and the command of an exec."""
     words = [event.verb, "/".join(part for part in (event.resource, event.subresource) if part) or event.target]
     if event.name:
         words.append(shlex.quote(event.name))

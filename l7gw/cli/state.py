@@ -24,13 +24,13 @@ HINT = "\n  hint: it belongs to the gateway's user; run this as that user, or as
 
 
 def state_options(command: F) -> F:
-    """`--config` and `--state`, of which one tells the state."""
+    """Adds the options `--config` and `--state` to a command. Either of them says where the state is."""
     command = click.option("--state", type=click.Path(path_type=Path), help="The state itself, without a configuration.")(command)
     return config_option(command)
 
 
 def fail(message: object, status: int) -> NoReturn:
-    """End with a sentence. 1: no, 2: wrong usage, 3: could not tell."""
+    """End the command with a sentence on stderr. Status 1: no, 2: wrong usage, 3: could not tell."""
     click.echo(f"l7gw: {message}", err=True)
     sys.exit(status)
 
@@ -43,7 +43,8 @@ def tell_unknown(names: Counter[str]) -> None:
 
 
 class Events:
-    """A session's events, read anew at each call. Those of a later version are told once, when all were read."""
+    """The events of a session. Each call reads them from the beginning. Events of a later version are counted on stderr, once,
+    after all events were read."""
 
     def __init__(self, state: Path, summary: Summary) -> None:
         self._state = state
@@ -85,9 +86,10 @@ def summaries(state: Path) -> list[Summary]:
 
 
 def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
-    """A session by a prefix of its id, and the number behind a slash."""
+    """The session that a user named by the beginning of its id, and the exchange's number behind a slash, or None. Ends the command
+    where there is none."""
     prefix, slash, number = text.partition("/")
-    # ASCII, and bounded: Python's own reading takes digits of every script and raises on superscripts and long numbers
+    # Only ASCII digits, at most ten: Python's int() takes digits of every script, and raises for long numbers.
     if slash and not re.fullmatch(r"[0-9]{1,10}", number):
         fail(f"{text!r}: what follows the slash must be an exchange's number", 2)
     try:
@@ -99,7 +101,8 @@ def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
 
 
 def the_whole_session(state: Path, text: str) -> Summary:
-    """A session by a prefix of its id, for what is not about one exchange."""
+    """The session that a user named by the beginning of its id, for commands that are not about one exchange. Ends the command
+    where there is none."""
     summary, exchange = the_session(state, text)
     if exchange is not None:
         fail(f"{text!r}: a session's id is needed, without an exchange\n  hint: `l7gw export` shows one exchange", 2)

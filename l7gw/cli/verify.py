@@ -58,7 +58,7 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
 
 
 def _exists(what: str) -> bool:
-    """Whether that is a path. Something else may be too long for one."""
+    """Whether this is the path of a file that exists. A text too long for a path is none."""
     try:
         return Path(what).exists()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Where a cluster is and with what the gateway shows itself there: address, pinned CA, credential, all read again on change."""
+"""One cluster's address, its pinned CA, and the credential that the gateway shows there. Files that change are read again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.errors import Refusal
 from l7gw.wire.events import Headers
 
-LONGEST_TOKEN = 16 * 1024  # bytes; service account tokens have about 1 KiB, an EKS token 4 KiB at most
+LONGEST_TOKEN = 16 * 1024  # bytes of a token's file; service account tokens have about 1 KiB, an EKS token 4 KiB at most
 
 
 class Stamp:
@@ -23,7 +23,7 @@ class Stamp:
         return tuple(_identity(path) for path in self._paths)
 
     def changed(self) -> bool:
-        """Since the last question, or since this was made."""
+        """Whether a file changed since the last call, or since this object was made."""
         now = self._look()
         if now == self._seen:
             return False
@@ -40,7 +40,7 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 
 
 class Endpoint:
-    """One cluster's far end, as the configuration gives it."""
+    """How to reach one cluster, as the configuration says."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -59,14 +59,15 @@ class Endpoint:
             self._read_token()
 
     def _contexts(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-        """For connections of one call at a time, and for those that are shared where the cluster speaks HTTP/2."""
+        """The TLS contexts for connections of one call at a time, and for shared ones, which offer HTTP/2."""
         return self._context("http/1.1"), self._context("h2", "http/1.1")
 
     def _context(self, *protocols: str) -> ssl.SSLContext:
-        """TLS 1.2+, the cluster's CA and nothing else, the name checked (threats I7); never `insecure-skip-tls-verify`."""
+        """A context for TLS 1.2 or later that trusts the cluster's CA alone and checks the name (threats I7). There is no
+        `insecure-skip-tls-verify`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate authority alone is trusted too, as by kubectl
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # trusts an intermediate authority without its root, as kubectl does
         context.load_verify_locations(self.cluster.certificate_authority)
         context.set_alpn_protocols(list(protocols))
         credential = self.cluster.credential
@@ -75,9 +76,9 @@ class Endpoint:
         return context
 
     def refresh(self) -> bool:
-        """Read again what changed; true when connections made before must not be used any more.
+        """Read the files that changed. Returns whether connections made before must not be used any more.
 
-        Raises OSError or ssl.SSLError where the new files cannot be used: the old ones then stay in force.
+        Raises OSError or ssl.SSLError where the new files cannot be used; the old ones then stay in force.
         """
         if self._token_stamp and self._token_stamp.changed():
             self._read_token()
@@ -95,12 +96,12 @@ class Endpoint:
         self._authorization = (("authorization", f"Bearer {token}"),)
 
     def authorization(self) -> Headers:
-        """The header line that shows the gateway's credential; none where its client certificate does."""
+        """The header line with the gateway's token; no line where the credential is a client certificate."""
         return self._authorization
 
 
 def unreachable(name: str, error: BaseException) -> Refusal:
-    """Why no connection to the cluster could be made, in words for whoever asked."""
+    """The Refusal (502 or 504) that tells the caller why no connection to the cluster could be made."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Refusal(502, "BadGateway", f"cluster {name} shows a certificate that is not trusted: {error.verify_message}")
     if isinstance(error, ssl.SSLError):

@@ -1,6 +1,6 @@
-"""What travels to the cluster: a request written anew from an allow-list (kubernetes-wire 7, threats D15).
+"""The request that goes to the cluster. It is written anew from an allow-list (kubernetes-wire 7, threats D15).
 
-Nothing is copied and then cleaned: what is not named here does not exist upstream.
+The client's header fields are not copied and then cleaned: a field that is not named here never reaches the cluster.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from l7gw.wire.events import NO_BODY, Headers, Request
 from l7gw.wire.websocket import new_key, valid_key
 
 PASSED_ON = frozenset(("content-type", "user-agent", "if-match", "if-none-match", "if-modified-since", "traceparent", "tracestate"))
-WITHHELD_TYPES = ("application/cbor", "application/yaml")  # no masker reads them (kubernetes-wire 3.1)
+WITHHELD_TYPES = ("application/cbor", "application/yaml")  # answers in these could not be masked (kubernetes-wire 3.1)
 TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
-# Offers that the gateway understands, whole: the others hide bytes from masks and recorders (threats C8).
+# The subprotocols that the gateway understands. Any other would hide its bytes from masks and recorders (threats C8).
 WEBSOCKET_PROTOCOLS = {
     "exec": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
     "attach": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
@@ -28,8 +28,8 @@ SPDY_PROTOCOLS = {
 
 
 def upstream_request(request: Request, act: Act, own: Headers, *, host: str, address: str, body: int, audit_id: str) -> Request:
-    """The request as it goes to the cluster: `own` are the gateway's credential and impersonation, `body` the length of the
-    body or NO_BODY. `request` was found acceptable before."""
+    """The request that goes to the cluster. `own` are the header lines of the gateway's credential and of impersonation. `body` is
+    the length of the body in bytes, or NO_BODY. `request` has passed `check_acceptable`."""
     headers = [("host", host)]
     for name, value in request.headers:
         if name in PASSED_ON:
@@ -49,12 +49,13 @@ def upstream_request(request: Request, act: Act, own: Headers, *, host: str, add
 
 
 def check_acceptable(request: Request, act: Act) -> None:
-    """Raises Refusal for what will not be passed on: asked before anything is judged, recorded as allowed, or dialled."""
+    """Raises Refusal for a request that cannot be passed on. Called before the request is judged, recorded as allowed, or a
+    connection is dialled."""
     for name, value in request.headers:
-        if name.startswith("impersonate-"):  # dropped in silence it would act as oneself (kubernetes-wire 7.2)
+        if name.startswith("impersonate-"):  # if it were dropped in silence, the call would act as the caller (kubernetes-wire 7.2)
             raise Refusal(403, "Forbidden", "acting as somebody else (--as) is not allowed yet; run the command as yourself")
         if name == "origin" and request.upgrade and value.lower() != f"https://{_host(request)}":
-            # a browser page of somebody else's (threats C11); the Python client names the server itself
+            # Another Origin is a web page of somebody else (threats C11). The Python client names the server itself as Origin.
             raise Refusal(403, "Forbidden", "upgrades from web pages are not taken: the Origin is another than this server")
         if name == "content-type" and value.lower().startswith("application/cbor"):  # client-go then falls back to JSON
             raise Refusal(415, "UnsupportedMediaType", "CBOR is not taken; send JSON or protobuf")
@@ -69,7 +70,7 @@ def check_acceptable(request: Request, act: Act) -> None:
 
 
 def _check_ports(act: Act) -> None:
-    """The older port-forward names its ports in the query: the channels mean nothing without them."""
+    """Raises Refusal where the older port-forward names no ports in its query: its channels mean nothing without them."""
     try:
         requested_ports(act.query)
     except ValueError as error:
@@ -81,16 +82,18 @@ def _host(request: Request) -> str:
 
 
 def one_value(headers: Headers, name: str) -> str:
-    """The value of a header that stands once; "" where it stands not at all, or again: one reader takes the first, another the last
-    (RFC 6455 section 11.3 allows one line of each but the client's Sec-WebSocket-Protocol)."""
+    """The value of a header field that stands once; "" where it is missing or stands more than once. Of repeated lines one reader
+    takes the first, another the last. RFC 6455 section 11.3 allows one line of each field but the client's
+    Sec-WebSocket-Protocol."""
     values = [value for header, value in headers if header == name]
     return values[0] if len(values) == 1 else ""
 
 
 def offered_protocols(request: Request, act: Act) -> list[str]:
-    """The subprotocols of an upgrade that the client offers and the gateway understands, in the client's order, each once.
+    """The subprotocols that the client offers and the gateway understands, in the client's order, each once.
 
-    Every line counts, as for httpstream; wsstream would read the first alone. Raises Refusal 400 where none is left.
+    All lines of the header field are read, as Kubernetes' httpstream does; its wsstream would read only the first. Raises Refusal
+    400 where no subprotocol is left.
     """
     name = "sec-websocket-protocol" if request.upgrade == "websocket" else "x-stream-protocol-version"
     known = (WEBSOCKET_PROTOCOLS if request.upgrade == "websocket" else SPDY_PROTOCOLS).get(act.subresource, ())
@@ -108,11 +111,11 @@ def offered_protocols(request: Request, act: Act) -> list[str]:
 def _upgrade_headers(request: Request, act: Act) -> list[tuple[str, str]]:
     protocols = offered_protocols(request, act)
     if request.upgrade == "websocket":
-        # A key of our own: frames are re-framed, so each leg is a handshake of its own (RFC 6455 section 4).
+        # The gateway makes a key of its own: it frames all messages anew, so each leg has its own handshake (RFC 6455 section 4).
         return [
             ("sec-websocket-version", "13"),
             ("sec-websocket-key", new_key()),
-            ("sec-websocket-protocol", ",".join(protocols)),  # upstream reads only the first line
+            ("sec-websocket-protocol", ",".join(protocols)),  # in one line, because the API server may read only the first
         ]
     return [("x-stream-protocol-version", p) for p in protocols]
 
@@ -126,10 +129,11 @@ def _accept(value: str) -> str:
 
 
 def _takes_gzip(value: str) -> bool:
-    """As the API server reads it (endpoints/handlers/responsewriters/writers.go): a weight, as in `gzip;q=0`, makes it another."""
+    """Whether an Accept-Encoding takes gzip, as the API server reads it (endpoints/handlers/responsewriters/writers.go): `gzip`
+    with a weight, as in `gzip;q=0`, does not count."""
     return any(coding.strip() == "gzip" for coding in value.split(","))
 
 
 def own_length(stated: int, body: int) -> int:
-    """How the body is framed upstream: as many bytes as were read; none where none was announced."""
+    """The Content-Length upstream: the `body` bytes that were read, or NO_BODY where the client announced no body."""
     return body if body or stated >= 0 else NO_BODY

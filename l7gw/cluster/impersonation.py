@@ -1,6 +1,7 @@
-"""Who the cluster sees: the impersonation headers of one principal.
+"""The impersonation headers of one principal, which tell the cluster who calls.
 
-A credential that may impersonate anybody is cluster-admin, so what it may name is fenced here and, by `rbac render`, there.
+A credential that may impersonate anybody is as good as cluster-admin. So the names are limited here and, by the RBAC that `rbac
+render` writes, in the cluster too.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from l7gw.wire.events import Headers
 
 log = logging.getLogger(__name__)
 
-LONGEST_NAME = 256  # bytes; longer than any directory's, and it keeps the head far below the API server's limit
-GATEWAY_USER = "l7gw"  # of `impersonate: groups`; never prefixed
+LONGEST_NAME = 256  # bytes; no directory has longer names, and the head stays far below the API server's limit
+GATEWAY_USER = "l7gw"  # the user where the mode is `groups`; it never gets the prefix
 
 
 @lru_cache(maxsize=4096)
 def impersonation(principal: Principal, session: str, mode: str, prefix: str, going_up: Globs) -> Headers:
-    """The `Impersonate-*` header lines for `mode` (groups, user or none). Of the groups go up those that fit `going_up`: one that
-    the cluster's RBAC does not let the gateway impersonate would refuse the whole call. Each is a line of its own: joined by
-    commas they would be one group, or another (threats D16, kubernetes-wire 7.2).
+    """The `Impersonate-*` header lines for `mode` (groups, user or none).
+
+    Only groups that fit `going_up` are named: the cluster would refuse the whole call for one group that its RBAC does not let the
+    gateway impersonate. Each group is a line of its own: joined by commas they would be one other group (threats D16,
+    kubernetes-wire 7.2).
 
     Raises Refusal 403 for a user that must not be named to a cluster.
     """
@@ -47,7 +50,8 @@ def impersonation(principal: Principal, session: str, mode: str, prefix: str, go
 
 @lru_cache(maxsize=4096)
 def check_nameable(principal: Principal, mode: str, prefix: str) -> str:
-    """The user that the cluster sees; Refusal 403 for a principal that must not be named to it. Asked before any dialling."""
+    """The user that the cluster will see. Raises Refusal 403 for a principal that must not be named to a cluster. Called before any
+    connection is dialled."""
     user = prefix + principal.user if mode == "user" else GATEWAY_USER
     for name in (user, principal.user) if mode != "none" else ():
         if fault := _fault(name):
@@ -55,7 +59,7 @@ def check_nameable(principal: Principal, mode: str, prefix: str) -> str:
     return user
 
 
-@lru_cache(maxsize=1024)  # so that each is logged once
+@lru_cache(maxsize=1024)  # so that each group is logged once
 def _leave_out(group: str, fault: str) -> None:
     log.warning("group %.80r is not passed on to clusters: its name %s", group, fault)
 
@@ -73,5 +77,5 @@ def _fault(name: str) -> str:
 
 
 def _octets(name: str) -> str:
-    """UTF-8 bytes as the one-character-a-byte strings that header values are."""
+    """A text's UTF-8 bytes in the form of header values, which have one character for each byte."""
     return name.encode().decode("latin-1")

@@ -1,7 +1,8 @@
-"""Connections to one cluster: dialled late, kept alive, never used again in doubt. One pool a cluster and credential (threats A17).
+"""Connections to one cluster. They are dialled when they are needed and kept for the next call; one in doubt is not used again.
+Each cluster and credential has a pool of its own (threats A17).
 
-A call that was sent is never sent again: what may have been received may have been done (RFC 9110 section 9.2.2). Only what the
-cluster itself says it did not act upon (HTTP/2's REFUSED_STREAM and GOAWAY) goes once more, and that is the call's to do.
+The pool never sends a call again: a request that may have been received may have been carried out (RFC 9110 section 9.2.2). Where
+the cluster itself says that it did not act upon a request (HTTP/2's REFUSED_STREAM and GOAWAY), the call sends it again.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from l7gw.log import CountedLog
 log = logging.getLogger(__name__)
 
 DIAL_TIMEOUT = 10.0  # seconds for TCP and TLS together
-DIALS_AT_ONCE = 64  # a flood of resets must not become a flood of handshakes (threats B1)
-DIALS_WAITING = 1024  # beyond it the answer is 503: the cluster cannot keep up
+DIALS_AT_ONCE = 64  # dials under way; a flood of resets must not become a flood of handshakes (threats B1)
+DIALS_WAITING = 1024  # calls that wait for a dial; further ones are refused with 503, because the cluster cannot keep up
 SHARES_WAITING = 16 * 1024  # calls that wait for a stream; a hundred of them need one connection
-STREAMS_EXPECTED = 100  # of the first shared connection; kube-apiserver's number. Of the next, what the last allowed
-MOST_IDLE = 64  # per cluster; more are closed when their call is over
-UNSHARED_FOR = 60.0  # seconds that a cluster which does not speak HTTP/2 is not asked again
+STREAMS_EXPECTED = 100  # streams of the first shared connection, as kube-apiserver allows; later, as many as the last one allowed
+MOST_IDLE = 64  # idle connections kept for each cluster; one more is closed when its call is over
+UNSHARED_FOR = 60.0  # seconds until a cluster that does not speak HTTP/2 is offered it again
 
 Connected = Callable[["Upstream | Refusal"], None]
 
@@ -41,14 +42,14 @@ class Pool:
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self.endpoint = endpoint
         self._clock = clock
-        self._told = CountedLog(log, clock.monotonic)  # each call fails anew while the cluster is down
-        self._idle: deque[UpstreamConnection] = deque()  # the longest idle first
+        self._told = CountedLog(log, clock.monotonic)  # while the cluster is down, each call would log a line
+        self._idle: deque[UpstreamConnection] = deque()  # the one that is idle longest comes first
         self._all: set[UpstreamConnection] = set()
-        self._leaving: set[UpstreamConnection] = set()  # of a former credential: they end with their call
+        self._leaving: set[UpstreamConnection] = set()  # connections of an earlier credential; each ends with its call
         self._shared: list[SharedConnection] = []
-        self._retired: list[SharedConnection] = []  # they end with their last stream
+        self._retired: list[SharedConnection] = []  # connections of an earlier credential; each ends with its last stream
         self._waiting: deque[Connected] = deque()
-        self._sharing: deque[Connected] = deque()  # who waits for a stream
+        self._sharing: deque[Connected] = deque()  # the calls that wait for a stream
         self._share_dials = 0
         self._streams_expected = STREAMS_EXPECTED
         self._unshared_until = 0.0
@@ -56,7 +57,8 @@ class Pool:
         self._dials: set[asyncio.Task[None]] = set()
 
     def connect(self, then: Connected, kind: str = KEPT) -> None:
-        """Give `then` what `kind` says, at once where it is there, or a Refusal that says why not."""
+        """Call `then` with a connection or stream of this `kind` (see `upstream`), or with the Refusal that says why there is none.
+        The call happens at once where a connection is free."""
         if kind == FASTER:
             kind = SHARED if self._dials or len(self._all) > len(self._idle) else KEPT
         if kind == SHARED and self._clock.monotonic() >= self._unshared_until:
@@ -102,7 +104,7 @@ class Pool:
                 connection = await self._reach(lambda: UpstreamConnection(self), self.endpoint.tls)
             (self._all if credential == self._retirements else self._leaving).add(connection)
             answer = connection
-        except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or what a name can make the resolver raise
+        except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or whatever the resolver raises for an odd name
             answer = self._unreachable(error)
         then(answer)
 
@@ -140,7 +142,7 @@ class Pool:
         self._dial_shares()
 
     def _dial_shares(self) -> None:
-        """As many dials as those who wait will need."""
+        """Start as many dials as the calls that wait will need."""
         while len(self._sharing) > self._share_dials * self._streams_expected and len(self._dials) < DIALS_AT_ONCE:
             self._share_dials += 1
             self._start(self._dial_share())
@@ -156,7 +158,7 @@ class Pool:
                     await made.ready
                     if not made.allowed:
                         raise ConnectionRefusedError("it allows no stream")
-                    if not made.free:  # it went away in the same breath: who waits is told, or would be dialled for without end
+                    if not made.free:  # it ended at once: refuse the calls that wait, or dialling would never end
                         raise ConnectionResetError("it takes no call")
         except Exception as error:  # as in `_dial`
             if isinstance(made, SharedConnection):
@@ -165,7 +167,7 @@ class Pool:
         finally:
             self._share_dials -= 1
         if credential != self._retirements and not isinstance(made, Refusal):
-            made.abort()  # a former credential's; who waits is dialled for once more
+            made.abort()  # made with an earlier credential; another is dialled for the calls that wait
             return
         if isinstance(made, SharedConnection):
             self._shared.append(made)
@@ -191,7 +193,7 @@ class Pool:
     # ------------------------------------------------------------------ time and ends
 
     def tick(self) -> None:
-        """Once a second: end what was idle for too long or is dead, read again what changed on the disk."""
+        """Once a second: end connections that were idle for too long or are dead, and read files that changed."""
         now = self._clock.monotonic()
         self._told.tick()
         while self._idle and now - self._idle[0].idle_since >= IDLE_FOR:
@@ -209,7 +211,7 @@ class Pool:
             log.error("cluster %s: the new files are not used: %s", self.endpoint.cluster.name, error)
 
     def retire(self) -> None:
-        """Use no connection again that stands now: its credential or CA is a former one. Running calls go on."""
+        """The credential or CA has changed: use none of the present connections for another call. Running calls go on."""
         self._retirements += 1
         while self._idle:
             self._idle.pop().close()
@@ -222,7 +224,7 @@ class Pool:
 
     @property
     def over(self) -> bool:
-        """Retired, and nothing runs on its connections any more: nobody need look after it."""
+        """Whether the pool is retired and no call runs on its connections, so that it needs no more ticks."""
         return not (self._all or self._leaving or self._retired or self._shared or self._dials)
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
-"""How the gateway stands with a cluster: whether its credential is taken there, and whom it may impersonate.
+"""Whether a cluster accepts the gateway's credential, and whom it lets the gateway impersonate.
 
-An outage is two lines of the log, however many calls it fails: one when it begins, one when it is over, with their number.
+An outage makes two lines of the log, however many calls fail: one when it begins, and one when it is over, with the number of
+calls.
 """
 
 from __future__ import annotations
@@ -12,30 +13,31 @@ from l7gw.wire.events import Headers
 
 log = logging.getLogger(__name__)
 
-MOST_LISTED = 12  # names in a sentence
-MOST_TOLD = 100  # missing permissions that are told apart; a person may have a thousand groups
+MOST_LISTED = 12  # names in one sentence
+MOST_TOLD = 100  # missing permissions that are remembered one by one; a person may have a thousand groups
 
 
 class Standing:
-    """Of one cluster. `troubled` says that an outage runs: only then is what the cluster takes worth telling (`accepted`)."""
+    """The standing with one cluster. `troubled` is true during an outage; only then does a call need to tell `accepted`."""
 
     __slots__ = ("_missing", "_name", "_rejected", "troubled")
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._rejected = 0  # calls that the cluster answered with a 401, since it last took one
-        self._missing: dict[frozenset[str], list[int]] = {}  # what was named -> calls refused for it
+        self._rejected = 0  # calls answered with a 401 since the cluster last accepted one
+        self._missing: dict[frozenset[str], list[int]] = {}  # names that the cluster refused -> a list of one: the calls refused
         self.troubled = False
 
     def rejected(self) -> None:
-        """The cluster does not take the gateway's own credential."""
+        """A call failed because the cluster does not accept the gateway's own credential."""
         self.troubled = True
         self._rejected += 1
         if self._rejected == 1:
             log.error("cluster %s does not accept the gateway's own credential (401): calls are answered with 502", self._name)
 
     def not_impersonated(self, named: frozenset[str], words: str) -> None:
-        """The cluster does not let the gateway name (all of) these; `words` are the sentence about it."""
+        """A call failed because the cluster does not let the gateway impersonate one or more of these. `words` is the log's
+        sentence."""
         self.troubled = True
         counted = self._missing.get(named)
         if counted is not None:
@@ -47,7 +49,7 @@ class Standing:
                 log.error("cluster %s: other permissions that are missing are not told until one of these is there", self._name)
 
     def accepted(self, headers: Headers) -> None:
-        """The cluster took the credential, and let the gateway name whom these headers name."""
+        """A call passed: the cluster accepts the credential, and lets the gateway impersonate those whom these headers name."""
         if self._rejected:
             log.info("cluster %s accepts the gateway's credential again; calls refused: %d", self._name, self._rejected)
             self._rejected = 0
@@ -58,7 +60,7 @@ class Standing:
         self.troubled = bool(self._missing)
 
     def policy_changed(self) -> None:
-        """Others may be named from now on: what is missing still is told anew."""
+        """The policy changed, and with it the groups that are named. Permissions that are still missing are logged again."""
         for missing, (times,) in self._missing.items():
             log.info("cluster %s: calls refused for %s under the former policy: %d", self._name, shown(missing), times)
         self._missing.clear()
@@ -66,7 +68,7 @@ class Standing:
 
 
 def named(headers: Headers) -> frozenset[str]:
-    """What a request asks the cluster to take for the caller's, as RBAC spells it; of extras their keys alone."""
+    """The users, groups and keys of extras that a request's headers impersonate, spelled as in RBAC."""
     found = set()
     for name, value in headers:
         if name == "impersonate-user":
@@ -79,12 +81,12 @@ def named(headers: Headers) -> frozenset[str]:
 
 
 def shown(lines: frozenset[str]) -> str:
-    """In a sentence: the user first, then extras, then groups."""
+    """These names in a sentence: the user first, then extras, then groups."""
     listed = sorted(lines, reverse=True)
     more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
     return visible(", ".join(listed[:MOST_LISTED]) + more)
 
 
 def _text(octets: str) -> str:
-    """A header value, which has a character for each byte, as the name that it stands for."""
+    """The name in a header value: the value has one character for each byte of the name's UTF-8."""
     return octets.encode("latin-1").decode(errors="replace")

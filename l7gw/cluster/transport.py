@@ -1,8 +1,8 @@
-"""uvloop's TLS with one thing more: reading can be paused without losing the tail.
+"""uvloop's TLS, with a way to pause reading that loses no bytes, and with alerts for clients whose handshake fails.
 
-Pausing the TLS transport itself stops the decrypting, not the socket: what arrives meanwhile waits undecrypted, and when the
-peer's end arrives with it uvloop drops it all (3 of 120 downloads of 20 MB by `kubectl cp` came out short). So the socket below is
-paused: nothing is ever waiting in between, and the peer's end is read after its last byte.
+Pausing uvloop's TLS transport stops the decrypting but not the socket. Bytes that arrive meanwhile wait undecrypted, and uvloop
+drops them when the peer closes (3 of 120 downloads of 20 MB by `kubectl cp` came out short). So the socket below is paused instead:
+no bytes wait between the two, and the peer's end is read after its last byte.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from typing import Any, Protocol, cast
 
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 
-ALERT_WITHIN = 1.0  # seconds for a peer to hear why its handshake failed
-MOST_PARTING = 32  # connections of a listener that stay open for that: each has a descriptor that nobody counts
-SHUTDOWN_WITHIN = 5.0  # seconds for close_notify; the loop's default of 30 lets silent peers linger
+ALERT_WITHIN = 1.0  # seconds that a connection stays open so that its peer can read why the handshake failed
+MOST_PARTING = 32  # connections of a listener that stay open for that; their descriptors are not counted elsewhere
+SHUTDOWN_WITHIN = 5.0  # seconds for close_notify; with the loop's default of 30 silent peers would linger
 
 
 class OverTls(Protocol):
-    """A protocol that runs over TLS: `socket_transport` is the transport below, for pausing and resuming."""
+    """A protocol that runs over TLS. `socket_transport` is the transport of the socket below, for pausing and resuming."""
 
     socket_transport: asyncio.Transport | None
 
 
 class Door(Protocol):
-    """Whoever counts a listener's connections, each from its first packet: one in its handshake takes a descriptor too."""
+    """Counts a listener's connections from their first packet, because a connection in its handshake takes a descriptor too."""
 
     def opened(self) -> bool:
-        """One more. False turns it away, and it is not counted."""
+        """A connection is opened: count it. False turns it away uncounted."""
 
     def closed(self) -> None:
-        """One less."""
+        """A connection that was counted is closed."""
 
     def failed(self, address: str, error: ssl.SSLError) -> None:
-        """The handshake of one from this address. Whoever only knocks, or leaves in the midst of it, is not told of."""
+        """The handshake with a client at this address failed. Not called for clients that leave before or during the handshake."""
 
 
 class _Tls(SSLProtocol):  # type: ignore[misc]
@@ -48,12 +48,12 @@ class _Tls(SSLProtocol):  # type: ignore[misc]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._over.socket_transport = cast(asyncio.Transport, transport)
-        del self._over  # whoever holds the other would stay, with TLS's buffers, until the collector comes by
+        del self._over  # the circle would keep both, with the buffers of TLS, until the garbage collector runs
         super().connection_made(transport)
 
 
 class _Handshake(ssl.SSLObject):
-    """Tells when it fails, while the connection still stands."""
+    """Calls `failed` where the handshake fails, while the connection is still open."""
 
     failed: Callable[[ssl.SSLError], None]
 
@@ -68,17 +68,17 @@ class _Handshake(ssl.SSLObject):
 
 
 class _AlertingContext:
-    """In place of a listener's context, for one connection: where its handshake fails, the peer hears the alert that says why.
+    """Stands in for a listener's context, for one connection. Where the handshake fails, it sends the peer the alert that says why.
 
-    uvloop closes such a connection at once, without the alert; and a socket that is closed with bytes unread sends a reset, which
-    may overtake it. kubectl then shows "connection reset by peer" instead of what was wrong.
+    uvloop would close the connection at once, without the alert. And a socket that is closed with bytes unread sends a reset, which
+    may overtake the alert: kubectl would show "connection reset by peer" instead of what was wrong.
     """
 
     def __init__(self, context: ssl.SSLContext, door: Door, parting: set[socket.socket]) -> None:
         context.sslobject_class = _Handshake
         self._context = context
         self._door = door
-        self._parting = parting  # the listener's connections that are closed but for their alert
+        self._parting = parting  # the listener's sockets that stay open only for their alert
         self.transport: asyncio.BaseTransport | None = None
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **named: Any) -> ssl.SSLObject:
@@ -128,8 +128,8 @@ class _Accepted(_Tls):
 
 
 class Arrival(asyncio.Protocol):
-    """Stands in until the handshake has told which protocol is spoken (ALPN), then hands the connection over to what `choose`
-    gives for it; `chosen` from then on."""
+    """The protocol of a connection until the handshake has agreed on HTTP/1.1 or HTTP/2 (ALPN). Then it calls `choose` with the
+    name agreed ("" for none) and hands the connection to the protocol that it returns, which is `chosen`."""
 
     def __init__(self, choose: Callable[[str], Any]) -> None:
         self._choose = choose
@@ -145,7 +145,8 @@ class Arrival(asyncio.Protocol):
 
 
 async def connect(make: Callable[[], OverTls], host: str, port: int, context: ssl.SSLContext) -> Any:
-    """A connection whose TLS names and checks `host`; the protocol that `make` made. Raises OSError, ssl.SSLError too."""
+    """Connect to `host` and `port`, with TLS that checks the certificate for `host`. Returns the protocol that `make` made. Raises
+    OSError; ssl.SSLError is one."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
     over = make()
@@ -173,7 +174,8 @@ async def listen(
     backlog: int,
     handshake_within: float,
 ) -> asyncio.Server:
-    """A listener whose connections are protocols that `make` makes; each is served by what `context` gives at that moment."""
+    """Listen on `host` and `port`. `make` makes a protocol for each connection. `context` is called for each connection, so that
+    new certificates serve new connections. `handshake_within` is in seconds. Raises OSError."""
     loop = asyncio.get_running_loop()
     parting: set[socket.socket] = set()
 

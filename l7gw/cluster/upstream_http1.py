@@ -1,4 +1,4 @@
-"""One connection of HTTP/1.1 to a cluster's API server: never shared by two calls at once, never used again in doubt."""
+"""One connection of HTTP/1.1 to a cluster's API server. It serves one call at a time, and is not used again in doubt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Keeper(Protocol):
-    """Whoever keeps connections for the next call."""
+    """What a connection asks of the pool, which keeps it for the next call."""
 
     def keep(self, connection: UpstreamConnection) -> None: ...
 
@@ -36,12 +36,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._call: Call | None = None
         self.idle_since = 0.0
         self._lost = False
-        self._unread = 0  # the reasons not to read
+        self._unread = 0  # bits of `upstream`: why the cluster is not read; 0 where it is read
 
     # -- what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's transport is one, but does not inherit from it
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
         self._liveness = Liveness(transport, CLUSTER_WITHIN)
 
@@ -76,7 +76,7 @@ class UpstreamConnection(asyncio.Protocol):
                 call.on_upstream_lost(error)
             return
         if call is None:
-            self.close()  # bytes that nobody asked for, or the end of an idle connection
+            self.close()  # no call waits for these bytes, or the cluster ended an idle connection
         elif events:
             call.on_upstream(events)
 
@@ -95,7 +95,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def write(self, data: bytes) -> None:
-        """Bytes of an upgraded connection."""
+        """Write bytes of an upgraded connection."""
         if data and self._transport is not None:
             self._transport.write(data)
 
@@ -110,7 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.socket_transport.resume_reading()
 
     def release(self) -> None:
-        """The call is over: keep the connection for the next one, or end it."""
+        """The call is over. Keep the connection for the next one, or end it."""
         self._call = None
         self.resume(ANY)
         if self._codec.reusable and not self._lost:
@@ -119,7 +119,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        """End the connection once what is written has gone out; no call hears of it any more."""
+        """End the connection once what is written has gone out. No call is told of it."""
         self._call = None
         self._keeper.forget(self)
         if self._transport is not None and not self._lost:
@@ -132,7 +132,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.abort()
 
     def tick(self, now: float) -> None:
-        """Once a second: does the cluster still live?"""
+        """Once a second: end the connection where the cluster is dead."""
         if self._transport is not None and not self._lost and self._liveness.is_lost(now):
             log.error("a connection to the cluster is acknowledged no more; its call ends")
             self._transport.abort()

@@ -1,8 +1,8 @@
-"""A connection of HTTP/2 to a cluster's API server, shared by many calls: watches and followed logs, long-lived and quiet, and
-reads that come together.
+"""A connection of HTTP/2 to a cluster's API server, shared by many calls: by watches and followed logs, which last long and say
+little, and by reads that come at the same time.
 
-A stream that a slow reader does not empty holds its own window back, and no other's. What the cluster surely did not act upon is
-told as unread; of everything else nobody knows, and it is not sent again.
+Where a slow reader does not empty its stream, the window of that stream alone is held back. A call that the cluster certainly did
+not act upon is told so (`on_upstream_unread`). Any other call that fails may have been acted upon, and is not sent again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 
 class SharedConnection(asyncio.Protocol):
-    """`open` lends a stream while one is `free`; not before `ready` is done, when the cluster has said how many it allows."""
+    """A shared connection. `ready` is done when the cluster has said how many streams it allows. From then on `open` lends a stream
+    while one is `free`."""
 
     __slots__ = (
         "ready", "socket_transport",
@@ -45,7 +46,7 @@ class SharedConnection(asyncio.Protocol):
     # -- what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but not by inheritance
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transport is one, but does not inherit from it
         self._liveness = Liveness(self._transport, CLUSTER_WITHIN)
         self.flush()
 
@@ -75,7 +76,7 @@ class SharedConnection(asyncio.Protocol):
     # -- what the cluster says
 
     def _hand_out(self, events: list[tuple[int, HttpEvent]]) -> None:
-        """Each stream's events to its call, in one piece."""
+        """Hand each stream's events to its call, all at once."""
         parts: dict[int, list[HttpEvent]] = {}
         for number, event in events:
             if type(event) is Reset:
@@ -102,7 +103,7 @@ class SharedConnection(asyncio.Protocol):
             call.on_upstream_lost(PeerError(502, event.reason or f"it reset the stream ({event.code})"))
 
     def _lose(self, error: Exception | None) -> None:
-        """Every call hears that no more will come."""
+        """Tell every call that the connection is lost."""
         streams, self._streams = self._streams, {}
         self._retired = True
         if not self.ready.done():
@@ -123,7 +124,7 @@ class SharedConnection(asyncio.Protocol):
 
     @property
     def allowed(self) -> int:
-        """Streams at once, as the cluster said."""
+        """How many streams at once the cluster allows."""
         return self._codec.allowed
 
     @property
@@ -137,7 +138,7 @@ class SharedConnection(asyncio.Protocol):
         return stream
 
     def retire(self) -> None:
-        """No new stream: the credential or the CA is a former one. The connection ends with the last."""
+        """The credential or CA has changed: lend no new stream. The connection ends with its last stream."""
         self._retired = True
         self._close_if_done()
 
@@ -146,7 +147,7 @@ class SharedConnection(asyncio.Protocol):
             self._transport.abort()
 
     def tick(self, now: float) -> None:
-        """Once a second: is it idle, is it alive?"""
+        """Once a second: end the connection where it was idle for too long or the cluster is dead."""
         self._codec.refill()
         if not self._streams:
             if now - self._idle_since >= IDLE_FOR:
@@ -168,7 +169,8 @@ class SharedConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def flush_stream(self) -> None:
-        """At once where the stream is alone; else with what others send in this turn of the loop: one write, one TLS record."""
+        """Write what the stream sent. Where there are other streams, wait for what they send in this turn of the loop: then all of
+        it is one write and one TLS record."""
         if len(self._streams) > 1:
             self._turn.ask()
         else:
@@ -182,7 +184,7 @@ class SharedConnection(asyncio.Protocol):
         self.flush()
 
     def leave(self, number: int) -> None:
-        """The call is over. Where its answer is not, the cluster hears it (section 8.7 calls it CANCEL)."""
+        """The call is over. Where its answer is not whole, the stream is reset with CANCEL (RFC 9113 section 7)."""
         self._streams.pop(number, None)
         self._codec.reset(number)
         self._idle_since = self._clock.monotonic()
@@ -203,7 +205,7 @@ class UpstreamStream:
         self.call: Call | None = None
         self._connection = connection
         self._number = number
-        self._unread = 0  # the reasons not to read
+        self._unread = 0  # bits of `upstream`: why the answer is not read; 0 where it is read
 
     def begin(self, call: Call) -> None:
         self.call = call

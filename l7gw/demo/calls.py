@@ -1,4 +1,4 @@
-"""What a handler of the demo is asked and what it answers, in whichever HTTP the client speaks."""
+"""The requests and answers of the demo's handlers, the same for HTTP/1.1 and HTTP/2."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from urllib.parse import parse_qsl, unquote
 
 from l7gw.demo.websocket import WebSocket
 
-LARGEST_BODY = 3 * 1024 * 1024  # bytes, as the real API server's
+LARGEST_BODY = 3 * 1024 * 1024  # bytes of a request's body, as the real API server allows
 
 
 @dataclass
 class Call:
-    """One request, read whole."""
+    """One request with its whole body."""
 
     method: str
     path: str
     query: list[tuple[str, str]]
     headers: dict[str, str]
     header_lines: list[tuple[str, str]]
-    protocol: str  # as ALPN names it
+    protocol: str  # the name in ALPN: http/1.1 or h2
     body: bytes = b""
 
     @classmethod
     def of(cls, protocol: str, method: str, target: str, lines: list[tuple[str, str]]) -> Call:
-        """A call without its body; `lines` have lower-case names."""
+        """A call whose body is still empty. `lines` are header lines with lower-case names."""
         path, _, query = target.partition("?")
         return cls(method, unquote(path), parse_qsl(query, keep_blank_values=True), dict(lines), lines, protocol)
 
@@ -47,7 +47,7 @@ class Call:
 
 @dataclass
 class Answer:
-    """A handler's answer: a body, or an iterator of pieces that are sent as they come, or a WebSocket conversation."""
+    """A handler's answer: a body, or an iterator whose pieces are sent as they come, or a WebSocket conversation."""
 
     status: int = 200
     body: bytes = b""

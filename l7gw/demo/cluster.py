@@ -1,6 +1,6 @@
-"""The embedded demo cluster: enough of the Kubernetes API for kubectl to be at home, in memory, on loopback.
+"""The embedded demo cluster: as much of the Kubernetes API as kubectl's daily commands need, in memory, on loopback.
 
-It takes only the client certificate that was made for this run, and believes what that says of who asks (Impersonate-*).
+It accepts only the client certificate that was made for this run, and believes that client's Impersonate-* headers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Failure(Exception):
 
 
 class DemoCluster:
-    """Started by `start`; `port` is where it listens, `spoken` counts its calls by what HTTP they came in."""
+    """The cluster. After `start`, `port` is the port that it listens on. `spoken` counts calls by their HTTP version (ALPN)."""
 
     def __init__(self, folder: Path) -> None:
         self._store = Store()
@@ -198,7 +198,7 @@ class DemoCluster:
         return merge(old, patch, strategic=how != "application/merge-patch+json"), False
 
     async def _create_pod(self, namespace: str, document: Object) -> Object:
-        """There is no kubelet: a pod runs as soon as it is made."""
+        """Make a pod. There is no kubelet, so the pod runs at once."""
         pod = copy.deepcopy(document)
         names = [container["name"] for container in pod["spec"]["containers"]]
         pod["spec"].setdefault("nodeName", "demo")
@@ -276,7 +276,7 @@ def _kind(plural: str) -> Kind:
 
 
 def _selector(call: Call) -> Any:
-    """`fieldSelector=metadata.name=X` and equality label selectors, as a predicate."""
+    """A call's selectors as a predicate of objects: `fieldSelector=metadata.name=X`, and label selectors by equality."""
     fields = _pairs(call.first("fieldSelector"))
     labels = _pairs(call.first("labelSelector"))
 

@@ -15,11 +15,11 @@ from l7gw.demo.calls import Answer, Call
 from l7gw.demo.server import Server
 
 AUDIENCE = "l7gw-demo"
-TOKEN_FOR = 12 * 3600  # seconds; the key dies with the demo
+TOKEN_FOR = 12 * 3600  # seconds that a token is valid; the key is gone when the demo ends
 
 
 class DemoIssuer:
-    """Serves discovery and keys on loopback and signs tokens for whoever asks in this process."""
+    """Serves discovery and keys on loopback. `token` signs tokens for any user."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())

@@ -20,7 +20,7 @@ def write_private(path: Path, data: bytes) -> Path:
 
 
 class Authority:
-    """Signs with a key made for this run; `certificate` is its own certificate's path."""
+    """An authority whose key is made for this run. `certificate` is the path of its own certificate."""
 
     def __init__(self, folder: Path, name: str = "l7gw demo CA") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ class Authority:
         )
 
     def server(self, stem: str, *names: str) -> tuple[Path, Path]:
-        """Certificate and key for host names and addresses."""
+        """The paths of a server's certificate and key, made for these host names and addresses."""
         alternatives: list[x509.GeneralName] = []
         for name in names:
             try:
@@ -58,7 +58,7 @@ class Authority:
         return self._issue(stem, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]), alternatives)
 
     def client(self, stem: str, user: str, groups: tuple[str, ...] = ()) -> tuple[Path, Path]:
-        """Certificate and key of a person: CN and O."""
+        """The paths of a client's certificate and key. The certificate has the user as CN and the groups as O."""
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, user))
         return self._issue(stem, x509.Name(attributes), [])
@@ -77,7 +77,8 @@ class Authority:
 
 
 def server_context(pair: tuple[Path, Path], clients: Path | None = None) -> ssl.SSLContext:
-    """TLS for a server of the demo; with `clients` only certificates of that authority may connect."""
+    """TLS for a server of the demo, from a certificate and its key. With `clients` (an authority's certificate) only clients with
+    certificates of that authority may connect."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(*pair)

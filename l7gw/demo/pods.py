@@ -1,4 +1,4 @@
-"""The demo cluster's pods: an exec is a real process in a throw-away folder with an empty environment."""
+"""The demo cluster's pods. An exec is a real process in the pod's own temporary folder, with an environment of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUCCESS = {"metadata": {}, "status": "Success"}
 
 
 class Pods:
-    """Folders of pods under `root`; removed with it."""
+    """The folders of all pods. They lie under `root`, and are removed with it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -64,10 +64,11 @@ class Pods:
         self._logs.pop((namespace, name), None)
 
     async def run(self, socket: WebSocket, namespace: str, name: str, argv: list[str], *, tty: bool, stdin: bool) -> None:
-        """v5.channel.k8s.io: one process, its streams as channels, its exit as a Status on channel 3."""
+        """Run one process for a client that speaks v5.channel.k8s.io. Each standard stream is a channel; the exit comes as a Status
+        on channel 3."""
         folder = self.folder(namespace, name)
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TERM": "xterm", "HOSTNAME": name}
-        await socket.send(bytes((STDOUT,)))  # as the real API server's first message
+        await socket.send(bytes((STDOUT,)))  # the real API server's first message is the same
         try:
             process, ends = await _start(argv, folder, environment, tty=tty)
         except OSError as error:
@@ -77,7 +78,7 @@ class Pods:
         try:
             await asyncio.gather(*(_pump(socket, channel, reader) for channel, reader in ends.outputs))
             code = await process.wait()
-        finally:  # the end of the demo as well
+        finally:  # also where the demo ends
             feeding.cancel()
             _kill(process)
             ends.close()
@@ -97,7 +98,7 @@ class Pods:
             )
 
     async def attach(self, socket: WebSocket, namespace: str, name: str) -> None:
-        """The demo's containers echo what they are told, into their log as well."""
+        """Attach to a container. The demo's containers write their input to their output and their log."""
         await socket.send(bytes((STDOUT,)))
         async for message in socket.messages():
             if message[:1] == bytes((CLOSE,)):
@@ -153,7 +154,7 @@ async def _start(
 
 
 async def _feed(socket: WebSocket, process: asyncio.subprocess.Process, ends: _Ends, *, stdin: bool) -> None:
-    """What the client sends, to the process; the client's end is the process's."""
+    """Write what the client sends to the process. End the process when the client leaves."""
     if not stdin and process.stdin is not None:
         process.stdin.close()
     async for message in socket.messages():
@@ -174,14 +175,14 @@ async def _feed(socket: WebSocket, process: asyncio.subprocess.Process, ends: _E
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    """With what it started, unless it has ended by itself."""
+    """Kill a process and its children, unless it has ended."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _pump(socket: WebSocket, channel: int, reader: asyncio.StreamReader) -> None:
-    with contextlib.suppress(OSError):  # EIO: the last holder of the terminal is gone
+    with contextlib.suppress(OSError):  # EIO: no process has the terminal open any more
         while data := await reader.read(CHUNK):
             await socket.send(bytes((channel,)) + data)
 

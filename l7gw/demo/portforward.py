@@ -1,4 +1,4 @@
-"""Port-forward inside WebSocket messages (SPDY/3.1+portforward.k8s.io), with a small reading of SPDY of its own."""
+"""Port-forward inside WebSocket messages (SPDY/3.1+portforward.k8s.io), with a small SPDY parser of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK = 32 * 1024
 
 
 class PortForward:
-    """One tunnel of a client: pairs of an error and a data stream, each pair a connection to a loopback port."""
+    """One tunnel of a client. Each pair of an error stream and a data stream is a connection to a loopback port."""
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
@@ -124,8 +124,8 @@ class PortForward:
 
 
 async def forward_ports(socket: WebSocket, ports: list[int]) -> None:
-    """The older protocol, which the Python client speaks: channel 2i carries port i, 2i+1 its errors; the first message of
-    each is the port, little-endian (kubernetes-wire 5.3)."""
+    """The older protocol, which the Python client speaks. Channel 2i carries the bytes of port i, channel 2i+1 its errors. The
+    first message of each channel is the port's number, little-endian (kubernetes-wire 5.3)."""
     writers: dict[int, asyncio.StreamWriter] = {}
     pumps: list[asyncio.Task[None]] = []
 

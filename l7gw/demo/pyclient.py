@@ -17,14 +17,14 @@ from l7gw.demo.stage import Demo
 
 
 class PythonClient:
-    """Ann with `kubernetes` from PyPI; its calls block, so each has a thread."""
+    """Ann, who uses `kubernetes` from PyPI. Its calls block, so each runs in a thread."""
 
     def __init__(self, it: Demo) -> None:
         self._client: Any = config.new_client_from_config(str(it.kubeconfig))  # type: ignore[no-untyped-call]
 
     @property
     def _core(self) -> Any:
-        """A fresh API object: `stream` patches the one that it is given."""
+        """A new API object, because `stream` patches the object that it is given."""
         return client.CoreV1Api(self._client)
 
     async def _shown(self, command: str, call: Callable[[], str], expected: int = 0) -> Shown:
@@ -68,7 +68,7 @@ class PythonClient:
                 tar.addfile(entry, io.BytesIO(text))
             unpacking = self._exec(["tar", "-xmf", "-"], stdin=True)
             unpacking.write_stdin(packed.getvalue())
-            unpacking.run_forever(timeout=10)  # tar ends by itself at the archive's end
+            unpacking.run_forever(timeout=10)  # tar ends at the archive's end
             reading = self._exec(["cat", "notes.txt"])
             reading.run_forever(timeout=10)
             text_read: str = reading.read_all()

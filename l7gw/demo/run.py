@@ -1,4 +1,4 @@
-"""The demo, whole: its stage, the tour, and what to type afterwards. Ctrl-C leaves nothing behind."""
+"""Runs the whole demo: its stage, the tour, and what to type afterwards. Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from l7gw.demo.tour import tour
 
 
 async def demo(*, keep: bool) -> int:
-    """Run the tour; with `keep` stay up afterwards until Ctrl-C. The exit status."""
+    """Run the tour. With `keep`, stay up afterwards until Ctrl-C. Returns the exit status."""
     console = Console(highlight=False)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

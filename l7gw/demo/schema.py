@@ -1,4 +1,4 @@
-"""What the demo cluster says of itself: discovery in both forms, OpenAPI v3 as far as kubectl asks, tables."""
+"""The demo cluster's description of itself: discovery in both forms, as much of OpenAPI v3 as kubectl needs, and tables."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def aggregated(core: bool, version: str) -> Object:
 
 
 def plain(path: str) -> Object | None:
-    """`/api`, `/apis`, `/api/v1` and `/apis/GROUP/v1` as clients without aggregated discovery read them."""
+    """The answer to `/api`, `/apis`, `/api/v1` and `/apis/GROUP/v1` for clients without aggregated discovery; None for other
+    paths."""
     parts = path.strip("/").split("/")
     if parts == ["api"]:
         return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
@@ -169,7 +170,7 @@ def _group_versions() -> dict[str, str]:
 
 
 def openapi(path: str) -> Object | None:
-    """The document of one group and version: schemas for `explain`, the patch operation's parameters for `apply`."""
+    """The OpenAPI document of one group and version: schemas for `explain`, and the parameters of patches for `apply`."""
     group = _group_versions().get(path)
     if group is None:
         return None
@@ -249,7 +250,7 @@ COLUMNS: dict[str, tuple[tuple[str, Cell], ...]] = {
 
 
 def table(kind: Kind, objects: list[Object], version: str) -> Object:
-    """The rows that `kubectl get` prints; each carries its object's metadata, as the real server's do."""
+    """The rows that `kubectl get` prints. Each has its object's metadata, as in the real server's answer."""
     columns: list[tuple[str, Cell]] = [
         ("Name", lambda found: found["metadata"]["name"]),
         *COLUMNS.get(kind.kind, ()),

@@ -1,4 +1,4 @@
-"""The demo cluster's port: HTTP/2 or HTTP/1.1 as TLS agreed; here is HTTP/1.1, by h11, with its upgrade to WebSocket."""
+"""The demo cluster's port. TLS agrees on HTTP/2 or HTTP/1.1; this file has HTTP/1.1, by h11, with its upgrade to WebSocket."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from l7gw.demo.calls import LARGEST_BODY, Answer, Call, Handler
 from l7gw.demo.server_http2 import Http2Connection
 from l7gw.demo.websocket import READ, WebSocket
 
-# How a client leaves, or the demo ends: nothing to tell anybody
+# Raised where a client leaves or the demo ends. These are no failures.
 GONE = (ConnectionError, h11.ProtocolError, LocalProtocolError, RemoteProtocolError, ssl.SSLError, asyncio.CancelledError)
 
 
 class Server:
-    """Serves on a free loopback port from `start` to `stop`; each connection is a task."""
+    """Serves on a free loopback port from `start` to `stop`. Each connection has a task."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -32,7 +32,7 @@ class Server:
         self.port = self._listening.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
-        """Take no more connections; those that there are end as soon as the loop runs on, HTTP/2 with a GOAWAY."""
+        """Take no more connections. The open ones end in the next turns of the loop, those of HTTP/2 with a GOAWAY."""
         if self._listening is not None:
             self._listening.close()
         for connection in self._connections:
@@ -113,7 +113,7 @@ async def _write_answer(
                     break
                 writer.write(connection.send(h11.Data(data=piece.result())) or b"")
                 await writer.drain()
-        finally:  # whatever ended it, this task's own cancellation too
+        finally:  # also where this task is cancelled
             gone.cancel()
             if piece is not None:
                 piece.cancel()
@@ -142,7 +142,7 @@ async def _converse(
     await writer.drain()
     early, _ = connection.trailing_data
     socket = WebSocket(reader, writer, early)
-    code = 1001  # cut, which must not look like an end
+    code = 1001  # the conversation was cut, which must not look like its end
     try:
         await conversation(socket)
         code = 1000

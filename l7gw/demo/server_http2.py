@@ -1,7 +1,7 @@
-"""HTTP/2 for the demo cluster, by h2: a connection is a task, and so is each of its streams.
+"""HTTP/2 for the demo cluster, by h2. Each connection and each of its streams has a task.
 
-After a GOAWAY h2 takes the connection for closed, though streams under way may end as they like (RFC 9113, 6.8; h2's issue
-1181). So the client's is kept from it, and ours is written past it.
+After a GOAWAY h2 takes the connection for closed, though streams under way may go on (RFC 9113, 6.8; h2's issue 1181). So h2 never
+sees the client's GOAWAY, and the server writes its own GOAWAY without h2.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def _too_large(call: Call) -> Answer:
 
 
 class Http2Connection:
-    """One client's connection, from its preface to its end: 100 streams at once, as the real API server announces."""
+    """One client's connection, from its preface to its end. It allows 100 streams at once, as the real API server does."""
 
     def __init__(self, handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._handler = handler
@@ -40,11 +40,11 @@ class Http2Connection:
         self._frames = _Frames()
         self._calls: dict[int, Call] = {}  # stream -> what has come of its request
         self._answers: dict[int, asyncio.Task[None]] = {}
-        self._room = asyncio.Event()  # the client has said something: perhaps that it takes more
-        self._last = 0  # the highest stream that was served
+        self._room = asyncio.Event()  # set when the client sent anything: its windows may have grown
+        self._last = 0  # the number of the highest stream that was served
 
     async def run(self) -> None:
-        """Serve until the client leaves or this is cancelled; the answers under way end with it, whatever ends it."""
+        """Serve until the client leaves or the task is cancelled. Answers under way then end, too."""
         try:
             self._h2.initiate_connection()
             await self._flush()
@@ -56,7 +56,7 @@ class Http2Connection:
                 if self._left():
                     return
         except ProtocolError:
-            self._writer.write(self._h2.data_to_send())  # a GOAWAY that names the fault
+            self._writer.write(self._h2.data_to_send())  # a GOAWAY that names the client's fault
         except asyncio.CancelledError:
             self._writer.write(GoAwayFrame(last_stream_id=self._last, error_code=ErrorCodes.NO_ERROR).serialize())
             raise
@@ -91,7 +91,7 @@ class Http2Connection:
     def _request(self, event: RequestReceived) -> None:
         fields = [(str(name), str(value)) for name, value in event.headers]
         pseudo = {name: value for name, value in fields if name.startswith(":")}
-        if ":path" not in pseudo:  # CONNECT: nothing here becomes a tunnel
+        if ":path" not in pseudo:  # CONNECT, which this server does not support
             self._reset(event.stream_id, ErrorCodes.HTTP_1_1_REQUIRED)
             return
         lines = [(name, value) for name, value in fields if not name.startswith(":")]
@@ -107,16 +107,16 @@ class Http2Connection:
     def _answered(self, stream: int, answer: asyncio.Task[None]) -> None:
         del self._answers[stream]
         if self._left():
-            self._writer.close()  # which ends the reading
+            self._writer.close()  # so that `run` stops reading
 
     def _left(self) -> bool:
-        """The client has said that it leaves, and has got its last answer."""
+        """Whether the client sent a GOAWAY and has got its last answer."""
         return self._frames.goaway and not self._calls and not self._answers
 
     # ------------------------------------------------------------------ answers
 
     async def _answer(self, stream: int, handler: Handler, call: Call) -> None:
-        """A stream that the client resets is cancelled, and so nothing is ever sent on it again."""
+        """Answer one call. Where the client resets the stream, this task is cancelled, so that nothing is sent on it any more."""
         try:
             answer = await handler(call)
             assert answer.websocket is None, "h2 refuses requests with `upgrade`"
@@ -144,7 +144,7 @@ class Http2Connection:
             raise
 
     async def _send(self, stream: int, data: bytes) -> None:
-        """All of `data` as DATA, as fast as the client's windows let it."""
+        """Send `data` in DATA frames, as fast as the client's windows allow."""
         rest = memoryview(data)
         while rest:
             room = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
@@ -157,7 +157,7 @@ class Http2Connection:
             await self._flush()
 
     def _reset(self, stream: int, code: ErrorCodes) -> None:
-        with contextlib.suppress(ProtocolError):  # it is closed already
+        with contextlib.suppress(ProtocolError):  # the stream is already closed
             self._h2.reset_stream(stream, code)
 
     async def _flush(self) -> None:
@@ -168,15 +168,15 @@ class Http2Connection:
 
 
 class _Frames:
-    """The client's bytes, cut into frames so that GOAWAY can be taken out."""
+    """Cuts the client's bytes into frames, so that a GOAWAY can be taken out."""
 
     def __init__(self) -> None:
         self._held = bytearray()
-        self._preface = PREFACE  # bytes of it that are still to come
+        self._preface = PREFACE  # the bytes of the preface that have not come yet
         self.goaway = False
 
     def without_goaway(self, data: bytes) -> bytes:
-        """The whole frames of what has come; `goaway` tells whether one of that kind was there."""
+        """The whole frames among the bytes so far, without GOAWAY. `goaway` is set where one was there."""
         passed = bytearray(data[: self._preface])
         self._held += data[self._preface :]
         self._preface -= len(passed)

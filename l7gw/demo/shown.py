@@ -1,4 +1,4 @@
-"""What one step of the tour shows, and what the steps of both clients share."""
+"""The result of one step of the tour, and what the steps with kubectl and with Python share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANIFEST = {
 
 @dataclass
 class Shown:
-    """What one step of the tour brought: the command as it would be typed, its exit status and output."""
+    """The result of one step: the command as people type it, its exit status and its output."""
 
     command: str
     status: int

@@ -1,4 +1,5 @@
-"""What a demo runs on: cluster, issuer and gateway on loopback, and a kubeconfig; all in a folder that goes with them."""
+"""What a demo runs on: cluster, issuer and gateway on loopback, and a kubeconfig. All files lie in one folder, which is removed at
+the end."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ rules:
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo: what the tour, and whoever stays, needs."""
+    """A running demo: what the tour and a user who stays need."""
 
     folder: Path
     config: Path
@@ -45,8 +46,8 @@ class Demo:
 
 @contextlib.asynccontextmanager
 async def running(console: Console) -> AsyncIterator[Demo]:
-    """Start everything; stop it and remove its folder at the end, whatever ended it."""
-    folder = Path(tempfile.mkdtemp(prefix="l7gw-demo-"))  # 0700 by mkdtemp
+    """Start everything. At the end, also after an exception, stop everything and remove the folder."""
+    folder = Path(tempfile.mkdtemp(prefix="l7gw-demo-"))  # mkdtemp makes it 0700
     cluster, issuer = DemoCluster(folder / "pods"), DemoIssuer()
     gateway: asyncio.subprocess.Process | None = None
     try:
@@ -104,7 +105,7 @@ async def _start_gateway(config: Path, folder: Path) -> tuple[asyncio.subprocess
     with (folder / "gateway.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "l7gw", "serve", "--config", str(config), stdout=asyncio.subprocess.PIPE, stderr=log,
-            start_new_session=True,  # Ctrl-C is the demo's, which then ends the gateway in order
+            start_new_session=True,  # so that Ctrl-C reaches the demo alone, which then stops the gateway
         )  # fmt: skip
     assert process.stdout is not None
     line = b""
@@ -116,7 +117,7 @@ async def _start_gateway(config: Path, folder: Path) -> tuple[asyncio.subprocess
 
 
 def _kubeconfig(folder: Path, authority: Authority, address: str, token: str) -> Path:
-    """As any other kubeconfig, but for `server:`."""
+    """The path of a kubeconfig for the gateway. Only `server:` differs from that of any other cluster."""
     data = base64.b64encode(authority.certificate.read_bytes()).decode()
     path = folder / "kubeconfig"
     path.touch(mode=0o600)

@@ -15,7 +15,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """One resource that the demo serves."""
+    """One kind of resource that the demo serves."""
 
     group: str
     version: str
@@ -62,11 +62,11 @@ class Missing(Exception):
 
 
 class Conflict(Exception):
-    """It exists already, or was changed meanwhile."""
+    """The object already exists, or was changed meanwhile."""
 
 
 class Store:
-    """Objects by kind, namespace and name; every change has a version and is told to the watches."""
+    """Objects by kind, namespace and name. Every change gets a version, and watches are told of it."""
 
     def __init__(self) -> None:
         self._objects: dict[tuple[str, str, str], Object] = {}

@@ -1,4 +1,4 @@
-"""Typing into a program that wants a terminal."""
+"""Runs a program on a terminal and types into it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import struct
 import termios
 
 ROWS, COLUMNS = 24, 80
-QUIET = 0.3  # seconds without output: the prompt waits
+QUIET = 0.3  # seconds without output after which the program waits for input
 
 
 async def typed(command: list[str], environment: dict[str, str], lines: list[str]) -> tuple[int, str]:
-    """Run `command` on a terminal, type each line when it has fallen silent; its exit status and all that it showed."""
+    """Run `command` on a terminal, and type each line when the program has been quiet for QUIET seconds. Returns its exit status
+    and all that it printed."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = await asyncio.create_subprocess_exec(
@@ -34,7 +35,7 @@ async def typed(command: list[str], environment: dict[str, str], lines: list[str
             except TimeoutError:
                 os.write(ours, waiting.pop(0).encode() + b"\n")
                 continue
-            except OSError:  # EIO: the program and its terminal are gone
+            except OSError:  # EIO: the program has ended, and its terminal with it
                 break
             if not data:
                 break

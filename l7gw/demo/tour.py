@@ -1,4 +1,4 @@
-"""The tour: what kubectl does every day, through the gateway; then what the gateway has to tell of it."""
+"""The tour: kubectl's daily commands through the gateway, then what the gateway has recorded of them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from l7gw.demo.shown import GREETING, MANIFEST, SHELL, Shown
 from l7gw.demo.stage import Demo
 from l7gw.demo.terminal import typed
 
-OLDEST_KUBECTL = 30  # 1.30: the first that speaks WebSocket, which is all that the demo cluster knows
-STEP_WITHIN = 30.0  # seconds
+OLDEST_KUBECTL = 30  # minor version; 1.30 is the first that speaks WebSocket, and the demo cluster speaks nothing else
+STEP_WITHIN = 30.0  # seconds that one step may take
 
 
 async def tour(it: Demo, console: Console) -> int:
-    """Show every step; the number of steps that did not go as they should."""
+    """Show every step. Returns the number of steps that failed."""
     kubectl = await _kubectl()
     client: Client = Kubectl(it, kubectl) if kubectl else await _python(it, console)
     failed = 0
@@ -58,7 +58,7 @@ async def tour(it: Demo, console: Console) -> int:
 
 
 def _show(shown: Shown, console: Console) -> bool:
-    """Print a step; whether it failed."""
+    """Print a step. Returns whether it failed."""
     console.print(f"[bold]$ {escape(shown.command)}[/bold]", soft_wrap=True)
     console.print(shown.output.rstrip(), markup=False, soft_wrap=True)
     if shown.status == shown.expected:
@@ -68,7 +68,7 @@ def _show(shown: Shown, console: Console) -> bool:
 
 
 class Client(Protocol):
-    """Ann's side of the tour, by one client or the other."""
+    """The steps of the tour that a client makes as Ann."""
 
     async def list(self) -> Shown: ...
 
@@ -84,7 +84,7 @@ class Client(Protocol):
 
 
 class Kubectl:
-    """Ann with the kubectl on PATH, unchanged."""
+    """Ann, who uses the kubectl on PATH, unchanged."""
 
     def __init__(self, it: Demo, kubectl: str) -> None:
         self._it = it
@@ -93,7 +93,7 @@ class Kubectl:
             **os.environ,
             "KUBECONFIG": str(it.kubeconfig),
             "KUBECACHEDIR": str(it.folder / "cache"),
-            # 1.30 speaks WebSocket for port-forward only when told so
+            # kubectl 1.30 uses WebSocket for port-forward only where this is set
             "KUBECTL_PORT_FORWARD_WEBSOCKETS": "true",
         }
 
@@ -146,7 +146,7 @@ async def _python(it: Demo, console: Console) -> Client:
 
 
 async def _kubectl() -> str | None:
-    """The kubectl on PATH, where it is new enough to speak WebSocket."""
+    """The path of the kubectl on PATH; None where there is none, or it is too old to speak WebSocket."""
     found = shutil.which("kubectl")
     if found is None:
         return None
@@ -178,7 +178,7 @@ async def _l7gw(it: Demo, *arguments: str) -> Shown:
 
 
 async def _replay(it: Demo) -> Shown:
-    """The shell's recording: found in the newest session as the exchange that was an exec with a terminal."""
+    """Replay the shell of the tour: the exec with a terminal in the newest session."""
     listed = await _l7gw(it, "sessions", "list", "-o", "json")
     sessions = [session for session in json.loads(listed.output) if session["principal"]["user"]]
     exported = await _l7gw(it, "export", sessions[0]["id"], "--format", "jsonl")
@@ -189,7 +189,7 @@ async def _replay(it: Demo) -> Shown:
 
 @contextlib.asynccontextmanager
 async def _listening(greeting: bytes) -> AsyncIterator[int]:
-    """What the demo's pods "listen on": a loopback port that greets and ends."""
+    """A loopback port that stands for a port of a pod. It sends the greeting and closes."""
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)

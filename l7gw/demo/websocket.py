@@ -1,4 +1,4 @@
-"""WebSocket for the demo cluster, by wsproto: one conversation of a client."""
+"""WebSocket for the demo cluster, by wsproto."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READ = 64 * 1024
 
 
 class WebSocket:
-    """One WebSocket of a client, as messages."""
+    """One client's WebSocket, read and written in messages."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, early: bytes) -> None:
         self._reader = reader
@@ -26,7 +26,7 @@ class WebSocket:
             self._connection.receive_data(early)
 
     async def messages(self) -> AsyncIterator[bytes]:
-        """Messages until the client closes or goes."""
+        """The client's messages, until it closes the WebSocket or leaves."""
         whole = b""
         while True:
             for event in self._connection.events():
@@ -50,7 +50,7 @@ class WebSocket:
         await self._send(BytesMessage(data=bytearray(data)))
 
     def close(self, code: int = 1000) -> None:
-        """Say so unless it is said; waits for nobody, as the demo's own end must not."""
+        """Send a Close, unless one was sent. It does not wait for the client: the demo's end must not hang."""
         with contextlib.suppress(LocalProtocolError):
             self._writer.write(self._connection.send(CloseConnection(code=code)))
 

@@ -1,4 +1,4 @@
-"""The log on stderr: lines for people on a terminal, JSON elsewhere. No byte of a peer unescaped."""
+"""The log on stderr: lines for people on a terminal, JSON elsewhere. Bytes that a peer chose are escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from l7gw.names import visible
 
-LONGEST = 2048  # characters of one message: a peer's bytes must not fill the disk by way of the log
+LONGEST = 2048  # characters of one message, so that bytes of a peer cannot fill the disk with the log
 
 
 class _Lines(logging.Formatter):

@@ -1,7 +1,7 @@
 """`l7gw serve`: sockets, signals and the one worker of this version, in one process.
 
-The worker knows nothing of sockets, signals or systemd: what starts and replaces workers in processes of their own takes
-this file's place and leaves theirs alone.
+The worker knows nothing of sockets, signals or systemd. So a later version can start and replace workers in processes of their own
+by replacing this file alone.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ from l7gw.recording.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
-HANDSHAKE_WITHIN = 10.0  # seconds (threats I1)
+HANDSHAKE_WITHIN = 10.0  # seconds for a client's TLS handshake (threats I1)
 BACKLOG = 1024
 
 
 def serve(config: Path, say: Callable[[str], None]) -> None:
-    """Run the gateway until SIGTERM or SIGINT. `say` is told `ready on ADDRESS` for each that is listened on, then, where an
-    issuer's keys cannot be had, `not ready for tokens of ISSUER: WHY`, and `ready for tokens of ISSUER` once they can.
+    """Run the gateway until SIGTERM or SIGINT.
+
+    `say` is called with `ready on ADDRESS` for each address that the gateway listens on. Where an issuer's keys cannot be fetched,
+    it is called with `not ready for tokens of ISSUER: WHY`, and later with `ready for tokens of ISSUER` once they are there.
 
     Raises ConfigurationError, and OSError where an address or the state cannot be used.
     """
@@ -52,7 +54,7 @@ class _Server:
         self._say = say
         self._ending = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
-        self._followed: set[KeySet] = set()  # issuers whose first keys are awaited
+        self._followed: set[KeySet] = set()  # issuers whose keys are being fetched for the first time
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -64,7 +66,7 @@ class _Server:
             await self._listen(worker)
             self._handle_signals(worker)
             gc.collect()
-            gc.freeze()  # what stands now stays: no collection looks at it again
+            gc.freeze()  # the objects made so far stay until the end: the garbage collector need not look at them
             worker.identity.prefetch()
             self._tell(worker)
             ticking = loop.create_task(_tick(worker))
@@ -106,14 +108,15 @@ class _Server:
                 keys.wait(partial(self._follow, keys, had_failed=False))
 
     def _follow(self, keys: KeySet, *, had_failed: bool) -> None:
-        """A fetch of an issuer's keys has ended: say it where nobody with its tokens can be let in, until somebody can."""
+        """A fetch of an issuer's keys has ended. Where it failed, say so once, wait for the next fetch, and say when one
+        succeeds."""
         if self._ending.is_set():
             return
         if keys.failure or had_failed:
             line = (
                 f"not ready for tokens of {keys.issuer}: {keys.failure}" if keys.failure else f"ready for tokens of {keys.issuer}"
             )
-            if not (keys.failure and had_failed):  # once, not once an attempt
+            if not (keys.failure and had_failed):  # said once, not at each attempt
                 self._say(line)
                 notify(f"STATUS={line}")
         if keys.failure:
@@ -133,11 +136,11 @@ class _Server:
 
     def _end(self) -> None:
         if self._ending.is_set():
-            os._exit(1)  # the second signal ends at once; the journal's tail is left as it lies
+            os._exit(1)  # the second signal ends the process at once; what the journal has not written is lost
         self._ending.set()
 
     def _reload(self, worker: Worker) -> None:
-        """Everything but `listen` and `state`; what is wrong leaves the old in force."""
+        """Read the configuration again and put it into force, all but `listen` and `state`. A wrong one changes nothing."""
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
         try:
             settings = load(self._config)
@@ -162,7 +165,7 @@ async def _tick(worker: Worker) -> None:
 
 
 def notify(state: str) -> None:
-    """Tell systemd, where it asked to be told (sd_notify(3))."""
+    """Tell systemd the state, where systemd asked for that by NOTIFY_SOCKET (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return

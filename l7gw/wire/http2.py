@@ -1,8 +1,8 @@
 """HTTP/2 in both roles (RFC 9113), sans-IO: bytes in, events out; events in, bytes out.
 
-What a frame is, says `http2_frames`; what a header block says, `http2_fields`; what may follow what, `http2_connection`; here is
-how a server's streams begin and a client's. Events are those of HTTP/1.1, each with the number of its stream. A read that ends in
-a PeerError gives none of its events, and ends the connection.
+Here are the two roles, which differ in how streams begin. `http2_connection` has what both share, `http2_frames` the frames, and
+`http2_fields` the content of header blocks. Events are those of HTTP/1.1, each with the number of its stream. A read that ends in a
+PeerError gives none of its events, and ends the connection.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
 
 # ---------------------------------------------------------------------- limits
 
-WINDOW = 1024 * 1024  # bytes on one connection of a client; what streams hold is bounded by theirs
-CLUSTER_WINDOW = 16 * 1024 * 1024  # bytes on one connection to a cluster, which many watches share
-CLUSTER_FRAME = 64 * 1024  # bytes of its frames: fewer, larger reads
+WINDOW = 1024 * 1024  # bytes that may come on a client's connection before more are asked for; each stream has its own window too
+CLUSTER_WINDOW = 16 * 1024 * 1024  # bytes, as WINDOW, of a connection to a cluster, which many watches share
+CLUSTER_FRAME = 64 * 1024  # bytes of the largest frame that a cluster may send; larger frames need fewer reads
 
 # ---------------------------------------------------------------------- the server's side
 
 
 class ServerConnection(Side):
-    """One client's connection. `receive` gives Request, Body..., End on each stream; in the place of any of them Refused, where the
-    request is not served, and nothing behind it; Reset where a stream ends early. Answer each with `send`: Informational...,
-    Response, Body..., End; or `reset` it."""
+    """One client's connection.
+
+    `receive` gives Request, Body..., End on each stream. Refused in the place of one of them is the last event of a
+    request that is not served. Reset says that a stream ended early. Answer each request with `send` (Informational...,
+    Response, Body..., End), or `reset` its stream.
+    """
 
     def __init__(self) -> None:
         settings = {
@@ -37,11 +40,11 @@ class ServerConnection(Side):
             frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
         }
         super().__init__(settings, WINDOW)
-        self._opened = False  # the preface has come
+        self._opened = False  # the client's preface has come
 
     @property
     def asked(self) -> bool:
-        """A request has come on this connection."""
+        """Whether a request has come on this connection."""
         return self._highest != 0
 
     def _begin(self, data: bytes) -> int:
@@ -55,10 +58,10 @@ class ServerConnection(Side):
         return len(frames.PREFACE)
 
     def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
-        """What runs goes on, and no stream of ours is told off: a server opens none."""
+        """The open streams go on. Nothing is to be done, as only a client's streams could be refused."""
 
     def _streams_allowed(self, most: int) -> None:
-        """It binds who opens streams: not a server."""
+        """The setting bounds the streams that we open, and a server opens none."""
 
     def _check_headers(self, stream_id: int) -> None:
         if stream_id in self._streams:
@@ -75,7 +78,7 @@ class ServerConnection(Side):
         known = self._reader.known(block)
         fields = self._reader.read(block) if known is None or known[0] != ends else None
         if stream_id <= self._highest:
-            self._spend_control()  # late, on a stream that we ended
+            self._spend_control()  # the frame is late: we have ended its stream
             return
         self._highest = stream_id
         if len(self._streams) >= MOST_STREAMS or stream_id > self._last_taken:  # sections 5.1.2, 6.8
@@ -107,11 +110,11 @@ class ServerConnection(Side):
         if ends:
             events.append((stream_id, End()))
         else:
-            # A body with GET or HEAD is read by some and left by others (threats A18); an empty one is none.
+            # With GET or HEAD only an empty body may come: some servers read such a body, others do not (threats A18).
             stream.left = 0 if request.method in BODILESS else request.length
 
     def send(self, stream_id: int, event: HttpEvent) -> None:
-        """An answer. Raises OurError out of order; what is sent on a stream that was reset goes nowhere."""
+        """Send an answer, event by event. Raises OurError for another order. On a stream that is gone, nothing is sent."""
         stream = self._streams.get(stream_id)
         if stream is None:
             return
@@ -137,14 +140,17 @@ class ServerConnection(Side):
 
 
 class ClientConnection(Side):
-    """One connection to a server: `open` gives a stream, `send` on it Request, Body..., End; `receive` gives Informational...,
-    Response, Body..., End, or Reset. `free` says whether another may be opened."""
+    """One connection to a server.
+
+    `open` gives the number of a new stream, if `free` is true. `send` takes its Request, Body..., End. `receive` gives
+    Informational..., Response, Body..., End, or Reset where the stream ended early.
+    """
 
     _client = True  # `_highest` is the last stream that we opened
     _preface = frames.PREFACE
 
     def __init__(self) -> None:
-        self._most = MOST_STREAMS  # until the server says
+        self._most = MOST_STREAMS  # streams at once; the server's SETTINGS may say another number
         settings = {
             frames.ENABLE_PUSH: 0,
             frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
@@ -158,12 +164,12 @@ class ClientConnection(Side):
 
     @property
     def settled(self) -> bool:
-        """The server has said what it allows."""
+        """Whether the server's first SETTINGS have come, which say how many streams it allows."""
         return self._settled
 
     @property
     def allowed(self) -> int:
-        """Streams at once."""
+        """How many streams may be open at once."""
         return self._most
 
     @property
@@ -171,8 +177,8 @@ class ClientConnection(Side):
         return not self._going and not self.over and len(self._streams) < self._most and self._highest < frames.STREAM_IDS - 2
 
     def open(self) -> int:
-        """A new stream; begin it before the next is opened, as numbers may only grow (section 5.1.1). Raises OurError where none
-        is `free`."""
+        """The number of a new stream. Send its request before the next stream is opened, as the numbers on the connection must grow
+        (section 5.1.1). Raises OurError where `free` is false."""
         if not self.free:
             raise OurError("no stream is free")
         number = self._highest + 2 if self._highest else 1
@@ -182,7 +188,7 @@ class ClientConnection(Side):
         return number
 
     def send(self, stream_id: int, event: HttpEvent) -> None:
-        """A request. Raises OurError out of order; what is sent on a stream that was reset goes nowhere."""
+        """Send a request, event by event. Raises OurError for another order. On a stream that is gone, nothing is sent."""
         stream = self._streams.get(stream_id)
         if stream is None:
             return
@@ -207,7 +213,7 @@ class ClientConnection(Side):
     def _head(self, stream_id: int, stream: Stream | None, block: bytes, events: list[StreamEvent]) -> None:
         fields = self._reader.read(block)
         if stream is None:
-            return  # late, on a stream that has ended
+            return  # the frame is late: its stream has ended
         try:
             answer = parse_answer(fields, stream.method, end=self._block_ends)
             if isinstance(answer, Informational):
@@ -222,7 +228,7 @@ class ClientConnection(Side):
             bodiless = stream.method == "HEAD" or answer.status in (204, 304)
             stream.left = 0 if bodiless else answer.length
             if stream.left == 0 and not self._block_ends:
-                stream.owed = answer  # told with its end: whoever hands it on has ended with it
+                stream.owed = answer  # the event waits for the End, so that both come in one read
                 return
         events.append((stream_id, answer))
         if isinstance(answer, Response) and self._block_ends:
@@ -230,6 +236,6 @@ class ClientConnection(Side):
 
     def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
         for number, stream in [pair for pair in self._streams.items() if pair[0] > last]:
-            unread = stream.receiving == HEAD  # what was answered in part was acted upon, whatever the server says
+            unread = stream.receiving == HEAD  # a request that was answered in part was acted upon, whatever the server says
             self._close(number, BY_PEER)
             events.append((number, Reset(REFUSED_STREAM, "the cluster is going away", unread)))

@@ -1,7 +1,7 @@
-"""What both roles of HTTP/2 share (RFC 9113): which frame may come when, settings, windows, ends, and what a peer may cost.
+"""What both roles of HTTP/2 share (RFC 9113): which frame may come when, settings, windows, ends, and limits on a peer's costs.
 
-`http2` holds the two roles. A codec has no clock: whoever holds one calls `refill` once a second, and what a peer may do in a
-second is counted between.
+`http2` holds the two roles. A codec has no clock. Its caller calls `refill` once a second, and between two
+calls the codec counts what the peer does.
 """
 
 from __future__ import annotations
@@ -32,23 +32,24 @@ from l7gw.wire.http2_stream import BODY, DONE, DROPPED, HEAD, SMALLEST_AVERAGE, 
 
 # ---------------------------------------------------------------------- limits
 
-MOST_STREAMS = 100  # of one client at once, as kube-apiserver
-STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before they are asked for, as kube-apiserver
-RESETS = 100  # at once, of the peer's doing (threats B1, B2) ...
-RESETS_A_SECOND = 20  # ... and from then on
-# PING, SETTINGS, PRIORITY, unknown frames, what is late and small, window updates beyond what was sent (threats B7)
+MOST_STREAMS = 100  # open streams of one client, as in kube-apiserver
+STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before more are asked for, as in kube-apiserver
+RESETS = 100  # streams that may end early by the peer's doing in a burst (threats B1, B2)
+RESETS_A_SECOND = 20  # as RESETS, in the long run
+# Frames a second that bring nothing: PING, SETTINGS, PRIORITY, unknown and late small frames; beside them as many window updates
+# beyond those that our bytes earned (threats B7).
 CONTROL_A_SECOND = 200
-# Bytes sent that earn one window update more; Go's clients send two for 4 KiB. A frame that no window cut short earns two, however
-# small: a watch's event is acknowledged for its stream and for the connection.
+# Bytes of ours for which the peer may send one more window update. Go's clients send two for 4 KiB. The frame that ends what waits
+# on a stream earns two more, however small: a peer may acknowledge each event of a watch, for its stream and for the connection.
 UPDATE_FOR = 1024
-MOST_SETTINGS = 32  # in one frame, as nghttp2: each of a window walks all streams
-LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer which reads nothing (threats B7)
-MOST_RECENT = 128  # ended streams that are remembered, to tell what comes late from what is wrong
-DRAINING = b"l7gw-end"  # the PING after which no request can be under way any more (section 6.8)
+MOST_SETTINGS = 32  # settings in one frame, as in nghttp2; each that changes a window costs a walk over all streams
+LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer that reads nothing (threats B7)
+MOST_RECENT = 128  # remembered ended streams, by which a late frame is told from a wrong one
+DRAINING = b"l7gw-end"  # data of our PING; once the peer answers it, no request of the peer's is under way (section 6.8)
 
 StreamEvent = tuple[int, HttpEvent]
 
-# How a stream that is no more ended: what still comes for it is then late (ours), or wrong.
+# How an ended stream has ended. A frame for it is late where we ended it, else wrong.
 BY_US, BY_PEER, COMPLETE = "by us", "by the peer", "complete"
 
 
@@ -63,11 +64,11 @@ class Side(ABC):
         self._sender = Sender(self._sent_end, self._earn_updates)
         self._streams: dict[int, Stream] = {}
         self._recent: dict[int, str] = {}
-        self._highest = 0  # the peer's, of those that were acted upon
+        self._highest = 0  # the highest of the client's streams that was acted upon
         self._reader: BlockReader[tuple[bool, Request]] = BlockReader()
-        self._block: list[bytes] = []  # the header block that is coming in
+        self._block: list[bytes] = []  # the parts of the header block that is coming in
         self._block_size = 0
-        self._block_of = 0  # its stream, 0: none
+        self._block_of = 0  # the stream of that header block; 0: none is coming in
         self._block_ends = False
         self._block_faulty = False
         self._settled = False  # the peer's first SETTINGS has come
@@ -78,11 +79,11 @@ class Side(ABC):
         self._resets = RESETS
         self._control = CONTROL_A_SECOND
         self._updates = CONTROL_A_SECOND
-        self._sent_since = 0  # bytes of DATA that have not earned a window update yet
-        self._going = False  # the peer opens no more streams, or we take no more
-        self._warned = False  # `go_away` has said its first word
-        self._last_taken = frames.STREAM_IDS  # the highest stream that our GOAWAY lets in
-        self.progress = 0  # reads in which a frame became whole, and stood in no unfinished header block
+        self._sent_since = 0  # bytes of DATA for which no window update was earned yet
+        self._going = False  # no more streams: a GOAWAY came or was sent
+        self._warned = False  # `go_away` has sent its first GOAWAY
+        self._last_taken = frames.STREAM_IDS  # the highest stream that our GOAWAY allows
+        self.progress = 0  # reads that completed a frame outside of an unfinished header block
         self.over = False
         self._sender.control(self._preface + frames.settings_frame(settings))
         self._sender.control(frames.window_frame(0, window - frames.DEFAULT_WINDOW))
@@ -91,22 +92,23 @@ class Side(ABC):
 
     @property
     def streams(self) -> int:
-        """How many are open."""
+        """How many streams are open."""
         return len(self._streams)
 
     @property
     def unfinished(self) -> int:
-        """Bytes of a frame, or 1 for a header block, that are there in part: the rest is owed in time (threats B3)."""
+        """Bytes of an unfinished frame; 1 within a header block; else 0. The caller must
+        bound how long it is not 0 (threats B3)."""
         return len(self._buffer) or (1 if self._block_of else 0)
 
     @property
     def going_away(self) -> bool:
-        """No new stream: the peer said so, or `go_away` was called."""
+        """Whether no new stream may begin: a GOAWAY of the peer came, or `go_away` was called."""
         return self._going
 
     @property
     def left(self) -> bool:
-        """Our last GOAWAY is written: no request can come any more that would be lost by closing."""
+        """Whether our last GOAWAY is written. No further request will be served, so none is lost when the connection is closed."""
         return self._last_taken != frames.STREAM_IDS
 
     def answerable(self, stream_id: int) -> bool:
@@ -115,18 +117,18 @@ class Side(ABC):
         return stream is not None and stream.sending == HEAD
 
     def waiting(self, stream_id: int) -> int:
-        """Bytes of a stream that wait for its windows, or for the connection."""
+        """Bytes of a stream's body that are sent to the codec and not taken yet, for want of a window or of a `take`."""
         stream = self._streams.get(stream_id)
         return stream.queued if stream is not None else 0
 
     def refill(self) -> None:
-        """Once a second: what the peer may do in the next."""
+        """Begin a new second of the peer's limits. Call it once a second."""
         self._resets = min(RESETS, self._resets + RESETS_A_SECOND)
         self._control = CONTROL_A_SECOND
-        self._updates = max(self._updates, CONTROL_A_SECOND)  # what was sent may be acknowledged late
+        self._updates = max(self._updates, CONTROL_A_SECOND)  # updates that were earned are kept, as they may come late
 
     def hold(self, stream_id: int, held: bool) -> None:
-        """While held, the peer may send on this stream what its window still allows, and no more."""
+        """Hold a stream, or let it go. A held stream gets no window updates, so its peer may only fill the window that it has."""
         stream = self._streams.get(stream_id)
         if stream is not None:
             stream.held = held
@@ -134,13 +136,14 @@ class Side(ABC):
                 self._acknowledge(stream)
 
     def ping(self) -> None:
-        """Queue a PING, whose answer shows that the peer lives: the caller counts any bytes that it hears as one."""
+        """Queue a PING. Its answer shows that the peer lives, as do any other bytes of the peer."""
         self._sender.control(frames.frame(frames.PING, 0, 0, b"l7gwping"))
 
     # ------------------------------------------------------------------ reading
 
     def receive(self, data: bytes) -> list[StreamEvent]:
-        """Bytes of the peer; b"" is its end. Raises PeerError with the code of section 7: write `take()`, then close."""
+        """The events of more bytes of the peer; b"" is their end. Raises PeerError with a code of
+        section 7: write `take()`, then close."""
         events: list[StreamEvent] = []
         if self.over:
             return events
@@ -157,7 +160,7 @@ class Side(ABC):
                 return events
             while end - at >= HEAD_SIZE:
                 length, kind, flags, stream_id = frames.read_head(data, at)
-                if length > self._largest_in:  # before a byte of it is kept (threats B6)
+                if length > self._largest_in:  # refused before a byte of the frame is kept (threats B6)
                     raise PeerError(FRAME_SIZE_ERROR, "a frame larger than we said")
                 if self._block_of and (kind != frames.CONTINUATION or stream_id != self._block_of):
                     raise PeerError(PROTOCOL_ERROR, "a header block that another frame cuts in two")
@@ -175,7 +178,7 @@ class Side(ABC):
         return events
 
     def _begin(self, data: bytes) -> int:
-        """Where frames begin: behind the client's preface, which a server reads first; -1 while it is not there."""
+        """Where the frames begin in `data`: a server reads the client's preface first. -1 while the preface is not whole."""
         return 0
 
     def _fail(self, error: PeerError) -> None:
@@ -226,8 +229,8 @@ class Side(ABC):
             self._going = True
             self._gone_away(*frames.read_goaway(payload), events)
         elif kind == frames.PRIORITY and int.from_bytes(payload[:4], "big") & frames.STREAM_IDS == stream_id:
-            # Priorities are not followed (section 5.3.2); this alone was an error while they were (RFC 7540 section 5.3.1)
-            self._check_not_idle(stream_id)  # which no RST_STREAM may name
+            # Priorities are ignored (section 5.3.2). But a stream that depends on itself stays an error (RFC 7540 section 5.3.1).
+            self._check_not_idle(stream_id)  # an idle stream may not be reset
             self._reset(stream_id, PROTOCOL_ERROR, "a stream that depends on itself", events)
 
     def _settings(self, flags: int, payload: bytes) -> None:
@@ -286,24 +289,24 @@ class Side(ABC):
             self._check_not_idle(stream_id)
 
     def _spend_reset(self) -> None:
-        """One more stream that ended by the peer's doing: each costs more here than there (threats B1, B2)."""
+        """Count a stream that ended early by the peer's doing, which costs us more than the peer (threats B1, B2)."""
         self._resets -= 1
         if self._resets < 0:
             raise PeerError(ENHANCE_YOUR_CALM, "too many streams were reset")
 
     def _spend_control(self) -> None:
-        """One more frame that carries nothing for anybody (threats B7)."""
+        """Count a frame that brings nothing (threats B7)."""
         self._control -= 1
         if self._control < 0 or self._sender.answered > LARGEST_UNSENT:
             raise PeerError(ENHANCE_YOUR_CALM, f"more than {CONTROL_A_SECOND} control frames in a second, or answers not read")
 
     def _check_not_idle(self, stream_id: int) -> None:
-        """Section 5.1: on a stream that was never opened only HEADERS and PRIORITY may come."""
+        """Refuse a frame on a stream that was never opened, where only HEADERS and PRIORITY may come (section 5.1)."""
         if self._is_idle(stream_id):
             raise PeerError(PROTOCOL_ERROR, "a frame on a stream that was never opened")
 
     def _is_idle(self, stream_id: int) -> bool:
-        # All streams are a client's: pushes are off, or ours.
+        # The client opens all streams: pushes are off at a client of ours, and a server of ours sends none.
         return stream_id % 2 == 0 or stream_id > self._highest
 
     # ------------------------------------------------------------------ header blocks
@@ -328,7 +331,7 @@ class Side(ABC):
             self._block_size = len(payload)
 
     def _continuation(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
-        """Section 6.10; `receive` has seen that it belongs here."""
+        """Section 6.10. The caller has checked that the header block of this stream is unfinished."""
         if not self._block_of:
             raise PeerError(PROTOCOL_ERROR, "a CONTINUATION of nothing")
         self._block.append(payload)
@@ -340,7 +343,7 @@ class Side(ABC):
             self._fields(stream_id, block, events)
 
     def _fields(self, stream_id: int, block: bytes, events: list[StreamEvent]) -> None:
-        """A whole header block: the head of a message, or trailers. It is unpacked in any case, as the table is shared."""
+        """Read a whole header block: a head, or trailers. Every block is unpacked, as it may change the table of the next one."""
         stream = self._streams.get(stream_id)
         if stream is None or stream.receiving == HEAD:
             self._head(stream_id, stream, block, events)
@@ -372,7 +375,7 @@ class Side(ABC):
     # ------------------------------------------------------------------ bodies
 
     def _data(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
-        """Section 6.1. Padding counts for the windows as well (threats B8)."""
+        """Section 6.1. Padding uses up the windows too (threats B8)."""
         size = len(payload)
         data = _unpadded(payload) if flags & PADDED else payload
         self._window_in -= size
@@ -431,7 +434,8 @@ class Side(ABC):
     # ------------------------------------------------------------------ ends
 
     def _reset(self, stream_id: int, code: int, reason: str, events: list[StreamEvent]) -> None:
-        """End one stream for what the peer did on it (section 5.4.2); a client is told why first, where no answer has begun."""
+        """End one stream for a fault of the peer (section 5.4.2). A client whose answer has not
+        begun is first answered with the reason."""
         if not self._client:
             self._spend_reset()
         stream = self._streams.get(stream_id)
@@ -444,8 +448,8 @@ class Side(ABC):
             events.append((stream_id, Reset(code, reason)))
 
     def _refuse(self, stream: Stream, status: int, reason: str, events: list[StreamEvent], fault: int = NO_ERROR) -> None:
-        """Nothing more is wanted of a request but that its refusal is heard. Behind that comes the reset with `fault` (section
-        8.1.1): before it, Go's client would send the request again on a new connection, and again, without end."""
+        """Refuse a request, and drop its rest. Its answer is sent before the reset with `fault` (section 8.1.1). A reset without an
+        answer would make Go's client send the request again on a new connection, without end."""
         stream.fault = fault
         stream.left = CHUNKED
         if stream.receiving != DONE:
@@ -461,17 +465,20 @@ class Side(ABC):
             del self._recent[next(iter(self._recent))]
 
     def reset(self, stream_id: int, code: int = CANCEL) -> None:
-        """End a stream before its time; what still comes on it is dropped."""
+        """End a stream early. `code` is one of section 7. Frames that still come on the stream are dropped."""
         stream = self._streams.get(stream_id)
         if stream is None:
             return
-        if not self._client or stream.sending != HEAD:  # a stream that was not begun is idle to the peer (section 5.1)
+        if not self._client or stream.sending != HEAD:  # else the peer does not know the stream (section 5.1)
             self._sender.control(frames.reset_frame(stream_id, code))
         self._close(stream_id, BY_US)
 
     def go_away(self, *, at_once: bool = False) -> None:
-        """Take no new streams. In two steps, so that no request under way is lost (section 6.8): the peer hears that it should
-        open none; when our PING comes back, or `at_once`, which was the last."""
+        """Take no new streams (section 6.8).
+
+        A server does so in two steps, so that no request under way is lost. The first GOAWAY says that the peer should open no more
+        streams. The second says which stream was the last; it is sent when the peer has answered our PING, or `at_once`.
+        """
         if self.over or self._last_taken != frames.STREAM_IDS:
             return
         if at_once or self._client:
@@ -485,30 +492,31 @@ class Side(ABC):
 
     @property
     def _acted_upon(self) -> int:
-        """The peer's last stream that a GOAWAY lets in; a server has none, and nghttp2 minds (section 6.8)."""
+        """The peer's last stream for our GOAWAY. A server opens no streams, and nghttp2
+        refuses another number than 0 (section 6.8)."""
         return 0 if self._client else min(self._highest, self._last_taken)
 
     @abstractmethod
     def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
-        """The peer's GOAWAY; what runs goes on."""
+        """The peer's GOAWAY came: `last` is our last stream that it serves. The streams up to that go on."""
 
     @abstractmethod
     def _streams_allowed(self, most: int) -> None:
-        """The peer's MAX_CONCURRENT_STREAMS, which binds who opens streams."""
+        """The peer's MAX_CONCURRENT_STREAMS came: `most` is how many streams of ours may be open."""
 
     # ------------------------------------------------------------------ writing
 
     def take(self, most: int = TAKEN) -> bytes:
-        """What to write now: control frames and heads, then at most about `most` bytes of bodies, streams taking turns."""
+        """The bytes to write now: control frames and heads, then about `most` bytes of bodies, a frame of each stream in turn."""
         return self._sender.take(most)
 
     def drained(self) -> list[int]:
-        """Streams of whose bodies nothing waits any more, since the last call."""
+        """The streams of which nothing waits any more since the last call of this method."""
         drained, self._sender.drained = self._sender.drained, []
         return drained
 
     def lost(self) -> None:
-        """The connection below is gone. Without this the codec would stay in memory until the collector comes by."""
+        """The connection is gone. Call this to let go of a circle of references, which else waits for the garbage collector."""
         self._sender.call_no_more()
 
     def _earn_updates(self, size: int, whole: bool) -> None:
@@ -524,14 +532,14 @@ class Side(ABC):
         elif stream.receiving == DONE:
             self._close(stream.number, COMPLETE)
         elif not self._client:
-            # The answer is whole and the request is not: its rest is not wanted (section 8.1). It counts as a reset (threats B2).
+            # The answer is complete before its request: the rest is not wanted (section 8.1). This counts as a reset (threats B2).
             self._sender.control(frames.reset_frame(stream.number, NO_ERROR))
             self._resets -= 1
             self._close(stream.number, BY_US)
 
 
 def _unpadded(payload: bytes) -> bytes:
-    """Sections 6.1 and 6.2: the first byte says how many at the end are padding."""
+    """A payload without its padding: its first byte says how many bytes at its end are padding (sections 6.1 and 6.2)."""
     if not payload or payload[0] >= len(payload):
         raise PeerError(PROTOCOL_ERROR, "more padding than frame")
     return payload[1 : len(payload) - payload[0]]

@@ -37,12 +37,15 @@ PSEUDO_OF_ANSWER = frozenset((":status",))
 
 
 class Malformed(Exception):
-    """A field section that is no message (section 8.1.1): the stream ends with PROTOCOL_ERROR, a request's behind its answer."""
+    """A field section that is no message (section 8.1.1). Its stream is reset with PROTOCOL_ERROR, a request's after an answer."""
 
 
 def split_fields(fields: Fields, pseudo: frozenset[str]) -> tuple[dict[str, str], Fields]:
-    """The pseudo-fields, and the rest, without the white space around values that HTTP/1.1 would not have had either (section
-    8.2.1 has it away before it travels on). Raises Malformed, before anything is asked of what they say."""
+    """The pseudo-fields as a dict, and the other fields. White space around values is removed, as by HTTP/1.1 (section 8.2.1).
+
+    `pseudo` are the pseudo-fields that may stand there. Raises Malformed for what is no
+    field; what the fields say is checked later.
+    """
     found: dict[str, str] = {}
     rest: Fields = []
     for name, value in fields:
@@ -61,18 +64,18 @@ def split_fields(fields: Fields, pseudo: frozenset[str]) -> tuple[dict[str, str]
 
 
 def check_trailers(fields: Fields) -> None:
-    """Trailers are read, checked and dropped (threats B11); they hold no pseudo-field (section 8.1). Raises Malformed."""
+    """Check trailers, which are then dropped (threats B11). They may hold no pseudo-field (section 8.1). Raises Malformed."""
     split_fields(fields, frozenset())
 
 
 def parse_request(fields: Fields, *, end: bool) -> Request:
-    """A request's field section; `end` says that no body follows.
+    """The request in a field section. `end` is true where no body follows.
 
-    Raises Malformed for what is no request, PeerError with the HTTP status to answer for one that is not served.
+    Raises Malformed for fields that are no request, and PeerError with the HTTP status to answer for a request that is not served.
     """
     pseudo, rest = split_fields(fields, PSEUDO_OF_REQUEST)
     method, target, scheme = pseudo.get(":method"), pseudo.get(":path"), pseudo.get(":scheme")
-    if method == "CONNECT":  # section 8.5: neither scheme nor path; extended (RFC 8441) is not offered (threats B10)
+    if method == "CONNECT":  # section 8.5: CONNECT has neither scheme nor path; RFC 8441's form is not offered (threats B10)
         raise PeerError(405, "this method is not served")
     if not method or not target or scheme not in ("https", "http"):
         raise Malformed("a request without method, path or scheme")
@@ -103,7 +106,7 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
 
 
 def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Informational:
-    """An answer's field section to a request of `method`. Raises Malformed."""
+    """The answer in a field section. `method` is that of its request; `end` is true where no body follows. Raises Malformed."""
     pseudo, rest = split_fields(fields, PSEUDO_OF_ANSWER)
     text = pseudo.get(":status", "")
     if _STATUS.fullmatch(text) is None:
@@ -123,7 +126,7 @@ def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Inform
     bodiless = method == "HEAD" or status == 304 or status == 204
     headers = tuple([pair for pair in rest if pair[0] not in UNTOLD])
     if status < 200:
-        if status == 101 or end or length > 0:  # section 8.6: there is no upgrade; an interim answer ends nothing
+        if status == 101 or end or length > 0:  # section 8.6: HTTP/2 has no upgrade; an interim answer ends no stream
             raise Malformed("an interim answer that ends, or a 101")
         return Informational(status, headers)
     if end and length > 0 and not bodiless:
@@ -136,7 +139,7 @@ def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Inform
 
 
 def request_fields(request: Request) -> Headers:
-    """A request to send: pseudo-fields first (section 8.3.1), Host as `:authority`."""
+    """The fields of a request to send: pseudo-fields first (section 8.3.1), Host as `:authority`."""
     host = next((value for name, value in request.headers if name == "host"), "")
     head = ((":method", request.method), (":scheme", "https"), (":authority", host), (":path", request.target))
     rest = tuple([pair for pair in request.headers if pair[0] != "host"])
@@ -145,7 +148,7 @@ def request_fields(request: Request) -> Headers:
 
 
 def answer_fields(answer: Response | Informational) -> Headers:
-    """An answer to send, `:status` first."""
+    """The fields of an answer to send: `:status` first."""
     fields: Headers = ((":status", str(answer.status)), *answer.headers)
     if isinstance(answer, Response) and answer.length >= 0 and answer.status != 204:
         fields = (*fields, ("content-length", str(answer.length)))

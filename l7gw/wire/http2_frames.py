@@ -1,13 +1,9 @@
-"""HTTP/2 frames (RFC 9113 sections 4 and 6): numbers, limits, and each frame as bytes. `http2` says when which may come.
+"""HTTP/2 frames (RFC 9113 sections 4 and 6): numbers, limits, and each frame as bytes.
+`http2_connection` says which frame may come when.
 
-+-----------------------------------------------+
-|                 Length (24)                   |
-+---------------+---------------+---------------+
-|   Type (8)    |   Flags (8)   |
-+-+-------------+---------------+-------------------------------+
-|R|                 Stream Identifier (31)                      |
-+=+=============================================================+
-|                   Frame Payload (0...)                      ...
++-----------------------------------------------+ | Length (24) | +---------------+---------------+---------------+ | Type (8) |
+Flags (8) | +-+-------------+---------------+-------------------------------+ |R| Stream Identifier (31) |
++=+=============================================================+ | Frame Payload (0...) ...
 +---------------------------------------------------------------+
 """
 
@@ -37,19 +33,19 @@ ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED = 11, 13
 HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS = 1, 2, 3
 INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = 4, 5, 6
 
-DEFAULT_WINDOW = 65_535  # bytes, of a connection and of a stream before any SETTINGS (section 6.9.2)
+DEFAULT_WINDOW = 65_535  # bytes; the window of a connection, and of a stream before any SETTINGS (section 6.9.2)
 LARGEST_WINDOW = 2**31 - 1
-SMALLEST_FRAME, LARGEST_FRAME = 16_384, 2**24 - 1  # what SETTINGS_MAX_FRAME_SIZE may say
+SMALLEST_FRAME, LARGEST_FRAME = 16_384, 2**24 - 1  # bytes; the bounds of SETTINGS_MAX_FRAME_SIZE
 STREAM_IDS = 2**31 - 1
 
 # ---------------------------------------------------------------------- limits
 
-LARGEST_BLOCK = 64 * 1024  # bytes of one header block before unpacking (threats B3)
-MOST_CONTINUATIONS = 8  # frames of one header block, as nghttp2 (threats B3)
+LARGEST_BLOCK = 64 * 1024  # bytes of one header block, before it is unpacked (threats B3)
+MOST_CONTINUATIONS = 8  # CONTINUATION frames of one header block, as in nghttp2 (threats B3)
 
-# The exact length of each frame that has one (section 6): anything else is FRAME_SIZE_ERROR.
+# Frames of a fixed length in bytes (section 6). With another length they are a FRAME_SIZE_ERROR.
 LENGTHS = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
-# Frames that name a stream, and those that must not; WINDOW_UPDATE may do either, of unknown ones nobody asks.
+# Frames that must name a stream, and frames that must not. WINDOW_UPDATE may do either; of unknown frames it is not checked.
 OF_A_STREAM = frozenset((DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, CONTINUATION))
 OF_THE_CONNECTION = frozenset((SETTINGS, PING, GOAWAY))
 
@@ -63,7 +59,7 @@ HEAD_SIZE = 9
 
 
 def read_head(data: bytes, at: int) -> tuple[int, int, int, int]:
-    """Length, type, flags and stream of the frame that begins at `at`; nine bytes must be there."""
+    """Length, type, flags and stream of the frame that begins at `at`. Nine bytes must follow there."""
     high, low, kind, flags, stream = _HEAD.unpack_from(data, at)
     return high << 16 | low, kind, flags, stream & STREAM_IDS
 
@@ -75,18 +71,19 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def read_number(payload: bytes) -> int:
-    """The 32 bits of a RST_STREAM, or of a WINDOW_UPDATE with its reserved bit."""
+    """The number of 32 bits in a RST_STREAM, or in a WINDOW_UPDATE, whose reserved bit is not removed."""
     number: int = _ONE.unpack_from(payload)[0]
     return number
 
 
 def data_head(size: int, flags: int, stream: int) -> bytes:
-    """What stands before `size` bytes of a DATA frame (section 6.1)."""
+    """The head of a DATA frame with `size` bytes (section 6.1)."""
     return _HEAD.pack(size >> 16, size & 0xFFFF, DATA, flags, stream)
 
 
 def header_frames(stream: int, block: bytes, *, end: bool, largest: int) -> bytes:
-    """A header block as HEADERS and as many CONTINUATION as it needs, `largest` bytes of it in each (sections 6.2, 6.10)."""
+    """A header block as a HEADERS frame and as many CONTINUATION frames as needed, with at most
+    `largest` bytes in each (sections 6.2, 6.10)."""
     flags = END_STREAM if end else 0
     if len(block) <= largest:
         return frame(HEADERS, flags | END_HEADERS, stream, block)
@@ -108,21 +105,22 @@ def settings_frame(settings: dict[int, int]) -> bytes:
 
 
 def read_settings(payload: bytes) -> list[tuple[int, int]]:
-    """The pairs of a SETTINGS payload whose length is a multiple of six, in order: a later one of a kind wins."""
+    """The pairs of id and value in a SETTINGS payload, in order; of two with one id the later
+    counts. Its length is a multiple of six."""
     return list(_SETTING.iter_unpack(payload))
 
 
 def goaway_frame(last: int, code: int) -> bytes:
-    """Section 6.8: `last` is the highest stream that was or may be acted upon."""
+    """A GOAWAY (section 6.8). `last` is the highest stream that was, or may be, acted upon."""
     return frame(GOAWAY, 0, 0, _TWO.pack(last, code))
 
 
 def read_goaway(payload: bytes) -> tuple[int, int]:
-    """The last stream that was or may be acted upon, and why; debug data is nobody's business."""
+    """The highest stream that the peer acted upon, or may, and its error code. Debug data are ignored."""
     last, code = _TWO.unpack_from(payload)
     return last & STREAM_IDS, code
 
 
 def window_frame(stream: int, increment: int) -> bytes:
-    """Section 6.9: so many bytes more may come."""
+    """A WINDOW_UPDATE (section 6.9): `increment` bytes more may come. `stream` 0 is the connection."""
     return frame(WINDOW_UPDATE, 0, stream, _ONE.pack(increment))

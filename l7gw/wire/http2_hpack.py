@@ -1,8 +1,8 @@
 """HTTP/2's header blocks: HPACK (RFC 7541), with the library's static table and Huffman code.
 
-Reading keeps a dynamic table, as it must. Clients repeat themselves, so a block seen before under the same table is not unpacked
-again. Writing keeps no table: what the static table lacks is a literal that goes into no table (RFC 7541 section 6.2.2). So a peer
-can neither grow our memory nor guess a secret from sizes (threats B5), and a value is written alike on each connection.
+Reading keeps a dynamic table, as it must. Clients repeat themselves, so a block that came before under the same table is not
+unpacked again. Writing keeps no table: a field that the static table lacks is a literal without indexing (RFC 7541 section 6.2.2).
+So a peer can neither grow our memory nor guess a secret from sizes (threats B5), and a value is written alike on each connection.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from l7gw.wire.semantics import UNTOLD
 
 # ---------------------------------------------------------------------- limits
 
-TABLE_SIZE = 4096  # bytes of the dynamic table: the default of RFC 9113 section 6.5.2, which we do not raise
-MOST_UPDATES = 2  # table size updates at the start of a block: a lower and a final one (RFC 7541 section 4.2, threats B4)
-MOST_READ = 1000  # fields of a block before the connection ends: one byte each would do (threats B4)
-MOST_UNPACKED = 256 * 1024  # bytes of them; between this and LARGEST_HEAD the answer is 431
-LARGEST_KNOWN = 64 * 1024  # bytes remembered on one connection, of blocks and of what they unpack to (threats B4)
+TABLE_SIZE = 4096  # bytes of the dynamic table; the default of RFC 9113 section 6.5.2
+MOST_UPDATES = 2  # table size updates before a block's fields: a lower and a final one (RFC 7541 section 4.2, threats B4)
+MOST_READ = 1000  # fields of a block; one more ends the connection, as a field may take one byte (threats B4)
+MOST_UNPACKED = 256 * 1024  # bytes of a block's fields; more end the connection, more than LARGEST_HEAD are answered by a 431
+LARGEST_KNOWN = 64 * 1024  # bytes of remembered blocks and their fields, on one connection (threats B4)
 
 T = TypeVar("T")
 Fields = list[tuple[str, str]]
@@ -39,18 +39,19 @@ _STATIC_COUNT = len(_STATIC)
 
 
 class _Table:
-    """The dynamic table (RFC 7541 sections 2.3.2 and 4), newest entry first, behind the static one; it says when it has changed."""
+    """The static table and, behind it, the dynamic one, newest entry first (RFC 7541 sections 2.3.2
+    and 4). `changes` counts its changes."""
 
     __slots__ = ("changes", "largest", "_entries", "_size")
 
     def __init__(self) -> None:
         self.changes = 0
-        self.largest = TABLE_SIZE  # bytes, by the peer's word
+        self.largest = TABLE_SIZE  # bytes that the dynamic table may hold, as the peer said
         self._entries: deque[tuple[str, str]] = deque()
         self._size = 0
 
     def get(self, index: int) -> tuple[str, str]:
-        """Raises IndexError where there is no such entry."""
+        """The field at an index from 1. Raises IndexError where there is none."""
         if 0 < index <= _STATIC_COUNT:
             return _STATIC[index - 1]
         if index == 0:
@@ -58,21 +59,21 @@ class _Table:
         return self._entries[index - _STATIC_COUNT - 1]
 
     def add(self, field: tuple[str, str]) -> None:
-        """Section 4.4."""
+        """Add an entry (section 4.4)."""
         self.changes += 1
         self._entries.appendleft(field)
         self._size += _cost(field)
         self._evict()
 
     def resize(self, largest: int) -> None:
-        """Section 4.3."""
+        """Change the size of the table, in bytes (section 4.3)."""
         if largest != self.largest:
             self.changes += 1
             self.largest = largest
             self._evict()
 
     def _evict(self) -> None:
-        """The oldest go first; one that alone is too large leaves nothing (section 4.4)."""
+        """Drop the oldest entries until the table fits. An entry that is larger than the table empties it (section 4.4)."""
         while self._size > self.largest:
             self._size -= _cost(self._entries.pop())
 
@@ -83,7 +84,8 @@ def _cost(field: tuple[str, str]) -> int:
 
 
 def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
-    """A prefixed integer (RFC 7541 section 5.1) and where it ends; none of ours needs more than three bytes behind the prefix."""
+    """A prefixed integer (RFC 7541 section 5.1) and where it ends. Larger ones than three
+    bytes behind the prefix hold are refused."""
     largest = (1 << bits) - 1
     number = block[at] & largest
     at += 1
@@ -98,7 +100,7 @@ def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
     raise PeerError(COMPRESSION_ERROR, "a number in a header block that is too long")
 
 
-# Huffman by the library costs a seventh of a microsecond a byte, and peers send the same strings: 4,096 short ones are kept.
+# Decoding Huffman code costs 0.14 us a byte, and peers repeat their strings. So 4,096 short strings are remembered.
 _UNPACKED: dict[bytes, str] = {}
 MOST_UNPACKED_KEPT, LONGEST_KEPT = 4096, 64
 
@@ -113,7 +115,7 @@ def _string(block: bytes, at: int) -> tuple[str, int]:
     text = block[at:end]
     if not packed:
         return text.decode("latin-1"), end
-    if length > LONGEST_KEPT:  # tokens among them, which are not kept in memory
+    if length > LONGEST_KEPT:  # long strings are not remembered: tokens are among them
         return decode_huffman(text).decode("latin-1"), end
     known = _UNPACKED.get(text)
     if known is None:
@@ -125,19 +127,20 @@ def _string(block: bytes, at: int) -> tuple[str, int]:
 
 
 class BlockReader(Generic[T]):
-    """Unpacks one connection's header blocks, in their order, each of them: the table is shared (RFC 7541 section 2.2)."""
+    """Unpacks the header blocks of one connection. It must get every block, in order, as they
+    share a table (RFC 7541 section 2.2)."""
 
     __slots__ = ("_known", "_known_size", "_seen", "_table", "_unpacked")
 
     def __init__(self) -> None:
         self._table = _Table()
-        self._seen = 0  # the table's changes when `_known` was made
+        self._seen = 0  # `changes` of the table for which `_known` holds
         self._known: dict[bytes, T] = {}
         self._known_size = 0
-        self._unpacked = 0  # bytes of the fields last read
+        self._unpacked = 0  # bytes of the fields that were read last
 
     def known(self, block: bytes) -> T | None:
-        """What `remember` was told of this block, while the table has not changed since."""
+        """What `remember` stored for this block, None where the table has changed since."""
         if self._table.changes != self._seen:
             self._seen = self._table.changes
             self._known.clear()
@@ -145,7 +148,8 @@ class BlockReader(Generic[T]):
         return self._known.get(block)
 
     def remember(self, block: bytes, meaning: T) -> None:
-        """A block just asked for, read and found good. One that changed the table will mean something else the next time."""
+        """Store the meaning of the block that was read last. A block that changed the table is not stored:
+        it would mean something else next time."""
         size = len(block) + self._unpacked
         if self._table.changes != self._seen or size > LARGEST_KNOWN // 4:
             return
@@ -156,8 +160,8 @@ class BlockReader(Generic[T]):
         self._known_size += size
 
     def read(self, block: bytes) -> Fields:
-        """The fields, names and values one character a byte. Raises PeerError COMPRESSION_ERROR or ENHANCE_YOUR_CALM, which end
-        the connection: its table cannot be told any more."""
+        """The fields of a block; names and values have one character a byte. Raises PeerError COMPRESSION_ERROR or
+        ENHANCE_YOUR_CALM. They end the connection, as its table is then unknown."""
         try:
             return self._read(block)
         except (HPACKError, IndexError) as error:
@@ -200,11 +204,11 @@ class BlockReader(Generic[T]):
 
 # ---------------------------------------------------------------------- writing
 
-NO_TABLE = b"\x20"  # a table size update to zero (RFC 7541 section 6.3): we keep none
+NO_TABLE = b"\x20"  # a table size update to zero (RFC 7541 section 6.3): we use no dynamic table
 
 
 def _prefix(bits: int, first: int, number: int) -> bytes:
-    """A prefixed integer (RFC 7541 section 5.1) behind the bits of `first`."""
+    """A prefixed integer of `bits` bits (RFC 7541 section 5.1), with the other bits of its first byte from `first`."""
     largest = (1 << bits) - 1
     if number < largest:
         return bytes((first | number,))
@@ -220,14 +224,14 @@ def _prefix(bits: int, first: int, number: int) -> bytes:
 _INDEX_OF_NAME = {name: index for index, (name, _) in reversed(list(enumerate(_STATIC, 1)))}
 _INDEXED = {pair: _prefix(7, 0x80, index) for index, pair in enumerate(_STATIC, 1)}
 _LENGTHS = [_prefix(7, 0, length) for length in range(512)]
-_NAMES: dict[str, bytes] = {}  # a name as the start of its literal; names come from the allow-lists and the cluster
+_NAMES: dict[str, bytes] = {}  # a name, and the beginning of its literal; names come from our allow-lists and from clusters
 MOST_NAMES = 1024
 FIELD_NAME = re.compile(r":?[!#$%&'*+.^_`|~0-9a-z-]+")
 _ENDS_LINE = re.compile(r"[\r\n\0]")
 
 
 def write_block(fields: Headers) -> bytes:
-    """Fields as a header block. Raises OurError for what would be malformed: it would be read as something else (threats A9)."""
+    """Fields as a header block. Raises OurError for a field that a reader would read as something else (threats A9)."""
     parts = []
     for pair in fields:
         indexed = _INDEXED.get(pair)
@@ -248,7 +252,7 @@ def write_block(fields: Headers) -> bytes:
 
 
 def _start(name: str) -> bytes:
-    """Literal without indexing (RFC 7541 section 6.2.2), up to its value. A credential is never indexed by anybody (7.1.3)."""
+    """A literal without indexing (RFC 7541 section 6.2.2), up to its value. For a credential it forbids indexing to all (7.1.3)."""
     if FIELD_NAME.fullmatch(name) is None or name in UNTOLD - {"content-length"}:
         raise OurError(f"{name!r} cannot be sent over HTTP/2")
     first = 0x10 if name in ("authorization", "cookie") else 0

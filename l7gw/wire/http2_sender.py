@@ -1,4 +1,5 @@
-"""What one side of HTTP/2 has to write: control frames and heads at once, bodies as the peer's windows allow, streams in turns."""
+"""What one side of HTTP/2 writes: control frames and heads at once, bodies as the peer's windows
+allow, a frame of each stream in turn."""
 
 from __future__ import annotations
 
@@ -11,13 +12,16 @@ from l7gw.wire.events import CHUNKED, Headers
 from l7gw.wire.http2_hpack import NO_TABLE, write_block
 from l7gw.wire.http2_stream import DONE, Stream
 
-LARGEST_SENT = 64 * 1024  # bytes of our DATA frames, whatever the peer would take: streams take turns by the frame
+LARGEST_SENT = 64 * 1024  # bytes of a DATA frame of ours, even if the peer takes larger ones: streams take turns by the frame
 TAKEN = 256 * 1024  # bytes of bodies that one `take` gives
 
 
 class Sender:
-    """`ended` is told of each stream whose END_STREAM has been written, `spent` how many bytes of DATA each frame
-    had, and whether nothing of its stream waits behind it."""
+    """Queues what one side sends, and gives it as bytes.
+
+    `ended` is called with each stream whose END_STREAM has been written. `spent` is called for each DATA frame, with its bytes and
+    whether nothing more waits on its stream.
+    """
 
     __slots__ = (
         "answered", "drained", "first_window", "largest", "tells_table", "window", "_ended", "_out", "_ready", "_spent",
@@ -27,23 +31,23 @@ class Sender:
         self._ended = ended
         self._spent = spent
         self._out: list[bytes | memoryview] = []
-        self._ready: deque[Stream] = deque()  # streams that have something to send, and were not found without a window
+        self._ready: deque[Stream] = deque()  # streams with something to send, except those that are stalled
         self.answered = 0  # bytes of control frames since the last `take`
-        self.drained: list[int] = []  # streams of which nothing waits any more
-        self.first_window = frames.DEFAULT_WINDOW  # of each stream
-        self.window = frames.DEFAULT_WINDOW  # of the connection
+        self.drained: list[int] = []  # numbers of streams of which nothing waits any more
+        self.first_window = frames.DEFAULT_WINDOW  # bytes that the peer takes on a new stream
+        self.window = frames.DEFAULT_WINDOW  # bytes that the peer takes on the connection now
         self.largest = frames.SMALLEST_FRAME
         self.tells_table = True  # the next header block begins by saying that we keep no table (RFC 7541 section 4.2)
 
     # ------------------------------------------------------------------ frames
 
     def control(self, data: bytes) -> None:
-        """A frame that no window holds back; what is not taken of them is bounded by who asks for it (threats B7)."""
+        """Queue a frame that no window holds back. The caller bounds how many wait (threats B7)."""
         self._out.append(data)
         self.answered += len(data)
 
     def head(self, stream: Stream, fields: Headers, *, end: bool) -> None:
-        """Raises OurError for fields that would be malformed."""
+        """Queue a head; with `end` no body follows. Raises OurError for fields that would be malformed."""
         block = write_block(fields)
         if self.tells_table:
             self.tells_table = False
@@ -51,7 +55,7 @@ class Sender:
         self._out.append(frames.header_frames(stream.number, block, end=end, largest=self.largest))
 
     def body(self, stream: Stream, data: bytes) -> None:
-        """Raises OurError for more than was announced."""
+        """Queue bytes of a body. Raises OurError for more than the head announced."""
         if not data or stream.silent:
             return
         if stream.left_out != CHUNKED:
@@ -63,7 +67,7 @@ class Sender:
         self._wake(stream)
 
     def end(self, stream: Stream) -> None:
-        """END_STREAM, with the last of the body. Raises OurError for less than was announced."""
+        """Queue END_STREAM behind the body. Raises OurError where the body is shorter than the head announced."""
         if stream.silent:
             self._ended(stream)
             return
@@ -80,7 +84,7 @@ class Sender:
     # ------------------------------------------------------------------ windows (RFC 9113 section 6.9)
 
     def widen(self, stream: Stream, more: int) -> None:
-        """`more` may be negative. Raises PeerError where it becomes more than a window may be."""
+        """Add `more` bytes, which may be negative, to the stream's window. Raises PeerError where the window becomes too large."""
         stream.window_out += more
         if stream.window_out > frames.LARGEST_WINDOW:
             raise PeerError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
@@ -89,13 +93,14 @@ class Sender:
             self._ready.append(stream)
 
     def widen_all(self, more: int) -> None:
-        """The connection's window. Raises PeerError."""
+        """Add `more` bytes to the connection's window. Raises PeerError where it becomes too large."""
         self.window += more
         if self.window > frames.LARGEST_WINDOW:
             raise PeerError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
 
     def resize(self, first_window: int, streams: Iterable[Stream]) -> None:
-        """The peer's INITIAL_WINDOW_SIZE: the difference applies to every open stream (section 6.9.2). Raises PeerError."""
+        """The peer's INITIAL_WINDOW_SIZE came, in bytes. The difference applies to open streams
+        too (section 6.9.2). Raises PeerError."""
         if first_window > frames.LARGEST_WINDOW:
             raise PeerError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
         more, self.first_window = first_window - self.first_window, first_window
@@ -105,7 +110,7 @@ class Sender:
     # ------------------------------------------------------------------ bytes
 
     def take(self, most: int) -> bytes:
-        """Control frames and heads, then at most about `most` bytes of bodies; empties what it gives."""
+        """The bytes to write now: control frames and heads, then about `most` bytes of bodies. They are given once."""
         if self._ready:
             self._take_bodies(most)
         out = self._out
@@ -118,17 +123,17 @@ class Sender:
 
     def _take_bodies(self, most: int) -> None:
         ready, out = self._ready, self._out
-        blocked: list[Stream] = []  # by the connection's window
+        blocked: list[Stream] = []  # streams that wait for the connection's window
         while ready and most > 0:
             stream = ready.popleft()
             if stream.sending == DONE:
-                continue  # it was reset
+                continue  # the stream was reset
             size = min(stream.queued, self.largest)
             if size:
                 size = min(size, stream.window_out, self.window)
                 if size <= 0:
                     if stream.window_out > 0:
-                        blocked.append(stream)  # an end behind it needs no window
+                        blocked.append(stream)  # the streams behind it may only have to end, which needs no window
                     else:
                         stream.stalled = True
                     continue
@@ -150,11 +155,11 @@ class Sender:
         ready.extendleft(reversed(blocked))
 
     def forget(self) -> None:
-        """The connection is over: only what is written from now on still goes out."""
+        """The connection is over. Bodies that wait are dropped; frames that are queued from now on are still written."""
         self._ready.clear()
 
     def call_no_more(self) -> None:
-        """Nobody is called back any more, nor held for it."""
+        """Call back no more, and let go of the callbacks."""
         self._ended = self._spent = _nobody
 
 

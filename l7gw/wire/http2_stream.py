@@ -1,4 +1,4 @@
-"""One stream of HTTP/2 (RFC 9113 section 5): where it stands, its two windows, and what of its body waits to be sent."""
+"""One stream of HTTP/2 (RFC 9113 section 5): its state, its two windows, and the bytes of its body that wait to be sent."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from l7gw.wire.errors import OurError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Request, Response
 from l7gw.wire.http2_frames import ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR
 
-MOST_EMPTY = 100  # empty DATA frames on a stream (threats B8)
+MOST_EMPTY = 100  # empty DATA frames that may come on a stream (threats B8)
 FRAMES_FREE, SMALLEST_AVERAGE = 1000, 64  # DATA frames of a request before their average size counts (threats B8)
 
-# Receiving: HEAD -head-> BODY -END_STREAM-> DONE; DROPPED: nobody wants the rest of a request that is refused.
-# Sending is this table; what has no row raises OurError. END_STREAM leads to DONE.
+# Receiving: HEAD -head-> BODY -END_STREAM-> DONE. In DROPPED the rest of a refused request comes and is dropped.
+# Sending is this table. An event without a row raises OurError. END_STREAM leads to DONE.
 HEAD, BODY, DROPPED, DONE = "head", "body", "dropped", "done"
 
 SERVER_SENDS = {(HEAD, Informational), (HEAD, Response), (BODY, Body), (BODY, End)}
@@ -20,7 +20,8 @@ CLIENT_SENDS = {(HEAD, Request), (BODY, Body), (BODY, End)}
 
 
 class Stream:
-    """Both directions of one stream. `left` and `left_out` are bytes of the bodies to come, or CHUNKED where nothing says."""
+    """Both directions of one stream. `left` and `left_out` are the bytes of the received and the sent body that are still to come,
+    CHUNKED where no length was announced."""
 
     __slots__ = (
         "number", "method", "receiving", "sending", "window_in", "window_out", "unacknowledged", "held", "left", "left_out",
@@ -35,23 +36,24 @@ class Stream:
         self.sending = HEAD
         self.window_in = window_in
         self.window_out = window_out
-        self.unacknowledged = 0  # bytes received for which no window update was sent
+        self.unacknowledged = 0  # received bytes for which no window update was sent yet
         self.held = False
         self.left = CHUNKED
         self.left_out = NO_BODY
         self.queue: deque[bytes | memoryview] = deque()
-        self.queued = 0  # bytes in it
-        self.ending = False  # END_STREAM goes with the last of them
-        self.silent = False  # the head that was sent ended the stream
-        self.waits = False  # it is among the ready, or stalled
-        self.stalled = False  # for want of a window
+        self.queued = 0  # bytes in `queue`
+        self.ending = False  # END_STREAM is sent with the last of these bytes
+        self.silent = False  # the head that was sent had END_STREAM
+        self.waits = False  # the sender knows the stream: it is ready, or stalled
+        self.stalled = False  # it waits for its window
         self.interim = 0
-        self.owed: Response | None = None  # an answer without a body, whose end has not come yet
-        self.fault = NO_ERROR  # of the peer's: its answer, which is owed, is followed by a reset with this code
+        self.owed: Response | None = None  # an answer without a body, held back until its end comes
+        self.fault = NO_ERROR  # error code of the reset that follows the answer to a faulty request
         self._frames = self._empty = self._payload = 0
 
     def take_in(self, size: int, data: int, *, counted: bool) -> tuple[int, str] | None:
-        """A DATA frame of `size` bytes, `data` of them no padding. What is wrong with it, or None."""
+        """Take in a DATA frame of `size` bytes, of which `data` are not padding. Gives the error code and the reason of a fault, or
+        None. With `counted` the frame counts against the limits of small ones."""
         self.window_in -= size
         self.unacknowledged += size
         if self.window_in < 0:
@@ -69,7 +71,7 @@ class Stream:
         return None
 
     def take_out(self, size: int) -> list[bytes | memoryview]:
-        """The next `size` bytes of what waits."""
+        """The next `size` bytes that wait to be sent, in pieces."""
         queue = self.queue
         pieces: list[bytes | memoryview] = []
         self.queued -= size
@@ -86,13 +88,13 @@ class Stream:
         return pieces
 
     def forget(self) -> None:
-        """It has ended: what waits goes nowhere."""
+        """The stream has ended: drop the bytes that wait."""
         self.sending = self.receiving = DONE
         self.queue.clear()
         self.queued = 0
 
 
 def check_send(stream: Stream, event: HttpEvent, *, client: bool) -> None:
-    """Raises OurError where the table has no such row."""
+    """Move to the state that follows when `event` is sent. Raises OurError where the table has no row for it."""
     if stream.ending or (stream.sending, type(event)) not in (CLIENT_SENDS if client else SERVER_SENDS):
         raise OurError(f"{type(event).__name__} cannot be sent in state {stream.sending}")

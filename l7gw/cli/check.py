@@ -6,14 +6,14 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import click
 
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import lasting, sized
 from l7gw.config.load import find, read
-from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Cluster, OidcIssuer, Settings
+from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Cluster, OidcIssuer, RecordMode, Settings
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
@@ -85,11 +85,16 @@ def _address(host: str, port: int) -> str:
 
 
 def _durable(settings: Settings) -> str:
-    return {
-        "none": "no call waits for the disk",
-        "writes": "what changes something is on the disk before it is forwarded",
-        "all": "every call is on the disk before it is forwarded",
-    }[settings.recording.durable]
+    durable = settings.recording.durable
+    match durable:
+        case "none":
+            return "no call waits for the disk"
+        case "writes":
+            return "what changes something is on the disk before it is forwarded"
+        case "all":
+            return "every call is on the disk before it is forwarded"
+        case _:
+            assert_never(durable)
 
 
 def _identity(entry: OidcIssuer | ClientCertificate) -> list[str]:
@@ -125,18 +130,37 @@ def _cluster(cluster: Cluster, policy: Policy) -> list[str]:
     ways = [f"https://GATEWAY/{cluster.name}", *(f"the server name {host}" for host in cluster.hosts)]
     credential = cluster.credential
     shows = f"certificate {credential.certificate}" if isinstance(credential, ClientCredential) else f"token {credential.path}"
-    as_whom = {
-        "groups": f"callers are user l7gw there, with {cluster.prefix!r} before their groups",
-        "user": f"callers are themselves there, with {cluster.prefix!r} before user and groups",
-        "none": "callers are the gateway's own credential there",
-    }[cluster.impersonate]
     return [
         f"by {' or '.join(ways)}",
         f"to {cluster.server_authority}, trusting {cluster.certificate_authority}, with {shows}",
-        as_whom,
+        _as_whom(cluster),
         *_going_up(cluster, policy),
-        {"all": "everything is recorded", "metadata": "metadata is recorded", "none": "nothing is recorded"}[cluster.record],
+        _recorded(cluster.record),
     ]
+
+
+def _as_whom(cluster: Cluster) -> str:
+    match cluster.impersonate:
+        case "groups":
+            return f"callers are user l7gw there, with {cluster.prefix!r} before their groups"
+        case "user":
+            return f"callers are themselves there, with {cluster.prefix!r} before user and groups"
+        case "none":
+            return "callers are the gateway's own credential there"
+        case _:
+            assert_never(cluster.impersonate)
+
+
+def _recorded(record: RecordMode) -> str:
+    match record:
+        case "all":
+            return "everything is recorded"
+        case "metadata":
+            return "metadata is recorded"
+        case "none":
+            return "nothing is recorded"
+        case _:
+            assert_never(record)
 
 
 def _going_up(cluster: Cluster, policy: Policy) -> list[str]:
@@ -193,7 +217,7 @@ def _document(settings: Settings, policy: Policy, warnings: list[str]) -> dict[s
 
 
 def _identity_document(entry: OidcIssuer | ClientCertificate) -> dict[str, Any]:
-    kind = entry.kind.fixed or {"claim": entry.kind.claim, **entry.kind.values}
+    kind = entry.kind.fixed or dict[str, Any](claim=entry.kind.claim, **entry.kind.values)
     if isinstance(entry, ClientCertificate):
         authority = str(entry.certificate_authority)
         return {"type": "client-certificate", "certificate-authority": authority, "kind": kind, "prefix": entry.prefix}

@@ -15,6 +15,7 @@ from l7gw import names
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
+from l7gw.config.settings import KINDS, Kind
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
@@ -85,7 +86,7 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
 @click.option("--policy", "file", metavar="FILE", type=click.Path(path_type=Path), help="A policy, in place of the one in force.")
 @click.option("--user", metavar="U", required=True, help="As the identity gives it, with its prefix.")
 @click.option("--group", "groups", metavar="G", multiple=True, help="May be repeated.")
-@click.option("--kind", type=click.Choice(["human", "agent", "workload"]), default="human", show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), default="human", show_default=True)
 @click.option("--cluster", metavar="C", required=True, help="A cluster of the configuration.")
 @click.option("-n", "--namespace", metavar="NS", help="Default: `default`, as for kubectl.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="No namespace: all of them, or an object of the cluster.")
@@ -97,7 +98,7 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
 @click.argument("resource", metavar="RESOURCE[/NAME]")
 @click.argument("argv", metavar="[-- ARGV...]", nargs=-1)
 def explain(
-    config: Path | None, file: Path | None, user: str, groups: tuple[str, ...], kind: str, cluster: str, namespace: str | None,
+    config: Path | None, file: Path | None, user: str, groups: tuple[str, ...], kind: Kind, cluster: str, namespace: str | None,
     all_namespaces: bool, subresource: str | None, stdin: bool, tty: bool, output: str, verb: str, resource: str,
     argv: tuple[str, ...],
 ) -> None:  # fmt: skip
@@ -133,7 +134,7 @@ def explain(
     sys.exit(0 if explanation.verdict.allowed else 1)
 
 
-def _principal(user: str, groups: tuple[str, ...], kind: str) -> Principal:
+def _principal(user: str, groups: tuple[str, ...], kind: Kind) -> Principal:
     """The principal that identity would give. A group that is no valid name is mentioned on stderr; only rules that deny look at
     it."""
     if fault := names.fault(user):
@@ -142,7 +143,7 @@ def _principal(user: str, groups: tuple[str, ...], kind: str) -> Principal:
     for group, fault in faults.items():
         click.echo(f"l7gw: identity leaves the group {names.quoted(group)} out, only denials look at it: it {fault}", err=True)
     unfit = tuple(spelling for group in faults for spelling in names.spellings(group))
-    return Principal(user, tuple(group for group in groups if group not in faults), kind, unfit=unfit)
+    return Principal(user, groups=tuple(group for group in groups if group not in faults), kind=kind, unfit=unfit)
 
 
 def _policy(config: Path | None, file: Path | None, cluster: str) -> Policy:
@@ -221,7 +222,7 @@ def _document(explanation: Explanation, principal: Principal, cluster: str, meth
     verdict = explanation.verdict
     return {
         "allowed": verdict.allowed,
-        "verdict": "allow" if verdict.allowed else "deny",
+        "verdict": verdict.decision,
         "rule": verdict.rule,
         "reason": verdict.reason,
         "principal": {"user": principal.user, "groups": list(principal.groups), "kind": principal.kind},

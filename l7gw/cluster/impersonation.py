@@ -10,6 +10,7 @@ import logging
 from functools import lru_cache
 
 from l7gw import names
+from l7gw.config.settings import Impersonate
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.policy.patterns import Globs
@@ -22,8 +23,8 @@ GATEWAY_USER = "l7gw"  # the user where the mode is `groups`; it never gets the 
 
 
 @lru_cache(maxsize=4096)
-def impersonation(principal: Principal, session: str, mode: str, prefix: str, going_up: Globs) -> Headers:
-    """The `Impersonate-*` header lines for `mode` (groups, user or none).
+def impersonation(principal: Principal, session: str, mode: Impersonate, prefix: str, going_up: Globs) -> Headers:
+    """The `Impersonate-*` header lines for `mode`.
 
     Only groups that fit `going_up` are named: the cluster would refuse the whole call for one group that its RBAC does not let the
     gateway impersonate. Each group is a line of its own: joined by commas they would be one other group (threats D16,
@@ -49,7 +50,7 @@ def impersonation(principal: Principal, session: str, mode: str, prefix: str, go
 
 
 @lru_cache(maxsize=4096)
-def check_nameable(principal: Principal, mode: str, prefix: str) -> str:
+def check_nameable(principal: Principal, mode: Impersonate, prefix: str) -> str:
     """The user that the cluster will see. Raises Refusal 403 for a principal that must not be named to a cluster. Called before any
     connection is dialled."""
     user = prefix + principal.user if mode == "user" else GATEWAY_USER

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import yaml
 
 from l7gw import names
 from l7gw.config.document import Reader, shown
 from l7gw.config.fields import LABEL, authority_of, certificate_of, check_private, is_host_name, pair_of, prefix_of, url_of
-from l7gw.config.settings import ClientCredential, Cluster, TokenFile
+from l7gw.config.settings import ClientCredential, Cluster, Impersonate, RecordMode, TokenFile
 
 # A path prefix chooses a cluster, so its name must not be the first segment of a path of the API.
 API_ROOTS = frozenset(("api", "apis", "openapi", "version", "healthz", "livez", "readyz", "metrics", "l7gw"))
@@ -55,16 +57,28 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
     tls = certificate_of(reader)
     if reader.has("tls") and not reader.has("hosts"):
         reader.wrong("tls", f"`tls` of cluster {name} serves its `hosts`, and there are none", "name them, or leave `tls` out")
-    impersonate = reader.text("impersonate", "groups", choices=("groups", "user", "none"))
-    record = reader.text("record", "all", choices=("all", "metadata", "none"))
+    impersonate = reader.choice("impersonate", Cluster.impersonate, get_args(Impersonate))
+    record = reader.choice("record", Cluster.record, get_args(RecordMode))
     prefix = prefix_of(reader, "l7gw:")
     groups = _groups(reader, impersonate)
     if url is None or url.hostname is None or authority is None or credential is None:
         return None
-    return Cluster(name, url.hostname, port, authority, credential, hosts, tls, impersonate, prefix, record, groups)
+    return Cluster(
+        name=name,
+        server_host=url.hostname,
+        server_port=port,
+        certificate_authority=authority,
+        credential=credential,
+        hosts=hosts,
+        tls=tls,
+        impersonate=impersonate,
+        prefix=prefix,
+        record=record,
+        groups=groups,
+    )
 
 
-def _groups(reader: Reader, impersonate: str) -> tuple[str, ...]:
+def _groups(reader: Reader, impersonate: Impersonate) -> tuple[str, ...]:
     """Globs over the callers' groups, spelled as in a policy. `*` alone stands for all groups."""
     if impersonate == "none" and reader.has("groups"):
         reader.wrong("groups", "`groups` go up where the gateway impersonates", "impersonate: groups, or user")

@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 
@@ -29,6 +29,9 @@ SIZE = r"([0-9]{1,15})(|KiB|MiB|GiB|TiB)"
 DURATION = r"([0-9]{1,9})(s|m|h|d)"
 DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZES = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
+
+Word = TypeVar("Word", bound=str)  # a `Literal` of the few texts that a value may have
+Default = TypeVar("Default", bound=str | None)
 
 
 class Document:
@@ -124,6 +127,11 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return near[0] if near else ""
 
 
+def word_of(text: str, known: Sequence[Word]) -> Word | None:
+    """The known word that this text is, with the type of the known ones; None where it is none of them."""
+    return next((word for word in known if word == text), None)
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_TEXT and (value.isprintable() or value == "")
 
@@ -191,22 +199,35 @@ class Reader:
 
     # -- values; each method gives `default` where the key is absent, and after a mistake, which it reports
 
-    def text(self, key: str, default: str = "", *, required: bool = False, choices: Sequence[str] = ()) -> str:
+    def text(self, key: str, default: str = "", *, required: bool = False) -> str:
+        value = self._line(key, required=required)
+        if required and value == "":
+            self.wrong(key, f"`{key}` is empty")
+        return default if value is None else value
+
+    def choice(self, key: str, default: Default, choices: Sequence[Word], *, required: bool = False) -> Word | Default:
+        """One of the words in `choices`."""
+        value = self._line(key, required=required)
+        if value is None:
+            return default
+        word = word_of(value, choices)
+        if word is None:
+            near = nearest(value, choices)
+            self.wrong(key, f"`{key}` must be {_any_of(choices)}, not {shown(value)}", f"did you mean `{near}`?" if near else "")
+            return default
+        return word
+
+    def _line(self, key: str, *, required: bool) -> str | None:
+        """One line of text. None where the key is absent, or has something else, which is reported."""
         node = self.node_of(key)
         if node is None:
             if required:
                 self.missing(key)
-            return default
+            return None
         value = plain(node)
         if not _is_text(value):
             self.wrong(key, f"`{key}` must be one line of text{_not(value)}", f'quotes make a text of anything: {key}: "..."')
-            return default
-        if choices and value not in choices:
-            near = nearest(value, choices)
-            self.wrong(key, f"`{key}` must be {_any_of(choices)}, not {shown(value)}", f"did you mean `{near}`?" if near else "")
-            return default
-        if required and not value:
-            self.wrong(key, f"`{key}` is empty")
+            return None
         return str(value)
 
     def prose(self, key: str, *, longest: int) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import yaml
 
 from l7gw.config.document import Reader, plain, shown
 from l7gw.config.fields import authority_of, prefix_of, url_of
-from l7gw.config.settings import DAY, ClientCertificate, KindRule, OidcIssuer
+from l7gw.config.settings import DAY, KINDS, ClientCertificate, EmailVerified, KindRule, OidcIssuer
 
-KINDS = ("human", "agent", "workload")
 LONGEST_ISSUER = 512  # characters; the issuer stands in every recorded session
 LEAST_LIFETIME = 60  # seconds of a token; a shorter one would end before it is used
 MOST_LIFETIME = 400 * DAY  # seconds; a projected token of Kubernetes may live a year
@@ -63,7 +63,7 @@ def _entry(entry: Reader, node: yaml.Node, prefix: str) -> OidcIssuer | ClientCe
     authority = authority_of(inner, required=True)
     if authority is None or not _readable(inner, authority):
         return None
-    return ClientCertificate(authority, kind, prefix)
+    return ClientCertificate(authority, kind=kind, prefix=prefix)
 
 
 def _readable(reader: Reader, authority: Path) -> bool:
@@ -94,16 +94,28 @@ def _oidc(entry: Reader, kind: KindRule, prefix: str) -> OidcIssuer | None:
     beside = entry if entry.has("audiences") else oidc
     if beside is entry and oidc.has("audiences"):
         oidc.wrong("audiences", "`audiences` stands in `oidc` and beside it", "once is enough")
-    any_audience = beside.text("audiences", "exact", choices=("exact", "any-of")) == "any-of"
-    verified = entry.text("email-verified", "require", choices=("require", "if-present"))
+    any_audience = beside.choice("audiences", "exact", ("exact", "any-of")) == "any-of"
+    verified = entry.choice("email-verified", OidcIssuer.email_verified, get_args(EmailVerified))
     if entry.has("email-verified") and username != "email":
         entry.wrong("email-verified", "`email-verified` is for `username: email`", "leave it out, or name users by their email")
     lifetime = entry.duration("longest-lifetime", DAY, least=LEAST_LIFETIME, most=MOST_LIFETIME)
     ends = entry.flag("end-with-credential")
     if not issuer or not audiences:
         return None
-    names_of = (username, groups, authority, kind, prefix)
-    return OidcIssuer(issuer, audiences, *names_of, require, ends, any_audience, verified, lifetime)
+    return OidcIssuer(
+        issuer=issuer,
+        audiences=audiences,
+        username=username,
+        groups=groups,
+        certificate_authority=authority,
+        kind=kind,
+        prefix=prefix,
+        require=require,
+        end_with_credential=ends,
+        any_audience=any_audience,
+        email_verified=verified,
+        longest_lifetime=lifetime,
+    )
 
 
 def _audiences(oidc: Reader) -> tuple[str, ...]:
@@ -132,7 +144,7 @@ def _require(entry: Reader) -> dict[str, str]:
 def _kind(entry: Reader) -> KindRule:
     node = entry.node_of("kind")
     if not isinstance(node, yaml.MappingNode):
-        return KindRule(entry.text("kind", "human", choices=KINDS))
+        return KindRule(fixed=entry.choice("kind", "human", KINDS))
     inner = entry.inner("kind", ("claim", *KINDS))
     values = {kind: values for kind in KINDS if (values := inner.texts(kind, one=True))}
     if not any(inner.has(kind) for kind in KINDS):
@@ -140,4 +152,4 @@ def _kind(entry: Reader) -> KindRule:
     of = {value: kind for kind in values for value in values[kind]}
     if sum(len(set(listed)) for listed in values.values()) > len(of):
         entry.wrong("kind", "`kind`: one value stands for two kinds")
-    return KindRule(None, inner.text("claim", required=True), values)
+    return KindRule(fixed=None, claim=inner.text("claim", required=True), values=values)

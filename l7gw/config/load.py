@@ -6,13 +6,14 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import get_args
 
 from l7gw.config.clusters import clusters_of
 from l7gw.config.document import Document, Reader, plain, shown
 from l7gw.config.fields import certificate_of, is_host_name, is_ip
 from l7gw.config.identity import identity_of
 from l7gw.config.private import fault_of_state
-from l7gw.config.settings import Recording, Settings
+from l7gw.config.settings import Durable, Recording, Settings
 from l7gw.errors import ConfigurationError, Problem
 
 DEFAULT = Path("/etc/l7gw/l7gw.yaml")
@@ -137,5 +138,5 @@ def _state(top: Reader) -> Path:
 
 def _recording(top: Reader) -> Recording:
     inner = top.inner("recording", ("durable", "reserve"))
-    durable = inner.text("durable", "writes", choices=("none", "writes", "all"))
-    return Recording(durable, inner.size("reserve", 2 * 1024**3, least=LEAST_RESERVED, most=MOST_RESERVED))
+    durable = inner.choice("durable", Recording.durable, get_args(Durable))
+    return Recording(durable, inner.size("reserve", Recording.reserve, least=LEAST_RESERVED, most=MOST_RESERVED))

@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 DAY = 86400  # seconds; the longest common lifetime of a token (Okta, Cognito); most live an hour
+
+# Words that stand in the file, as types.
+Kind = Literal["human", "agent", "workload"]  # of principals
+EmailVerified = Literal[
+    "require",  # the token says that the email is verified
+    "if-present",  # the token says so, or does not speak of it
+]
+Impersonate = Literal[  # what the cluster is told about the caller
+    "groups",  # the groups with their prefix; the user is the gateway's own
+    "user",  # the user and the groups with their prefix
+    "none",  # nothing
+]
+RecordMode = Literal[  # what is recorded of a cluster's calls
+    "all",
+    "metadata",  # neither bodies nor the bytes of frames
+    "none",
+]
+Durable = Literal["none", "writes", "all"]  # which calls wait until their record is on the disk
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -24,9 +44,9 @@ class KindRule:
     A missing claim proves an agent.
     """
 
-    fixed: str | None = "human"
+    fixed: Kind | None = "human"
     claim: str | None = None
-    values: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    values: dict[Kind, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,7 @@ class OidcIssuer:
     require: dict[str, str] = field(default_factory=dict, hash=False)
     end_with_credential: bool = False
     any_audience: bool = False
-    email_verified: str = "require"
+    email_verified: EmailVerified = "require"
     longest_lifetime: int = DAY
 
 
@@ -98,9 +118,9 @@ class Cluster:
     credential: ClientCredential | TokenFile
     hosts: tuple[str, ...] = ()
     tls: Certificate | None = None
-    impersonate: str = "groups"  # groups | user | none
+    impersonate: Impersonate = "groups"
     prefix: str = "l7gw:"
-    record: str = "all"  # all | metadata | none
+    record: RecordMode = "all"
     groups: tuple[str, ...] = ()  # globs over groups without `prefix`: the cluster is told these, and those that rules name
 
     @property
@@ -112,7 +132,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Recording:
-    durable: str = "writes"  # none | writes | all: which calls wait until their record is on the disk
+    durable: Durable = "writes"
     reserve: int = 2 * 1024**3  # bytes that stay free on the disk
 
 

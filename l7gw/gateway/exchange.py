@@ -274,7 +274,7 @@ class Exchange(Call):
             return
         assert self.principal and self.far and self.act
         verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
-        expired = self.principal.expires is not None and self.worker.clock.wall() >= self.principal.expires
+        expired = self.worker.clock.wall() >= self.principal.expires
         if not verdict.allowed:
             if self.record_of is not None:
                 self.record_of.verdict("deny", rule=verdict.rule, reason=verdict.reason)
@@ -288,7 +288,7 @@ class Exchange(Call):
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
         assert self.principal and self.far and self.act and self.record_of
         verdict = self.worker.policy.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
-        self.record_of.verdict("allow" if verdict.allowed else "deny", rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
+        self.record_of.verdict(verdict.decision, rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
         return verdict.allowed
 
     @entry

@@ -15,7 +15,7 @@ class FarSide:
     def __init__(self, cluster: Cluster, clock: Clock, former: FarSide | None = None) -> None:
         self.name = cluster.name
         self.hosts = cluster.hosts
-        self.record = cluster.record  # all | metadata | none
+        self.record = cluster.record
         self.endpoint = Endpoint(cluster)
         self.pool = Pool(self.endpoint, clock)
         self.standing: Standing = former.standing if former is not None else Standing(cluster.name)

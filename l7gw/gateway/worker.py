@@ -8,12 +8,13 @@ import re
 import resource
 import ssl
 from collections.abc import Callable
+from typing import assert_never
 
 from l7gw.clock import Clock
 from l7gw.cluster.endpoint import Stamp
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.transport import Arrival
-from l7gw.config.settings import Settings
+from l7gw.config.settings import Durable, Settings
 from l7gw.errors import ConfigurationError
 from l7gw.gateway import patience
 from l7gw.gateway.call import Slowed
@@ -26,7 +27,7 @@ from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening, why_cut
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
-from l7gw.kube.act import Act
+from l7gw.kube.act import Act, Effect
 from l7gw.log import CountedLog
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
@@ -43,7 +44,7 @@ DESCRIPTORS_FOR_CLIENTS = 0.4  # share of the others: each client may need a con
 RUN = re.compile(
     "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )  # a UUID as kubectl writes it (kubernetes-wire 7), so that no client puts text of its own here
-CHANGES = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
+CHANGES: frozenset[Effect] = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
 
 
 class Worker:
@@ -87,7 +88,7 @@ class Worker:
         for one in far.values():
             one.standing.policy_changed()
         self.routes = Routes(list(far.values()))
-        self._durable = settings.recording.durable
+        self._durable: Durable = settings.recording.durable
         self.recorder.reserve = settings.recording.reserve
 
     @property
@@ -129,9 +130,15 @@ class Worker:
 
     def waits_for_disk(self, act: Act) -> bool:
         """Whether the call must be on the disk before its first byte goes upstream."""
-        if self._durable == "writes":
-            return not act.effects.isdisjoint(CHANGES)
-        return self._durable == "all"
+        match self._durable:
+            case "writes":
+                return not act.effects.isdisjoint(CHANGES)
+            case "all":
+                return True
+            case "none":
+                return False
+            case _:
+                assert_never(self._durable)
 
     def begin_record(
         self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
@@ -142,14 +149,21 @@ class Worker:
         if principal is None or far is None:
             return self.recorder.attempts(cluster).begin()
         session = self.recorder.session(principal, cluster)
-        if far.record == "none":
-            return Silent(session)
+        match far.record:
+            case "all":
+                content = True
+            case "metadata":
+                content = False
+            case "none":
+                return Silent(session)
+            case _:
+                assert_never(far.record)
         headers = dict(request.headers)
         run = headers.get("kubectl-session", "")
         if RUN.fullmatch(run) is None:
             run = client.run_id
         client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))
-        return session.begin(run_id=run, client=client_name, command=command, content=far.record == "all")
+        return session.begin(run_id=run, client=client_name, command=command, content=content)
 
     def begin_attempt(self, client: Downstream) -> CallRecord:
         """A new record, among the day's attempts, of bytes that were no request."""

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from l7gw.config.document import shown
 from l7gw.config.settings import ClientCertificate
 from l7gw.identity.claims import groups_of, name, refused
-from l7gw.identity.oidc import Proven
+from l7gw.identity.principal import Principal
 
 ISSUER = "client-certificate"
 LARGEST_CERTIFICATE = 64 * 1024  # bytes of DER; OpenSSL bounds a whole chain at 100 KiB
@@ -100,7 +100,7 @@ def _subject(certificate: x509.Certificate) -> str:
         return "whose name is malformed"
 
 
-def prove(certificate: x509.Certificate, entry: ClientCertificate, expires: float) -> Proven:
+def prove(certificate: x509.Certificate, entry: ClientCertificate, expires: float) -> Principal:
     """Who the certificate names. Raises Refusal 401 where its subject names nobody, two users, or something that is no name."""
     try:
         users = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
@@ -113,4 +113,4 @@ def prove(certificate: x509.Certificate, entry: ClientCertificate, expires: floa
     user = name(entry.prefix + name(users[0], "the client certificate's CN"), "the user with its prefix")
     named = groups_of(groups, entry.prefix, "the client certificate's subject (O)")
     kind = entry.kind.fixed or "agent"  # a rule about a claim: no certificate has claims, and a missing claim makes an agent
-    return Proven(user, named.fit, kind, ISSUER, "", expires, named.unfit)
+    return Principal(user, groups=named.fit, kind=kind, issuer=ISSUER, expires=expires, unfit=named.unfit)

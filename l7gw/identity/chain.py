@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from cryptography import x509
 
@@ -46,7 +47,7 @@ class _Kept:
 
     __slots__ = ("expires", "key", "keys", "principals", "proven")
 
-    def __init__(self, proven: oidc.Proven, expires: float, key: Key | None, keys: KeySet | None) -> None:
+    def __init__(self, proven: Principal, *, expires: float, key: Key | None = None, keys: KeySet | None = None) -> None:
         self.proven = proven
         self.expires = expires
         self.key = key
@@ -56,8 +57,7 @@ class _Kept:
     def at(self, address: str) -> Principal:
         principal = self.principals.get(address)
         if principal is None:
-            who = self.proven
-            principal = Principal(who.user, who.groups, who.kind, who.issuer, who.actor, address, who.expires, who.unfit)
+            principal = replace(self.proven, address=address)
             if len(self.principals) >= MOST_ADDRESSES:
                 self.principals.clear()
             self.principals[address] = principal
@@ -252,7 +252,7 @@ class IdentityChain:
                 raise refused("the token is signed with a key that its issuer does not publish")
             raise refused("the token's signature does not fit its content and its issuer's key")
         proven = self._prove(token, fitting)
-        kept = _Kept(proven, proven.expires + oidc.SKEW, key, keys)
+        kept = _Kept(proven, expires=proven.expires + oidc.SKEW, key=key, keys=keys)
         self._keep(text, kept)
         return kept.at(address)
 
@@ -299,7 +299,7 @@ class IdentityChain:
         junk[text] = None
         return None
 
-    def _prove(self, token: oidc.Token, fitting: list[tuple[OidcIssuer, float]]) -> oidc.Proven:
+    def _prove(self, token: oidc.Token, fitting: list[tuple[OidcIssuer, float]]) -> Principal:
         refusal: Refusal | None = None
         for entry, expires in fitting:
             try:
@@ -309,7 +309,7 @@ class IdentityChain:
         assert refusal is not None
         raise refusal
 
-    def _own(self, proven: oidc.Proven, prefix: str) -> oidc.Proven:
+    def _own(self, proven: Principal, prefix: str) -> Principal:
         """Refuse a name that begins with the prefix of another issuer: a user `corp:ann` of an issuer without a prefix is not the
         user `ann` of the issuer with the prefix `corp:` (threats F13)."""
         for other in self._prefixes:
@@ -333,7 +333,7 @@ class IdentityChain:
         entry, path, anchors = self._entry_of(chain)
         expires = certificates.check(path, anchors, self._clock.wall())
         proven = self._own(certificates.prove(chain[0], entry, expires), entry.prefix)
-        kept = _Kept(proven, expires, None, None)
+        kept = _Kept(proven, expires=expires)
         self._keep(leaf, kept)
         return kept.at(address)
 

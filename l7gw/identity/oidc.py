@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from l7gw import plainjson
-from l7gw.config.settings import KindRule, OidcIssuer
+from l7gw.config.settings import Kind, KindRule, OidcIssuer
 from l7gw.identity.claims import Groups, claim_at, groups_of, name, refused, told
 from l7gw.identity.keys import ALGORITHMS, LONGEST_KEY_ID
+from l7gw.identity.principal import Principal
 
 # Bytes; it holds 1,000 groups of 8 letters. kube-apiserver bounds only the whole head (1 MiB). Our heads have 64 KiB at most, into
 # which a token fits even when it is encoded once more, as in a WebSocket subprotocol. A token of 2 MB took 155 ms to refuse
@@ -26,6 +27,7 @@ LARGEST_TOKEN = 16 * 1024
 SKEW = 60  # seconds that our clock and the issuer's may differ; Kubernetes allows 10, most libraries 60 (threats F3: no more)
 LATEST_TIME = 253402300800.0  # the year 10000 (RFC 3339 ends there)
 
+MOST_BOUNDED_FIRST: tuple[Kind, ...] = ("agent", "workload", "human")
 TYPES = (None, "jwt", "at+jwt", "application/jwt", "application/at+jwt")  # RFC 8725 section 3.11; no logout+jwt, dpop+jwt, secevent
 # Headers that change what is signed, or that a reader must understand (RFC 7515 section 4.1.11, RFC 7797): a token with one is
 # refused. Headers that bring a key (jku, jwk, x5u, x5c: 4.1.2-6) are ignored, as by Kubernetes: only published keys
@@ -50,19 +52,6 @@ class Token:
     def issuer(self) -> str:
         issuer: str = self.claims["iss"]
         return issuer
-
-
-@dataclass(slots=True)
-class Proven:
-    """Who a credential names. `expires` is its end in seconds since 1970; the other fields are as in `Principal`."""
-
-    user: str
-    groups: tuple[str, ...]
-    kind: str
-    issuer: str
-    actor: str
-    expires: float
-    unfit: tuple[str, ...] = ()
 
 
 def read(text: str) -> Token:
@@ -127,7 +116,7 @@ def _is_for_us(audience: object, entry: OidcIssuer) -> bool:
     return any(value in entry.audiences for value in values) and (entry.any_audience or len(values) == 1)
 
 
-def prove(token: Token, entry: OidcIssuer, expires: float) -> Proven:
+def prove(token: Token, entry: OidcIssuer, expires: float) -> Principal:
     """Who a token names whose signature is good. Raises Refusal 401 for a claim that is missing or cannot be used."""
     claims = token.claims
     for wanted, value in entry.require.items():
@@ -140,7 +129,7 @@ def prove(token: Token, entry: OidcIssuer, expires: float) -> Proven:
     kind = kind_of(entry.kind, claims)
     if actor and kind == "human":
         kind = "agent"  # an actor is not the person for whom it acts, and guardrails look at the kind
-    return Proven(user, groups.fit, kind, entry.issuer, actor, expires, groups.unfit)
+    return Principal(user, groups=groups.fit, kind=kind, issuer=entry.issuer, actor=actor, expires=expires, unfit=groups.unfit)
 
 
 def _said(value: object) -> str:
@@ -158,7 +147,7 @@ def _user(claims: dict[str, Any], entry: OidcIssuer) -> str:
     return name(entry.prefix + name(found, f"the token's claim {entry.username}"), "the user with its prefix")
 
 
-def kind_of(rule: KindRule, claims: dict[str, Any]) -> str:
+def kind_of(rule: KindRule, claims: dict[str, Any]) -> Kind:
     """The kind that a rule gives these claims: human, agent or workload.
 
     Where a claim decides, a missing, empty or malformed claim makes an agent, the most restricted kind. A value
@@ -170,7 +159,7 @@ def kind_of(rule: KindRule, claims: dict[str, Any]) -> str:
     said = _texts(claim_at(claims, rule.claim))
     if not said or "" in said:
         return "agent"
-    for kind in ("agent", "workload", "human"):
+    for kind in MOST_BOUNDED_FIRST:
         if any(one in rule.values.get(kind, ()) for one in said):
             return kind
     return "agent" if "human" in rule.values else "human"
@@ -179,13 +168,13 @@ def kind_of(rule: KindRule, claims: dict[str, Any]) -> str:
 def _groups(claims: dict[str, Any], entry: OidcIssuer) -> Groups:
     claim = entry.groups
     if not claim:
-        return Groups((), ())
+        return Groups(fit=(), unfit=())
     elsewhere = claims.get("_claim_names")  # OpenID Connect Core 5.6.2; Entra's "overage": beyond 200 groups it names none
     if isinstance(elsewhere, dict) and (claim in elsewhere or claim.partition(".")[0] in elsewhere):
         raise refused(f"the token's claim {claim} is kept elsewhere; hint: let the issuer send only groups of this application")
     value = claim_at(claims, claim)
     if value is None:
-        return Groups((), ())
+        return Groups(fit=(), unfit=())
     if not isinstance(value, str | list):
         raise refused(f"the token's claim {claim} is neither a text nor a list: it is {told(value)}")
     return groups_of(value if isinstance(value, list) else [value], entry.prefix, f"the token's claim {claim}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-EFFECTS = (
+Effect = Literal[
     "discovery",
     "read",
     "write",
@@ -16,7 +17,8 @@ EFFECTS = (
     "impersonate",
     "escalate",
     "other",
-)
+]
+EFFECTS: tuple[Effect, ...] = get_args(Effect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Act:
     verb: str
     path: str  # percent-encoded anew, without query
     query: str  # encoded anew, without "?"; "" for none
-    effects: frozenset[str]
+    effects: frozenset[Effect]
     is_resource: bool = False
     group: str = ""
     version: str = ""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l7gw.kube.act import Effect
+
 READS = frozenset(("get", "list", "watch"))
 WRITES = frozenset(("create", "update", "patch"))
 DELETES = frozenset(("delete", "deletecollection"))
@@ -29,7 +31,7 @@ class Row:
 
     group: str
     resource: str
-    effects: tuple[str, ...]
+    effects: tuple[Effect, ...]
     verbs: frozenset[str] = frozenset()
     alone: bool = False
 
@@ -135,13 +137,13 @@ DISCOVERY_ROOTS |= {"/swagger.json", "/swagger-2.0.0.pb-v1"}
 _INDEX = {(row.group, row.resource): row for row in ROWS}
 
 
-def resource_effects(verb: str, group: str, resource: str, subresource: str) -> frozenset[str]:
+def resource_effects(verb: str, group: str, resource: str, subresource: str) -> frozenset[Effect]:
     """The effects of a call on a resource, at least one. `group` is "" for the core group, `subresource` "" for none."""
     name = f"{resource}/{subresource}" if subresource else resource
     row = _row(verb, group, name, subresource)
     if row is not None and row.alone:
         return frozenset(row.effects)
-    found = set(row.effects) if row is not None else set()
+    found: set[Effect] = set(row.effects) if row is not None else set()
     if verb in READS:
         found.add("read")
     elif verb in WRITES:
@@ -166,7 +168,7 @@ def _row(verb: str, group: str, name: str, subresource: str) -> Row | None:
     return None
 
 
-def path_effects(verb: str, path: str) -> frozenset[str]:
+def path_effects(verb: str, path: str) -> frozenset[Effect]:
     """The effects of a call on a path that is no resource. `verb` is the method in lower case;
     `path` is decoded and begins with a slash."""
     if verb in ("get", "head"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from l7gw.errors import Refusal
-from l7gw.kube.act import Act
+from l7gw.kube.act import Act, Effect
 from l7gw.kube.effects import path_effects, resource_effects
 from l7gw.kube.values import port_number
 
@@ -174,7 +174,7 @@ def describe(method: str, target: str, upgrade: str = "") -> Act:
     )
 
 
-def _effects(info: RequestInfo, path: str) -> frozenset[str]:
+def _effects(info: RequestInfo, path: str) -> frozenset[Effect]:
     if info.is_resource:
         return resource_effects(info.verb, info.group, info.resource, info.subresource)
     return path_effects(info.verb, path)

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l7gw.identity.principal import Principal
-from l7gw.kube.act import Act
+from l7gw.kube.act import Act, Effect
 from l7gw.policy.load import load
 from l7gw.policy.patterns import Globs
 from l7gw.policy.rules import PATH, Rule, verb_of
-from l7gw.policy.verdict import Verdict
+from l7gw.policy.verdict import Decision, Verdict
 
 DISCOVERY = "built-in: discovery"
 MOST_KEPT = 4096  # callers whose rules are remembered; one more, and all are forgotten and looked up anew
 MOST_LISTED = 6  # patterns of a key that a sentence lists
 
-_OPEN = frozenset(("discovery",))
-_DISCOVERED = Verdict(True, DISCOVERY, "discovery, version, health and self reviews are open to everybody who is known")
-_UNMATCHED = Verdict(False, "", "no rule allows it")
+_OPEN: frozenset[Effect] = frozenset(("discovery",))
+_DISCOVERED = Verdict(
+    allowed=True, rule=DISCOVERY, reason="discovery, version, health and self reviews are open to everybody who is known"
+)
+_UNMATCHED = Verdict(allowed=False, rule="", reason="no rule allows it")
 
 _Decided = tuple[tuple[Rule, Verdict], ...]
 
@@ -29,7 +31,7 @@ class Considered:
     """One rule that was compared with the call. `why` says why it did not match, "" for the rule that decided."""
 
     name: str
-    verdict: str  # allow | deny
+    verdict: Decision
     guardrail: bool
     why: str
 
@@ -105,7 +107,7 @@ class Policy:
         def decides(rule: Rule) -> bool:
             key = rule.stranger(principal, cluster) or rule.mismatch(act)
             why = _why(rule, key, principal, cluster, act) if key else ""
-            considered.append(Considered(rule.name, "allow" if rule.allow else "deny", rule.guardrail, why))
+            considered.append(Considered(rule.name, "allow" if rule.allow else "deny", guardrail=rule.guardrail, why=why))
             return not key
 
         def decided(verdict: Verdict) -> Explanation:
@@ -115,7 +117,7 @@ class Policy:
             if decides(rule):
                 return decided(_verdict(rule))
         is_open = act.effects == _OPEN
-        considered.append(Considered(DISCOVERY, "allow", False, "" if is_open else "the call is more than discovery"))
+        considered.append(Considered(DISCOVERY, "allow", guardrail=False, why="" if is_open else "the call is more than discovery"))
         if is_open:
             return decided(_DISCOVERED)
         for rule in self.rules:
@@ -126,9 +128,10 @@ class Policy:
 
 def _verdict(rule: Rule) -> Verdict:
     if rule.allow:
-        return Verdict(True, rule.name, rule.reason or f"allowed by rule {rule.name!r}")
+        return Verdict(allowed=True, rule=rule.name, reason=rule.reason or f"allowed by rule {rule.name!r}")
     what = "guardrail" if rule.guardrail else "rule"
-    return Verdict(False, rule.name, f"denied by {what} {rule.name!r}" + (f": {rule.reason}" if rule.reason else ""))
+    why = f": {rule.reason}" if rule.reason else ""
+    return Verdict(allowed=False, rule=rule.name, reason=f"denied by {what} {rule.name!r}{why}")
 
 
 def _why(rule: Rule, key: str, principal: Principal, cluster: str, act: Act) -> str:

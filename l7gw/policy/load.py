@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import yaml
 
 from l7gw import names
-from l7gw.config.document import Document, Reader, nearest, shown
+from l7gw.config.document import Document, Reader, Word, nearest, shown, word_of
+from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN, plurals_of
 from l7gw.policy.patterns import BadPattern, Command, Globs, Resources, glob
 from l7gw.policy.rules import ALLOWED_EFFECTS, DENIED_EFFECTS, Rule
 from l7gw.policy.spelling import KUBECTL, VERBS, meant
+from l7gw.policy.verdict import Decision
 
 KEYS = (
     *("name", "verdict", "reason", "users", "groups", "kinds", "clusters", "namespaces", "effects", "verbs"),
@@ -26,7 +28,6 @@ LATER = {
     **dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS),
     **dict.fromkeys(("mask", "reveal"), MASKING),
 }
-KINDS = ("human", "agent", "workload")
 
 MOST_RULES = 2000  # a call is compared with its principal's rules one by one; each takes 0.4 us, measured
 MOST_VALUES = 1000  # in one list; more people should be a group of the identity provider
@@ -94,15 +95,15 @@ def _name(reader: Reader, node: yaml.Node, lines: dict[str, int]) -> str:
     return name
 
 
-def _verdict(reader: Reader, guardrail: bool) -> str:
+def _verdict(reader: Reader, guardrail: bool) -> Decision | None:
     node = reader.node_of("verdict")
     if isinstance(node, yaml.ScalarNode) and node.value == "hold":
         reader.wrong("verdict", "`hold` is not in this version", f"it comes with {APPROVALS}; until then deny")
-        return ""
+        return None
     if guardrail and isinstance(node, yaml.ScalarNode) and node.value == "allow":
         reader.wrong("verdict", "a guardrail only denies", "allow in `rules`")
-        return ""
-    return reader.text("verdict", required=True, choices=("deny",) if guardrail else ("allow", "deny"))
+        return None
+    return reader.choice("verdict", None, ("deny",) if guardrail else get_args(Decision), required=True)
 
 
 # ---------------------------------------------------------------------- lists of values
@@ -202,17 +203,17 @@ def _verb_text(text: str) -> str:
     raise BadPattern(f"{shown(text)} is no verb", f"did you mean {near}?" if near else "one of " + ", ".join(VERBS))
 
 
-def _choices(reader: Reader, key: str, known: tuple[str, ...]) -> frozenset[str] | None:
+def _choices(reader: Reader, key: str, known: tuple[Word, ...]) -> frozenset[Word] | None:
     """The chosen words of `known`; `*` chooses all. None where the key is absent."""
     values = _values(reader, key)
     if values is None:
         return None
-    chosen: set[str] = set()
+    chosen: set[Word] = set()
     for text, node in values:
         if text == "*":
             chosen.update(known)
-        elif text in known:
-            chosen.add(text)
+        elif (word := word_of(text, known)) is not None:
+            chosen.add(word)
         else:
             near = nearest(text, known)
             hint = f"did you mean {near}?" if near else "one of " + ", ".join(known)

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
-from l7gw.kube.act import EFFECTS, Act
+from l7gw.kube.act import EFFECTS, Act, Effect
 from l7gw.policy.patterns import Command, Globs, Resources, glob
 from l7gw.policy.spelling import CONNECTS
 
-ALLOWED_EFFECTS = frozenset(EFFECTS) - {"other"}  # of an allow without `effects`: `other` must be named
+ALLOWED_EFFECTS: frozenset[Effect] = frozenset(EFFECTS) - {"other"}  # of an allow without `effects`: `other` must be named
 # Of a deny without `effects`. It leaves out discovery: kubectl needs discovery to show the refusal of another call, and discovery
 # shows nothing but the API's shape. A deny of discovery must name it.
-DENIED_EFFECTS = ALLOWED_EFFECTS - {"discovery"}
+DENIED_EFFECTS: frozenset[Effect] = ALLOWED_EFFECTS - {"discovery"}
 
 _CONNECTED = frozenset(("pods", "services", "nodes"))
-_UNKNOWN = frozenset(("other",))  # stands for an empty set of effects, which should never be: such a call must not look harmless
+# Stands for an empty set of effects, which should never be: such a call must not look harmless.
+_UNKNOWN: frozenset[Effect] = frozenset(("other",))
 PATH = "path"
 
 
@@ -39,10 +41,10 @@ class Rule:
     reason: str = ""
     users: Globs | None = None
     groups: Globs | None = None
-    kinds: frozenset[str] | None = None
+    kinds: frozenset[Kind] | None = None
     clusters: Globs | None = None
     namespaces: Globs | None = None
-    effects: frozenset[str] = ALLOWED_EFFECTS
+    effects: frozenset[Effect] = ALLOWED_EFFECTS
     verbs: Globs | None = None
     resources: Resources | None = None
     names: Globs | None = None

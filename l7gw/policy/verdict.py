@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Decision = Literal["allow", "deny"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +15,8 @@ class Verdict:
     allowed: bool
     rule: str
     reason: str  # the rule's `reason:`, or plain words
+
+    @property
+    def decision(self) -> Decision:
+        """The verdict as a rule, the record and the output spell it."""
+        return "allow" if self.allowed else "deny"

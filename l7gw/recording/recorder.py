@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from l7gw.clock import Clock, SteadyClock
+from l7gw.config.settings import Kind
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.recording import events as e
@@ -32,6 +33,9 @@ STEP = 1.0  # seconds; the wall clock was set if it moved by more than this agai
 IDLE_AFTER = 15 * 60.0  # seconds without an open call, after which a session ends
 LONGEST_SESSION = 24 * 3600.0  # seconds; a principal's calls after them begin another session
 
+# A session's principal, without what is its credential's alone, in the order of `SessionStarted`; and the cluster.
+_Key = tuple[str, tuple[str, ...], Kind, str, str, str, str]
+
 
 class Recorder:
     """The recording of one process."""
@@ -43,7 +47,7 @@ class Recorder:
         self._loop = loop
         self._journal = Journal(state, version or importlib.metadata.version("l7gw"), self._sync_failed)
         self.outbox = Outbox(self._journal, clock, loop, on_failed=self._failed, on_drained=self._drained)
-        self._sessions: dict[tuple[object, ...], Session] = {}
+        self._sessions: dict[_Key, Session] = {}
         self._attempts: dict[str, Attempts] = {}
         self._former: list[tuple[Session, e.WhyEnded]] = []  # sessions that take no new call, and why; each ends with its last call
         self._full = ""
@@ -68,7 +72,7 @@ class Recorder:
 
     def session(self, principal: Principal, cluster: str) -> Session:
         """The running session of a principal on a cluster, or a new one."""
-        key = (principal.user, principal.groups, principal.issuer, principal.kind, principal.actor, principal.address, cluster)
+        key = (principal.user, principal.groups, principal.kind, principal.issuer, principal.actor, principal.address, cluster)
         session = self._sessions.get(key)
         if session is None or session.ended:
             started = e.SessionStarted(

@@ -89,7 +89,7 @@ def test_what_yaml_may_read_otherwise_is_no_text_without_quotes(tmp_path: Path, 
 
 def test_a_value_out_of_a_choice_is_told_with_the_nearest(tmp_path: Path) -> None:
     it = document(tmp_path, "a: write\n")
-    it.reader(("a",)).text("a", choices=("none", "writes"))
+    it.reader(("a",)).choice("a", "none", ("none", "writes"))
     assert (it.problems[0].what, it.problems[0].hint) == ("`a` must be none or writes, not 'write'", "did you mean `writes`?")
 
 

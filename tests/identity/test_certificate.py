@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from l7gw.config.settings import ClientCertificate, KindRule
 from l7gw.errors import Refusal
 from l7gw.identity import certificate as certificates
-from l7gw.identity.oidc import Proven
+from l7gw.identity.principal import Principal
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 BEGINS = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -37,14 +37,14 @@ def issue(*attributes: tuple[x509.ObjectIdentifier, str]) -> x509.Certificate:
     )
 
 
-def prove(certificate: x509.Certificate, kind: str = "human", prefix: str = "") -> Proven:
+def prove(certificate: x509.Certificate, kind: str = "human", prefix: str = "") -> Principal:
     again = certificates.read(certificate.public_bytes(Encoding.DER))
     return certificates.prove(again, ClientCertificate(Path("ca.crt"), KindRule(kind), prefix), ENDS.timestamp())
 
 
 def test_cn_is_the_user_and_o_are_the_groups_in_their_order() -> None:
     who = prove(issue((O, "sre"), (CN, "lea"), (OU, "not a group"), (O, "engineers"), (O, "sre")))
-    assert who == Proven("lea", ("sre", "engineers"), "human", "client-certificate", "", ENDS.timestamp())
+    assert who == Principal("lea", ("sre", "engineers"), issuer="client-certificate", expires=ENDS.timestamp())
 
 
 def test_kind_and_prefix_are_the_entrys() -> None:

@@ -60,7 +60,7 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
         if form == "jsonl":
             _write_lines(json_lines(summary, events(), exchange), session_id, exchange)
             return
-        found = execs(events, exchange)
+        found = execs(events.blocks, exchange)
         if not found:
             fail(f"there is no exec in {session_id}", 1)
         if len(found) > 1:

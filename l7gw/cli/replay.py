@@ -56,7 +56,7 @@ def replay(
     place = the_state(config, state)
     summary, exchange = the_session(place, session_id)
     try:
-        found = execs(Events(place, summary), exchange)
+        found = execs(Events(place, summary).blocks, exchange)
         if not found:
             fail(f"there is no exec in {session_id}; `l7gw export {session_id} --format jsonl` shows everything", 1)
         for one in found:

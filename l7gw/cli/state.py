@@ -13,7 +13,7 @@ import click
 
 from l7gw.cli.options import config_option
 from l7gw.recording.events import AnyEvent, UnknownEvent
-from l7gw.recording.reader import session_events
+from l7gw.recording.reader import Blocks, Mark
 from l7gw.recording.sessions import NoSuch, Summary, find, key_of
 from l7gw.recording.sessions import summaries as all_summaries
 from l7gw.recording.terminal.unseen import safe
@@ -47,16 +47,19 @@ class Events:
     after all events were read."""
 
     def __init__(self, state: Path, summary: Summary) -> None:
-        self._state = state
-        self._session = key_of(summary.id)
+        self._blocks = Blocks(state, key_of(summary.id))
         self._told = False
 
     def __call__(self) -> Iterator[AnyEvent]:
+        for _, events in self.blocks():
+            yield from events
+
+    def blocks(self, begin: Mark | None = None) -> Iterator[tuple[Mark, list[AnyEvent]]]:
+        """The same block by block, from a block on."""
         unknown: Counter[str] = Counter()
-        for event in session_events(self._state, self._session):
-            if isinstance(event, UnknownEvent):
-                unknown[event.name] += 1
-            yield event
+        for mark, events in self._blocks(begin):
+            unknown.update(event.name for event in events if isinstance(event, UnknownEvent))
+            yield mark, events
         if not self._told:
             self._told = True
             tell_unknown(unknown)

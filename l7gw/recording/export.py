@@ -11,10 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, assert_never
+from itertools import islice
+from typing import Any, TypeVar, assert_never
 from urllib.parse import parse_qsl
 
+from msgspec import structs
+
 from l7gw.recording import events as e
+from l7gw.recording.reader import Mark
 from l7gw.recording.sessions import Summary, moment
 
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes of one gzip body, unpacked; beyond it the packed bytes are shown (threats H9)
@@ -23,6 +27,7 @@ LARGEST_SIZE = 1000  # columns, and rows; a screen of that size with a character
 _SIZE = re.compile(rb"\{[^{}]{0,200}\}")  # a size has two numbers
 
 Line = dict[str, Any]
+Timed = TypeVar("Timed", e.RequestRecorded, e.Frame)
 
 
 # ---------------------------------------------------------------------- JSON Lines
@@ -179,56 +184,69 @@ class Exec:
         return self.first_size or DEFAULT_SIZE
 
 
-def undone(events: Iterable[e.AnyEvent]) -> Iterator[e.AnyEvent]:
-    """A session's events with the steps of the wall clock taken out of their times: the times are those of a clock that nobody set
-    since the session began. The events are changed in place."""
-    stepped = 0
-    for event in events:
-        if isinstance(event, e.ClockStepped):
-            stepped += event.by
-        event.time -= stepped
-        yield event
+Read = Callable[[Mark | None], Iterable[tuple[Mark, list[e.AnyEvent]]]]
+"""As `reader.Blocks`: each call gives the session's events, block by block, from a block on, or from the beginning."""
+
+
+def _at(event: Timed, time: int) -> Timed:
+    """The event with this time. The given one is not changed: whoever reads the session keeps it."""
+    return event if event.time == time else structs.replace(event, time=time)
 
 
 class _Frames:
-    """The frames of one exchange. Each iteration reads them from the journal again.
+    """The frames of one exchange. Each iteration reads them from the journal again, from where the exchange begins: `begin` is the
+    block, and the number of the event in it.
 
-    Times never run back. A correction of the clock by less than a second is not recorded as a step; where it sets the clock back,
-    the frames after it keep the time of the frame before, until the clock has caught up."""
+    The steps of the wall clock are taken out of their times; `stepped` are the microseconds by which it was set ahead between the
+    session's beginning and this exchange's. Times never run back. A correction of the clock by less than a second is not recorded
+    as a step; where it sets the clock back, the frames after it keep the time of the frame before, until the clock has caught up.
+    """
 
-    def __init__(self, read: Callable[[], Iterable[e.AnyEvent]], exchange: int, started: int) -> None:
+    def __init__(self, read: Read, begin: tuple[Mark, int], stepped: int, began: e.RequestRecorded) -> None:
         self._read = read
-        self._exchange = exchange
-        self._started = started
+        self._block, self._event = begin
+        self._stepped = stepped
+        self._began = began
 
     def __iter__(self) -> Iterator[e.Frame]:
-        last = self._started
-        for event in undone(self._read()):
-            if isinstance(event, e.Frame) and event.exchange == self._exchange:
-                event.time = last = max(last, event.time)
-                yield event
-            elif isinstance(event, e.ExchangeEnded) and event.exchange == self._exchange:
+        last, exchange, stepped = self._began.time, self._began.exchange, self._stepped
+        events = (event for _, block in self._read(self._block) for event in block)
+        for event in islice(events, self._event, None):
+            if isinstance(event, e.ClockStepped):
+                stepped += event.by
+            elif isinstance(event, e.Frame) and event.exchange == exchange:
+                last = max(last, event.time - stepped)
+                yield _at(event, last)
+            elif isinstance(event, e.ExchangeEnded) and event.exchange == exchange:
                 return
 
 
-def execs(read: Callable[[], Iterable[e.AnyEvent]], exchange: int | None = None) -> list[Exec]:
-    """The execs and attaches that ran, in order; with `exchange`, that one alone. Each call of `read` gives the session's events
-    from the beginning."""
+def execs(read: Read, exchange: int | None = None) -> list[Exec]:
+    """The execs and attaches that ran, in order; with `exchange`, that one alone. The whole session is read once here. Whoever asks
+    for an exec's frames reads from that exec's beginning to its end, so that showing all execs is not quadratic."""
     found: dict[int, Exec] = {}
     ran: set[int] = set()
-    for event in undone(read()):
-        if isinstance(event, e.RequestRecorded) and event.subresource in ("exec", "attach"):
-            if exchange in (None, event.exchange):
-                tty = any(key == "tty" and value.lower() not in ("0", "false") for key, value in _query(event.target))
-                frames = _Frames(read, event.exchange, event.time)
-                found[event.exchange] = Exec(event.exchange, event.target, event.name, event.time, tty, frames)
-        elif isinstance(event, e.Frame) and event.exchange in found:
-            ran.add(event.exchange)
-            if event.channel == "resize" and found[event.exchange].first_size is None:
-                found[event.exchange].first_size = next(iter(sizes(event.data)), None)
-        elif isinstance(event, e.ExchangeEnded) and event.exchange in found:
-            found[event.exchange].outcome, found[event.exchange].reason = event.outcome, event.reason
+    stepped = 0
+    for mark, events in read(None):
+        for number, event in enumerate(events):
+            if isinstance(event, e.ClockStepped):
+                stepped += event.by
+            elif isinstance(event, e.RequestRecorded) and event.subresource in ("exec", "attach"):
+                if exchange in (None, event.exchange):
+                    began = _at(event, event.time - stepped)
+                    found[event.exchange] = _exec(began, _Frames(read, (mark, number), stepped, began))
+            elif isinstance(event, e.Frame) and event.exchange in found:
+                ran.add(event.exchange)
+                if event.channel == "resize" and found[event.exchange].first_size is None:
+                    found[event.exchange].first_size = next(iter(sizes(event.data)), None)
+            elif isinstance(event, e.ExchangeEnded) and event.exchange in found:
+                found[event.exchange].outcome, found[event.exchange].reason = event.outcome, event.reason
     return [one for one in found.values() if one.exchange in ran]
+
+
+def _exec(began: e.RequestRecorded, frames: _Frames) -> Exec:
+    tty = any(key == "tty" and value.lower() not in ("0", "false") for key, value in _query(began.target))
+    return Exec(began.exchange, began.target, began.name, began.time, tty, frames)
 
 
 def _query(target: str) -> list[tuple[str, str]]:

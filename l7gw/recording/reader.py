@@ -42,12 +42,21 @@ def segments(state: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if layout.SEGMENT_NAME.fullmatch(path.name))
 
 
-def places(path: Path) -> Iterator[Place]:
-    """The whole blocks of a segment. What lies behind them (a torn tail, or a block that is being written) is left out. Raises
-    OSError."""
+class Mark(NamedTuple):
+    """Where a session can be read from: one of its blocks. `number` counts the session's blocks from 1."""
+
+    path: Path
+    offset: int
+    number: int
+
+
+def places(path: Path, begin: int = 0) -> Iterator[Place]:
+    """The whole blocks of a segment, from the one at offset `begin` on. What lies behind them (a torn tail, or a block that is
+    being written) is left out. Raises OSError."""
     with path.open("rb") as file:
         end = os.fstat(file.fileno()).st_size
-        offset = 0
+        offset = begin
+        file.seek(begin)
         while offset + HEADER_SIZE <= end:
             header = layout.unpack(file.read(HEADER_SIZE))
             if header is None or offset + HEADER_SIZE + header.stored > end:
@@ -148,28 +157,51 @@ def _decode_one(raw: msgspec.Raw) -> AnyEvent:
 
 
 def session_events(state: Path, session: bytes) -> Iterator[AnyEvent]:
-    """Every event of a session, in order. Raises OSError. Raises Unreadable where one of its blocks is missing or changed, or may
-    lie behind a damaged header."""
-    next_one = 1
-    ended = False
-    damage = ""
-    for path in segments(state):
-        end = 0
-        for place in places(path):
-            header = place.header
-            end = place.offset + HEADER_SIZE + header.stored
-            if header.session != session:
+    """Every event of a session, in order. Raises as `Blocks`."""
+    for _, events in Blocks(state, session)():
+        yield from events
+
+
+class Blocks:
+    """A session's events, block by block. Each call reads the journal again, from `begin` on, or from the session's beginning.
+
+    The last block is kept in memory: the next call often begins in it. Iterating raises OSError, and Unreadable where one of the
+    session's blocks is missing or changed, or may lie behind a damaged header.
+    """
+
+    def __init__(self, state: Path, session: bytes) -> None:
+        self._state = state
+        self._session = session
+        self._kept: tuple[Mark, list[AnyEvent]] | None = None
+
+    def __call__(self, begin: Mark | None = None) -> Iterator[tuple[Mark, list[AnyEvent]]]:
+        next_one = begin.number if begin is not None else 1
+        ended = False
+        damage = ""
+        for path in segments(self._state):
+            if begin is not None and path.name < begin.path.name:
                 continue
-            if header.session_sequence != next_one:
-                raise Unreadable(f"{path.name}: block {next_one} of this session is missing before {place.offset}")
-            next_one += 1
-            for event in events_at(place):
-                ended = ended or isinstance(event, SessionEnded)
-                yield event
-        if next_one > 1 and _damaged(path, end):
-            damage = f"{path.name}: the header at {end} was changed; what lies behind it in this file cannot be read"
-    if damage and not ended:
-        raise Unreadable(damage)
+            end = begin.offset if begin is not None and path.name == begin.path.name else 0
+            for place in places(path, end):
+                header = place.header
+                end = place.offset + HEADER_SIZE + header.stored
+                if header.session != self._session:
+                    continue
+                if header.session_sequence != next_one:
+                    raise Unreadable(f"{path.name}: block {next_one} of this session is missing before {place.offset}")
+                events = self._events(Mark(path, place.offset, next_one), place)
+                yield Mark(path, place.offset, next_one), events
+                next_one += 1
+                ended = ended or any(isinstance(event, SessionEnded) for event in events)
+            if next_one > 1 and _damaged(path, end):
+                damage = f"{path.name}: the header at {end} was changed; what lies behind it in this file cannot be read"
+        if damage and not ended:
+            raise Unreadable(damage)
+
+    def _events(self, mark: Mark, place: Place) -> list[AnyEvent]:
+        if self._kept is None or self._kept[0] != mark:
+            self._kept = mark, events_at(place)
+        return self._kept[1]
 
 
 def _damaged(path: Path, end: int) -> bool:

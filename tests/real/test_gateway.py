@@ -25,7 +25,7 @@ guardrails:
   - {name: prod stays, namespaces: [prod], effects: [delete], verdict: deny}
   - {name: not for Blue, groups: [Team Blue], namespaces: [kube-public], verdict: deny}
 rules:
-  - {name: looks, groups: [engineers], effects: [execute], commands: ["env sh"], verdict: allow}
+  - {name: looks, groups: [engineers], effects: [execute], commands: ["env sh", "env sh -c **"], verdict: allow}
   - {name: shells, groups: [engineers], effects: [execute], commands: ["sh **", "cat **", "sleep *", "echo **"], interactive: true, verdict: allow}
   - {name: work, groups: [engineers], effects: [read, write, workload, delete, secrets, tunnel], verdict: allow}
 """
@@ -133,7 +133,9 @@ def test_nobody_types_into_an_exec_that_was_allowed_without_stdin(both: Both, an
         straight.write("stdin", typed, final=True)
         straight.listen("error", b"}")
         assert straight.heard["stdout"] == (b"ran-42\n" if protocol == "spdy" else b"")
-    with through(both, protocol, target) as one:
+    # Without stdin a shell ends at once, and its Status could come before the gateway's; this one stays. Typed at it would run.
+    lasting = target + "&command=-c&command=read%20x%20%26%26%20eval%20%22%24x%22%3B%20exec%20sleep%2060"
+    with through(both, protocol, lasting) as one:
         one.open("error", "stdin", "stdout", "stderr")
         one.write("stdin", typed)
         status = json.loads(one.listen("error", b"}"))

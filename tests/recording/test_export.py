@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from l7gw.recording import events as e
+from l7gw.recording import reader
 from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
-from l7gw.recording.reader import session_events
+from l7gw.recording.reader import Blocks, Mark, session_events
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.sessions import find, key_of, summaries
 from tests.support.journals import ANN, TTY, call, recorded, shell
@@ -156,7 +157,7 @@ def test_an_asciicast_has_columns_rows_and_whole_runes(tmp_path: Path) -> None:
     ]  # fmt: skip
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), frames))
     summary = summaries(tmp_path)[0]
-    (one,) = execs(lambda: session_events(tmp_path, key_of(summary.id)))
+    (one,) = execs(Blocks(tmp_path, key_of(summary.id)))
     head, *events = map(json.loads, asciicast(one))
     assert (head["version"], head["width"], head["height"]) == (2, 100, 30)
     assert [event[1:] for event in events] == [
@@ -184,7 +185,7 @@ def test_a_size_is_two_whole_numbers_and_anything_else_is_none() -> None:
 def test_a_terminal_that_never_told_its_size_is_80_by_24(tmp_path: Path) -> None:
     resizes = [("resize", True, b'{"Width":0,"Height":0}'), ("stdout", False, b"x"), ("resize", True, b"nonsense")]
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), resizes))
-    (one,) = execs(lambda: session_events(tmp_path, key_of(summaries(tmp_path)[0].id)))
+    (one,) = execs(Blocks(tmp_path, key_of(summaries(tmp_path)[0].id)))
     assert one.size == (80, 24)
     assert [json.loads(line)[1:] for line in list(asciicast(one))[1:]] == [["o", "x"]]
 
@@ -253,7 +254,7 @@ def test_times_go_on_whatever_the_wall_clock_is_set_to(tmp_path: Path, seed: int
 
     recorded(tmp_path, fill, clock=clock)
     (summary,) = summaries(tmp_path)
-    (one,) = execs(lambda: session_events(tmp_path, key_of(summary.id)))
+    (one,) = execs(Blocks(tmp_path, key_of(summary.id)))
     times = [json.loads(line)[0] for line in list(asciicast(one))[1:]]
     slack = sum(abs(step) for _, step, _ in pieces if abs(step) <= 1.0) + 1e-4
     assert times == sorted(times)
@@ -268,14 +269,36 @@ def test_execs_are_read_again_and_not_kept(tmp_path: Path) -> None:
     readings: list[int] = []
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, b"x")] * 3))
 
-    def read() -> Any:
+    def read(begin: Mark | None) -> Any:
         readings.append(1)
-        return session_events(tmp_path, key_of(summaries(tmp_path)[0].id))
+        return Blocks(tmp_path, key_of(summaries(tmp_path)[0].id))(begin)
 
     (one,) = execs(read)
     assert len(readings) == 1 and not isinstance(one.frames, list)
     assert [len(list(one.frames)) for _ in range(2)] == [3, 3]
     assert len(readings) == 3
+
+
+def test_each_block_is_read_about_twice_however_many_execs_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once to find the execs, once to show them: else a day of an agent's execs takes a day to show."""
+    read: list[tuple[Path, int]] = []
+    events_at = reader.events_at
+
+    def counted(place: reader.Place) -> Any:
+        read.append((place.path, place.offset))
+        return events_at(place)
+
+    def fill(recorder: Recorder) -> None:
+        for number in range(60):
+            shell(recorder.session(ANN, "prod"), [("stdout", False, bytes(100_000)), ("stdout", False, b"%d" % number)])
+
+    recorded(tmp_path, fill)
+    monkeypatch.setattr(reader, "events_at", counted)
+    shown = execs(Blocks(tmp_path, key_of(summaries(tmp_path)[0].id)))
+    assert [list(one.frames)[-1].data for one in shown] == [b"%d" % number for number in range(60)]
+    blocks = len(set(read))
+    assert blocks > 3
+    assert len(read) <= 3 * blocks + len(shown)  # an exec that begins in a block that another one left is read again with it
 
 
 def test_an_export_remembers_open_exchanges_only(tmp_path: Path) -> None:

@@ -328,5 +328,31 @@ def test_what_has_no_shape_is_written_out() -> None:
     assert safe("a\tb\u00a0c\u3000d") == "a b c  d"
 
 
+@given(st.text(st.one_of(st.characters(), st.sampled_from("a \ufe0f\ufe0e\u200b\t\x1b\u3000\xa0\ufffd")), max_size=30))
+def test_a_text_is_written_as_its_characters_are(text: str) -> None:
+    alone = "".join(safe(character) if character not in "\ufe0e\ufe0f" else "" for character in text)
+    written = safe(text)
+    for selector in "\ufe0e\ufe0f":
+        written = written.replace(selector, "").replace(f"\\u{ord(selector):04x}", "")
+    assert written == alone
+
+
+def test_odd_characters_by_the_million_cost_no_call_each() -> None:
+    """As of an archive that was copied to a screen."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    text = "".join(map(chr, range(256))) * 100 + "\ufffd" * 10_000
+    sys.setprofile(count)
+    try:
+        safe(text)
+    finally:
+        sys.setprofile(None)
+    assert calls < len(text) / 10
+
+
 def test_widths_are_columns() -> None:
     assert [width(character) for character in "a\u4e2d\u0301\u200b\u1160\U0001f600\xad"] == [1, 2, 0, 0, 0, 2, 0]

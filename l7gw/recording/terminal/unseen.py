@@ -13,7 +13,9 @@ from l7gw.names import IGNORABLE
 INVISIBLE = "".join(f"{chr(first)}-{chr(last)}" for first, last in IGNORABLE)
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 PRESENTATION = "\ufe0e\ufe0f"  # behind a visible character they choose between text and emoji, and hide nothing
+_PRESENTED = re.compile(f"[{PRESENTATION}]")
 IDEOGRAPHIC_SPACE = "\u3000"
+MOST_KNOWN = 4096  # characters whose writing is kept, about 100 bytes each
 
 
 def safe(text: str) -> str:
@@ -21,6 +23,8 @@ def safe(text: str) -> str:
     and tabs are spaces."""
     if text.isprintable() and not _INVISIBLE.search(text):
         return text
+    if not _PRESENTED.search(text):
+        return text.translate(_ALONE)
     return "".join(_seen(character, text[at - 1] if at else " ") for at, character in enumerate(text))
 
 
@@ -33,6 +37,19 @@ def _seen(character: str, before: str) -> str:
         return character
     code = ord(character)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+class _Alone(dict[int, str]):
+    """How a character is written whatever stands before it: a copied archive on a screen is millions of odd ones."""
+
+    def __missing__(self, code: int) -> str:
+        written = _seen(chr(code), " ")
+        if len(self) < MOST_KNOWN:
+            self[code] = written
+        return written
+
+
+_ALONE = _Alone()
 
 
 def is_visible(character: str) -> bool:

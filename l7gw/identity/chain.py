@@ -246,7 +246,7 @@ class IdentityChain:
         found = keys.find(token.key_id, token.algorithm)
         key = self._signer(issuer, found, token, text)
         if key is None:
-            if (token.key_id is None or not found) and may_wait and keys.seek():
+            if may_wait and keys.seek():  # a new key may have an old one's id
                 return self._wait(keys, text, address)
             if not found:
                 raise refused("the token is signed with a key that its issuer does not publish")

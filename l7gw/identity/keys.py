@@ -37,7 +37,7 @@ RETRY = 30.0  # seconds between two fetches after a failure, or for unknown key 
 RETRY_EMPTY = 5.0  # seconds, as RETRY, but without any key: nobody can log in, and one GET in five seconds harms no issuer
 FETCH_WITHIN = 10.0  # seconds for discovery and keys together
 MOST_KEYS = 100  # in a set; Google and Entra publish 2 to 10
-MOST_TRIED = 4  # keys tried for a token without a key id: a rotation publishes two or three, and junk must stay cheap (threats F14)
+MOST_TRIED = 4  # keys tried for one token: a rotation publishes two or three, and junk must stay cheap (threats F14)
 MOST_WAITERS = 1024  # calls that wait for one fetch; further calls are refused at once
 LONGEST_KEY_ID = 128  # characters (threats F2)
 RSA_BITS = range(2048, 8192 + 1)  # RFC 7518 section 3.3: 2048 or larger; beyond 8192 one verification costs over a millisecond
@@ -131,13 +131,12 @@ class KeySet:
         return not self.fetching or bool(self.failure) or age < IDLE
 
     def find(self, key_id: str | None, algorithm: str) -> list[Key]:
-        """The published key of exactly this id and algorithm, if there is one. Without an id: the first MOST_TRIED keys of the
-        algorithm, each of which must be tried (RFC 7515 section 4.1.4: an id is a hint)."""
-        fitting = [key for key in self._keys if key.algorithm == algorithm and key_id in (None, key.id)]
-        return fitting[: MOST_TRIED if key_id is None else 1]
+        """The published keys of exactly this id and algorithm; without an id, those of the algorithm. Each is to be tried, so that
+        there are MOST_TRIED at most. An id is a hint (RFC 7515 section 4.1.4), and two keys may have the same."""
+        return [key for key in self._keys if key.algorithm == algorithm and key_id in (None, key.id)][:MOST_TRIED]
 
     def seek(self) -> bool:
-        """Look for an unknown key id: starts a fetch, at most one every RETRY seconds. Gives whether a fetch runs now."""
+        """Look for a key that is not known: starts a fetch, at most one every RETRY seconds. Gives whether a fetch runs now."""
         now = self._clock.monotonic()
         if not self.fetching and now - self._attempted >= RETRY:
             self._start(now)

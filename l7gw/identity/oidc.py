@@ -169,10 +169,12 @@ def _groups(claims: dict[str, Any], entry: OidcIssuer) -> Groups:
     claim = entry.groups
     if not claim:
         return Groups(fit=(), unfit=())
-    elsewhere = claims.get("_claim_names")  # OpenID Connect Core 5.6.2; Entra's "overage": beyond 200 groups it names none
-    if isinstance(elsewhere, dict) and (claim in elsewhere or claim.partition(".")[0] in elsewhere):
-        raise refused(f"the token's claim {claim} is kept elsewhere; hint: let the issuer send only groups of this application")
     value = claim_at(claims, claim)
+    # OpenID Connect Core 5.6.2; Entra's "overage": beyond 200 groups it names none, and beyond 5 in tokens of the implicit flow
+    elsewhere = claims.get("_claim_names")
+    moved = isinstance(elsewhere, dict) and (claim in elsewhere or claim.partition(".")[0] in elsewhere)
+    if moved or (value is None and claims.get("hasgroups") is True):
+        raise refused(f"the token's claim {claim} is kept elsewhere; hint: let the issuer send only groups of this application")
     if value is None:
         return Groups(fit=(), unfit=())
     if not isinstance(value, str | list):

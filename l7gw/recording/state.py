@@ -18,6 +18,8 @@ def check_state(state: Path) -> None:
         raise OSError(
             f"the state {state} cannot be made: {error.strerror}\n  hint: name a folder of the gateway's own in `state`"
         ) from error
+    if state.is_symlink():  # as systemd makes /var/lib/l7gw with DynamicUser=
+        raise OSError(f"the state {state} is a link\n  hint: name the folder itself in `state`: {state.resolve()}")
     for path in [state, *state.rglob("*")]:
         about = path.lstat()
         if stat.S_ISLNK(about.st_mode):

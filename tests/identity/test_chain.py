@@ -222,6 +222,20 @@ def test_junk_that_names_no_key_costs_four_verifications_once_and_a_fetch_in_30_
     run(main())
 
 
+def test_a_new_key_under_an_old_ones_id_comes_to_light(clock: ManualClock, issuer: Issuer) -> None:
+    """As go-oidc does: some issuers have one id for ever."""
+
+    async def main() -> None:
+        chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
+        clock.advance(keys_module.RETRY)
+        new = Ed25519PrivateKey.generate()
+        issuer.keys = [jwk(new, "ed")]
+        assert isinstance(await answer(chain, sign({"alg": "EdDSA", "kid": "ed"}, issuer.claims(), new)), Principal)
+        assert isinstance(await answer(chain, sign({"alg": "EdDSA", "kid": "ed"}, issuer.claims(), ED)), Refusal)
+
+    run(main())
+
+
 def test_a_token_that_names_no_key_brings_a_rotation_to_light(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
         chain = await warm(IdentityChain([entry()], clock, issuer.fetch))

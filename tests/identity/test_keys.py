@@ -457,13 +457,16 @@ def test_a_key_verifies_what_its_private_half_signed_and_nothing_else(private: A
         assert not key.verifies(b"message", bad)
 
 
-def test_the_first_of_two_keys_with_one_id_counts(issuer: Issuer) -> None:
+def test_each_of_several_keys_with_one_id_is_tried_four_at_most(issuer: Issuer) -> None:
+    """As go-oidc does: an issuer may publish its old and its new key under one id."""
+
     async def main() -> None:
-        issuer.keys = [jwk(RSA, "x"), jwk(rsa.generate_private_key(65537, 2048), "x"), jwk(EC, "x")]
+        others = [jwk(rsa.generate_private_key(65537, 2048), "x") for _ in range(keys_module.MOST_TRIED)]
+        issuer.keys = [others[0], jwk(RSA, "x"), jwk(EC, "x"), *others[1:], jwk(RSA, "y")]
         keys = await fetched(issuer)
-        (key,) = keys.find("x", "RS256")
-        assert key.verifies(b"m", signature(RSA, b"m"))
-        assert keys.find("x", "ES256")  # RFC 7517 section 4.5: equal ids of different types are alternatives
+        found = keys.find("x", "RS256")
+        assert [key.verifies(b"m", signature(RSA, b"m")) for key in found] == [False, True, False, False]
+        assert len(keys.find("x", "ES256")) == 1  # RFC 7517 section 4.5: equal ids of different types are alternatives
 
     run(main())
 

@@ -470,6 +470,14 @@ def test_groups_that_are_kept_elsewhere_are_not_taken_for_none(issuer: Issuer, g
     assert "kept elsewhere" in refusal(issuer, token, groups=groups)
 
 
+def test_entras_word_that_there_are_groups_is_not_taken_for_none(issuer: Issuer) -> None:
+    """`hasgroups` stands in place of more than five groups in tokens of the implicit flow (Entra's access token claims reference)."""
+    assert "kept elsewhere" in refusal(issuer, issuer.token(groups=..., hasgroups=True), groups="groups")
+    assert proven(issuer, {"groups": ["engineers"], "hasgroups": True}, groups="groups").groups == ("engineers",)
+    assert proven(issuer, {"groups": ..., "hasgroups": False}, groups="groups").groups == ()
+    assert proven(issuer, {"groups": ..., "hasgroups": True}, groups="").groups == ()
+
+
 def test_no_groups_are_read_where_no_claim_is_configured(issuer: Issuer) -> None:
     assert proven(issuer, {}, groups="").groups == ()
 

@@ -60,7 +60,7 @@ def test_links_in_the_state_are_refused(state: Path, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="is a link"):
         check_state(state)
     (tmp_path / "other").symlink_to(state)
-    with pytest.raises(OSError, match="is a link"):
+    with pytest.raises(OSError, match=f"is a link\n  hint: name the folder itself in `state`: {state.resolve()}"):
         check_state(tmp_path / "other")
 
 

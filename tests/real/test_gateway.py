@@ -23,6 +23,7 @@ POLICY = """
 guardrails:
   - {name: no node tunnels, resources: [nodes/proxy], verdict: deny, reason: "ask the platform team"}
   - {name: prod stays, namespaces: [prod], effects: [delete], verdict: deny}
+  - {name: no pages of web-9, resources: ["*/proxy"], names: [web-9], verdict: deny}
   - {name: not for Blue, groups: [Team Blue], namespaces: [kube-public], verdict: deny}
 rules:
   - {name: looks, groups: [engineers], effects: [execute], commands: ["env sh", "env sh -c **"], verdict: allow}
@@ -76,6 +77,16 @@ def test_a_guardrail_is_named_to_whoever_it_stops(both: Both, ann: Side) -> None
     assert "no node tunnels" in done.err and "ask the platform team" in done.err
     both.cluster.namespace("prod")
     assert "prod stays" in ann.kubectl(kubectl, "delete", "--raw", "/api/v1/namespaces/prod/pods").err
+
+
+@pytest.mark.parametrize("written", ["web-9", "web-9:80", "https:web-9:443", ":web-9:http"])
+@pytest.mark.parametrize("kind", ["pods", "services"])
+def test_a_guardrail_over_a_name_stops_each_spelling_that_the_cluster_reads_as_it(
+    both: Both, ann: Side, kind: str, written: str
+) -> None:
+    page = f"/api/v1/namespaces/default/{kind}/{written}/proxy/"
+    assert "no pages of web-9" in ann.kubectl(both.cluster.built.kubectl, "get", "--raw", page).err
+    assert both.cluster.request("GET", page)[1]["message"] == f'{kind} "web-9" not found'  # straight, as there is none
 
 
 def test_the_cluster_sees_the_gateway_with_her_groups_and_the_same_audit_id(both: Both, ann: Side) -> None:

@@ -15,7 +15,7 @@ from l7gw.config.document import nearest
 from l7gw.kube.act import Act
 from l7gw.kube.builtin import BUILT_IN, GROUPS, SUBRESOURCES, plurals_of
 from l7gw.kube.effects import path_effects, resource_effects
-from l7gw.policy.patterns import glob
+from l7gw.policy.patterns import Command, glob
 from l7gw.policy.rules import Rule
 from l7gw.policy.spelling import CONNECTS, METHODS, VERBS
 
@@ -27,6 +27,8 @@ def doubts(rules: Iterable[Rule], clusters: Collection[str] | None) -> list[str]
         what = f"{'guardrail' if rule.guardrail else 'rule'} {rule.name!r}"
         if rule.clusters is not None and clusters is not None:
             found += [f"{what} {doubt}" for doubt in _clusters(rule.clusters.texts, clusters)]
+        if not rule.allow:
+            found += [f"{what} {doubt}" for doubt in _short_commands(rule.commands or ())]
         strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
         if not strange and not _can_match(rule):
             strange = ["matches no call: none has its `verbs`, `resources` and `effects` together"]
@@ -72,6 +74,13 @@ def _clusters(texts: tuple[str, ...], known: Collection[str]) -> Iterator[str]:
     strange = [text for text in texts if not any(map(glob(text), known))]
     if strange:
         yield f"is about clusters that are not configured: {', '.join(strange)}{_meant(strange[0], known)}"
+
+
+def _short_commands(commands: tuple[Command, ...]) -> Iterator[str]:
+    """A deny of `cat /etc/*` alone is gone round by `cat /etc/shadow /dev/null`."""
+    short = [f"`{command.text}`" for command in commands if not command.further]
+    if short:
+        yield f"denies {', '.join(short)} without further arguments alone: with `**` behind it, any may follow"
 
 
 def _resources(texts: tuple[str, ...]) -> Iterator[str]:

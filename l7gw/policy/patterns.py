@@ -143,15 +143,15 @@ class Command:
     argv, so nothing in an argument can start another command.
     """
 
-    __slots__ = ("_further", "_places", "_words", "text")
+    __slots__ = ("_places", "_words", "further", "text")
 
     def __init__(self, text: str) -> None:
         """Raises BadPattern."""
         bounded(text)
         words = split(text)
         self.text = text
-        self._further = bool(words) and words[-1] == LIVE * 2
-        words = words[:-1] if self._further else words
+        self.further = bool(words) and words[-1] == LIVE * 2
+        words = words[:-1] if self.further else words
         for word in words:
             if LIVE * 2 in word:
                 raise BadPattern(f"{text!r}: ** takes further arguments and stands only as the last word")
@@ -179,7 +179,7 @@ class Command:
         )
 
     def _has_room(self, argv: tuple[str, ...]) -> bool:
-        return len(argv) == len(self._words) or (len(argv) > len(self._words) and self._further)
+        return len(argv) == len(self._words) or (len(argv) > len(self._words) and self.further)
 
 
 def _may_be_anywhere(argument: str) -> bool:

@@ -122,6 +122,10 @@ def test_what_may_exist_is_taken(tmp_path: Path, resource: str) -> None:
         ("resources: ['*/exce']", "is about a subresource that Kubernetes itself does not have: */exce; did you mean exec?"),
         ("resources: ['*.apps/scal']", "that Kubernetes itself does not have: *.apps/scal; did you mean scale?"),
         ("resources: ['pod*/exce']", "that Kubernetes itself does not have: pod*/exce; did you mean exec?"),
+        (
+            "commands: ['cat /etc/*', 'rm **']",
+            "denies `cat /etc/*` without further arguments alone: with `**` behind it, any may follow",
+        ),
         ("clusters: [prod, prdo, 'x*']", "is about clusters that are not configured: prdo, x*; did you mean prod?"),
     ],
 )

@@ -1,7 +1,7 @@
 """`make bench`: l7gw beside its peers in the same run, as work per second of the proxy's own CPU.
 
-The proxies run on one core, upstream and load on another. l7gw authenticates, judges and records; the peers do nothing but
-pass on. Compare figures of one run only, and ratios rather than absolutes.
+The proxies run on one core, the upstream and the load on another. l7gw authenticates, judges and records; the peers only pass bytes
+on. Compare figures of one run only, and ratios rather than absolute values.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind of load. `unit` is what one piece of work counts, in what the load counts."""
+    """One kind of load. The load counts requests, bytes or frames; `unit` of them are one piece of work."""
 
     name: str
     kind: str
     connections: int
-    streams: int = 0  # at once on each connection of HTTP/2; 0: HTTP/1.1
+    streams: int = 0  # streams at once on each connection of HTTP/2; 0 for HTTP/1.1
     unit: float = 1
 
 
@@ -65,12 +65,12 @@ class Proxy:
 
 
 def peers() -> Path:
-    """The Go half, built once into the cache. Raises MissingGo, BuildFailed."""
+    """The path of the bench's Go program, built once into the cache. Raises MissingGo, BuildFailed."""
     return built_once(HERE / "peers", "l7gw-bench-peers")
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, its threads included (proc(5))."""
+    """Seconds of user and system time of a process with its threads (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -97,7 +97,7 @@ def started(command: list[str], core: int, **environment: str) -> Iterator[tuple
 
 @contextlib.contextmanager
 def proxies(folder: Path, binary: Path, h2: str) -> Iterator[list[Proxy]]:
-    """All of them, before an upstream of their own; `h2` is "1" where each leg speaks HTTP/2 as far as its proxy does."""
+    """All proxies, in front of one upstream. `h2` is "1" where each leg is to speak HTTP/2, as far as its proxy can."""
     authority = Authority(folder / "pki")
     certificate, key = authority.server("server", "127.0.0.1")
     client = authority.client("client", "gateway")
@@ -184,7 +184,7 @@ http {{
 
 
 def measure(proxy: Proxy, binary: Path, cell: Cell, seconds: float) -> tuple[float, dict[str, float]]:
-    """Work per second of the proxy's CPU, and what the load said."""
+    """Pieces of work per second of the proxy's CPU time, and the figures that the load printed."""
     environment = {"TOKEN": proxy.token, "H2": "1" if cell.streams else "", "STREAMS": str(cell.streams or 1)}
     before = tree_cpu(proxy.pid)
     done = subprocess.run(

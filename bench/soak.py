@@ -1,11 +1,13 @@
-"""`make soak HOURS=24`: hours of mixed calls through one gateway before a real kube-apiserver, and what its memory does meanwhile.
+"""`make soak HOURS=24`: hours of mixed calls through one gateway before a real kube-apiserver, while the gateway's memory is
+measured.
 
-Once a minute a line of JSON goes to stdout; progress and the summary go to stderr. Ends with 1 where a call failed, memory grows
-faster than BOUND or descriptors stay open behind the load. Ctrl-C and SIGTERM end it early, with the summary of what was seen.
+Once a minute a line of JSON goes to stdout. Progress and the summary go to stderr. The exit status is 1 where a call failed, memory
+grows faster than BOUND, or descriptors stay open after the load. Ctrl-C and SIGTERM end it early, with the summary of what was
+seen.
 
-What grows by design is kept apart: the load is two people, whose sessions last, a newcomer every half minute, whose session ends
-after 15 minutes, and strangers, whose attempts are one session a day. What a session remembers of its client processes is filled
-before the first sample.
+Memory that grows by design is kept out of the figures. The load is two people, whose sessions last; a newcomer every half minute,
+whose session ends after 15 minutes; and strangers, whose attempts share one session a day. The client processes that a session
+remembers are filled before the first sample.
 """
 
 from __future__ import annotations
@@ -57,18 +59,18 @@ rules:
   - {name: all, effects: ["*"], verdict: allow}
 """
 BOUND = 1024.0  # KiB an hour of private memory
-DESCRIPTORS_LEFT = 4  # that may be open more than before, once all is quiet
-WARM_UP = 10  # minutes whose samples say nothing about growth
-QUIET = 80.0  # seconds behind the load: idle connections to the cluster end after 60
-TOKEN_FOR = 900  # seconds
-TOUCHED_EVERY = 4.0  # seconds from one event of the pod, which every watch waits for, to the next
+DESCRIPTORS_LEFT = 4  # descriptors that may be open after the load beyond those that were open before it
+WARM_UP = 10  # minutes whose samples do not count for the growth
+QUIET = 80.0  # seconds to wait after the load; idle connections to the cluster end after 60
+TOKEN_FOR = 900  # seconds that a token is valid
+TOUCHED_EVERY = 4.0  # seconds between two events of the pod that every watch waits for
 PATIENCE = 60.0  # seconds for one call of a kubectl
-RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # SO_LINGER: the close is a reset
+RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # SO_LINGER value that makes a close a TCP reset
 PEOPLE = (USER, "bob@example.com")
 
 
 class Unexpected(Exception):
-    """A call had another answer than it should."""
+    """A call got another answer than expected."""
 
 
 def expect(found: object, wanted: object, what: object = "") -> None:
@@ -77,7 +79,7 @@ def expect(found: object, wanted: object, what: object = "") -> None:
 
 
 class Person(Scene):
-    """Whom the clients of the tests may ask as."""
+    """A person as whom the clients of the tests can call."""
 
     def __init__(self, gateway: Gateway, user: str) -> None:
         self.gateway = gateway
@@ -86,7 +88,8 @@ class Person(Scene):
 
 
 class Load:
-    """All kinds of calls. A method that KINDS or TIMED names makes some, says how many, and raises where one went wrong."""
+    """All kinds of calls. A method that KINDS or TIMED names makes some calls and returns how many; it raises where one went
+    wrong."""
 
     def __init__(self, both: Both) -> None:
         self.both = both
@@ -101,7 +104,7 @@ class Load:
         self.renew()
 
     def renew(self) -> None:
-        """New tokens of the same people, in the kubeconfig too."""
+        """Get new tokens for the same people, also in the kubeconfig."""
         for person in self.people:
             person.token = self._token(person.user)
         self.both.gateway.kubeconfig("real", self.people[0].token, name="next").replace(self.both.through)
@@ -110,7 +113,7 @@ class Load:
         return self.both.provider.token(user, [GROUP], AUDIENCE, lasting=lasting)
 
     def fill(self) -> None:
-        """As many client processes of each person as a session remembers."""
+        """Make calls from as many client processes of each person as a session remembers."""
         for person in self.people:
             with RawClient(self.both.gateway) as client:
                 for _ in range(RUNS_KNOWN):
@@ -130,13 +133,13 @@ class Load:
     # ------------------------------------------------------------------ plain calls
 
     def fresh(self) -> int:
-        """A connection for one call."""
+        """One call on a connection of its own."""
         with contextlib.closing(random.choice(list(CALLERS.values()))(self._person())) as caller:
             self._get(caller, self._target())
         return 1
 
     def kept(self) -> int:
-        """A connection for a few calls."""
+        """A few calls on one connection."""
         with contextlib.closing(random.choice(list(CALLERS.values()))(self._person())) as caller:
             for n in range(10):
                 self._get(caller, self._target())
@@ -151,7 +154,7 @@ class Load:
         return 4
 
     def large(self) -> int:
-        """Some megabytes."""
+        """A call whose answer has some megabytes."""
         with contextlib.closing(random.choice(list(CALLERS.values()))(self._person())) as caller:
             self._get(caller, "/openapi/v2")
         return 1
@@ -171,7 +174,7 @@ class Load:
         return 3
 
     def touch(self) -> int:
-        """An event for every watch."""
+        """Change the pod, which is an event for every watch."""
         patch = json.dumps({"metadata": {"annotations": {"touched": str(next(self._numbers))}}}).encode()
         with RawClient(self.both.gateway) as client:
             request = self._person().request(f"PATCH {self.pod}", "Content-Type: application/merge-patch+json", body=patch)
@@ -181,7 +184,7 @@ class Load:
         return 1
 
     def watch(self) -> int:
-        """Begun, some events heard, left: with a reset, with an end of TCP's or of TLS's."""
+        """Begin a watch, read some events and leave: with a TCP reset, or with an end of TCP or TLS."""
         caller = random.choice(list(CALLERS.values()))(self._person())
         with contextlib.closing(caller):
             caller.hear(b"ADDED")
@@ -190,7 +193,7 @@ class Load:
         return 1
 
     def newcomer(self) -> int:
-        """Somebody who asks once, and whose session ends after its time."""
+        """One call of somebody new, whose session then ends after its time."""
         person = Person(self.both.gateway, f"new-{uuid.uuid4().hex[:12]}@example.com")
         person.token = self._token(person.user)
         with contextlib.closing(random.choice(list(CALLERS.values()))(person)) as caller:
@@ -219,7 +222,7 @@ class Load:
                 leg.send(SynStream(number, (("streamtype", kind),)))
             client.send(leg.take())
             heard = {1: b"", 3: b""}
-            for event in leg.receive(client.rest()):  # the kubelet ends the connection, not its streams
+            for event in leg.receive(client.rest()):  # the kubelet ends the connection without ending its streams
                 if isinstance(event, Data):
                     heard[event.stream] += event.data
         expect(heard[3], b"hello\n")
@@ -227,7 +230,7 @@ class Load:
         return 1
 
     def exec_left(self) -> int:
-        """A shell whose client vanishes."""
+        """A shell whose client leaves without an end."""
         client, leg = exec_client(self._person(), f"{self.pod}/exec?command=sh&stdin=true&stdout=true")
         leg.send(Message(b"\x00echo be''gun; sleep 60\n"))
         client.send(leg.take())
@@ -237,7 +240,7 @@ class Load:
         return 1
 
     def kubectl(self) -> int:
-        """The real one: over HTTP/2, and its exec over WebSocket or SPDY."""
+        """Commands of the real kubectl: calls over HTTP/2, and an exec over WebSocket or SPDY."""
         flag = random.choice(["true", "false"])
         side = replace(self.side, environment={"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": flag})
         name = f"soak-{next(self._numbers)}"
@@ -257,7 +260,7 @@ class Load:
         return len(commands)
 
     def port_forward(self) -> int:
-        """Whole transfers, then some that are reset midway; in the end kubectl is asked to end, or killed."""
+        """Whole transfers, then some that are reset midway. At the end kubectl gets a SIGTERM or a SIGKILL."""
         flag = random.choice(["true", "false"])
         side = replace(self.side, environment={"KUBECTL_PORT_FORWARD_WEBSOCKETS": flag})
         process, local = forwarding(side, self._kubectl, self._port)
@@ -274,7 +277,7 @@ class Load:
             process.communicate(timeout=PATIENCE)
         return 6
 
-    # ------------------------------------------------------------------ what is refused, and who leaves
+    # ------------------------------------------------------------------ refused calls, and clients that leave
 
     def refused(self) -> int:
         person = self._person()
@@ -291,23 +294,23 @@ class Load:
         return 3
 
     def left(self) -> int:
-        """Connections that end in their handshake, before a call, or while its answer comes."""
+        """Clients that leave in the handshake, before a call, or while its answer comes."""
         address = ("127.0.0.1", self.both.gateway.port)
         socket.create_connection(address, 10).close()
         with socket.create_connection(address, 10) as half:
             half.sendall(b"\x16\x03\x01\x02\x00\x01")
-        with contextlib.suppress(ssl.SSLError), socket.create_connection(address, 10) as strange:  # it knows no such authority
+        with contextlib.suppress(ssl.SSLError), socket.create_connection(address, 10) as strange:  # it does not trust ours
             ssl.create_default_context().wrap_socket(strange, server_hostname="localhost")
         person = self._person()
         for protocol in CALLERS.values():
             protocol(person).close()
             caller = protocol(person)
             caller.ask("/openapi/v2")
-            caller.close()  # what came unread makes it a reset
+            caller.close()  # unread bytes make this a TCP reset
         return 2
 
 
-# How often each kind begins, as a share of all.
+# How often each kind of call begins, as a share of all.
 KINDS: dict[str, float] = {
     "fresh": 30,
     "kept": 10,
@@ -323,12 +326,12 @@ KINDS: dict[str, float] = {
     "refused": 6,
     "left": 4,
 }
-# Kinds that begin by the clock: seconds between two.
+# The kinds that begin by the clock, with the seconds between two.
 TIMED: dict[str, float] = {"touch": TOUCHED_EVERY, "newcomer": 30.0}
 
 
 class Soak:
-    """The load's pace, the changes under it, a sample a minute."""
+    """Runs the load at its pace, makes the changes that happen during it, and takes a sample once a minute."""
 
     def __init__(self, both: Both, rate: float, console: Console) -> None:
         self.gateway = both.gateway
@@ -346,9 +349,9 @@ class Soak:
         self._began = time.monotonic()
 
     def run(self, hours: float) -> None:
-        """The load, until its time is over or `ended`."""
+        """Run the load for so many hours, or until `ended` is set."""
         self._began = now = time.monotonic()
-        due: dict[Callable[[], None], tuple[float, float]] = {  # next time, seconds between two
+        due: dict[Callable[[], None], tuple[float, float]] = {  # (when it is next due, seconds between two)
             self._begin_any: (now, 1 / self._rate),
             self._sample: (now + 60, 60.0),
             self.load.renew: (now + 300, 300.0),
@@ -359,12 +362,12 @@ class Soak:
         while not self.ended.is_set() and time.monotonic() - self._began < hours * 3600:
             for what, (at, every) in due.items():
                 if at <= time.monotonic():
-                    due[what] = (max(at + every, time.monotonic() - 1), every)  # what a busy machine missed is not caught up
+                    due[what] = (max(at + every, time.monotonic() - 1), every)  # turns that were missed are not made up
                     what()
             self.ended.wait(max(0.0, min(at for at, _ in due.values()) - time.monotonic()))
         watches = threading.Thread(target=self._pools["watch"].shutdown, kwargs={"cancel_futures": True})
         watches.start()
-        while watches.is_alive():  # those that run hear their events still
+        while watches.is_alive():  # running watches still wait for their events
             self._begin("touch")
             watches.join(TOUCHED_EVERY)
         self._pools[""].shutdown(cancel_futures=True)
@@ -374,7 +377,7 @@ class Soak:
 
     def _begin(self, kind: str) -> None:
         pool = self._pools["watch" if kind == "watch" else ""]
-        if pool._work_queue.qsize() < 20:  # else this machine is too busy for the rate
+        if pool._work_queue.qsize() < 20:  # a longer queue means that this machine is too slow for the rate
             pool.submit(self._one, kind)
 
     def _one(self, kind: str) -> None:
@@ -431,14 +434,14 @@ class Soak:
 
 
 def measured(gateway: Gateway) -> dict[str, Any]:
-    """What the process costs now (proc(5))."""
+    """The memory (KiB), descriptors, threads and journal (MiB) of the gateway's process now (proc(5))."""
     assert gateway.process is not None
     it = Person(gateway, "")
     proc = Path(f"/proc/{gateway.process.pid}")
     private = sum(int(size) for size in re.findall(r"^Private_\w+:\s+(\d+) kB", (proc / "smaps_rollup").read_text(), re.MULTILINE))
     opened = []
     for path in (proc / "fd").iterdir():
-        with contextlib.suppress(OSError):  # closed meanwhile
+        with contextlib.suppress(OSError):  # the descriptor was closed meanwhile
             opened.append(str(path.readlink()))
     return {
         "rss_kib": resident(it) // 1024,
@@ -451,7 +454,7 @@ def measured(gateway: Gateway) -> dict[str, Any]:
 
 
 def slope(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """Least squares: the slope and its standard error. Two points or fewer have no error."""
+    """The slope of points by least squares, and its standard error. The error of two points or fewer is infinite."""
     rate, base = statistics.linear_regression([x for x, _ in points], [y for _, y in points])
     if len(points) < 3:
         return rate, float("inf")
@@ -461,7 +464,7 @@ def slope(points: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def summary(soak: Soak, before: dict[str, Any], after: dict[str, Any]) -> int:
-    """Print it, and return the exit code."""
+    """Print the summary. Returns the exit status."""
     say = Console(stderr=True, highlight=False).print
     calls, failures, minutes = sum(soak.calls.values()), sum(soak.failures.values()), len(soak.samples)
     samples = [sample for sample in soak.samples if sample["minute"] >= WARM_UP]

@@ -1,10 +1,10 @@
-// Command peers is the bench's other half: the upstream, the load, and the plain proxy that l7gw is held against.
+// Command peers is the Go program of the bench: the upstream, the load, and the plain proxy that l7gw is compared with.
 //
 //	peers upstream CERT KEY            serves on a free loopback port, prints it
 //	peers proxy CERT KEY UPSTREAM      httputil.ReverseProxy on a free loopback port, prints it
 //	peers load KIND URL CONNS SECONDS  drives and prints one JSON line
 //
-// Certificates are not checked here: the bench measures, l7gw's tests check.
+// Certificates are not checked here. The bench only measures; l7gw's tests check.
 package main
 
 import (
@@ -67,7 +67,7 @@ func main() {
 	}
 }
 
-// http2 says whether H2=1 asks for HTTP/2 on every leg; nothing falls back without a word.
+// http2 says whether H2=1 asks for HTTP/2 on every leg. A leg that cannot speak it fails and does not fall back.
 var http2 = os.Getenv("H2") != ""
 
 func check(err error) {
@@ -88,7 +88,7 @@ func serve(cert, key string, handler http.Handler) {
 	}
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: protocols}}
-	go func() { io.Copy(io.Discard, os.Stdin); os.Exit(0) }() // ends with whoever started it
+	go func() { io.Copy(io.Discard, os.Stdin); os.Exit(0) }() // end with the process that started this one
 	check(server.ServeTLS(listener, "", ""))
 }
 
@@ -106,7 +106,7 @@ func upstream() http.Handler {
 	}
 	var calls atomic.Uint64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// As kube-apiserver, whose every answer differs in this: no cache of whole heads helps.
+		// As in kube-apiserver, this differs in every answer, so that a cache of whole heads does not help.
 		w.Header().Set("Audit-Id", fmt.Sprintf("%08x-0000-4000-8000-%012x", calls.Load(), calls.Add(1)))
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/exec"):
@@ -128,7 +128,7 @@ func upstream() http.Handler {
 	})
 }
 
-// execFlood answers a WebSocket exec with stdout messages of frameBytes, several packed in one write, until the client goes.
+// execFlood answers a WebSocket exec with stdout messages of frameBytes, several in one write, until the client leaves.
 func execFlood(w http.ResponseWriter, r *http.Request) {
 	conn, buf, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -246,13 +246,13 @@ func get(client *http.Client, where string) (int64, error) {
 	return n, err
 }
 
-// watches opens `count` watches of a target and says how many were answered and brought their first event; then, for each line of
-// its input, how many brought another one within ten seconds.
+// watches opens `count` watches of a target and prints how many were answered and brought their first event. Then, for each line of
+// its input, it prints how many brought another event within ten seconds.
 func watches(target string, count int) {
 	client := &http.Client{Transport: transport()}
 	var opened, lines atomic.Int64
 	var group sync.WaitGroup
-	opening := make(chan struct{}, 50) // Go dials anew for each call that finds no free stream at once, thousands if it may
+	opening := make(chan struct{}, 50) // Go dials for each call that finds no free stream at once, and would dial thousands of times
 	for i := 0; i < count; i++ {
 		group.Add(1)
 		opening <- struct{}{}

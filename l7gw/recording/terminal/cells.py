@@ -1,7 +1,7 @@
-"""Rows of cells, and what of them nobody was told yet.
+"""Rows of cells, and which of their text is still untold. Text is told when it is handed to `Lost`, or was seen on the screen.
 
-A cell is a string: a character, the marks upon it, or "" for the right half of a wide one. Rows end at their last written cell,
-and a row that nobody wrote on is None, so that clearing and scrolling cost what was written and not what could be.
+A cell is a string: a character with its combining marks, or "" for the right half of a wide character. A row ends at its last
+written cell, and a row without text is None. So clearing and scrolling cost what was written, not what the screen could hold.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from itertools import count
 
 from l7gw.recording.terminal.style import PLAIN, Style
 
-CONTEXT = 80  # cells told on either side of those that are lost: a line can be read, and costs at most this
-ABOVE = 100  # rows above a lost one that are told before it, so that lines come in the order in which they are read
+CONTEXT = 80  # cells on either side of lost cells that are told with them, so that the line can be read at a bounded cost
+ABOVE = 100  # rows above a lost row that are told before it, so that lines come in reading order
 
 Lost = Callable[[str, bool, bool], None]
 """Takes text of a row, controls and all; whether it goes on the line that was told before; and whether it was replaced where it
@@ -28,13 +28,13 @@ class Row:
     def __init__(self) -> None:
         self.cells: list[str] = []
         self.styles: list[Style] = []
-        self.untold = bytearray()  # 1 for each cell with text that nobody was told
+        self.untold = bytearray()  # a byte for each cell: 1 where its text is untold
         self.number = next(_numbers)
-        self.continues = 0  # the number of the row that was too short for this text
-        self.drawn: str | None = None  # what a player made of it; None once it has changed
+        self.continues = 0  # the number of the row that this row continues, because the text did not fit there; 0 for none
+        self.drawn: str | None = None  # how a player drew the row; None once the row has changed
 
     def put(self, at: int, cells: Sequence[str], style: Style) -> None:
-        """Write over what is there."""
+        """Overwrite cells from column `at` on."""
         self.reach(at)
         end = at + len(cells)
         self.cells[at:end] = cells
@@ -43,7 +43,7 @@ class Row:
         self.drawn = None
 
     def reach(self, at: int) -> None:
-        """Fill with blanks up to a column."""
+        """Fill the row with blanks up to a column."""
         missing = at - len(self.cells)
         if missing > 0:
             self.insert(len(self.cells), missing)
@@ -55,19 +55,19 @@ class Row:
         self.drawn = None
 
     def remove(self, begin: int, end: int | None = None) -> None:
-        """Take cells out; what stands behind moves to their place."""
+        """Take cells out. The cells behind them move to their place."""
         del self.cells[begin:end], self.styles[begin:end], self.untold[begin:end]
         self.drawn = None
 
     def end_of_what_shows(self) -> int:
-        """Behind the last cell that is no blank on the terminal's own ground."""
+        """The column behind the last cell that shows: one with text or with a background of its own."""
         end = len(self.cells)
         while end and self.cells[end - 1] == " " and not self.styles[end - 1].shows_blanks:
             end -= 1
         return end
 
     def runs(self, last: int) -> Iterator[tuple[Style, str]]:
-        """Neighbours of one style, as text, up to a column."""
+        """The row up to a column, as texts of one style each."""
         begin = 0
         while begin < last:
             style, at = self.styles[begin], begin + 1
@@ -93,7 +93,7 @@ class Grid:
         self._lost = lost
         self._in_order = in_order
         self._alternate = alternate
-        self._told = 0  # the number of the row that was told last, if to its end
+        self._told = 0  # the number of the row that was told last, if it was told to its end
 
     def row(self, y: int) -> Row:
         row = self.rows[y]
@@ -102,7 +102,7 @@ class Grid:
         return row
 
     def lose(self, y: int, begin: int = 0, end: int | None = None, *, replaced: bool = True) -> None:
-        """Tell of these cells what nobody was told: they go."""
+        """These cells of a row are about to be lost: tell what of their text is untold."""
         row = self.rows[y]
         if self._lost is None or row is None:
             return
@@ -126,14 +126,14 @@ class Grid:
         self._told = row.number if end == len(row.cells) else 0
 
     def cut(self, y: int, at: int) -> None:
-        """Of a wide character that stands across the beginning of a column, nothing stays."""
+        """Blank both halves of a wide character that stands on both sides of a column's beginning."""
         row = self.rows[y]
         if row is not None and 0 < at < len(row.cells) and row.cells[at] == "":
             self.lose(y, at - 1, at)
             row.put(at - 1, "  ", row.styles[at])
 
     def erase(self, y: int, begin: int, end: int | None = None) -> None:
-        """Blank cells of a row; without an end all that follow."""
+        """Blank cells of a row. Without `end`, blank all that follow."""
         row = self.rows[y]
         if row is None or begin >= len(row.cells):
             return
@@ -155,7 +155,7 @@ class Grid:
                 self.rows[y] = None
 
     def up(self, top: int, bottom: int, by: int) -> None:
-        """Rows from `top` to `bottom`, both included, go up; the upper ones are lost."""
+        """Move rows from `top` to `bottom`, both included, up. The upper ones are lost."""
         by = min(by, bottom - top + 1)
         self.clear(top, top + by)
         del self.rows[top : top + by]
@@ -168,7 +168,7 @@ class Grid:
         self.rows[top:top] = [None] * by
 
     def resize(self, columns: int, rows: int, cursor: int) -> int:
-        """Keep what can be kept, above all where the cursor is; how many rows went off the top."""
+        """Change the size. As many rows as possible stay, above all the cursor's. Returns how many rows left at the top."""
         for y, row in enumerate(self.rows):
             if row is not None and len(row.cells) > columns:
                 self.erase(y, columns)

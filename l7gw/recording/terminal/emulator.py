@@ -1,7 +1,8 @@
-"""What sequences do to a screen, as xterm does it (its `ctlseqs` page). Not obeyed is what could only hide text:
+"""What control sequences do to a screen. The model is xterm (its `ctlseqs` page). Sequences that could only hide text are not
+obeyed:
 
-- Character sets (ESC ( 0, line drawing) leave letters letters; concealed text is drawn; ESC # 8 clears, and fills nothing with E.
-- Left and right margins, protected cells and rectangles are not known; double width and height are single.
+- Character sets (ESC ( 0, line drawing) do not change letters. Concealed text is drawn. ESC # 8 clears the screen and fills it with
+no E. - Left and right margins, protected cells and rectangles do not exist. Double width and height are drawn single.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from l7gw.recording.terminal.parser import Params, Parser
 from l7gw.recording.terminal.screen import Screen
 from l7gw.recording.terminal.style import restyled
 
-MOST_NUMBER = 65535  # in a sequence; xterm's own bound
+MOST_NUMBER = 65535  # the largest number in a sequence, as in xterm
 
 
 _CONTROLS: dict[str, Callable[[Screen], None]] = {
@@ -30,7 +31,7 @@ _SILENT_WITH_MORE = "()*+-./%# "  # character sets, sizes of lines, how controls
 
 
 def _some(action: Callable[[Screen, int], None]) -> Callable[[Screen, list[int]], None]:
-    """A number that is 1 where it is absent or 0."""
+    """An action whose number is 1 where it is absent or 0."""
     return lambda screen, numbers: action(screen, numbers[0] or 1)
 
 
@@ -109,12 +110,12 @@ _SEQUENCES: dict[str, Callable[[Screen, list[int]], None]] = {
 
 
 class Emulator:
-    """A recorded terminal. Nothing that comes raises, and nothing is answered."""
+    """A recorded terminal. No input raises, and no sequence is answered."""
 
     def __init__(self, columns: int, rows: int, lost: Lost | None = None, *, in_order: bool = False) -> None:
         self.screen = Screen(columns, rows, lost, in_order=in_order)
         self.draw = self.screen.draw
-        self.strings = 0  # whole control strings that were read, and their characters
+        self.strings = 0  # control strings that were whole; `characters_in_strings` counts their characters
         self.characters_in_strings = 0
         self._parser = Parser(self)
 
@@ -122,7 +123,7 @@ class Emulator:
         self._parser.feed(text)
 
     def finish(self) -> None:
-        """The recording ends."""
+        """The recording ends: draw what is left of a broken sequence."""
         self._parser.finish()
 
     # ------------------------------------------------------------------ for the parser

@@ -1,12 +1,12 @@
-"""A recording's text into what a terminal was told to do. After Paul Williams' state machine of DEC's terminals, but for one thing:
-what is no whole control function is text. A terminal drops it, and an evidence must not.
+"""Parses a recording's text into text to draw and control functions. It follows Paul Williams' state machine of DEC's terminals,
+with one difference: what is no whole control function is drawn as text. A terminal drops it, but evidence must not.
 
     ground   --ESC-->  escape   --[-->  csi            characters are drawn, C0 and C1 controls are carried out
     escape, csi        C0 controls are carried out in between; a final character ends, anything else breaks
     string             of DCS, SOS, OSC, PM, APC: ends at ST (OSC: or BEL); every other control breaks, line ends above all
     string escape      ESC within a string: `\\` makes it ST, anything else breaks the string and is read behind the ESC
 
-Broken means: drawn as it came, the introducer too. The other end of a string is the end of the recording.
+A broken sequence is drawn as it came, with its introducer. A string that is not ended is broken at the end of the recording.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-LONGEST_SEQUENCE = 256  # characters of an escape or control sequence; honest ones have 60 at most (SGR with two colours)
-LONGEST_STRING = 64 * 1024  # characters of a control string; xterm takes 0.5 MiB, but only pictures are so long
+LONGEST_SEQUENCE = 256  # characters of an escape or control sequence; usual ones have 60 at most (SGR with two colours)
+LONGEST_STRING = 64 * 1024  # characters of a control string; xterm accepts 0.5 MiB, but only pictures are so long
 ESC, CAN, SUB, BEL, ST = "\x1b", "\x18", "\x1a", "\x07", "\x9c"
 STRINGS = {"P": "DCS", "X": "SOS", "]": "OSC", "^": "PM", "_": "APC"}  # ECMA-48 section 5.6; as C1 controls: the letter + 0x40
 _TEXT = re.compile("[^\x00-\x1f\x7f-\x9f]+")
 _CSI_BODY = re.compile("[ -?]+")
 _CSI = re.compile("([<=>?]?)([0-9:;]*)([ -/]*)([@-~])")
 
-Params = list[list[int]]  # as in `38:2:1:2:3;1`; what is absent is 0
+Params = list[list[int]]  # [[38, 2, 1, 2, 3], [1]] for `38:2:1:2:3;1`; an absent number is 0
 
 
 class Terminal(Protocol):
-    """Who is told. Nothing is raised, and nothing answered."""
+    """What the parser tells a terminal. No method raises, and none answers."""
 
     def draw(self, text: str) -> None:
-        """Characters at the cursor; controls among them are drawn too: they belong to a broken sequence."""
+        """Draw characters at the cursor. Controls among them belong to a broken sequence and are drawn too."""
 
     def control(self, character: str) -> None:
-        """A C0 or C1 control."""
+        """Carry out a C0 or C1 control."""
 
     def escape(self, body: str) -> bool:
-        """ESC and these intermediate and final characters. False: nobody knows it, so it is drawn."""
+        """Carry out ESC with these intermediate and final characters. False where it is unknown; it is then drawn."""
 
     def csi(self, prefix: str, params: Params, final: str) -> None:
-        """A control sequence; `final` has the intermediate characters before it."""
+        """Carry out a control sequence. `final` is its last character, with the intermediate characters before it."""
 
     def string(self, length: int) -> None:
-        """A whole control string of so many characters, which no terminal prints."""
+        """A whole control string of `length` characters has come. Terminals do not print it."""
 
 
 class Parser:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._state: Callable[[str, int], int] = self._ground
-        self._raw: list[str] = []  # the sequence so far, from its introducer
-        self._length = 0  # of what stands in `_raw`
+        self._raw: list[str] = []  # the sequence so far, from its introducer on
+        self._length = 0  # characters in `_raw`
         self._bel_ends = False
 
     def feed(self, text: str) -> None:
@@ -59,13 +59,13 @@ class Parser:
             at = self._state(text, at)
 
     def finish(self) -> None:
-        """The recording ends here: what is not whole is text."""
+        """The recording ends: draw a sequence that is not whole as text."""
         if self._state == self._string_escape:
             self._raw.append(ESC)
         if self._raw:
             self._broken()
 
-    # Each state reads at `at` and says where to read on; it may leave the character to the next state.
+    # Each state reads the text from `at` on and returns where to read on. It may leave a character to the next state.
 
     def _ground(self, text: str, at: int) -> int:
         match = _TEXT.match(text, at)
@@ -122,7 +122,7 @@ class Parser:
         return at + 1
 
     def _within(self, character: str, at: int) -> int:
-        """What may stand between the characters of a sequence: C0 controls, which are carried out at once."""
+        """A character within a sequence that is none of its own. C0 controls are carried out at once; others break the sequence."""
         if character in (ESC, CAN, SUB) or character >= "\x80":
             self._broken()
             return at

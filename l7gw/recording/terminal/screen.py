@@ -1,5 +1,5 @@
-"""The screen of a recorded terminal: a cursor, margins, tabs and two grids of cells, and what can be done with them. Which sequence
-does what stands in `emulator`."""
+"""The screen of a recorded terminal: a cursor, margins, tabs, two grids of cells, and the operations on them. `emulator` says which
+sequence calls which operation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from l7gw.recording.terminal.cells import Grid, Lost
 from l7gw.recording.terminal.style import PLAIN, Style
 from l7gw.recording.terminal.unseen import safe, width
 
-MOST_MARKS = 16  # code points in one cell; Unicode's stream-safe text has 30 marks at most, living languages up to 8
-# A run of these is drawn at once: each has one column. Everything else is looked up.
+MOST_MARKS = 16  # code points in one cell; Unicode's stream-safe text has at most 30 marks, living languages up to 8
+# These characters take one column each. A run of them is drawn at once; the width of all others is looked up.
 _NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0400-\u0482\u2500-\u257f]+")
 
 
 @dataclass
 class Cursor:
-    x: int = 0  # as many as there are columns: the next character goes to the next row
+    x: int = 0  # from 0; where it equals the number of columns, the next character goes to the next row
     y: int = 0
     style: Style = PLAIN
     origin: bool = False
 
 
 class Screen:
-    """A screen of so many cells, at least one. `lost` gets every line that goes before it was told; `in_order` asks for those
-    above it first."""
+    """A screen of at least one cell. `lost` is called with every line that is lost before it was told. With `in_order`, the lines
+    above it are told first."""
 
     def __init__(self, columns: int, rows: int, lost: Lost | None = None, *, in_order: bool = False) -> None:
         self.columns, self.rows = columns, rows
@@ -34,16 +34,16 @@ class Screen:
         self._main = self.grid = self._new_grid(alternate=False)
         self._start()
 
-    # ------------------------------------------------------------------ for those who look
+    # ------------------------------------------------------------------ for the replay
 
     def tell_all(self) -> None:
-        """Hand over what nobody was told, the screen behind the alternate one too."""
+        """Tell all text that is untold, also on the screen behind the alternate one."""
         if self.grid is not self._main:
             self._main.tell_all()
         self.grid.tell_all()
 
     def seen(self) -> None:
-        """What stands on the screen was told."""
+        """Count all text on the screen as told."""
         for row in self.grid.rows:
             if row is not None:
                 row.untold[:] = bytes(len(row.untold))
@@ -83,7 +83,7 @@ class Screen:
 
     @property
     def x(self) -> int:
-        """The column, also where the cursor waits behind the last."""
+        """The cursor's column; the last one where the cursor waits behind it."""
         return min(self.cursor.x, self.columns - 1)
 
     # ------------------------------------------------------------------ characters
@@ -107,7 +107,7 @@ class Screen:
             room = self.columns - self.cursor.x
             part = text[at : at + room]
             if not self.wrap and len(text) - at > room:
-                # each of the others stands in the last cell for a moment
+                # Each of the others stands in the last cell for a moment, until the next one overwrites it.
                 if self._lost is not None:
                     self._lost(text[at + room - 1 : -1], False, True)
                 part, at = part[:-1] + text[-1], len(text)
@@ -128,7 +128,7 @@ class Screen:
         self._put([character, ""] if columns == 2 <= self.columns else [character])
 
     def _draw_mark(self, mark: str) -> None:
-        """Upon the character before the cursor, where there is room, else in a cell of its own."""
+        """Add a combining mark to the character before the cursor or, where that cell is full, draw it in a cell of its own."""
         row = self.grid.row(self.cursor.y)
         at = self.cursor.x - 1
         if 0 < at < len(row.cells) and row.cells[at] == "":
@@ -156,7 +156,7 @@ class Screen:
         self.grid.row(self.cursor.y).continues = before
 
     def _put(self, cells: list[str]) -> None:
-        """Into the row at the cursor, which has room for them."""
+        """Write cells into the row at the cursor, which has room for them."""
         at, y = self.cursor.x, self.cursor.y
         end = at + len(cells)
         row = self.grid.row(y)
@@ -195,7 +195,7 @@ class Screen:
     # ------------------------------------------------------------------ controls
 
     def index(self) -> None:
-        """One row down; at the lower margin everything goes up."""
+        """Move the cursor one row down. At the lower margin the rows scroll up instead."""
         if self.cursor.y == self.bottom:
             self.grid.up(self.top, self.bottom, 1)
         elif self.cursor.y < self.rows - 1:
@@ -252,11 +252,11 @@ class Screen:
         self._go_back(self._saved)
 
     def _go_back(self, saved: Cursor) -> None:
-        """The screen may have become smaller."""
+        """Move the cursor to where it was saved, as far as the screen still reaches."""
         self.cursor = replace(saved, x=min(saved.x, self.columns), y=min(saved.y, self.rows - 1))
 
     def vertical(self, by: int, x: int | None = None) -> None:
-        """Up or down, not across a margin."""
+        """Move the cursor up or down, not across a margin."""
         x, y = self.x if x is None else x, self.cursor.y
         if by < 0:
             limit = self.top if y >= self.top else 0
@@ -266,7 +266,7 @@ class Screen:
             self.move_to(x, min(limit, y + by))
 
     def place(self, row: int, column: int) -> None:
-        """Counted from 1."""
+        """Move the cursor to a row and column, counted from 1."""
         if self.cursor.origin:
             self.move_to(column - 1, min(self.top + row - 1, self.bottom))
         else:
@@ -311,7 +311,7 @@ class Screen:
             self.cursor.x = 0
 
     def repeat(self, number: int) -> None:
-        """To the row's end at most: more would be text that the recording does not have."""
+        """Repeat the last character, to the row's end at most: more would be text that the recording does not have."""
         if self._last and width(self._last) == 1:
             character = self._last
             self._draw_narrow(character * min(number, max(1, self.columns - self.cursor.x)))
@@ -336,7 +336,7 @@ class Screen:
             self.grid = self._new_grid(alternate=True)
 
     def leave_alternate(self) -> None:
-        """Back to what stood there before, the cursor too."""
+        """Show the first screen again, with its cursor."""
         if self.grid is not self._main:
             self.grid.tell_all()
             self.grid = self._main

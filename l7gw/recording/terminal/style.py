@@ -1,4 +1,4 @@
-"""Colours and attributes of cells, and how they are written to the auditor's terminal: so that no text is invisible there."""
+"""Colours and attributes of cells. They are written to the auditor's terminal in such a way that no text is invisible there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from l7gw.recording.terminal.parser import Params
 
 RESET = "\x1b[0m"
 DEFAULT = -1
-RGB = 1 << 24  # beside 0 to 255 of the palette: this bit, and eight bits each of red, green and blue
-LEAST_CONTRAST = 48  # of 255, between the brightest channel of text and ground; less is hardly read
-EXTREMES = (0, 7, 15, 16, 231)  # black and white of the palette: on the auditor's own ground they may be invisible
+RGB = 1 << 24  # marks a colour of eight bits each of red, green and blue; without this bit it is a palette number from 0 to 255
+LEAST_CONTRAST = 48  # of 255, between the brightest channels of text and background; text with less can hardly be read
+EXTREMES = (0, 7, 15, 16, 231)  # black and white of the palette, which may be invisible on the auditor's own background
 
 
 class Style(NamedTuple):
@@ -26,8 +26,8 @@ class Style(NamedTuple):
         return self.bg != DEFAULT or self.reverse or self.underline
 
     def sequence(self) -> str:
-        """SGR for a cell, "" for plain: the only sequences that are ever written. Text that was concealed or has the colour of its
-        ground is written in reverse."""
+        """The SGR sequence of a cell; "" for plain text. No other sequences are written for cells. Text that was concealed, or has
+        the colour of its background, is written in reverse."""
         codes = [code for code, on in (("1", self.bold), ("4", self.underline)) if on]
         if self.conceal or self._unreadable():
             return f"\x1b[{';'.join([*codes, '7'])}m"
@@ -49,7 +49,7 @@ PLAIN = Style()
 
 
 def restyled(style: Style, params: Params) -> Style:
-    """What SGR makes of a style (ECMA-48 section 8.3.117, xterm's colours)."""
+    """A style after an SGR sequence (ECMA-48 section 8.3.117, xterm's colours)."""
     changes: dict[str, int | bool] = {}
     at = 0
     while at < len(params):
@@ -83,7 +83,7 @@ for _name, _base, _first in (("fg", 30, 0), ("bg", 40, 0), ("fg", 90, 8), ("bg",
 
 
 def _extended(parts: list[int]) -> int | None:
-    """`5;N`, `2;R;G;B`, and with colons `2:SPACE:R:G:B`."""
+    """The colour of `5;N`, `2;R;G;B` or, with colons, `2:SPACE:R:G:B`; None where it is none of them."""
     if parts[:1] == [5] and len(parts) > 1 and parts[1] < 256:
         return parts[1]
     if parts[:1] == [2] and len(parts) > 3:
@@ -104,17 +104,17 @@ def _colour(colour: int, base: int) -> list[str]:
 
 
 def _extreme(colour: int) -> bool:
-    """Nearly black or white."""
+    """Whether a colour is nearly black or white."""
     return colour != DEFAULT and (
         colour in EXTREMES or max(_rgb(colour)) < LEAST_CONTRAST or min(_rgb(colour)) > 255 - LEAST_CONTRAST
     )
 
 
-_STEPS = (0, 95, 135, 175, 215, 255)  # of the palette's cube
+_STEPS = (0, 95, 135, 175, 215, 255)  # brightness of the palette's colour cube
 
 
 def _rgb(colour: int) -> tuple[int, int, int]:
-    """About what a terminal shows: of the first sixteen every user has their own."""
+    """Red, green and blue of a colour, about as a terminal shows it. Users choose the first sixteen of the palette themselves."""
     if colour & RGB:
         return colour >> 16 & 255, colour >> 8 & 255, colour & 255
     if colour < 16:

@@ -1,4 +1,4 @@
-"""What a terminal does not show, or shows at another place, written so that it is seen: `ls\\u200b;` as in JSON."""
+"""Makes characters visible that a terminal does not show, or shows at another place. They are escaped as in JSON: `ls\\u200b;`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from functools import lru_cache
 
 from l7gw.names import IGNORABLE
 
-# A regular expression's class of what a conforming terminal draws as nothing: joiners, direction marks, variation selectors, tags,
-# the Hangul fillers.
+# The inside of a regular expression's class: the characters that a conforming terminal does not draw. They are joiners, direction
+# marks, variation selectors, tags and the Hangul fillers.
 INVISIBLE = "".join(f"{chr(first)}-{chr(last)}" for first, last in IGNORABLE)
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-PRESENTATION = "\ufe0e\ufe0f"  # behind a visible character they choose between text and emoji, and hide nothing
+PRESENTATION = "\ufe0e\ufe0f"  # behind a visible character these choose between text and emoji, and hide nothing
 _PRESENTED = re.compile(f"[{PRESENTATION}]")
 IDEOGRAPHIC_SPACE = "\u3000"
-MOST_KNOWN = 4096  # characters whose writing is kept, about 100 bytes each
+MOST_KNOWN = 4096  # characters whose written form is remembered, about 100 bytes each
 
 
 def safe(text: str) -> str:
-    """Text of which nothing moves a cursor, turns a direction or is invisible: that is written as in JSON. Spaces of every kind
-    and tabs are spaces."""
+    """A text in which nothing moves a cursor, changes a direction or is invisible: such characters are escaped as in JSON. Tabs and
+    spaces of every kind become plain spaces."""
     if text.isprintable() and not _INVISIBLE.search(text):
         return text
     if not _PRESENTED.search(text):
@@ -40,7 +40,8 @@ def _seen(character: str, before: str) -> str:
 
 
 class _Alone(dict[int, str]):
-    """How a character is written whatever stands before it: a copied archive on a screen is millions of odd ones."""
+    """How a character is written where the one before it does not matter. The answers are remembered: an archive that is printed on
+    a screen has millions of odd characters."""
 
     def __missing__(self, code: int) -> str:
         written = _seen(chr(code), " ")
@@ -53,7 +54,8 @@ _ALONE = _Alone()
 
 
 def is_visible(character: str) -> bool:
-    """Whether a character has a shape, as far as Unicode says: private ones of the first plane are a font's symbols."""
+    """Whether a character has a shape, as far as Unicode says. Private characters of the first plane count: they are a font's
+    symbols."""
     if "\ue000" <= character <= "\uf8ff":
         return True
     return character.isprintable() and not _INVISIBLE.match(character)
@@ -61,7 +63,7 @@ def is_visible(character: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def width(character: str) -> int:
-    """Columns that a character takes: 0, 1 or 2. Invisible ones take none here, whatever they become where they are shown."""
+    """Columns that a character takes: 0, 1 or 2. An invisible character takes none, though `safe` shows it as an escape."""
     if unicodedata.category(character) in ("Mn", "Me", "Cf") or _INVISIBLE.match(character):
         return 0
     if "\u1160" <= character <= "\u11ff":  # vowels and finals of Hangul stand in the cell of their initial

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "l7gw"
 # Where JSON is read, and why two readers cannot differ over it
 READ = {
     "plainjson.read_object": "the strict reader itself: identity's tokens, discovery documents and key sets go through it",
-    "kube/sizes._size": "a terminal's size: each side once, in whatever letters (`_sides`), and what goes up is written anew",
+    "kube/terminal_sizes._size": "a terminal's size: each side once, in whatever letters (`_sides`), and what goes up is written anew",
     "kube/channels.words_of": "a Status that this gateway wrote itself",
     "kube/streams._is_status": "asks of the cluster's bytes only whether they are a Status at all; they pass as they are",
     "kube/forbidden._decoded": "a cluster's 403, for the words in which it is told: whichever member counts, the call stays refused",

@@ -23,7 +23,7 @@ from l7gw.kube.requestinfo import describe
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.rules import verb_of
-from l7gw.policy.spelling import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
+from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
 
 METHODS = {
     **dict.fromkeys(("get", "list", "watch", "head"), "GET"),

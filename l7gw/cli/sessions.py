@@ -19,7 +19,7 @@ from rich.table import Column, Table
 from l7gw.cli.state import Events, fail, state_options, summaries, the_state, the_whole_session
 from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, VerdictRecorded, header_text
 from l7gw.recording.reader import Unreadable
-from l7gw.recording.sessions import Summary
+from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.unseen import safe
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")

@@ -14,8 +14,8 @@ import click
 from l7gw.cli.options import config_option
 from l7gw.recording.events import AnyEvent, UnknownEvent
 from l7gw.recording.reader import Blocks, Mark
-from l7gw.recording.sessions import NoSuch, Summary, find, key_of
-from l7gw.recording.sessions import summaries as all_summaries
+from l7gw.recording.session_list import NoSuch, Summary, find, key_of
+from l7gw.recording.session_list import summaries as all_summaries
 from l7gw.recording.terminal.unseen import safe
 
 F = TypeVar("F", bound=Callable[..., Any])

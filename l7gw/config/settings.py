@@ -40,7 +40,7 @@ class Certificate:
 class KindRule:
     """Which kind of caller a credential proves: human, agent or workload.
 
-    `fixed` is the kind of all. Where it is None, `values` maps each kind to the values of `claim` that prove it (`oidc.kind_of`).
+    `fixed` is the kind of all. Where it is None, `values` maps each kind to the values of `claim` that prove it (`claims.kind_of`).
     A missing claim proves an agent.
     """
 

@@ -10,8 +10,8 @@ from l7gw.gateway.backpressure import OPENING
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Ends, Tunnel, ping
 from l7gw.kube.channels import ChannelFrame
-from l7gw.kube.sizes import Sizes
 from l7gw.kube.streams import SpdyChannels
+from l7gw.kube.terminal_sizes import Sizes
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection

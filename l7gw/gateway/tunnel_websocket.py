@@ -6,7 +6,7 @@ from __future__ import annotations
 from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Ends, Tunnel, ping
 from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
-from l7gw.kube.sizes import whole_sizes
+from l7gw.kube.terminal_sizes import whole_sizes
 from l7gw.wire.websocket import GOING_AWAY, NORMAL, Close, Connection, Message
 
 

@@ -25,7 +25,7 @@ from l7gw.config.settings import ClientCertificate, OidcIssuer
 from l7gw.errors import Refusal
 from l7gw.identity import certificate as certificates
 from l7gw.identity import oidc
-from l7gw.identity.claims import refused, told
+from l7gw.identity.claims import prove, refused, told
 from l7gw.identity.fetch import Fetch, HttpsFetch
 from l7gw.identity.keys import Key, KeySet
 from l7gw.identity.principal import Principal
@@ -303,7 +303,7 @@ class IdentityChain:
         refusal: Refusal | None = None
         for entry, expires in fitting:
             try:
-                return self._own(oidc.prove(token, entry, expires), entry.prefix)
+                return self._own(prove(token.claims, entry, expires), entry.prefix)
             except Refusal as no:
                 refusal = refusal or no
         assert refusal is not None

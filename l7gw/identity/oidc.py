@@ -1,4 +1,4 @@
-"""An OIDC token: read strictly, proven with its issuer's key, and turned into the person that it names.
+"""An OIDC token: read strictly, and checked against its issuer's entry. What its claims say, `claims.py` reads.
 
 Sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practice), RFC 9068 (at+jwt), RFC 8693 section 4.1 (act), OpenID
 Connect Core 1.0. Claims that Kubernetes reads are read as in its `plugin/pkg/authenticator/token/oidc/oidc.go`. The order is: size,
@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from l7gw import plainjson
-from l7gw.config.settings import Kind, KindRule, OidcIssuer
-from l7gw.identity.claims import Groups, claim_at, groups_of, name, refused, told
+from l7gw.config.settings import OidcIssuer
+from l7gw.identity.claims import refused
 from l7gw.identity.keys import ALGORITHMS, LONGEST_KEY_ID
-from l7gw.identity.principal import Principal
 
 # Bytes; it holds 1,000 groups of 8 letters. kube-apiserver bounds only the whole head (1 MiB). Our heads have 64 KiB at most, into
 # which a token fits even when it is encoded once more, as in a WebSocket subprotocol. A token of 2 MB took 155 ms to refuse
@@ -27,7 +26,6 @@ LARGEST_TOKEN = 16 * 1024
 SKEW = 60  # seconds that our clock and the issuer's may differ; Kubernetes allows 10, most libraries 60 (threats F3: no more)
 LATEST_TIME = 253402300800.0  # the year 10000 (RFC 3339 ends there)
 
-MOST_BOUNDED_FIRST: tuple[Kind, ...] = ("agent", "workload", "human")
 TYPES = (None, "jwt", "at+jwt", "application/jwt", "application/at+jwt")  # RFC 8725 section 3.11; no logout+jwt, dpop+jwt, secevent
 # Headers that change what is signed, or that a reader must understand (RFC 7515 section 4.1.11, RFC 7797): a token with one is
 # refused. Headers that bring a key (jku, jwk, x5u, x5c: 4.1.2-6) are ignored, as by Kubernetes: only published keys
@@ -114,93 +112,6 @@ def _is_for_us(audience: object, entry: OidcIssuer) -> bool:
     if not all(isinstance(value, str) for value in values):
         return False
     return any(value in entry.audiences for value in values) and (entry.any_audience or len(values) == 1)
-
-
-def prove(token: Token, entry: OidcIssuer, expires: float) -> Principal:
-    """Who a token names whose signature is good. Raises Refusal 401 for a claim that is missing or cannot be used."""
-    claims = token.claims
-    for wanted, value in entry.require.items():
-        said = claim_at(claims, wanted)
-        if value not in (_texts(said) or ()):
-            raise refused(f"the token's claim {wanted} is not what this gateway requires: {_said(said)}")
-    user = _user(claims, entry)
-    groups = _groups(claims, entry)
-    actor = _actor(claims)
-    kind = kind_of(entry.kind, claims)
-    if actor and kind == "human":
-        kind = "agent"  # an actor is not the person for whom it acts, and guardrails look at the kind
-    return Principal(user, groups=groups.fit, kind=kind, issuer=entry.issuer, actor=actor, expires=expires, unfit=groups.unfit)
-
-
-def _said(value: object) -> str:
-    return "it is missing" if value is None else f"it is {told(value)}"
-
-
-def _user(claims: dict[str, Any], entry: OidcIssuer) -> str:
-    found = claim_at(claims, entry.username)
-    if found is None:
-        raise refused(f"the token has no claim {entry.username}, which names the user")
-    if entry.username == "email":  # oidc.go: the claim must be true where it stands
-        verified = claims.get("email_verified", True if entry.email_verified == "if-present" else None)
-        if verified is not True:
-            raise refused(f"the token's email is not verified (claim email_verified): {_said(verified)}")
-    return name(entry.prefix + name(found, f"the token's claim {entry.username}"), "the user with its prefix")
-
-
-def kind_of(rule: KindRule, claims: dict[str, Any]) -> Kind:
-    """The kind that a rule gives these claims: human, agent or workload.
-
-    Where a claim decides, a missing, empty or malformed claim makes an agent, the most restricted kind. A value
-    that stands in no list of the rule makes a human, or an agent where the rule lists the humans. Several values
-    make the most restricted of their kinds.
-    """
-    if rule.claim is None:
-        return rule.fixed or "agent"
-    said = _texts(claim_at(claims, rule.claim))
-    if not said or "" in said:
-        return "agent"
-    for kind in MOST_BOUNDED_FIRST:
-        if any(one in rule.values.get(kind, ()) for one in said):
-            return kind
-    return "agent" if "human" in rule.values else "human"
-
-
-def _groups(claims: dict[str, Any], entry: OidcIssuer) -> Groups:
-    claim = entry.groups
-    if not claim:
-        return Groups(fit=(), unfit=())
-    value = claim_at(claims, claim)
-    # OpenID Connect Core 5.6.2; Entra's "overage": beyond 200 groups it names none, and beyond 5 in tokens of the implicit flow
-    elsewhere = claims.get("_claim_names")
-    moved = isinstance(elsewhere, dict) and (claim in elsewhere or claim.partition(".")[0] in elsewhere)
-    if moved or (value is None and claims.get("hasgroups") is True):
-        raise refused(f"the token's claim {claim} is kept elsewhere; hint: let the issuer send only groups of this application")
-    if value is None:
-        return Groups(fit=(), unfit=())
-    if not isinstance(value, str | list):
-        raise refused(f"the token's claim {claim} is neither a text nor a list: it is {told(value)}")
-    return groups_of(value if isinstance(value, list) else [value], entry.prefix, f"the token's claim {claim}")
-
-
-def _actor(claims: dict[str, Any]) -> str:
-    """Who acts for the user, "" for nobody. The outermost `act` is the actor; nested ones acted earlier (RFC 8693 section 4.1)."""
-    if "act" not in claims:
-        return ""
-    act = claims["act"]
-    if not isinstance(act, dict) or "sub" not in act:
-        raise refused("the token's claim act is no object with a sub")
-    return name(act["sub"], "the token's claim act.sub")
-
-
-def _texts(claim: object) -> list[str] | None:
-    """A claim as texts, to compare with the configuration; true and false become `true` and
-    `false`. None where it holds anything else."""
-    if isinstance(claim, list):
-        parts = [_texts(one) for one in claim if not isinstance(one, list)]
-        return None if len(parts) < len(claim) or None in parts else [text for part in parts if part for text in part]
-    if isinstance(claim, bool):
-        return ["true" if claim else "false"]
-    return [claim] if isinstance(claim, str) else None
 
 
 def _time(value: object, claim: str) -> float:

@@ -15,9 +15,10 @@ from l7gw.config.document import nearest
 from l7gw.kube.act import Act
 from l7gw.kube.builtin import BUILT_IN, GROUPS, SUBRESOURCES, plurals_of
 from l7gw.kube.effects import path_effects, resource_effects
-from l7gw.policy.patterns import Command, glob
+from l7gw.policy.commands import Command
+from l7gw.policy.patterns import glob
 from l7gw.policy.rules import Rule
-from l7gw.policy.spelling import CONNECTS, METHODS, VERBS
+from l7gw.policy.vocabulary import CONNECTS, METHODS, VERBS
 
 
 def doubts(rules: Iterable[Rule], clusters: Collection[str] | None) -> list[str]:

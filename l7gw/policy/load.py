@@ -13,10 +13,11 @@ from l7gw.config.document import Document, Reader, Word, nearest, shown, word_of
 from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN, plurals_of
-from l7gw.policy.patterns import BadPattern, Command, Globs, Resources, glob
+from l7gw.policy.commands import Command
+from l7gw.policy.patterns import BadPattern, Globs, Resources, glob
 from l7gw.policy.rules import ALLOWED_EFFECTS, DENIED_EFFECTS, Rule
-from l7gw.policy.spelling import KUBECTL, VERBS, meant
 from l7gw.policy.verdict import Decision
+from l7gw.policy.vocabulary import KUBECTL, VERBS, meant
 
 KEYS = (
     *("name", "verdict", "reason", "users", "groups", "kinds", "clusters", "namespaces", "effects", "verbs"),

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act, Effect
-from l7gw.policy.patterns import Command, Globs, Resources, glob
-from l7gw.policy.spelling import CONNECTS
+from l7gw.policy.commands import Command
+from l7gw.policy.patterns import Globs, Resources, glob
+from l7gw.policy.vocabulary import CONNECTS
 
 ALLOWED_EFFECTS: frozenset[Effect] = frozenset(EFFECTS) - {"other"}  # of an allow without `effects`: `other` must be named
 # Of a deny without `effects`. It leaves out discovery: kubectl needs discovery to show the refusal of another call, and discovery

@@ -19,7 +19,7 @@ from msgspec import structs
 
 from l7gw.recording import events as e
 from l7gw.recording.reader import Mark
-from l7gw.recording.sessions import Summary, moment
+from l7gw.recording.session_list import Summary, moment
 
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes of one gzip body, unpacked; beyond it the packed bytes are shown (threats H9)
 DEFAULT_SIZE = (80, 24)  # columns and rows where the client never told the size of its terminal

@@ -26,6 +26,7 @@ from l7gw.wire.semantics import (
     one_line_each,
     plain_length,
 )
+from l7gw.wire.upgrades import UPGRADES
 
 # ---------------------------------------------------------------------- limits
 
@@ -43,7 +44,6 @@ PART_OF_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
 BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may be followed by its LF in the next read
 
 CRLF2 = b"\r\n\r\n"
-UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}  # threats A13
 # The options that Connection may name (threats A10). `te` is one because libwww-perl sends `TE, close`; the TE field is dropped.
 OPTIONS = frozenset(("close", "keep-alive", "te", "upgrade"))
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
-from l7gw.wire.http2_connection import BY_PEER, BY_US, MOST_STREAMS, STREAM_WINDOW, Side, StreamEvent
+from l7gw.wire.http2_connection import BY_PEER, BY_US, Side, StreamEvent
 from l7gw.wire.http2_fields import Malformed, answer_fields, parse_answer, parse_request, request_fields
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
+from l7gw.wire.http2_limits import MOST_STREAMS, STREAM_WINDOW
 from l7gw.wire.http2_stream import BODY, DONE, HEAD, Stream, check_send
 from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
 

@@ -12,7 +12,7 @@ from l7gw.clock import SystemClock
 from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import summaries
+from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, PLAIN, call, cli_run, recorded, shell
 
 

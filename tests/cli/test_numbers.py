@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.recording.sessions import summaries
+from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, cli_run, recorded, shell
 
 CLI = Path(__file__).parent.parent.parent / "l7gw" / "cli"

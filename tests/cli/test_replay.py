@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import summaries
+from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, PLAIN, TTY, call, cli_run, recorded, shell
 from tests.support.manual_clock import ManualClock
 

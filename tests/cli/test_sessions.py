@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import summaries
+from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, call, cli_run, recorded, shell
 
 BOB = dataclasses.replace(ANN, user="bob@example.com", groups=(), kind="agent", actor="copilot")

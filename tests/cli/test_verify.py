@@ -14,7 +14,7 @@ from l7gw.cli.verify import LIMITS
 from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import key_of, summaries
+from l7gw.recording.session_list import key_of, summaries
 from tests.support.journals import ANN, call, cli_run, recorded
 
 

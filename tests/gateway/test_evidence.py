@@ -24,7 +24,7 @@ from l7gw.kube.requestinfo import describe
 from l7gw.policy.judge import Policy
 from l7gw.recording import reader
 from l7gw.recording.export import json_lines
-from l7gw.recording.sessions import key_of, summaries
+from l7gw.recording.session_list import key_of, summaries
 from l7gw.wire.websocket import Close
 from tests.recording.test_redact import AROUND, spelled
 from tests.support.faults import CHUNKED, ask, exec_client, messages, program, until

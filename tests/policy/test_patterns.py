@@ -11,7 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from l7gw.policy.patterns import CLIMBS, LONGEST_PATTERN, MOST_STARS, BadPattern, Command, Globs, Resources, glob, split
+from l7gw.policy.commands import CLIMBS, Command, split
+from l7gw.policy.patterns import LONGEST_PATTERN, MOST_STARS, BadPattern, Globs, Resources, glob
 
 
 @given(st.text("ab*", min_size=1, max_size=8).filter(lambda p: p.count("*") <= MOST_STARS), st.text("ab", max_size=10))

@@ -10,7 +10,8 @@ from l7gw import names
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act
 from l7gw.kube.requestinfo import describe
-from l7gw.policy.patterns import Command, Globs, Resources
+from l7gw.policy.commands import Command
+from l7gw.policy.patterns import Globs, Resources
 from l7gw.policy.rules import DENIED_EFFECTS, Rule, verb_of
 
 

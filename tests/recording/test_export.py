@@ -16,7 +16,7 @@ from l7gw.recording import reader
 from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
 from l7gw.recording.reader import Blocks, Mark, session_events
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import find, key_of, summaries
+from l7gw.recording.session_list import find, key_of, summaries
 from tests.support.journals import ANN, TTY, call, recorded, shell
 from tests.support.manual_clock import ManualClock
 

@@ -15,7 +15,7 @@ from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, NO_HASH, Header
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import key_of, summaries
+from l7gw.recording.session_list import key_of, summaries
 from tests.support.journals import ANN, TTY, call, recorded, shell
 
 EVERY_EVENT: list[e.Event] = [

@@ -13,7 +13,7 @@ from l7gw.recording import reader
 from l7gw.recording import session as session_module
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSION
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.sessions import key_of, summaries
+from l7gw.recording.session_list import key_of, summaries
 from tests.support.journals import ANN, call, recorded
 from tests.support.manual_clock import ManualClock
 

@@ -9,8 +9,8 @@ from l7gw.wire import semantics
 from l7gw.wire.errors import OurError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Request, Response
 from l7gw.wire.http2 import ClientConnection, ServerConnection
-from l7gw.wire.http2_connection import MOST_STREAMS
 from l7gw.wire.http2_frames import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED, STREAM_IDS
+from l7gw.wire.http2_limits import MOST_STREAMS
 from tests.fuzz.wire_http2 import answered, served
 from tests.support.http1_reading import ways
 from tests.support.http2_reading import (

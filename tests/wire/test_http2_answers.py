@@ -20,7 +20,7 @@ from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, Refused, Request, Reset, Response
 from l7gw.wire.http2 import ServerConnection
-from l7gw.wire.http2_connection import CONTROL_A_SECOND, MOST_SETTINGS, MOST_STREAMS, RESETS
+from l7gw.wire.http2_limits import CONTROL_A_SECOND, MOST_SETTINGS, MOST_STREAMS, RESETS
 from l7gw.wire.http2_stream import MOST_EMPTY
 from l7gw.wire.semantics import LARGEST_HEAD, LONGEST_TARGET, MOST_FIELDS
 from tests.support.http2_reading import (

@@ -6,8 +6,8 @@ import pytest
 
 from l7gw.wire.errors import OurError
 from l7gw.wire.events import Body, End, Response
-from l7gw.wire.http2_connection import MOST_RECENT
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_IDS
+from l7gw.wire.http2_limits import MOST_RECENT
 from tests.support.http2_reading import (
     ACK,
     OK,

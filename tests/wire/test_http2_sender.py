@@ -10,8 +10,8 @@ from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, Body, End, Request, Response
 from l7gw.wire.http2 import CLUSTER_FRAME, WINDOW, ServerConnection
-from l7gw.wire.http2_connection import STREAM_WINDOW
 from l7gw.wire.http2_frames import DEFAULT_WINDOW, FLOW_CONTROL_ERROR, LARGEST_WINDOW, PROTOCOL_ERROR, SMALLEST_FRAME
+from l7gw.wire.http2_limits import STREAM_WINDOW
 from l7gw.wire.http2_sender import LARGEST_SENT, TAKEN
 from tests.support.http2_reading import (
     ANSWERED,

@@ -6,7 +6,7 @@ import pytest
 
 from l7gw.kube.builtin import BUILT_IN
 from l7gw.kube.effects import TEMPLATES
-from l7gw.policy.spelling import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS, meant
+from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS, meant
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw.kube.sizes import LARGEST_PIECE, LARGEST_SIZE, Sizes, whole_sizes
+from l7gw.kube.terminal_sizes import LARGEST_PIECE, LARGEST_SIZE, Sizes, whole_sizes
 
 
 def size(width: int, height: int) -> bytes:

@@ -1,0 +1,17 @@
+"""What a peer of HTTP/2 may do at once, and in a second. `Side.refill` begins a new second."""
+
+from __future__ import annotations
+
+MOST_STREAMS = 100  # open streams of one client, as in kube-apiserver
+STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before more are asked for, as in kube-apiserver
+RESETS = 100  # streams that may end early by the peer's doing in a burst (threats B1, B2)
+RESETS_A_SECOND = 20  # as RESETS, in the long run
+# Frames a second that bring nothing: PING, SETTINGS, PRIORITY, unknown and late small frames; beside them as many window updates
+# beyond those that our bytes earned (threats B7).
+CONTROL_A_SECOND = 200
+# Bytes of ours for which the peer may send one more window update. Go's clients send two for 4 KiB. The frame that ends what waits
+# on a stream earns two more, however small: a peer may acknowledge each event of a watch, for its stream and for the connection.
+UPDATE_FOR = 1024
+MOST_SETTINGS = 32  # settings in one frame, as in nghttp2; each that changes a window costs a walk over all streams
+LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer that reads nothing (threats B7)
+MOST_RECENT = 128  # remembered ended streams, by which a late frame is told from a wrong one

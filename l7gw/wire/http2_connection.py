@@ -1,7 +1,6 @@
 """What both roles of HTTP/2 share (RFC 9113): which frame may come when, settings, windows, ends, and limits on a peer's costs.
 
-`http2` holds the two roles. A codec has no clock. Its caller calls `refill` once a second, and between two
-calls the codec counts what the peer does.
+`http2` holds the two roles. A codec has no clock: its caller calls `refill` once a second, and what a peer does is counted between.
 """
 
 from __future__ import annotations
@@ -92,8 +91,7 @@ class Side(ABC):
 
     @property
     def unfinished(self) -> int:
-        """Bytes of an unfinished frame; 1 within a header block; else 0. The caller must
-        bound how long it is not 0 (threats B3)."""
+        """Bytes of an unfinished frame, or 1 within a header block; the caller bounds the time until it is 0 again (threats B3)."""
         return len(self._buffer) or (1 if self._block_of else 0)
 
     @property
@@ -137,7 +135,7 @@ class Side(ABC):
     # ------------------------------------------------------------------ reading
 
     def receive(self, data: bytes) -> list[StreamEvent]:
-        """The events of more bytes of the peer; b"" is their end. Raises PeerError with a code of
+        """The events of the peer's bytes; b"" is their end. Raises PeerError with a code of
         section 7: write `take()`, then close."""
         events: list[StreamEvent] = []
         if self.over:
@@ -429,8 +427,7 @@ class Side(ABC):
     # ------------------------------------------------------------------ ends
 
     def _reset(self, stream_id: int, code: int, reason: str, events: list[StreamEvent]) -> None:
-        """End one stream for a fault of the peer (section 5.4.2). A client whose answer has not
-        begun is first answered with the reason."""
+        """End a stream for a fault of the peer (section 5.4.2). A client without an answer is first answered with the reason."""
         if not self._client:
             self._spend_reset()
         stream = self._streams.get(stream_id)
@@ -469,11 +466,8 @@ class Side(ABC):
         self._close(stream_id, BY_US)
 
     def go_away(self, *, at_once: bool = False) -> None:
-        """Take no new streams (section 6.8).
-
-        A server does so in two steps, so that no request under way is lost. The first GOAWAY says that the peer should open no more
-        streams. The second says which stream was the last; it is sent when the peer has answered our PING, or `at_once`.
-        """
+        """Take no new streams. A server sends two GOAWAYs, so that no request under way is lost (section 6.8): the first forbids
+        new streams, the second says which was the last. The second is sent when the peer has answered our PING, or `at_once`."""
         if self.over or self._last_taken != frames.STREAM_IDS:
             return
         if at_once or self._client:
@@ -487,8 +481,7 @@ class Side(ABC):
 
     @property
     def _acted_upon(self) -> int:
-        """The peer's last stream for our GOAWAY. A server opens no streams, and nghttp2
-        refuses another number than 0 (section 6.8)."""
+        """The peer's last stream for our GOAWAY. A server opens none, and nghttp2 refuses another number than 0 (section 6.8)."""
         return 0 if self._client else min(self._highest, self._last_taken)
 
     @abstractmethod

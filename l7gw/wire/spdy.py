@@ -1,8 +1,8 @@
 """SPDY/3.1 framing in both roles (draft-mbelshe-httpbis-spdy-00), sans-IO, as Kubernetes uses it.
 
 There is no flow control: Kubernetes' spdystream neither sends nor obeys WINDOW_UPDATE. SETTINGS and WINDOW_UPDATE are read,
-bounded and reported. Every header block is inflated, in the order in which the blocks come, also of a stream that is gone: the
-zlib context is one for the connection's life.
+bounded and reported. Every header block is inflated, in the order in which the blocks come, even for a stream that is gone: all
+blocks of a connection share one zlib context.
 
 The events are in `spdy_events`, the states of a stream in `spdy_streams`, the numbers of frames in `spdy_frames`, header blocks in
 `spdy_block`, and sending in `spdy_sender`. Here is receiving.
@@ -54,7 +54,7 @@ from l7gw.wire.spdy_streams import AWAITED, COUNT, DATA, OURS, OWED, PEER, RECEI
 # ---------------------------------------------------------------------- limits (threats C1 to C4)
 
 LARGEST_CONTROL = 16 * 1024  # bytes of one control frame's payload; spdystream takes 16 MiB (threats C3)
-MOST_STREAMS = 4096  # open at once; the layer above allows far fewer
+MOST_STREAMS = 4096  # open streams; the layer above allows far fewer
 MOST_STRAYS = 100  # frames for streams that are not open, or that their state forbids; each costs us a reset (threats C4)
 
 
@@ -98,9 +98,9 @@ class Connection(Sender):
         return events
 
     def _frames(self, buffer: bytes, events: list[SpdyEvent]) -> int:
-        """Read every whole frame of the buffer, and of a DATA frame what there is of it. Gives how many bytes were used.
+        """Read every whole frame of the buffer, and the part of a DATA frame that has come. Gives how many bytes were used.
 
-        3.0 M DATA frames of 64 bytes a second on one core; half of that where each costs a method call.
+        One core reads 3.0 M DATA frames of 64 bytes a second. With a method call for each frame it reads half as many.
         """
         at, end = 0, len(buffer)
         if self._left:
@@ -112,7 +112,7 @@ class Connection(Sender):
             at = start + (rest & 0xFFFFFF)
             if word < CONTROL_BIT:
                 if rest <= LARGEST_DATA and at <= end and streams.get(word, 0) & PEER:
-                    append(Data(word, buffer[start:at]))  # whole, no flags: nearly all of them
+                    append(Data(word, buffer[start:at]))  # the frame is whole and has no flags, as nearly all have
                 else:
                     self._data_head(word, rest, events)
                     at = self._piece(buffer, start, events)
@@ -126,17 +126,18 @@ class Connection(Sender):
     # -- DATA
 
     def _data_head(self, stream: int, rest: int, events: list[SpdyEvent]) -> None:
-        """Judge a DATA frame by its header, once however its bytes are cut (section 2.2.2)."""
+        """Check a DATA frame by its head, once for each frame, however its bytes are cut (section 2.2.2)."""
         flags, length = rest >> 24, rest & 0xFFFFFF
         if length > LARGEST_DATA:
             raise PeerError(FRAME_TOO_LARGE, f"a DATA frame larger than {LARGEST_DATA} bytes")
         if flags & ~FLAG_FIN:
             raise PeerError(PROTOCOL_ERROR, "a DATA frame with unknown flags")
-        self._allowed(stream, DATA, events)  # where it is not, `_piece` drops it
+        self._allowed(stream, DATA, events)  # where the frame is not allowed, `_piece` drops its data
         self._left, self._piece_stream, self._piece_final = length, stream, flags == FLAG_FIN
 
     def _piece(self, buffer: bytes, at: int, events: list[SpdyEvent]) -> int:
-        """Hand on what the buffer has of the current DATA frame, or drop it where the peer may not send. Gives where it ends."""
+        """Report the bytes of the current DATA frame that are in the buffer, or drop them where the
+        peer may not send. Gives where they end."""
         stop = min(at + self._left, len(buffer))
         self._left -= stop - at
         stream = self._piece_stream
@@ -150,7 +151,7 @@ class Connection(Sender):
     # -- what a stream's state allows
 
     def _allowed(self, stream: int, kind: int, events: list[SpdyEvent]) -> bool:
-        """Whether the state of its stream lets a frame be reported; what else the frame does is done here."""
+        """Whether a frame may be reported in the state of its stream. Where it may not, the answer to it is queued here."""
         if stream == 0:
             raise PeerError(PROTOCOL_ERROR, "a frame of stream 0")
         outcome = RECEIVING[self.streams.state(stream)][kind]
@@ -163,7 +164,7 @@ class Connection(Sender):
         return False
 
     def _abort(self, stream: int, status: int, events: list[SpdyEvent]) -> None:
-        """Reset a stream because of what the peer sent, and report that where the stream was open."""
+        """Reset a stream for a fault of the peer. The reset is reported where the stream was open."""
         self._count_stray()
         self._write_reset(stream, status)
         if stream in self.streams.open:
@@ -178,10 +179,10 @@ class Connection(Sender):
         if self._strays > MOST_STRAYS:
             raise PeerError(PROTOCOL_ERROR, "frames that their streams' state forbids, without end")
 
-    # -- control frames: one function each, in the order of sections 2.6.1 to 2.6.8; the table at the end says which
+    # -- control frames: one function for each, in the order of sections 2.6.1 to 2.6.8; the table at the end of the file lists them
 
     def _control_head(self, word: int, rest: int) -> Parse:
-        """Judge a control frame by its header, before any of its payload is kept (threats C3)."""
+        """Check a control frame by its head, before any of its payload is kept (threats C3)."""
         row = _CONTROL.get(word & 0xFFFF)
         if word >> 16 != VERSION or row is None:
             raise PeerError(PROTOCOL_ERROR, "a control frame of another version or of an unknown type")
@@ -198,7 +199,7 @@ class Connection(Sender):
         if stream == 0 or streams.is_ours(stream) or stream <= streams.last_seen:
             raise PeerError(PROTOCOL_ERROR, "a stream id that is used, falling, or of the wrong side")
         streams.last_seen = stream
-        if streams.going:  # section 2.6.6: the streams behind a GOAWAY are not ours to serve
+        if streams.going:  # section 2.6.6: streams that were opened after a GOAWAY are not served
             streams.remember_reset(stream)
             self._write_reset(stream, REFUSED_STREAM)
             return
@@ -224,7 +225,7 @@ class Connection(Sender):
 
     def _settings(self, flags: int, payload: bytes, events: list[SpdyEvent]) -> None:
         count = int.from_bytes(payload[:4], "big")
-        if count * 8 != len(payload) - 4:  # checked against the frame, not believed (threats C1, CVE-2026-35469)
+        if count * 8 != len(payload) - 4:  # the count is checked against the frame's length (threats C1, CVE-2026-35469)
             raise PeerError(PROTOCOL_ERROR, "a SETTINGS frame whose count is not its size")
         events.append(Settings(tuple((pair[0] & 0xFFFFFF, pair[1]) for pair in TWO_WORDS.iter_unpack(payload[4:]))))
 
@@ -249,13 +250,14 @@ class Connection(Sender):
         events.append(WindowUpdate(stream, delta))
 
 
-# A control frame: its function, its smallest and largest payload in bytes, the flags that it may carry. No row: refused.
+# A control frame: its function, its smallest and largest payload in bytes, and the flags that
+# it may have. One without a row is refused.
 Parse = Callable[[Connection, int, bytes, list[SpdyEvent]], None]
 _CONTROL: dict[int, tuple[Parse, int, int, int]] = {
     SYN_STREAM: (Connection._syn_stream, 10, LARGEST_CONTROL, FLAG_FIN | FLAG_UNIDIRECTIONAL),
     SYN_REPLY: (Connection._syn_reply, 4, LARGEST_CONTROL, FLAG_FIN),
     RST_STREAM: (Connection._rst_stream, 8, 8, 0),
-    SETTINGS: (Connection._settings, 4, LARGEST_CONTROL, 1),  # 1: forget the settings kept; none are
+    SETTINGS: (Connection._settings, 4, LARGEST_CONTROL, 1),  # the flag 1 clears the remembered settings; we remember none
     PING: (Connection._ping, 4, 4, 0),
     GOAWAY: (Connection._goaway, 8, 8, 0),
     HEADERS: (Connection._headers_frame, 4, LARGEST_CONTROL, FLAG_FIN),

@@ -13,17 +13,17 @@ from l7gw.wire.events import Headers
 from l7gw.wire.spdy_dictionary import DICTIONARY
 from l7gw.wire.spdy_frames import FRAME_TOO_LARGE, PROTOCOL_ERROR
 
-# The draft sets no limit; spdystream has none, and believed the counts up to 0.5.0 (CVE-2026-35469). Kubernetes' own blocks are
-# under 100 bytes, and 4 KiB would hold them (kubernetes-wire 4.2); 16 KiB leaves room for an HTTP head of spdy-transport.
-LARGEST_BLOCK = 16 * 1024  # bytes, inflated (threats C2)
-MOST_HEADERS = 64  # pairs in one block, each of a name's values being one (threats C2)
+# The draft sets no limit. spdystream has none, and up to 0.5.0 it trusted the counts in a block (CVE-2026-35469). Kubernetes' own
+# blocks have less than 100 bytes (kubernetes-wire 4.2); 16 KiB also hold the HTTP head that spdy-transport sends.
+LARGEST_BLOCK = 16 * 1024  # bytes of an inflated block (threats C2)
+MOST_HEADERS = 64  # pairs of name and value in one block; a name with two values counts twice (threats C2)
 
 # "US-ASCII, all lower case, longer than zero"; we also want no blank and no control character in it.
 _is_name = re.compile(r"[!-@\[-~]+").fullmatch
 
 
 class Blocks:
-    """Both directions of one connection."""
+    """The header blocks of one connection, in both directions."""
 
     __slots__ = ("_deflate", "_inflate")
 
@@ -32,7 +32,7 @@ class Blocks:
         self._deflate = zlib.compressobj(9, zlib.DEFLATED, 15, 8, 0, DICTIONARY)
 
     def read(self, block: bytes) -> Headers:
-        """The pairs of the peer's next block. Raises PeerError."""
+        """The pairs of name and value in the peer's next block. Raises PeerError."""
         try:
             plain = self._inflate.decompress(block, LARGEST_BLOCK + 1)  # 65 KB can inflate to 64 MiB (threats C2)
         except zlib.error as error:
@@ -44,20 +44,20 @@ class Blocks:
         return parse_block(plain)
 
     def write(self, headers: Headers) -> bytes:
-        """Our next block. Raises OurError for what `read` would refuse."""
+        """The bytes of our next block. Raises OurError for headers that `read` would refuse."""
         plain = block_bytes(headers)
         return self._deflate.compress(plain) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
 
 
 def parse_block(plain: bytes) -> Headers:
-    """The pairs of a block; several values of a name are several pairs. Raises PeerError.
+    """The pairs of name and value in an inflated block; a name with several values has several pairs. Raises PeerError.
 
-    The draft makes most of these faults errors of one stream; to us they end the connection, as a lost zlib context would.
+    In the draft most of these faults are errors of one stream. Here they end the connection, as a broken zlib context would.
     """
     if len(plain) < 4:
         raise PeerError(PROTOCOL_ERROR, "a header block without a count")
     count = int.from_bytes(plain[:4], "big")
-    if count > MOST_HEADERS:  # bounded before anything is allocated (threats C1)
+    if count > MOST_HEADERS:  # checked before anything is allocated (threats C1)
         raise PeerError(PROTOCOL_ERROR, "a header block of too many pairs")
     found: list[tuple[str, str]] = []
     seen: set[str] = set()
@@ -69,7 +69,7 @@ def parse_block(plain: bytes) -> Headers:
             raise PeerError(PROTOCOL_ERROR, "a header name that is empty, twice there, not in lower case or not printable")
         seen.add(name)
         values = value.split("\0", MOST_HEADERS)
-        if len(values) > 1 and "" in values:  # "never starts nor ends with a NUL", each value longer than zero
+        if len(values) > 1 and "" in values:  # the draft: a value "never starts nor ends with a NUL", and none of several is empty
             raise PeerError(PROTOCOL_ERROR, "a header of several values, one of them empty")
         found += [(name, one) for one in values]
         if len(found) > MOST_HEADERS:
@@ -82,13 +82,14 @@ def parse_block(plain: bytes) -> Headers:
 def _string(plain: bytes, at: int) -> tuple[str, int]:
     start = at + 4
     end = start + int.from_bytes(plain[at:start], "big")
-    if end > len(plain):  # also where the length itself is cut off: `start` is then behind the end
+    if end > len(plain):  # also where the length is cut off, as `start` is then behind the end
         raise PeerError(PROTOCOL_ERROR, "a header string longer than its block")
     return plain[start:end].decode("latin-1"), end
 
 
 def block_bytes(headers: Headers) -> bytes:
-    """Pairs as a block, values of one name joined. Raises OurError for what `parse_block` would refuse."""
+    """A block of these pairs, not deflated; values of one name are joined. Raises OurError for
+    pairs that `parse_block` would refuse."""
     joined: dict[str, str] = {}
     for name, value in headers:
         if name in joined and not (value and joined[name]):

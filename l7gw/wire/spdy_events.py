@@ -1,7 +1,7 @@
 """SPDY/3.1: what a connection reports, and what can be sent on it. One class for each frame of the draft's sections 2.2 and 2.6.
 
-A stream is its number: 1 to 2^31 - 1, odd where the client opened it. `final` is the frame's FIN: its sender sends no more on the
-stream. Header names are lower-case, and a name with several values stands there as often.
+`stream` is the number of a stream: 1 to 2^31 - 1, odd where the client opened it. `final` is the frame's FIN: its sender sends no
+more on the stream. `headers` are pairs of a lower-case name and a value; a name with several values has several pairs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from l7gw.wire.events import Headers, event
 
 @event
 class SynStream:
-    """Opens a stream. With `unidirectional` nobody but its sender sends on it."""
+    """Opens a stream. With `unidirectional` only its opener may send on it."""
 
     stream: int
     headers: Headers
@@ -30,32 +30,34 @@ class SynReply:
 
 @event
 class Reset:
-    """Ends a stream in both directions. As a report: the peer reset it, or broke its rules and a reset to it is queued."""
+    """Ends a stream in both directions. `receive` gives one where the peer has reset a stream, or
+    broken its rules; a reset is then queued."""
 
     stream: int
-    status: int  # 1 to 11, section 2.6.3; others are reported as they come
+    status: int  # 1 to 11 (section 2.6.3); other numbers of the peer are reported as they came
 
 
 @event
 class Settings:
-    """Received only. Nothing is done about it: spdystream ignores it too."""
+    """Received only, and ignored, as by spdystream."""
 
-    entries: tuple[tuple[int, int], ...]  # id, value
+    entries: tuple[tuple[int, int], ...]  # pairs of id and value
 
 
 @event
 class Ping:
-    """Reported only: whoever holds the connection answers a ping of the other side's parity, with the same id."""
+    """Received, it is only reported. The caller answers a ping of the peer with the same id; the
+    peer's ids are odd if it is the client."""
 
-    id: int  # 32 bits
+    id: int  # a number of 32 bits
 
 
 @event
 class GoAway:
-    """The sender takes no new streams; the open ones go on. spdystream reads nothing behind it."""
+    """The sender takes no new streams, and the open ones go on. spdystream reads no frame behind a GOAWAY."""
 
     last: int  # the highest stream that the sender took
-    status: int = 0  # section 2.6.6; 0 is no fault
+    status: int = 0  # section 2.6.6; 0 where there was no fault
 
 
 @event
@@ -69,10 +71,10 @@ class HeadersFrame:
 
 @event
 class WindowUpdate:
-    """Received only. Nothing is done about it: spdystream ignores it too."""
+    """Received only, and ignored, as by spdystream."""
 
     stream: int  # 0 is the connection
-    delta: int  # bytes
+    delta: int  # bytes that may be sent in addition
 
 
 @event

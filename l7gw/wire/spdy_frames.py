@@ -11,8 +11,8 @@ import struct
 # ---------------------------------------------------------------------- numbers
 
 VERSION = 0x8003  # the first 16 bits of a control frame
-CONTROL_BIT = 0x80000000  # of the first 32
-STREAM_MASK = 0x7FFFFFFF  # of 31 bits, not of 7
+CONTROL_BIT = 0x80000000  # in the first 32 bits of a frame: set in control frames
+STREAM_MASK = 0x7FFFFFFF  # the 31 bits of a stream's number
 
 # Section 2.6: types, and flags
 SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS, WINDOW_UPDATE = 1, 2, 3, 4, 6, 7, 8, 9
@@ -22,12 +22,13 @@ FLAG_FIN, FLAG_UNIDIRECTIONAL = 1, 2
 PROTOCOL_ERROR, INVALID_STREAM, REFUSED_STREAM, CANCEL = 1, 2, 3, 5
 STREAM_IN_USE, STREAM_ALREADY_CLOSED, FRAME_TOO_LARGE = 8, 9, 11
 
-# Bytes of one DATA frame, sent or received. They are handed on in pieces, never assembled. spdystream writes 32 KiB (threats C3).
+# Bytes of one DATA frame, sent or received. A frame is reported in pieces, and never
+# assembled. spdystream writes 32 KiB (threats C3).
 LARGEST_DATA = 1024 * 1024
 
 # ---------------------------------------------------------------------- bytes
 
-TWO_WORDS = struct.Struct(">II")  # a frame's head, and what many payloads are: a stream, a status
+TWO_WORDS = struct.Struct(">II")  # the head of a frame; also a payload of two numbers, such as a stream and a status
 
 
 def control_bytes(kind: int, flags: int, payload: bytes) -> bytes:

@@ -27,8 +27,8 @@ from l7gw.wire.spdy_streams import AWAITED, BARE, OURS, OWED, PEER, Streams
 class Sender:
     """Turns frames into bytes, each where its stream's state allows it.
 
-    Once the peer has broken the protocol, what the streams' states do not allow is dropped in silence: events of the read that
-    failed are lost to the caller, so it cannot know those states.
+    Once the peer has broken the protocol, a frame that its stream's state does not allow is dropped without an error. The caller
+    cannot know that state, as it never gets the events of the read that failed.
     """
 
     __slots__ = ("_blocks", "_out", "streams")
@@ -49,7 +49,7 @@ class Sender:
             raise OurError(f"a number that does not fit its field: {error}") from error
 
     def take(self) -> bytes:
-        """The bytes to write now; the queue is empty then."""
+        """The bytes to write now. They are given once."""
         out = self._out
         if not out:
             return b""
@@ -81,7 +81,7 @@ class Sender:
                 assert_never(found)
 
     def _usable(self, stream: int, bits: int) -> bool:
-        """Whether the stream has these bits. Raises OurError where it has not, and the caller should have known."""
+        """Whether the stream has these bits. Raises OurError where it has not, and the peer has not broken the protocol."""
         if self.streams.open.get(stream, 0) & bits == bits:
             return True
         if self.streams.failed:
@@ -100,7 +100,7 @@ class Sender:
 
     def _send_reply(self, found: SynReply) -> None:
         stream = found.stream
-        if self.streams.open.get(stream, 0) & BARE:  # the reply went already, ahead of data
+        if self.streams.open.get(stream, 0) & BARE:  # a reply was already sent, ahead of data
             if found.headers:
                 raise OurError("headers of a SYN_REPLY that went without them, ahead of data")
             self.streams.close(stream, BARE)
@@ -132,6 +132,7 @@ class Sender:
             self.streams.close(stream, OURS)
 
     def _reply_first(self, stream: int) -> None:
-        """Send the SYN_REPLY that is owed, without headers: kubectl drops data that come ahead of it (kubernetes-wire 4.3)."""
+        """Queue a SYN_REPLY that is still owed, without headers, as kubectl drops data that
+        come before it (kubernetes-wire 4.3)."""
         self._write_reply(SynReply(stream))
         self.streams.open[stream] = self.streams.open[stream] & ~OWED | BARE

@@ -1,7 +1,7 @@
 """SPDY/3.1: which streams of a connection are open, and what the peer may send on a stream in which state.
 
-Both directions of a connection share one `Streams`. What we may send is told by a stream's bits alone: DATA needs OURS, SYN_REPLY
-needs OURS and OWED. A reset of ours for a stream that is not open is nothing, as the peer's own reset may have come first.
+Both directions of a connection share one `Streams`. What we may send depends only on a stream's bits: DATA needs OURS, SYN_REPLY
+needs OURS and OWED. Our reset of a stream that is not open does nothing, as the peer's own reset may have come first.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from l7gw.wire.spdy_frames import (
     SYN_REPLY,
 )
 
-REMEMBERED_RESETS = 1024  # streams whose late frames are dropped in silence
+REMEMBERED_RESETS = 1024  # streams that were reset, whose late frames are no fault
 
 # ---------------------------------------------------------------------- states of a stream
 
 # An open stream is a set of bits. Each direction closes by itself. When both have closed, or at a reset, the stream is forgotten.
 
-PEER, OURS = 1, 2  # who may still send
-AWAITED, OWED = 4, 8  # a SYN_REPLY has not come yet, or not gone
-BARE = 16  # the SYN_REPLY went without headers, ahead of data (`spdy_sender`)
+PEER, OURS = 1, 2  # the peer may still send; we may still send
+AWAITED, OWED = 4, 8  # the peer's SYN_REPLY has not come yet; ours is not sent yet
+BARE = 16  # our SYN_REPLY was sent without headers, ahead of data (`spdy_sender`)
 
-# What the peer's frames do, by the state of their stream. A number is the status with which the stream is reset in answer. All
-# outcomes but REPORT and DROP count as strays.
+# What happens to a frame of the peer, by the state of its stream. A number is the status with which we reset the stream in answer.
+# A frame counts as a stray unless its outcome is REPORT or DROP.
 
 REPORT, DROP, COUNT = "report", "drop", "count"
 DATA = 0  # a DATA frame's place in the tables; it has no type of its own
 Outcome = str | int
 RECEIVING: dict[str, dict[int, Outcome]] = {
-    # never opened
+    # the stream was never opened
     "idle": {DATA: INVALID_STREAM, SYN_REPLY: INVALID_STREAM, HEADERS: INVALID_STREAM, RST_STREAM: COUNT},
-    # by either side, moments ago: what was under way meanwhile is no fault, and spdystream drops it too
+    # either side has just reset it: frames that were under way are no fault, and spdystream drops them too
     "reset": {DATA: DROP, SYN_REPLY: DROP, HEADERS: DROP, RST_STREAM: DROP},
-    # by a FIN each way, or reset long ago; a reset behind the FINs is how kubectl says goodbye
+    # both sides have sent FIN, or it was reset long ago; kubectl sends a reset behind the FINs
     "closed": {DATA: STREAM_ALREADY_CLOSED, SYN_REPLY: STREAM_ALREADY_CLOSED, HEADERS: STREAM_ALREADY_CLOSED, RST_STREAM: DROP},
     # the peer has sent its FIN
     "half-closed": {
@@ -46,10 +46,10 @@ RECEIVING: dict[str, dict[int, Outcome]] = {
         HEADERS: STREAM_ALREADY_CLOSED,
         RST_STREAM: REPORT,
     },
-    # opened by us; data ahead of the SYN_REPLY is reported (kubectl would drop it in silence)
+    # we opened it; data ahead of the SYN_REPLY are reported, though kubectl would drop them
     "unanswered": {DATA: REPORT, SYN_REPLY: REPORT, HEADERS: REPORT, RST_STREAM: REPORT},
     "answered": {DATA: REPORT, SYN_REPLY: STREAM_IN_USE, HEADERS: REPORT, RST_STREAM: REPORT},
-    # opened by the peer
+    # the peer opened it
     "theirs": {DATA: REPORT, SYN_REPLY: PROTOCOL_ERROR, HEADERS: REPORT, RST_STREAM: REPORT},
 }
 

@@ -28,7 +28,7 @@ from l7gw.wire.events import event
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FIN, MASK = 0x80, 0x80
-WHOLE = FIN | BINARY  # the first byte of an unfragmented binary message
+WHOLE = FIN | BINARY  # the first byte of a binary message in one frame
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, INVALID_DATA, POLICY_VIOLATION, TOO_BIG = 1000, 1001, 1002, 1007, 1008, 1009
@@ -38,14 +38,14 @@ NO_TEXT = "text that is not UTF-8"
 
 # ---------------------------------------------------------------------- limits
 
-LARGEST_MESSAGE = 1024 * 1024  # bytes; kubectl sends 32,769 at most, the API server a write of its own each (threats C10)
-LARGEST_CONTROL = 125  # section 5.5
-# Fragments that any message may have, and bytes of it for each one more: small ones cost us, not the peer (threats C10, B8).
-FRAGMENTS_FREE, SMALLEST_AVERAGE = 1000, 64  # Autobahn's smallest: 4 MiB in 65,536 of 64, and an empty one behind them
-# Control frames in a row without data in either direction. kubectl pings every 5 s however long its exec is silent, others every
-# second; the API server ends a silent stream after 4 h, 14,400 such pings. Their rate is the caller's, with a clock (threats C10).
+LARGEST_MESSAGE = 1024 * 1024  # bytes; kubectl sends 32,769 at most, the API server a message for each write (threats C10)
+LARGEST_CONTROL = 125  # bytes of a control frame's payload (section 5.5)
+# Fragments that any message may have; and the bytes that each further one must bring, as small ones cost us (threats C10, B8).
+FRAGMENTS_FREE, SMALLEST_AVERAGE = 1000, 64  # Autobahn's smallest: 4 MiB in 65,536 fragments of 64 bytes, and an empty one
+# Control frames in a row without data in either direction. kubectl pings every 5 s while its exec is silent, other clients every
+# second. The API server ends a silent stream after 4 h, which are 14,400 such pings. The caller bounds their rate (threats C10).
 MOST_CONTROL = 20_000
-MOST_PONGS = 16  # that wait for a `take`, 127 bytes each: a peer that pings and does not read makes nothing grow here
+MOST_PONGS = 16  # Pongs that wait for the next `take`; each has 127 bytes at most. A peer that reads nothing cannot make more wait
 
 # ---------------------------------------------------------------------- events
 
@@ -107,7 +107,7 @@ def valid_key(key: str) -> bool:
 
 
 def _long_length(data: bytes) -> int:
-    """A length of two or eight bytes. Section 5.2: in its shortest form, its highest bit 0."""
+    """A length of two or eight bytes (section 5.2). Refused in a longer form than needed, and with its highest bit set."""
     length = int.from_bytes(data, "big")
     if length < (126 if len(data) == 2 else 65536) or length >> 63:
         raise PeerError(PROTOCOL_ERROR, "a length that is not in its shortest form, or of 2^63 and more")
@@ -134,12 +134,12 @@ def frame_bytes(opcode: int, data: bytes, masked: bool) -> bytes:
 
 
 def _may_be_sent(code: int) -> bool:
-    """Section 7.4 and the registry of close codes: 1004 to 1006 and 1015 are never on the wire."""
+    """Whether a close code may be sent. 1004 to 1006 and 1015 may not (section 7.4, and the registry of close codes)."""
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
 def parse_close(payload: bytes) -> Close:
-    """A Close frame's body (section 5.5.1, 7.4). Raises PeerError."""
+    """The Close that a frame's payload says (section 5.5.1, 7.4). Raises PeerError."""
     if not payload:
         return Close()
     code = int.from_bytes(payload[:2], "big")
@@ -149,7 +149,7 @@ def parse_close(payload: bytes) -> Close:
 
 
 def close_bytes(close: Close) -> bytes:
-    """A Close frame's body, its reason cut to fit. Raises OurError."""
+    """The payload of a Close frame, with its reason cut to fit. Raises OurError for a code that may not be sent."""
     if close.code is None:
         return b""
     if not _may_be_sent(close.code):
@@ -165,7 +165,7 @@ def _utf8(data: bytes) -> str:
 
 
 def _cut(text: str, most: int) -> bytes:
-    """Its UTF-8, at most so many bytes, and no rune in part."""
+    """The UTF-8 of a text, cut between characters to at most `most` bytes."""
     return text.encode()[:most].decode(errors="ignore").encode()
 
 
@@ -175,8 +175,8 @@ def _cut(text: str, most: int) -> bytes:
 class Connection:
     """One side of a WebSocket after its handshake.
 
-    `receive` gives Message, Ping, Pong, Close; Pings are answered by the next `take`. `send` takes Message, Ping, Close. After a
-    Close went both ways, or a PeerError (whose code is the close code to send, but for 1006), close the connection.
+    `receive` gives Message, Ping, Pong, Close. The next `take` answers Pings. `send` takes Message, Ping, Close. A PeerError has
+    the close code to send (never 1006). After one, and after a Close both ways, close the connection. `limit` is in bytes.
     """
 
     __slots__ = (
@@ -187,15 +187,15 @@ class Connection:
     def __init__(self, role: Literal["client", "server"], *, limit: int = LARGEST_MESSAGE) -> None:
         self._client = role == "client"
         self._limit = limit
-        self._waiting = bytearray()  # a frame that is not whole
-        self._wanted = 0  # bytes of it without which there is no use in looking; 0: its head is not whole either
-        self._text_at = 0  # where in it a payload of text begins; 0: in no other
-        self._checked = 0  # bytes of that payload that are known to be text
-        self._rune = b""  # the beginning of one, at the end of the text that was checked
+        self._waiting = bytearray()  # the bytes of a frame that is not whole
+        self._wanted = 0  # bytes that `_waiting` must have before it is looked at again; 0: its head is not whole yet
+        self._text_at = 0  # where in `_waiting` the payload of a text frame begins; 0: it is no text frame
+        self._checked = 0  # bytes of that payload that were found to be UTF-8
+        self._rune = b""  # the beginning of a character at the end of the text that was checked
         self._out: list[bytes] = []
-        self._pings: list[bytes] = []  # received and not answered
-        self._message = bytearray()  # what came of a fragmented one
-        self._opcode = CONTINUATION  # of the message whose fragments are being gathered; CONTINUATION: none
+        self._pings: list[bytes] = []  # the payloads of received Pings that are not answered yet
+        self._message = bytearray()  # the fragments so far of a message
+        self._opcode = CONTINUATION  # the opcode of that message; CONTINUATION: no fragments are waiting
         self._fragments = 0
         self._control = 0
         self._failed = False
@@ -205,10 +205,10 @@ class Connection:
     # ------------------------------------------------------------------ receiving
 
     def receive(self, data: bytes) -> Iterable[Frame]:
-        """Bytes of the peer; b"" is their end. Raises PeerError; 1006 for an end without a Close.
+        """The events of more bytes of the peer; b"" is their end. Raises PeerError; 1006 for an end without a Close.
 
-        What was whole before a fault is given as if it had come in a read of its own: the PeerError is then raised behind the
-        last of these events, by their iterator. After a fault, as after a Close (section 5.5.1), all is ignored.
+        Where whole frames came before a fault, their events are given first, and their iterator then raises the PeerError. After a
+        fault, as after a Close (section 5.5.1), all bytes are ignored.
         """
         if self.close_received or self._failed:
             return []
@@ -219,7 +219,7 @@ class Connection:
         events: list[Frame] = []
         try:
             if waiting:
-                waiting += data  # a large frame that comes in small reads is put together once, not once a read
+                waiting += data  # so a large frame that comes in small reads is copied once, and not at each read
                 if len(waiting) < self._wanted:
                     if self._text_at:
                         self._text_begun()
@@ -239,12 +239,12 @@ class Connection:
         return events
 
     def _frames(self, buffer: bytes, events: list[Frame]) -> int:
-        """Read every whole frame of the buffer; gives how many bytes they took. A wrong head is refused before its payload came."""
+        """Read every whole frame of the buffer. Gives how many bytes they had. A wrong head is refused at once."""
         at, end, gathering = 0, len(buffer), self._opcode
         expect_mask = 0 if self._client else MASK
         room = self._limit - len(self._message)
         self._wanted = self._text_at = 0
-        # One loop over the whole read: 2.7 M frames of 64 bytes a core-second unmasked, 1.9 M masked.
+        # One loop over the whole read. One core reads 2.7 M frames of 64 bytes a second without a mask, 1.9 M with one.
         while end - at >= 2:
             first, second = buffer[at], buffer[at + 1]
             length = second & 0x7F
@@ -276,7 +276,7 @@ class Connection:
             if expect_mask and length:
                 payload = apply_mask(payload, buffer[start - 4 : start])
             at = stop
-            if first == WHOLE:  # nearly all that ever comes
+            if first == WHOLE:  # as nearly all frames are
                 self._control = 0
                 events.append(Message(payload, False))
             elif opcode <= BINARY:
@@ -290,7 +290,7 @@ class Connection:
         return at
 
     def _data(self, opcode: int, final: bool, payload: bytes, events: list[Frame]) -> None:
-        """A text message, or a fragment."""
+        """Read a text message, or a fragment of a message."""
         if payload:
             self._control = 0
         if opcode != CONTINUATION:
@@ -313,7 +313,8 @@ class Connection:
             self._message, self._fragments, self._opcode = bytearray(), 0, CONTINUATION
 
     def _text(self, data: bytes, final: bool) -> None:
-        """More of a text message: refused as soon as it can be no UTF-8, and where it ends within a rune (section 8.1)."""
+        """Check more of a text message. It is refused as soon as it cannot be UTF-8, and where it
+        ends within a character (section 8.1)."""
         data = self._rune + data
         try:
             _, used = utf_8_decode(data, "strict", final)
@@ -322,7 +323,7 @@ class Connection:
         self._rune = data[used:]
 
     def _text_begun(self) -> None:
-        """More came of a text frame that is not whole yet."""
+        """Check what has come of a text frame that is not whole yet."""
         start, known = self._text_at, self._checked
         data = bytes(self._waiting[start + known :])
         if not data:
@@ -341,7 +342,7 @@ class Connection:
         if opcode == PING:
             events.append(Ping(payload))
             if len(self._pings) == MOST_PONGS:
-                self._pings.pop()  # section 5.5.3: the most recent one's Pong may stand for those before it
+                self._pings.pop()  # section 5.5.3: the Pong of the latest Ping may answer earlier ones too
             self._pings.append(payload)
         elif opcode == PONG:
             events.append(Pong(payload))
@@ -352,7 +353,7 @@ class Connection:
     # ------------------------------------------------------------------ sending
 
     def send(self, frame: Frame) -> None:
-        """Raises OurError after a Close of ours, and for what may not be sent."""
+        """Queue a Message, Ping or Close. Raises OurError after a Close of ours, and for a frame that may not be sent."""
         if self.close_sent:
             raise OurError("nothing may follow a Close")
         if isinstance(frame, Message):
@@ -371,8 +372,8 @@ class Connection:
             raise OurError("Pongs are sent by themselves")
 
     def take(self, answer: bool = True) -> bytes:
-        """What to write now, Pongs first; empties it. With `answer` false the last Ping alone is owed its Pong, later: for a peer
-        that does not read."""
+        """The bytes to write now, Pongs first. They are given once. With `answer` false, for a peer that does not read, Pings are
+        not answered now, and only the last of them later."""
         if self._pings:
             if answer:
                 self._answer_pings()
@@ -386,13 +387,13 @@ class Connection:
         return data
 
     def _answer_pings(self) -> None:
-        """A Pong for each (section 5.5.2); none after our Close."""
+        """Queue a Pong for each Ping (section 5.5.2), but none after our Close."""
         if not self.close_sent:
             self._out[:0] = [frame_bytes(PONG, data, self._client) for data in self._pings]
         self._pings.clear()
 
 
 def _and_then(events: list[Frame], fault: PeerError) -> Iterator[Frame]:
-    """The events; behind the last of them the fault."""
+    """Gives the events, and then raises the fault."""
     yield from events
     raise fault

@@ -52,7 +52,7 @@ class WebSocketTunnel(Tunnel):
         exec."""
         sizes, odd = whole_sizes(frame.data)
         if odd or not sizes:
-            self._keep_back(ChannelFrame("resize", True, RESIZE, odd, False, passed=False))
+            self._keep_back(ChannelFrame(channel="resize", up=True, stream=RESIZE, data=odd, passed=False))
         for size in sizes:
             self._sizes.offer(size)
 

@@ -1,7 +1,7 @@
 """The channels of exec, attach and port-forward: one vocabulary for WebSocket messages and
 SPDY streams, and what a channel may carry.
 
-Channels are stdin, stdout, stderr, error, resize, port-N and port-N-error. `up` is from the client to the cluster. Of an exec or an
+`up` is from the client to the cluster. Of an exec or an
 attach only those channels pass that its query asks for. Policy judged the query, so nothing may be typed into a call that was
 judged as one without stdin. Here are the channels of WebSocket; those of SPDY are in `streams`.
 """
@@ -9,7 +9,10 @@ judged as one without stdin. Here are the channels of WebSocket; those of SPDY a
 from __future__ import annotations
 
 import json
+from typing import Literal, NewType
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import truthy
@@ -19,42 +22,56 @@ from l7gw.wire.events import Headers, event
 from l7gw.wire.websocket import NORMAL, POLICY_VIOLATION, Close, Message
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
-NAMES = {STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr", ERROR: "error", RESIZE: "resize"}
+ExecChannel = Literal["stdin", "stdout", "stderr", "error", "resize"]
+PortChannel = NewType("PortChannel", str)  # `port-N` or `port-N-error`, as `port_channel` makes it
+Channel = ExecChannel | PortChannel
 
+NAMES: dict[int, ExecChannel] = {STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr", ERROR: "error", RESIZE: "resize"}
 EXEC_STREAMS = frozenset(NAMES.values())
 NOT_PASSED = "-not-passed"  # ends the name of a channel in the record where its bytes were not passed on
 MOST_PORTS = 100  # of a port-forward over WebSocket, which has two channels a port, numbered by one byte
 
 
-@event
-class ChannelFrame:
-    channel: str
+class ChannelFrame(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Bytes of a channel, or its half-close. Made by keywords, a struct costs 70 ns and a dataclass 370 (by place, 170)."""
+
+    channel: Channel | Literal["message"]  # `message`: an empty message, of no channel
     up: bool
     stream: int  # the number of the WebSocket channel, or of the SPDY stream
     data: bytes
-    final: bool  # nothing follows on the channel in this direction
+    final: bool = False  # nothing follows on the channel in this direction
     passed: bool = True  # False: the frame is recorded, and not passed on
 
 
 @event
 class ChannelOpened:
-    channel: str
+    channel: Channel
     stream: int
     port: int | None  # of a port-forward's data stream, which policy judges as an act; None for other streams
     headers: Headers = ()  # the headers of the stream for the cluster, written anew from what was understood
     passed: bool = True  # False: the call did not ask for the channel, so the cluster is not told of it
 
 
-def asked_channels(act: Act) -> frozenset[str]:
+def port_channel(port: int, *, error: bool) -> PortChannel:
+    """The channel of the bytes of a forwarded port, or of its errors."""
+    return PortChannel(f"port-{port}-error" if error else f"port-{port}")
+
+
+def asked_channels(act: Act) -> frozenset[ExecChannel]:
     """The names of the channels of an exec or attach that may pass. `act` is the act that policy judged.
 
     `error` always passes. `resize` passes with a terminal. `stderr` passes beside a terminal too, where the query asks for it: some
     clients open it, though the kubelet turns it off (kubernetes-wire 4.3) and nothing comes on it.
     """
     pairs = parse_qsl(act.query, keep_blank_values=True)
-    asked = {name for name in ("stdout", "stderr") if truthy([value for key, value in pairs if key == name])}
-    asked |= {name for name, wanted in (("stdin", act.stdin), ("resize", act.tty)) if wanted}
-    return frozenset(asked | {"error"})
+    wanted: dict[ExecChannel, bool] = {
+        "stdin": act.stdin,
+        "stdout": truthy([value for key, value in pairs if key == "stdout"]),
+        "stderr": truthy([value for key, value in pairs if key == "stderr"]),
+        "error": True,
+        "resize": act.tty,
+    }
+    return frozenset(name for name, is_wanted in wanted.items() if is_wanted)
 
 
 def check_kept_back(frame: ChannelFrame) -> None:
@@ -73,10 +90,10 @@ def _written(channel: int, data: bytes) -> Message:
     return Message(bytes((channel,)) + data)
 
 
-def _without_channel(up: bool) -> ChannelFrame:
+def _without_channel(*, up: bool) -> ChannelFrame:
     """The frame of an empty message. The API server and the kubelet ignore one; kubectl
     would end its exec (kubernetes-wire 5.1)."""
-    return ChannelFrame("message", up, 0, b"", False, passed=False)
+    return ChannelFrame(channel="message", up=up, stream=0, data=b"", passed=False)
 
 
 class WebSocketChannels:
@@ -87,7 +104,7 @@ class WebSocketChannels:
     bytes, of which `sizes` takes what passes.
     """
 
-    def __init__(self, protocol: str, asked: frozenset[str]) -> None:
+    def __init__(self, protocol: str, asked: frozenset[ExecChannel]) -> None:
         self._half_closing = protocol == HALF_CLOSING
         self._asked = asked
         self._stdin = "stdin" in asked
@@ -96,14 +113,14 @@ class WebSocketChannels:
     def up(self, message: Message) -> ChannelFrame:
         data = message.data  # of a text message too: Python's client sends stdin so
         if not data:
-            return _without_channel(True)
+            return _without_channel(up=True)
         channel = data[0]
         if channel == STDIN:
             if self._stdin_closed:
                 raise PeerError(POLICY_VIOLATION, "stdin after its end")
-            return ChannelFrame("stdin", True, STDIN, data[1:], False, self._stdin)
+            return ChannelFrame(channel="stdin", up=True, stream=STDIN, data=data[1:], passed=self._stdin)
         if channel == RESIZE:
-            return ChannelFrame("resize", True, RESIZE, data[1:], False, "resize" in self._asked)
+            return ChannelFrame(channel="resize", up=True, stream=RESIZE, data=data[1:], passed="resize" in self._asked)
         if channel == CLOSE and len(data) == 2 and data[1] in NAMES:
             return self._closing(data[1])
         raise PeerError(POLICY_VIOLATION, "a channel that clients do not write")
@@ -114,16 +131,16 @@ class WebSocketChannels:
         passed = self._half_closing and NAMES[channel] in self._asked
         if channel == STDIN and passed:
             self._stdin_closed = True
-        return ChannelFrame(NAMES[channel], True, channel, b"", True, passed)
+        return ChannelFrame(channel=NAMES[channel], up=True, stream=channel, data=b"", final=True, passed=passed)
 
     def down(self, message: Message) -> ChannelFrame:
         data = message.data
         if not data:
-            return _without_channel(False)
+            return _without_channel(up=False)
         if data[0] not in (STDOUT, STDERR, ERROR):
             raise PeerError(POLICY_VIOLATION, "a channel that the cluster does not write")
         name = NAMES[data[0]]
-        return ChannelFrame(name, False, data[0], data[1:], False, name in self._asked)
+        return ChannelFrame(channel=name, up=False, stream=data[0], data=data[1:], passed=name in self._asked)
 
     def size(self, size: bytes) -> Message:
         """The message that tells the cluster one terminal size."""
@@ -144,33 +161,34 @@ class WebSocketPorts:
 
     def __init__(self, ports: list[int]) -> None:
         self._ports = ports
+        self._channels = [port_channel(port, error=error) for port in ports for error in (False, True)]  # by their number
         self._told: set[int] = set()  # channels on which the cluster has told the port
 
     def up(self, message: Message) -> ChannelFrame:
         data = message.data
         if not data:
-            return _without_channel(True)
-        channel, port = self._channel(data)
+            return _without_channel(up=True)
+        channel = self._channel(data)
         if channel % 2:
             raise PeerError(POLICY_VIOLATION, "a channel that clients do not write")
-        return ChannelFrame(f"port-{port}", True, channel, data[1:], False)
+        return ChannelFrame(channel=self._channels[channel], up=True, stream=channel, data=data[1:])
 
     def down(self, message: Message) -> ChannelFrame:
         data = message.data
         if not data:
-            return _without_channel(False)
-        channel, port = self._channel(data)
+            return _without_channel(up=False)
+        channel = self._channel(data)
         if channel not in self._told:
-            if data[1:] != port.to_bytes(2, "little"):  # else the record would name the wrong port
+            if data[1:] != self._ports[channel // 2].to_bytes(2, "little"):  # else the record would name the wrong port
                 raise PeerError(POLICY_VIOLATION, "a channel that does not begin with the port that was asked for")
             self._told.add(channel)
-        return ChannelFrame(f"port-{port}-error" if channel % 2 else f"port-{port}", False, channel, data[1:], False)
+        return ChannelFrame(channel=self._channels[channel], up=False, stream=channel, data=data[1:])
 
-    def _channel(self, data: bytes) -> tuple[int, int]:
-        """The channel of a message that is not empty, and the port of that channel."""
-        if data[0] >= 2 * len(self._ports):
+    def _channel(self, data: bytes) -> int:
+        """The number of the channel of a message that is not empty."""
+        if data[0] >= len(self._channels):
             raise PeerError(POLICY_VIOLATION, "a channel of no port that was asked for")
-        return data[0], self._ports[data[0] // 2]
+        return data[0]
 
     def failure(self, status: bytes) -> list[Message | Close]:
         """The messages that end all connections as failed: words on each error channel, behind its port, then a Close."""

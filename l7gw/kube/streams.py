@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from l7gw.kube.channels import EXEC_STREAMS, ChannelFrame, ChannelOpened, words_of
+from l7gw.kube.channels import EXEC_STREAMS, Channel, ChannelFrame, ChannelOpened, ExecChannel, port_channel, words_of
 from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers
@@ -13,13 +13,15 @@ from l7gw.wire.spdy_events import Data, GoAway, SpdyFrame
 from l7gw.wire.spdy_frames import PROTOCOL_ERROR
 
 MOST_PAIRS = 256  # live connections of one port-forward (threats C5)
-UP = frozenset(("stdin", "resize"))  # the channels of an exec that the client writes; the cluster writes the others
+UP: frozenset[Channel] = frozenset(
+    ("stdin", "resize")
+)  # the channels of an exec that the client writes; the cluster writes the others
 LARGEST_STATUS = 64 * 1024  # bytes of the error stream in which a Status is looked for; the kubelet's has a few hundred
 
 
 @dataclass(slots=True)
 class _Stream:
-    channel: str
+    channel: Channel
     pair: str  # the request id of the port-forward's pair that the stream belongs to; "" for an exec
     passed: bool = True  # whether the stream was opened at the cluster too
     up_open: bool = True
@@ -42,12 +44,12 @@ class SpdyChannels:
     and the runtime would attach it (kubernetes-wire 4.3).
     """
 
-    def __init__(self, asked: frozenset[str] | None) -> None:
+    def __init__(self, asked: frozenset[ExecChannel] | None) -> None:
         self._forwards = asked is None
-        self._asked = asked or frozenset()
+        self._asked: frozenset[ExecChannel] = asked or frozenset()
         self._streams: dict[int, _Stream] = {}
         self._pairs: dict[str, _Pair] = {}  # by request id, or by the number of the error stream where there is none
-        self._used: set[str] = set()  # the channels of an exec that were opened; each may be opened once
+        self._used: set[ExecChannel] = set()  # the channels of an exec that were opened; each may be opened once
         self._status = b""  # the bytes of an exec's error stream so far
         self._error_complete = False
 
@@ -60,12 +62,13 @@ class SpdyChannels:
         kind = named.get("streamtype", "")
         if self._forwards:
             return self._opened_port(stream, kind, named)
-        if kind not in EXEC_STREAMS or kind in self._used:
+        channel = next((one for one in EXEC_STREAMS if one == kind), None)
+        if channel is None or channel in self._used:
             raise PeerError(PROTOCOL_ERROR, "a stream of an unknown type, or a second one of its type")
-        self._used.add(kind)
-        passed = kind in self._asked
-        self._streams[stream] = _Stream(kind, "", passed, down_open=passed)
-        return ChannelOpened(kind, stream, None, (("streamtype", kind),), passed)
+        self._used.add(channel)
+        passed = channel in self._asked
+        self._streams[stream] = _Stream(channel, pair="", passed=passed, down_open=passed)
+        return ChannelOpened(channel, stream, port=None, headers=(("streamtype", channel),), passed=passed)
 
     @property
     def awaited(self) -> bool:
@@ -86,16 +89,16 @@ class SpdyChannels:
         if len(pair) > 64 or known.port != port:
             raise PeerError(PROTOCOL_ERROR, "a pair of streams for two ports")
         live = known.live
-        channel = f"port-{port}-error" if kind == "error" else f"port-{port}"
+        channel = port_channel(port, error=kind == "error")
         if len(live) >= 2 or any(self._streams[one].channel == channel for one in live):
             raise PeerError(PROTOCOL_ERROR, "more than two streams in a pair")
         if len(self._pairs) > MOST_PAIRS:
             raise PeerError(PROTOCOL_ERROR, f"more than {MOST_PAIRS} forwarded connections at once")
         live.append(stream)
         known.whole = known.whole or len(live) == 2
-        self._streams[stream] = _Stream(channel, pair)
+        self._streams[stream] = _Stream(channel, pair=pair)
         written = (("streamtype", kind), ("port", str(port)), *((("requestid", request),) if request else ()))
-        return ChannelOpened(channel, stream, port if kind == "data" else None, written)
+        return ChannelOpened(channel, stream, port=port if kind == "data" else None, headers=written)
 
     def half(self, stream: int) -> bool:
         """Whether the other stream of this stream's pair was never opened. False for a stream that is gone, and for an exec."""
@@ -107,7 +110,7 @@ class SpdyChannels:
         live = self._pairs[self._streams[stream].pair].live
         return next((other for other in live if other != stream and self._streams[other].down_open), None)
 
-    def frame(self, stream: int, up: bool, data: bytes, final: bool) -> ChannelFrame | None:
+    def frame(self, stream: int, *, up: bool, data: bytes, final: bool) -> ChannelFrame | None:
         """Bytes of a stream, or its half-close (`final`), as a frame of its channel; None
         where the stream is gone, as after a reset.
 
@@ -132,7 +135,7 @@ class SpdyChannels:
                 known.down_open = False
             if not known.up_open and not known.down_open:
                 self._forget(stream, known)
-        return ChannelFrame(channel, up, stream, data, final, known.passed)
+        return ChannelFrame(channel=channel, up=up, stream=stream, data=data, final=final, passed=known.passed)
 
     def _tell(self, data: bytes, final: bool) -> None:
         """Note whether an exec's error stream holds a whole Status, which is its end: the kubelet then closes without a FIN."""
@@ -177,9 +180,9 @@ class SpdyChannels:
         frames: list[SpdyFrame] = []
         errors = [number for number, one in self._streams.items() if one.channel.endswith("error") and one.down_open]
         text = words_of(status) if self._forwards else status
-        frames += [Data(number, text, True) for number in errors]
+        frames += [Data(number, text, final=True) for number in errors]
         rest = (number for number, one in self._streams.items() if one.down_open and number not in errors)
-        frames += [Data(number, b"", True) for number in rest]
+        frames += [Data(number, b"", final=True) for number in rest]
         last = max(self._streams, default=0)
         self._streams.clear()
         return [*frames, GoAway(last)]

@@ -57,11 +57,14 @@ def test_what_was_not_asked_for_does_not_pass(protocol: str) -> None:
     """An honest client sends an empty frame, a size or a close signal of what it did not ask for; bytes for stdin it does not."""
     channels = an_exec(protocol, NOTHING)
     for data, frame in (
-        (b"\x00", ChannelFrame("stdin", True, 0, b"", False, False)),
-        (b"\xff\x00", ChannelFrame("stdin", True, 0, b"", True, False)),
-        (b'\x04{"Width":1,"Height":2}', ChannelFrame("resize", True, 4, b'{"Width":1,"Height":2}', False, False)),
-        (b"\xff\x04", ChannelFrame("resize", True, 4, b"", True, False)),
-        (b"", ChannelFrame("message", True, 0, b"", False, False)),
+        (b"\x00", ChannelFrame(channel="stdin", up=True, stream=0, data=b"", passed=False)),
+        (b"\xff\x00", ChannelFrame(channel="stdin", up=True, stream=0, data=b"", final=True, passed=False)),
+        (
+            b'\x04{"Width":1,"Height":2}',
+            ChannelFrame(channel="resize", up=True, stream=4, data=b'{"Width":1,"Height":2}', passed=False),
+        ),
+        (b"\xff\x04", ChannelFrame(channel="resize", up=True, stream=4, data=b"", final=True, passed=False)),
+        (b"", ChannelFrame(channel="message", up=True, stream=0, data=b"", passed=False)),
     ):
         found = channels.up(Message(data))
         assert found == frame
@@ -86,7 +89,7 @@ def test_a_client_writes_stdin_and_resize_alone(protocol: str, first: int) -> No
     message = Message(bytes((first,)) + body)
     channels = an_exec(protocol)
     if first in (0, 4):
-        assert channels.up(message) == ChannelFrame("stdin" if first == 0 else "resize", True, first, body, False)
+        assert channels.up(message) == ChannelFrame(channel="stdin" if first == 0 else "resize", up=True, stream=first, data=body)
     else:
         with pytest.raises(PeerError) as refused:
             channels.up(message)
@@ -98,8 +101,8 @@ def test_a_cluster_writes_stdout_stderr_and_error_alone(first: int) -> None:
     message = Message(bytes((first,)) + b"x")
     if first in (1, 2, 3):
         name = {1: "stdout", 2: "stderr", 3: "error"}[first]
-        assert an_exec().down(message) == ChannelFrame(name, False, first, b"x", False)
-        assert an_exec().down(Message(bytes((first,)))) == ChannelFrame(name, False, first, b"", False)
+        assert an_exec().down(message) == ChannelFrame(channel=name, up=False, stream=first, data=b"x")
+        assert an_exec().down(Message(bytes((first,)))) == ChannelFrame(channel=name, up=False, stream=first, data=b"")
     else:
         with pytest.raises(PeerError) as refused:
             an_exec().down(message)
@@ -109,17 +112,19 @@ def test_a_cluster_writes_stdout_stderr_and_error_alone(first: int) -> None:
 @pytest.mark.parametrize("channels", [an_exec(), WebSocketPorts([8080])])
 def test_a_message_without_a_channel_passes_neither_way(channels: WebSocketChannels | WebSocketPorts) -> None:
     """wsstream ignores it, and kubectl would end its exec over it."""
-    assert channels.up(Message(b"")) == ChannelFrame("message", True, 0, b"", False, passed=False)
-    assert channels.down(Message(b"")) == ChannelFrame("message", False, 0, b"", False, passed=False)
+    assert channels.up(Message(b"")) == ChannelFrame(channel="message", up=True, stream=0, data=b"", passed=False)
+    assert channels.down(Message(b"")) == ChannelFrame(channel="message", up=False, stream=0, data=b"", passed=False)
 
 
 def test_the_close_signal_is_v5s_and_ends_stdin() -> None:
     channels = an_exec()
-    assert channels.up(Message(b"\xff\x00")) == ChannelFrame("stdin", True, 0, b"", True)
-    assert channels.up(Message(b"\xff\x00")) == ChannelFrame("stdin", True, 0, b"", True)  # the API server: a noop
+    assert channels.up(Message(b"\xff\x00")) == ChannelFrame(channel="stdin", up=True, stream=0, data=b"", final=True)
+    assert channels.up(Message(b"\xff\x00")) == ChannelFrame(
+        channel="stdin", up=True, stream=0, data=b"", final=True
+    )  # the API server: a noop
     assert channels.up(Message(b'\x04{"Width":1,"Height":2}')).channel == "resize"
-    assert an_exec().up(Message(b"\xff\x04")) == ChannelFrame("resize", True, 4, b"", True)
-    assert an_exec().up(Message(b"\x00more")) == ChannelFrame("stdin", True, 0, b"more", False)
+    assert an_exec().up(Message(b"\xff\x04")) == ChannelFrame(channel="resize", up=True, stream=4, data=b"", final=True)
+    assert an_exec().up(Message(b"\x00more")) == ChannelFrame(channel="stdin", up=True, stream=0, data=b"more")
     with pytest.raises(PeerError):
         channels.up(Message(b"\x00more"))
     for protocol, data in ((V4, b"\xff"), (V5, b"\xff"), (V5, b"\xff\x00\x00"), (V5, b"\xff\x05"), (V5, b"\xff\xff")):
@@ -148,11 +153,11 @@ def test_the_older_port_forward_names_its_ports_in_the_query() -> None:
 
 def test_channels_of_the_older_port_forward_are_its_ports_by_index() -> None:
     ports = WebSocketPorts([8080, 443])
-    assert ports.down(Message(b"\x00\x90\x1f")) == ChannelFrame("port-8080", False, 0, b"\x90\x1f", False)
-    assert ports.down(Message(b"\x01\x90\x1f")) == ChannelFrame("port-8080-error", False, 1, b"\x90\x1f", False)
-    assert ports.down(Message(b"\x03\xbb\x01")) == ChannelFrame("port-443-error", False, 3, b"\xbb\x01", False)
-    assert ports.down(Message(b"\x00any")) == ChannelFrame("port-8080", False, 0, b"any", False)
-    assert ports.up(Message(b"\x02hi")) == ChannelFrame("port-443", True, 2, b"hi", False)
+    assert ports.down(Message(b"\x00\x90\x1f")) == ChannelFrame(channel="port-8080", up=False, stream=0, data=b"\x90\x1f")
+    assert ports.down(Message(b"\x01\x90\x1f")) == ChannelFrame(channel="port-8080-error", up=False, stream=1, data=b"\x90\x1f")
+    assert ports.down(Message(b"\x03\xbb\x01")) == ChannelFrame(channel="port-443-error", up=False, stream=3, data=b"\xbb\x01")
+    assert ports.down(Message(b"\x00any")) == ChannelFrame(channel="port-8080", up=False, stream=0, data=b"any")
+    assert ports.up(Message(b"\x02hi")) == ChannelFrame(channel="port-443", up=True, stream=2, data=b"hi")
     for data in (b"\x01x", b"\x03x", b"\x04x"):
         with pytest.raises(PeerError):
             ports.up(Message(data))

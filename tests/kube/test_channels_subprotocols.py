@@ -51,19 +51,23 @@ def test_a_clients_message_is_read_as_the_kubelet_reads_it(protocol: str, case: 
         assert refused.value.code == 1008
     else:
         name, plain = found
-        assert channels.up(Message(data, text)) == ChannelFrame(name, True, NUMBERS[name], plain, False)
+        assert channels.up(Message(data, text)) == ChannelFrame(channel=name, up=True, stream=NUMBERS[name], data=plain)
 
 
 @pytest.mark.parametrize(("protocol", "data", "name", "plain"), [(name, *case) for name in (V4, V5) for case in WRITTEN])
 def test_a_clusters_message_is_read_as_the_kubelet_wrote_it(protocol: str, data: bytes, name: str, plain: bytes) -> None:
-    assert WebSocketChannels(protocol, EXEC_STREAMS).down(Message(data)) == ChannelFrame(name, False, NUMBERS[name], plain, False)
+    assert WebSocketChannels(protocol, EXEC_STREAMS).down(Message(data)) == ChannelFrame(
+        channel=name, up=False, stream=NUMBERS[name], data=plain
+    )
 
 
 def test_v4_has_no_close_signal() -> None:
     """A kubelet ignores it (channel 255 of five), and so do we: stdin goes on."""
     channels = WebSocketChannels(V4, EXEC_STREAMS)
     for _ in range(2):
-        assert channels.up(Message(b"\xff\x00")) == ChannelFrame("stdin", True, 0, b"", True, passed=False)
+        assert channels.up(Message(b"\xff\x00")) == ChannelFrame(
+            channel="stdin", up=True, stream=0, data=b"", final=True, passed=False
+        )
         assert channels.up(Message(b"\x00ls")).passed
     for data in (b"\x2f\x00", b"/", b"/AA=="):
         with pytest.raises(PeerError):
@@ -76,12 +80,12 @@ def test_a_failure_is_a_status_on_the_error_channel_and_a_close(protocol: str) -
     message, close = WebSocketChannels(protocol, EXEC_STREAMS).failure(status)
     assert close == Close(1000) and isinstance(message, Message) and not message.text
     told = WebSocketChannels(protocol, EXEC_STREAMS).down(message)
-    assert told == ChannelFrame("error", False, 3, status, False)
+    assert told == ChannelFrame(channel="error", up=False, stream=3, data=status)
 
 
 def test_a_failure_of_the_older_port_forward_is_words_on_each_ports_error_channel() -> None:
     ports = WebSocketPorts([8080, 443])
-    assert ports.down(Message(b"\x01\x90\x1f")) == ChannelFrame("port-8080-error", False, 1, b"\x90\x1f", False)
+    assert ports.down(Message(b"\x01\x90\x1f")) == ChannelFrame(channel="port-8080-error", up=False, stream=1, data=b"\x90\x1f")
     *messages, close = ports.failure(failure("because"))
     assert close == Close(1000)
     assert messages[0].data[:1] == b"\x01"  # type: ignore[union-attr]

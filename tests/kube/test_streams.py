@@ -38,13 +38,13 @@ def test_a_forwarded_connection_is_a_pair_whose_data_stream_tells_the_port() -> 
     (first, error), (second, data) = pair(1, 8080, "0")
     assert channels.opened(first, error) == ChannelOpened("port-8080-error", 1, None, written("error", "8080", "0"))
     assert channels.opened(second, data) == ChannelOpened("port-8080", 3, 8080, written("data", "8080", "0"))
-    assert channels.frame(3, True, b"hi", False) == ChannelFrame("port-8080", True, 3, b"hi", False)
+    assert channels.frame(3, up=True, data=b"hi", final=False) == ChannelFrame(channel="port-8080", up=True, stream=3, data=b"hi")
     assert not channels.complete
     for stream in (1, 3):
-        channels.frame(stream, True, b"", True)
-        channels.frame(stream, False, b"", True)
+        channels.frame(stream, up=True, data=b"", final=True)
+        channels.frame(stream, up=False, data=b"", final=True)
     assert channels.complete
-    assert channels.frame(3, True, b"late", False) is None
+    assert channels.frame(3, up=True, data=b"late", final=False) is None
 
 
 WRITERS = {"stdin": True, "resize": True, "stdout": False, "stderr": False, "error": False}
@@ -57,19 +57,25 @@ def test_only_the_side_that_writes_a_channel_puts_bytes_into_it(channel: str, wr
     data = b'{"Width":1,"Height":2}' if channel == "resize" else STATUS
     channels = SpdyChannels(EXEC_STREAMS)
     channels.opened(1, (("streamtype", channel),))
-    assert channels.frame(1, writer, data, False) == ChannelFrame(channel, writer, 1, data, False)
+    assert channels.frame(1, up=writer, data=data, final=False) == ChannelFrame(channel=channel, up=writer, stream=1, data=data)
     with pytest.raises(PeerError):
-        channels.frame(1, not writer, data, False)
-    assert channels.frame(1, not writer, b"", True) == ChannelFrame(channel, not writer, 1, b"", True)
+        channels.frame(1, up=not writer, data=data, final=False)
+    assert channels.frame(1, up=not writer, data=b"", final=True) == ChannelFrame(
+        channel=channel, up=not writer, stream=1, data=b"", final=True
+    )
 
 
 def test_a_client_writes_no_errors_of_a_forwarded_connection() -> None:
     channels = SpdyChannels(None)
     channels.opened(*pair(1, 80, "0")[0])
-    assert channels.frame(1, True, b"", True) == ChannelFrame("port-80-error", True, 1, b"", True)
+    assert channels.frame(1, up=True, data=b"", final=True) == ChannelFrame(
+        channel="port-80-error", up=True, stream=1, data=b"", final=True
+    )
     with pytest.raises(PeerError):
-        channels.frame(1, True, b"x", False)
-    assert channels.frame(1, False, b"refused", True) == ChannelFrame("port-80-error", False, 1, b"refused", True)
+        channels.frame(1, up=True, data=b"x", final=False)
+    assert channels.frame(1, up=False, data=b"refused", final=True) == ChannelFrame(
+        channel="port-80-error", up=False, stream=1, data=b"refused", final=True
+    )
 
 
 def test_pairs_of_clients_without_request_ids_are_told_by_their_streams() -> None:
@@ -126,8 +132,8 @@ def test_a_hundred_thousand_connections_leave_nothing_behind(ended_by: str) -> N
             if ended_by == "reset":
                 channels.reset(stream)
             else:
-                channels.frame(stream, True, b"", True)
-                channels.frame(stream, False, b"", True)
+                channels.frame(stream, up=True, data=b"", final=True)
+                channels.frame(stream, up=False, data=b"", final=True)
     assert not channels.live
     assert sum(len(table) for table in (channels._pairs, channels._streams, channels._used)) == 0
 
@@ -139,7 +145,7 @@ def test_a_failed_end_says_why_before_it_ends() -> None:
     channels.opened(3, (("streamtype", "stdout"),))
     channels.opened(5, (("streamtype", "stderr"),))
     channels.opened(7, (("streamtype", "stdin"),))
-    channels.frame(5, False, b"", True)
+    channels.frame(5, up=False, data=b"", final=True)
     channels.reset(7)
     assert channels.failure_frames(status) == [Data(1, status, True), Data(3, b"", True), GoAway(5)]
     assert SpdyChannels(EXEC_STREAMS).failure_frames(status) == [GoAway(0)]
@@ -158,8 +164,8 @@ def test_a_stream_that_was_not_asked_for_is_the_clients_alone(kind: str) -> None
     channels = SpdyChannels(frozenset(("error",)))
     opened = channels.opened(1, (("streamtype", kind),))
     assert not opened.passed and channels.live == [1]
-    frame = channels.frame(1, True, b"", True)
-    assert frame == ChannelFrame(kind, True, 1, b"", True, passed=False)
+    frame = channels.frame(1, up=True, data=b"", final=True)
+    assert frame == ChannelFrame(channel=kind, up=True, stream=1, data=b"", final=True, passed=False)
     assert not channels.live  # the cluster's direction never was open
     with pytest.raises(PeerError):
         channels.opened(3, (("streamtype", kind),))
@@ -220,16 +226,16 @@ def exec_with_errors() -> SpdyChannels:
 def test_an_exec_is_complete_once_its_status_is_whole_however_it_is_cut() -> None:
     for at in range(len(STATUS)):
         channels = exec_with_errors()
-        channels.frame(1, False, STATUS[:at], False)
+        channels.frame(1, up=False, data=STATUS[:at], final=False)
         assert not channels.complete
-        channels.frame(1, False, STATUS[at:] + b"\n", False)
+        channels.frame(1, up=False, data=STATUS[at:] + b"\n", final=False)
         assert channels.complete
 
 
 def test_a_command_that_prints_a_status_does_not_complete_its_exec() -> None:
     channels = exec_with_errors()
     channels.opened(3, (("streamtype", "stdout"),))
-    channels.frame(3, False, STATUS, True)
+    channels.frame(3, up=False, data=STATUS, final=True)
     assert not channels.complete
 
 
@@ -238,9 +244,9 @@ def test_a_command_that_prints_a_status_does_not_complete_its_exec() -> None:
 )
 def test_what_is_no_status_completes_no_exec(data: bytes) -> None:
     channels = exec_with_errors()
-    channels.frame(1, False, data, False)
+    channels.frame(1, up=False, data=data, final=False)
     assert not channels.complete
-    channels.frame(1, False, b"", True)  # but the end of its error stream does, as kubectl takes it
+    channels.frame(1, up=False, data=b"", final=True)  # but the end of its error stream does, as kubectl takes it
     assert channels.complete
 
 
@@ -248,6 +254,6 @@ def test_of_a_status_only_so_much_is_looked_at() -> None:
     padded = STATUS[:-1] + b" " * (LARGEST_STATUS - len(STATUS)) + b"}"
     for data, complete in ((padded, True), (padded[:-1] + b" }", False)):
         channels = exec_with_errors()
-        channels.frame(1, False, data[:100], False)
-        channels.frame(1, False, data[100:], False)
+        channels.frame(1, up=False, data=data[:100], final=False)
+        channels.frame(1, up=False, data=data[100:], final=False)
         assert channels.complete is complete

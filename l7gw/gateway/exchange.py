@@ -7,7 +7,7 @@
     (hold)     wait for a reviewer: not there yet. This step will stand here, before the body is gathered
     gather     the request body, whole                     413
     record     who, what, verdict, body: a write is on the disk before the next step
-    forward    the request, written anew, over a connection to the cluster
+    forward    the request, written anew, over a connection to the cluster; judged again where the policy changed meanwhile
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
     finish     the last event is recorded; the connection takes the next request
 
@@ -31,6 +31,8 @@ from l7gw.gateway.guard import Step, entry
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
+from l7gw.policy.judge import Policy
+from l7gw.policy.verdict import Verdict
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Request
 from l7gw.wire.semantics import BODILESS
@@ -44,7 +46,7 @@ MOST_TRIES = 5  # times that a request is sent again after the cluster turned it
 class Exchange(Call):
     """The steps of a call in their order, and the entries by which its client, its cluster, the disk and the clock reach it."""
 
-    __slots__ = ("_after_body", "_body", "_body_size", "_request_whole", "_target", "_tries", "deadline")
+    __slots__ = ("_after_body", "_body", "_body_size", "_policy", "_request_whole", "_target", "_tries", "deadline")
 
     def __init__(self, worker: Gateway, client: Client, request: Request) -> None:
         super().__init__(worker, client, request)
@@ -53,6 +55,7 @@ class Exchange(Call):
         self._body_size = 0  # bytes
         self._request_whole = False
         self._after_body: Step | None = None  # the step to take once the request is whole
+        self._policy: Policy | None = None  # the snapshot that the verdict is of
         self._tries = 0  # times that the cluster turned the request away unread
         self.deadline = 0.0  # monotonic seconds by which the answer must begin; 0 where there is no deadline
 
@@ -96,11 +99,17 @@ class Exchange(Call):
         return self.judge
 
     def judge(self) -> Step | None:
+        self.verdict = self._allowed()
+        return self.gather
+
+    def _allowed(self) -> Verdict:
+        """The verdict of the policy in force. Raises Refusal 403 where it is a denial."""
         assert self.principal and self.act and self.far
-        self.verdict = verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
+        self._policy = self.worker.policy
+        verdict = self._policy.judge(self.principal, self.far.name, self.act)
         if not verdict.allowed:
             raise Refusal(403, "Forbidden", verdict.reason, rule=verdict.rule or None)
-        return self.gather
+        return verdict
 
     def gather(self) -> Step | None:
         """Read a write whole before any of it is sent, so that what is recorded is what is sent."""
@@ -131,6 +140,10 @@ class Exchange(Call):
 
     def forward(self) -> Step | None:
         assert self.far and self.act
+        if (
+            self._policy is not self.worker.policy
+        ):  # the body may have taken an hour (`patience.SLOWEST_BODY`), and the disk its time
+            self._allowed()
         if self.request.upgrade:
             kind = FRESH
         elif self.act.follows:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from tests.support.faults import alive, ask
+from tests.support.faults import alive, ask, until
+from tests.support.gateway_process import EVERYTHING
 from tests.support.http_callers import POD
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene
@@ -50,6 +51,35 @@ def test_two_principals_on_one_connection_have_sessions_of_their_own(own: Scene)
             sessions.append(client.answer()[1]["l7gw-session"])
     assert set(sessions[::2]) & set(sessions[1::2]) == set()
     assert len(set(sessions)) == 2
+
+
+# ---------------------------------------------------------------------- the policy in force
+
+
+def test_a_call_whose_body_comes_after_policy_changed_is_judged_by_the_new_one(own: Scene) -> None:
+    """A body may take an hour: whoever begins one in time would keep what was taken from him."""
+    pods = "/api/v1/namespaces/default/pods"
+    with RawClient(own.gateway) as late, RawClient(own.gateway) as still:
+        late.send(own.request(f"POST {pods}", "Content-Length: 2") + b"{")
+        still.send(own.request("POST /api/v1/namespaces/default/configmaps", "Content-Length: 2") + b"{")
+        assert ask(own, own.request(f"GET {pods}"))[0] == 200  # the others were judged before
+        own.gateway.policy.write_text(EVERYTHING + "guardrails:\n  - {name: frozen, effects: [workload], verdict: deny}\n")
+        until(lambda: "policy read again" in own.gateway.log)
+        for client in (late, still):
+            client.send(b"}")
+        status, _, body = late.answer()
+        assert status == 403 and b"frozen" in body
+        assert still.answer()[0] == 200
+    assert [visit for visit in own.upstream.visits if b"POST" in visit.received and b"pods" in visit.received] == []
+    (session,) = own.gateway.sessions()
+    events = own.gateway.events(session["id"])
+    number = next(
+        event["exchange"]
+        for event in events
+        if event["type"] == "request" and event["target"] == pods and event["method"] == "POST"
+    )
+    said = [(event["verdict"], event["rule"]) for event in events if event["type"] == "verdict" and event["exchange"] == number]
+    assert said == [("allow", "all"), ("deny", "frozen")]
 
 
 # ---------------------------------------------------------------------- one after the other

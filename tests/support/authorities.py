@@ -1,4 +1,4 @@
-"""Authorities above one another, certificates whose time is over, and what Go says of them."""
+"""Chains of authorities, expired certificates, and Go's verdict on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from l7gw.demo.pki import write_private
 from tests.support.go_programs import built_once
 
 BEGAN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-WITHIN_ALL = datetime.datetime(2020, 7, 1, tzinfo=datetime.UTC)  # when nothing was over yet
+WITHIN_ALL = datetime.datetime(2020, 7, 1, tzinfo=datetime.UTC)  # a moment at which every certificate here was valid
 OVER = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
 ENDS = datetime.datetime(2090, 1, 1, tzinfo=datetime.UTC)
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
@@ -45,7 +45,8 @@ class Issued:
         length: int | None = None,
         usage: x509.ObjectIdentifier | None = None,
     ) -> Issued:
-        """An intermediate one below this. `length` is how many may stand below it, `usage` what their certificates may be for."""
+        """An intermediate authority below this one. `length` limits how many may stand below it (the path length). `usage` limits
+        what their certificates may be for."""
         usages: list[tuple[x509.ExtensionType, bool]] = [(x509.ExtendedKeyUsage([usage]), False)] if usage else []
         return _issue(name, self, over, _authority(length) + usages, key)
 
@@ -58,7 +59,7 @@ class Issued:
         return _issue(address, self, over, [(names, False), (usage, False)], key)
 
     def write(self, folder: Path, *above: Issued) -> tuple[Path, Path]:
-        """The files of certificate and key, behind the certificate those that are sent with it."""
+        """Write the files of certificate and key. The certificates `above`, which are sent with it, follow it in its file."""
         folder.mkdir(parents=True, exist_ok=True)
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return bundle(folder / "one.crt", self, *above), write_private(folder / "one.key", key)
@@ -98,7 +99,8 @@ def _issue(
 
 @dataclass(frozen=True)
 class Question:
-    """Whether a leaf is good: what one trusts, what came with it, for what, and when."""
+    """A question to a verifier: whether a leaf is good, given the trusted certificates, those sent with it, the usage and the
+    time."""
 
     roots: tuple[Issued, ...]
     leaf: Issued
@@ -108,7 +110,7 @@ class Question:
 
 
 def go_says(questions: list[Question]) -> list[str]:
-    """What crypto/x509 answers to each: "" for yes, else its error. Raises MissingGo, BuildFailed."""
+    """What Go's crypto/x509 answers to each question: "" for yes, else its error. Raises MissingGo, BuildFailed."""
     program = go_program()
     lines = "".join(
         json.dumps(
@@ -130,5 +132,5 @@ def go_says(questions: list[Question]) -> list[str]:
 
 
 def go_program() -> Path:
-    """`tests/tls/main.go`, built. Raises MissingGo, BuildFailed."""
+    """The path of the program built from `tests/tls/main.go`. Raises MissingGo, BuildFailed."""
     return built_once(Path(__file__).parent.parent / "tls", "tls")

@@ -1,4 +1,4 @@
-"""Two ways to one real cluster, for comparisons: straight, as a client that impersonates Ann, and through the gateway, as Ann."""
+"""Two ways to one real cluster, for comparisons: directly, as a client that impersonates Ann, and through the gateway, as Ann."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 def versions() -> list[tuple[str, int, bool]]:
-    """(version, minor, whether it runs only in `make test-long`) of each kubectl, known without building one."""
+    """(version, minor number, whether it runs only in `make test-long`) of each kubectl. Nothing is built to find out."""
     built = {program.version: False for program in PROGRAMS if "kubectl" in program.name}
     for version in kubectls_on_path():
         built.setdefault(version, True)
@@ -46,7 +46,7 @@ class Both:
         )
 
     def fresh(self) -> tuple[Side, Side]:
-        """The two sides, each with a namespace of its own and a running pod `web-0` in it."""
+        """Two new sides. Each has a namespace of its own with a running pod `web-0`."""
         number = next(_numbers)
         sides = (
             Side("direct", self.direct, f"m{number:03}-direct-x", self.folder),
@@ -64,9 +64,9 @@ class Both:
 def before(
     cluster: RealCluster, folder: Path, policy: str = EVERYTHING, *, watched: bool = True, **config: object
 ) -> Iterator[Both]:
-    """Start the provider and the gateway; bind the gateway's groups to cluster-admin, so that policy alone decides.
+    """Start the provider and the gateway. The gateway's groups are bound to cluster-admin, so that policy alone decides.
 
-    `watched` false leaves the gateway as it is installed: it does not tell which HTTP each call took.
+    With `watched`, the gateway also writes down which HTTP each call came in. Without it, the gateway runs as it is installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cluster.apply(
@@ -95,7 +95,7 @@ def before(
                 "real": {
                     "server": cluster.server,
                     "certificate-authority": str(cluster.ca),
-                    "groups": ["*"],  # whatever the policy names
+                    "groups": ["*"],  # so that every group goes up, whichever the policy names
                     "credential": {
                         "client-certificate": str(cluster.gateway_certificate),
                         "client-key": str(cluster.gateway_key),
@@ -108,7 +108,7 @@ def before(
         looking.mkdir()
         spoken = Spoken(looking / "asked.jsonl")
         with contextlib.ExitStack() as stack:
-            with pytest.MonkeyPatch.context() as patch:  # for this gateway alone, on top of what its test has it do
+            with pytest.MonkeyPatch.context() as patch:  # for this gateway alone, in addition to what its test sets
                 if watched:
                     plain = f"import runpy; runpy.run_path({str(tests.support.gateway_process.L7GW)!r}, run_name='__main__')"
                     program(looking, patch, *spoken.lines, plain)

@@ -1,4 +1,5 @@
-"""What the tests build or install once: folders in the cache, each named by all that goes into it, safe to delete while none runs."""
+"""Folders in the cache for what the tests build or install once. Each is named by a hash of everything that goes into it. The
+folders are safe to delete while no test runs."""
 
 from __future__ import annotations
 
@@ -12,16 +13,16 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-UNUSED_AFTER = 14 * 86400.0  # seconds; every change of the sources makes another folder, of the cluster 230 MB each
+UNUSED_AFTER = 14 * 86400.0  # seconds without use after which a folder is removed; each change makes another (a cluster has 230 MB)
 
 
 def cache(room: str) -> Path:
-    """The folder of all that was made for one purpose."""
+    """The folder of everything that was made for one purpose."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l7gw" / room
 
 
 def key(*words: str, files: Iterable[Path] = ()) -> str:
-    """Names a folder by words and by the names and contents of files."""
+    """The name of a folder: a hash of these words and of the names and contents of these files."""
     digest = hashlib.sha256("\0".join(words).encode())
     for path in files:
         data = path.read_bytes()
@@ -30,7 +31,8 @@ def key(*words: str, files: Iterable[Path] = ()) -> str:
 
 
 def made_once(room: str, name: str, make: Callable[[Path], None]) -> Path:
-    """The folder `name`, filled by `make` where it is not there yet. Two callers never make at once, and none sees half of it."""
+    """The folder `name`. Where it does not exist, `make` fills it first. Two callers never make it at once, and none sees it half
+    made."""
     home = cache(room)
     place = home / name
     home.mkdir(parents=True, exist_ok=True)
@@ -46,7 +48,7 @@ def made_once(room: str, name: str, make: Callable[[Path], None]) -> Path:
                 make(folder)
                 folder.rename(place)
             finally:
-                shutil.rmtree(folder, ignore_errors=True)  # nothing is there once it is renamed
+                shutil.rmtree(folder, ignore_errors=True)  # it does not exist any more once it was renamed
         os.utime(place)
         for path in home.iterdir():
             if path.is_dir() and path != place and time.time() - path.stat().st_mtime > UNUSED_AFTER:

@@ -1,4 +1,4 @@
-"""What the tree says of its sources: the entries of docs/threats.md and docs/kubernetes-wire.md, and whatever cites them.
+"""The entries of docs/threats.md and docs/kubernetes-wire.md, and the texts in the tree that may cite them.
 
 The one form of a citation is `threats C5` (or a list: `threats C4, C5`, `threats B1 to B8`) and `kubernetes-wire 4.3`. It may stand
 in comments and docstrings of Python, in comments of the other languages, and in the heads of vectors.
@@ -29,7 +29,7 @@ ABBREVIATED = re.compile(r"\b([A-Z]{2,4})\s+[\w/.-]+\.(?:go|proto|py|ts)\b")  # 
 class Threat:
     code: str
     text: str
-    tests: tuple[str, ...]  # `room/test_x.py::test_y`, perhaps with `[a1-*]`: its vectors of that name
+    tests: tuple[str, ...]  # `room/test_x.py::test_y`, for some with `[a1-*]`: the vectors of that name
 
 
 def threats() -> dict[str, Threat]:
@@ -60,13 +60,13 @@ def golden() -> dict[str, bytes]:
 
 @functools.cache
 def functions(file: Path) -> frozenset[str]:
-    """The functions of a file, those of classes too."""
+    """The names of the functions and methods in a file."""
     return frozenset(re.findall(r"^ *(?:async )?def (\w+)", file.read_text(), re.MULTILINE))
 
 
 @functools.cache
 def prose() -> tuple[tuple[str, str], ...]:
-    """What people wrote beside code, as (place, text): each comment, docstring, and head of a vector."""
+    """Every comment, docstring and head of a vector in the tree, as (place, text)."""
     return tuple(_prose())
 
 
@@ -87,6 +87,6 @@ def _prose() -> Iterator[tuple[str, str]]:
 
 
 def _python(source: str) -> Iterator[tuple[int, str]]:
-    """By their looks: reading 40,000 lines as Python does takes seconds."""
+    """Comments and strings, found by a regular expression: parsing 40,000 lines would take seconds."""
     for found in COMMENT_OR_TEXT.finditer(source):
         yield source.count("\n", 0, found.start()) + 1, found.group()

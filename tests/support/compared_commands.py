@@ -1,6 +1,7 @@
-"""The same command twice: straight to the API server as an impersonating client, and through the gateway; outcomes compared.
+"""Runs a command twice, directly against the API server as an impersonating client and through the gateway, and compares the
+outcomes.
 
-What differs by nature (uids, versions, times, ages, addresses, generated names, namespaces of the two sides) is replaced first.
+What always differs (uids, versions, times, ages, addresses, generated names, namespaces of the two sides) is replaced first.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ REPLACED = [
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a user sees of a command."""
+    """The exit status and output of a command, which its user sees."""
 
     status: int
     out: str
@@ -80,7 +81,7 @@ class Side:
 
 
 def direct_kubeconfig(path: Path, server: str, ca: Path, certificate: Path, key: Path) -> Path:
-    """A client that impersonates exactly whom the gateway names for Ann: same user, groups and extras."""
+    """Write the kubeconfig of a client that impersonates Ann with the same user, groups and extras as the gateway does."""
     document = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -130,14 +131,14 @@ def both(sides: tuple[Side, Side], kubectl: Path, *arguments: str, stdin: bytes 
 
 
 def same(sides: tuple[Side, Side], kubectl: Path, *arguments: str, stdin: bytes | None = None) -> Outcome:
-    """The outcome, asserted to be the same both ways."""
+    """Run a command on both sides, and assert that the outcomes are the same. Returns the outcome."""
     direct, through = both(sides, kubectl, *arguments, stdin=stdin)
     assert through == direct, f"kubectl {' '.join(arguments)}\n{_difference(direct, through)}"
     return direct
 
 
 def _difference(direct: Outcome, through: Outcome) -> str:
-    """What differs, and no more of it than one can read."""
+    """The difference of two outcomes, cut to what a person can read."""
     lines = [f"status {direct.status}, through the gateway {through.status}"]
     for name in ("out", "err"):
         before, after = getattr(direct, name).splitlines(), getattr(through, name).splitlines()

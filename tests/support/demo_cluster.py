@@ -1,4 +1,4 @@
-"""A demo cluster, or a server of a handler, in the test's own event loop; and commands run beside it."""
+"""A demo cluster, or a server for one handler, in the test's own event loop, and commands that run beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WITHIN = 60.0  # seconds for the whole of a test
 
 @dataclass
 class Site:
-    """Something that serves, and the certificate that it takes of a client."""
+    """A running demo cluster or server, and the client certificate that it accepts."""
 
     served: DemoCluster | Server
     authority: Authority
@@ -38,13 +38,13 @@ class Site:
         return connected(self.served.port, self.authority, self.client, window=window)
 
     async def connect_http1(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection without ALPN, as upgrades arrive."""
+        """A connection without ALPN, as clients open it for an upgrade."""
         context = ssl.create_default_context(cafile=str(self.authority.certificate))
         context.load_cert_chain(*self.client)
         return await asyncio.open_connection("127.0.0.1", self.served.port, ssl=context)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """For a kubectl straight at the cluster."""
+        """The environment of a kubectl that talks to the cluster directly."""
         paths = dict(zip(("client-certificate", "client-key"), map(str, self.client)))
         server = {"server": f"https://127.0.0.1:{self.served.port}", "certificate-authority": str(self.authority.certificate)}
         document = {

@@ -13,7 +13,7 @@ from l7gw.demo.pki import Authority, server_context
 
 @contextlib.contextmanager
 def issuing(authority: Authority) -> Iterator[DemoIssuer]:
-    """The issuer in a thread of its own, until the block ends."""
+    """Run the issuer in a thread of its own until the block ends."""
     loop, issuer = asyncio.new_event_loop(), DemoIssuer()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

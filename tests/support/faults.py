@@ -1,4 +1,4 @@
-"""What the tests of faults have in common: clients that do one thing, clusters that do one thing, and a way to wait for it."""
+"""What the tests of faults share: clients and clusters that do one thing, and a way to wait for a condition."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def until(condition: Callable[[], Any], within: float = 8.0) -> Any:
 
 
 def accepted(visit: Visit) -> None:
-    """Take the head of a WebSocket upgrade and accept it."""
+    """Read the head of a WebSocket upgrade and accept it."""
     switched(visit, visit.head())
 
 
@@ -53,7 +53,7 @@ def exec_client(it: Scene, target: str = EXEC) -> tuple[RawClient, Connection]:
 
 
 def messages(client: RawClient, leg: Connection, enough: Callable[[list[Any]], bool] = lambda found: False) -> list[Any]:
-    """What comes until `enough`, or until the gateway ends the connection."""
+    """The events that come until `enough` says so, or until the gateway ends the connection."""
     found: list[Any] = []
     while not enough(found):
         data = client.socket.recv(65536)
@@ -81,7 +81,7 @@ def ask(it: Scene, data: bytes, method: str = "GET") -> tuple[int, dict[str, str
 
 
 def alive(it: Scene) -> bool:
-    """The gateway still does its work."""
+    """Whether the gateway still answers a call."""
     before, it.upstream.script = it.upstream.script, answering(OK)
     try:
         return ask(it, it.request(f"GET {POD}"))[0] == 200
@@ -90,7 +90,7 @@ def alive(it: Scene) -> bool:
 
 
 def outcomes(it: Scene, target: str) -> list[str]:
-    """How the exchanges with this target ended, over all sessions."""
+    """The outcomes of all exchanges with this target, over all sessions."""
     found = []
     for session in it.gateway.sessions():
         events = it.gateway.events(session["id"])
@@ -100,7 +100,7 @@ def outcomes(it: Scene, target: str) -> list[str]:
 
 
 def trouble(it: Scene) -> list[str]:
-    """Lines of the log that speak of a mistake of ours."""
+    """The lines of the gateway's log that tell of a bug."""
     return [line for line in it.gateway.log.splitlines() if re.search("Traceback|Error|exception|never retrieved", line)]
 
 
@@ -111,14 +111,14 @@ def stands_still(count: list[int]) -> bool:
 
 
 class Load:
-    """Clients that ask all the time, each on one connection or, `fresh`, on one a call."""
+    """Clients that call all the time. Each has one connection or, with `fresh`, a new one for each call."""
 
     def __init__(self, it: Scene, clients: int = 4, *, fresh: bool = False, pause: float = 0.0, protocol: str = "http/1.1") -> None:
         self.it = it
         self.statuses: list[int] = []
-        self.seconds: list[float] = []  # that each call took
+        self.seconds: list[float] = []  # how long each call took
         self.faults: list[Exception] = []
-        self.turned_away = 0  # connections that never came to be: nothing was asked on them
+        self.turned_away = 0  # connections that were refused before a call was sent
         self._caller = CALLERS[protocol]
         self._fresh = fresh
         self._pause = pause
@@ -161,7 +161,7 @@ class Load:
         until(lambda: len(self.statuses) >= goal or self.faults)
 
     def p99(self, seconds: float) -> float:
-        """Of the calls of the next so many seconds, in seconds."""
+        """The 99th percentile, in seconds, of the times of the calls within the next so many seconds."""
         before = len(self.seconds)
         time.sleep(seconds)
         taken = sorted(self.seconds[before:])
@@ -170,7 +170,7 @@ class Load:
 
 
 def program(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
-    """The gateways of this test run these lines of Python before they begin."""
+    """Make the gateways of this test run these lines of Python before they begin."""
     path = folder / "l7gw"
     path.write_text("\n".join([f"#!{sys.executable}", *lines, "from l7gw.cli.main import main", "main()", ""]))
     path.chmod(0o700)

@@ -14,8 +14,8 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, by a reset
 
 
 class Forgetful:
-    """Passes bytes both ways to a port of this machine. From `begin` on, a connection on which no byte passed in either direction
-    for that many seconds is reset at both ends."""
+    """Passes bytes both ways to a port of this machine. From `begin(after)` on, a connection on which no byte passes in either
+    direction for `after` seconds is reset at both ends."""
 
     def __init__(self, port: int) -> None:
         self._to = port

@@ -1,4 +1,4 @@
-"""`l7gw serve` as a process of its own, in front of whatever cluster a test gives it."""
+"""`l7gw serve` as a process of its own, in front of the cluster that a test names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import yaml
 from l7gw.demo.pki import Authority
 
 L7GW = Path(sys.executable).parent / "l7gw"
-READY_WITHIN = 20.0  # seconds
+READY_WITHIN = 20.0  # seconds until the gateway must say that it is ready
 
 EVERYTHING = """
 rules:
@@ -28,7 +28,7 @@ rules:
 
 
 class Gateway:
-    """Started by `with`. `config` holds the keys of l7gw.yaml that are not listen, tls, state and policy."""
+    """A gateway's process, which `with` starts. `config` holds the keys of l7gw.yaml beside listen, tls, state and policy."""
 
     def __init__(self, folder: Path, config: dict[str, Any], policy: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ class Gateway:
         self.process.wait(10)
 
     def kubeconfig(self, cluster: str, token: str | None = None, *, name: str = "kubeconfig", **user: Any) -> Path:
-        """A kubeconfig that differs from a direct one in `server:` and its CA only."""
+        """Write a kubeconfig for this gateway. It differs from that of the cluster only in `server:` and the CA."""
         authority = base64.b64encode(self.authority.certificate.read_bytes()).decode()
         document = {
             "apiVersion": "v1",
@@ -128,7 +128,7 @@ class Gateway:
         return path
 
     def l7gw(self, *arguments: str | Path, check: bool = True, within: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """Run another command of l7gw on this gateway's configuration; it has so many seconds."""
+        """Run another command of l7gw on this gateway's configuration. It may take `within` seconds."""
         command = [L7GW, arguments[0], "--config", self.config, *arguments[1:]]
         if arguments[0] in ("sessions", "policy"):
             command = [L7GW, arguments[0], arguments[1], "--config", self.config, *arguments[2:]]

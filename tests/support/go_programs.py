@@ -1,4 +1,4 @@
-"""Go, as the tests use it: which one, and building a program of a module of ours."""
+"""Finds Go for the tests, and builds programs with it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BuildFailed(Exception):
 
 
 def find_go() -> str:
-    """Raises MissingGo."""
+    """The path of a Go that is new enough. Raises MissingGo."""
     go = shutil.which("go")
     needed = ".".join(map(str, OLDEST_GO))
     if go is None:
@@ -37,8 +37,8 @@ def find_go() -> str:
 
 
 def environment(go: str) -> dict[str, str]:
-    """What a program depends on beside its sources. Raises MissingGo."""
-    # Outside of a module: inside one an old Go would fail, or fetch the toolchain that go.mod asks for.
+    """The values of Go's environment that a program depends on beside its sources. Raises MissingGo."""
+    # Asked outside of a module: inside one an old Go would fail, or fetch the toolchain that go.mod asks for.
     answer = subprocess.run(
         [go, "env", "-json", "GOOS", "GOARCH", "GOVERSION"],
         cwd="/",
@@ -53,7 +53,7 @@ def environment(go: str) -> dict[str, str]:
 
 
 def build(go: str, module: Path, package: str, program: Path, flags: list[str] = FLAGS) -> None:
-    """`package` of the module in a folder, as a static program. Raises BuildFailed."""
+    """Build `package` of the module in a folder as a static program. Raises BuildFailed."""
     done = subprocess.run(
         [go, "build", *flags, "-o", program, package],
         cwd=module,
@@ -66,7 +66,8 @@ def build(go: str, module: Path, package: str, program: Path, flags: list[str] =
 
 
 def built_once(module: Path, name: str) -> Path:
-    """The program of a small module, built where the cache has none for its sources: seconds. Raises MissingGo, BuildFailed."""
+    """The path of a small module's program. It is built, in seconds, where the cache has none for its sources. Raises MissingGo,
+    BuildFailed."""
     go = find_go()
 
     def make(folder: Path) -> None:

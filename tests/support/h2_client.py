@@ -1,4 +1,4 @@
-"""A small HTTP/2 client by h2, for servers that are not to be tried with l7gw's own codec."""
+"""A small HTTP/2 client by h2, for servers that must not be tested with l7gw's own codec."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from l7gw.demo.pki import Authority
 
 
 class H2Stream:
-    """One stream as it comes; `ended` is set by its end, its reset or the connection's."""
+    """One stream and its answer so far. `ended` is set by the end or reset of the stream, or by the end of the connection."""
 
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.reset: int | None = None  # the server's error code
-        self.answered = asyncio.Event()  # the head is there
+        self.answered = asyncio.Event()  # set when the answer's head has come
         self.more = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -39,7 +39,7 @@ class H2Stream:
         return json.loads(self.body)
 
     async def until(self, size: int) -> bytes:
-        """The body once it has `size` bytes; raises ConnectionError where it ends before."""
+        """Wait until the body has `size` bytes, and return it. Raises ConnectionError where it ends before."""
         while len(self.body) < size:
             if self.ended.is_set():
                 raise ConnectionError(f"{len(self.body)} of {size} bytes, reset: {self.reset}")
@@ -49,7 +49,7 @@ class H2Stream:
 
 
 class H2Client:
-    """Opened by `connected`. With `reading = False` it takes data without opening its windows again."""
+    """A client's connection, opened by `connected`. With `reading = False` it takes data but does not open its windows again."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -99,7 +99,8 @@ class H2Client:
         exchange.more.set()
 
     async def open(self, method: str, path: str, body: bytes = b"", **headers: str | list[str]) -> tuple[int, H2Stream]:
-        """Start a request and send its body as the server's windows allow; its stream, and the answer as it comes.
+        """Start a request, and send its body as the server's windows allow. Returns the stream's number and the stream, whose
+        answer may still be coming.
 
         An answer that ends before the body has gone out ends the sending.
         """
@@ -124,7 +125,7 @@ class H2Client:
         return stream, exchange
 
     async def ask(self, method: str, path: str, body: bytes = b"", **headers: str | list[str]) -> H2Stream:
-        """A whole exchange."""
+        """Send a request and wait for its whole answer."""
         _, exchange = await self.open(method, path, body, **headers)
         await exchange.ended.wait()
         return exchange
@@ -134,7 +135,7 @@ class H2Client:
         self.flush()
 
     def write(self, frame: Frame) -> None:
-        """Past h2: what it would not send, or after what it would take no more."""
+        """Write a frame without h2: one that h2 would not send, or after which it would accept no more."""
         self._writer.write(frame.serialize())
 
 
@@ -142,7 +143,7 @@ class H2Client:
 async def connected(
     port: int, authority: Authority, client: tuple[Path, Path], *, window: int | None = None
 ) -> AsyncIterator[H2Client]:
-    """A connection that agreed on h2; `window` is the initial window of its streams in bytes, where not 65,535."""
+    """A connection whose TLS agreed on h2. `window` is the initial window of its streams in bytes; 65,535 without it."""
     context = ssl.create_default_context(cafile=str(authority.certificate))
     context.load_cert_chain(*client)
     context.set_alpn_protocols(["h2"])

@@ -9,7 +9,8 @@ import ssl
 def shaken(
     server: ssl.SSLContext, client: ssl.SSLContext, name: str = "127.0.0.1", session: ssl.SSLSession | None = None
 ) -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    """The server's end and the client's, after a byte went each way. Raises what the server says, else what the client does."""
+    """The server's and the client's end of a handshake, after a byte went each way. Raises the server's error or, where it has
+    none, the client's."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = server.wrap_bio(to_server, to_client, server_side=True)
     there = client.wrap_bio(to_client, to_server, server_hostname=name, session=session)

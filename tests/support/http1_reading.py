@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages for tests, and what our codec reads of bytes, in words."""
+"""HTTP/1.1 messages for tests, and the events that our codec reads from bytes, in words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: w
 
 
 def shown(events: Sequence[HttpEvent]) -> str:
-    """Events as the vectors write them."""
+    """Events in the words of the vectors."""
     return " | ".join(map(_shown, events))
 
 
@@ -41,12 +41,12 @@ def _details(event: Request | Response) -> str:
 
 
 def ways(data: bytes) -> list[list[bytes]]:
-    """Whole, byte by byte, and cut in two at each byte."""
+    """The ways to feed bytes to a codec: whole, byte by byte, and cut in two at each byte."""
     return [[data], [bytes((byte,)) for byte in data], *([data[:at], data[at:]] for at in range(1, len(data)))]
 
 
 def refusal(data: bytes, *, client: bool = False) -> int:
-    """The code that bytes are refused with, whole and byte by byte; 0 where they are taken."""
+    """The code with which bytes are refused, the same whole and byte by byte; 0 where they are accepted."""
     read = answered if client else served
     codes = {read(pieces)[1] for pieces in ([data], [bytes((byte,)) for byte in data])}
     assert len(codes) == 1, codes
@@ -54,7 +54,7 @@ def refusal(data: bytes, *, client: bool = False) -> int:
 
 
 def request(data: bytes = GET) -> ServerConnection:
-    """A server that has read this."""
+    """A server's connection that has read these bytes."""
     connection = ServerConnection()
     connection.receive(data)
     return connection
@@ -67,13 +67,13 @@ def sent(connection: ServerConnection | ClientConnection, *events: HttpEvent) ->
 
 
 def asked(method: str = "GET", *, upgrade: str = "", keep_alive: bool = True) -> ClientConnection:
-    """A client that has sent a request."""
+    """A client's connection that has sent a request."""
     connection = ClientConnection()
     sent(connection, Request(method, "/a", (("host", "gw"),), NO_BODY, keep_alive, upgrade), End())
     return connection
 
 
 def padded(start: bytes, size: int) -> bytes:
-    """`start` without its empty line, filled up to `size` bytes with the empty line."""
+    """A head of exactly `size` bytes with its empty line; `start` is its beginning without that line."""
     room = size - len(start) - len(b"x: \r\n\r\n")
     return start + b"x: " + b"v" * room + b"\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Both ends of HTTP/2 with one face, ours and h2's: what a conversation needs, in the events of our vocabulary."""
+"""Our HTTP/2 and that of the h2 library behind the same methods: what a conversation needs, in the events of our vocabulary."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ class Ours:
 
 
 class Theirs:
-    """h2, which does not queue what its peer's windows do not allow yet: this does."""
+    """h2, with a queue for the bytes that its peer's windows do not allow yet. h2 itself has none."""
 
     def __init__(self, *, client: bool, largest_frame: int) -> None:
         self.connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=client, header_encoding=False))
         self.connection.initiate_connection()
-        # At once, as h2 measures what comes in one read with an acknowledgement by what held before it
+        # Set at once: frames that come in one read with an acknowledgement are measured by h2 with the value before it.
         self.connection.update_settings({SettingCodes.MAX_FRAME_SIZE: largest_frame})
         self.waiting: dict[int, bytes] = {}
         self.ending: set[int] = set()
         self.gone: set[int] = set()
         self.held: set[int] = set()
-        self.owed: list[tuple[int, int]] = []  # acknowledgements: bytes, stream
+        self.owed: list[tuple[int, int]] = []  # (bytes, stream) of data that is not acknowledged yet
         self.unsettled = 2
         self.last_word = False
 
@@ -92,7 +92,7 @@ class Theirs:
             self.connection.send_headers(stream, answer_fields(event))
 
     def trailers(self, stream: int) -> None:
-        """Where nothing waits: the end, with a field."""
+        """End a stream, on which nothing waits, with a trailer field."""
         if stream not in self.gone and not self.waiting.get(stream, b"x"):
             del self.waiting[stream]
             self.connection.send_headers(stream, [("x-trailer", "1")], end_stream=True)
@@ -110,7 +110,7 @@ class Theirs:
 
     def tune(self, first_window: int, table: int) -> None:
         if self.unsettled:
-            return  # h2 takes the first acknowledgement for that of all
+            return  # h2 would take the first acknowledgement for that of all settings
         self.unsettled = 1
         self.connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: first_window, SettingCodes.HEADER_TABLE_SIZE: table})
 
@@ -158,7 +158,7 @@ class Theirs:
 
 
 def in_our_words(event: h2.events.Event) -> list[StreamEvent]:
-    """What h2 tells, as we tell it; what says nothing to whoever uses a connection is left out."""
+    """An event of h2 in our vocabulary. Events that a connection's user has no use for are left out."""
     stream: int = getattr(event, "stream_id", None) or 0
     if isinstance(event, h2.events.RequestReceived):
         return [(stream, request_of(event.headers or (), event.stream_ended is not None))]

@@ -1,4 +1,4 @@
-"""HTTP/2 for tests: frames and header blocks as bytes, written without our codec, and what the codec reads, in words."""
+"""HTTP/2 for tests: frames and header blocks as bytes, written without our codec, and the codec's events in words."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def data(stream: int, payload: bytes = b"", *, end: bool = False) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """A string literal (RFC 7541 section 5.2) as it is."""
+    """A string literal without Huffman coding (RFC 7541 section 5.2)."""
     raw = value.encode("latin-1")
     return bytes(encode_integer(len(raw), 7)) + raw
 
 
 def literal(name: str, value: str, first: int = 0) -> bytes:
-    """A field with its name spelled out: 0 is not indexed, 0x40 is."""
+    """A field whose name is spelled out. `first` is its first byte: 0 is not indexed, 0x40 is."""
     return bytes((first,)) + text(name) + text(value)
 
 
@@ -77,7 +77,7 @@ def headers(stream: int, *fields: Pair, end: bool = True) -> bytes:
 
 
 def head_of(stream: int, fragment: bytes, *, end: bool = True, rest: bool = False) -> bytes:
-    """A HEADERS frame; with `rest`, CONTINUATION follows."""
+    """A HEADERS frame. With `rest`, a CONTINUATION must follow."""
     return frame(frames.HEADERS, (END_STREAM if end else 0) | (0 if rest else END_HEADERS), stream, fragment)
 
 
@@ -97,7 +97,7 @@ def post(stream: int = 1, *fields: Pair) -> bytes:
 
 
 def server(data: bytes = b"") -> ServerConnection:
-    """One that has read a client's opening, and this."""
+    """A server's connection that has read a client's opening and these bytes."""
     connection = ServerConnection()
     connection.receive(HELLO)
     connection.take()
@@ -107,7 +107,7 @@ def server(data: bytes = b"") -> ServerConnection:
 
 
 def asked(*methods: str) -> ClientConnection:
-    """One that has asked these, on streams 1, 3, 5..., before it has heard of the server."""
+    """A client's connection that has sent these requests on streams 1, 3, 5..., before it read anything from the server."""
     connection = ClientConnection()
     for method in methods:
         stream = connection.open()
@@ -118,7 +118,7 @@ def asked(*methods: str) -> ClientConnection:
 
 
 def client(data: bytes = b"", methods: Sequence[str] = ("GET",)) -> ClientConnection:
-    """One that has asked these, and has read a server's opening, and this."""
+    """A client's connection that has sent these requests, and has read a server's opening and these bytes."""
     connection = asked(*methods)
     connection.receive(ANSWERED + data)
     connection.take()
@@ -126,14 +126,14 @@ def client(data: bytes = b"", methods: Sequence[str] = ("GET",)) -> ClientConnec
 
 
 def sent(connection: ServerConnection | ClientConnection, stream: int, *events: HttpEvent) -> list[str]:
-    """The frames that these make, in words."""
+    """The frames that a connection makes of these events, in words."""
     for event in events:
         connection.send(stream, event)
     return seen(connection.take())
 
 
 def refused(connection: ServerConnection | ClientConnection, data: bytes) -> int:
-    """The code that a connection ends with by these bytes; -1 where it goes on."""
+    """The code with which these bytes end a connection; -1 where it goes on."""
     try:
         connection.receive(data)
     except PeerError as error:
@@ -149,7 +149,7 @@ def refused(connection: ServerConnection | ClientConnection, data: bytes) -> int
 
 
 def frames_of(data: bytes) -> list[tuple[int, int, int, bytes]]:
-    """Type, flags, stream and payload of each; all must be whole."""
+    """Type, flags, stream and payload of each frame. All frames must be whole."""
     found = []
     while data:
         high, low, kind, flags, stream = struct.unpack_from(">BHBBL", data)
@@ -164,7 +164,7 @@ NAMES = ("data", "headers", "priority", "reset", "settings", "push", "ping", "go
 
 
 def seen(data: bytes) -> list[str]:
-    """Frames in words: kind, stream, what it says, `end`."""
+    """Frames in words: for each its kind, its stream, its content, and `end` where it ends the stream."""
     return [_seen(*one) for one in frames_of(data)]
 
 
@@ -184,7 +184,7 @@ def _seen(kind: int, flags: int, stream: int, payload: bytes) -> str:
 
 
 def shown(events: Sequence[StreamEvent]) -> str:
-    """Events as the vectors write them."""
+    """Events in the words of the vectors."""
     return " | ".join(f"{stream} {_shown(event)}" for stream, event in events)
 
 

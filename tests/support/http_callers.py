@@ -1,4 +1,4 @@
-"""Clients that tell a whole answer from a cut one, each in its own HTTP: what a test of a fault has as its `protocol`."""
+"""Clients of HTTP/1.1 and HTTP/2 that tell a whole answer from a cut one. Tests of faults choose one by `protocol`."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ class Cut(Exception):
 
 
 class TurnedAway(OSError):
-    """The call was not taken, and the client can tell: it asks again elsewhere."""
+    """The gateway did not take the call, and the client knows: it may call again on another connection."""
 
 
 class Caller(Protocol):
-    """A client of one protocol, one connection. Raises OSError where it does not come to be."""
+    """A client with one connection of one protocol. Making it raises OSError where the connection fails."""
 
-    open: bool  # another call may follow on this connection
+    open: bool  # whether another call may follow on this connection
     socket: ssl.SSLSocket
 
     def __init__(self, it: Scene) -> None: ...
 
     def call(self, target: str = POD, method: str = "GET") -> tuple[int, bytes]:
-        """Status and body. Raises Cut or TurnedAway."""
+        """Make a call. Returns status and body. Raises Cut or TurnedAway."""
 
     def ask(self, target: str, method: str = "GET") -> None:
         """Send a request, and read nothing."""
 
     def leave(self) -> None:
-        """Give up what was asked last, as the protocol has it: the end of the connection, or of the stream."""
+        """Give up the last request in the way of the protocol: end the connection, or reset the stream."""
 
     def hear(self, event: bytes) -> None:
-        """Wait for these bytes of a watch that was begun, or of one that begins now. Raises Cut."""
+        """Wait for these bytes of a watch. Where none runs on this connection, begin one. Raises Cut."""
 
     def close(self) -> None: ...
 
@@ -102,10 +102,11 @@ class Http1Caller:
 
 
 class Http2Caller:
-    """Frames by hyperframe, fields by hpack: the h2 library takes no answer any more once it has heard a GOAWAY."""
+    """A client of HTTP/2 with frames by hyperframe and fields by hpack. The h2 library does not serve: it accepts no answer after a
+    GOAWAY."""
 
     def __init__(self, it: Scene, window: int = 65_535) -> None:
-        """`window` is what each stream may send of an answer at first."""
+        """Connect. `window` is the initial window of each stream, in bytes."""
         self.open = True
         self._token = it.token
         self._pack, self._unpack = hpack.Encoder(), hpack.Decoder()
@@ -134,7 +135,7 @@ class Http2Caller:
         self.socket.sendall(frame.serialize())
 
     def _frame(self) -> Frame:
-        """The next frame; what the connection wants of every client is done."""
+        """The next frame. What a client owes its connection (acknowledgements, windows) is sent meanwhile."""
         while True:
             while len(self._received) < 9 or len(self._received) < 9 + int.from_bytes(self._received[:3], "big"):
                 data = self.socket.recv(65536)

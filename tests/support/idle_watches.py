@@ -1,6 +1,7 @@
-"""Ten thousand idle watches need both ends in processes of their own: `python -m tests.support.idle_watches cluster|clients ...`.
+"""The two ends of ten thousand idle watches, each in a process of its own: `python -m tests.support.idle_watches cluster|clients
+...`.
 
-Both tell on stdout what stands, one number a line, and do the next thing when a line comes on stdin.
+Both print one number a line, and do the next step when a line comes on stdin.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ACCEPTED = (
 )
 FIRST = b'13\r\n{"type":"BOOKMARK"}\r\n'
 SECOND = b'10\r\n{"type":"ADDED"}\r\n'
-AT_ONCE = 32  # connections being opened
+AT_ONCE = 32  # connections that are opened at the same time
 
 
 class _Cluster(asyncio.Protocol):
@@ -80,7 +81,7 @@ async def _line() -> bool:
 
 
 async def cluster(address: str, certificate: str, key: str) -> None:
-    """A cluster whose watches all get an event at each line of stdin."""
+    """Serve a cluster. At each line of stdin, all its watches get an event."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server = await asyncio.get_running_loop().create_server(_Cluster, address, 0, ssl=context, backlog=1024)
@@ -91,7 +92,7 @@ async def cluster(address: str, certificate: str, key: str) -> None:
 
 
 async def clients(port: str, authority: str, token: str) -> None:
-    """At each line, a number, so many watches more; at the line `hear`, how many heard of the second event."""
+    """Open watches. A line with a number opens so many more; the line `hear` prints how many got the second event."""
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context(cafile=authority)
     request = f"GET /api/v1/pods?watch=true HTTP/1.1\r\nHost: l\r\nAuthorization: Bearer {token}\r\n\r\n".encode()

@@ -21,7 +21,8 @@ PLAIN = "/api/v1/namespaces/d/pods/web-0/exec?command=ls&stdout=true&stderr=true
 
 
 def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = True, clock: Clock | None = None) -> None:
-    """Open a recorder on `state`, let `fill` write, close it (or leave it as a crash would). The machine's clock, unless told."""
+    """Open a recorder on `state`, let `fill` write, and close it. Without `close`, leave the journal as a crash would. The default
+    clock is the machine's."""
     state.mkdir(mode=0o700, exist_ok=True)
 
     async def run() -> None:
@@ -35,13 +36,13 @@ def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = Tru
             for session in [*recorder._sessions.values(), *recorder._attempts.values()]:
                 session.durable(lambda _: done.set())
                 await done.wait()
-            recorder._journal.close()  # what was handed over is written; no session is ended
+            recorder._journal.close()  # events that were handed over are written, but no session is ended
 
     asyncio.run(run())
 
 
 def call(session: Session, target: str, method: str = "GET", *, run: str = "run-1") -> CallRecord:
-    """A call as the gateway records it, up to its verdict."""
+    """Record a call as the gateway does, up to its verdict."""
     exchange = session.begin(run_id=run, client="kubectl/v1.33", command="kubectl exec")
     act = describe(method, target)
     exchange.request(
@@ -52,7 +53,7 @@ def call(session: Session, target: str, method: str = "GET", *, run: str = "run-
 
 
 def shell(session: Session, frames: list[tuple[str, bool, bytes]], target: str = TTY) -> CallRecord:
-    """An exec with these frames: channel, whether from the client, bytes."""
+    """Record an exec with these frames, each as (channel, whether from the client, bytes)."""
     exchange = call(session, target)
     exchange.response(101, (("upgrade", "websocket"),))
     for channel, up, data in frames:
@@ -62,7 +63,7 @@ def shell(session: Session, frames: list[tuple[str, bool, bytes]], target: str =
 
 
 def cli_run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """`l7gw ARGUMENTS` in this process: exit status, stdout, stderr."""
+    """Run `l7gw ARGUMENTS` in this process. Returns exit status, stdout and stderr."""
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setattr("sys.argv", ["l7gw", *map(str, arguments)])
         main()

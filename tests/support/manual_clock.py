@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class ManualClock:
-    """It stands still until `advance`, which turns the wall clock and the monotonic one. Seconds."""
+    """A clock that stands still until `advance`, which turns both the wall clock and the monotonic clock. All values are in
+    seconds."""
 
     def __init__(self, wall: float = 1_700_000_000.0) -> None:
         self._wall = wall

@@ -1,4 +1,4 @@
-"""npm's oidc-provider as the real identity provider of a test: https on loopback, stopped by the process that started it."""
+"""npm's oidc-provider as the real identity provider of a test. It serves https on loopback, in a process of its own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from l7gw.demo.pki import Authority
 from tests.npm.install import MissingNode, node_modules
 
 DRIVER = Path(__file__).parent.parent / "npm" / "oidc.mjs"
-ANSWERS_WITHIN = 30.0  # seconds
+ANSWERS_WITHIN = 30.0  # seconds until the provider's process must answer a command
 
 
 class OidcProvider:
-    """Started by `with`. `issuer` is its URL, `certificate_authority` the file that its https is signed with.
+    """A provider, which `with` starts. `issuer` is its URL. `certificate_authority` is the path of its https authority's
+    certificate.
 
     Without Node.js the test is skipped, or fails where L7GW_NO_SKIP is 1.
     """
@@ -78,22 +79,22 @@ class OidcProvider:
         assert self._answer() == "done"
 
     def rotate(self, *, keep: bool = False) -> None:
-        """Sign with new keys from now on. The former ones are withdrawn, or stay published where `keep` says so."""
+        """Sign with new keys from now on. The former keys are withdrawn or, with `keep`, stay published."""
         self._command("rotate", keep)
 
     def down(self) -> None:
-        """An outage: nothing listens until `up`."""
+        """Begin an outage: nothing listens until `up`."""
         self._command("mode", "down")
 
     def hang(self) -> None:
-        """An outage of the other kind: requests are taken and never answered, until `up`."""
+        """Begin an outage in which requests are accepted and never answered, until `up`."""
         self._command("mode", "hang")
 
     def up(self) -> None:
         self._command("mode", "up")
 
     def stop(self) -> None:
-        """The end of the process; the issuer's port is free then."""
+        """End the process. The issuer's port is free afterwards."""
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             try:
@@ -112,9 +113,10 @@ class OidcProvider:
         algorithm: str = "RS256",
         **claims: Any,
     ) -> str:
-        """An access token (RFC 9068) for `user`: claims sub and email, email_verified, groups, and whatever is given.
+        """An access token (RFC 9068) for `user`, with the claims sub, email, email_verified, groups and those given here.
 
-        `lasting` is seconds. iat, exp, iss and the like can be given too: `exp=1` makes an expired token. RS256, ES256, EdDSA.
+        `lasting` is in seconds. iat, exp, iss and the like can be given too: `exp=1` makes an expired token. The algorithm is one
+        of RS256, ES256, EdDSA.
         """
         person = {
             "audience": audience,

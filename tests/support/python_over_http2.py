@@ -1,6 +1,6 @@
-"""The Python Kubernetes client over HTTP/2, which it does not speak of itself: two HTTP stacks to put under it.
+"""The Python Kubernetes client over HTTP/2, which it does not speak by itself. Here are two HTTP stacks to put under it.
 
-Both take the place of what urllib3 speaks; calls, watches, models and errors above stay the client's own. Upgrades (exec,
+Both take the place of urllib3's HTTP/1.1. Calls, watches, models and errors above stay the client's own. Upgrades (exec,
 port-forward) go by another library, over HTTP/1.1.
 """
 
@@ -17,9 +17,11 @@ import urllib3.http2
 
 @contextlib.contextmanager
 def urllib3_speaks_http2() -> Iterator[None]:
-    """urllib3's own experiment, for every connection of this process meanwhile. As of 2.8 an answer is read to its end, so that there
-    is no watch and no followed log (`HTTP2Response.stream` raises NotImplementedError), and a body is sent as one frame, so that
-    there is none beyond a frame of 16 KiB (h2 raises FrameTooLargeError, or FlowControlError beyond the window)."""
+    """Use urllib3's own experiment for every connection of this process, until the block ends.
+
+    As of 2.8 it reads each answer to its end, so watches and followed logs do not work (`HTTP2Response.stream` raises
+    NotImplementedError). It sends a body as one frame, so a body beyond 16 KiB fails (h2 raises FrameTooLargeError, or
+    FlowControlError beyond the window)."""
     urllib3.http2.inject_into_urllib3()
     try:
         yield
@@ -28,7 +30,7 @@ def urllib3_speaks_http2() -> Iterator[None]:
 
 
 class HttpxPool:
-    """What a client's `rest_client` asks of a urllib3.PoolManager, over HTTP/2 by httpx; answers can be streamed."""
+    """The methods of a urllib3.PoolManager that a client's `rest_client` calls, over HTTP/2 by httpx. Answers can be streamed."""
 
     def __init__(self, configuration: Any) -> None:
         context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
@@ -40,7 +42,7 @@ class HttpxPool:
         self, method: str, url: str, *, headers: dict[str, str], body: str | None = None, timeout: urllib3.Timeout | None = None,
         fields: object = None, preload_content: bool = False,
     ) -> HttpxAnswer:  # fmt: skip
-        assert not fields and not preload_content  # which the client does not use here
+        assert not fields and not preload_content  # the client does not use these here
         seconds = httpx.Timeout(None) if timeout is None else httpx.Timeout(timeout.total)
         request = self._client.build_request(method, url, headers=headers, content=body, timeout=seconds)
         return HttpxAnswer(self._client.send(request, stream=True))
@@ -50,7 +52,7 @@ class HttpxPool:
 
 
 class HttpxAnswer:
-    """What the client reads of a urllib3.HTTPResponse."""
+    """The attributes and methods of a urllib3.HTTPResponse that the client uses."""
 
     def __init__(self, answer: httpx.Response) -> None:
         assert answer.http_version == "HTTP/2"

@@ -1,4 +1,4 @@
-"""A client that says exactly the bytes that a test gives it."""
+"""A client that sends exactly the bytes that a test gives it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.gateway_process import Gateway
 
 
 def upgrade(protocols: str) -> tuple[str, ...]:
-    """The header lines that ask for WebSocket and offer these subprotocols; with none that line is left out."""
+    """The header lines that ask for WebSocket and offer these subprotocols. For "" there is no line of subprotocols."""
     return (
         "Connection: Upgrade",
         "Upgrade: websocket",
@@ -23,7 +23,7 @@ def upgrade(protocols: str) -> tuple[str, ...]:
     )
 
 
-WEBSOCKET = upgrade("v5.channel.k8s.io")  # as an exec asks for it
+WEBSOCKET = upgrade("v5.channel.k8s.io")  # the upgrade of an exec
 
 
 class RawClient:
@@ -36,8 +36,8 @@ class RawClient:
         if protocols:
             context.set_alpn_protocols(list(protocols))
         plain = socket.create_connection(("127.0.0.1", gateway.port), timeout)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or the first request waits 40 ms for the handshake's ack
-        self._left = b""  # of the answer behind the one that was read
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else the first request waits 40 ms for the handshake's ACK
+        self._left = b""  # bytes that came behind the answer that was read
         self.socket = context.wrap_socket(plain, server_hostname=server_name)
 
     def __enter__(self) -> RawClient:
@@ -50,7 +50,7 @@ class RawClient:
         self.socket.sendall(data)
 
     def answer(self, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        """The next answer, read by h11: status, headers, body. Raises h11.RemoteProtocolError where it is cut."""
+        """Read the next answer, by h11. Returns status, headers and body. Raises h11.RemoteProtocolError where it is cut."""
         reader = h11.Connection(h11.CLIENT)
         reader.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
         reader.send(h11.EndOfMessage())
@@ -83,7 +83,7 @@ class RawClient:
         assert head.startswith(b"HTTP/1.1 101 "), head
 
     def rest(self, seconds: float = 5.0) -> bytes:
-        """What comes until the gateway ends the connection; raises TimeoutError where it does not."""
+        """The bytes that come until the gateway ends the connection. Raises TimeoutError where it does not end within `seconds`."""
         self.socket.settimeout(seconds)
         found = b""
         while True:

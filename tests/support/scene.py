@@ -1,4 +1,5 @@
-"""A gateway before a scripted upstream, with tokens of an issuer made for the test: for what no real cluster would do."""
+"""A gateway in front of a scripted upstream, with tokens of an issuer made for the test. For upstreams that do what no real cluster
+would do."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from tests.support.scripted_upstream import ALWAYS_OK, Script, ScriptedUpstream
 
 
 class Scene:
-    """A running gateway, the upstream behind it, and a way to ask."""
+    """A running gateway, the upstream behind it, and the means to call it."""
 
     def __init__(self, gateway: Gateway, upstream: ScriptedUpstream, issuer: DemoIssuer) -> None:
         self.gateway = gateway
@@ -23,7 +24,7 @@ class Scene:
         self.token = issuer.token("ann@example.com", ["engineers"])
 
     def request(self, line: str, *headers: str, body: bytes = b"", token: str | None = None) -> bytes:
-        """The bytes of a request with Ann's token (or another)."""
+        """The bytes of a request with Ann's token, or with `token`."""
         lines = [f"{line} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {token or self.token}", *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
@@ -47,7 +48,7 @@ def identity(issuer: DemoIssuer, authority: Authority) -> dict[str, object]:
 def scene(
     folder: Path, script: Script = ALWAYS_OK, policy: str = EVERYTHING, cluster: dict[str, object] | None = None, **config: object
 ) -> Iterator[Scene]:
-    """Everything started, and stopped at the end. `cluster` are further keys of the cluster, `config` of l7gw.yaml."""
+    """Start everything, and stop it at the end. `cluster` are further keys of the cluster's entry, `config` of l7gw.yaml."""
     authority = Authority(folder / "issuer", "issuer CA")
     with issuing(authority) as issuer, ScriptedUpstream(folder / "upstream", script) as upstream:
         more: dict[str, object] = {"impersonate": "groups", "groups": ["*"], **(cluster or {})}

@@ -1,4 +1,4 @@
-"""A cluster of HTTP/2 that a test drives frame by frame, behind a gateway: frames by hyperframe, fields by hpack."""
+"""A cluster behind a gateway that a test drives frame by frame over HTTP/2. Frames are made by hyperframe, fields by hpack."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def settings(**values: int) -> bytes:
 
 @dataclass
 class Asked:
-    """A request as it came."""
+    """A request that came to the cluster."""
 
     stream: int
     path: str
@@ -63,20 +63,20 @@ class Asked:
 
 
 class Far:
-    """One connection at the cluster's side. What it sends may come from any thread, what it reads from one."""
+    """The cluster's side of one connection. Any thread may send; only one thread reads."""
 
     def __init__(self, visit: Visit, greeting: bytes) -> None:
         self.socket = visit.socket
         self.socket.settimeout(60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pack, self._unpack = hpack.Encoder(), hpack.Decoder()
-        self.room = {0: 65_535}  # bytes that may be sent on the connection, and on each stream
+        self.room = {0: 65_535}  # stream -> bytes that may be sent on it; 0 is the connection
         self._first_room = 65_535
-        self.resets: dict[int, int] = {}  # by the gateway: stream, code
+        self.resets: dict[int, int] = {}  # stream -> code of the gateway's reset
         self.farewell: int | None = None  # the code of the gateway's GOAWAY
-        self.over = False  # nobody serves it any more
-        self.heard = False  # the gateway has answered a PING of `Cluster.leave`
-        self.waiting: dict[int, int] = {}  # stream, bytes of an answer that are sent as the windows allow; then it ends
+        self.over = False  # whether the connection is not served any more
+        self.heard = False  # whether the gateway has answered the PING of `Cluster.leave`
+        self.waiting: dict[int, int] = {}  # stream -> bytes of its answer that are still to be sent as the windows allow
         self._received = bytearray()
         self._turn = threading.Lock()  # OpenSSL does not read and write at once
         self._fill(len(PREFACE))
@@ -89,7 +89,7 @@ class Far:
             self.socket.sendall(b"".join(parts))
 
     def head(self, stream: int, *fields: Field, end: bool = False) -> bytes:
-        """An answer's head; its fields are packed, so that it has to be sent in its turn."""
+        """An answer's head. Heads must be sent in the order in which they were made, because of the compression of their fields."""
         frame = HeadersFrame(stream, self.pack.encode(list(fields)), flags=["END_HEADERS", *(["END_STREAM"] if end else [])])
         return bytes(frame.serialize())
 
@@ -108,7 +108,7 @@ class Far:
         return True
 
     def take(self) -> Frame | None:
-        """The gateway's next frame, None at its end; what a connection owes its peer is done."""
+        """The gateway's next frame; None at the end of the connection. What a connection owes its peer is sent meanwhile."""
         if not self._fill(9):
             return None
         frame, length = Frame.parse_frame_header(memoryview(bytes(self._received[:9])))
@@ -132,11 +132,11 @@ class Far:
         return frame
 
     def end(self, how: str) -> None:
-        """End the connection, by TCP's end, TLS's or a reset, and what serves it."""
+        """End the connection by an end of TCP, an end of TLS or a reset (`how`), and the thread that serves it."""
         if how == "tcp":
             self.socket.shutdown(socket.SHUT_WR)
             with contextlib.suppress(OSError):
-                while socket.socket.recv(self.socket, 65536):  # what would stay unread makes the end a reset
+                while socket.socket.recv(self.socket, 65536):  # unread bytes would make the end a reset
                     pass
         elif how == "tls":
             self.socket.settimeout(1)
@@ -147,7 +147,7 @@ class Far:
         raise ConnectionAbortedError
 
     def pump(self) -> None:
-        """Send what waits, as far as the gateway lets it, streams in turns."""
+        """Send what waits, as far as the gateway's windows allow, taking turns between the streams."""
         while ready := [
             stream for stream in self.waiting if stream not in self.resets and min(self.room[0], self.room[stream]) > 0
         ]:
@@ -171,8 +171,8 @@ class Far:
 
 
 class Cluster:
-    """A script for `ScriptedUpstream`: `answer` is done with each request over HTTP/2; what comes over HTTP/1.1 is an exec,
-    which runs until the test is over."""
+    """A script for `ScriptedUpstream`. `answer` is called with each request over HTTP/2. A connection of HTTP/1.1 is an exec, which
+    runs until the test is over."""
 
     def __init__(self) -> None:
         self.answer: Callable[[Far, Asked], None] = answering
@@ -199,7 +199,7 @@ class Cluster:
             far.over = True
 
     def leave(self) -> None:
-        """No connection that stands takes a call any more, and the gateway knows; what runs on them goes on."""
+        """Send a GOAWAY on each open connection, and wait until the gateway has read it. Running calls go on."""
         told = []
         for far in self.fars:
             far.heard = False
@@ -209,11 +209,11 @@ class Cluster:
         until(lambda: all(far.heard or far.over for far in told))
 
     def came(self, path: str) -> list[tuple[Far, Asked]]:
-        """Every time that this was asked."""
+        """Every request for this path, with its connection."""
         return [one for one in self.asked if one[1].path == path]
 
 
 def answering(far: Far, asked: Asked) -> None:
-    """A watch gets an event, and whatever else is asked `{}`."""
+    """Answer a watch with an event, and any other request with `{}`."""
     watch = "watch=true" in asked.path
     far.send(far.head(asked.stream, *OK), data(asked.stream, b"{event}" if watch else b"{}", end=not watch))

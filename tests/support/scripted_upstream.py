@@ -1,4 +1,4 @@
-"""An upstream that does what its script says and keeps every byte that reaches it: for what a real API server never does."""
+"""An upstream that does what its script says, and keeps every byte that reaches it. For what a real API server never does."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Script = Callable[["Visit"], None]
 
 @dataclass
 class Visit:
-    """One connection of the gateway's, as the script handles it."""
+    """One connection of the gateway, for the script that handles it."""
 
     socket: ssl.SSLSocket
     received: bytearray = field(default_factory=bytearray)
-    _read: int = 0  # how far heads were read
+    _read: int = 0  # bytes up to the end of the last head that was read
 
     def head(self) -> bytes:
-        """Read to the end of a request's head (and whatever came with it)."""
+        """Read to the end of a request's head, and whatever came with it."""
         while (end := self.received.find(b"\r\n\r\n", self._read)) < 0:
             if not self.more():
                 return b""
@@ -46,7 +46,7 @@ class Visit:
         return bool(data)
 
     def drain(self, seconds: float = 1.0) -> None:
-        """Listen for anything that still comes."""
+        """Read anything that still comes within so many seconds."""
         self.socket.settimeout(seconds)
         while self.more():
             pass
@@ -67,7 +67,7 @@ def switched(visit: Visit, head: bytes, protocol: str = "v5.channel.k8s.io") -> 
 
 
 def answering(*answers: bytes) -> Script:
-    """Each request head gets the next answer; then the connection stays open and listens."""
+    """A script that answers each request head with the next answer, and then reads on."""
 
     def script(visit: Visit) -> None:
         for answer in answers:
@@ -83,7 +83,7 @@ ALWAYS_OK = answering(OK)
 
 
 class ScriptedUpstream:
-    """Started by `with`; `visits` are the connections so far."""
+    """The upstream, which `with` starts. `visits` are the connections so far."""
 
     def __init__(self, folder: Path, script: Script) -> None:
         self.script = script
@@ -97,7 +97,7 @@ class ScriptedUpstream:
         self.port: int = self._listener.getsockname()[1]
 
     def speaks(self, *protocols: str) -> None:
-        """What its TLS chooses from by ALPN, from now on."""
+        """Offer these protocols by ALPN from now on."""
         self._context.set_alpn_protocols(protocols)
 
     def __enter__(self) -> ScriptedUpstream:

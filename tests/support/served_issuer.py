@@ -1,4 +1,5 @@
-"""An issuer of tests/support/token_issuer.py that answers over https: whatever header and claims a test signs, a real reader can check."""
+"""An issuer of tests/support/token_issuer.py that answers over https: whatever header and claims a test signs, a real reader can
+check."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from tests.support.token_issuer import Issuer
 
 
 class ServedIssuer(Issuer):
-    """Started by `with`. `certificate_authority` is the file that its https is signed with; at `url` + `/NAME` it is another issuer
-    with the same keys.
+    """An issuer that serves https, which `with` starts. `certificate_authority` is the path of its https authority's certificate.
+    At `url` + `/NAME` it serves another issuer with the same keys.
 
     Where `moved` is a URL, every answer redirects there.
     """
@@ -33,7 +34,7 @@ class ServedIssuer(Issuer):
                 issuer._serve(self)
 
             def log_message(self, *_: object) -> None:
-                """Quiet."""
+                """Write no log."""
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

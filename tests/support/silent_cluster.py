@@ -1,7 +1,8 @@
-"""A cluster that falls silent, in a network of its own: `unshare --net python -m tests.support.silent_cluster FOLDER`, outcomes as JSON on stdout.
+"""A cluster that falls silent, in a network of its own: `unshare --net python -m tests.support.silent_cluster FOLDER`, outcomes as
+JSON on stdout.
 
-The cluster is at the far end of a veth pair, in another network still. It falls silent when its end loses its address: what is
-sent there is dropped, and nobody says so.
+The cluster is at the far end of a veth pair, in a third network. It falls silent when its end loses its address: packets to it are
+then dropped without an error.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def _ip(*arguments: str, inside: int = 0) -> None:
 def main() -> None:
     _ip("link", "set", "lo", "up")
     _ip("link", "add", "near", "type", "veth", "peer", "name", "far")
-    holder = subprocess.Popen(["unshare", "--net", "sleep", "600"])  # holds the far network
+    holder = subprocess.Popen(["unshare", "--net", "sleep", "600"])  # keeps the far network alive
     try:
         while Path(f"/proc/{holder.pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():
             time.sleep(0.01)
@@ -42,7 +43,7 @@ def main() -> None:
         _ip("link", "set", "near", "up")
         _ip("link", "set", "far", "address", LINK, "up", inside=holder.pid)
         _ip("addr", "add", f"{FAR}/24", "dev", "far", inside=holder.pid)
-        _ip("neigh", "replace", FAR, "lladdr", LINK, "dev", "near", "nud", "permanent")  # or ARP would notice the silence
+        _ip("neigh", "replace", FAR, "lladdr", LINK, "dev", "near", "nud", "permanent")  # without it, ARP would notice the silence
         with before(Path(sys.argv[1]), FAR, ("nsenter", "-t", str(holder.pid), "-n")) as (gateway, _, token):
             it: Any = Scene.__new__(Scene)
             it.gateway, it.token = gateway, token
@@ -60,7 +61,7 @@ def _observe(it: Scene, far: int) -> dict[str, float]:
         watch.send(it.request(f"GET {WATCH}"))
         while b"BOOKMARK" not in watch.socket.recv(65536):
             pass
-        call.send(it.request(f"GET {POD}"))  # so that a connection to the cluster stands, and is used again
+        call.send(it.request(f"GET {POD}"))  # so that a connection to the cluster is open and is used again
         call.answer()
         _ip("addr", "del", f"{FAR}/24", "dev", "far", inside=far)
         silent = time.monotonic()

@@ -1,4 +1,4 @@
-"""An exec by a client that opens and writes what a test tells it to, whatever its query asks for: over SPDY, and over WebSocket."""
+"""Execs over SPDY and over WebSocket by a client that opens and writes what a test says, whatever its query asked for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Protocol
 from l7gw.wire import spdy, spdy_events, websocket
 from tests.support.raw_client import upgrade
 
-CHANNELS = ("stdin", "stdout", "stderr", "error", "resize")  # by their bytes
+CHANNELS = ("stdin", "stdout", "stderr", "error", "resize")  # at the index of their channel byte
 
 
 class Exec(Protocol):
     """One upgraded connection."""
 
-    heard: dict[str, bytes]  # by stream
+    heard: dict[str, bytes]  # stream -> the bytes that came on it
 
     def __init__(self, address: tuple[str, int], tls: ssl.SSLContext, target: str, *headers: str) -> None: ...
 
@@ -25,13 +25,13 @@ class Exec(Protocol):
     def write(self, kind: str, data: bytes, *, final: bool = False) -> None: ...
 
     def listen(self, kind: str, until: bytes) -> bytes:
-        """What came on a stream by the time that it holds these bytes, or that the connection ends."""
+        """Wait until these bytes came on a stream, or the connection ended. Returns all that came on the stream."""
 
     def close(self) -> None: ...
 
 
 def _upgraded(address: tuple[str, int], tls: ssl.SSLContext, line: str, *headers: str) -> ssl.SSLSocket:
-    """A connection behind its 101."""
+    """A connection whose 101 was read."""
     found = tls.wrap_socket(socket.create_connection(address, 10), server_hostname=address[0])
     found.sendall("\r\n".join((f"{line} HTTP/1.1", "Host: localhost", *headers, "", "")).encode())
     head = b""
@@ -76,7 +76,7 @@ class SpdyExec:
 
 
 class WebSocketExec:
-    """v5, whose channels are all there; `open` says nothing."""
+    """An exec by v5.channel.k8s.io. All its channels exist from the beginning, so `open` does nothing."""
 
     def __init__(self, address: tuple[str, int], tls: ssl.SSLContext, target: str, *headers: str) -> None:
         self._socket = _upgraded(address, tls, f"GET {target}", *upgrade("v5.channel.k8s.io"), *headers)

@@ -1,5 +1,5 @@
-"""SPDY/3.1 frames written by hand, also wrong ones, with a zlib context of their own: a peer that shares no code with the codec. And
-connections of ours that are some way on."""
+"""SPDY/3.1 frames written by hand, also wrong ones, with a zlib context of their own: a peer that shares no code with the codec.
+There are also connections of ours that have streams open."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def plain(pairs: Pairs) -> bytes:
 
 
 def pieces(whole: bytes, cuts: list[int]) -> list[bytes]:
-    """The bytes cut at these places."""
+    """The bytes, cut at these offsets."""
     marks = sorted({min(cut, len(whole)) for cut in cuts} | {0, len(whole)})
     return [whole[a:b] for a, b in itertools.pairwise(marks)]
 
 
 class Peer:
-    """One direction of one connection: what it writes shares one zlib stream."""
+    """One direction of one connection. All header blocks that it writes share one zlib stream."""
 
     def __init__(self) -> None:
         self._deflate = zlib.compressobj(9, zlib.DEFLATED, 15, 8, 0, DICTIONARY)
@@ -57,7 +57,7 @@ class Peer:
         return self._deflate.compress(block) + self._deflate.flush(flush)
 
     def syn(self, stream: int, pairs: Pairs = (), flags: int = 0, block: bytes | None = None) -> bytes:
-        """SYN_STREAM; `block` is compressed in place of the pairs."""
+        """A SYN_STREAM frame. `block`, where given, is compressed in place of the pairs."""
         head = struct.pack(">IIBB", stream, 0, 0, 0)
         return control(1, head + self.deflated(plain(pairs) if block is None else block), flags)
 
@@ -69,7 +69,7 @@ class Peer:
 
 
 def client_of(*streams: int) -> Connection:
-    """A client that has opened these."""
+    """A client's connection that has opened these streams."""
     client = Connection("client")
     for stream in streams:
         client.send(SynStream(stream, ()))
@@ -78,7 +78,7 @@ def client_of(*streams: int) -> Connection:
 
 
 def server_of(*streams: int) -> tuple[Connection, Peer]:
-    """A server whose client, a hand that writes frames, has opened these."""
+    """A server's connection whose client has opened these streams, and the `Peer` that writes the client's frames."""
     server, peer = Connection("server"), Peer()
     for stream in streams:
         server.receive(peer.syn(stream))
@@ -86,5 +86,5 @@ def server_of(*streams: int) -> tuple[Connection, Peer]:
 
 
 def may_send(connection: Connection, stream: int) -> bool:
-    """Whether a stream is open for our data: the peer may have reset it meanwhile."""
+    """Whether a stream takes data of ours. The peer may have reset it meanwhile."""
     return bool(connection.streams.open.get(stream, 0) & OURS)

@@ -1,4 +1,4 @@
-"""Peers of the tests that speak more of SPDY/3.1 than the gateway does: headers behind the first, and flow control."""
+"""Peers for tests that speak more of SPDY/3.1 than the gateway does: headers after a stream's first, and flow control."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTINGS_INITIAL_WINDOW = 7  # section 2.6.4
 
 
 class TalkingConnection(Connection):
-    """The codec, which also sends HEADERS."""
+    """The codec, extended to send HEADERS."""
 
     def send(self, found: SpdyFrame | HeadersFrame) -> None:
         if not isinstance(found, HeadersFrame):
@@ -35,15 +35,16 @@ class TalkingConnection(Connection):
 
 
 class WindowedConnection:
-    """The codec for a peer that obeys windows: what is sent waits for the peer's, what came is credited by half windows."""
+    """The codec, extended to obey windows. Data waits for the peer's windows; data that came is credited by half windows."""
 
     def __init__(self, role: Literal["client", "server"]) -> None:
         self.codec = Connection(role)
         self._initial = INITIAL_WINDOW  # bytes of a new stream's window, as the peer's latest SETTINGS say
         self._room = {0: INITIAL_WINDOW}  # bytes that the peer's windows allow; 0 is the connection
         self._waiting: dict[int, deque[Data]] = {}
-        self._came: Counter[int] = Counter()  # bytes of data that are not credited yet, by stream
-        # The peer's data on streams that were reset meanwhile is not reported, so the connection's window cannot be credited for it.
+        self._came: Counter[int] = Counter()  # stream -> bytes of data that are not credited yet
+        # Data on streams that were reset is not reported, so it cannot be credited. The connection's window is large from the
+        # start.
         self._credit = [window(0, 2**30)]
 
     @property
@@ -52,7 +53,7 @@ class WindowedConnection:
         return sum(len(piece.data) for pieces in self._waiting.values() for piece in pieces)
 
     def may_send(self, stream: int) -> bool:
-        """Whether the stream takes data of ours: the peer may have reset it, or an end of ours may wait."""
+        """Whether the stream takes more data of ours. The peer may have reset it, or an end of ours may wait."""
         ends = any(piece.final for piece in self._waiting.get(stream, ()))
         return bool(self.codec.streams.open.get(stream, 0) & OURS) and not ends
 
@@ -85,19 +86,20 @@ class WindowedConnection:
         return self.codec.take() + b"".join(credit)
 
     def _count(self, stream: int, came: int) -> None:
-        """Credit is given seldom: spdy-transport answers it with a reset where its stream has just ended."""
+        """Count data that came, and give credit seldom: spdy-transport answers credit for a stream that has just ended with a
+        reset."""
         self._came[stream] += came
         if self._came[stream] > INITIAL_WINDOW // 2:
             self._credit.append(window(stream, self._came.pop(stream)))
 
     def _resize(self, initial: int) -> None:
-        """The peer's SETTINGS change the windows of all its streams, perhaps below zero, and not the connection's."""
+        """The peer's SETTINGS change the windows of all its streams, perhaps below zero. The connection's window stays."""
         difference, self._initial = initial - self._initial, initial
         for stream in self._room:
             self._room[stream] += difference if stream else 0
 
     def _write(self) -> None:
-        """Send what the windows allow; what waits for a stream that is gone goes with it."""
+        """Send what the windows allow. Data that waits for a stream that is gone is dropped."""
         for stream, pieces in list(self._waiting.items()):
             while pieces and self.codec.streams.open.get(stream, 0) & OURS:
                 data, final = pieces[0].data, pieces[0].final

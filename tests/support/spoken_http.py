@@ -1,7 +1,7 @@
-"""Which HTTP the gateway was spoken to in, written down by the gateway itself: what a client says of itself is no proof.
+"""Which HTTP each request came in, written down by the gateway's own process: what a client says of itself is no proof.
 
-`l7gw serve` keeps no such record, so that the gateway of a test is started by a program that looks over its shoulder: at the kind
-of the connection that a request came on, where its record begins.
+`l7gw serve` keeps no such record. So the gateway of a test is started by a program that replaces the function that begins a call's
+record, and notes there the kind of the connection that the request came on.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ HTTP1, HTTP2 = "HTTP/1.1", "HTTP/2"
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it came to the gateway."""
+    """One request that came to the gateway."""
 
     http: str  # HTTP1 or HTTP2
-    upgrade: str  # empty: none
+    upgrade: str  # the protocol of an upgrade; "" for other requests
     method: str
     target: str
     client: str  # its User-Agent
 
 
 class Spoken:
-    """What a gateway was asked, whose program begins with `lines`."""
+    """The requests that came to a gateway. The gateway's program must begin with `lines`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -44,7 +44,8 @@ class Spoken:
 
     @contextlib.contextmanager
     def only(self, http: str) -> Iterator[None]:
-        """Whoever asks meanwhile, asks over this HTTP and no other; but for upgrades, which HTTP/1.1 alone has here."""
+        """Assert that requests come over this HTTP alone until the block ends. Upgrades are left out: they come over HTTP/1.1
+        alone."""
         before = len(self.asked())
         yield
         asked = self.asked()[before:]
@@ -54,14 +55,14 @@ class Spoken:
 
 
 def write_down(path: str) -> None:
-    """In the gateway's process: a line of JSON for every request, in order, before it goes on its way."""
+    """In the gateway's process: write a line of JSON for every request, in order, before the request is handled further."""
     from l7gw.gateway.downstream_http1 import Http1Downstream
     from l7gw.gateway.downstream_http2 import Http2Stream
     from l7gw.gateway.worker import Worker
 
     spoken = {Http1Downstream: HTTP1, Http2Stream: HTTP2}
     begin_record = Worker.begin_record
-    lines = Path(path).open("a", buffering=1)  # noqa: SIM115  (as long as the process lives)
+    lines = Path(path).open("a", buffering=1)  # noqa: SIM115  (stays open as long as the process lives)
 
     def begin(worker: Worker, principal: Any, far: Any, client: Any, request: Any, hide: Any) -> Any:
         agent = dict(request.headers).get("user-agent", "")

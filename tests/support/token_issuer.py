@@ -1,4 +1,4 @@
-"""Tokens of an issuer that exists only in a test: its keys, its answers, and whatever it is told to sign."""
+"""An issuer that exists only in a test: its keys, its answers, and tokens of any content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def number(value: int, size: int = 0) -> str:
 
 
 def jwk(private: Private, kid: str, **more: Any) -> dict[str, Any]:
-    """The public half as an issuer publishes it (RFC 7517, 7518, 8037), written here without the library under test."""
+    """The public key as an issuer publishes it (RFC 7517, 7518, 8037). It is written here without the library under test."""
     public = private.public_key()
     if isinstance(public, rsa.RSAPublicKey):
         numbers = public.public_numbers()
@@ -66,7 +66,7 @@ KEYS: dict[str, tuple[Private, str]] = {"rsa": (RSA, "RS256"), "ec": (EC, "ES256
 
 
 def sign(header: object, payload: object, private: Private = RSA) -> str:
-    """A token of any header and payload; text and bytes are taken as they are, the rest becomes JSON."""
+    """A signed token of any header and payload. Text and bytes are taken as they are; anything else becomes JSON."""
     signed = f"{b64(_text(header))}.{b64(_text(payload))}"
     return f"{signed}.{b64(signature(private, signed.encode()))}"
 
@@ -78,7 +78,7 @@ def _text(part: object) -> bytes:
 
 
 class Issuer:
-    """An issuer without a network: `fetch` is what the gateway asks, `token` what a person gets from it."""
+    """An issuer without a network. The gateway's code calls `fetch`; a test gets a person's token by `token`."""
 
     def __init__(self, clock: ManualClock, url: str = ISSUER) -> None:
         self.clock = clock
@@ -96,7 +96,7 @@ class Issuer:
         return json.dumps({"keys": self.keys}).encode()
 
     def claims(self, **changed: Any) -> dict[str, Any]:
-        """Good claims; a changed one that is `...` is left out."""
+        """The claims of a good token, with these changes. A claim that is changed to `...` is left out."""
         now = int(self.clock.wall())
         good = {
             "iss": self.url,
@@ -114,7 +114,7 @@ class Issuer:
 
 
 def entry(issuer: str = ISSUER, **changed: Any) -> OidcIssuer:
-    """A configured issuer: everything by default but what a test changes."""
+    """A configured issuer: the defaults, with the changes of a test."""
     given: dict[str, Any] = {
         "issuer": issuer,
         "audiences": ("l7gw",),
@@ -134,7 +134,7 @@ def entry(issuer: str = ISSUER, **changed: Any) -> OidcIssuer:
 async def answer(
     chain: IdentityChain, token: str | None = None, certificate: tuple[bytes, ...] | None = None
 ) -> Principal | Refusal:
-    """Ask as the gateway does, and wait where it says so."""
+    """Ask the chain as the gateway does, and wait for keys where it has to."""
     try:
         who = chain.of(token, certificate, "192.0.2.1")
     except Refusal as refusal:
@@ -151,6 +151,6 @@ def ask(chain: IdentityChain, token: str | None = None, certificate: bytes | Non
 
 
 async def settled(chain: IdentityChain) -> None:
-    """Let every fetch that runs come to its end."""
+    """Wait for the end of every fetch that runs."""
     while any(keys.fetching for keys in chain.key_sets):
         await asyncio.sleep(0)

@@ -1,4 +1,5 @@
-"""A tunnel without a gateway around it: its two connections, the peers' own codecs at their ends, and the clock in the test's hand."""
+"""A tunnel without a gateway around it: its two connections, with a codec for the peer at each end, and a clock that the test
+turns."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ Said = SpdyEvent | websocket.Frame
 
 
 class Wires:
-    """Both connections of a tunnel, and what is said on them."""
+    """Both connections of a tunnel, and the peers at their ends."""
 
     def __init__(self, make: Callable[[Ends], Any], peer: Callable[[Literal["client", "server"]], Peer]) -> None:
         self.clock = ManualClock()
@@ -29,7 +30,7 @@ class Wires:
         self.cluster = peer("server")
         self.outcome = ""
         self.recorded: list[tuple[str, bytes, bool]] = []
-        self.disk: list[Callable[[None], None]] | None = None  # who waits for it, where it is slow
+        self.disk: list[Callable[[None], None]] | None = None  # callbacks that wait for a slow disk; None where it is fast
         record = SimpleNamespace(
             frame=lambda channel, *, up, stream, data, final=False: self.recorded.append((channel, data, final)),
             durable=self._durable, session=SimpleNamespace(backlogged=False),
@@ -64,7 +65,8 @@ class Wires:
 
 
 class Peer:
-    """One end's own codecs, SPDY or WebSocket or one in the other, and what it heard: of two, all that is no data of the outer."""
+    """The codec of one end (SPDY, WebSocket, or SPDY in WebSocket) and the events that it read. Of SPDY in WebSocket, the messages
+    that carry the SPDY are left out."""
 
     def __init__(
         self, role: Literal["client", "server"], inner: TalkingConnection | None, outer: websocket.Connection | None
@@ -91,7 +93,7 @@ class Peer:
         said = b""
         for event in events:
             if self._outer is not None and isinstance(event, websocket.Pong):
-                self._outer.take()  # the codec's own answers
+                self._outer.take()  # drop the answers that the codec makes by itself
                 said += websocket.frame_bytes(websocket.PONG, event.data, self._masks)
                 continue
             if self._outer is not None and isinstance(event, websocket.Frame):
@@ -112,7 +114,7 @@ class Peer:
 
 
 def spdy_wires(kind: str = "portforward", *, wrapped: bool = False, asked: frozenset[str] = EXEC_STREAMS) -> Wires:
-    """A tunnel of SPDY, or of SPDY in WebSocket; an exec has these channels."""
+    """A tunnel of SPDY or, with `wrapped`, of SPDY in WebSocket. `asked` are the streams that an exec asked for."""
     leg = SpdyInWebSocket if wrapped else Spdy
     channels = SpdyChannels(None if kind == "portforward" else asked)
     return Wires(
@@ -122,5 +124,5 @@ def spdy_wires(kind: str = "portforward", *, wrapped: bool = False, asked: froze
 
 
 def websocket_wires(channels: WebSocketChannels | WebSocketPorts) -> Wires:
-    """A tunnel of channels over WebSocket."""
+    """A tunnel of WebSocket messages with these channels."""
     return Wires(lambda ends: WebSocketTunnel(ends, channels), lambda role: Peer(role, None, websocket.Connection(role)))

@@ -1,5 +1,5 @@
-"""Vector files: header lines (`expect:`, `source:`, `comment:`, others as a room needs them), a blank line, then bytes as they
-are on the wire. One fault a file, so that any implementation can be tried with them."""
+"""Vector files. A file has header lines (`expect:`, `source:`, `comment:`, and others as a room needs them), a blank line, then the
+bytes of the wire. Each file has one fault, so that any implementation can be tested with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Vector:
 
 
 def read(path: Path) -> Vector:
-    """One file. Raises ValueError where `expect`, `source` or `comment` is missing."""
+    """Read one file. Raises ValueError where `expect`, `source` or `comment` is missing."""
     head, _, data = path.read_bytes().partition(b"\n\n")
     fields = dict(line.split(": ", 1) for line in head.decode().split("\n"))
     if not {"expect", "source", "comment"} <= fields.keys():
@@ -26,5 +26,5 @@ def read(path: Path) -> Vector:
 
 
 def vectors(room: str) -> list[Vector]:
-    """All of `tests/vectors/ROOM`, by name; none where the folder is absent."""
+    """All vectors of `tests/vectors/ROOM`, sorted by name; none where there is no such folder."""
     return [read(path) for path in sorted((VECTORS / room).glob("*")) if path.is_file()]

@@ -1,4 +1,4 @@
-"""Build the programs of the real cluster into the cache; `python tests/support/kubernetes/build.py` prints where they are."""
+"""Builds the programs of the real cluster into the cache. `python tests/support/kubernetes/build.py` prints where they are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Program:
 
     @property
     def flags(self) -> list[str]:
-        """What `go build` is given; without the version `kubectl version` would fail."""
+        """The flags of `go build`. Without the version in them, `kubectl version` would fail."""
         major, minor, _ = self.version.removeprefix("v").split(".")
         wanted = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
         stamps = [f"-X {package}.{name}={value}" for package in VERSION_VARIABLES for name, value in wanted.items()]
@@ -52,7 +52,7 @@ PROGRAMS = [
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """Where the programs lie."""
+    """The folder of the built programs."""
 
     folder: Path
 
@@ -76,7 +76,8 @@ class Built:
 
 
 def built() -> Built:
-    """The programs, built where this machine has none for these sources: minutes the first time, seconds after a change.
+    """The programs. They are built where the cache has none for these sources: in minutes the first time, in seconds after a
+    change.
 
     Raises MissingGo, BuildFailed. Progress goes to stderr.
     """
@@ -95,7 +96,7 @@ def _sources() -> Iterator[Path]:
 
 
 def _key(go: str) -> str:
-    """Names a build by everything that goes into it."""
+    """The name of a build: a hash of everything that goes into it."""
     digest = hashlib.sha256(json.dumps([environment(go), [program.flags for program in PROGRAMS]]).encode())
     for path in _sources():
         digest.update(f"{path.relative_to(HERE)}\0{path.stat().st_size}\0".encode())

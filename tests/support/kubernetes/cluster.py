@@ -1,4 +1,4 @@
-"""A real Kubernetes for tests: kube-apiserver and etcd, its pods processes of this machine."""
+"""A real Kubernetes for tests: kube-apiserver and etcd. Its pods are processes of this machine."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 
 from tests.support.kubernetes.build import Built
 
-READY_WITHIN = 90.0  # seconds; an idle machine needs three
+READY_WITHIN = 90.0  # seconds until the cluster must be ready; an idle machine needs three
 POD_WITHIN = 20.0
 AUDITED_WITHIN = 10.0
 KUBECTL_WITHIN = 60.0
 
 
 class RealCluster:
-    """Started by `RealCluster.start`; every path and address that a test may need is an attribute."""
+    """A running cluster (see `start`). Its attributes are the paths and addresses that tests need."""
 
     def __init__(self, folder: Path, built: Built, ready: dict[str, Any]) -> None:
         self.folder = folder
@@ -55,7 +55,7 @@ class RealCluster:
     @classmethod
     @contextlib.contextmanager
     def start(cls, folder: Path, built: Built) -> Iterator[RealCluster]:
-        """Start one in `folder`, which then belongs to it, and end it afterwards; `cluster.log` there says what it did."""
+        """Start a cluster that has `folder` to itself, and end it afterwards. Its log is `cluster.log` in that folder."""
         folder.mkdir(parents=True, exist_ok=True)
         ready = folder / "ready.json"
         ready.unlink(missing_ok=True)
@@ -74,13 +74,13 @@ class RealCluster:
                 time.sleep(0.02)
             yield cls(folder, built, json.loads(ready.read_text()))
         finally:
-            process.stdin.close()  # it ends with its input
+            process.stdin.close()  # the process ends when its input ends
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            shutil.rmtree(folder / "etcd", ignore_errors=True)  # 130 MB; logs and pods' files stay for whoever looks
+            shutil.rmtree(folder / "etcd", ignore_errors=True)  # 130 MB; logs and the pods' files stay for a look after a failure
 
     def kubeconfig(
         self,
@@ -96,7 +96,7 @@ class RealCluster:
         namespace: str = "default",
         tls_server_name: str | None = None,
     ) -> Path:
-        """Write a kubeconfig (0600), everything inlined: the admin straight to the server, but for what is named."""
+        """Write a kubeconfig (0600) with all files inlined. The defaults make it the admin's, with the server itself as address."""
         user: dict[str, Any] = {}
         if token is not None:
             user["token"] = token
@@ -124,7 +124,8 @@ class RealCluster:
         return path
 
     def kubectls(self) -> dict[str, Path]:
-        """Version -> kubectl: the built ones (newest, 1.29), the one on PATH and every `kubectl.1.*` beside its file."""
+        """Version -> path of a kubectl: the built ones (newest, 1.29), the one on PATH, and every `kubectl.1.*` beside that one's
+        file."""
         found = kubectls_on_path() | self.built.kubectls
         return dict(sorted(found.items(), key=lambda one: _as_numbers(one[0]), reverse=True))
 
@@ -138,7 +139,7 @@ class RealCluster:
         environment: dict[str, str] | None = None,
         cwd: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a kubectl (default: the newest) with a kubeconfig (default: the admin's) to its end."""
+        """Run a kubectl (default: the newest) with a kubeconfig (default: the admin's), and wait for its end."""
         command = [binary or self.built.kubectl, *arguments]
         done = subprocess.run(
             command,
@@ -156,14 +157,14 @@ class RealCluster:
         return text
 
     def environment(self, kubeconfig: Path | None = None, more: dict[str, str] | None = None) -> dict[str, str]:
-        """What a kubectl is run with: nothing of the user's own configuration, discovery cached in this run's folder."""
+        """The environment of a kubectl: without the user's own configuration, and with discovery cached in this run's folder."""
         kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         return {**kept, "HOME": str(home), "KUBECONFIG": str(kubeconfig or self.admin), **(more or {})}
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """A plain API call as the admin, past any kubectl: status and JSON body."""
+        """Make an API call as the admin, without a kubectl. Returns status and JSON body."""
         connection = http.client.HTTPSConnection(self.host, self.port, context=self.tls, timeout=KUBECTL_WITHIN)
         try:
             text = None if body is None else json.dumps(body)
@@ -174,15 +175,15 @@ class RealCluster:
             connection.close()
 
     def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        """`kubectl apply` as the admin; returns the object as the server then has it."""
+        """Run `kubectl apply` as the admin. Returns the object as the server then has it."""
         done = self.kubectl("apply", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
         applied: dict[str, Any] = json.loads(done.stdout)
         return applied
 
     def audit(self, audit_id: str, *, complete: bool = True) -> list[dict[str, Any]]:
-        """The audit log's events of one call, oldest first; waits for its ResponseComplete unless told not to.
+        """The audit log's events of one call, oldest first. With `complete`, it waits for the call's ResponseComplete.
 
-        What never reached the server has none: ask with `complete=False`, after a later call has been logged.
+        A call that never reached the server has no event: ask with `complete=False`, after a later call has been logged.
         """
         until = time.monotonic() + AUDITED_WITHIN
         while True:
@@ -194,7 +195,7 @@ class RealCluster:
             time.sleep(0.05)
 
     def audited(self) -> list[dict[str, Any]]:
-        """Every event so far."""
+        """Every event of the audit log so far."""
         self._read_audit_log()
         return [event for events in self._audit.values() for event in events]
 
@@ -209,7 +210,7 @@ class RealCluster:
                 self._audit.setdefault(event["auditID"], []).append(event)
 
     def namespace(self, name: str) -> str:
-        """Create a namespace unless it is there."""
+        """Create a namespace unless it exists. Returns its name."""
         status, answer = self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         assert status in (201, 409), answer
         return name
@@ -226,7 +227,7 @@ class RealCluster:
     ) -> dict[str, Any]:
         """Create a pod of one container, `main`, and return it once it runs.
 
-        Without a command it prints `main is up` and then echoes its input; `spec` goes into the pod's spec.
+        Without a command the container prints `main is up` and then echoes its input. `spec` is merged into the pod's spec.
         """
         container = {"name": "main", "image": "busybox", "command": list(command), "stdin": True, "tty": tty}
         manifest = {
@@ -238,7 +239,7 @@ class RealCluster:
         return self.wait_for_pod(name, namespace) if wait else pod
 
     def wait_for_pod(self, name: str, namespace: str = "default", phase: str = "Running") -> dict[str, Any]:
-        """The pod, once it is in this phase."""
+        """Wait until the pod is in this phase, and return it."""
         until = time.monotonic() + POD_WITHIN
         while True:
             status, pod = self.request("GET", f"/api/v1/namespaces/{namespace}/pods/{name}")
@@ -248,7 +249,7 @@ class RealCluster:
             time.sleep(0.03)
 
     def pod_folder(self, name: str, namespace: str = "default") -> Path:
-        """Where the pod's processes start; what `cp` writes to a relative path lies here."""
+        """The folder in which the pod's processes start. A relative path of `cp` leads here."""
         return self._pods / namespace / name
 
 
@@ -271,7 +272,7 @@ def kubectls_on_path() -> dict[str, Path]:
 
 @functools.cache
 def _kubectl_version(path: Path) -> str | None:
-    """For example v1.33.2; None for what does not run here, a script or another architecture's file."""
+    """For example v1.33.2; None where the file does not run here: a script, or a program of another architecture."""
     try:
         answer = subprocess.run(
             [path, "version", "--client", "-o", "json"], capture_output=True, timeout=KUBECTL_WITHIN, check=True

@@ -1,6 +1,6 @@
 """HTTP/2 in both roles (RFC 9113), sans-IO: bytes in, events out; events in, bytes out.
 
-Here are the two roles, which differ in how streams begin. `http2_connection` has what both share, `http2_frames` the frames, and
+Here are the two roles, which differ in how streams begin. `http2_connection` reads for both, `http2_frames` the frames, and
 `http2_fields` the content of header blocks. Events are those of HTTP/1.1, each with the number of its stream. A read that ends in a
 PeerError gives none of its events, and ends the connection.
 """
@@ -10,10 +10,11 @@ from __future__ import annotations
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
-from l7gw.wire.http2_connection import BY_PEER, BY_US, Side, StreamEvent
+from l7gw.wire.http2_connection import Receiver
 from l7gw.wire.http2_fields import Malformed, answer_fields, parse_answer, parse_request, request_fields
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
 from l7gw.wire.http2_limits import MOST_STREAMS, STREAM_WINDOW
+from l7gw.wire.http2_side import BY_PEER, BY_US, StreamEvent
 from l7gw.wire.http2_stream import BODY, DONE, HEAD, Stream, check_send
 from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
 
@@ -26,7 +27,7 @@ CLUSTER_FRAME = 64 * 1024  # bytes of the largest frame that a cluster may send;
 # ---------------------------------------------------------------------- the server's side
 
 
-class ServerConnection(Side):
+class ServerConnection(Receiver):
     """One client's connection.
 
     `receive` gives Request, Body..., End on each stream. Refused in the place of one of them is the last event of a
@@ -140,7 +141,7 @@ class ServerConnection(Side):
 # ---------------------------------------------------------------------- the client's side
 
 
-class ClientConnection(Side):
+class ClientConnection(Receiver):
     """One connection to a server.
 
     `open` gives the number of a new stream, if `free` is true. `send` takes its Request, Body..., End. `receive` gives

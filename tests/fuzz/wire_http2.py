@@ -11,9 +11,9 @@ import h2.events
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, Refused, Request, Response
 from l7gw.wire.http2 import ClientConnection, ServerConnection
-from l7gw.wire.http2_connection import StreamEvent
 from l7gw.wire.http2_frames import PREFACE
 from l7gw.wire.http2_limits import MOST_STREAMS
+from l7gw.wire.http2_side import StreamEvent
 from l7gw.wire.semantics import BODILESS
 from tests.fuzz.wire_http1 import meaning
 

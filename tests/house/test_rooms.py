@@ -66,7 +66,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 # These are to be split; nothing joins them. A name leaves with its file's or function's excess.
-LONG_FILES = {"wire/http2_connection.py": 537}  # lines
+LONG_FILES: dict[str, int] = {}  # lines
 LONG_FUNCTIONS: dict[str, int] = {}
 
 

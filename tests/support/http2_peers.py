@@ -9,8 +9,8 @@ from h2.settings import SettingCodes
 
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
 from l7gw.wire.http2 import ClientConnection, ServerConnection
-from l7gw.wire.http2_connection import StreamEvent
 from l7gw.wire.http2_fields import answer_fields, request_fields
+from l7gw.wire.http2_side import StreamEvent
 from l7gw.wire.semantics import UNTOLD
 from tests.fuzz.wire_http2 import request_of
 

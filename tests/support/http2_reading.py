@@ -11,7 +11,7 @@ from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import NO_BODY, End, HttpEvent, Refused, Request, Reset
 from l7gw.wire.http2 import ClientConnection, ServerConnection
-from l7gw.wire.http2_connection import StreamEvent
+from l7gw.wire.http2_side import StreamEvent
 from tests.support import http1_reading
 
 Pair = tuple[str, str]

@@ -30,8 +30,6 @@ from l7gw.recording.state import check_state
 log = logging.getLogger(__name__)
 
 STEP = 1.0  # seconds; the wall clock was set if it moved by more than this against the monotonic clock within a tick (threats H5)
-IDLE_AFTER = 15 * 60.0  # seconds without an open call, after which a session ends
-LONGEST_SESSION = 24 * 3600.0  # seconds; a principal's calls after them begin another session
 
 # A session's principal, without what is its credential's alone, in the order of `SessionStarted`; and the cluster.
 _Key = tuple[str, tuple[str, ...], Kind, str, str, str, str]
@@ -115,12 +113,8 @@ class Recorder:
         """End sessions whose time is over, look at the clocks and the disk, try again after a failure. Called once a second."""
         now_ = self.clock.monotonic()
         for key, session in list(self._sessions.items()):
-            idle = session.open_calls == 0 and now_ - session.idle_since >= IDLE_AFTER
-            if idle or (session.open_calls == 0 and now_ - session.started >= LONGEST_SESSION):
-                session.end("idle" if idle else "day")
-                del self._sessions[key]
-            elif now_ - session.started >= LONGEST_SESSION:
-                self._former.append((self._sessions.pop(key), "day"))  # its open calls end in it; new calls begin another session
+            if why := session.why_over(now_):
+                self._former.append((self._sessions.pop(key), why))  # its open calls end in it; new calls begin another session
         self._end_former()
         for attempts in self._attempts.values():
             attempts.tell_dropped()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import uuid
+from typing import Literal
 
 from l7gw.clock import SteadyClock
 from l7gw.kube.act import Act
@@ -18,6 +19,8 @@ from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
 from l7gw.recording.outbox import Outbox, Then
 
+IDLE_AFTER = 15 * 60.0  # seconds without an open call, after which a session ends
+LONGEST_SESSION = 24 * 3600.0  # seconds; a principal's calls after them begin another session
 BLOCK = 256 * 1024  # bytes of events in one block, unless a single event is larger; larger blocks compress no better
 LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
 BACKLOG = 4 * 1024 * 1024  # bytes of one session that may wait for the disk before its calls are slowed (threats H11)
@@ -139,6 +142,12 @@ class Session:
     def closed_call(self) -> None:
         self.open_calls -= 1
         self.idle_since = self._clock.monotonic()
+
+    def why_over(self, now: float) -> Literal["", "idle", "day"]:
+        """Why no new call may begin in it at `now` (seconds, monotonic); "" where one may."""
+        if self.open_calls == 0 and now - self.idle_since >= IDLE_AFTER:
+            return "idle"
+        return "day" if now - self.started >= LONGEST_SESSION else ""
 
     def end(self, reason: e.WhyEnded) -> None:
         if self._why_ended is None:

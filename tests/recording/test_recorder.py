@@ -19,8 +19,8 @@ from l7gw.recording import outbox as outbox_module
 from l7gw.recording import reader
 from l7gw.recording import session as session_module
 from l7gw.recording.outbox import State
-from l7gw.recording.recorder import IDLE_AFTER, LONGEST_SESSION, Recorder
-from l7gw.recording.session import CallRecord, Session, Silent
+from l7gw.recording.recorder import Recorder
+from l7gw.recording.session import IDLE_AFTER, LONGEST_SESSION, CallRecord, Session, Silent
 from l7gw.recording.session_list import summaries
 from l7gw.recording.verify import verify
 from tests.support.journals import ANN, call, recorded

@@ -36,7 +36,7 @@ from typing import Any
 
 from rich.console import Console
 
-from l7gw.recording.session import RUNS_KNOWN
+from l7gw.limits import USUAL_LIMITS
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, SynStream
 from l7gw.wire.websocket import Message
@@ -116,7 +116,7 @@ class Load:
         """Make calls from as many client processes of each person as a session remembers."""
         for person in self.people:
             with RawClient(self.both.gateway) as client:
-                for _ in range(RUNS_KNOWN):
+                for _ in range(USUAL_LIMITS.runs_known):
                     client.send(person.request("GET /version", f"Kubectl-Session: {uuid.uuid4()}"))
                     expect(client.answer()[0], 200)
 

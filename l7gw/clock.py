@@ -77,17 +77,15 @@ def _nothing() -> None:
 class Pulse:
     """Whether a silent peer still lives.
 
-    The peer is asked when nothing was heard for `QUIET` seconds. It counts as dead when `ANSWER_WITHIN` seconds more were silent.
+    The peer is asked when nothing was heard for `quiet` seconds. It counts as dead when `answer` seconds more were silent.
     All times are monotonic, in seconds.
     """
 
-    # client-go waits 30 s and 15 s. With a look each second a dead peer is known within 45 s (threats I5).
-    QUIET = 29.0  # seconds
-    ANSWER_WITHIN = 14.0  # seconds
+    __slots__ = ("_answer", "_asked", "_heard", "_quiet")
 
-    __slots__ = ("_asked", "_heard")
-
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, quiet: float, answer: float) -> None:
+        self._quiet = quiet
+        self._answer = answer
         self._heard = now
         self._asked = 0.0  # when the peer was asked; 0: it is not asked now
 
@@ -97,10 +95,10 @@ class Pulse:
 
     def should_ask(self, now: float) -> bool:
         """Whether to ask the peer now: true once in each silence."""
-        if self._asked or now - self._heard < self.QUIET:
+        if self._asked or now - self._heard < self._quiet:
             return False
         self._asked = now
         return True
 
     def is_dead(self, now: float) -> bool:
-        return self._asked != 0.0 and now - self._asked >= self.ANSWER_WITHIN
+        return self._asked != 0.0 and now - self._asked >= self._answer

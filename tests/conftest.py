@@ -9,9 +9,9 @@ from typing import NoReturn
 
 import pytest
 
+from l7gw.timeouts import Timeouts
 from tests.npm.install import MissingNode, node_modules
 from tests.support.both_ways import Both, before
-from tests.support.faults import program
 from tests.support.kubernetes.build import BuildFailed, Built, MissingGo, built
 from tests.support.kubernetes.cluster import RealCluster
 from tests.support.scene import Scene, scene
@@ -73,13 +73,7 @@ def both_sides(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -
 
 # ---------------------------------------------------------------------- a gateway before a scripted upstream
 
-SHORT_WAITS = (
-    "import l7gw.gateway.exchange, l7gw.gateway.patience",
-    "l7gw.gateway.patience.SHORT_CALLS = 2.0",
-    "l7gw.gateway.patience.STREAMS = 1.5",
-    "l7gw.gateway.patience.HEAD_WITHIN = 1.0",
-    "l7gw.gateway.exchange.ANSWER_WITHIN = 2.0",
-)
+SHORT_WAITS = Timeouts(drain_short_calls=2.0, drain_streams=1.5, request_head=1.0, answer_begins=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +98,7 @@ def own(tmp_path: Path) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def impatient(tmp_path: Path) -> Iterator[Scene]:
     """One for this test alone, that waits for seconds where others wait for a minute."""
-    program(tmp_path, monkeypatch, *SHORT_WAITS)
-    with scene(tmp_path / "scene") as running:
+    with scene(tmp_path / "scene", timeouts=SHORT_WAITS) as running:
         yield running

@@ -13,9 +13,6 @@ import struct
 from collections.abc import Callable
 
 IDLE, INTERVAL, PROBES = 25, 5, 3  # seconds, seconds, a number: a dead silent peer is found within 45 seconds (threats I5)
-# Seconds in which a peer's kernel must acknowledge sent bytes or probes of a closed window. A cluster is near; with our pings every
-# 25 seconds a dead one is found within 45. A client may be a laptop that changes its network, so it has more time.
-CLUSTER_WITHIN, CLIENT_WITHIN = 14.0, 40.0
 LOOK_EVERY = 2.0  # seconds between two looks at the kernel's state
 
 # Fields of Linux's struct tcp_info (uapi/linux/tcp.h): tcpi_probes; tcpi_unacked; tcpi_last_ack_recv, in milliseconds.
@@ -26,7 +23,8 @@ State = tuple[int, float]  # segments and probes without an acknowledgement; sec
 
 
 class Liveness:
-    """Watches one connection. Its peer must acknowledge something every `within` seconds. `read` gives the connection's state;
+    """Watches one connection. Its peer must acknowledge something every `within` seconds: bytes that were sent, or
+    probes of its closed window. `read` gives the connection's state;
     without it the socket is asked, where the system has TCP_INFO."""
 
     __slots__ = ("_next", "_read", "_since", "_within")

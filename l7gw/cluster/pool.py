@@ -17,15 +17,15 @@ from typing import Any
 from l7gw.clock import Clock
 from l7gw.cluster.endpoint import Endpoint, unreachable
 from l7gw.cluster.transport import Arrival, connect
-from l7gw.cluster.upstream import FASTER, FRESH, IDLE_FOR, KEPT, SHARED, Upstream
+from l7gw.cluster.upstream import FASTER, FRESH, KEPT, SHARED, Upstream
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.errors import Refusal
 from l7gw.log import CountedLog
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
 
-DIAL_TIMEOUT = 10.0  # seconds for TCP and TLS together
 DIALS_AT_ONCE = 64  # dials under way; a flood of resets must not become a flood of handshakes (threats B1)
 DIALS_WAITING = 1024  # calls that wait for a dial; further ones are refused with 503, because the cluster cannot keep up
 SHARES_WAITING = 16 * 1024  # calls that wait for a stream; a hundred of them need one connection
@@ -39,8 +39,9 @@ Connected = Callable[["Upstream | Refusal"], None]
 class Pool:
     """Connections to one cluster under one credential."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, timeouts: Timeouts = USUAL_TIMEOUTS) -> None:
         self.endpoint = endpoint
+        self.timeouts = timeouts
         self._clock = clock
         self._told = CountedLog(log, clock.monotonic)  # while the cluster is down, each call would log a line
         self._idle: deque[UpstreamConnection] = deque()  # the one that is idle longest comes first
@@ -66,7 +67,7 @@ class Pool:
             return
         while self._idle and kind != FRESH:
             connection = self._idle.pop()
-            if connection.usable and self._clock.monotonic() - connection.idle_since < IDLE_FOR:
+            if connection.usable and self._clock.monotonic() - connection.idle_since < self.timeouts.upstream_idle:
                 then(connection)
                 return
             connection.close()
@@ -100,7 +101,7 @@ class Pool:
         answer: UpstreamConnection | Refusal
         credential = self._retirements
         try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
+            async with asyncio.timeout(self.timeouts.dial):
                 connection = await self._reach(lambda: UpstreamConnection(self), self.endpoint.tls)
             (self._all if credential == self._retirements else self._leaving).add(connection)
             answer = connection
@@ -109,7 +110,7 @@ class Pool:
         then(answer)
 
     async def _reach(self, make: Callable[[], Any], context: Any) -> Any:
-        return await connect(make, self.endpoint.host, self.endpoint.port, context)
+        return await connect(make, self.endpoint.host, self.endpoint.port, context, self.timeouts.close_notify)
 
     def _unreachable(self, error: Exception) -> Refusal:
         self._told.warning(f"cluster {self.endpoint.cluster.name}", "%s", error)
@@ -151,7 +152,7 @@ class Pool:
         made: SharedConnection | UpstreamConnection | Refusal | None = None
         credential = self._retirements
         try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
+            async with asyncio.timeout(self.timeouts.dial):
                 arrival = await self._reach(lambda: Arrival(self._spoken), self.endpoint.shared_tls)
                 made = arrival.chosen
                 if isinstance(made, SharedConnection):
@@ -188,7 +189,7 @@ class Pool:
                 self.connect(then)
 
     def _spoken(self, protocol: str) -> SharedConnection | UpstreamConnection:
-        return SharedConnection(self._clock) if protocol == "h2" else UpstreamConnection(self)
+        return SharedConnection(self._clock, self.timeouts) if protocol == "h2" else UpstreamConnection(self)
 
     # ------------------------------------------------------------------ time and ends
 
@@ -196,7 +197,7 @@ class Pool:
         """Once a second: end connections that were idle for too long or are dead, and read files that changed."""
         now = self._clock.monotonic()
         self._told.tick()
-        while self._idle and now - self._idle[0].idle_since >= IDLE_FOR:
+        while self._idle and now - self._idle[0].idle_since >= self.timeouts.upstream_idle:
             self._idle.popleft().close()
         for connection in (*self._all, *self._leaving):
             connection.tick(now)

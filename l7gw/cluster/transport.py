@@ -17,9 +17,9 @@ from typing import Any, Protocol, cast
 
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 
-ALERT_WITHIN = 1.0  # seconds that a connection stays open so that its peer can read why the handshake failed
+from l7gw.timeouts import Timeouts
+
 MOST_PARTING = 32  # connections of a listener that stay open for that; their descriptors are not counted elsewhere
-SHUTDOWN_WITHIN = 5.0  # seconds for close_notify; with the loop's default of 30 silent peers would linger
 
 
 class OverTls(Protocol):
@@ -74,11 +74,12 @@ class _AlertingContext:
     may overtake the alert: kubectl would show "connection reset by peer" instead of what was wrong.
     """
 
-    def __init__(self, context: ssl.SSLContext, door: Door, parting: set[socket.socket]) -> None:
+    def __init__(self, context: ssl.SSLContext, door: Door, parting: set[socket.socket], alert_read: float) -> None:
         context.sslobject_class = _Handshake
         self._context = context
         self._door = door
         self._parting = parting  # the listener's sockets that stay open only for their alert
+        self._alert_read = alert_read  # seconds
         self.transport: asyncio.BaseTransport | None = None
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **named: Any) -> ssl.SSLObject:
@@ -96,7 +97,7 @@ class _AlertingContext:
             with contextlib.suppress(OSError):  # no descriptor is left, or the peer has gone
                 own = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
                 self._parting.add(own)
-                asyncio.get_running_loop().call_later(ALERT_WITHIN, self._part, own)
+                asyncio.get_running_loop().call_later(self._alert_read, self._part, own)
                 own.send(outgoing.read())
                 own.shutdown(socket.SHUT_WR)
 
@@ -144,15 +145,15 @@ class Arrival(asyncio.Protocol):
         self.chosen.connection_made(transport)
 
 
-async def connect(make: Callable[[], OverTls], host: str, port: int, context: ssl.SSLContext) -> Any:
-    """Connect to `host` and `port`, with TLS that checks the certificate for `host`. Returns the protocol that `make` made. Raises
-    OSError; ssl.SSLError is one."""
+async def connect(make: Callable[[], OverTls], host: str, port: int, context: ssl.SSLContext, close_notify: float) -> Any:
+    """Connect to `host` and `port`, with TLS that checks the certificate for `host`. The peer has `close_notify` seconds to
+    answer our end. Returns the protocol that `make` made. Raises OSError; ssl.SSLError is one."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
     over = make()
 
     def tls() -> asyncio.BaseProtocol:
-        protocol = _Tls(over, loop, over, context, ready, False, host, ssl_shutdown_timeout=SHUTDOWN_WITHIN)
+        protocol = _Tls(over, loop, over, context, ready, False, host, ssl_shutdown_timeout=close_notify)
         return cast(asyncio.BaseProtocol, protocol)
 
     transport, _ = await loop.create_connection(tls, host, port)
@@ -172,7 +173,7 @@ async def listen(
     door: Door,
     *,
     backlog: int,
-    handshake_within: float,
+    timeouts: Timeouts,
 ) -> asyncio.Server:
     """Listen on `host` and `port`. `make` makes a protocol for each connection. `context` is called for each connection, so that
     new certificates serve new connections. `handshake_within` is in seconds. Raises OSError."""
@@ -180,10 +181,10 @@ async def listen(
     parting: set[socket.socket] = set()
 
     def tls() -> asyncio.BaseProtocol:
-        over, alerting = make(), _AlertingContext(context(), door, parting)
+        over, alerting = make(), _AlertingContext(context(), door, parting, timeouts.alert_read)
         protocol = _Accepted(
             door, alerting, over, loop, over, alerting, None, True,
-            ssl_handshake_timeout=handshake_within, ssl_shutdown_timeout=SHUTDOWN_WITHIN,
+            ssl_handshake_timeout=timeouts.handshake, ssl_shutdown_timeout=timeouts.close_notify,
         )  # fmt: skip
         return cast(asyncio.BaseProtocol, protocol)
 

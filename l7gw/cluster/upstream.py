@@ -6,8 +6,7 @@ from typing import Protocol
 
 from l7gw.wire.events import HttpEvent
 
-IDLE_FOR = 60.0  # seconds; the API server ends an idle connection at 90, and ours must not be used while it does so
-WRITE_LIMIT = 256 * 1024  # bytes that wait for the cluster; where there are more, the client is not read
+UNREAD_BY_CLUSTER = 256 * 1024  # bytes that wait for the cluster; where there are more, the client is not read
 SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # bits: why a cluster is not read; it is read again when no reason is left
 
 # The kinds of connection that a call may ask for: KEPT: a connection that may have served other calls. For calls with a body,
@@ -30,7 +29,7 @@ class Call(Protocol):
         """The cluster certainly did not act upon the request, which may be sent once more (RFC 9113 section 8.7)."""
 
     def on_upstream_writable(self, writable: bool) -> None:
-        """Whether fewer than WRITE_LIMIT bytes wait for the cluster now. Called over HTTP/1.1 alone, for tunnels."""
+        """Whether fewer than UNREAD_BY_CLUSTER bytes wait for the cluster now. Called over HTTP/1.1 alone, for tunnels."""
 
 
 class Upstream(Protocol):

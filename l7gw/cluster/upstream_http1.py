@@ -6,8 +6,9 @@ import asyncio
 import logging
 from typing import Protocol, cast
 
-from l7gw.cluster.liveness import CLUSTER_WITHIN, Liveness
-from l7gw.cluster.upstream import ANY, WRITE_LIMIT, Call
+from l7gw.cluster.liveness import Liveness
+from l7gw.cluster.upstream import ANY, UNREAD_BY_CLUSTER, Call
+from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent
 from l7gw.wire.http1_client import ClientConnection
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 class Keeper(Protocol):
     """What a connection asks of the pool, which keeps it for the next call."""
+
+    timeouts: Timeouts
 
     def keep(self, connection: UpstreamConnection) -> None: ...
 
@@ -42,8 +45,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's transport is one, but does not inherit from it
-        transport.set_write_buffer_limits(high=WRITE_LIMIT)
-        self._liveness = Liveness(transport, CLUSTER_WITHIN)
+        transport.set_write_buffer_limits(high=UNREAD_BY_CLUSTER)
+        self._liveness = Liveness(transport, self._keeper.timeouts.cluster_acknowledges)
 
     def data_received(self, data: bytes) -> None:
         self._received(data)

@@ -12,8 +12,9 @@ import logging
 from typing import cast
 
 from l7gw.clock import Clock, Pulse, Turn
-from l7gw.cluster.liveness import CLUSTER_WITHIN, Liveness
-from l7gw.cluster.upstream import ANY, IDLE_FOR, Call
+from l7gw.cluster.liveness import Liveness
+from l7gw.cluster.upstream import ANY, Call
+from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent, Reset
 from l7gw.wire.http2 import ClientConnection
@@ -27,17 +28,19 @@ class SharedConnection(asyncio.Protocol):
 
     __slots__ = (
         "ready", "socket_transport",
-        "_clock", "_codec", "_idle_since", "_liveness", "_pulse", "_pumping", "_retired", "_streams", "_transport", "_turn",
+        "_clock", "_codec", "_idle_since", "_liveness", "_pulse", "_pumping", "_retired", "_streams", "_timeouts", "_transport",
+        "_turn",
     )  # fmt: skip
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, timeouts: Timeouts) -> None:
         self._clock = clock
+        self._timeouts = timeouts
         self._codec = ClientConnection()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self.socket_transport: asyncio.Transport | None = None
         self._streams: dict[int, UpstreamStream] = {}
-        self._pulse = Pulse(clock.monotonic())
+        self._pulse = Pulse(clock.monotonic(), timeouts.shared_quiet, timeouts.shared_answer)
         self._turn = Turn(self.flush)
         self._idle_since = clock.monotonic()
         self._pumping = False
@@ -47,7 +50,7 @@ class SharedConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transport is one, but does not inherit from it
-        self._liveness = Liveness(self._transport, CLUSTER_WITHIN)
+        self._liveness = Liveness(self._transport, self._timeouts.cluster_acknowledges)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -150,7 +153,7 @@ class SharedConnection(asyncio.Protocol):
         """Once a second: end the connection where it was idle for too long or the cluster is dead."""
         self._codec.refill()
         if not self._streams:
-            if now - self._idle_since >= IDLE_FOR:
+            if now - self._idle_since >= self._timeouts.upstream_idle:
                 self.retire()
         elif self._pulse.is_dead(now) or self._liveness.is_lost(now):
             log.error("a connection to the cluster answers no more; %d streams end", len(self._streams))

@@ -17,6 +17,7 @@ from l7gw.kube.act import Act
 from l7gw.recording.events import Outcome
 from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import CallRecord
+from l7gw.timeouts import Timeouts
 from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
 
 
@@ -32,14 +33,21 @@ class Call(TunnelledCall, Protocol):
         """End the call: the answer is whole."""
 
 
+class Timed(Protocol):
+    """The worker, for what a tunnel needs of it."""
+
+    clock: Clock
+    timeouts: Timeouts
+
+
 class AnswerRelay:
     """Handles the answer to one request. `request` is the one that went upstream. `begun` is true once the answer's head went to
     the client; from then on the answer can only be cut."""
 
-    __slots__ = ("begun", "_act", "_call", "_clock", "_far", "_held", "_record", "_request", "_upstream")
+    __slots__ = ("begun", "_act", "_call", "_far", "_held", "_record", "_request", "_upstream", "_worker")
 
     def __init__(
-        self, call: Call, upstream: Upstream, far: FarSide, act: Act, request: Request, record: CallRecord, clock: Clock
+        self, call: Call, upstream: Upstream, far: FarSide, act: Act, request: Request, record: CallRecord, worker: Timed
     ) -> None:
         self.begun = False
         self._call = call
@@ -48,7 +56,7 @@ class AnswerRelay:
         self._act = act
         self._request = request
         self._record = record
-        self._clock = clock
+        self._worker = worker
         self._held: HeldAnswer | None = None  # a 403 that is not whole yet
 
     def take(self, event: HttpEvent) -> None:
@@ -111,6 +119,6 @@ class AnswerRelay:
     def _tunnel(self, response: Response) -> Tunnel:
         # Upgrades come over HTTP/1.1 alone and go up over a connection of their own. So both sides are whole connections.
         client, cluster = cast(ClientSide, self._call.client), cast(ClusterSide, self._upstream)
-        ends = Ends(self._call, client, cluster, self._record, self._clock)
+        ends = Ends(self._call, client, cluster, self._record, self._worker.clock, self._worker.timeouts)
         websocket = self._request.upgrade == "websocket"
         return open_tunnel(ends, self._act, websocket=websocket, subprotocol=chosen_protocol(response, websocket=websocket))

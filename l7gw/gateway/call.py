@@ -32,6 +32,7 @@ from l7gw.recording.events import Outcome
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
 from l7gw.recording.session import CallRecord
+from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Request
 
@@ -58,6 +59,7 @@ class Gateway(Protocol):
     """What a call asks of its worker. A call keeps no attribute of it: a reload may put another object in its place."""
 
     clock: Clock
+    timeouts: Timeouts
     recorder: Recorder
     policy: Policy
     routes: Routes[FarSide]

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
-from l7gw.cluster.liveness import CLIENT_WITHIN, Liveness
+from l7gw.cluster.liveness import Liveness
 from l7gw.errors import Refusal
 from l7gw.gateway.backpressure import ANY
 from l7gw.gateway.call import Gateway, new_audit_id
@@ -27,9 +27,10 @@ from l7gw.wire.events import HttpEvent, Request
 if TYPE_CHECKING:
     import ssl
 
-WRITE_LIMIT = 256 * 1024  # bytes that wait for a client that reads slowly; where there are more, the cluster is not read
+UNREAD_BY_CLIENT = 256 * 1024  # bytes that wait for a client that reads slowly; where there are more, the cluster is not read
 MOST_KNOWN = 256  # request lines whose meaning one connection remembers
 LONGEST_KNOWN = 2048  # characters of a target that is remembered; with MOST_KNOWN, half a mebibyte for each connection
+NOT_READ = "the client did not read the answer"  # reason in the record
 RESTARTED = "the gateway is being restarted; run the command again"
 
 
@@ -66,7 +67,7 @@ class Downstream(asyncio.Protocol, ABC):
         self._reading_since = 0.0  # monotonic seconds when the client's time for what it must send next began
         self._run_id = ""
         self._why_lost = "the client left"  # reason in the record of calls that end with the connection
-        self.writable = True  # false while more than WRITE_LIMIT bytes wait for the client
+        self.writable = True  # false while more than UNREAD_BY_CLIENT bytes wait for the client
         self.address = ""
         self.certificates: tuple[bytes, ...] = ()
         self.server_name = ""
@@ -80,8 +81,8 @@ class Downstream(asyncio.Protocol, ABC):
         if tls is not None:
             self.certificates = self._worker.listening.chain(tls)
             self.server_name = getattr(tls, "l7gw_server_name", "")
-        transport.set_write_buffer_limits(high=WRITE_LIMIT)
-        self._liveness = Liveness(transport, CLIENT_WITHIN)
+        transport.set_write_buffer_limits(high=UNREAD_BY_CLIENT)
+        self._liveness = Liveness(transport, self._worker.timeouts.client_acknowledges)
         self._worker.admit(self)
 
     def eof_received(self) -> bool:
@@ -132,8 +133,8 @@ class Downstream(asyncio.Protocol, ABC):
 
     @abstractmethod
     def asks_on(self, now: float) -> bool:
-        """Whether a drain should expect one more call: the client was let in or asked within FIRST_CALL seconds, and its protocol
-        cannot tell it of the drain."""
+        """Whether a drain should expect one more call: the client was let in or asked in the last `drain_next_call` seconds, and its
+        protocol cannot tell it of the drain."""
 
     def is_lost(self, now: float) -> bool:
         """Whether the client's kernel has stopped acknowledging bytes. A client that only does not read is alive."""
@@ -156,6 +157,16 @@ class Downstream(asyncio.Protocol, ABC):
             self._transport.abort()
 
     # ------------------------------------------------------------------ for both kinds
+
+    def _is_too_slow(self, exchange: Exchange, waited: float, received: int) -> bool:
+        """Whether a request's body arrives more slowly than it may (threats I1): `received` bytes of it in `waited` seconds."""
+        timeouts = self._worker.timeouts
+        return exchange.waits_for_body and waited > timeouts.request_head + received / timeouts.slowest_body
+
+    def _had_its_time(self, exchange: Exchange, waited: float) -> bool:
+        """Whether a drain that began `waited` seconds ago has waited long enough for this call."""
+        timeouts = self._worker.timeouts
+        return waited >= (timeouts.drain_streams if exchange.is_stream else timeouts.drain_short_calls)
 
     def _refuse_unreadable(self, exchange: Exchange | None, error: PeerError, send: Callable[[HttpEvent], None] | None) -> None:
         """End a request that cannot be read, or that came too slowly. It is recorded in its call or, without one, among the

@@ -3,9 +3,8 @@ take for a head, a body and reading an answer."""
 
 from __future__ import annotations
 
-from l7gw.gateway import patience
 from l7gw.gateway.backpressure import HELD_BYTES
-from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, Downstream, Worker
+from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, Downstream, Worker
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.wire.errors import PeerError
@@ -186,7 +185,7 @@ class Http1Downstream(Downstream):
         if self._transport is None or self._closing_at:
             return
         if self._codec.must_close and not self._codec.request_complete:
-            self._closing_at = self._worker.clock.monotonic() + patience.LINGER
+            self._closing_at = self._worker.clock.monotonic() + self._worker.timeouts.linger
             self.read_on()
         else:
             self._transport.close()
@@ -197,7 +196,7 @@ class Http1Downstream(Downstream):
         self._tunnel = None
         self._exchange = None
         if self._transport is not None and not self._closing_at:
-            self._closing_at = self._worker.clock.monotonic() + patience.LINGER
+            self._closing_at = self._worker.clock.monotonic() + self._worker.timeouts.linger
             self._buffered = 0
             self.read_on()
 
@@ -205,20 +204,20 @@ class Http1Downstream(Downstream):
 
     def tick(self, now: float) -> None:
         """Once a second: check the client's time for a head or a body, and the cluster's time for an answer."""
-        exchange = self._exchange
+        exchange, timeouts = self._exchange, self._worker.timeouts
         if self._closing_at:
             if now >= self._closing_at and self._transport is not None:
                 self._transport.close()
         elif self._is_stalled(now):
             self._worker.of_peers.info(self.address, "an answer is not read")
-            self.abort(patience.UNREAD)
+            self.abort(NOT_READ)
         elif exchange is None:
             waited = now - self._reading_since
-            if self._received and waited > patience.HEAD_WITHIN:
+            if self._received and waited > timeouts.request_head:
                 self._malformed(PeerError(408, "the request's head did not arrive in time"))
-            elif not self._received and waited > (patience.IDLE_FOR if self._asked else patience.HEAD_WITHIN):
+            elif not self._received and waited > (timeouts.between_requests if self._asked else timeouts.request_head):
                 self.close()
-        elif patience.too_slow(exchange, now - self._reading_since, self._buffered):
+        elif self._is_too_slow(exchange, now - self._reading_since, self._buffered):
             self._malformed(TOO_SLOW)
         else:
             exchange.tick(now)
@@ -233,17 +232,17 @@ class Http1Downstream(Downstream):
             waiting += self.socket_transport.get_write_buffer_size()
         if waiting != self._waiting:
             self._waiting, self._waiting_since = waiting, now
-        return now - self._waiting_since > patience.STALLED_FOR
+        return now - self._waiting_since > self._worker.timeouts.answer_unread
 
     def drain(self, waited: float) -> None:
         if self._exchange is None:
             self.close()
-        elif patience.time_is_up(self._exchange, waited):
+        elif self._had_its_time(self._exchange, waited):
             self._exchange.cut(RESTARTED)
             self.close()
 
     def asks_on(self, now: float) -> bool:
-        return now - self._asked_at < patience.FIRST_CALL
+        return now - self._asked_at < self._worker.timeouts.drain_next_call
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

@@ -1,7 +1,7 @@
 """A client's connection of HTTP/2: each stream is a call of its own, and no call waits for another.
 
-The bytes of an answer wait in their stream for the client's window. Where more than WRITE_LIMIT wait, that call's cluster is not
-read, while the other calls go on. Where the connection itself takes no more, the client is not read either, so that no more answers
+The bytes of an answer wait in their stream for the client's window. Where more than UNREAD_BY_CLIENT wait, that call's cluster is
+not read, while the other calls go on. Where the connection itself takes no more, the client is not read either, so that no more answers
 pile up.
 """
 
@@ -11,9 +11,8 @@ import asyncio
 
 from l7gw.clock import Turn
 from l7gw.errors import Refusal
-from l7gw.gateway import patience
 from l7gw.gateway.backpressure import HELD_BYTES, NO_ROOM
-from l7gw.gateway.downstream import RESTARTED, TOO_SLOW, WRITE_LIMIT, Downstream, Worker
+from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, UNREAD_BY_CLIENT, Downstream, Worker
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.pace import Silence
 from l7gw.kube.act import Act
@@ -36,7 +35,7 @@ class Http2Stream:
         self._connection = connection
         self.number = number
         self.exchange: Exchange | None = None
-        self.full = False  # whether more than WRITE_LIMIT bytes wait for the client
+        self.full = False  # whether more than UNREAD_BY_CLIENT bytes wait for the client
         self.received = 0  # bytes of the request's body
         self.since = now  # monotonic seconds when the request began, or the answer last made progress
         self.waiting = 0  # bytes of the answer that waited at the last tick
@@ -88,7 +87,7 @@ class Http2Downstream(Downstream):
         super().__init__(worker)
         self._codec = ServerConnection()
         self._streams: dict[int, Http2Stream] = {}
-        self._silence = Silence(worker.clock.monotonic())
+        self._silence = Silence(worker.clock.monotonic(), worker.timeouts.client_ping_after)
         self._turn = Turn(self.flush)
         self._pumping = False
         self._closing = False  # whether the connection ends with its last stream
@@ -208,7 +207,7 @@ class Http2Downstream(Downstream):
             # The connection is cut after a moment. A close would read on until the peer closes too; a cut at once would lose the
             # GOAWAY.
             self.read(False, HELD_BYTES)
-            asyncio.get_running_loop().call_later(patience.FAREWELL, self.abort)
+            asyncio.get_running_loop().call_later(self._worker.timeouts.goaway_read, self.abort)
 
     # ------------------------------------------------------------------ what an exchange does
 
@@ -250,7 +249,7 @@ class Http2Downstream(Downstream):
             self._turn.ask()
         else:
             self.flush()
-        if not stream.full and stream.exchange is not None and self._codec.waiting(stream.number) > WRITE_LIMIT:
+        if not stream.full and stream.exchange is not None and self._codec.waiting(stream.number) > UNREAD_BY_CLIENT:
             stream.full = True
             stream.exchange.on_client_writable(False)
 
@@ -308,16 +307,17 @@ class Http2Downstream(Downstream):
         if self._codec.over:
             return
         self._codec.refill()
-        owed = self._codec.unfinished
-        if owed and now - self._reading_since > patience.HEAD_WITHIN + owed / patience.SLOWEST_BODY:
+        owed, timeouts = self._codec.unfinished, self._worker.timeouts
+        if owed and now - self._reading_since > timeouts.request_head + owed / timeouts.slowest_body:
             self._broken(PeerError(ENHANCE_YOUR_CALM, "a frame that does not arrive in time"))
             return
-        if self._closing and now - self._closing_since > patience.LINGER:
+        if self._closing and now - self._closing_since > timeouts.linger:
             self._codec.go_away(at_once=True)  # the client had its time to answer our PING
         for stream in list(self._streams.values()):
             self._tick_stream(stream, now)
         if not self._streams:
-            if not self._closing and now - self._reading_since > (patience.IDLE_FOR if self._codec.asked else patience.HEAD_WITHIN):
+            may_wait = timeouts.between_requests if self._codec.asked else timeouts.request_head
+            if not self._closing and now - self._reading_since > may_wait:
                 self._end_with_last()
         elif self.writable and self._silence.is_due(now):
             self._codec.ping()
@@ -326,14 +326,14 @@ class Http2Downstream(Downstream):
     def _tick_stream(self, stream: Http2Stream, now: float) -> None:
         exchange = stream.exchange
         waiting = self._codec.waiting(stream.number)
-        if exchange is not None and patience.too_slow(exchange, now - stream.since, stream.received):
+        if exchange is not None and self._is_too_slow(exchange, now - stream.since, stream.received):
             self._refuse(stream, TOO_SLOW)
         elif waiting and waiting == stream.waiting and (exchange is None or not exchange.is_stream):
-            if now - stream.since > patience.STALLED_FOR:
+            if now - stream.since > self._worker.timeouts.answer_unread:
                 self._worker.of_peers.info(self.address, "an answer is not read")
                 self.reset(stream, CANCEL)
                 if exchange is not None:
-                    exchange.client_gone(patience.UNREAD)
+                    exchange.client_gone(NOT_READ)
         else:
             if waiting or stream.waiting:
                 stream.since, stream.waiting = now, waiting
@@ -344,6 +344,6 @@ class Http2Downstream(Downstream):
         if not self._closing:
             self._end_with_last()
         for stream in list(self._streams.values()):
-            if stream.exchange is not None and patience.time_is_up(stream.exchange, waited):
+            if stream.exchange is not None and self._had_its_time(stream.exchange, waited):
                 stream.exchange.cut(RESTARTED)
         self.flush()

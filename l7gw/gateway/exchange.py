@@ -38,8 +38,6 @@ from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Reque
 from l7gw.wire.semantics import BODILESS
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (kubernetes-wire 6.3), so nothing valid is refused
-LONGEST_STREAM = 12 * 3600.0  # seconds; longer than a day's work, so only streams that were forgotten open are cut
-ANSWER_WITHIN = 75.0  # seconds until the answer of a short call must begin; kube-apiserver itself gives up at 60
 MOST_TRIES = 5  # times that a request is sent again after the cluster turned it away unread
 
 
@@ -176,9 +174,9 @@ class Exchange(Call):
             audit_id=self.audit_id,
         )
         if not self.act.long_running:
-            self.deadline = self.worker.clock.monotonic() + ANSWER_WITHIN
+            self.deadline = self.worker.clock.monotonic() + self.worker.timeouts.answer_begins
         upstream = self.upstream
-        self._answer = AnswerRelay(self, upstream, self.far, self.act, request, self.record_of, self.worker.clock)
+        self._answer = AnswerRelay(self, upstream, self.far, self.act, request, self.record_of, self.worker)
         upstream.begin(self)
         upstream.send(request)
         if body:
@@ -282,7 +280,7 @@ class Exchange(Call):
     @entry
     def rejudge(self) -> None:
         """Judge a running stream again. Cut it where policy no longer allows it (threats F6, D17), where its credential has
-        expired, or where it has run for longer than LONGEST_STREAM."""
+        expired, or where it has run for longer than `longest_stream`."""
         if not self.is_stream or self.over or self.verdict is None:
             return
         assert self.principal and self.far and self.act
@@ -294,8 +292,8 @@ class Exchange(Call):
             self._cut(f"this stream is no longer allowed: {verdict.reason}")
         elif expired and self.worker.identity.ends_with_credential(self.principal):
             self._cut("the credential of this stream has expired; log in and run the command again")
-        elif self.worker.clock.monotonic() - self.began > LONGEST_STREAM:
-            self._cut(f"this stream has run for {LONGEST_STREAM / 3600:.0f} hours; run the command again")
+        elif self.worker.clock.monotonic() - self.began > self.worker.timeouts.longest_stream:
+            self._cut(f"this stream has run for {self.worker.timeouts.longest_stream / 3600:.0f} hours; run the command again")
 
     def may_forward(self, port: int) -> bool:
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""

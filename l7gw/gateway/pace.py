@@ -13,7 +13,6 @@ from l7gw.wire.websocket import POLICY_VIOLATION
 
 CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
 RESIZE_EVERY = 0.1  # seconds between two sizes that travel; a window that is dragged sends hundreds (threats C12)
-QUIET = 25.0  # seconds without a byte of ours until we ping; load balancers forget a silent connection after 45 or 60 (threats I17)
 
 T = TypeVar("T")
 
@@ -93,10 +92,12 @@ class Silence:
     dead. Dead peers are found by TCP (`cluster/liveness.py`), because nothing acknowledges the ping.
     """
 
-    __slots__ = ("_since", "awaited", "wrote")
+    __slots__ = ("_ping_after", "_since", "awaited", "wrote")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, ping_after: float) -> None:
+        """`now` by the monotonic clock, `ping_after` in seconds of silence."""
         self._since = now
+        self._ping_after = ping_after
         self.wrote = False
         self.awaited: object = None  # the event that answers our latest ping
 
@@ -104,7 +105,7 @@ class Silence:
         """Whether to ping now. Called once a second; `now` is in seconds by the monotonic clock. Writing the ping sets `wrote`."""
         if self.wrote:
             self.wrote, self._since = False, now
-        return now - self._since >= QUIET
+        return now - self._since >= self._ping_after
 
     def is_answer(self, event: object) -> bool:
         """Whether a peer's event answers our latest ping. True once for each ping; such an event is neither counted nor passed

@@ -21,6 +21,7 @@ from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
 from l7gw.recording.events import Outcome
 from l7gw.recording.session import CallRecord
+from l7gw.timeouts import Timeouts
 from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 
@@ -80,6 +81,7 @@ class Ends:
     cluster: ClusterSide
     record: CallRecord
     clock: Clock
+    timeouts: Timeouts
 
 
 class Tunnel(ABC):
@@ -93,9 +95,11 @@ class Tunnel(ABC):
         self._cluster = ends.cluster
         self._record = ends.record
         self._clock = ends.clock
+        self._timeouts = ends.timeouts
         self._control = Pace(ends.clock, CONTROL_A_SECOND)
         now = ends.clock.monotonic()
-        self._to_client, self._to_cluster = Silence(now), Silence(now)
+        self._to_client = Silence(now, ends.timeouts.client_ping_after)
+        self._to_cluster = Silence(now, ends.timeouts.cluster_ping_after)
         self._cluster_writable = True
         self._over = False
 

@@ -31,7 +31,6 @@ from l7gw.wire.spdy_events import (
 from l7gw.wire.spdy_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM
 
 LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message; kubectl's own writes have as many
-STREAMS_WITHIN = 30.0  # seconds for a tunnel's first stream, and for the second of a pair
 # The ids of our pings. A peer answers a ping whose id does not have the parity of its own. spdystream counts its own ids up from 1
 # or 2, and would panic at a second answer to one of them, so ours are the highest. All its versions answer, also in old kubectls
 # and kubelets.
@@ -192,13 +191,13 @@ class SpdyTunnel(Tunnel):
     def tick(self, now: float) -> None:
         """Once a second: end a tunnel whose streams were not opened in time, and reset a stream whose pair is not whole in time.
         The kubelet waits as long (threats C4, C5)."""
-        if (self._channels.awaited or not self._opened_any) and now - self._began > STREAMS_WITHIN:
-            self.end(f"the streams that were asked for were not opened within {STREAMS_WITHIN:.0f} seconds")
+        if (self._channels.awaited or not self._opened_any) and now - self._began > self._timeouts.first_streams:
+            self.end(f"the streams that were asked for were not opened within {self._timeouts.first_streams:.0f} seconds")
             return
         for stream, since in list(self._halves.items()):
             if not self._channels.half(stream):
                 del self._halves[stream]
-            elif now - since > STREAMS_WITHIN:
+            elif now - since > self._timeouts.first_streams:
                 del self._halves[stream]
                 self._reset(stream)
         super().tick(now)

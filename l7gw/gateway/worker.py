@@ -16,7 +16,6 @@ from l7gw.cluster.pool import Pool
 from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Durable, Settings
 from l7gw.errors import ConfigurationError
-from l7gw.gateway import patience
 from l7gw.gateway.call import Slowed
 from l7gw.gateway.client import Client
 from l7gw.gateway.downstream import RESTARTED, Downstream
@@ -28,12 +27,14 @@ from l7gw.gateway.tls import Listening, why_cut
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
+from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
 from l7gw.recording.session import CallRecord, Silent
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.events import Request
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,17 @@ CHANGES: frozenset[Effect] = frozenset(("write", "workload", "delete", "execute"
 class Worker:
     """The shared state of one process's calls. `configure` may be called again; running calls keep what they began with."""
 
-    def __init__(self, settings: Settings, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        recorder: Recorder,
+        clock: Clock,
+        timeouts: Timeouts = USUAL_TIMEOUTS,
+        limits: Limits = USUAL_LIMITS,
+    ) -> None:
         self.clock = clock
+        self.timeouts = timeouts
+        self._limits = limits
         self.recorder = recorder
         self.draining = False
         self._open = 0  # connections of clients, also those in their handshake
@@ -74,8 +84,11 @@ class Worker:
         policy_file = Stamp(settings.policy)  # taken before the file is read, so that a change in between is noticed
         policy = _policy(settings)
         listening = Listening(settings)
-        far = {name: FarSide(cluster, self.clock, self._far.get(name)) for name, cluster in settings.clusters.items()}
-        identity = IdentityChain(settings.identity, self.clock, former=self._identity)
+        far = {
+            name: FarSide(cluster, self.clock, self.timeouts, former=self._far.get(name))
+            for name, cluster in settings.clusters.items()
+        }
+        identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
         self.settings = settings
         self.policy = policy
         self._policy_file = policy_file
@@ -240,12 +253,12 @@ class Worker:
         self.draining = True
         accepted_no_more()
         began = self.clock.monotonic()
-        while self._clients or (self._open and self.clock.monotonic() - began < patience.FIRST_CALL):
+        while self._clients or (self._open and self.clock.monotonic() - began < self.timeouts.drain_next_call):
             now = self.clock.monotonic()
             for client in list(self._clients):
                 if client.exchanges or not client.asks_on(now):
                     client.drain(now - began)
-            if now - began >= patience.STREAMS + 5.0:
+            if now - began >= self.timeouts.drain_streams + 5.0:
                 break
             await asyncio.sleep(0.05)
         for client in list(self._clients):

@@ -29,13 +29,12 @@ from l7gw.identity.claims import prove, refused, told
 from l7gw.identity.fetch import Fetch, HttpsFetch
 from l7gw.identity.keys import Key, KeySet
 from l7gw.identity.principal import Principal
+from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
 
-MOST_PROVEN = 4096  # remembered credentials; beyond it the oldest is forgotten, and must be proven again
-MOST_PROVEN_SIZE = 16 * 1024 * 1024  # bytes; real tokens have 1 to 2 KiB, one of 1,000 groups 12 KiB and its principal 60 KiB
-MOST_JUNK = 512  # remembered tokens with a wrong signature, for each issuer; each has at most 16 KiB, so all have 8 MiB
 MOST_ADDRESSES = 16  # remembered client addresses of one credential
 
 Entry = OidcIssuer | ClientCertificate
@@ -124,9 +123,17 @@ class IdentityChain:
     """
 
     def __init__(
-        self, entries: Sequence[Entry], clock: Clock, fetch: Fetch | None = None, former: IdentityChain | None = None
+        self,
+        entries: Sequence[Entry],
+        clock: Clock,
+        fetch: Fetch | None = None,
+        former: IdentityChain | None = None,
+        *,
+        timeouts: Timeouts = USUAL_TIMEOUTS,
+        limits: Limits = USUAL_LIMITS,
     ) -> None:
         self._clock = clock
+        self._limits = limits
         self._proven: dict[str | bytes, _Kept] = {}
         self._proven_size = 0
         self._certificates: list[_Certificates] = []
@@ -143,7 +150,7 @@ class IdentityChain:
                 place = (entry.issuer, str(entry.certificate_authority))
                 keys = former._key_sets.get(place) if former is not None else None
                 if keys is None:
-                    keys = KeySet(entry.issuer, clock, fetch or HttpsFetch(entry.certificate_authority))
+                    keys = KeySet(entry.issuer, clock, fetch or HttpsFetch(entry.certificate_authority), timeouts, limits)
                 self._key_sets[place] = keys
                 self._issuers[entry.issuer] = _Issuer(keys)
             self._issuers[entry.issuer].entries.append(entry)
@@ -221,7 +228,7 @@ class IdentityChain:
         self._proven_size += len(credential)
 
     def _is_full(self) -> bool:
-        return len(self._proven) >= MOST_PROVEN or self._proven_size >= MOST_PROVEN_SIZE
+        return len(self._proven) >= self._limits.proven_credentials or self._proven_size >= self._limits.proven_size
 
     def _forget(self, credential: str | bytes) -> None:
         if self._proven.pop(credential, None) is not None:
@@ -294,7 +301,7 @@ class IdentityChain:
         for key in found:
             if key.verifies(token.signed, token.signature):
                 return key
-        if len(junk) >= MOST_JUNK:
+        if len(junk) >= self._limits.junk_tokens:
             del junk[next(iter(junk))]
         junk[text] = None
         return None

@@ -27,6 +27,8 @@ from jwt.exceptions import PyJWTError
 from l7gw import plainjson
 from l7gw.clock import Clock
 from l7gw.identity.fetch import LARGEST_DOCUMENT, Fetch, FetchError, checked
+from l7gw.limits import USUAL_LIMITS, Limits
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +37,8 @@ IDLE = 600.0  # seconds without a look-up after which a set must be fetched agai
 STALE = 24 * 3600.0  # seconds that a set is used while its issuer is down: a night's outage
 RETRY = 30.0  # seconds between two fetches after a failure, or for unknown key ids
 RETRY_EMPTY = 5.0  # seconds, as RETRY, but without any key: nobody can log in, and one GET in five seconds harms no issuer
-FETCH_WITHIN = 10.0  # seconds for discovery and keys together
 MOST_KEYS = 100  # in a set; Google and Entra publish 2 to 10
 MOST_TRIED = 4  # keys tried for one token: a rotation publishes two or three, and junk must stay cheap (threats F14)
-MOST_WAITERS = 1024  # calls that wait for one fetch; further calls are refused at once
 LONGEST_KEY_ID = 128  # characters (threats F2)
 RSA_BITS = range(2048, 8192 + 1)  # RFC 7518 section 3.3: 2048 or larger; beyond 8192 one verification costs over a millisecond
 
@@ -95,8 +95,12 @@ class Key:
 class KeySet:
     """The keys of one issuer. All calls come from the event loop's thread."""
 
-    def __init__(self, issuer: str, clock: Clock, fetch: Fetch) -> None:
+    def __init__(
+        self, issuer: str, clock: Clock, fetch: Fetch, timeouts: Timeouts = USUAL_TIMEOUTS, limits: Limits = USUAL_LIMITS
+    ) -> None:
         self.issuer = issuer
+        self._within = timeouts.keys_fetch
+        self._most_waiting = limits.calls_waiting_for_keys
         self.failure = ""  # why the last fetch failed; "" after a good one
         self.version = 0  # grows when the keys change
         self._clock = clock
@@ -157,8 +161,8 @@ class KeySet:
         return None if self._fetched is None else self._clock.monotonic() - self._fetched
 
     def wait(self, callback: Callable[[], None]) -> bool:
-        """Call back once when the running fetch has ended, with keys or without. False where MOST_WAITERS wait already."""
-        if len(self._waiters) >= MOST_WAITERS:
+        """Call back once when the running fetch has ended, with keys or without. False where too many wait already."""
+        if len(self._waiters) >= self._most_waiting:
             return False
         self._waiters.append(callback)
         return True
@@ -178,10 +182,10 @@ class KeySet:
 
     async def _run(self) -> None:
         try:
-            async with asyncio.timeout(FETCH_WITHIN):
+            async with asyncio.timeout(self._within):
                 keys = await self._download()
         except TimeoutError:
-            self._failed(f"no answer within {FETCH_WITHIN:g} s")
+            self._failed(f"no answer within {self._within:g} s")
         except FetchError as error:
             self._failed(str(error))
         except Exception as error:  # of any kind: the calls that wait must be told

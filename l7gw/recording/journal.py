@@ -18,18 +18,18 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 import zstandard
 
+from l7gw.limits import Limits
 from l7gw.recording import layout
 from l7gw.recording.events import SegmentStarted, encode
 from l7gw.recording.layout import HEADER_SIZE, NO_HASH, NO_SESSION, Header, header_hash
+from l7gw.timeouts import Timeouts
 
 LEVEL = 1  # of zstd's compression; level 3 took more time and saved too little wherever it was measured
-SYNC_EVERY = 1.0  # seconds at most between a write and its sync, where no call waits for the sync
-SEGMENT_SIZE = 128 * 1024 * 1024  # bytes; a larger segment is followed by a new one. Reading its headers takes 0.5 s at worst
 LARGEST_WRITE = 1024 * 1024  # bytes gathered for one write
 
 Done = Callable[[list["Piece"], Exception | None], None]
@@ -103,8 +103,12 @@ class Journal:
     """A state's journal, open for writing. One process has it open at a time. `sync_failed` is called in a writer's thread where a
     sync failed that no call waited for."""
 
-    def __init__(self, state: Path, version: str, sync_failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, state: Path, version: str, sync_failed: Callable[[Exception], None], timeouts: Timeouts, limits: Limits
+    ) -> None:
         self.folder = state / layout.FOLDER
+        self._sync_every = timeouts.sync_every
+        self._segment_size = limits.segment
         self._version = version
         self._writer = str(uuid.uuid4())
         self._sync_failed = sync_failed
@@ -221,7 +225,7 @@ class Journal:
         """Wait for a batch and write it. Then note the sync that is due."""
         since = self._unsynced_since
         try:
-            wait = max(0.0, since + SYNC_EVERY - time.monotonic()) if since else None
+            wait = max(0.0, since + self._sync_every - time.monotonic()) if since else None
             batch = self._queue.get(timeout=wait)
         except queue.Empty:
             self._note_due(None)
@@ -239,7 +243,7 @@ class Journal:
         if error is None:
             if not since:
                 self._unsynced_since = time.monotonic()
-            elif time.monotonic() - since >= SYNC_EVERY:
+            elif time.monotonic() - since >= self._sync_every:
                 self._note_due(None)
 
     def _note_due(self, done: Done | None) -> None:
@@ -307,7 +311,7 @@ class Journal:
         """Go on in a new segment where this one is bad or full. Raises OSError."""
         segment = self._segment
         assert segment is not None
-        if segment.bad or segment.size > SEGMENT_SIZE:
+        if segment.bad or segment.size > self._segment_size:
             self._begin_segment(None if segment.bad else segment)
             with self._due_lock:  # closed only now that the next segment is locked: readers take a writer without a lock for dead
                 self._due.append(_Due(segment, None, close=True))
@@ -391,9 +395,6 @@ def last_block(path: Path) -> tuple[bytes | None, int]:
 
 def hash_from(path: Path, offset: int) -> bytes:
     """SHA-256 of a file's bytes from an offset to the end."""
-    digest = sha256()
     with path.open("rb") as file:
         file.seek(offset)
-        while data := file.read(1 << 20):
-            digest.update(data)
-    return digest.digest()
+        return file_digest(file, "sha256").digest()

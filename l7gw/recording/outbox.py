@@ -27,13 +27,13 @@ from enum import Enum, auto
 from typing import Protocol
 
 from l7gw.clock import Clock
+from l7gw.limits import Limits
 from l7gw.recording.journal import Batch, Piece
+from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds from an event to its write, where no call waits; a kill -9 loses at most a second of events
-ALL_BACKLOG = 256 * 1024 * 1024  # bytes of all sessions that may wait for the disk; beyond it new calls are refused (threats H11)
-STALLED = 10.0  # seconds that one write may take before new calls are refused
 
 Then = Callable[[Exception | None], None]
 
@@ -86,6 +86,8 @@ class Outbox:
         journal: Writer,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
+        timeouts: Timeouts,
+        limits: Limits,
         *,
         on_failed: Callable[[], None],
         on_drained: Callable[[], None],
@@ -95,6 +97,8 @@ class Outbox:
         self._journal = journal
         self._clock = clock
         self._loop = loop
+        self._stalled = timeouts.disk  # seconds
+        self._most_held = limits.unwritten  # bytes
         self._on_failed = on_failed
         self._on_drained = on_drained
         self._dirty: dict[Source, None] = {}  # the sessions with something to take, in the order of their first event
@@ -118,8 +122,8 @@ class Outbox:
 
     @property
     def backlogged(self) -> bool:
-        """Whether more than ALL_BACKLOG bytes, of all sessions together, wait for the disk."""
-        return self.held > ALL_BACKLOG
+        """Whether more bytes wait for the disk than may, of all sessions together (`Limits.unwritten`)."""
+        return self.held > self._most_held
 
     @property
     def obstacle(self) -> str:
@@ -127,10 +131,10 @@ class Outbox:
         if self.failure:
             return self.failure
         now = self._clock.monotonic()
-        if self._unwritten is not None and not self._unwritten.written and now - self._unwritten_since > STALLED:
-            return f"the disk of the recordings has not taken a write for {STALLED:.0f} seconds"
-        if self._syncing is not None and now - self._syncing_since > STALLED:
-            return f"the disk of the recordings has not finished a sync for {STALLED:.0f} seconds"
+        if self._unwritten is not None and not self._unwritten.written and now - self._unwritten_since > self._stalled:
+            return f"the disk of the recordings has not taken a write for {self._stalled:.0f} seconds"
+        if self._syncing is not None and now - self._syncing_since > self._stalled:
+            return f"the disk of the recordings has not finished a sync for {self._stalled:.0f} seconds"
         return "the disk of the recordings is too slow" if self.backlogged else ""
 
     # ------------------------------------------------------------------ what sessions do

@@ -20,12 +20,14 @@ from l7gw.clock import Clock, SteadyClock
 from l7gw.config.settings import Kind
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
+from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording import events as e
 from l7gw.recording.identifiers import uuid7
 from l7gw.recording.journal import Journal
 from l7gw.recording.outbox import Outbox
 from l7gw.recording.session import Attempts, Session
 from l7gw.recording.state import check_state
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +40,24 @@ _Key = tuple[str, tuple[str, ...], Kind, str, str, str, str]
 class Recorder:
     """The recording of one process."""
 
-    def __init__(self, state: Path, *, clock: Clock, reserve: int, loop: asyncio.AbstractEventLoop, version: str = "") -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        clock: Clock,
+        reserve: int,
+        loop: asyncio.AbstractEventLoop,
+        version: str = "",
+        timeouts: Timeouts = USUAL_TIMEOUTS,
+        limits: Limits = USUAL_LIMITS,
+    ) -> None:
         self.clock = SteadyClock(clock)
         self.reserve = reserve  # bytes; where less is free on the disk, no new call passes
         self._state = state
         self._loop = loop
-        self._journal = Journal(state, version or importlib.metadata.version("l7gw"), self._sync_failed)
-        self.outbox = Outbox(self._journal, clock, loop, on_failed=self._failed, on_drained=self._drained)
+        self._limits = limits
+        self._journal = Journal(state, version or importlib.metadata.version("l7gw"), self._sync_failed, timeouts, limits)
+        self.outbox = Outbox(self._journal, clock, loop, timeouts, limits, on_failed=self._failed, on_drained=self._drained)
         self._sessions: dict[_Key, Session] = {}
         self._attempts: dict[str, Attempts] = {}
         self._former: list[tuple[Session, e.WhyEnded]] = []  # sessions that take no new call, and why; each ends with its last call
@@ -84,7 +97,7 @@ class Recorder:
                 actor=principal.actor,
                 address=principal.address,
             )
-            session = self._sessions[key] = Session(self.outbox, self.clock, started)
+            session = self._sessions[key] = Session(self.outbox, self.clock, started, self._limits)
         return session
 
     def attempts(self, cluster: str) -> Attempts:
@@ -106,7 +119,7 @@ class Recorder:
                 address="",
                 attempts=True,
             )
-            session = self._attempts[cluster] = Attempts(self.outbox, self.clock, started, today)
+            session = self._attempts[cluster] = Attempts(self.outbox, self.clock, started, self._limits, today)
         return session
 
     def tick(self) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from l7gw.clock import SteadyClock
 from l7gw.kube.act import Act
+from l7gw.limits import Limits
 from l7gw.recording import events as e
 from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
@@ -23,10 +24,6 @@ IDLE_AFTER = 15 * 60.0  # seconds without an open call, after which a session en
 LONGEST_SESSION = 24 * 3600.0  # seconds; a principal's calls after them begin another session
 BLOCK = 256 * 1024  # bytes of events in one block, unless a single event is larger; larger blocks compress no better
 LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
-BACKLOG = 4 * 1024 * 1024  # bytes of one session that may wait for the disk before its calls are slowed (threats H11)
-RUNS_KNOWN = 1000  # runs that a session remembers, so that memory has a bound; an older run that comes back is recorded again
-ATTEMPTS_A_SECOND = 10
-ATTEMPTS_A_DAY = 64 * 1024 * 1024  # bytes of events of calls without a principal, for each cluster and day
 LONGEST_ATTEMPT = 8 * 1024  # characters kept of a header or target, in a call without a principal
 
 
@@ -53,8 +50,10 @@ def _add_query(event: e.RequestRecorded, act: Act) -> None:
 class Session:
     """What one principal does on one cluster, or (`Attempts`) the day's calls without a principal on it."""
 
-    def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted) -> None:
+    def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted, limits: Limits) -> None:
         self._outbox = outbox
+        self._limits = limits
+        self._most_unwritten = limits.session_unwritten
         self._clock = clock
         self._monotonic = clock.monotonic
         self.id = started.id
@@ -78,7 +77,7 @@ class Session:
     @property
     def backlogged(self) -> bool:
         """Whether so much of this session waits for the disk that its calls should be slowed."""
-        return self._size + self.chain.queued > BACKLOG or self._outbox.backlogged
+        return self._size + self.chain.queued > self._most_unwritten or self._outbox.backlogged
 
     def begin(self, *, run_id: str, client: str, command: str, content: bool = True) -> CallRecord:
         """A new exchange in the run of this client process. Without `content`, bodies and the bytes of frames are not kept
@@ -88,7 +87,7 @@ class Session:
         key = run_id, hash((client, command))
         run = self._runs.get(key)
         if run is None:
-            if len(self._runs) >= RUNS_KNOWN:
+            if len(self._runs) >= self._limits.runs_known:
                 del self._runs[next(iter(self._runs))]
             run = self._runs[key] = self._run_count
             self._run_count += 1
@@ -321,8 +320,8 @@ class Attempts(Session):
     """The day's calls without a principal on one cluster. Their number and size are limited, so that strangers can neither fill the
     disk nor slow others."""
 
-    def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted, day: datetime.date) -> None:
-        super().__init__(outbox, clock, started)
+    def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted, limits: Limits, day: datetime.date) -> None:
+        super().__init__(outbox, clock, started, limits)
         self.day = day
         self._second = 0
         self._this_second = 0
@@ -336,7 +335,7 @@ class Attempts(Session):
             self._second, self._this_second = second, 0
             self.tell_dropped()
         self._this_second += 1
-        late = self._this_second > ATTEMPTS_A_SECOND or self._written > ATTEMPTS_A_DAY
+        late = self._this_second > self._limits.attempts_a_second or self._written > self._limits.attempts_a_day
         if late or self.backlogged or self._outbox.failure:
             self._dropped += 1
             return Silent(self)

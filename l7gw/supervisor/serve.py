@@ -27,15 +27,16 @@ from l7gw.config.settings import Settings
 from l7gw.errors import ConfigurationError
 from l7gw.gateway.worker import Worker
 from l7gw.identity.keys import KeySet
+from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording.recorder import Recorder
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
 
-HANDSHAKE_WITHIN = 10.0  # seconds for a client's TLS handshake (threats I1)
 BACKLOG = 1024
 
 
-def serve(config: Path, say: Callable[[str], None]) -> None:
+def serve(config: Path, say: Callable[[str], None], timeouts: Timeouts = USUAL_TIMEOUTS, limits: Limits = USUAL_LIMITS) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
     `say` is called with `ready on ADDRESS` for each address that the gateway listens on. Where an issuer's keys cannot be fetched,
@@ -44,14 +45,16 @@ def serve(config: Path, say: Callable[[str], None]) -> None:
     Raises ConfigurationError, and OSError where an address or the state cannot be used.
     """
     settings = load(config)
-    uvloop.run(_Server(config, settings, say).run())
+    uvloop.run(_Server(config, settings, say, timeouts, limits).run())
 
 
 class _Server:
-    def __init__(self, config: Path, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, config: Path, settings: Settings, say: Callable[[str], None], timeouts: Timeouts, limits: Limits) -> None:
         self._config = config
         self._settings = settings
         self._say = say
+        self._timeouts = timeouts
+        self._limits = limits
         self._ending = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
         self._followed: set[KeySet] = set()  # issuers whose keys are being fetched for the first time
@@ -59,10 +62,17 @@ class _Server:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         recording = self._settings.recording
-        recorder = Recorder(self._settings.state, clock=SystemClock(), reserve=recording.reserve, loop=loop)
+        recorder = Recorder(
+            self._settings.state,
+            clock=SystemClock(),
+            reserve=recording.reserve,
+            loop=loop,
+            timeouts=self._timeouts,
+            limits=self._limits,
+        )
         recorder.open()
         try:
-            worker = Worker(self._settings, recorder, SystemClock())
+            worker = Worker(self._settings, recorder, SystemClock(), self._timeouts, self._limits)
             await self._listen(worker)
             self._handle_signals(worker)
             gc.collect()
@@ -89,7 +99,7 @@ class _Server:
                     lambda: worker.listening.context,
                     worker,
                     backlog=BACKLOG,
-                    handshake_within=HANDSHAKE_WITHIN,
+                    timeouts=self._timeouts,
                 )
             )
 

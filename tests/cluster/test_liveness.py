@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from l7gw.cluster.liveness import CLIENT_WITHIN, CLUSTER_WITHIN, LOOK_EVERY, Liveness, State
+from l7gw.cluster.liveness import LOOK_EVERY, Liveness, State
+from l7gw.timeouts import USUAL_TIMEOUTS
 from tests.faults.test_slow import Endless
 from tests.support.faults import exec_client
 from tests.support.http_callers import POD, Http2Caller
@@ -32,20 +33,20 @@ def looked_at(states: list[State], within: float) -> int:
     return -1
 
 
-@pytest.mark.parametrize("within", [CLUSTER_WITHIN, CLIENT_WITHIN])
+@pytest.mark.parametrize("within", [USUAL_TIMEOUTS.cluster_acknowledges, USUAL_TIMEOUTS.client_acknowledges])
 def test_what_is_never_acknowledged_is_lost_in_time(within: float) -> None:
     silent = [(1, 500.0 + LOOK_EVERY * number) for number in range(40)]  # it was idle before, for long
     assert looked_at(silent, within) == within / LOOK_EVERY
 
 
 def test_what_is_acknowledged_now_and_then_is_not_lost() -> None:
-    assert looked_at([(1, LOOK_EVERY * (number % 6)) for number in range(100)], CLUSTER_WITHIN) == -1
+    assert looked_at([(1, LOOK_EVERY * (number % 6)) for number in range(100)], USUAL_TIMEOUTS.cluster_acknowledges) == -1
 
 
 def test_what_owes_nothing_is_not_lost_however_long_it_is_silent() -> None:
-    assert looked_at([(0, 1000.0 + number) for number in range(100)], CLUSTER_WITHIN) == -1
+    assert looked_at([(0, 1000.0 + number) for number in range(100)], USUAL_TIMEOUTS.cluster_acknowledges) == -1
     owing = [(1, 1000.0), (0, 1000.0)] * 50  # a segment under way at every other look
-    assert looked_at(owing, CLUSTER_WITHIN) == -1
+    assert looked_at(owing, USUAL_TIMEOUTS.cluster_acknowledges) == -1
 
 
 def test_it_looks_once_in_two_seconds() -> None:

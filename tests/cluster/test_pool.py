@@ -13,11 +13,11 @@ import uvloop
 from l7gw.cluster import upstream
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
-from l7gw.cluster.upstream import IDLE_FOR
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.config.settings import ClientCredential, Cluster, TokenFile
 from l7gw.demo.pki import Authority, server_context, write_private
 from l7gw.errors import Refusal
+from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire.events import End, HttpEvent, Request, Response
 from tests.support.manual_clock import ManualClock
 from tests.support.scripted_upstream import KEPT
@@ -120,7 +120,10 @@ def test_an_upgrade_gets_a_connection_of_its_own(tmp_path: Path) -> None:
     staged(tmp_path, play)
 
 
-@pytest.mark.parametrize(("idle", "opened"), [(IDLE_FOR - 1, 1), (IDLE_FOR, 2)])
+IDLE = USUAL_TIMEOUTS.upstream_idle
+
+
+@pytest.mark.parametrize(("idle", "opened"), [(IDLE - 1, 1), (IDLE, 2)])
 @pytest.mark.parametrize("ticks", [True, False])
 def test_a_connection_idle_for_a_minute_is_closed_not_used(tmp_path: Path, idle: float, opened: int, ticks: bool) -> None:
     async def play(stage: Stage) -> None:

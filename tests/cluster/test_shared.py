@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import pytest
 import uvloop
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -18,17 +17,17 @@ from h2.events import DataReceived, Event, RequestReceived, StreamReset
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from l7gw.clock import Pulse
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
-from l7gw.cluster.upstream import FASTER, IDLE_FOR, SHARED, SLOW_READER, Upstream
+from l7gw.cluster.upstream import FASTER, SHARED, SLOW_READER, Upstream
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 from l7gw.wire.http2 import ClientConnection
-from tests.support.faults import program, until
+from tests.support.faults import until
 from tests.support.manual_clock import ManualClock
 from tests.support.raw_client import RawClient
 from tests.support.scene import scene
@@ -284,7 +283,7 @@ def test_a_cluster_that_falls_silent_is_given_up_and_one_that_answers_pings_is_n
     async def play(stage: Stage) -> None:
         watch = stage.watch()
         await watch.until(lambda w: w.data != b"")
-        await stage.ticking(int(3 * Pulse.QUIET))
+        await stage.ticking(int(3 * USUAL_TIMEOUTS.shared_quiet))
         assert watch.end == ""
         stage.visits[0].acknowledges = False
         await stage.ticking(45)
@@ -328,7 +327,7 @@ def test_a_watch_that_is_left_is_cancelled_and_an_idle_connection_is_closed(tmp_
         watch.upstream.abort()
         while not stage.visits[0].resets:
             await asyncio.sleep(0.01)
-        await stage.ticking(int(IDLE_FOR) + 2)
+        await stage.ticking(int(USUAL_TIMEOUTS.upstream_idle) + 2)
         await (again := stage.watch("again")).until(lambda w: w.data != b"")
         assert len(stage.visits) == 2 and again.end == ""
 
@@ -421,12 +420,12 @@ def test_a_read_alone_has_a_connection_of_http1_and_those_beside_it_share_one_of
     staged(tmp_path, play)
 
 
-def test_a_watch_that_outlives_a_reload_is_looked_after_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path, monkeypatch, "from l7gw.clock import Pulse", "Pulse.QUIET = Pulse.ANSWER_WITHIN = 1.0")
+def test_a_watch_that_outlives_a_reload_is_looked_after_as_before(tmp_path: Path) -> None:
+    quickly = Timeouts(shared_quiet=1.0, shared_answer=1.0)
 
     async def play(stage: Stage) -> None:
         def watched() -> bytes:
-            with scene(tmp_path / "scene", cluster=stage.entry) as it, RawClient(it.gateway) as client:
+            with scene(tmp_path / "scene", cluster=stage.entry, timeouts=quickly) as it, RawClient(it.gateway) as client:
                 client.send(it.request("GET /api/v1/pods?watch=true"))
                 assert client.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
                 assert it.gateway.process is not None

@@ -16,6 +16,7 @@ from uvloop.loop import SSLProtocol
 from l7gw.cluster import transport as transports
 from l7gw.cluster.transport import Arrival, listen
 from l7gw.demo.pki import Authority, server_context
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.http1 import LARGEST_READ
 
 RECORD = 16 * 1024  # bytes in a record of TLS, at most (RFC 8446 section 5.1)
@@ -117,10 +118,10 @@ CASES: list[tuple[Callable[[], bytes], str, int | None]] = [
 ]  # fmt: skip
 
 
-async def listening(tmp_path: Path, door: Porter) -> asyncio.Server:
+async def listening(tmp_path: Path, door: Porter, timeouts: Timeouts = USUAL_TIMEOUTS) -> asyncio.Server:
     context = server_context(Authority(tmp_path, "CA").server("server", "localhost"))
     context.set_ciphers("ECDHE+AESGCM")
-    return await listen(lambda: Arrival(lambda _: Mock(spec=asyncio.Protocol)), "127.0.0.1", 0, lambda: context, door, backlog=64, handshake_within=5.0)  # fmt: skip
+    return await listen(lambda: Arrival(lambda _: Mock(spec=asyncio.Protocol)), "127.0.0.1", 0, lambda: context, door, backlog=64, timeouts=timeouts)  # fmt: skip
 
 
 @pytest.mark.parametrize("said, reason, alert", CASES)
@@ -153,14 +154,10 @@ def test_of_who_only_knocks_or_leaves_nobody_is_told(tmp_path: Path) -> None:
     uvloop.run(play())
 
 
-def test_a_flood_of_failed_handshakes_keeps_few_connections_open_for_their_alerts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transports, "ALERT_WITHIN", 60.0)  # longer than this takes
-
+def test_a_flood_of_failed_handshakes_keeps_few_connections_open_for_their_alerts(tmp_path: Path) -> None:
     async def play() -> None:
         door = Porter()
-        server = await listening(tmp_path, door)
+        server = await listening(tmp_path, door, Timeouts(alert_read=60.0))  # longer than this takes
         bad = hello(other_ciphers())
         count = transports.MOST_PARTING + 8
         answers = await asyncio.gather(

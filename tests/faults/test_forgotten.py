@@ -18,12 +18,11 @@ import pytest
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
-from l7gw.gateway.pace import QUIET
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from tests.real.test_kubectl import Kubectl, echoing, forwarding
 from tests.real.test_python import core
 from tests.support.both_ways import before
 from tests.support.compared_commands import Side
-from tests.support.faults import program
 from tests.support.forgetful_proxy import Forgetful
 from tests.support.kubernetes.cluster import RealCluster
 
@@ -98,12 +97,12 @@ class Python:
 
 
 @contextlib.contextmanager
-def between(cluster: RealCluster, folder: Path) -> Iterator[tuple[Side, dict[str, Forgetful]]]:
+def between(cluster: RealCluster, folder: Path, timeouts: Timeouts) -> Iterator[tuple[Side, dict[str, Forgetful]]]:
     """A gateway, a box that can forget on each side of it, and a pod."""
     with Forgetful(cluster.port) as behind:
         beyond = copy.copy(cluster)
         beyond.server = f"https://127.0.0.1:{behind.port}"
-        with before(beyond, folder) as both, Forgetful(both.gateway.port) as ahead:
+        with before(beyond, folder, watched=False, timeouts=timeouts) as both, Forgetful(both.gateway.port) as ahead:
             both.gateway.address = f"127.0.0.1:{ahead.port}"
             kubeconfig = both.gateway.kubeconfig("real", both.token, name="forgetful.kubeconfig")
             namespace = folder.parent.name.replace("_", "-")[:60].strip("-")
@@ -117,7 +116,9 @@ def between(cluster: RealCluster, folder: Path) -> Iterator[tuple[Side, dict[str
     ("quiet", "after", "forgetful", "lives"),
     [
         pytest.param(0.0, 3.0, ["client", "cluster"], True, id="pinged each second"),
-        pytest.param(QUIET, 45.0, ["client", "cluster"], True, id="pinged as ever", marks=pytest.mark.long),
+        pytest.param(
+            USUAL_TIMEOUTS.client_ping_after, 45.0, ["client", "cluster"], True, id="pinged as ever", marks=pytest.mark.long
+        ),
         pytest.param(NEVER, 3.0, ["client"], False, id="unpinged, forgotten before the gateway", marks=pytest.mark.long),
         pytest.param(NEVER, 3.0, ["cluster"], False, id="unpinged, forgotten behind the gateway", marks=pytest.mark.long),
     ],
@@ -125,17 +126,16 @@ def between(cluster: RealCluster, folder: Path) -> Iterator[tuple[Side, dict[str
 def test_a_quiet_tunnel_outlives_what_forgets_it_by_our_pings(
     cluster: RealCluster,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     quiet: float,
     after: float,
     forgetful: list[str],
     lives: bool,
 ) -> None:
     """And without them it is cut, on either side: else this would show nothing."""
-    program(tmp_path, monkeypatch, "import l7gw.gateway.pace", f"l7gw.gateway.pace.QUIET = {quiet}")
+    timeouts = Timeouts(client_ping_after=quiet, cluster_ping_after=quiet)
     listener, port = echoing()
     (oldest, old), (newest, new) = sorted(cluster.built.kubectls.items())
-    with listener, contextlib.ExitStack() as stack, between(cluster, tmp_path / "between") as (side, boxes):
+    with listener, contextlib.ExitStack() as stack, between(cluster, tmp_path / "between", timeouts) as (side, boxes):
         tunnels: list[Exec | Forward | Python] = [Exec(side, Kubectl(oldest, old, "spdy"))]
         for protocol, flag in (("websocket", "true"), ("spdy", "false")):
             chosen = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": flag, "KUBECTL_PORT_FORWARD_WEBSOCKETS": flag}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from l7gw.timeouts import Timeouts
 from l7gw.wire.websocket import Message
 from tests.support.faults import (
     CHUNKED,
@@ -24,7 +25,6 @@ from tests.support.faults import (
     alive,
     exec_client,
     outcomes,
-    program,
     resident,
     serve_for_ever,
     trouble,
@@ -290,7 +290,7 @@ def test_lists_of_100_mb_for_a_window_of_nothing_cost_little_memory(own: Scene) 
 
 
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
-def test_a_finite_answer_that_nobody_reads_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+def test_a_finite_answer_that_nobody_reads_is_given_up(tmp_path: Path, protocol: str) -> None:
     given_up = threading.Event()
 
     def script(visit: Visit) -> None:
@@ -302,8 +302,10 @@ def test_a_finite_answer_that_nobody_reads_is_given_up(tmp_path: Path, monkeypat
         except OSError:
             given_up.set()
 
-    program(tmp_path, monkeypatch, "import l7gw.gateway.patience", "l7gw.gateway.patience.STALLED_FOR = 2.0")
-    with scene(tmp_path / "scene", script) as it, contextlib.closing(CALLERS[protocol](it)) as caller:
+    with (
+        scene(tmp_path / "scene", script, timeouts=Timeouts(answer_unread=2.0)) as it,
+        contextlib.closing(CALLERS[protocol](it)) as caller,
+    ):
         caller.ask(POD)
         assert given_up.wait(8)
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from l7gw.gateway.pace import CONTROL_A_SECOND
 from l7gw.gateway.tunnel import Ends, Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
-from l7gw.gateway.tunnel_spdy import STREAMS_WITHIN
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.judge import Policy
+from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket
 from l7gw.wire.errors import OurError
 from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SynReply, SynStream
@@ -160,7 +160,7 @@ def test_a_client_that_owes_streams_is_told_so_after_the_kubelets_time() -> None
     """A kubelet would wait as long and then do nothing, and the client would hang."""
     wires = opened("spdy", act_of(("stdout", "stderr")))
     wires.say(*over_spdy(("stdin", "stdout"), b""))
-    wires.wait(STREAMS_WITHIN)
+    wires.wait(USUAL_TIMEOUTS.first_streams)
     assert not wires.outcome
     wires.wait(1)
     assert wires.outcome == "cut" and b"were not opened" in wires.client.data(1)

@@ -21,13 +21,15 @@ from hypothesis import strategies as st
 from l7gw.demo.pki import Authority
 from l7gw.gateway.exchange import Exchange
 from l7gw.kube.requestinfo import describe
+from l7gw.limits import Limits
 from l7gw.policy.judge import Policy
 from l7gw.recording import reader
 from l7gw.recording.export import json_lines
 from l7gw.recording.session_list import key_of, summaries
+from l7gw.timeouts import Timeouts
 from l7gw.wire.websocket import Close
 from tests.recording.test_redact import AROUND, spelled
-from tests.support.faults import CHUNKED, ask, exec_client, messages, program, until
+from tests.support.faults import CHUNKED, ask, exec_client, messages, until
 from tests.support.http_callers import POD, Http2Caller
 from tests.support.journals import ANN
 from tests.support.raw_client import RawClient
@@ -35,7 +37,7 @@ from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import KEPT, Visit, switched
 
 PODS = "/api/v1/namespaces/default/pods"
-MANY_ATTEMPTS = ("import l7gw.recording.session", "l7gw.recording.session.ATTEMPTS_A_SECOND = 1_000_000")
+MANY_ATTEMPTS = Limits(attempts_a_second=1_000_000)
 CERTAINLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -136,9 +138,8 @@ def test_a_proven_token_in_a_second_place_is_a_400_and_nowhere_on_the_disk_or_up
 WORD = st.text("abcdefghijklmnopqrstuvwxyz/=.-_0123456789ABCDEFGHIJK", min_size=1, max_size=40)
 
 
-def test_a_word_that_nobody_proved_leaves_the_record_as_it_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path, monkeypatch, *MANY_ATTEMPTS)
-    with scene(tmp_path / "scene") as it:
+def test_a_word_that_nobody_proved_leaves_the_record_as_it_was_sent(tmp_path: Path) -> None:
+    with scene(tmp_path / "scene", limits=MANY_ATTEMPTS) as it:
         line = Line(it)
         sent = []
 
@@ -258,14 +259,7 @@ rules:
   - {name: all, effects: ["*"], verdict: allow}
 """
 TIGHTER = GUARDED.replace("names: [denied]", "names: [denied, policy-*]")
-SHORT = (
-    "import l7gw.gateway.exchange, l7gw.gateway.patience, l7gw.gateway.worker",
-    "l7gw.gateway.patience.STREAMS = 0.5",
-    "l7gw.gateway.patience.LINGER = 0.3",
-    "l7gw.gateway.patience.HEAD_WITHIN = 1.0",
-    "l7gw.gateway.patience.STALLED_FOR = 1.0",
-    "l7gw.gateway.exchange.ANSWER_WITHIN = 1.0",
-)
+SHORT_WAITS = Timeouts(drain_streams=0.5, linger=0.3, request_head=1.0, answer_unread=1.0, answer_begins=1.0)
 
 
 def cluster(visit: Visit) -> None:
@@ -414,10 +408,9 @@ ENDS: dict[str, tuple[Callable[[Scene], object], str, str]] = {
 
 
 @pytest.fixture
-def ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def ended(tmp_path: Path) -> Iterator[Scene]:
     """A gateway before which each of ENDS happened, and which was then stopped."""
-    program(tmp_path, monkeypatch, *MANY_ATTEMPTS, *SHORT)
-    with scene(tmp_path / "scene", cluster, policy=GUARDED) as it:
+    with scene(tmp_path / "scene", cluster, policy=GUARDED, timeouts=SHORT_WAITS, limits=MANY_ATTEMPTS) as it:
         policy_exec, leg = run_exec(it, "policy-exec")
         watch = send(it, it.request(f"GET {PODS}?watch=1&fieldSelector=metadata.name%3Dpolicy-watch"))
         shut_down, _ = run_exec(it, "shut-down-exec")

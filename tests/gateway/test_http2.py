@@ -29,7 +29,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from tests.support.faults import program
+from l7gw.timeouts import Timeouts
 from tests.support.figures import figure
 from tests.support.h2_client import H2Client, H2Stream, connected
 from tests.support.raw_client import RawClient
@@ -262,11 +262,8 @@ def test_the_drain_lets_calls_end_and_loses_no_request_under_way(tmp_path: Path)
         assert [(frame.stream_id, frame.error_code) for frame in seen if isinstance(frame, RstStreamFrame)] == [(5, 7)]
 
 
-def test_a_steady_upload_may_take_longer_than_a_head_however_its_frames_are_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program(tmp_path, monkeypatch, "import l7gw.gateway.patience", "l7gw.gateway.patience.HEAD_WITHIN = 1.0")
-    with scene(tmp_path / "scene", serving) as it:
+def test_a_steady_upload_may_take_longer_than_a_head_however_its_frames_are_cut(tmp_path: Path) -> None:
+    with scene(tmp_path / "scene", serving, timeouts=Timeouts(request_head=1.0)) as it:
         raw = Raw(it)
         raw.client.send(raw.request(end=False, path="/api/v1/namespaces/default/configmaps", method="POST"))
         upload = DataFrame(1, b"x" * 4000).serialize() * 12 + DataFrame(1, b"", flags=["END_STREAM"]).serialize()

@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from l7gw.gateway.pace import CONTROL_A_SECOND, QUIET
+from l7gw.gateway.pace import CONTROL_A_SECOND
 from l7gw.gateway.tunnel_spdy import PING_TO_CLIENT, PING_TO_CLUSTER
 from l7gw.kube.channels import WebSocketChannels
+from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import spdy_events as spdy
 from l7gw.wire import websocket
 from tests.support.tunnel_ends import Said, Wires, spdy_wires, websocket_wires
 
+QUIET = USUAL_TIMEOUTS.client_ping_after
 ASKED_FOR = frozenset(("error", "stdin", "stdout"))
 OUTER = websocket.Ping(), websocket.Pong(), websocket.Ping(), websocket.Pong()
 OPENING: dict[str, tuple[Said, ...]] = {

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
-from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, STREAMS_WITHIN, LegEvent, SpdyInWebSocket
+from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, LegEvent, SpdyInWebSocket
 from l7gw.kube.streams import MOST_PAIRS
+from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
@@ -78,7 +79,7 @@ def channel(stream: int, kind: str) -> SynStream:
 def test_half_a_pair_is_reset_on_both_sides_after_the_kubelets_time(kind: str, request_id: str | None) -> None:
     wires = spdy_wires()
     wires.say(half(1, kind, request_id))
-    wires.wait(STREAMS_WITHIN)
+    wires.wait(USUAL_TIMEOUTS.first_streams)
     assert not wires.resets
     wires.wait(1)
     assert Reset(1, CANCEL) in wires.client.heard
@@ -89,9 +90,9 @@ def test_half_a_pair_is_reset_on_both_sides_after_the_kubelets_time(kind: str, r
 def test_a_whole_pair_lives_on(request_id: str | None) -> None:
     wires = spdy_wires()
     wires.say(half(1, "error", request_id), half(3, "data", request_id))
-    wires.wait(STREAMS_WITHIN + 1)
+    wires.wait(USUAL_TIMEOUTS.first_streams + 1)
     wires.say(Reset(1, CANCEL))
-    wires.wait(STREAMS_WITHIN + 1)
+    wires.wait(USUAL_TIMEOUTS.first_streams + 1)
     assert wires.resets == [Reset(1, CANCEL)]  # half of what was whole may outlive the other
     assert not wires.outcome
 
@@ -100,13 +101,13 @@ def test_half_a_pair_is_one_again_when_its_id_comes_back() -> None:
     wires = spdy_wires()
     wires.say(half(1, "error"), Reset(1, CANCEL))
     wires.say(half(3, "error"))
-    wires.wait(STREAMS_WITHIN + 1)
+    wires.wait(USUAL_TIMEOUTS.first_streams + 1)
     assert Reset(3, CANCEL) in wires.client.heard
 
 
 def test_a_tunnel_without_a_stream_ends() -> None:
     wires = spdy_wires()
-    wires.wait(STREAMS_WITHIN)
+    wires.wait(USUAL_TIMEOUTS.first_streams)
     assert not wires.outcome
     wires.wait(1)
     assert wires.outcome == "cut"

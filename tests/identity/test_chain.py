@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from l7gw.config.settings import ClientCertificate, KindRule
 from l7gw.demo.pki import Authority
 from l7gw.errors import Refusal
-from l7gw.identity import chain as chain_module
 from l7gw.identity import keys as keys_module
 from l7gw.identity.chain import IdentityChain, Pending
 from l7gw.identity.keys import Key
 from l7gw.identity.principal import Principal
+from l7gw.limits import Limits
 from tests.support.manual_clock import ManualClock
 from tests.support.token_issuer import ED, Issuer, answer, entry, jwk, settled, sign
 
@@ -121,13 +121,9 @@ def test_a_remembered_token_dies_with_its_key(clock: ManualClock, issuer: Issuer
     run(main())
 
 
-def test_memory_of_tokens_is_bounded(
-    clock: ManualClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, verified: list[bytes]
-) -> None:
-    monkeypatch.setattr(chain_module, "MOST_PROVEN", 3)
-
+def test_memory_of_tokens_is_bounded(clock: ManualClock, issuer: Issuer, verified: list[bytes]) -> None:
     async def main() -> None:
-        chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
+        chain = await warm(IdentityChain([entry()], clock, issuer.fetch, limits=Limits(proven_credentials=3)))
         tokens = [issuer.token("ec", jti=str(number)) for number in range(5)]
         for token in tokens:
             chain.of(token, None, "")
@@ -140,13 +136,9 @@ def test_memory_of_tokens_is_bounded(
     run(main())
 
 
-def test_memory_of_tokens_is_bounded_by_their_bytes_too(
-    clock: ManualClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chain_module, "MOST_PROVEN_SIZE", 20_000)
-
+def test_memory_of_tokens_is_bounded_by_their_bytes_too(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
-        chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
+        chain = await warm(IdentityChain([entry()], clock, issuer.fetch, limits=Limits(proven_size=20_000)))
         for number in range(40):
             chain.of(issuer.token("ec", jti=str(number), pad="x" * 2000 * (number % 3)), None, "")
             assert chain._proven_size == sum(map(len, chain._proven)) <= 20_000 + 6_000
@@ -155,11 +147,9 @@ def test_memory_of_tokens_is_bounded_by_their_bytes_too(
     run(main())
 
 
-def test_tokens_that_ended_make_room_first(clock: ManualClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain_module, "MOST_PROVEN", 2)
-
+def test_tokens_that_ended_make_room_first(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
-        chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
+        chain = await warm(IdentityChain([entry()], clock, issuer.fetch, limits=Limits(proven_credentials=2)))
         lasting = issuer.token("ec")
         short = issuer.token("ec", exp=int(clock.wall()) + 1)
         chain.of(lasting, None, "")
@@ -172,12 +162,10 @@ def test_tokens_that_ended_make_room_first(clock: ManualClock, issuer: Issuer, m
 
 
 def test_the_same_junk_is_verified_once_and_memory_of_it_is_bounded(
-    clock: ManualClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, verified: list[bytes]
+    clock: ManualClock, issuer: Issuer, verified: list[bytes]
 ) -> None:
-    monkeypatch.setattr(chain_module, "MOST_JUNK", 2)
-
     async def main() -> None:
-        chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
+        chain = await warm(IdentityChain([entry()], clock, issuer.fetch, limits=Limits(junk_tokens=2)))
         junk = [sign({"alg": "RS256", "kid": "rsa"}, issuer.claims(jti=str(n)), ED) for n in range(4)]
         for _ in range(3):
             assert isinstance(await answer(chain, junk[0]), Refusal)
@@ -300,11 +288,9 @@ def test_an_answer_that_came_before_then_is_not_lost(clock: ManualClock, issuer:
     run(main())
 
 
-def test_no_more_than_the_bound_wait_for_one_fetch(clock: ManualClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys_module, "MOST_WAITERS", 2)
-
+def test_no_more_than_the_bound_wait_for_one_fetch(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
-        chain = IdentityChain([entry()], clock, issuer.fetch)
+        chain = IdentityChain([entry()], clock, issuer.fetch, limits=Limits(calls_waiting_for_keys=2))
         assert isinstance(chain.of(issuer.token(), None, ""), Pending)
         assert isinstance(chain.of(issuer.token(), None, ""), Pending)
         with pytest.raises(Refusal) as refused:

@@ -14,10 +14,10 @@ import pytest
 
 from l7gw.demo.pki import Authority
 from l7gw.errors import Refusal
-from l7gw.identity import keys as keys_module
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.keys import REFRESH, RETRY, STALE
 from l7gw.identity.principal import Principal
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from tests.support.manual_clock import ManualClock
 from tests.support.oidc_provider import OidcProvider
 from tests.support.token_issuer import answer, entry
@@ -43,8 +43,9 @@ def clock() -> ManualClock:
     return ManualClock(time.time())
 
 
-def chain(provider: OidcProvider, clock: ManualClock, **changed: Any) -> IdentityChain:
-    return IdentityChain([entry(provider.issuer, certificate_authority=provider.certificate_authority, **changed)], clock)
+def chain(provider: OidcProvider, clock: ManualClock, *, timeouts: Timeouts = USUAL_TIMEOUTS, **changed: Any) -> IdentityChain:
+    issuer = entry(provider.issuer, certificate_authority=provider.certificate_authority, **changed)
+    return IdentityChain([issuer], clock, timeouts=timeouts)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -140,15 +141,11 @@ def test_an_outage_is_ridden_out_and_its_end_is_noticed(provider: OidcProvider, 
     run(main())
 
 
-def test_a_provider_that_takes_requests_and_never_answers_is_an_outage(
-    provider: OidcProvider, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keys_module, "FETCH_WITHIN", 0.3)
-
+def test_a_provider_that_takes_requests_and_never_answers_is_an_outage(provider: OidcProvider, clock: ManualClock) -> None:
     async def main() -> None:
         token = provider.token()
         provider.hang()
-        who = await answer(chain(provider, clock), token)
+        who = await answer(chain(provider, clock, timeouts=Timeouts(keys_fetch=0.3)), token)
         assert isinstance(who, Refusal) and who.code == 503
 
     run(main())

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording import events as e
 from l7gw.recording import journal as journal_module
 from l7gw.recording import reader
 from l7gw.recording.journal import Batch, Chain, Journal, Piece, last_block
 from l7gw.recording.layout import HEADER_SIZE
 from l7gw.recording.verify import verify
+from l7gw.timeouts import USUAL_TIMEOUTS
 from tests.support.journals import ANN, call, recorded
 
 FLOOD = """
@@ -155,10 +157,10 @@ asyncio.run(main())
 class Writing:
     """A journal with one session, whose answers are counted."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, limits: Limits = USUAL_LIMITS) -> None:
         (state / "journal").mkdir(parents=True, mode=0o700, exist_ok=True)
         self.alone: list[Exception] = []
-        self.journal = Journal(state, "test", self.alone.append)
+        self.journal = Journal(state, "test", self.alone.append, USUAL_TIMEOUTS, limits)
         self.journal.open()
         self.chain = Chain(bytes(range(16)))
         self.state = state
@@ -248,8 +250,7 @@ def test_a_sync_that_failed_is_not_followed_by_one_that_claims_success(tmp_path:
 
 
 def test_what_lies_in_a_former_segment_counts_for_who_waits_on_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "SEGMENT_SIZE", 1500)
-    writing = Writing(tmp_path)
+    writing = Writing(tmp_path, Limits(segment=1500))
     first = reader.segments(tmp_path)[0].stat().st_ino
     real = os.fdatasync
 
@@ -269,8 +270,7 @@ def test_what_lies_in_a_former_segment_counts_for_who_waits_on_the_next(tmp_path
 
 
 def test_a_segment_that_cannot_begin_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "SEGMENT_SIZE", 300)
-    writing = Writing(tmp_path)
+    writing = Writing(tmp_path, Limits(segment=300))
     assert writing.put(sync=True).wait() is None
     real = os.write
 
@@ -330,7 +330,7 @@ def test_a_start_after_a_crash_at_each_byte_goes_on_where_the_last_whole_block_e
         for later in reader.segments(state)[1:]:
             later.unlink()
         path.write_bytes(whole[:at])
-        journal = Journal(state, "test", lambda error: None)
+        journal = Journal(state, "test", lambda error: None, USUAL_TIMEOUTS, USUAL_LIMITS)
         journal.open()
         journal.close()
         report = verify(reader.segments(state))
@@ -347,7 +347,7 @@ def test_closing_writes_all_that_was_put(tmp_path: Path) -> None:
 
 def test_nothing_waits_for_a_second_gateway_that_is_refused(tmp_path: Path) -> None:
     first = Writing(tmp_path)
-    second = Journal(tmp_path, "test", lambda error: None)
+    second = Journal(tmp_path, "test", lambda error: None, USUAL_TIMEOUTS, USUAL_LIMITS)
     with pytest.raises(OSError, match="hint: end it"):
         second.open()
     assert first.put(sync=True).wait() is None

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from l7gw.limits import USUAL_LIMITS
 from l7gw.recording.journal import Batch, Chain, Piece
 from l7gw.recording.layout import NO_SESSION
-from l7gw.recording.outbox import ALL_BACKLOG, MAY, STALLED, Outbox, State
+from l7gw.recording.outbox import MAY, Outbox, State
+from l7gw.timeouts import USUAL_TIMEOUTS
 from tests.support.manual_clock import ManualClock
 
 BROKEN = OSError(5, "Input/output error")
@@ -62,6 +64,8 @@ class Stage:
             self.journal,
             self.clock,
             asyncio.get_running_loop(),
+            USUAL_TIMEOUTS,
+            USUAL_LIMITS,
             on_failed=lambda: self.told.append("failed"),
             on_drained=lambda: self.told.append("drained"),
         )
@@ -226,7 +230,7 @@ def test_no_second_trial_goes_while_the_sync_before_the_failure_is_not_answered(
 def test_a_disk_that_stands_still_is_an_obstacle_after_so_many_seconds(state: State, words: str) -> None:
     async def test(stage: Stage) -> None:
         await stage.in_state(state)
-        stage.clock.advance(STALLED)
+        stage.clock.advance(USUAL_TIMEOUTS.disk)
         assert stage.outbox.obstacle == ""
         stage.clock.advance(0.1)
         assert words in stage.outbox.obstacle
@@ -238,7 +242,7 @@ def test_a_disk_that_stands_still_is_an_obstacle_after_so_many_seconds(state: St
 
 def test_more_than_may_wait_is_an_obstacle() -> None:
     async def test(stage: Stage) -> None:
-        stage.outbox.held = ALL_BACKLOG
+        stage.outbox.held = USUAL_LIMITS.unwritten
         assert not stage.outbox.backlogged and stage.outbox.obstacle == ""
         stage.outbox.held += 1
         assert stage.outbox.backlogged and "too slow" in stage.outbox.obstacle

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import zstandard
 
+from l7gw.limits import Limits
 from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, NO_HASH, Header
@@ -199,16 +200,12 @@ def test_a_state_without_a_journal_has_no_segments_and_no_state_is_an_error(tmp_
         reader.segments(tmp_path / "none")
 
 
-def test_a_session_is_read_through_all_its_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from l7gw.recording import journal
-
-    monkeypatch.setattr(journal, "SEGMENT_SIZE", 400)
-
+def test_a_session_is_read_through_all_its_segments(tmp_path: Path) -> None:
     def fill(recorder: object) -> None:
         for _ in range(2):  # nothing is flushed between: what follows is written by close
             shell(recorder.session(ANN, "prod"), [("stdout", False, bytes(300_000))] * 3)  # type: ignore[attr-defined]
 
-    recorded(tmp_path, fill)
+    recorded(tmp_path, fill, limits=Limits(segment=400))
     recorded(tmp_path, lambda recorder: None)
     one = summaries(tmp_path)[0]
     frames = [event for event in reader.session_events(tmp_path, key_of(one.id)) if isinstance(event, e.Frame)]

@@ -13,16 +13,17 @@ import pytest
 
 from l7gw.clock import SystemClock
 from l7gw.identity.principal import Principal
+from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording import events as e
 from l7gw.recording import journal as journal_module
 from l7gw.recording import outbox as outbox_module
 from l7gw.recording import reader
-from l7gw.recording import session as session_module
 from l7gw.recording.outbox import State
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session import IDLE_AFTER, LONGEST_SESSION, CallRecord, Session, Silent
 from l7gw.recording.session_list import summaries
 from l7gw.recording.verify import verify
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from tests.support.journals import ANN, call, recorded
 
 BOB = Principal("bob@example.com", (), "human", "https://idp", "", "10.0.0.2")
@@ -94,11 +95,21 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(monkeypatch)
 
 
-def with_recorder(state: Path, test: Callable[[Recorder], Awaitable[None]], *, clock: SystemClock | None = None) -> None:
+def with_recorder(
+    state: Path,
+    test: Callable[[Recorder], Awaitable[None]],
+    *,
+    clock: SystemClock | None = None,
+    timeouts: Timeouts = USUAL_TIMEOUTS,
+    limits: Limits = USUAL_LIMITS,
+) -> None:
     state.mkdir(mode=0o700, exist_ok=True)
 
     async def run() -> None:
-        recorder = Recorder(state, clock=clock or SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="test")
+        loop = asyncio.get_running_loop()
+        recorder = Recorder(
+            state, clock=clock or SystemClock(), reserve=0, loop=loop, version="test", timeouts=timeouts, limits=limits
+        )
         recorder.open()
         try:
             await asyncio.wait_for(test(recorder), 10)
@@ -210,9 +221,7 @@ def test_a_backlog_is_told_and_its_end_too(state: Path) -> None:
     with_recorder(state, test)
 
 
-def test_too_much_for_all_together_refuses_new_calls(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_module, "ALL_BACKLOG", 1024 * 1024)
-
+def test_too_much_for_all_together_refuses_new_calls(state: Path) -> None:
     async def test(recorder: Recorder) -> None:
         for who in (ANN, BOB):
             call(recorder.session(who, "prod"), f"{PODS}/a").response_body(bytes(700 * 1024))
@@ -221,7 +230,7 @@ def test_too_much_for_all_together_refuses_new_calls(state: Path, monkeypatch: p
         assert await durable(recorder.session(ANN, "prod")) is None
         assert recorder.refusal() is None and recorder.outbox.held == 0
 
-    with_recorder(state, test)
+    with_recorder(state, test, limits=Limits(unwritten=1024 * 1024))
 
 
 def test_a_disk_that_takes_no_write_refuses_new_calls(state: Path, disk: Disk) -> None:
@@ -410,9 +419,7 @@ def test_a_failed_sync_is_told_and_never_tried_again_on_its_file(state: Path, di
     assert targets(state) == [f"{PODS}/a", f"{PODS}/b"]
 
 
-def test_a_failed_sync_that_nobody_waits_for_is_told_too(state: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "SYNC_EVERY", 0.02)
-
+def test_a_failed_sync_that_nobody_waits_for_is_told_too(state: Path, disk: Disk) -> None:
     async def test(recorder: Recorder) -> None:
         failed = asyncio.Event()
         recorder.on_failure(failed.set)
@@ -424,7 +431,7 @@ def test_a_failed_sync_that_nobody_waits_for_is_told_too(state: Path, disk: Disk
         recorder.tick()  # nothing is left to write, and still it is tried
         await until(lambda: recorder.refusal() is None)
 
-    with_recorder(state, test)
+    with_recorder(state, test, timeouts=Timeouts(sync_every=0.02))
     assert intact(state)
 
 
@@ -461,15 +468,13 @@ def test_a_nearly_full_disk_refuses_before_it_is_full(state: Path) -> None:
     with_recorder(state, test)
 
 
-def test_a_large_journal_goes_on_in_another_segment(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "SEGMENT_SIZE", 2000)
-
+def test_a_large_journal_goes_on_in_another_segment(state: Path) -> None:
     async def test(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
         for n in range(20):
             assert await durable(call(session, f"{PODS}/{n}")) is None
 
-    with_recorder(state, test)
+    with_recorder(state, test, limits=Limits(segment=2000))
     assert len(reader.segments(state)) > 3
     assert targets(state) == [f"{PODS}/{n}" for n in range(20)]
     assert intact(state)
@@ -542,7 +547,7 @@ def test_strangers_are_recorded_ten_a_second_and_the_rest_as_a_count(state: Path
     async def test(recorder: Recorder) -> None:
         clock.moved += 1.0 - clock.monotonic() % 1.0  # a second's beginning
         kept = [recorder.attempts("prod").begin() for _ in range(1000)]
-        assert sum(not isinstance(one, Silent) for one in kept) == session_module.ATTEMPTS_A_SECOND == 10
+        assert sum(not isinstance(one, Silent) for one in kept) == USUAL_LIMITS.attempts_a_second == 10
         clock.moved += 1.0
         assert not isinstance(recorder.attempts("prod").begin(), Silent)
 
@@ -550,9 +555,8 @@ def test_strangers_are_recorded_ten_a_second_and_the_rest_as_a_count(state: Path
     assert [event.count for event in found(state, e.AttemptsDropped)] == [990]  # type: ignore[attr-defined]
 
 
-def test_strangers_fill_so_much_of_the_disk_a_day_and_no_more(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert session_module.ATTEMPTS_A_DAY == 64 * 1024 * 1024
-    monkeypatch.setattr(session_module, "ATTEMPTS_A_DAY", 100_000)
+def test_strangers_fill_so_much_of_the_disk_a_day_and_no_more(state: Path) -> None:
+    assert USUAL_LIMITS.attempts_a_day == 64 * 1024 * 1024
     clock = Clock()
 
     async def test(recorder: Recorder) -> None:
@@ -571,7 +575,7 @@ def test_strangers_fill_so_much_of_the_disk_a_day_and_no_more(state: Path, monke
             if n % 100 == 0:
                 await durable(recorder.attempts("prod"))
 
-    with_recorder(state, test, clock=clock)
+    with_recorder(state, test, clock=clock, limits=Limits(attempts_a_day=100_000))
     assert sum(event.count for event in found(state, e.AttemptsDropped)) > 1900  # type: ignore[attr-defined]
     assert sum(place.header.plain for path in reader.segments(state) for place in reader.places(path)) < 250_000
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from l7gw.limits import Limits
 from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording import session as session_module
@@ -135,9 +136,7 @@ def test_a_body_larger_than_a_block_is_kept_in_parts(tmp_path: Path, monkeypatch
     assert max(place.header.plain for path in reader.segments(tmp_path) for place in reader.places(path)) <= LARGEST_PLAIN
 
 
-def test_a_flood_of_runs_is_recorded_and_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "RUNS_KNOWN", 10)
-
+def test_a_flood_of_runs_is_recorded_and_not_remembered(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
         for n in range(300):
@@ -146,7 +145,7 @@ def test_a_flood_of_runs_is_recorded_and_not_remembered(tmp_path: Path, monkeypa
         call(session, PODS, run="run-299").end("complete")
         call(session, PODS, run="run-0").end("complete")  # forgotten: told once more
 
-    recorded(tmp_path, fill)
+    recorded(tmp_path, fill, limits=Limits(runs_known=10))
     runs = [event.id for event in events(tmp_path) if isinstance(event, e.RunStarted)]
     assert runs == [f"run-{n}" for n in range(300)] + ["run-0"]
     requests = [event for event in events(tmp_path) if isinstance(event, e.RequestRecorded)]

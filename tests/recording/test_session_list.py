@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.recording import journal, reader
+from l7gw.limits import Limits
+from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import NEWEST_RUNS, NoSuch, find, key_of, moment, summaries
@@ -51,16 +52,16 @@ def test_the_newest_session_is_first(tmp_path: Path) -> None:
     assert times == sorted(times, reverse=True)
 
 
-def test_open_closed_and_torn_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_closed_and_torn_are_told_apart(tmp_path: Path) -> None:
     """A session that says nothing while the journal goes on in other segments is open all the same."""
     recorded(tmp_path, lambda recorder: call(recorder.session(ANN, "died"), PODS).end("complete"), close=False)
     recorded(tmp_path, lambda recorder: call(recorder.session(ANN, "ended"), PODS).end("complete"))
-    monkeypatch.setattr(journal, "SEGMENT_SIZE", 500)
 
     async def run() -> None:
         from l7gw.clock import SystemClock
 
-        recorder = Recorder(tmp_path, clock=SystemClock(), reserve=0, loop=asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        recorder = Recorder(tmp_path, clock=SystemClock(), reserve=0, loop=loop, limits=Limits(segment=500))
         recorder.open()
         call(recorder.session(ANN, "quiet"), PODS)
         for _ in range(5):

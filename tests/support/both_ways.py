@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tests.support.gateway_process
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from tests.support.compared_commands import GROUP, USER, Side, direct_kubeconfig
 from tests.support.faults import program
 from tests.support.gateway_process import EVERYTHING, Gateway
@@ -62,11 +63,18 @@ class Both:
 
 @contextlib.contextmanager
 def before(
-    cluster: RealCluster, folder: Path, policy: str = EVERYTHING, *, watched: bool = True, **config: object
+    cluster: RealCluster,
+    folder: Path,
+    policy: str = EVERYTHING,
+    *,
+    watched: bool = True,
+    timeouts: Timeouts = USUAL_TIMEOUTS,
+    **config: object,
 ) -> Iterator[Both]:
     """Start the provider and the gateway. The gateway's groups are bound to cluster-admin, so that policy alone decides.
 
-    With `watched`, the gateway also writes down which HTTP each call came in. Without it, the gateway runs as it is installed.
+    With `watched`, the gateway also writes down which HTTP each call came in. Without it, the gateway runs as it is installed, or
+    with other `timeouts`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cluster.apply(
@@ -110,7 +118,8 @@ def before(
         with contextlib.ExitStack() as stack:
             with pytest.MonkeyPatch.context() as patch:  # for this gateway alone, in addition to what its test sets
                 if watched:
+                    assert timeouts == USUAL_TIMEOUTS, "it is started by another program then"
                     plain = f"import runpy; runpy.run_path({str(tests.support.gateway_process.L7GW)!r}, run_name='__main__')"
                     program(looking, patch, *spoken.lines, plain)
-                gateway = stack.enter_context(Gateway(folder / "gateway", settings, policy))
+                gateway = stack.enter_context(Gateway(folder / "gateway", settings, policy, timeouts))
             yield Both(cluster, gateway, provider, folder, spoken)

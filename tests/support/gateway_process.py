@@ -17,6 +17,9 @@ from typing import Any
 import yaml
 
 from l7gw.demo.pki import Authority
+from l7gw.limits import USUAL_LIMITS, Limits
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
+from tests.support.gateway_with_limits import with_limits
 
 L7GW = Path(sys.executable).parent / "l7gw"
 READY_WITHIN = 20.0  # seconds until the gateway must say that it is ready
@@ -28,9 +31,17 @@ rules:
 
 
 class Gateway:
-    """A gateway's process, which `with` starts. `config` holds the keys of l7gw.yaml beside listen, tls, state and policy."""
+    """A gateway's process, which `with` starts. `config` holds the keys of l7gw.yaml beside listen, tls, state and policy. The
+    process is `l7gw serve` itself, unless it is given other times or limits than the product's."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], policy: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: dict[str, Any],
+        policy: str,
+        timeouts: Timeouts = USUAL_TIMEOUTS,
+        limits: Limits = USUAL_LIMITS,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.state = folder / "state"
@@ -48,6 +59,8 @@ class Gateway:
             **config,
         }
         self.config.write_text(yaml.safe_dump(self._settings))
+        self._timeouts = timeouts
+        self._limits = limits
         self.address = ""
         self._log: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -60,8 +73,11 @@ class Gateway:
         self.stop()
 
     def start(self) -> None:
+        command: list[str | Path] = [L7GW, "serve", "--config", self.config]
+        if (self._timeouts, self._limits) != (USUAL_TIMEOUTS, USUAL_LIMITS):
+            command = with_limits(self.config, self._timeouts, self._limits)
         self.process = process = subprocess.Popen(
-            [L7GW, "serve", "--config", self.config],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

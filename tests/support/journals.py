@@ -12,6 +12,7 @@ from l7gw.cli.main import main
 from l7gw.clock import Clock, SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
+from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session import CallRecord, Session
 
@@ -20,13 +21,17 @@ TTY = "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdin=true&stdout=true&tt
 PLAIN = "/api/v1/namespaces/d/pods/web-0/exec?command=ls&stdout=true&stderr=true"
 
 
-def recorded(state: Path, fill: Callable[[Recorder], None], *, close: bool = True, clock: Clock | None = None) -> None:
+def recorded(
+    state: Path, fill: Callable[[Recorder], None], *, close: bool = True, clock: Clock | None = None, limits: Limits = USUAL_LIMITS
+) -> None:
     """Open a recorder on `state`, let `fill` write, and close it. Without `close`, leave the journal as a crash would. The default
     clock is the machine's."""
     state.mkdir(mode=0o700, exist_ok=True)
 
     async def run() -> None:
-        recorder = Recorder(state, clock=clock or SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="test")
+        recorder = Recorder(
+            state, clock=clock or SystemClock(), reserve=0, loop=asyncio.get_running_loop(), version="test", limits=limits
+        )
         recorder.open()
         fill(recorder)
         if close:

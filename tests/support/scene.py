@@ -9,6 +9,8 @@ from pathlib import Path
 
 from l7gw.demo.issuer import AUDIENCE, DemoIssuer
 from l7gw.demo.pki import Authority
+from l7gw.limits import USUAL_LIMITS, Limits
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from tests.support.demo_issuer import issuing
 from tests.support.gateway_process import EVERYTHING, Gateway
 from tests.support.scripted_upstream import ALWAYS_OK, Script, ScriptedUpstream
@@ -46,12 +48,18 @@ def identity(issuer: DemoIssuer, authority: Authority) -> dict[str, object]:
 
 @contextlib.contextmanager
 def scene(
-    folder: Path, script: Script = ALWAYS_OK, policy: str = EVERYTHING, cluster: dict[str, object] | None = None, **config: object
+    folder: Path,
+    script: Script = ALWAYS_OK,
+    policy: str = EVERYTHING,
+    cluster: dict[str, object] | None = None,
+    timeouts: Timeouts = USUAL_TIMEOUTS,
+    limits: Limits = USUAL_LIMITS,
+    **config: object,
 ) -> Iterator[Scene]:
     """Start everything, and stop it at the end. `cluster` are further keys of the cluster's entry, `config` of l7gw.yaml."""
     authority = Authority(folder / "issuer", "issuer CA")
     with issuing(authority) as issuer, ScriptedUpstream(folder / "upstream", script) as upstream:
         more: dict[str, object] = {"impersonate": "groups", "groups": ["*"], **(cluster or {})}
         settings = {"identity": [identity(issuer, authority)], "clusters": {"test": upstream.cluster(**more)}, **config}
-        with Gateway(folder / "gateway", settings, policy) as gateway:
+        with Gateway(folder / "gateway", settings, policy, timeouts, limits) as gateway:
             yield Scene(gateway, upstream, issuer)

@@ -12,6 +12,7 @@ from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.kube.streams import SpdyChannels
+from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SpdyEvent
@@ -41,7 +42,7 @@ class Wires:
             ended=lambda outcome, reason: setattr(self, "outcome", outcome),
         )  # fmt: skip
         upstream = SimpleNamespace(write=self.cluster.hear, close=lambda: None)
-        self.tunnel = make(Ends(call, self.downstream, upstream, record, self.clock))  # type: ignore[arg-type]
+        self.tunnel = make(Ends(call, self.downstream, upstream, record, self.clock, USUAL_TIMEOUTS))  # type: ignore[arg-type]
 
     def _durable(self, then: Callable[[None], None]) -> None:
         if self.disk is None:

@@ -1,0 +1,34 @@
+"""`l7gw serve` with other times and limits than the product's, as a program: `Gateway` starts it where a test gives it some.
+
+Its arguments are the path of l7gw.yaml, and a JSON object with the fields of `Timeouts` and of `Limits`. The product itself has no
+such door.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from l7gw.limits import Limits
+from l7gw.supervisor.logs import to_stderr
+from l7gw.supervisor.serve import serve
+from l7gw.timeouts import Timeouts
+
+
+def with_limits(config: Path, timeouts: Timeouts, limits: Limits) -> list[str | Path]:
+    """The command that starts it."""
+    given = {"timeouts": dataclasses.asdict(timeouts), "limits": dataclasses.asdict(limits)}
+    return [sys.executable, __file__, config, json.dumps(given)]
+
+
+if __name__ == "__main__":
+    to_stderr(verbose=False)
+    given = json.loads(sys.argv[2])
+    serve(
+        Path(sys.argv[1]),
+        lambda line: print(f"l7gw: {line}", flush=True),
+        Timeouts(**given["timeouts"]),
+        Limits(**given["limits"]),
+    )

@@ -133,8 +133,8 @@ class Downstream(asyncio.Protocol, ABC):
 
     @abstractmethod
     def asks_on(self, now: float) -> bool:
-        """Whether a drain should expect one more call: the client was let in or asked in the last `drain_next_call` seconds, and its
-        protocol cannot tell it of the drain."""
+        """Whether a drain should expect one more call: the client was let in or asked in the last `drain_next_call` seconds, and
+        its protocol cannot tell it of the drain."""
 
     def is_lost(self, now: float) -> bool:
         """Whether the client's kernel has stopped acknowledging bytes. A client that only does not read is alive."""

@@ -1,8 +1,8 @@
 """A client's connection of HTTP/2: each stream is a call of its own, and no call waits for another.
 
 The bytes of an answer wait in their stream for the client's window. Where more than UNREAD_BY_CLIENT wait, that call's cluster is
-not read, while the other calls go on. Where the connection itself takes no more, the client is not read either, so that no more answers
-pile up.
+not read, while the other calls go on. Where the connection itself takes no more, the client is not read either, so that no more
+answers pile up.
 """
 
 from __future__ import annotations

@@ -274,15 +274,22 @@ def asciicast(one: Exec) -> Iterator[str]:
     columns, rows = one.size
     head = {"version": 2, "width": columns, "height": rows, "timestamp": one.started // 1_000_000, "title": one.name}
     yield json.dumps(head)
-    output = codecs.getincrementaldecoder("utf-8")("replace")
-    typed = codecs.getincrementaldecoder("utf-8")("replace")
+    decoders = {channel: codecs.getincrementaldecoder("utf-8")("replace") for channel in ("stdout", "stderr", "stdin")}
+    at = 0.0
     for frame in one.frames:
         at = round((frame.time - one.started) / 1e6, 6)
-        if frame.channel in ("stdout", "stderr") and (text := output.decode(frame.data)):
-            # Without a terminal, nothing turned LF into CR LF, which a player needs.
-            yield json.dumps([at, "o", text if one.tty else text.replace("\n", "\r\n")])
-        elif frame.channel == "stdin" and (text := typed.decode(frame.data)):
-            yield json.dumps([at, "i", text])
+        if frame.channel in decoders:
+            yield from _cast(at, frame.channel, decoders[frame.channel].decode(frame.data), one.tty)
         elif frame.channel == "resize":
             for columns, rows in sizes(frame.data):
                 yield json.dumps([at, "r", f"{columns}x{rows}"])
+    for channel, decoder in decoders.items():
+        yield from _cast(at, channel, decoder.decode(b"", True), one.tty)
+
+
+def _cast(at: float, channel: str, text: str, tty: bool) -> Iterator[str]:
+    if text and channel == "stdin":
+        yield json.dumps([at, "i", text])
+    elif text:
+        # Without a terminal, nothing turned LF into CR LF, which a player needs.
+        yield json.dumps([at, "o", text if tty else text.replace("\n", "\r\n")])

@@ -17,7 +17,7 @@ from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines,
 from l7gw.recording.reader import Blocks, Mark, session_events
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import find, key_of, summaries
-from tests.support.journals import ANN, TTY, call, recorded, shell
+from tests.support.journals import ANN, PLAIN, TTY, call, recorded, shell
 from tests.support.manual_clock import ManualClock
 
 
@@ -168,6 +168,18 @@ def test_an_asciicast_has_columns_rows_and_whole_runes(tmp_path: Path) -> None:
         ["r", "90x20"],
         ["o", "\ufffd"],
     ]
+
+
+def test_an_asciicast_loses_no_rune_between_stdout_and_stderr_nor_at_its_end(tmp_path: Path) -> None:
+    rune = "ä".encode()
+    frames = [
+        ("stdout", False, b"a" + rune[:1]), ("stderr", False, b"E" + rune[:1]), ("stdout", False, rune[1:]), ("stderr", False, rune[1:]),
+        ("stdin", True, rune[:1]), ("stdout", False, b"end" + rune[:1]),
+    ]  # fmt: skip
+    recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), frames, PLAIN))
+    (one,) = execs(Blocks(tmp_path, key_of(summaries(tmp_path)[0].id)))
+    events = [json.loads(line)[1:] for line in list(asciicast(one))[1:]]
+    assert events == [["o", "a"], ["o", "E"], ["o", "ä"], ["o", "ä"], ["o", "end"], ["o", "\ufffd"], ["i", "\ufffd"]]
 
 
 def test_a_size_is_two_whole_numbers_and_anything_else_is_none() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from l7gw.config.private import load_pair
 from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.errors import Refusal
 from l7gw.wire.events import Headers
@@ -72,7 +73,7 @@ class Endpoint:
         context.set_alpn_protocols(list(protocols))
         credential = self.cluster.credential
         if isinstance(credential, ClientCredential):
-            context.load_cert_chain(credential.certificate, credential.key)
+            load_pair(context, credential.certificate, credential.key)
         return context
 
     def refresh(self) -> bool:

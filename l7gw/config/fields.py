@@ -11,14 +11,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from l7gw import names
 from l7gw.config.document import Reader, shown
-from l7gw.config.private import fault_of_secret
+from l7gw.config.private import fault_of_secret, load_pair
 from l7gw.config.settings import Certificate
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123 section 2.1, lower case
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL.pattern}(\.{LABEL.pattern})*", re.ASCII)
 
 LONGEST_PREFIX = 64  # characters; prefix and user together may have 256 bytes, the most that can be impersonated
-NO_PASSWORD = "-"  # with any password OpenSSL fails on an encrypted key; without one it would ask at the terminal
 
 
 def certificate_of(reader: Reader, *, required: bool = False) -> Certificate | None:
@@ -39,7 +38,7 @@ def pair_of(reader: Reader, certificate_key: str, key_key: str) -> tuple[Path, P
     if certificate is None or key is None:
         return None
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, NO_PASSWORD)
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or "one of them is no PEM, or the key is encrypted"
         what = f"{certificate} and {key} are no certificate and its key: {why.replace('_', ' ').lower()}"

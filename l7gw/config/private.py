@@ -10,12 +10,14 @@ and the setgid bit gives nobody access.
 from __future__ import annotations
 
 import os
+import ssl
 import stat
 from pathlib import Path
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 BEYOND_READING = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO
 ROOT = 0
+NO_PASSWORD = "-"  # with any password OpenSSL fails on an encrypted key; without one it would ask at the terminal
 Fault = tuple[str, str]
 """What is wrong with a path, in words that follow the path in a sentence; and a hint what to do."""
 
@@ -42,3 +44,9 @@ def fault_of_state(path: Path, about: os.stat_result) -> Fault | None:
     if mode & stat.S_ISGID:  # the kubelet adds g+rwxs (pkg/volume/volume_linux.go), by default at each mount
         hint += "; on a pod's volume with `fsGroup`: `fsGroupChangePolicy: OnRootMismatch`, or it is opened again"
     return f"can be looked into by others (mode {mode:04o})", hint
+
+
+def load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Give a context its certificate and key. Never asks anybody for a password: a gateway that was started at a terminal would
+    stand still when a key is renewed by an encrypted one. Raises OSError (ssl.SSLError among them) or ValueError."""
+    context.load_cert_chain(certificate, key, NO_PASSWORD)

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from l7gw.config.private import load_pair
+
 
 def write_private(path: Path, data: bytes) -> Path:
     path.touch(mode=0o600)
@@ -81,7 +83,7 @@ def server_context(pair: tuple[Path, Path], clients: Path | None = None) -> ssl.
     certificates of that authority may connect."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(*pair)
+    load_pair(context, *pair)
     if clients is not None:
         context.load_verify_locations(clients)
         context.verify_mode = ssl.CERT_REQUIRED

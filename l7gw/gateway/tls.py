@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from l7gw.cluster.endpoint import Stamp
+from l7gw.config.private import load_pair
 from l7gw.config.settings import Certificate, ClientCertificate, Settings
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Listening:
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         context.num_tickets = 0
         context.set_alpn_protocols(["h2", "http/1.1"])
-        context.load_cert_chain(certificate.certificate, certificate.key)
+        load_pair(context, certificate.certificate, certificate.key)
         if self._authorities:
             context.verify_mode = ssl.CERT_OPTIONAL
             # An intermediate authority alone is a trust anchor too, as it is for Go (crypto/x509, VerifyOptions.Roots).
@@ -92,7 +93,7 @@ class Listening:
             if stamp.changed():
                 try:
                     _check(certificate.certificate, certificate.key)
-                    context.load_cert_chain(certificate.certificate, certificate.key)
+                    load_pair(context, certificate.certificate, certificate.key)
                     log.info("certificate %s read again", certificate.certificate)
                 except (OSError, ValueError) as error:
                     log.error("certificate %s is not used: %s", certificate.certificate, error)
@@ -121,7 +122,7 @@ def why_cut(error: ssl.SSLError) -> str:
 
 def _check(certificate: Path, key: Path) -> None:
     """Load the pair into another context first: one that failed half-way would serve the new certificate with the old key."""
-    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
 
 
 def _verified_chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
 
+from l7gw.config import private
 from l7gw.config.load import read
 from l7gw.config.private import fault_of_secret, fault_of_state
 from l7gw.demo.pki import Authority
@@ -144,3 +149,34 @@ def as_user(user: int, action: Callable[[], str]) -> str:
         said = answer.read()
     os.waitpid(child, 0)
     return said
+
+
+# ---------------------------------------------------------------------- encrypted keys
+
+LOADS = (
+    "import ssl, sys; from l7gw.config.private import load_pair; load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), *sys.argv[1:])"
+)
+
+
+def test_a_renewed_key_that_is_encrypted_fails_at_a_terminal_too_and_nobody_is_asked(tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path, "CA").server("server", "localhost")
+    plain = load_pem_private_key(key.read_bytes(), None)
+    key.write_bytes(plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import os; os.login_tty(0); {LOADS}", certificate, key],
+        stdin=its, stdout=its, stderr=its, start_new_session=True,
+    )  # fmt: skip
+    os.close(its)
+    try:
+        assert process.wait(30) == 1
+        assert b"pass phrase" not in os.read(ours, 65536)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_keys_are_loaded_in_one_place_that_asks_nobody() -> None:
+    package = Path(private.__file__).parent.parent
+    assert [path.name for path in package.rglob("*.py") if "load_cert_chain(" in path.read_text()] == ["private.py"]

@@ -8,7 +8,11 @@
 set -euo pipefail
 umask 077
 
-folder=${1:?"usage: $0 FOLDER [NAME-OR-ADDRESS ...]"}
+if [ $# -eq 0 ]; then
+  echo "usage: $0 FOLDER [NAME-OR-ADDRESS ...]" >&2
+  exit 2
+fi
+folder=$1
 shift
 [ $# -gt 0 ] || set -- localhost 127.0.0.1
 mkdir -p "$folder"
@@ -30,5 +34,6 @@ openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout serv
   -subj "/CN=$1" 2>/dev/null
 openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 90 -out server.crt \
   -extfile <(printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n' "$names") 2>/dev/null
+cat ca.crt >> server.crt  # `l7gw kubeconfig` gives clients the last certificate of this file
 rm -f server.csr ca.srl
 echo "$folder: ca.crt for kubeconfigs; server.crt and server.key for the gateway ($*)"

@@ -46,7 +46,9 @@ def _write_lines(documents: Iterator[Line], session_id: str, exchange: int | Non
 )
 @state_options
 def export(session_id: str, form: str, config: Path | None, state: Path | None) -> None:
-    """Write a session to stdout.
+    """Write a session to stdout, or one call of it.
+
+    SESSION is an id or any unique beginning of one, EXCHANGE the number of a call in `l7gw sessions show`.
 
     \b
       l7gw export 01a2 --format jsonl > session.jsonl
@@ -62,7 +64,7 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
             return
         found = execs(events.blocks, exchange)
         if not found:
-            fail(f"there is no exec in {session_id}", 1)
+            fail(f"there is no exec in {session_id} that ran", 1)
         if len(found) > 1:
             listed = "\n".join(f"  {summary.id}/{one.exchange}  {safe(one.name)}" for one in found)
             fail(f"there are {len(found)} execs; an asciicast file holds one. Say which:\n{listed}", 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -200,7 +201,8 @@ def _check_command(verb: str, subresource: str, name: str, argv: tuple[str, ...]
     if verb == "exec" and not argv:
         raise click.UsageError("exec needs a command\n  hint: ... exec pods/web-0 -- ls -l")
     if argv and verb != "exec":
-        raise click.UsageError(f"{verb} takes no command\n  hint: a command follows exec RESOURCE/NAME --")
+        hint = "an object is one word, such as pods/web-0; a command follows exec RESOURCE/NAME --"
+        raise click.UsageError(f"{verb} takes no command, and here is one: {shlex.join(argv)}\n  hint: {hint}")
     if interactive and verb not in ("exec", "attach"):
         raise click.UsageError("-i and -t belong to exec and attach")
 

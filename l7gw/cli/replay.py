@@ -48,6 +48,8 @@ def replay(
     Where stdout is no terminal, or with --text, all text that was shown is printed, line by line: also what was written over,
     erased or scrolled away. A command that had no terminal shows what it wrote.
 
+    SESSION is an id or any unique beginning of one, EXCHANGE the number of a call in `l7gw sessions show`.
+
     \b
       l7gw replay 01a2              # every exec of the session, in order
       l7gw replay 01a2/7 --speed 4
@@ -58,7 +60,7 @@ def replay(
     try:
         found = execs(Events(place, summary).blocks, exchange)
         if not found:
-            fail(f"there is no exec in {session_id}; `l7gw export {session_id} --format jsonl` shows everything", 1)
+            fail(f"there is no exec in {session_id} that ran; `l7gw export {session_id} --format jsonl` shows everything", 1)
         for one in found:
             left_out = _show(one, speed, max_idle, instant, as_text or not sys.stdout.isatty())
             if len(found) > 1 or one.outcome != "complete":

@@ -122,7 +122,11 @@ def _row(one: Summary) -> list[str]:
 def show(session_id: str, config: Path | None, state: Path | None, output: str) -> None:
     """Show one session: who, from where, its client processes, and each call with its verdict and outcome.
 
-    SESSION is an id or any unique beginning of one.
+    SESSION is an id or any unique beginning of one. JSON has the session without its calls; `l7gw export` has those.
+
+    \b
+      l7gw sessions show 01a2
+      l7gw replay 01a2/7            # call 7 of the table, an exec
     """
     place = the_state(config, state)
     summary = the_whole_session(place, session_id)

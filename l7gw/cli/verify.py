@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from l7gw.cli.state import fail, state_options, tell_unknown, the_state, the_who
 from l7gw.recording.verify import Report
 from l7gw.recording.verify import verify as check
 
+EXCHANGE = re.compile(r"[0-9a-f-]+/[0-9]+")  # a session's id and an exchange, which is told from a path that is not there
 LIMITS = (
     "a cut at the very end, or a journal rewritten as a whole, would not be seen:"
     " checkpoints, which tell those, are not in this version"
@@ -41,6 +43,8 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
     if what is not None and _exists(what):
         segment = Path(what).is_file()
         paths = [Path(what)] if segment else _segments(Path(what))
+    elif what is not None and "/" in what and not EXCHANGE.fullmatch(what):
+        fail(f"there is no file or folder {what!r}", 2)
     else:
         place = the_state(config, state)
         paths = _segments(place)

@@ -20,6 +20,9 @@ DEFAULT = Path("/etc/l7gw/l7gw.yaml")
 STATE = "/var/lib/l7gw"
 LISTEN = "0.0.0.0:8443"
 
+KEYS = ("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording")
+RECORDING_KEYS = ("durable", "reserve")
+
 MOST_LISTENERS = 16  # a machine has few addresses; each is a socket
 LEAST_RESERVED = 1024**2  # bytes; when the calls stop, the buffered events must still find room
 MOST_RESERVED = 1024**4  # bytes; a reserve above a TiB is a typing mistake
@@ -61,8 +64,7 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem]]:
         document = Document(path, "say which file with --config FILE or $L7GW_CONFIG")
     except ConfigurationError as error:
         return None, None, error.problems
-    known = ("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording")
-    top = document.reader(known, LATER)
+    top = document.reader(KEYS, LATER)
     listen = _listen(top)
     _workers(top)
     tls = certificate_of(top, required=True)
@@ -137,6 +139,6 @@ def _state(top: Reader) -> Path:
 
 
 def _recording(top: Reader) -> Recording:
-    inner = top.inner("recording", ("durable", "reserve"))
+    inner = top.inner("recording", RECORDING_KEYS)
     durable = inner.choice("durable", Recording.durable, get_args(Durable))
     return Recording(durable, inner.size("reserve", Recording.reserve, least=LEAST_RESERVED, most=MOST_RESERVED))

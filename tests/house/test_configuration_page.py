@@ -1,0 +1,56 @@
+"""docs/configuration.md has the keys that the code reads, and the policies that the pages show can be used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from l7gw.config import clusters, identity
+from l7gw.config import load as settings
+from l7gw.kube.act import EFFECTS
+from l7gw.policy import load as policy
+from l7gw.policy.judge import Policy
+from tests.support.cited_sources import DOCS, ROOT
+
+PAGE = (DOCS / "configuration.md").read_text()
+BLOCKS = [block for text in ((ROOT / "README.md").read_text(), PAGE) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+POLICIES = [block for block in BLOCKS if re.search("^guardrails:", block, re.MULTILINE)]
+
+
+def _first_column(heading: str) -> set[str]:
+    """What stands in backquotes in the first column of the table whose first heading this is."""
+    table = PAGE.split(f"\n| {heading} |")[1].split("\n\n")[0].splitlines()[2:]
+    return {name for line in table for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
+
+
+@pytest.mark.parametrize(
+    ("heading", "keys"),
+    [
+        ("key of an entry", identity.IDENTITY_KEYS),
+        ("key of `oidc`", identity.OIDC_KEYS),
+        ("key of a cluster", clusters.CLUSTER_KEYS),
+        ("key of a rule", policy.KEYS),
+        ("effect", EFFECTS),
+    ],
+)
+def test_a_table_has_every_key_that_is_read_and_no_other(heading: str, keys: tuple[str, ...]) -> None:
+    assert _first_column(heading) == set(keys)
+
+
+def test_the_tables_of_the_file_and_of_recording_have_every_key() -> None:
+    tables = PAGE.split("\n| key | default | what it says |")
+    found = [set(re.findall(r"^\| `([^`]+)` \|", table.split("\n\n")[0], re.MULTILINE)) for table in tables[1:]]
+    assert found == [set(settings.KEYS), set(settings.RECORDING_KEYS)]
+
+
+@pytest.mark.parametrize("text", POLICIES)
+def test_a_policy_that_a_page_shows_can_be_used(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(text)
+    assert Policy.load(path).rules
+
+
+def test_both_pages_show_one() -> None:
+    assert len(POLICIES) == 2

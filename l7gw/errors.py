@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+StatusReason = Literal[  # AM pkg/apis/meta/v1/types.go, but for BadGateway and MisdirectedRequest, which have no reason there
+    "BadGateway",
+    "BadRequest",
+    "Forbidden",
+    "InternalError",
+    "MethodNotAllowed",
+    "MisdirectedRequest",
+    "NotFound",
+    "RequestEntityTooLarge",
+    "ServiceUnavailable",
+    "Timeout",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnsupportedMediaType",
+]
 
 
 class Refusal(Exception):
     """The gateway refuses one call. The exchange answers with a `metav1.Status`.
 
-    `code` is the HTTP status. `reason` is the Kubernetes StatusReason (AM pkg/apis/meta/v1/types.go). `message` is for people,
+    `code` is the HTTP status. `reason` is the Status's. `message` is for people,
     without the prefix `l7gw: ` that the answer adds. `rule` names the rule that decided, None where no rule did.
     """
 
-    def __init__(self, code: int, reason: str, message: str, *, rule: str | None = None) -> None:
+    def __init__(self, code: int, reason: StatusReason, message: str, *, rule: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason

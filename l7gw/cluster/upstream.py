@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 from l7gw.wire.events import HttpEvent
 
@@ -13,7 +13,11 @@ SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # bits: why a cluster is not read; it is 
 # because a stream that is refused could not send it again. FRESH: a connection that has served no other call and will serve none
 # (upgrades). SHARED: a stream of a shared connection, for calls that last long and say little. FASTER: what was measured as faster
 # for most calls (docs/performance.md): KEPT while no other call has a connection, else SHARED.
-KEPT, FRESH, SHARED, FASTER = "kept", "fresh", "shared", "faster"
+Wanted = Literal["kept", "fresh", "shared", "faster"]
+KEPT: Final = "kept"
+FRESH: Final = "fresh"
+SHARED: Final = "shared"
+FASTER: Final = "faster"
 
 
 class Call(Protocol):

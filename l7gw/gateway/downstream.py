@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from l7gw.cluster.liveness import Liveness
-from l7gw.errors import Refusal
+from l7gw.errors import Refusal, StatusReason
 from l7gw.gateway.backpressure import ANY
 from l7gw.gateway.call import Gateway, new_audit_id
 from l7gw.gateway.exchange import Exchange
@@ -191,7 +191,7 @@ class Downstream(asyncio.Protocol, ABC):
 
 
 TOO_SLOW = PeerError(408, "the request's body arrives too slowly")
-_REASONS = {  # of a metav1.Status, by the HTTP status
+_REASONS: dict[int, StatusReason] = {  # of a metav1.Status, by the HTTP status
     405: "MethodNotAllowed",
     408: "Timeout",
     413: "RequestEntityTooLarge",

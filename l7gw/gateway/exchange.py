@@ -22,7 +22,7 @@ import dataclasses
 
 from l7gw.cluster.headers import check_acceptable, own_length, upstream_request
 from l7gw.cluster.impersonation import check_nameable, impersonation
-from l7gw.cluster.upstream import FASTER, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream
+from l7gw.cluster.upstream import FASTER, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.call import Call, Gateway
@@ -143,7 +143,7 @@ class Exchange(Call):
         ):  # the body may have taken an hour (`patience.SLOWEST_BODY`), and the disk its time
             self._allowed()
         if self.request.upgrade:
-            kind = FRESH
+            kind: Wanted = FRESH
         elif self.act.follows:
             kind = SHARED
         else:

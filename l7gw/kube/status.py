@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from l7gw.errors import StatusReason
 from l7gw.names import visible
 
 Causes = list[tuple[str, str]]  # pairs of reason and message
@@ -22,7 +23,7 @@ LONGEST_ID = 36  # characters of a UUID; a cause of this length or less, such as
 def encode(
     accept: str | None,
     code: int,
-    reason: str,
+    reason: StatusReason,
     message: str,
     *,
     session: str | None = None,
@@ -87,7 +88,7 @@ def failure(message: str) -> bytes:
     return msgspec.json.encode({"metadata": {}, "status": "Failure", "message": text, "reason": "InternalError", "code": 500})
 
 
-def _json(code: int, reason: str, message: str, causes: Causes) -> bytes:
+def _json(code: int, reason: StatusReason, message: str, causes: Causes) -> bytes:
     details = {"causes": [({"reason": r} if r else {}) | {"message": m} for r, m in causes]} if causes else {}
     document = {
         "kind": "Status",
@@ -102,7 +103,7 @@ def _json(code: int, reason: str, message: str, causes: Causes) -> bytes:
     return msgspec.json.encode(document) + b"\n"
 
 
-def _protobuf(code: int, reason: str, message: str, causes: Causes) -> bytes:
+def _protobuf(code: int, reason: StatusReason, message: str, causes: Causes) -> bytes:
     """The Status in protobuf. Empty fields are written too, as by the API server.
 
     Status has the fields 1 metadata, 2 status, 3 message, 4 reason, 5 details {1 name, 2 group, 3 kind, 4 causes {1 reason, 2

@@ -6,13 +6,19 @@ import datetime
 import uuid
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from l7gw.recording import reader
 from l7gw.recording.events import ClockStepped, RunStarted, SessionEnded, SessionStarted, header_text
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
 
 NEWEST_RUNS = 100  # runs of a session that the list has; `show` has all
+
+SessionState = Literal[
+    "open",
+    "closed",
+    "torn",  # the process died during the session
+]
 
 
 class Summary:
@@ -36,8 +42,7 @@ class Summary:
         return self.started.id
 
     @property
-    def state(self) -> str:
-        """`open`, `closed`, or `torn`: the process died during the session."""
+    def state(self) -> SessionState:
         return "closed" if self.ended else "open" if self.alive else "torn"
 
     def document(self, *, all_runs: bool) -> dict[str, Any]:

@@ -8,6 +8,8 @@ A read that ends in a PeerError gives none of its events: what was wrong further
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.http1_message import (
@@ -35,9 +37,15 @@ LARGEST_KNOWN = 32 * 1024  # bytes of remembered heads of one connection; client
 # Writing is a table for each side, SERVER_SENDS here and CLIENT_SENDS in `http1_client`. An event without a row raises OurError. A
 # 101 leads to TUNNEL. The End of an answer that must be the last leads to OVER.
 
-IDLE, HEAD, BODY, WAIT, TUNNEL, OVER = "idle", "head", "body", "wait", "tunnel", "over"
+State = Literal["idle", "head", "body", "wait", "tunnel", "over"]
+IDLE: Final = "idle"
+HEAD: Final = "head"
+BODY: Final = "body"
+WAIT: Final = "wait"
+TUNNEL: Final = "tunnel"
+OVER: Final = "over"
 
-SERVER_SENDS = {
+SERVER_SENDS: dict[tuple[State, type[HttpEvent]], State] = {
     (HEAD, Informational): HEAD,
     (HEAD, Response): BODY,
     (BODY, Body): BODY,
@@ -53,15 +61,15 @@ class Side:
 
     __slots__ = ("_buffer", "_left", "_length", "_out", "_reader", "_scanned", "reading", "writing")
 
-    def __init__(self, reading: str) -> None:
+    def __init__(self, reading: State) -> None:
         self._buffer = b""
         self._scanned = 0  # bytes of `_buffer` that were searched for the end of a head
         self._reader: BodyReader | None = None
         self._out: list[bytes] = []
         self._length = NO_BODY  # the length of the message that is being written
         self._left = 0  # bytes of its body that are still to be written, where its length is a number
-        self.reading = reading
-        self.writing = IDLE
+        self.reading: State = reading
+        self.writing: State = IDLE
 
     def take(self) -> bytes:
         """The bytes to write now. They are given once."""

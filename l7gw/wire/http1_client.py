@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, Closed, End, HttpEvent, Raw, Request, Response
-from l7gw.wire.http1 import BODY, HEAD, IDLE, OVER, TUNNEL, Side
+from l7gw.wire.http1 import BODY, HEAD, IDLE, OVER, TUNNEL, Side, State
 from l7gw.wire.http1_message import BodyReader, head_bytes, parse_response
 from l7gw.wire.semantics import BODIED, MOST_INTERIM
 
 # What may be sent in which state, and the state that follows (see `http1`).
-CLIENT_SENDS = {
+CLIENT_SENDS: dict[tuple[State, type[HttpEvent]], State] = {
     (IDLE, Request): BODY,
     (BODY, Body): BODY,
     (BODY, End): IDLE,

@@ -5,6 +5,7 @@ connection end, and what waits to be written. `http2_connection` reads the peer'
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Final, Literal
 
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
@@ -35,7 +36,10 @@ DRAINING = b"l7gw-end"  # data of our PING; once the peer answers it, no request
 StreamEvent = tuple[int, HttpEvent]
 
 # How an ended stream has ended. A frame for it is late where we ended it, else wrong.
-BY_US, BY_PEER, COMPLETE = "by us", "by the peer", "complete"
+HowEnded = Literal["by us", "by the peer", "complete"]
+BY_US: Final = "by us"
+BY_PEER: Final = "by the peer"
+COMPLETE: Final = "complete"
 
 
 class Side(ABC):
@@ -48,7 +52,7 @@ class Side(ABC):
         self._buffer = b""
         self._sender = Sender(self._sent_end, self._earn_updates)
         self._streams: dict[int, Stream] = {}
-        self._recent: dict[int, str] = {}
+        self._recent: dict[int, HowEnded] = {}
         self._highest = 0  # the highest of the client's streams that was acted upon
         self._reader: BlockReader[tuple[bool, Request]] = BlockReader()
         self._block: list[bytes] = []  # the parts of the header block that is coming in
@@ -185,7 +189,7 @@ class Side(ABC):
             stream.receiving = DROPPED
         events.append((stream.number, Refused(status, reason, fault)))
 
-    def _close(self, stream_id: int, how: str) -> None:
+    def _close(self, stream_id: int, how: HowEnded) -> None:
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
             stream.forget()

@@ -6,6 +6,8 @@ needs OURS and OWED. Our reset of a stream that is not open does nothing, as the
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from l7gw.wire.spdy_frames import (
     HEADERS,
     INVALID_STREAM,
@@ -29,10 +31,13 @@ BARE = 16  # our SYN_REPLY was sent without headers, ahead of data (`spdy_sender
 # What happens to a frame of the peer, by the state of its stream. A number is the status with which we reset the stream in answer.
 # A frame counts as a stray unless its outcome is REPORT or DROP.
 
-REPORT, DROP, COUNT = "report", "drop", "count"
+REPORT: Final = "report"
+DROP: Final = "drop"
+COUNT: Final = "count"
 DATA = 0  # a DATA frame's place in the tables; it has no type of its own
-Outcome = str | int
-RECEIVING: dict[str, dict[int, Outcome]] = {
+Outcome = Literal["report", "drop", "count"] | int
+State = Literal["idle", "reset", "closed", "half-closed", "unanswered", "answered", "theirs"]
+RECEIVING: dict[State, dict[int, Outcome]] = {
     # the stream was never opened
     "idle": {DATA: INVALID_STREAM, SYN_REPLY: INVALID_STREAM, HEADERS: INVALID_STREAM, RST_STREAM: COUNT},
     # either side has just reset it: frames that were under way are no fault, and spdystream drops them too
@@ -76,7 +81,7 @@ class Streams:
         """Whether a stream of this number is opened by this side."""
         return (stream % 2 == 1) == self.client
 
-    def state(self, stream: int) -> str:
+    def state(self, stream: int) -> State:
         """The stream's row in RECEIVING."""
         bits = self.open.get(stream)
         ours = self.is_ours(stream)

@@ -23,7 +23,7 @@ def counted(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> CountedLog:
     return CountedLog(log, clock.monotonic)
 
 
-def test_the_first_is_written_at_once_and_repetitions_are_counted(
+def test_a_line_is_written_at_once_and_its_repetitions_are_counted(
     counted: CountedLog, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(1000):
@@ -36,7 +36,9 @@ def test_the_first_is_written_at_once_and_repetitions_are_counted(
     assert caplog.messages[1:] == ["192.0.2.7: request 999 cannot be read (999 times in 60 s)"]
 
 
-def test_the_count_is_written_without_a_tick_too(counted: CountedLog, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_repetition_writes_the_count_that_is_due_without_a_tick(
+    counted: CountedLog, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
     counted.warning("prod", "refused")
     counted.warning("prod", "refused")
     clock.advance(EVERY)
@@ -45,14 +47,16 @@ def test_the_count_is_written_without_a_tick_too(counted: CountedLog, clock: Man
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-def test_another_peer_and_another_line_are_other_lines(counted: CountedLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_about_another_peer_or_with_another_format_are_counted_apart(
+    counted: CountedLog, caplog: pytest.LogCaptureFixture
+) -> None:
     counted.info("a", "refused: %s", "x")
     counted.info("b", "refused: %s", "x")
     counted.info("a", "gone")
     assert caplog.messages == ["a: refused: x", "b: refused: x", "a: gone"]
 
 
-def test_what_was_not_repeated_is_forgotten_and_written_anew(
+def test_a_line_that_was_not_repeated_is_forgotten_and_written_anew(
     counted: CountedLog, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     counted.info("a", "refused")

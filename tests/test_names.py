@@ -98,7 +98,7 @@ def test_a_name_is_what_a_reader_sees(name: str) -> None:
         ("\u212bngstrom", "NFC"),  # the sign of the unit, which is composed to the letter
     ],
 )
-def test_what_looks_like_another_name_or_like_nothing_is_none(text: str, said: str) -> None:
+def test_a_text_that_looks_like_another_name_or_like_nothing_is_no_name(text: str, said: str) -> None:
     assert said in names.fault(text)
     assert names.quoted(text).isprintable()
 
@@ -114,7 +114,7 @@ def test_a_name_has_one_spelling_and_the_last_spelling_of_anything_is_a_name_or_
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=200))
 @example("\u1a55")  # a mark that would be drawn into the quote
-def test_a_text_in_a_message_is_bounded_and_seen(text: str) -> None:
+def test_a_quoted_text_is_bounded_and_visible(text: str) -> None:
     shown = names.quoted(text)
     assert len(shown) <= names.LONGEST_SHOWN + 2 and shown.isprintable()
     assert not _barred & set(map(ord, shown))
@@ -123,7 +123,7 @@ def test_a_text_in_a_message_is_bounded_and_seen(text: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=40))
-def test_what_is_shown_of_a_text_hides_nothing_and_changes_nothing_that_is_seen(text: str) -> None:
+def test_a_visible_text_hides_nothing_and_changes_no_character_that_is_seen(text: str) -> None:
     shown = names.visible(text)
     assert shown.isprintable() and not _barred & set(map(ord, shown))
     assert (
@@ -158,5 +158,5 @@ def test_the_escapes_are_those_of_python(text: str, shown: str) -> None:
         ("\u3164", ("\u3164", "")),
     ],
 )
-def test_the_spellings_of_what_is_no_name_hold_what_was_meant(text: str, wanted: tuple[str, ...]) -> None:
+def test_the_spellings_of_a_text_that_is_no_name_hold_the_name_that_was_meant(text: str, wanted: tuple[str, ...]) -> None:
     assert names.spellings(text) == wanted

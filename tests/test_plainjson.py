@@ -71,7 +71,7 @@ def test_every_place_that_reads_json_is_known() -> None:
         (b"null", "it is no JSON object"),
     ],
 )
-def test_what_has_two_readings_or_none_is_refused_in_words_of_ours(text: bytes, said: str) -> None:
+def test_json_with_two_readings_or_none_is_refused_in_words_of_ours(text: bytes, said: str) -> None:
     with pytest.raises(ValueError) as refused:
         plainjson.read_object(text)
     assert str(refused.value) == said

@@ -42,7 +42,7 @@ def told(it: Document) -> list[tuple[int, str]]:
         ("a: 1\nb: \x01\n", "f.yaml:2", "a character"),
     ],
 )
-def test_what_is_no_plain_yaml_is_told_with_its_line(tmp_path: Path, data: bytes | str, where: str, what: str) -> None:
+def test_a_file_that_is_no_plain_yaml_is_reported_with_its_line(tmp_path: Path, data: bytes | str, where: str, what: str) -> None:
     message = refused(tmp_path, data)
     assert message.startswith(f"{where}: ") and what in message
 
@@ -52,7 +52,7 @@ def test_a_billion_laughs_is_refused_before_it_is_built(tmp_path: Path) -> None:
     assert "aliases" in refused(tmp_path, bomb)
 
 
-def test_the_bounds_on_size_and_depth_are_the_last_that_pass(tmp_path: Path) -> None:
+def test_a_file_of_the_largest_size_or_depth_passes_and_one_more_is_refused(tmp_path: Path) -> None:
     whole = "a: 1\n"
     assert document(tmp_path, whole + "#" * (LARGEST - len(whole))).root is not None
     assert "larger" in refused(tmp_path, whole + "#" * (LARGEST - len(whole) + 1))
@@ -61,12 +61,12 @@ def test_the_bounds_on_size_and_depth_are_the_last_that_pass(tmp_path: Path) -> 
     assert "nested" in refused(tmp_path, "[" * 100_000)
 
 
-def test_a_missing_file_is_told_with_the_hint_that_was_given(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_the_hint_of_the_caller(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"cannot be read(?s:.*)hint: say which"):
         Document(tmp_path / "none.yaml", "say which")
 
 
-def test_an_unknown_key_names_the_nearest_one_and_a_key_twice_is_told(tmp_path: Path) -> None:
+def test_an_unknown_key_is_reported_with_the_nearest_one_and_a_repeated_key_too(tmp_path: Path) -> None:
     it = document(tmp_path, "listn: 1\nlisten: 2\nlisten: 3\nadmin: 4\n1: x\n'': y\n")
     reader = it.reader(("listen", "tls"), {"admin": "health"})
     assert [(p.line, p.what, p.hint) for p in it.problems[:3]] == [
@@ -80,14 +80,14 @@ def test_an_unknown_key_names_the_nearest_one_and_a_key_twice_is_told(tmp_path: 
 @pytest.mark.parametrize(
     "value", ["no", "on", "7", "1.5", "2024-01-01", "2024-99-99", "~", "[a]", "{a: b}", '"a\\nb"', '"\\e[31m"']
 )
-def test_what_yaml_may_read_otherwise_is_no_text_without_quotes(tmp_path: Path, value: str) -> None:
+def test_a_value_that_yaml_may_read_otherwise_is_no_text_without_quotes(tmp_path: Path, value: str) -> None:
     it = document(tmp_path, f"\na: {value}\n")
     assert it.reader(("a",)).text("a", "d") == "d"
     ((line, what),) = told(it)
     assert line == 2 and what.startswith("`a` must be one line of text") and what.isprintable()
 
 
-def test_a_value_out_of_a_choice_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_a_value_that_is_no_choice_is_reported_with_the_nearest_one(tmp_path: Path) -> None:
     it = document(tmp_path, "a: write\n")
     it.reader(("a",)).choice("a", "none", ("none", "writes"))
     assert (it.problems[0].what, it.problems[0].hint) == ("`a` must be none or writes, not 'write'", "did you mean `writes`?")
@@ -100,7 +100,7 @@ def test_a_size_is_read_in_binary_units(tmp_path: Path, text: str, size: int) ->
 
 
 @pytest.mark.parametrize("text", ["2GB", "-1", "1.5GiB", "2 GiB", "x", "[1]", "0x10", "²"])
-def test_what_is_no_size_is_told(tmp_path: Path, text: str) -> None:
+def test_a_value_that_is_no_size_is_reported(tmp_path: Path, text: str) -> None:
     it = document(tmp_path, f"a: {text}\n")
     assert it.reader(("a",)).size("a", 5, least=1, most=10) == 5
     assert "such as 2GiB" in it.problems[0].what
@@ -113,7 +113,7 @@ def test_a_size_stays_within_its_bounds(tmp_path: Path, value: int, passes: bool
     assert (not it.problems) is passes
 
 
-def test_a_list_tells_each_value_that_is_no_text_at_its_own_line(tmp_path: Path) -> None:
+def test_a_list_value_that_is_no_text_is_reported_at_its_own_line(tmp_path: Path) -> None:
     it = document(tmp_path, "a:\n- x\n- 7\n- ''\n- [y]\nb: []\nc: {}\n")
     reader = it.reader(("a", "b", "c"))
     assert reader.texts("a") == ("x",) and reader.texts("b") == () and reader.texts("c") is None
@@ -127,7 +127,7 @@ def test_prose_of_several_lines_becomes_one(tmp_path: Path) -> None:
     assert told(it) == [(1, "`a` must be text of 1 to 6 characters")]
 
 
-def test_values_are_never_built_into_anything_but_plain_ones(tmp_path: Path) -> None:
+def test_a_node_without_a_plain_value_is_none(tmp_path: Path) -> None:
     it = document(tmp_path, "[{? [a] : b}, 2024-99-99, " + "9" * 5000 + "]")
     assert it.root is not None
     assert [plain(node) for node in it.root.value] == [None, None, None]

@@ -61,13 +61,13 @@ def test_of_a_mode_only_the_bits_of_group_and_others_count(special: int) -> None
         assert (fault_of_secret(Path("key"), about(mode | special), OURS) is None) is closed
 
 
-def test_a_state_that_a_volume_opened_is_told_how_it_stays_closed() -> None:
+def test_a_state_that_a_pods_volume_opened_is_reported_with_the_setting_that_keeps_it_closed() -> None:
     fault = fault_of_state(Path("state"), about(0o2770))
     assert fault is not None and "fsGroupChangePolicy: OnRootMismatch" in fault[1]
     assert fault_of_state(Path("state"), about(0o2700)) is None
 
 
-def test_a_hint_helps() -> None:
+def test_a_file_with_the_mode_that_its_hint_names_has_no_fault() -> None:
     for user, owner in ((OURS, OURS), (OURS, ROOT), (ROOT, ROOT)):
         fault = fault_of_secret(Path("key"), about(0o644, owner), user)
         assert fault is not None

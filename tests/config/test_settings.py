@@ -107,7 +107,7 @@ def test_every_key_of_the_contract_that_is_built_is_taken(written: Written) -> N
     assert (prod.server_host, prod.server_port, prod.server_authority) == ("2001:db8::1", 443, "[2001:db8::1]")
 
 
-def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_each_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "l7gw.yaml"
     path.write_text(
         "listne: 1\n"
@@ -149,7 +149,7 @@ def test_workers_are_auto_or_one(written: Written, workers: Any, good: bool) -> 
 @pytest.mark.parametrize(
     "listen", ["x", ":8443", "1.2.3.4", "1.2.3.4:65536", "1.2.3.4:²", "1.2.3:80", "::1:80", "[x]:1", "a b:1", 8443]
 )
-def test_what_is_no_address_is_told(written: Written, listen: Any) -> None:
+def test_a_listen_value_that_is_no_address_is_reported(written: Written, listen: Any) -> None:
     written.top["listen"] = listen
     assert len(written.problems()) == 1
 
@@ -202,14 +202,14 @@ def test_two_issuers_can_never_name_the_same_person(written: Written) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["system:", "a,", " a", "a" * 65])
-def test_a_prefix_that_no_cluster_would_take_is_told(written: Written, prefix: str) -> None:
+def test_a_prefix_that_no_cluster_would_take_is_reported(written: Written, prefix: str) -> None:
     written.prod["prefix"] = prefix
     assert len(written.problems()) == 1
 
 
 @pytest.mark.parametrize("prefix", ["corp\u3164", "\u2800", "corp\ufe00:", "corp\u00a0", "bu\u0308ro:", "\u0301"])
 @pytest.mark.parametrize("where", ["entry", "prod"])
-def test_a_prefix_that_looks_like_another_is_told_escaped(written: Written, prefix: str, where: str) -> None:
+def test_a_prefix_that_looks_like_another_is_reported_and_escaped(written: Written, prefix: str, where: str) -> None:
     getattr(written, where)["prefix"] = prefix
     (what,) = written.problems()
     assert "prefix" in what and names.quoted(prefix) in what
@@ -259,7 +259,7 @@ def test_audiences_may_stand_in_oidc_or_beside_it(written: Written, inside: Any,
         ({}, {"longest-lifetime": "-1h"}, "a duration such as"),
     ],
 )
-def test_a_choice_beside_tokens_that_cannot_be_is_told(
+def test_a_setting_of_tokens_that_does_not_fit_its_entry_is_reported(
     written: Written, inside: dict[str, Any], beside: dict[str, Any], said: str
 ) -> None:
     written.entry["oidc"] |= inside
@@ -278,7 +278,7 @@ def test_the_longest_lifetime_is_a_duration(written: Written, lifetime: str, sec
 @pytest.mark.parametrize(
     ("groups", "taken"), [(["a", "b-*"], ("a", "b-*")), ("*", ("*",)), (["x" * 512], ("x" * 512,)), (["*-" * 8], ("*-" * 8,))]
 )
-def test_groups_that_may_go_up_are_globs(written: Written, groups: Any, taken: tuple[str, ...]) -> None:
+def test_the_groups_that_a_cluster_may_be_told_are_globs(written: Written, groups: Any, taken: tuple[str, ...]) -> None:
     written.prod["groups"] = groups
     assert written.load().clusters["prod"].groups == taken
     for group in taken:
@@ -286,12 +286,12 @@ def test_groups_that_may_go_up_are_globs(written: Written, groups: Any, taken: t
 
 
 @pytest.mark.parametrize("groups", [[], [""], [7], {}, ["a,b"], ["x" * 513], ["*-" * 9], ["a\nb"]])
-def test_groups_that_are_none_are_told(written: Written, groups: Any) -> None:
+def test_a_value_that_is_no_glob_over_groups_is_reported(written: Written, groups: Any) -> None:
     written.prod["groups"] = groups
     assert len(written.problems()) == 1
 
 
-def test_groups_go_up_only_where_the_gateway_impersonates(written: Written) -> None:
+def test_groups_are_accepted_only_where_the_gateway_impersonates(written: Written) -> None:
     written.prod |= {"groups": ["a"], "impersonate": "none"}
     assert written.problems() == ["`groups` go up where the gateway impersonates"]
     written.prod["impersonate"] = "user"
@@ -302,7 +302,7 @@ def test_groups_go_up_only_where_the_gateway_impersonates(written: Written) -> N
     "kind",
     ["robot", {"claim": "k"}, {"agent": ["x"]}, {"claim": "k", "agent": []}, {"claim": "k", "agent": ["x"], "human": ["x"]}, 7],
 )
-def test_a_kind_that_tells_nothing_is_told(written: Written, kind: Any) -> None:
+def test_a_kind_rule_that_decides_nothing_is_reported(written: Written, kind: Any) -> None:
     written.entry["kind"] = kind
     assert written.problems()
 
@@ -322,7 +322,7 @@ def test_a_certificate_has_no_claims(written: Written, more: dict[str, Any]) -> 
     assert len(written.problems()) == 1
 
 
-def test_an_authority_that_openssl_takes_and_identity_cannot_read_is_told(written: Written) -> None:
+def test_an_authority_that_openssl_takes_and_identity_cannot_read_is_reported(written: Written) -> None:
     """Its `TRUSTED CERTIFICATE` has what it is trusted for behind it (openssl-x509(1), -trustout)."""
     ca = written.folder / "ca.crt"
     trusted = ssl.PEM_cert_to_DER_cert(ca.read_text()) + bytes.fromhex("3000")
@@ -362,12 +362,12 @@ def test_a_state_that_is_a_file_is_refused(written: Written) -> None:
     assert "is no folder" in written.problems()[0]
 
 
-def test_a_certificate_with_another_key_is_told(written: Written) -> None:
+def test_a_certificate_with_another_key_is_reported(written: Written) -> None:
     written.top["tls"] = {"certificate": "server.crt", "key": "gw.key"}
     assert "are no certificate and its key" in written.problems()[0]
 
 
-def test_an_encrypted_key_is_told_and_nobody_is_asked_for_its_password(written: Written) -> None:
+def test_an_encrypted_key_is_reported_and_nobody_is_asked_for_its_password(written: Written) -> None:
     from cryptography.hazmat.primitives import serialization as s
 
     key = s.load_pem_private_key((written.folder / "server.key").read_bytes(), None)
@@ -377,7 +377,7 @@ def test_an_encrypted_key_is_told_and_nobody_is_asked_for_its_password(written: 
 
 
 @pytest.mark.parametrize("missing", ["tls", "identity", "clusters", "policy"])
-def test_what_nothing_works_without_is_required(written: Written, missing: str) -> None:
+def test_a_key_without_which_nothing_works_is_required(written: Written, missing: str) -> None:
     del written.top[missing]
     assert len(written.problems()) == 1
 

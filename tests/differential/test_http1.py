@@ -178,7 +178,7 @@ def test_a_conversation_with_h11_goes_on_over_one_connection_however_it_is_cut(m
         conversation(cut)
 
 
-def test_what_we_take_h11_reads_the_same() -> None:
+def test_a_request_that_we_take_is_read_alike_by_h11() -> None:
     """Any byte in any place: two readers never see two different requests."""
     base = b"POST /a HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     taken = 0

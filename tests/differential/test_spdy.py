@@ -91,7 +91,7 @@ def opening(stream: int, path: str) -> SynStream:
     return SynStream(stream, headers)
 
 
-def test_it_answers_our_streams_within_its_windows() -> None:
+def test_spdy_transport_answers_our_streams_within_its_windows() -> None:
     text = b"the quick brown fox " * 10_000  # 200 KB: three windows
     with spdy_transport("server") as peer:
         for stream in (1, 3):
@@ -105,7 +105,7 @@ def test_it_answers_our_streams_within_its_windows() -> None:
         assert not peer.connection.queued and not peer.connection.codec.streams.open
 
 
-def test_its_streams_get_their_answers_within_our_windows() -> None:
+def test_streams_of_spdy_transport_are_answered_within_our_windows() -> None:
     count, size = 5, 150_000
     with spdy_transport("client", count, size) as peer:
         ended, heard = 0, dict.fromkeys(range(1, 2 * count, 2), 0)
@@ -123,7 +123,7 @@ def test_its_streams_get_their_answers_within_our_windows() -> None:
         assert set(heard.values()) == {size}
 
 
-def test_a_reset_ping_headers_and_goaway_of_either_are_the_others() -> None:
+def test_a_reset_ping_headers_and_goaway_of_one_side_are_read_by_the_other() -> None:
     with spdy_transport("server") as peer:
         peer.connection.send(opening(1, "/abort"))
         peer.connection.send(opening(3, "/trailers"))

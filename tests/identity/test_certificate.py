@@ -47,12 +47,12 @@ def test_cn_is_the_user_and_o_are_the_groups_in_their_order() -> None:
     assert who == Principal("lea", ("sre", "engineers"), issuer="client-certificate", expires=ENDS.timestamp())
 
 
-def test_kind_and_prefix_are_the_entrys() -> None:
+def test_a_certificates_kind_and_prefix_are_those_of_its_entry() -> None:
     who = prove(issue((CN, "lea"), (O, "a,b")), kind="workload", prefix="cert:")
     assert (who.user, who.groups, who.kind) == ("cert:lea", ("cert:a,b",), "workload")
 
 
-def test_a_kind_that_a_claim_decides_makes_an_agent_since_certificates_have_none() -> None:
+def test_a_kind_that_a_claim_decides_makes_an_agent_of_a_certificate_which_has_no_claims() -> None:
     entry = ClientCertificate(Path("ca.crt"), KindRule(None, "who", {"human": ("staff",)}), "")
     assert certificates.prove(issue((CN, "lea")), entry, ENDS.timestamp()).kind == "agent"
 

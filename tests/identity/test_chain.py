@@ -94,7 +94,7 @@ def test_a_remembered_token_shows_the_address_it_came_from_now(clock: ManualCloc
 
 
 @pytest.mark.parametrize("moved, let_in", [(159.0, True), (160.0, False)])
-def test_a_remembered_token_ends_when_it_ends(clock: ManualClock, issuer: Issuer, moved: float, let_in: bool) -> None:
+def test_a_remembered_token_is_refused_once_it_has_ended(clock: ManualClock, issuer: Issuer, moved: float, let_in: bool) -> None:
     async def main() -> None:
         chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
         token = issuer.token(exp=int(clock.wall()) + 100)
@@ -105,7 +105,7 @@ def test_a_remembered_token_ends_when_it_ends(clock: ManualClock, issuer: Issuer
     run(main())
 
 
-def test_a_remembered_token_dies_with_its_key(clock: ManualClock, issuer: Issuer) -> None:
+def test_a_remembered_token_is_refused_once_its_key_is_withdrawn(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
         chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
         gone, stays = issuer.token("rsa"), issuer.token("ec")
@@ -177,7 +177,7 @@ def test_the_same_junk_is_verified_once_and_memory_of_it_is_bounded(
     run(main())
 
 
-def test_what_was_junk_is_looked_at_again_once_the_keys_have_changed(clock: ManualClock, issuer: Issuer) -> None:
+def test_a_token_with_a_wrong_signature_is_verified_again_once_the_keys_have_changed(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
         chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
         token = sign({"alg": "EdDSA", "kid": "ed2"}, issuer.claims(), ED)
@@ -224,7 +224,7 @@ def test_a_new_key_under_an_old_ones_id_comes_to_light(clock: ManualClock, issue
     run(main())
 
 
-def test_a_token_that_names_no_key_brings_a_rotation_to_light(clock: ManualClock, issuer: Issuer) -> None:
+def test_a_token_that_names_no_key_starts_a_fetch_that_finds_a_rotated_key(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
         chain = await warm(IdentityChain([entry()], clock, issuer.fetch))
         after = Ed25519PrivateKey.generate()
@@ -257,7 +257,7 @@ def test_calls_that_wait_for_keys_share_one_fetch_and_hear_once(clock: ManualClo
     run(main())
 
 
-def test_one_waiting_calls_fault_is_not_its_neighbours(clock: ManualClock, issuer: Issuer) -> None:
+def test_an_error_in_one_waiting_call_leaves_the_others_answered(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
         chain = IdentityChain([entry()], clock, issuer.fetch)
         heard: list[Principal | Refusal] = []
@@ -319,7 +319,7 @@ def test_an_issuer_that_was_never_reachable_is_503_and_not_the_callers_fault(clo
 
 
 @pytest.mark.parametrize("hours, code", [(23.9, None), (24.1, 503)])
-def test_an_outage_is_ridden_out_for_a_day_and_no_longer(
+def test_tokens_are_accepted_for_a_day_of_their_issuers_outage_and_no_longer(
     clock: ManualClock, issuer: Issuer, hours: float, code: int | None
 ) -> None:
     async def main() -> None:
@@ -422,7 +422,7 @@ def test_one_issuers_entries_are_tried_in_order_with_one_set_of_keys(clock: Manu
     run(main())
 
 
-def test_what_ends_streams_with_the_credential_is_the_entrys_choice(clock: ManualClock, issuer: Issuer) -> None:
+def test_a_stream_ends_with_its_credential_where_the_entry_says_so(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
         for choice in (True, False):
             chain = await warm(IdentityChain([entry(end_with_credential=choice)], clock, issuer.fetch))
@@ -435,7 +435,7 @@ def test_what_ends_streams_with_the_credential_is_the_entrys_choice(clock: Manua
 # ---------------------------------------------------------------------- certificates and no credential
 
 
-def test_no_credential_is_told_what_to_send(clock: ManualClock, issuer: Issuer, tmp_path: Path) -> None:
+def test_a_call_without_a_credential_is_refused_with_what_to_send(clock: ManualClock, issuer: Issuer, tmp_path: Path) -> None:
     async def main() -> None:
         authority = Authority(tmp_path)
         both: list[Any] = [entry(), ClientCertificate(authority.certificate, KindRule(), "")]
@@ -474,7 +474,7 @@ def test_of_two_credentials_the_first_configured_kind_decides(
 
 
 @pytest.mark.parametrize("certificates_first", [True, False])
-def test_a_word_that_nobody_proves_is_refused_beside_a_certificate(
+def test_an_unproven_token_is_refused_beside_a_good_certificate(
     clock: ManualClock, issuer: Issuer, tmp_path: Path, certificates_first: bool
 ) -> None:
     async def main() -> None:
@@ -493,7 +493,7 @@ def test_a_word_that_nobody_proves_is_refused_beside_a_certificate(
 
 @pytest.mark.parametrize("certificates_first", [True, False])
 @pytest.mark.parametrize("waits", [True, False], ids=["keys are fetched", "keys are there"])
-def test_an_unproven_certificate_beside_a_proven_token_is_ignored_and_said_once(
+def test_an_unproven_certificate_beside_a_proven_token_is_ignored_and_logged_once(
     clock: ManualClock, issuer: Issuer, tmp_path: Path, certificates_first: bool, waits: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
@@ -579,7 +579,7 @@ def test_a_remembered_certificate_ends_in_the_midst_of_a_connection(clock: Manua
     run(main())
 
 
-def test_an_authority_that_cannot_be_read_is_told_at_start(clock: ManualClock, tmp_path: Path) -> None:
+def test_an_authority_that_cannot_be_read_is_an_error_at_start(clock: ManualClock, tmp_path: Path) -> None:
     with pytest.raises(OSError):
         IdentityChain([ClientCertificate(tmp_path / "missing.crt", KindRule(), "")], clock)
     (tmp_path / "empty.crt").write_text("nothing")

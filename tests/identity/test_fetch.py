@@ -110,7 +110,7 @@ def test_tls_before_1_2_is_not_spoken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "file:///etc/passwd", "https://u:p@127.0.0.1/", "https:///x", "127.0.0.1"])
-def test_only_https_without_credentials_is_asked(tmp_path: Path, url: str) -> None:
+def test_only_https_urls_without_credentials_are_fetched(tmp_path: Path, url: str) -> None:
     fetch = HttpsFetch(Authority(tmp_path).certificate)
     with pytest.raises(FetchError):
         asyncio.run(_call(fetch, url))
@@ -120,13 +120,13 @@ async def _call(fetch: Callable[[str], object], url: str) -> None:
     await fetch(url)  # type: ignore[misc]
 
 
-def test_an_authority_file_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
+def test_an_authority_file_that_cannot_be_used_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty.crt").write_text("nothing")
     for name in ("missing.crt", "empty.crt"):
         with pytest.raises(OSError):
             HttpsFetch(tmp_path / name)
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_not_used_for_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     assert asyncio.run(ask(tmp_path, answer_of("200 OK", b"{}")))[0] == b"{}"

@@ -68,7 +68,7 @@ def test_keys_are_refreshed_in_the_background(issuer: Issuer, moved: float, fetc
     run(main())
 
 
-def test_after_an_idle_time_the_keys_are_asked_for_before_they_are_trusted(issuer: Issuer) -> None:
+def test_keys_that_nobody_looked_up_for_long_are_fetched_before_they_are_trusted(issuer: Issuer) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
         issuer.clock.advance(IDLE)
@@ -79,7 +79,7 @@ def test_after_an_idle_time_the_keys_are_asked_for_before_they_are_trusted(issue
     run(main())
 
 
-def test_after_an_idle_time_in_an_outage_the_known_keys_are_trusted(issuer: Issuer) -> None:
+def test_keys_that_nobody_looked_up_for_long_are_trusted_in_an_outage(issuer: Issuer) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
         issuer.clock.advance(IDLE)
@@ -110,7 +110,7 @@ def test_known_keys_outlive_their_issuer_for_a_day(issuer: Issuer, moved: float,
     run(main())
 
 
-def test_a_storm_of_unknown_key_ids_asks_once_in_30_seconds(issuer: Issuer) -> None:
+def test_a_storm_of_unknown_key_ids_causes_one_fetch_in_30_seconds(issuer: Issuer) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
         issuer.clock.advance(RETRY)
@@ -125,7 +125,7 @@ def test_a_storm_of_unknown_key_ids_asks_once_in_30_seconds(issuer: Issuer) -> N
     run(main())
 
 
-def test_a_storm_in_an_outage_asks_once_in_30_seconds_too(issuer: Issuer) -> None:
+def test_a_storm_of_unknown_key_ids_in_an_outage_causes_one_fetch_in_30_seconds(issuer: Issuer) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
         asked = 0
@@ -147,7 +147,7 @@ def test_a_storm_in_an_outage_asks_once_in_30_seconds_too(issuer: Issuer) -> Non
     run(main())
 
 
-def test_an_outage_asks_once_in_30_seconds_whatever_is_looked_up(issuer: Issuer) -> None:
+def test_an_outage_causes_one_fetch_in_30_seconds_whatever_is_looked_up(issuer: Issuer) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
         issuer.down = True
@@ -231,7 +231,7 @@ def test_a_key_that_stays_is_the_same_key_and_one_that_goes_is_withdrawn(issuer:
     run(main())
 
 
-def test_an_issuer_that_publishes_no_key_any_more_is_believed(issuer: Issuer) -> None:
+def test_an_issuer_that_publishes_no_key_any_more_withdraws_them_all(issuer: Issuer) -> None:
     async def main() -> None:
         keys = await fetched(issuer)
         issuer.keys = []
@@ -260,7 +260,7 @@ def test_a_hanging_issuer_is_given_up(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_those_who_wait_are_told_when_the_fetch_is_stopped(issuer: Issuer, begun: bool) -> None:
+def test_calls_that_wait_are_answered_when_the_fetch_is_stopped(issuer: Issuer, begun: bool) -> None:
     async def hangs(url: str) -> bytes:
         await asyncio.Event().wait()
         return b""

@@ -372,7 +372,7 @@ def test_a_principal_ends_with_its_token_without_the_skew(issuer: Issuer) -> Non
 @pytest.mark.parametrize(
     "lived, let_in", [(30 * DAY, True), (30 * DAY + 2 * oidc.SKEW, True), (30 * DAY + 2 * oidc.SKEW + 1, False)]
 )
-def test_the_longest_lifetime_is_the_entrys(issuer: Issuer, lived: int, let_in: bool) -> None:
+def test_a_token_may_live_as_long_as_its_entry_says_and_no_longer(issuer: Issuer, lived: int, let_in: bool) -> None:
     who = ask(chain(issuer, longest_lifetime=30 * DAY), issuer.token(exp=NOW + lived))
     assert isinstance(who, Principal) is let_in
     if isinstance(who, Refusal):
@@ -421,7 +421,7 @@ def test_one_unfit_group_is_left_out_and_the_person_is_let_in(issuer: Issuer, un
     assert who.unfit[0] == f"corp:{unfit or ''}" and who.unfit[0] not in who.groups
 
 
-def test_a_group_that_is_left_out_is_said_once_and_escaped(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_group_that_is_left_out_is_logged_once_and_escaped(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         proven(issuer, {"groups": ["once\u3164", *(f"{n}\x1b" for n in range(5))]})
     (line,) = [record.getMessage() for record in caplog.records]
@@ -433,7 +433,7 @@ def test_a_mark_that_would_join_the_prefix_is_no_beginning_of_a_group(issuer: Is
 
 
 @pytest.mark.parametrize("user", ["ann\u3164", "\u2800", "an\ufe00n", "an\u034fn", "le\u0301a"])
-def test_a_user_whose_name_looks_like_another_is_told_which_character_it_is(issuer: Issuer, user: str) -> None:
+def test_a_user_whose_name_looks_like_another_is_refused_by_its_character(issuer: Issuer, user: str) -> None:
     said = refusal(issuer, issuer.token(sub=user))
     assert "the token's claim sub" in said and names.quoted(user) in said and said.isprintable()
 
@@ -508,7 +508,9 @@ def test_an_email_that_is_not_verified_names_nobody(issuer: Issuer, verified: An
 @pytest.mark.parametrize(
     "verified, let_in", [(..., True), (True, True), (False, False), (None, False), ("true", False), (1, False)]
 )
-def test_an_email_that_nothing_is_said_of_names_a_user_where_the_entry_says_so(issuer: Issuer, verified: Any, let_in: bool) -> None:
+def test_an_email_without_a_claim_of_its_proof_names_a_user_where_the_entry_says_so(
+    issuer: Issuer, verified: Any, let_in: bool
+) -> None:
     who = ask(
         chain(issuer, username="email", email_verified="if-present"), issuer.token(email="l@x.example", email_verified=verified)
     )
@@ -555,7 +557,7 @@ def test_all_required_claims_must_match(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("kind", ["human", "agent", "workload"])
-def test_a_fixed_kind_is_everybodys(issuer: Issuer, kind: str) -> None:
+def test_a_fixed_kind_is_the_kind_of_every_caller(issuer: Issuer, kind: str) -> None:
     assert proven(issuer, {}, kind=KindRule(kind)).kind == kind
 
 
@@ -615,7 +617,7 @@ def test_reading_accepts_exactly_what_the_issuer_wrote(issuer: Issuer) -> None:
     assert unb64(token.signed.decode().split(".")[1]) == json.dumps(issuer.claims(nested=token.claims["nested"])).encode()
 
 
-def test_a_wait_is_not_needed_for_a_refusal_that_keys_would_not_change(issuer: Issuer) -> None:
+def test_a_token_that_no_key_could_prove_is_refused_without_a_fetch(issuer: Issuer) -> None:
     async def run() -> None:
         cold = IdentityChain([entry()], issuer.clock, issuer.fetch)
         assert isinstance(await answer(cold, issuer.token(aud="other")), Refusal)
@@ -659,7 +661,7 @@ _ENTRY = st.fixed_dictionaries(
 
 
 @given(_CLAIMS, _ENTRY, st.booleans())
-def test_whatever_claims_come_are_a_person_or_a_401_that_shows_nothing_unseen_and_nothing_unproven(
+def test_any_claims_are_a_person_or_a_401_that_shows_nothing_unseen_and_nothing_unproven(
     claims: dict[str, Any], changed: dict[str, Any], signed: bool
 ) -> None:
     issuer = Issuer(ManualClock(NOW))

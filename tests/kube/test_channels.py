@@ -53,7 +53,7 @@ NOTHING = frozenset(("error",))
 
 
 @pytest.mark.parametrize("protocol", [V4, V5])
-def test_what_was_not_asked_for_does_not_pass(protocol: str) -> None:
+def test_a_frame_of_a_channel_that_was_not_asked_for_does_not_pass(protocol: str) -> None:
     """An honest client sends an empty frame, a size or a close signal of what it did not ask for; bytes for stdin it does not."""
     channels = an_exec(protocol, NOTHING)
     for data, frame in (
@@ -84,7 +84,7 @@ def test_what_was_not_asked_for_does_not_pass(protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", [V4, V5])
 @pytest.mark.parametrize("first", range(256))
-def test_a_client_writes_stdin_and_resize_alone(protocol: str, first: int) -> None:
+def test_a_client_may_write_stdin_and_resize_alone(protocol: str, first: int) -> None:
     body = b'{"Width":80,"Height":24}' if first == 4 else b"x"
     message = Message(bytes((first,)) + body)
     channels = an_exec(protocol)
@@ -97,7 +97,7 @@ def test_a_client_writes_stdin_and_resize_alone(protocol: str, first: int) -> No
 
 
 @pytest.mark.parametrize("first", range(256))
-def test_a_cluster_writes_stdout_stderr_and_error_alone(first: int) -> None:
+def test_a_cluster_may_write_stdout_stderr_and_error_alone(first: int) -> None:
     message = Message(bytes((first,)) + b"x")
     if first in (1, 2, 3):
         name = {1: "stdout", 2: "stderr", 3: "error"}[first]
@@ -172,6 +172,6 @@ def test_a_cluster_that_forwards_another_port_is_found_out(data: bytes) -> None:
     assert refused.value.code == 1008
 
 
-def test_a_failed_end_says_why_before_it_ends() -> None:
+def test_a_tunnel_that_fails_tells_why_before_it_ends() -> None:
     status = failure("because")
     assert an_exec().failure(status) == [Message(b"\x03" + status), Close(1000)]

@@ -248,7 +248,7 @@ def test_no_verb_makes_an_exec_or_a_secret_harmless() -> None:
         assert "execute" in resource_effects(verb, "", "pods", "ephemeralcontainers")
 
 
-def test_what_is_unknown_is_other() -> None:
+def test_a_verb_or_subresource_that_is_unknown_is_other() -> None:
     for verb in ("", "odd", "bind", "impersonate"):
         assert "other" in resource_effects(verb, "", "configmaps", "")
     for verb in VERBS:
@@ -256,7 +256,7 @@ def test_what_is_unknown_is_other() -> None:
         assert "other" in resource_effects(verb, "rbac.authorization.k8s.io", "roles", "odd")
 
 
-def test_an_impersonation_asked_about_is_one() -> None:
+def test_a_call_with_the_verb_impersonate_has_its_effect() -> None:
     assert "impersonate" in resource_effects("impersonate", "", "users", "")
 
 

@@ -124,19 +124,19 @@ def test_what_kube_apiserver_sent_as_protobuf_is_read() -> None:
         assert not_impersonated(PROTOBUF, sent[:cut]) in (None, REFUSED[0][2])
 
 
-def test_another_reason_or_another_type_tells_nothing() -> None:
+def test_a_403_of_another_reason_or_type_tells_nothing_about_impersonation() -> None:
     message, details, _ = REFUSED[0]
     assert not_impersonated(JSON, status(message, *details, reason="NotFound")) is None
     assert not_impersonated("text/plain", status(message, *details)) is None
     assert not_impersonated(*encode("application/json", 403, "Forbidden", message)) is None  # the gateway's own
 
 
-def test_json_that_is_nested_without_end_tells_nothing() -> None:
+def test_a_403_of_json_nested_without_end_tells_nothing_about_impersonation() -> None:
     assert not_impersonated(JSON, b'{"x":' + b"[" * 8000 + b"]" * 8000 + b"}") is None
 
 
 @given(st.sampled_from([JSON, PROTOBUF]), st.one_of(st.binary(max_size=60), st.binary(max_size=60).map(b"k8s\0".__add__)))
-def test_no_bytes_make_it_fail(content_type: str, body: bytes) -> None:
+def test_a_403_of_any_bytes_is_read_without_an_error(content_type: str, body: bytes) -> None:
     assert not_impersonated(content_type, body) is None
 
 

@@ -42,7 +42,7 @@ def test_a_request_line_means_what_the_api_server_takes_it_for(row: list[str]) -
 
 
 @pytest.mark.parametrize("row", table("read"), ids=lambda row: f"{row[0]} {row[1]}")
-def test_what_travels_upstream_means_the_same(row: list[str]) -> None:
+def test_the_line_that_is_sent_upstream_means_the_same(row: list[str]) -> None:
     act = describe(row[0], row[1])
     assert describe(row[0], act.target) == act
 
@@ -100,7 +100,7 @@ def test_a_kubectl_command_is_understood_and_travels_byte_for_byte(row: list[str
         "/readyz?exclude=etcd&exclude=ping&verbose=",
     ],
 )
-def test_what_other_clients_send_travels_byte_for_byte(target: str) -> None:
+def test_a_line_that_another_client_sends_travels_byte_for_byte(target: str) -> None:
     assert describe("GET", target).target == target
 
 
@@ -189,7 +189,7 @@ def test_only_streams_of_a_pod_can_be_upgraded(path: str, upgrade: str) -> None:
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 @pytest.mark.parametrize("path", ["/", "/version", "/api/v1/nodes/n/proxy/exec/ns/p/c", "/apis/x.io/v1/namespaces/d/pods/p/exec"])
-def test_nothing_else_can_be_upgraded(path: str, upgrade: str) -> None:
+def test_a_path_that_is_no_stream_of_a_pod_cannot_be_upgraded(path: str, upgrade: str) -> None:
     assert refusal("GET", path, upgrade).code == 400
 
 

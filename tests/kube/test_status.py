@@ -144,7 +144,7 @@ def test_a_422_repeats_its_message_as_the_only_cause() -> None:
     assert document["details"]["causes"] == [{"message": "l7gw: why"}]
 
 
-def test_what_a_terminal_would_obey_is_spelled_out() -> None:
+def test_a_message_spells_out_what_a_terminal_would_obey() -> None:
     message = json.loads(encode(None, 403, "Forbidden", "a\x1b]52;c;x\x07\u202eb")[1])["message"]
     assert message == "l7gw: a\\x1b]52;c;x\\x07\\u202eb"
     assert json.loads(failure("gone\n"))["message"] == "l7gw: gone\\x0a"

@@ -138,7 +138,7 @@ def test_a_hundred_thousand_connections_leave_nothing_behind(ended_by: str) -> N
     assert sum(len(table) for table in (channels._pairs, channels._streams, channels._used)) == 0
 
 
-def test_a_failed_end_says_why_before_it_ends() -> None:
+def test_a_tunnel_that_fails_tells_why_before_it_ends() -> None:
     status = failure("because")
     channels = SpdyChannels(EXEC_STREAMS)
     channels.opened(1, (("streamtype", "error"),))
@@ -242,7 +242,7 @@ def test_a_command_that_prints_a_status_does_not_complete_its_exec() -> None:
 @pytest.mark.parametrize(
     "data", [b'"status"', b'["status"]', b'{"status":1}', b'{"message":"status"}', b"[" * 5000 + b"}", b"", b"}"]
 )
-def test_what_is_no_status_completes_no_exec(data: bytes) -> None:
+def test_bytes_that_are_no_status_complete_no_exec(data: bytes) -> None:
     channels = exec_with_errors()
     channels.frame(1, up=False, data=data, final=False)
     assert not channels.complete
@@ -250,7 +250,7 @@ def test_what_is_no_status_completes_no_exec(data: bytes) -> None:
     assert channels.complete
 
 
-def test_of_a_status_only_so_much_is_looked_at() -> None:
+def test_a_status_larger_than_its_bound_does_not_complete_an_exec() -> None:
     padded = STATUS[:-1] + b" " * (LARGEST_STATUS - len(STATUS)) + b"}"
     for data, complete in ((padded, True), (padded[:-1] + b" }", False)):
         channels = exec_with_errors()

@@ -63,7 +63,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_what_is_no_size_goes_nowhere_and_the_size_behind_it_still_counts(odd: bytes) -> None:
+def test_bytes_that_are_no_size_are_dropped_and_the_size_behind_them_counts(odd: bytes) -> None:
     """Go's decoder would end at it, and the shell be deaf to its window."""
     assert whole_sizes(odd) == ([], odd)
     one = Sizes()
@@ -82,7 +82,7 @@ def test_a_size_is_no_longer_than_sizes_are() -> None:
     assert one.feed(b" ") == ([], longer[:-1])
 
 
-def test_of_a_piece_only_so_much_is_looked_at() -> None:
+def test_a_piece_larger_than_its_bound_is_not_read() -> None:
     whole = size(1, 2) + b" " * (LARGEST_PIECE - len(size(1, 2)))
     assert whole_sizes(whole) == ([size(1, 2)], b"")
     assert whole_sizes(whole + b" ") == ([], whole + b" ")
@@ -96,9 +96,7 @@ wrong = st.one_of(st.sampled_from([*ODD[:14], b"{", b"}", b" ", b"\n"]), st.bina
 
 
 @given(st.lists(st.one_of(right, wrong), max_size=8), st.lists(st.integers(0, 300), max_size=4))
-def test_whatever_comes_between_every_size_goes_up_nothing_else_does_and_no_byte_is_lost(
-    said: list[bytes], cuts: list[int]
-) -> None:
+def test_of_any_bytes_every_size_goes_up_nothing_else_does_and_no_byte_is_lost(said: list[bytes], cuts: list[int]) -> None:
     data = b"".join(said)
     one, found, odd = Sizes(), list[bytes](), b""
     for begin, end in itertools.pairwise([0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]):

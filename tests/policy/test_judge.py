@@ -60,7 +60,7 @@ def test_a_guardrail_reaches_discovery_only_where_it_names_it(policy: Make) -> N
         assert (it.judge(BOT, "prod", REVIEW).rule == "g") is reached
 
 
-def test_callers_are_told_apart_by_user_groups_kind_and_cluster(policy: Make) -> None:
+def test_callers_who_differ_in_user_groups_kind_or_cluster_are_judged_apart(policy: Make) -> None:
     it = policy("rules:\n- {name: r, users: [ann], groups: [g], kinds: [human], clusters: [c], verdict: allow}\n")
     good = Principal("ann", ("g",))
     for _ in range(2):  # the second time from what is kept
@@ -70,7 +70,7 @@ def test_callers_are_told_apart_by_user_groups_kind_and_cluster(policy: Make) ->
         assert not it.judge(good, "d", GET_DEV).allowed
 
 
-def test_callers_whose_groups_are_alike_are_told_apart_by_those_that_were_left_out(policy: Make) -> None:
+def test_callers_who_differ_only_in_groups_that_are_no_names_are_judged_apart(policy: Make) -> None:
     it = policy("guardrails:\n- {name: g, groups: [x], verdict: deny}\nrules:\n- {name: r, verdict: allow}\n")
     for _ in range(2):
         assert it.judge(Principal("ann", ("g",)), "c", GET_DEV).rule == "r"

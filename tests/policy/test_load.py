@@ -34,7 +34,7 @@ def test_effects_default_to_all_but_other_and_of_a_deny_to_all_but_other_and_dis
     assert one(tmp_path, "verdict: deny, effects: [discovery]").effects == {"discovery"}
 
 
-def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_each_with_its_line(tmp_path: Path) -> None:
     text = "guardrails:\n- name: a\n  verdict: allow\n"
     text += "rules:\n- name: a\n  verdict: allow\n  groups: []\n  verbs:\n  - get\n  - gte\n- 7\n"
     assert [problem.line for problem in problems(tmp_path, text)] == [3, 5, 7, 10, 11]
@@ -53,7 +53,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> Non
         ("ann ", "'ann ' begins or ends with a space"),
     ],
 )
-def test_a_name_that_nobody_can_have_is_told_with_its_line_and_escaped(tmp_path: Path, key: str, text: str, shown: str) -> None:
+def test_a_name_that_nobody_can_have_is_reported_with_its_line_and_escaped(tmp_path: Path, key: str, text: str, shown: str) -> None:
     (problem,) = problems(tmp_path, f"rules:\n- name: r\n  verdict: allow\n  {key}:\n  - bob\n  - '{text}'\n")
     assert problem.line == 6 and shown in problem.what and key in problem.what
 
@@ -99,7 +99,7 @@ def test_a_hold_is_not_in_this_version(tmp_path: Path, section: str) -> None:
         ("verdict: allow, commands: ['a | b']", "quote it if the argument has it: '|'"),
     ],
 )
-def test_a_mistake_says_what_was_meant(tmp_path: Path, keys: str, hint: str) -> None:
+def test_a_mistake_has_a_hint_with_the_word_that_was_meant(tmp_path: Path, keys: str, hint: str) -> None:
     found = problems(tmp_path, f"rules:\n- {{name: r, {keys}}}\n")
     assert [(problem.line, problem.hint) for problem in found] == [(2, hint)]
 
@@ -107,7 +107,7 @@ def test_a_mistake_says_what_was_meant(tmp_path: Path, keys: str, hint: str) -> 
 @pytest.mark.parametrize(
     "resource", ["pods/*", "pods/e*", "*/scale", "widgets.example.com/exec", "*.example.com/x", "pods.metrics.k8s.io"]
 )
-def test_what_may_exist_is_taken(tmp_path: Path, resource: str) -> None:
+def test_a_resource_that_may_exist_is_accepted(tmp_path: Path, resource: str) -> None:
     rule = one(tmp_path, f"verdict: deny, resources: ['{resource}']")
     assert rule.resources is not None and doubts([rule], None) == []
 
@@ -129,7 +129,7 @@ def test_what_may_exist_is_taken(tmp_path: Path, resource: str) -> None:
         ("clusters: [prod, prdo, 'x*']", "is about clusters that are not configured: prdo, x*; did you mean prod?"),
     ],
 )
-def test_what_is_hardly_meant_is_a_doubt(tmp_path: Path, keys: str, words: str) -> None:
+def test_a_rule_that_is_probably_a_mistake_is_a_doubt(tmp_path: Path, keys: str, words: str) -> None:
     rule = one(tmp_path, f"verdict: deny, {keys}")
     (doubt,) = doubts([rule], ["prod", "dev"])
     assert doubt.startswith("rule 'r' ") and doubt.endswith(words)
@@ -170,7 +170,7 @@ def test_where_the_clusters_are_not_known_none_is_doubted(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "rules:\n- {verdict: allow}\n", "rules:\n- {name: r}\n", "rules: {}\n", "x: 1\n", "[]\n"])
-def test_what_is_incomplete_is_one_mistake(tmp_path: Path, text: str) -> None:
+def test_an_incomplete_policy_is_one_mistake(tmp_path: Path, text: str) -> None:
     assert len(problems(tmp_path, text)) == 1
 
 

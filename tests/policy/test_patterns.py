@@ -74,7 +74,7 @@ def test_a_resource_pattern_stands_for_what_it_names(pattern: str, matches: list
 
 
 @pytest.mark.parametrize("pattern", ["Pods", "pods/", "/exec", "pods.", "a b", "a/b/c", "pods?"])
-def test_what_is_no_resource_is_told(pattern: str) -> None:
+def test_a_pattern_that_is_no_resource_is_refused(pattern: str) -> None:
     with pytest.raises(BadPattern):
         Resources([pattern])
 
@@ -124,7 +124,7 @@ def test_what_the_standard_librarys_quote_protects_is_read_back_word_for_word(wo
         "cat /a/..",
     ],
 )
-def test_a_command_that_cannot_mean_what_it_says_is_told(text: str) -> None:
+def test_a_command_that_cannot_mean_what_it_says_is_refused(text: str) -> None:
     with pytest.raises(BadPattern):
         Command(text)
 
@@ -250,7 +250,7 @@ def test_a_deny_matches_every_spelling_of_what_it_names_and_an_allow_none(denied
         ("rm **", ("/bin/ls", "x")),
     ],
 )
-def test_a_deny_leaves_what_is_elsewhere(denied: str, argv: tuple[str, ...]) -> None:
+def test_a_deny_of_a_place_leaves_other_places_alone(denied: str, argv: tuple[str, ...]) -> None:
     assert not Command(denied).overlaps(argv)
 
 

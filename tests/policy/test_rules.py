@@ -75,7 +75,7 @@ def test_a_named_namespace_is_matched() -> None:
     assert denies(PODS, namespaces=["d*"]) and not denies(PODS, namespaces=["prod"])
 
 
-def test_deleting_a_namespace_is_within_itself() -> None:
+def test_the_deletion_of_a_namespace_is_a_call_within_it() -> None:
     assert denies(describe("DELETE", "/api/v1/namespaces/prod"), namespaces=["prod"])
 
 
@@ -159,7 +159,7 @@ def test_commands_in_a_deny_overlap_what_may_be_any_command() -> None:
     assert not denies(POD, **keys)
 
 
-def test_a_rule_is_about_whom_it_names() -> None:
+def test_a_rule_is_about_the_callers_that_it_names_and_no_others() -> None:
     ann = Principal("ann", ("engineers", "sre"))
     for key, good, bad in (("users", "a*", "bob"), ("groups", "sre", "admins"), ("clusters", "prod", "dev")):
         assert rule(True, **{key: [good]}).stranger(ann, "prod") == ""
@@ -177,7 +177,7 @@ def test_a_group_in_a_form_that_no_name_has_is_denied_and_never_allowed(came: st
     assert rule(False, groups=["Contractors"]).stranger(ann, "prod") == "groups"
 
 
-def test_keys_are_anded() -> None:
+def test_a_rule_matches_only_where_all_its_keys_do() -> None:
     assert allows(POD, namespaces=["dev"], names=["web-0"], resources=["pods"], verbs=["get"])
     for key, value in (("namespaces", "x"), ("names", "x"), ("resources", "nodes"), ("verbs", "list")):
         keys = {"namespaces": ["dev"], "names": ["web-0"], "resources": ["pods"], "verbs": ["get"]} | {key: [value]}

@@ -13,7 +13,7 @@ from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS, me
     "said, full",
     [("deploy", "deployments.apps"), ("pod/exec", "pods/exec"), ("pods", ""), ("widgets.x", ""), ("po", "pods")],
 )
-def test_a_spelling_that_names_nothing_is_known_by_what_it_means(said: str, full: str) -> None:
+def test_a_word_that_names_no_resource_is_known_by_the_resource_that_it_means(said: str, full: str) -> None:
     assert meant(said) == full
 
 

@@ -161,7 +161,7 @@ def test_any_byte_anywhere_in_a_head_is_read_as_a_simple_reader_does_or_refused(
     "start",
     [b"\n", b"\r\n", b" ", b"\0", b"\x16\x03\x01", b"(", b"GET /a HTTP/1.1\n", b"GET /a\rX", b"GET /a HTTP/1.1\r\nHost: a\n"],
 )
-def test_what_can_never_become_a_head_is_refused_before_it_ends(start: bytes) -> None:
+def test_a_beginning_that_can_never_become_a_head_is_refused_before_its_end(start: bytes) -> None:
     assert refusal(start) == 400
 
 

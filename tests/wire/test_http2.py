@@ -101,7 +101,7 @@ def test_an_answer_may_be_cut_anywhere() -> None:
         )
 
 
-def test_what_is_there_in_part_is_unfinished() -> None:
+def test_a_frame_or_a_header_block_that_came_in_part_is_unfinished() -> None:
     connection = ServerConnection()
     assert not connection.unfinished
     connection.receive(HELLO[:3])
@@ -123,7 +123,7 @@ def test_a_read_that_breaks_the_protocol_gives_nothing_and_is_the_last() -> None
     assert connection.take() == b"" and connection.receive(b"") == []
 
 
-def test_the_peers_end_ends_it() -> None:
+def test_a_connection_is_over_when_the_peer_ends_it() -> None:
     for connection in (server(post()), client()):
         assert connection.receive(b"") == [(0, Closed())] and connection.over
         assert connection.receive(b"") == [] and connection.receive(ping()) == []
@@ -517,7 +517,7 @@ def test_streams_are_free_up_to_what_the_server_allows() -> None:
     assert not connection.free
 
 
-def test_numbers_of_streams_end() -> None:
+def test_no_stream_is_free_once_the_numbers_are_used_up() -> None:
     connection = asked()
     connection._highest = STREAM_IDS - 4
     assert connection.free and connection.open() == STREAM_IDS - 2 and not connection.free
@@ -598,7 +598,7 @@ def test_a_server_answers_what_was_asked_and_nothing_else(wrong: bytes) -> None:
     assert refused(client(), wrong) == PROTOCOL_ERROR
 
 
-def test_a_push_is_refused_by_both() -> None:
+def test_a_push_is_refused_by_client_and_server() -> None:
     push = frame(frames.PUSH_PROMISE, END_HEADERS, 1, b"\0\0\0\2" + block(*GET))
     assert refused(client(), push) == PROTOCOL_ERROR and refused(server(post()), push) == PROTOCOL_ERROR
 

@@ -70,12 +70,12 @@ def ends(opening: bytes, wrong: bytes, code: int) -> None:
     "kind",
     [frames.DATA, frames.HEADERS, frames.PRIORITY, frames.RST_STREAM, frames.PUSH_PROMISE, frames.CONTINUATION],
 )
-def test_what_belongs_to_a_stream_names_one(kind: int) -> None:
+def test_a_frame_that_belongs_to_a_stream_must_name_one(kind: int) -> None:
     ends(get(), frame(kind, 0, 0, b"\1" * frames.LENGTHS.get(kind, 0)), PROTOCOL_ERROR)
 
 
 @pytest.mark.parametrize("wrong", [settings(), ping(), goaway(0)])
-def test_what_belongs_to_the_connection_names_no_stream(wrong: bytes) -> None:
+def test_a_frame_that_belongs_to_the_connection_must_name_no_stream(wrong: bytes) -> None:
     ends(get(), wrong[:8] + b"\1" + wrong[9:], PROTOCOL_ERROR)
 
 
@@ -101,7 +101,7 @@ def test_settings_are_acknowledged_each_and_unknown_ones_passed_over() -> None:
     assert connection.receive(frame(frames.SETTINGS, ACK)) == [] and connection.take() == b""
 
 
-def test_of_a_setting_that_stands_twice_the_later_counts() -> None:
+def test_the_later_of_two_settings_with_one_id_counts() -> None:
     connection = server(get() + settings((frames.INITIAL_WINDOW_SIZE, 100), (frames.INITIAL_WINDOW_SIZE, 3)))
     connection.send(1, Response(200, (), CHUNKED))
     assert sent(connection, 1, Body(b"abcde"))[-1] == "data 1 abc"
@@ -344,7 +344,7 @@ def test_every_stream_that_ends_early_by_a_clients_doing_is_counted(script: tupl
     assert refusal.value.code == ENHANCE_YOUR_CALM
 
 
-def test_rest_fills_the_count_up_and_no_further() -> None:
+def test_quiet_seconds_refill_the_count_of_resets_up_to_its_bound() -> None:
     connection = server()
     for _ in range(100):
         connection.refill()

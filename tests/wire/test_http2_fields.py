@@ -199,7 +199,7 @@ def test_a_request_of_64_kib_is_taken_and_one_byte_more_is_not() -> None:
         assert shown(connection.receive(head_of(3, fragment))) == came
 
 
-def test_what_is_about_the_connection_is_no_header() -> None:
+def test_fields_about_the_connection_are_no_headers() -> None:
     fields = (("te", "trailers"), ("trailer", "x"), ("expect", "100-continue"), ("content-length", "0"), ("x", "y"), ("host", "gw"))
     ((_, came), _) = server().receive(headers(1, *POST, *fields))
     assert isinstance(came, Request) and came.headers == (("host", "gw"), ("x", "y")) and came.length == 0
@@ -281,7 +281,7 @@ def test_nothing_that_we_write_goes_into_a_table_and_a_credential_never_may() ->
         *[(name, "x") for name in sorted(semantics.UNTOLD - {"content-length"})],
     ],
 )
-def test_what_would_be_read_as_something_else_is_our_error(pair: Pair) -> None:
+def test_a_field_that_would_be_read_as_something_else_is_our_error(pair: Pair) -> None:
     for _ in range(2):
         with pytest.raises(OurError):
             write_block((pair,))

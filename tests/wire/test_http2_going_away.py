@@ -77,7 +77,7 @@ def test_a_server_that_goes_away_lets_what_it_took_run_and_gives_the_rest_back_u
         connection.open()
 
 
-def test_what_was_answered_in_part_is_lost_and_not_unread_when_the_server_goes_away() -> None:
+def test_a_request_that_was_answered_in_part_is_lost_and_not_unread_when_the_server_goes_away() -> None:
     connection = client(headers(1, *OK, end=False) + headers(3, (":status", "204"), end=False), methods=["GET"] * 3)
     assert shown(connection.receive(goaway(0))) == "1 reset 7 | 3 reset 7 | 5 reset 7 unread"
 
@@ -94,7 +94,7 @@ def test_a_client_goes_away_naming_no_stream_for_a_server_has_none() -> None:
     assert seen(connection.take())[-1] == f"goaway 0 0 {PROTOCOL_ERROR}"
 
 
-def test_a_client_that_goes_away_is_answered_and_our_own_end_is_told_it_still() -> None:
+def test_a_client_that_goes_away_is_answered_and_is_still_sent_our_last_goaway() -> None:
     connection = server(get())
     assert connection.receive(goaway(0)) == [] and connection.going_away
     connection.go_away()

@@ -171,7 +171,7 @@ def test_c6_answers_in_huffmans_code() -> None:
         "007f80808000",
     ],
 )
-def test_what_cannot_be_unpacked_ends_the_connection(wrong: str) -> None:
+def test_a_block_that_cannot_be_unpacked_ends_the_connection(wrong: str) -> None:
     assert fails(wrong) == COMPRESSION_ERROR
     assert refused(server(), head_of(1, bytes.fromhex(wrong))) == COMPRESSION_ERROR
     assert refused(client(), head_of(1, bytes.fromhex(wrong))) == COMPRESSION_ERROR
@@ -260,7 +260,7 @@ def test_a_smaller_table_forgets_and_a_larger_one_remembers_nothing() -> None:
     assert fails(NEW, "3f02" + "be") == COMPRESSION_ERROR
 
 
-def test_what_does_not_fit_into_the_table_empties_it() -> None:
+def test_an_entry_that_is_larger_than_the_table_empties_it() -> None:
     assert fails(NEW, literal("x", "y" * 4096, 0x40), "be") == COMPRESSION_ERROR
     fits = literal("x", "y" * (4096 - 33), 0x40)
     assert read(NEW, fits, "be")[2] == [("x", "y" * 4063)]
@@ -326,7 +326,7 @@ def test_a_block_means_another_request_where_a_body_follows() -> None:
     )
 
 
-def test_what_is_refused_is_refused_each_time() -> None:
+def test_a_block_that_is_refused_is_refused_each_time() -> None:
     connection = server()
     for stream in (1, 3):
         assert shown(connection.receive(headers(stream, (":method", "TRACE"), *GET[1:]))) == f"{stream} refused 405"
@@ -334,7 +334,7 @@ def test_what_is_refused_is_refused_each_time() -> None:
         assert shown(connection.receive(headers(stream, *GET[1:]))) == f"{stream} refused 400 then reset 1"
 
 
-def test_what_is_remembered_is_bounded_by_what_it_unpacks_to() -> None:
+def test_the_memory_of_blocks_is_bounded_by_what_they_unpack_to() -> None:
     """Fifteen references to one large entry: 40 bytes that unpack to 60 KiB."""
     connection = server(head_of(1, block(*GET) + literal("x", "v" * 4000, 0x40)))
     tracemalloc.start()

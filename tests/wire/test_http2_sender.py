@@ -131,7 +131,7 @@ def test_a_window_may_be_as_large_as_it_may_be_and_no_larger() -> None:
     assert refused(server(get() + window(1, most)), first_window(DEFAULT_WINDOW + 1)) == FLOW_CONTROL_ERROR
 
 
-def test_an_update_of_nothing_is_wrong() -> None:
+def test_a_window_update_of_zero_is_a_fault() -> None:
     assert refused(server(), window(0, 0)) == PROTOCOL_ERROR
     assert refused(server(), window(0, 1 << 31)) == PROTOCOL_ERROR  # the reserved bit is no part of it
     assert shown(server(get()).receive(window(1, 0))) == f"1 refused 400 then reset {PROTOCOL_ERROR}"
@@ -185,7 +185,7 @@ def test_a_take_gives_about_as_much_as_is_asked_and_the_next_goes_on() -> None:
     assert TAKEN <= sum(amounts(connection.take()).values()) < TAKEN + SMALLEST_FRAME
 
 
-def test_one_that_is_out_of_its_window_does_not_hold_up_the_others() -> None:
+def test_a_stream_that_is_out_of_its_window_does_not_hold_up_the_others() -> None:
     connection = answering(1, 3, body=b"x" * 10)
     connection.receive(first_window(5))
     connection.take()
@@ -221,7 +221,7 @@ def test_pieces_are_joined_and_cut_without_loss() -> None:
     assert came == b"abcdefghijklmnopqr"
 
 
-def test_what_waits_for_a_window_goes_nowhere_once_its_stream_is_reset() -> None:
+def test_a_body_that_waits_for_a_window_is_dropped_once_its_stream_is_reset() -> None:
     connection = answering(1, 3, body=b"x" * 100_000)
     connection.take()
     assert shown(connection.receive(reset(1))) == "1 reset 8" and connection.waiting(1) == 0
@@ -230,7 +230,7 @@ def test_what_waits_for_a_window_goes_nowhere_once_its_stream_is_reset() -> None
     assert amounts(connection.take()) == {} and connection.drained() == []
 
 
-def test_what_is_drained_is_told_once() -> None:
+def test_a_drained_stream_is_reported_once() -> None:
     connection = answering(1, 3, body=b"x")
     connection.take()
     assert connection.drained() == [1, 3] and connection.drained() == []

@@ -221,7 +221,7 @@ def test_a_frame_of_a_stream_that_we_reset_meanwhile_is_dropped_to_its_end_and_t
     assert server.receive(b"cdef" + frames.data(3, b"x")) == [Data(3, b"x")]
 
 
-def test_the_end_within_a_frame_is_no_end() -> None:
+def test_the_end_of_the_bytes_within_a_frame_is_a_fault() -> None:
     for part in (b"\x80\x03\x00", frames.data(1, b"ab")[:9]):
         server, _ = server_of(1)
         server.receive(part)
@@ -356,7 +356,7 @@ REFUSED_SENDING = {
 
 
 @pytest.mark.parametrize("state", RECEIVING)
-def test_what_a_state_does_not_let_us_send_raises_and_writes_nothing(state: str) -> None:
+def test_a_frame_that_its_streams_state_forbids_us_raises_and_writes_nothing(state: str) -> None:
     for event in (Data(1, b"x"), SynReply(1)):
         connection, _ = in_state(state)
         if event in REFUSED_SENDING[state]:
@@ -533,7 +533,7 @@ WRONG: list[SpdyFrame] = [
 
 
 @pytest.mark.parametrize("event", WRONG, ids=str)
-def test_what_no_frame_can_say_raises_and_writes_nothing(event: SpdyFrame) -> None:
+def test_a_value_that_its_frame_cannot_hold_raises_and_writes_nothing(event: SpdyFrame) -> None:
     client, (server, _) = client_of(1), server_of(1)
     with pytest.raises(OurError):
         client.send(event)

@@ -91,7 +91,9 @@ def test_a_block_cut_anywhere_is_refused(end: int) -> None:
     [(("", "x"),), (("A", "x"),), (("a b", "x"),), (("é", "x"),), (("a", "x\0y"),), (("a", ""), ("a", "x")), (("a", "€"),)],
     ids=str,
 )
-def test_what_would_be_refused_is_not_written_and_the_zlib_stream_stays_in_step(headers: tuple[tuple[str, str], ...]) -> None:
+def test_a_header_that_would_be_refused_is_not_written_and_the_zlib_stream_stays_in_step(
+    headers: tuple[tuple[str, str], ...],
+) -> None:
     writer, reader = Blocks(), Blocks()
     with pytest.raises(OurError):
         writer.write(headers)

@@ -247,7 +247,7 @@ def test_a_message_of_fragments_that_bring_something_may_be_as_large_as_any() ->
 
 @pytest.mark.parametrize("fault", [(b"\xf2\x00", 1002), (b"\x81\x01\xff", 1007), (b"\x82\x7f" + bytes(3) + b"\xff" * 5, 1009)])
 @pytest.mark.parametrize("role", ["client", "server"])
-def test_what_came_whole_before_a_fault_comes_before_it_however_it_is_cut(role: str, fault: tuple[bytes, int]) -> None:
+def test_frames_that_were_whole_before_a_fault_come_before_it_however_it_is_cut(role: str, fault: tuple[bytes, int]) -> None:
     broken, code = fault
     masked = role == "server"
     if masked:
@@ -288,7 +288,7 @@ NO_TEXTS = [
 
 @pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize(("broken", "tells"), NO_TEXTS, ids=lambda value: value.hex() if isinstance(value, bytes) else "")
-def test_what_can_be_no_text_is_refused_with_the_byte_that_tells(broken: bytes, tells: int, role: str) -> None:
+def test_text_that_is_no_utf_8_is_refused_with_the_byte_that_tells(broken: bytes, tells: int, role: str) -> None:
     masked = role == "server"
     good = "κόσμε ä😀".encode()
     for size in (0, 1, 2, 3, len(good)):  # the bytes before it, of which a rune may lie across two fragments
@@ -430,7 +430,7 @@ def test_a_fault_is_final(fault: bytes) -> None:
     assert len(connection.take()) == 8
 
 
-def test_the_end_without_a_close_is_told_apart() -> None:
+def test_the_end_of_the_bytes_without_a_close_is_a_1006() -> None:
     connection = Connection("client")
     with pytest.raises(PeerError) as refused:
         connection.receive(b"")
@@ -458,7 +458,7 @@ def test_nothing_follows_our_close() -> None:
 @pytest.mark.parametrize(
     "event", [Close(1004), Close(1005), Close(1006), Close(1015), Close(999), Close(5000), Ping(bytes(126)), Pong()]
 )
-def test_what_nobody_may_send_is_our_error_and_not_on_the_wire(event: Frame) -> None:
+def test_a_frame_that_nobody_may_send_is_our_error_and_is_not_written(event: Frame) -> None:
     connection = Connection("server")
     with pytest.raises(OurError):
         connection.send(event)
@@ -488,7 +488,7 @@ def test_the_fast_mask_is_the_plain_one(data: bytes, mask: bytes) -> None:
     assert websocket.apply_mask(data, mask) == mask_plainly(data, mask)
 
 
-def test_handshake_keys() -> None:
+def test_the_answer_to_a_handshake_key_is_that_of_the_rfc() -> None:
     assert accept_key("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 section 1.3
     assert valid_key(websocket.new_key())
     assert not any(map(valid_key, ["", "short", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ==\n", "x" * 24]))

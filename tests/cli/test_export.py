@@ -78,14 +78,16 @@ def test_an_asciicast_is_one_exec(state: Path, session: str, capsys: pytest.Capt
     assert [event[1:] for event in events] == [["o", "out\r\n"], ["o", "err\r\n"]]
 
 
-def test_what_is_not_there_is_no(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exporting_a_session_or_exec_that_does_not_exist_is_exit_status_1(
+    state: Path, session: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert export(capsys, state, "ffff", "jsonl")[0] == 1
     assert export(capsys, state, f"{session}/1", "asciicast")[0] == 1
     status, out, err = export(capsys, state, f"{session}/99", "asciicast")
     assert (status, out) == (1, "") and "no exec" in err
 
 
-def test_wrong_usage_is_told(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_of_export_is_told(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert export(capsys, state, session, "har")[0] == 2
     assert export(capsys, state, f"{session}/x", "jsonl")[0] == 2
     assert cli_run(capsys, "export", session, "--state", state)[0] == 2
@@ -102,7 +104,7 @@ def test_a_damaged_session_is_exported_up_to_the_damage(state: Path, session: st
     assert "was changed" in err and "hint: l7gw verify" in err
 
 
-def test_a_session_that_runs_is_exported_as_far_as_it_is_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_running_session_is_exported_so_far_and_marked_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tmp_path.chmod(0o700)
 
     async def run() -> str:
@@ -121,7 +123,7 @@ def test_a_session_that_runs_is_exported_as_far_as_it_is_and_says_so(tmp_path: P
     assert last == {"type": "open"}
 
 
-def test_a_line_is_one_line_and_harms_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_escape_what_would_break_a_line_or_harm_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hostile = "ä \n\r\x1b]0;x\x07 \x9b6n \u2028 \u2029 \x85 \u202e \U000e0041 \ufeff \u3164 \ufe0f \u2066 \ufffa"
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, hostile.encode())]))
     status, out, _ = export(capsys, tmp_path, summaries(tmp_path)[0].id, "jsonl")

@@ -51,13 +51,13 @@ def test_a_cluster_with_hosts_is_reached_by_its_server_name(written: Written, pr
     assert there["server"] == "https://localhost:8443" and "tls-server-name" not in there
 
 
-def test_what_a_client_would_stumble_over_is_told_on_stderr(printed: Any) -> None:
+def test_kubeconfig_warns_on_stderr_of_what_would_make_clients_fail(printed: Any) -> None:
     status, _, err = printed("--address", "elsewhere.example:8443")
     assert status == 0 and "does not name elsewhere.example" in err and "hint: --certificate-authority" in err
 
 
 @pytest.mark.parametrize("address", ["a:0", "a:65536", "a:x", "https://a:1", "a b:1", "::1:8443", ""])
-def test_what_is_no_address_is_wrong_usage(printed: Any, address: str) -> None:
+def test_kubeconfig_with_something_that_is_no_address_is_wrong_usage(printed: Any, address: str) -> None:
     assert printed("--address", address)[0] == 2
 
 

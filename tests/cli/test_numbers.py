@@ -54,14 +54,16 @@ def run(capsys: pytest.CaptureFixture[str], state: Path, command: list[str], num
 
 @pytest.mark.parametrize("command", NUMBERED, ids=" ".join)
 @pytest.mark.parametrize("number", NO_NUMBERS, ids=ascii)
-def test_what_is_no_number_is_wrong_usage(state: Path, capsys: pytest.CaptureFixture[str], command: list[str], number: str) -> None:
+def test_an_argument_that_is_no_number_is_wrong_usage(
+    state: Path, capsys: pytest.CaptureFixture[str], command: list[str], number: str
+) -> None:
     status, out, err = run(capsys, state, command, number)
     assert (status, out) == (2, "") and "must be an exchange's number" in err
 
 
 @pytest.mark.parametrize("command", NUMBERED, ids=" ".join)
 @pytest.mark.parametrize("number", ["0", "2", "99999", "9999999999"])
-def test_an_exchange_that_is_not_there_is_no(
+def test_an_exchange_that_does_not_exist_is_exit_status_1(
     state: Path, capsys: pytest.CaptureFixture[str], command: list[str], number: str
 ) -> None:
     status, out, err = run(capsys, state, command, number)
@@ -71,7 +73,7 @@ def test_an_exchange_that_is_not_there_is_no(
 
 @pytest.mark.parametrize("command", [*NUMBERED, *WHOLE], ids=" ".join)
 @pytest.mark.parametrize("session", ["", "ffff", "\u00b2", "x" * 5000, "..", "\udcff"], ids=ascii)
-def test_a_session_that_is_not_there_is_no(
+def test_a_session_that_does_not_exist_is_exit_status_1(
     state: Path, capsys: pytest.CaptureFixture[str], command: list[str], session: str
 ) -> None:
     words = [word.replace("@", session).replace("N", "1") for word in command]
@@ -82,7 +84,9 @@ def test_a_session_that_is_not_there_is_no(
 
 
 @pytest.mark.parametrize("command", WHOLE, ids=" ".join)
-def test_what_is_about_a_session_takes_no_exchange(state: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+def test_a_command_about_a_whole_session_refuses_an_exchange(
+    state: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
     """It was passed over, so that `verify ID/99999` said that it is intact."""
     for number in ("1", "99999", "\u00b2"):
         status, out, _ = run(capsys, state, [word.replace("@", f"@/{number}") for word in command])
@@ -90,14 +94,14 @@ def test_what_is_about_a_session_takes_no_exchange(state: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize("number", ["nan", "NaN", "-nan", "\u00b2", "inf", "x", ""])
-def test_speeds_are_numbers(state: Path, capsys: pytest.CaptureFixture[str], number: str) -> None:
+def test_a_replay_speed_that_is_no_number_is_wrong_usage(state: Path, capsys: pytest.CaptureFixture[str], number: str) -> None:
     assert run(capsys, state, ["replay", "@", "--speed", number])[:2] == (2, "")
     if number != "inf":  # never cut a pause
         assert run(capsys, state, ["replay", "@", "--max-idle", number])[:2] == (2, "")
 
 
 @pytest.mark.parametrize("since", ["\u00b2h", "\u0663h", "30", "h", "-1h", "1.5h", "9999999h", " 1h"])
-def test_spans_are_numbers_with_a_unit(state: Path, capsys: pytest.CaptureFixture[str], since: str) -> None:
+def test_a_span_without_a_number_and_a_unit_is_wrong_usage(state: Path, capsys: pytest.CaptureFixture[str], since: str) -> None:
     assert run(capsys, state, ["sessions", "list", "--since", since])[:2] == (2, "")
 
 

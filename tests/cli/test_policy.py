@@ -90,7 +90,7 @@ def test_explain_shows_every_rule_on_the_way(ask: Any) -> None:
     "words",
     ["gte pods", "exec pods/a", "logs pods", "get pods -n a -A", "get pods/a/b", "get pods/a -- ls", "-t get pods"],
 )
-def test_what_cannot_be_asked_is_wrong_usage(ask: Any, words: str) -> None:
+def test_explain_of_a_call_that_no_client_can_make_is_wrong_usage(ask: Any, words: str) -> None:
     status, out, err = ask(*words.split())
     assert status == 2 and out == "" and "Error:" in err
 

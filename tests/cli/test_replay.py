@@ -54,7 +54,7 @@ def test_without_a_terminal_all_text_is_printed_in_order(state: Path, session: s
     assert err.count("web-0: complete") == 2
 
 
-def test_one_exec_can_be_asked_for(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_of_one_exec_shows_it_alone(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = cli_run(capsys, "replay", f"{session[:20]}/2", "--state", state)
     assert (status, out) == (0, "$ ls\nred\n")
     assert err == (
@@ -101,7 +101,7 @@ def test_on_a_terminal_text_is_asked_for_and_what_is_left_out_is_told(tmp_path: 
     assert b"line 1\r" in out and b"line 99" in out and err == b""
 
 
-def test_what_is_no_exec_is_not_replayed(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_replay_of_a_call_that_is_no_exec_is_exit_status_1(state: Path, session: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = cli_run(capsys, "replay", f"{session}/1", "--state", state)
     assert (status, out) == (1, "") and f"l7gw export {session}/1 --format jsonl" in err
     assert cli_run(capsys, "replay", "ffff", "--state", state)[0] == 1
@@ -135,7 +135,7 @@ def on_a_terminal(*arguments: str) -> tuple[int, bytes, float, bytes]:
 
 
 @pytest.mark.parametrize("instant", [[], ["--instant"]], ids=["moving", "instant"])
-def test_on_a_terminal_it_writes_cells_and_colours_only(state: Path, session: str, instant: list[str]) -> None:
+def test_replay_on_a_terminal_writes_cells_and_colours_only(state: Path, session: str, instant: list[str]) -> None:
     status, out, _, _ = on_a_terminal("replay", session, "--state", str(state), *instant)
     assert status == 0
     assert b"\x1b[31mred\x1b[0m" in out and b"$ ls" in out and b"error" in out
@@ -144,7 +144,7 @@ def test_on_a_terminal_it_writes_cells_and_colours_only(state: Path, session: st
     assert not set(out) & set(b"\x05\x07\x9b\x9d")
 
 
-def test_on_a_terminal_it_takes_its_time(tmp_path: Path) -> None:
+def test_replay_on_a_terminal_keeps_the_pace_of_the_recording(tmp_path: Path) -> None:
     clock = ManualClock()
 
     def fill(recorder: Recorder) -> None:

@@ -73,7 +73,7 @@ def test_wrong_usage_is_exit_status_2(state: Path, capsys: pytest.CaptureFixture
     assert cli_run(capsys, "sessions", "list", "--state", state, *wrong)[0] == 2
 
 
-def test_the_table_says_it_all_in_words(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_sessions_has_all_columns_in_words(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = cli_run(capsys, "sessions", "list", "--state", state)
     rows = [re.sub(r"  +", " | ", line.strip()) for line in out.splitlines() if line.strip()]
     ids = [summary.id for summary in summaries(state)]
@@ -88,7 +88,7 @@ def test_the_table_says_it_all_in_words(state: Path, capsys: pytest.CaptureFixtu
     assert len(rows) == 5
 
 
-def test_show_tells_each_call(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_lists_each_call_with_its_verdict_and_outcome(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bobs = summaries(state)[1].id
     status, out, _ = cli_run(capsys, "sessions", "show", bobs, "--state", state)
     assert status == 0
@@ -103,7 +103,7 @@ def test_show_tells_each_call(state: Path, capsys: pytest.CaptureFixture[str]) -
     assert document["id"] == bobs and len(document["runs"]) == 1
 
 
-def test_show_of_nobody_or_of_several_is_no(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_of_an_id_that_no_or_several_sessions_have_is_exit_status_1(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli_run(capsys, "sessions", "show", "ffff", "--state", state)[0] == 1
     status, _, err = cli_run(capsys, "sessions", "show", summaries(state)[0].id[:4], "--state", state)
     assert status == 1 and "3 sessions begin with" in err
@@ -124,7 +124,9 @@ def test_hostile_names_reach_no_terminal_and_are_no_markup(tmp_path: Path, capsy
         assert not set(out) & {"\x1b", "\x07", "\u202e", "\u3164"}
 
 
-def test_no_state_is_exit_status_3_and_no_sessions_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_without_a_state_is_exit_status_3_and_without_sessions_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     status, out, err = cli_run(capsys, "sessions", "list", "--state", tmp_path / "none")
     assert (status, out) == (3, "") and "hint: say where" in err
     assert cli_run(capsys, "sessions", "list", "--state", tmp_path)[:2] == (0, "")
@@ -161,7 +163,7 @@ def test_a_run_that_comes_back_with_another_command_shows_both(tmp_path: Path, c
     assert [run[-3] for run in runs] == ["kubectl get", "kubectl delete"]
 
 
-def test_show_tells_what_was_run_and_which_were_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_has_the_command_of_an_exec_and_the_selectors_of_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also what a percent escape hides from eyes that read the target."""
 
     def fill(recorder: Recorder) -> None:

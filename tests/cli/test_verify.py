@@ -60,7 +60,7 @@ def test_a_change_is_told_with_its_place(state: Path, capsys: pytest.CaptureFixt
     assert document["problems"] == [{"file": path.name, "offset": place.offset, "what": "a block's content was changed"}]
 
 
-def test_a_session_alone_is_not_blamed_for_anothers_content(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_of_one_session_ignores_damage_of_another(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (summary.id for summary in reversed(summaries(state)))
     path = reader.segments(state)[0]
     place = next(place for place in reader.places(path) if place.header.session == key_of(first))
@@ -99,7 +99,7 @@ def test_a_torn_tail_is_mentioned_and_no_problem(state: Path, capsys: pytest.Cap
     assert json.loads(cli_run(capsys, "verify", "-o", "json", "--state", state)[1])["problems"] == []
 
 
-def test_nothing_to_verify_is_not_intact(tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_of_nothing_is_not_exit_status_0(tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     status, out, err = cli_run(capsys, "verify", empty)
@@ -108,7 +108,7 @@ def test_nothing_to_verify_is_not_intact(tmp_path: Path, state: Path, capsys: py
     assert cli_run(capsys, "verify", "ffff", "--state", state)[0] == 1
 
 
-def test_what_may_not_be_read_is_could_not_tell(state: Path) -> None:
+def test_verify_of_files_that_it_may_not_read_is_exit_status_3(state: Path) -> None:
     if os.geteuid() == 0:  # root may read everything: be somebody else
         drop = "import os; os.setgid(65534); os.setuid(65534); "
     else:

@@ -41,7 +41,7 @@ def sent(*headers: tuple[str, str], method: str = "GET", target: str = POD, upgr
         ("application/cbor-seq", "application/json"),
     ],
 )
-def test_what_no_masker_will_read_is_not_asked_for(accept: str, travels: str) -> None:
+def test_content_types_that_cannot_be_masked_are_not_asked_for(accept: str, travels: str) -> None:
     assert sent(("accept", accept))["accept"] == [travels]
 
 
@@ -49,11 +49,11 @@ def test_what_no_masker_will_read_is_not_asked_for(accept: str, travels: str) ->
     ("encoding", "travels"),
     [("gzip", ["gzip"]), ("br, gzip, zstd", ["gzip"]), ("br", None), ("identity", None), ("gzip;q=0", None), ("x-gzip", None)],
 )
-def test_gzip_is_asked_for_where_the_client_did(encoding: str, travels: list[str] | None) -> None:
+def test_gzip_is_asked_for_where_the_client_asks_for_it(encoding: str, travels: list[str] | None) -> None:
     assert sent(("accept-encoding", encoding)).get("accept-encoding") == travels
 
 
-def test_an_unknown_header_does_not_exist_upstream() -> None:
+def test_an_unknown_header_does_not_go_upstream() -> None:
     names = {
         "x-remote-user",
         "forwarded",
@@ -176,7 +176,7 @@ def test_groups_are_lines_of_their_own_and_the_user_is_the_gateways() -> None:
     )
 
 
-def test_users_are_prefixed_where_they_are_named_themselves() -> None:
+def test_a_user_has_the_prefix_in_mode_user_and_is_not_named_in_mode_none() -> None:
     assert impersonation(ANN, "S", "user", "p:", ALL)[0] == ("impersonate-user", "p:ann")
     assert impersonation(ANN, "S", "none", "p:", ALL) == ()
 
@@ -237,7 +237,7 @@ def test_the_longest_names_go_up() -> None:
     assert "impersonate-group" not in dict(impersonation(Principal("u", (group + "g",)), "S", "groups", "l7gw:", ALL))
 
 
-def test_of_the_groups_only_those_that_are_named_go_up_and_the_prefix_is_no_part_of_the_name() -> None:
+def test_only_groups_that_rules_name_go_up_and_they_are_matched_without_the_prefix() -> None:
     found = impersonation(ANN, "S", "groups", "l7gw:", Globs(["on-*"]))
     assert [value for name, value in found if name == "impersonate-group"] == ["l7gw:on-call"]
     for patterns in (["l7gw:*"], []):

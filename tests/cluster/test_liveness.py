@@ -34,22 +34,22 @@ def looked_at(states: list[State], within: float) -> int:
 
 
 @pytest.mark.parametrize("within", [USUAL_TIMEOUTS.cluster_acknowledges, USUAL_TIMEOUTS.client_acknowledges])
-def test_what_is_never_acknowledged_is_lost_in_time(within: float) -> None:
+def test_a_connection_whose_bytes_are_never_acknowledged_is_lost_in_time(within: float) -> None:
     silent = [(1, 500.0 + LOOK_EVERY * number) for number in range(40)]  # it was idle before, for long
     assert looked_at(silent, within) == within / LOOK_EVERY
 
 
-def test_what_is_acknowledged_now_and_then_is_not_lost() -> None:
+def test_a_connection_whose_bytes_are_acknowledged_now_and_then_is_not_lost() -> None:
     assert looked_at([(1, LOOK_EVERY * (number % 6)) for number in range(100)], USUAL_TIMEOUTS.cluster_acknowledges) == -1
 
 
-def test_what_owes_nothing_is_not_lost_however_long_it_is_silent() -> None:
+def test_a_silent_connection_that_owes_no_acknowledgement_is_not_lost() -> None:
     assert looked_at([(0, 1000.0 + number) for number in range(100)], USUAL_TIMEOUTS.cluster_acknowledges) == -1
     owing = [(1, 1000.0), (0, 1000.0)] * 50  # a segment under way at every other look
     assert looked_at(owing, USUAL_TIMEOUTS.cluster_acknowledges) == -1
 
 
-def test_it_looks_once_in_two_seconds() -> None:
+def test_the_state_of_a_connection_is_read_once_in_two_seconds() -> None:
     asked: list[float] = []
     liveness = Liveness(None, 1.0, lambda: (asked.append(0.0) or 0, 0.0))  # type: ignore[arg-type, func-returns-value]
     for tenth in range(100):

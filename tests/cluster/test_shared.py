@@ -218,7 +218,7 @@ def test_two_thousand_watches_begun_at_once_share_twenty_connections_and_all_hea
     staged(tmp_path, play)
 
 
-def test_a_stream_refused_unread_goes_once_more_and_no_other(tmp_path: Path) -> None:
+def test_only_a_stream_that_was_refused_unread_is_sent_once_more(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         def script(visit: Visit, event: Event) -> None:
             if isinstance(event, RequestReceived):
@@ -240,7 +240,7 @@ def test_a_stream_refused_unread_goes_once_more_and_no_other(tmp_path: Path) -> 
     staged(tmp_path, play)
 
 
-def test_a_goaway_lets_what_runs_go_on_and_sends_elsewhere_what_it_did_not_take(tmp_path: Path) -> None:
+def test_a_goaway_leaves_running_streams_and_sends_refused_ones_elsewhere(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         first = stage.watch("first")
         await first.until(lambda w: w.data != b"")

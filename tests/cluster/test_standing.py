@@ -20,7 +20,7 @@ def test_extras_are_told_by_their_keys_and_names_in_utf_8() -> None:
     assert shown(named(headers)) == "users l7gw, userextras/l7gw-user, groups b\u00fcro"
 
 
-def test_what_is_shown_is_bounded_and_escaped() -> None:
+def test_names_in_the_log_are_escaped_and_limited_in_number() -> None:
     assert shown(frozenset(f"groups g{n:02}" for n in range(MOST_LISTED + 3))).endswith(" and 3 more")
     assert shown(frozenset(["groups \x1b[2J\u202e"])) == "groups \\x1b[2J\\u202e"
 

@@ -125,7 +125,7 @@ async def listening(tmp_path: Path, door: Porter, timeouts: Timeouts = USUAL_TIM
 
 
 @pytest.mark.parametrize("said, reason, alert", CASES)
-def test_whose_handshake_fails_hears_the_alert_and_the_door_hears_why(
+def test_a_failed_handshake_sends_its_alert_to_the_client_and_its_reason_to_the_door(
     tmp_path: Path, said: Callable[[], bytes], reason: str, alert: int | None
 ) -> None:
     async def play() -> None:
@@ -139,7 +139,7 @@ def test_whose_handshake_fails_hears_the_alert_and_the_door_hears_why(
     uvloop.run(play())
 
 
-def test_of_who_only_knocks_or_leaves_nobody_is_told(tmp_path: Path) -> None:
+def test_clients_that_leave_before_or_during_the_handshake_are_not_reported(tmp_path: Path) -> None:
     async def play() -> None:
         door = Porter()
         server = await listening(tmp_path, door)

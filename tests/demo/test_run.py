@@ -73,7 +73,7 @@ def test_the_tour_goes_through_and_leaves_nothing(tmp_path: Path, client: str, c
     assert left(tmp_path) == []
 
 
-def test_kept_up_it_says_what_to_type_and_ctrl_c_leaves_nothing(tmp_path: Path, cluster_programs: Built) -> None:
+def test_a_demo_that_is_kept_says_what_to_type_and_leaves_nothing_after_ctrl_c(tmp_path: Path, cluster_programs: Built) -> None:
     env = environment(tmp_path, cluster_programs.kubectl)
     process = subprocess.Popen([*DEMO, "--keep"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -100,7 +100,7 @@ def test_kept_up_it_says_what_to_type_and_ctrl_c_leaves_nothing(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("after", [0.0, 1.0, 3.0])
-def test_ctrl_c_in_the_midst_of_it_leaves_nothing(tmp_path: Path, after: float, cluster_programs: Built) -> None:
+def test_ctrl_c_during_the_demo_leaves_nothing(tmp_path: Path, after: float, cluster_programs: Built) -> None:
     process = subprocess.Popen(
         DEMO, env=environment(tmp_path, cluster_programs.kubectl), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -66,7 +66,7 @@ def test_a_watch_tells_what_happens_until_the_client_resets_it(tmp_path: Path) -
     with_demo(tmp_path, body)
 
 
-def test_many_streams_at_once_and_many_one_after_the_other(tmp_path: Path) -> None:
+def test_a_connection_serves_many_streams_at_once_and_one_after_the_other(tmp_path: Path) -> None:
     async def body(demo: Site) -> None:
         async with demo.connect() as client:
             watches = [await client.open("GET", f"{MAPS}?watch=1") for _ in range(20)]
@@ -267,7 +267,7 @@ def test_the_end_of_the_server_ends_a_watch_over_http1(tmp_path: Path) -> None:
     with_server(tmp_path, handler, body)
 
 
-def test_a_call_is_the_same_in_either_http(tmp_path: Path) -> None:
+def test_a_handler_gets_the_same_call_over_either_http(tmp_path: Path) -> None:
     calls: list[Call] = []
 
     async def handler(call: Call) -> Answer:
@@ -306,7 +306,7 @@ def test_a_client_that_breaks_the_protocol_is_told_so_by_goaway(tmp_path: Path) 
     with_server(tmp_path, handler, body)
 
 
-def test_a_fault_in_a_handler_is_its_streams_alone(tmp_path: Path) -> None:
+def test_a_fault_in_a_handler_ends_its_stream_alone(tmp_path: Path) -> None:
     async def handler(call: Call) -> Answer:
         if call.path == "/fault":
             raise LookupError("a bug of the demo's")

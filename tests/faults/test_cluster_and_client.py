@@ -83,7 +83,7 @@ def test_a_slow_reader_gets_everything_in_the_end(own: Scene) -> None:
     assert got.partition(b"\r\n\r\n")[2] == part * parts
 
 
-def test_what_comes_behind_an_upgrade_before_its_101_is_bounded(it: Scene) -> None:
+def test_bytes_behind_an_upgrade_before_its_101_are_limited(it: Scene) -> None:
     """Refused when more than may wait was read, or read no further and refused with the cluster's end: as the packets fall."""
     go_on = threading.Event()
 
@@ -268,7 +268,7 @@ def test_an_exec_that_the_cluster_cuts_is_told_as_failed(it: Scene) -> None:
         assert "ended the connection" in failure(messages(client, leg))
 
 
-def test_the_gateway_made_no_mistake_in_all_of_this(it: Scene) -> None:
+def test_the_gateways_log_has_no_bug_after_all_these_faults(it: Scene) -> None:
     assert alive(it)
     assert not trouble(it)
     with pytest.raises(h11.RemoteProtocolError), RawClient(it.gateway) as client:

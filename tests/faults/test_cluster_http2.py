@@ -264,7 +264,7 @@ OF_THE_CONNECTION: dict[str, Fault] = {
 
 @pytest.mark.parametrize("protocol", CALLERS)
 @pytest.mark.parametrize("name", [*OF_A_STREAM, *OF_THE_CONNECTION])
-def test_what_is_no_answer_is_not_passed_on(stage: Stage, watched: Caller, name: str, protocol: str) -> None:
+def test_bytes_of_a_cluster_that_are_no_answer_are_not_passed_on(stage: Stage, watched: Caller, name: str, protocol: str) -> None:
     fault = {**OF_A_STREAM, **OF_THE_CONNECTION}[name]
     stage.cluster.answer = lambda far, asked: far.send(fault(far, asked.stream))
     far, watch = stage.cluster.came(WATCH)[-1]
@@ -298,7 +298,7 @@ def test_an_answer_to_head_has_no_body(stage: Stage, watched: Caller, protocol: 
 
 
 @pytest.mark.parametrize("protocol", CALLERS)
-def test_what_stands_around_a_whole_answer_stays_behind(stage: Stage, protocol: str) -> None:
+def test_frames_around_a_whole_answer_are_not_passed_on(stage: Stage, protocol: str) -> None:
     def script(far: Far, asked: Asked) -> None:
         n = asked.stream
         far.send(
@@ -483,7 +483,7 @@ def tries(stage: Stage, names: list[str]) -> list[int]:
 
 
 @pytest.mark.parametrize("protocol", CALLERS)
-def test_what_is_refused_unread_goes_again_a_few_times_and_then_is_a_503(stage: Stage, many: list[Caller], protocol: str) -> None:
+def test_a_call_refused_unread_is_sent_again_a_few_times_and_is_then_a_503(stage: Stage, many: list[Caller], protocol: str) -> None:
     for times in range(1, MOST_TRIES + 2):
         asked_for: Counter[str] = Counter()
 
@@ -596,7 +596,7 @@ def test_a_call_that_its_client_leaves_is_cancelled_at_the_cluster(stage: Stage,
 # ---------------------------------------------------------------------- the record
 
 
-def test_each_call_of_all_these_has_one_record_with_one_outcome(stage: Stage) -> None:
+def test_each_call_of_these_tests_has_one_record_with_one_outcome(stage: Stage) -> None:
     """Whatever was asked again, and however it ended: as the client heard it."""
     assert stage.fine("http/1.1")
     found: Counter[tuple[str, str]] = Counter()

@@ -63,7 +63,7 @@ def test_a_connection_a_call_and_what_is_recorded_of_it_are_freed_when_they_end(
 
 
 @pytest.mark.parametrize("protocol", CALLERS)
-def test_who_leaves_before_the_answer_leaves_nothing(own: Scene, protocol: str) -> None:
+def test_a_client_that_leaves_before_the_answer_leaves_nothing_in_memory(own: Scene, protocol: str) -> None:
     """The connection to the cluster ends with the call, and its TLS with it."""
 
     def load() -> int:
@@ -88,7 +88,7 @@ def test_who_leaves_before_the_answer_leaves_nothing(own: Scene, protocol: str) 
     assert load() < CONNECTIONS
 
 
-def test_an_exec_that_ended_leaves_nothing(own: Scene) -> None:
+def test_an_exec_that_ended_leaves_nothing_in_memory(own: Scene) -> None:
     """Both its connections end with it."""
 
     def load() -> int:
@@ -110,7 +110,7 @@ def test_an_exec_that_ended_leaves_nothing(own: Scene) -> None:
     assert load() < CONNECTIONS
 
 
-def test_what_a_connection_remembers_of_request_lines_is_bounded() -> None:
+def test_request_lines_that_a_connection_remembers_are_limited() -> None:
     downstream = Http1Downstream(cast("Worker", SimpleNamespace(clock=SystemClock())))
     for number in range(2 * MOST_KNOWN):
         path = f"/api/v1/pods/{number}?x="

@@ -119,7 +119,7 @@ def _lifetimes(opened: list[tuple[socket.socket, bytes, float]], within: float) 
     return lived
 
 
-def test_whoever_sends_too_slowly_is_ended_in_time_and_no_neighbour_notices(own: Scene) -> None:
+def test_a_client_that_sends_too_slowly_is_ended_in_time_and_no_neighbour_notices(own: Scene) -> None:
     own.upstream.script = serve_for_ever
     with Load(own, 1, pause=0.002) as neighbour:
         before = neighbour.p99(1.5)
@@ -220,7 +220,7 @@ def test_a_slow_reader_of_endless_output_costs_no_memory_and_no_neighbour(own: S
 
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["log", "exec"])
-def test_readers_that_stopped_cost_a_bounded_piece_of_memory_each(own: Scene, upgrade: bool) -> None:
+def test_a_client_that_stopped_reading_costs_a_limited_amount_of_memory(own: Scene, upgrade: bool) -> None:
     """The cluster is held back once the buffers of both TLS connections are full: some hundred KiB each, and what malloc keeps."""
     readers = 12
     endless = Endless()
@@ -290,7 +290,7 @@ def test_lists_of_100_mb_for_a_window_of_nothing_cost_little_memory(own: Scene) 
 
 
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
-def test_a_finite_answer_that_nobody_reads_is_given_up(tmp_path: Path, protocol: str) -> None:
+def test_a_finite_answer_that_its_client_does_not_read_is_given_up(tmp_path: Path, protocol: str) -> None:
     given_up = threading.Event()
 
     def script(visit: Visit) -> None:
@@ -326,7 +326,7 @@ def test_a_quiet_connection_of_a_client_is_kept_alive(own: Scene) -> None:
 # ---------------------------------------------------------------------- one direction ends before the other (threats I15)
 
 
-def test_what_the_cluster_sent_before_its_end_arrives_whole_at_a_slow_client(own: Scene) -> None:
+def test_bytes_that_the_cluster_sent_before_its_end_arrive_whole_at_a_slow_client(own: Scene) -> None:
     """The cluster ends its connection at once behind its last byte: an exec's output, its Status and its Close."""
     part, parts = os.urandom(30_000), 700
     sent = threading.Event()

@@ -37,7 +37,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("reserve", ["1MiB", "8MiB"])
-def test_nothing_passes_when_the_disk_is_full_and_all_does_when_it_is_not(tmp_path: Path, small_disk: Path, reserve: str) -> None:
+def test_calls_are_refused_while_the_disk_is_full_and_pass_afterwards(tmp_path: Path, small_disk: Path, reserve: str) -> None:
     def script(visit: Visit) -> None:
         if b"/exec" in visit.head():
             visit._read = 0
@@ -97,7 +97,7 @@ def test_no_byte_of_any_token_is_on_the_disk_or_in_the_log(own: Scene) -> None:
             assert "".join(f"%{byte:02X}" for byte in part[:20].encode()) not in written
 
 
-def test_everything_that_reached_the_cluster_is_in_the_record(own: Scene) -> None:
+def test_every_call_that_reached_the_cluster_is_in_the_record(own: Scene) -> None:
     """Reads too, though nobody waits for them: what was up when the gateway ended is there."""
     own.upstream.script = serve_for_ever
     with Load(own, 3) as load:

@@ -20,7 +20,7 @@ from l7gw.wire.events import Response
         ("text/plain; charset=utf-8", False),
     ],
 )
-def test_a_page_has_no_origin(content_type: str, sandboxed: bool) -> None:
+def test_a_page_of_a_cluster_has_no_origin(content_type: str, sandboxed: bool) -> None:
     """What is served from the gateway's name must not act as its user (threats D7)."""
     headers = (("content-type", content_type), ("content-security-policy", "default-src *"))
     shown = shown_headers(Response(200, headers, 2, True), "A", "S", "", proxied=False)

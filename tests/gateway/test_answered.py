@@ -94,7 +94,7 @@ def test_a_fault_within_a_body_is_told_and_nothing_of_it_travels(it: Scene) -> N
     assert b"never" not in it.upstream.received
 
 
-def test_a_fault_behind_a_refusal_in_the_same_read_changes_nothing_about_it(it: Scene) -> None:
+def test_a_fault_in_the_same_read_as_a_refused_request_changes_no_answer(it: Scene) -> None:
     with RawClient(it.gateway, protocols=["h2"]) as client:
         body = request(it, 1, POD, ("content-length", "1"), end=False, known=False) + data(1, b"xyz")
         client.send(HELLO + body)

@@ -110,7 +110,7 @@ def careful(tmp_path_factory: pytest.TempPathFactory) -> Policy:
 @pytest.mark.parametrize("kind", ["exec", "attach"])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("asked", ASKED, ids="-".join)
-def test_of_every_combination_only_what_was_asked_for_reaches_the_cluster(
+def test_only_streams_that_the_query_asked_for_reach_the_cluster(
     kind: str, protocol: str, asked: tuple[str, ...], careful: Policy
 ) -> None:
     act = act_of(asked, kind)
@@ -156,7 +156,7 @@ def test_a_stream_that_was_not_asked_for_is_answered_and_ended_and_the_others_go
     }  # fmt: skip
 
 
-def test_a_client_that_owes_streams_is_told_so_after_the_kubelets_time() -> None:
+def test_a_tunnel_without_all_its_streams_ends_with_a_failure_after_the_kubelets_time() -> None:
     """A kubelet would wait as long and then do nothing, and the client would hang."""
     wires = opened("spdy", act_of(("stdout", "stderr")))
     wires.say(*over_spdy(("stdin", "stdout"), b""))
@@ -166,7 +166,7 @@ def test_a_client_that_owes_streams_is_told_so_after_the_kubelets_time() -> None
     assert wires.outcome == "cut" and b"were not opened" in wires.client.data(1)
 
 
-def test_what_a_cluster_says_on_a_channel_that_was_not_asked_for_is_recorded_and_not_passed() -> None:
+def test_bytes_of_the_cluster_on_a_channel_that_was_not_asked_for_are_recorded_and_not_passed() -> None:
     wires = opened("v5", act_of(("stderr",)))
     wires.answer(Message(b"\x01unasked"), Message(b""), Message(b"\x02asked"), Message(b"\x03{}"))
     assert wires.client.heard == [Message(b"\x02asked"), Message(b"\x03{}")]
@@ -176,7 +176,7 @@ def test_what_a_cluster_says_on_a_channel_that_was_not_asked_for_is_recorded_and
 # ---------------------------------------------------------------------- headers of streams
 
 
-def test_headers_go_up_and_down_as_they_were_understood() -> None:
+def test_headers_of_streams_go_up_and_down_as_they_were_understood() -> None:
     wires = opened("spdy", act_of(("stdout",)))
     wires.say(SynStream(1, (("streamtype", "error"), ("x-remote-user", "root"))))
     wires.say(HeadersFrame(1, (("streamtype", "stdin"),)))

@@ -85,13 +85,13 @@ def _outcome(it: Scene, block: bytes, *more: Frame) -> str:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_no_line_can_say_never_goes_up(it: Scene, name: str) -> None:
+def test_an_http2_field_that_no_http1_line_can_hold_never_goes_up(it: Scene, name: str) -> None:
     outcome = _outcome(it, _block(it, BAD[name]))
     assert outcome in ("RstStreamFrame", "GoAwayFrame", "closed") or outcome[0] == "4", outcome
     assert not it.upstream.received
 
 
-def test_a_good_request_is_the_lines_that_it_means(it: Scene) -> None:
+def test_a_good_http2_request_goes_up_as_the_lines_of_http1(it: Scene) -> None:
     target = "/api/v1/namespaces/default/pods?fieldSelector=metadata.name%3Da%0D%0Ab"
     assert _outcome(it, _block(it, [(":path", target), ("accept", "application/json"), ("te", "trailers")])) == "200"
     head = it.upstream.received.decode()

@@ -138,7 +138,7 @@ def test_a_proven_token_in_a_second_place_is_a_400_and_nowhere_on_the_disk_or_up
 WORD = st.text("abcdefghijklmnopqrstuvwxyz/=.-_0123456789ABCDEFGHIJK", min_size=1, max_size=40)
 
 
-def test_a_word_that_nobody_proved_leaves_the_record_as_it_was_sent(tmp_path: Path) -> None:
+def test_an_unproven_bearer_word_leaves_the_rest_of_the_record_as_sent(tmp_path: Path) -> None:
     with scene(tmp_path / "scene", limits=MANY_ATTEMPTS) as it:
         line = Line(it)
         sent = []
@@ -213,7 +213,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield it
 
 
-def test_a_forged_token_is_hidden_alone_in_its_attempt(asked: Scene) -> None:
+def test_a_forged_token_in_an_attempt_is_hidden_and_the_text_around_it_stays(asked: Scene) -> None:
     """It may be an expired one, or one of another place; what stands around it stays."""
     assert f"{POD}?command=ls&x=(credential)&y=z" in [request["target"] for request in events(asked, "request")]
     assert asked.token[:-8].encode() not in written(asked)
@@ -225,7 +225,7 @@ def test_the_record_says_what_an_exec_and_a_list_were(asked: Scene) -> None:
     assert {target: found[target] for target in ASKED} == ASKED
 
 
-def test_a_run_that_says_another_command_is_another_run(asked: Scene) -> None:
+def test_a_run_id_that_comes_back_with_another_command_is_another_run(asked: Scene) -> None:
     """Else `kubectl get` would stand in the record for whatever a client does under its id."""
     requests = [request for request in events(asked, "request") if request["run"] == RUN]
     assert [(request["command"], request["client"]) for request in requests] == SAID

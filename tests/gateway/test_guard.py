@@ -201,7 +201,7 @@ def over(client: Silent) -> Exchange:
 
 
 @pytest.mark.parametrize("late", ["_identified", "_connected", "_recorded", "on_upstream", "on_upstream_lost", "tick", "cut"])
-def test_what_comes_for_a_call_that_is_over_does_not_cut_its_clients_connection(late: str) -> None:
+def test_a_late_event_for_a_call_that_is_over_does_not_cut_its_clients_connection(late: str) -> None:
     """The client may have gone on to its next call on the same connection."""
     client = Silent()
     arguments = {"on_upstream": [[]], "tick": [1e9], "cut": ["why"], "_recorded": [None], "on_upstream_lost": [OSError()]}
@@ -209,7 +209,7 @@ def test_what_comes_for_a_call_that_is_over_does_not_cut_its_clients_connection(
     assert not client.aborted
 
 
-def test_a_fault_in_a_call_that_is_over_cuts_its_connection_as_that_is_in_doubt() -> None:
+def test_a_fault_in_a_call_that_is_over_cuts_its_clients_connection() -> None:
     client = Silent()
     over(client).gone_wrong(RuntimeError("a fault of the test"))
     assert client.aborted

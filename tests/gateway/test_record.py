@@ -84,7 +84,7 @@ def of_type(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [event for event in events if event["type"] == kind]
 
 
-def test_all_keeps_every_byte(tmp_path: Path) -> None:
+def test_record_all_keeps_every_byte(tmp_path: Path) -> None:
     """The other two tests would hold of a gateway that records nothing at all."""
     sessions, (events,), replay = recorded(tmp_path, "all")
     text = json.dumps(events).encode()
@@ -92,7 +92,7 @@ def test_all_keeps_every_byte(tmp_path: Path) -> None:
     assert PRINTED.decode() in replay
 
 
-def test_metadata_keeps_heads_and_verdicts_and_no_byte_of_a_body_or_frame(tmp_path: Path) -> None:
+def test_record_metadata_keeps_heads_and_verdicts_and_no_byte_of_a_body_or_frame(tmp_path: Path) -> None:
     sessions, (events,), replay = recorded(tmp_path, "metadata")
     assert [event["target"] for event in of_type(events, "request")] == [CONFIG_MAPS, EXEC]
     assert [event["method"] for event in of_type(events, "request")] == ["POST", "GET"]
@@ -108,7 +108,7 @@ def test_metadata_keeps_heads_and_verdicts_and_no_byte_of_a_body_or_frame(tmp_pa
     assert sessions[0]["exchanges"] == 2
 
 
-def test_none_keeps_that_there_was_a_session_and_no_more(tmp_path: Path) -> None:
+def test_record_none_keeps_only_that_there_was_a_session(tmp_path: Path) -> None:
     sessions, (events,), replay = recorded(tmp_path, "none")
     (session,) = sessions
     assert session["principal"]["user"] == "ann@example.com" and session["runs"] == []

@@ -51,7 +51,7 @@ def test_a_cluster_that_does_not_let_the_gateway_impersonate_is_a_502_that_names
     assert (status, json.loads(answer)["message"]) == (502, MISSING)
 
 
-def test_what_is_no_such_refusal_is_handed_on_byte_for_byte(it: Scene) -> None:
+def test_a_403_that_is_no_refused_impersonation_is_passed_on_byte_for_byte(it: Scene) -> None:
     for data in (body(OWN, "pods", "web-0"), b"", b"{", b"x" * 20_000):
         for whole in (forbidden(data), chunked(data)):
             it.upstream.script = answering(whole)
@@ -59,14 +59,14 @@ def test_what_is_no_such_refusal_is_handed_on_byte_for_byte(it: Scene) -> None:
             assert (status, headers["content-type"], answer) == (403, "application/json", data)
 
 
-def test_neither_a_403_nor_a_401_of_a_pod_is_the_clusters(it: Scene) -> None:
+def test_a_403_or_401_of_a_pod_is_not_taken_for_the_clusters(it: Scene) -> None:
     """What stands behind a proxy subresource says what it likes, the cluster's own words among it."""
     for said, status in ((forbidden(body()), 403), (UNAUTHORIZED, 401)):
         it.upstream.script = answering(said)
         assert ask(it, it.request(f"GET {PROXY}"))[::2] == (status, said.partition(b"\r\n\r\n")[2])
 
 
-def test_an_upgrade_is_told_too_and_a_head_request_cannot_be(it: Scene) -> None:
+def test_a_refused_impersonation_is_told_to_an_upgrade_and_not_to_a_head_request(it: Scene) -> None:
     it.upstream.script = answering(forbidden(body()))
     status, _, answer = ask(it, it.request(f"GET {EXEC}", *WEBSOCKET))
     assert (status, json.loads(answer)["message"]) == (502, MISSING)
@@ -84,7 +84,7 @@ def test_an_answer_that_is_cut_while_it_is_held_back_is_a_502(it: Scene) -> None
     assert status == 502 and "no whole answer from the cluster" in json.loads(answer)["message"]
 
 
-def test_a_connection_goes_on_behind_such_a_refusal(own: Scene) -> None:
+def test_a_connection_goes_on_after_a_refused_impersonation(own: Scene) -> None:
     """Both the client's and the cluster's: the answer was whole."""
     own.upstream.script = answering(forbidden(body(), then="keep-alive"), OK)
     with RawClient(own.gateway) as client:

@@ -233,7 +233,7 @@ def test_an_intermediate_that_is_over_in_the_authority_file_is_not_replaced_by_w
 
 
 @pytest.mark.parametrize("over", OVERS)
-def test_a_resumed_session_is_asked_for_its_times_like_the_first(tmp_path: Path, over: str) -> None:
+def test_the_certificate_times_of_a_resumed_session_are_checked_as_of_the_first(tmp_path: Path, over: str) -> None:
     """TLS 1.2 resumes by session id: OpenSSL then verifies nothing, and knows the client's own certificate alone."""
     family = Family(over)
     door = Door(tmp_path, ((family.root,),))

@@ -30,7 +30,7 @@ def going_up(request: Request, act: Act) -> Request:
 
 
 @pytest.mark.parametrize("name", ["sec-websocket-version", "sec-websocket-key"])
-def test_a_header_of_the_handshake_stands_once(name: str) -> None:
+def test_a_repeated_header_of_the_websocket_handshake_is_refused(name: str) -> None:
     check_acceptable(*asking(*HANDSHAKE))
     value = dict(HANDSHAKE)[name]
     other = {"sec-websocket-version": "8", "sec-websocket-key": OTHER}[name]
@@ -75,7 +75,7 @@ def answer(request: Request, *more: tuple[str, str], drop: str = "") -> Response
 
 
 @pytest.mark.parametrize("upgrade", LIST)
-def test_a_101_names_one_subprotocol_once(upgrade: str) -> None:
+def test_a_101_that_names_several_subprotocols_is_refused(upgrade: str) -> None:
     handshake = HANDSHAKE[:2] if upgrade == "websocket" else ()
     request, act = asking(*handshake, (LIST[upgrade], f"{V5},{V4}"), upgrade=upgrade)
     up, name = going_up(request, act), LIST[upgrade]
@@ -88,7 +88,7 @@ def test_a_101_names_one_subprotocol_once(upgrade: str) -> None:
         assert refused.value.code == 502
 
 
-def test_a_101_proves_once_that_the_key_was_read() -> None:
+def test_a_101_without_exactly_one_right_accept_key_is_refused() -> None:
     request, act = asking(*HANDSHAKE)
     up = going_up(request, act)
     name = "sec-websocket-accept"

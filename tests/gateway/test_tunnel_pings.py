@@ -69,7 +69,7 @@ def test_each_side_is_pinged_after_silence_and_again_after_as_much(kind: str) ->
 
 
 @every
-def test_who_is_told_something_is_not_pinged(kind: str) -> None:
+def test_a_side_that_was_sent_bytes_is_not_pinged(kind: str) -> None:
     """And it is each side's own silence that counts, not the other's."""
     wires = begun(kind)
     to_client, _, to_cluster, _ = ASKED[kind]
@@ -85,7 +85,7 @@ def test_who_is_told_something_is_not_pinged(kind: str) -> None:
 
 
 @every
-def test_the_answers_are_neither_passed_on_nor_recorded_nor_counted(kind: str) -> None:
+def test_answers_to_our_pings_are_neither_passed_on_nor_recorded_nor_counted(kind: str) -> None:
     wires = begun(kind)
     _, from_client, _, from_cluster = ASKED[kind]
     for _ in range(3):
@@ -101,7 +101,7 @@ def test_the_answers_are_neither_passed_on_nor_recorded_nor_counted(kind: str) -
 
 
 @every
-def test_an_answer_to_nothing_counts_as_any_control_frame(kind: str) -> None:
+def test_a_pong_without_a_ping_of_ours_counts_as_a_control_frame(kind: str) -> None:
     wires = begun(kind)
     _, from_client, _, _ = ASKED[kind]
     wires.wait(QUIET)
@@ -125,7 +125,7 @@ def test_a_side_that_does_not_read_is_not_pinged(kind: str) -> None:
     assert len(wires.client.heard) == len(wires.cluster.heard) == 1
 
 
-def test_nothing_follows_a_close() -> None:
+def test_no_ping_follows_a_close() -> None:
     wires = begun("websocket")
     wires.say(websocket.Close(1000))
     for _ in range(5):
@@ -133,7 +133,7 @@ def test_nothing_follows_a_close() -> None:
     assert wires.cluster.heard == [websocket.Close(1000)] and not wires.client.heard and not wires.outcome
 
 
-def test_nothing_follows_a_goaway() -> None:
+def test_no_ping_follows_a_goaway() -> None:
     """spdystream reads nothing behind it; what stays unread there would turn its end into a reset."""
     wires = begun("spdy")
     wires.say(spdy.GoAway(0))

@@ -46,7 +46,7 @@ def test_spdy_frames_may_be_cut_into_messages_anywhere_with_empty_ones_between(s
     assert b"".join(event.data for event in events if isinstance(event, Data)) == b"hello"
 
 
-def test_what_we_write_comes_in_messages_of_a_bounded_size() -> None:
+def test_spdy_bytes_of_ours_come_in_messages_of_a_limited_size() -> None:
     leg, other = SpdyInWebSocket("server"), SpdyInWebSocket("client")
     other.send(SynStream(1, HEADERS))
     assert list(leg.receive(other.take())) == [SynStream(1, HEADERS)]
@@ -87,7 +87,7 @@ def test_half_a_pair_is_reset_on_both_sides_after_the_kubelets_time(kind: str, r
 
 
 @pytest.mark.parametrize("request_id", ["0", None])
-def test_a_whole_pair_lives_on(request_id: str | None) -> None:
+def test_a_whole_pair_of_streams_lives_on(request_id: str | None) -> None:
     wires = spdy_wires()
     wires.say(half(1, "error", request_id), half(3, "data", request_id))
     wires.wait(USUAL_TIMEOUTS.first_streams + 1)
@@ -97,7 +97,7 @@ def test_a_whole_pair_lives_on(request_id: str | None) -> None:
     assert not wires.outcome
 
 
-def test_half_a_pair_is_one_again_when_its_id_comes_back() -> None:
+def test_a_lone_stream_is_half_a_pair_again_when_its_request_id_comes_back() -> None:
     wires = spdy_wires()
     wires.say(half(1, "error"), Reset(1, CANCEL))
     wires.say(half(3, "error"))
@@ -105,7 +105,7 @@ def test_half_a_pair_is_one_again_when_its_id_comes_back() -> None:
     assert Reset(3, CANCEL) in wires.client.heard
 
 
-def test_a_tunnel_without_a_stream_ends() -> None:
+def test_a_tunnel_without_a_stream_ends_after_a_time() -> None:
     wires = spdy_wires()
     wires.wait(USUAL_TIMEOUTS.first_streams)
     assert not wires.outcome
@@ -143,7 +143,7 @@ def test_a_tunnel_can_fail_after_a_stream_was_ended_without_data(reply: SynReply
     assert wires.recorded.count(("error", b"", True)) == 1
 
 
-def test_a_stream_of_one_direction_is_no_channel() -> None:
+def test_a_unidirectional_stream_ends_the_tunnel() -> None:
     wires = spdy_wires("exec")
     wires.say(SynStream(1, (("streamtype", "stdout"),), unidirectional=True))
     assert wires.outcome == "cut" and not wires.cluster.data(1)
@@ -220,7 +220,7 @@ def test_an_end_within_a_size_is_an_end_and_the_half_goes_nowhere() -> None:
 # ---------------------------------------------------------------------- SPDY in WebSocket: pings and ends of the outer one
 
 
-def test_pings_of_the_websocket_are_counted() -> None:
+def test_too_many_pings_of_the_websocket_around_spdy_end_the_tunnel() -> None:
     wires = spdy_wires(wrapped=True)
     for _ in range(3):
         wires.say(*[websocket.Ping()] * CONTROL_A_SECOND)
@@ -260,7 +260,7 @@ def test_a_close_with_no_connection_live_is_complete() -> None:
     assert wires.outcome == "complete"
 
 
-def test_a_close_waits_its_turn_behind_an_opening_that_goes_to_the_disk() -> None:
+def test_a_close_behind_a_stream_opening_waits_until_that_is_on_the_disk() -> None:
     wires = spdy_wires(wrapped=True)
     wires.disk = []
     wires.say(half(1, "data"), websocket.Close(1000))

@@ -18,7 +18,7 @@ def an_exec() -> Wires:
     return websocket_wires(WebSocketChannels("v5.channel.k8s.io", EXEC_STREAMS))
 
 
-def test_pings_are_counted() -> None:
+def test_too_many_pings_end_the_websocket_tunnel() -> None:
     wires = an_exec()
     wires.say(*[Ping()] * CONTROL_A_SECOND)
     assert not wires.outcome
@@ -64,7 +64,7 @@ BROKEN = b"\xf2\x00"  # a reserved bit
 
 
 @pytest.mark.parametrize("reads", [1, 2])
-def test_what_came_whole_before_a_clients_fault_is_recorded_and_passes(reads: int) -> None:
+def test_messages_before_a_fault_of_the_client_are_recorded_and_passed_on(reads: int) -> None:
     wires = an_exec()
     whole = wires.client.bytes_of(Message(b"\x00one"), Ping(b"p"), Message(b"\x00two"))
     for data in [whole + BROKEN] if reads == 1 else [whole, BROKEN]:
@@ -76,7 +76,7 @@ def test_what_came_whole_before_a_clients_fault_is_recorded_and_passes(reads: in
 
 
 @pytest.mark.parametrize("reads", [1, 2])
-def test_what_came_whole_before_the_clusters_fault_is_recorded_and_passes(reads: int) -> None:
+def test_messages_before_a_fault_of_the_cluster_are_recorded_and_passed_on(reads: int) -> None:
     wires = an_exec()
     whole = wires.cluster.bytes_of(Message(b"\x01printed"))
     for data in [whole + BROKEN] if reads == 1 else [whole, BROKEN]:

@@ -78,7 +78,7 @@ def test_acting_as_somebody_else_is_refused_in_words(it: Scene, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["Impersonate-User", "Authorization", "X-Forwarded-For", "Audit-ID", "Host", "Accept"])
-def test_connection_may_not_name_a_header_away(it: Scene, name: str) -> None:
+def test_a_connection_header_that_names_another_header_is_refused(it: Scene, name: str) -> None:
     status, _, _ = ask(it, it.request(f"GET {POD}", f"Connection: {name}"))
     assert status == 400
     assert not it.upstream.received
@@ -281,7 +281,7 @@ def test_a_body_cut_short_is_never_a_clean_end(it: Scene) -> None:
         client.answer()
 
 
-def test_a_call_that_may_have_been_received_is_not_sent_again(it: Scene) -> None:
+def test_a_call_that_the_cluster_may_have_received_is_not_sent_again(it: Scene) -> None:
     def gone(visit: Visit) -> None:
         visit.head()
 
@@ -297,7 +297,7 @@ def test_the_gateways_own_rejected_credential_is_not_the_clients_401(it: Scene) 
     assert ask(it, it.request(f"GET {POD}"))[0] == 502
 
 
-def test_what_a_peer_repeats_is_logged_once_and_counted(tmp_path: Path) -> None:
+def test_a_fault_that_a_peer_repeats_is_logged_once_and_counted(tmp_path: Path) -> None:
     """Go's client, reset for ever, left 179,254 lines in ten minutes."""
     with scene(tmp_path) as it:
         for _ in range(40):

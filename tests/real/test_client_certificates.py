@@ -97,7 +97,7 @@ def test_a_foreign_certificate_is_cut_and_the_log_says_why_once(people: People) 
     assert "127.0.0.1: " in line and "of no authority in `identity`" in line
 
 
-def test_go_needs_no_second_hello(people: People) -> None:
+def test_a_handshake_with_go_needs_no_second_client_hello(people: People) -> None:
     """Go sends its share of X25519 with the first; a server that knows P-256 alone costs each connection a round trip more."""
     try:
         program = go_program()

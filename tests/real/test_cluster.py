@@ -91,7 +91,7 @@ def test_kubectl_and_server_say_their_versions(kubectl: Kubectl, cluster: RealCl
     assert cluster.built.kubectls[told["clientVersion"]["gitVersion"]] == kubectl.binary
 
 
-def test_what_is_applied_can_be_got(kubectl: Kubectl) -> None:
+def test_an_object_that_was_applied_can_be_read(kubectl: Kubectl) -> None:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "it"}, "data": {"a": "1"}}
     kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
     assert kubectl("get", "configmap", "it", "-o", "jsonpath={.data.a}").stdout == "1"
@@ -220,7 +220,7 @@ def test_debug_adds_a_container_and_attaches(kubectl: Kubectl, pod: str) -> None
     assert "from the debugger\n" in kubectl(*command, stdin="echo from the debugger\nexit\n").stdout
 
 
-def test_whoami_tells_the_certificate(kubectl: Kubectl) -> None:
+def test_whoami_tells_the_user_of_the_certificate(kubectl: Kubectl) -> None:
     told = json.loads(kubectl("auth", "whoami", "-o", "json").stdout)["status"]["userInfo"]
     assert (told["username"], told["groups"]) == ("admin", ["system:masters", "system:authenticated"])
 

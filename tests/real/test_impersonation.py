@@ -124,7 +124,7 @@ def policy(gateway: Gateway, text: str) -> Iterator[None]:
         until(lambda: gateway.log.count("policy read again") > read + 1, SOON)
 
 
-def test_a_group_that_no_rule_names_stays_here_and_hurts_nobody(ask: Ask) -> None:
+def test_a_group_that_no_rule_names_is_not_named_to_the_cluster_and_stops_no_call(ask: Ask) -> None:
     done = ask(["engineers", "auditors", "everybody"], "get", "pods", "-n", NAME)
     assert done.returncode == 0, done.stderr
     whoami = ask(["engineers", "auditors", "everybody"], "auth", "whoami", "-o", "json")
@@ -132,7 +132,7 @@ def test_a_group_that_no_rule_names_stays_here_and_hurts_nobody(ask: Ask) -> Non
     assert [group for group in groups if group.startswith("l7gw:")] == ["l7gw:engineers"]
 
 
-def test_whoever_has_none_of_the_groups_is_the_gateways_user_alone(ask: Ask) -> None:
+def test_a_caller_with_none_of_the_groups_is_named_to_the_cluster_as_the_gateways_user_alone(ask: Ask) -> None:
     done = ask(["everybody"], "get", "pods", "-n", NAME)
     assert done.returncode == 1
     assert 'User "l7gw" cannot list resource "pods"' in done.stderr, "RBAC's own words about the caller, untouched"

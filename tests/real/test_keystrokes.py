@@ -62,7 +62,7 @@ def _type(folder: Path, keys: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("how", TYPED)
-def test_one_command_has_many_keystrokes(tmp_path: Path, how: str) -> None:
+def test_one_command_can_be_typed_in_many_ways(tmp_path: Path, how: str) -> None:
     if shutil.which("bash") is None:
         missing("a shell with readline")
     done = tmp_path / "done"
@@ -73,7 +73,7 @@ def test_one_command_has_many_keystrokes(tmp_path: Path, how: str) -> None:
     assert done.exists()
 
 
-def test_reading_keystrokes_finds_it_in_few_of_them() -> None:
+def test_a_reader_of_keystrokes_finds_the_command_in_few_of_the_ways_to_type_it() -> None:
     found = [how for how, typed in TYPED.items() if _naive(typed) == "touch done"]
     assert len(set(TYPED.values())) == len(TYPED) >= 10
     assert found == ["plainly", "with letters taken back"]

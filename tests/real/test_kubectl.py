@@ -92,7 +92,7 @@ def sides(both_sides: Both, kubectl: Kubectl) -> Iterator[tuple[Side, Side]]:
 # ---------------------------------------------------------------------- reading and writing
 
 
-def test_reading_and_writing(sides: tuple[Side, Side], kubectl: Kubectl, tmp_path: Path) -> None:
+def test_reading_and_writing_objects_is_the_same_as_directly(sides: tuple[Side, Side], kubectl: Kubectl, tmp_path: Path) -> None:
     k = kubectl.path
     manifest = tmp_path / "manifest.yaml"
     manifest.write_text(MANIFEST)
@@ -129,7 +129,7 @@ def test_errors_are_the_clusters_own(sides: tuple[Side, Side], kubectl: Kubectl)
     assert same(sides, k, "create", "-f", "-", stdin=bad).status == 1
 
 
-def test_who_am_i(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+def test_who_am_i_is_the_same_as_directly(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     outcome = same(sides, kubectl.path, "auth", "whoami", "-o", "json")
     if not kubectl.version.startswith("v1.27."):  # which asks for an older API than this cluster has
         assert "l7gw:engineers" in outcome.out
@@ -163,7 +163,7 @@ def running(side: Side, command: list[str], **pipes: int) -> Iterator[subprocess
 # ---------------------------------------------------------------------- exec, attach, cp, logs
 
 
-def test_exec(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+def test_exec_is_the_same_as_directly(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     k = kubectl.path
     done = same(sides, k, "exec", "web-0", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
     assert (done.status, done.out) == (7, "out\n")
@@ -213,7 +213,7 @@ def typed(side: Side, kubectl: Kubectl, arguments: list[str], script: list[tuple
     return os.waitstatus_to_exitcode(status), shown.replace("\r\n", "\n")
 
 
-def test_exec_on_a_terminal(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+def test_exec_on_a_terminal_is_the_same_as_directly(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     sizes = 'until [ "$(stty size)" = "40 120" ]; do sleep 0.05; done; stty size'
     script: list[tuple[str, str | tuple[int, int]]] = [
         ("", f"echo $((40 + 2)); read x; echo got-$x; {sizes}; exit 3\n"),
@@ -254,7 +254,7 @@ def test_attach_echoes(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
             assert process.stdout.readline() == "hello\n"
 
 
-def test_attach_without_stdin_hears(both_sides: Both, sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+def test_attach_without_stdin_shows_the_containers_output(both_sides: Both, sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     for side in sides:
         both_sides.cluster.pod("ticker", side.namespace, command=["sh", "-c", "while echo tick; do sleep 0.1; done"])
         command = side.command(kubectl.path, "attach", "ticker")
@@ -264,7 +264,7 @@ def test_attach_without_stdin_hears(both_sides: Both, sides: tuple[Side, Side], 
 
 
 @pytest.mark.parametrize("what", ["tree", "big"])
-def test_cp_both_ways(sides: tuple[Side, Side], kubectl: Kubectl, tmp_path: Path, what: str) -> None:
+def test_cp_carries_files_both_ways_as_directly(sides: tuple[Side, Side], kubectl: Kubectl, tmp_path: Path, what: str) -> None:
     source = tmp_path / what
     if what == "tree":
         for number in range(1000):
@@ -287,7 +287,7 @@ def _contents(place: Path) -> dict[str, bytes]:
     return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
-def test_logs(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
+def test_logs_are_the_same_as_directly(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     assert same(sides, kubectl.path, "logs", "web-0").status == 0
     for side in sides:
         with running(side, side.command(kubectl.path, "logs", "-f", "web-0")) as process:

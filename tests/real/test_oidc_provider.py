@@ -62,7 +62,7 @@ async def ended(chain: IdentityChain) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-def test_its_tokens_prove_a_person(provider: OidcProvider, clock: ManualClock, algorithm: str) -> None:
+def test_tokens_of_the_provider_prove_a_person(provider: OidcProvider, clock: ManualClock, algorithm: str) -> None:
     async def main() -> None:
         token = provider.token("ann@example.com", ["engineers", "sre"], algorithm=algorithm, lasting=600, act={"sub": "bot"})
         who = await answer(chain(provider, clock, username="email"), token)
@@ -89,7 +89,7 @@ def test_its_tokens_prove_a_person(provider: OidcProvider, clock: ManualClock, a
         ({"lasting": 10 * 86400}, "lifetime"),
     ],
 )
-def test_its_tokens_are_refused_where_they_are_not_for_us(
+def test_tokens_of_the_provider_that_are_not_for_us_are_refused(
     provider: OidcProvider, clock: ManualClock, given: dict[str, Any], said: str
 ) -> None:
     async def main() -> None:

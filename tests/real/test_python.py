@@ -80,7 +80,7 @@ def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any], api_of: Api
     return found[1]
 
 
-def test_reading_writing_and_errors(sides: tuple[Side, Side], api_of: ApiOf) -> None:
+def test_python_reads_writes_and_errors_are_the_same_as_directly(sides: tuple[Side, Side], api_of: ApiOf) -> None:
     def same_over(call: Callable[[Any, Side], Any]) -> Any:
         return same(sides, call, api_of)
 
@@ -100,7 +100,7 @@ def test_reading_writing_and_errors(sides: tuple[Side, Side], api_of: ApiOf) -> 
 
 
 @whole
-def test_a_body_of_many_frames(sides: tuple[Side, Side], api_of: ApiOf) -> None:
+def test_a_body_of_many_frames_from_python_arrives_whole(sides: tuple[Side, Side], api_of: ApiOf) -> None:
     body = {"metadata": {"name": "big"}, "data": {"a": "x" * 900_000}}
     assert "x" * 900_000 in same(sides, lambda api, side: api.create_namespaced_config_map(side.namespace, body), api_of)
     same(sides, lambda api, side: api.delete_namespaced_config_map("big", side.namespace), api_of)
@@ -134,7 +134,7 @@ def test_a_followed_log_arrives_as_it_is_written(sides: tuple[Side, Side], api_o
     assert same(sides, first, api_of) == '"main is up"'
 
 
-def test_exec_with_its_own_channels(sides: tuple[Side, Side]) -> None:
+def test_python_exec_has_its_own_channels(sides: tuple[Side, Side]) -> None:
     def run(api: Any, side: Side) -> dict[str, Any]:
         shell = stream(
             api.connect_get_namespaced_pod_exec, "web-0", side.namespace, command=["sh", "-c", "read x; echo got $x; echo no >&2; exit 4"],
@@ -147,7 +147,7 @@ def test_exec_with_its_own_channels(sides: tuple[Side, Side]) -> None:
     assert json.loads(same(sides, run)) == {"out": "got typed\n", "err": "no\n", "status": 4}
 
 
-def test_the_older_port_forward(sides: tuple[Side, Side]) -> None:
+def test_python_port_forward_by_the_older_protocol_carries_bytes(sides: tuple[Side, Side]) -> None:
     listener, port = echoing()
 
     def talk(api: Any, side: Side) -> str:

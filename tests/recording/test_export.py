@@ -26,7 +26,7 @@ def lines(state: Path, exchange: int | None = None) -> list[dict[str, Any]]:
     return list(json_lines(summary, session_events(state, key_of(summary.id)), exchange))
 
 
-def test_a_session_is_a_line_an_event(tmp_path: Path) -> None:
+def test_json_lines_of_a_session_have_a_line_for_each_event(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/secrets/s", "DELETE")
         exchange.request_body(b'{"propagationPolicy":"Background"}')
@@ -120,7 +120,7 @@ def test_gzip_bodies_are_unpacked_member_by_member_and_say_so(tmp_path: Path) ->
     assert {body["encoding"] for body in bodies} == {"gzip"}
 
 
-def test_a_gzip_bomb_stops_at_its_bound(tmp_path: Path) -> None:
+def test_a_gzip_body_beyond_the_limit_is_not_unpacked_further(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), "/api/v1/pods")
         exchange.response(200, (("content-encoding", "gzip"),))
@@ -132,7 +132,7 @@ def test_a_gzip_bomb_stops_at_its_bound(tmp_path: Path) -> None:
     assert len(body.get("text", "") or body["base64"]) < 2 * LARGEST_DECODED
 
 
-def test_one_exchange_can_be_asked_for(tmp_path: Path) -> None:
+def test_json_lines_of_one_exchange_have_its_events_alone(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         for _ in range(3):
             call(recorder.session(ANN, "prod"), "/api/v1/pods").end("complete")
@@ -182,7 +182,7 @@ def test_an_asciicast_loses_no_rune_between_stdout_and_stderr_nor_at_its_end(tmp
     assert events == [["o", "a"], ["o", "E"], ["o", "ä"], ["o", "ä"], ["o", "end"], ["o", "\ufffd"], ["i", "\ufffd"]]
 
 
-def test_a_size_is_two_whole_numbers_and_anything_else_is_none() -> None:
+def test_a_terminal_size_without_two_whole_numbers_is_left_out() -> None:
     assert sizes(b'{"Width":100,"Height":30}\n{"width":90,"height":99999}') == [(100, 30), (90, 1000)]
     assert sizes(b'{"Width":1e999,"Height":1}{"Width":80,"Height":24}') == [(80, 24)]
     for none in (
@@ -224,7 +224,7 @@ def test_a_body_that_is_no_gzip_is_shown_as_it_is(tmp_path: Path) -> None:
     assert base64.b64decode(bodies[3]["base64"]) == packed
 
 
-def test_what_happened_beside_the_calls_is_told_too(tmp_path: Path) -> None:
+def test_json_lines_have_runs_clock_steps_and_dropped_attempts_too(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
         call(session, "/api/v1/pods").end("complete")
@@ -242,7 +242,7 @@ def test_what_happened_beside_the_calls_is_told_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_times_go_on_whatever_the_wall_clock_is_set_to(tmp_path: Path, seed: int) -> None:
+def test_times_of_exports_and_lists_run_on_when_the_wall_clock_is_set(tmp_path: Path, seed: int) -> None:
     """Of casts, replays and the list. What is corrected without a step, below a second, may hold a time back so much."""
     dice = random.Random(seed)
     steps = [0.0, 0.0, 3600.0, -3600.0, 86400.0, -1.5, -86400.0, *([0.5, -0.5] if seed % 2 else [])]
@@ -276,7 +276,7 @@ def test_times_go_on_whatever_the_wall_clock_is_set_to(tmp_path: Path, seed: int
     assert runs == [pytest.approx(seconds, abs=slack) for seconds in expected]
 
 
-def test_execs_are_read_again_and_not_kept(tmp_path: Path) -> None:
+def test_frames_of_an_exec_are_read_from_the_journal_again_and_not_kept_in_memory(tmp_path: Path) -> None:
     """A recording may hold gigabytes."""
     readings: list[int] = []
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, b"x")] * 3))
@@ -291,7 +291,7 @@ def test_execs_are_read_again_and_not_kept(tmp_path: Path) -> None:
     assert len(readings) == 3
 
 
-def test_each_block_is_read_about_twice_however_many_execs_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_showing_all_execs_reads_each_block_about_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once to find the execs, once to show them: else a day of an agent's execs takes a day to show."""
     read: list[tuple[Path, int]] = []
     events_at = reader.events_at

@@ -23,7 +23,7 @@ def test_ids_differ_and_sort_by_time() -> None:
     assert times == sorted(times)
 
 
-def test_all_other_bits_are_random() -> None:
+def test_the_bits_of_an_id_behind_the_time_are_random() -> None:
     free = [bit for bit in range(80) if bit not in range(76, 80) and bit not in (62, 63)]
     seen = [uuid.UUID(uuid7()).int for _ in range(200)]
     assert all(len({one >> bit & 1 for one in seen}) == 2 for bit in free)

@@ -200,7 +200,7 @@ def test_a_write_is_not_kept_waiting_by_a_running_sync(tmp_path: Path, monkeypat
     writing.journal.close()
 
 
-def test_those_who_come_during_a_sync_share_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_that_come_during_a_sync_share_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writing, go_on, real = Writing(tmp_path), threading.Event(), os.fdatasync
     syncs: list[int] = []
     began = threading.Event()
@@ -249,7 +249,9 @@ def test_a_sync_that_failed_is_not_followed_by_one_that_claims_success(tmp_path:
     assert verify(reader.segments(tmp_path)).intact
 
 
-def test_what_lies_in_a_former_segment_counts_for_who_waits_on_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_sync_of_a_segment_fails_calls_that_wait_on_the_next_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writing = Writing(tmp_path, Limits(segment=1500))
     first = reader.segments(tmp_path)[0].stat().st_ino
     real = os.fdatasync
@@ -337,7 +339,7 @@ def test_a_start_after_a_crash_at_each_byte_goes_on_where_the_last_whole_block_e
         assert report.intact, (at, report.problems)
 
 
-def test_closing_writes_all_that_was_put(tmp_path: Path) -> None:
+def test_closing_a_journal_writes_every_batch_that_was_put(tmp_path: Path) -> None:
     writing = Writing(tmp_path)
     answers = [writing.put(sync=False) for _ in range(500)]
     writing.journal.close()
@@ -345,7 +347,7 @@ def test_closing_writes_all_that_was_put(tmp_path: Path) -> None:
     assert verify(reader.segments(tmp_path)).blocks == 501
 
 
-def test_nothing_waits_for_a_second_gateway_that_is_refused(tmp_path: Path) -> None:
+def test_a_journal_that_another_gateway_has_open_is_refused_and_can_be_opened_later(tmp_path: Path) -> None:
     first = Writing(tmp_path)
     second = Journal(tmp_path, "test", lambda error: None, USUAL_TIMEOUTS, USUAL_LIMITS)
     with pytest.raises(OSError, match="hint: end it"):

@@ -59,7 +59,7 @@ def test_a_header_that_is_shorter_or_longer_is_none() -> None:
 
 
 @pytest.mark.parametrize(("at", "value"), [(0, b"L7B2"), (4, b"\2"), (5, b"\1")], ids=["magic", "version", "cipher"])
-def test_another_format_is_not_guessed_at(at: int, value: bytes) -> None:
+def test_a_header_of_another_format_is_none(at: int, value: bytes) -> None:
     import zlib
 
     head = bytearray(SAMPLE[:-4])
@@ -67,11 +67,11 @@ def test_another_format_is_not_guessed_at(at: int, value: bytes) -> None:
     assert unpack(bytes(head) + zlib.crc32(head).to_bytes(4, "big")) is None
 
 
-def test_the_largest_numbers_fit() -> None:
+def test_a_header_holds_the_largest_numbers() -> None:
     most = Header(65535, *[2**32 - 1] * 2, 2**64 - 1, b"s" * 16, 2**64 - 1, *[2**32 - 1] * 4, *[2**64 - 1] * 2, *[b"h" * 32] * 3)
     assert unpack(most.pack()) == most
 
 
 @pytest.mark.parametrize("name", ["lock", "1-x.l7j", "00000001.l7j", "00000001-x.l7j.old", "x-00000001.l7j", "../00000001-x.l7j"])
-def test_other_files_are_no_segments(name: str) -> None:
+def test_a_file_with_another_kind_of_name_is_no_segment(name: str) -> None:
     assert SEGMENT_NAME.fullmatch(name) is None

@@ -123,7 +123,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("state", "recorded", "what", "batches", "after"), ROWS)
-def test_a_state_lets_go_what_its_row_says(
+def test_each_state_of_the_outbox_hands_over_what_its_row_says(
     state: State, recorded: bool, what: str, batches: list[tuple[int, bool]], after: State
 ) -> None:
     async def test(stage: Stage) -> None:
@@ -143,7 +143,7 @@ def test_a_state_lets_go_what_its_row_says(
     played(test)
 
 
-def test_every_state_has_a_row_for_everything_that_happens() -> None:
+def test_every_state_of_the_outbox_has_a_row_for_every_event() -> None:
     assert {(state, what) for state, _, what, _, _ in ROWS} == {
         (state, what) for state in State for what in ("flush", "durable", "try again")
     }
@@ -162,7 +162,9 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("sync", "written", "error", "after"), ANSWERS)
-def test_an_answer_leads_where_its_row_says(sync: bool, written: bool, error: Exception | None, after: State) -> None:
+def test_an_answer_of_the_journal_leads_to_the_state_in_its_row(
+    sync: bool, written: bool, error: Exception | None, after: State
+) -> None:
     async def test(stage: Stage) -> None:
         stage.session.record()
         if sync:
@@ -182,7 +184,7 @@ def test_an_answer_leads_where_its_row_says(sync: bool, written: bool, error: Ex
     played(test)
 
 
-def test_whoever_waits_while_a_sync_is_out_shares_the_next_one() -> None:
+def test_calls_that_wait_during_a_sync_share_the_next_one() -> None:
     async def test(stage: Stage) -> None:
         await stage.in_state(State.SYNCING)
         for _ in range(3):
@@ -227,7 +229,7 @@ def test_no_second_trial_goes_while_the_sync_before_the_failure_is_not_answered(
 
 
 @pytest.mark.parametrize(("state", "words"), [(State.WRITING, "has not taken a write"), (State.SYNCING, "has not finished a sync")])
-def test_a_disk_that_stands_still_is_an_obstacle_after_so_many_seconds(state: State, words: str) -> None:
+def test_a_disk_that_answers_no_write_or_sync_is_an_obstacle_after_a_time(state: State, words: str) -> None:
     async def test(stage: Stage) -> None:
         await stage.in_state(state)
         stage.clock.advance(USUAL_TIMEOUTS.disk)
@@ -240,7 +242,7 @@ def test_a_disk_that_stands_still_is_an_obstacle_after_so_many_seconds(state: St
     played(test)
 
 
-def test_more_than_may_wait_is_an_obstacle() -> None:
+def test_a_backlog_beyond_the_limit_is_an_obstacle() -> None:
     async def test(stage: Stage) -> None:
         stage.outbox.held = USUAL_LIMITS.unwritten
         assert not stage.outbox.backlogged and stage.outbox.obstacle == ""
@@ -250,7 +252,7 @@ def test_more_than_may_wait_is_an_obstacle() -> None:
     played(test)
 
 
-def test_closing_hands_over_everything_whatever_the_state() -> None:
+def test_closing_the_outbox_hands_over_everything_in_every_state() -> None:
     for state in State:
 
         async def test(stage: Stage, state: State = state) -> None:

@@ -83,7 +83,7 @@ def test_every_event_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert {event.__struct_config__.tag for event in EVERY_EVENT} == tags
 
 
-def test_every_class_of_events_is_one_that_can_be_written_and_is_read() -> None:
+def test_every_class_of_events_can_be_written_and_read() -> None:
     assert set(e.Event.__subclasses__()) == set(get_args(e.WrittenEvent))
 
 
@@ -120,7 +120,7 @@ BAD = {
 LATER = [["review", 20, 1, "ann", {"a": [1]}], ["hold", 21, 1]]  # events that a later version may write
 
 
-def test_events_of_later_versions_are_read_over_in_their_places_and_elements_that_they_add_are_ignored() -> None:
+def test_unknown_events_and_elements_of_later_versions_are_skipped() -> None:
     run, end = EVERY_EVENT[2], EVERY_EVENT[9]
     longer = [*msgspec.msgpack.decode(msgspec.msgpack.encode(end)), "added", {"x": 1}]
     events = reader.decode(encoded([run]) + b"".join(map(msgspec.msgpack.encode, [LATER[0], longer, LATER[1]])), 4)
@@ -169,7 +169,7 @@ def test_a_changed_block_is_refused(tmp_path: Path) -> None:
         list(map(reader.events_at, reader.places(path)))
 
 
-def test_whatever_is_cut_off_the_rest_is_read(tmp_path: Path) -> None:
+def test_a_segment_cut_at_any_byte_is_read_up_to_its_last_whole_block(tmp_path: Path) -> None:
     """At every byte: exactly the blocks before it."""
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, b"hello")], TTY))
     path = reader.segments(tmp_path)[0]
@@ -182,7 +182,7 @@ def test_whatever_is_cut_off_the_rest_is_read(tmp_path: Path) -> None:
         assert found == [events for (_, events), end in zip(blocks, ends) if end <= at], at
 
 
-def test_an_open_segment_is_told_from_one_whose_writer_died(tmp_path: Path) -> None:
+def test_a_segment_is_open_only_while_its_writer_lives(tmp_path: Path) -> None:
     def fill(recorder: object) -> None:
         (path,) = reader.segments(tmp_path)
         assert reader.is_open(path)

@@ -153,7 +153,7 @@ def state(tmp_path: Path) -> Path:
 # ---------------------------------------------------------------------- to the disk
 
 
-def test_what_is_durable_can_be_read_by_another_process(state: Path) -> None:
+def test_a_durable_event_can_be_read_by_another_process(state: Path) -> None:
     async def test(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), f"{PODS}/a")
         assert await durable(exchange) is None
@@ -163,7 +163,7 @@ def test_what_is_durable_can_be_read_by_another_process(state: Path) -> None:
     assert intact(state)
 
 
-def test_what_nobody_waits_for_reaches_the_kernel_within_a_second(state: Path) -> None:
+def test_an_event_that_no_call_waits_for_reaches_the_kernel_within_a_second(state: Path) -> None:
     async def test(recorder: Recorder) -> None:
         began = time.monotonic()
         call(recorder.session(ANN, "prod"), f"{PODS}/a")
@@ -173,7 +173,7 @@ def test_what_nobody_waits_for_reaches_the_kernel_within_a_second(state: Path) -
     with_recorder(state, test)
 
 
-def test_many_who_wait_at_once_share_few_syncs(state: Path, disk: Disk) -> None:
+def test_many_calls_that_wait_at_once_share_few_syncs(state: Path, disk: Disk) -> None:
     async def test(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
         before = disk.syncs
@@ -221,7 +221,7 @@ def test_a_backlog_is_told_and_its_end_too(state: Path) -> None:
     with_recorder(state, test)
 
 
-def test_too_much_for_all_together_refuses_new_calls(state: Path) -> None:
+def test_a_backlog_of_all_sessions_together_beyond_its_limit_refuses_new_calls(state: Path) -> None:
     async def test(recorder: Recorder) -> None:
         for who in (ANN, BOB):
             call(recorder.session(who, "prod"), f"{PODS}/a").response_body(bytes(700 * 1024))
@@ -312,7 +312,7 @@ def test_nothing_passes_on_a_full_disk_and_nothing_is_lost_when_there_is_room_ag
     assert intact(state)
 
 
-def test_what_a_failure_left_is_never_overtaken(state: Path, disk: Disk) -> None:
+def test_events_left_by_a_failed_write_are_written_before_later_ones(state: Path, disk: Disk) -> None:
     """Events that come while a write is failing stand behind those that it did not take."""
     import threading
 
@@ -345,7 +345,7 @@ def test_what_a_failure_left_is_never_overtaken(state: Path, disk: Disk) -> None
     assert intact(state)
 
 
-def test_what_a_failure_left_is_not_overtaken_before_the_loop_has_heard_of_it(state: Path, disk: Disk) -> None:
+def test_later_events_wait_also_while_the_loop_has_not_heard_of_a_failed_write(state: Path, disk: Disk) -> None:
     async def test(recorder: Recorder) -> None:
         exchange = call(recorder.session(ANN, "prod"), f"{PODS}/a")
         assert await durable(exchange) is None
@@ -419,7 +419,7 @@ def test_a_failed_sync_is_told_and_never_tried_again_on_its_file(state: Path, di
     assert targets(state) == [f"{PODS}/a", f"{PODS}/b"]
 
 
-def test_a_failed_sync_that_nobody_waits_for_is_told_too(state: Path, disk: Disk) -> None:
+def test_a_failed_sync_that_no_call_waits_for_is_told_too(state: Path, disk: Disk) -> None:
     async def test(recorder: Recorder) -> None:
         failed = asyncio.Event()
         recorder.on_failure(failed.set)
@@ -435,7 +435,7 @@ def test_a_failed_sync_that_nobody_waits_for_is_told_too(state: Path, disk: Disk
     assert intact(state)
 
 
-def test_an_error_that_is_no_error_of_the_disk_stops_everything_too(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_the_journals_thread_refuses_new_calls_as_a_failed_disk_does(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the journal's thread to die of it, everything would pass unrecorded."""
 
     async def test(recorder: Recorder) -> None:
@@ -555,7 +555,7 @@ def test_strangers_are_recorded_ten_a_second_and_the_rest_as_a_count(state: Path
     assert [event.count for event in found(state, e.AttemptsDropped)] == [990]  # type: ignore[attr-defined]
 
 
-def test_strangers_fill_so_much_of_the_disk_a_day_and_no_more(state: Path) -> None:
+def test_strangers_fill_no_more_of_the_disk_a_day_than_their_limit(state: Path) -> None:
     assert USUAL_LIMITS.attempts_a_day == 64 * 1024 * 1024
     clock = Clock()
 
@@ -580,7 +580,7 @@ def test_strangers_fill_so_much_of_the_disk_a_day_and_no_more(state: Path) -> No
     assert sum(place.header.plain for path in reader.segments(state) for place in reader.places(path)) < 250_000
 
 
-def test_a_new_day_has_attempts_of_its_own(state: Path) -> None:
+def test_attempts_of_a_new_day_begin_another_session(state: Path) -> None:
     clock = Clock()
 
     async def test(recorder: Recorder) -> None:

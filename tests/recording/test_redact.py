@@ -41,7 +41,7 @@ def understood(text: str) -> str:
 
 @pytest.mark.parametrize("name", ["authorization", "cookie", "set-cookie", "proxy-authorization"])
 @pytest.mark.parametrize("value", [f"Bearer {TOKEN}", "Basic YTpi", "", "anything"])
-def test_a_header_that_carries_credentials_reads_so(name: str, value: str) -> None:
+def test_a_header_that_carries_credentials_is_recorded_without_its_value(name: str, value: str) -> None:
     assert recorded_headers(((name, value),)) == ((name, REDACTED),)
 
 
@@ -102,13 +102,13 @@ def test_a_token_within_base64_is_looked_for_wherever_it_begins(before: bytes, b
         assert len(shown) <= len(REDACTED) + len(pack(before + behind)) + 8, "what stands around it is kept, and little of it"
 
 
-def test_a_token_in_its_own_place_is_alone() -> None:
+def test_a_token_in_its_own_header_is_the_only_thing_replaced() -> None:
     check_alone(Request("GET", "/api/v1/pods?labelSelector=a%3Db", (OWN, ("user-agent", "k" * 500))), TOKEN)
     check_alone(Request("GET", "/api", (("sec-websocket-protocol", f"v5.channel.k8s.io, {PROTOCOL}"),)), TOKEN)
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz/&=?.-_%0123456789ABCDEFGHIJK", min_size=1, max_size=80), AROUND)
-def test_a_word_that_nobody_proved_hides_nothing_but_itself_in_its_header(word: str, around: str) -> None:
+def test_an_unproven_bearer_word_is_replaced_in_its_own_header_alone(word: str, around: str) -> None:
     target = f"/api/{around}{word}?x={word}"
     headers = (("authorization", f"Bearer {word}"), ("user-agent", word))
     assert without_tokens(target) == target
@@ -117,7 +117,7 @@ def test_a_word_that_nobody_proved_hides_nothing_but_itself_in_its_header(word: 
 
 
 @given(AROUND, spelled(), AROUND)
-def test_of_an_attempt_what_has_the_form_of_a_signed_token_is_hidden_alone(before: str, token: str, behind: str) -> None:
+def test_in_an_attempt_only_what_has_the_form_of_a_signed_token_is_hidden(before: str, token: str, behind: str) -> None:
     """It may be expired, or mistyped, or its issuer was down, and still open other doors."""
     shown = without_tokens(f"/{before}&{token}&{behind}")
     assert shown == f"/{before}&{REDACTED}&{behind}"
@@ -137,11 +137,11 @@ def test_of_an_attempt_what_has_the_form_of_a_signed_token_is_hidden_alone(befor
         "money-market-service.production-of-goods.svc-cluster-local",
     ],
 )
-def test_other_text_of_an_attempt_stays_as_it_is(text: str) -> None:
+def test_text_of_an_attempt_without_a_signed_token_is_recorded_as_sent(text: str) -> None:
     assert without_tokens(text) == text
 
 
-def test_other_text_stays_as_it_is() -> None:
+def test_text_without_the_proven_token_is_recorded_as_sent() -> None:
     headers = (
         ("accept", "application/json"),
         ("user-agent", "kubectl/v1.33 (100%)"),
@@ -152,7 +152,7 @@ def test_other_text_stays_as_it_is() -> None:
         assert hide("/api/v1/pods?labelSelector=a%3Db") == "/api/v1/pods?labelSelector=a%3Db"
 
 
-def test_redaction_of_what_was_redacted_changes_nothing() -> None:
+def test_redacting_redacted_text_changes_nothing() -> None:
     headers = (("authorization", f"Bearer {TOKEN}"), ("sec-websocket-protocol", f"{PROTOCOL}, v4"), ("x", TOKEN))
     for hide in (HIDE, without_tokens):
         once = recorded_headers(headers, hide)

@@ -53,7 +53,7 @@ def test_no_escape_sequence_of_a_recording_comes_through(attack: bytes, tty: boo
     assert "owned" not in "".join(final_screen(one, LeftOut()))
 
 
-def test_the_screen_is_what_stood_there() -> None:
+def test_a_final_screen_has_the_rows_that_stood_there() -> None:
     data = b"one\r\ntwo\x1b[1A\r\x1b[31mred\x1b[0m\x1b[2B\rthree\x1b[K"
     assert final_screen(recorded(data), LeftOut()) == ["red", "two", "three"]
     assert final_screen(recorded(data), LeftOut(), colour=True)[0] == "\x1b[0m\x1b[31mred\x1b[0m"
@@ -93,7 +93,7 @@ def test_a_small_terminal_shows_the_last_rows_and_their_beginnings_and_tells_the
     assert left_out.sentence().startswith("2 lines of text")
 
 
-def test_what_went_before_it_was_drawn_is_told_and_what_was_drawn_is_not() -> None:
+def test_lines_that_left_the_screen_before_they_were_drawn_are_counted() -> None:
     quick, slow = LeftOut(), LeftOut()
     play(recorded(b"secret\r\x1b[Kls"), lambda _: None, lambda _: None, quick)
     play(recorded(b"secret\r\x1b[Kls", pauses=0.1), lambda _: None, lambda _: None, slow)
@@ -113,7 +113,7 @@ def test_a_recording_without_bytes_says_so(tty: bool) -> None:
         assert left_out.sentence() == ""
 
 
-def test_what_a_last_screen_does_not_have_is_told() -> None:
+def test_a_final_screen_counts_the_lines_and_strings_that_it_does_not_have() -> None:
     left_out = LeftOut()
     data = b"".join(b"%d\r\n" % number for number in range(30)) + b"x\ry\x1b]0;title\x07\x1b[?1049h"
     assert final_screen(recorded(data), left_out) == []

@@ -65,7 +65,7 @@ def test_a_call_is_its_events_in_order_at_their_times(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_metadata_alone_keeps_counts_and_no_bytes(tmp_path: Path) -> None:
+def test_a_session_with_metadata_alone_keeps_counts_and_no_bytes(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         exchange = recorder.session(ANN, "prod").begin(run_id="r", client="c", command="", content=False)
         exchange.request_body(b"secret" * 10)
@@ -178,7 +178,7 @@ def test_a_step_of_the_wall_clock_is_an_event(tmp_path: Path, step: float) -> No
     assert [event.by / 1e6 for event in steps] == [pytest.approx(step)]
 
 
-def test_what_came_before_a_step_was_noticed_has_the_time_from_before_and_stands_before_it(tmp_path: Path) -> None:
+def test_events_before_a_step_of_the_clock_keep_their_old_times_and_stand_before_it(tmp_path: Path) -> None:
     def fill(recorder: Recorder, clock: ManualClock) -> None:
         exchange = call(recorder.session(ANN, "prod"), PODS)
         clock._wall -= 3600.0
@@ -202,7 +202,7 @@ def test_what_came_before_a_step_was_noticed_has_the_time_from_before_and_stands
     assert (summary.last - summary.started.time) / 1e6 == 1.0
 
 
-def test_a_step_is_told_to_sessions_of_attempts_too(tmp_path: Path) -> None:
+def test_a_step_of_the_clock_is_recorded_in_sessions_of_attempts_too(tmp_path: Path) -> None:
     def fill(recorder: Recorder, clock: ManualClock) -> None:
         recorder.attempts("prod").begin().end("refused")
         clock._wall += 3600.0
@@ -212,7 +212,7 @@ def test_a_step_is_told_to_sessions_of_attempts_too(tmp_path: Path) -> None:
     assert [type(event).__name__ for event in events(tmp_path)][-2:] == ["ClockStepped", "SessionEnded"]
 
 
-def test_a_small_step_or_a_slow_tick_is_none(tmp_path: Path) -> None:
+def test_a_small_correction_of_the_clock_or_a_slow_tick_is_no_step(tmp_path: Path) -> None:
     def fill(recorder: Recorder, clock: ManualClock) -> None:
         call(recorder.session(ANN, "prod"), PODS)
         clock.advance(1000.0)
@@ -223,7 +223,7 @@ def test_a_small_step_or_a_slow_tick_is_none(tmp_path: Path) -> None:
     assert not [event for event in events(tmp_path) if isinstance(event, e.ClockStepped)]
 
 
-def test_order_is_the_order_of_appending_whatever_the_clock_says(tmp_path: Path) -> None:
+def test_events_stand_in_the_order_of_appending_whatever_the_clock_says(tmp_path: Path) -> None:
     def fill(recorder: Recorder, clock: ManualClock) -> None:
         exchange = call(recorder.session(ANN, "prod"), PODS)
         for n in range(10):
@@ -246,7 +246,7 @@ def test_strangers_are_only_counted_while_nothing_can_be_written(tmp_path: Path,
     assert [event.count for event in events(tmp_path) if isinstance(event, e.AttemptsDropped)] == [3]
 
 
-def test_what_is_not_to_be_recorded_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_silent_record_leaves_no_trace(tmp_path: Path) -> None:
     answered: list[Exception | None] = []
 
     async def run() -> None:
@@ -272,7 +272,7 @@ def test_what_is_not_to_be_recorded_leaves_no_trace(tmp_path: Path) -> None:
     assert summaries(tmp_path)[0].exchanges == summaries(tmp_path)[0].denied == 0
 
 
-def test_a_failure_ends_sessions_and_what_follows_is_another(tmp_path: Path) -> None:
+def test_a_failed_journal_ends_sessions_and_later_calls_begin_others(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         before = recorder.session(ANN, "prod")
         running = call(before, PODS)

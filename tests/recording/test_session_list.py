@@ -20,7 +20,7 @@ PODS = "/api/v1/namespaces/d/pods"
 BOB = dataclasses.replace(ANN, user="bob@example.com", groups=(), kind="agent", actor="copilot")
 
 
-def test_a_session_is_the_contracts_document(tmp_path: Path) -> None:
+def test_a_session_of_the_list_has_the_documented_keys(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         exchange = call(recorder.session(BOB, "prod"), PODS)
         exchange.response_body(bytes(42))

@@ -54,7 +54,7 @@ def _size(word: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("vector", vectors("terminal"), ids=lambda vector: vector.name)
-def test_what_was_printed_is_shown(vector: Vector) -> None:
+def test_printed_text_is_shown_as_its_vector_says(vector: Vector) -> None:
     then = [_size(word) for word in vector.fields.get("then", "").split()]
     assert vector.fields["expect"] in shown(vector.data.decode(), *then, size=_size(vector.fields["size"]))
 
@@ -196,7 +196,7 @@ OTHERS = st.sampled_from(["\r\n", "\n", "\r", "\t", "\x1bD", "\x1bM", "\x1b7\x1b
         ),
     )
 )
-def test_what_pyte_knows_it_shows_alike(pieces: list[str]) -> None:
+def test_sequences_that_pyte_knows_are_shown_as_pyte_shows_them(pieces: list[str]) -> None:
     """Margins only from within: from outside pyte jumps to them."""
     theirs = pyte.Screen(20, 6)
     stream = pyte.Stream(theirs)
@@ -218,7 +218,7 @@ def test_what_pyte_knows_it_shows_alike(pieces: list[str]) -> None:
 # ---------------------------------------------------------------------- cases
 
 
-def test_text_stands_in_the_order_in_which_it_is_read() -> None:
+def test_lines_of_a_screen_come_in_reading_order() -> None:
     output = "$ pip install\r\n10%\r20%\r100%\r\n$ ls\r\n" + "".join(f"file-{number}\r\n" for number in range(40))
     lines = shown(output).split("\n")
     assert lines == ["$ pip install", "10%", "20%", "100%", "$ ls", *(f"file-{number}" for number in range(40))]
@@ -229,7 +229,7 @@ def test_equal_lines_that_scroll_by_are_each_printed_and_a_turning_wheel_is_not(
     assert shown("wait |" + "\b/\b-\b\\\b|" * 100).split("\n") == ["wait |", "wait /", "wait -", "wait \\", "wait |"]
 
 
-def test_lines_that_were_too_long_for_the_terminal_are_one() -> None:
+def test_a_line_that_was_wrapped_by_the_terminal_is_one_line() -> None:
     assert shown("x" * 1000 + "\r\nnext", size=(10, 3)).split("\n") == ["x" * 1000, "next"]
     assert shown("hunter2", size=(1, 1)) == "hunter2"
 
@@ -250,7 +250,7 @@ def test_wide_characters_take_two_cells_and_no_half_stays() -> None:
 
 @pytest.mark.parametrize("half", ["\x1b[2G", "\x1b[1G"])
 @pytest.mark.parametrize("sequence", ["\x1b[K", "\x1b[1K", "\x1b[X", "\x1b[P", "\x1b[@", "x", "\x1b[4hx", "\x1b[J", "\x1b[9@"])
-def test_a_wide_character_of_which_half_goes_is_shown(half: str, sequence: str) -> None:
+def test_a_wide_character_whose_half_is_overwritten_is_shown(half: str, sequence: str) -> None:
     assert "\u4e2d" in shown(f"\u4e2d\u6587{half}{sequence}", size=(4, 2))
     assert "\u6587" in shown(f"\u4e2d\u6587{half}{sequence}", size=(4, 2))
     assert "\u4e2d" in shown("\u4e2d\u6587", (3, 2), (1, 2), (4, 2), size=(4, 2))
@@ -262,7 +262,7 @@ def test_marks_have_a_bound_and_none_is_lost() -> None:
     assert line.count("\u0301") == len(marks) and len(line) > len(marks) + 1
 
 
-def test_sequences_and_strings_have_bounds() -> None:
+def test_sequences_and_strings_beyond_their_limits_are_drawn() -> None:
     assert screen("\x1b[" + "1" * (LONGEST_SEQUENCE - 2) + "mx", 1000) == ["x"]
     assert screen("\x1b[" + "1" * (LONGEST_SEQUENCE - 1) + "mx", 1000) == ["\\u001b[" + "1" * (LONGEST_SEQUENCE - 1) + "mx"]
     emulator = Emulator(1000, 100)
@@ -320,7 +320,7 @@ def test_colours_are_read_as_xterm_reads_them(output: str, style: Style) -> None
     assert emulator.screen.cursor.style == style
 
 
-def test_what_has_no_shape_is_written_out() -> None:
+def test_characters_without_a_shape_are_shown_as_escapes() -> None:
     assert safe("ls\u200b; curl") == "ls\\u200b; curl"
     assert safe("a\u3164\u034f\U000e0041\u202e\x1b\x7f\x9b") == "a\\u3164\\u034f\\U000e0041\\u202e\\u001b\\u007f\\u009b"
     assert safe("\u26a0\ufe0f e\u0301 \ue0b0 \u4e2d") == "\u26a0\ufe0f e\u0301 \ue0b0 \u4e2d"
@@ -329,7 +329,7 @@ def test_what_has_no_shape_is_written_out() -> None:
 
 
 @given(st.text(st.one_of(st.characters(), st.sampled_from("a \ufe0f\ufe0e\u200b\t\x1b\u3000\xa0\ufffd")), max_size=30))
-def test_a_text_is_written_as_its_characters_are(text: str) -> None:
+def test_a_text_is_written_character_by_character(text: str) -> None:
     alone = "".join(safe(character) if character not in "\ufe0e\ufe0f" else "" for character in text)
     written = safe(text)
     for selector in "\ufe0e\ufe0f":
@@ -354,5 +354,5 @@ def test_odd_characters_by_the_million_cost_no_call_each() -> None:
     assert calls < len(text) / 10
 
 
-def test_widths_are_columns() -> None:
+def test_the_width_of_a_character_is_its_columns() -> None:
     assert [width(character) for character in "a\u4e2d\u0301\u200b\u1160\U0001f600\xad"] == [1, 2, 0, 0, 0, 2, 0]

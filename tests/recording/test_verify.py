@@ -123,7 +123,7 @@ def test_a_block_that_is_missing_doubled_or_moved_is_found(state: Path) -> None:
         path.write_bytes(whole)
 
 
-def test_exchanged_missing_and_foreign_segments_are_found(state: Path, tmp_path: Path) -> None:
+def test_segments_that_are_swapped_missing_or_foreign_are_found(state: Path, tmp_path: Path) -> None:
     recorded(state, _calls)
     first, second, _third = reader.segments(state)
     assert look(state).intact
@@ -195,7 +195,7 @@ def test_a_tail_that_was_named_may_not_change(state: Path) -> None:
     assert look(state).intact
 
 
-def test_a_tail_that_grew_after_the_fact_is_found(state: Path) -> None:
+def test_a_tail_that_grew_after_it_was_named_is_found(state: Path) -> None:
     first = reader.segments(state)[0]
     with first.open("ab") as file:
         file.write(b"L7B1")
@@ -318,7 +318,7 @@ def test_a_block_that_is_not_what_it_says_is_found_in_little_memory(tmp_path: Pa
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("session", [NO_SESSION, bytes(range(16))], ids=["the journal's own", "a session's"])
-def test_whatever_a_block_holds_nothing_is_raised(tmp_path: Path, name: str, session: bytes) -> None:
+def test_verifying_a_block_of_any_content_raises_nothing(tmp_path: Path, name: str, session: bytes) -> None:
     payload, plain, events = BAD[name]
     path = tmp_path / "00000001-x.l7j"
     head = Header(0, len(payload), plain, 1, session, 1, events, 0, 0, 0, 0, 0, NO_HASH, NO_HASH, sha256(payload).digest())

@@ -1,4 +1,5 @@
-"""How long the gateway waits: for a client, a cluster, an issuer's keys, the disk. Handed to the worker and the recorder."""
+"""How long the gateway waits: for a client, a cluster, an issuer's keys, the disk. The worker
+and the recorder are handed these times."""
 
 from __future__ import annotations
 
@@ -7,42 +8,42 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Each in seconds, but `slowest_body`. Those that are looked at once a second end up to a second later."""
+    """All are in seconds, but `slowest_body`. A time that is checked once a second may end up to a second later."""
 
-    # for a client
-    handshake: float = 10.0  # for TCP's first byte to the end of TLS (threats I1)
-    request_head: float = 10.0  # for a request's head, or a frame of HTTP/2, to be complete (threats I1)
-    slowest_body: int = 1024  # bytes a second that a request's body must bring after `request_head` (threats I1)
-    between_requests: float = 120.0  # on a client's connection; Go's client ends an idle one at 90
-    answer_unread: float = 60.0  # that a finite answer may wait for a client that reads nothing of it (threats B9)
-    first_streams: float = 30.0  # for the first stream of a SPDY tunnel, and for the second of a pair
-    client_ping_after: float = 25.0  # without a byte of ours: balancers forget a connection after 60 or 45 (threats I17)
-    client_acknowledges: float = 40.0  # for its kernel to acknowledge what was sent; it may be a laptop that changes its network
-    linger: float = 2.0  # that a refused client's bytes are read and dropped, so that no reset eats the refusal
-    goaway_read: float = 1.0  # for a GOAWAY to be read before its connection is cut
-    alert_read: float = 1.0  # for a TLS alert to be read that says why a handshake failed
-    close_notify: float = 5.0  # for a peer's, after ours; the loop's default of 30 lets silent peers linger
+    # waiting for a client
+    handshake: float = 10.0  # from the connection to the end of the TLS handshake (threats I1)
+    request_head: float = 10.0  # until a request's head, or a frame of HTTP/2, is complete (threats I1)
+    slowest_body: int = 1024  # bytes a second that a request's body must bring, once `request_head` is over (threats I1)
+    between_requests: float = 120.0  # that a client's connection may be idle; Go's client ends an idle one after 90
+    answer_unread: float = 60.0  # that the rest of a finite answer waits for a client that reads nothing (threats B9)
+    first_streams: float = 30.0  # until the first stream of a SPDY tunnel, and the second of a pair, is opened
+    client_ping_after: float = 25.0  # without a byte of ours, until a ping; balancers forget a connection after 45 (threats I17)
+    client_acknowledges: float = 40.0  # until its kernel acknowledges sent bytes; a laptop may change its network
+    linger: float = 2.0  # that bytes of a refused client are read and dropped, as a TCP reset could destroy the refusal
+    goaway_read: float = 1.0  # from a GOAWAY to the cut of its connection, so that the client can read it
+    alert_read: float = 1.0  # from the TLS alert of a failed handshake to the cut, so that the client can read it
+    close_notify: float = 5.0  # from our close_notify to the peer's; the event loop's default is 30
 
-    # for a cluster
+    # waiting for a cluster
     dial: float = 10.0  # for TCP and TLS together
     answer_begins: float = 75.0  # until the head of a short call's answer; kube-apiserver gives up at 60 itself
-    longest_stream: float = 12 * 3600.0  # longer than a day's work, so that what was forgotten open ends
-    upstream_idle: float = 60.0  # that a connection is kept unused; the API server ends it at 90, so that ours never races with it
-    cluster_ping_after: float = 25.0  # without a byte of ours within a tunnel (threats I17)
-    # A dead cluster is known within 45: about client-go's 30 and 15, with a look each second (threats I5).
-    shared_quiet: float = 29.0  # without a byte of the cluster's on a shared connection, until a PING of HTTP/2
+    longest_stream: float = 12 * 3600.0  # of a watch, a followed log or a tunnel; longer than a day's work
+    upstream_idle: float = 60.0  # that an unused connection is kept; the API server ends one after 90, so ours must come first
+    cluster_ping_after: float = 25.0  # without a byte of ours in a tunnel, until a ping (threats I17)
+    # The next two find a dead cluster within 45, as client-go's 30 and 15 do (threats I5).
+    shared_quiet: float = 29.0  # without a byte of the cluster on a shared connection, until a PING of HTTP/2
     shared_answer: float = 14.0  # for the answer to that PING
-    cluster_acknowledges: float = 14.0  # for its kernel to acknowledge what was sent; a cluster is near, and pinged every 25
+    cluster_acknowledges: float = 14.0  # until its kernel acknowledges sent bytes; a cluster is near, and pinged every 25
 
-    # for others
+    # waiting for issuers and the disk
     keys_fetch: float = 10.0  # for an issuer's discovery document and its keys together
     disk: float = 10.0  # that one write or sync of the journal may take before new calls are refused
-    sync_every: float = 1.0  # between a write of the journal and its sync, at most, when nobody waits for it
+    sync_every: float = 1.0  # from a write of the journal to its sync, where no call waits for the sync
 
-    # for what runs, when the gateway ends
-    drain_next_call: float = 2.0  # in which a connection that was just let in, or just used, may ask once more
+    # waiting for what runs, when the gateway ends
+    drain_next_call: float = 2.0  # in which a connection that is new, or was just used, may bring one more call
     drain_short_calls: float = 30.0
-    drain_streams: float = 60.0  # from the same start
+    drain_streams: float = 60.0  # counted from the same moment
 
 
 USUAL_TIMEOUTS = Timeouts()

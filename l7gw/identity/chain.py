@@ -253,7 +253,7 @@ class IdentityChain:
         found = keys.find(token.key_id, token.algorithm)
         key = self._signer(issuer, found, token, text)
         if key is None:
-            if may_wait and keys.seek():  # a new key may have an old one's id
+            if may_wait and keys.seek():  # a new key may have the id of an old one
                 return self._wait(keys, text, address)
             if not found:
                 raise refused("the token is signed with a key that its issuer does not publish")

@@ -61,7 +61,7 @@ class Act:
 
     @property
     def object_name(self) -> str:
-        """The object's own: behind a proxy subresource, `name` may be `https:web:443` (AM pkg/util/net/port_split.go)."""
+        """The name of the object itself: of a proxy subresource, `name` may be `https:web:443` (AM pkg/util/net/port_split.go)."""
         if self.subresource != "proxy":
             return self.name
         parts = self.name.split(":")

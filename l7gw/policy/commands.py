@@ -1,4 +1,5 @@
-"""The patterns of an exec's argv. An allow covers the spelling that was meant; a deny overlaps every spelling of the same place."""
+"""The patterns of an exec's argv. An allow covers only the spelling in its pattern; a deny
+reaches every spelling of the same place."""
 
 from __future__ import annotations
 
@@ -52,8 +53,7 @@ class Command:
         """Whether a deny reaches the argv: some reading of it matches.
 
         A path matches in every spelling that leads to the same place. A relative path is read from every working directory, because
-        the container's is not known. An argument that climbs, or goes by a process's links, may be any
-        path.
+        the container's is not known. An argument that climbs, or that follows a process's links, may be any path.
         """
         return self._has_room(argv) and all(
             _may_be_anywhere(argument) or word(argument) or place(argument)

@@ -78,7 +78,7 @@ def _clusters(texts: tuple[str, ...], known: Collection[str]) -> Iterator[str]:
 
 
 def _short_commands(commands: tuple[Command, ...]) -> Iterator[str]:
-    """A deny of `cat /etc/*` alone is gone round by `cat /etc/shadow /dev/null`."""
+    """Denied commands that do not end with `**`: `cat /etc/shadow /dev/null` evades a deny of `cat /etc/*`."""
     short = [f"`{command.text}`" for command in commands if not command.further]
     if short:
         yield f"denies {', '.join(short)} without further arguments alone: with `**` behind it, any may follow"

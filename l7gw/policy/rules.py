@@ -148,8 +148,11 @@ def _verbs_of(act: Act) -> tuple[str, ...]:
 
 
 def _covers_name(names: Globs, act: Act) -> bool:
-    """Whether an allow names this object. Of `http:db:80` behind proxy that is db, which `http*` does not name; `*:80` says that it
-    is about a port."""
+    """Whether an allow names the object of this act.
+
+    The name in a call of a proxy subresource may be `http:db:80`, and its object is `db`. So `http*` does not cover it. A pattern
+    with a colon, such as `*:80`, is compared with the whole name.
+    """
     if not names.match(act.name):
         return False
     return names.match(act.object_name) or any(glob(text)(act.name) for text in names.texts if ":" in text)

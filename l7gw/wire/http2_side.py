@@ -1,6 +1,5 @@
-"""What a side of an HTTP/2 connection keeps (RFC 9113): its streams, its windows, what the peer may still cost, how streams and the
-connection end, and what waits to be written. `http2_connection` reads the peer's frames into it.
-"""
+"""The state of one side of an HTTP/2 connection (RFC 9113): its streams, its windows, the peer's limits, and what waits to be
+written. Streams and connection end here. `http2_connection` reads the peer's frames into this state."""
 
 from __future__ import annotations
 
@@ -28,8 +27,6 @@ from l7gw.wire.http2_limits import (
 )
 from l7gw.wire.http2_sender import TAKEN, Sender
 from l7gw.wire.http2_stream import DONE, DROPPED, HEAD, Stream
-
-DRAINING = b"l7gw-end"  # data of our PING; once the peer answers it, no request of the peer's is under way (section 6.8)
 
 DRAINING = b"l7gw-end"  # data of our PING; once the peer answers it, no request of the peer's is under way (section 6.8)
 

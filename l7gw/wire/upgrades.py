@@ -1,6 +1,6 @@
-"""The `Upgrade` tokens that a request may carry. Where they may be used, `kube/requestinfo.py` says."""
+"""The `Upgrade` tokens that a request may have. `kube/requestinfo.py` says on which paths they may be used."""
 
 from __future__ import annotations
 
-# by the token in lower case: as it is written on, and the methods that it may come with (threats A13)
+# a token in lower case: its spelling for the cluster, and the methods that may have it (threats A13)
 UPGRADES = {"websocket": ("websocket", ("GET",)), "spdy/3.1": ("SPDY/3.1", ("GET", "POST"))}

@@ -13,7 +13,10 @@ def check_state(state: Path) -> None:
     """Make the state's folder where it does not exist. Raises OSError where the folder, or anything in it, is a link, belongs to
     another user, or can be read by others (threats J5)."""
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in reversed(state.parents):
+            if not parent.exists():
+                parent.mkdir(mode=0o755)  # whatever the umask: who can write there can put another folder in the state's place
+        state.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise OSError(
             f"the state {state} cannot be made: {error.strerror}\n  hint: name a folder of the gateway's own in `state`"

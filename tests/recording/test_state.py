@@ -17,10 +17,16 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def test_a_state_is_made_where_none_is(tmp_path: Path) -> None:
-    check_state(tmp_path / "a" / "b")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_state_is_made_where_none_is_and_nobody_else_can_replace_it(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        check_state(tmp_path / "a" / "b")
+        check_state(tmp_path / "a" / "b")
+    finally:
+        os.umask(before)
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
-    check_state(tmp_path / "a" / "b")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755 & ~umask
 
 
 def test_a_state_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:

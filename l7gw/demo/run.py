@@ -23,8 +23,8 @@ async def demo(*, keep: bool) -> int:
     assert running_task is not None
 
     def stop() -> None:
-        if stopped.is_set() or not keep_waiting:
-            running_task.cancel()
+        if not stopped.is_set() and not keep_waiting:
+            running_task.cancel()  # once: a second Ctrl-C would cancel what cleans up, and leave the gateway behind
         stopped.set()
 
     keep_waiting = False

@@ -21,6 +21,7 @@ from l7gw.demo.issuer import AUDIENCE, DemoIssuer
 from l7gw.demo.pki import Authority, server_context
 
 GATEWAY_WITHIN = 15.0  # seconds until the gateway must be ready
+GATEWAY_ENDS_WITHIN = 3.0  # seconds from SIGTERM to SIGKILL
 CLUSTER = "demo"
 
 POLICY = """\
@@ -59,14 +60,15 @@ async def running(console: Console) -> AsyncIterator[Demo]:
             await cluster.start(server_context(authority.server("cluster", "127.0.0.1"), clients=authority.certificate))
         with console.status("starting the gateway"):
             config = _configure(folder, authority, gateway_client, cluster.port, issuer.url)
-            gateway, address = await _start_gateway(config, folder)
+            gateway = await _start_gateway(config, folder)
+            address = await _address_of(gateway, folder)
         token = issuer.token("ann@example.com", ["engineers"])
         yield Demo(folder, config, _kubeconfig(folder, authority, address, token), address)
     finally:
         if gateway is not None and gateway.returncode is None:
             gateway.terminate()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(gateway.wait(), 3)
+                await asyncio.wait_for(gateway.wait(), GATEWAY_ENDS_WITHIN)
             if gateway.returncode is None:
                 gateway.kill()
                 await gateway.wait()
@@ -101,19 +103,24 @@ recording: {{reserve: 64MiB}}
     return config
 
 
-async def _start_gateway(config: Path, folder: Path) -> tuple[asyncio.subprocess.Process, str]:
+async def _start_gateway(config: Path, folder: Path) -> asyncio.subprocess.Process:
+    """The gateway's process, as soon as there is one: whoever is stopped while it gets ready has to end it."""
     with (folder / "gateway.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "l7gw", "serve", "--config", str(config), stdout=asyncio.subprocess.PIPE, stderr=log,
             start_new_session=True,  # so that Ctrl-C reaches the demo alone, which then stops the gateway
         )  # fmt: skip
-    assert process.stdout is not None
+
+
+async def _address_of(gateway: asyncio.subprocess.Process, folder: Path) -> str:
+    """Where the gateway listens, once it is ready. Raises RuntimeError."""
+    assert gateway.stdout is not None
     line = b""
     with contextlib.suppress(TimeoutError):
-        line = await asyncio.wait_for(process.stdout.readline(), GATEWAY_WITHIN)
+        line = await asyncio.wait_for(gateway.stdout.readline(), GATEWAY_WITHIN)
     if not line.startswith(b"l7gw: ready on "):
         raise RuntimeError("the gateway did not start:\n" + (folder / "gateway.log").read_text())
-    return process, line.decode().removeprefix("l7gw: ready on ").strip()
+    return line.decode().removeprefix("l7gw: ready on ").strip()
 
 
 def _kubeconfig(folder: Path, authority: Authority, address: str, token: str) -> Path:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from l7gw.demo import run, stage
 from tests.support.kubernetes.build import Built
 
 DEMO = [sys.executable, "-m", "l7gw", "demo"]
@@ -116,3 +121,42 @@ def test_ctrl_c_during_the_demo_leaves_nothing(tmp_path: Path, after: float, clu
         process.kill()
     assert "Traceback" not in output, output
     assert left(tmp_path) == []
+
+
+STUBBORN = """#!/bin/sh
+echo $$ > "$0.started"
+trap 'echo > "$0.told"' TERM
+while true; do sleep 0.1; done
+"""
+
+
+@pytest.mark.parametrize("impatient", [False, True], ids=["once", "twice"])
+def test_ctrl_c_while_the_gateway_starts_leaves_no_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, impatient: bool
+) -> None:
+    """It is started, and not ready; asked to end, it does not. Whoever presses Ctrl-C again meanwhile ends nothing sooner."""
+    gateway = tmp_path / "gateway"
+    gateway.write_text(STUBBORN)
+    gateway.chmod(0o700)
+    (tmp_path / "tmp").mkdir()
+
+    async def main() -> int:
+        running = asyncio.create_task(run.demo(keep=False))
+        for name in ("started", "told")[: 1 + impatient]:
+            while not running.done() and not (tmp_path / f"gateway.{name}").exists():
+                await asyncio.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+        return await running
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+        patched.setattr(sys, "executable", str(gateway))
+        patched.setattr(stage, "GATEWAY_ENDS_WITHIN", 0.5)
+        assert asyncio.run(main()) == 130
+    number = int((tmp_path / "gateway.started").read_text())
+    try:
+        assert not Path(f"/proc/{number}").exists()
+        assert left(tmp_path) == []
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)

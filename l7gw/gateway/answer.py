@@ -6,7 +6,7 @@ from l7gw.cluster.headers import offered_protocols, one_value
 from l7gw.cluster.standing import Standing, named, shown
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
-from l7gw.kube.forbidden import LARGEST_STATUS, not_impersonated
+from l7gw.kube.forbidden import LARGEST_REFUSAL, not_impersonated
 from l7gw.wire.events import Body, Headers, HttpEvent, Request, Response
 from l7gw.wire.websocket import accept_key
 
@@ -47,14 +47,14 @@ class HeldAnswer:
     @staticmethod
     def needed(response: Response, act: Act) -> bool:
         """Whether an answer is held back. Answers from behind a proxy subresource are not: a pod says there what it likes."""
-        if response.status != 403 or act.subresource == "proxy" or response.length > LARGEST_STATUS:
+        if response.status != 403 or act.subresource == "proxy" or response.length > LARGEST_REFUSAL:
             return False
         return not any(name == "content-encoding" for name, _ in response.headers)
 
     def takes(self, event: HttpEvent) -> bool:
         """Take one more event of the answer. False where waiting is over: the event is the end, or the body is too long for a
         Status."""
-        if type(event) is not Body or self._size + len(event.data) > LARGEST_STATUS:
+        if type(event) is not Body or self._size + len(event.data) > LARGEST_REFUSAL:
             return False
         self.body.append(event)
         self._size += len(event.data)

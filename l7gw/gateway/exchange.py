@@ -138,9 +138,7 @@ class Exchange(Call):
 
     def forward(self) -> Step | None:
         assert self.far and self.act
-        if (
-            self._policy is not self.worker.policy
-        ):  # the body may have taken an hour (`patience.SLOWEST_BODY`), and the disk its time
+        if self._policy is not self.worker.policy:  # the body may have taken an hour (`slowest_body`), and the disk its time
             self._allowed()
         if self.request.upgrade:
             kind: Wanted = FRESH

@@ -11,7 +11,7 @@ from l7gw.clock import Clock
 from l7gw.wire.errors import PeerError
 from l7gw.wire.websocket import POLICY_VIOLATION
 
-CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
+CLIENT_CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
 RESIZE_EVERY = 0.1  # seconds between two sizes that travel; a window that is dragged sends hundreds (threats C12)
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from l7gw.clock import Clock
 from l7gw.gateway.backpressure import NO_ROOM, UNWRITTEN
-from l7gw.gateway.pace import CONTROL_A_SECOND, Newest, Pace, Silence
+from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
 from l7gw.recording.events import Outcome
@@ -96,7 +96,7 @@ class Tunnel(ABC):
         self._record = ends.record
         self._clock = ends.clock
         self._timeouts = ends.timeouts
-        self._control = Pace(ends.clock, CONTROL_A_SECOND)
+        self._control = Pace(ends.clock, CLIENT_CONTROL_A_SECOND)
         now = ends.clock.monotonic()
         self._to_client = Silence(now, ends.timeouts.client_ping_after)
         self._to_cluster = Silence(now, ends.timeouts.cluster_ping_after)

@@ -30,7 +30,7 @@ from l7gw.wire.spdy_events import (
 )
 from l7gw.wire.spdy_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM
 
-LARGEST_MESSAGE = 32 * 1024  # bytes of SPDY in one WebSocket message; kubectl's own writes have as many
+LARGEST_WRAPPED = 32 * 1024  # bytes of SPDY in one WebSocket message; kubectl's own writes have as many
 # The ids of our pings. A peer answers a ping whose id does not have the parity of its own. spdystream counts its own ids up from 1
 # or 2, and would panic at a second answer to one of them, so ours are the highest. All its versions answer, also in old kubectls
 # and kubelets.
@@ -70,8 +70,8 @@ class SpdyInWebSocket:
     def _pack(self) -> None:
         data = self._inner.take()
         if not (self._outer.close_sent or self._outer.close_received):
-            for start in range(0, len(data), LARGEST_MESSAGE):
-                self._outer.send(websocket.Message(data[start : start + LARGEST_MESSAGE]))
+            for start in range(0, len(data), LARGEST_WRAPPED):
+                self._outer.send(websocket.Message(data[start : start + LARGEST_WRAPPED]))
 
     def end(self) -> bytes:
         """The bytes that are left to write, with a Close behind them."""

@@ -14,7 +14,7 @@ import msgspec
 
 from l7gw.kube.status import JSON, PROTOBUF
 
-LARGEST_STATUS = 16 * 1024  # bytes; a larger body of a 403 is not read; with the longest names it has 4 KiB
+LARGEST_REFUSAL = 16 * 1024  # bytes; a larger body of a 403 is not read; with the longest names it has 4 KiB
 MOST_FIELDS = 64  # fields of one protobuf message; a Status has six
 
 # The resources that RBAC checks for an impersonation, in the older form of that check.

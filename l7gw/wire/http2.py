@@ -13,16 +13,18 @@ from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Reque
 from l7gw.wire.http2_connection import Receiver
 from l7gw.wire.http2_fields import Malformed, answer_fields, parse_answer, parse_request, request_fields
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
-from l7gw.wire.http2_limits import MOST_STREAMS, STREAM_WINDOW
+from l7gw.wire.http2_limits import (
+    CLIENT_STREAM_WINDOW,
+    CLIENT_WINDOW,
+    CLUSTER_FRAME,
+    CLUSTER_STREAM_WINDOW,
+    CLUSTER_WINDOW,
+    MOST_STREAMS,
+    STREAMS_ASSUMED,
+)
 from l7gw.wire.http2_side import BY_PEER, BY_US, StreamEvent
 from l7gw.wire.http2_stream import BODY, DONE, HEAD, Stream, check_send
 from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
-
-# ---------------------------------------------------------------------- limits
-
-WINDOW = 1024 * 1024  # bytes that may come on a client's connection before more are asked for; each stream has its own window too
-CLUSTER_WINDOW = 16 * 1024 * 1024  # bytes, as WINDOW, of a connection to a cluster, which many watches share
-CLUSTER_FRAME = 64 * 1024  # bytes of the largest frame that a cluster may send; larger frames need fewer reads
 
 # ---------------------------------------------------------------------- the server's side
 
@@ -38,10 +40,10 @@ class ServerConnection(Receiver):
     def __init__(self) -> None:
         settings = {
             frames.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
-            frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            frames.INITIAL_WINDOW_SIZE: CLIENT_STREAM_WINDOW,
             frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
         }
-        super().__init__(settings, WINDOW)
+        super().__init__(settings, CLIENT_WINDOW)
         self._opened = False  # the client's preface has come
 
     @property
@@ -86,7 +88,7 @@ class ServerConnection(Receiver):
         if len(self._streams) >= MOST_STREAMS or stream_id > self._last_taken:  # sections 5.1.2, 6.8
             self._reset(stream_id, REFUSED_STREAM, "too many streams", events)
             return
-        stream = Stream(stream_id, self._sender.first_window, STREAM_WINDOW)
+        stream = Stream(stream_id, self._sender.first_window, self._stream_window)
         self._streams[stream_id] = stream
         stream.receiving = DONE if ends else BODY
         try:
@@ -152,10 +154,10 @@ class ClientConnection(Receiver):
     _preface = frames.PREFACE
 
     def __init__(self) -> None:
-        self._most = MOST_STREAMS  # streams at once; the server's SETTINGS may say another number
+        self._most = STREAMS_ASSUMED  # streams at once; the server's SETTINGS may say another number
         settings = {
             frames.ENABLE_PUSH: 0,
-            frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            frames.INITIAL_WINDOW_SIZE: CLUSTER_STREAM_WINDOW,
             frames.MAX_FRAME_SIZE: CLUSTER_FRAME,
             frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
         }
@@ -185,7 +187,7 @@ class ClientConnection(Receiver):
             raise OurError("no stream is free")
         number = self._highest + 2 if self._highest else 1
         self._highest = number
-        stream = Stream(number, self._sender.first_window, STREAM_WINDOW)
+        stream = Stream(number, self._sender.first_window, self._stream_window)
         self._streams[number] = stream
         return number
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 MOST_STREAMS = 100  # open streams of one client, as in kube-apiserver
-STREAM_WINDOW = 256 * 1024  # bytes that may come on one stream before more are asked for, as in kube-apiserver
+STREAMS_ASSUMED = 100  # streams that we open to a cluster before its SETTINGS say how many it allows: kube-apiserver's number
+# Bytes that may come before more are asked for: of a client and of a cluster, on one stream and on the connection.
+CLIENT_STREAM_WINDOW = 256 * 1024  # as in kube-apiserver; a request's body has 3 MiB at most
+CLIENT_WINDOW = 1024 * 1024
+CLUSTER_STREAM_WINDOW = 256 * 1024  # what a slow reader of one answer makes us hold
+CLUSTER_WINDOW = 16 * 1024 * 1024  # many watches share the connection
+CLUSTER_FRAME = 64 * 1024  # bytes of the largest frame that a cluster may send; larger frames need fewer reads
 RESETS = 100  # streams that may end early by the peer's doing in a burst (threats B1, B2)
 RESETS_A_SECOND = 20  # as RESETS, in the long run
 # Frames a second that bring nothing: PING, SETTINGS, PRIORITY, unknown and late small frames; beside them as many window updates

@@ -22,7 +22,6 @@ from l7gw.wire.http2_limits import (
     MOST_RECENT,
     RESETS,
     RESETS_A_SECOND,
-    STREAM_WINDOW,
     UPDATE_FOR,
 )
 from l7gw.wire.http2_sender import TAKEN, Sender
@@ -59,6 +58,7 @@ class Side(ABC):
         self._block_faulty = False
         self._settled = False  # the peer's first SETTINGS has come
         self._largest_in = settings.get(frames.MAX_FRAME_SIZE, frames.SMALLEST_FRAME)
+        self._stream_window = settings[frames.INITIAL_WINDOW_SIZE]  # bytes that the peer may send on a new stream
         self._window_in = window
         self._unacknowledged = 0
         self._window_half = window // 2
@@ -158,7 +158,7 @@ class Side(ABC):
         self._sender.forget()
 
     def _acknowledge(self, stream: Stream) -> None:
-        if stream.unacknowledged >= STREAM_WINDOW // 4 and stream.receiving != DONE:
+        if stream.unacknowledged >= self._stream_window // 4 and stream.receiving != DONE:
             stream.window_in += stream.unacknowledged
             self._sender.control(frames.window_frame(stream.number, stream.unacknowledged))
             stream.unacknowledged = 0

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l7gw.gateway.pace import CONTROL_A_SECOND
+from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND
 from l7gw.gateway.tunnel import Ends, Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.identity.principal import Principal
@@ -235,7 +235,7 @@ def test_an_odd_size_is_recorded_and_the_shell_lives_on_with_the_next(protocol: 
 def test_odd_messages_are_counted_as_pings_are() -> None:
     for odd in (Message(b""), Message(b"\x04x"), Message(b"\xff\x02")):
         wires = opened("v5", act_of(SHELL))
-        wires.say(*[odd] * CONTROL_A_SECOND)
+        wires.say(*[odd] * CLIENT_CONTROL_A_SECOND)
         assert not wires.outcome
         wires.say(odd)
         assert wires.outcome == "cut"

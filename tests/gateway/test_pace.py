@@ -7,19 +7,19 @@ import asyncio
 import pytest
 
 from l7gw.clock import SystemClock
-from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY, Newest, Pace
+from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, RESIZE_EVERY, Newest, Pace
 from l7gw.wire.errors import PeerError
 from tests.support.manual_clock import ManualClock
 
 
 def test_a_hundred_control_frames_a_second_pass_and_one_more_does_not() -> None:
     clock = ManualClock()
-    pace = Pace(clock, CONTROL_A_SECOND)
+    pace = Pace(clock, CLIENT_CONTROL_A_SECOND)
     for _ in range(3):
-        for _ in range(CONTROL_A_SECOND):
+        for _ in range(CLIENT_CONTROL_A_SECOND):
             pace.count()
         clock.advance(1)
-    for _ in range(CONTROL_A_SECOND):
+    for _ in range(CLIENT_CONTROL_A_SECOND):
         pace.count()
     with pytest.raises(PeerError) as refused:
         pace.count()

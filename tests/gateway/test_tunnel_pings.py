@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from l7gw.gateway.pace import CONTROL_A_SECOND
+from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND
 from l7gw.gateway.tunnel_spdy import PING_TO_CLIENT, PING_TO_CLUSTER
 from l7gw.kube.channels import WebSocketChannels
 from l7gw.timeouts import USUAL_TIMEOUTS
@@ -95,7 +95,7 @@ def test_answers_to_our_pings_are_neither_passed_on_nor_recorded_nor_counted(kin
         wires.say(from_client)
         wires.answer(from_cluster)
         assert not wires.client.heard and not wires.cluster.heard and not wires.recorded
-        wires.say(*[spdy.Ping(1) if kind == "spdy" else websocket.Ping()] * CONTROL_A_SECOND)  # what one second allows
+        wires.say(*[spdy.Ping(1) if kind == "spdy" else websocket.Ping()] * CLIENT_CONTROL_A_SECOND)  # what one second allows
         assert not wires.outcome
         wires.wait(1)
 
@@ -105,7 +105,7 @@ def test_a_pong_without_a_ping_of_ours_counts_as_a_control_frame(kind: str) -> N
     wires = begun(kind)
     _, from_client, _, _ = ASKED[kind]
     wires.wait(QUIET)
-    wires.say(*[from_client] * (CONTROL_A_SECOND + 1))  # the first one is asked for
+    wires.say(*[from_client] * (CLIENT_CONTROL_A_SECOND + 1))  # the first one is asked for
     assert not wires.outcome
     wires.say(from_client)
     assert wires.outcome == "cut"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
-from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_MESSAGE, REFUSED_STREAM, LegEvent, SpdyInWebSocket
+from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, RESIZE_EVERY
+from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_WRAPPED, REFUSED_STREAM, LegEvent, SpdyInWebSocket
 from l7gw.kube.streams import MOST_PAIRS
 from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket
@@ -55,7 +55,7 @@ def test_spdy_bytes_of_ours_come_in_messages_of_a_limited_size() -> None:
         leg.send(Data(1, bytes(20_000)))
     sent = leg.take()
     sizes = [len(event.data) for event in websocket.Connection("client").receive(sent) if isinstance(event, Message)]
-    assert max(sizes) <= LARGEST_MESSAGE
+    assert max(sizes) <= LARGEST_WRAPPED
     assert sum(len(event.data) for event in other.receive(sent) if isinstance(event, Data)) == 200_000
 
 
@@ -223,10 +223,10 @@ def test_an_end_within_a_size_is_an_end_and_the_half_goes_nowhere() -> None:
 def test_too_many_pings_of_the_websocket_around_spdy_end_the_tunnel() -> None:
     wires = spdy_wires(wrapped=True)
     for _ in range(3):
-        wires.say(*[websocket.Ping()] * CONTROL_A_SECOND)
+        wires.say(*[websocket.Ping()] * CLIENT_CONTROL_A_SECOND)
         assert not wires.outcome
         wires.wait(1)
-    wires.say(*[websocket.Ping()] * (CONTROL_A_SECOND + 1))
+    wires.say(*[websocket.Ping()] * (CLIENT_CONTROL_A_SECOND + 1))
     assert wires.outcome == "cut"
 
 

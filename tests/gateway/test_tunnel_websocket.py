@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from l7gw.gateway.pace import CONTROL_A_SECOND, RESIZE_EVERY
+from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, RESIZE_EVERY
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.wire.websocket import Close, Message, Ping, Pong
 from tests.support.tunnel_ends import Wires, websocket_wires
@@ -20,7 +20,7 @@ def an_exec() -> Wires:
 
 def test_too_many_pings_end_the_websocket_tunnel() -> None:
     wires = an_exec()
-    wires.say(*[Ping()] * CONTROL_A_SECOND)
+    wires.say(*[Ping()] * CLIENT_CONTROL_A_SECOND)
     assert not wires.outcome
     wires.say(Ping())
     assert wires.outcome == "cut"

@@ -10,7 +10,7 @@ from l7gw.wire.errors import OurError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Request, Response
 from l7gw.wire.http2 import ClientConnection, ServerConnection
 from l7gw.wire.http2_frames import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED, STREAM_IDS
-from l7gw.wire.http2_limits import MOST_STREAMS
+from l7gw.wire.http2_limits import MOST_STREAMS, STREAMS_ASSUMED
 from tests.fuzz.wire_http2 import answered, served
 from tests.support.http1_reading import ways
 from tests.support.http2_reading import (
@@ -505,11 +505,11 @@ def test_a_request_out_of_order_is_our_error(wrong: list[HttpEvent]) -> None:
 
 def test_streams_are_free_up_to_what_the_server_allows() -> None:
     connection = asked()
-    assert [connection.open() for _ in range(MOST_STREAMS)] == list(range(1, 2 * MOST_STREAMS, 2))
+    assert [connection.open() for _ in range(STREAMS_ASSUMED)] == list(range(1, 2 * STREAMS_ASSUMED, 2))
     assert not connection.free
     with pytest.raises(OurError):
         connection.open()
-    connection.receive(settings((frames.MAX_CONCURRENT_STREAMS, MOST_STREAMS + 1)))
+    connection.receive(settings((frames.MAX_CONCURRENT_STREAMS, STREAMS_ASSUMED + 1)))
     assert connection.free and connection.open() == 201 and not connection.free
     connection.reset(1)
     assert connection.free

@@ -11,7 +11,7 @@ import pytest
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, Body, End, Response
-from l7gw.wire.http2 import CLUSTER_FRAME, ServerConnection
+from l7gw.wire.http2 import ServerConnection
 from l7gw.wire.http2_frames import (
     ENHANCE_YOUR_CALM,
     FRAME_SIZE_ERROR,
@@ -20,7 +20,7 @@ from l7gw.wire.http2_frames import (
     PROTOCOL_ERROR,
     SMALLEST_FRAME,
 )
-from l7gw.wire.http2_limits import CONTROL_A_SECOND, LARGEST_UNSENT, MOST_SETTINGS, RESETS, RESETS_A_SECOND
+from l7gw.wire.http2_limits import CLUSTER_FRAME, CONTROL_A_SECOND, LARGEST_UNSENT, MOST_SETTINGS, RESETS, RESETS_A_SECOND
 from l7gw.wire.http2_stream import FRAMES_FREE, MOST_EMPTY, SMALLEST_AVERAGE
 from tests.support.http2_reading import (
     ACK,

@@ -9,9 +9,9 @@ import pytest
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, Body, End, Request, Response
-from l7gw.wire.http2 import CLUSTER_FRAME, WINDOW, ServerConnection
+from l7gw.wire.http2 import ServerConnection
 from l7gw.wire.http2_frames import DEFAULT_WINDOW, FLOW_CONTROL_ERROR, LARGEST_WINDOW, PROTOCOL_ERROR, SMALLEST_FRAME
-from l7gw.wire.http2_limits import STREAM_WINDOW
+from l7gw.wire.http2_limits import CLIENT_STREAM_WINDOW, CLIENT_WINDOW, CLUSTER_FRAME
 from l7gw.wire.http2_sender import LARGEST_SENT, TAKEN
 from tests.support.http2_reading import (
     ANSWERED,
@@ -259,13 +259,13 @@ def test_a_held_stream_gives_up_its_window_and_no_byte_more_and_goes_on_when_let
     connection.take()
     connection.hold(1, True)
     piece = b"x" * SMALLEST_FRAME
-    for _ in range(STREAM_WINDOW // SMALLEST_FRAME):
+    for _ in range(CLIENT_STREAM_WINDOW // SMALLEST_FRAME):
         connection.receive(data(1, piece))
     assert connection.take() == b""
     connection.hold(1, False)
-    assert seen(connection.take()) == [f"window 1 {STREAM_WINDOW}"]
+    assert seen(connection.take()) == [f"window 1 {CLIENT_STREAM_WINDOW}"]
     connection.hold(1, True)
-    for _ in range(STREAM_WINDOW // SMALLEST_FRAME):
+    for _ in range(CLIENT_STREAM_WINDOW // SMALLEST_FRAME):
         connection.receive(data(1, piece))
     came = connection.receive(data(1, b"x") + data(3, b"y"))
     assert shown(came) == f"1 refused 400 then reset {FLOW_CONTROL_ERROR} | 3 body y"
@@ -277,11 +277,11 @@ def test_the_connections_window_is_kept_open_by_what_comes_on_any_stream() -> No
     connection.reset(3)
     connection.take()
     piece = b"x" * SMALLEST_FRAME
-    for count in range(1, WINDOW // 2 // SMALLEST_FRAME):
+    for count in range(1, CLIENT_WINDOW // 2 // SMALLEST_FRAME):
         connection.receive(data(3, piece))
         assert connection.take() == b"", count
     connection.receive(data(3, piece))
-    assert seen(connection.take()) == [f"window 0 {WINDOW // 2}"]
+    assert seen(connection.take()) == [f"window 0 {CLIENT_WINDOW // 2}"]
 
 
 def test_more_than_the_connections_window_ends_it() -> None:
@@ -289,7 +289,7 @@ def test_more_than_the_connections_window_ends_it() -> None:
     connection._window_half = 1 << 30  # nothing is asked for
     for stream in (1, 3, 5, 7):
         connection.hold(stream, True)
-        for _ in range(STREAM_WINDOW // SMALLEST_FRAME):
+        for _ in range(CLIENT_STREAM_WINDOW // SMALLEST_FRAME):
             connection.receive(data(stream, b"x" * SMALLEST_FRAME))
     assert refused(connection, data(9, b"x")) == FLOW_CONTROL_ERROR
 
@@ -303,14 +303,14 @@ def test_padding_counts_for_the_windows_and_is_asked_for_again() -> None:
         ((stream, event),) = connection.receive(padded)
         assert stream == 1 and event == Body(b"x" * 744)
         windows += sum(int.from_bytes(payload, "big") for _, _, stream, payload in frames_of(connection.take()) if stream == 1)
-    assert windows > 10_000 * 1000 - STREAM_WINDOW
+    assert windows > 10_000 * 1000 - CLIENT_STREAM_WINDOW
 
 
 def test_padding_uses_up_the_connections_window() -> None:
     connection = server(post())
     connection._window_half = 1 << 30  # nothing is asked for
     padded = frame(frames.DATA, PADDED, 1, b"\xff" + b"x" * 768 + b"\0" * 255)
-    for _ in range(WINDOW // 1024):
+    for _ in range(CLIENT_WINDOW // 1024):
         assert len(connection.receive(padded)) == 1
     assert refused(connection, data(1, b"x")) == FLOW_CONTROL_ERROR
 

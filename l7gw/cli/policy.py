@@ -23,7 +23,7 @@ from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Explanation, Policy
-from l7gw.policy.rules import verb_of
+from l7gw.policy.rules import in_words, verb_of
 from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
 
 METHODS = {
@@ -210,9 +210,7 @@ def _check_command(verb: str, subresource: str, name: str, argv: tuple[str, ...]
 def _show(explanation: Explanation, method: str, act: Act) -> None:
     verdict = explanation.verdict
     click.echo(f"{'allowed' if verdict.allowed else 'denied'}: {verdict.reason}")
-    what = f"{verb_of(act)} {act.kind}" if act.is_resource else act.verb
-    scope = f" in namespace {act.namespace}" if act.namespace else " in all namespaces or the cluster" if act.is_resource else ""
-    click.echo(f"\n  {method} {act.target}\n  {what}{f' {act.name}' if act.name else ''}{scope}")
+    click.echo(f"\n  {method} {act.target}\n  {in_words(act)}")
     click.echo(f"  effects: {', '.join(sorted(act.effects))}\n")
     for one in explanation.considered:
         sort = "guardrail" if one.guardrail else "rule"

@@ -32,6 +32,7 @@ from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
 from l7gw.policy.judge import Policy
+from l7gw.policy.rules import in_words
 from l7gw.policy.verdict import Verdict
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Request
@@ -106,7 +107,9 @@ class Exchange(Call):
         self._policy = self.worker.policy
         verdict = self._policy.judge(self.principal, self.far.name, self.act)
         if not verdict.allowed:
-            raise Refusal(403, "Forbidden", verdict.reason, rule=verdict.rule or None)
+            # one kubectl command is several calls: a rule's name says enough, the want of one does not say which call it was
+            words = verdict.reason if verdict.rule else f"{verdict.reason}: {in_words(self.act)}"
+            raise Refusal(403, "Forbidden", words, rule=verdict.rule or None)
         return verdict
 
     def gather(self) -> Step | None:

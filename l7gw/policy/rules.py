@@ -32,6 +32,14 @@ def verb_of(act: Act) -> str:
     return act.verb
 
 
+def in_words(act: Act) -> str:
+    """What is asked, for people: `get pods web-0 in namespace dev`, or `get /metrics` of a path that is no resource."""
+    if not act.is_resource:
+        return f"{act.verb} {act.path}"
+    scope = f"in namespace {act.namespace}" if act.namespace else "in all namespaces or the cluster"
+    return " ".join(filter(None, (verb_of(act), act.kind, act.name, scope)))
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. It matches a call if each of its keys does; a key that is None matches every call. A guardrail only denies."""

@@ -12,7 +12,7 @@ from l7gw.kube.act import EFFECTS, Act
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.commands import Command
 from l7gw.policy.patterns import Globs, Resources
-from l7gw.policy.rules import DENIED_EFFECTS, Rule, verb_of
+from l7gw.policy.rules import DENIED_EFFECTS, Rule, in_words, verb_of
 
 
 def rule(allow: bool, **keys: Any) -> Rule:
@@ -48,6 +48,21 @@ EXEC = "/api/v1/namespaces/dev/pods/web-0/exec?command="
 WS_EXEC, SPDY_EXEC = describe("GET", EXEC + "ps", "websocket"), describe("POST", EXEC + "ps", "SPDY/3.1")
 ATTACH = describe("POST", "/api/v1/namespaces/dev/pods/web-0/attach")
 DEBUG = describe("PATCH", "/api/v1/namespaces/dev/pods/web-0/ephemeralcontainers")
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (POD, "get pods web-0 in namespace dev"),
+        (PODS_ALL, "list pods in all namespaces or the cluster"),
+        (WS_EXEC, "exec pods/exec web-0 in namespace dev"),
+        (SPDY_EXEC, "exec pods/exec web-0 in namespace dev"),
+        (describe("GET", "/apis/apps/v1/namespaces/dev/deployments/d/scale"), "get deployments.apps/scale d in namespace dev"),
+        (describe("GET", "/metrics?q=x"), "get /metrics"),
+    ],
+)
+def test_a_call_in_words_has_its_verb_object_and_extent_and_no_query(act: Act, words: str) -> None:
+    assert in_words(act) == words
 
 
 def test_an_allow_lists_all_effects_and_a_deny_any() -> None:

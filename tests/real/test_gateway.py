@@ -60,7 +60,7 @@ def test_a_denied_exec_says_the_rule_and_both_its_tries_are_one_run(both: Both, 
     before_it = len(of_type(newest(both.gateway), "request")) if both.gateway.sessions() else 0
     done = ann.kubectl(both.cluster.built.kubectl, "exec", "web-0", "--", "rm", "-rf", "/")
     assert done.status == 1
-    assert "l7gw: no rule allows it" in done.err
+    assert "l7gw: no rule allows it: exec pods/exec web-0 in namespace NAMESPACE" in done.err
     events = newest(both.gateway)
     tries = [e for e in of_type(events, "request")[before_it:] if e["subresource"] == "exec"]
     assert [e["method"] for e in tries] == (["GET", "POST"] if websocket == "true" else ["POST"])

@@ -1,4 +1,4 @@
-"""Of a client's headers an allow-list travels; who the cluster sees is fenced."""
+"""Only header fields of an allow-list go up, and only permitted names are impersonated."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_an_upgrade_has_a_key_of_its_own_and_one_line_of_protocols() -> None:
 # ---------------------------------------------------------------------- one reading of each header (threats B12)
 
 SENT_ANEW = ("accept", "accept-encoding", "sec-websocket-protocol", "x-stream-protocol-version")
-TWICE = {  # of these values the second alone, or the first, would be another meaning
+TWICE = {  # with these lines, a reader of the first alone and a reader of the last alone would understand something else
     "accept": ("application/json", "application/vnd.kubernetes.protobuf"),
     "accept-encoding": ("identity", "gzip"),
     "sec-websocket-protocol": ("v5.channel.k8s.io", "v4.channel.k8s.io"),
@@ -97,7 +97,7 @@ TWICE = {  # of these values the second alone, or the first, would be another me
 
 
 def both_read(headers: list[tuple[str, str]]) -> list[Request | int]:
-    """What HTTP/1.1 and HTTP/2 make of these: the request, or the status of the refusal."""
+    """How HTTP/1.1 and HTTP/2 read these header lines: the request, or the status of the refusal."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
     found: list[Request | int] = []
     try:
@@ -130,7 +130,7 @@ def test_a_header_that_travels_is_one_line_on_both_https_or_refused(name: str) -
 
 
 def test_upstream_no_header_stands_twice_but_groups_and_spdys_protocols() -> None:
-    """Whatever passes the codec: what is written upstream has one line of each name."""
+    """Whatever the codec accepts, the request upstream has one line of each name."""
     names = sorted(PASSED_ON | set(SENT_ANEW) | LISTS | {"x-forwarded-for", "audit-id", "authorization", "cookie", "x-b"})
     for name in names:
         for came in both_read([(name, "a"), (name, "a")]):

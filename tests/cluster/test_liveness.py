@@ -1,4 +1,4 @@
-"""Who acknowledges nothing any more is dead; who only reads nothing is not."""
+"""A peer that stops acknowledging bytes is dead; a peer that only does not read is not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.scene import scene
 
 
 def looked_at(states: list[State], within: float) -> int:
-    """Looks, two seconds apart, until the connection was lost; -1: it never was."""
+    """How many looks, two seconds apart, it took until the connection counted as lost; -1 where it never did."""
     now = 100.0
     left = iter(states)
     liveness = Liveness(None, within, lambda: next(left))  # type: ignore[arg-type]
@@ -35,7 +35,7 @@ def looked_at(states: list[State], within: float) -> int:
 
 @pytest.mark.parametrize("within", [USUAL_TIMEOUTS.cluster_acknowledges, USUAL_TIMEOUTS.client_acknowledges])
 def test_a_connection_whose_bytes_are_never_acknowledged_is_lost_in_time(within: float) -> None:
-    silent = [(1, 500.0 + LOOK_EVERY * number) for number in range(40)]  # it was idle before, for long
+    silent = [(1, 500.0 + LOOK_EVERY * number) for number in range(40)]  # it was idle for long before
     assert looked_at(silent, within) == within / LOOK_EVERY
 
 
@@ -45,7 +45,7 @@ def test_a_connection_whose_bytes_are_acknowledged_now_and_then_is_not_lost() ->
 
 def test_a_silent_connection_that_owes_no_acknowledgement_is_not_lost() -> None:
     assert looked_at([(0, 1000.0 + number) for number in range(100)], USUAL_TIMEOUTS.cluster_acknowledges) == -1
-    owing = [(1, 1000.0), (0, 1000.0)] * 50  # a segment under way at every other look
+    owing = [(1, 1000.0), (0, 1000.0)] * 50  # at every other look a segment is under way
     assert looked_at(owing, USUAL_TIMEOUTS.cluster_acknowledges) == -1
 
 
@@ -58,11 +58,11 @@ def test_the_state_of_a_connection_is_read_once_in_two_seconds() -> None:
 
 
 def test_a_peer_whose_window_is_closed_lives() -> None:
-    """Its kernel acknowledges the probes: nothing counts as owed for longer than a look."""
+    """Its kernel acknowledges the probes, so no acknowledgement is missing for longer than one look."""
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        server = socket.create_server(("127.0.0.1", 0))  # the kernel takes the connection, and nobody ever reads it
+        server = socket.create_server(("127.0.0.1", 0))  # the kernel accepts the connection, and no process ever reads it
         transport, _ = await loop.create_connection(asyncio.Protocol, *server.getsockname())
         liveness = Liveness(transport, 3.0)
         transport.write(bytes(32 * 1024 * 1024))
@@ -78,7 +78,8 @@ def test_a_peer_whose_window_is_closed_lives() -> None:
 
 @pytest.mark.long
 def test_a_client_that_reads_nothing_for_a_minute_goes_on_where_it_was(tmp_path: Path) -> None:
-    """As `kubectl logs -f` does behind a pager, or stopped by Ctrl-Z: longer than any time of ours in which a peer must answer."""
+    """`kubectl logs -f` does so behind a pager, or when Ctrl-Z stopped it. A minute is longer than any of our limits for an
+    answer."""
     with scene(tmp_path / "scene", Endless()) as it, contextlib.ExitStack() as stack:
         log = stack.enter_context(RawClient(it.gateway))
         log.send(it.request(f"GET {POD}/log?follow=true"))

@@ -1,4 +1,4 @@
-"""Connections to a cluster: kept, closed in time, never used in doubt; and plain words where there is none."""
+"""Connections to a cluster are kept, closed in time, and never used in doubt. Where there is none, the caller gets a sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.scripted_upstream import KEPT
 
 
 class Caller:
-    """Hears one answer."""
+    """A call that waits for one answer."""
 
     def __init__(self) -> None:
         self.done: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
@@ -44,7 +44,7 @@ class Caller:
 
 
 class Stage:
-    """A pool before a server that counts its connections and answers as it is told."""
+    """A pool in front of a server that counts its connections and gives one answer to all requests."""
 
     def __init__(self, pool: Pool, clock: ManualClock, opened: list[int]) -> None:
         self.pool = pool

@@ -1,4 +1,5 @@
-"""Watches on shared connections of HTTP/2: nothing is lost, nothing is sent twice, and a silence is noticed. The server is h2's."""
+"""Watches on shared connections of HTTP/2: no event is lost, no request is sent twice, and a silent cluster is noticed. The server
+is made with h2."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class Visit:
         self.writer = writer
         self.h2 = H2Connection(H2Configuration(client_side=False))
         self.resets: list[int] = []
-        self.acknowledges = True  # answers to PINGs are h2's own; false: nothing is written any more
+        self.acknowledges = True  # whether anything is written, such as the answers to PINGs, which h2 makes by itself
 
     def flush(self) -> None:
         data = self.h2.data_to_send()
@@ -59,7 +60,7 @@ class Visit:
 
 
 class Watch:
-    """A call: what it heard, and how it ended."""
+    """A call that keeps what it was told, and how it ended."""
 
     def __init__(self, stage: Stage, name: str, kind: str = SHARED) -> None:
         self.stage = stage
@@ -117,7 +118,7 @@ class Watch:
 
 
 class Stage:
-    """A pool before a server of h2's, which does with each event what `script` says and keeps what it was asked."""
+    """A pool in front of a server made with h2. The server calls `script` with each event, and keeps the requests."""
 
     def __init__(self, pool: Pool, clock: ManualClock) -> None:
         self.pool = pool
@@ -127,7 +128,7 @@ class Stage:
         self.asked_http1: list[str] = []
         self.answers_http1 = asyncio.Event()
         self.script: Callable[[Visit, Event], None] = answering
-        self.entry: dict[str, object] = {}  # of the cluster, in l7gw.yaml
+        self.entry: dict[str, object] = {}  # the cluster's entry in l7gw.yaml
 
     def watch(self, name: str = "a") -> Watch:
         return Watch(self, name)
@@ -136,7 +137,7 @@ class Stage:
         return Watch(self, name, FASTER)
 
     async def ticking(self, seconds: int) -> None:
-        """Seconds pass, and the network has time between them."""
+        """Let so many seconds pass on the clock, with a tick in each and time for the network between them."""
         for _ in range(seconds):
             self.clock.advance(1.0)
             self.pool.tick()
@@ -149,7 +150,7 @@ def answering(visit: Visit, event: Event) -> None:
 
 
 async def answering_http1(stage: Stage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """HTTP/1.1, whose requests are answered when the stage says."""
+    """Serve HTTP/1.1. Requests are answered when the stage says so."""
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
         while head := await reader.readuntil(b"\r\n\r\n"):
             stage.asked_http1.append(head.split(b" ")[1].decode().rpartition("/")[2])
@@ -258,7 +259,7 @@ def test_a_goaway_leaves_running_streams_and_sends_refused_ones_elsewhere(tmp_pa
         assert first.data == b"event\nlast\n" and first.tries == 1
         third = stage.watch("third")
         await third.until(lambda w: w.data != b"")
-        assert len(stage.visits) == 2  # and nothing new goes where it was said not to
+        assert len(stage.visits) == 2  # and no new stream is opened on a connection that sent a GOAWAY
 
     staged(tmp_path, play)
 
@@ -346,7 +347,7 @@ def test_a_cluster_that_allows_few_streams_gets_more_connections(tmp_path: Path)
 
 
 def test_a_connection_that_ended_is_freed_at_once(tmp_path: Path) -> None:
-    """Its codec too, which would else wait for Python's collector (threats I4)."""
+    """So is its codec, which would otherwise stay until Python's garbage collector runs (threats I4)."""
 
     async def play(stage: Stage) -> None:
         watch = stage.watch()
@@ -360,7 +361,7 @@ def test_a_connection_that_ended_is_freed_at_once(tmp_path: Path) -> None:
         assert in_memory() == [0, 0]
 
     def in_memory() -> list[int]:
-        kinds = [type(one) for one in gc.get_objects()]  # and not the objects, which a list of them would keep
+        kinds = [type(one) for one in gc.get_objects()]  # types only: a list of the objects would keep them alive
         return [kinds.count(SharedConnection), kinds.count(ClientConnection)]
 
     gc.collect()
@@ -434,6 +435,6 @@ def test_a_watch_that_outlives_a_reload_is_looked_after_as_before(tmp_path: Path
                 stage.visits[0].acknowledges = False  # from now on the cluster is silent
                 return client.rest(10)
 
-        assert b"0\r\n\r\n" not in await asyncio.to_thread(watched)  # noticed, and told as a cut
+        assert b"0\r\n\r\n" not in await asyncio.to_thread(watched)  # the silence was noticed, and the client saw a cut
 
     staged(tmp_path, play)

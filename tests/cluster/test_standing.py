@@ -1,4 +1,4 @@
-"""Outages of the gateway's own standing with a cluster, as the log tells them."""
+"""What the log says while a cluster does not accept the gateway's credential, or does not let it impersonate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""uvloop's TLS: how much it gives at once, which is what may still come when reading is paused; and what a failed handshake tells."""
+"""uvloop's TLS: how much it gives at once, which is what may still come when reading is paused; and what a failed handshake
+tells."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ RECORD = 16 * 1024  # bytes in a record of TLS, at most (RFC 8446 section 5.1)
 
 
 def feed(server: SSLProtocol, data: bytes) -> None:
-    """Reads of the socket, each as large as the room that is given for it."""
+    """Feed bytes in reads of the socket, each as large as the buffer that the protocol gives."""
     while data:
         room = memoryview(server.get_buffer(len(data)))
         size = min(len(room), len(data))
@@ -63,7 +64,7 @@ def test_one_read_brings_more_than_its_size_and_no_more_than_may_wait(tmp_path: 
 
 
 class Porter:
-    """A door that remembers what it was told."""
+    """A door that keeps what it was told."""
 
     def __init__(self) -> None:
         self.open = self.came = 0
@@ -83,7 +84,7 @@ class Porter:
 
 
 async def knock(port: int, said: bytes, read: bool = True) -> bytes:
-    """What the listener answers to these bytes, to its end."""
+    """Send these bytes to the listener. Returns what it answers until it closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(said)
     try:
@@ -109,7 +110,7 @@ def other_ciphers() -> ssl.SSLContext:
     return context
 
 
-ALERT = 0x15  # the type of its record (RFC 8446 section 5.1), the last byte of which says what it is (section 6)
+ALERT = 0x15  # type of a record with an alert (RFC 8446 section 5.1); its last byte is the alert's description (section 6)
 HANDSHAKE_FAILURE, PROTOCOL_VERSION = 40, 70
 CASES: list[tuple[Callable[[], bytes], str, int | None]] = [
     (lambda: hello(other_ciphers()), "NO_SHARED_CIPHER", HANDSHAKE_FAILURE),

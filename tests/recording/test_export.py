@@ -1,4 +1,4 @@
-"""Exports say what was recorded, in words that stay from release to release."""
+"""Exports say what was recorded. Their words stay the same from release to release."""
 
 from __future__ import annotations
 
@@ -243,10 +243,10 @@ def test_json_lines_have_runs_clock_steps_and_dropped_attempts_too(tmp_path: Pat
 
 @pytest.mark.parametrize("seed", range(4))
 def test_times_of_exports_and_lists_run_on_when_the_wall_clock_is_set(tmp_path: Path, seed: int) -> None:
-    """Of casts, replays and the list. What is corrected without a step, below a second, may hold a time back so much."""
+    """Checked in casts, replays and the list. A correction of less than a second is no step: it may hold times back by as much."""
     dice = random.Random(seed)
     steps = [0.0, 0.0, 3600.0, -3600.0, 86400.0, -1.5, -86400.0, *([0.5, -0.5] if seed % 2 else [])]
-    # how long until the next output, by how much the clock is set, and whether the recorder notices before it
+    # (seconds until the next output, seconds by which the clock is set, whether the recorder notices before that output)
     pieces = [(dice.uniform(0, 5), dice.choice(steps), dice.choice((True, False))) for _ in range(30)]
     clock = ManualClock()
     expected: list[float] = []
@@ -292,7 +292,7 @@ def test_frames_of_an_exec_are_read_from_the_journal_again_and_not_kept_in_memor
 
 
 def test_showing_all_execs_reads_each_block_about_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once to find the execs, once to show them: else a day of an agent's execs takes a day to show."""
+    """Once to find the execs, and once to show them. Otherwise showing a day of an agent's execs would take a day."""
     read: list[tuple[Path, int]] = []
     events_at = reader.events_at
 
@@ -310,11 +310,11 @@ def test_showing_all_execs_reads_each_block_about_twice(tmp_path: Path, monkeypa
     assert [list(one.frames)[-1].data for one in shown] == [b"%d" % number for number in range(60)]
     blocks = len(set(read))
     assert blocks > 3
-    assert len(read) <= 3 * blocks + len(shown)  # an exec that begins in a block that another one left is read again with it
+    assert len(read) <= 3 * blocks + len(shown)  # a block in which one exec ends and another begins is read for both
 
 
 def test_an_export_remembers_open_exchanges_only(tmp_path: Path) -> None:
-    """A session has a day's exchanges."""
+    """A session may have the exchanges of a whole day."""
 
     def fill(recorder: Recorder) -> None:
         for _ in range(20):

@@ -1,5 +1,5 @@
-"""What the writer's threads promise: the kernel has it within a second, a sync is never claimed that was not one, and a crash or a
-power loss leaves everything before its torn end."""
+"""What the journal's threads promise. The kernel has an event within a second. A sync that failed is never reported as one. After a
+crash or a power loss everything before the torn end is there."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_killed_flood_misses_nothing_older_than_a_second(tmp_path: Path, slow:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
 def test_a_disk_that_is_really_full_loses_nothing_and_stays_intact(tmp_path: Path) -> None:
-    """The file system's own ENOSPC, torn writes included."""
+    """A real file system returns ENOSPC, also in the middle of a write."""
     disk = tmp_path / "disk"
     disk.mkdir()
     script = """
@@ -223,7 +223,8 @@ def test_calls_that_come_during_a_sync_share_the_next_one(tmp_path: Path, monkey
 
 
 def test_a_sync_that_failed_is_not_followed_by_one_that_claims_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel forgets an error once it was told (threats H3): who waits on the same file must not be served by a second try."""
+    """The kernel reports an error once and forgets it (threats H3). So a second sync of the same file must not count for calls that
+    wait."""
     writing, go_on = Writing(tmp_path), threading.Event()
     began = threading.Event()
     failures = [OSError(5, "Input/output error")]
@@ -263,7 +264,7 @@ def test_a_failed_sync_of_a_segment_fails_calls_that_wait_on_the_next_segment(
 
     assert writing.put(sync=False, size=2000).wait() is None
     monkeypatch.setattr(journal_module.os, "fdatasync", sync)
-    assert isinstance(writing.put(sync=True).wait(), OSError)  # its own segment's sync would succeed
+    assert isinstance(writing.put(sync=True).wait(), OSError)  # the sync of its own segment would succeed
     assert len(reader.segments(tmp_path)) == 2
     assert writing.put(sync=True).wait() is None
     assert len(reader.segments(tmp_path)) == 3
@@ -312,7 +313,7 @@ def test_a_last_block_whose_content_never_arrived_is_a_tail(tmp_path: Path) -> N
     path.write_bytes(whole[: last + HEADER_SIZE] + bytes(len(whole) - last - HEADER_SIZE))
     assert last_block(path)[1] == last
     assert [place.offset for place in reader.places(path)] == [place.offset for place in places[:-1]]
-    assert not verify(reader.segments(state)).intact  # until a start has named it, it may as well be a change
+    assert not verify(reader.segments(state)).intact  # until the next start has named the tail, it may also be a change
     recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/nodes").end("complete"))
     report = verify(reader.segments(state))
     assert report.intact, report.problems

@@ -1,4 +1,4 @@
-"""A header is the bytes of the format page."""
+"""A header is encoded as docs/recording-format.md says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from l7gw.recording.layout import HEADER_SIZE, SEGMENT_NAME, Header, unpack
 from l7gw.recording.verify import NAMES
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "recording-format.md").read_text()
-# the first two blocks of code: hexadecimal, with explanations indented
+# The page's first two blocks of code: hexadecimal, with indented explanations.
 BLOCK, EVENTS = (
     bytes.fromhex("".join(line for line in code.splitlines() if not line.startswith(" "))) for code in PAGE.split("```")[1:4:2]
 )

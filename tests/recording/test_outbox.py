@@ -1,4 +1,4 @@
-"""The outbox's states, row by row: what may go to the journal, and where each of its answers leads."""
+"""The outbox's states, row by row: what may be handed to the journal, and which state each of the journal's answers leads to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BROKEN = OSError(5, "Input/output error")
 
 
 class Journal:
-    """Keeps the batches that it gets; the test answers them."""
+    """A journal that keeps the batches it gets. The test answers them."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
@@ -29,7 +29,7 @@ class Journal:
 
 
 class Session:
-    """Has as many events to give as were recorded since it was last asked."""
+    """A session that gives one piece for the events recorded since it was last asked."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -85,7 +85,7 @@ class Stage:
         assert self.outbox.state is state
 
     async def answer(self, error: Exception | None = None, number: int = -1) -> None:
-        """The journal's answer to a batch: everything was written (and synced), or nothing was."""
+        """Answer a batch as the journal: everything was written (and synced) or, with `error`, nothing."""
         batch = self.journal.batches[number]
         batch.written = error is None
         batch.done(list(batch.pieces) if error else [], error)
@@ -99,7 +99,7 @@ def played(test: Callable[[Stage], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-# state, whether something waits to be written, what happens | the batches that go (pieces, sync), the state after
+# (state, whether events wait to be written, what happens; the batches handed over as (pieces, sync), the state afterwards)
 ROWS = [
     (State.IDLE, False, "flush", [], State.IDLE),
     (State.IDLE, True, "flush", [(1, False)], State.WRITING),
@@ -115,7 +115,7 @@ ROWS = [
     (State.SYNCING, True, "durable", [], State.SYNCING),
     (State.SYNCING, True, "try again", [], State.SYNCING),
     (State.FAILED, True, "flush", [], State.FAILED),
-    (State.FAILED, False, "durable", [(1, True)], State.WRITING),  # what the failed write left goes first
+    (State.FAILED, False, "durable", [(1, True)], State.WRITING),  # the events that the failed write left go first
     (State.FAILED, True, "durable", [(2, True)], State.WRITING),
     (State.FAILED, False, "try again", [(1, True)], State.WRITING),
     (State.FAILED, True, "try again", [(2, True)], State.WRITING),
@@ -150,7 +150,7 @@ def test_every_state_of_the_outbox_has_a_row_for_every_event() -> None:
     assert set(MAY) == set(State)
 
 
-# the batch that is out (with a sync or not), whether it was seen written before the answer, the error | the state after the answer
+# (whether the batch handed over has a sync, whether it was seen written before the answer, the error; the state after the answer)
 ANSWERS = [
     (False, False, None, State.IDLE),
     (False, False, BROKEN, State.FAILED),

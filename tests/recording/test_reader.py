@@ -1,4 +1,5 @@
-"""A reader takes what is whole, refuses what is not what it says, and never holds more than a block may."""
+"""The reader reads whole blocks, refuses blocks whose content is not what the header says, and never holds more than one block may
+have."""
 
 from __future__ import annotations
 
@@ -63,7 +64,7 @@ def encoded(events: list[e.Event]) -> bytes:
 
 
 def segment(path: Path, payload: bytes, *, plain: int, events: int) -> Path:
-    """A segment with one block whose header is sound and whose content is this."""
+    """Write a segment of one block with a sound header and this payload."""
     head = Header(0, len(payload), plain, 1, bytes(range(16)), 1, events, 0, 0, 0, 0, 0, NO_HASH, NO_HASH, sha256(payload).digest())
     path.write_bytes(head.pack() + payload)
     return path
@@ -131,7 +132,7 @@ def test_unknown_events_and_elements_of_later_versions_are_skipped() -> None:
 
 
 def test_a_request_and_an_end_of_an_earlier_version_are_read() -> None:
-    """Without the elements that were added since."""
+    """These events lack the elements that were added later."""
     request, end = (msgspec.msgpack.decode(msgspec.msgpack.encode(EVERY_EVENT[at])) for at in (3, 9))
     old = b"".join(map(msgspec.msgpack.encode, (request[:15], end[:4])))
     read, ended = reader.decode(old, 2)
@@ -170,7 +171,7 @@ def test_a_changed_block_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_segment_cut_at_any_byte_is_read_up_to_its_last_whole_block(tmp_path: Path) -> None:
-    """At every byte: exactly the blocks before it."""
+    """Cut at every byte, exactly the blocks before it are read."""
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, b"hello")], TTY))
     path = reader.segments(tmp_path)[0]
     whole = path.read_bytes()
@@ -202,7 +203,7 @@ def test_a_state_without_a_journal_has_no_segments_and_no_state_is_an_error(tmp_
 
 def test_a_session_is_read_through_all_its_segments(tmp_path: Path) -> None:
     def fill(recorder: object) -> None:
-        for _ in range(2):  # nothing is flushed between: what follows is written by close
+        for _ in range(2):  # nothing is flushed in between; closing writes the rest
             shell(recorder.session(ANN, "prod"), [("stdout", False, bytes(300_000))] * 3)  # type: ignore[attr-defined]
 
     recorded(tmp_path, fill, limits=Limits(segment=400))
@@ -213,7 +214,7 @@ def test_a_session_is_read_through_all_its_segments(tmp_path: Path) -> None:
 
 
 def test_a_gap_in_a_session_is_told_and_another_sessions_is_not(tmp_path: Path) -> None:
-    """A damaged header hides what follows in its file: whoever may have lost something hears of it."""
+    """A damaged header hides what follows in its file. Every session that may have lost events there is reported as damaged."""
     import dataclasses
 
     others = dataclasses.replace(ANN, user="bob")
@@ -224,7 +225,7 @@ def test_a_gap_in_a_session_is_told_and_another_sessions_is_not(tmp_path: Path) 
 
     recorded(tmp_path, fill)
     recorded(tmp_path, fill)
-    newest, _, anns, bobs = summaries(tmp_path)  # ann's came last
+    newest, _, anns, bobs = summaries(tmp_path)  # ann's session came last
     path = reader.segments(tmp_path)[0]
     found = list(reader.places(path))
     whole = path.read_bytes()

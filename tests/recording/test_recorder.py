@@ -1,4 +1,5 @@
-"""What is recorded is on the disk when it says so, what cannot be recorded is told, and nothing is lost or doubled in between."""
+"""An event that is reported as durable is on the disk. What cannot be recorded is reported. Nothing is lost or written twice in
+between."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ class Clock(SystemClock):
 
 
 class Disk:
-    """The system calls of the journal's thread, with faults."""
+    """The system calls of the journal's threads, with faults that a test sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.writes = 0
@@ -68,7 +69,7 @@ class Disk:
         monkeypatch.setattr(journal_module.os, "fdatasync", sync)
 
     def full(self, after: int = 0) -> None:
-        """From now on a write takes `after` bytes in all."""
+        """From now on all writes together take `after` bytes; then the disk is full."""
         left = [after]
 
         def fault(file: int, data: bytes) -> int:
@@ -186,7 +187,7 @@ def test_many_calls_that_wait_at_once_share_few_syncs(state: Path, disk: Disk) -
 
 
 def test_a_large_burst_behind_a_slow_disk_stays_readable(state: Path, disk: Disk) -> None:
-    """A session's blocks never exceed what a reader takes, however much gathered meanwhile."""
+    """A block never exceeds what a reader accepts, however many events have gathered."""
 
     async def test(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
@@ -296,7 +297,7 @@ def test_nothing_passes_on_a_full_disk_and_nothing_is_lost_when_there_is_room_ag
         refusal = recorder.refusal()
         assert refusal is not None and (refusal.code, refusal.reason) == (503, "ServiceUnavailable")
         assert "No space left" in refusal.message
-        for _ in range(3):  # still full: tried again, told once
+        for _ in range(3):  # the disk is still full: it is tried again, and reported once
             recorder.tick()
             await until(lambda: recorder.outbox.state is not State.WRITING)
         assert failures == [1] and recorder.refusal() is not None
@@ -313,7 +314,7 @@ def test_nothing_passes_on_a_full_disk_and_nothing_is_lost_when_there_is_room_ag
 
 
 def test_events_left_by_a_failed_write_are_written_before_later_ones(state: Path, disk: Disk) -> None:
-    """Events that come while a write is failing stand behind those that it did not take."""
+    """Events that come while a write is failing stand behind the events that this write did not take."""
     import threading
 
     failing, go_on = threading.Event(), threading.Event()
@@ -428,7 +429,7 @@ def test_a_failed_sync_that_no_call_waits_for_is_told_too(state: Path, disk: Dis
         await failed.wait()
         assert recorder.refusal() is not None
         disk.heal()
-        recorder.tick()  # nothing is left to write, and still it is tried
+        recorder.tick()  # nothing waits to be written, and the disk is tried all the same
         await until(lambda: recorder.refusal() is None)
 
     with_recorder(state, test, timeouts=Timeouts(sync_every=0.02))
@@ -436,7 +437,7 @@ def test_a_failed_sync_that_no_call_waits_for_is_told_too(state: Path, disk: Dis
 
 
 def test_a_bug_in_the_journals_thread_refuses_new_calls_as_a_failed_disk_does(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were the journal's thread to die of it, everything would pass unrecorded."""
+    """If the bug ended the journal's thread, calls would pass unrecorded."""
 
     async def test(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
@@ -520,7 +521,7 @@ def test_a_session_ends_when_idle_and_never_while_a_call_is_open(state: Path) ->
         assert recorder.session(ANN, "b").id == busy.id
         clock.moved += LONGEST_SESSION
         recorder.tick()
-        assert recorder.session(ANN, "b").id != busy.id  # a day: new calls begin another
+        assert recorder.session(ANN, "b").id != busy.id  # after a day, new calls begin another session
         assert not busy.ended
         running.end("complete")
         recorder.tick()
@@ -545,7 +546,7 @@ def test_strangers_are_recorded_ten_a_second_and_the_rest_as_a_count(state: Path
     clock = Clock()
 
     async def test(recorder: Recorder) -> None:
-        clock.moved += 1.0 - clock.monotonic() % 1.0  # a second's beginning
+        clock.moved += 1.0 - clock.monotonic() % 1.0  # to the beginning of a second
         kept = [recorder.attempts("prod").begin() for _ in range(1000)]
         assert sum(not isinstance(one, Silent) for one in kept) == USUAL_LIMITS.attempts_a_second == 10
         clock.moved += 1.0
@@ -589,7 +590,7 @@ def test_attempts_of_a_new_day_begin_another_session(state: Path) -> None:
         clock.moved += 24 * 3600.0
         assert recorder.attempts("prod").id != yesterday.id
         recorder.tick()
-        assert not yesterday.ended  # a call of it is open
+        assert not yesterday.ended  # one of its calls is still open
         running.end("refused")
         recorder.tick()
         assert yesterday.ended

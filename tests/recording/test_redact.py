@@ -1,4 +1,4 @@
-"""No credential is ever written down, whole, cut or hashed, and what is hidden is never the caller's to choose."""
+"""No credential is ever recorded, whole, cut or hashed. A caller cannot choose what else is hidden."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN = ("authorization", f"Bearer {TOKEN}")
 
 @st.composite
 def spelled(draw: st.DrawFn, text: str = TOKEN) -> str:
-    """The text with some of its characters, or all, percent-escaped once or twice, and of the second escape any part."""
+    """A strategy: the text with any of its characters percent-escaped once, and any characters of the result escaped again."""
     for share in draw(st.lists(st.sampled_from((0.02, 0.5, 1.0)), max_size=2)):
         seed = draw(st.randoms(use_true_random=False))
         text = "".join(f"%{ord(one):02{seed.choice('xX')}}" if seed.random() < share else one for one in text)
@@ -35,7 +35,7 @@ AROUND = st.text("abcXYZ019-._~/?&=+%", max_size=12)
 
 
 def understood(text: str) -> str:
-    """The text, and what its escapes mean once and twice."""
+    """The text, followed by the text decoded once and twice."""
     return " ".join((text, unquote(text), unquote(unquote(text))))
 
 
@@ -118,7 +118,7 @@ def test_an_unproven_bearer_word_is_replaced_in_its_own_header_alone(word: str, 
 
 @given(AROUND, spelled(), AROUND)
 def test_in_an_attempt_only_what_has_the_form_of_a_signed_token_is_hidden(before: str, token: str, behind: str) -> None:
-    """It may be expired, or mistyped, or its issuer was down, and still open other doors."""
+    """The token may be expired or mistyped, or its issuer was down: it may still be valid elsewhere."""
     shown = without_tokens(f"/{before}&{token}&{behind}")
     assert shown == f"/{before}&{REDACTED}&{behind}"
     mistyped = token[:-3] + token[-1]

@@ -31,7 +31,7 @@ ATTACKS = {
     "bidi": "\u202egnp.exe\u2066".encode(),
     "broken": b"\x1b[\x1b]\x1bP\xff\xfe\x1b",
 }
-# a row's text, colours, and the player's own cursor movements: nothing else may be written
+# A row's text, colours, and the player's own cursor movements. Nothing else may be written.
 ALLOWED = re.compile(
     r"(?:[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\x1b\[[0-9;]*m|\x1b\[\d+;\d+H|\x1b\[K|\x1b\[2J|\x1b\[H|\x1b\[\?7[lh]|\n\Z)*"
 )
@@ -156,7 +156,7 @@ def test_whole_control_strings_are_not_on_the_screen_however_they_are_cut(begin:
 @pytest.mark.parametrize("begin", [*BEGINNINGS, b"\x1b]"])
 @pytest.mark.parametrize("end", [b"\x18", b"\x1a", b"\x1b[0m", b"\r\n", b"\t", b""])
 def test_control_strings_that_are_not_ended_are_text(begin: bytes, end: bytes) -> None:
-    """A terminal drops them, or all that follows: an attacker's way to write what is not seen."""
+    """A terminal drops such a string, or all that follows it. So an attacker could write text that nobody sees."""
     data = b"one " + begin + b"cat .env" + end
     whole = Exec(1, "/exec", "web-0", 0, True, [e.Frame(0, 1, "stdout", False, 1, data)], "complete")
     for one in (recorded(data), whole):

@@ -1,4 +1,4 @@
-"""What a session keeps of its calls, in which blocks, and within which bounds."""
+"""What a session keeps of its calls, in which blocks, and within which limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def events(state: Path) -> list[e.AnyEvent]:
 
 
 def with_clock(state: Path, fill: Callable[[Recorder, ManualClock], None]) -> None:
-    """As `recorded`, on a clock that stands still."""
+    """The same as `recorded`, with a clock that stands still."""
     state.mkdir(mode=0o700, exist_ok=True)
 
     async def run() -> None:
@@ -80,7 +80,7 @@ def test_a_session_with_metadata_alone_keeps_counts_and_no_bytes(tmp_path: Path)
 
 
 def test_beginnings_and_ends_lie_in_blocks_of_their_own(tmp_path: Path) -> None:
-    """So that listing sessions reads nobody's bodies."""
+    """So listing sessions reads no bodies."""
 
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
@@ -143,7 +143,7 @@ def test_a_flood_of_runs_is_recorded_and_not_remembered(tmp_path: Path) -> None:
             call(session, PODS, run=f"run-{n}").end("complete")
         assert len(session._runs) == 10
         call(session, PODS, run="run-299").end("complete")
-        call(session, PODS, run="run-0").end("complete")  # forgotten: told once more
+        call(session, PODS, run="run-0").end("complete")  # this run was forgotten, so it is recorded again
 
     recorded(tmp_path, fill, limits=Limits(runs_known=10))
     runs = [event.id for event in events(tmp_path) if isinstance(event, e.RunStarted)]
@@ -260,7 +260,7 @@ def test_a_silent_record_leaves_no_trace(tmp_path: Path) -> None:
         silent.response_body(b"secret")
         silent.frame("stdout", up=False, stream=1, data=b"secret")
         silent.durable(answered.append)
-        assert answered == []  # never at once: the caller has not yet returned
+        assert answered == []  # never called at once, because the caller has not returned yet
         await asyncio.sleep(0)
         silent.end("complete")
         recorder.close()

@@ -1,4 +1,4 @@
-"""The list of sessions says what there was, newest first, and who is still there."""
+"""The list of sessions has every session, newest first, and says which are still open."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_newest_session_is_first(tmp_path: Path) -> None:
 
 
 def test_open_closed_and_torn_are_told_apart(tmp_path: Path) -> None:
-    """A session that says nothing while the journal goes on in other segments is open all the same."""
+    """A session without new events is open, too, while the journal has gone on to other segments."""
     recorded(tmp_path, lambda recorder: call(recorder.session(ANN, "died"), PODS).end("complete"), close=False)
     recorded(tmp_path, lambda recorder: call(recorder.session(ANN, "ended"), PODS).end("complete"))
 
@@ -140,7 +140,7 @@ def test_a_moment_has_microseconds_and_z() -> None:
 def test_a_session_whose_beginnings_hold_events_of_a_later_version_is_listed_all_the_same(tmp_path: Path) -> None:
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
-        session._about(["approval", 1, "x"])  # type: ignore[arg-type]  # as that version would write it
+        session._about(["approval", 1, "x"])  # type: ignore[arg-type]  # an event as a later version would write it
         call(session, PODS).end("complete")
 
     recorded(tmp_path, fill)

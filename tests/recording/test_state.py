@@ -36,7 +36,7 @@ def test_a_state_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> 
 
 
 def test_a_state_below_a_setgid_folder_is_made_and_taken(tmp_path: Path) -> None:
-    """So is a volume of a pod with `fsGroup`. `chmod 700` does not take the bit from a folder, and it lets nobody in."""
+    """A pod's volume with `fsGroup` is such a folder. `chmod 700` does not remove the bit, and the bit lets nobody in."""
     tmp_path.chmod(0o2770)
     state = tmp_path / "state"
     recorded(state, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods"))

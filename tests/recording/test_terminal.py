@@ -66,8 +66,8 @@ def test_a_real_programs_screen_is_as_tmux_has_it(vector: Vector) -> None:
 
 # ---------------------------------------------------------------------- the invariant
 
-# Printable characters, each at most once in an output, so that every one of them can be looked for. None is ASCII: that may belong
-# to a sequence.
+# Printable characters. An output has each at most once, so that every one of them can be looked for. None is ASCII, because ASCII
+# may belong to a sequence.
 POOL = [chr(code) for first, last in ((0xA1, 0x17F), (0x300, 0x33F), (0x400, 0x47F), (0x4E00, 0x4F00), (0x1F600, 0x1F640)) for code in range(first, last) if chr(code).isprintable()]  # fmt: skip
 NUMBERS = st.sampled_from(["", "0", "1", "2", "3", "5", "7", "24", "80", "999", "1049", "47", "65536", "1" * 12, "4:3", "38:2"])
 CSI = st.builds(
@@ -88,7 +88,7 @@ PIECES = st.lists(st.one_of(st.integers(1, 30), st.integers(1, 30), CSI, CSI, ES
 @settings(max_examples=250, deadline=None)
 @given(PIECES, st.permutations(range(8)))
 def test_every_printable_character_is_shown_or_told(pieces: list[int | Piece], order: list[int]) -> None:
-    """Whatever is around it: sequences that are known, unknown, private, broken or without end, and any sizes."""
+    """The sequences around it may be known, unknown, private, broken or without end; the sizes may be any."""
     left = [character for part in order for character in POOL[part::8]]
     printed = ""
     output: list[Piece] = []
@@ -121,7 +121,7 @@ def test_how_an_output_was_cut_makes_no_difference(pieces: list[str], length: in
 
 
 def test_text_behind_every_sequence_is_shown() -> None:
-    """The emulator before this one raised on 798 of them, and dropped the rest of the frame."""
+    """The former emulator raised on 798 of these sequences, and dropped the rest of the frame."""
     finals = [chr(code) for code in range(0x40, 0x7F)]
     sequences = [
         f"\x1b[{prefix}{numbers}{between}{final}"
@@ -132,13 +132,13 @@ def test_text_behind_every_sequence_is_shown() -> None:
     ]
     sequences += [f"\x1b{between}{chr(code)}" for between in ("", "#", "(", "%", " ", "+%") for code in range(0x30, 0x7F)]
     sequences += [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
-    for sequence in set(sequences) - {"\x1b[", "\x9b"}:  # of these the text would be the end
+    for sequence in set(sequences) - {"\x1b[", "\x9b"}:  # here the text would end the sequence
         found = shown(f"text before{sequence}text behind")
         assert "text before" in found and "text behind" in found, sequence
 
 
 def work(output: str, size: tuple[int, int]) -> int:
-    """How many calls, Python's and C's, showing an output takes."""
+    """How many calls of Python and C functions it takes to show an output."""
     calls = 0
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
@@ -197,16 +197,16 @@ OTHERS = st.sampled_from(["\r\n", "\n", "\r", "\t", "\x1bD", "\x1bM", "\x1b7\x1b
     )
 )
 def test_sequences_that_pyte_knows_are_shown_as_pyte_shows_them(pieces: list[str]) -> None:
-    """Margins only from within: from outside pyte jumps to them."""
+    """The cursor stays within the margins: from outside, pyte would jump to them."""
     theirs = pyte.Screen(20, 6)
     stream = pyte.Stream(theirs)
     ours = Emulator(20, 6)
     for piece in pieces:
         if len(piece) > 1 and piece[0] == "\x1b" and ours.screen.cursor.x == 20:
-            # behind the last column pyte counts from there, xterm from the last
+            # Where the cursor waits behind the last column, pyte counts from there, xterm from the last column.
             for one in (stream.feed, ours.feed):
                 one("\r")
-        assert len(theirs.display) == 6  # makes rows that do not exist yet, which pyte forgets when lines are deleted
+        assert len(theirs.display) == 6  # `display` makes missing rows, which pyte does not do when lines are deleted
         stream.feed(piece)
         ours.feed(piece)
     lines = [line.rstrip() for line in theirs.display]
@@ -338,7 +338,7 @@ def test_a_text_is_written_character_by_character(text: str) -> None:
 
 
 def test_odd_characters_by_the_million_cost_no_call_each() -> None:
-    """As of an archive that was copied to a screen."""
+    """An archive that is printed on a screen has as many."""
     calls = 0
 
     def count(frame: FrameType, event: str, argument: Any) -> None:

@@ -1,4 +1,5 @@
-"""What was changed in a journal is found: at every byte, and in every order of blocks and files. What a crash leaves is no change."""
+"""Every change of a journal is found: of each byte, and of the order of blocks and files. What a crash leaves is not reported as a
+change."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def _calls(recorder: Recorder) -> None:
 
 
 def _batch(recorder: Recorder) -> object:
-    """What the sessions hold by now, as a batch: a block of its own each."""
+    """Write what the sessions have gathered so far: a block for each session."""
     from l7gw.recording.journal import Batch
 
     pieces = [piece for session in recorder.outbox._dirty for piece in session.take()]
@@ -83,7 +84,7 @@ def test_each_flipped_bit_is_found(state: Path) -> None:
 
 
 def test_each_cut_is_found_but_at_the_very_end(state: Path) -> None:
-    """Of the last segment any cut looks like the tail of a process that died: without checkpoints that is no change."""
+    """A cut of the last segment looks like the tail of a process that died. Without checkpoints it cannot be told from one."""
     first, last = reader.segments(state)
     whole = first.read_bytes()
     for at in range(len(whole)):
@@ -169,7 +170,7 @@ def test_a_torn_tail_is_told_and_named_by_the_next_segment_for_good(state: Path,
     last.write_bytes(b"".join(kept[:-1]) + kept[-1][:left])
     assert look(state).intact
     assert [one.file for one in look(state).torn] == [last.name]
-    for _ in range(3):  # later starts have nothing to say about it
+    for _ in range(3):  # later starts do not name the tail again
         recorded(state, _calls)
         report = look(state)
         assert report.intact, report.problems
@@ -203,7 +204,7 @@ def test_a_tail_that_grew_after_it_was_named_is_found(state: Path) -> None:
 
 
 def test_a_segment_whose_start_never_reached_the_disk_is_a_torn_one(state: Path) -> None:
-    """Killed between making the file and its first block."""
+    """The process was killed after it made the file and before it wrote the first block."""
     for size in (0, 1, HEADER_SIZE, HEADER_SIZE + 1):
         number = len(reader.segments(state)) + 1
         recorded(state, lambda recorder: None)
@@ -237,7 +238,7 @@ def test_one_session_alone_is_verified_by_its_own_blocks(state: Path) -> None:
 
 
 def test_a_header_that_states_more_than_any_block_holds_is_not_believed(state: Path) -> None:
-    """A forged length must not make the verifier hold it all."""
+    """A forged length must not make the verifier allocate as much."""
     import struct
     import zlib
 
@@ -250,11 +251,11 @@ def test_a_header_that_states_more_than_any_block_holds_is_not_believed(state: P
     assert not look(state).intact
 
 
-# ---------------------------------------------------------------------- changes that mend what they can
+# ---------------------------------------------------------------------- changes that also mend the hashes they can
 
 
 def _mended(path: Path, edit: Callable[[list[bytearray]], None]) -> None:
-    """Change headers of a segment, then make every CRC and the journal's own chain fit again, as somebody would who knows the
+    """Change headers of a segment, then make every CRC and the journal's own chain fit again. An attacker would do so who knows the
     format and forgets the sessions' chains."""
     headers, payloads = [], []
     for block in blocks(path):
@@ -281,7 +282,7 @@ def test_a_changed_total_breaks_its_sessions_chain(state: Path) -> None:
 
 
 def test_a_changed_last_block_of_a_session_breaks_the_journals_chain(state: Path) -> None:
-    """Only the block after it, another session's, knows."""
+    """Only the block after it, which belongs to another session, has its hash."""
     first, last = reader.segments(state)
     data = bytearray(first.read_bytes())
     place = list(reader.places(first))[-1]
@@ -323,11 +324,11 @@ def test_verifying_a_block_of_any_content_raises_nothing(tmp_path: Path, name: s
     path = tmp_path / "00000001-x.l7j"
     head = Header(0, len(payload), plain, 1, session, 1, events, 0, 0, 0, 0, 0, NO_HASH, NO_HASH, sha256(payload).digest())
     path.write_bytes(head.pack() + payload)
-    assert not verify([path]).intact  # a segment begins with its own event, and this is none
+    assert not verify([path]).intact  # a segment must begin with its own event, which this is not
 
 
 def test_the_journals_own_blocks_may_hold_events_of_a_later_version(tmp_path: Path) -> None:
-    """Behind the segment's own event, or in a block of their own."""
+    """They may stand behind the segment's own event, or in a block of their own."""
     started = msgspec.msgpack.encode(e.SegmentStarted(1, "2.0", ()))
     added = msgspec.msgpack.encode(["checkpoint", 2, b"signature"])
 

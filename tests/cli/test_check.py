@@ -1,4 +1,4 @@
-"""`l7gw check`: what a configuration means, or all that is wrong with it."""
+"""`l7gw check` says what a configuration means, or everything that is wrong with it."""
 
 from __future__ import annotations
 

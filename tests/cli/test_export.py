@@ -1,4 +1,4 @@
-"""`l7gw export`: a session for other tools, on stdout and nothing else there."""
+"""`l7gw export` writes a session for other tools to stdout, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.journals import ANN, PLAIN, call, cli_run, recorded, shell
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """A session of a get, a terminal exec and one without."""
+    """A session of a get, an exec with a terminal and one without."""
 
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")

@@ -1,4 +1,4 @@
-"""`l7gw kubeconfig CLUSTER`: what a client needs, and no credential."""
+"""`l7gw kubeconfig CLUSTER` prints what a client needs, and no credential."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Numbers and ids that people type: a sentence and a status for each, never a traceback; 1 for what is not there (design of the
-commands: 0 yes, 1 no, 2 wrong usage, 3 could not tell)."""
+"""A wrong number or id gives a sentence and an exit status, never a traceback. The status is 0 for yes, 1 for no (it does not
+exist), 2 for wrong usage, 3 where the command could not tell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, cli_run, recorded, shell
 
 CLI = Path(__file__).parent.parent.parent / "l7gw" / "cli"
-# what Python's own readings take, or raise on: superscripts, digits of other scripts, signs, underscores, spaces, floats, long numbers
+# Texts that Python's own parsers accept or raise on: superscripts, digits of other scripts, signs, underscores, spaces, floats,
+# long numbers.
 NO_NUMBERS = [
     "",
     "x",
@@ -32,7 +33,7 @@ NO_NUMBERS = [
     "\x00",
     "\udcff",
 ]
-# with `@` where a session's id stands
+# Commands; `@` stands for a session's id.
 NUMBERED = [
     ["export", "@/N", "--format", "jsonl"], ["export", "@/N", "--format", "asciicast"], ["replay", "@/N"], ["replay", "@/N", "--text"],
 ]  # fmt: skip
@@ -87,7 +88,7 @@ def test_a_session_that_does_not_exist_is_exit_status_1(
 def test_a_command_about_a_whole_session_refuses_an_exchange(
     state: Path, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
-    """It was passed over, so that `verify ID/99999` said that it is intact."""
+    """The number was once ignored: `verify ID/99999` said that it is intact."""
     for number in ("1", "99999", "\u00b2"):
         status, out, _ = run(capsys, state, [word.replace("@", f"@/{number}") for word in command])
         assert (status, out) == (2, "")
@@ -96,7 +97,7 @@ def test_a_command_about_a_whole_session_refuses_an_exchange(
 @pytest.mark.parametrize("number", ["nan", "NaN", "-nan", "\u00b2", "inf", "x", ""])
 def test_a_replay_speed_that_is_no_number_is_wrong_usage(state: Path, capsys: pytest.CaptureFixture[str], number: str) -> None:
     assert run(capsys, state, ["replay", "@", "--speed", number])[:2] == (2, "")
-    if number != "inf":  # never cut a pause
+    if number != "inf":  # infinity is allowed here: no pause is cut
         assert run(capsys, state, ["replay", "@", "--max-idle", number])[:2] == (2, "")
 
 
@@ -106,6 +107,6 @@ def test_a_span_without_a_number_and_a_unit_is_wrong_usage(state: Path, capsys: 
 
 
 def test_no_command_reads_digits_as_python_does() -> None:
-    """`isdigit` is true of superscripts, on which `int` raises; `\\d` of every script."""
+    """`isdigit` is true for superscripts, for which `int` raises. `\\d` matches digits of every script."""
     found = [(path.name, word) for path in CLI.glob("*.py") for word in re.findall(r"isdigit|isnumeric|\\d", path.read_text())]
     assert not found

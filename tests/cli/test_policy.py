@@ -1,4 +1,4 @@
-"""`l7gw policy check|explain`: verdicts by hand, and the requests that kubectl's words stand for."""
+"""`l7gw policy check|explain`: verdicts without a call, and the requests that kubectl's words stand for."""
 
 from __future__ import annotations
 

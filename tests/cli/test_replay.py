@@ -1,4 +1,4 @@
-"""`l7gw replay`: execs again, in order, and nothing of theirs that could touch the auditor's terminal."""
+"""`l7gw replay` shows execs again, in order. None of their escape sequences reaches the auditor's terminal."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_replay_of_a_call_that_is_no_exec_is_exit_status_1(state: Path, session:
 
 
 def on_a_terminal(*arguments: str) -> tuple[int, bytes, float, bytes]:
-    """Run `l7gw` with a pty for stdin and stdout: exit status, what it wrote, how long it took, stderr."""
+    """Run `l7gw` with a pty for stdin and stdout. Returns its exit status, what it wrote, the seconds it took, and stderr."""
     ours, theirs = pty.openpty()
     began = time.monotonic()
     main = "import sys; sys.argv[0] = 'l7gw'; from l7gw.cli.main import main; main()"

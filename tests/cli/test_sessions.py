@@ -1,4 +1,4 @@
-"""`l7gw sessions`: what there was, for eyes and for programs."""
+"""`l7gw sessions` lists and shows sessions, for people and for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOSTILE = dataclasses.replace(ANN, user="[red]eve[/] :bomb: \x1b]0;owned\x07\u20
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """Three sessions: ann's on prod, bob's on stage with a denial, and strangers'."""
+    """Three sessions: one of ann on prod, one of bob on stage with a denial, and one of strangers."""
 
     def fill(recorder: Recorder) -> None:
         shell(recorder.session(ANN, "prod"), [("stdout", False, b"hi")])
@@ -164,7 +164,7 @@ def test_a_run_that_comes_back_with_another_command_shows_both(tmp_path: Path, c
 
 
 def test_show_has_the_command_of_an_exec_and_the_selectors_of_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also what a percent escape hides from eyes that read the target."""
+    """Also where percent escapes in the target hide them from a reader's eyes."""
 
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
@@ -181,12 +181,12 @@ def test_show_has_the_command_of_an_exec_and_the_selectors_of_a_list(tmp_path: P
     out = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)[1]
     assert "pods/exec web-0 -c main -- sh -c 'rm -rf /'" in out
     assert "list pods -l app=web --field-selector spec.nodeName=a" in out
-    assert "pods/exec web-0 -c 'main -- ls /' -- sh" in out  # what a caller writes into one word looks like no other
+    assert "pods/exec web-0 -c 'main -- ls /' -- sh" in out  # a word that a caller chose cannot look like several words
     assert "get clusterroles 'view -l app=web'" in out
 
 
 def test_events_of_a_later_version_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By each command that reads events, and the calls around them are there."""
+    """Checked for each command that reads events. The calls around the events are shown."""
 
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")

@@ -20,7 +20,7 @@ from tests.support.journals import ANN, call, cli_run, recorded
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """Two segments, a session in each."""
+    """Two segments with one session each."""
     for cluster in ("prod", "stage"):
 
         def fill(recorder: Recorder, cluster: str = cluster) -> None:
@@ -85,7 +85,7 @@ def test_a_state_a_folder_of_segments_or_one_segment_can_be_named(state: Path, c
     for path in (state, state / "journal", first, last):
         assert cli_run(capsys, "verify", path)[0] == 0
     first.unlink()
-    assert cli_run(capsys, "verify", last)[0] == 0  # one segment is taken as it begins
+    assert cli_run(capsys, "verify", last)[0] == 0  # a single segment may begin anywhere in the chain
     status, out, _ = cli_run(capsys, "verify", state)
     assert status == 1 and "the journal's beginning is missing" in out
 
@@ -109,7 +109,7 @@ def test_verify_of_nothing_is_not_exit_status_0(tmp_path: Path, state: Path, cap
 
 
 def test_verify_of_files_that_it_may_not_read_is_exit_status_3(state: Path) -> None:
-    if os.geteuid() == 0:  # root may read everything: be somebody else
+    if os.geteuid() == 0:  # root may read everything, so the test becomes another user
         drop = "import os; os.setgid(65534); os.setuid(65534); "
     else:
         reader.segments(state)[0].chmod(0)

@@ -1,4 +1,4 @@
-"""What the client is shown of the cluster's answer."""
+"""Which parts of the cluster's answer the client gets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from l7gw.wire.events import Response
     ],
 )
 def test_a_page_of_a_cluster_has_no_origin(content_type: str, sandboxed: bool) -> None:
-    """What is served from the gateway's name must not act as its user (threats D7)."""
+    """A page that is served from the gateway's host name must not act as the gateway's user (threats D7)."""
     headers = (("content-type", content_type), ("content-security-policy", "default-src *"))
     shown = shown_headers(Response(200, headers, 2, True), "A", "S", "", proxied=False)
     assert (("content-security-policy", "sandbox") in shown) is sandboxed
@@ -32,7 +32,7 @@ TYPES = ["text/html", "application/json", "text/plain", "application/javascript"
 
 @pytest.mark.parametrize("content_type", TYPES)
 def test_an_answer_behind_a_proxy_has_no_origin_whatever_its_type(content_type: str) -> None:
-    """A pod may call its page what it likes, and a browser may believe its own eyes (threats D7)."""
+    """A pod may name any type for its page, and a browser may guess another (threats D7)."""
     options = (("x-content-type-options", "none"), ("content-security-policy", "default-src *"))
     headers = (("content-type", content_type), *options) if content_type else options
     shown = shown_headers(Response(200, headers, 2, True), "A", "S", "", proxied=True)

@@ -1,4 +1,5 @@
-"""A client that breaks HTTP/2 within a call hears why on its own stream, before, while and after the call travels; the others go on."""
+"""A client that breaks HTTP/2 within a call hears why on its own stream, before, while and after the call travels; the others go
+on."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ asked, released = threading.Event(), threading.Event()
 
 
 def slow(visit: Visit) -> None:
-    """Each request is answered; the one for `slow` when the test says so."""
+    """Answer each request; the one for `slow` only when the test says so."""
     while visit.head():
         if b"/slow " in bytes(visit.received):
             asked.set()
@@ -42,7 +43,8 @@ def request(it: Scene, stream: int, path: str = POD, *more: tuple[str, str], end
 
 
 def heard(client: RawClient, *streams: int, reset: int = 0) -> dict[int, list[tuple[int, int, bytes]]]:
-    """Type, flags and payload of the frames of each stream, until each of these has ended by END_STREAM, and this one by a reset."""
+    """Read frames until each of `streams` has ended by END_STREAM, and `reset` by a reset. Returns (type, flags, payload) of the
+    frames of each stream."""
     found: dict[int, list[tuple[int, int, bytes]]] = {stream: [] for stream in (reset, *streams)}
     left = b""
 
@@ -71,7 +73,7 @@ def resets(came: list[tuple[int, int, bytes]]) -> list[int]:
 
 
 def refused(it: Scene) -> list[str]:
-    """What the recordings say of refusals."""
+    """The reasons of refusals in the recordings."""
     events = [event for session in it.gateway.sessions() for event in it.gateway.events(session["id"])]
     return [event["reason"] for event in events if event["type"] == "verdict" and event["verdict"] == "refused"]
 

@@ -1,6 +1,8 @@
-"""What a call did not ask for never reaches the cluster, whatever its client opens and writes, and the shell outlives an odd message.
+"""What a call did not ask for never reaches the cluster, whatever its client opens and writes, and the shell outlives an odd
+message.
 
-The query is what policy judges (`interactive:`, guardrails over commands): a way to type into a call without stdin is a way round it.
+Policy judges the query (`interactive:`, guardrails over commands). A way to type into a call without stdin would be a way round
+policy.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def opened(protocol: str, act: Act) -> Wires:
 
 
 def over_spdy(kinds: tuple[str, ...], typed: bytes) -> list[Said]:
-    """The error stream and these, in that order; then what an honest client writes, and what is typed."""
+    """Open the error stream and these streams, in that order; then write what an honest client writes, and what is typed."""
     numbers = {kind: 2 * at + 1 for at, kind in enumerate(("error", *kinds))}
     said: list[Said] = [SynStream(number, (("streamtype", kind),)) for kind, number in numbers.items()]
     if "resize" in numbers:
@@ -85,7 +87,7 @@ def over_websocket(kinds: tuple[str, ...], typed: bytes, protocol: str) -> list[
 
 
 def reached(wires: Wires) -> Iterator[tuple[str, bytes]]:
-    """(channel, bytes) of all that the cluster heard, openings and ends as nothing."""
+    """(channel, bytes) of all that reached the cluster. Openings and ends have no bytes."""
     kinds: dict[int, str] = {}
     for event in wires.cluster.heard:
         if isinstance(event, SynStream):
@@ -138,7 +140,7 @@ def test_only_streams_that_the_query_asked_for_reach_the_cluster(
 
 @pytest.mark.parametrize("protocol", ["spdy", "wrapped"])
 def test_a_stream_that_was_not_asked_for_is_answered_and_ended_and_the_others_go_on(protocol: str) -> None:
-    """Client-go waits 30 s for an answer, and reads each stream to its end."""
+    """client-go waits 30 s for the answer to a stream, and reads each stream to its end."""
     wires = opened(protocol, act_of(("stdout",)))
     wires.say(*over_spdy(("stdin", "stdout", "stderr", "resize"), b""))
     refused = [event for event in wires.client.heard if isinstance(event, SynReply)]
@@ -157,7 +159,7 @@ def test_a_stream_that_was_not_asked_for_is_answered_and_ended_and_the_others_go
 
 
 def test_a_tunnel_without_all_its_streams_ends_with_a_failure_after_the_kubelets_time() -> None:
-    """A kubelet would wait as long and then do nothing, and the client would hang."""
+    """A kubelet would wait as long and then do nothing: the client would hang."""
     wires = opened("spdy", act_of(("stdout", "stderr")))
     wires.say(*over_spdy(("stdin", "stdout"), b""))
     wires.wait(USUAL_TIMEOUTS.first_streams)
@@ -228,7 +230,7 @@ def test_an_odd_size_is_recorded_and_the_shell_lives_on_with_the_next(protocol: 
     assert not wires.outcome
     assert [one for one in reached(wires) if one[1]] == [("resize", SIZE), ("stdin", b"ls")]
     kept = [data for name, data, _ in wires.recorded if name == "resize-not-passed"]
-    assert b"".join(kept) == odd and (kept or spdy)  # an empty frame of a SPDY stream is nothing
+    assert b"".join(kept) == odd and (kept or spdy)  # an empty frame of a SPDY stream has no bytes to keep
     assert wires.recorded[len(kept) :] == [("resize", SIZE, False), ("stdin", b"ls", False)]
 
 
@@ -241,13 +243,13 @@ def test_odd_messages_are_counted_as_pings_are() -> None:
         assert wires.outcome == "cut"
 
 
-# ---------------------------------------------------------------------- whatever a client says, in whatever order
+# ---------------------------------------------------------------------- any frames of a client, in any order
 
 KINDS = ("error", "stdin", "stdout", "stderr", "resize", "data", "")
 WRITTEN = (b"", b"ls\n", b"ls\n", SIZE, SIZE, SIZE, SIZE[:9], b'{"Width":-1,"Height":2}', b"{", b"\xff")
 streams = st.sampled_from(
     ["stdin", "stdin", "resize", "resize", "error", "stdout", "stderr", "none"]
-)  # what a client may write, oftener
+)  # what a client usually writes, drawn more often
 openings = st.tuples(st.just("syn"), st.sampled_from(KINDS), st.sampled_from([(), (), (("x", "y"),), (("port", "1\0" + "2"),)]))
 speech = st.one_of(
     openings,
@@ -269,7 +271,7 @@ def test_over_spdy_no_order_of_frames_types_into_a_call_without_stdin(
     wanted = {"error", *asked} - {"tty"} | ({"resize"} if "tty" in asked else set())
     hand, numbers, count_up = spdy_frames.Peer(), dict[str, int](), itertools.count()
     for (what, which, more), flag in [*((one, 1) for one in begun[:count]), *said]:
-        final = not flag  # one in six
+        final = not flag  # true in one of six
         if what == "syn":
             pairs = tuple((name.encode(), value.encode()) for name, value in (("streamtype", which), *more))
             numbers[which] = 2 * next(count_up) + 1
@@ -281,10 +283,10 @@ def test_over_spdy_no_order_of_frames_types_into_a_call_without_stdin(
         elif what in ("data", "headers"):
             wires.tunnel.from_client((spdy_frames.data if what == "data" else hand.headers)(which, more, final))
         elif spdy_frames.may_send(wires.cluster.inner, which) and not wires.outcome:
-            with contextlib.suppress(OurError):  # it has replied before
+            with contextlib.suppress(OurError):  # the cluster has already replied to this stream
                 wires.answer(SynReply(which, (), final) if what == "reply" else Data(which, more, final))
         wires.clock.advance(1)
-    found = list(reached(wires))  # the cluster's own codec took every frame
+    found = list(reached(wires))  # the cluster's own codec accepted every frame
     assert {channel for channel, _ in found} <= wanted
     typed = b"".join(data for channel, data in found if channel == "stdin")
     assert not typed or "stdin" in asked

@@ -1,4 +1,4 @@
-"""Calls on one connection keep in step, whatever is asked and answered; none gets what is another's."""
+"""Calls on one connection keep in step, whatever is asked and answered. No call gets another's answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.scripted_upstream import KEPT, Visit, answering
 
 
 def test_a_call_refused_after_dialling_gives_its_connection_back_once(own: Scene) -> None:
-    """Given back twice it would be two callers' at once, and one would get the other's answer."""
+    """A connection that is given back twice would serve two callers at once, and one would get the other's answer."""
     slow, go_on = threading.Event(), threading.Event()
 
     def script(visit: Visit) -> None:
@@ -29,7 +29,7 @@ def test_a_call_refused_after_dialling_gives_its_connection_back_once(own: Scene
 
     own.upstream.script = script
     pods = "/api/v1/namespaces/default/pods"
-    assert ask(own, own.request(f"GET {pods}/first"))[0] == 200  # one connection is idle now
+    assert ask(own, own.request(f"GET {pods}/first"))[0] == 200  # now one connection is idle
     for name in ("a,b", "system:admin"):
         assert ask(own, own.request(f"GET {pods}/x", token=own.issuer.token(name, [])))[0] in (401, 403)
     with RawClient(own.gateway) as one, RawClient(own.gateway) as two:
@@ -57,12 +57,12 @@ def test_two_principals_on_one_connection_have_sessions_of_their_own(own: Scene)
 
 
 def test_a_call_whose_body_comes_after_policy_changed_is_judged_by_the_new_one(own: Scene) -> None:
-    """A body may take an hour: whoever begins one in time would keep what was taken from him."""
+    """A body may take an hour. A caller who began one in time would otherwise keep a right that was taken away."""
     pods = "/api/v1/namespaces/default/pods"
     with RawClient(own.gateway) as late, RawClient(own.gateway) as still:
         late.send(own.request(f"POST {pods}", "Content-Length: 2") + b"{")
         still.send(own.request("POST /api/v1/namespaces/default/configmaps", "Content-Length: 2") + b"{")
-        assert ask(own, own.request(f"GET {pods}"))[0] == 200  # the others were judged before
+        assert ask(own, own.request(f"GET {pods}"))[0] == 200  # the calls before this one were judged by the former policy
         own.gateway.policy.write_text(EVERYTHING + "guardrails:\n  - {name: frozen, effects: [workload], verdict: deny}\n")
         until(lambda: "policy read again" in own.gateway.log)
         for client in (late, still):
@@ -93,7 +93,7 @@ def test_a_flood_of_pipelined_requests_is_answered_in_order_without_recursion(ow
 
     own.upstream.script = script
     requests = [own.request(f"GET /api/v1/pods/{n}") for n in range(1500)]
-    ahead = 400  # more than the gateway holds, and all that no client's buffer has to wait for
+    ahead = 400  # more than the gateway holds, and few enough to fit into the client's send buffer
     with RawClient(own.gateway) as client:
         client.send(b"".join(requests[:ahead]))
         for n in range(len(requests)):

@@ -1,4 +1,5 @@
-"""What HTTP/2's binary fields can say and HTTP/1.1's lines cannot: it never becomes a line to the cluster (threats A9, B11, B12)."""
+"""What HTTP/2's binary fields can say and HTTP/1.1's lines cannot: it never becomes a line to the cluster (threats A9, B11,
+B12)."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ BAD: dict[str, list[tuple[str, str]]] = {
 
 
 def _block(it: Scene, changed: list[tuple[str, str]]) -> bytes:
-    """The fields of a good request with some changed: of a name that is there the values replace its own."""
+    """The fields of a good request with these changes. The values of a name that is there replace its own values."""
     names = {name for name, _ in changed}
     fields = [(name, value) for name, value in GOOD.items() if name not in names]
     fields += [one for one in changed if one[0].startswith(":")]
@@ -62,7 +63,7 @@ def _block(it: Scene, changed: list[tuple[str, str]]) -> bytes:
 
 
 def _outcome(it: Scene, block: bytes, *more: Frame) -> str:
-    """What becomes of a request: the status of its answer, or the frame that refuses it."""
+    """Send a request. Returns the status of its answer, or the name of the frame that refuses it."""
     with RawClient(it.gateway, protocols=["h2"]) as client:
         frame = HeadersFrame(1, block)
         frame.flags |= {"END_HEADERS"} if more else {"END_HEADERS", "END_STREAM"}

@@ -1,5 +1,5 @@
-"""What a caller writes cannot change what is recorded of it: a token hides itself and nothing else, a verdict that was given stands
-there, every end says why, and a run is the command that it says."""
+"""A caller cannot change what is recorded of its calls. A token hides itself and nothing else. A verdict that was given is
+recorded. Every end has its reason. A run has the command that its client named."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CERTAINLY = settings(max_examples=30, deadline=None, suppress_health_check=[Heal
 
 
 def sessions(it: Scene) -> list[list[dict[str, Any]]]:
-    """What `l7gw export` says of each session, the newest first."""
+    """The events that `l7gw export` prints for each session, the newest session first."""
     state = it.gateway.state
     return [list(json_lines(one, reader.session_events(state, key_of(one.id)))) for one in summaries(state)]
 
@@ -58,7 +58,7 @@ def written(it: Scene) -> bytes:
 
 
 class Line:
-    """A connection that is made again when the gateway has ended it."""
+    """A connection, which is made again after the gateway has ended it."""
 
     def __init__(self, it: Scene) -> None:
         self._it = it
@@ -118,7 +118,7 @@ def test_a_proven_token_in_a_second_place_is_a_400_and_nowhere_on_the_disk_or_up
             assert status == 400 and b"send it in Authorization alone" in body, (place, body)
 
         refused()
-        for place, make in PLACES.items():  # each at least once
+        for place, make in PLACES.items():  # each place at least once
             target, headers = make(it.token)
             assert line.ask(it.request(f"GET {target}", *headers))[0] == 400, place
         line.close()
@@ -157,7 +157,7 @@ def test_an_unproven_bearer_word_leaves_the_rest_of_the_record_as_sent(tmp_path:
         headers = [dict(request["headers"]) for request in requests]
         assert [(request["target"], named["user-agent"]) for request, named in zip(requests, headers, strict=True)] == sent
         assert {named["authorization"] for named in headers} == {"(credential)"}
-        assert all(verdict["reason"].startswith("from 127.0.0.1: ") for verdict in events(it, "verdict"))  # who knocked
+        assert all(verdict["reason"].startswith("from 127.0.0.1: ") for verdict in events(it, "verdict"))  # the client's address
 
 
 def test_any_word_beside_a_client_certificate_is_a_401_and_hides_nothing(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_any_word_beside_a_client_certificate_is_a_401_and_hides_nothing(tmp_pat
 
 RUN = "5b9f4b2e-3c0f-4a65-9d2e-0d1f0d0f0d0f"
 SAID = [("kubectl get", "kubectl/v1"), ("kubectl delete", "kubectl/v1"), ("kubectl get", "curl"), ("kubectl get", "kubectl/v1")]
-ASKED = {  # by target: argv, container, ports, label and field selector, stdin, tty
+ASKED = {  # target -> argv, container, ports, label selector, field selector, stdin, tty
     f"{POD}/exec?command=sh&command=-c&command=echo%20%C3%A4&container=main&stdin=true&stdout=true": (
         ["sh", "-c", "echo ä"], "main", None, None, None, True, False,
     ),
@@ -200,7 +200,7 @@ ASKED = {  # by target: argv, container, ports, label and field selector, stdin,
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A gateway that was asked all this, and was then stopped."""
+    """A gateway that got all these requests, and was then stopped."""
     with scene(tmp_path_factory.mktemp("asked")) as it:
         for target in ASKED:
             ask(it, it.request(f"GET {target}"))
@@ -214,7 +214,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def test_a_forged_token_in_an_attempt_is_hidden_and_the_text_around_it_stays(asked: Scene) -> None:
-    """It may be an expired one, or one of another place; what stands around it stays."""
+    """The token may be expired, or valid elsewhere. The text around it is recorded."""
     assert f"{POD}?command=ls&x=(credential)&y=z" in [request["target"] for request in events(asked, "request")]
     assert asked.token[:-8].encode() not in written(asked)
 
@@ -226,17 +226,17 @@ def test_the_record_says_what_an_exec_and_a_list_were(asked: Scene) -> None:
 
 
 def test_a_run_id_that_comes_back_with_another_command_is_another_run(asked: Scene) -> None:
-    """Else `kubectl get` would stand in the record for whatever a client does under its id."""
+    """Otherwise the record would say `kubectl get` for everything that a client does under this id."""
     requests = [request for request in events(asked, "request") if request["run"] == RUN]
     assert [(request["command"], request["client"]) for request in requests] == SAID
     runs = [run for session in sessions(asked) for run in session[0]["runs"]]
     assert [(run["command"], run["client"]) for run in runs if run["id"] == RUN] == SAID[2::-1]
-    assert all(re.fullmatch("[0-9a-f-]{36}|", run["id"]) for run in runs)  # no words of the client's own
+    assert all(re.fullmatch("[0-9a-f-]{36}|", run["id"]) for run in runs)  # no text of the client's own
 
 
 @pytest.mark.parametrize("verdict", ["allow", "deny"])
 def test_each_connection_of_a_port_forward_has_its_verdict_in_the_record(tmp_path: Path, verdict: str) -> None:
-    """It is an act of its own; the policy may have changed since the call began."""
+    """Each connection is an act of its own; the policy may have changed since the call began."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(f"rules: [{{name: tunnels, effects: [tunnel], verdict: {verdict}}}]")
     said: list[tuple[str, str, str]] = []  # verdict, rule, reason
@@ -263,7 +263,7 @@ SHORT_WAITS = Timeouts(drain_streams=0.5, linger=0.3, request_head=1.0, answer_u
 
 
 def cluster(visit: Visit) -> None:
-    """Does what the name of the pod says, for each request of a connection."""
+    """Do what the pod's name says, for each request of a connection."""
     before = 0
     while visit.head():
         head, before = bytes(visit.received[before : visit._read]), visit._read
@@ -300,7 +300,7 @@ def post(it: Scene, name: str, *headers: str) -> bytes:
 
 
 def leave(it: Scene, data: bytes) -> None:
-    """Send this, wait until the gateway asks for more or for a moment of the cluster's, and leave."""
+    """Send this, wait until the gateway asks for the body or the cluster has the request, and leave."""
     client = send(it, data)
     if b"100-continue" in data:
         assert client.socket.recv(100).startswith(b"HTTP/1.1 100")
@@ -310,7 +310,7 @@ def leave(it: Scene, data: bytes) -> None:
 
 
 def bad_chunk(it: Scene) -> None:
-    """Behind a head that was judged."""
+    """Send a bad chunk after a head that was judged."""
     client = send(it, post(it, "bad-chunk", "Transfer-Encoding: chunked", "Expect: 100-continue"))
     assert client.socket.recv(100).startswith(b"HTTP/1.1 100")
     client.send(b"zz\r\n")
@@ -318,7 +318,7 @@ def bad_chunk(it: Scene) -> None:
 
 
 def leave_http2(it: Scene, name: str, last: str = "") -> None:
-    """`last` is what the client does before it leaves: it resets the stream, or breaks the protocol."""
+    """Call and leave. `last` is what the client does before it leaves: it resets the stream, or breaks the protocol."""
     client = Http2Caller(it)
     client._stream += 2
     frame = HeadersFrame(client._stream)
@@ -328,7 +328,7 @@ def leave_http2(it: Scene, name: str, last: str = "") -> None:
          ("authorization", f"Bearer {it.token}")]
     )  # fmt: skip
     client.socket.sendall(frame.serialize())
-    client.call(f"{PODS}/served")  # answered: what came before it was read
+    client.call(f"{PODS}/served")  # this call is answered, so all bytes before it were read
     if last == "reset":
         client.socket.sendall(RstStreamFrame(frame.stream_id, 8).serialize())  # CANCEL
         client.call(f"{PODS}/served")
@@ -370,7 +370,7 @@ def do_not_read(it: Scene) -> None:
     client.socket.close()
 
 
-# What is done, by the name that the call has in the record, and how it must end.
+# Pod's name -> what is done in the call about this pod, its outcome in the record, and the reason.
 ENDS: dict[str, tuple[Callable[[Scene], object], str, str]] = {
     "served": (lambda it: ask(it, it.request(f"GET {PODS}/served")), "complete", ""),
     "denied": (lambda it: ask(it, it.request(f"GET {PODS}/denied")), "denied", "never that one"),
@@ -409,7 +409,7 @@ ENDS: dict[str, tuple[Callable[[Scene], object], str, str]] = {
 
 @pytest.fixture
 def ended(tmp_path: Path) -> Iterator[Scene]:
-    """A gateway before which each of ENDS happened, and which was then stopped."""
+    """A gateway that had each of the calls in ENDS, and was then stopped."""
     with scene(tmp_path / "scene", cluster, policy=GUARDED, timeouts=SHORT_WAITS, limits=MANY_ATTEMPTS) as it:
         policy_exec, leg = run_exec(it, "policy-exec")
         watch = send(it, it.request(f"GET {PODS}?watch=1&fieldSelector=metadata.name%3Dpolicy-watch"))
@@ -438,7 +438,7 @@ def test_every_end_but_a_complete_one_says_why(ended: Scene) -> None:
             request, end = of_call[0], of_call[-1]
             assert (request["type"], end["type"]) == ("request", "end")
             assert (end["outcome"] == "complete") is (end["reason"] == ""), of_call
-            if not request["target"]:  # bytes that were no request; their reason was seen above
+            if not request["target"]:  # bytes that were no request, whose reason was checked above
                 continue
             name = re.search("(?:/pods/+|name%3D)([a-z0-9-]+)", request["target"])
             assert name is not None, of_call

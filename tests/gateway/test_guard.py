@@ -1,7 +1,7 @@
-"""A mistake of ours in one call ends that call, and none of its neighbours on the same connections, at either side.
+"""A bug of ours in one call ends that call, and none of its neighbours on the same connections, on either side.
 
-Each fault is a RuntimeError in the midst of one step of one call: a watch beside 99 others, all on one connection of HTTP/2 to the
-gateway, and on those that the gateway shares to the cluster.
+Each fault is a RuntimeError within one step of one call. The call is a watch beside 99 others. All share one connection of HTTP/2
+to the gateway, and the gateway's shared connections to the cluster.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.support.scene import identity
 NEIGHBOURS = 99
 WITHIN = 60.0  # seconds for the whole test
 
-# What raises, in the call whose target names it: class, method, and how the call is found from the object that it is called on.
+# The steps that raise, in the call whose target names the step: class, method, and how to get the call from the method's object.
 STEPS = [
     *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("route", "identify", "classify", "judge", "gather", "record")),
     *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("forward", "_send", "_own_headers", "slow_disk", "_cut")),
@@ -63,8 +63,8 @@ for place, method, where in STEPS:
 
 
 class Cluster:
-    """Watches that all get an event at each `tell`; one whose target ends in `-ends` ends, one in `-cut` breaks off, other calls are
-    answered at once."""
+    """A cluster whose watches get an event at each `tell`. A watch whose target ends in `-ends` ends, one in `-cut` is cut. Other
+    calls are answered at once."""
 
     def __init__(self) -> None:
         self._told = asyncio.Condition()
@@ -126,7 +126,7 @@ def victim(place: str, method: str, kind: str) -> str:
 
 
 async def everybody_hears(cluster: Cluster, neighbours: list[H2Stream], count: int) -> None:
-    """Each neighbour's watch brings the next event."""
+    """Send an event, and wait until each neighbour's watch has got it."""
     await cluster.tell()
     for neighbour in neighbours:
         await neighbour.until(20 + 17 * count)
@@ -175,12 +175,12 @@ def test_a_fault_in_any_step_of_a_call_ends_that_call_alone(tmp_path: Path, monk
         asyncio.run(test(issuer))
 
 
-# Steps that a call which goes well does not take, or takes when all is said: broken, they leave a whole answer behind.
+# Steps that a successful call does not take, or takes after its answer. A bug in one of them leaves the answer whole.
 UNTOUCHED = ("slow_disk", "_cut", "_tell", "fail", "_drop_upstream", "_end", "finish", "flush")
 
 
 class Silent:
-    """A client that takes everything, and says whether its connection was cut."""
+    """A client that accepts everything, and notes whether its connection was cut."""
 
     address, certificates, server_name, run_id, websocket_key, writable = "192.0.2.1", (), "", "", "", True
 

@@ -1,4 +1,4 @@
-"""Clients on HTTP/2: many calls on a connection, none waiting for another; and what a hostile one costs its neighbours."""
+"""Clients on HTTP/2: many calls share a connection, and none waits for another. A hostile client costs its neighbours nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ ENHANCE_YOUR_CALM = 11
 
 
 def serving(visit: Visit) -> None:
-    """What each path gets: a log is 20 MB, a watch one event and then silence, `slow` waits, `cut` ends within, else {}."""
+    """Answer each request by its path: a log with 20 MB, a watch with one event and then silence, `slow` only later, `cut` with
+    half an answer, any other with {}."""
     while (at := len(visit.received)) >= 0 and visit.head():
         head, _, _ = bytes(visit.received[at:]).partition(b"\r\n\r\n")
         line, *_ = head.split(b"\r\n", 1)
@@ -79,7 +80,7 @@ def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @contextlib.asynccontextmanager
 async def client(it: Scene, *, window: int | None = None) -> AsyncIterator[H2Client]:
-    """A client that shows a certificate nobody asks for."""
+    """A client that has a certificate for which the gateway does not ask."""
     async with connected(it.gateway.port, it.gateway.authority, it.upstream.client, window=window) as talker:
         yield talker
 
@@ -120,7 +121,7 @@ def test_calls_on_one_connection_do_not_wait_for_each_other(it: Scene) -> None:
 def test_a_stream_that_is_not_read_stalls_itself_alone(it: Scene) -> None:
     async def script() -> None:
         async with client(it) as talker:
-            talker.h2.increment_flow_control_window(2**20)  # of the connection: the stream's own is what runs out
+            talker.h2.increment_flow_control_window(2**20)  # the connection's window; that of the stream runs out
             talker.reading = False
             _, stalled = await start(it, talker, LOG)
             await stalled.until(60_000)
@@ -233,7 +234,7 @@ def test_streams_beyond_the_limit_are_refused_so_that_the_client_asks_elsewhere(
             watches = [(await start(it, talker, WATCH))[1] for _ in range(110)]
             for watch in watches[100:]:
                 await watch.ended.wait()
-                assert watch.reset == 7  # REFUSED_STREAM: surely not acted upon
+                assert watch.reset == 7  # REFUSED_STREAM: certainly not acted upon
             for watch in watches[:100]:
                 await watch.until(3)
 
@@ -251,14 +252,14 @@ def test_the_drain_lets_calls_end_and_loses_no_request_under_way(tmp_path: Path)
         for frame in raw.frames():
             seen.append(frame)
             if isinstance(frame, GoAwayFrame) and frame.last_stream_id == 2**31 - 1:
-                raw.client.send(raw.request())  # it was under way when the gateway said that it ends
+                raw.client.send(raw.request())  # this request was under way when the gateway sent its GOAWAY
             elif isinstance(frame, PingFrame) and "ACK" not in frame.flags:
                 raw.client.send(PingFrame(0, frame.opaque_data, flags=["ACK"]).serialize())
                 raw.client.send(raw.request())  # this one comes too late
         goaways = [(frame.last_stream_id, frame.error_code) for frame in seen if isinstance(frame, GoAwayFrame)]
         assert goaways == [(2**31 - 1, 0), (3, 0)]
         ended = [frame.stream_id for frame in seen if "END_STREAM" in frame.flags]
-        assert ended == [3, 1]  # both were answered
+        assert ended == [3, 1]  # the first two were answered
         assert [(frame.stream_id, frame.error_code) for frame in seen if isinstance(frame, RstStreamFrame)] == [(5, 7)]
 
 
@@ -275,7 +276,7 @@ def test_a_steady_upload_may_take_longer_than_a_head_however_its_frames_are_cut(
 
 
 def test_a_body_in_drops_is_refused_on_its_own_stream(it: Scene) -> None:
-    """Ten seconds for its first ten KiB, as on HTTP/1.1 (threats I1); the connection serves on."""
+    """A body has ten seconds for its first ten KiB, as on HTTP/1.1 (threats I1). The connection goes on."""
 
     raw, received = Raw(it), b""
     raw.client.socket.settimeout(0.2)
@@ -304,7 +305,7 @@ def until_answered(raw: Raw) -> Iterator[Frame]:
 
 
 class Raw:
-    """Frames past every library, on a connection that began well."""
+    """A client that writes any frames, on a connection whose beginning was correct."""
 
     def __init__(self, it: Scene) -> None:
         self.it = it
@@ -327,7 +328,7 @@ class Raw:
         return self.encoder.encode(fields)
 
     def send_all(self, frames: Iterator[bytes]) -> None:
-        """From a thread of its own, until the gateway hangs up."""
+        """Send frames from a thread of its own, until the gateway ends the connection."""
 
         def run() -> None:
             with contextlib.suppress(OSError):
@@ -389,7 +390,7 @@ def made_you_reset_by_headers(raw: Raw) -> Iterator[bytes]:
 
 
 def neighbours(it: Scene, stop: threading.Event, found: list[float]) -> None:
-    """Well-behaved calls on a connection of HTTP/1.1, and how long each took."""
+    """Make well-behaved calls on a connection of HTTP/1.1, and note the seconds that each took."""
     with RawClient(it.gateway) as friend:
         while not stop.is_set():
             began = time.monotonic()

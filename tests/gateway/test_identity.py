@@ -1,4 +1,4 @@
-"""Identity where clients and operators meet it: the largest token over every wire, and an issuer that cannot be reached."""
+"""Identity as clients and operators meet it: the largest token over every protocol, and an issuer that cannot be reached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXEC = "/api/v1/namespaces/default/pods/web-0/exec?command=id&stdout=true"
 
 
 def largest(it: Scene) -> str:
-    """A token of as many groups and bytes as are taken, to a base64 letter or two."""
+    """A token of as many groups and bytes as are accepted, to within a letter or two of base64."""
     groups = ["engineers", *(f"g{number:05}" for number in range(MOST_GROUPS - 1))]
     left = (LARGEST_TOKEN - len(it.issuer.token("ann@example.com", groups))) * 3 // 4
     tokens = (it.issuer.token("ann@example.com", groups, pad="x" * pad) for pad in range(left - 20, left))

@@ -1,4 +1,4 @@
-"""Within a stream nobody floods: pings are counted, sizes thinned out, and the last size always arrives."""
+"""No client floods a stream: pings are counted, terminal sizes are thinned out, and the last size always arrives."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ CONTENT = (b"asked-for", b"answered", TYPED, PRINTED)
 
 
 def cluster(visit: Visit) -> None:
-    """Create a config map, or run a command that prints and succeeds once it was given something."""
+    """Answer a create of a config map, or run a command that prints and succeeds after some input."""
     head = visit.head()
     if b"websocket" not in head.lower():
         while ASKED not in visit.received and visit.more():
@@ -68,7 +68,8 @@ def execute(it: Scene) -> None:
 
 
 def recorded(folder: Path, keep: str) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]], str]:
-    """One create and one exec on a cluster with this `record`: the sessions, their events, and a replay of the exec."""
+    """Make one create and one exec on a cluster with this `record`. Returns the sessions, their events, and a replay of the
+    exec."""
     with scene(folder, cluster, cluster={"record": keep}) as it:
         create(it)
         execute(it)
@@ -85,7 +86,7 @@ def of_type(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 def test_record_all_keeps_every_byte(tmp_path: Path) -> None:
-    """The other two tests would hold of a gateway that records nothing at all."""
+    """The other two tests would also pass for a gateway that records nothing at all."""
     sessions, (events,), replay = recorded(tmp_path, "all")
     text = json.dumps(events).encode()
     assert len(sessions) == 1 and all(content in text for content in CONTENT)

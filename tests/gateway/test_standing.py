@@ -1,4 +1,5 @@
-"""What the cluster says about the gateway itself: it reaches the caller in words, the log once, and is never taken from a pod."""
+"""What the cluster says about the gateway itself reaches the caller in a sentence, and the log once. The same words of a pod do not
+count."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ def body(message: str = REFUSED, kind: str = "groups", name: str = "l7gw:enginee
 
 
 def forbidden(data: bytes, *headers: str, then: str = "close") -> bytes:
-    """A 403, and the connection closes, so that each test meets its own script."""
+    """A 403 that closes the connection, so that each test gets its own script."""
     lines = ["HTTP/1.1 403 Forbidden", "Content-Type: application/json", f"Connection: {then}"]
     lines += [*(headers or (f"Content-Length: {len(data)}",)), "", ""]
     return "\r\n".join(lines).encode() + data
@@ -60,7 +61,7 @@ def test_a_403_that_is_no_refused_impersonation_is_passed_on_byte_for_byte(it: S
 
 
 def test_a_403_or_401_of_a_pod_is_not_taken_for_the_clusters(it: Scene) -> None:
-    """What stands behind a proxy subresource says what it likes, the cluster's own words among it."""
+    """A pod behind a proxy subresource may say anything, also the cluster's own words."""
     for said, status in ((forbidden(body()), 403), (UNAUTHORIZED, 401)):
         it.upstream.script = answering(said)
         assert ask(it, it.request(f"GET {PROXY}"))[::2] == (status, said.partition(b"\r\n\r\n")[2])
@@ -85,7 +86,7 @@ def test_an_answer_that_is_cut_while_it_is_held_back_is_a_502(it: Scene) -> None
 
 
 def test_a_connection_goes_on_after_a_refused_impersonation(own: Scene) -> None:
-    """Both the client's and the cluster's: the answer was whole."""
+    """Both the client's and the cluster's connection go on, because the answer was whole."""
     own.upstream.script = answering(forbidden(body(), then="keep-alive"), OK)
     with RawClient(own.gateway) as client:
         for status in (502, 200):
@@ -101,10 +102,10 @@ def test_each_outage_is_two_lines_of_the_log(own: Scene) -> None:
             assert ask(own, own.request(f"GET {target}"))[0] == status
 
     answers(forbidden(body()), 502)
-    answers(OK, 200, target=PROXY)  # of which nothing follows
+    answers(OK, 200, target=PROXY)  # a pod's answer does not end the outage
     bob = own.issuer.token("bob@example.com", ["others"])
     own.upstream.script = answering(OK)
-    assert ask(own, own.request(f"GET {POD}", token=bob))[0] == 200  # names another group
+    assert ask(own, own.request(f"GET {POD}", token=bob))[0] == 200  # a call that names another group
     assert (
         told(own.gateway, "impersonate groups l7gw:engineers: RBAC there lacks this permission: calls are answered with 502") == 1
     )

@@ -1,4 +1,5 @@
-"""Who is let in by TLS, who is told a 401, and who is cut: as Go verifies, but that a time that is over is said in words (threats I7, J3)."""
+"""Which clients TLS lets in, which get a 401, and which are cut: as Go verifies, but an expired certificate gets a 401 with words
+(threats I7, J3)."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ OVERS = ("nothing", "the leaf", "the middle", "the root")
 
 
 class Family:
-    """A root, an intermediate authority below it, and certificates of both; `over` names what is expired."""
+    """A root, an intermediate authority below it, and certificates of both. `over` names which of them are expired."""
 
     def __init__(self, over: str) -> None:
         self.root = root("root", over=over == "the root")
@@ -55,7 +56,7 @@ class Family:
 
     @property
     def trusted(self) -> dict[str, tuple[tuple[Issued, ...], ...]]:
-        """The authority files of one entry, or of two."""
+        """The authority files of one entry, or of two entries."""
         return {
             "the root": ((self.root,),),
             "the middle": ((self.middle,),),
@@ -80,7 +81,7 @@ def go(questions: list[Question]) -> list[str]:
 
 @dataclass
 class Door:
-    """A listener's TLS and identity, and what they make of a client."""
+    """A listener's TLS and identity, and their verdict on a client."""
 
     folder: Path
     files: tuple[tuple[Issued, ...], ...]
@@ -99,7 +100,7 @@ class Door:
         self.identity = IdentityChain(entries, SystemClock())
 
     def tells(self, shown: tuple[Issued, ...], version: ssl.TLSVersion) -> str:
-        """The user that a client is who shows this, "401: " and why, or "cut"."""
+        """The verdict on a client that shows these certificates: its user, "401: " and the reason, or "cut"."""
         context = client(version)
         context.load_cert_chain(*shown[0].write(self.folder / "client", *shown[1:]))
         try:
@@ -118,7 +119,7 @@ class Door:
 
 
 def client(version: ssl.TLSVersion) -> ssl.SSLContext:
-    """A client that trusts the gateway, and speaks this version alone."""
+    """The context of a client that trusts the gateway and speaks this version alone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=FOREIGN.pem)
     context.minimum_version = context.maximum_version = version
@@ -127,7 +128,7 @@ def client(version: ssl.TLSVersion) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("over", OVERS)
 def test_a_client_is_let_in_where_go_lets_it_in_and_told_where_only_a_time_is_over(over: str, tmp_path: Path) -> None:
-    """Which authorities are trusted x what the client sends x whose time is over x the version of TLS."""
+    """All combinations of trusted authorities, certificates sent, expired certificates and versions of TLS."""
     family = Family(over)
     cases = [(name, how) for name in family.trusted for how in family.clients]
 
@@ -193,7 +194,7 @@ def family() -> Iterator[Family]:
         ("the root | another", "a:ann"),
         ("another | the root", "b:ann"),
         ("another | the middle", "b:ann"),
-        ("the root | the middle", "b:ann"),  # the nearest
+        ("the root | the middle", "b:ann"),  # the entry with the nearest authority
         ("the middle | the root", "a:ann"),
     ],
 )
@@ -205,7 +206,7 @@ def test_of_two_entries_the_one_whose_authority_stands_nearest_decides(
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_authority_that_began_anew_under_its_name_lets_in_whom_it_signs_now(tmp_path: Path, version: ssl.TLSVersion) -> None:
-    """Its certificates have no key identifiers, as `openssl x509 -req` leaves them out: OpenSSL knows an issuer by the name alone."""
+    """Its certificates have no key identifiers, as those of `openssl x509 -req`. So OpenSSL finds the issuer by the name alone."""
     old, new = root("authority", over=True), root("authority")
     for order in ((old, new), (new, old)):
         assert Door(tmp_path, (order,)).tells((new.client("ann"),), version) == "a:ann"
@@ -234,7 +235,7 @@ def test_an_intermediate_that_is_over_in_the_authority_file_is_not_replaced_by_w
 
 @pytest.mark.parametrize("over", OVERS)
 def test_the_certificate_times_of_a_resumed_session_are_checked_as_of_the_first(tmp_path: Path, over: str) -> None:
-    """TLS 1.2 resumes by session id: OpenSSL then verifies nothing, and knows the client's own certificate alone."""
+    """TLS 1.2 resumes by session id. OpenSSL then verifies nothing, and has the client's own certificate alone."""
     family = Family(over)
     door = Door(tmp_path, ((family.root,),))
     context = client(ssl.TLSVersion.TLSv1_2)
@@ -300,7 +301,7 @@ def test_a_curve_that_the_client_does_not_name_serves_it_in_tls_1_3_alone(tmp_pa
 
 
 def _constrained() -> dict[str, tuple[Issued, tuple[Issued, ...]]]:
-    """Whom is trusted, and what is shown: chains that hold or break for another reason than a time."""
+    """Name -> (the trusted root, the certificates shown), for chains that are valid, or break for another reason than a time."""
     top, foreign = root("root"), root("root")
     narrow = top.authority("narrow", length=0)
     below = narrow.authority("below")

@@ -1,4 +1,5 @@
-"""An upgrade has one reading: every header of its handshake stands once, and of a list of subprotocols all take the same."""
+"""An upgrade has one meaning for all readers: every header of its handshake stands once, and all readers choose the same
+subprotocol."""
 
 from __future__ import annotations
 
@@ -44,12 +45,12 @@ def test_a_repeated_header_of_the_websocket_handshake_is_refused(name: str) -> N
 LISTS: list[tuple[list[str], list[str]]] = [
     ([V4], [V4]),
     ([f"{V5},{V4}"], [V5, V4]),
-    ([V5, V4], [V5, V4]),  # over several lines: wsstream would read the first alone
+    ([V5, V4], [V5, V4]),  # on several lines, of which wsstream would read only the first
     ([V4, V5], [V4, V5]),
     ([f" {V4} , {V4},,{V4}"], [V4]),
     ([f"base64.channel.k8s.io,{V4}", f"{V5},{V4}"], [V4, V5]),
     ([f"{V5},unknown", "v4.base64.channel.k8s.io"], [V5]),
-    (["V4.CHANNEL.K8S.IO", V4], [V4]),  # names are told apart by case
+    (["V4.CHANNEL.K8S.IO", V4], [V4]),  # names are case-sensitive
 ]
 
 
@@ -63,11 +64,11 @@ def test_of_all_lines_the_known_subprotocols_go_up_each_once_and_in_their_order(
     check_acceptable(request, act)
     assert offered_protocols(request, act) == offered
     sent = [value for name, value in going_up(request, act).headers if name == LIST[upgrade]]
-    assert sent == ([",".join(offered)] if upgrade == "websocket" else offered)  # every reader takes the same first
+    assert sent == ([",".join(offered)] if upgrade == "websocket" else offered)  # every reader finds the same one first
 
 
 def answer(request: Request, *more: tuple[str, str], drop: str = "") -> Response:
-    """A 101 that fits, but for what is added or dropped."""
+    """A 101 that fits the request, with header lines added or one dropped."""
     headers: Headers = ((LIST[request.upgrade], V4),)
     if request.upgrade == "websocket":
         headers += (("sec-websocket-accept", accept_key(dict(request.headers)["sec-websocket-key"])),)

@@ -1,4 +1,5 @@
-"""Pings of ours within tunnels: after silence of ours alone, one side at a time, and nobody else's business (threats I17)."""
+"""The gateway's own pings within tunnels. A side gets one after the gateway has sent it nothing for a time. Neither the other side
+nor the record sees it (threats I17)."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ OPENING: dict[str, tuple[Said, ...]] = {
 TALK: dict[str, Said] = {"websocket": websocket.Message(b"\x00in"), "spdy": spdy.Data(3, b"in")}
 SAYING: dict[str, Said] = {"websocket": websocket.Message(b"\x01out"), "spdy": spdy.Data(5, b"out")}
 OPENING["wrapped"], TALK["wrapped"], SAYING["wrapped"] = OPENING["spdy"], TALK["spdy"], SAYING["spdy"]
-# What the client is asked and answers, and the cluster.
+# Kind of tunnel -> our ping to the client and its answer, our ping to the cluster and its answer.
 ASKED: dict[str, tuple[Said, Said, Said, Said]] = {
     "websocket": OUTER,
     "spdy": (spdy.Ping(PING_TO_CLIENT), spdy.Ping(PING_TO_CLIENT), spdy.Ping(PING_TO_CLUSTER), spdy.Ping(PING_TO_CLUSTER)),
@@ -40,7 +41,7 @@ every = pytest.mark.parametrize("kind", MAKE)
 
 
 def begun(kind: str) -> Wires:
-    """A tunnel within which both sides have just been told something, and the second's tick has seen it."""
+    """A tunnel that has just sent something to both sides, and has had a tick since."""
     wires = MAKE[kind]()
     wires.say(*OPENING[kind])
     if kind != "websocket":
@@ -59,7 +60,7 @@ def test_each_side_is_pinged_after_silence_and_again_after_as_much(kind: str) ->
     to_client, _, to_cluster, _ = ASKED[kind]
     wires.wait(QUIET - 1)
     assert not wires.client.heard and not wires.cluster.heard
-    for count in (1, 2, 3):  # that nobody answers changes nothing
+    for count in (1, 2, 3):  # missing answers change nothing
         wires.wait(1)
         assert wires.client.heard == [to_client] * count and wires.cluster.heard == [to_cluster] * count
         wires.wait(1)
@@ -70,7 +71,7 @@ def test_each_side_is_pinged_after_silence_and_again_after_as_much(kind: str) ->
 
 @every
 def test_a_side_that_was_sent_bytes_is_not_pinged(kind: str) -> None:
-    """And it is each side's own silence that counts, not the other's."""
+    """Only the silence towards this side counts, not that towards the other."""
     wires = begun(kind)
     to_client, _, to_cluster, _ = ASKED[kind]
     for _ in range(4):
@@ -95,7 +96,7 @@ def test_answers_to_our_pings_are_neither_passed_on_nor_recorded_nor_counted(kin
         wires.say(from_client)
         wires.answer(from_cluster)
         assert not wires.client.heard and not wires.cluster.heard and not wires.recorded
-        wires.say(*[spdy.Ping(1) if kind == "spdy" else websocket.Ping()] * CLIENT_CONTROL_A_SECOND)  # what one second allows
+        wires.say(*[spdy.Ping(1) if kind == "spdy" else websocket.Ping()] * CLIENT_CONTROL_A_SECOND)  # as many as one second allows
         assert not wires.outcome
         wires.wait(1)
 
@@ -105,7 +106,7 @@ def test_a_pong_without_a_ping_of_ours_counts_as_a_control_frame(kind: str) -> N
     wires = begun(kind)
     _, from_client, _, _ = ASKED[kind]
     wires.wait(QUIET)
-    wires.say(*[from_client] * (CLIENT_CONTROL_A_SECOND + 1))  # the first one is asked for
+    wires.say(*[from_client] * (CLIENT_CONTROL_A_SECOND + 1))  # the first one answers a ping of ours
     assert not wires.outcome
     wires.say(from_client)
     assert wires.outcome == "cut"
@@ -134,7 +135,7 @@ def test_no_ping_follows_a_close() -> None:
 
 
 def test_no_ping_follows_a_goaway() -> None:
-    """spdystream reads nothing behind it; what stays unread there would turn its end into a reset."""
+    """spdystream reads nothing behind a GOAWAY. Bytes left unread there would turn its end into a TCP reset."""
     wires = begun("spdy")
     wires.say(spdy.GoAway(0))
     for _ in range(5):
@@ -153,5 +154,6 @@ def test_pings_of_the_client_and_the_cluster_pass_beside_ours() -> None:
 
 
 def test_a_ping_of_ours_has_the_parity_that_spdystream_answers() -> None:
-    """It echoes those of the other side's parity (a client's are odd), and answers its own in a way that may end the process."""
+    """spdystream echoes pings whose id has the other side's parity (a client's are odd). A ping with an id of its own parity may
+    end its process."""
     assert PING_TO_CLIENT % 2 == 0 and PING_TO_CLUSTER % 2 == 1

@@ -1,4 +1,4 @@
-"""The tunnel of SPDY streams, plain and inside WebSocket messages: its time, its ends, its terminal sizes, its pings."""
+"""The tunnel of SPDY streams, plain and inside WebSocket messages: its time limits, its ends, its terminal sizes, its pings."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def channel(stream: int, kind: str) -> SynStream:
 # ---------------------------------------------------------------------- time
 
 
-@pytest.mark.parametrize("request_id", ["0", None])  # None: a client older than request ids
+@pytest.mark.parametrize("request_id", ["0", None])  # None: an old client, without request ids
 @pytest.mark.parametrize("kind", ["error", "data"])
 def test_half_a_pair_is_reset_on_both_sides_after_the_kubelets_time(kind: str, request_id: str | None) -> None:
     wires = spdy_wires()
@@ -93,7 +93,7 @@ def test_a_whole_pair_of_streams_lives_on(request_id: str | None) -> None:
     wires.wait(USUAL_TIMEOUTS.first_streams + 1)
     wires.say(Reset(1, CANCEL))
     wires.wait(USUAL_TIMEOUTS.first_streams + 1)
-    assert wires.resets == [Reset(1, CANCEL)]  # half of what was whole may outlive the other
+    assert wires.resets == [Reset(1, CANCEL)]  # one stream of a pair that was whole may outlive the other
     assert not wires.outcome
 
 
@@ -118,7 +118,7 @@ def test_a_tunnel_without_a_stream_ends_after_a_time() -> None:
 
 @pytest.mark.parametrize("ending", ["opening", "headers"])
 def test_a_stream_that_ends_by_another_frame_than_data_makes_room_for_the_next(ending: str) -> None:
-    """Else a port-forward of a few hundred connections would be refused one more."""
+    """Otherwise a port-forward would be refused further connections after a few hundred."""
     wires = spdy_wires()
     for number in range(2 * MOST_PAIRS):
         for at, kind in ((4 * number + 1, "error"), (4 * number + 3, "data")):
@@ -150,7 +150,7 @@ def test_a_unidirectional_stream_ends_the_tunnel() -> None:
 
 
 def test_a_failure_comes_behind_the_reply_that_a_stream_is_still_owed() -> None:
-    """kubectl drops data ahead of a SYN_REPLY in silence, and then waits for it for 30 s."""
+    """kubectl drops data that comes before the SYN_REPLY without a word, and then waits 30 s for the SYN_REPLY."""
     wires = spdy_wires("exec")
     wires.say(channel(1, "error"), channel(3, "stdout"))
     wires.tunnel.end("enough")
@@ -250,7 +250,7 @@ def test_a_clients_close_is_answered_and_ends_the_tunnel(close: websocket.Close)
     wires.say(half(1, "error"), half(3, "data"))
     wires.say(close)
     assert wires.client.heard[-1] == close
-    assert wires.outcome == "aborted"  # a connection was live
+    assert wires.outcome == "aborted"  # a connection was still live
     assert wires.cluster.heard[-4:] == [Reset(1, CANCEL), Reset(3, CANCEL), GoAway(0), websocket.Close(1000)]
 
 
@@ -326,7 +326,7 @@ def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:
 
 
 def test_connections_to_a_refused_port_leave_nothing_behind_and_are_told_why() -> None:
-    """The kubelet ends no error stream whose data stream never came: after 256 of them the tunnel would end."""
+    """The kubelet does not end an error stream whose data stream never came. After 256 of them the tunnel would end."""
     wires = spdy_wires()
     wires.tunnel._call.may_forward = lambda port: False
     for number in range(2 * MOST_PAIRS):
@@ -339,6 +339,6 @@ def test_connections_to_a_refused_port_leave_nothing_behind_and_are_told_why() -
         assert wires.cluster.heard[-1] == Reset(error, CANCEL)
         wires.client.heard.clear()
     assert not wires.outcome and not wires.tunnel._channels.live
-    wires.downstream.writable = False  # the client has not read for long: no more refusals are kept for it
+    wires.downstream.writable = False  # the client has not read for long, so no more refusals are kept for it
     wires.say(half(5001, "error", "x"), half(5003, "data", "x"))
     assert wires.outcome

@@ -1,4 +1,4 @@
-"""What must never reach a cluster, and what must never come back from one: bytes in, bytes out, an upstream that keeps all."""
+"""Bytes that must never reach a cluster, and bytes that must never come back from one. The upstream keeps all that it gets."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def test_the_gateways_own_rejected_credential_is_not_the_clients_401(it: Scene) 
 
 
 def test_a_fault_that_a_peer_repeats_is_logged_once_and_counted(tmp_path: Path) -> None:
-    """Go's client, reset for ever, left 179,254 lines in ten minutes."""
+    """Go's client, which was reset again and again, left 179,254 lines in ten minutes."""
     with scene(tmp_path) as it:
         for _ in range(40):
             with RawClient(it.gateway) as client:

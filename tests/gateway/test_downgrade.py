@@ -1,5 +1,4 @@
-"""What HTTP/2's binary fields can say and HTTP/1.1's lines cannot: it never becomes a line to the cluster (threats A9, B11,
-B12)."""
+"""Bytes that HTTP/2's binary fields can hold and HTTP/1.1's lines cannot never become a line to the cluster (threats A9, B11, B12)."""
 
 from __future__ import annotations
 

@@ -153,7 +153,9 @@ async def connect(make: Callable[[], OverTls], host: str, port: int, context: ss
     over = make()
 
     def tls() -> asyncio.BaseProtocol:
-        protocol = _Tls(over, loop, over, context, ready, False, host, ssl_shutdown_timeout=close_notify)
+        protocol = _Tls(
+            over, loop, over, context, ready, server_side=False, server_hostname=host, ssl_shutdown_timeout=close_notify
+        )
         return cast(asyncio.BaseProtocol, protocol)
 
     transport, _ = await loop.create_connection(tls, host, port)
@@ -183,7 +185,7 @@ async def listen(
     def tls() -> asyncio.BaseProtocol:
         over, alerting = make(), _AlertingContext(context(), door, parting, timeouts.alert_read)
         protocol = _Accepted(
-            door, alerting, over, loop, over, alerting, None, True,
+            door, alerting, over, loop, over, alerting, waiter=None, server_side=True,
             ssl_handshake_timeout=timeouts.handshake, ssl_shutdown_timeout=timeouts.close_notify,
         )  # fmt: skip
         return cast(asyncio.BaseProtocol, protocol)

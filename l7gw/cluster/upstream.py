@@ -32,7 +32,7 @@ class Call(Protocol):
     def on_upstream_unread(self) -> None:
         """The cluster certainly did not act upon the request, which may be sent once more (RFC 9113 section 8.7)."""
 
-    def on_upstream_writable(self, writable: bool) -> None:
+    def on_upstream_writable(self, *, writable: bool) -> None:
         """Whether fewer than UNREAD_BY_CLUSTER bytes wait for the cluster now. Called over HTTP/1.1 alone, for tunnels."""
 
 

@@ -63,11 +63,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self._call is not None:
-            self._call.on_upstream_writable(False)
+            self._call.on_upstream_writable(writable=False)
 
     def resume_writing(self) -> None:
         if self._call is not None:
-            self._call.on_upstream_writable(True)
+            self._call.on_upstream_writable(writable=True)
 
     def _received(self, data: bytes) -> None:
         call = self._call

@@ -182,8 +182,8 @@ class SharedConnection(asyncio.Protocol):
     def send(self, number: int, event: HttpEvent) -> None:
         self._codec.send(number, event)
 
-    def hold(self, number: int, held: bool) -> None:
-        self._codec.hold(number, held)
+    def hold(self, number: int, *, held: bool) -> None:
+        self._codec.hold(number, held=held)
         self.flush()
 
     def leave(self, number: int) -> None:
@@ -222,12 +222,12 @@ class UpstreamStream:
     def pause(self, why: int) -> None:
         before, self._unread = self._unread, self._unread | why
         if not before:
-            self._connection.hold(self._number, True)
+            self._connection.hold(self._number, held=True)
 
     def resume(self, why: int) -> None:
         before, self._unread = self._unread, self._unread & ~why
         if before and not self._unread:
-            self._connection.hold(self._number, False)
+            self._connection.hold(self._number, held=False)
 
     def release(self) -> None:
         self.call = None

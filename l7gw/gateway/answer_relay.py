@@ -111,7 +111,7 @@ class AnswerRelay:
         if switching:
             call.tunnel = self._tunnel(response)
         self.begun = True
-        call.client.send(Response(response.status, shown, response.length, True, response.upgrade))
+        call.client.send(Response(response.status, shown, response.length, upgrade=response.upgrade))
         if call.tunnel is not None:
             call.client.flush()
             call.tunnel.begin()

@@ -108,7 +108,7 @@ class Downstream(asyncio.Protocol, ABC):
             self._known[key] = act
         return act
 
-    def read(self, wanted: bool, why: int) -> None:
+    def read(self, *, wanted: bool, why: int) -> None:
         """Note that a reason not to read the client is gone (`wanted`) or has come. `why` is a bit of `backpressure`. The client is
         read while there is no reason left."""
         before = self._unread
@@ -122,7 +122,7 @@ class Downstream(asyncio.Protocol, ABC):
             transport.pause_reading()
 
     def read_on(self) -> None:
-        self.read(True, ANY)
+        self.read(wanted=True, why=ANY)
 
     # ------------------------------------------------------------------ for the worker
 
@@ -174,7 +174,7 @@ class Downstream(asyncio.Protocol, ABC):
         refusal = Refusal(error.code, _REASONS.get(error.code, "BadRequest"), error.reason)
         self._worker.of_peers.info(self.address, "malformed request: %s", refusal.message)
         if exchange is not None:
-            exchange.malformed(refusal, send is not None)
+            exchange.malformed(refusal, answerable=send is not None)
         else:
             self._record_attempt(refusal, send)
 

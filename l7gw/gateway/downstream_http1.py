@@ -70,12 +70,12 @@ class Http1Downstream(Downstream):
     def pause_writing(self) -> None:
         self.writable = False
         if self._exchange is not None:
-            self._exchange.on_client_writable(False)
+            self._exchange.on_client_writable(writable=False)
 
     def resume_writing(self) -> None:
         self.writable = True
         if self._exchange is not None:
-            self._exchange.on_client_writable(True)
+            self._exchange.on_client_writable(writable=True)
 
     # ------------------------------------------------------------------ requests
 
@@ -96,7 +96,7 @@ class Http1Downstream(Downstream):
         finally:
             self._pumping = False
         self.flush()
-        self.read(not self._codec.paused, HELD_BYTES)
+        self.read(wanted=not self._codec.paused, why=HELD_BYTES)
 
     def _next(self) -> list[HttpEvent]:
         if self._exchange is not None or self._closing_at or self._tunnel is not None or self._transport is None:
@@ -150,7 +150,7 @@ class Http1Downstream(Downstream):
     def send(self, event: HttpEvent) -> None:
         if self._transport is not None:
             if self._worker.draining and type(event) is Response and event.status != 101:
-                event = Response(event.status, event.headers, event.length, False)
+                event = Response(event.status, event.headers, event.length, keep_alive=False)
             self._codec.send(event)
 
     def flush(self) -> None:
@@ -176,7 +176,7 @@ class Http1Downstream(Downstream):
         for event in self._codec.resume():
             if type(event) is Raw:
                 tunnel.from_client(event.data)
-        self.read(True, HELD_BYTES)
+        self.read(wanted=True, why=HELD_BYTES)
 
     def close(self) -> None:
         """End the connection when what was written has gone out. A client that still sends is read for LINGER seconds more: bytes

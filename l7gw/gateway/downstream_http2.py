@@ -128,11 +128,11 @@ class Http2Downstream(Downstream):
 
     def pause_writing(self) -> None:
         self.writable = False
-        self.read(False, NO_ROOM)
+        self.read(wanted=False, why=NO_ROOM)
 
     def resume_writing(self) -> None:
         self.writable = True
-        self.read(True, NO_ROOM)
+        self.read(wanted=True, why=NO_ROOM)
         self.flush()
 
     # ------------------------------------------------------------------ requests
@@ -187,7 +187,7 @@ class Http2Downstream(Downstream):
         if exchange is None:
             return
         if event.reason:
-            exchange.malformed(Refusal(400, "BadRequest", event.reason), False)
+            exchange.malformed(Refusal(400, "BadRequest", event.reason), answerable=False)
         else:
             exchange.client_gone("the client cancelled the call")
 
@@ -206,7 +206,7 @@ class Http2Downstream(Downstream):
             self._transport.write(self._codec.take())
             # The connection is cut after a moment. A close would read on until the peer closes too; a cut at once would lose the
             # GOAWAY.
-            self.read(False, HELD_BYTES)
+            self.read(wanted=False, why=HELD_BYTES)
             asyncio.get_running_loop().call_later(self._worker.timeouts.goaway_read, self.abort)
 
     # ------------------------------------------------------------------ what an exchange does
@@ -238,7 +238,7 @@ class Http2Downstream(Downstream):
                 self._forget(stream)
             elif stream.full:
                 stream.full = False
-                stream.exchange.on_client_writable(True)
+                stream.exchange.on_client_writable(writable=True)
         if self._closing and self._codec.left and not self._codec.streams:
             self._end()
 
@@ -251,7 +251,7 @@ class Http2Downstream(Downstream):
             self.flush()
         if not stream.full and stream.exchange is not None and self._codec.waiting(stream.number) > UNREAD_BY_CLIENT:
             stream.full = True
-            stream.exchange.on_client_writable(False)
+            stream.exchange.on_client_writable(writable=False)
 
     def finished(self, stream: Http2Stream) -> None:
         """The answer is whole. The tick checks that bytes of it that still wait go out in time."""

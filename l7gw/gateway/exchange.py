@@ -244,7 +244,7 @@ class Exchange(Call):
         return self.forward
 
     @entry
-    def on_upstream_writable(self, writable: bool) -> None:
+    def on_upstream_writable(self, *, writable: bool) -> None:
         if self.tunnel is not None:
             self.tunnel.cluster_writable(writable)
 
@@ -341,7 +341,7 @@ class Exchange(Call):
         return step
 
     @entry
-    def on_client_writable(self, writable: bool) -> None:
+    def on_client_writable(self, *, writable: bool) -> None:
         """The client takes more bytes again, or takes no more: read the cluster again, or pause it."""
         if self.upstream is not None:
             if writable:
@@ -363,7 +363,7 @@ class Exchange(Call):
         self._end("aborted", f"{why}, before {'the answer' if self._request_whole else 'its request'} was whole")
 
     @entry
-    def malformed(self, refusal: Refusal, answerable: bool) -> None:
+    def malformed(self, refusal: Refusal, *, answerable: bool) -> None:
         """The rest of the request cannot be read: record that, and send the refusal where the client can still be answered."""
         if self.over:
             return

@@ -54,7 +54,7 @@ class ClientSide(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
-    def read(self, wanted: bool, why: int) -> None:
+    def read(self, *, wanted: bool, why: int) -> None:
         """Read it, or leave its bytes where they are, for one of the reasons in `backpressure`."""
 
     def become(self, tunnel: Tunnel) -> None:
@@ -110,10 +110,10 @@ class Tunnel(ABC):
     def cluster_writable(self, writable: bool) -> None:
         """The cluster takes bytes again, or takes no more: read the client again, or pause it."""
         self._cluster_writable = writable
-        self._client.read(writable, NO_ROOM)
+        self._client.read(wanted=writable, why=NO_ROOM)
 
     def disk_caught_up(self) -> None:
-        self._client.read(True, UNWRITTEN)
+        self._client.read(wanted=True, why=UNWRITTEN)
 
     def from_client(self, data: bytes) -> None:
         """Judge, record and send up bytes of the client. Bytes that break its protocol end the tunnel. A slow disk pauses the
@@ -129,7 +129,7 @@ class Tunnel(ABC):
             return
         self._flush()
         if self._record.session.backlogged:
-            self._client.read(False, UNWRITTEN)
+            self._client.read(wanted=False, why=UNWRITTEN)
             self._call.slow_disk()
 
     def _broken(self, error: PeerError) -> None:

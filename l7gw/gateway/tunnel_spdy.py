@@ -230,7 +230,7 @@ class SpdyTunnel(Tunnel):
             self._refuse(event.stream, opened.port)
             return
         self._held = deque((anew,))
-        self._client.read(False, OPENING)
+        self._client.read(wanted=False, why=OPENING)
         self._record.durable(self._opened)
 
     def _shut(self, event: SynStream, channel: Channel) -> None:
@@ -260,7 +260,7 @@ class SpdyTunnel(Tunnel):
         if error is not None:
             self.end("this stream cannot be recorded, so it does not pass")
             return
-        self._client.read(True, OPENING)
+        self._client.read(wanted=True, why=OPENING)
         try:
             opening = held.popleft()
             assert isinstance(opening, SynStream)

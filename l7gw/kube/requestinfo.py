@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+import msgspec
 
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act, Effect
@@ -39,8 +40,7 @@ BOOLEANS = frozenset(("watch", "tty", "stdin", "stdout", "stderr"))  # query key
 PROFILES = "/debug/pprof/"  # paths below it are long-running, though they are no resources
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
+class RequestInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What requestinfo.go computes. `parts` are the path segments behind the namespace, or
     behind the version where there is none."""
 
@@ -66,7 +66,7 @@ def truthy(values: list[str]) -> bool:
 def request_info(method: str, path: str, query: list[tuple[str, str]]) -> RequestInfo:
     """What a request is about. `path` and `query` are percent-decoded. Raises ValueError where the API server answers 500."""
     segments = path.strip("/").split("/")
-    plain = RequestInfo(False, method.lower())
+    plain = RequestInfo(is_resource=False, verb=method.lower())
     if len(segments) < 3 or segments[0] not in ("api", "apis") or (segments[0] == "apis" and len(segments) < 4):
         return plain
     prefix, segments = segments[0], segments[1:]
@@ -94,7 +94,19 @@ def request_info(method: str, path: str, query: list[tuple[str, str]]) -> Reques
         name = _selected_name(next((value for key, value in query if key == "fieldSelector"), ""))
     if not name and verb == "delete":
         verb = "deletecollection"
-    return RequestInfo(True, verb, prefix, group, version, namespace, resource, subresource, name, tuple(segments), legacy)
+    return RequestInfo(
+        is_resource=True,
+        verb=verb,
+        prefix=prefix,
+        group=group,
+        version=version,
+        namespace=namespace,
+        resource=resource,
+        subresource=subresource,
+        name=name,
+        parts=tuple(segments),
+        legacy=legacy,
+    )
 
 
 def _selected_name(selector: str) -> str:

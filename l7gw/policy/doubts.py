@@ -56,13 +56,22 @@ def _calls() -> tuple[Act, ...]:
     kinds = [(group, plural, sub) for (group, plural), subs in BUILT_IN.items() for sub in ("", *subs)]
     kinds += [("example.com", "widgets", sub) for sub in ("", "status", "scale", "more")]
     found = [
-        Act(verb, "", "", resource_effects(verb, *kind), True, group=kind[0], resource=kind[1], subresource=kind[2])
-        for kind in kinds
+        Act(
+            verb,
+            path="",
+            query="",
+            effects=resource_effects(verb, group, resource, subresource),
+            is_resource=True,
+            group=group,
+            resource=resource,
+            subresource=subresource,
+        )
+        for group, resource, subresource in kinds
         for verb in VERBS
         if verb not in CONNECTS and verb not in METHODS
     ]
     paths = [(verb, path) for verb in ("get", "patch", "delete", *METHODS) for path in ("/version", "/metrics")]
-    return (*found, *(Act(verb, path, "", path_effects(verb, path)) for verb, path in paths))
+    return (*found, *(Act(verb, path=path, query="", effects=path_effects(verb, path)) for verb, path in paths))
 
 
 def _is_others(text: str) -> bool:

@@ -284,7 +284,7 @@ def asciicast(one: Exec) -> Iterator[str]:
             for columns, rows in sizes(frame.data):
                 yield json.dumps([at, "r", f"{columns}x{rows}"])
     for channel, decoder in decoders.items():
-        yield from _cast(at, channel, decoder.decode(b"", True), one.tty)
+        yield from _cast(at, channel, decoder.decode(b"", final=True), one.tty)
 
 
 def _cast(at: float, channel: str, text: str, tty: bool) -> Iterator[str]:

@@ -81,7 +81,7 @@ class _Player:
 
     def finish(self, left_out: LeftOut) -> None:
         """The recording ends. Add what the emulator skipped to `left_out`."""
-        self._emulator.feed(self._decoder.decode(b"", True))
+        self._emulator.feed(self._decoder.decode(b"", final=True))
         self._emulator.finish()
         left_out.strings += self._emulator.strings
         left_out.characters += self._emulator.characters_in_strings
@@ -90,7 +90,7 @@ class _Player:
 def final_screen(one: Exec, left_out: LeftOut, *, colour: bool = False) -> list[str]:
     """The rows that stood on the terminal at the end. `left_out` counts the lines that had left it."""
 
-    def count(_text: str, goes_on: bool, _replaced: bool) -> None:
+    def count(text: str, *, goes_on: bool, replaced: bool) -> None:
         left_out.lines += not goes_on
 
     player = _Player(one, count)
@@ -131,7 +131,7 @@ class _Lines:
         self._replaced = False
         self._known: dict[str, None] = {}
 
-    def __call__(self, text: str, goes_on: bool, replaced: bool) -> None:
+    def __call__(self, text: str, *, goes_on: bool, replaced: bool) -> None:
         if self._parts and (not goes_on or self._length > LONGEST_LINE):
             self.end()
         self._parts.append(text)
@@ -177,7 +177,7 @@ def written(frames: Iterable[e.Frame]) -> Iterator[str]:
             parts.clear()
             lengths[frame.channel] = 0
     for channel, decoder in decoders.items():
-        if last := "".join([*rest[channel], decoder.decode(b"", True)]):
+        if last := "".join([*rest[channel], decoder.decode(b"", final=True)]):
             yield _line([last])
 
 
@@ -200,7 +200,7 @@ def play(
     `size` is the (columns, rows) of that terminal. Where the recording has more rows, the last ones are shown; where it has longer
     rows, their beginning. `left_out` counts the lines that were never drawn."""
 
-    def count(_text: str, goes_on: bool, _replaced: bool) -> None:
+    def count(text: str, *, goes_on: bool, replaced: bool) -> None:
         left_out.lines += not goes_on
 
     player = _Player(one, count)

@@ -186,7 +186,7 @@ def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informa
     if status == 101:
         if not upgrade or "upgrade" not in options or fields.get("upgrade", "").lower() != upgrade.lower():
             raise PeerError(502, "a 101 that was not asked for")
-        return Response(101, headers, NO_BODY, True, upgrade)
+        return Response(101, headers, NO_BODY, upgrade=upgrade)
     if status < 200:
         return Informational(status, headers)
     if length is None:

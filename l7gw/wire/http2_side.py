@@ -113,7 +113,7 @@ class Side(ABC):
         self._control = CONTROL_A_SECOND
         self._updates = max(self._updates, CONTROL_A_SECOND)  # updates that were earned are kept, as they may come late
 
-    def hold(self, stream_id: int, held: bool) -> None:
+    def hold(self, stream_id: int, *, held: bool) -> None:
         """Hold a stream, or let it go. A held stream gets no window updates, so its peer may only fill the window that it has."""
         stream = self._streams.get(stream_id)
         if stream is not None:

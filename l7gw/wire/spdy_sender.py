@@ -105,7 +105,7 @@ class Sender:
                 raise OurError("headers of a SYN_REPLY that went without them, ahead of data")
             self.streams.close(stream, BARE)
             if found.final:
-                self._send_data(Data(stream, b"", True))
+                self._send_data(Data(stream, b"", final=True))
         elif self._usable(stream, OURS | OWED):
             self._write_reply(found)
             self.streams.close(stream, OWED | (OURS if found.final else 0))

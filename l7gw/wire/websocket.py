@@ -278,7 +278,7 @@ class Connection:
             at = stop
             if first == WHOLE:  # as nearly all frames are
                 self._control = 0
-                events.append(Message(payload, False))
+                events.append(Message(payload))
             elif opcode <= BINARY:
                 self._data(opcode, bool(first & FIN), payload, events)
                 gathering = self._opcode
@@ -297,7 +297,7 @@ class Connection:
             self._opcode = opcode
         text = self._opcode == TEXT
         if text:
-            self._text(payload[self._checked :], final)
+            self._text(payload[self._checked :], final=final)
             self._checked = 0
         if final and opcode != CONTINUATION:
             self._opcode = CONTINUATION
@@ -312,7 +312,7 @@ class Connection:
             events.append(Message(bytes(message), text))
             self._message, self._fragments, self._opcode = bytearray(), 0, CONTINUATION
 
-    def _text(self, data: bytes, final: bool) -> None:
+    def _text(self, data: bytes, *, final: bool) -> None:
         """Check more of a text message. It is refused as soon as it cannot be UTF-8, and where it
         ends within a character (section 8.1)."""
         data = self._rune + data
@@ -332,7 +332,7 @@ class Connection:
             mask, turn = self._waiting[start - 4 : start], known & 3
             data = apply_mask(data, bytes(mask[turn:] + mask[:turn]))
         self._checked += len(data)
-        self._text(data, False)
+        self._text(data, final=False)
 
     def _control_frame(self, opcode: int, payload: bytes, events: list[Frame]) -> None:
         """Section 5.5."""

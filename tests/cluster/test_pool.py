@@ -40,7 +40,7 @@ class Caller:
     def on_upstream_lost(self, error: Exception | None) -> None:
         self.done.set_result(None)
 
-    def on_upstream_writable(self, writable: bool) -> None: ...
+    def on_upstream_writable(self, *, writable: bool) -> None: ...
 
 
 class Stage:

@@ -109,7 +109,7 @@ class Watch:
     def on_upstream_unread(self) -> None:
         self._connect()
 
-    def on_upstream_writable(self, writable: bool) -> None: ...
+    def on_upstream_writable(self, *, writable: bool) -> None: ...
 
     async def until(self, said: Callable[[Watch], bool]) -> None:
         while not said(self):

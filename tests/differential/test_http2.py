@@ -108,7 +108,7 @@ class Conversation:
 
     def hold(self, side: int, which: int, held: bool) -> None:
         if streams := sorted(self.said[0]):
-            self.ends[side].hold(streams[which % len(streams)], held)
+            self.ends[side].hold(streams[which % len(streams)], held=held)
 
     def tune(self, *settings: int) -> None:
         for end in self.ends:

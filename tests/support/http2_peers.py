@@ -34,7 +34,7 @@ class Ours:
         self.connection.reset(stream)
 
     def hold(self, stream: int, held: bool) -> None:
-        self.connection.hold(stream, held)
+        self.connection.hold(stream, held=held)
 
     def ping(self) -> None:
         self.connection.ping()
@@ -49,7 +49,7 @@ class Ours:
 
     def let_go(self) -> None:
         for stream in list(self.connection._streams):
-            self.connection.hold(stream, False)
+            self.connection.hold(stream, held=False)
 
     @property
     def idle(self) -> bool:

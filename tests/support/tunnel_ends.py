@@ -36,7 +36,7 @@ class Wires:
             frame=lambda channel, *, up, stream, data, final=False: self.recorded.append((channel, data, final)),
             durable=self._durable, session=SimpleNamespace(backlogged=False),
         )  # fmt: skip
-        self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda *_: None, linger=lambda: None)
+        self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda **_: None, linger=lambda: None)
         call = SimpleNamespace(
             may_forward=lambda _: True, slow_disk=lambda: None, client_broke=lambda error: None, cluster_broke=lambda error: None,
             ended=lambda outcome, reason: setattr(self, "outcome", outcome),

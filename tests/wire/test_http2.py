@@ -446,7 +446,7 @@ def test_a_reset_drops_what_waits() -> None:
     assert connection.waiting(1) == 0 and seen(connection.take()) == [f"reset 1 {REFUSED_STREAM}"]
     connection.send(1, Body(b"b"))
     connection.reset(1)
-    connection.hold(1, False)
+    connection.hold(1, held=False)
     assert connection.take() == b"" and connection.drained() == []
 
 

@@ -257,14 +257,14 @@ def test_a_streams_window_is_kept_open_while_it_is_not_held() -> None:
 def test_a_held_stream_gives_up_its_window_and_no_byte_more_and_goes_on_when_let_go() -> None:
     connection = server(post() + post(3))
     connection.take()
-    connection.hold(1, True)
+    connection.hold(1, held=True)
     piece = b"x" * SMALLEST_FRAME
     for _ in range(CLIENT_STREAM_WINDOW // SMALLEST_FRAME):
         connection.receive(data(1, piece))
     assert connection.take() == b""
-    connection.hold(1, False)
+    connection.hold(1, held=False)
     assert seen(connection.take()) == [f"window 1 {CLIENT_STREAM_WINDOW}"]
-    connection.hold(1, True)
+    connection.hold(1, held=True)
     for _ in range(CLIENT_STREAM_WINDOW // SMALLEST_FRAME):
         connection.receive(data(1, piece))
     came = connection.receive(data(1, b"x") + data(3, b"y"))
@@ -288,7 +288,7 @@ def test_more_than_the_connections_window_ends_it() -> None:
     connection = server(b"".join(post(stream) for stream in range(1, 11, 2)))
     connection._window_half = 1 << 30  # nothing is asked for
     for stream in (1, 3, 5, 7):
-        connection.hold(stream, True)
+        connection.hold(stream, held=True)
         for _ in range(CLIENT_STREAM_WINDOW // SMALLEST_FRAME):
             connection.receive(data(stream, b"x" * SMALLEST_FRAME))
     assert refused(connection, data(9, b"x")) == FLOW_CONTROL_ERROR
@@ -317,10 +317,10 @@ def test_padding_uses_up_the_connections_window() -> None:
 
 def test_no_window_is_asked_for_a_body_that_is_complete() -> None:
     connection = server(post())
-    connection.hold(1, True)
+    connection.hold(1, held=True)
     connection.receive(b"".join(data(1, b"x" * SMALLEST_FRAME) for _ in range(5)) + data(1, end=True))
     connection.take()
-    connection.hold(1, False)
+    connection.hold(1, held=False)
     assert connection.take() == b""
 
 

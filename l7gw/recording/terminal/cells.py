@@ -6,17 +6,23 @@ written cell, and a row without text is None. So clearing and scrolling cost wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import Protocol
 
 from l7gw.recording.terminal.style import PLAIN, Style
 
 CONTEXT = 80  # cells on either side of lost cells that are told with them, so that the line can be read at a bounded cost
 ABOVE = 100  # rows above a lost row that are told before it, so that lines come in reading order
 
-Lost = Callable[[str, bool, bool], None]
-"""Takes text of a row, controls and all; whether it goes on the line that was told before; and whether it was replaced where it
-stood, so that the same may come again and again."""
+
+class Lost(Protocol):
+    """Takes text that the screen loses."""
+
+    def __call__(self, text: str, *, goes_on: bool, replaced: bool) -> None:
+        """`text` is of one row, controls and all. `goes_on` says whether it goes on the line that was told before. `replaced` says
+        whether it was replaced where it stood, so that the same may come again and again."""
+
 
 _numbers = count(1)
 _TEXT = bytes(code not in (0x20, 0xA0) for code in range(256))
@@ -121,7 +127,7 @@ class Grid:
     def _tell(self, row: Row, begin: int, end: int, *, replaced: bool) -> None:
         if self._lost is not None:
             goes_on = begin == 0 and row.continues != 0 and row.continues == self._told
-            self._lost("".join(row.cells[begin:end]), goes_on, replaced)
+            self._lost("".join(row.cells[begin:end]), goes_on=goes_on, replaced=replaced)
         row.untold[begin:end] = bytes(end - begin)
         self._told = row.number if end == len(row.cells) else 0
 

@@ -48,7 +48,7 @@ def _position(screen: Screen, numbers: list[int]) -> None:
     screen.place(row or 1, column or 1)
 
 
-def _modes(screen: Screen, on: bool, numbers: list[int]) -> None:
+def _modes(screen: Screen, numbers: list[int], *, on: bool) -> None:
     for number in numbers:
         if number == 4:
             screen.insert = on
@@ -56,7 +56,7 @@ def _modes(screen: Screen, on: bool, numbers: list[int]) -> None:
             screen.newline = on
 
 
-def _private_modes(screen: Screen, on: bool, numbers: list[int]) -> None:
+def _private_modes(screen: Screen, numbers: list[int], *, on: bool) -> None:
     for number in numbers:
         if number == 6:
             screen.cursor.origin = on
@@ -98,10 +98,10 @@ _SEQUENCES: dict[str, Callable[[Screen, list[int]], None]] = {
     "e": _some(lambda s, n: s.vertical(n)),
     "f": _position,
     "g": _which(Screen.clear_tab),
-    "h": lambda s, n: _modes(s, True, n),
-    "l": lambda s, n: _modes(s, False, n),
-    "?h": lambda s, n: _private_modes(s, True, n),
-    "?l": lambda s, n: _private_modes(s, False, n),
+    "h": lambda s, n: _modes(s, n, on=True),
+    "l": lambda s, n: _modes(s, n, on=False),
+    "?h": lambda s, n: _private_modes(s, n, on=True),
+    "?l": lambda s, n: _private_modes(s, n, on=False),
     "r": lambda s, n: s.margins(*_two(n)),
     "s": lambda s, n: s.save(),
     "u": lambda s, n: s.restore(),

@@ -109,7 +109,7 @@ class Screen:
             if not self.wrap and len(text) - at > room:
                 # Each of the others stands in the last cell for a moment, until the next one overwrites it.
                 if self._lost is not None:
-                    self._lost(text[at + room - 1 : -1], False, True)
+                    self._lost(text[at + room - 1 : -1], goes_on=False, replaced=True)
                 part, at = part[:-1] + text[-1], len(text)
             self._put(list(part))
             at += len(part)

@@ -22,7 +22,7 @@ from l7gw.recording.reader import Unreadable
 from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.unseen import safe
 
-OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print.")
+OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 ORDERS: dict[str, Callable[[Summary], int]] = {
@@ -115,7 +115,7 @@ def _row(one: Summary) -> list[str]:
     ]  # fmt: skip
 
 
-@sessions.command("show")
+@sessions.command("show", short_help="Show one session and its calls.")
 @click.argument("session_id", metavar="SESSION")
 @state_options
 @OUTPUT

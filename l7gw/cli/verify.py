@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from l7gw.cli.options import output_option
 from l7gw.cli.state import fail, state_options, tell_unknown, the_state, the_whole_session
 from l7gw.recording.verify import Report
 from l7gw.recording.verify import verify as check
@@ -26,7 +27,7 @@ LIMITS = (
 @click.command(short_help="Check that recordings are whole, unchanged and in order.")
 @click.argument("what", metavar="[SESSION|PATH]", required=False)
 @state_options
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print.")
+@output_option
 def verify(what: str | None, config: Path | None, state: Path | None, output: str) -> None:
     """Check every block of the journals: that it is whole, unchanged and follows the one before it.
 
@@ -97,7 +98,8 @@ def _tell(report: Report, output: str) -> None:
         }
         click.echo(json.dumps(document, indent=2))
         return
-    click.echo(f"{report.sessions} sessions, {report.blocks} blocks, {report.bytes:,} bytes read")
+    sessions = f"{report.sessions} session{'' if report.sessions == 1 else 's'}"
+    click.echo(f"{sessions}, {report.blocks} blocks, {report.bytes:,} bytes read")
     for problem in report.problems:
         click.echo(f"{problem.file}:{problem.offset}: {problem.what}")
     for tail in report.torn:

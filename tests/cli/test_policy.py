@@ -95,6 +95,11 @@ def test_explain_of_a_call_that_no_client_can_make_is_wrong_usage(ask: Any, word
     assert status == 2 and out == "" and "Error:" in err
 
 
+def test_an_object_in_two_words_is_told_how_it_is_written(ask: Any) -> None:
+    status, _, err = ask("get", "pods", "web-0")
+    assert status == 2 and "web-0" in err and "an object is one word, such as pods/web-0" in err
+
+
 def test_a_cluster_that_is_not_configured_names_the_nearest(ask: Any) -> None:
     status, _, err = ask("get", "pods", cluster="prd")
     assert status == 2 and "hint: did you mean prod?" in err

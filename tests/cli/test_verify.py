@@ -47,6 +47,17 @@ def test_an_intact_state_says_what_was_read_and_what_cannot_be_seen(state: Path,
     assert json.loads(out) == {"intact": True, "sessions": 2, "blocks": blocks, "bytes": size, "problems": [], "unknown_events": 0}
 
 
+@pytest.mark.parametrize("path", ["/no/such/place", "./journal", "copies/of-state"])
+def test_a_path_that_is_not_there_is_told_as_a_path(state: Path, capsys: pytest.CaptureFixture[str], path: str) -> None:
+    status, out, err = cli_run(capsys, "verify", path, "--state", state)
+    assert (status, out, err) == (2, "", f"l7gw: there is no file or folder {path!r}\n")
+
+
+def test_an_exchange_behind_a_session_is_told_to_be_too_much(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = cli_run(capsys, "verify", f"{summaries(state)[0].id}/1", "--state", state)
+    assert (status, out) == (2, "") and "without an exchange" in err
+
+
 def test_a_change_is_told_with_its_place(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = reader.segments(state)[0]
     place = list(reader.places(path))[1]

@@ -1,4 +1,4 @@
-"""docs/configuration.md has the keys that the code reads, and the policies that the pages show can be used."""
+"""docs/configuration.md has the keys that the code reads, and what the pages show can be used."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from l7gw.config import clusters, identity
 from l7gw.config import load as settings
+from l7gw.demo.pki import Authority
 from l7gw.kube.act import EFFECTS
 from l7gw.policy import load as policy
 from l7gw.policy.judge import Policy
@@ -52,5 +54,21 @@ def test_a_policy_that_a_page_shows_can_be_used(tmp_path: Path, text: str) -> No
     assert Policy.load(path).rules
 
 
-def test_both_pages_show_one() -> None:
+def test_the_configuration_that_the_readme_shows_lets_its_groups_go_up_and_rbac_names_them(tmp_path: Path) -> None:
+    rbac, configuration, rules = BLOCKS[:3]
+    authority = Authority(tmp_path)
+    authority.server("server", "localhost")
+    authority.client("gw", "gateway")
+    for name in ("bots-ca.crt", "prod-ca.crt"):
+        (tmp_path / name).write_bytes(authority.certificate.read_bytes())
+    (tmp_path / "policy.yaml").write_text(rules)
+    path = tmp_path / "l7gw.yaml"
+    path.write_text(configuration.replace("/var/lib/l7gw", "state"))
+    found = settings.load(path)
+    prod = found.clusters["prod"]
+    groups = Policy.load(found.policy).groups_going_up("prod", prod.groups).texts
+    assert groups and {prod.prefix + group for group in groups} == set(yaml.safe_load(rbac)["rules"][1]["resourceNames"])
+
+
+def test_both_pages_show_a_policy() -> None:
     assert len(POLICIES) == 2

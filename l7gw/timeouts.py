@@ -17,7 +17,7 @@ class Timeouts:
     between_requests: float = 120.0  # that a client's connection may be idle; Go's client ends an idle one after 90
     answer_unread: float = 60.0  # that the rest of a finite answer waits for a client that reads nothing (threats B9)
     first_streams: float = 30.0  # until the first stream of a SPDY tunnel, and the second of a pair, is opened
-    client_ping_after: float = 25.0  # without a byte of ours, until a ping; balancers forget a connection after 45 (threats I17)
+    client_ping_after: float = 25.0  # without our bytes, until a ping; balancers forget a silent one after 60 or 45 (threats I17)
     client_acknowledges: float = 40.0  # until its kernel acknowledges sent bytes; a laptop may change its network
     linger: float = 2.0  # that bytes of a refused client are read and dropped, as a TCP reset could destroy the refusal
     goaway_read: float = 1.0  # from a GOAWAY to the cut of its connection, so that the client can read it

@@ -1,4 +1,4 @@
-"""Lines that a peer can cause as often as it likes are written once, then counted."""
+"""A line that a peer can cause as often as it likes is written once, and then counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that look alike are one name or none: Unicode's own properties decide, and what is shown in a message hides nothing."""
+"""Different names never look alike: Unicode's properties decide which text is a name, and a text in a message hides nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ const ranges = (property) => {
 }
 console.log(JSON.stringify([ranges('Default_Ignorable_Code_Point'), ranges('White_Space')]))
 """
-# Characters whose names speak of nothing and whose glyphs are there
+# Characters whose names say "blank" or the like, though their glyphs are visible
 DRAWN = (
     "GAP FILLER",
     "LINE FILLER",
@@ -63,7 +63,7 @@ def test_every_character_whose_name_says_that_it_shows_nothing_is_refused() -> N
     for point in range(sys.maxunicode + 1):
         name = unicodedata.name(chr(point), "")
         if point != 0x20 and words & set(name.split()) and not any(drawn in name for drawn in DRAWN) and "SET" not in name:
-            mark = unicodedata.category(chr(point)) == "Mn"  # it shows on what stands before it, and never stands first
+            mark = unicodedata.category(chr(point)) == "Mn"  # drawn onto the character before it, and never the first one
             assert point in _barred or mark or not chr(point).isprintable(), f"{point:04X} {name}"
 
 
@@ -92,10 +92,10 @@ def test_a_name_is_what_a_reader_sees(name: str) -> None:
         ("\u2800", "holds U+2800"),
         ("ann\U000e0100", "holds U+E0100"),
         ("ann\U0001d159", "holds U+1D159"),
-        ("a\u0378", "holds U+0378"),  # not assigned
+        ("a\u0378", "holds U+0378"),  # an unassigned code point
         ("\u0301ann", "begins with U+0301"),
         ("Bu\u0308ro", "NFC"),
-        ("\u212bngstrom", "NFC"),  # the sign of the unit, which is composed to the letter
+        ("\u212bngstrom", "NFC"),  # the sign of the unit, which NFC replaces by the letter
     ],
 )
 def test_a_text_that_looks_like_another_name_or_like_nothing_is_no_name(text: str, said: str) -> None:

@@ -1,4 +1,5 @@
-"""JSON that comes from outside has one reading: each place that reads some stands in a table, and a new one fails until it does."""
+"""JSON from outside has one reading. Each place of the package that reads JSON stands in a
+table; a place that is not there fails."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from l7gw import plainjson
 
 PACKAGE = Path(__file__).parent.parent / "l7gw"
 
-# Where JSON is read, and why two readers cannot differ over it
+# Each place that reads JSON, and why two readers cannot read it differently
 READ = {
     "plainjson.read_object": "the strict reader itself: identity's tokens, discovery documents and key sets go through it",
     "kube/terminal_sizes._size": "a terminal's size: each side once, in whatever letters (`_sides`), and what goes up is written anew",
@@ -32,7 +33,7 @@ READS = ("json.loads", "json.load", "json.JSONDecoder", "msgspec.json.decode", "
 
 
 def _readers() -> Iterator[str]:
-    """`room/module.function` of each call of one of READS."""
+    """`room/module.function` for each call of a function in READS."""
     for path in sorted(PACKAGE.rglob("*.py")):
         module = str(path.relative_to(PACKAGE).with_suffix(""))
         text = path.read_text()

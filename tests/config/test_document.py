@@ -1,4 +1,4 @@
-"""YAML with positions: what is refused before it is built, and how each kind of value is read."""
+"""YAML with positions: texts that are refused before nodes are built, and how each kind of value is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who else can read a secret or the state: every place that judges a file walks one table (threats J5)."""
+"""Whether another user can read a secret or the state: one table for every place that checks a file's mode (threats J5)."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def test_a_file_with_the_mode_that_its_hint_names_has_no_fault() -> None:
 
 @pytest.fixture
 def pod() -> Iterator[Path]:
-    """What a pod sees that runs as 65532 with `fsGroup: 65532` and a Secret volume of `defaultMode: 0440`."""
-    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
+    """The files of a pod that runs as user 65532 with `fsGroup: 65532` and a Secret volume of `defaultMode: 0440`."""
+    folder = Path(tempfile.mkdtemp())  # other users may not enter pytest's own folders
     try:
         secret, data = folder / "secret", folder / "data"
         authority = Authority(secret, "CA")
@@ -114,14 +114,14 @@ def test_a_pod_that_does_not_run_as_root_reads_its_secret_volume_and_makes_its_s
         "policy": "policy.yaml",
     }
     (pod / "l7gw.yaml").write_text(yaml.safe_dump(configuration))
-    assert read(pod / "l7gw.yaml")[2] == []  # root looks at it too; and all that Python imports late is imported
-    for _ in range(2):  # the second finds the state that the first made
+    assert read(pod / "l7gw.yaml")[2] == []  # as root too, which imports every module for the other user
+    for _ in range(2):  # the second run finds the state of the first
         assert as_user(POD, lambda: begin(pod / "l7gw.yaml")) == "ready"
     assert (pod / "data" / "l7gw").stat().st_mode & 0o7777 == 0o2700
 
 
 def begin(config: Path) -> str:
-    """What `l7gw serve` does before it listens."""
+    """Do what `l7gw serve` does before it listens."""
     settings, _, problems = read(config)
     if settings is None:
         return "; ".join(f"{one.what} {one.hint}" for one in problems)
@@ -131,7 +131,8 @@ def begin(config: Path) -> str:
 
 
 def as_user(user: int, action: Callable[[], str]) -> str:
-    """In a process of that user's, with no group but its own. Python itself may lie where only root can read: so it is forked."""
+    """Run an action in a process of that user, with no group but its own. The process is forked, as only
+    root may be able to read Python's files."""
     mine, its = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""l7gw.yaml as typed settings: what it means, and each mistake with its line."""
+"""l7gw.yaml as typed settings: the meaning of its keys, and each mistake with its line."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from l7gw.policy.patterns import glob
 
 
 def _without_aliases(top: dict[str, Any]) -> str:
-    """YAML in which a value used twice is written twice."""
+    """YAML without aliases: a value that is used twice is written twice."""
     return yaml.safe_dump(json.loads(json.dumps(top)), sort_keys=False)
 
 
 class Written:
-    """A configuration that is good until a test changes it."""
+    """A configuration without a mistake, which a test changes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / "l7gw.yaml"
@@ -282,7 +282,7 @@ def test_the_groups_that_a_cluster_may_be_told_are_globs(written: Written, group
     written.prod["groups"] = groups
     assert written.load().clusters["prod"].groups == taken
     for group in taken:
-        glob(group)  # policy takes what the configuration does
+        glob(group)  # a policy accepts the same globs
 
 
 @pytest.mark.parametrize("groups", [[], [""], [7], {}, ["a,b"], ["x" * 513], ["*-" * 9], ["a\nb"]])
@@ -323,7 +323,7 @@ def test_a_certificate_has_no_claims(written: Written, more: dict[str, Any]) -> 
 
 
 def test_an_authority_that_openssl_takes_and_identity_cannot_read_is_reported(written: Written) -> None:
-    """Its `TRUSTED CERTIFICATE` has what it is trusted for behind it (openssl-x509(1), -trustout)."""
+    """A `TRUSTED CERTIFICATE` also holds the purposes for which it is trusted (openssl-x509(1), -trustout)."""
     ca = written.folder / "ca.crt"
     trusted = ssl.PEM_cert_to_DER_cert(ca.read_text()) + bytes.fromhex("3000")
     (written.folder / "trusted.crt").write_text(ssl.DER_cert_to_PEM_cert(trusted).replace(" CERTIFICATE", " TRUSTED CERTIFICATE"))

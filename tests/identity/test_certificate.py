@@ -57,7 +57,7 @@ def test_a_kind_that_a_claim_decides_makes_an_agent_of_a_certificate_which_has_n
     assert certificates.prove(issue((CN, "lea")), entry, ENDS.timestamp()).kind == "agent"
 
 
-@pytest.mark.filterwarnings("ignore:Attribute's length")  # cryptography's about the certificate; ours is a refusal
+@pytest.mark.filterwarnings("ignore:Attribute's length")  # `cryptography` warns of the certificate that the gateway refuses
 @pytest.mark.parametrize(
     "attributes, said",
     [

@@ -1,4 +1,4 @@
-"""The chain: one entry decides, what was proven is remembered while it holds, and outages are told apart from bad tokens."""
+"""The chain: one entry decides, proven credentials are remembered while they are valid, and an outage is no bad token."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def warm(chain: IdentityChain) -> IdentityChain:
 
 @pytest.fixture
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What reached the cryptography."""
+    """The signed bytes of each verification."""
     seen: list[bytes] = []
     original = Key.verifies
 
@@ -63,13 +63,13 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 def certificate_of(authority: Authority, user: str, groups: tuple[str, ...] = ()) -> tuple[bytes, ...]:
-    """The chain as TLS gives it."""
+    """A certificate and its authority, as TLS gives them."""
     path, _ = authority.client(user.replace("/", "_"), user, groups)
     files = (path, authority.certificate)
     return tuple(x509.load_pem_x509_certificate(file.read_bytes()).public_bytes(Encoding.DER) for file in files)
 
 
-# ---------------------------------------------------------------------- what is remembered
+# ---------------------------------------------------------------------- remembered credentials
 
 
 def test_a_token_is_verified_once(clock: ManualClock, issuer: Issuer, verified: list[bytes]) -> None:
@@ -112,7 +112,7 @@ def test_a_remembered_token_is_refused_once_its_key_is_withdrawn(clock: ManualCl
         assert isinstance(await answer(chain, gone), Principal) and isinstance(await answer(chain, stays), Principal)
         issuer.keys = [key for key in issuer.keys if key["kid"] != "rsa"]
         clock.advance(keys_module.REFRESH + 1)
-        await answer(chain, stays)  # this look starts the refresh
+        await answer(chain, stays)  # this look-up starts the refresh
         await settled(chain)
         who = await answer(chain, gone)
         assert isinstance(who, Refusal) and "key" in who.message
@@ -183,7 +183,7 @@ def test_a_token_with_a_wrong_signature_is_verified_again_once_the_keys_have_cha
         token = sign({"alg": "EdDSA", "kid": "ed2"}, issuer.claims(), ED)
         issuer.keys.append({**jwk(ED, "ed2"), "x": jwk(Ed25519PrivateKey.generate(), "ed2")["x"]})
         clock.advance(keys_module.RETRY)
-        assert isinstance(await answer(chain, token), Refusal)  # another key stands under that id
+        assert isinstance(await answer(chain, token), Refusal)  # that id names another key now
         issuer.keys[-1] = jwk(ED, "ed2")
         clock.advance(keys_module.REFRESH)
         await answer(chain, issuer.token())
@@ -231,7 +231,7 @@ def test_a_token_that_names_no_key_starts_a_fetch_that_finds_a_rotated_key(clock
         token = sign({"alg": "EdDSA"}, issuer.claims(), after)
         issuer.keys = [jwk(after, "ed2")]
         who = await answer(chain, token)
-        assert isinstance(who, Refusal) and who.code == 401  # asked a moment ago
+        assert isinstance(who, Refusal) and who.code == 401  # the keys were fetched a moment ago
         clock.advance(keys_module.RETRY)
         assert isinstance(await answer(chain, token), Principal)
 
@@ -309,7 +309,7 @@ def test_an_issuer_that_was_never_reachable_is_503_and_not_the_callers_fault(clo
         who = await answer(chain, issuer.token())
         assert isinstance(who, Refusal) and (who.code, who.reason) == (503, "ServiceUnavailable")
         assert issuer.url in who.message and "it has never reached the issuer's keys" in who.message
-        again = await answer(chain, issuer.token())  # at once, and without a fetch
+        again = await answer(chain, issuer.token())  # answered at once, without a fetch
         assert isinstance(again, Refusal) and again.code == 503
         issuer.down = False
         clock.advance(keys_module.RETRY_EMPTY)
@@ -328,7 +328,7 @@ def test_tokens_are_accepted_for_a_day_of_their_issuers_outage_and_no_longer(
         assert isinstance(await answer(chain, long), Principal)
         issuer.down = True
         clock.advance(hours * 3600)
-        for token in (long, issuer.token()):  # remembered or new
+        for token in (long, issuer.token()):  # the first is remembered, the second is new
             who = await answer(chain, token)
             if code is None:
                 assert isinstance(who, Principal)
@@ -381,7 +381,7 @@ def test_a_token_is_verified_with_the_keys_of_its_own_issuer_only(clock: ManualC
     async def main() -> None:
         one, _, fetch = two(clock)
         chain = await warm(IdentityChain([entry(), entry(OTHER, prefix="other:")], clock, fetch))
-        who = await answer(chain, one.token(iss=OTHER))  # signed by the first, in the name of the second
+        who = await answer(chain, one.token(iss=OTHER))  # signed by the first issuer, with the second as its issuer
         assert isinstance(who, Refusal) and "signature" in who.message
 
     run(main())
@@ -499,7 +499,7 @@ def test_an_unproven_certificate_beside_a_proven_token_is_ignored_and_logged_onc
     async def main() -> None:
         authority = Authority(tmp_path)
         good, foreign = certificate_of(authority, "lea"), certificate_of(Authority(tmp_path / "other", "other"), "eve")
-        more = Authority(tmp_path / "more", "more")  # of two entries, the one whose authority signed counts
+        more = Authority(tmp_path / "more", "more")  # of two entries the one counts whose authority has signed
         entries: list[Any] = [entry(), *(ClientCertificate(one.certificate, KindRule(), "cert:") for one in (authority, more))]
         chain = IdentityChain(entries[::-1] if certificates_first else entries, clock, issuer.fetch)
         if not waits:
@@ -571,7 +571,7 @@ def test_a_remembered_certificate_ends_in_the_midst_of_a_connection(clock: Manua
         assert isinstance(first, Principal)
         assert await answer(chain, None, der) is first
         clock.advance(first.expires - clock.wall())
-        assert isinstance(await answer(chain, None, der), Principal)  # the last second is within
+        assert isinstance(await answer(chain, None, der), Principal)  # the last second counts as valid
         clock.advance(1)
         who = await answer(chain, None, der)
         assert isinstance(who, Refusal) and "expired" in who.message

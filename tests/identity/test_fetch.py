@@ -1,4 +1,4 @@
-"""An issuer's document comes over verified TLS, bounded, and from where it was asked."""
+"""An issuer's document is fetched over verified TLS, bounded, and only from the URL that was asked for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def ask(
     trusted: Authority | None = None,
     newest: ssl.TLSVersion | None = None,
 ) -> tuple[bytes, bytes]:
-    """What a fetch makes of this answer, and the request that it sent."""
+    """The body that a fetch gives for this answer, and the request that it sent."""
     authority = Authority(tmp_path / "pki")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.server("idp", name))
@@ -103,7 +103,7 @@ def test_another_authority_or_another_name_is_not_trusted(tmp_path: Path) -> Non
         asyncio.run(ask(tmp_path, good, name="idp.example.com"))
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")  # that is why it is refused
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")  # Python warns of the old version, which is refused
 def test_tls_before_1_2_is_not_spoken(tmp_path: Path) -> None:
     with pytest.raises(httpx.ConnectError):
         asyncio.run(ask(tmp_path, answer_of("200 OK", b"{}"), newest=ssl.TLSVersion.TLSv1_1))

@@ -1,4 +1,4 @@
-"""An issuer's keys are found, kept fresh, ridden through outages, and no stranger can make the gateway ask too often."""
+"""An issuer's keys are found, refreshed and kept through outages, and no stranger can make the gateway fetch too often."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def fetched(issuer: Issuer) -> KeySet:
     return keys
 
 
-# ---------------------------------------------------------------------- when it asks
+# ---------------------------------------------------------------------- when keys are fetched
 
 
 def test_many_lookups_share_one_fetch(issuer: Issuer) -> None:
@@ -61,7 +61,7 @@ def test_keys_are_refreshed_in_the_background(issuer: Issuer, moved: float, fetc
     async def main() -> None:
         keys = await fetched(issuer)
         issuer.clock.advance(moved)
-        assert keys.ready() and keys.ready()  # nobody waits
+        assert keys.ready() and keys.ready()  # no call waits
         await ended(keys)
         assert issuer.fetches == fetches
 
@@ -88,7 +88,7 @@ def test_keys_that_nobody_looked_up_for_long_are_trusted_in_an_outage(issuer: Is
         await ended(keys)
         assert keys.ready() and keys.find("rsa", "RS256")
         issuer.clock.advance(RETRY)
-        assert keys.ready() and keys.fetching  # tried again, and nobody waits for it
+        assert keys.ready() and keys.fetching  # a fetch runs, and no call waits for it
         await ended(keys)
 
     run(main())
@@ -205,7 +205,7 @@ def test_a_new_key_is_found_when_its_id_is_first_seen(issuer: Issuer) -> None:
         keys = await fetched(issuer)
         issuer.keys.append(jwk(ED, "new"))
         assert keys.find("new", "EdDSA") == []
-        assert not keys.seek()  # the last fetch was just now
+        assert not keys.seek()  # the last fetch was a moment ago
         issuer.clock.advance(RETRY)
         assert keys.seek()
         await ended(keys)
@@ -301,7 +301,7 @@ def test_an_outage_is_logged_once_and_its_end_once(issuer: Issuer, caplog: pytes
     assert "connection refused" in caplog.text and "reachable again" in caplog.text
 
 
-# ---------------------------------------------------------------------- what it believes
+# ---------------------------------------------------------------------- which documents and keys are accepted
 
 
 @pytest.mark.parametrize(
@@ -489,7 +489,7 @@ def test_a_key_published_twice_is_one_key_and_is_withdrawn_as_one(issuer: Issuer
         keys = await fetched(issuer)
         before = list(keys._keys)
         assert [key.id for key in before] == ["x", "y"]
-        issuer.keys = [jwk(ED, "y"), jwk(ED, "x"), jwk(ED, "x")]  # another order is no change
+        issuer.keys = [jwk(ED, "y"), jwk(ED, "x"), jwk(ED, "x")]  # the same keys in another order are no change
         issuer.clock.advance(REFRESH)
         keys.ready()
         await ended(keys)

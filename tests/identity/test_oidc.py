@@ -1,4 +1,4 @@
-"""A token proves its bearer, or is refused with a reason that names none of its bytes."""
+"""A token proves its bearer, or is refused with a reason that holds none of its bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def issuer() -> Issuer:
 
 
 def chain(issuer: Issuer, **changed: Any) -> IdentityChain:
-    """One entry whose keys are known already."""
+    """A chain of one entry, whose keys have been fetched."""
     made = IdentityChain([entry(**changed)], issuer.clock, issuer.fetch)
 
     async def fetch() -> None:
@@ -60,7 +60,7 @@ def refusal(issuer: Issuer, token: str, **changed: Any) -> str:
     return who.message
 
 
-# ---------------------------------------------------------------------- what is let in
+# ---------------------------------------------------------------------- tokens that are accepted
 
 
 @pytest.mark.parametrize("kid", ["rsa", "ec", "ed"])
@@ -90,14 +90,14 @@ def test_a_key_without_an_id_is_tried_too(issuer: Issuer) -> None:
     nameless = [{k: v for k, v in jwk(private, "").items() if k != "kid"} for private in (*OTHER_EC[:2], EC)]
     issuer.keys = nameless
     assert isinstance(ask(chain(issuer), sign({"alg": "ES256"}, issuer.claims(), EC)), Principal)
-    assert "does not publish" in refusal(issuer, issuer.token("ec"))  # an id that is given must be published
+    assert "does not publish" in refusal(issuer, issuer.token("ec"))  # the id of a token that has one must be published
 
 
 @pytest.mark.parametrize(
     "member", [{"jku": "https://evil.example.com/keys"}, {"x5u": "https://evil.example.com/"}, {"jwk": {}}, {"x5c": []}]
 )
 def test_headers_that_bring_a_key_are_not_read(issuer: Issuer, member: dict[str, Any]) -> None:
-    """SAP puts `jku` into every token; nothing but the issuer's published keys counts, so there is nothing to refuse."""
+    """SAP puts `jku` into every token. Only the issuer's published keys count, so such a token need not be refused."""
     assert isinstance(ask(chain(issuer), sign({**GOOD_HEADER, **member}, issuer.claims())), Principal)
 
 
@@ -130,7 +130,7 @@ def test_several_audiences_are_ours_alone_or_among_others_as_the_entry_says(
 def test_a_signature_made_by_openssl_and_one_refused_by_it_are_judged_alike(issuer: Issuer) -> None:
     token = issuer.token("ec")
     signed, _, _ = token.rpartition(".")
-    low = EC.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))  # DER, which JWS does not use (RFC 7518 section 3.4)
+    low = EC.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))  # a signature in DER, which JWS does not use (RFC 7518 section 3.4)
     assert "signature" in refusal(issuer, f"{signed}.{b64(low)}")
 
 
@@ -178,7 +178,7 @@ def _other_payload(i: Issuer) -> str:
 
 
 def _with_claims(text: str) -> Forge:
-    """Good claims, and behind them `text` as it is."""
+    """A token of good claims with `text` behind them, unchanged."""
     return lambda i: sign(GOOD_HEADER, json.dumps(i.claims())[:-1] + text + "}")
 
 
@@ -331,12 +331,12 @@ def test_the_size_of_a_token_is_bounded_exactly(issuer: Issuer) -> None:
     tokens = {len(token): token for token in (sign(GOOD_HEADER, issuer.claims(pad="p" * pad)) for pad in pads)}
     largest = max(size for size in tokens if size <= 16384)
     smallest = min(size for size in tokens if size > 16384)
-    assert (largest, smallest) in ((16384, 16385), (16383, 16385), (16384, 16386))  # base64 leaves out every fourth length
+    assert (largest, smallest) in ((16384, 16385), (16383, 16385), (16384, 16386))  # base64 has no text of every fourth length
     assert isinstance(ask(chain(issuer), tokens[largest]), Principal)
     assert "too large" in refusal(issuer, tokens[smallest])
 
 
-# ---------------------------------------------------------------------- times, a second to each side
+# ---------------------------------------------------------------------- times, to the second
 
 
 @pytest.mark.parametrize(
@@ -471,7 +471,8 @@ def test_groups_that_are_kept_elsewhere_are_not_taken_for_none(issuer: Issuer, g
 
 
 def test_entras_word_that_there_are_groups_is_not_taken_for_none(issuer: Issuer) -> None:
-    """`hasgroups` stands in place of more than five groups in tokens of the implicit flow (Entra's access token claims reference)."""
+    """`hasgroups` stands in place of more than five groups in tokens of the implicit flow
+    (Entra's access token claims reference)."""
     assert "kept elsewhere" in refusal(issuer, issuer.token(groups=..., hasgroups=True), groups="groups")
     assert proven(issuer, {"groups": ["engineers"], "hasgroups": True}, groups="groups").groups == ("engineers",)
     assert proven(issuer, {"groups": ..., "hasgroups": False}, groups="groups").groups == ()
@@ -626,7 +627,7 @@ def test_a_token_that_no_key_could_prove_is_refused_without_a_fetch(issuer: Issu
     asyncio.run(run())
 
 
-# ---------------------------------------------------------------------- whatever comes
+# ---------------------------------------------------------------------- any claims at all
 
 _TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=12) | st.sampled_from(
     ["", " ", "c4nary ", "\u3164", "a\nb"]

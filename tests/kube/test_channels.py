@@ -1,4 +1,4 @@
-"""Channels over WebSocket: which a call asked for, what each may carry, how a stream ends as failed."""
+"""Channels over WebSocket: which of them a call asked for, what each may carry, and how an exec ends as failed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def an_exec(protocol: str = V5, asked: frozenset[str] = EXEC_STREAMS) -> WebSock
     return WebSocketChannels(protocol, asked)
 
 
-# ---------------------------------------------------------------------- what was asked for
+# ---------------------------------------------------------------------- channels that were asked for
 
 
 @pytest.mark.parametrize("kind", ["exec", "attach"])
@@ -54,7 +54,8 @@ NOTHING = frozenset(("error",))
 
 @pytest.mark.parametrize("protocol", [V4, V5])
 def test_a_frame_of_a_channel_that_was_not_asked_for_does_not_pass(protocol: str) -> None:
-    """An honest client sends an empty frame, a size or a close signal of what it did not ask for; bytes for stdin it does not."""
+    """Of a channel that it did not ask for, an honest client may send an empty frame, a size or
+    a close signal, but no bytes of stdin."""
     channels = an_exec(protocol, NOTHING)
     for data, frame in (
         (b"\x00", ChannelFrame(channel="stdin", up=True, stream=0, data=b"", passed=False)),
@@ -79,7 +80,7 @@ def test_a_frame_of_a_channel_that_was_not_asked_for_does_not_pass(protocol: str
     assert channels.down(Message(b"\x03{}")).passed
 
 
-# ---------------------------------------------------------------------- what each may carry
+# ---------------------------------------------------------------------- what a channel may carry
 
 
 @pytest.mark.parametrize("protocol", [V4, V5])
@@ -111,7 +112,7 @@ def test_a_cluster_may_write_stdout_stderr_and_error_alone(first: int) -> None:
 
 @pytest.mark.parametrize("channels", [an_exec(), WebSocketPorts([8080])])
 def test_a_message_without_a_channel_passes_neither_way(channels: WebSocketChannels | WebSocketPorts) -> None:
-    """wsstream ignores it, and kubectl would end its exec over it."""
+    """wsstream ignores an empty message, and kubectl would end its exec over one."""
     assert channels.up(Message(b"")) == ChannelFrame(channel="message", up=True, stream=0, data=b"", passed=False)
     assert channels.down(Message(b"")) == ChannelFrame(channel="message", up=False, stream=0, data=b"", passed=False)
 
@@ -121,7 +122,7 @@ def test_the_close_signal_is_v5s_and_ends_stdin() -> None:
     assert channels.up(Message(b"\xff\x00")) == ChannelFrame(channel="stdin", up=True, stream=0, data=b"", final=True)
     assert channels.up(Message(b"\xff\x00")) == ChannelFrame(
         channel="stdin", up=True, stream=0, data=b"", final=True
-    )  # the API server: a noop
+    )  # the API server does nothing for it
     assert channels.up(Message(b'\x04{"Width":1,"Height":2}')).channel == "resize"
     assert an_exec().up(Message(b"\xff\x04")) == ChannelFrame(channel="resize", up=True, stream=4, data=b"", final=True)
     assert an_exec().up(Message(b"\x00more")) == ChannelFrame(channel="stdin", up=True, stream=0, data=b"more")

@@ -1,7 +1,8 @@
 """The subprotocols of exec over WebSocket that the gateway offers, and the older port-forward.
 
-READ and WRITTEN are what wsstream of apimachinery 0.36.3 did with these messages, each sent once as TEXT and once as BINARY; the
-channels were the kubelet's for an exec. None: it dropped the message, where these readers refuse it."""
+READ and WRITTEN are what wsstream of apimachinery 0.36.3 did with these messages, each sent once as TEXT and once as BINARY. The
+channels were the kubelet's for an exec. None stands for a message that wsstream dropped; the gateway refuses it.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def test_a_clusters_message_is_read_as_the_kubelet_wrote_it(protocol: str, data:
 
 
 def test_v4_has_no_close_signal() -> None:
-    """A kubelet ignores it (channel 255 of five), and so do we: stdin goes on."""
+    """A kubelet of v4 ignores a message of channel 255, and so does the gateway: stdin goes on."""
     channels = WebSocketChannels(V4, EXEC_STREAMS)
     for _ in range(2):
         assert channels.up(Message(b"\xff\x00")) == ChannelFrame(

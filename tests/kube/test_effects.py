@@ -1,4 +1,4 @@
-"""What a call does: the table of effects, row by row, and that no spelling loses an effect."""
+"""The table of effects, row by row; and no spelling of a call loses an effect."""
 
 from __future__ import annotations
 
@@ -172,13 +172,13 @@ def test_the_real_cluster_has_no_resource_or_subresource_that_is_not_known(clust
     def all_served() -> list[str]:
         groups = cluster.request("GET", "/apis")[1]["groups"]
         versions = [version["groupVersion"] for group in groups for version in group["versions"]]
-        return versions if len(versions) > 20 else []  # they appear one by one just after the start
+        return versions if len(versions) > 20 else []  # just after its start the API server lists its groups one by one
 
     served = until(all_served, 20.0)
     found: set[tuple[str, str]] = set()
     for path in ("/api/v1", *(f"/apis/{version}" for version in served)):
         group = "" if path == "/api/v1" else path.split("/")[2]
-        if "." not in group or group.endswith(".k8s.io"):  # the others are of custom resources
+        if "." not in group or group.endswith(".k8s.io"):  # other groups are those of custom resources
             found |= {(group, one["name"]) for one in cluster.request("GET", path)[1]["resources"]}
     known = {(group, name) for (group, plural), subs in BUILT_IN.items() for name in (plural, *(f"{plural}/{sub}" for sub in subs))}
     assert found - known == set()

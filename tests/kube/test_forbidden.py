@@ -1,4 +1,5 @@
-"""Whose 403 it is: sentences as kube-apiserver 1.36 wrote them, in both encodings, and what a caller can make it write."""
+"""Whether a 403 is about the caller or the gateway: sentences of kube-apiserver 1.36, in both encodings, and
+sentences that a caller can make it write."""
 
 from __future__ import annotations
 
@@ -67,9 +68,9 @@ REFUSED = [
 
 FORGED = 'groups is forbidden: User "x" cannot impersonate resource "groups"'
 QUOTED = FORGED.replace('"', '\\"')
-OTHERS = [  # 403s about the caller, some of whose parts the caller chose
+OTHERS = [  # 403s about the caller, who chose parts of some of them
     ('pods is forbidden: User "l7gw" cannot list resource "pods" in API group "" in the namespace "d"', ("pods",)),
-    ('forbidden: User "l7gw" cannot impersonate path "/version"', ()),  # of the method IMPERSONATE
+    ('forbidden: User "l7gw" cannot impersonate path "/version"', ()),  # for a call with the method IMPERSONATE
     ('groups "x" is forbidden: User "l7gw" cannot  resource "groups" in API group "" at the cluster scope', ("groups", "x")),
     (f'{FORGED} is forbidden: User "l7gw" cannot list resource "{QUOTED}" in API group "" at the cluster scope', (FORGED,)),
     (f'pods "{QUOTED}" is forbidden: User "l7gw" cannot get resource "pods" in API group "" in the namespace "d"', ("pods", FORGED)),
@@ -89,7 +90,7 @@ def both(message: str, details: tuple[str, ...]) -> list[tuple[str, bytes]]:
 
 
 def protobuf(message: str, kind: str = "", name: str = "", group: str = "") -> bytes:
-    """By the protobuf library's rules, written once more: fields of a length, the code a number."""
+    """A Status in protobuf, by an encoder of this test's own: texts are fields with a length, and the code is a number."""
 
     def field(number: int, data: bytes) -> bytes:
         assert len(data) < 1 << 14
@@ -128,7 +129,7 @@ def test_a_403_of_another_reason_or_type_tells_nothing_about_impersonation() -> 
     message, details, _ = REFUSED[0]
     assert not_impersonated(JSON, status(message, *details, reason="NotFound")) is None
     assert not_impersonated("text/plain", status(message, *details)) is None
-    assert not_impersonated(*encode("application/json", 403, "Forbidden", message)) is None  # the gateway's own
+    assert not_impersonated(*encode("application/json", 403, "Forbidden", message)) is None  # the gateway's own 403
 
 
 def test_a_403_of_json_nested_without_end_tells_nothing_about_impersonation() -> None:
@@ -144,7 +145,7 @@ def test_a_403_of_any_bytes_is_read_without_an_error(content_type: str, body: by
     st.text('agrous"\\ :', max_size=8), st.text('ps"\\ is forbidden:U', max_size=12), st.sampled_from(["get", "list", "create", ""])
 )
 def test_no_name_or_resource_that_a_caller_chooses_is_taken_for_one(name: str, resource: str, verb: str) -> None:
-    """The API server's own sentence about a caller, Go's %q by JSON's rules, which are the same for these characters."""
+    """The sentence that the API server writes about a caller. JSON quotes these characters as Go's %q does."""
     quoted = f" {json.dumps(name)}" if name else ""
     message = f'{resource + quoted + " is " if resource else ""}forbidden: User "l7gw" cannot {verb} resource {json.dumps(resource)} in API group ""'
     for content_type, body in both(message, (resource, name)):

@@ -1,5 +1,5 @@
-"""A request line is read as the API server reads it, or refused: its own answers as vectors, a second port of its rules, and what
-kubectl sends, command by command."""
+"""A request line is read as the API server reads it, or refused. The vectors are the API server's own answers, a second port of its
+rules, and the lines that kubectl sends, command by command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POD = "/api/v1/namespaces/d/pods/p"
 
 
 def table(name: str) -> list[list[str]]:
-    """The rows of a vector file that holds a table, without its head; - is nothing."""
+    """The rows of a vector file with a table, without the head. A cell of - is empty."""
     rows = read(VECTORS / "requestinfo" / name).data.decode().splitlines()[1:]
     return [["" if cell == "-" else cell for cell in row.split("\t")] for row in rows]
 
@@ -64,7 +64,7 @@ def test_a_query_is_read_as_go_reads_it_or_refused(row: list[str]) -> None:
         return
     act = describe("GET", f"/metrics?{query}")
     read_by_go = json.loads(go)
-    if expect == "once":  # an equal value is left out
+    if expect == "once":  # a repeated equal value is left out
         assert parse_qs(act.query, keep_blank_values=True) == {key: values[:1] for key, values in read_by_go.items()}
         assert {len(set(values)) for values in read_by_go.values()} == {1}
         return
@@ -123,7 +123,7 @@ def test_other_spellings_are_written_anew(target: str, sent: str) -> None:
 
 @pytest.mark.parametrize("path", [f"{POD}/proxy", "/api/v1/nodes/n/proxy/x", "/debug/pprof", "/logs/a", "/api"])
 def test_a_last_slash_stays_where_another_page_is_behind_it(path: str) -> None:
-    # Without it the API server, or what it is a proxy for, answers with a redirect to the path that the client had asked for.
+    # Without the slash the API server, or the application behind it, redirects to the path that the client had asked for.
     assert describe("GET", path).path == path
     assert describe("GET", path + "/").path == path + "/"
 
@@ -206,8 +206,10 @@ Told = tuple[str, str, str, str, str, str]
 
 
 def second_port(method: str, target: str) -> tuple[bool, Told]:
-    """Whether the verb is in the path, and (verb, group, namespace, resource, subresource, name): the rules once more, in the order of
-    the Go source, for a target that needs no decoding but for `fieldSelector`'s."""
+    """Whether the verb is in the path, and (verb, group, namespace, resource, subresource, name).
+
+    It is a second port of the rules, in the order of the Go source, for a target of which only `fieldSelector` needs decoding.
+    """
     path, _, query = target.partition("?")
     parts = path.strip("/").split("/")
     plain = (method.lower(), "", "", "", "", "")

@@ -1,4 +1,4 @@
-"""A refusal is a Status that kubectl understands, in the encoding that it asked for."""
+"""A refusal is a Status that kubectl understands, in the encoding that kubectl asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 
 
 def fields(data: bytes) -> list[tuple[int, bytes | int]]:
-    """The fields of a protobuf message, read here without the code under test."""
+    """The number and value of each field of a protobuf message, read without the code under test."""
     found: list[tuple[int, bytes | int]] = []
     at = 0
 

@@ -1,4 +1,4 @@
-"""Streams over SPDY: what a call asked for, who pairs with whom, what may be written, how a stream ends as failed."""
+"""Streams over SPDY: which of them a call asked for, which are a pair, what may be written, and how a tunnel ends as failed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pair(stream: int, port: int, request: str) -> list[tuple[int, tuple[tuple[st
 
 
 def written(kind: str, port: str, *request: str) -> tuple[tuple[str, str], ...]:
-    """A forwarded connection's stream as it goes up."""
+    """The headers with which a stream of a port-forward is opened at the cluster."""
     return (("streamtype", kind), ("port", port), *(("requestid", one) for one in request))
 
 
@@ -53,7 +53,7 @@ STATUS = b'{"metadata":{},"status":"Success"}'
 
 @pytest.mark.parametrize(("channel", "writer"), WRITERS.items())
 def test_only_the_side_that_writes_a_channel_puts_bytes_into_it(channel: str, writer: bool) -> None:
-    """Else a client could write its own output, or its own Status, into the record."""
+    """A client could else write output or a Status of its own into the record."""
     data = b'{"Width":1,"Height":2}' if channel == "resize" else STATUS
     channels = SpdyChannels(EXEC_STREAMS)
     channels.opened(1, (("streamtype", channel),))
@@ -85,7 +85,7 @@ def test_pairs_of_clients_without_request_ids_are_told_by_their_streams() -> Non
         assert channels.opened(stream, error) == ChannelOpened("port-80-error", stream, None, written("error", "80"))
         assert channels.opened(stream + 2, data) == ChannelOpened("port-80", stream + 2, 80, written("data", "80"))
     assert len(channels._pairs) == 2
-    with pytest.raises(PeerError):  # the kubelet takes stream 5 for the pair "5"
+    with pytest.raises(PeerError):  # the kubelet would make stream 5 a pair named "5"
         channels.opened(9, (("streamtype", "data"), ("port", "80"), ("requestid", "5")))
 
 
@@ -116,7 +116,7 @@ def test_live_pairs_are_bounded() -> None:
     channels = SpdyChannels(None)
     for number in range(MOST_PAIRS):
         channels.opened(*pair(4 * number + 1, 80, str(number))[0])
-    channels.opened(*pair(1, 80, "0")[1])  # the second of a pair is no pair more
+    channels.opened(*pair(1, 80, "0")[1])  # the second stream of a pair adds no pair
     with pytest.raises(PeerError) as refused:
         channels.opened(*pair(9001, 80, "one-more")[0])
     assert refused.value.code == 1  # PROTOCOL_ERROR
@@ -156,7 +156,7 @@ def test_a_tunnel_that_fails_tells_why_before_it_ends() -> None:
     assert ports.failure_frames(status) == [Data(1, text, True), Data(3, b"", True), GoAway(3)]
 
 
-# ---------------------------------------------------------------------- what was not asked for
+# ---------------------------------------------------------------------- streams that were not asked for
 
 
 @pytest.mark.parametrize("kind", ["stdin", "stdout", "stderr", "resize"])
@@ -166,7 +166,7 @@ def test_a_stream_that_was_not_asked_for_is_the_clients_alone(kind: str) -> None
     assert not opened.passed and channels.live == [1]
     frame = channels.frame(1, up=True, data=b"", final=True)
     assert frame == ChannelFrame(channel=kind, up=True, stream=1, data=b"", final=True, passed=False)
-    assert not channels.live  # the cluster's direction never was open
+    assert not channels.live  # the cluster's direction was never open
     with pytest.raises(PeerError):
         channels.opened(3, (("streamtype", kind),))
 
@@ -179,8 +179,8 @@ def test_a_stream_that_was_not_asked_for_is_the_clients_alone(kind: str) -> None
         ("stdout stderr", "error stdout stderr", False),
         ("stdin stdout resize", "error stdin stdout", True),
         ("stdin stdout resize", "error stdin stdout resize", False),  # kubectl exec -it
-        ("stdin stdout stderr resize", "error stdin stdout resize", False),  # no stderr beside a terminal
-        ("stdin stdout stderr resize", "error stdin stdout stderr", False),  # a kubelet counts four of any type
+        ("stdin stdout stderr resize", "error stdin stdout resize", False),  # beside a terminal no stderr is waited for
+        ("stdin stdout stderr resize", "error stdin stdout stderr", False),  # a kubelet waits for four streams of any type
         ("", "", True),
     ],
 )
@@ -198,7 +198,7 @@ def test_streams_are_awaited_until_a_kubelet_has_as_many_as_the_query_asks_for(a
 @pytest.mark.parametrize("asked", [EXEC_STREAMS, None])
 @pytest.mark.parametrize("name", ["port", "streamtype", "requestid", "x"])
 def test_a_stream_header_has_one_value(asked: frozenset[str] | None, name: str) -> None:
-    """Go's Header.Get takes the first, a dict of ours the last: the port that was judged was another than the one reached."""
+    """Of two values Go's Header.Get takes the first, and a dict the last: the judged port could be another than the reached one."""
     headers = {"streamtype": "data" if asked is None else "stdout", "port": "36403", "requestid": "0", "x": "y"}
     SpdyChannels(asked).opened(1, tuple(headers.items()))
     for first, second in ((headers[name], "45595"), ("45595", headers[name]), (headers[name], headers[name])):
@@ -246,7 +246,7 @@ def test_bytes_that_are_no_status_complete_no_exec(data: bytes) -> None:
     channels = exec_with_errors()
     channels.frame(1, up=False, data=data, final=False)
     assert not channels.complete
-    channels.frame(1, up=False, data=b"", final=True)  # but the end of its error stream does, as kubectl takes it
+    channels.frame(1, up=False, data=b"", final=True)  # but the end of the error stream does, as for kubectl
     assert channels.complete
 
 

@@ -1,4 +1,4 @@
-"""The order of the judge: guardrails, discovery, the first rule that matches, and no."""
+"""The order of the judge: guardrails, discovery, the first rule that matches, and else a denial."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_guardrail_reaches_discovery_only_where_it_names_it(policy: Make) -> N
 def test_callers_who_differ_in_user_groups_kind_or_cluster_are_judged_apart(policy: Make) -> None:
     it = policy("rules:\n- {name: r, users: [ann], groups: [g], kinds: [human], clusters: [c], verdict: allow}\n")
     good = Principal("ann", ("g",))
-    for _ in range(2):  # the second time from what is kept
+    for _ in range(2):  # the second time the rules of each caller are remembered
         assert it.judge(good, "c", GET_DEV).allowed
         for other in (Principal("bob", ("g",)), Principal("ann", ("h",)), Principal("ann", ("g",), "agent")):
             assert not it.judge(other, "c", GET_DEV).allowed
@@ -101,7 +101,7 @@ def test_explain_and_judge_agree_and_every_rule_on_the_way_has_its_reason(policy
             assert (last.name == explanation.verdict.rule) is (last.why == "")
 
 
-# ---------------------------------------------------------------------- which groups a cluster is told of
+# ---------------------------------------------------------------------- the groups that a cluster is told
 
 NAMED = """
 guardrails:

@@ -1,4 +1,4 @@
-"""policy.yaml: each mistake with its line, and nothing half loaded."""
+"""policy.yaml: each mistake is reported with its line, and a file with a mistake gives no rules."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_rule_that_is_probably_a_mistake_is_a_doubt(tmp_path: Path, keys: str,
 @pytest.mark.parametrize(
     ("keys", "is_doubted"),
     [
-        ("verdict: deny, resources: [pods], verbs: [exec]", True),  # it is pods/exec that is execed
+        ("verdict: deny, resources: [pods], verbs: [exec]", True),  # exec is a verb of pods/exec, not of pods
         ("verdict: deny, resources: [pods/exec], verbs: [exec]", False),
         ("verdict: deny, resources: [pods/exec], verbs: [get]", False),
         ("verdict: deny, resources: [pods], effects: [execute]", True),
@@ -146,13 +146,13 @@ def test_a_rule_that_is_probably_a_mistake_is_a_doubt(tmp_path: Path, keys: str,
         ("verdict: deny, resources: [deployments.apps/scale], effects: [workload]", False),
         ("verdict: deny, verbs: [exec], effects: [read]", True),
         ("verdict: deny, verbs: [post], effects: [other]", False),
-        ("verdict: deny, effects: [impersonate]", True),  # not in this version
-        ("verdict: deny, resources: [x.example.com/exec], verbs: [exec]", False),  # nobody knows
+        ("verdict: deny, effects: [impersonate]", True),  # no call of this version has the effect
+        ("verdict: deny, resources: [x.example.com/exec], verbs: [exec]", False),  # others' resources may have any subresource
         ("verdict: deny, resources: ['*/scale'], effects: [write], namespaces: [prod], names: [web]", False),
         ("verdict: deny, commands: ['rm **']", False),
-        ("verdict: allow, resources: [secrets], effects: [read]", True),  # an allow lists all effects: secrets too
+        ("verdict: allow, resources: [secrets], effects: [read]", True),  # the call has the effect secrets too
         ("verdict: allow, resources: [secrets], effects: [read, secrets]", False),
-        ("verdict: allow, resources: [deployments.apps/scale], effects: [write]", True),  # workload too
+        ("verdict: allow, resources: [deployments.apps/scale], effects: [write]", True),  # the call has the effect workload too
         ("verdict: allow, resources: [deployments.apps/scale], effects: [read, write]", False),
         ("verdict: allow, commands: ['ps **'], effects: [execute]", False),
         ("verdict: allow, effects: [read]", False),

@@ -1,4 +1,4 @@
-"""Cover and overlap: what one rule says of one act."""
+"""Whether one rule matches one act: an allow covers it, a deny overlaps it."""
 
 from __future__ import annotations
 

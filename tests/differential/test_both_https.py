@@ -1,4 +1,4 @@
-"""One request means one thing, whichever HTTP carries it: served alike on both, or answered with a refusal on both."""
+"""A request means the same over HTTP/1.1 and HTTP/2: both serve it alike, or both answer it with a refusal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from l7gw.wire.http1_client import ClientConnection
 from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, SINGLE_IN_ANSWER, UNTOLD
 from tests.support.http2_reading import Pair, client, headers, server
 
-# About a connection of HTTP/1.1, and no field of HTTP/2; Host is one field of the first and `:authority` in the second.
+# Fields about a connection of HTTP/1.1, which HTTP/2 does not have. Host is a field in HTTP/1.1, and `:authority` in HTTP/2.
 OF_HTTP1 = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings", "te", "host"}
 NAMES = sorted((SINGLE | LISTS | DECIDING | UNTOLD | {"cookie", "x-forwarded-user", "warning"}) - OF_HTTP1)
-# Any character but those that end a line in HTTP/1.1, where they would make it another message.
+# Any character but those that end a line in HTTP/1.1, where a value with one would be another message.
 ANY = [chr(byte) for byte in range(256) if byte not in b"\r\n"]
 VALUES = ["0", "00", "1", "gzip", "100-continue", "Zo\xeb", "\xe8\xbf\x90", "a, b", " x", "x\t", ""]
 names = st.sampled_from(NAMES) | st.text(list("abx-_!~ \0\x7f\xe9"), max_size=4)
@@ -27,7 +27,7 @@ targets = st.sampled_from(["/api/v1/pods", "/a?b=c", "*", "/a#b", "/a b", "/\xe9
 
 
 def over_http1(method: str, target: str, pairs: list[Pair]) -> Request | int:
-    """The request as HTTP/1.1 reads it, or the status of the answer that is owed instead."""
+    """The request as HTTP/1.1 reads it, or the status with which it must be refused."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in pairs)
     connection = Http1()
     try:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 against h11 in both roles, cut anywhere; and against itself: what is written is read as the same."""
+"""HTTP/1.1 against h11 in both roles, cut anywhere; and against itself: a message that is written is read as the same."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def message(head: Request | Response, body: list[bytes]) -> list[HttpEvent]:
     return merged([head, *(Body(piece) for piece in body if piece), End()])
 
 
-# ---------------------------------------------------------------------- ourselves (threats A9)
+# ---------------------------------------------------------------------- our codec against itself (threats A9)
 
 
 @given(requests(), cuts)
@@ -92,7 +92,7 @@ def test_an_answer_that_is_written_is_read_as_the_same(one: tuple[Response, list
 
 
 def h11_events(connection: h11.Connection, data: bytes) -> tuple[list[Any], bytes]:
-    """What h11 reads: the heads and the end, and the body's bytes."""
+    """What h11 reads: the events of heads and ends, and the bytes of the body."""
     connection.receive_data(data)
     events: list[Any] = []
     body = b""
@@ -105,7 +105,7 @@ def h11_events(connection: h11.Connection, data: bytes) -> tuple[list[Any], byte
 
 
 def plain(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """Headers of h11 without what our events say in other fields."""
+    """The headers of h11, without those that our events tell in other fields."""
     return [(name.decode(), value.decode("latin-1")) for name, value in headers if name.decode() not in UNTOLD]
 
 
@@ -179,7 +179,7 @@ def test_a_conversation_with_h11_goes_on_over_one_connection_however_it_is_cut(m
 
 
 def test_a_request_that_we_take_is_read_alike_by_h11() -> None:
-    """Any byte in any place: two readers never see two different requests."""
+    """Any byte in any place of a request: h11 and our codec never read two different requests."""
     base = b"POST /a HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     taken = 0
     for at, byte in itertools.product(range(len(base)), range(256)):

@@ -1,5 +1,5 @@
-"""HTTP/2 against h2 in both roles and against itself: conversations of any shape, cut anywhere, are heard as they were said; and
-what a byte in the wrong place makes of them, both read alike, or we refuse it."""
+"""HTTP/2 against h2 in both roles, and against itself. Conversations of any shape, cut anywhere, are read as they were sent. Bytes
+with a fault anywhere are read alike by both, or refused by us."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.vector_files import vectors
 
 @dataclass
 class Said:
-    """What one side has said on a stream, or heard."""
+    """What one side has sent on a stream, or read."""
 
     heads: list[HttpEvent] = field(default_factory=list)
     body: bytes = b""
@@ -41,13 +41,13 @@ class Said:
 
 
 class Conversation:
-    """A client and a server, what each has said, and what each has heard."""
+    """A client and a server, what each has sent, and what each has read."""
 
     def __init__(self, client: Ours | Theirs, server: Ours | Theirs) -> None:
         self.ends = (client, server)
         self.said: tuple[dict[int, Said], dict[int, Said]] = ({}, {})
         self.heard: tuple[dict[int, Said], dict[int, Said]] = ({}, {})
-        self.left: tuple[dict[int, list[bytes]], dict[int, list[bytes]]] = ({}, {})  # of each body, what is to be sent
+        self.left: tuple[dict[int, list[bytes]], dict[int, list[bytes]]] = ({}, {})  # the pieces of each body still to be sent
         self.quiet = 0
 
     def ask(self, request: Request, body: list[bytes]) -> None:
@@ -59,7 +59,7 @@ class Conversation:
         if not asked or asked[which % len(asked)] in self.ends[1].gone:
             return
         stream = asked[which % len(asked)]
-        if interim and stream not in self.ends[0].gone:  # where h2 breaks: it has no row for a late one
+        if interim and stream not in self.ends[0].gone:  # h2 fails on an interim answer to a stream that is gone
             self.ends[1].send(stream, Informational(103))
             self.said[1].setdefault(stream, Said()).heads.append(Informational(103))
             self.carry(1)
@@ -78,7 +78,7 @@ class Conversation:
         self.left[side][stream] = list(body)
 
     def go_on(self, side: int, which: int, trailers: bool = False) -> None:
-        """The next piece of one of a side's bodies, or its end."""
+        """Send the next piece of one of a side's bodies, or its end."""
         if not self.left[side]:
             return
         stream = sorted(self.left[side])[which % len(self.left[side])]
@@ -116,7 +116,7 @@ class Conversation:
                 end.tune(*settings)
 
     def carry(self, side: int, marks: Sequence[int] = ()) -> bool:
-        """What one side writes now is read by the other, cut at these places."""
+        """Carry the bytes that one side writes now to the other, cut at these places."""
         data = self.ends[side].write()
         for piece in pieces(data, marks):
             for stream, event in self.ends[1 - side].read(piece):
@@ -132,7 +132,7 @@ class Conversation:
         return bool(data)
 
     def finish(self) -> None:
-        """All that is to be said is said, and all of it heard."""
+        """Send all that is still to be sent, and let it be read."""
         for side in (0, 1):
             while self.left[side]:
                 self.go_on(side, 0)
@@ -149,7 +149,7 @@ class Conversation:
     def check(self) -> None:
         for stream, said in self.said[0].items():
             answer = self.said[1].get(stream, Said())
-            early = answer.ended and not self.heard[1].get(stream, Said()).ended  # the server wanted no more
+            early = answer.ended and not self.heard[1].get(stream, Said()).ended  # the server did not want the rest
             broken = said.reset or answer.reset
             self._check(said, self.heard[1].get(stream, Said()), broken or early)
             self._check(answer, self.heard[0].get(stream, Said()), broken)
@@ -165,7 +165,7 @@ class Conversation:
 
 
 def _told(head: HttpEvent) -> HttpEvent:
-    """A head without what HTTP/2 does not carry, or says in another way."""
+    """A head without the fields that HTTP/2 does not carry, or carries in another way."""
     if isinstance(head, Request):
         length = 0 if head.length == NO_BODY and head.method in ("POST", "PUT", "PATCH") else head.length
         return Request(head.method, head.target, head.headers, max(length, CHUNKED))
@@ -234,7 +234,7 @@ def test_a_conversation_is_heard_as_it_was_said(pair: str, script: list[tuple[ob
 
 # ---------------------------------------------------------------------- any byte in any place
 
-# Where h2 ends a connection for what is no fault of one stream, and we go on: its words, and why.
+# The faults for which h2 ends the connection and we do not: the words of h2, and why.
 STRICTER = {
     "Received frame with non-compliant data": "the reserved bit of a WINDOW_UPDATE is to be ignored (section 6.9)",
     "Setting 8 has invalid value": "extended CONNECT (RFC 8441) is nothing to us",
@@ -250,7 +250,7 @@ ONE_STREAM = "a fault of one stream, which we reset or refuse, or had reset befo
 
 
 def frames_one_by_one(data: bytes) -> list[bytes]:
-    """The opening, each frame by what its head says, and what is left."""
+    """The opening, each frame by the length in its head, and the rest."""
     found, at = [data[:24]], 24
     while at < len(data):
         size = int.from_bytes(data[at : at + 3], "big") + 9
@@ -260,11 +260,12 @@ def frames_one_by_one(data: bytes) -> list[bytes]:
 
 
 def both_read(data: bytes) -> str:
-    """How a connection of these bytes goes: "ours ends", "both read on", or why h2 alone ends it. What both read is the same."""
+    """How a connection of these bytes goes: "ours ends", "both read on", or why h2 alone
+    ends it. Asserts that both read the same."""
     ours = ServerConnection()
     theirs = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=False))
     theirs.initiate_connection()
-    ended: set[int] = set()  # streams that we do not serve, or no more
+    ended: set[int] = set()  # streams that we have refused or ended
     for piece in frames_one_by_one(data):
         try:
             came = ours.receive(piece)
@@ -291,7 +292,7 @@ def plain(event: HttpEvent) -> HttpEvent:
 
 
 def traffic() -> bytes:
-    """What a client may say: tables, bodies, trailers, padding, a reset, a change of mind."""
+    """Bytes that a client may send: header tables, bodies, trailers, padding, a reset, a change of settings."""
     encoder = hpack.Encoder()
 
     def head(stream: int, *fields: Pair, end: bool = True) -> bytes:

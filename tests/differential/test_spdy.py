@@ -1,4 +1,5 @@
-"""SPDY/3.1 against npm's spdy-transport, in both roles and with its windows, over its stdin and stdout."""
+"""SPDY/3.1 against npm's spdy-transport, in both roles and with its windows. The bytes go
+over the stdin and stdout of its process."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ SEEDS = range(3)
 
 
 class Peer:
-    """The process, and our side of the connection to it."""
+    """The process of spdy-transport, and our side of the connection to it."""
 
     def __init__(self, process: subprocess.Popen[bytes], connection: WindowedConnection) -> None:
         self._process = process
@@ -41,7 +42,7 @@ class Peer:
         self._process.stdin.write(self.connection.take())
 
     def read(self) -> list[SpdyEvent]:
-        """The events of one read; fails with what the peer wrote to stderr where it is gone."""
+        """The events of one read. Where the process has ended, fails with its stderr."""
         assert self._process.stdout and self._process.stderr
         data = self._process.stdout.read(65536)
         assert data, self._process.stderr.read().decode()
@@ -50,26 +51,26 @@ class Peer:
         return events
 
     def until(self, enough: Callable[[list[SpdyEvent]], bool]) -> None:
-        """Write and read until all that was heard is enough."""
+        """Write and read until `enough` is true of all events so far."""
         self.flush()
         while not enough(self.heard):
             self.read()
             self.flush()
 
     def told(self, lines: int) -> list[str]:
-        """Lines of its stderr."""
+        """The next `lines` lines of the process's stderr."""
         assert self._process.stderr
         return [self._process.stderr.readline().decode().strip() for _ in range(lines)]
 
     def data(self, stream: int) -> tuple[bytes, bool]:
-        """All that was heard on a stream, and whether it ended."""
+        """All bytes that came on a stream, and whether it has ended."""
         found = [event for event in self.heard if isinstance(event, Data) and event.stream == stream]
         return b"".join(event.data for event in found), any(event.final for event in found)
 
 
 @contextmanager
 def spdy_transport(role: str, *arguments: object) -> Iterator[Peer]:
-    """The peer in this role, we in the other."""
+    """A peer in this role; our side has the other."""
     try:
         modules = node_modules()
     except MissingNode as missing:
@@ -92,7 +93,7 @@ def opening(stream: int, path: str) -> SynStream:
 
 
 def test_spdy_transport_answers_our_streams_within_its_windows() -> None:
-    text = b"the quick brown fox " * 10_000  # 200 KB: three windows
+    text = b"the quick brown fox " * 10_000  # 200 KB need three windows
     with spdy_transport("server") as peer:
         for stream in (1, 3):
             peer.connection.send(opening(stream, f"/{stream}"))
@@ -144,7 +145,7 @@ def test_a_reset_ping_headers_and_goaway_of_one_side_are_read_by_the_other() -> 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_streams_opened_fed_half_closed_and_reset_at_random_keep_their_bytes_apart(seed: int) -> None:
-    """Four hundred acts over whatever streams are open; of all that were not reset the whole echo comes, and nothing else."""
+    """Four hundred acts on open streams. Each stream that was not reset gets its whole echo, and nothing else."""
     dice = random.Random(seed)
     sent: dict[int, bytes] = {}
     ended: set[int] = set()

@@ -1,4 +1,4 @@
-"""The exceptions of `make lint`'s look for dead code are needed: one that nothing needs any more would hide the next dead name."""
+"""Each exception of `make lint`'s look for dead code is needed. One that is not would hide the next dead name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections: golden vectors, what may follow what, and when a connection is at its end."""
+"""HTTP/1.1 connections: golden vectors, the order of events, and when a connection is at its end."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def test_a_client_sends_what_the_table_has_and_nothing_else(state: str, event: H
         assert connection.writing == row
 
 
-# ---------------------------------------------------------------------- what a client may use again
+# ---------------------------------------------------------------------- connections that a client may use again
 
 
 def test_a_connection_is_used_again_after_a_complete_exchange_and_not_before() -> None:

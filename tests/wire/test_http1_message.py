@@ -88,7 +88,7 @@ def test_a_length_and_a_coding_never_stand_together() -> None:
             data = f"POST /a HTTP/{version}\r\nHost: gw\r\n{fields}\r\n5\r\nhello\r\n0\r\n\r\n".encode()
             events, code, _ = served([data])
             taken = coding == "" or (coding == codings[1] and version == "1.1" and not length)
-            # A taken length leaves bytes behind it that are no request: a refusal, but of those.
+            # Behind a body of the accepted length stand bytes that are no request, so there is a refusal too, but of those bytes.
             assert isinstance(events[0] if events else None, Request) == taken or code == 400, fields
             if coding and not taken:
                 assert (events, code) == ([], 400), fields
@@ -112,10 +112,10 @@ def test_a_length_is_a_plain_decimal_number_or_nothing(seed: int) -> None:
 
 
 def _read_simply(data: bytes) -> tuple[str, list[tuple[str, str]]] | None:
-    """A second reader, for a bodiless GET: its target and headers; None for what must be refused."""
+    """A second reader, of a GET without a body. Gives target and headers, None for a request that must be refused."""
     letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     visible = {chr(byte) for byte in range(0x21, 0x7F)}
-    above = {chr(byte) for byte in range(0x80, 0x100)}  # in a header that nobody decides by
+    above = {chr(byte) for byte in range(0x80, 0x100)}  # allowed in a header by which nobody decides
     first, *rest = data.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     words = first.split(" ")
     if not data.endswith(b"\r\n\r\n") or len(words) != 3 or words[0] != "GET" or words[2] not in ("HTTP/1.1", "HTTP/1.0"):

@@ -1,4 +1,4 @@
-"""HTTP/2's two roles: what may follow what on a stream, how one begins and ends, and how a connection does."""
+"""HTTP/2's two roles: the order of events on a stream, and how streams and connections begin and end."""
 
 from __future__ import annotations
 

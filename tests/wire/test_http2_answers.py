@@ -1,9 +1,9 @@
-"""Everything for which a client's stream or connection of HTTP/2 ends before its time: what is answered first, and what cannot be.
+"""Every fault for which a client's stream or connection of HTTP/2 ends early: which are answered first, and which cannot be.
 
 A stream is answered and then reset, wherever no answer has begun (RFC 9113 section 8.1.1). A connection ends with a GOAWAY where
-frames, windows or the table of headers can no longer be told, or where the client costs too much: then nobody knows which request it
-is that would be answered. Go's client sends a request again, on a new connection and without end, when its stream was reset with
-PROTOCOL_ERROR; behind a GOAWAY with an error it gives up (golang.org/x/net/http2/transport.go; tests/real/test_honest_clients.py tries it).
+frames, windows or the header table are no longer known, or where the client costs too much. Nobody then knows which request should
+be answered. Go's client sends a request again, on a new connection and without end, when its stream was reset with PROTOCOL_ERROR.
+After a GOAWAY with an error it gives up (golang.org/x/net/http2/transport.go; tests/real/test_honest_clients.py shows it).
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def long_head(fields: bytes, stream: int = 1) -> bytes:
     return whole
 
 
-# What comes behind a client's opening, and its reason. The stream is answered with this status, then reset with this code (0: not).
+# The reason, and the bytes behind a client's opening. The stream is answered with the
+# status, then reset with the code (0: no reset).
 ANSWERED: list[tuple[str, bytes, int, int]] = [
     ("this method is not served", headers(1, *without(":method", (":method", "TRACE"))), 405, 0),
     ("the request target is not an absolute path", headers(1, *without(":path", (":path", "*"))), 400, 0),
@@ -103,13 +104,14 @@ ANSWERED: list[tuple[str, bytes, int, int]] = [
     ("more body than was announced", post(1, ("content-length", "2")) + data(1, b"xyz"), 400, 1),
     ("the DATA frames are too small", post() + data(1) * (MOST_EMPTY + 1), 400, 11),
 ]
-# Reset without an answer: with this code.
+# The stream is reset without an answer, with this code.
 RESET: list[tuple[str, bytes, int]] = [
-    # Every client may send it again, and should: it was not looked at (section 8.7). More than we said are allowed none sends.
+    # The client may send the request again, as it was not acted upon (section 8.7). No
+    # honest client opens more streams than allowed.
     ("too many streams", b"".join(get(stream) for stream in range(1, 2 * MOST_STREAMS + 2, 2)), 7),
-    ("DATA on a stream that is closed", post() + reset(1) + data(1, b"x"), 5),  # its client has ended it: nobody waits
+    ("DATA on a stream that is closed", post() + reset(1) + data(1, b"x"), 5),  # no client waits for an answer
 ]
-# The connection ends, with this code of its GOAWAY.
+# The connection ends with a GOAWAY of this code.
 ENDS: list[tuple[str, bytes, int]] = [
     ("a stream of a number that clients do not have", get(2), 1),
     ("HEADERS on a stream that is no more", get(5) + get(3), 1),
@@ -144,9 +146,9 @@ OPENINGS: list[tuple[str, bytes, int]] = [
     ("a connection that does not begin as HTTP/2", b"GET / HTTP/1.1\r\n", 1),
     ("a connection begins with SETTINGS", frames.PREFACE + ping(), 1),
 ]
-# Windows are kept open while bytes are taken; who goes past one that is held back is in wire/test_http2_sender.py.
+# Windows are kept open while bytes are taken. A peer that exceeds a window that is held back: see wire/test_http2_sender.py.
 OF_WINDOWS = {"more than the stream's window", "more than the connection's window"}
-OF_ANSWERS = {  # what only a cluster can say
+OF_ANSWERS = {  # faults that only a cluster can commit
     "more than {} interim answers", "DATA before HEADERS", "an answer without a status", "a length on an answer that has no body",
     "an interim answer that ends, or a 101",
 }  # fmt: skip
@@ -191,11 +193,11 @@ def test_a_connection_ends_with_a_goaway_that_says_why(why: str, came: bytes, co
     assert seen(connection.take())[-1].startswith("goaway 0 ") and connection.over
 
 
-# ---------------------------------------------------------------------- nothing is left out
+# ---------------------------------------------------------------------- the tables are complete
 
 
 def reasons(path: Path) -> Iterator[str]:
-    """Every reason that a module gives to PeerError, Malformed, a reset or a refusal; values in it as {}."""
+    """Every reason that a module gives to PeerError, Malformed, a reset or a refusal. Values in a reason are {}."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))

@@ -1,4 +1,4 @@
-"""HTTP/2's frames, and what a peer may cost: each limit and one more, whole and byte by byte (threats B1 to B8, B14)."""
+"""HTTP/2's frames, and limits on a peer's costs: each limit and one more, whole and byte by byte (threats B1 to B8, B14)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PRIORITY = frame(frames.PRIORITY, 0, 1, b"\0\0\0\3\0")
 
 
 def ends(opening: bytes, wrong: bytes, code: int) -> None:
-    """`wrong` ends a server's connection with this code, whole and byte by byte; of one byte less nothing is said."""
+    """Assert that `wrong` ends a server's connection with this code, whole and byte by byte, and that one byte less does not."""
     assert refused(server(opening), wrong) == code
     slow = server(opening)
     for at in range(len(wrong) - 1):
@@ -190,7 +190,7 @@ def test_a_stream_that_depends_on_itself_or_has_half_a_priority_ends() -> None:
 
 @pytest.mark.parametrize(("payload", "code"), [(b"\x80\0\0\1\0", PROTOCOL_ERROR), (b"\0", FRAME_SIZE_ERROR)])
 def test_a_stream_that_never_was_is_not_reset_for_its_priority(payload: bytes, code: int) -> None:
-    ends(b"", frame(frames.PRIORITY, 0, 1, payload), code)  # section 5.1: no RST_STREAM goes to an idle stream
+    ends(b"", frame(frames.PRIORITY, 0, 1, payload), code)  # section 5.1: an idle stream may not be reset
 
 
 # ---------------------------------------------------------------------- header blocks (threats B3)
@@ -289,7 +289,7 @@ def test_answers_that_nobody_reads_are_not_piled_up() -> None:
         connection.take()
 
 
-# ---------------------------------------------------------------------- resets, theirs and ours (threats B1, B2)
+# ---------------------------------------------------------------------- resets of the peer and of ours (threats B1, B2)
 
 WAYS_TO_RESET = {
     "their reset": (post(), reset(1)),
@@ -308,7 +308,7 @@ WAYS_TO_RESET = {
 
 
 def renumbered(whole: bytes, stream: int) -> bytes:
-    """One frame, of another stream; a priority that names the first as well."""
+    """One frame with the number of another stream; in a PRIORITY the stream that it depends on is changed too."""
     own = stream.to_bytes(4, "big")
     payload = whole[9:].replace(b"\0\0\0\1", own) if whole[3] == frames.PRIORITY else whole[9:]
     return whole[:5] + own + payload

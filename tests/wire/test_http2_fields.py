@@ -29,7 +29,7 @@ from tests.support.http2_reading import (
 
 
 def read(*blocks: str | bytes) -> list[Fields]:
-    """What one reader makes of these, one after the other."""
+    """The fields that one reader finds in these blocks, one after the other."""
     reader: BlockReader[None] = BlockReader()
     return [reader.read(bytes.fromhex(one) if isinstance(one, str) else one) for one in blocks]
 
@@ -87,7 +87,7 @@ def test_no_field_is_about_the_connection_or_one_of_http2s_own(role: str, field:
 
 
 def _taken(role: str, field: Pair) -> bool:
-    """Whether a message with this field is one, and its connection goes on in any case."""
+    """Whether a message with this field is accepted. The connection must go on in both cases."""
     if role == "request":
         ((_, event), *_) = server().receive(get(1, field))
         return isinstance(event, Request)
@@ -103,7 +103,7 @@ def without(name: str, *more: Pair) -> tuple[Pair, ...]:
 
 
 MALFORMED = "1 refused 400 then reset 1"
-BROKEN = "1 reset 1"  # an answer, to which nobody is owed one
+BROKEN = "1 reset 1"  # a malformed answer is reset, without an answer to it
 
 
 @pytest.mark.parametrize(

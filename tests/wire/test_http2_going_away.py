@@ -33,7 +33,7 @@ def test_a_server_goes_away_in_two_steps_and_loses_no_request() -> None:
     assert seen(connection.take()) == [f"goaway 0 {STREAM_IDS} 0", "ping 0 l7gw-end"] and connection.going_away
     connection.go_away()
     assert connection.take() == b""
-    assert len(connection.receive(get(3))) == 2  # under way when the peer heard of it
+    assert len(connection.receive(get(3))) == 2  # the request was under way when the peer got the GOAWAY
     assert connection.receive(ping(b"l7gw-end", ACK)) == [] and seen(connection.take()) == ["goaway 0 3 0"]
     assert connection.receive(get(5)) == [] and seen(connection.take()) == [f"reset 5 {REFUSED_STREAM}"]
     assert sent(connection, 3, Response(200, (), 2), Body(b"ok"), End()) == ["headers 3", "data 3 ok end"]

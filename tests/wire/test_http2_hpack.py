@@ -1,4 +1,4 @@
-"""HPACK by RFC 7541's own examples and limits (threats B4), and header blocks that are remembered."""
+"""HPACK: the examples of RFC 7541, its limits (threats B4), and header blocks that are remembered."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from tests.support.http2_reading import (
 
 
 def read(*blocks: str | bytes) -> list[Fields]:
-    """What one reader makes of these, one after the other."""
+    """The fields that one reader finds in these blocks, one after the other."""
     reader: BlockReader[None] = BlockReader()
     return [reader.read(bytes.fromhex(one) if isinstance(one, str) else one) for one in blocks]
 
 
 def fails(*blocks: str | bytes) -> int:
-    """The code that the last one ends the connection with."""
+    """The code with which the last of these blocks ends the connection."""
     reader: BlockReader[None] = BlockReader()
     *before, last = [bytes.fromhex(one) if isinstance(one, str) else one for one in blocks]
     for one in before:
@@ -76,7 +76,7 @@ ANSWERS = [
         ("set-cookie", "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1"),
     ],
 ]
-OF_256_BYTES = "3fe101"  # a table size update: these examples evict
+OF_256_BYTES = "3fe101"  # a table size update to 256 bytes, for examples that evict entries
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_block_that_cannot_be_unpacked_ends_the_connection(wrong: str) -> None
     assert fails(wrong) == COMPRESSION_ERROR
     assert refused(server(), head_of(1, bytes.fromhex(wrong))) == COMPRESSION_ERROR
     assert refused(client(), head_of(1, bytes.fromhex(wrong))) == COMPRESSION_ERROR
-    assert refused(server(get()), head_of(1, bytes.fromhex(wrong))) == COMPRESSION_ERROR  # trailers, and late ones
+    assert refused(server(get()), head_of(1, bytes.fromhex(wrong))) == COMPRESSION_ERROR  # in trailers, and in late ones
 
 
 def test_a_block_that_ends_within_a_field_ends_the_connection() -> None:
@@ -211,7 +211,7 @@ def test_every_byte_has_its_huffman_code_long_strings_and_short_ones() -> None:
         packed = encoder.encode(raw)
         size = bytes((0x80 | len(packed),)) if len(packed) < 127 else bytes(hpack.hpack.encode_integer(len(packed), 7))
         one = b"\x00\x01a" + bytes((size[0] | 0x80,)) + size[1:] + packed
-        for _ in range(2):  # the second from what is kept
+        for _ in range(2):  # the second time from memory
             assert read(one) == [[("a", raw.decode("latin-1"))]]
 
 
@@ -256,7 +256,7 @@ def test_a_smaller_table_forgets_and_a_larger_one_remembers_nothing() -> None:
     assert read(NEW, "be") == [[("x", "y")]] * 2
     assert fails(NEW, "20be") == COMPRESSION_ERROR
     assert fails(NEW, "203fe11fbe") == COMPRESSION_ERROR
-    assert read(NEW, "3f03" + "be") == [[("x", "y")]] * 2  # 34 bytes, which is what it takes
+    assert read(NEW, "3f03" + "be") == [[("x", "y")]] * 2  # a table of 34 bytes, the size of one such entry
     assert fails(NEW, "3f02" + "be") == COMPRESSION_ERROR
 
 
@@ -335,7 +335,7 @@ def test_a_block_that_is_refused_is_refused_each_time() -> None:
 
 
 def test_the_memory_of_blocks_is_bounded_by_what_they_unpack_to() -> None:
-    """Fifteen references to one large entry: 40 bytes that unpack to 60 KiB."""
+    """Fifteen references to one large entry are 40 bytes that unpack to 60 KiB."""
     connection = server(head_of(1, block(*GET) + literal("x", "v" * 4000, 0x40)))
     tracemalloc.start()
     for stream in range(3, 803, 2):

@@ -1,4 +1,4 @@
-"""HTTP/2's windows in both directions, and turns: what is written when, to whom, and what is asked for."""
+"""HTTP/2's windows in both directions, and the turns of streams: what is written when, and which window updates are sent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.support.http2_reading import (
 
 
 def answering(*streams: int, body: bytes = b"") -> ServerConnection:
-    """A server that answers these streams, each with `body`; its heads are written."""
+    """A server that answers these streams, each with `body`. The heads are taken already."""
     connection = server(b"".join(get(stream) for stream in streams))
     for stream in streams:
         connection.send(stream, Response(200, (), CHUNKED))
@@ -52,7 +52,7 @@ def first_window(size: int) -> bytes:
 
 
 def amounts(written: bytes) -> dict[int, int]:
-    """Bytes of DATA by stream."""
+    """The bytes of DATA of each stream."""
     found: dict[int, int] = {}
     for kind, _, stream, payload in frames_of(written):
         if kind == frames.DATA:
@@ -97,7 +97,7 @@ def test_a_window_may_become_negative_and_is_filled_first() -> None:
     connection.receive(first_window(100))
     connection.take()
     assert connection.take() == b"" and connection.waiting(1) == 300
-    connection.receive(window(1, 19_900))  # to zero
+    connection.receive(window(1, 19_900))  # the window is zero now
     assert connection.take() == b""
     connection.receive(window(1, 100))
     assert amounts(connection.take()) == {1: 100}
@@ -133,7 +133,7 @@ def test_a_window_may_be_as_large_as_it_may_be_and_no_larger() -> None:
 
 def test_a_window_update_of_zero_is_a_fault() -> None:
     assert refused(server(), window(0, 0)) == PROTOCOL_ERROR
-    assert refused(server(), window(0, 1 << 31)) == PROTOCOL_ERROR  # the reserved bit is no part of it
+    assert refused(server(), window(0, 1 << 31)) == PROTOCOL_ERROR  # the reserved bit does not count
     assert shown(server(get()).receive(window(1, 0))) == f"1 refused 400 then reset {PROTOCOL_ERROR}"
 
 
@@ -335,12 +335,12 @@ def test_a_clients_windows_are_kept_open_too() -> None:
     assert asked_for == came
 
 
-# ---------------------------------------------------------------------- updates and their count (threats B7)
+# ---------------------------------------------------------------------- the number of window updates (threats B7)
 
 
 @pytest.mark.parametrize("refills", [0, 1])
 def test_a_download_of_a_hundred_megabytes_may_be_acknowledged_as_go_does(refills: int) -> None:
-    """Every 4 KiB read is a window update of its stream and one of the connection, and they may come a second late."""
+    """Go sends a window update of the stream and one of the connection for each 4 KiB, and they may come a second late."""
     connection = answering(1)
     connection.receive(settings((frames.INITIAL_WINDOW_SIZE, 4 << 20)) + window(0, 1 << 30))
     body = b"x" * (1 << 20)
@@ -378,7 +378,7 @@ def test_window_updates_of_nothing_that_was_sent_are_counted() -> None:
 
 
 def test_a_peer_that_asks_for_a_byte_at_a_time_is_counted() -> None:
-    """CVE-2019-9511: every byte would be a frame."""
+    """CVE-2019-9511: a peer asks for one byte at a time, so that every byte would be a frame."""
     connection = server(first_window(0) + get())
     connection.send(1, Response(200, (), CHUNKED))
     connection.send(1, Body(b"x" * 10_000))

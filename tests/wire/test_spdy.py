@@ -41,13 +41,13 @@ VECTORS = vectors("wire_spdy")
 
 
 def headers_shown(headers: Headers) -> list[str]:
-    """The values of the headers that matter to Kubernetes, in the order of their importance."""
+    """The values of the headers that matter to Kubernetes, the most important first."""
     found = ["|".join(value for key, value in headers if key == name) for name in ("streamtype", "port", "requestid")]
     return [value for name, value in zip(("streamtype", "port", "requestid"), found, strict=True) if name in dict(headers)]
 
 
 def shown(events: list[SpdyEvent]) -> str:
-    """Events as the vectors write them; "-" is none."""
+    """Events as the vectors write them; "-" stands for no event."""
     words = []
     for event in events:
         match event:
@@ -83,7 +83,7 @@ def test_the_dictionary_is_the_drafts() -> None:
 def test_a_vector_is_read_as_it_says_however_its_bytes_are_cut(vector: Vector) -> None:
     expected, written = vector.fields["expect"], vector.fields.get("written")
     opened = [int(number) for number in vector.fields.get("opened", "").split()]
-    behind = frames.control(6, bytes(4))  # a PING: bytes behind change nothing before them
+    behind = frames.control(6, bytes(4))  # a PING behind the vector changes no event before it
     cuts = range(1, min(len(vector.data), 300))
     for parts in ([vector.data], [bytes((b,)) for b in vector.data], *(pieces(vector.data, [n]) for n in cuts)):
         connection = client_of(*opened) if vector.fields.get("role") == "client" else Connection("server")
@@ -102,14 +102,14 @@ def test_a_vector_is_read_as_it_says_however_its_bytes_are_cut(vector: Vector) -
 
 @pytest.mark.parametrize("vector", [vector for vector in VECTORS if "role" not in vector.fields], ids=lambda vector: vector.name)
 def test_what_a_vector_says_is_written_as_it_is(vector: Vector) -> None:
-    """Frames without a header block byte for byte; blocks by what they inflate to, since deflates differ."""
+    """Frames without a header block are compared byte for byte, blocks by their inflated bytes, as deflate has several results."""
     if vector.fields["expect"].isdigit() or vector.fields.get("written"):
         return
     events = Connection("server").receive(vector.data)
     client = TalkingConnection("client")
     for event in events:
         if isinstance(event, Settings | WindowUpdate):
-            return  # these are read alone
+            return  # the gateway only reads these frames
         if not isinstance(event, Data | HeadersFrame) or may_send(client, event.stream):
             client.send(event)
     sent = client.take()
@@ -153,7 +153,7 @@ def test_the_other_role_reads_what_was_sent(acts: list[tuple[int, bytes, dict[st
 
 @st.composite
 def frame_runs(draw: st.DrawFn) -> bytes:
-    """Frames of few streams in any order, most of them where they may not be, with header blocks in one zlib context."""
+    """Frames of a few streams in any order, most of them forbidden where they stand. The header blocks share one zlib context."""
     peer, parts = Peer(), []
     for _ in range(draw(st.integers(0, 12))):
         stream, flags = draw(st.sampled_from([1, 1, 2, 3, 5, 7])), draw(st.sampled_from([0, 0, 0, 1]))
@@ -179,7 +179,7 @@ def test_frames_in_any_order_are_judged_the_same_however_they_are_cut(run: bytes
 
 
 def plain_data(run: bytes, streams: set[int]) -> list[SpdyEvent]:
-    """DATA frames read with no thought of speed: the plain twin of the codec's quick way."""
+    """The events of DATA frames, read plainly: the twin of the codec's fast loop."""
     found: list[SpdyEvent] = []
     while run:
         stream, flags, length = int.from_bytes(run[:4], "big"), run[4], int.from_bytes(run[5:8], "big")
@@ -259,7 +259,7 @@ def test_stream_129_is_not_stream_1() -> None:
 
 
 def in_state(state: str) -> tuple[Connection, Peer]:
-    """A connection whose stream 1 is in this state, and the hand that writes its peer's frames."""
+    """A connection whose stream 1 is in this state, and the writer of its peer's frames."""
     if state in ("unanswered", "answered"):
         client, peer = client_of(1), Peer()
         if state == "answered":
@@ -306,7 +306,7 @@ def test_every_row_of_what_the_peer_may_send_is_as_it_says(state: str, kind: int
         assert connection.take() == b""
     strays = 0 if outcome in (spdy.REPORT, DROP) else 1
     rest = b"".join(frames.data(9 + (stream % 2), b"x") for stream in range(spdy.MOST_STRAYS - strays))
-    connection.receive(rest)  # as many more as are borne
+    connection.receive(rest)  # as many further strays as are allowed
     with pytest.raises(PeerError):
         connection.receive(frames.data(9, b"x"))
 
@@ -397,7 +397,7 @@ def test_nothing_of_a_server_goes_ahead_of_its_reply_even_if_its_caller_forgets_
 def test_after_a_fault_streams_can_be_ended_and_those_whose_end_was_not_told_are_passed_over() -> None:
     server, peer = server_of(1, 3)
     with pytest.raises(PeerError):
-        server.receive(frames.reset(1) + frames.control(10, b""))  # the reset of 1 is never reported
+        server.receive(frames.reset(1) + frames.control(10, b""))  # the read gives no events, not even the reset of 1
     server.send(Data(1, b"failed", True))
     server.send(Data(3, b"failed", True))
     server.send(GoAway(3))
@@ -419,7 +419,7 @@ def test_after_a_goaway_of_either_side_a_new_stream_is_refused_and_the_open_ones
         server.take()
     assert server.receive(peer.syn(3, ((b"a", b"b"),)) + frames.data(3, b"dropped") + frames.data(1, b"x")) == [Data(1, b"x")]
     assert server.take() == frames.reset(3, spdy.REFUSED_STREAM)
-    assert server.receive(peer.headers(1, ((b"a", b"b"),))) == [HeadersFrame(1, (("a", "b"),))]  # in step with its zlib
+    assert server.receive(peer.headers(1, ((b"a", b"b"),))) == [HeadersFrame(1, (("a", "b"),))]  # the zlib context is still in step
 
 
 def test_more_resets_than_are_remembered_are_forgotten_oldest_first() -> None:

@@ -1,4 +1,4 @@
-"""SPDY header blocks: what is taken, what is refused, and the same on the way out."""
+"""SPDY header blocks: which are accepted, which are refused, and which are written."""
 
 from __future__ import annotations
 

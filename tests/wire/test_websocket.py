@@ -47,7 +47,7 @@ def read(role: str, parts: list[bytes]) -> list[Frame]:
 
 
 def heard(connection: Connection, parts: list[bytes]) -> tuple[list[Frame], int]:
-    """The events of bytes that come in parts, and the code of the fault behind them; 0: none."""
+    """The events of bytes that come in parts, and the code of the fault behind them, 0 for no fault."""
     events: list[Frame] = []
     try:
         for part in parts:
@@ -131,7 +131,7 @@ def test_we_read_what_wsproto_writes(messages: list[tuple[bytes, bool]], cuts: l
 
 
 def fragment(head: int, payload: bytes, masked: bool) -> bytes:
-    """A frame with that first byte."""
+    """A frame whose first byte is `head`."""
     return bytes((head,)) + frame_bytes(websocket.BINARY, payload, masked)[1:]
 
 
@@ -204,7 +204,7 @@ def test_a_control_frame_between_fragments_of_the_largest_message_is_no_part_of_
     connection.receive(b"\x02\x64" + bytes(100))
     assert connection.receive(b"\x89\x7d" + bytes(125)) == [Ping(bytes(125))]
     assert connection.receive(b"\x80\x00") == [Message(bytes(100))]
-    assert connection.receive(b"\x82\x64" + bytes(100)) == [Message(bytes(100))]  # and the next may be as large
+    assert connection.receive(b"\x82\x64" + bytes(100)) == [Message(bytes(100))]  # the next message may be as large
 
 
 def test_a_large_message_in_single_bytes_is_put_together_once() -> None:
@@ -273,8 +273,8 @@ def test_a_fault_waits_for_whoever_takes_the_events_before_it() -> None:
         next(events)
 
 
-# What can be no UTF-8, and how many bytes of it tell: no rune's octet, overlong, a surrogate, past U+10FFFF (RFC 3629 section 4).
-# Of a surrogate two would; Python's decoder waits for the third.
+# Bytes that cannot be UTF-8, and how many of them show it: an octet of no character, an overlong form, a surrogate, a number past
+# U+10FFFF (RFC 3629 section 4). Two bytes show a surrogate, but Python's decoder waits for the third.
 NO_TEXTS = [
     (b"\xff", 1),
     (b"\x80", 1),
@@ -291,17 +291,17 @@ NO_TEXTS = [
 def test_text_that_is_no_utf_8_is_refused_with_the_byte_that_tells(broken: bytes, tells: int, role: str) -> None:
     masked = role == "server"
     good = "κόσμε ä😀".encode()
-    for size in (0, 1, 2, 3, len(good)):  # the bytes before it, of which a rune may lie across two fragments
+    for size in (0, 1, 2, 3, len(good)):  # good bytes before it; a character may lie across two fragments
         whole = good + broken + b"more"
         ends = [fragment(0x00, whole[size:], masked), fragment(0x80, whole[size:], masked)]
-        for end in ends:  # the last fragment or not
+        for end in ends:  # whether it is the last fragment
             data = frame_bytes(websocket.BINARY, b"a", masked) + fragment(websocket.TEXT, whole[:size], masked) + end
             until = len(data) - len(broken + b"more") + tells
             for cut in range(len(data)):
                 connection = Connection(role)  # type: ignore[arg-type]
                 assert heard(connection, pieces(data[: until - 1], [cut])) == ([Message(b"a")], 0)
                 assert heard(connection, [data[until - 1 : until]]) == ([], 1007)
-        frame = fragment(0x81, whole, masked)  # and in a frame of its own, read by read
+        frame = fragment(0x81, whole, masked)  # also in one frame, in several reads
         connection = Connection(role)  # type: ignore[arg-type]
         until = len(frame) - len(broken + b"more") + tells
         assert heard(connection, [bytes((b,)) for b in frame[: until - 1]]) == ([], 0)
@@ -330,7 +330,7 @@ def test_kubectls_pings_of_a_day_without_data_are_no_flood() -> None:
 def test_control_frames_without_data_either_way_end_at_their_bound(frame: bytes) -> None:
     most = websocket.MOST_CONTROL
     connection = Connection("client")
-    for data in (b"\x82\x01a", b"\x81\x01a", b"\x02\x01a", b"\x80\x01a"):  # each kind of data begins the count anew
+    for data in (b"\x82\x01a", b"\x81\x01a", b"\x02\x01a", b"\x80\x01a"):  # data of each kind reset the count
         assert len(connection.receive(frame * most)) == most
         connection.receive(data)
     connection.receive(frame * most)
@@ -426,7 +426,7 @@ def test_a_fault_is_final(fault: bytes) -> None:
     assert heard(connection, [fault])[1]
     assert connection.receive(b"\x82\x01a") == []
     assert connection.receive(b"") == []
-    connection.send(Close(1002))  # as what they did can still be told
+    connection.send(Close(1002))  # the peer can still be told of its fault
     assert len(connection.take()) == 8
 
 
@@ -479,7 +479,7 @@ def test_a_reason_is_cut_between_runes_to_fit() -> None:
 
 
 def mask_plainly(data: bytes, mask: bytes) -> bytes:
-    """RFC 6455 section 5.3, as it is written there."""
+    """The mask of RFC 6455 section 5.3, as the RFC describes it."""
     return bytes(byte ^ mask[i & 3] for i, byte in enumerate(data))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from l7gw.clock import Clock
 from l7gw.cluster.endpoint import Endpoint, unreachable
 from l7gw.cluster.transport import Arrival, connect
-from l7gw.cluster.upstream import FASTER, FRESH, KEPT, SHARED, Upstream, Wanted
+from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, Upstream, Wanted
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.errors import Refusal
@@ -60,7 +60,7 @@ class Pool:
     def connect(self, then: Connected, kind: Wanted = KEPT) -> None:
         """Call `then` with a connection or stream of this `kind` (see `upstream`), or with the Refusal that says why there is none.
         The call happens at once where a connection is free."""
-        if kind == FASTER:
+        if kind == ADAPTIVE:
             kind = SHARED if self._dials or len(self._all) > len(self._idle) else KEPT
         if kind == SHARED and self._clock.monotonic() >= self._unshared_until:
             self._share(then)

@@ -11,16 +11,16 @@ SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # bits: why a cluster is not read; it is 
 
 # The kinds of connection that a call may ask for: KEPT: a connection that may have served other calls. For calls with a body,
 # because a stream that is refused could not send it again. FRESH: a connection that has served no other call and will serve none
-# (upgrades). SHARED: a stream of a shared connection, for calls that last long and say little. FASTER: what was measured as faster
-# for most calls (docs/performance.md): KEPT while no other call has a connection, else SHARED.
-Wanted = Literal["kept", "fresh", "shared", "faster"]
+# (upgrades). SHARED: a stream of a shared connection, for calls that last long and say little. ADAPTIVE: KEPT while no other call
+# has a connection, else SHARED, which was measured as faster for most calls (docs/performance.md).
+Wanted = Literal["kept", "fresh", "shared", "adaptive"]
 KEPT: Final = "kept"
 FRESH: Final = "fresh"
 SHARED: Final = "shared"
-FASTER: Final = "faster"
+ADAPTIVE: Final = "adaptive"
 
 
-class Call(Protocol):
+class UpstreamListener(Protocol):
     """The call that uses a connection or stream, as that connection sees it."""
 
     def on_upstream(self, events: list[HttpEvent]) -> None:
@@ -29,7 +29,7 @@ class Call(Protocol):
     def on_upstream_lost(self, error: Exception | None) -> None:
         """The connection ended before the answer did. The request may have been acted upon."""
 
-    def on_upstream_unread(self) -> None:
+    def on_upstream_unprocessed(self) -> None:
         """The cluster certainly did not act upon the request, which may be sent once more (RFC 9113 section 8.7)."""
 
     def on_upstream_writable(self, *, writable: bool) -> None:
@@ -39,7 +39,7 @@ class Call(Protocol):
 class Upstream(Protocol):
     """A connection of HTTP/1.1, or one stream of HTTP/2, lent to one call."""
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: UpstreamListener) -> None:
         """Tell this call of all that comes from now on."""
 
     def send(self, event: HttpEvent) -> None:

@@ -7,7 +7,7 @@ import logging
 from typing import Protocol, cast
 
 from l7gw.cluster.liveness import Liveness
-from l7gw.cluster.upstream import ANY, UNREAD_BY_CLUSTER, Call
+from l7gw.cluster.upstream import ANY, UNREAD_BY_CLUSTER, UpstreamListener
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent
@@ -36,7 +36,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._keeper = keeper
         self._transport: asyncio.Transport | None = None
         self.socket_transport: asyncio.Transport | None = None
-        self._call: Call | None = None
+        self._call: UpstreamListener | None = None
         self.idle_since = 0.0
         self._lost = False
         self._unread = 0  # bits of `upstream`: why the cluster is not read; 0 where it is read
@@ -85,7 +85,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     # -- what a call does
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: UpstreamListener) -> None:
         self._call = call
 
     def send(self, event: HttpEvent) -> None:

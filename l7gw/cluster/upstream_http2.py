@@ -2,7 +2,7 @@
 little, and by reads that come at the same time.
 
 Where a slow reader does not empty its stream, the window of that stream alone is held back. A call that the cluster certainly did
-not act upon is told so (`on_upstream_unread`). Any other call that fails may have been acted upon, and is not sent again.
+not act upon is told so (`on_upstream_unprocessed`). Any other call that fails may have been acted upon, and is not sent again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import cast
 
 from l7gw.clock import Clock, Pulse, Turn
 from l7gw.cluster.liveness import Liveness
-from l7gw.cluster.upstream import ANY, Call
+from l7gw.cluster.upstream import ANY, UpstreamListener
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent, Reset
@@ -101,7 +101,7 @@ class SharedConnection(asyncio.Protocol):
         if call is None:
             return
         if event.unread:
-            call.on_upstream_unread()
+            call.on_upstream_unprocessed()
         else:
             call.on_upstream_lost(PeerError(502, event.reason or f"it reset the stream ({event.code})"))
 
@@ -205,12 +205,12 @@ class UpstreamStream:
     __slots__ = ("call", "_connection", "_number", "_unread")
 
     def __init__(self, connection: SharedConnection, number: int) -> None:
-        self.call: Call | None = None
+        self.call: UpstreamListener | None = None
         self._connection = connection
         self._number = number
         self._unread = 0  # bits of `upstream`: why the answer is not read; 0 where it is read
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: UpstreamListener) -> None:
         self.call = call
 
     def send(self, event: HttpEvent) -> None:

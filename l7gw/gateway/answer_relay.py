@@ -10,8 +10,7 @@ from l7gw.cluster.upstream import Upstream
 from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
-from l7gw.gateway.tunnel import Call as TunnelledCall
-from l7gw.gateway.tunnel import ClientSide, ClusterSide, Ends, Tunnel
+from l7gw.gateway.tunnel import ClientSide, ClusterSide, Sides, Tunnel, TunnelOwner
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.kube.act import Act
 from l7gw.recording.events import Outcome
@@ -21,7 +20,7 @@ from l7gw.timeouts import Timeouts
 from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
 
 
-class Call(TunnelledCall, Protocol):
+class AnsweredCall(TunnelOwner, Protocol):
     """What the relay asks of the call whose answer it handles."""
 
     audit_id: str
@@ -47,7 +46,7 @@ class AnswerRelay:
     __slots__ = ("begun", "_act", "_call", "_far", "_held", "_record", "_request", "_upstream", "_worker")
 
     def __init__(
-        self, call: Call, upstream: Upstream, far: FarSide, act: Act, request: Request, record: CallRecord, worker: Timed
+        self, call: AnsweredCall, upstream: Upstream, far: FarSide, act: Act, request: Request, record: CallRecord, worker: Timed
     ) -> None:
         self.begun = False
         self._call = call
@@ -119,6 +118,6 @@ class AnswerRelay:
     def _tunnel(self, response: Response) -> Tunnel:
         # Upgrades come over HTTP/1.1 alone and go up over a connection of their own. So both sides are whole connections.
         client, cluster = cast(ClientSide, self._call.client), cast(ClusterSide, self._upstream)
-        ends = Ends(self._call, client, cluster, self._record, self._worker.clock, self._worker.timeouts)
+        sides = Sides(self._call, client, cluster, self._record, self._worker.clock, self._worker.timeouts)
         websocket = self._request.upgrade == "websocket"
-        return open_tunnel(ends, self._act, websocket=websocket, subprotocol=chosen_protocol(response, websocket=websocket))
+        return open_tunnel(sides, self._act, websocket=websocket, subprotocol=chosen_protocol(response, websocket=websocket))

@@ -1,7 +1,7 @@
 """What is known of one call, its record, and its one way out.
 
 A call ends once. It is answered whole (`finish`), refused or cut (`fail`, `cut`), left by its client, or ended by force after a bug
-of ours (`gone_wrong`). Each end is recorded with its outcome, and every outcome but `complete` with its reason.
+of ours (`on_exception`). Each end is recorded with its outcome, and every outcome but `complete` with its reason.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def new_audit_id() -> str:
     return str(uuid.UUID(int=_random.getrandbits(128), version=4))
 
 
-class Slowed(Protocol):
+class DiskWaiter(Protocol):
     """A call that has stopped reading because the disk is behind."""
 
     def disk_caught_up(self) -> None:
         """The disk is behind no more: read on."""
 
 
-class Gateway(Protocol):
+class CallServices(Protocol):
     """What a call asks of its worker. A call keeps no attribute of it: a reload may put another object in its place."""
 
     clock: Clock
@@ -76,7 +76,7 @@ class Gateway(Protocol):
     ) -> CallRecord:
         """The record of a new call, in the principal's session or among the attempts."""
 
-    def when_drained(self, slowed: Slowed) -> None:
+    def when_written(self, slowed: DiskWaiter) -> None:
         """Call `disk_caught_up` of `slowed` once, when the recorder has written what it holds."""
 
 
@@ -84,11 +84,11 @@ class Call:
     """One call of a client, from its head to the last byte of its answer."""
 
     __slots__ = (
-        "worker", "client", "request", "audit_id", "token", "far", "principal", "act", "verdict", "record_of",
+        "worker", "client", "request", "audit_id", "token", "far", "principal", "act", "verdict", "call_record",
         "upstream", "tunnel", "_answer", "began", "over",
     )  # fmt: skip
 
-    def __init__(self, worker: Gateway, client: Client, request: Request) -> None:
+    def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
         self.worker = worker
         self.client = client
         self.request = request
@@ -98,7 +98,7 @@ class Call:
         self.principal: Principal | None = None
         self.act: Act | None = None
         self.verdict: Verdict | None = None
-        self.record_of: CallRecord | None = None
+        self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
         self.tunnel: Tunnel | None = None
         self._answer: AnswerRelay | None = None
@@ -123,7 +123,7 @@ class Call:
         self._tell(refusal, close=False)
         self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed", refusal.message)
 
-    def gone_wrong(self, error: Exception) -> None:
+    def on_exception(self, error: Exception) -> None:
         """An entry raised; called by the guard. A Refusal is an answer. Anything else is a bug of ours, which ends this call
         alone."""
         try:
@@ -137,7 +137,7 @@ class Call:
             self.client.flush()
         except Exception:
             log.exception("%s: the gateway failed at ending this call", self.audit_id)
-            self._abandon()
+            self._force_close()
 
     def _end_as_failed(self) -> None:
         if self.tunnel is not None:
@@ -145,7 +145,7 @@ class Call:
         else:
             self.fail(Refusal(500, "InternalError", OUR_FAULT))
 
-    def _abandon(self) -> None:
+    def _force_close(self) -> None:
         """End what is left by force: each part by itself, as any of them may be the broken one."""
         upstream, self.upstream, self.tunnel = self.upstream, None, None
         if not self.over:
@@ -198,8 +198,8 @@ class Call:
         """Record the end. `reason` is "" where the outcome is `complete`, and only there."""
         self.over = True
         self._answer = None  # it refers to the call: the circle would keep both in memory until the garbage collector runs
-        if self.record_of is not None:
-            self.record_of.end(outcome, reason)
+        if self.call_record is not None:
+            self.call_record.end(outcome, reason)
 
     def _drop_upstream(self) -> None:
         upstream, self.upstream = self.upstream, None
@@ -208,9 +208,9 @@ class Call:
 
     def _begin_record(self) -> CallRecord:
         """Record the request and the verdict: in the principal's session, or among the day's attempts."""
-        if self.record_of is None:
+        if self.call_record is None:
             request, hide = self.request, self._hide
-            self.record_of = record = self.worker.begin_record(self.principal, self.far, self.client, request, hide)
+            self.call_record = record = self.worker.begin_record(self.principal, self.far, self.client, request, hide)
             if record.silent:
                 return record
             record.request(
@@ -222,7 +222,7 @@ class Call:
             )
             if self.verdict is not None and self.verdict.allowed:  # `fail` records a denial
                 record.verdict("allow", rule=self.verdict.rule, reason=self.verdict.reason)
-        return self.record_of
+        return self.call_record
 
     @property
     def _hide(self) -> Hide:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from l7gw.cluster.liveness import Liveness
 from l7gw.errors import Refusal, StatusReason
 from l7gw.gateway.backpressure import ANY
-from l7gw.gateway.call import Gateway, new_audit_id
+from l7gw.gateway.call import CallServices, new_audit_id
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.refusal import tell
 from l7gw.gateway.tls import Listening
@@ -34,8 +34,8 @@ NOT_READ = "the client did not read the answer"  # reason in the record
 RESTARTED = "the gateway is being restarted; run the command again"
 
 
-class Worker(Gateway, Protocol):
-    """What a client's connection asks of its worker, beside what its calls ask (`Gateway`)."""
+class ConnectionServices(CallServices, Protocol):
+    """What a client's connection asks of its worker, beside what its calls ask (`CallServices`)."""
 
     draining: bool
     listening: Listening
@@ -58,7 +58,7 @@ class Downstream(asyncio.Protocol, ABC):
         "address", "certificates", "server_name", "socket_transport", "writable",
     )  # fmt: skip
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: ConnectionServices) -> None:
         self._worker = worker
         self._transport: asyncio.Transport | None = None
         self.socket_transport: asyncio.Transport | None = None
@@ -132,7 +132,7 @@ class Downstream(asyncio.Protocol, ABC):
         """The calls that are under way."""
 
     @abstractmethod
-    def asks_on(self, now: float) -> bool:
+    def expects_request(self, now: float) -> bool:
         """Whether a drain should expect one more call: the client was let in or asked in the last `drain_next_call` seconds, and
         its protocol cannot tell it of the drain."""
 

@@ -3,8 +3,8 @@ take for a head, a body and reading an answer."""
 
 from __future__ import annotations
 
-from l7gw.gateway.backpressure import HELD_BYTES
-from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, Downstream, Worker
+from l7gw.gateway.backpressure import INPUT_HELD
+from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, ConnectionServices, Downstream
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.wire.errors import PeerError
@@ -22,7 +22,7 @@ class Http1Downstream(Downstream):
         "_waiting", "_waiting_since", "websocket_key",
     )  # fmt: skip
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)
         self._codec = ServerConnection()
         self._exchange: Exchange | None = None
@@ -96,7 +96,7 @@ class Http1Downstream(Downstream):
         finally:
             self._pumping = False
         self.flush()
-        self.read(wanted=not self._codec.paused, why=HELD_BYTES)
+        self.read(wanted=not self._codec.paused, why=INPUT_HELD)
 
     def _next(self) -> list[HttpEvent]:
         if self._exchange is not None or self._closing_at or self._tunnel is not None or self._transport is None:
@@ -170,13 +170,13 @@ class Http1Downstream(Downstream):
         if data and self._transport is not None:
             self._transport.write(data)
 
-    def become(self, tunnel: Tunnel) -> None:
+    def switch_to_tunnel(self, tunnel: Tunnel) -> None:
         """Hand all further bytes to the tunnel, first those that came before the 101 was written."""
         self._tunnel = tunnel
         for event in self._codec.resume():
             if type(event) is Raw:
                 tunnel.from_client(event.data)
-        self.read(wanted=True, why=HELD_BYTES)
+        self.read(wanted=True, why=INPUT_HELD)
 
     def close(self) -> None:
         """End the connection when what was written has gone out. A client that still sends is read for LINGER seconds more: bytes
@@ -241,7 +241,7 @@ class Http1Downstream(Downstream):
             self._exchange.cut(RESTARTED)
             self.close()
 
-    def asks_on(self, now: float) -> bool:
+    def expects_request(self, now: float) -> bool:
         return now - self._asked_at < self._worker.timeouts.drain_next_call
 
     @property

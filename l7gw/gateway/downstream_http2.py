@@ -11,8 +11,8 @@ import asyncio
 
 from l7gw.clock import Turn
 from l7gw.errors import Refusal
-from l7gw.gateway.backpressure import HELD_BYTES, NO_ROOM
-from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, UNREAD_BY_CLIENT, Downstream, Worker
+from l7gw.gateway.backpressure import INPUT_HELD, WRITE_BLOCKED
+from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, UNREAD_BY_CLIENT, ConnectionServices, Downstream
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.pace import Silence
 from l7gw.kube.act import Act
@@ -83,7 +83,7 @@ class Http2Downstream(Downstream):
 
     __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pumping", "_silence", "_streams", "_turn", "_unwelcome")
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)
         self._codec = ServerConnection()
         self._streams: dict[int, Http2Stream] = {}
@@ -128,11 +128,11 @@ class Http2Downstream(Downstream):
 
     def pause_writing(self) -> None:
         self.writable = False
-        self.read(wanted=False, why=NO_ROOM)
+        self.read(wanted=False, why=WRITE_BLOCKED)
 
     def resume_writing(self) -> None:
         self.writable = True
-        self.read(wanted=True, why=NO_ROOM)
+        self.read(wanted=True, why=WRITE_BLOCKED)
         self.flush()
 
     # ------------------------------------------------------------------ requests
@@ -206,7 +206,7 @@ class Http2Downstream(Downstream):
             self._transport.write(self._codec.take())
             # The connection is cut after a moment. A close would read on until the peer closes too; a cut at once would lose the
             # GOAWAY.
-            self.read(wanted=False, why=HELD_BYTES)
+            self.read(wanted=False, why=INPUT_HELD)
             asyncio.get_running_loop().call_later(self._worker.timeouts.goaway_read, self.abort)
 
     # ------------------------------------------------------------------ what an exchange does
@@ -295,7 +295,7 @@ class Http2Downstream(Downstream):
 
     # ------------------------------------------------------------------ time
 
-    def asks_on(self, now: float) -> bool:
+    def expects_request(self, now: float) -> bool:
         return False  # a GOAWAY tells the client of a drain
 
     @property

@@ -22,10 +22,10 @@ import dataclasses
 
 from l7gw.cluster.headers import check_acceptable, own_length, upstream_request
 from l7gw.cluster.impersonation import check_nameable, impersonation
-from l7gw.cluster.upstream import FASTER, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
+from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
-from l7gw.gateway.call import Call, Gateway
+from l7gw.gateway.call import Call, CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
 from l7gw.identity.bearer import bearer_of, check_alone
@@ -47,7 +47,7 @@ class Exchange(Call):
 
     __slots__ = ("_after_body", "_body", "_body_size", "_policy", "_request_whole", "_target", "_tries", "deadline")
 
-    def __init__(self, worker: Gateway, client: Client, request: Request) -> None:
+    def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
         super().__init__(worker, client, request)
         self._target = request.target  # without the cluster's path prefix
         self._body: list[bytes] = []
@@ -148,7 +148,7 @@ class Exchange(Call):
         elif self.act.follows:
             kind = SHARED
         else:
-            kind = FASTER if self.request.method in BODILESS else KEPT
+            kind = ADAPTIVE if self.request.method in BODILESS else KEPT
         self.far.pool.connect(self._connected, kind)
         return None
 
@@ -163,7 +163,7 @@ class Exchange(Call):
         return self._send
 
     def _send(self) -> Step | None:
-        assert self.upstream and self.act and self.far and self.record_of
+        assert self.upstream and self.act and self.far and self.call_record
         body = b"".join(self._body)
         request = upstream_request(
             self.request,
@@ -177,7 +177,7 @@ class Exchange(Call):
         if not self.act.long_running:
             self.deadline = self.worker.clock.monotonic() + self.worker.timeouts.answer_begins
         upstream = self.upstream
-        self._answer = AnswerRelay(self, upstream, self.far, self.act, request, self.record_of, self.worker)
+        self._answer = AnswerRelay(self, upstream, self.far, self.act, request, self.call_record, self.worker)
         upstream.begin(self)
         upstream.send(request)
         if body:
@@ -191,13 +191,13 @@ class Exchange(Call):
         return None
 
     def _own_headers(self) -> Headers:
-        assert self.far and self.principal and self.record_of
+        assert self.far and self.principal and self.call_record
         cluster = self.far.endpoint.cluster
         return (
             *self.far.endpoint.authorization(),
             *impersonation(
                 self.principal,
-                self.record_of.session.id,
+                self.call_record.session.id,
                 cluster.impersonate,
                 cluster.prefix,
                 self.worker.policy.groups_going_up(cluster.name, cluster.groups),
@@ -212,7 +212,7 @@ class Exchange(Call):
         if self.over:
             return
         answer = self._answer
-        assert answer is not None and self.record_of is not None
+        assert answer is not None and self.call_record is not None
         try:
             for event in events:
                 answer.take(event)
@@ -220,9 +220,9 @@ class Exchange(Call):
                     return
         except PeerError as error:
             raise _bad_answer(error) from error
-        if self.record_of.session.backlogged and self.upstream is not None:
+        if self.call_record.session.backlogged and self.upstream is not None:
             self.upstream.pause(SLOW_DISK)  # a slow disk slows the call; nothing is dropped (threats H11)
-            self.slow_disk()
+            self.wait_for_disk()
 
     @entry
     def on_upstream_lost(self, error: Exception | None) -> None:
@@ -235,7 +235,7 @@ class Exchange(Call):
         self.tunnel.cluster_lost()
 
     @entry
-    def on_upstream_unread(self) -> Step | None:
+    def on_upstream_unprocessed(self) -> Step | None:
         """The cluster says that it did not act upon the request. A request without a body is sent once more (threats I8)."""
         self.upstream = None
         self._tries += 1
@@ -248,9 +248,9 @@ class Exchange(Call):
         if self.tunnel is not None:
             self.tunnel.cluster_writable(writable)
 
-    def slow_disk(self) -> None:
+    def wait_for_disk(self) -> None:
         """A side of the call is not read until the recorder has written what it holds: ask to be told of that."""
-        self.worker.when_drained(self)
+        self.worker.when_written(self)
 
     @entry
     def disk_caught_up(self) -> None:
@@ -288,8 +288,8 @@ class Exchange(Call):
         verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
         expired = self.worker.clock.wall() >= self.principal.expires
         if not verdict.allowed:
-            if self.record_of is not None:
-                self.record_of.verdict("deny", rule=verdict.rule, reason=verdict.reason)
+            if self.call_record is not None:
+                self.call_record.verdict("deny", rule=verdict.rule, reason=verdict.reason)
             self._cut(f"this stream is no longer allowed: {verdict.reason}")
         elif expired and self.worker.identity.ends_with_credential(self.principal):
             self._cut("the credential of this stream has expired; log in and run the command again")
@@ -298,9 +298,9 @@ class Exchange(Call):
 
     def may_forward(self, port: int) -> bool:
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
-        assert self.principal and self.far and self.act and self.record_of
+        assert self.principal and self.far and self.act and self.call_record
         verdict = self.worker.policy.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
-        self.record_of.verdict(verdict.decision, rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
+        self.call_record.verdict(verdict.decision, rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
         return verdict.allowed
 
     @entry

@@ -21,7 +21,7 @@ def entry(inside: Callable[Concatenate[C, P], Step | None]) -> Callable[Concaten
     an issuer's keys.
 
     The guard calls the method, then the step that it returned, and so on until a step returns None. Then it flushes what the steps
-    sent to the client. An exception goes to the call's `gone_wrong`. The guard costs 0.3 us a call.
+    sent to the client. An exception goes to the call's `on_exception`. The guard costs 0.3 us a call.
     """
 
     @functools.wraps(inside)
@@ -32,6 +32,6 @@ def entry(inside: Callable[Concatenate[C, P], Step | None]) -> Callable[Concaten
                 step = step()
             call.client.flush()
         except Exception as error:
-            call.gone_wrong(error)
+            call.on_exception(error)
 
     return guarded

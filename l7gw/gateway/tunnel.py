@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from l7gw.clock import Clock
-from l7gw.gateway.backpressure import NO_ROOM, UNWRITTEN
+from l7gw.gateway.backpressure import DISK_BEHIND, WRITE_BLOCKED
 from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
@@ -26,13 +26,13 @@ from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 
 
-class Call(Protocol):
+class TunnelOwner(Protocol):
     """What a tunnel asks of the call that it belongs to."""
 
     def may_forward(self, port: int) -> bool:
         """Judge one connection inside a port-forward."""
 
-    def slow_disk(self) -> None:
+    def wait_for_disk(self) -> None:
         """The tunnel has stopped reading because the disk is behind: call its `disk_caught_up` later."""
 
     def client_broke(self, error: PeerError) -> None:
@@ -57,7 +57,7 @@ class ClientSide(Protocol):
     def read(self, *, wanted: bool, why: int) -> None:
         """Read it, or leave its bytes where they are, for one of the reasons in `backpressure`."""
 
-    def become(self, tunnel: Tunnel) -> None:
+    def switch_to_tunnel(self, tunnel: Tunnel) -> None:
         """Hand all further bytes to the tunnel."""
 
     def linger(self) -> None:
@@ -73,10 +73,10 @@ class ClusterSide(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class Sides:
     """The call and the two connections of a tunnel, its record and its clock."""
 
-    call: Call
+    call: TunnelOwner
     client: ClientSide
     cluster: ClusterSide
     record: CallRecord
@@ -89,31 +89,31 @@ class Tunnel(ABC):
 
     _sizes: Newest[Any]  # sizes of the client's terminal that wait to travel
 
-    def __init__(self, ends: Ends) -> None:
-        self._call = ends.call
-        self._client = ends.client
-        self._cluster = ends.cluster
-        self._record = ends.record
-        self._clock = ends.clock
-        self._timeouts = ends.timeouts
-        self._control = Pace(ends.clock, CLIENT_CONTROL_A_SECOND)
-        now = ends.clock.monotonic()
-        self._to_client = Silence(now, ends.timeouts.client_ping_after)
-        self._to_cluster = Silence(now, ends.timeouts.cluster_ping_after)
+    def __init__(self, sides: Sides) -> None:
+        self._call = sides.call
+        self._client = sides.client
+        self._cluster = sides.cluster
+        self._record = sides.record
+        self._clock = sides.clock
+        self._timeouts = sides.timeouts
+        self._control = Pace(sides.clock, CLIENT_CONTROL_A_SECOND)
+        now = sides.clock.monotonic()
+        self._to_client = Silence(now, sides.timeouts.client_ping_after)
+        self._to_cluster = Silence(now, sides.timeouts.cluster_ping_after)
         self._cluster_writable = True
         self._over = False
 
     def begin(self) -> None:
         """Take over the client's connection. Called after the 101 was written."""
-        self._client.become(self)
+        self._client.switch_to_tunnel(self)
 
     def cluster_writable(self, writable: bool) -> None:
         """The cluster takes bytes again, or takes no more: read the client again, or pause it."""
         self._cluster_writable = writable
-        self._client.read(wanted=writable, why=NO_ROOM)
+        self._client.read(wanted=writable, why=WRITE_BLOCKED)
 
     def disk_caught_up(self) -> None:
-        self._client.read(wanted=True, why=UNWRITTEN)
+        self._client.read(wanted=True, why=DISK_BEHIND)
 
     def from_client(self, data: bytes) -> None:
         """Judge, record and send up bytes of the client. Bytes that break its protocol end the tunnel. A slow disk pauses the
@@ -129,8 +129,8 @@ class Tunnel(ABC):
             return
         self._flush()
         if self._record.session.backlogged:
-            self._client.read(wanted=False, why=UNWRITTEN)
-            self._call.slow_disk()
+            self._client.read(wanted=False, why=DISK_BEHIND)
+            self._call.wait_for_disk()
 
     def _broken(self, error: PeerError) -> None:
         self._call.client_broke(error)

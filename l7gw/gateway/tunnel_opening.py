@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7gw.cluster.headers import TUNNEL_PROTOCOL
-from l7gw.gateway.tunnel import Ends, Tunnel
+from l7gw.gateway.tunnel import Sides, Tunnel
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.act import Act
@@ -12,13 +12,13 @@ from l7gw.kube.streams import SpdyChannels
 from l7gw.wire import spdy
 
 
-def open_tunnel(ends: Ends, act: Act, *, websocket: bool, subprotocol: str) -> Tunnel:
+def open_tunnel(sides: Sides, act: Act, *, websocket: bool, subprotocol: str) -> Tunnel:
     """The tunnel for a 101 that was found acceptable. Its protocol is WebSocket or, without `websocket`, SPDY."""
     asked = None if act.subresource == "portforward" else asked_channels(act)
     if not websocket:
-        return SpdyTunnel(ends, SpdyChannels(asked), spdy.Connection("server"), spdy.Connection("client"))
+        return SpdyTunnel(sides, SpdyChannels(asked), spdy.Connection("server"), spdy.Connection("client"))
     if subprotocol == TUNNEL_PROTOCOL:
-        return SpdyTunnel(ends, SpdyChannels(asked), SpdyInWebSocket("server"), SpdyInWebSocket("client"))
+        return SpdyTunnel(sides, SpdyChannels(asked), SpdyInWebSocket("server"), SpdyInWebSocket("client"))
     if asked is None:
-        return WebSocketTunnel(ends, WebSocketPorts(requested_ports(act.query)))
-    return WebSocketTunnel(ends, WebSocketChannels(subprotocol, asked))
+        return WebSocketTunnel(sides, WebSocketPorts(requested_ports(act.query)))
+    return WebSocketTunnel(sides, WebSocketChannels(subprotocol, asked))

@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 
 from l7gw.gateway.backpressure import OPENING
 from l7gw.gateway.pace import Newest
-from l7gw.gateway.tunnel import Ends, Tunnel, ping
+from l7gw.gateway.tunnel import Sides, Tunnel, ping
 from l7gw.kube.channels import Channel, ChannelFrame
 from l7gw.kube.streams import SpdyChannels
 from l7gw.kube.terminal_sizes import Sizes
@@ -88,14 +88,14 @@ LegEvent = SpdyEvent | websocket.Ping | websocket.Pong | websocket.Close
 class SpdyTunnel(Tunnel):
     """A tunnel of SPDY streams. Only the client opens streams. They go up in the order in which they came, under the same ids."""
 
-    def __init__(self, ends: Ends, channels: SpdyChannels, client_leg: Leg, cluster_leg: Leg) -> None:
-        super().__init__(ends)
+    def __init__(self, sides: Sides, channels: SpdyChannels, client_leg: Leg, cluster_leg: Leg) -> None:
+        super().__init__(sides)
         self._channels = channels
         self._client_leg = client_leg
         self._cluster_leg = cluster_leg
-        self._sizes = Newest(ends.clock, self._resize)
+        self._sizes = Newest(sides.clock, self._resize)
         self._reading = Sizes()
-        self._began = ends.clock.monotonic()
+        self._began = sides.clock.monotonic()
         self._opened_any = False
         self._halves: dict[int, float] = {}  # stream without the other one of its pair -> monotonic seconds when it came
         self._left = False  # whether the client's GOAWAY went up: spdystream reads nothing after it, and unread bytes cause a reset

@@ -4,7 +4,7 @@ the channel, the rest is data."""
 from __future__ import annotations
 
 from l7gw.gateway.pace import Newest
-from l7gw.gateway.tunnel import Ends, Tunnel, ping
+from l7gw.gateway.tunnel import Sides, Tunnel, ping
 from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.kube.terminal_sizes import whole_sizes
 from l7gw.wire.websocket import GOING_AWAY, NORMAL, Close, Connection, Message
@@ -14,12 +14,12 @@ class WebSocketTunnel(Tunnel):
     """A tunnel of WebSocket messages. Each leg answers its own pings, so that a slow reader on one side does not look dead to the
     other (kubernetes-wire 5.2)."""
 
-    def __init__(self, ends: Ends, channels: WebSocketChannels | WebSocketPorts) -> None:
-        super().__init__(ends)
+    def __init__(self, sides: Sides, channels: WebSocketChannels | WebSocketPorts) -> None:
+        super().__init__(sides)
         self._client_leg = Connection("server")
         self._cluster_leg = Connection("client")
         self._channels = channels
-        self._sizes = Newest(ends.clock, self._resize)
+        self._sizes = Newest(sides.clock, self._resize)
         self._closed_by_cluster = False
         self._closed_by_client = False
 

@@ -16,7 +16,7 @@ from l7gw.cluster.pool import Pool
 from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Durable, Settings
 from l7gw.errors import ConfigurationError
-from l7gw.gateway.call import Slowed
+from l7gw.gateway.call import DiskWaiter
 from l7gw.gateway.client import Client
 from l7gw.gateway.downstream import RESTARTED, Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
@@ -67,7 +67,7 @@ class Worker:
         self._open = 0  # connections of clients, also those in their handshake
         self._turned_away = 0  # connections refused since the last tick
         self._clients: dict[Downstream, None] = {}  # the connections past their handshake, in the order in which they came
-        self._slowed: set[Slowed] = set()
+        self._slowed: set[DiskWaiter] = set()
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_DESCRIPTORS
         self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
@@ -77,7 +77,7 @@ class Worker:
         self._identity: IdentityChain | None = None
         self.configure(settings)
         recorder.on_failure(self._recording_failed)
-        recorder.on_drained(self._drained)
+        recorder.on_written(self._written)
 
     def configure(self, settings: Settings) -> None:
         """Put a configuration into force. Raises ConfigurationError, OSError or ssl.SSLError, and then changes nothing."""
@@ -183,11 +183,11 @@ class Worker:
         host = self.routes.of_host(client.server_name)
         return self.recorder.attempts(host.name if host else "").begin()
 
-    def when_drained(self, slowed: Slowed) -> None:
+    def when_written(self, slowed: DiskWaiter) -> None:
         """Call `disk_caught_up` of `slowed` once, when the recorder has written what it holds."""
         self._slowed.add(slowed)
 
-    def _drained(self) -> None:
+    def _written(self) -> None:
         slowed, self._slowed = self._slowed, set()
         for one in slowed:
             one.disk_caught_up()
@@ -256,7 +256,7 @@ class Worker:
         while self._clients or (self._open and self.clock.monotonic() - began < self.timeouts.drain_next_call):
             now = self.clock.monotonic()
             for client in list(self._clients):
-                if client.exchanges or not client.asks_on(now):
+                if client.exchanges or not client.expects_request(now):
                     client.drain(now - began)
             if now - began >= self.timeouts.drain_streams + 5.0:
                 break

@@ -78,7 +78,7 @@ class Writer(Protocol):
 class Outbox:
     """Holds what all sessions have recorded and the journal has not written yet. All calls come from the event loop's thread.
 
-    `on_failed` is called at the first failure of an outage. `on_drained` is called whenever the journal has answered a batch.
+    `on_failed` is called at the first failure of an outage. `on_written` is called whenever the journal has answered a batch.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Outbox:
         limits: Limits,
         *,
         on_failed: Callable[[], None],
-        on_drained: Callable[[], None],
+        on_written: Callable[[], None],
     ) -> None:
         self.held = 0  # bytes of events that are not written yet
         self.failure = ""  # why the last write or sync failed; "" while recording works
@@ -100,7 +100,7 @@ class Outbox:
         self._stalled = timeouts.disk  # seconds
         self._most_held = limits.unwritten  # bytes
         self._on_failed = on_failed
-        self._on_drained = on_drained
+        self._on_drained = on_written
         self._dirty: dict[Source, None] = {}  # the sessions with something to take, in the order of their first event
         self._left: list[Piece] = []  # what a failed write left unwritten
         self._waiting: list[Then] = []  # called after the next sync
@@ -126,7 +126,7 @@ class Outbox:
         return self.held > self._most_held
 
     @property
-    def obstacle(self) -> str:
+    def unavailable(self) -> str:
         """Why nothing can be recorded now, in words; "" where it can."""
         if self.failure:
             return self.failure

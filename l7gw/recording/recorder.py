@@ -57,13 +57,13 @@ class Recorder:
         self._loop = loop
         self._limits = limits
         self._journal = Journal(state, version or importlib.metadata.version("l7gw"), self._sync_failed, timeouts, limits)
-        self.outbox = Outbox(self._journal, clock, loop, timeouts, limits, on_failed=self._failed, on_drained=self._drained)
+        self.outbox = Outbox(self._journal, clock, loop, timeouts, limits, on_failed=self._failed, on_written=self._written)
         self._sessions: dict[_Key, Session] = {}
         self._attempts: dict[str, Attempts] = {}
         self._former: list[tuple[Session, e.WhyEnded]] = []  # sessions that take no new call, and why; each ends with its last call
         self._full = ""
         self._of_failure: list[Callable[[], None]] = []
-        self._of_drain: list[Callable[[], None]] = []
+        self._of_write: list[Callable[[], None]] = []
 
     def open(self) -> None:
         """Open the journal. Raises OSError where the state cannot be used; its text says what to do."""
@@ -175,7 +175,7 @@ class Recorder:
 
     def refusal(self) -> Refusal | None:
         """The refusal (503) of a new call while nothing can be recorded; None while recording works."""
-        why = self.outbox.obstacle or self._full
+        why = self.outbox.unavailable or self._full
         if not why:
             return None
         return Refusal(503, "ServiceUnavailable", f"this call cannot be recorded, so it does not pass: {why}")
@@ -184,9 +184,9 @@ class Recorder:
         """Register a callback for the first failure of each outage."""
         self._of_failure.append(callback)
 
-    def on_drained(self, callback: Callable[[], None]) -> None:
+    def on_written(self, callback: Callable[[], None]) -> None:
         """Register a callback for each time the journal has written something."""
-        self._of_drain.append(callback)
+        self._of_write.append(callback)
 
     def _sync_failed(self, error: Exception) -> None:
         """A sync failed that no call waited for. Called in one of the journal's threads."""
@@ -200,6 +200,6 @@ class Recorder:
         for callback in self._of_failure:
             callback()
 
-    def _drained(self) -> None:
-        for callback in self._of_drain:
+    def _written(self) -> None:
+        for callback in self._of_write:
             callback()

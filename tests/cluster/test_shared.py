@@ -20,7 +20,7 @@ from hyperframe.frame import GoAwayFrame
 
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
-from l7gw.cluster.upstream import FASTER, SHARED, SLOW_READER, Upstream
+from l7gw.cluster.upstream import ADAPTIVE, SHARED, SLOW_READER, Upstream
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.demo.pki import Authority, server_context
@@ -106,7 +106,7 @@ class Watch:
         self.end = "lost"
         self._heard.set()
 
-    def on_upstream_unread(self) -> None:
+    def on_upstream_unprocessed(self) -> None:
         self._connect()
 
     def on_upstream_writable(self, *, writable: bool) -> None: ...
@@ -134,7 +134,7 @@ class Stage:
         return Watch(self, name)
 
     def read(self, name: str) -> Watch:
-        return Watch(self, name, FASTER)
+        return Watch(self, name, ADAPTIVE)
 
     async def ticking(self, seconds: int) -> None:
         """Let so many seconds pass on the clock, with a tick in each and time for the network between them."""

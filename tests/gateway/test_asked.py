@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND
-from l7gw.gateway.tunnel import Ends, Tunnel
+from l7gw.gateway.tunnel import Sides, Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
@@ -54,8 +54,8 @@ def opened(protocol: str, act: Act) -> Wires:
     """The tunnel that a 101 opens for this call."""
     upgrade, chosen = PROTOCOLS[protocol]
 
-    def make(ends: Ends) -> Tunnel:
-        return open_tunnel(ends, act, websocket=upgrade == "websocket", subprotocol=chosen)
+    def make(sides: Sides) -> Tunnel:
+        return open_tunnel(sides, act, websocket=upgrade == "websocket", subprotocol=chosen)
 
     def peer(role: Any) -> Peer:
         inner = TalkingConnection(role) if protocol in ("spdy", "wrapped") else None

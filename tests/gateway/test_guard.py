@@ -34,7 +34,7 @@ WITHIN = 60.0  # seconds for the whole test
 # The steps that raise, in the call whose target names the step: class, method, and how to get the call from the method's object.
 STEPS = [
     *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("route", "identify", "classify", "judge", "gather", "record")),
-    *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("forward", "_send", "_own_headers", "slow_disk", "_cut")),
+    *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("forward", "_send", "_own_headers", "wait_for_disk", "_cut")),
     *(("l7gw.gateway.call:Call", step, "self") for step in ("_begin_record", "_tell", "_end", "_drop_upstream", "finish", "fail")),
     *(("l7gw.gateway.answer_relay:AnswerRelay", step, "self._call") for step in ("take", "_head")),
     ("l7gw.gateway.downstream_http2:Http2Stream", "send", "self.exchange"),
@@ -176,7 +176,7 @@ def test_a_fault_in_any_step_of_a_call_ends_that_call_alone(tmp_path: Path, monk
 
 
 # Steps that a successful call does not take, or takes after its answer. A bug in one of them leaves the answer whole.
-UNTOUCHED = ("slow_disk", "_cut", "_tell", "fail", "_drop_upstream", "_end", "finish", "flush")
+UNTOUCHED = ("wait_for_disk", "_cut", "_tell", "fail", "_drop_upstream", "_end", "finish", "flush")
 
 
 class Silent:
@@ -211,5 +211,5 @@ def test_a_late_event_for_a_call_that_is_over_does_not_cut_its_clients_connectio
 
 def test_a_fault_in_a_call_that_is_over_cuts_its_clients_connection() -> None:
     client = Silent()
-    over(client).gone_wrong(RuntimeError("a fault of the test"))
+    over(client).on_exception(RuntimeError("a fault of the test"))
     assert client.aborted

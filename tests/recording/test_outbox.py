@@ -67,7 +67,7 @@ class Stage:
             USUAL_TIMEOUTS,
             USUAL_LIMITS,
             on_failed=lambda: self.told.append("failed"),
-            on_drained=lambda: self.told.append("drained"),
+            on_written=lambda: self.told.append("drained"),
         )
         self.session = Session(self.outbox)
 
@@ -205,10 +205,10 @@ def test_an_outage_is_told_once_and_ends_with_the_first_sync_that_succeeds() -> 
         for _ in range(3):
             stage.outbox.try_again()
             await stage.answer(BROKEN)
-        assert stage.told.count("failed") == 1 and "Input/output error" in stage.outbox.obstacle
+        assert stage.told.count("failed") == 1 and "Input/output error" in stage.outbox.unavailable
         stage.outbox.try_again()
         await stage.answer()
-        assert stage.outbox.state is State.IDLE and stage.outbox.obstacle == "" and stage.outbox.held == 0
+        assert stage.outbox.state is State.IDLE and stage.outbox.unavailable == "" and stage.outbox.held == 0
 
     played(test)
 
@@ -233,11 +233,11 @@ def test_a_disk_that_answers_no_write_or_sync_is_an_obstacle_after_a_time(state:
     async def test(stage: Stage) -> None:
         await stage.in_state(state)
         stage.clock.advance(USUAL_TIMEOUTS.disk)
-        assert stage.outbox.obstacle == ""
+        assert stage.outbox.unavailable == ""
         stage.clock.advance(0.1)
-        assert words in stage.outbox.obstacle
+        assert words in stage.outbox.unavailable
         await stage.answer()
-        assert stage.outbox.obstacle == ""
+        assert stage.outbox.unavailable == ""
 
     played(test)
 
@@ -245,9 +245,9 @@ def test_a_disk_that_answers_no_write_or_sync_is_an_obstacle_after_a_time(state:
 def test_a_backlog_beyond_the_limit_is_an_obstacle() -> None:
     async def test(stage: Stage) -> None:
         stage.outbox.held = USUAL_LIMITS.unwritten
-        assert not stage.outbox.backlogged and stage.outbox.obstacle == ""
+        assert not stage.outbox.backlogged and stage.outbox.unavailable == ""
         stage.outbox.held += 1
-        assert stage.outbox.backlogged and "too slow" in stage.outbox.obstacle
+        assert stage.outbox.backlogged and "too slow" in stage.outbox.unavailable
 
     played(test)
 

@@ -210,7 +210,7 @@ def test_a_backlog_is_told_and_its_end_too(state: Path) -> None:
     async def test(recorder: Recorder) -> None:
         session, other = recorder.session(ANN, "prod"), recorder.session(BOB, "prod")
         drained = asyncio.Event()
-        recorder.on_drained(drained.set)
+        recorder.on_written(drained.set)
         exchange = call(session, f"{PODS}/a")
         for _ in range(5):
             exchange.response_body(bytes(1024 * 1024))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from l7gw.gateway.tunnel import Ends
+from l7gw.gateway.tunnel import Sides
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
@@ -25,7 +25,7 @@ Said = SpdyEvent | websocket.Frame
 class Wires:
     """Both connections of a tunnel, and the peers at their ends."""
 
-    def __init__(self, make: Callable[[Ends], Any], peer: Callable[[Literal["client", "server"]], Peer]) -> None:
+    def __init__(self, make: Callable[[Sides], Any], peer: Callable[[Literal["client", "server"]], Peer]) -> None:
         self.clock = ManualClock()
         self.client = peer("client")
         self.cluster = peer("server")
@@ -38,11 +38,11 @@ class Wires:
         )  # fmt: skip
         self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda **_: None, linger=lambda: None)
         call = SimpleNamespace(
-            may_forward=lambda _: True, slow_disk=lambda: None, client_broke=lambda error: None, cluster_broke=lambda error: None,
+            may_forward=lambda _: True, wait_for_disk=lambda: None, client_broke=lambda error: None, cluster_broke=lambda error: None,
             ended=lambda outcome, reason: setattr(self, "outcome", outcome),
         )  # fmt: skip
         upstream = SimpleNamespace(write=self.cluster.hear, close=lambda: None)
-        self.tunnel = make(Ends(call, self.downstream, upstream, record, self.clock, USUAL_TIMEOUTS))  # type: ignore[arg-type]
+        self.tunnel = make(Sides(call, self.downstream, upstream, record, self.clock, USUAL_TIMEOUTS))  # type: ignore[arg-type]
 
     def _durable(self, then: Callable[[None], None]) -> None:
         if self.disk is None:
@@ -119,11 +119,11 @@ def spdy_wires(kind: str = "portforward", *, wrapped: bool = False, asked: froze
     leg = SpdyInWebSocket if wrapped else Spdy
     channels = SpdyChannels(None if kind == "portforward" else asked)
     return Wires(
-        lambda ends: SpdyTunnel(ends, channels, leg("server"), leg("client")),
+        lambda sides: SpdyTunnel(sides, channels, leg("server"), leg("client")),
         lambda role: Peer(role, TalkingConnection(role), websocket.Connection(role) if wrapped else None),
     )
 
 
 def websocket_wires(channels: WebSocketChannels | WebSocketPorts) -> Wires:
     """A tunnel of WebSocket messages with these channels."""
-    return Wires(lambda ends: WebSocketTunnel(ends, channels), lambda role: Peer(role, None, websocket.Connection(role)))
+    return Wires(lambda sides: WebSocketTunnel(sides, channels), lambda role: Peer(role, None, websocket.Connection(role)))

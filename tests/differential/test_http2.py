@@ -304,7 +304,7 @@ def traffic() -> bytes:
     return found + settings((4, 100), (5, 20_000)) + window(1, 7) + head(9, *GET)
 
 
-def test_what_we_read_h2_reads_alike_whatever_byte_stands_anywhere() -> None:
+def test_a_connection_with_any_byte_anywhere_is_read_alike_by_h2_or_refused_by_us() -> None:
     base = traffic()
     assert both_read(base) == "both read on"
     found = Counter[str]()
@@ -315,7 +315,7 @@ def test_what_we_read_h2_reads_alike_whatever_byte_stands_anywhere() -> None:
     assert found["both read on"] > 500 and found["ours ends"] > 500 and found[ONE_STREAM] > 50
 
 
-def test_what_we_read_h2_reads_alike_whatever_is_made_of_the_vectors() -> None:
+def test_a_connection_made_of_changed_vectors_is_read_alike_by_h2_or_refused_by_us() -> None:
     starts = [traffic(), *(vector.data for vector in vectors("wire_http2") if vector.data.startswith(PREFACE))]
     found = Counter(both_read(one) for one in mutations(starts, WORDS, 4000) if one.startswith(PREFACE))
     assert set(found) <= {"ours ends", "both read on", NEXT, ONE_STREAM, *STRICTER}

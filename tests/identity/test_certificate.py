@@ -100,7 +100,7 @@ def test_an_organization_that_is_no_name_is_left_out(unfit: str, spellings: tupl
         (ENDS.timestamp() + 1, "expired"),
     ],
 )
-def test_a_certificate_holds_from_its_first_second_to_its_last(now: float, said: str | None) -> None:
+def test_a_certificate_is_valid_from_its_first_second_to_its_last(now: float, said: str | None) -> None:
     certificate = issue((CN, "lea"))
     if said is None:
         assert certificates.check([], [certificate], now) == ENDS.timestamp()

@@ -241,7 +241,7 @@ def test_a_token_that_names_no_key_starts_a_fetch_that_finds_a_rotated_key(clock
 # ---------------------------------------------------------------------- waiting for keys
 
 
-def test_calls_that_wait_for_keys_share_one_fetch_and_hear_once(clock: ManualClock, issuer: Issuer) -> None:
+def test_calls_that_wait_for_keys_share_one_fetch_and_are_answered_once(clock: ManualClock, issuer: Issuer) -> None:
     async def main() -> None:
         chain = IdentityChain([entry()], clock, issuer.fetch)
         heard: list[Principal | Refusal] = []

@@ -470,7 +470,7 @@ def test_groups_that_are_kept_elsewhere_are_not_taken_for_none(issuer: Issuer, g
     assert "kept elsewhere" in refusal(issuer, token, groups=groups)
 
 
-def test_entras_word_that_there_are_groups_is_not_taken_for_none(issuer: Issuer) -> None:
+def test_a_token_of_entra_that_only_says_that_it_has_groups_is_refused(issuer: Issuer) -> None:
     """`hasgroups` stands in place of more than five groups in tokens of the implicit flow
     (Entra's access token claims reference)."""
     assert "kept elsewhere" in refusal(issuer, issuer.token(groups=..., hasgroups=True), groups="groups")

@@ -114,7 +114,7 @@ def test_a_403_about_the_caller_is_never_taken_for_one(message: str, details: tu
         assert not_impersonated(content_type, body) is None
 
 
-def test_what_kube_apiserver_sent_as_protobuf_is_read() -> None:
+def test_a_403_that_kube_apiserver_sent_as_protobuf_is_read() -> None:
     sent = (
         b'k8s\x00\n\x0c\n\x02v1\x12\x06Status\x12\xcc\x01\n\x06\n\x00\x12\x00\x1a\x00\x12\x07Failure\x1a\x8e\x01groups "l7gw:extra" is '
         b'forbidden: User "system:serviceaccount:gw:gw" cannot impersonate resource "groups" in API group "" at the cluster scope"\t'

@@ -117,7 +117,7 @@ def test_a_line_that_another_client_sends_travels_byte_for_byte(target: str) -> 
         (f"{POD}/log?container=main&container=main&container=m%61in", f"{POD}/log?container=main"),
     ],
 )
-def test_other_spellings_are_written_anew(target: str, sent: str) -> None:
+def test_a_line_in_another_spelling_is_written_anew(target: str, sent: str) -> None:
     assert describe("GET", target).target == sent
 
 

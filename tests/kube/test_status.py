@@ -126,7 +126,7 @@ def test_a_message_that_fits_is_not_touched(upgrade: bool) -> None:
     assert causes == {"L7GWSession": SESSION, "L7GWRule": "r" * 40}
 
 
-def test_other_answers_have_a_bound_as_well() -> None:
+def test_the_message_of_any_other_refusal_is_bounded_too() -> None:
     assert len(shown(encode(None, 403, "Forbidden", "x" * 10_000)[1])[0]) == LONGEST_MESSAGE
     assert len(json.loads(failure("x" * 10_000))["message"]) == LONGEST_MESSAGE
 

@@ -98,7 +98,7 @@ def test_a_command_is_split_by_shell_rules(text: str, words: list[str]) -> None:
 
 
 @given(st.lists(st.text("ab '\"\\$|*", min_size=0, max_size=6), min_size=1, max_size=4))
-def test_what_the_standard_librarys_quote_protects_is_read_back_word_for_word(words: list[str]) -> None:
+def test_words_quoted_by_the_standard_library_are_read_back_word_for_word(words: list[str]) -> None:
     assert split(shlex.join(words)) == words
 
 

@@ -322,7 +322,7 @@ def test_answers_with_and_without_a_body_follow_one_another_on_one_connection() 
         assert came.endswith(ends) and came.count("end") == 1 and connection.reusable
 
 
-def test_a_request_without_a_body_says_so_where_one_is_usual() -> None:
+def test_a_post_without_a_body_is_sent_with_a_length_of_zero_and_a_get_without_one() -> None:
     assert sent(ClientConnection(), Request("POST", "/", ()), End()) == b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n"
     assert sent(ClientConnection(), Request("GET", "/", ()), End()) == b"GET / HTTP/1.1\r\n\r\n"
     assert (
@@ -358,7 +358,7 @@ def test_a_connection_is_not_used_again_after_an_answer_that_came_early_a_refuse
         assert not connection.reusable
 
 
-def test_bytes_that_answer_nothing_are_a_fault() -> None:
+def test_bytes_of_a_server_that_answer_no_request_are_a_fault() -> None:
     for connection in (ClientConnection(), asked()):
         if connection.reading != "idle":
             connection.receive(OK)
@@ -394,7 +394,7 @@ def test_after_a_101_everything_is_raw_both_ways() -> None:
 # ---------------------------------------------------------------------- remembered heads
 
 
-def test_a_head_is_remembered_only_as_itself_and_only_if_it_was_taken() -> None:
+def test_a_head_is_remembered_for_equal_bytes_alone_and_only_if_it_was_accepted() -> None:
     connection = ServerConnection()
     heads = [GET, GET.replace(b"/a", b"/b"), GET.replace(b"gw", b"gw2"), GET.replace(b"GET", b"HEAD"), GET]
     for data in heads:
@@ -408,7 +408,7 @@ def test_a_head_is_remembered_only_as_itself_and_only_if_it_was_taken() -> None:
     assert len(connection._known) == 4
 
 
-def test_the_heads_remembered_are_bounded() -> None:
+def test_the_memory_of_heads_is_bounded() -> None:
     connection = ServerConnection()
     for number in range(2000):
         connection.receive(padded(b"GET /%d HTTP/1.1\r\nHost: gw\r\n" % number, 400))

@@ -37,14 +37,14 @@ def test_a_field_that_says_one_thing_stands_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(semantics.LISTS - semantics.UNTOLD))
-def test_several_lines_of_a_list_are_one(name: str) -> None:
+def test_several_lines_of_a_list_become_one(name: str) -> None:
     lines = f"{name}: 1\r\nX: y\r\n{name}:\r\n{name}: 2, 3\r\n"
     (came, _) = ServerConnection().receive(f"GET /a HTTP/1.1\r\nHost: gw\r\n{lines}\r\n".encode())
     assert isinstance(came, Request) and came.headers == (("host", "gw"), (name, "1, 2, 3"), ("x", "y"))
 
 
 @pytest.mark.parametrize("name", ["impersonate-group", "cookie"])
-def test_other_fields_stay_the_lines_that_they_are(name: str) -> None:
+def test_fields_that_are_no_lists_stay_separate_lines(name: str) -> None:
     (came, _) = ServerConnection().receive(f"GET /a HTTP/1.1\r\nHost: gw\r\n{name}: 1\r\n{name}: 2\r\n\r\n".encode())
     assert isinstance(came, Request) and came.headers == (("host", "gw"), (name, "1"), (name, "2"))
 
@@ -55,13 +55,13 @@ def test_a_field_that_decides_is_ascii(name: str) -> None:
     assert refusal(head.encode("latin-1")) == 400
 
 
-def test_other_fields_hold_any_letters() -> None:
+def test_fields_by_which_nobody_decides_hold_any_letters() -> None:
     tool = "运维工具/v1.32".encode()
     (came, _) = ServerConnection().receive(b"GET /a HTTP/1.1\r\nHost: gw\r\nUser-Agent: " + tool + b" \r\n\r\n")
     assert isinstance(came, Request) and came.headers == (("host", "gw"), ("user-agent", tool.decode("latin-1")))
 
 
-def test_connection_may_name_all_that_it_may_name() -> None:
+def test_connection_may_name_each_option_that_is_allowed() -> None:
     data = b"GET /a HTTP/1.1\r\nHost: gw\r\nConnection: keep-alive, ,Upgrade ,\tCLOSE\r\nUpgrade: websocket\r\n\r\n"
     assert served([data], 403)[0] == [Request("GET", "/a", (("host", "gw"),), NO_BODY, False, "websocket"), End()]
 

@@ -190,7 +190,7 @@ def test_a_request_has_a_body_until_the_stream_ends() -> None:
     assert events(headers(1, *GET, ("content-length", "0"))) == "1 request GET /a length=0 | 1 end"
 
 
-def test_trailers_end_a_request_and_say_nothing() -> None:
+def test_trailers_end_a_request_and_are_dropped() -> None:
     assert events(post(), data(1, b"a"), headers(1, ("impersonate-user", "root"))) == (
         "1 request POST /a chunked | 1 body a | 1 end"
     )
@@ -200,7 +200,7 @@ def test_trailers_end_a_request_and_say_nothing() -> None:
     ("trailers", "end"),
     [((("a", "b"),), False), (((":path", "/b"),), True), ((("A", "b"),), True), ((("connection", "close"),), True)],
 )
-def test_trailers_that_are_none_end_their_stream_alone(trailers: tuple[Pair, ...], end: bool) -> None:
+def test_malformed_trailers_end_their_stream_alone(trailers: tuple[Pair, ...], end: bool) -> None:
     came = events(post(), headers(1, *trailers, end=end), get(3))
     assert came == "1 request POST /a chunked | 1 refused 400 then reset 1 | 3 request GET /a | 3 end"
 
@@ -222,7 +222,7 @@ def test_a_body_is_as_long_as_was_announced(body: list[bytes], wrong: str) -> No
 
 
 @pytest.mark.parametrize("late", [data(1, b"x"), headers(1, ("a", "b")), headers(1, *GET)])
-def test_what_comes_behind_the_end_of_a_request_resets_its_stream_behind_an_answer(late: bytes) -> None:
+def test_a_frame_behind_the_end_of_a_request_resets_its_stream_after_an_answer(late: bytes) -> None:
     connection = server(get())
     connection.take()
     assert shown(connection.receive(late)) == f"1 refused 400 then reset {STREAM_CLOSED}"
@@ -231,7 +231,7 @@ def test_what_comes_behind_the_end_of_a_request_resets_its_stream_behind_an_answ
 
 
 @pytest.mark.parametrize(("late", "code"), [(data(1, b"x"), STREAM_CLOSED), (headers(1, *GET), STREAM_CLOSED)])
-def test_what_comes_on_a_stream_that_is_complete_ends_the_connection(late: bytes, code: int) -> None:
+def test_a_frame_that_may_not_come_on_a_complete_stream_ends_the_connection(late: bytes, code: int) -> None:
     connection = server(get())
     sent(connection, 1, Response(200, (), 0), End())
     assert connection.streams == 0
@@ -239,7 +239,7 @@ def test_what_comes_on_a_stream_that_is_complete_ends_the_connection(late: bytes
 
 
 @pytest.mark.parametrize("late", [window(1, 5), frame(frames.PRIORITY, 0, 1, b"\0\0\0\3\0"), reset(1)])
-def test_what_may_come_late_on_a_stream_that_is_complete_is_dropped(late: bytes) -> None:
+def test_a_frame_that_may_come_late_on_a_complete_stream_is_dropped(late: bytes) -> None:
     connection = server(get())
     sent(connection, 1, Response(200, (), 0), End())
     assert connection.receive(late) == [] and connection.take() == b""
@@ -248,7 +248,7 @@ def test_what_may_come_late_on_a_stream_that_is_complete_is_dropped(late: bytes)
 @pytest.mark.parametrize(
     "late", [data(1, b"x"), data(1, b"x", end=True), headers(1, ("a", "b")), window(1, 5), window(1, 0), reset(1)]
 )
-def test_what_comes_late_on_a_stream_that_we_ended_is_dropped(late: bytes) -> None:
+def test_a_late_frame_on_a_stream_that_we_ended_is_dropped(late: bytes) -> None:
     connection = server(post())
     connection.reset(1)
     assert seen(connection.take()) == [f"reset 1 {CANCEL}"] and connection.streams == 0
@@ -438,7 +438,7 @@ def test_an_answer_before_the_end_of_its_request_asks_for_no_more_of_it() -> Non
     assert connection.streams == 0 and connection.receive(data(1, b"late")) == []
 
 
-def test_a_reset_drops_what_waits() -> None:
+def test_a_reset_drops_the_body_that_waits() -> None:
     connection = server(post())
     sent(connection, 1, Response(200, (), CHUNKED))
     connection.send(1, Body(b"a"))
@@ -450,7 +450,7 @@ def test_a_reset_drops_what_waits() -> None:
     assert connection.take() == b"" and connection.drained() == []
 
 
-def test_a_client_that_resets_hears_no_more() -> None:
+def test_a_client_that_resets_its_stream_is_sent_no_more_of_it() -> None:
     connection = server(get())
     connection.send(1, Response(200, (), CHUNKED))
     connection.send(1, Body(b"a"))
@@ -586,7 +586,7 @@ def test_an_answer_may_be_complete_before_its_request() -> None:
 
 
 @pytest.mark.parametrize("late", [headers(1, *OK), data(1, b"x"), reset(1), window(1, 1)])
-def test_what_comes_late_on_a_stream_that_the_client_ended_is_dropped(late: bytes) -> None:
+def test_a_late_frame_on_a_stream_that_the_client_ended_is_dropped(late: bytes) -> None:
     connection = client()
     connection.reset(1)
     assert seen(connection.take()) == [f"reset 1 {CANCEL}"]

@@ -115,7 +115,7 @@ def test_a_server_allows_no_pushes_and_says_nothing_of_them(value: int, server_s
     assert refused(server(), settings((frames.ENABLE_PUSH, value))) == client_says
 
 
-def test_a_frame_may_hold_as_many_settings_as_it_may_and_no_more() -> None:
+def test_a_frame_may_hold_32_settings_and_no_more() -> None:
     pair = (frames.INITIAL_WINDOW_SIZE, 5)
     assert refused(server(), settings(*[pair] * MOST_SETTINGS)) == -1
     ends(b"", settings(*[pair] * (MOST_SETTINGS + 1)), ENHANCE_YOUR_CALM)
@@ -129,11 +129,11 @@ def test_unknown_frames_are_passed_over(kind: int, stream: int) -> None:
     assert connection.receive(frame(kind, 0xFF, stream, b"?" * 100)) == [] and connection.take() == b""
 
 
-def test_the_reserved_bit_of_a_stream_says_nothing() -> None:
+def test_the_reserved_bit_of_a_stream_is_ignored() -> None:
     assert shown(server().receive(headers(0x8000_0001, *GET))) == "1 request GET /a | 1 end"
 
 
-def test_unknown_flags_say_nothing() -> None:
+def test_unknown_flags_are_ignored() -> None:
     whole = frame(frames.HEADERS, 0xFF & ~PADDED & ~PRIORITIZED & ~END_STREAM, 1, block(*POST)) + frame(frames.DATA, 0xF6, 1, b"a")
     assert shown(server().receive(whole)) == "1 request POST /a chunked | 1 body a"
 
@@ -169,7 +169,7 @@ def test_padding_that_is_longer_than_its_frame_ends_the_connection(kind: int, pa
     ends(post() if kind == frames.DATA else b"", frame(kind, PADDED | END_HEADERS, 1, payload), PROTOCOL_ERROR)
 
 
-def test_a_priority_says_nothing_where_it_stands() -> None:
+def test_a_priority_is_ignored_wherever_it_stands() -> None:
     weight = b"\x80\0\0\3\xff"
     assert shown(server().receive(frame(frames.HEADERS, PRIORITIZED | 5, 1, weight + block(*GET)))) == "1 request GET /a | 1 end"
     padded = frame(frames.HEADERS, PRIORITIZED | PADDED | 5, 1, b"\2" + weight + block(*GET) + b"\0\0")
@@ -216,7 +216,7 @@ def test_nothing_but_a_header_block_is_continued() -> None:
     ends(parts(block(*GET)[:3], block(*GET)[3:]), frame(frames.CONTINUATION, END_HEADERS, 1), PROTOCOL_ERROR)
 
 
-def test_a_header_block_may_be_cut_anywhere_into_as_many_frames_as_it_may() -> None:
+def test_a_header_block_may_be_cut_anywhere_into_as_many_frames_as_the_limit_allows() -> None:
     whole = block(*GET)
     for at in range(len(whole) + 1):
         assert shown(server().receive(parts(whole[:at], whole[at:]))) == "1 request GET /a | 1 end"
@@ -398,7 +398,7 @@ LATE = {"data": data(1), "small data": data(1, b"x" * (SMALLEST_AVERAGE - 1)), "
 
 
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
-def test_what_comes_late_is_counted_where_it_is_small(late: bytes) -> None:
+def test_a_late_frame_is_counted_where_it_is_small(late: bytes) -> None:
     connection = server(post())
     connection.reset(1)
     connection.refill()
@@ -414,7 +414,7 @@ def test_a_body_that_comes_late_is_no_flood() -> None:
         assert connection.receive(data(1, b"x" * SMALLEST_AVERAGE)) == []
 
 
-def test_what_a_cluster_still_sends_of_cancelled_watches_ends_no_connection() -> None:
+def test_events_that_a_cluster_still_sends_of_cancelled_watches_end_no_connection() -> None:
     connection = client()
     connection.reset(1)
     for _ in range(5 * CONTROL_A_SECOND):

@@ -233,7 +233,7 @@ def test_an_interim_answer_has_no_length(length: str) -> None:
     assert shown(client().receive(headers(1, (":status", "103"), ("content-length", length), end=False))) == BROKEN
 
 
-def test_an_interim_answers_fields_are_told() -> None:
+def test_the_fields_of_an_interim_answer_are_reported() -> None:
     assert client().receive(headers(1, (":status", "103"), ("link", "</a>"), end=False)) == [
         (1, Informational(103, (("link", "</a>"),)))
     ]

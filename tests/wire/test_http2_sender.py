@@ -119,7 +119,7 @@ def test_a_first_window_holds_for_streams_to_come_and_its_change_for_those_that_
     assert seen(opened.take())[-1] == "data 1 0123456"
 
 
-def test_a_window_may_be_as_large_as_it_may_be_and_no_larger() -> None:
+def test_a_window_may_have_2_gib_less_one_byte_and_no_more() -> None:
     most = LARGEST_WINDOW - DEFAULT_WINDOW
     assert server(window(0, most)).take() == b"" and refused(server(), window(0, most + 1)) == FLOW_CONTROL_ERROR
     assert refused(server(first_window(LARGEST_WINDOW) + get()), first_window(LARGEST_WINDOW + 1)) == FLOW_CONTROL_ERROR

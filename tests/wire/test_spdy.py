@@ -230,7 +230,7 @@ def test_the_end_of_the_bytes_within_a_frame_is_a_fault() -> None:
     assert Connection("server").receive(b"") == []
 
 
-def test_windows_are_not_obeyed_and_no_credit_is_given() -> None:
+def test_window_updates_are_ignored_and_none_are_sent() -> None:
     client, (server, _) = client_of(1), server_of(1)
     client.receive(frames.control(4, struct.pack(">III", 1, 7, 0)))
     client.send(Data(1, bytes(200_000)))

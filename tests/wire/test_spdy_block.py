@@ -32,7 +32,7 @@ def test_the_first_block_names_the_dictionary_and_every_block_ends_on_a_flush() 
 
 
 @pytest.mark.parametrize("count", [MOST_HEADERS, MOST_HEADERS + 1])
-def test_pairs_are_taken_and_given_up_to_a_number(count: int) -> None:
+def test_a_block_is_read_and_written_with_up_to_64_pairs(count: int) -> None:
     pairs = tuple((b"h%d" % number, b"v") for number in range(count))
     headers = tuple((name.decode(), value.decode()) for name, value in pairs)
     if count == MOST_HEADERS:
@@ -46,7 +46,7 @@ def test_pairs_are_taken_and_given_up_to_a_number(count: int) -> None:
 
 
 @pytest.mark.parametrize("size", [LARGEST_BLOCK, LARGEST_BLOCK + 1])
-def test_a_block_inflates_to_so_many_bytes_and_no_more(size: int) -> None:
+def test_a_block_inflates_to_16_kib_and_no_byte_more(size: int) -> None:
     value = b"x" * (size - 13)
     block = plain(((b"a", value),))
     assert len(block) == size

@@ -421,7 +421,7 @@ def test_every_frame_of_a_client_has_a_mask_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("fault", [b"\xf2\x00", b"\x82\x01a\xf2\x00", b""])
-def test_a_fault_is_final(fault: bytes) -> None:
+def test_after_a_fault_all_bytes_are_ignored(fault: bytes) -> None:
     connection = Connection("client")
     assert heard(connection, [fault])[1]
     assert connection.receive(b"\x82\x01a") == []

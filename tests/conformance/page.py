@@ -1,7 +1,9 @@
-"""What test suites say of l7gw: `tests/conformance/page.py run [h2spec] [autobahn] [faults] [fuzz]` asks them, `render` writes the page.
+"""Results of test suites on l7gw. `tests/conformance/page.py run [h2spec] [autobahn] [faults] [fuzz]` runs suites, `render` writes
+the page.
 
-Each run is kept in docs/conformance/NAME.json: title, when, command, summary, rows (a column for each key; a list is shown with
-slashes), and perhaps versions, and `counts`: what the numbers of a list count. The page is made of these files alone.
+Each run is kept in docs/conformance/NAME.json, with title, when, command, summary and rows. A row's keys are columns; a list is
+shown with slashes. Some runs have `versions`, and `counts`, which says what the numbers of a list count. The page is made from
+these files alone.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ H2SPEC = {
 
 
 def by_chapter(cases: Iterable[tuple[str, str, str | None]]) -> list[dict[str, object]]:
-    """Rows from each case's chapter, its name, and why it did not pass."""
+    """The rows of a page, one for each chapter. A case is (chapter, name, why it did not pass or None)."""
     rows: dict[str, dict[str, object]] = {}
     others: dict[str, dict[str, list[str]]] = {}
     for chapter, name, why in cases:
@@ -97,7 +99,7 @@ def ask_autobahn(folder: Path) -> dict[str, object]:
 
 
 def ask_faults(folder: Path) -> dict[str, object]:
-    """Our own tests of abuse and faults, those that take long too; the rest of their files runs along."""
+    """Run our own tests of abuse and faults, also those that take long. Other tests in their files run too."""
     kept = folder / "figures"
     tests = [HERE / f"test_{name}.py" for name in ("gateway_http2", "faults_slow", "faults_load", "faults_idle", "watches")]
     done = subprocess.run(
@@ -115,7 +117,7 @@ def ask_faults(folder: Path) -> dict[str, object]:
 
 
 def ask_fuzz(folder: Path) -> dict[str, object]:
-    """Each target for an hour, or FUZZ_SECONDS, one after the other."""
+    """Run each fuzz target for an hour, or for FUZZ_SECONDS, one after the other."""
     seconds = int(os.environ.get("FUZZ_SECONDS", "3600"))
     logs = {}
     for target in fuzz.targets():
@@ -125,7 +127,7 @@ def ask_fuzz(folder: Path) -> dict[str, object]:
 
 
 def fuzzed(logs: dict[str, str]) -> dict[str, object]:
-    """What libFuzzer said at the end of each target's run."""
+    """The figures that libFuzzer printed at the end of each target's run."""
     rows = []
     for target, log in logs.items():
         told = re.search(r"Done (\d+) runs in (\d+) second", log)
@@ -149,7 +151,7 @@ SUITES = {"h2spec": ask_h2spec, "autobahn": ask_autobahn, "faults": ask_faults, 
 
 
 def run(name: str) -> None:
-    """Ask one suite and keep what it said."""
+    """Run one suite and keep its results."""
     with tempfile.TemporaryDirectory() as folder:
         keep(name, SUITES[name](Path(folder)))
 
@@ -167,12 +169,12 @@ def keep(name: str, told: dict[str, object]) -> None:
 
 
 def page() -> str:
-    """docs/conformance.md, as the kept runs say."""
+    """The text of docs/conformance.md, made from the kept runs."""
     return "\n".join([INTRODUCTION, *(section(json.loads(path.read_text())) for path in sorted(KEPT.glob("*.json")))])
 
 
 def section(document: dict[str, Any]) -> str:
-    """One suite's part of the page."""
+    """The part of the page about one suite."""
     lines = [f"## {document['title']}", ""]
     versions = ", ".join(f"{name} {version}" for name, version in document.get("versions", {}).items())
     lines += [f"`{document['command']}`, {document['when']}{f', with {versions}' if versions else ''}.", ""]

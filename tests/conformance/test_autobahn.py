@@ -1,4 +1,4 @@
-"""Autobahn's test suite finds no fault in the WebSocket codec, in either role: every case is OK or tells only."""
+"""Autobahn's test suite finds no fault in the WebSocket codec, in either role: every case is OK or informational."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_every_case_of_autobahn_is_strictly_ok(sections: list[str], number: int,
     try:
         find_python()
     except MissingPython2 as error:
-        pytest.skip(f"Autobahn's test suite: {error}")  # under L7GW_NO_SKIP=1 too: few machines have it
+        pytest.skip(f"Autobahn's test suite: {error}")  # also under L7GW_NO_SKIP=1, because few machines have it
     found = cases(tmp_path, sections, role)
     assert len(found) == number
     wrong = [str(case) for case in found if not case.good]

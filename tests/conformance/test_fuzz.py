@@ -12,7 +12,7 @@ import pytest
 
 from tests.fuzz import run
 
-RUNS = 3000  # mutations of each target, where it does not say otherwise
+RUNS = 3000  # mutations for each target that names no other number
 
 
 @pytest.mark.parametrize("target", run.targets())

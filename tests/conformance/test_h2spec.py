@@ -10,7 +10,7 @@ from tests.conftest import missing
 from tests.h2spec.run import CASES, against_gateway, program
 from tests.support.go_programs import MissingGo
 
-FORWARDED = 40  # requests at least; h2spec sends many that are refused, and should be
+FORWARDED = 40  # requests that must reach the cluster, at least; h2spec also sends many that must be refused
 
 
 @pytest.mark.timeout(300)

@@ -1,4 +1,4 @@
-"""docs/conformance.md says what the kept runs say, of every case."""
+"""docs/conformance.md has the results of the kept runs, for every case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The smuggling corpus against the gateway: every vector on a connection of its own, before an upstream that keeps every byte."""
+"""The smuggling corpus against the gateway. Every vector has a connection of its own; the upstream keeps every byte."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.vector_files import Vector
 
 HTTP1 = corpus("http1")
 HTTP2 = corpus("http2")
-SAMPLE = 8  # of the vectors one in so many is also cut into single bytes by the ordinary tests
+SAMPLE = 8  # the ordinary tests also send one of so many vectors in single bytes
 Results = dict[str, Result]
 
 
@@ -83,7 +83,7 @@ def test_the_files_are_what_the_script_writes(protocol: str) -> None:
 
 
 def test_without_a_proxy_no_vector_that_must_be_refused_is_found_fine(tmp_path: Path) -> None:
-    """The judge must be able to say no: here the client speaks to the upstream itself."""
+    """The judge must be able to say no. Here the client talks to the upstream directly."""
     with ScriptedUpstream(tmp_path, lambda visit: None) as upstream:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""The demo, as somebody new runs it: with kubectl, without, kept up, interrupted; nothing of it stays behind."""
+"""The demo as a new user runs it: with kubectl, without it, kept up, interrupted. It leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from l7gw.demo import run, stage
 from tests.support.kubernetes.build import Built
 
 DEMO = [sys.executable, "-m", "l7gw", "demo"]
-WITHIN = 60.0  # seconds, as the README promises
+WITHIN = 60.0  # seconds that the demo may take, as the README promises
 
 
 def environment(folder: Path, kubectl: Path | None) -> dict[str, str]:
-    """A PATH with this kubectl or none, temporary files in `folder` alone."""
+    """An environment whose PATH has this kubectl or none, and whose temporary files lie in `folder`."""
     tools = folder / "bin"
     tools.mkdir()
     for name in ("sh", "tar", "cat", "ls", "test"):

@@ -54,7 +54,7 @@ def test_a_watch_tells_what_happens_until_the_client_resets_it(tmp_path: Path) -
         async with demo.connect() as client:
             since = (await client.ask("GET", MAPS)).json()["metadata"]["resourceVersion"]
             stream, watch = await client.open("GET", f"{MAPS}?watch=1&resourceVersion={since}")
-            await watch.answered.wait()  # before anything has happened
+            await watch.answered.wait()  # the head comes before the first event
             assert watch.status == 200 and "content-length" not in watch.headers
             await client.ask("POST", MAPS, b'{"metadata": {"name": "seen"}}')
             event = json.loads(await watch.until(1))
@@ -130,7 +130,7 @@ def test_a_reset_ends_the_handler_and_its_pieces(tmp_path: Path) -> None:
                 client.reading = path != "/full"
                 stream, exchange = await client.open("GET", path)
                 if path == "/handler":
-                    await client.ask("HEAD", "/waiting")  # a round trip: the handler has begun
+                    await client.ask("HEAD", "/waiting")  # after this round trip the handler has begun
                 else:
                     await exchange.until(5 if path == "/waiting" else 60_000)
                 assert ended.empty()
@@ -139,7 +139,7 @@ def test_a_reset_ends_the_handler_and_its_pieces(tmp_path: Path) -> None:
         async with site.connect() as client:
             _, exchange = await client.open("GET", "/waiting")
             await exchange.until(5)
-        assert await ended.get() == "/waiting"  # the client left altogether
+        assert await ended.get() == "/waiting"  # the handler ended because the client closed its connection
 
     with_server(tmp_path, handler, body)
 
@@ -169,7 +169,7 @@ def test_a_log_of_megabytes_fits_through_a_small_window(tmp_path: Path, streamed
             client.flush()
             assert (await client.ask("HEAD", "/")).status == 200
             assert len(slow.body) == 4096
-            assert not streamed or sent == 0  # what nobody takes is not fetched
+            assert not streamed or sent == 0  # pieces that the client does not take are not asked of the handler
 
     with_server(tmp_path, handler, body)
 
@@ -185,7 +185,7 @@ def test_a_body_may_have_3_mib_and_no_byte_more(tmp_path: Path, more: int) -> No
             assert answer.status == (413 if more else 200)
             assert str(LARGEST_BODY) in answer.body.decode()
             assert (await client.ask("POST", "/", b"1234")).body == b"4"  # the connection lives on
-            assert answer.reset == (ErrorCodes.NO_ERROR if more > 1 else None)  # the rest is not wanted
+            assert answer.reset == (ErrorCodes.NO_ERROR if more > 1 else None)  # the server does not want the rest
 
     with_server(tmp_path, handler, body)
 
@@ -212,7 +212,7 @@ def test_streams_under_way_outlive_the_clients_goaway(tmp_path: Path) -> None:
             go_on.set()
             await watch.ended.wait()
             assert (bytes(watch.body), watch.reset) == (b"before after", None)
-            await client.closed.wait()  # the last answer was the end
+            await client.closed.wait()  # the connection ended after the last answer
             assert client.terminated is None
         async with site.connect() as client:
             client.write(GoAwayFrame(last_stream_id=0, error_code=0))
@@ -222,7 +222,7 @@ def test_streams_under_way_outlive_the_clients_goaway(tmp_path: Path) -> None:
 
 
 async def endless(ended: asyncio.Event) -> AsyncGenerator[bytes, None]:
-    """A watch that says one thing, until the server ends it."""
+    """A watch that has one event, and lasts until the server ends it."""
     try:
         yield b"first"
         await asyncio.Event().wait()
@@ -261,7 +261,7 @@ def test_the_end_of_the_server_ends_a_watch_over_http1(tmp_path: Path) -> None:
         await reader.readuntil(b"first")
         site.served.stop()
         await ended.wait()
-        assert await reader.read() in (b"", b"\r\n")  # no last chunk: it was cut
+        assert await reader.read() in (b"", b"\r\n")  # without a last chunk, the client sees the cut
         writer.close()
 
     with_server(tmp_path, handler, body)
@@ -313,7 +313,7 @@ def test_a_fault_in_a_handler_ends_its_stream_alone(tmp_path: Path) -> None:
         return Answer(body=b"ok")
 
     async def body(site: Site) -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # asyncio tells of it: not in this test
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # keeps asyncio from logging the fault
         async with site.connect() as client:
             fault, tunnel = await client.ask("GET", "/fault"), await client.ask("CONNECT", "/")
             assert fault.reset == ErrorCodes.INTERNAL_ERROR

@@ -1,4 +1,4 @@
-"""Faults on the way: whoever leaves, hangs or sends too much, nobody else notices, and nothing looks whole that is not."""
+"""Clients and clusters that leave, hang or send too much. No other call notices, and no answer looks whole that is not."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from tests.support.raw_client import WEBSOCKET, RawClient
 from tests.support.scene import Scene
 from tests.support.scripted_upstream import Visit
 
-# ---------------------------------------------------------------------- more than may wait
+# ---------------------------------------------------------------------- bytes that wait
 
 
 def test_a_client_that_reads_nothing_holds_back_the_answers_to_its_later_calls(own: Scene) -> None:
-    """An answer that is not read fills what may wait; the next must not pile up behind it without bound."""
+    """An answer that is not read fills the buffers. Later answers must not pile up behind it without a limit."""
     sent = [0]
 
     def script(visit: Visit) -> None:
@@ -76,7 +76,7 @@ def test_a_slow_reader_gets_everything_in_the_end(own: Scene) -> None:
     with RawClient(own.gateway) as client:
         client.send(own.request("GET /api/v1/pods", "Connection: close"))
         until(lambda: stands_still(sent))
-        assert 0 < sent[0] < parts  # held back: the kernel's buffers on the way take some 20 MB
+        assert 0 < sent[0] < parts  # the rest is held back; the kernel's buffers on the way take some 20 MB
         got = bytearray()
         while data := client.socket.recv(65536):
             got += data
@@ -84,7 +84,8 @@ def test_a_slow_reader_gets_everything_in_the_end(own: Scene) -> None:
 
 
 def test_bytes_behind_an_upgrade_before_its_101_are_limited(it: Scene) -> None:
-    """Refused when more than may wait was read, or read no further and refused with the cluster's end: as the packets fall."""
+    """It depends on the packets whether the gateway refuses (400) because it read too many bytes, or stops reading and refuses
+    (502) when the cluster ends."""
     go_on = threading.Event()
 
     def script(visit: Visit) -> None:
@@ -219,7 +220,7 @@ def test_a_client_that_leaves_without_a_word_in_the_midst_of_output_costs_nothin
         client, _leg = exec_client(it)
         client.socket.recv(65536)
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-        os.close(client.socket.detach())  # not even a TLS end
+        os.close(client.socket.detach())  # without an end of TLS
     assert alive(it)
 
 
@@ -233,7 +234,8 @@ def test_a_client_that_leaves_without_a_word_in_the_midst_of_output_costs_nothin
     ids=["chunks", "length", "garbage"],
 )
 def test_a_cut_answer_never_looks_whole(it: Scene, version: str, answer: bytes) -> None:
-    """No last chunk, not all of the length; and to HTTP/1.0, whose bodies may end with the connection, no close_notify."""
+    """The client gets no last chunk, or fewer bytes than the length says. HTTP/1.0, whose bodies may end with the connection, gets
+    no close_notify."""
 
     def script(visit: Visit) -> None:
         visit.head()

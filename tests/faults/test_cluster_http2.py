@@ -1,5 +1,6 @@
-"""A hostile or faulty cluster on HTTP/2 behind a real gateway: no answer that is not whole ends cleanly, what is one stream's fault
-is no neighbour's, and nothing that may have been acted upon is asked again. The cluster's side is hyperframe's and hpack's."""
+"""A hostile or faulty cluster on HTTP/2 behind a real gateway. An answer that is not whole never ends cleanly. A fault of one
+stream does not touch its neighbours. A request that may have been acted upon is not sent again. The cluster is made with hyperframe
+and hpack."""
 
 from __future__ import annotations
 
@@ -38,27 +39,27 @@ PODS = "/api/v1/namespaces/default/pods/"
 
 
 class Stage:
-    """A gateway before the cluster. Somebody has a shell open, so that reads go over HTTP/2."""
+    """A gateway in front of the cluster. A shell is open through it, so that reads go over HTTP/2."""
 
     def __init__(self, it: Scene, cluster: Cluster) -> None:
         self.it = it
         self.cluster = cluster
-        self.told: Counter[tuple[str, str]] = Counter()  # what clients heard: target, outcome
+        self.told: Counter[tuple[str, str]] = Counter()  # (target, outcome) as clients saw it -> number of calls
         self._callers: dict[str, Caller] = {}
 
     def caller(self, protocol: str) -> Caller:
-        """One that is kept between tests while it is open."""
+        """A client of this protocol, which is kept between tests while its connection is open."""
         caller = self._callers.get(protocol)
         if caller is None or not caller.open:
             caller = self._callers[protocol] = CALLERS[protocol](self.it)
         return caller
 
     def call(self, protocol: str, name: str, method: str = "GET") -> tuple[int, bytes]:
-        """A call about the pod of this name."""
+        """Make a call about the pod of this name."""
         return self.ask(protocol, PODS + name, method)
 
     def ask(self, protocol: str, target: str, method: str = "GET") -> tuple[int, bytes]:
-        """Status and body; 0 for a cut."""
+        """Make a call. Returns status and body; status 0 for an answer that was cut."""
         try:
             status, body = self.caller(protocol).call(target, method)
         except Cut:
@@ -71,7 +72,7 @@ class Stage:
             caller.close()
 
     def calls(self, callers: list[Caller], names: list[str]) -> list[int]:
-        """Each of the callers asks one thing, all at once; the statuses."""
+        """Make one call with each caller, all at once. Returns the statuses."""
 
         def call(caller: Caller, name: str) -> int:
             status, _ = caller.call(PODS + name)
@@ -82,7 +83,7 @@ class Stage:
             return list(pool.map(call, callers, names))
 
     def fine(self, protocol: str) -> bool:
-        """A call that nothing is wrong with is answered."""
+        """Whether a call without a fault is answered."""
         before, self.cluster.answer = self.cluster.answer, answering
         try:
             return self.call(protocol, "fine") == (200, b"{}")
@@ -107,7 +108,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture
 def watched(stage: Stage, protocol: str) -> Iterator[Caller]:
-    """A watch that has begun: the neighbour on whatever connection is used next."""
+    """A watch that has begun. It is the neighbour of the next call on the shared connection."""
     stage.cluster.answer = answering
     with contextlib.closing(CALLERS[protocol](stage.it)) as watch:
         watch.hear(b"{event}")
@@ -131,7 +132,7 @@ def only(*these: Field) -> Fault:
 LENGTH = ("content-length", "4")
 INTERIM = (":status", "103")
 
-# What is wrong with one answer alone: its stream is reset, and no neighbour's
+# Faults of one answer: its stream is reset, and no other.
 OF_A_STREAM: dict[str, Fault] = {
     "more-than-announced": lambda far, n: far.head(n, *OK, LENGTH) + data(n, b"{}") + data(n, b"{} ", end=True),
     "less-than-announced": lambda far, n: far.head(n, *OK, LENGTH) + data(n, b"{}") + data(n, b"", end=True),
@@ -193,7 +194,7 @@ OF_A_STREAM: dict[str, Fault] = {
 
 
 def block(packed: bytes, *more: bytes, end: bool = True) -> Fault:
-    """A header block as it stands, in as many frames as parts."""
+    """An answer with this header block, unchanged, in one frame for each part."""
 
     def made(far: Far, stream: int) -> bytes:
         frames = [HeadersFrame(stream, packed, flags=["END_STREAM"])]
@@ -206,13 +207,13 @@ def block(packed: bytes, *more: bytes, end: bool = True) -> Fault:
 
 
 def instead(*parts: bytes) -> Fault:
-    """An answer's head, and these frames."""
+    """An answer's head, followed by these frames."""
     return lambda far, stream: far.head(stream, *OK) + b"".join(parts)
 
 
-LARGE = b"\x40\x01x\x7f\xa1\x1e" + b"v" * 4000  # a field of 4,000 bytes, for the table; 0xbe is that field
+LARGE = b"\x40\x01x\x7f\xa1\x1e" + b"v" * 4000  # a field of 4,000 bytes that enters the table; 0xbe then refers to it
 
-# What makes the connection itself unsound: all its streams end, and the next call has another
+# Faults that make the connection itself unsound: all its streams end, and the next call gets another connection.
 OF_THE_CONNECTION: dict[str, Fault] = {
     "data-behind-the-end": lambda far, n: fields()(far, n) + data(n, b"{}", end=True),
     "answer-to-nobody": lambda far, n: far.head(n + 2, *OK, end=True),
@@ -335,7 +336,7 @@ def test_a_cluster_that_takes_no_call_from_the_first_is_a_502_and_not_dialled_wi
     dialled = len(stage.cluster.fars)
     try:
         assert stage.call(protocol, f"greeted-{greeting}")[0] == 502
-        until(lambda: len(stage.cluster.fars) == dialled + 1)  # it is counted behind its greeting
+        until(lambda: len(stage.cluster.fars) == dialled + 1)  # a connection is counted after its greeting
     finally:
         stage.cluster.greeting = before
     assert stage.fine(protocol)
@@ -359,7 +360,7 @@ def test_a_cluster_that_allows_less_while_calls_run_keeps_those_and_gets_others_
 # ---------------------------------------------------------------------- answers that are cut (threats I8)
 
 WHOLE = b'{"a":"b"}'
-ANSWERS: dict[str, tuple[str, tuple[Field, ...]]] = {  # what is asked, and further fields of the answer
+ANSWERS: dict[str, tuple[str, tuple[Field, ...]]] = {  # name -> the target, and further fields of its answer
     "read": (f"{PODS}cut", (("content-length", str(len(WHOLE))),)),
     "read-without-length": (f"{PODS}cut-without-length", ()),
     "watch": ("/api/v1/namespaces/cut/pods?watch=true", ()),
@@ -368,8 +369,8 @@ ANSWERS: dict[str, tuple[str, tuple[Field, ...]]] = {  # what is asked, and furt
 
 
 def parts(far: Far, stream: int, answer: str, count: int = 3) -> bytes:
-    """So many of the frames of a whole answer."""
-    head = far.head(stream, *OK, *ANSWERS[answer][1]) if count else b""  # one that is packed must be sent
+    """The first `count` frames of a whole answer."""
+    head = far.head(stream, *OK, *ANSWERS[answer][1]) if count else b""  # a head that was made must be sent
     return head + b"".join([data(stream, WHOLE[:5]), data(stream, WHOLE[5:], end=True)][: max(0, count - 1)])
 
 
@@ -402,7 +403,7 @@ def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(stage: Stage, answer:
     if how != "reset":
         assert cut > 20, "not one answer was cut within its body"
         assert stage.ask(protocol, target) == (200, WHOLE)
-        until(lambda: stage.cluster.fars[-1].over)  # a call that came upon its end would be lost, as it may be
+        until(lambda: stage.cluster.fars[-1].over)  # a call that meets the end of this connection may be lost
     stage.no_trouble()
 
 
@@ -470,7 +471,7 @@ def many(stage: Stage, protocol: str) -> Iterator[list[Caller]]:
 
 
 def tries(stage: Stage, names: list[str]) -> list[int]:
-    """How often each of them was asked: as one call, word for word the same."""
+    """How often each of these requests came. All tries of one call must be the same, word for word."""
     found = []
     ids = set()
     for name in names:
@@ -565,7 +566,7 @@ def test_a_large_answer_that_is_not_read_holds_back_no_neighbour(stage: Stage, w
         assert (status, len(body)) == (200, LARGE_ANSWER)
         far.send(data(watch.stream, b"{more}"))
         watched.hear(b"{more}")
-        beyond = data(unread.stream, bytes(16_384))  # the window that it has
+        beyond = data(unread.stream, bytes(16_384))  # as many bytes as its window allows
         assert until(lambda: far.resets.get(unread.stream) or far.send(beyond)) == FLOW_CONTROL_ERROR
         stage.told[target, "cut"] += 1
     assert stage.call(protocol, "small") == (200, b"{}")
@@ -597,7 +598,7 @@ def test_a_call_that_its_client_leaves_is_cancelled_at_the_cluster(stage: Stage,
 
 
 def test_each_call_of_these_tests_has_one_record_with_one_outcome(stage: Stage) -> None:
-    """Whatever was asked again, and however it ended: as the client heard it."""
+    """A call that was sent again has one record, too. The outcome is the one that the client saw."""
     assert stage.fine("http/1.1")
     found: Counter[tuple[str, str]] = Counter()
     for session in stage.it.gateway.sessions():

@@ -1,6 +1,7 @@
 """Quiet tunnels between middleboxes that forget: our pings keep them, on both sides of the gateway (threats I17).
 
-The clients are real ones, none of which pings as often as the boxes forget within 3 s: kubectl every 5 or 10 s, Python's never.
+The clients are real ones. The boxes forget a connection after 3 s, and no client pings so often: kubectl every 5 or 10 s, Python's
+never.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tests.support.kubernetes.cluster import RealCluster
 
 SCRIPT = ["sh", "-c", "echo begun; read x; echo got $x"]
 WITHIN = 30.0  # seconds
-NEVER = 1e9  # seconds of silence until a ping
+NEVER = 1e9  # seconds of silence until a ping: so many that there is none
 FORGOTTEN = (WebSocketException, OSError)
 
 
@@ -72,7 +73,7 @@ class Forward:
 
 
 class Python:
-    """The exec of Python's client, which reads, and so answers pings, only while it is asked to."""
+    """The exec of Python's client. It reads, and so answers pings, only while the test tells it to."""
 
     def __init__(self, side: Side) -> None:
         self._shell = stream(
@@ -98,7 +99,7 @@ class Python:
 
 @contextlib.contextmanager
 def between(cluster: RealCluster, folder: Path, timeouts: Timeouts) -> Iterator[tuple[Side, dict[str, Forgetful]]]:
-    """A gateway, a box that can forget on each side of it, and a pod."""
+    """A gateway with a pod, and on each side of the gateway a box that can forget connections."""
     with Forgetful(cluster.port) as behind:
         beyond = copy.copy(cluster)
         beyond.server = f"https://127.0.0.1:{behind.port}"
@@ -131,7 +132,7 @@ def test_a_quiet_tunnel_outlives_what_forgets_it_by_our_pings(
     forgetful: list[str],
     lives: bool,
 ) -> None:
-    """And without them it is cut, on either side: else this would show nothing."""
+    """Without our pings the tunnel is cut, on either side. Otherwise this test would show nothing."""
     timeouts = Timeouts(client_ping_after=quiet, cluster_ping_after=quiet)
     listener, port = echoing()
     (oldest, old), (newest, new) = sorted(cluster.built.kubectls.items())

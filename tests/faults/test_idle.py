@@ -1,4 +1,4 @@
-"""Watches by the thousand that do nothing, and a cluster that falls silent without a word. Minutes, so for `make test-long`."""
+"""Thousands of idle watches, and a cluster that falls silent without an error. Takes minutes, so it runs in `make test-long`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.support.figures import figure
 from tests.support.gateway_process import EVERYTHING, Gateway
 from tests.support.scene import identity
 
-FOR_EACH = 80 * 1024  # bytes of memory that an idle watch with a connection of its own to the cluster may cost
-WARM = 200  # watches that warm up what all share
+FOR_EACH = 80 * 1024  # bytes of memory that an idle watch may cost, whose connection to the cluster is its own
+WARM = 200  # watches that are opened first, so that memory shared by all is already allocated
 
 
 class Helper:
-    """A process that answers a line with a number (tests/support/idle_watches.py)."""
+    """A process that answers each line with a number (tests/support/idle_watches.py)."""
 
     def __init__(self, *arguments: str | Path, under: tuple[str, ...] = ()) -> None:
         command = [*under, sys.executable, "-m", "tests.support.idle_watches", *map(str, arguments)]
@@ -54,7 +54,7 @@ class Helper:
 
 @contextlib.contextmanager
 def before(folder: Path, address: str = "127.0.0.1", under: tuple[str, ...] = ()) -> Iterator[tuple[Gateway, Helper, str]]:
-    """A gateway before a cluster that is a process of its own; with Ann's token."""
+    """A gateway, the process of the cluster behind it, and Ann's token."""
     authority, far = Authority(folder / "issuer"), Authority(folder / "far")
     pair, own = far.server("far", address), far.client("own", "l7gw-gateway")
     with issuing(authority) as issuer, Helper("cluster", address, *pair, under=under) as cluster:
@@ -73,9 +73,9 @@ def before(folder: Path, address: str = "127.0.0.1", under: tuple[str, ...] = ()
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("wanted", [2_000, 10_000])
 def test_idle_watches_cost_little_and_all_hear_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
-    """Ten thousand, or as many as this machine's limit of descriptors lets one gateway hold."""
+    """There are ten thousand watches, or as many as the machine's limit of descriptors allows one gateway."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with contextlib.suppress(ValueError, OSError):  # only root may raise it, and not everywhere
+    with contextlib.suppress(ValueError, OSError):  # only root may raise the limit, and not everywhere
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[0], max(limit, 3 * wanted)))
         limit = max(limit, 3 * wanted)
     watches = min(wanted, int((limit - OWN_DESCRIPTORS) * DESCRIPTORS_FOR_CLIENTS) - 10)
@@ -109,7 +109,8 @@ def test_idle_watches_cost_little_and_all_hear_an_event(tmp_path: Path, monkeypa
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_cluster_that_falls_silent_is_noticed_in_time(tmp_path: Path) -> None:
-    """Its packets are lost without a word, as behind a load balancer that forgot it: a watch that waits, a call on its way."""
+    """Its packets are lost without an error, as behind a load balancer that forgot the connection. A watch waits, and a call is on
+    its way."""
     if not shutil.which("unshare") or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
         missing("a network of its own needs unshare and the right to it")
     command = ["unshare", "--net", sys.executable, "-m", "tests.support.silent_cluster", tmp_path]
@@ -118,7 +119,7 @@ def test_a_cluster_that_falls_silent_is_noticed_in_time(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     took = ", ".join(f"{what} {found[what]:.0f} s" for what in ("call", "watch", "exec"))
     figure("I5", "a cluster whose packets are lost", "noticed within 45 s", took)
-    assert found["watch"] < 50  # promised: 45, and a probe's interval
+    assert found["watch"] < 50  # 45 seconds are promised; a probe's interval is added
     assert found["call"] < 50
     assert found["exec"] < 50
     assert found["status"] == 502

@@ -22,7 +22,7 @@ DESCRIPTORS = 64
 
 @pytest.fixture
 def poor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """A gateway that may open few files."""
+    """A gateway with a low limit of open files."""
     limit = f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS}))"
     program(tmp_path, monkeypatch, "import resource", limit)
     with scene(tmp_path / "scene") as running:
@@ -33,7 +33,7 @@ def poor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 
 class Watched:
-    """A cluster whose watches all get an event when it is asked to."""
+    """A cluster whose watches all get an event at each call of `event`."""
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
@@ -99,7 +99,8 @@ def _answers(it: Scene, protocol: str) -> bool:
 
 @pytest.mark.parametrize("protocol", CALLERS)
 def test_handshakes_that_never_come_take_no_descriptor_from_those_who_were_admitted(poor: Scene, protocol: str) -> None:
-    """A connection counts from its first packet, not from the end of its handshake; after the handshake's time all is well."""
+    """A connection counts from its first packet, not from the end of its handshake. After the handshake's time new clients are
+    served."""
     poor.upstream.script = cluster = Watched()
     watch = _watch(poor, protocol)
     assert watch is not None
@@ -139,7 +140,7 @@ def test_certificates_change_under_load_without_one_failed_call(own: Scene, prot
             fresh.more(20)
         key = own.gateway.folder / "pki" / "server.key"
         whole = key.read_bytes()
-        key.write_bytes(whole[:100])  # a file half copied: the former pair serves on
+        key.write_bytes(whole[:100])  # while a file is half copied, the former pair serves
         until(lambda: "is not used" in own.gateway.log)
         fresh.more(20)
         key.write_bytes(whole)
@@ -159,7 +160,7 @@ def test_certificates_change_under_load_without_one_failed_call(own: Scene, prot
 
 @pytest.mark.parametrize("protocol", CALLERS)
 def test_the_gateway_ends_under_load_without_one_failed_call(own: Scene, protocol: str) -> None:
-    """Who was let in is answered; who came too late never was."""
+    """Every client that was let in is answered. A client that came too late was never let in."""
     own.upstream.script = serve_for_ever
     process = own.gateway.process
     assert process is not None

@@ -1,5 +1,6 @@
-"""What has ended is freed at once. Objects that hold each other stay until Python's collector looks at the oldest, which under load is
-minutes later: with the buffers of their TLS, and with what was recorded (threats I4)."""
+"""Connections, calls and recorded bytes are freed as soon as they end. Objects that refer to each other would stay until Python's
+garbage collector looks at the oldest generation. Under load that is minutes later; the buffers of TLS and recorded bytes would stay
+with them (threats I4)."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ CONNECTIONS = 20
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """A gateway without collections, but for one at each SIGUSR1, which says how many objects it found."""
+    """A gateway whose garbage collector runs only at SIGUSR1, and then logs how many objects it found."""
     program(
         tmp_path, monkeypatch, "import gc, signal, sys", "gc.disable()",
         "signal.signal(signal.SIGUSR1, lambda *_: print('collected', gc.collect(), file=sys.stderr, flush=True))",
@@ -41,7 +42,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 
 def collected(it: Scene) -> int:
-    """Objects that only the collector could free, since it last came."""
+    """The number of objects that only the collector could free, since it ran last."""
     assert it.gateway.process is not None
     before = it.gateway.log.count("collected")
     it.gateway.process.send_signal(signal.SIGUSR1)
@@ -58,13 +59,13 @@ def test_a_connection_a_call_and_what_is_recorded_of_it_are_freed_when_they_end(
         time.sleep(0.5)  # most of it is written
         return collected(own)
 
-    load()  # keys are fetched, and their client's objects hold each other
+    load()  # the first calls fetch keys; objects of that client refer to each other
     assert load() < CONNECTIONS
 
 
 @pytest.mark.parametrize("protocol", CALLERS)
 def test_a_client_that_leaves_before_the_answer_leaves_nothing_in_memory(own: Scene, protocol: str) -> None:
-    """The connection to the cluster ends with the call, and its TLS with it."""
+    """The connection to the cluster and its TLS end with the call."""
 
     def load() -> int:
         heard: list[Visit] = []
@@ -89,7 +90,7 @@ def test_a_client_that_leaves_before_the_answer_leaves_nothing_in_memory(own: Sc
 
 
 def test_an_exec_that_ended_leaves_nothing_in_memory(own: Scene) -> None:
-    """Both its connections end with it."""
+    """Both connections of the exec end with it."""
 
     def load() -> int:
         left: list[Visit] = []
@@ -114,6 +115,6 @@ def test_request_lines_that_a_connection_remembers_are_limited() -> None:
     downstream = Http1Downstream(cast("Worker", SimpleNamespace(clock=SystemClock())))
     for number in range(2 * MOST_KNOWN):
         path = f"/api/v1/pods/{number}?x="
-        target = path + "a" * (LONGEST_KNOWN - len(path) + number % 2)  # every second one is a character too long
+        target = path + "a" * (LONGEST_KNOWN - len(path) + number % 2)  # every second target is one character too long
         assert downstream.describe(Request("GET", target, ()), target).name == str(number)
     assert len(downstream._known) == MOST_KNOWN and {len(target) for _, target, _ in downstream._known} == {LONGEST_KNOWN}

@@ -1,4 +1,4 @@
-"""The gateway is told to end or to read its files again, under load, or is killed: no call is lost, no file torn."""
+"""The gateway is ended, reloaded or killed under load. No call is lost, and no file is torn."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_drain_completes_calls_and_tells_streams_that_they_failed(impatient:
         assert (status, headers["connection"]) == (200, "close")
         assert "restarted" in failure(messages(shell, leg, lambda found: bool(found) and isinstance(found[-1], Close)))
         assert not watch.rest(5).endswith(b"0\r\n\r\n")
-        for client in (shell, call):  # as Go's clients do
+        for client in (shell, call):  # Go's clients do so too
             client.socket.close()
         assert process.wait(10) == 0
     assert outcomes(it, EXEC) == ["cut"]

@@ -1,4 +1,5 @@
-"""Slow peers: who sends or reads too slowly is ended in the promised time or costs a bounded piece of memory, and no neighbour notices."""
+"""Slow peers. A peer that sends or reads too slowly is ended in the promised time, or costs a limited amount of memory. No
+neighbour notices."""
 
 from __future__ import annotations
 
@@ -39,16 +40,17 @@ from tests.support.scripted_upstream import KEPT, Visit, switched
 PODS = "/api/v1/namespaces/default/pods"
 OF_EACH = 15  # slow clients of each kind
 PROMISED = 10.0  # seconds for a handshake and for a head, and for the first ten KiB of a body
-SLACK = 8.0  # seconds: the second's tick, the moment in which a refusal is still read, and a busy machine
+SLACK = 8.0  # seconds more: for the tick, for the time in which a refusal is read, and for a busy machine
 MiB = 1024 * 1024
 
 
 def unnoticed(before: float, during: float) -> bool:
-    """A neighbour's p99 at most doubled; the floor is for what a busy machine adds to calls of a millisecond or two."""
+    """Whether a neighbour's p99 (seconds) at most doubled. The floor allows for what a busy machine adds to calls of a millisecond
+    or two."""
     return during < 2 * before + 0.05
 
 
-# ---------------------------------------------------------------------- whoever sends too slowly (threats I1)
+# ---------------------------------------------------------------------- clients that send too slowly (threats I1)
 
 
 def _plain(it: Scene) -> socket.socket:
@@ -77,7 +79,7 @@ def _http2(it: Scene, first: bytes) -> socket.socket:
     return caller.socket
 
 
-# What opens the connection, and the bytes that then come one by one, one in a fifth of a second.
+# Name -> how the connection is opened, and the bytes that then come one by one, five in a second.
 SLOW: dict[str, tuple[Callable[[Scene], socket.socket], bytes]] = {
     "no handshake": (_plain, b""),
     "a handshake in drops": (_plain, _hello()),
@@ -92,7 +94,7 @@ SLOW: dict[str, tuple[Callable[[Scene], socket.socket], bytes]] = {
 
 
 def _lifetimes(opened: list[tuple[socket.socket, bytes, float]], within: float) -> list[float]:
-    """Seconds until the gateway ended each connection; those that it never ended are missing."""
+    """Seconds until the gateway ended each connection. Connections that it did not end within the time are missing."""
     for sock, _, _ in opened:
         sock.setblocking(False)
     left, lived, n, end = list(opened), [], 0, time.monotonic() + within
@@ -152,11 +154,12 @@ def test_a_client_that_sends_too_slowly_is_ended_in_time_and_no_neighbour_notice
     assert not trouble(own)
 
 
-# ---------------------------------------------------------------------- whoever reads too slowly (threats I1, I10, B9)
+# ---------------------------------------------------------------------- clients that read too slowly (threats I1, I10, B9)
 
 
 class Endless:
-    """A cluster whose logs and execs never end, and whose other calls are answered; `offered` is what of them left for the gateway."""
+    """A cluster whose logs and execs never end, and whose other calls are answered. `offered` counts the bytes sent to the
+    gateway."""
 
     def __init__(self) -> None:
         self.offered = 0
@@ -194,7 +197,7 @@ def _reader(it: Scene, upgrade: bool) -> RawClient:
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["log", "exec"])
 def test_a_slow_reader_of_endless_output_costs_no_memory_and_no_neighbour(own: Scene, upgrade: bool) -> None:
-    """Some hundred megabytes pass a client that always lags behind; what waits for it is bounded all the while."""
+    """Some hundred megabytes go to a client that always lags behind. The bytes that wait for it stay limited all the while."""
     endless = Endless()
     own.upstream.script = endless
     with Load(own, 1, pause=0.002) as neighbour:
@@ -206,7 +209,7 @@ def test_a_slow_reader_of_endless_output_costs_no_memory_and_no_neighbour(own: S
                 for _ in range(64):
                     taken += len(client.socket.recv(65536))
                 time.sleep(0.005)
-                if taken > 200 * MiB:  # until then the allocator finds its place
+                if taken > 200 * MiB:  # the allocator takes so long to reach its size
                     settled = settled or resident(own)
                     highest = max(highest, resident(own))
             calls = sorted(neighbour.seconds[first:])
@@ -221,7 +224,8 @@ def test_a_slow_reader_of_endless_output_costs_no_memory_and_no_neighbour(own: S
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["log", "exec"])
 def test_a_client_that_stopped_reading_costs_a_limited_amount_of_memory(own: Scene, upgrade: bool) -> None:
-    """The cluster is held back once the buffers of both TLS connections are full: some hundred KiB each, and what malloc keeps."""
+    """The cluster is not read once the buffers of both TLS connections are full. They hold some hundred KiB each, beside what
+    malloc keeps."""
     readers = 12
     endless = Endless()
     own.upstream.script = endless
@@ -234,7 +238,7 @@ def test_a_client_that_stopped_reading_costs_a_limited_amount_of_memory(own: Sce
 
     with contextlib.ExitStack() as stack:
         memory = []
-        for _ in range(2):  # the first ones warm up what all share
+        for _ in range(2):  # the first round allocates memory that all clients share
             for _ in range(readers):
                 stack.enter_context(_reader(own, upgrade)).socket.recv(1)
             until(still, 30)
@@ -248,7 +252,8 @@ def test_a_client_that_stopped_reading_costs_a_limited_amount_of_memory(own: Sce
 
 
 def test_lists_of_100_mb_for_a_window_of_nothing_cost_little_memory(own: Scene) -> None:
-    """What waits of each is bounded, then its cluster is read no further; the connection's other calls go on (threats B9)."""
+    """A limited number of bytes waits of each list; then its cluster is not read. Other calls of the connection go on (threats
+    B9)."""
     lists, size = 20, 100 * MiB
     offered = [0] * lists
 
@@ -283,7 +288,7 @@ def test_lists_of_100_mb_for_a_window_of_nothing_cost_little_memory(own: Scene) 
         until(still, 30)
         each = (resident(own) - before) / lists / 1024
         figure("B9", "lists of 100 MB for a window of nothing", "memory flat", f"{each:.0f} KiB for each of {lists}")
-        assert max(offered) < size / 4  # what both kernels and TLS hold as well
+        assert max(offered) < size / 4  # the rest includes what both kernels and TLS hold
         assert each < 6 * 1024
         assert alive(own)
     assert not trouble(own)
@@ -318,7 +323,7 @@ def _keepalive(port: int) -> list[str]:
 
 @pytest.mark.skipif(shutil.which("ss") is None, reason="ss tells which timers a connection has")
 def test_a_quiet_connection_of_a_client_is_kept_alive(own: Scene) -> None:
-    """Or a load balancer forgets a quiet exec after a minute (threats I17)."""
+    """Otherwise a load balancer forgets a quiet exec after a minute (threats I17)."""
     with RawClient(own.gateway):
         until(lambda: _keepalive(own.gateway.port) == ["keepalive"])
 
@@ -327,7 +332,7 @@ def test_a_quiet_connection_of_a_client_is_kept_alive(own: Scene) -> None:
 
 
 def test_bytes_that_the_cluster_sent_before_its_end_arrive_whole_at_a_slow_client(own: Scene) -> None:
-    """The cluster ends its connection at once behind its last byte: an exec's output, its Status and its Close."""
+    """The cluster sends an exec's output, its Status and its Close, and ends its connection at once."""
     part, parts = os.urandom(30_000), 700
     sent = threading.Event()
 
@@ -355,7 +360,7 @@ def test_bytes_that_the_cluster_sent_before_its_end_arrive_whole_at_a_slow_clien
 
 
 def test_the_end_of_stdin_leaves_the_output_open(own: Scene) -> None:
-    """v5's close signal travels as what it is, and the output that follows it comes back: `cat file | kubectl exec -i ... wc`."""
+    """v5's close signal goes up unchanged, and the output that follows it comes back, as in `cat file | kubectl exec -i ... wc`."""
     heard: list[Message] = []
 
     def script(visit: Visit) -> None:

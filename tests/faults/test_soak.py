@@ -1,4 +1,4 @@
-"""What a soak says of its samples: growth, and descriptors that stay, are told from a memory that only wobbles."""
+"""How a soak judges its samples: memory that grows and descriptors that stay are told from memory that only fluctuates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.soak import BOUND, DESCRIPTORS_LEFT, slope, summary
 
 
 def samples(an_hour: float, minutes: int = 90) -> list[dict[str, Any]]:
-    """A sample a minute; before the tenth memory rises steeply, as it does while all is warming up. It wobbles by 2 MiB."""
+    """Samples, one a minute. Memory rises steeply up to the tenth, as while a process warms up, and fluctuates by 2 MiB."""
     wobble = random.Random(1)
     found = []
     for minute in range(1, minutes + 1):
@@ -30,7 +30,7 @@ def code(found: list[dict[str, Any]], *, failures: int = 0, left: int = 0) -> in
 def test_a_slope_and_its_error_are_those_of_least_squares() -> None:
     rate, error = slope([(0.0, 1.0), (1.0, 3.0), (2.0, 5.0), (3.0, 7.0)])
     assert (rate, error) == (2.0, 0.0)
-    rate, error = slope([(0.0, 0.0), (1.0, 2.0), (2.0, 1.0)])  # worked out by hand
+    rate, error = slope([(0.0, 0.0), (1.0, 2.0), (2.0, 1.0)])  # computed by hand
     assert rate == pytest.approx(0.5)
     assert error == pytest.approx((1.5 / 2) ** 0.5)
 

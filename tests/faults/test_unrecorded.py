@@ -98,7 +98,7 @@ def test_no_byte_of_any_token_is_on_the_disk_or_in_the_log(own: Scene) -> None:
 
 
 def test_every_call_that_reached_the_cluster_is_in_the_record(own: Scene) -> None:
-    """Reads too, though nobody waits for them: what was up when the gateway ended is there."""
+    """Reads are in the record too, though no call waits for their record: what had gone up when the gateway ended is there."""
     own.upstream.script = serve_for_ever
     with Load(own, 3) as load:
         load.more(200)

@@ -1,4 +1,4 @@
-"""Imports go downward only, and in no circle, as docs/architecture.md draws the house."""
+"""Imports go downward only and form no circle, as docs/architecture.md shows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Imports under TYPE_CHECKING and within functions are imports too: whoever reads the one must read the other."""
+    """Imports under TYPE_CHECKING and within functions count too: a reader of one module must read the other."""
     modules = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
     imported = {
         module: {there for name in _imports(path) for there in (name, name.rpartition(".")[0]) if there in modules} - {module}
@@ -71,7 +71,7 @@ LONG_FUNCTIONS: dict[str, int] = {}
 
 
 def _longer(found: dict[str, int], most: int, known: dict[str, int]) -> None:
-    """Whether all that is longer than `most` lines is known, and no longer than it was; and all that is known is still longer."""
+    """Whether everything longer than `most` lines is in `known` and has not grown, and everything in `known` is still longer."""
     longer = {name: lines for name, lines in found.items() if lines > most}
     assert longer.keys() == known.keys(), f"longer than {most} lines, or no more: split it, or take it from the list here"
     assert all(lines <= known[name] for name, lines in longer.items()), f"these have grown: {longer}"
@@ -86,6 +86,6 @@ def test_a_function_of_the_package_fits_on_one_screen() -> None:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                name = f"{path.relative_to(PACKAGE)} {node.name}"  # of several functions of one name, the longest
+                name = f"{path.relative_to(PACKAGE)} {node.name}"  # where several functions have this name, the longest counts
                 found[name] = max(found.get(name, 0), (node.end_lineno or node.lineno) - node.lineno + 1)
     _longer(found, 50, LONG_FUNCTIONS)

@@ -1,4 +1,4 @@
-"""Whatever a comment, a docstring or a vector cites is in the tree, and the pages that it is in name tests that exist."""
+"""Everything that a comment, a docstring or a vector cites is in the tree, and every test that a page names exists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ELSEWHERE = re.compile(r"\b(?:the design\b|design (?:section )?[0-9]|the issue\b
 
 
 def _cited(page: str, text: str) -> list[str]:
-    """The codes or sections that a text cites of a page, the ends of a range for what lies between."""
+    """The codes or sections of a page that a text cites. Of a range, its two ends."""
     return [one for found in CITED[page].findall(text) for one in re.split(r", | and | to ", found)]
 
 
@@ -33,7 +33,7 @@ def test_each_section_about_kubernetes_that_is_cited_is_there() -> None:
 
 
 def test_a_threat_is_cited_in_no_other_form() -> None:
-    """`threats C5`: a bare code is a riddle to whoever does not know the page."""
+    """The form is `threats C5`. A reader who does not know the page cannot understand a bare code."""
     rest = [(place, CITED["threats"].sub("", text)) for place, text in sources.prose()]
     assert not [(place, found) for place, text in rest for found in BARE.findall(text)]
 
@@ -45,7 +45,7 @@ def test_a_fact_about_kubernetes_is_cited_in_no_other_form() -> None:
 
 
 def test_an_rfc_is_cited_by_its_section_in_no_other_form() -> None:
-    """`RFC 9112 section 6.3`."""
+    """The form is `RFC 9112 section 6.3`."""
     other = re.compile(r"\bRFC ?[0-9]{3,4} (?:§|sec\.|[0-9])")
     assert not [(place, found) for place, text in sources.prose() for found in other.findall(text)]
 
@@ -114,7 +114,7 @@ def test_golden_vectors_are_the_bytes_of_their_files() -> None:
 
 
 def test_a_test_that_a_page_names_exists() -> None:
-    """By its beginning: pages cut long names."""
+    """A test is found by the beginning of its name, because pages cut long names."""
     files = [path for path in TESTS.rglob("*.py") if "node_modules" not in path.parts]
     known = {name for path in files for name in (path.stem, *sources.functions(path))}
     for page in DOCS.glob("*.md"):

@@ -1,4 +1,5 @@
-"""Client certificates of real kubectls before a real cluster: intermediate authorities, times that are over, and foreign ones."""
+"""Client certificates of real kubectls in front of a real cluster: from intermediate authorities, expired, and of foreign
+authorities."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from tests.support.scene import identity
 
 
 class People:
-    """Whose certificates the gateway takes: one entry trusts an intermediate authority alone, the other a root."""
+    """A gateway with two entries for client certificates: one trusts an intermediate authority alone, the other a root."""
 
     def __init__(self, folder: Path, cluster: RealCluster, issuer: DemoIssuer, issuing_authority: Authority) -> None:
         self.folder = folder
@@ -83,7 +84,7 @@ def test_an_expired_certificate_is_told_so(people: People) -> None:
 def test_a_good_token_beside_an_expired_certificate_counts(people: People) -> None:
     token = people.issuer.token("lea@example.com", ["engineers"])
     assert people.user(people.middle.client("ann", over=True), token=token) == "token:lea@example.com"
-    assert people.user(people.middle.client("ann"), token=token) == "ann"  # its entry stands first
+    assert people.user(people.middle.client("ann"), token=token) == "ann"  # the entry for tokens stands first
 
 
 def test_a_foreign_certificate_is_cut_and_the_log_says_why_once(people: People) -> None:
@@ -98,7 +99,8 @@ def test_a_foreign_certificate_is_cut_and_the_log_says_why_once(people: People) 
 
 
 def test_a_handshake_with_go_needs_no_second_client_hello(people: People) -> None:
-    """Go sends its share of X25519 with the first; a server that knows P-256 alone costs each connection a round trip more."""
+    """Go's first ClientHello has a key share for X25519. A server that knows only P-256 costs each connection one more round
+    trip."""
     try:
         program = go_program()
     except MissingGo as error:

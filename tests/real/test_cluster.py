@@ -1,4 +1,4 @@
-"""The real cluster answers kubectl, newest and oldest, as a cluster does: what the gateway is tested in front of."""
+"""The real cluster, in front of which the gateway is tested, answers the newest and the oldest kubectl as a cluster does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.faults import until
 from tests.support.kubernetes.build import HERE, Built, MissingGo, built
 from tests.support.kubernetes.cluster import RealCluster
 
-VERBS = {"websocket": "get", "spdy": "create"}  # an upgrade's HTTP method, as audit tells it
+VERBS = {"websocket": "get", "spdy": "create"}  # the verb of an upgrade in the audit log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Kubectl:
 
 
 def over(protocol: str) -> dict[str, str]:
-    """The environment in which kubectl upgrades to this protocol; its own choice for the empty one."""
+    """The environment in which kubectl upgrades to this protocol. For "" kubectl chooses."""
     value = {"websocket": "true", "spdy": "false"}.get(protocol)
     return {} if value is None else {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": value, "KUBECTL_PORT_FORWARD_WEBSOCKETS": value}
 
@@ -73,7 +73,7 @@ def kubectl(request: pytest.FixtureRequest, cluster: RealCluster, namespace: str
 
 @pytest.fixture
 def namespace(request: pytest.FixtureRequest, cluster: RealCluster) -> str:
-    """One for this test alone."""
+    """A namespace for this test alone."""
     name = re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:60].strip("-")
     return cluster.namespace(name)
 
@@ -123,7 +123,7 @@ def test_exec_passes_input_and_its_end(kubectl: Kubectl, pod: str, protocol: str
 
 @protocols
 def test_exec_on_a_terminal_has_its_size(kubectl: Kubectl, cluster: RealCluster, pod: str, protocol: str) -> None:
-    # the size may come after the first bytes that were typed: kubectl sends them on streams of their own
+    # The size may come after the first typed bytes: kubectl sends sizes and input on streams of their own.
     script = 'read word; echo got $word; for n in $(seq 100); do [ "$(stty size)" = "0 0" ] || break; sleep 0.05; done; stty size'
     command = kubectl.command("exec", "-it", pod, "--", "sh", "-c", script)
     shown = on_a_terminal(command, cluster.environment(None, over(protocol)), b"hello\n")
@@ -141,7 +141,7 @@ def test_cp_carries_bytes_both_ways(kubectl: Kubectl, pod: str, tmp_path: Path) 
 
 @pytest.fixture
 def talker() -> Iterator[int]:
-    """A port that reads to the end, then answers with the length of what it read: half-closing must reach it."""
+    """A port that reads to the end, then answers with the length of what it read. So a half-close must reach it."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -201,7 +201,7 @@ def test_port_forward_to_a_closed_port_says_refused(kubectl: Kubectl, pod: str, 
         with contextlib.suppress(OSError):
             ask(port, b"anybody?")
         assert process.stderr is not None
-        # over SPDY (and kubectl 1.29 forwards over nothing else) the node's reset of the stream can overtake the words
+        # Over SPDY (kubectl 1.29 forwards over nothing else) the node's reset of the stream can overtake the words.
         said = process.stderr.readline()
         assert f"dial tcp4 127.0.0.1:{closed}: connect: connection refused" in said or "Stream reset" in said
 
@@ -211,7 +211,7 @@ def test_attach_joins_the_container(kubectl: Kubectl, pod: str) -> None:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write("hello\n")
         assert process.stdout.readline() == "hello\n"
-        process.kill()  # the end of its input does not end it: the container reads on
+        process.kill()  # the end of its input does not end kubectl, because the container reads on
     assert kubectl("logs", pod).stdout == "main is up\nhello\n"
 
 
@@ -277,7 +277,7 @@ def test_a_cluster_dies_with_whoever_started_it(cluster_programs: Built, tmp_pat
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         until(lambda: (tmp_path / "orphan" / "ready.json").exists(), 60)
-        parent.kill()  # the child's input stays open
+        parent.kill()  # and the child's input stays open
         until(lambda: not runs(child), 10)
 
 
@@ -312,7 +312,7 @@ def test_every_kubectl_of_this_machine_execs(cluster: RealCluster, namespace: st
 
 
 def on_a_terminal(command: list[str | Path], environment: dict[str, str], typed: bytes) -> str:
-    """Run a command on a terminal of 33 lines and 99 columns; what was shown."""
+    """Run a command on a terminal of 33 lines and 99 columns. Returns all that was shown."""
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
@@ -329,7 +329,7 @@ def on_a_terminal(command: list[str | Path], environment: dict[str, str], typed:
                 continue
             try:
                 part = os.read(ours, 65536)
-            except OSError:  # EIO: the last one has closed the terminal
+            except OSError:  # EIO: no process has the terminal open any more
                 break
             if not part:
                 break

@@ -1,4 +1,4 @@
-"""kubectl straight at the demo cluster: HTTP/2 for what it reads, WebSocket alone for what it runs."""
+"""kubectl that talks to the demo cluster directly: reads come over HTTP/2, commands run over WebSocket alone."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_end_of_the_demo_ends_what_runs_in_its_pods(tmp_path: Path, terminal
             pids = [int(await kubectl.stdout.readline()) for _ in range(2)]
             demo.cluster.stop()
             _, err = await kubectl.communicate()
-            assert kubectl.returncode == 1, err  # cut, which is no success
+            assert kubectl.returncode == 1, err  # the exec was cut, which is no success
             while any(Path(f"/proc/{pid}/cwd").exists() for pid in pids):  # a zombie has none
                 await asyncio.sleep(0.01)
         finally:

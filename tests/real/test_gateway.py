@@ -1,4 +1,5 @@
-"""What the gateway promises, shown on a real cluster: denied by name, recorded whole, ended when policy changes, no token anywhere."""
+"""The gateway's promises, shown on a real cluster: denials name the rule, calls are recorded whole, streams end when policy
+changes, and no token is written anywhere."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ rules:
   - {name: shells, groups: [engineers], effects: [execute], commands: ["sh **", "cat **", "sleep *", "echo **"], interactive: true, verdict: allow}
   - {name: work, groups: [engineers], effects: [read, write, workload, delete, secrets, tunnel], verdict: allow}
 """
-SOON = 20.0  # seconds
+SOON = 20.0  # seconds within which a condition must hold
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_a_guardrail_over_a_name_stops_each_spelling_that_the_cluster_reads_as_i
 ) -> None:
     page = f"/api/v1/namespaces/default/{kind}/{written}/proxy/"
     assert "no pages of web-9" in ann.kubectl(both.cluster.built.kubectl, "get", "--raw", page).err
-    assert both.cluster.request("GET", page)[1]["message"] == f'{kind} "web-9" not found'  # straight, as there is none
+    assert both.cluster.request("GET", page)[1]["message"] == f'{kind} "web-9" not found'  # directly, there is none
 
 
 def test_the_cluster_sees_the_gateway_with_her_groups_and_the_same_audit_id(both: Both, ann: Side) -> None:
@@ -134,7 +135,7 @@ def through(both: Both, protocol: str, target: str) -> contextlib.closing[Exec]:
 
 @pytest.mark.parametrize("protocol", EXECS)
 def test_nobody_types_into_an_exec_that_was_allowed_without_stdin(both: Both, ann: Side, protocol: str) -> None:
-    """Straight to the cluster over SPDY the runtime attaches what was opened, and runs what is typed."""
+    """Directly at the cluster, over SPDY, the runtime attaches a stdin that was opened, and runs what is typed."""
     denied = ann.kubectl(both.cluster.built.kubectl, "exec", "-i", "web-0", "--", "env", "sh", stdin=b"")
     assert denied.status == 1 and "l7gw: no rule allows it" in denied.err
     target = f"/api/v1/namespaces/{ann.namespace}/pods/web-0/exec?command=env&command=sh&stdout=true&stderr=true"
@@ -144,7 +145,8 @@ def test_nobody_types_into_an_exec_that_was_allowed_without_stdin(both: Both, an
         straight.write("stdin", typed, final=True)
         straight.listen("error", b"}")
         assert straight.heard["stdout"] == (b"ran-42\n" if protocol == "spdy" else b"")
-    # Without stdin a shell ends at once, and its Status could come before the gateway's; this one stays. Typed at it would run.
+    # Without stdin a shell ends at once, and its Status could come before the gateway's. This one stays, and would run what is
+    # typed.
     lasting = target + "&command=-c&command=read%20x%20%26%26%20eval%20%22%24x%22%3B%20exec%20sleep%2060"
     with through(both, protocol, lasting) as one:
         one.open("error", "stdin", "stdout", "stderr")
@@ -154,7 +156,7 @@ def test_nobody_types_into_an_exec_that_was_allowed_without_stdin(both: Both, an
     with through(both, protocol, target) as honest:
         honest.open(
             "error", "stdin", "stdout", "stderr", "resize"
-        )  # as client-go does whose caller's options differ from the query
+        )  # client-go does so where its caller's options differ from the query
         for _ in range(3):
             honest.write("resize", b'{"Width":80,"Height":24}\n')
         honest.write("stdin", b"")
@@ -278,12 +280,12 @@ def test_a_client_certificate_is_an_identity_too(both: Both, cluster: RealCluste
         kubeconfig = gateway.kubeconfig("real", **files)
         done = cluster.kubectl("auth", "whoami", "-o", "json", kubeconfig=kubeconfig)
         assert {f"l7gw:{GROUP}", "l7gw:on-call"} <= set(json.loads(done.stdout)["status"]["userInfo"]["groups"])
-        until(lambda: len(gateway.sessions()) == 1, SOON)  # the journal has it within a second
+        until(lambda: len(gateway.sessions()) == 1, SOON)  # it is in the journal within a second
         (session,) = gateway.sessions()
         assert (session["principal"]["user"], session["principal"]["groups"]) == ("ann", [GROUP, "on-call"])
         without = gateway.kubeconfig("real", name="without")
         assert cluster.kubectl("get", "--raw", "/version", kubeconfig=without, check=False).returncode == 1
-        # by server name, without the prefix in the path
+        # The cluster is named by the TLS server name, without a prefix in the path.
         named = json.loads(kubeconfig.read_text())
         named["clusters"][0]["cluster"] |= {"server": f"https://{gateway.address}", "tls-server-name": "real.gw.test"}
         kubeconfig.write_text(json.dumps(named))

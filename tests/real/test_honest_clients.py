@@ -1,5 +1,5 @@
-"""Go's, Node's, Python's and Java's clients hear an answer to whatever they can be made to send: none is left with a reset, which Go's
-would answer with the same request on a new connection, without end."""
+"""Go's, Node's, Python's and Java's clients get an answer to whatever they can be made to send. None gets a reset alone: Go's
+client would send the same request on a new connection, without end."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.support.scripted_upstream import KEPT, Visit
 
 HERE = Path(__file__).parent.parent / "honest"
 VERSION = "/version"
-TOOL = "运维工具/v1.32 (linux/amd64)".encode().decode("latin-1")  # kubectl under this file name puts it into User-Agent
+TOOL = "运维工具/v1.32 (linux/amd64)".encode().decode("latin-1")  # a kubectl whose file has this name puts it into User-Agent
 
-Asked = tuple[str, str, tuple[tuple[str, str], ...], int]  # its name, path, headers (one character a byte), the status
+Asked = tuple[str, str, tuple[tuple[str, str], ...], int]  # case's name, path, headers (one character a byte), expected status
 CASES: list[Asked] = [
     ("a program's file name", VERSION, (("user-agent", TOOL),), 200),
     ("a header that is dropped", VERSION, (("x-forwarded-user", "Zo\xc3\xab"),), 200),
@@ -37,13 +37,14 @@ CASES: list[Asked] = [
     ("an argument of 20 KB", "/api/v1/pods?labelSelector=" + "a" * 20_000, (), 200),
     ("a path with two readings", "/api/v1/pods/a%2fb", (), 400),
 ]
-# What a client does not send, or sends otherwise: it says so itself, or HTTP/1.1 has another rule.
+# (case, client) -> another status, where the client sends something else or HTTP/1.1 has another rule; 0 where the client itself
+# refuses to send.
 OTHERWISE = {
     ("a space at the start", "python requests"): 0,
     ("a space at the start", "python httpx 1.1"): 0,
     ("a space at the end", "python httpx 1.1"): 0,
-    ("a field that decides", "java 1.1"): 200,  # it writes a question mark
-    ("what HTTP/2 forbids", "1.1"): 200,  # there TE is dropped
+    ("a field that decides", "java 1.1"): 200,  # Java writes a question mark instead
+    ("what HTTP/2 forbids", "1.1"): 200,  # over HTTP/1.1 the gateway drops TE
     ("what HTTP/2 forbids", "node 2"): 0,
     ("what HTTP/2 forbids", "python httpx 2"): 0,
 }

@@ -1,4 +1,5 @@
-"""Whom the gateway names to a real cluster whose RBAC lets it impersonate some groups alone, and what a person hears where it may not."""
+"""Which user and groups the gateway names to a real cluster whose RBAC lets it impersonate only some groups, and what a caller is
+told where it may not."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from tests.support.gateway_process import Gateway
 from tests.support.kubernetes.cluster import RealCluster
 from tests.support.scene import identity
 
-NAME = "l7gw-narrow"  # of everything that this file makes in the cluster
+NAME = "l7gw-narrow"  # name of every object that this file makes in the cluster
 RBAC = "rbac.authorization.k8s.io"
 ENGINEERS = """
 guardrails:
@@ -33,11 +34,11 @@ rules:
   - {name: of another cluster, clusters: [elsewhere], groups: [auditors], verdict: allow}
 """
 AUDITORS_TOO = ENGINEERS.replace("groups: [engineers]", "groups: [engineers, 'audit*']")
-SOON = 20.0  # seconds
+SOON = 20.0  # seconds within which a condition must hold
 
 
 README = Path(__file__).parent.parent.parent / "README.md"
-IMPERSONATING: list[dict[str, Any]] = next(  # as an operator is told to write it
+IMPERSONATING: list[dict[str, Any]] = next(  # the rules that the documentation tells an operator to write
     document["rules"]
     for document in map(yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL))
     if document.get("kind") == "ClusterRole"
@@ -46,7 +47,7 @@ READING: list[dict[str, Any]] = [{"apiGroups": [""], "resources": ["pods"], "ver
 
 
 def account(cluster: RealCluster, name: str, rules: list[dict[str, Any]]) -> str:
-    """The token of a service account of this name, which these rules are for."""
+    """Make a service account of this name that has these rules. Returns its token."""
     cluster.namespace(NAME)
     accounts = f"/api/v1/namespaces/{NAME}/serviceaccounts"
     status, answer = cluster.request("POST", accounts, {"metadata": {"name": name}})
@@ -79,7 +80,7 @@ Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 @contextlib.contextmanager
 def gateway_with(cluster: RealCluster, token: str, folder: Path) -> Iterator[tuple[Gateway, DemoIssuer]]:
-    """One that shows this token to the cluster."""
+    """A gateway that shows this token to the cluster, and the issuer of its callers' tokens."""
     authority = Authority(folder / "issuer", "issuer CA")
     file = folder / "token"
     file.touch(mode=0o600)
@@ -163,7 +164,7 @@ def test_a_group_that_rbac_does_not_let_the_gateway_impersonate_is_told_by_kubec
 
 
 def test_a_gateway_that_may_impersonate_nobody_says_all_that_it_needs(cluster: RealCluster, tmp_path: Path) -> None:
-    """Since 1.36 the cluster's own sentence then names what was called, not what is missing."""
+    """Since 1.36 the cluster's own sentence names the call in this case, not the permission that is missing."""
     words = (
         "l7gw: cluster real does not let the gateway impersonate users l7gw, userextras/l7gw-user, userextras/l7gw-session, "
         "groups l7gw:engineers: RBAC there lacks one of these permissions, or impersonate-on:user-info:list pods; tell whoever runs l7gw"
@@ -172,7 +173,7 @@ def test_a_gateway_that_may_impersonate_nobody_says_all_that_it_needs(cluster: R
         config = gateway.kubeconfig("real", issuer.token("ann@example.com", ["engineers"]))
         done = cluster.kubectl("get", "--raw", f"/api/v1/namespaces/{NAME}/pods", kubeconfig=config, check=False)
         assert done.returncode == 1 and words in done.stderr
-        first = cluster.kubectl("get", "pods", "-n", NAME, kubeconfig=config, check=False)  # which begins with discovery
+        first = cluster.kubectl("get", "pods", "-n", NAME, kubeconfig=config, check=False)  # kubectl begins with discovery
         assert first.returncode == 1 and "does not let the gateway impersonate" in first.stderr and "unknown" not in first.stderr
         upgrade = cluster.kubectl("exec", "-n", NAME, "nothing", "--", "ls", kubeconfig=config, check=False)
         assert upgrade.returncode == 1 and "does not let the gateway impersonate" in upgrade.stderr

@@ -1,4 +1,5 @@
-"""client-go's informer, the heart of every controller: its copy of a thousand changing objects, kept through the gateway, is right."""
+"""client-go's informer, which every controller is built on, keeps a correct copy of a thousand changing objects through the
+gateway."""
 
 from __future__ import annotations
 
@@ -16,12 +17,13 @@ from tests.support.kubernetes.cluster import RealCluster
 from tests.support.spoken_http import HTTP1, HTTP2
 
 MODULE = Path(__file__).parent.parent / "cluster"
-OBJECTS, LEFT = 1000, 666  # each third is deleted
+OBJECTS, LEFT = 1000, 666  # objects made, objects left after every third was deleted
 
 
 @pytest.fixture(scope="module")
 def informer(cluster: RealCluster) -> Path:
-    """The program, of the cluster's own module, after whose build this takes seconds."""
+    """The path of the informer's program. It belongs to the cluster's module, so its build takes only seconds after the
+    cluster's."""
     go = find_go()
 
     def make(folder: Path) -> None:
@@ -34,7 +36,7 @@ def informer(cluster: RealCluster) -> Path:
 
 @pytest.mark.parametrize("http", [HTTP1, HTTP2])
 def test_an_informers_copy_becomes_what_the_api_server_has(informer: Path, both_sides: Both, http: str) -> None:
-    """Eight writers at once beside the watch, which the API server ends every second, so that the informer has to go on from there."""
+    """Eight writers change objects at once. The API server ends the watch every second, so that the informer must resume it."""
     _, side = both_sides.fresh()
     before = len(both_sides.spoken.asked())
     with both_sides.spoken.only(http):

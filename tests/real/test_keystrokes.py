@@ -1,4 +1,4 @@
-"""Why nothing is ever enforced from keystrokes: one command, many ways to type it (threats D14, docs/compatibility.md)."""
+"""Policy is never enforced from keystrokes, because one command can be typed in many ways (threats D14, docs/compatibility.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import missing
 
-TYPED = {  # what is typed, after `touch done` was run once where its history is needed
+TYPED = {  # name -> what is typed; where it needs the history, `touch done` was run once before
     "plainly": b"touch done\r",
     "with a word taken back": b"rm \x17touch done\r",
     "with a line taken back": b"rm -r x\x15touch done\r",
@@ -32,7 +32,7 @@ TYPED = {  # what is typed, after `touch done` was run once where its history is
 
 
 def _naive(typed: bytes) -> str:
-    """What a reader of keystrokes who knows the backspace makes of them."""
+    """The command that a simple reader of keystrokes finds, one who knows the backspace."""
     text = typed.decode().rstrip("\r")
     while (shorter := re.sub(r"[^\x7f]\x7f", "", text)) != text:
         text = shorter
@@ -40,7 +40,7 @@ def _naive(typed: bytes) -> str:
 
 
 def _type(folder: Path, keys: list[bytes]) -> None:
-    """Type lines into a shell on a terminal, each once the prompt is there."""
+    """Type lines into a shell on a terminal, each after the prompt has come."""
     leader, follower = pty.openpty()
     environment = {"PATH": os.environ["PATH"], "TERM": "xterm", "PS1": "> ", "HOME": str(folder), "INPUTRC": "/dev/null"}
     command = ["bash", "--norc", "--noprofile", "-i"]

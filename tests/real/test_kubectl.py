@@ -1,8 +1,8 @@
-"""Every kubectl, through the gateway, gets what it gets straight from a real kube-apiserver: status, stdout and stderr.
+"""Every kubectl gets through the gateway what it gets directly from a real kube-apiserver: exit status, stdout and stderr.
 
-`make test` runs the oldest and the newest kubectl, `make test-long` all of them; each over WebSocket and SPDY where it can. All but
-upgrades goes over HTTP/2, which Go's clients choose where they may; the oldest and the newest are tried on HTTP/1.1 as well. Each
-test asserts that the gateway was asked over that HTTP and no other.
+`make test` runs the oldest and the newest kubectl, `make test-long` all of them, each over WebSocket and SPDY where it can. All
+calls but upgrades go over HTTP/2, which Go's clients choose where they may. The oldest and the newest are tested over HTTP/1.1 as
+well. Each test asserts that the calls came to the gateway over that HTTP and no other.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ spec:
 
 @dataclass(frozen=True)
 class Kubectl:
-    """One kubectl and what it may speak on upgrades: websocket or spdy; or `http1`, which speaks HTTP/1.1 in all else too."""
+    """One kubectl, and the protocol of its upgrades: websocket or spdy. `http1` means HTTP/1.1 for all other calls, too."""
 
     version: str
     path: Path
@@ -61,7 +61,8 @@ class Kubectl:
 
 
 def _kubectls() -> list[object]:
-    """(version, protocol) pairs; all but the oldest and newest are `long`. Paths are known only once they are built."""
+    """The pairs of version and protocol. All but those of the oldest and the newest are `long`. Paths are known only after the
+    build."""
     found: list[object] = []
     for version, minor, is_long in versions():
         protocols = ["spdy"] if minor < 29 else ["websocket", "spdy"]
@@ -79,7 +80,8 @@ def kubectl(request: pytest.FixtureRequest, cluster: RealCluster) -> Kubectl:
 
 @pytest.fixture
 def sides(both_sides: Both, kubectl: Kubectl) -> Iterator[tuple[Side, Side]]:
-    """A namespace each, with a running pod, and the kubectl's protocol switched on or off; the gateway saw that it was so."""
+    """The two sides. Each has a namespace with a running pod, and the kubectl's protocol switched on or off. At the end it is
+    asserted that calls came to the gateway over this protocol."""
     flag = "false" if kubectl.protocol == "spdy" else "true"
     environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": flag, "KUBECTL_PORT_FORWARD_WEBSOCKETS": flag}
     if kubectl.protocol == "http1":
@@ -131,7 +133,7 @@ def test_errors_are_the_clusters_own(sides: tuple[Side, Side], kubectl: Kubectl)
 
 def test_who_am_i_is_the_same_as_directly(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     outcome = same(sides, kubectl.path, "auth", "whoami", "-o", "json")
-    if not kubectl.version.startswith("v1.27."):  # which asks for an older API than this cluster has
+    if not kubectl.version.startswith("v1.27."):  # 1.27 asks for an older API than this cluster has
         assert "l7gw:engineers" in outcome.out
     assert same(sides, kubectl.path, "auth", "can-i", "delete", "pods").out == "yes\n"
 
@@ -151,7 +153,7 @@ def test_watch_shows_what_happens(sides: tuple[Side, Side], kubectl: Kubectl) ->
 
 @contextlib.contextmanager
 def running(side: Side, command: list[str], **pipes: int) -> Iterator[subprocess.Popen[str]]:
-    """A command that ends when we say so."""
+    """A command that runs until the block ends."""
     process = subprocess.Popen(command, env=side.env(), stdout=subprocess.PIPE, text=True, **pipes)  # type: ignore[call-overload]
     try:
         yield process
@@ -175,8 +177,8 @@ def test_exec_is_the_same_as_directly(sides: tuple[Side, Side], kubectl: Kubectl
 
 
 def typed(side: Side, kubectl: Kubectl, arguments: list[str], script: list[tuple[str, str | tuple[int, int]]]) -> tuple[int, str]:
-    """Run kubectl on a terminal: wait for each text, then type its line, or give the terminal that size (lines, columns). Exit
-    status and all that was shown."""
+    """Run kubectl on a terminal. Wait for each text of the script, then type its line, or give the terminal its size (lines,
+    columns). Returns the exit status and all that was shown."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(kubectl.path, side.command(kubectl.path, *arguments), side.env())
@@ -193,7 +195,7 @@ def typed(side: Side, kubectl: Kubectl, arguments: list[str], script: list[tuple
             else:
                 size = then
         if size is not None and time.monotonic() - sized > 1:
-            # twice, by way of another size: a kubectl that is not listening yet for the first signal hears a later one
+            # The size is set twice, with another size in between: a kubectl that misses the first signal gets a later one.
             for lines in (size[0] - 1, size[0]):
                 fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, size[1], 0, 0))
             sized = time.monotonic()
@@ -230,7 +232,8 @@ def test_exec_on_a_terminal_is_the_same_as_directly(sides: tuple[Side, Side], ku
 def test_a_replay_shows_what_stood_on_a_terminal_that_nobody_sized(
     both_sides: Both, sides: tuple[Side, Side], kubectl: Kubectl
 ) -> None:
-    """kubectl says 0 by 0; the rest is what a terminal does not show: written over, vim's private sequence, a string without end."""
+    """kubectl tells the size 0 by 0. The output has what a terminal does not show: overwritten text, vim's private sequence, a
+    string without an end."""
     _, through = sides
     name = through.namespace
     output = rf"erased-{name}\r\033[2K\033[?4mls\342\200\213; {name}\r\n\033_string-{name}\r\nend-{name}"
@@ -304,7 +307,7 @@ def test_debug_adds_a_container(sides: tuple[Side, Side], kubectl: Kubectl) -> N
 
 
 def echoing() -> tuple[socket.socket, int]:
-    """A server that says back what it hears, in capitals, until the end of what it hears."""
+    """A server that sends back in capitals what it reads, until the end of its input."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
@@ -334,7 +337,7 @@ def forwarding(side: Side, kubectl: Kubectl, port: int) -> tuple[subprocess.Pope
 
 
 def _say(connection: socket.socket, data: bytes) -> None:
-    with contextlib.suppress(OSError):  # the other end may have gone meanwhile
+    with contextlib.suppress(OSError):  # the other end may have closed meanwhile
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
 
@@ -343,7 +346,7 @@ def _talk(port: int, data: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
         threading.Thread(target=_say, args=(connection, data), daemon=True).start()
         heard = b""
-        with contextlib.suppress(ConnectionResetError):  # how kubectl ends a connection whose port refused
+        with contextlib.suppress(ConnectionResetError):  # kubectl ends a connection so when the port refused it
             while piece := connection.recv(65536):
                 heard += piece
         return heard
@@ -369,7 +372,7 @@ def test_port_forward_carries_parallel_connections(sides: tuple[Side, Side], kub
 
 
 def _provoke(process: subprocess.Popen[str], local: int) -> None:
-    """Connect until kubectl ends: it can miss the refusal of the first connection, directly as well."""
+    """Connect again and again until kubectl ends. It can miss the refusal of the first connection, also without the gateway."""
     for _ in range(5):
         with contextlib.suppress(ConnectionRefusedError):
             assert _talk(local, b"hello") == b""
@@ -380,7 +383,7 @@ def _provoke(process: subprocess.Popen[str], local: int) -> None:
 
 def test_port_forward_to_a_refused_port_fails_as_it_does_directly(sides: tuple[Side, Side], kubectl: Kubectl) -> None:
     outcomes: list[Outcome] = []
-    with socket.socket() as unused:  # bound all the while, so that nobody else comes to listen there
+    with socket.socket() as unused:  # bound, so that no other process can listen there meanwhile
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         for side in sides:
@@ -393,6 +396,6 @@ def test_port_forward_to_a_refused_port_fails_as_it_does_directly(sides: tuple[S
             text = err.replace(str(port), "PORT").replace(str(local), "LOCAL")
             outcomes.append(side.outcome(process.returncode, b"", text.encode()))
     assert outcomes[0].status == outcomes[1].status
-    # over SPDY (and kubectl 1.29 forwards over nothing else) the node's reset can overtake the words, directly as well
+    # Over SPDY (kubectl 1.29 forwards over nothing else) the node's reset can overtake the words, also without the gateway.
     words = ("connection refused", "Stream reset")
     assert all(any(word in outcome.err for word in words) for outcome in outcomes), outcomes

@@ -1,4 +1,4 @@
-"""What is named in other letters than ASCII, and what is long, gets through the gateway what it gets straight from the API server."""
+"""Calls with names in letters other than ASCII, and with long arguments, get the same through the gateway as directly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_names_in_any_letters_are_created_read_and_deleted(sides: tuple[Side, Si
 def test_a_kubectl_whose_file_name_is_not_ascii_is_served_and_its_name_recorded(
     both_sides: Both, sides: tuple[Side, Side], kubectl: Path, tmp_path: Path
 ) -> None:
-    """It begins its User-Agent with that name."""
+    """kubectl's User-Agent begins with the name of its file."""
     tool = tmp_path / "运维工具"
     tool.symlink_to(kubectl)
     assert same(sides, tool, "get", "pods").status == 0

@@ -53,7 +53,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def ended(chain: IdentityChain) -> None:
-    """Let the running fetch end: real bytes arrive, so this loop waits on the selector."""
+    """Wait for the end of the running fetch. Real bytes arrive, so this loop waits on the selector."""
     (keys,) = chain.key_sets
     if keys.fetching:
         done = asyncio.get_running_loop().create_future()
@@ -108,7 +108,7 @@ def test_a_rotation_is_followed_and_a_withdrawn_key_ends_its_tokens(provider: Oi
         provider.rotate(keep=keep)
         after = provider.token()
         who = await answer(identity, after)
-        assert isinstance(who, Refusal) and "key" in who.message  # asked a moment ago, so not again
+        assert isinstance(who, Refusal) and "key" in who.message  # no second fetch within a moment
         clock.advance(RETRY)
         assert isinstance(await answer(identity, after), Principal)
         assert isinstance(await answer(identity, before), Principal) is keep
@@ -128,7 +128,7 @@ def test_an_outage_is_ridden_out_and_its_end_is_noticed(provider: OidcProvider, 
         assert isinstance(await answer(identity, known), Principal)
         await ended(identity)
         assert "ConnectError" in identity.key_sets[0].failure
-        assert isinstance(await answer(identity, new), Principal)  # verified with the keys in hand
+        assert isinstance(await answer(identity, new), Principal)  # verified with the keys that were fetched before
         clock.advance(STALE)
         who = await answer(identity, late)
         assert isinstance(who, Refusal) and who.code == 503

@@ -1,4 +1,4 @@
-"""The Python Kubernetes client and two MCP servers, through the gateway, against the real API server: as directly."""
+"""The Python Kubernetes client and two MCP servers get the same through the gateway as directly from the real API server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.compared_commands import Side
 from tests.support.python_over_http2 import HttpxPool, urllib3_speaks_http2
 from tests.support.spoken_http import HTTP1, HTTP2
 
-MCP_WITHIN = 60.0  # seconds
+MCP_WITHIN = 60.0  # seconds that a session with an MCP server may take
 HTTPS_OVER_HTTP2 = Path(__file__).parent.parent / "npm" / "https-over-http2.cjs"
 ApiOf = Callable[[Side], Any]
 
@@ -38,26 +38,27 @@ def mcp_sides(both_sides: Both) -> tuple[Side, Side]:
 
 @pytest.fixture(scope="module")
 def sides(mcp_sides: tuple[Side, Side], both_sides: Both) -> tuple[Side, Side]:
-    """This client knows no impersonation, so that its direct side is the administrator: who may as much."""
+    """The two sides. This client knows no impersonation, so its direct side is the administrator, who has the same rights."""
     direct, through = mcp_sides
     return replace(direct, kubeconfig=both_sides.cluster.admin), through
 
 
 @pytest.fixture(params=["urllib3", "urllib3-http2", "httpx-http2"])
 def api_of(request: pytest.FixtureRequest, both_sides: Both) -> Iterator[ApiOf]:
-    """A maker of API objects, with what speaks HTTP under them; the gateway saw which HTTP it was."""
+    """A function that makes API objects over one HTTP stack. At the end it is asserted that calls came to the gateway over its
+    HTTP."""
     is_http1 = request.param == "urllib3"
     experiment = urllib3_speaks_http2() if request.param == "urllib3-http2" else contextlib.nullcontext()
     with experiment, both_sides.spoken.only(HTTP1 if is_http1 else HTTP2):
         yield over_httpx if request.param == "httpx-http2" else core
 
 
-# but urllib3's HTTP/2, which sends a body in one frame and reads an answer to its end
+# All stacks but urllib3's HTTP/2, which sends a body in one frame and reads each answer to its end.
 whole = pytest.mark.parametrize("api_of", ["urllib3", "httpx-http2"], indirect=True)
 
 
 def core(side: Side) -> Any:
-    """A fresh API object: `stream` patches the one that it is given."""
+    """A new API object, because `stream` patches the object that it is given."""
     return client.CoreV1Api(config.new_client_from_config(str(side.kubeconfig)))  # type: ignore[no-untyped-call]
 
 
@@ -68,7 +69,7 @@ def over_httpx(side: Side) -> Any:
 
 
 def same(sides: tuple[Side, Side], call: Callable[[Any, Side], Any], api_of: ApiOf = core) -> Any:
-    """The answer of a call, asserted to be the same both ways; errors are answers too."""
+    """Make a call on both sides, and assert that the answers are the same. Errors are answers too. Returns the answer."""
     found = []
     for side in sides:
         try:
@@ -169,7 +170,7 @@ def test_python_port_forward_by_the_older_protocol_carries_bytes(sides: tuple[Si
 
 
 def mcp(side: Side, command: str, ask: Callable[[ClientSession], Awaitable[list[Any]]]) -> str:
-    """The texts that an MCP server answers with, which runs on this side's kubeconfig."""
+    """Ask an MCP server that runs with this side's kubeconfig. Returns the texts of its answers."""
 
     async def call() -> str:
         path = node_modules() / ".bin"
@@ -207,7 +208,7 @@ def test_an_mcp_server_answers_as_it_does_directly(
     async def ask(session: ClientSession, side: Side) -> list[Any]:
         return list((await session.call_tool(tool, arguments(side))).content)
 
-    with both_sides.spoken.only(HTTP2):  # the one by client-go, the other by the kubectl that its tools run
+    with both_sides.spoken.only(HTTP2):  # one server uses client-go, the other runs kubectl
         direct, through = (mcp(side, server, functools.partial(ask, side=side)) for side in mcp_sides)
     assert through == direct
     assert holds in through
@@ -215,10 +216,11 @@ def test_an_mcp_server_answers_as_it_does_directly(
 
 @pytest.mark.parametrize("http", [HTTP1, HTTP2])
 def test_resources_of_the_node_server_which_asks_for_them_itself(sides: tuple[Side, Side], both_sides: Both, http: str) -> None:
-    """By @kubernetes/client-node, whose node-fetch speaks HTTP/1.1 only unless another `https.request` is put under it."""
+    """The server uses @kubernetes/client-node. Its node-fetch speaks HTTP/1.1 alone, unless another `https.request` is put under
+    it."""
     options = {} if http == HTTP1 else {"NODE_OPTIONS": f"--require {HTTPS_OVER_HTTP2}"}
 
-    namespace = sides[0].namespace  # the same objects both ways
+    namespace = sides[0].namespace  # both sides read the same objects
     uris = [f"k8s://{namespace}/pods", f"k8s://{namespace}/services", "k8s://nodes"]
 
     async def ask(session: ClientSession) -> list[Any]:

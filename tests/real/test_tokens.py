@@ -1,4 +1,5 @@
-"""The same tokens before a real kube-apiserver and before the gateway's chain: who is let in there is let in here, or a row says why not."""
+"""The same tokens in front of a real kube-apiserver and of the gateway's identity chain. Whom the one accepts the other accepts, or
+a row says why not."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ REVIEW = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubj
 
 
 class Straight:
-    """A kube-apiserver that takes tokens of an issuer, and names users by their sub, or by their email where the issuer's name says so."""
+    """A kube-apiserver that accepts tokens of an issuer. Users are named by their sub, or by their email where the issuer's URL
+    ends in `/email`."""
 
     def __init__(self, cluster: RealCluster, issuer: ServedIssuer) -> None:
         self._server = cluster.server
@@ -37,7 +39,8 @@ class Straight:
         self._issuer = issuer
 
     def __enter__(self) -> Straight:
-        """It reads its file when that changes, and looks whether an issuer is there now and every ten seconds."""
+        """Configure the issuer, and wait until its tokens are accepted. The server reads its file when that changes, and looks for
+        an issuer at once and then every ten seconds."""
         self._write([self._entry(self._issuer.url, "sub"), self._entry(f"{self._issuer.url}/email", "email")])
         until(lambda: self.who(self._issuer.token("ec")) is not None, within=30)
         return self
@@ -61,7 +64,7 @@ class Straight:
         }
 
     def who(self, token: str) -> dict[str, Any] | None:
-        """The user that the API server says this token is, None where it is 401."""
+        """The user that the API server finds in this token; None where it answers 401."""
         request = urllib.request.Request(
             f"{self._server}/apis/authentication.k8s.io/v1/selfsubjectreviews",
             REVIEW,
@@ -95,7 +98,8 @@ HEADER = {"alg": "RS256", "kid": "rsa"}
 MANY = [f"g-{number:04}-{'x' * 33}" for number in range(241)]
 IF_PRESENT = {"username": "email", "email_verified": "if-present"}
 
-# What the token says; header; the entry; let in straight, and here; groups here (straight they are those of the token)
+# Name -> (claims, header, changes of the gateway's entry, whether the API server accepts it, whether the gateway does, the
+# gateway's groups). The API server's groups are those of the token.
 ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], bool, bool, tuple[str, ...]]] = {
     "plain": ({}, HEADER, {}, True, True, ("engineers",)),
     "241_groups_in_12_kib": ({"groups": MANY}, HEADER, {}, True, True, tuple(MANY)),

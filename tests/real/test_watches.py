@@ -15,7 +15,7 @@ from tests.support.kubernetes.cluster import RealCluster
 
 
 def resident(pid: int) -> int:
-    """KiB in memory."""
+    """KiB of memory that a process has."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
@@ -54,7 +54,7 @@ def test_all_watches_bring_all_events(both_sides: Both, cluster: RealCluster, cl
         try:
             line = load.stdout.readline()
             assert line == f"{count} {count}\n", gateway.log[-2000:]
-            shared = connections(gateway.process.pid, cluster_port) - idle  # earlier calls left some, kept for a minute
+            shared = connections(gateway.process.pid, cluster_port) - idle  # `idle` ones are of earlier calls
             assert shared < count / 20, "the watches do not share connections to the cluster"
             each = (resident(gateway.process.pid) - before) / count
             load.stdin.write("\n")

@@ -252,8 +252,7 @@ def test_a_client_that_stopped_reading_costs_a_limited_amount_of_memory(own: Sce
 
 
 def test_lists_of_100_mb_for_a_window_of_nothing_cost_little_memory(own: Scene) -> None:
-    """A limited number of bytes waits of each list; then its cluster is not read. Other calls of the connection go on (threats
-    B9)."""
+    """Only so many bytes of each list wait; then its cluster is not read. Other calls of the connection go on (threats B9)."""
     lists, size = 20, 100 * MiB
     offered = [0] * lists
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from l7gw.demo.stage import Demo, running
+from l7gw.demo.stage import GATEWAY_ENDS_WITHIN, Demo, running
 from l7gw.demo.tour import tour
 
 
-async def demo(*, keep: bool) -> int:
+async def demo(*, keep: bool, gateway_ends_within: float = GATEWAY_ENDS_WITHIN) -> int:
     """Run the tour. With `keep`, stay up afterwards until Ctrl-C. Returns the exit status."""
     console = Console(highlight=False)
     stopped = asyncio.Event()
@@ -31,7 +31,7 @@ async def demo(*, keep: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     try:
-        async with running(console) as it:
+        async with running(console, ends_within=gateway_ends_within) as it:
             failed = await tour(it, console)
             if keep:
                 keep_waiting = True

@@ -46,7 +46,7 @@ class Demo:
 
 
 @contextlib.asynccontextmanager
-async def running(console: Console) -> AsyncIterator[Demo]:
+async def running(console: Console, *, ends_within: float = GATEWAY_ENDS_WITHIN) -> AsyncIterator[Demo]:
     """Start everything. At the end, also after an exception, stop everything and remove the folder."""
     folder = Path(tempfile.mkdtemp(prefix="l7gw-demo-"))  # mkdtemp makes it 0700
     cluster, issuer = DemoCluster(folder / "pods"), DemoIssuer()
@@ -68,7 +68,7 @@ async def running(console: Console) -> AsyncIterator[Demo]:
         if gateway is not None and gateway.returncode is None:
             gateway.terminate()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(gateway.wait(), GATEWAY_ENDS_WITHIN)
+                await asyncio.wait_for(gateway.wait(), ends_within)
             if gateway.returncode is None:
                 gateway.kill()
                 await gateway.wait()

@@ -8,4 +8,4 @@ WRITE_BLOCKED = 2  # a connection, the client's own or the cluster's, takes no m
 DISK_BEHIND = 4  # the disk is behind
 OPENING = 8  # a stream is being opened: its verdict is not on the disk yet
 ENDING = 16  # the connection is ending: nothing more of the client is read
-ANY = INPUT_HELD | WRITE_BLOCKED | DISK_BEHIND | OPENING
+ANY = INPUT_HELD | WRITE_BLOCKED | DISK_BEHIND | OPENING | ENDING

@@ -1,4 +1,4 @@
-"""What is known of one call, its record, and its one way out.
+"""What is known of one call, its record, and the ways in which it ends.
 
 A call ends once. It is answered whole (`finish`), refused or cut (`fail`, `cut`), left by its client, or ended by force after a bug
 of ours (`on_exception`). Each end is recorded with its outcome, and every outcome but `complete` with its reason.

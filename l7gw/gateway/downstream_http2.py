@@ -11,7 +11,7 @@ import asyncio
 
 from l7gw.clock import Turn
 from l7gw.errors import Refusal
-from l7gw.gateway.backpressure import INPUT_HELD, WRITE_BLOCKED
+from l7gw.gateway.backpressure import ENDING, WRITE_BLOCKED
 from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, UNREAD_BY_CLIENT, ConnectionServices, Downstream
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.pace import Silence
@@ -206,7 +206,7 @@ class Http2Downstream(Downstream):
             self._transport.write(self._codec.take())
             # The connection is cut after a moment. A close would read on until the peer closes too; a cut at once would lose the
             # GOAWAY.
-            self.read(wanted=False, why=INPUT_HELD)
+            self.read(wanted=False, why=ENDING)
             asyncio.get_running_loop().call_later(self._worker.timeouts.goaway_read, self.abort)
 
     # ------------------------------------------------------------------ what an exchange does

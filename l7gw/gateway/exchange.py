@@ -236,7 +236,8 @@ class Exchange(Call):
 
     @entry
     def on_upstream_unprocessed(self) -> Step | None:
-        """The cluster says that it did not act upon the request. A request without a body is sent once more (threats I8)."""
+        """The cluster says that it did not act upon the request. A request without a body is sent again, MOST_TRIES
+        times at most (threats I8)."""
         self.upstream = None
         self._tries += 1
         if self._tries > MOST_TRIES:

@@ -183,7 +183,7 @@ class Tunnel(ABC):
         return ("complete", "") if self._complete() else ("aborted", f"{why}, before the stream was complete")
 
     def end(self, why: str, outcome: Outcome = "cut") -> None:
-        """End the stream for a reason of our own, so that the client cannot take it for success."""
+        """End the stream as failed: the client is told `why` and cannot take the end for success."""
         if self._over:
             return
         self._client.write(self._failure(failure(why)))

@@ -1,11 +1,11 @@
 """The way from the sessions to the journal. The outbox hands over in batches what the sessions have gathered. It asks for a sync
 where a call waits for the disk. After a failure the order stays: what could not be written is written before anything newer.
 
-The outbox knows encoded bytes, not events. Its state says what it may hand over; the journal's answers lead from one state to the
-next:
+The outbox knows encoded bytes, not events. Its state says what it may hand over; the state follows from what the journal has not
+answered yet:
 
     idle     the journal has nothing to do
-    writing  the journal has a batch that it has not written yet
+    writing  the journal has a batch that it has not written yet, or, after a failure, still owes the answer to a sync
     syncing  everything is written, and the journal syncs for the calls that waited when the sync was asked for
     failed   the last write or sync failed
 

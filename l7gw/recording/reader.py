@@ -156,12 +156,6 @@ def _decode_one(raw: msgspec.Raw) -> AnyEvent:
         return UnknownEvent(name, time)
 
 
-def session_events(state: Path, session: bytes) -> Iterator[AnyEvent]:
-    """Every event of a session, in order. Raises as `Blocks`."""
-    for _, events in Blocks(state, session)():
-        yield from events
-
-
 class Blocks:
     """A session's events, block by block. Each call reads the journal again, from `begin` on, or from the session's beginning.
 

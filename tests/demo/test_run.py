@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.demo import run, stage
+from l7gw.demo import run
 from tests.support.kubernetes.build import Built
 
 DEMO = [sys.executable, "-m", "l7gw", "demo"]
@@ -141,7 +141,7 @@ def test_ctrl_c_while_the_gateway_starts_leaves_no_gateway(
     (tmp_path / "tmp").mkdir()
 
     async def main() -> int:
-        running = asyncio.create_task(run.demo(keep=False))
+        running = asyncio.create_task(run.demo(keep=False, gateway_ends_within=0.5))
         for name in ("started", "told")[: 1 + impatient]:
             while not running.done() and not (tmp_path / f"gateway.{name}").exists():
                 await asyncio.sleep(0.01)
@@ -151,7 +151,6 @@ def test_ctrl_c_while_the_gateway_starts_leaves_no_gateway(
     with monkeypatch.context() as patched:
         patched.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
         patched.setattr(sys, "executable", str(gateway))
-        patched.setattr(stage, "GATEWAY_ENDS_WITHIN", 0.5)
         assert asyncio.run(main()) == 130
     number = int((tmp_path / "gateway.started").read_text())
     try:

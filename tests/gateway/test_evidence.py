@@ -31,7 +31,7 @@ from l7gw.wire.websocket import Close
 from tests.recording.test_redact import AROUND, spelled
 from tests.support.faults import CHUNKED, ask, exec_client, messages, until
 from tests.support.http_callers import POD, Http2Caller
-from tests.support.journals import ANN
+from tests.support.journals import ANN, session_events
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import KEPT, Visit, switched
@@ -44,7 +44,7 @@ CERTAINLY = settings(max_examples=30, deadline=None, suppress_health_check=[Heal
 def sessions(it: Scene) -> list[list[dict[str, Any]]]:
     """The events that `l7gw export` prints for each session, the newest session first."""
     state = it.gateway.state
-    return [list(json_lines(one, reader.session_events(state, key_of(one.id)))) for one in summaries(state)]
+    return [list(json_lines(one, session_events(state, key_of(one.id)))) for one in summaries(state)]
 
 
 def events(it: Scene, kind: str) -> list[dict[str, Any]]:

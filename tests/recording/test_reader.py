@@ -18,7 +18,7 @@ from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE, LARGEST_PLAIN, NO_HASH, Header
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import key_of, summaries
-from tests.support.journals import ANN, TTY, call, recorded, shell
+from tests.support.journals import ANN, TTY, call, recorded, session_events, shell
 
 EVERY_EVENT: list[e.Event] = [
     e.SegmentStarted(1, "1.0", (("f", 7, bytes(32)),), "w"),
@@ -209,7 +209,7 @@ def test_a_session_is_read_through_all_its_segments(tmp_path: Path) -> None:
     recorded(tmp_path, fill, limits=Limits(segment=400))
     recorded(tmp_path, lambda recorder: None)
     one = summaries(tmp_path)[0]
-    frames = [event for event in reader.session_events(tmp_path, key_of(one.id)) if isinstance(event, e.Frame)]
+    frames = [event for event in session_events(tmp_path, key_of(one.id)) if isinstance(event, e.Frame)]
     assert [len(frame.data) for frame in frames] == [300_000] * 6
 
 
@@ -229,7 +229,7 @@ def test_a_gap_in_a_session_is_told_and_another_sessions_is_not(tmp_path: Path) 
     path = reader.segments(tmp_path)[0]
     found = list(reader.places(path))
     whole = path.read_bytes()
-    total = len(list(reader.session_events(tmp_path, key_of(anns.id))))
+    total = len(list(session_events(tmp_path, key_of(anns.id))))
     for place in found:
         data = bytearray(whole)
         data[place.offset + 20] ^= 1  # in the header
@@ -238,21 +238,21 @@ def test_a_gap_in_a_session_is_told_and_another_sessions_is_not(tmp_path: Path) 
             lost = [p for p in found if p.offset >= place.offset and p.header.session == key_of(one.id)]
             read = 0
             try:
-                for _ in reader.session_events(tmp_path, key_of(one.id)):
+                for _ in session_events(tmp_path, key_of(one.id)):
                     read += 1
                 told = False
             except reader.Unreadable as error:
                 told = "was changed" in str(error)
             assert told is (bool(lost) and any(p.offset < place.offset and p.header.session == key_of(one.id) for p in found))
             assert read <= total
-        assert len(list(reader.session_events(tmp_path, key_of(newest.id)))) == total
+        assert len(list(session_events(tmp_path, key_of(newest.id)))) == total
     path.write_bytes(whole)
     place = [place for place in found if place.header.session == key_of(anns.id)][1]
     end = place.offset + HEADER_SIZE + place.header.stored
     path.write_bytes(whole[: place.offset] + whole[end:])
     with pytest.raises(reader.Unreadable, match="block 2 of this session is missing"):
-        list(reader.session_events(tmp_path, key_of(anns.id)))
-    assert list(reader.session_events(tmp_path, key_of(bobs.id)))
+        list(session_events(tmp_path, key_of(anns.id)))
+    assert list(session_events(tmp_path, key_of(bobs.id)))
 
 
 def test_a_torn_tail_is_no_damage(tmp_path: Path) -> None:
@@ -263,4 +263,4 @@ def test_a_torn_tail_is_no_damage(tmp_path: Path) -> None:
     session = key_of(summaries(tmp_path)[0].id)
     for tail in (whole[last:-1], whole[last : last + 90], bytes(4096), b""):
         path.write_bytes(whole[:last] + tail)
-        list(reader.session_events(tmp_path, session))
+        list(session_events(tmp_path, session))

@@ -15,14 +15,14 @@ from l7gw.recording import session as session_module
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSION
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import key_of, summaries
-from tests.support.journals import ANN, call, recorded
+from tests.support.journals import ANN, call, recorded, session_events
 from tests.support.manual_clock import ManualClock
 
 PODS = "/api/v1/namespaces/d/pods"
 
 
 def events(state: Path) -> list[e.AnyEvent]:
-    return list(reader.session_events(state, key_of(summaries(state)[0].id)))
+    return list(session_events(state, key_of(summaries(state)[0].id)))
 
 
 def with_clock(state: Path, fill: Callable[[Recorder, ManualClock], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from l7gw.clock import Clock, SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.limits import USUAL_LIMITS, Limits
+from l7gw.recording.events import AnyEvent
+from l7gw.recording.reader import Blocks
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session import CallRecord, Session
 
@@ -74,3 +76,9 @@ def cli_run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple
         main()
     out, err = capsys.readouterr()
     return int(ended.value.code or 0), out, err
+
+
+def session_events(state: Path, session: bytes) -> Iterator[AnyEvent]:
+    """Every event of a session, in order. Raises as `reader.Blocks`."""
+    for _, events in Blocks(state, session)():
+        yield from events

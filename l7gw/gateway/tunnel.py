@@ -163,7 +163,7 @@ class Tunnel(ABC):
             return
         if self._complete():
             self._client.write(self._farewell())
-            self._finish("complete", "")
+            self._finish(*self._as_ended())
         else:
             self.end("the cluster ended the connection before the stream was complete", "cut")
 
@@ -180,7 +180,11 @@ class Tunnel(ABC):
 
     def _by_client(self, why: str) -> tuple[Outcome, str]:
         """Outcome and reason where the client ends the tunnel."""
-        return ("complete", "") if self._complete() else ("aborted", f"{why}, before the stream was complete")
+        return self._as_ended() if self._complete() else ("aborted", f"{why}, before the stream was complete")
+
+    def _as_ended(self) -> tuple[Outcome, str]:
+        """Outcome and reason of an end that the protocol shows."""
+        return "complete", ""
 
     def end(self, why: str, outcome: Outcome = "cut") -> None:
         """End the stream as failed: the client is told `why` and cannot take the end for success."""

@@ -7,6 +7,7 @@ from l7gw.gateway.pace import Newest
 from l7gw.gateway.tunnel import Sides, Tunnel, ping
 from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.kube.terminal_sizes import whole_sizes
+from l7gw.recording.events import Outcome
 from l7gw.wire.websocket import GOING_AWAY, NORMAL, Close, Connection, Message
 
 
@@ -22,6 +23,7 @@ class WebSocketTunnel(Tunnel):
         self._sizes = Newest(sides.clock, self._resize)
         self._closed_by_cluster = False
         self._closed_by_client = False
+        self._end_told = isinstance(channels, WebSocketPorts)  # of an exec the cluster tells its end on the error channel
 
     def _up(self, data: bytes) -> None:
         record, translate, send = self._record, self._channels.up, self._cluster_leg.send
@@ -71,13 +73,15 @@ class WebSocketTunnel(Tunnel):
                 if not frame.passed:
                     self._keep_back(frame)
                     continue
+                if frame.channel == "error" and frame.data:
+                    self._end_told = True
                 record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data, final=frame.final)
                 send(event)
             elif isinstance(event, Close):
                 self._closed_by_cluster = True
                 send(event)
                 self._flush()
-                self._finish("complete", "")
+                self._finish(*self._as_ended())
                 return
 
     def _for_cluster(self) -> bytes:
@@ -94,6 +98,12 @@ class WebSocketTunnel(Tunnel):
 
     def _complete(self) -> bool:
         return self._closed_by_cluster or self._closed_by_client
+
+    def _as_ended(self) -> tuple[Outcome, str]:
+        """A client's Close ends the stream, but not the command: that may run on."""
+        if self._closed_by_client and not self._end_told:
+            return "aborted", "the client closed the stream before the command's end was told"
+        return super()._as_ended()
 
     def _failure(self, status: bytes) -> bytes:
         for event in self._channels.failure(status):

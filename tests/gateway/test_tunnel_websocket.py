@@ -57,7 +57,39 @@ def test_a_clients_close_is_answered_also_where_the_cluster_only_ends_its_connec
     wires.say(Close(1000))
     assert wires.cluster.heard == [Close(1000)] and not wires.client.heard
     wires.tunnel.cluster_ended()
-    assert wires.client.heard == [Close(1000)] and wires.outcome == "complete"
+    assert wires.client.heard == [Close(1000)] and wires.outcome == "aborted"
+
+
+@pytest.mark.parametrize("ending", ["close", "connection"])
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ((), "aborted"),
+        ((Message(b"\x01output"),), "aborted"),
+        ((Message(b"\x03"),), "aborted"),
+        ((Message(b"\x03{}"),), "complete"),
+    ],
+)
+def test_an_exec_that_its_client_closes_is_complete_where_the_cluster_had_told_its_end(
+    said: tuple[Message, ...], outcome: str, ending: str
+) -> None:
+    """Or whoever leaves a command behind has a record in which it ended well."""
+    wires = an_exec()
+    for one in said:
+        wires.answer(one)
+    wires.say(Close(1000))
+    if ending == "close":
+        wires.answer(Close(1000))
+    else:
+        wires.tunnel.client_ended("the client left")
+    assert wires.outcome == outcome
+
+
+def test_a_port_forward_that_its_client_closes_is_complete() -> None:
+    wires = websocket_wires(WebSocketPorts([8080]))
+    wires.say(Close(1000))
+    wires.answer(Close(1000))
+    assert wires.outcome == "complete"
 
 
 BROKEN = b"\xf2\x00"  # a reserved bit

@@ -41,14 +41,15 @@ class Timed(Protocol):
 
 class AnswerRelay:
     """Handles the answer to one request. `request` is the one that went upstream. `begun` is true once the answer's head went to
-    the client; from then on the answer can only be cut."""
+    the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
-    __slots__ = ("begun", "_act", "_call", "_far", "_held", "_record", "_request", "_upstream", "_worker")
+    __slots__ = ("begun", "whole", "_act", "_call", "_far", "_held", "_record", "_request", "_upstream", "_worker")
 
     def __init__(
         self, call: AnsweredCall, upstream: Upstream, far: FarSide, act: Act, request: Request, record: CallRecord, worker: Timed
     ) -> None:
         self.begun = False
+        self.whole = False
         self._call = call
         self._upstream = upstream
         self._far = far
@@ -87,7 +88,8 @@ class AnswerRelay:
         assert held is not None
         if held.takes(event):
             return False
-        refusal = held.refusal(self._far.name, self._far.standing, self._request) if type(event) is End else None
+        self.whole = isinstance(event, End)
+        refusal = held.refusal(self._far.name, self._far.standing, self._request) if self.whole else None
         self._held = None
         if refusal is not None:
             raise refusal

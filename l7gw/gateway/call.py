@@ -112,9 +112,11 @@ class Call:
         instead."""
         if self.over:
             return
-        self._drop_upstream()
+        answer = self._answer
+        if answer is None or answer.begun or not answer.whole:  # else the connection takes the next call: `finish` gives it back
+            self._drop_upstream()
         record = self._begin_record()
-        if self._answer is not None and self._answer.begun:
+        if answer is not None and answer.begun:
             self._warn_of_cluster("%s; the answer to %s is cut", refusal.message, self.audit_id)
             self._end("cut", refusal.message)
             self.client.abort()

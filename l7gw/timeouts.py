@@ -44,6 +44,7 @@ class Timeouts:
     drain_next_call: float = 2.0  # in which a connection that is new, or was just used, may bring one more call
     drain_short_calls: float = 30.0
     drain_streams: float = 60.0  # counted from the same moment
+    drain_last_words: float = 5.0  # after `drain_streams`, so that clients can read why a stream was ended
 
 
 USUAL_TIMEOUTS = Timeouts()

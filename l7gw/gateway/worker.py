@@ -258,7 +258,7 @@ class Worker:
             for client in list(self._clients):
                 if client.exchanges or not client.expects_request(now):
                     client.drain(now - began)
-            if now - began >= self.timeouts.drain_streams + 5.0:
+            if now - began >= self.timeouts.drain_streams + self.timeouts.drain_last_words:
                 break
             await asyncio.sleep(0.05)
         for client in list(self._clients):

@@ -60,7 +60,7 @@ class HttpsFetch:
         client = httpx.AsyncClient(
             verify=trust(self._certificate_authority),
             follow_redirects=False,
-            timeout=10.0,  # seconds for each step; the caller bounds the whole
+            timeout=None,  # the caller bounds the whole (`Timeouts.keys_fetch`)
             trust_env=not _is_loopback(url),  # whether HTTPS_PROXY counts; it counts for the API server's issuer client too
         )
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
+from typing import assert_never
 
 from l7gw import names
 from l7gw.config.settings import Impersonate
@@ -51,10 +52,18 @@ def impersonation(principal: Principal, session: str, mode: Impersonate, prefix:
 
 @lru_cache(maxsize=4096)
 def check_nameable(principal: Principal, mode: Impersonate, prefix: str) -> str:
-    """The user that the cluster will see. Raises Refusal 403 for a principal that must not be named to a cluster. Called before any
-    connection is dialled."""
-    user = prefix + principal.user if mode == "user" else GATEWAY_USER
-    for name in (user, principal.user) if mode != "none" else ():
+    """The user that is named to the cluster, "" for none. Raises Refusal 403 for a principal that must not be named to a cluster.
+    Called before any connection is dialled."""
+    match mode:
+        case "groups":
+            user = GATEWAY_USER
+        case "user":
+            user = prefix + principal.user
+        case "none":
+            return ""
+        case _:
+            assert_never(mode)
+    for name in (user, principal.user):
         if fault := _fault(name):
             raise Refusal(403, "Forbidden", f"this user cannot be named to the cluster: the name {fault}")
     return user

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
+from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
 from l7gw.policy.load import load
-from l7gw.policy.patterns import Globs
-from l7gw.policy.rules import PATH, Rule, verb_of
+from l7gw.policy.patterns import Globs, Resources
+from l7gw.policy.rules import Key, Rule, verb_of
 from l7gw.policy.verdict import Decision, Verdict
 
 DISCOVERY = "built-in: discovery"
@@ -134,28 +136,44 @@ def _verdict(rule: Rule) -> Verdict:
     return Verdict(allowed=False, rule=rule.name, reason=f"denied by {what} {rule.name!r}{why}")
 
 
-def _why(rule: Rule, key: str, principal: Principal, cluster: str, act: Act) -> str:
+def _why(rule: Rule, key: Key, principal: Principal, cluster: str, act: Act) -> str:
     """Why a rule does not match, as a sentence. `key` is what `Rule.stranger` or `Rule.mismatch` gave."""
-    if key == "effects":
-        missing = act.effects - rule.effects
-        return f"effects: {_listed(missing)} is not among those allowed" if rule.allow else "effects: the call has none of them"
-    if key == PATH:
-        return "it is about objects, and this path is none"
-    if key == "interactive":
-        return f"interactive: the call has {'a terminal' if act.tty else 'stdin'}, and the rule does not say `interactive: true`"
-    if key == "commands":
-        return f"commands: {_why_commands(rule, act)}"
-    asked = {
-        "users": f"user {principal.user}",
-        "groups": f"none of the groups {_listed(principal.groups)}" if principal.groups else "a caller without groups",
-        "kinds": f"kind {principal.kind}",
-        "clusters": f"cluster {cluster}",
-        "verbs": f"verb {verb_of(act)}",
-        "resources": act.kind,
-        "namespaces": f"namespace {act.namespace}" if act.namespace else "a call that names no namespace",
-        "names": f"the name {act.name}" if act.name else "a call that names no object",
-    }[key]
-    patterns = getattr(rule, key)
+    match key:
+        case "users":
+            return _not_within(key, f"user {principal.user}", rule.users)
+        case "groups":
+            asked = f"none of the groups {_listed(principal.groups)}" if principal.groups else "a caller without groups"
+            return _not_within(key, asked, rule.groups)
+        case "kinds":
+            return _not_within(key, f"kind {principal.kind}", rule.kinds)
+        case "clusters":
+            return _not_within(key, f"cluster {cluster}", rule.clusters)
+        case "effects":
+            missing = act.effects - rule.effects
+            return f"effects: {_listed(missing)} is not among those allowed" if rule.allow else "effects: the call has none of them"
+        case "verbs":
+            return _not_within(key, f"verb {verb_of(act)}", rule.verbs)
+        case "resources":
+            return _not_within(key, act.kind, rule.resources)
+        case "namespaces":
+            asked = f"namespace {act.namespace}" if act.namespace else "a call that names no namespace"
+            return _not_within(key, asked, rule.namespaces)
+        case "names":
+            asked = f"the name {act.name}" if act.name else "a call that names no object"
+            return _not_within(key, asked, rule.names)
+        case "commands":
+            return f"commands: {_why_commands(rule, act)}"
+        case "interactive":
+            has = "a terminal" if act.tty else "stdin"
+            return f"interactive: the call has {has}, and the rule does not say `interactive: true`"
+        case "path":
+            return "it is about objects, and this path is none"
+        case _:
+            assert_never(key)
+
+
+def _not_within(key: Key, asked: str, patterns: Globs | Resources | frozenset[Kind] | None) -> str:
+    assert patterns is not None  # without the key the rule would match
     return f"{key}: {asked} is not within {_listed(patterns if isinstance(patterns, frozenset) else patterns.texts)}"
 
 

@@ -6,6 +6,7 @@ The methods give the key of the rule that does not match, "" where all match. Th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
@@ -22,7 +23,24 @@ DENIED_EFFECTS: frozenset[Effect] = ALLOWED_EFFECTS - {"discovery"}
 _CONNECTED = frozenset(("pods", "services", "nodes"))
 # Stands for an empty set of effects, which should never be: such a call must not look harmless.
 _UNKNOWN: frozenset[Effect] = frozenset(("other",))
-PATH = "path"
+PATH: Final = "path"
+
+# The key for which a rule does not match.
+Key = Literal[
+    "users",
+    "groups",
+    "kinds",
+    "clusters",
+    "namespaces",
+    "effects",
+    "verbs",
+    "resources",
+    "names",
+    "commands",
+    "interactive",
+    "path",  # no key of the file: the rule is about objects, and the act has none
+]
+NoKey = Literal[""]  # the rule matches
 
 
 def verb_of(act: Act) -> str:
@@ -68,7 +86,7 @@ class Rule:
         """The patterns of `groups` that name particular groups: those of stars alone are left out."""
         return tuple(text for text in self.groups.texts if text.strip("*")) if self.groups is not None else ()
 
-    def stranger(self, principal: Principal, cluster: str) -> str:
+    def stranger(self, principal: Principal, cluster: str) -> Key | NoKey:
         """The key by which the rule is not about this principal on this cluster, "" where it is about both."""
         if self.users is not None and not self.users.match(principal.user):
             return "users"
@@ -84,14 +102,13 @@ class Rule:
         """The groups that the rule looks at. A deny also looks at `unfit`, what groups that are no names may have been meant as."""
         return principal.groups if self.allow else principal.groups + principal.unfit
 
-    def mismatch(self, act: Act) -> str:
-        """The key by which the rule does not match the act, "" where it matches. PATH: the rule
-        is about objects, and the act has none."""
+    def mismatch(self, act: Act) -> Key | NoKey:
+        """The key by which the rule does not match the act, "" where it matches."""
         return self._uncovered(act) if self.allow else self._apart(act)
 
     # ------------------------------------------------------------------ allow: every effect, and the whole extent
 
-    def _uncovered(self, act: Act) -> str:
+    def _uncovered(self, act: Act) -> Key | NoKey:
         if not (act.effects or _UNKNOWN) <= self.effects:
             return "effects"
         if self.verbs is not None and not self.verbs.match(verb_of(act)):
@@ -110,7 +127,7 @@ class Rule:
             return "names"
         return self._other_command(act) if self.commands is not None else ""
 
-    def _other_command(self, act: Act) -> str:
+    def _other_command(self, act: Act) -> Key | NoKey:
         assert self.commands is not None
         if act.argv is None:
             return "commands"
@@ -121,7 +138,7 @@ class Rule:
 
     # ------------------------------------------------------------------ deny: any effect, and any part of the extent
 
-    def _apart(self, act: Act) -> str:
+    def _apart(self, act: Act) -> Key | NoKey:
         if self.effects.isdisjoint(act.effects or _UNKNOWN):
             return "effects"
         if self.verbs is not None and not any(map(self.verbs.match, _verbs_of(act))):
@@ -137,7 +154,7 @@ class Rule:
             return "names"
         return self._apart_by_command(act) if self.commands is not None else ""
 
-    def _apart_by_command(self, act: Act) -> str:
+    def _apart_by_command(self, act: Act) -> Key | NoKey:
         """As `_apart`, for `commands`. An unknown argv may be any argv. Through a terminal or
         stdin any command may be given later."""
         assert self.commands is not None

@@ -22,7 +22,7 @@ FLAG_FIN, FLAG_UNIDIRECTIONAL = 1, 2
 PROTOCOL_ERROR, INVALID_STREAM, REFUSED_STREAM, CANCEL = 1, 2, 3, 5
 STREAM_IN_USE, STREAM_ALREADY_CLOSED, FRAME_TOO_LARGE = 8, 9, 11
 
-# Bytes of one DATA frame, sent or received. A frame is reported in pieces, and never
+# Bytes of one DATA frame that is received. A frame is reported in pieces, and never
 # assembled. spdystream writes 32 KiB (threats C3).
 LARGEST_DATA = 1024 * 1024
 

@@ -12,7 +12,6 @@ from l7gw.wire.spdy_frames import (
     FLAG_FIN,
     FLAG_UNIDIRECTIONAL,
     GOAWAY,
-    LARGEST_DATA,
     PING,
     RST_STREAM,
     STREAM_MASK,
@@ -22,6 +21,8 @@ from l7gw.wire.spdy_frames import (
     control_bytes,
 )
 from l7gw.wire.spdy_streams import AWAITED, BARE, OURS, OWED, PEER, Streams
+
+LARGEST_SENT_DATA = 1024 * 1024  # bytes of one DATA frame of ours; larger data is sent in several
 
 
 class Sender:
@@ -122,9 +123,9 @@ class Sender:
             return
         if self.streams.open[stream] & OWED:
             self._reply_first(stream)
-        while len(data) > LARGEST_DATA:
-            out += (TWO_WORDS.pack(stream, LARGEST_DATA), data[:LARGEST_DATA])
-            data = data[LARGEST_DATA:]
+        while len(data) > LARGEST_SENT_DATA:
+            out += (TWO_WORDS.pack(stream, LARGEST_SENT_DATA), data[:LARGEST_SENT_DATA])
+            data = data[LARGEST_SENT_DATA:]
         out.append(TWO_WORDS.pack(stream, (FLAG_FIN << 24 if found.final else 0) | len(data)))
         if data:
             out.append(data)

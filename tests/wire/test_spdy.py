@@ -29,6 +29,7 @@ from l7gw.wire.spdy_events import (
     WindowUpdate,
 )
 from l7gw.wire.spdy_frames import CANCEL, INVALID_STREAM, STREAM_ALREADY_CLOSED
+from l7gw.wire.spdy_sender import LARGEST_SENT_DATA
 from l7gw.wire.spdy_streams import DROP, RECEIVING, REMEMBERED_RESETS
 from tests.fuzz.wire_spdy import read as fuzz_read
 from tests.fuzz.wire_spdy import whole
@@ -509,10 +510,10 @@ def test_only_so_many_streams_are_open_at_once() -> None:
 
 def test_data_larger_than_a_frame_may_be_is_sent_as_several() -> None:
     client, (server, _) = client_of(1), server_of(1)
-    text = random.Random(1).randbytes(2 * spdy.LARGEST_DATA + 5)
+    text = random.Random(1).randbytes(2 * LARGEST_SENT_DATA + 5)
     client.send(Data(1, text, True))
     sent = client.take()
-    assert sent[:8] == struct.pack(">II", 1, spdy.LARGEST_DATA)
+    assert sent[:8] == struct.pack(">II", 1, LARGEST_SENT_DATA)
     received = server.receive(sent)
     assert len(received) == 3
     assert whole(received) == [Data(1, text, True)]

@@ -13,6 +13,7 @@ from l7gw.config import load as settings
 from l7gw.demo.pki import Authority
 from l7gw.kube.act import EFFECTS
 from l7gw.policy import load as policy
+from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from tests.support.cited_sources import DOCS, ROOT
 
@@ -48,10 +49,11 @@ def test_the_tables_of_the_file_and_of_recording_have_every_key() -> None:
 
 
 @pytest.mark.parametrize("text", POLICIES)
-def test_a_policy_that_a_page_shows_can_be_used(tmp_path: Path, text: str) -> None:
+def test_a_policy_that_a_page_shows_can_be_used_and_leaves_no_doubts(tmp_path: Path, text: str) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(text)
-    assert Policy.load(path).rules
+    shown = Policy.load(path)
+    assert shown.rules and doubts((*shown.guardrails, *shown.rules), None) == []
 
 
 def test_the_configuration_that_the_readme_shows_lets_its_groups_go_up_and_rbac_names_them(tmp_path: Path) -> None:

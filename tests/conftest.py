@@ -1,4 +1,4 @@
-"""What every test may ask for. Fixtures of one room live in that room's test file."""
+"""Fixtures for all tests. Fixtures that only one room needs stand in that room's test file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BUILT = pytest.StashKey[Built | Exception]()
 
 
 def missing(tool: str) -> NoReturn:
-    """Skip a test for want of a tool; fail where L7GW_NO_SKIP=1 says that nothing may be wanting."""
+    """Skip a test whose tool is missing. Where L7GW_NO_SKIP=1 forbids that, fail the test."""
     if os.environ.get("L7GW_NO_SKIP") == "1":
         pytest.fail(f"{tool}, and L7GW_NO_SKIP=1", pytrace=False)
     pytest.skip(tool)
@@ -30,7 +30,7 @@ def missing(tool: str) -> NoReturn:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the real cluster before the first test, out of reach of the tests' time limit, progress in sight."""
+    """Build the real cluster before the first test: so no test's time limit applies, and its progress is shown."""
     wanted = any(_NEEDS_BUILD & set(getattr(item, "fixturenames", ())) for item in session.items)
     if not wanted or session.config.option.collectonly:
         return
@@ -55,14 +55,14 @@ def cluster_programs(pytestconfig: pytest.Config) -> Built:
 
 @pytest.fixture(scope="session")
 def cluster(cluster_programs: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
-    """A real Kubernetes, one for all tests: name namespaces and pods after the test."""
+    """A real Kubernetes, shared by all tests. A test names its namespaces and pods after itself."""
     with RealCluster.start(tmp_path_factory.mktemp("cluster"), cluster_programs) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def both_sides(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    """The gateway before the real cluster, with the real identity provider; and the straight way beside it."""
+    """A gateway in front of the real cluster, with the real identity provider, and the direct way to the cluster."""
     try:
         node_modules()
     except MissingNode as error:
@@ -71,7 +71,7 @@ def both_sides(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -
         yield both
 
 
-# ---------------------------------------------------------------------- a gateway before a scripted upstream
+# ---------------------------------------------------------------------- a gateway in front of a scripted upstream
 
 SHORT_WAITS = Timeouts(drain_short_calls=2.0, drain_streams=1.5, request_head=1.0, answer_begins=2.0)
 
@@ -84,7 +84,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.fixture
 def it(shared: Scene) -> Scene:
-    """One for all tests of a file, as if nobody had asked it anything yet; its upstream says OK, and ends."""
+    """A scene that the tests of a file share. Its upstream has no visits yet, answers OK, and closes the connection."""
     shared.upstream.script = answering(OK)
     shared.upstream.visits.clear()
     return shared
@@ -92,13 +92,13 @@ def it(shared: Scene) -> Scene:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Scene]:
-    """One for this test alone."""
+    """A scene for this test alone."""
     with scene(tmp_path / "scene") as running:
         yield running
 
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[Scene]:
-    """One for this test alone, that waits for seconds where others wait for a minute."""
+    """A scene for this test alone. Its gateway waits for seconds where others wait for a minute."""
     with scene(tmp_path / "scene", timeouts=SHORT_WAITS) as running:
         yield running

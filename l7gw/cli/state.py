@@ -55,7 +55,7 @@ class Events:
             yield from events
 
     def blocks(self, begin: Mark | None = None) -> Iterator[tuple[Mark, list[AnyEvent]]]:
-        """The same block by block, from a block on."""
+        """The same events block by block, from a given block on."""
         unknown: Counter[str] = Counter()
         for mark, events in self._blocks(begin):
             unknown.update(event.name for event in events if isinstance(event, UnknownEvent))

@@ -17,7 +17,7 @@ from l7gw.cli.state import fail, state_options, tell_unknown, the_state, the_who
 from l7gw.recording.verify import Report
 from l7gw.recording.verify import verify as check
 
-EXCHANGE = re.compile(r"[0-9a-f-]+/[0-9]+")  # a session's id and an exchange, which is told from a path that is not there
+EXCHANGE = re.compile(r"[0-9a-f-]+/[0-9]+")  # a session's id and an exchange; anything else that does not exist is a path
 LIMITS = (
     "a cut at the very end, or a journal rewritten as a whole, would not be seen:"
     " checkpoints, which tell those, are not in this version"

@@ -79,7 +79,7 @@ class _AlertingContext:
         self._context = context
         self._door = door
         self._parting = parting  # the listener's sockets that stay open only for their alert
-        self._alert_read = alert_read  # seconds
+        self._alert_read = alert_read  # seconds that the peer has to read the alert
         self.transport: asyncio.BaseTransport | None = None
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **named: Any) -> ssl.SSLObject:

@@ -24,7 +24,7 @@ async def demo(*, keep: bool, gateway_ends_within: float = GATEWAY_ENDS_WITHIN) 
 
     def stop() -> None:
         if not stopped.is_set() and not keep_waiting:
-            running_task.cancel()  # once: a second Ctrl-C would cancel what cleans up, and leave the gateway behind
+            running_task.cancel()  # only once: a second cancel would stop the cleaning up, and leave the gateway behind
         stopped.set()
 
     keep_waiting = False

@@ -104,7 +104,7 @@ recording: {{reserve: 64MiB}}
 
 
 async def _start_gateway(config: Path, folder: Path) -> asyncio.subprocess.Process:
-    """The gateway's process, as soon as there is one: whoever is stopped while it gets ready has to end it."""
+    """Start the gateway's process. It is returned before it is ready, so that the caller can end it when stopped in between."""
     with (folder / "gateway.log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "l7gw", "serve", "--config", str(config), stdout=asyncio.subprocess.PIPE, stderr=log,
@@ -113,7 +113,7 @@ async def _start_gateway(config: Path, folder: Path) -> asyncio.subprocess.Proce
 
 
 async def _address_of(gateway: asyncio.subprocess.Process, folder: Path) -> str:
-    """Where the gateway listens, once it is ready. Raises RuntimeError."""
+    """Wait until the gateway is ready. Returns the address that it listens on. Raises RuntimeError."""
     assert gateway.stdout is not None
     line = b""
     with contextlib.suppress(TimeoutError):

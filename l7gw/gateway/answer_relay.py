@@ -33,7 +33,7 @@ class AnsweredCall(TunnelOwner, Protocol):
 
 
 class Timed(Protocol):
-    """The worker, for what a tunnel needs of it."""
+    """What the relay asks of the worker, for a tunnel."""
 
     clock: Clock
     timeouts: Timeouts

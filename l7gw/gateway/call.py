@@ -113,7 +113,7 @@ class Call:
         if self.over:
             return
         answer = self._answer
-        if answer is None or answer.begun or not answer.whole:  # else the connection takes the next call: `finish` gives it back
+        if answer is None or answer.begun or not answer.whole:  # a whole answer's connection is given back by `finish`
             self._drop_upstream()
         record = self._begin_record()
         if answer is not None and answer.begun:

@@ -159,7 +159,7 @@ class Downstream(asyncio.Protocol, ABC):
     # ------------------------------------------------------------------ for both kinds
 
     def _is_too_slow(self, exchange: Exchange, waited: float, received: int) -> bool:
-        """Whether a request's body arrives more slowly than it may (threats I1): `received` bytes of it in `waited` seconds."""
+        """Whether a request's body, of which `received` bytes came within `waited` seconds, arrives too slowly (threats I1)."""
         timeouts = self._worker.timeouts
         return exchange.waits_for_body and waited > timeouts.request_head + received / timeouts.slowest_body
 
@@ -191,7 +191,7 @@ class Downstream(asyncio.Protocol, ABC):
 
 
 TOO_SLOW = PeerError(408, "the request's body arrives too slowly")
-_REASONS: dict[int, StatusReason] = {  # of a metav1.Status, by the HTTP status
+_REASONS: dict[int, StatusReason] = {  # HTTP status -> reason of the metav1.Status
     405: "MethodNotAllowed",
     408: "Timeout",
     413: "RequestEntityTooLarge",

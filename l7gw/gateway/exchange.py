@@ -54,7 +54,7 @@ class Exchange(Call):
         self._body_size = 0  # bytes
         self._request_whole = False
         self._after_body: Step | None = None  # the step to take once the request is whole
-        self._policy: Policy | None = None  # the snapshot that the verdict is of
+        self._policy: Policy | None = None  # the snapshot of the policy that gave the verdict
         self._tries = 0  # times that the cluster turned the request away unread
         self.deadline = 0.0  # monotonic seconds by which the answer must begin; 0 where there is no deadline
 
@@ -102,12 +102,13 @@ class Exchange(Call):
         return self.gather
 
     def _allowed(self) -> Verdict:
-        """The verdict of the policy in force. Raises Refusal 403 where it is a denial."""
+        """Take the verdict of the policy in force. Raises Refusal 403 where it is a denial."""
         assert self.principal and self.act and self.far
         self._policy = self.worker.policy
         verdict = self._policy.judge(self.principal, self.far.name, self.act)
         if not verdict.allowed:
-            # one kubectl command is several calls: a rule's name says enough, the want of one does not say which call it was
+            # A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the
+            # call itself is named.
             words = verdict.reason if verdict.rule else f"{verdict.reason}: {in_words(self.act)}"
             raise Refusal(403, "Forbidden", words, rule=verdict.rule or None)
         return verdict
@@ -141,7 +142,7 @@ class Exchange(Call):
 
     def forward(self) -> Step | None:
         assert self.far and self.act
-        if self._policy is not self.worker.policy:  # the body may have taken an hour (`slowest_body`), and the disk its time
+        if self._policy is not self.worker.policy:  # the body may have taken an hour (`slowest_body`), and the disk some time
             self._allowed()
         if self.request.upgrade:
             kind: Wanted = FRESH

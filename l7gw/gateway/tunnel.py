@@ -55,7 +55,7 @@ class ClientSide(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def read(self, *, wanted: bool, why: int) -> None:
-        """Read it, or leave its bytes where they are, for one of the reasons in `backpressure`."""
+        """Note that one of the reasons in `backpressure` not to read the client is gone (`wanted`) or has come."""
 
     def switch_to_tunnel(self, tunnel: Tunnel) -> None:
         """Hand all further bytes to the tunnel."""
@@ -183,7 +183,7 @@ class Tunnel(ABC):
         return self._as_ended() if self._complete() else ("aborted", f"{why}, before the stream was complete")
 
     def _as_ended(self) -> tuple[Outcome, str]:
-        """Outcome and reason of an end that the protocol shows."""
+        """Outcome and reason where the protocol has shown the end of the stream."""
         return "complete", ""
 
     def end(self, why: str, outcome: Outcome = "cut") -> None:

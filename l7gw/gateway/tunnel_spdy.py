@@ -139,7 +139,7 @@ class SpdyTunnel(Tunnel):
             case websocket.Close():
                 self._closed()
             case SynReply() | Settings() | WindowUpdate():
-                pass  # of a stream that the gateway never opened, or one leg's own affair, which spdystream ignores
+                pass  # a reply to a stream that the gateway never opened, or a frame for one leg alone, which spdystream ignores
             case _:
                 assert_never(event)
 
@@ -279,10 +279,11 @@ class SpdyTunnel(Tunnel):
     # -- from the cluster
 
     def _down(self, data: bytes) -> None:
-        """No header from the cluster means anything, so none goes down."""
+        """Record bytes of the cluster, and put them into the client's leg. Headers of the cluster mean nothing, so none goes
+        down."""
         for event in self._cluster_leg.receive(data):
             match event:
-                case Data():  # its fields matched here would cost a third of a frame's relay, 0.35 us
+                case Data():  # matching its fields here would cost 0.35 us, a third of what a frame's relay costs
                     frame = self._channels.frame(event.stream, up=False, data=event.data, final=event.final)
                     if frame is not None:
                         self._record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data, final=frame.final)
@@ -305,7 +306,7 @@ class SpdyTunnel(Tunnel):
                     self.cluster_ended()
                     return
                 case SynStream() | GoAway() | Settings() | WindowUpdate() | websocket.Ping() | websocket.Pong():
-                    pass  # no cluster opens streams; the rest is this leg's own affair
+                    pass  # a cluster opens no streams; the other frames are for this leg alone
                 case _:
                     assert_never(event)
 

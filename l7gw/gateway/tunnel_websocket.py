@@ -23,7 +23,8 @@ class WebSocketTunnel(Tunnel):
         self._sizes = Newest(sides.clock, self._resize)
         self._closed_by_cluster = False
         self._closed_by_client = False
-        self._end_told = isinstance(channels, WebSocketPorts)  # of an exec the cluster tells its end on the error channel
+        # Whether the cluster has told the command's end: an exec's comes on the error channel, a port-forward has no command.
+        self._end_told = isinstance(channels, WebSocketPorts)
 
     def _up(self, data: bytes) -> None:
         record, translate, send = self._record, self._channels.up, self._cluster_leg.send
@@ -100,7 +101,7 @@ class WebSocketTunnel(Tunnel):
         return self._closed_by_cluster or self._closed_by_client
 
     def _as_ended(self) -> tuple[Outcome, str]:
-        """A client's Close ends the stream, but not the command: that may run on."""
+        """A client's Close ends the stream. The command may run on."""
         if self._closed_by_client and not self._end_told:
             return "aborted", "the client closed the stream before the command's end was told"
         return super()._as_ended()

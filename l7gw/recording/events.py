@@ -12,20 +12,20 @@ from typing import Literal
 
 import msgspec
 
-# Some fields of the events hold one of a few words. These types bind whoever records (`session`).
-# A reader takes any text there: a later version may know more words.
+# Some fields of the events hold one of a few words. Code that records (`session`) may use only these words. Code that reads must
+# accept any text, because a later version may write more words.
 VerdictWord = Literal[
     "allow",
     "deny",
-    "refused",  # malformed, unauthenticated or not forwardable: the reason says which
+    "refused",  # the request is malformed, unauthenticated or not forwardable; the reason says which
 ]
 Outcome = Literal[
     "complete",  # the whole answer was passed on
-    "denied",  # by policy
-    "refused",  # before there was a verdict
+    "denied",  # policy denied the call
+    "refused",  # the call was refused before there was a verdict
     "failed",  # after an allow: the client got an error of the gateway's, not the cluster's answer
-    "cut",  # after the answer had begun, by the gateway or the cluster
-    "aborted",  # by the client
+    "cut",  # the gateway or the cluster cut the answer after it had begun
+    "aborted",  # the client left before the end
 ]
 WhyEnded = Literal[
     "idle",

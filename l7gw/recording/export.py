@@ -113,7 +113,7 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             return {"type": "run", "id": event.id, "client": e.header_text(event.client), "command": e.header_text(event.command)}
         case e.SessionEnded():
             return {"type": "ended", "reason": event.reason}
-        case e.SessionStarted() | e.SegmentStarted() | e.UnknownEvent():  # told as the first line, nobody's, and counted
+        case e.SessionStarted() | e.SegmentStarted() | e.UnknownEvent():  # in line one; not the session's; counted
             return None
         case _:
             assert_never(event)
@@ -185,11 +185,11 @@ class Exec:
 
 
 Read = Callable[[Mark | None], Iterable[tuple[Mark, list[e.AnyEvent]]]]
-"""As `reader.Blocks`: each call gives the session's events, block by block, from a block on, or from the beginning."""
+"""A function such as `reader.Blocks`: each call gives the session's events block by block, from a block on or from the beginning."""
 
 
 def _at(event: Timed, time: int) -> Timed:
-    """The event with this time. The given one is not changed: whoever reads the session keeps it."""
+    """A copy of the event with this time. The given event is not changed, because the reader may give it again."""
     return event if event.time == time else structs.replace(event, time=time)
 
 
@@ -222,8 +222,8 @@ class _Frames:
 
 
 def execs(read: Read, exchange: int | None = None) -> list[Exec]:
-    """The execs and attaches that ran, in order; with `exchange`, that one alone. The whole session is read once here. Whoever asks
-    for an exec's frames reads from that exec's beginning to its end, so that showing all execs is not quadratic."""
+    """The execs and attaches that ran, in order; with `exchange`, that one alone. The whole session is read once here. Each
+    exec's frames are read from its own beginning to its end, so that the cost of showing all execs is not quadratic."""
     found: dict[int, Exec] = {}
     ran: set[int] = set()
     stepped = 0

@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 STEP = 1.0  # seconds; the wall clock was set if it moved by more than this against the monotonic clock within a tick (threats H5)
 
-# A session's principal, without what is its credential's alone, in the order of `SessionStarted`; and the cluster.
+# The key of a session: the fields of the principal in the order of `SessionStarted`, without those of its credential, and the
+# cluster.
 _Key = tuple[str, tuple[str, ...], Kind, str, str, str, str]
 
 

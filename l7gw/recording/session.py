@@ -143,7 +143,7 @@ class Session:
         self.idle_since = self._clock.monotonic()
 
     def why_over(self, now: float) -> Literal["", "idle", "day"]:
-        """Why no new call may begin in it at `now` (seconds, monotonic); "" where one may."""
+        """Why no new call may begin in this session at `now` (monotonic seconds); "" where one may."""
         if self.open_calls == 0 and now - self.idle_since >= IDLE_AFTER:
             return "idle"
         return "day" if now - self.started >= LONGEST_SESSION else ""
@@ -217,7 +217,7 @@ class CallRecord:
         self._content = content
 
     def request(self, *, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
-        """Record what was asked. `act` is None where the request could not be read."""
+        """Record the request. `act` is None where the request could not be read."""
         event = e.RequestRecorded(
             self.session.now(),
             self.number,
@@ -245,7 +245,7 @@ class CallRecord:
                 self.session.append(e.RequestBody(self.session.now(), self.number, part))
 
     def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str) -> None:
-        """Record a verdict. `rule` is the deciding rule's name, "" where none decided."""
+        """Record a verdict. `rule` is the name of the rule that decided; "" where none did."""
         if verdict == "deny":
             self.session.count(denied=1)
         self.session.append(e.VerdictRecorded(self.session.now(), self.number, rule=rule, verdict=verdict, reason=reason))
@@ -260,7 +260,7 @@ class CallRecord:
                 self.session.append(e.ResponseBody(self.session.now(), self.number, part))
 
     def frame(self, channel: str, *, up: bool, stream: int, data: bytes, final: bool = False) -> None:
-        """Record bytes of a channel, as in `Frame`. Keywords, here and in the event, cost 25 of the 700 ns of a frame."""
+        """Record bytes of a channel; see `Frame` for the fields. Keywords here and in the event cost 25 of a frame's 700 ns."""
         session = self.session
         session.count(len(data))
         if not self._content:

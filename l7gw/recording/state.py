@@ -15,13 +15,13 @@ def check_state(state: Path) -> None:
     try:
         for parent in reversed(state.parents):
             if not parent.exists():
-                parent.mkdir(mode=0o755)  # whatever the umask: who can write there can put another folder in the state's place
+                parent.mkdir(mode=0o755)  # not by the umask: a user who can write there could replace the state by another folder
         state.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise OSError(
             f"the state {state} cannot be made: {error.strerror}\n  hint: name a folder of the gateway's own in `state`"
         ) from error
-    if state.is_symlink():  # as systemd makes /var/lib/l7gw with DynamicUser=
+    if state.is_symlink():  # systemd makes /var/lib/l7gw a link with DynamicUser=
         raise OSError(f"the state {state} is a link\n  hint: name the folder itself in `state`: {state.resolve()}")
     for path in [state, *state.rglob("*")]:
         about = path.lstat()

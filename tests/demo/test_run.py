@@ -110,7 +110,7 @@ def test_ctrl_c_during_the_demo_leaves_nothing(tmp_path: Path, after: float, clu
         DEMO, env=environment(tmp_path, cluster_programs.kubectl), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     while process.poll() is None and not any((tmp_path / "tmp").iterdir()):
-        time.sleep(0.01)  # until it has something that it could leave behind
+        time.sleep(0.01)  # until the demo has files or processes that it could leave behind
     until = time.monotonic() + after
     while process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
@@ -134,7 +134,8 @@ while true; do sleep 0.1; done
 def test_ctrl_c_while_the_gateway_starts_leaves_no_gateway(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, impatient: bool
 ) -> None:
-    """It is started, and not ready; asked to end, it does not. Whoever presses Ctrl-C again meanwhile ends nothing sooner."""
+    """The gateway's process has started, is not ready, and ignores SIGTERM. A second Ctrl-C meanwhile does not end the demo
+    sooner."""
     gateway = tmp_path / "gateway"
     gateway.write_text(STUBBORN)
     gateway.chmod(0o700)

@@ -1,4 +1,4 @@
-"""docs/configuration.md has the keys that the code reads, and what the pages show can be used."""
+"""docs/configuration.md has the keys that the code reads. The examples on the pages are valid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POLICIES = [block for block in BLOCKS if re.search("^guardrails:", block, re.MUL
 
 
 def _first_column(heading: str) -> set[str]:
-    """What stands in backquotes in the first column of the table whose first heading this is."""
+    """The texts in backquotes in the first column of a table, which is found by the heading of that column."""
     table = PAGE.split(f"\n| {heading} |")[1].split("\n\n")[0].splitlines()[2:]
     return {name for line in table for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
 

@@ -1,7 +1,7 @@
-"""Tests hand limits and times in (`Limits`, `Timeouts`); none rewrites what a module or class of the package holds.
+"""Tests pass limits and times in (`Limits`, `Timeouts`). No test rewrites a name in a module or class of the package.
 
-A name that a test rewrites is one that the code must look up anew each time, that two tests in one process fight over, and that
-says nothing of how an operator would set it. Programs that a test writes for a gateway's process are looked at too.
+The code would have to look up such a name each time, two tests in one process would disturb each other, and the test would not show
+how an operator sets the limit. Programs that a test writes for a gateway's process are checked too.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 
-# What is replaced there is no limit and no time. (file, what is assigned to) -> why
+# (file, name that is assigned to) -> why this is allowed. None of these is a limit or a time.
 EXCEPTIONS = {
     ("gateway/test_guard.py", "owner"): "a fault: a step of a call is made to raise, in the gateway's own process",
     ("identity/test_chain.py", "Key.verifies"): "a witness: it counts how often a signature is verified, and verifies",
     ("recording/test_export.py", "reader.events_at"): "a witness: it counts how often a block is read, and reads it",
     ("support/spoken_http.py", "Worker.begin_record"): "a witness: it writes down over which HTTP a call came, and records it",
 }
-ASSIGNS = re.compile(r"setattr|l7gw|\w\.\w+ [^\s\w]?= ")  # what a text has that is a program of this kind
-REPLACE = {"setattr", "delattr", "patch", "object", "__setattr__"}  # functions that assign to what they are given
+ASSIGNS = re.compile(r"setattr|l7gw|\w\.\w+ [^\s\w]?= ")  # matches a text that may be such a program
+REPLACE = {"setattr", "delattr", "patch", "object", "__setattr__"}  # functions that assign to an attribute of their argument
 
 
 def _codes(path: Path) -> Iterator[ast.Module]:
-    """A file, and each text in it that is Python and names the package."""
+    """The code of a file, and of each text in it that is Python and names the package."""
     tree = ast.parse(path.read_text())
     yield tree
     for node in ast.walk(tree):
@@ -40,7 +40,7 @@ def _codes(path: Path) -> Iterator[ast.Module]:
 
 
 def _imported(codes: list[ast.Module]) -> set[str]:
-    """Names that stand for modules, classes and constants of the package."""
+    """The names in this code that stand for modules, classes and constants of the package."""
     names = {"l7gw"}
     for node in (node for code in codes for node in ast.walk(code)):
         if isinstance(node, ast.Import):
@@ -61,7 +61,7 @@ def _root(node: ast.expr) -> str:
 
 
 def _assigned(code: ast.Module) -> Iterator[ast.Attribute]:
-    """The attributes that are assigned to or deleted, by a statement. `package.module: Class` assigns nothing."""
+    """The attributes that a statement assigns to or deletes. `package.module: Class` assigns nothing."""
     annotated = {node.target for node in ast.walk(code) if isinstance(node, ast.AnnAssign) and node.value is None}
     for node in ast.walk(code):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del) and node not in annotated:
@@ -69,7 +69,7 @@ def _assigned(code: ast.Module) -> Iterator[ast.Attribute]:
 
 
 def _replaced(code: ast.Module) -> Iterator[tuple[ast.expr, str]]:
-    """The objects whose attribute a call sets, and its name."""
+    """The objects whose attribute is set by a call, each with the attribute's name."""
     for node in ast.walk(code):
         if isinstance(node, ast.Call) and node.args:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -79,10 +79,10 @@ def _replaced(code: ast.Module) -> Iterator[tuple[ast.expr, str]]:
 
 
 def rewritten(path: Path) -> set[str]:
-    """What of the package a file assigns to, as it is written there.
+    """The names of the package that a file assigns to, as they are written there.
 
-    `x.os`, of a module x, is the system's: its calls may be made to fail. Instances are the test's own. What a program looks up by
-    a name that only it knows (`setattr(owner, ...)`) counts as the package's.
+    `x.os` of a module x belongs to the system: a test may make its calls fail. Instances belong to the test. An object that a
+    program looks up by a name of its own (`setattr(owner, ...)`) counts as the package's.
     """
     codes = list(_codes(path))
     names = _imported(codes)

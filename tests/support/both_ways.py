@@ -32,7 +32,7 @@ def versions() -> list[tuple[str, int, bool]]:
 
 
 class Both:
-    """A gateway before the real cluster, and a kubeconfig for each way."""
+    """A gateway in front of the real cluster, and a kubeconfig for each way."""
 
     def __init__(self, cluster: RealCluster, gateway: Gateway, provider: OidcProvider, folder: Path, spoken: Spoken) -> None:
         self.cluster = cluster

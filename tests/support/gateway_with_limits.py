@@ -1,7 +1,7 @@
-"""`l7gw serve` with other times and limits than the product's, as a program: `Gateway` starts it where a test gives it some.
+"""A program that runs `l7gw serve` with other times and limits than the product's. `Gateway` starts it for tests that give some.
 
-Its arguments are the path of l7gw.yaml, and a JSON object with the fields of `Timeouts` and of `Limits`. The product itself has no
-such door.
+Its arguments are the path of l7gw.yaml, and a JSON object with the fields of `Timeouts` and of `Limits`. The product itself offers
+no such way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from l7gw.timeouts import Timeouts
 
 
 def with_limits(config: Path, timeouts: Timeouts, limits: Limits) -> list[str | Path]:
-    """The command that starts it."""
+    """The command that starts this program."""
     given = {"timeouts": dataclasses.asdict(timeouts), "limits": dataclasses.asdict(limits)}
     return [sys.executable, __file__, config, json.dumps(given)]
 

@@ -17,11 +17,11 @@ ABOVE = 100  # rows above a lost row that are told before it, so that lines come
 
 
 class Lost(Protocol):
-    """Takes text that the screen loses."""
+    """A callback that takes text which leaves the screen."""
 
     def __call__(self, text: str, *, goes_on: bool, replaced: bool) -> None:
-        """`text` is of one row, controls and all. `goes_on` says whether it goes on the line that was told before. `replaced` says
-        whether it was replaced where it stood, so that the same may come again and again."""
+        """`text` is a row's text, with its control characters. `goes_on`: it continues the line that was told before. `replaced`:
+        it was overwritten in place, so the same text may come again and again."""
 
 
 _numbers = count(1)

@@ -185,7 +185,7 @@ class Exec:
 
 
 Read = Callable[[Mark | None], Iterable[tuple[Mark, list[e.AnyEvent]]]]
-"""A function such as `reader.Blocks`: each call gives the session's events block by block, from a block on or from the beginning."""
+"""A function such as `reader.Blocks`: each call gives the events of a session block by block, from a block or the beginning on."""
 
 
 def _at(event: Timed, time: int) -> Timed:

@@ -145,7 +145,7 @@ def test_impersonation_by_the_client_is_refused(name: str) -> None:
     assert refused.value.code == 403
 
 
-def test_an_offer_of_nothing_known_is_refused() -> None:
+def test_an_upgrade_that_offers_no_known_subprotocol_is_refused() -> None:
     act = describe("GET", f"{POD}/portforward", "websocket")
     with pytest.raises(Refusal):
         offered_protocols(Request("GET", POD, (("sec-websocket-protocol", "v5.channel.k8s.io"),), upgrade="websocket"), act)

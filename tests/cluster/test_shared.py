@@ -403,7 +403,7 @@ def test_a_connection_dialled_with_a_former_credential_carries_no_call(tmp_path:
     staged(tmp_path, play)
 
 
-def test_a_read_alone_has_a_connection_of_http1_and_those_beside_it_share_one_of_http2(tmp_path: Path) -> None:
+def test_a_single_read_uses_http1_and_reads_beside_it_share_a_connection_of_http2(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         alone = stage.read("alone")
         while not stage.asked_http1:
@@ -421,7 +421,7 @@ def test_a_read_alone_has_a_connection_of_http1_and_those_beside_it_share_one_of
     staged(tmp_path, play)
 
 
-def test_a_watch_that_outlives_a_reload_is_looked_after_as_before(tmp_path: Path) -> None:
+def test_a_silent_cluster_is_noticed_for_a_watch_that_outlives_a_reload(tmp_path: Path) -> None:
     quickly = Timeouts(shared_quiet=1.0, shared_answer=1.0)
 
     async def play(stage: Stage) -> None:

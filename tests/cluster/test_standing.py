@@ -51,7 +51,7 @@ def test_an_outage_of_the_credential_is_over_with_the_first_answer(caplog: pytes
     ]
 
 
-def test_another_policy_ends_what_was_missing_and_no_outage_of_the_credential(caplog: pytest.LogCaptureFixture) -> None:
+def test_another_policy_ends_outages_of_permissions_and_not_of_the_credential(caplog: pytest.LogCaptureFixture) -> None:
     standing = Standing("c")
     standing.not_impersonated(frozenset(["groups g"]), "words")
     with caplog.at_level(logging.INFO):

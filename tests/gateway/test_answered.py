@@ -87,7 +87,7 @@ def test_a_malformed_request_is_told_so_and_the_next_is_served(it: Scene) -> Non
     assert any("a field's name that HTTP/2 does not allow" in reason for reason in refused(it))
 
 
-def test_a_fault_within_a_body_is_told_and_nothing_of_it_travels(it: Scene) -> None:
+def test_a_fault_within_a_body_is_refused_and_nothing_of_the_body_goes_up(it: Scene) -> None:
     with RawClient(it.gateway, protocols=["h2"]) as client:
         body = request(it, 1, "/api/v1/namespaces/default/pods?never", ("content-length", "1"), end=False) + data(1, b"xyz")
         client.send(HELLO + body + request(it, 3))

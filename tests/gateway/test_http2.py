@@ -489,5 +489,5 @@ def test_floods_are_ended_with_a_reason(it: Scene, name: str) -> None:
         assert friend.answer()[0] == 200
 
 
-def test_nothing_of_a_flood_reached_the_cluster_and_the_gateway_made_no_mistake(it: Scene) -> None:
+def test_no_flood_reached_the_cluster_and_the_log_has_no_bug(it: Scene) -> None:
     assert "failed at this call" not in it.gateway.log and "Traceback" not in it.gateway.log

@@ -67,7 +67,7 @@ def before_nothing(folder: Path, issuer: ServedIssuer) -> Iterator[Gateway]:
             yield gateway
 
 
-def test_an_issuer_that_redirects_is_told_when_the_gateway_is_ready_to_the_operator_and_to_whoever_comes(tmp_path: Path) -> None:
+def test_an_issuer_that_redirects_is_reported_to_the_operator_at_the_start_and_to_callers(tmp_path: Path) -> None:
     with ServedIssuer(tmp_path) as issuer:
         issuer.moved = "https://login.example.com/?tenant=\u00e9"
         with before_nothing(tmp_path, issuer) as gateway:

@@ -26,7 +26,7 @@ def test_a_hundred_control_frames_a_second_pass_and_one_more_does_not() -> None:
     assert refused.value.code == 1008
 
 
-def test_of_ten_thousand_sizes_few_travel_and_the_last_one_does() -> None:
+def test_few_of_ten_thousand_sizes_travel_and_the_last_one_among_them() -> None:
     found: list[int] = []
 
     async def run() -> None:

@@ -127,7 +127,7 @@ def client(version: ssl.TLSVersion) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("over", OVERS)
-def test_a_client_is_let_in_where_go_lets_it_in_and_told_where_only_a_time_is_over(over: str, tmp_path: Path) -> None:
+def test_a_client_certificate_is_accepted_as_go_accepts_it_and_an_expired_one_is_a_401(over: str, tmp_path: Path) -> None:
     """All combinations of trusted authorities, certificates sent, expired certificates and versions of TLS."""
     family = Family(over)
     cases = [(name, how) for name in family.trusted for how in family.clients]
@@ -198,14 +198,14 @@ def family() -> Iterator[Family]:
         ("the middle | the root", "a:ann"),
     ],
 )
-def test_of_two_entries_the_one_whose_authority_stands_nearest_decides(
+def test_the_entry_with_the_nearest_authority_decides_about_a_client_certificate(
     family: Family, tmp_path: Path, trusted: str, user: str, version: ssl.TLSVersion
 ) -> None:
     assert Door(tmp_path, family.trusted[trusted]).tells(family.clients["of the middle, with it"], version) == user
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_authority_that_began_anew_under_its_name_lets_in_whom_it_signs_now(tmp_path: Path, version: ssl.TLSVersion) -> None:
+def test_a_renewed_authority_of_the_same_name_lets_in_clients_that_it_signed(tmp_path: Path, version: ssl.TLSVersion) -> None:
     """Its certificates have no key identifiers, as those of `openssl x509 -req`. So OpenSSL finds the issuer by the name alone."""
     old, new = root("authority", over=True), root("authority")
     for order in ((old, new), (new, old)):
@@ -213,9 +213,7 @@ def test_an_authority_that_began_anew_under_its_name_lets_in_whom_it_signs_now(t
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_of_two_authorities_of_one_name_that_hold_as_long_the_first_alone_is_looked_at(
-    tmp_path: Path, version: ssl.TLSVersion
-) -> None:
+def test_the_first_of_two_authorities_with_one_name_and_end_is_the_only_one_tried(tmp_path: Path, version: ssl.TLSVersion) -> None:
     """Said in docs/compatibility.md: Go would look at both."""
     one, other = root("authority"), root("authority")
     door = Door(tmp_path, ((one, other),))
@@ -223,7 +221,7 @@ def test_of_two_authorities_of_one_name_that_hold_as_long_the_first_alone_is_loo
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_intermediate_that_is_over_in_the_authority_file_is_not_replaced_by_what_the_client_sends(
+def test_an_expired_intermediate_in_the_authority_file_is_not_replaced_by_one_that_the_client_sends(
     tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     """Said in docs/compatibility.md: Go would look at both."""
@@ -264,7 +262,7 @@ def test_a_resumed_session_whose_chain_is_forgotten_is_told_to_connect_again(tmp
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("group", ["X25519", "X448", "prime256v1", "secp384r1", "secp521r1"])
-def test_a_client_that_knows_one_group_alone_connects(tmp_path: Path, group: str, version: ssl.TLSVersion) -> None:
+def test_a_client_that_supports_a_single_key_exchange_group_connects(tmp_path: Path, group: str, version: ssl.TLSVersion) -> None:
     """The certificate is RSA: in TLS 1.2 the groups that a client names are those of certificates too (RFC 8422 section 5.1.1)."""
     door = Door(tmp_path, ((FOREIGN,),), FOREIGN.server("127.0.0.1", key=RSA))
     context = client(version)
@@ -289,7 +287,7 @@ def test_a_client_certificate_may_have_any_usual_key(family: Family, tmp_path: P
     assert go([Question((family.middle,), family.middle.client("ann", key=key), (), "client", NOW)]) == [""]
 
 
-def test_a_curve_that_the_client_does_not_name_serves_it_in_tls_1_3_alone(tmp_path: Path) -> None:
+def test_a_client_certificate_on_a_curve_that_the_client_does_not_name_works_in_tls_1_3_alone(tmp_path: Path) -> None:
     """Said in docs/compatibility.md: Go would serve it in TLS 1.2 as well."""
     door = Door(tmp_path, ((FOREIGN,),))
     old, new = map(client, VERSIONS)

@@ -56,7 +56,7 @@ LISTS: list[tuple[list[str], list[str]]] = [
 
 @pytest.mark.parametrize("upgrade", LIST)
 @pytest.mark.parametrize(("lines", "offered"), LISTS)
-def test_of_all_lines_the_known_subprotocols_go_up_each_once_and_in_their_order(
+def test_known_subprotocols_of_all_header_lines_go_up_once_and_in_their_order(
     upgrade: str, lines: list[str], offered: list[str]
 ) -> None:
     handshake = HANDSHAKE[:2] if upgrade == "websocket" else ()

@@ -149,7 +149,7 @@ def test_a_unidirectional_stream_ends_the_tunnel() -> None:
     assert wires.outcome == "cut" and not wires.cluster.data(1)
 
 
-def test_a_failure_comes_behind_the_reply_that_a_stream_is_still_owed() -> None:
+def test_a_failure_comes_after_the_reply_to_its_stream() -> None:
     """kubectl drops data that comes before the SYN_REPLY without a word, and then waits 30 s for the SYN_REPLY."""
     wires = spdy_wires("exec")
     wires.say(channel(1, "error"), channel(3, "stdout"))
@@ -169,7 +169,7 @@ async def settled() -> None:
 
 
 @pytest.mark.parametrize("at", range(1, len(THIRD)))
-def test_a_size_in_pieces_is_never_cut_by_one_that_waits(at: int) -> None:
+def test_a_size_that_comes_in_pieces_is_never_mixed_with_one_that_waits(at: int) -> None:
     wires = spdy_wires("exec")
 
     async def run() -> None:
@@ -198,7 +198,7 @@ def test_sizes_in_pieces_are_thinned_out_too() -> None:
 
 
 @pytest.mark.parametrize("last", [Data(1, THIRD, True), Data(1, b"", True), HeadersFrame(1, (), True)])
-def test_the_end_of_the_sizes_comes_behind_the_one_that_waits(last: Data | HeadersFrame) -> None:
+def test_the_end_of_a_stream_of_sizes_comes_after_a_size_that_waits(last: Data | HeadersFrame) -> None:
     wires = spdy_wires("exec")
 
     async def run() -> None:
@@ -270,7 +270,7 @@ def test_a_close_behind_a_stream_opening_waits_until_that_is_on_the_disk() -> No
     assert wires.cluster.heard == [half(1, "data"), Reset(1, CANCEL), GoAway(0), websocket.Close(1000)]
 
 
-def test_a_clusters_close_is_passed_on_where_nothing_was_live_and_else_told_as_a_failure() -> None:
+def test_a_close_of_the_cluster_is_passed_on_without_live_connections_and_is_else_a_failure() -> None:
     wires = spdy_wires(wrapped=True)
     wires.answer(websocket.Close(1000))
     assert wires.client.heard == wires.cluster.heard == [websocket.Close(1000)] and wires.outcome == "complete"

@@ -41,7 +41,7 @@ def test_a_client_that_pings_and_does_not_read_is_owed_one_pong() -> None:
 
 
 @pytest.mark.parametrize("last", [Close(1000), Message(b"\xff\x04")])
-def test_an_end_of_the_sizes_comes_behind_the_one_that_waits(last: Close | Message) -> None:
+def test_the_end_of_terminal_sizes_comes_after_a_size_that_waits(last: Close | Message) -> None:
     wires = an_exec()
 
     async def run() -> None:

@@ -197,7 +197,7 @@ def test_a_subprotocol_that_hides_bytes_from_the_recorder_is_not_offered_upstrea
     assert not it.upstream.received
 
 
-def test_of_several_subprotocols_only_the_known_travel(it: Scene) -> None:
+def test_only_known_ones_of_several_subprotocols_go_up(it: Scene) -> None:
     ask(it, it.request(f"GET {EXEC}", *upgrade("base64.channel.k8s.io, v5.channel.k8s.io, channel.k8s.io")))
     assert b"sec-websocket-protocol: v5.channel.k8s.io\r\n" in it.upstream.received.lower()
     assert b"base64" not in it.upstream.received

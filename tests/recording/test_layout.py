@@ -23,7 +23,7 @@ BLOCK, EVENTS = (
 SAMPLE = BLOCK[:HEADER_SIZE]
 
 
-def test_the_format_pages_sample_is_read_as_it_says() -> None:
+def test_the_sample_of_the_format_page_is_read_as_the_page_says() -> None:
     header = unpack(SAMPLE)
     assert header is not None and HEADER_SIZE == 180
     assert (header.flags, header.stored, header.plain, header.sequence, header.session_sequence) == (1, 194, 197, 2, 1)

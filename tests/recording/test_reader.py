@@ -140,13 +140,13 @@ def test_a_request_and_an_end_of_an_earlier_version_are_read() -> None:
     assert ended == e.ExchangeEnded(10, 1, "complete", "")
 
 
-def test_words_of_later_versions_are_read_in_the_events_that_are_known() -> None:
+def test_known_events_with_words_of_later_versions_are_read() -> None:
     later = [e.VerdictRecorded(1, 1, "rule", "held", "why"), e.ExchangeEnded(2, 1, "paused", ""), e.SessionEnded(3, "moved")]
     assert reader.decode(encoded(later), 3) == later
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_block_that_is_not_what_it_says_is_refused_in_little_memory(tmp_path: Path, name: str) -> None:
+def test_a_block_with_a_wrong_length_or_content_is_refused_in_little_memory(tmp_path: Path, name: str) -> None:
     payload, plain, events = BAD[name]
     path = segment(tmp_path / "00000001-x.l7j", payload, plain=plain, events=events)
     tracemalloc.start()

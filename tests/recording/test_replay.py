@@ -59,7 +59,7 @@ def test_a_final_screen_has_the_rows_that_stood_there() -> None:
     assert final_screen(recorded(data), LeftOut(), colour=True)[0] == "\x1b[0m\x1b[31mred\x1b[0m"
 
 
-def test_without_a_terminal_all_lines_are_shown() -> None:
+def test_text_of_a_command_without_a_terminal_has_all_its_lines() -> None:
     one = recorded(b"".join(b"line %d\n" % n for n in range(200)), tty=False)
     assert list(text(one, LeftOut())) == [f"line {n}" for n in range(200)]
 

@@ -78,7 +78,7 @@ def test_a_state_of_another_user_is_refused(state: Path) -> None:
         check_state(state)
 
 
-def test_nobody_else_can_look_into_the_state_whatever_the_umask(tmp_path: Path) -> None:
+def test_a_state_is_closed_to_others_under_any_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         state = tmp_path / "state"

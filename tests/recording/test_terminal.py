@@ -171,7 +171,7 @@ def test_work_grows_as_the_output_does(piece: str) -> None:
     assert work(piece * 200, (1000, 1000)) <= 12 * work(piece * 200, (80, 24)) + 3000
 
 
-def test_a_long_line_and_a_long_string_cost_what_they_have() -> None:
+def test_work_for_a_long_line_or_string_grows_with_its_length_alone() -> None:
     for output in ("x" * 50_000, "e" + "\u0301" * 5_000, "\x1b]0;" + "y" * 50_000, "\x1b[" + "1" * 50_000):
         assert work(output, (80, 24)) < len(output) * 25 + 5000, output[:8]
 
@@ -224,7 +224,7 @@ def test_lines_of_a_screen_come_in_reading_order() -> None:
     assert lines == ["$ pip install", "10%", "20%", "100%", "$ ls", *(f"file-{number}" for number in range(40))]
 
 
-def test_equal_lines_that_scroll_by_are_each_printed_and_a_turning_wheel_is_not() -> None:
+def test_equal_lines_that_scroll_by_are_all_printed_and_rounds_of_a_spinner_are_not() -> None:
     assert shown("y\r\n" * 100).split("\n") == ["y"] * 100
     assert shown("wait |" + "\b/\b-\b\\\b|" * 100).split("\n") == ["wait |", "wait /", "wait -", "wait \\", "wait |"]
 

@@ -305,7 +305,7 @@ def test_a_removed_file_that_held_nothing_but_a_tail_is_found(state: Path) -> No
 
 
 @pytest.mark.parametrize("name", [name for name in BAD if "frame" in name or "bomb" in name])
-def test_a_block_that_is_not_what_it_says_is_found_in_little_memory(tmp_path: Path, name: str) -> None:
+def test_verify_finds_a_block_with_a_wrong_length_or_content_in_little_memory(tmp_path: Path, name: str) -> None:
     payload, plain, events = BAD[name]
     path = segment(tmp_path / "00000001-x.l7j", payload, plain=plain, events=events)
     tracemalloc.start()

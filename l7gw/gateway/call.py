@@ -1,7 +1,7 @@
 """What is known of one call, its record, and the ways in which it ends.
 
 A call ends once. It is answered whole (`finish`), refused or cut (`fail`, `cut`), left by its client, or ended by force after a bug
-of ours (`on_exception`). Each end is recorded with its outcome, and every outcome but `complete` with its reason.
+of ours (`guard.py`). Each end is recorded with its outcome, and every outcome but `complete` with its reason.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 import os
 import random
 import uuid
-from contextlib import suppress
 from typing import Protocol
 
 from l7gw.clock import Clock
@@ -37,8 +36,6 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Request
 
 log = logging.getLogger(__name__)
-
-OUR_FAULT = "the gateway failed at this call; its log says more"
 
 _random = random.Random(os.urandom(32))  # for audit ids: they must differ, not be unguessable. os.urandom for each call cost 6 %
 
@@ -118,47 +115,12 @@ class Call:
         record = self._begin_record()
         if answer is not None and answer.begun:
             self._warn_of_cluster("%s; the answer to %s is cut", refusal.message, self.audit_id)
-            self._end("cut", refusal.message)
+            self.end("cut", refusal.message)
             self.client.abort()
             return
         record.verdict("deny" if refusal.code == 403 else "refused", rule=refusal.rule or "", reason=self._told(refusal))
         self._tell(refusal, close=False)
         self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed", refusal.message)
-
-    def on_exception(self, error: Exception) -> None:
-        """An entry raised; called by the guard. A Refusal is an answer. Anything else is a bug of ours, which ends this call
-        alone."""
-        try:
-            if isinstance(error, Refusal):
-                self.fail(error)
-            elif self.over:
-                raise error  # even ending it failed: its connections are used no more
-            else:
-                log.error("%s: the gateway failed at this call", self.audit_id, exc_info=error)
-                self._end_as_failed()
-            self.client.flush()
-        except Exception:
-            log.exception("%s: the gateway failed at ending this call", self.audit_id)
-            self._force_close()
-
-    def _end_as_failed(self) -> None:
-        if self.tunnel is not None:
-            self.tunnel.end(OUR_FAULT)
-        else:
-            self.fail(Refusal(500, "InternalError", OUR_FAULT))
-
-    def _force_close(self) -> None:
-        """End what is left by force: each part by itself, as any of them may be the broken one."""
-        upstream, self.upstream, self.tunnel = self.upstream, None, None
-        if not self.over:
-            with suppress(Exception):
-                self._end("cut", OUR_FAULT)
-        self.over = True
-        if upstream is not None:
-            with suppress(Exception):
-                upstream.abort()
-        with suppress(Exception):
-            self.client.abort()
 
     def _tell(self, refusal: Refusal, *, close: bool) -> None:
         """Send a refusal to the client. `close` ends its connection."""
@@ -187,16 +149,16 @@ class Call:
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.release()
-        self._end(outcome, reason)
+        self.end(outcome, reason)
         self.client.finished(self)
 
     def ended(self, outcome: Outcome, reason: str) -> None:
         """End the call: its tunnel is over. The tunnel ends both connections itself."""
         self.upstream = self.tunnel = None
         if not self.over:
-            self._end(outcome, reason)
+            self.end(outcome, reason)
 
-    def _end(self, outcome: Outcome, reason: str) -> None:
+    def end(self, outcome: Outcome, reason: str) -> None:
         """Record the end. `reason` is "" where the outcome is `complete`, and only there."""
         self.over = True
         self._answer = None  # it refers to the call: the circle would keep both in memory until the garbage collector runs

@@ -195,7 +195,7 @@ class Exchange(Call):
         assert self.far and self.principal and self.call_record
         cluster = self.far.endpoint.cluster
         return (
-            *self.far.endpoint.authorization(),
+            *self.far.endpoint.credential.authorization,
             *impersonation(
                 self.principal,
                 self.call_record.session.id,
@@ -362,7 +362,7 @@ class Exchange(Call):
         self._drop_upstream()
         if self.verdict is not None:
             self._begin_record()
-        self._end("aborted", f"{why}, before {'the answer' if self._request_whole else 'its request'} was whole")
+        self.end("aborted", f"{why}, before {'the answer' if self._request_whole else 'its request'} was whole")
 
     @entry
     def malformed(self, refusal: Refusal, *, answerable: bool) -> None:
@@ -374,7 +374,7 @@ class Exchange(Call):
         self._drop_upstream()
         if answerable:
             self._tell(refusal, close=True)
-        self._end("aborted" if self.verdict is not None else "refused", refusal.message)
+        self.end("aborted" if self.verdict is not None else "refused", refusal.message)
 
 
 def _too_large() -> Refusal:

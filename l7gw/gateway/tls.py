@@ -12,9 +12,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from l7gw.cluster.endpoint import Stamp
 from l7gw.config.private import load_pair
 from l7gw.config.settings import Certificate, ClientCertificate, Settings
+from l7gw.file_stamp import Stamp
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import assert_never
 
 from l7gw.clock import Clock
-from l7gw.cluster.endpoint import Stamp
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Durable, Settings
 from l7gw.errors import ConfigurationError
+from l7gw.file_stamp import Stamp
 from l7gw.gateway.call import DiskWaiter
 from l7gw.gateway.client import Client
 from l7gw.gateway.downstream import RESTARTED, Downstream

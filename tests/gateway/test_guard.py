@@ -20,6 +20,7 @@ from l7gw.demo.pki import Authority, server_context
 from l7gw.demo.server import Server
 from l7gw.errors import Refusal
 from l7gw.gateway.exchange import Exchange
+from l7gw.gateway.guard import entry
 from l7gw.wire.events import Request
 from tests.support.demo_issuer import issuing
 from tests.support.faults import program
@@ -35,7 +36,7 @@ WITHIN = 60.0  # seconds for the whole test
 STEPS = [
     *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("route", "identify", "classify", "judge", "gather", "record")),
     *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("forward", "_send", "_own_headers", "wait_for_disk", "_cut")),
-    *(("l7gw.gateway.call:Call", step, "self") for step in ("_begin_record", "_tell", "_end", "_drop_upstream", "finish", "fail")),
+    *(("l7gw.gateway.call:Call", step, "self") for step in ("_begin_record", "_tell", "end", "_drop_upstream", "finish", "fail")),
     *(("l7gw.gateway.answer_relay:AnswerRelay", step, "self._call") for step in ("take", "_head")),
     ("l7gw.gateway.downstream_http2:Http2Stream", "send", "self.exchange"),
     ("l7gw.gateway.downstream_http2:Http2Stream", "flush", "self.exchange"),
@@ -176,7 +177,7 @@ def test_a_fault_in_any_step_of_a_call_ends_that_call_alone(tmp_path: Path, monk
 
 
 # Steps that a successful call does not take, or takes after its answer. A bug in one of them leaves the answer whole.
-UNTOUCHED = ("wait_for_disk", "_cut", "_tell", "fail", "_drop_upstream", "_end", "finish", "flush")
+UNTOUCHED = ("wait_for_disk", "_cut", "_tell", "fail", "_drop_upstream", "end", "finish", "flush")
 
 
 class Silent:
@@ -211,5 +212,11 @@ def test_a_late_event_for_a_call_that_is_over_does_not_cut_its_clients_connectio
 
 def test_a_fault_in_a_call_that_is_over_cuts_its_clients_connection() -> None:
     client = Silent()
-    over(client).on_exception(RuntimeError("a fault of the test"))
+    call = over(client)
+
+    @entry
+    def broken(call: Exchange) -> None:
+        raise RuntimeError("a fault of the test")
+
+    broken(call)
     assert client.aborted

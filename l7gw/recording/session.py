@@ -26,6 +26,8 @@ BLOCK = 256 * 1024  # bytes of events in one block, unless a single event is lar
 LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
 LONGEST_ATTEMPT = 8 * 1024  # characters kept of a header or target, in a call without a principal
 
+UNREAD = Act(verb="", path="", query="", effects=frozenset())  # stands for what a request asked that could not be read
+
 
 def _events_of(data: bytes) -> list[bytes]:
     """Bytes, cut into parts of at most LARGEST_EVENT."""
@@ -218,6 +220,8 @@ class CallRecord:
 
     def request(self, *, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
         """Record the request. `act` is None where the request could not be read."""
+        if act is None:
+            act = UNREAD
         event = e.RequestRecorded(
             self.session.now(),
             self.number,
@@ -225,17 +229,16 @@ class CallRecord:
             method=method,
             target=target,
             headers=headers,
-            verb=act.verb if act is not None else "",
-            group=act.group if act is not None else "",
-            resource=act.resource if act is not None else "",
-            subresource=act.subresource if act is not None else "",
-            namespace=act.namespace if act is not None else "",
-            name=act.name if act is not None else "",
-            effects=tuple(sorted(act.effects)) if act is not None else (),
+            verb=act.verb,
+            group=act.group,
+            resource=act.resource,
+            subresource=act.subresource,
+            namespace=act.namespace,
+            name=act.name,
+            effects=tuple(sorted(act.effects)),
             audit_id=audit_id,
         )
-        if act is not None:
-            _add_query(event, act)
+        _add_query(event, act)
         self.session.append(event)
 
     def request_body(self, data: bytes) -> None:

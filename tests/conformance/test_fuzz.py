@@ -58,7 +58,9 @@ def test_a_broken_invariant_is_told_and_kept(tmp_path: Path) -> None:
     target.mkdir(parents=True)
     root = Path(run.__file__).parent.parent
     (target / "run.py").write_text((root / "fuzz" / "run.py").read_text())
-    (target.parent / "vector.py").write_text((root / "vector.py").read_text())
+    support = target.parent / "support"
+    support.mkdir()
+    (support / "vector_files.py").write_text((root / "support" / "vector_files.py").read_text())
     (target / "broken.py").write_text("def one(data):\n    assert data[:1] != b'A'\n")
     (target / "corpus" / "broken").mkdir(parents=True)
     (target / "corpus" / "broken" / "seed").write_bytes(b"Abc")

@@ -1,5 +1,5 @@
-"""A token of any bytes is accepted as an issuer's own, or refused with 401 and a message that shows only what was signed, escaped; no
-group that is no name is a group; and whatever an issuer publishes is a set of keys or an error in words.
+"""A token of any bytes is accepted as an issuer's own, or refused with 401 and a message that shows only what was signed, escaped;
+no group that is no name is a group; and whatever an issuer publishes is a set of keys or an error in words.
 
 (Not `token.py`: a script beside it would import it instead of the standard library's `token`.)
 """
@@ -84,7 +84,7 @@ def _judged(chain: IdentityChain, token: str, choice: int) -> None:
         proven = choice in (2, 4)
         assert proven or "': " not in refusal.message.replace("'l7gw'", ""), "a value that nobody proved"
         return
-    assert isinstance(who, Principal)  # the keys are fresh and known: nothing is waited for
+    assert isinstance(who, Principal)  # the keys are known and fresh, so no call waits
     assert choice in (2, 3, 4) or token in _genuine.values(), "a token that nobody signed was accepted"
     assert who.issuer == _issuer.url and who.user.startswith("corp:")
     assert all(group.startswith("corp:") and not names.fault(group) for group in (who.user, *who.groups))
@@ -101,7 +101,7 @@ def _published(data: bytes) -> None:
 
 
 def _changed(token: str, data: bytes) -> str:
-    """Pairs of bytes: where, and what stands there then."""
+    """Changes of a text as pairs of bytes: the place, and the new byte."""
     text = list(token)
     for place, value in zip(data[::2], data[1::2]):
         text[place * len(text) // 256] = chr(value)

@@ -17,8 +17,8 @@ _folder = tempfile.TemporaryDirectory(prefix="l7gw-fuzz-")
 
 
 def one(data: bytes) -> None:
-    """Bytes as a segment, and as the content of a sound block: the reader raises nothing but Unreadable, the verifier nothing
-    at all, and what the verifier calls intact the reader reads."""
+    """Read the bytes as a segment, and as the content of a sound block. The reader raises nothing but Unreadable, and the verifier
+    nothing. Bytes that the verifier calls intact are read by the reader."""
     read(data)
     plain = int.from_bytes(data[:4], "big") if data[:1] < b"\x01" else _stated(data[4:])
     payload = data[4:]
@@ -40,7 +40,7 @@ def read(data: bytes) -> None:
             assert place.header.plain <= LARGEST_PLAIN
         except reader.Unreadable:
             readable = False
-    # a block whose content is no events is the writer's fault, which a verifier of bytes does not look for
+    # the verifier checks bytes only, so a sound block may hold content that is no events
     if intact and not readable:
         for place in reader.places(path):
             payload = data[place.offset + len(place.header.pack()) :][: place.header.stored]
@@ -48,7 +48,7 @@ def read(data: bytes) -> None:
 
 
 def _stated(payload: bytes) -> int:
-    """The length that a zstd frame states, so that some get past the first look."""
+    """The length that a zstd frame states, so that some inputs pass the first check."""
     import zstandard
 
     try:

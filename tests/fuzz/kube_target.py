@@ -1,4 +1,4 @@
-"""A request line of any bytes means one thing, whose own spelling means the same; or it is refused."""
+"""A request line of any bytes has one meaning, and its new spelling has the same meaning; or it is refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 def one(data: bytes) -> None:
-    """`describe` gives an act with at least one effect, and describing its own target gives it again; or a Refusal."""
+    """`describe` gives an act with at least one effect, and gives the same act for that act's target; or it raises a Refusal."""
     method = METHODS[data[0] % len(METHODS)] if data else "GET"
     upgrade = ("", "websocket", "SPDY/3.1")[data[0] // 8 % 3] if data else ""
     target = "/" + data[1:].decode("latin-1")

@@ -21,7 +21,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 LONGEST = 4096  # bytes of one input
-SLOWEST = 10  # seconds for one input: more is a find
+SLOWEST = 10  # seconds for one input; a slower one is a find
 MOST_MEMORY = 2048  # MiB
 
 
@@ -31,7 +31,7 @@ def targets() -> list[str]:
 
 
 def seeds(target: str) -> list[bytes]:
-    """What fuzzing starts from; at least one."""
+    """The inputs from which fuzzing starts; at least one."""
     from tests.support.vector_files import vectors
 
     kept = [path.read_bytes() for path in sorted((HERE / "corpus" / target).glob("*"))]
@@ -39,7 +39,7 @@ def seeds(target: str) -> list[bytes]:
 
 
 def mutations(start: Sequence[bytes], words: Sequence[bytes], runs: int) -> Iterator[bytes]:
-    """`runs` inputs bred from the seeds, the same at each call: what the tests try where there is no atheris."""
+    """`runs` inputs that are made of the seeds, the same at each call. The tests try them where there is no atheris."""
     dice = random.Random(runs)
     for _ in range(runs):
         data = bytearray(dice.choice(start))
@@ -69,12 +69,12 @@ def _mutate(data: bytearray, start: Sequence[bytes], words: Sequence[bytes], dic
 
 
 def finds_folder(target: str) -> Path:
-    """Where a target's finds and its grown corpus are kept."""
+    """The folder of a target's finds and grown corpus."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l7gw" / "fuzz" / target
 
 
 def steps(one: Callable[[bytes], None], data: bytes) -> set[tuple[str, int, int]]:
-    """Which line of l7gw followed which while a target looked at an input."""
+    """The steps of a target on an input: pairs of lines of l7gw that ran one after the other."""
     found: set[tuple[str, int, int]] = set()
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
@@ -101,7 +101,8 @@ def steps(one: Callable[[bytes], None], data: bytes) -> set[tuple[str, int, int]
 
 
 def keep(target: str, grown: Path) -> int:
-    """Add to the corpus each grown input, the shortest first, that takes a step of the code which no seed takes; how many."""
+    """Add to the corpus each grown input, the shortest first, with a step of the code that no
+    seed takes. Gives how many were added."""
     one = importlib.import_module(f"tests.fuzz.{target}").one
     taken: set[tuple[str, int, int]] = set()
     for data in seeds(target):

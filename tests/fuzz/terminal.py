@@ -1,4 +1,4 @@
-"""A recording of any bytes on a terminal of any size is shown, and what of it is not was told."""
+"""A recording of any bytes, on a terminal of any size, is shown; and every part that is not shown is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 of any bytes is one reading, or refused with PeerError; and a cut anywhere changes nothing."""
+"""HTTP/1.1 of any bytes has one reading, or is refused with PeerError; a cut anywhere changes nothing."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ def one(data: bytes) -> None:
 
 def _same(whole: Outcome, cut: Outcome) -> None:
     assert whole[1:] == cut[1:]
-    if whole[1]:  # a refused read gives none of its events, so that the cut one may know more
+    if whole[1]:  # a refused read gives none of its events, so the cut bytes may give more of them
         assert whole[0] == cut[0][: len(whole[0])]
     else:
         assert whole[0] == cut[0]
 
 
 def served(pieces: Sequence[bytes], answer: int = 200) -> Outcome:
-    """What a server reads, answering each request as soon as it is complete: an upgrade with 101 where `answer` is 200."""
+    """What a server reads that answers each request as soon as it is complete. Where `answer`
+    is 200, it answers an upgrade with 101."""
     connection = ServerConnection()
     events: list[HttpEvent] = []
     try:
@@ -75,14 +76,14 @@ def _answer(connection: ServerConnection, came: list[HttpEvent], answer: int) ->
 
 
 def answered(pieces: Sequence[bytes], method: str = "GET", upgrade: str = "") -> Outcome:
-    """What a client reads that sent one request."""
+    """What a client reads that has sent one request."""
     connection = ClientConnection()
     connection.send(Request(method, "/", (("host", "a"),), upgrade=upgrade))
     connection.send(End())
     events: list[HttpEvent] = []
     try:
         for piece in pieces:
-            # What comes behind a complete answer is surplus, whether by the same read or the next.
+            # Bytes behind a complete answer are surplus, in the same read or in the next.
             if piece and not (events and isinstance(events[-1], End)):
                 events += connection.receive(piece)
             elif piece:
@@ -94,7 +95,7 @@ def answered(pieces: Sequence[bytes], method: str = "GET", upgrade: str = "") ->
 
 
 def merged(events: Sequence[HttpEvent]) -> list[HttpEvent]:
-    """Events with neighbouring bytes put together: where a read ends says nothing."""
+    """The events, with neighbouring bytes joined, as the ends of reads mean nothing."""
     found: list[HttpEvent] = []
     for event in events:
         last = found[-1] if found else None

@@ -1,4 +1,4 @@
-"""HTTP/2 of any bytes is one reading, or refused with PeerError; and a cut anywhere changes nothing."""
+"""HTTP/2 of any bytes has one reading, or is refused with PeerError; a cut anywhere changes nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def one(data: bytes) -> None:
 
 
 def served(pieces: Sequence[bytes]) -> Outcome:
-    """What a server reads, behind a client's opening unless it comes with its own; each request is answered in the end."""
+    """What a server reads behind a client's opening, unless the bytes have their own. Each request is answered in the end."""
     connection = ServerConnection()
     data = b"".join(pieces)
     if not data.startswith(PREFACE[:4]):
@@ -70,7 +70,7 @@ def served(pieces: Sequence[bytes]) -> Outcome:
 
 
 def answered(pieces: Sequence[bytes]) -> Outcome:
-    """What a client reads that asked `ASKED`, on streams 1, 3 and 5, the last of them with a body to come."""
+    """What a client reads that has sent `ASKED` on streams 1, 3 and 5. The last request has a body that is still to be sent."""
     connection = ClientConnection()
     for method in ASKED:
         stream = connection.open()
@@ -109,7 +109,7 @@ def _means_the_same(request: Request) -> None:
 
 
 def read_by_h2(data: bytes) -> Request:
-    """The one request of these bytes, as h2 reads it."""
+    """The only request in these bytes, as h2 reads it."""
     connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=False))
     connection.initiate_connection()
     events = connection.receive_data(data)
@@ -119,7 +119,7 @@ def read_by_h2(data: bytes) -> Request:
 
 
 def request_of(headers: Sequence[tuple[bytes, bytes]], ended: bool) -> Request:
-    """A request as h2 tells it, in our words."""
+    """A request of h2, in our events."""
     fields = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in headers]
     told = dict(fields)
     bodiless = ended or told[":method"] in BODILESS

@@ -23,8 +23,11 @@ def one(data: bytes) -> None:
 
 
 def read(role: str, pieces: list[bytes]) -> Reading:
-    """What bytes that come in pieces give: events, DATA frames put together; the code of the refusal that ended them, and
-    then no events, since how many came before it is a matter of the cuts; what is written in answer."""
+    """The outcome of bytes that come in pieces: the events with DATA joined, the code of a
+    refusal, and the bytes written in answer.
+
+    With a refusal there are no events, as their number before it depends on the cuts.
+    """
     connection = Connection(role)  # type: ignore[arg-type]
     if role == "client":
         for stream in (1, 3, 5):
@@ -41,7 +44,7 @@ def read(role: str, pieces: list[bytes]) -> Reading:
 
 
 def whole(events: list[SpdyEvent]) -> list[SpdyEvent]:
-    """Neighbouring pieces of one stream's data as one: where a frame was cut is nobody's matter."""
+    """The events, with neighbouring pieces of one stream's data joined, as the cuts of a frame mean nothing."""
     found: list[SpdyEvent] = []
     for event in events:
         last = found[-1] if found else None

@@ -33,7 +33,7 @@ def read(role: str, pieces: list[bytes]) -> tuple[list[Frame], int]:
     for piece in pieces:
         if piece:
             try:
-                events.extend(connection.receive(piece))  # those before a refusal too
+                events.extend(connection.receive(piece))  # the events before a refusal too
             except PeerError as error:
                 return events, error.code
     return events, 0

@@ -1,4 +1,4 @@
-"""HTTP/2 vectors: a small text that says frames, made bytes; and the client that reads what comes back.
+"""HTTP/2 vectors: a small language for frames, which is made bytes; and the client that reads the answers.
 
 A line without indentation is a frame, `NAME key=value ...`; the indented lines below are what is in it. `stream` is 1 where
 nothing is said. `\\xNN` is a byte.
@@ -36,7 +36,7 @@ ACK = 1
 
 @dataclass
 class Line:
-    """One frame as it is said."""
+    """One frame as the text says it."""
 
     name: str
     keys: dict[str, str]
@@ -61,7 +61,7 @@ def lines(text: str) -> list[Line]:
 
 
 def opened(text: str) -> set[int]:
-    """The streams on which the vector asks for something."""
+    """The streams on which the vector sends a request."""
     asked = [line for line in lines(text) if line.name == "HEADERS"]
     return {stream for line in asked if (stream := line.number("stream", 1)) % 2 == 1}
 
@@ -86,7 +86,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes, length: int | None
 
 
 class Writer:
-    """A vector's text, made what the client writes behind its preface and settings."""
+    """The bytes of a vector's text, which the client writes behind its preface and settings."""
 
     def __init__(self) -> None:
         self._encoder = hpack.Encoder()
@@ -166,14 +166,14 @@ class Reader:
     ended: set[int] = field(default_factory=set)
     reset: set[int] = field(default_factory=set)
     failed: bool = False  # GOAWAY with an error
-    last: int = 2**31  # the last stream that GOAWAY promises an answer to
+    last: int = 2**31  # the last stream that is answered, as GOAWAY says
     _buffer: bytes = b""
     _block: bytes = b""
     _ends: bool = False
     _decoder: hpack.Decoder = field(default_factory=hpack.Decoder)
 
     def receive(self, data: bytes) -> bytes:
-        """Read; what to write because of it."""
+        """Read these bytes. Gives the bytes to write in answer."""
         self._buffer += data
         out = b""
         while len(self._buffer) >= 9:

@@ -1,4 +1,4 @@
-"""What a vector asks for, what was seen on both sides of a proxy, and whether the two agree.
+"""What a vector expects, what was seen on both sides of a proxy, and whether the two agree.
 
 The reading of the upstream's bytes is written for this room: it shares no code with the codecs that are judged by it.
 """
@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, unquote
 from tests.support.vector_files import Vector
 
 EXPECTED, REFUSED = "as expected", "refused though fine"
-LENIENT = "passed though to be refused"  # but as whole, clean requests, those that the client meant
-UNSAFE = "passed something unsafe"  # a request that nobody meant, one with two readings, a header that acts, a tunnel
-OTHER = "otherwise"  # no answer, or one too many; a request begun upstream and cut
+LENIENT = "passed though to be refused"  # the requests that the client meant, each whole and clean
+UNSAFE = "passed something unsafe"  # a request that nobody meant, one with two readings, a dangerous header, or a tunnel
+OTHER = "otherwise"  # no answer, an answer too many, or a request that was begun upstream and cut
 OUTCOMES = (EXPECTED, REFUSED, LENIENT, UNSAFE, OTHER)
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -25,7 +25,7 @@ ONCE = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"co
 
 @dataclass
 class Message:
-    """A request as it reached the upstream. `faults` is what no careful proxy would have written."""
+    """A request as it reached the upstream. `faults` are things in it that no careful proxy writes."""
 
     method: bytes
     target: bytes
@@ -36,7 +36,7 @@ class Message:
 
 @dataclass
 class Seen:
-    """What a run of one vector left behind: per upstream connection the bytes; at the client statuses and the end."""
+    """The traces of one vector: the bytes of each upstream connection; the statuses and the end that the client saw."""
 
     upstream: list[bytes]
     statuses: list[int]  # of final answers and 101s
@@ -49,7 +49,7 @@ class Seen:
 
 
 def framing(head: bytes) -> tuple[bytes, list[bytes]]:
-    """The body's framing as a plain upstream would take it: b"chunked", a number, or b""; and all lengths and codings said."""
+    """The body's framing as a plain upstream reads it: b"chunked", a number, or b""; and all lengths and codings in the head."""
     said = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
     codings = [value.strip().lower() for name, _, value in said if name.strip().lower() == b"transfer-encoding"]
     lengths = [value.strip() for name, _, value in said if name.strip().lower() == b"content-length"]
@@ -59,7 +59,7 @@ def framing(head: bytes) -> tuple[bytes, list[bytes]]:
 
 
 def read_message(data: bytes) -> tuple[Message, bytes] | None:
-    """The first request in `data` and what is left behind it; None while it is not whole."""
+    """The first request in `data`, and the bytes behind it; None while it is not whole."""
     head, ends, rest = data.partition(b"\r\n\r\n")
     if not ends:
         return None
@@ -110,12 +110,12 @@ def _chunks(message: Message, rest: bytes) -> tuple[Message, bytes] | None:
     trailers, ends, left = (b"\r\n" + rest).partition(b"\r\n\r\n")
     if not ends:
         return None
-    message.head += trailers  # so that what must be absent is searched there as well
+    message.head += trailers  # so that forbidden headers are searched for in trailers too
     return message, left
 
 
 def messages(connection: bytes) -> tuple[list[Message], bytes]:
-    """The requests on one upstream connection, and what is no request: behind an upgrade, the other protocol's bytes."""
+    """The requests on one upstream connection, and the bytes that are no request, such as those behind an upgrade."""
     found: list[Message] = []
     while connection and (read := read_message(connection)) is not None:
         message, connection = read
@@ -127,12 +127,12 @@ def messages(connection: bytes) -> tuple[list[Message], bytes]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One reading of `expect:`. `requests` are the lines that may reach the upstream; `refused` says that nothing else passes
-    and a refusal comes, behind their answers where there are any."""
+    """One reading of `expect:`. `requests` are the request lines that may reach the upstream. With `refused` nothing else passes,
+    and a refusal comes behind the answers of those requests."""
 
     requests: tuple[str, ...]
     refused: bool
-    answered: bool = True  # false: the answer may be lost with the stream that is reset
+    answered: bool = True  # false: a reset of the stream may destroy the answer
 
     @property
     def answers(self) -> int:
@@ -163,7 +163,7 @@ def wanted(expect: str) -> list[Wanted]:
 
 
 def judge(vector: Vector, seen: Seen) -> tuple[str, str]:
-    """The outcome, and why it is not EXPECTED. Of several readings the kindest counts."""
+    """The outcome, and why it is not EXPECTED. Of several allowed readings the one counts that gives the best outcome."""
     outcomes = [_judge(vector, reading, seen) for reading in wanted(vector.fields["expect"])]
     return min(outcomes, key=lambda outcome: (EXPECTED, REFUSED, LENIENT, OTHER, UNSAFE).index(outcome[0]))
 
@@ -203,7 +203,7 @@ def _judge(vector: Vector, reading: Wanted, seen: Seen) -> tuple[str, str]:
 
 
 def _begun(rest: bytes) -> bool:
-    """Whether these bytes are a clean head whose body never came whole."""
+    """Whether these bytes are a clean head, and a body that never became whole."""
     head, ends, _ = rest.partition(b"\r\n\r\n")
     read = read_message(re.sub(rb"(?i)\r\n(content-length|transfer-encoding):[^\r]*", b"", head) + ends)
     return read is not None and not read[0].faults and len(framing(head)[1]) == 1
@@ -216,7 +216,7 @@ def plain(line: str) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _meant(vector: Vector, lines: list[str]) -> bool:
-    """Whether these are the requests that the client wrote one behind the other: the first, and the one behind it."""
+    """Whether these are the two requests that the client wrote one behind the other."""
     text = vector.data.decode("latin-1")
     pseudo = dict(re.findall(r"(?m)^  (:method|:path): (.*)$", text))
     first = f"{pseudo[':method']} {pseudo[':path']}" if len(pseudo) == 2 else " ".join(text.split()[:2])

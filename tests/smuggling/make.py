@@ -1,25 +1,17 @@
-"""Write the smuggling corpus anew: `tests/smuggling/make.py`. The files are committed, this says what is in them and why.
+"""Write the smuggling corpus: `tests/smuggling/make.py`. The files are committed. Here stands what they hold, and why.
 
-One fault a file, in the format of tests/support/vector_files.py. `http1/*` are the bytes that a client writes; `http2/*` the small text of
-frames.py. `{token}` becomes a bearer token, `{token64}` its base64url, `{host}` the host, `{other}` the host of another cluster
-behind the same gateway. Fields:
+One fault a file, in the format of tests/support/vector_files.py. `http1/*` are the bytes that a client writes; `http2/*` the small
+text of frames.py. `{token}` becomes a bearer token, `{token64}` its base64url, `{host}` the host, `{other}` the host of another
+cluster behind the same gateway. Fields:
 
-    expect:     refused                                   an error, a reset or an end; nothing reaches the upstream
-                one METHOD TARGET                         exactly this request reaches it, and one answer comes back
-                two METHOD TARGET, METHOD TARGET          two legitimate ones, in this order
-                ... then refused                          and a refusal of what follows
-                ... then reset                            whose answer is lost with its stream
-                ... or ...                                where an RFC leaves the choice
-    family:     the row of the table that it counts in
-    asks:       proxy (any proxy should) or gateway (Kubernetes and its identities are at stake)
-    absent:     what must not stand in any head at the upstream
-    body:       the body that must reach it
-    answer:     what the upstream says instead of 200: a status, or `101` and what is wrong with it
-    status:     what the client must hear instead of 200
-    behind:     the line of a second request that is no GET of secrets
-    within:     the request at the end is part of something else
-    incomplete: the message never ends; the client goes away
-    preface:    none: the vector writes it itself (HTTP/2)
+expect: refused an error, a reset or an end; nothing reaches the upstream one METHOD TARGET exactly this request reaches it, and one
+answer comes back two METHOD TARGET, METHOD TARGET two legitimate ones, in this order ... then refused and a refusal of what follows
+... then reset whose answer is lost with its stream ... or ... where an RFC leaves the choice family: the row of the table that it
+counts in asks: proxy (any proxy should) or gateway (Kubernetes and its identities are at stake) absent: what must not stand in any
+head at the upstream body: the body that must reach it answer: what the upstream says instead of 200: a status, or `101` and what is
+wrong with it status: what the client must hear instead of 200 behind: the line of a second request that is no GET of secrets
+within: the request at the end is part of something else incomplete: the message never ends; the client goes away preface: none: the
+vector writes it itself (HTTP/2)
 """
 
 from __future__ import annotations
@@ -38,7 +30,7 @@ PODS = "/api/v1/namespaces/default/pods"
 POD = f"{PODS}/web-0"
 EXEC = f"{POD}/exec?command=ls&stdout=true"
 AUTH = "Authorization: Bearer {token}"
-# Behind a vector stands a second request: whoever reads the first in another way will find it.
+# A second request stands behind each vector, for readers that read the first one in another way.
 NEXT = f"GET /api/v1/namespaces/smuggled/secrets HTTP/1.1\r\nHost: {{host}}\r\n{AUTH}\r\n\r\n"
 
 
@@ -66,13 +58,13 @@ class Made:
 
 
 def request(line: str = f"GET {POD}", *headers: str, body: str = "", version: str = "HTTP/1.1", host: str = "Host: {host}") -> str:
-    """A request with host and credential; `headers` come behind them, no length is added."""
+    """A request with host and credential, and `headers` behind them. No length is added."""
     start = [f"{line} {version}", *([host] if host else []), AUTH, *headers]
     return "\r\n".join(start) + "\r\n\r\n" + body
 
 
 def slug(text: str) -> str:
-    """A piece of a file's name: letters, digits, hyphens; what else there is as hex."""
+    """A part of a file's name: letters, digits and hyphens stay, other characters are written in hex."""
     inner = range(1, len(text) - 1)
     kept = {" ", "-", "_", "/", "."}
     shown = "".join(
@@ -93,7 +85,7 @@ def families(protocol: str) -> Iterator[Family]:
 
 
 def files(protocol: str) -> dict[str, bytes]:
-    """Every file of `corpus/PROTOCOL` by name; a second one of a name is numbered. Raises ValueError where two are the same."""
+    """Every file of `corpus/PROTOCOL` by name. A second file of one name gets a number. Raises ValueError for two equal vectors."""
     found: dict[str, bytes] = {}
     for family, asks, vectors in families(protocol):
         for vector in vectors:

@@ -3,8 +3,8 @@
 Each vector goes over a connection of its own, whole or (`--cut`) a byte at a time, to a proxy in front of an upstream that keeps
 every byte. Without `--peers` the gateway alone is tried, and what it did not handle as expected is printed. With `--peers` Go's
 httputil.ReverseProxy and nginx are tried beside it; the table goes to stdout and to docs/conformance/smuggling.json, from which
-`python -m tests.conformance.page render` then makes the page. Go and nginx must be installed for that; it is no part of `make test`,
-and takes one or two minutes.
+`python -m tests.conformance.page render` then makes the page. Go and nginx must be installed for that; it is no part of `make
+test`, and takes one or two minutes.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ CORPUS = Path(__file__).parent / "corpus"
 RESULT = Path(__file__).parent.parent.parent / "docs" / "conformance" / "smuggling.json"
 PROTOCOLS = {"http1": "http/1.1", "http2": "h2"}
 ANSWER_WITHIN = 8.0  # seconds
-INCOMPLETE_FOR = 0.4  # seconds that a message which never ends is waited for
-AFTER = 0.04  # seconds in which one answer too many may come
-SETTLE = 0.02  # seconds in which the upstream may yet get something ...
-SETTLE_RESET = 0.2  # ... and where its request may be under way while the client is told of a fault
+INCOMPLETE_FOR = 0.4  # seconds to wait for the answer to a message that never ends
+AFTER = 0.04  # seconds to wait for an answer too many
+SETTLE = 0.02  # seconds to wait for late bytes at the upstream
+SETTLE_RESET = 0.2  # seconds, as SETTLE, where the client was told of a fault while its request was under way
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def corpus(protocol: str) -> list[Vector]:
 
 
 def spoken(vector: Vector, lane: Lane, token: str) -> bytes:
-    """What the client writes: the vector with `{token}`, `{token64}` (its base64url), `{host}` and `{other}` (the name of the next
-    lane) filled in."""
+    """The bytes that the client writes: the vector, with `{token}`, `{token64}` (its base64url), `{host}` and `{other}` (the name
+    of the next lane) replaced."""
     packed = base64.urlsafe_b64encode(token.encode()).rstrip(b"=")
     names = stage.hosts()
     other = names[(names.index(lane.host) + 1) % len(names)]
@@ -72,7 +72,7 @@ def spoken(vector: Vector, lane: Lane, token: str) -> bytes:
 
 
 def _write(client: ssl.SSLSocket, data: bytes, cut: bool) -> None:
-    """All at once, or in records of one byte. A proxy that has heard enough may end it."""
+    """Write the bytes at once, or in TLS records of one byte each. The proxy may end the connection meanwhile."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
         for piece in [data[at : at + 1] for at in range(len(data))] if cut else [data]:
             client.sendall(piece)
@@ -90,7 +90,8 @@ def _read(client: ssl.SSLSocket, seconds: float) -> bytes | None:
 
 
 def _listen(client: ssl.SSLSocket, take: Callable[[bytes], int], answers: int, within: float) -> bool:
-    """Read until as many answers came as are due (`take` counts them) and none came behind them; whether the proxy closed."""
+    """Read until as many answers came as are due, counted by `take`, and none came behind
+    them. Gives whether the proxy has closed."""
     end = time.monotonic() + within
     complete = False
     while (data := _read(client, end - time.monotonic())) is not None:
@@ -140,7 +141,7 @@ def _http2(lane: Lane, vector: Vector, data: bytes, cut: bool) -> Seen:
 
 
 def _due(vector: Vector) -> int:
-    """How many answers to wait for. Where an answer may be lost, one of any kind says that the proxy is done."""
+    """How many answers to wait for. Where an answer may be lost, one of any kind shows that the proxy is done."""
     answers = [reading.answers for reading in wanted(vector.fields["expect"])]
     return 1 if "then reset" in vector.fields["expect"] else max(answers)
 
@@ -158,7 +159,7 @@ def play_one(target: Target, lane: Lane, protocol: str, vector: Vector, cut: boo
     grown = [(bytes(visit.received), before.get(id(visit), 0)) for visit in list(lane.upstream.visits)]
     seen.upstream = [received[at:] for received, at in grown if received[at:] and not _is_an_earlier_tunnels(received, at)]
     if "incomplete" in vector.fields:
-        seen.closed = True  # by the client, which had no more to say
+        seen.closed = True  # the client ended the connection, as it had no more to send
     outcome, why = judge(vector, seen)
     heads = [message.head for connection in seen.upstream for message in messages(connection)[0]]
     if target.name == "l7gw" and target.token.encode() in b"".join(heads):
@@ -167,13 +168,13 @@ def play_one(target: Target, lane: Lane, protocol: str, vector: Vector, cut: boo
 
 
 def _is_an_earlier_tunnels(received: bytes, at: int) -> bool:
-    """Whether what came behind `at` is the last word of a tunnel that a former vector opened: on a busy machine it comes late."""
+    """Whether the bytes behind `at` are the end of a tunnel of an earlier vector, which may come late on a busy machine."""
     tunnel = any(re.search(rb"(?im)^upgrade:", message.head) for message in messages(received[:at])[0])
     return tunnel and re.search(rb"(?i)http/1|^[a-z]+ /", received[at:]) is None
 
 
 def play(target: Target, protocol: str, vectors: Sequence[Vector], cut: bool = False) -> list[Result]:
-    """Every vector through `target`, as many at once as there are lanes; in the vectors' order."""
+    """Send every vector through `target`, as many at once as there are lanes. The results are in the order of the vectors."""
     waiting: queue.SimpleQueue[Vector] = queue.SimpleQueue()
     for vector in vectors:
         waiting.put(vector)
@@ -196,11 +197,12 @@ def play(target: Target, protocol: str, vectors: Sequence[Vector], cut: bool = F
     return [found[vector.name] for vector in vectors]
 
 
-# ---------------------------------------------------------------------- the table
+# ---------------------------------------------------------------------- the table of results
 
 
 def rows(results: dict[str, dict[str, list[Result]]]) -> list[dict[str, object]]:
-    """One row a family and protocol: per proxy how many vectors had which outcome. `results` is by protocol, then proxy."""
+    """One row for each family and protocol: for each proxy, how many vectors had which outcome.
+    `results` are by protocol, then proxy."""
     found: list[dict[str, object]] = []
     for protocol, by_proxy in results.items():
         families = sorted({result.vector.fields["family"] for outcome in by_proxy.values() for result in outcome})

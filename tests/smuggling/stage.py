@@ -1,5 +1,5 @@
-"""Proxies in front of recording upstreams. Each has several lanes, an upstream of its own behind each: what reaches an upstream
-is then one vector's doing, while several vectors run at once."""
+"""Proxies in front of upstreams that record. Each proxy has several lanes with an upstream each. Several vectors run at once, one
+in each lane, so that the bytes at an upstream belong to one vector."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ NGINX = "/usr/sbin/nginx"
 
 @dataclass
 class Lane:
-    """A way through a proxy to an upstream of its own. `host` is the TLS server name, and what `{host}` becomes."""
+    """A way through a proxy to an upstream of its own. `host` is the TLS server name, and replaces `{host}`."""
 
     host: str
     port: int
     upstream: ScriptedUpstream
     context: ssl.SSLContext
-    answer: str = "200"  # what the upstream says, a key of `answers`
+    answer: str = "200"  # the upstream's answer, as a key of `answers`
 
     def __post_init__(self) -> None:
         self.upstream.script = self._script
@@ -61,7 +61,7 @@ class Lane:
 
 
 def answer(kind: str, request: Message) -> bytes:
-    """The upstream's answer: `200`, another status, or to an upgrade `101` and what is wrong with one (threats A11)."""
+    """The upstream's answer: `200`, another status, or for an upgrade `101` and what is wrong with it (threats A11)."""
     if kind == "200":
         return OK.removesuffix(b"{}") if request.method == b"HEAD" else OK
     if not kind.startswith("101"):
@@ -86,7 +86,7 @@ def answer(kind: str, request: Message) -> bytes:
 
 @dataclass
 class Target:
-    """A proxy and its lanes. `token` is a bearer token that the gateway takes; to a plain proxy it is a header like others."""
+    """A proxy and its lanes. `token` is a bearer token that the gateway accepts; a plain proxy passes it on like any header."""
 
     name: str
     version: str
@@ -107,7 +107,7 @@ def hosts() -> list[str]:
 
 @contextlib.contextmanager
 def gateway(folder: Path) -> Iterator[Target]:
-    """`l7gw serve` with a cluster a lane, told apart by the TLS server name."""
+    """`l7gw serve` with one cluster for each lane. The TLS server name chooses the cluster."""
     with _upstreams(folder) as upstreams:
         clusters = {
             f"c{number}": upstream.cluster(impersonate="groups", groups=["*"], hosts=[host])
@@ -159,7 +159,7 @@ def nginx(folder: Path) -> Iterator[Target]:
     certificate, key = authority.server("server", *hosts())
     with _upstreams(folder) as upstreams, contextlib.ExitStack() as held:
         ports = []
-        for _ in upstreams:  # a listener that chooses for itself is not known to nginx: ports that were free a moment ago
+        for _ in upstreams:  # nginx cannot choose a free port itself: these were free a moment ago
             probe = held.enter_context(socket.create_server(("127.0.0.1", 0)))
             ports.append(probe.getsockname()[1])
         held.close()

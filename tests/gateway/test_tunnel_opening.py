@@ -31,7 +31,7 @@ def going_up(request: Request, act: Act) -> Request:
 
 
 @pytest.mark.parametrize("name", ["sec-websocket-version", "sec-websocket-key"])
-def test_a_repeated_header_of_the_websocket_handshake_is_refused(name: str) -> None:
+def test_a_missing_or_repeated_header_of_the_websocket_handshake_is_refused(name: str) -> None:
     check_acceptable(*asking(*HANDSHAKE))
     value = dict(HANDSHAKE)[name]
     other = {"sec-websocket-version": "8", "sec-websocket-key": OTHER}[name]
@@ -76,7 +76,7 @@ def answer(request: Request, *more: tuple[str, str], drop: str = "") -> Response
 
 
 @pytest.mark.parametrize("upgrade", LIST)
-def test_a_101_that_names_several_subprotocols_is_refused(upgrade: str) -> None:
+def test_a_101_without_exactly_one_right_subprotocol_is_refused(upgrade: str) -> None:
     handshake = HANDSHAKE[:2] if upgrade == "websocket" else ()
     request, act = asking(*handshake, (LIST[upgrade], f"{V5},{V4}"), upgrade=upgrade)
     up, name = going_up(request, act), LIST[upgrade]

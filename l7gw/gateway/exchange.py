@@ -118,10 +118,17 @@ class Exchange(Call):
         if self.request.length > LARGEST_BODY:
             raise _too_large()
         if not self._request_whole:
-            self._after_body = self.record
+            self._after_body = self._gathered
             if self.request.expects_continue:
                 self.client.send(Informational(100))
             return None
+        return self.record
+
+    def _gathered(self) -> Step | None:
+        """The body is here, and may have taken an hour (`slowest_body`): whoever began it must be known still. It costs 0.4 us."""
+        who = self.worker.identity.of(self.token, self.client.certificates, self.client.address)
+        if isinstance(who, Principal):  # else keys are being fetched anew, as after a reload: it was proven when the call began
+            self.principal = who
         return self.record
 
     def record(self) -> Step | None:
@@ -142,7 +149,7 @@ class Exchange(Call):
 
     def forward(self) -> Step | None:
         assert self.far and self.act
-        if self._policy is not self.worker.policy:  # the body may have taken an hour (`slowest_body`), and the disk some time
+        if self._policy is not self.worker.policy:  # the body and the disk took their time
             self._allowed()
         if self.request.upgrade:
             kind: Wanted = FRESH

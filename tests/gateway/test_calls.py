@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+
+import yaml
 
 from tests.support.faults import alive, ask, until
 from tests.support.gateway_process import EVERYTHING
@@ -80,6 +83,29 @@ def test_a_call_whose_body_comes_after_policy_changed_is_judged_by_the_new_one(o
     )
     said = [(event["verdict"], event["rule"]) for event in events if event["type"] == "verdict" and event["exchange"] == number]
     assert said == [("allow", "all"), ("deny", "frozen")]
+
+
+def test_a_call_whose_body_comes_after_its_caller_is_known_no_more_is_a_401(own: Scene) -> None:
+    """As after the end of a token, or of its key."""
+    pods = "/api/v1/namespaces/default/pods"
+    with RawClient(own.gateway) as late:
+        late.send(own.request(f"POST {pods}", "Content-Length: 2") + b"{")
+        assert ask(own, own.request(f"GET {pods}"))[0] == 200
+        settings = yaml.safe_load(own.gateway.config.read_text())
+        settings["identity"][0]["oidc"]["audience"] = "another"
+        own.gateway.config.write_text(yaml.safe_dump(settings))
+        assert own.gateway.process is not None
+        own.gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: ask(own, own.request(f"GET {pods}"))[0] == 401)
+        late.send(b"}")
+        status, _, body = late.answer()
+        assert status == 401 and b"another audience" in body
+    assert not any(b"POST" in visit.received for visit in own.upstream.visits)
+    anns = next(session for session in own.gateway.sessions() if session["principal"]["user"])
+    events = own.gateway.events(anns["id"])
+    number = next(event["exchange"] for event in events if event["type"] == "request" and event["method"] == "POST")
+    said = [event["verdict"] for event in events if event["type"] == "verdict" and event["exchange"] == number]
+    assert said == ["allow", "refused"]
 
 
 # ---------------------------------------------------------------------- one after the other

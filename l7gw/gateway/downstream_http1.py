@@ -179,7 +179,7 @@ class Http1Downstream(Downstream):
         self.read(wanted=True, why=INPUT_HELD)
 
     def close(self) -> None:
-        """End the connection when what was written has gone out. A client that still sends is read for LINGER seconds more: bytes
+        """End the connection when what was written has gone out. A client that still sends is read for `linger` seconds more: bytes
         left unread would turn the end into a TCP reset, and the client would lose the answer."""
         self._write_out()
         if self._transport is None or self._closing_at:
@@ -191,7 +191,7 @@ class Http1Downstream(Downstream):
             self._transport.close()
 
     def linger(self) -> None:
-        """A tunnel is over and its last bytes are written. Give the client LINGER seconds to end the connection itself: bytes of
+        """A tunnel is over and its last bytes are written. Give the client `linger` seconds to end the connection itself: bytes of
         the client left unread would turn the end into a TCP reset, and the client would lose the last of the output."""
         self._tunnel = None
         self._exchange = None

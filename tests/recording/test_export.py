@@ -14,10 +14,10 @@ import pytest
 from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
-from l7gw.recording.reader import Blocks, Mark, session_events
+from l7gw.recording.reader import Blocks, Mark
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import find, key_of, summaries
-from tests.support.journals import ANN, PLAIN, TTY, call, recorded, shell
+from tests.support.journals import ANN, PLAIN, TTY, call, recorded, session_events, shell
 from tests.support.manual_clock import ManualClock
 
 

@@ -179,8 +179,8 @@ def test_work_for_a_long_line_or_string_grows_with_its_length_alone() -> None:
 # ---------------------------------------------------------------------- another implementation
 
 TEXT = st.text(alphabet="abcdefgh ", min_size=1, max_size=25)
-SIDEWAYS = st.builds(lambda n, final: f"\x1b[{n}{final}", st.integers(1, 30), st.sampled_from("CDGda@LMPX"))
-UP_AND_DOWN = st.builds(lambda n, final: f"\x1b[{n}{final}", st.integers(1, 30), st.sampled_from("ABEFe"))
+SIDEWAYS = st.builds(lambda n, final: f"\x1b[{n}{final}", st.integers(1, 30), st.sampled_from("CDGa@LMPX"))
+UP_AND_DOWN = st.builds(lambda n, final: f"\x1b[{n}{final}", st.integers(1, 30), st.sampled_from("ABEFde"))
 ERASES = st.sampled_from(["\x1b[J", "\x1b[1J", "\x1b[2J", "\x1b[K", "\x1b[1K", "\x1b[2K"])
 PLACES = st.builds(lambda row, column: f"\x1b[{row};{column}H", st.integers(0, 8), st.integers(0, 24))
 WITHIN = st.builds(lambda row, column: f"\x1b[{row};{column}f", st.integers(0, 4), st.integers(0, 24))

@@ -76,7 +76,17 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem]]:
     problems = document.sorted_problems()
     if problems or tls is None or policy is None:
         return None, policy, problems
-    return Settings(path, listen, tls, state, identity, clusters, policy, recording), policy, []
+    settings = Settings(
+        path=path,
+        listen=listen,
+        tls=tls,
+        state=state,
+        identity=identity,
+        clusters=clusters,
+        policy=policy,
+        recording=recording,
+    )
+    return settings, policy, []
 
 
 def _listen(top: Reader) -> tuple[tuple[str, int], ...]:

@@ -246,7 +246,7 @@ def execs(read: Read, exchange: int | None = None) -> list[Exec]:
 
 def _exec(began: e.RequestRecorded, frames: _Frames) -> Exec:
     tty = any(key == "tty" and value.lower() not in ("0", "false") for key, value in _query(began.target))
-    return Exec(began.exchange, began.target, began.name, began.time, tty, frames)
+    return Exec(began.exchange, target=began.target, name=began.name, started=began.time, tty=tty, frames=frames)
 
 
 def _query(target: str) -> list[tuple[str, str]]:

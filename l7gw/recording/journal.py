@@ -190,7 +190,7 @@ class Journal:
             now = time.time_ns() // 1000
             event = encode(SegmentStarted(now, version=self._version, torn=tuple(self._torn), writer=self._writer))
             piece = Piece(Chain(NO_SESSION), event, events=1, last=now)
-            block, digest = self._block(piece, self._sequence + 1, self._previous, 1, NO_HASH)
+            block, digest = self._block(piece, self._sequence + 1, self._previous, own=1, own_previous=NO_HASH)
             written, error = self._append(segment, block)
             if error is not None:
                 raise error
@@ -328,7 +328,7 @@ class Journal:
             chain = piece.chain
             own, own_previous = ahead.get(chain.id) or (chain.sequence, chain.previous)
             sequence += 1
-            block, previous = self._block(piece, sequence, previous, own + 1, own_previous)
+            block, previous = self._block(piece, sequence, previous, own=own + 1, own_previous=own_previous)
             ahead[chain.id] = (own + 1, previous)
             blocks.append(block)
             size += len(block)
@@ -359,13 +359,13 @@ class Journal:
             return written, error
         return written, None
 
-    def _block(self, piece: Piece, sequence: int, previous: bytes, own: int, own_previous: bytes) -> tuple[bytes, bytes]:
+    def _block(self, piece: Piece, sequence: int, previous: bytes, *, own: int, own_previous: bytes) -> tuple[bytes, bytes]:
         """The bytes of a block, and the hash of its header."""
         payload = self._compressor.compress(piece.data)
         header = Header(
-            piece.flags, len(payload), len(piece.data), sequence, piece.chain.id, own, piece.events,
-            piece.exchanges, piece.denied, piece.held, piece.content, piece.last,
-            previous, own_previous, sha256(payload).digest(),
+            flags=piece.flags, stored=len(payload), plain=len(piece.data), sequence=sequence, previous=previous, last=piece.last,
+            session=piece.chain.id, session_sequence=own, session_previous=own_previous, denied=piece.denied, held=piece.held,
+            events=piece.events, exchanges=piece.exchanges, content=piece.content, payload_hash=sha256(payload).digest(),
         ).pack()  # fmt: skip
         return header + payload, header_hash(header)
 

@@ -26,11 +26,12 @@ from l7gw.wire.http2_frames import (
 )
 from l7gw.wire.http2_hpack import Fields
 from l7gw.wire.http2_limits import (
+    MOST_DROPPED,
     MOST_SETTINGS,
 )
 from l7gw.wire.http2_sender import LARGEST_SENT
 from l7gw.wire.http2_side import BY_PEER, BY_US, COMPLETE, DRAINING, Side, StreamEvent
-from l7gw.wire.http2_stream import BODY, DONE, HEAD, SMALLEST_AVERAGE, Stream
+from l7gw.wire.http2_stream import BODY, DONE, DROPPED, HEAD, SMALLEST_AVERAGE, Stream
 
 
 class Receiver(Side):
@@ -279,8 +280,14 @@ class Receiver(Side):
             events.append((stream_id, Body(data)))
         if flags & frames.END_STREAM:
             self._received_end(stream, events)
+        elif stream.receiving == DROPPED and stream.sending == DONE and self._too_much_dropped(stream, size):
+            self._give_up(stream)
         elif not stream.held:
             self._acknowledge(stream)
+
+    def _too_much_dropped(self, stream: Stream, size: int) -> bool:
+        stream.dropped += size
+        return stream.dropped > MOST_DROPPED
 
     def _received_end(self, stream: Stream, events: list[StreamEvent]) -> None:
         if stream.left > 0:

@@ -18,6 +18,10 @@ CONTROL_A_SECOND = 200
 # Bytes of ours for which the peer may send one more window update. Go's clients send two for 4 KiB. The frame that ends what waits
 # on a stream earns two more, however small: a peer may acknowledge each event of a watch, for its stream and for the connection.
 UPDATE_FOR = 1024
+# Of a request that was answered before its end, the rest is read and dropped: so many bytes, for so many seconds. Java's client and
+# httpx hear an answer only when they have sent their body, and nothing of it behind a reset.
+MOST_DROPPED = 16 * 1024 * 1024
+DROPPED_FOR = 10
 MOST_SETTINGS = 32  # settings in one frame, as in nghttp2; each that changes a window costs a walk over all streams
 LARGEST_UNSENT = 64 * 1024  # bytes of control frames that wait for a peer that reads nothing (threats B7)
 MOST_RECENT = 128  # remembered ended streams, by which a late frame is told from a wrong one

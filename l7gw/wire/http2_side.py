@@ -18,6 +18,7 @@ from l7gw.wire.http2_frames import (
 from l7gw.wire.http2_hpack import BlockReader
 from l7gw.wire.http2_limits import (
     CONTROL_A_SECOND,
+    DROPPED_FOR,
     LARGEST_UNSENT,
     MOST_RECENT,
     RESETS,
@@ -112,6 +113,10 @@ class Side(ABC):
         self._resets = min(RESETS, self._resets + RESETS_A_SECOND)
         self._control = CONTROL_A_SECOND
         self._updates = max(self._updates, CONTROL_A_SECOND)  # updates that were earned are kept, as they may come late
+        for stream in [one for one in self._streams.values() if one.sending == DONE and one.receiving == DROPPED]:
+            stream.seconds += 1
+            if stream.seconds > DROPPED_FOR:
+                self._give_up(stream)
 
     def hold(self, stream_id: int, *, held: bool) -> None:
         """Hold a stream, or let it go. A held stream gets no window updates, so its peer may only fill the window that it has."""
@@ -262,7 +267,13 @@ class Side(ABC):
         elif stream.receiving == DONE:
             self._close(stream.number, COMPLETE)
         elif not self._client:
-            # The answer is complete before its request: the rest is not wanted (section 8.1). This counts as a reset (threats B2).
-            self._sender.control(frames.reset_frame(stream.number, NO_ERROR))
-            self._resets -= 1
-            self._close(stream.number, BY_US)
+            stream.receiving = DROPPED  # the answer is complete before its request
+            stream.left = CHUNKED
+            stream.held = False
+            self._acknowledge(stream)
+
+    def _give_up(self, stream: Stream) -> None:
+        """End a stream whose answer is complete, and whose request goes on (section 8.1). This counts as a reset (threats B2)."""
+        self._sender.control(frames.reset_frame(stream.number, NO_ERROR))
+        self._resets -= 1
+        self._close(stream.number, BY_US)

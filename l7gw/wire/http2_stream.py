@@ -25,7 +25,7 @@ class Stream:
 
     __slots__ = (
         "number", "method", "receiving", "sending", "window_in", "window_out", "unacknowledged", "held", "left", "left_out",
-        "queue", "queued", "ending", "silent", "waits", "stalled", "interim", "owed", "fault",
+        "queue", "queued", "ending", "silent", "waits", "stalled", "interim", "owed", "fault", "dropped", "seconds",
         "_frames", "_empty", "_payload",
     )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Stream:
         self.interim = 0
         self.owed: Response | None = None  # an answer without a body, held back until its end comes
         self.fault = NO_ERROR  # error code of the reset that follows the answer to a faulty request
+        self.dropped = self.seconds = 0  # since the answer was whole: bytes that came, and seconds
         self._frames = self._empty = self._payload = 0
 
     def take_in(self, size: int, data: int, *, counted: bool) -> tuple[int, str] | None:

@@ -39,7 +39,11 @@ public class Client {
             for (String name = input.readLine(); !name.isEmpty(); name = input.readLine()) {
                 String value = input.readLine();
                 try {
-                    request.header(name, value);
+                    if (name.equals("x-body")) { // not a header: the request is a POST with so many bytes
+                        request.POST(HttpRequest.BodyPublishers.ofByteArray(new byte[Integer.parseInt(value)]));
+                    } else {
+                        request.header(name, value);
+                    }
                 } catch (IllegalArgumentException error) {
                     failed = error.toString();
                 }

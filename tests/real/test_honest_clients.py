@@ -146,3 +146,25 @@ def test_requests_is_answered(it: Scene) -> None:
         except (requests.RequestException, ValueError) as error:
             came.append((0, repr(error)))
     check("python requests", "1.1", came)
+
+
+# ---------------------------------------------------------------------- refused before the body was sent
+
+LONG = 300_000  # bytes of a body: more than the window of a stream
+REFUSED = [("/api/v1/pods/a%2fb", LONG, 400), ("/api/v1/namespaces/d/pods", 4_000_000, 413)]  # path, bytes, the status
+
+
+def test_httpx_hears_a_refusal_that_comes_before_it_has_sent_its_body(it: Scene) -> None:
+    trusted = ssl.create_default_context(cafile=str(it.gateway.authority.certificate))
+    for path, length, status in REFUSED:
+        with httpx.Client(http2=True, verify=trusted) as client:
+            headers = {"authorization": f"Bearer {it.token}", "content-type": "application/json"}
+            assert client.post(url(it) + path, headers=headers, content=bytes(length)).status_code == status
+
+
+def test_java_hears_a_refusal_that_comes_before_it_has_sent_its_body(it: Scene) -> None:
+    java = shutil.which("java") or missing("java is not on PATH")
+    assert java is not None
+    blocks = [f"{path}\nauthorization\nBearer {it.token}\nx-body\n{length}\n\n" for path, length, _ in REFUSED]
+    lines = run([java, HERE / "Client.java", url(it), it.gateway.authority.certificate, "2"], "".join(blocks), "latin-1")
+    assert [int(line.split()[0]) for line in lines] == [status for _, _, status in REFUSED], lines

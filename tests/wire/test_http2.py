@@ -10,7 +10,7 @@ from l7gw.wire.errors import OurError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Request, Response
 from l7gw.wire.http2 import ClientConnection, ServerConnection
 from l7gw.wire.http2_frames import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED, STREAM_IDS
-from l7gw.wire.http2_limits import MOST_STREAMS, STREAMS_ASSUMED
+from l7gw.wire.http2_limits import DROPPED_FOR, MOST_DROPPED, MOST_STREAMS, STREAMS_ASSUMED
 from tests.fuzz.wire_http2 import answered, served
 from tests.support.http1_reading import ways
 from tests.support.http2_reading import (
@@ -331,7 +331,7 @@ def test_a_request_that_is_not_served_is_answered_and_its_body_dropped(end: bool
 
 def test_no_body_answers_a_head_that_is_refused() -> None:
     connection = server(headers(1, (":method", "HEAD"), *GET[1:], ("content-length", "5"), end=False))
-    assert sent(connection, 1, Response(400, (), 2), Body(b"no"), End()) == ["headers 1 end", "reset 1 0"]
+    assert sent(connection, 1, Response(400, (), 2), Body(b"no"), End()) == ["headers 1 end"]
 
 
 def test_an_expectation_is_told_where_a_body_is_to_come() -> None:
@@ -432,10 +432,34 @@ def test_interim_answers_come_before_the_answer() -> None:
     assert sent(connection, 1, Response(200, (), 0)) == ["headers 1 end"]
 
 
-def test_an_answer_before_the_end_of_its_request_asks_for_no_more_of_it() -> None:
+def test_the_rest_of_a_request_that_was_answered_before_its_end_is_read_and_dropped() -> None:
+    """Java's and httpx's clients go on sending, and never look at an answer behind which a reset comes."""
     connection = server(post())
-    assert sent(connection, 1, Response(403, (), 2), Body(b"no"), End()) == ["headers 1", "data 1 no end", f"reset 1 {NO_ERROR}"]
-    assert connection.streams == 0 and connection.receive(data(1, b"late")) == []
+    assert sent(connection, 1, Response(403, (), 2), Body(b"no"), End()) == ["headers 1", "data 1 no end"]
+    came = 0
+    for _ in range(100):  # more than the stream's window, so that updates must come
+        assert connection.receive(data(1, bytes(16_000))) == []
+        came += 16_000
+    assert any(told.startswith("window 1 ") for told in seen(connection.take())) and connection.streams == 1
+    assert connection.receive(data(1, b"", end=True)) == [] and connection.streams == 0
+    assert sent(connection, 1) == []
+
+
+@pytest.mark.parametrize("much", [True, False])
+def test_what_is_dropped_has_a_bound_and_a_time(much: bool) -> None:
+    connection = server(post())
+    sent(connection, 1, Response(403, (), 2), Body(b"no"), End())
+    for number in range(MOST_DROPPED // 16_000 if much else DROPPED_FOR):
+        if much:
+            connection.receive(data(1, bytes(16_000)))
+        else:
+            connection.refill()
+        assert connection.streams == 1, number
+    connection.receive(data(1, bytes(16_000)))
+    if not much:
+        connection.refill()
+    assert connection.streams == 0 and seen(connection.take())[-1] == f"reset 1 {NO_ERROR}"
+    assert connection.receive(data(1, bytes(100))) == []
 
 
 def test_a_reset_drops_the_body_that_waits() -> None:

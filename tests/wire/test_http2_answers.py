@@ -165,6 +165,8 @@ def test_a_fault_of_one_stream_is_answered_before_its_reset(why: str, came: byte
         connection.send(1, event)
     written = seen(connection.take())
     assert written[0].startswith("headers 1") and (written[-1] == f"reset 1 {code}" or not code)
+    if connection.streams:  # the rest of the request is read and dropped
+        assert not code and connection.receive(data(1, b"x" * 5, end=True)) == []
     assert not connection.streams and not connection.over
 
 

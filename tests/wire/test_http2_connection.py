@@ -303,7 +303,7 @@ WAYS_TO_RESET = {
     "its own parent": (get(), frame(frames.PRIORITY, 0, 1, b"\0\0\0\1\0")),
     "more body than announced": (post(1, ("content-length", "0")), data(1, b"x")),
     "trailers without an end": (post(), headers(1, ("a", "b"), end=False)),
-    "answered before its end": (post(), b"answer"),
+    "answered before its end": (post(), b"answer", reset(1)),
 }
 
 

@@ -14,8 +14,8 @@ from l7gw.cluster import upstream
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.upstream_http1 import UpstreamConnection
-from l7gw.config.settings import ClientCredential, Cluster, TokenFile
-from l7gw.demo.pki import Authority, server_context, write_private
+from l7gw.config.settings import ClientCredential, Cluster
+from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
 from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire.events import End, HttpEvent, Request, Response
@@ -190,18 +190,3 @@ def test_a_new_credential_ends_the_connections_of_the_former(tmp_path: Path) -> 
         assert len(stage.opened) == 2
 
     staged(tmp_path, play)
-
-
-def test_a_token_file_is_read_again_when_it_changes_and_a_broken_one_leaves_the_former(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    path = write_private(tmp_path / "token", b"first\n")
-    endpoint = Endpoint(Cluster("test", "127.0.0.1", 1, authority.certificate, TokenFile(path)))
-    pool = Pool(endpoint, ManualClock())
-    assert endpoint.credential.authorization == (("authorization", "Bearer first"),)
-    path.write_text("second")
-    pool.tick()
-    assert endpoint.credential.authorization == (("authorization", "Bearer second"),)
-    for bad in ("", "two words", "ctrl\x01", "x" * 20_000):
-        path.write_text(bad)
-        pool.tick()
-        assert endpoint.credential.authorization == (("authorization", "Bearer second"),)

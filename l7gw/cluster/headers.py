@@ -64,17 +64,7 @@ def check_acceptable(request: Request, act: Act) -> None:
             version, key = one_value(request.headers, "sec-websocket-version"), one_value(request.headers, "sec-websocket-key")
             if version != "13" or not valid_key(key):
                 raise Refusal(400, "BadRequest", "the WebSocket handshake lacks its version 13 or a key of 16 bytes")
-        protocols = offered_protocols(request, act)
-        if act.subresource == "portforward" and request.upgrade == "websocket" and TUNNEL_PROTOCOL not in protocols:
-            _check_ports(act)
-
-
-def _check_ports(act: Act) -> None:
-    """Raises Refusal where the older port-forward names no ports in its query: its channels mean nothing without them."""
-    try:
-        requested_ports(act.query)
-    except ValueError as error:
-        raise Refusal(400, "BadRequest", str(error)) from error
+        offered_protocols(request, act)
 
 
 def _host(request: Request) -> str:
@@ -92,8 +82,9 @@ def one_value(headers: Headers, name: str) -> str:
 def offered_protocols(request: Request, act: Act) -> list[str]:
     """The subprotocols that the client offers and the gateway understands, in the client's order, each once.
 
-    All lines of the header field are read, as Kubernetes' httpstream does; its wsstream would read only the first. Raises Refusal
-    400 where no subprotocol is left.
+    All lines of the header field are read, as Kubernetes' httpstream does; its wsstream would read only the first. The older
+    port-forward is not offered where the query names no ports: its channels mean nothing without them. Raises Refusal 400 where no
+    subprotocol is left.
     """
     name = "sec-websocket-protocol" if request.upgrade == "websocket" else "x-stream-protocol-version"
     known = (WEBSOCKET_PROTOCOLS if request.upgrade == "websocket" else SPDY_PROTOCOLS).get(act.subresource, ())
@@ -105,6 +96,13 @@ def offered_protocols(request: Request, act: Act) -> list[str]:
             "BadRequest",
             f"the client offers no subprotocol that can be recorded; offer one of {', '.join(known)} in {name}",
         )
+    if act.subresource == "portforward" and request.upgrade == "websocket" and kept != [TUNNEL_PROTOCOL]:
+        try:
+            requested_ports(act.query)
+        except ValueError as error:
+            kept = [protocol for protocol in kept if protocol == TUNNEL_PROTOCOL]
+            if not kept:
+                raise Refusal(400, "BadRequest", str(error)) from error
     return kept
 
 

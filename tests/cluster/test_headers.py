@@ -169,3 +169,13 @@ def test_an_older_port_forward_without_ports_is_refused_before_anything_travels(
             Request("GET", POD, headers, upgrade="websocket"), describe("GET", f"{POD}/portforward{query}", "websocket")
         )
     assert refused.value.code == 400
+
+
+@pytest.mark.parametrize("query", ["", "?ports=0", "?ports=x"])
+def test_of_two_offers_a_port_forward_without_ports_sends_up_the_tunnel_alone(query: str) -> None:
+    """A cluster that chose the channels would get a tunnel whose channels nobody can name."""
+    offer = ("sec-websocket-protocol", "SPDY/3.1+portforward.k8s.io, v4.channel.k8s.io")
+    act = describe("GET", f"{POD}/portforward{query}", "websocket")
+    assert offered_protocols(Request("GET", POD, (offer,), upgrade="websocket"), act) == ["SPDY/3.1+portforward.k8s.io"]
+    both = describe("GET", f"{POD}/portforward?ports=80", "websocket")
+    assert len(offered_protocols(Request("GET", POD, (offer,), upgrade="websocket"), both)) == 2

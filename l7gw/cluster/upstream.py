@@ -9,10 +9,12 @@ from l7gw.wire.events import HttpEvent
 UNREAD_BY_CLUSTER = 256 * 1024  # bytes that wait for the cluster; where there are more, the client is not read
 SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # bits: why a cluster is not read; it is read again when no reason is left
 
-# The kinds of connection that a call may ask for: KEPT: a connection that may have served other calls. For calls with a body,
-# because a stream that is refused could not send it again. FRESH: a connection that has served no other call and will serve none
-# (upgrades). SHARED: a stream of a shared connection, for calls that last long and say little. ADAPTIVE: KEPT while no other call
-# has a connection, else SHARED, which was measured as faster for most calls (docs/performance.md).
+# The kinds of connection that a call may ask for.
+# KEPT: a connection that may have served other calls. Calls with a body use it, because a stream that is refused could not send the
+#   body again.
+# FRESH: a connection that has served no other call and will serve none. Upgrades use it.
+# SHARED: a stream of a shared connection, for calls that last long and say little.
+# ADAPTIVE: KEPT while no other call has a connection, else SHARED. Measured as faster for most calls (docs/performance.md).
 Wanted = Literal["kept", "fresh", "shared", "adaptive"]
 KEPT: Final = "kept"
 FRESH: Final = "fresh"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from l7gw.cli.main import main
-from tests.config.test_settings import Written
+from tests.support.written_configuration import Written
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:

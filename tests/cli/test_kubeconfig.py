@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.cli.test_check import run
-from tests.config.test_settings import Written
+from tests.support.written_configuration import Written
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_check import run
-from tests.config.test_settings import Written
+from tests.support.written_configuration import Written
 
 POLICY = """
 guardrails:

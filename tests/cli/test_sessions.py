@@ -136,7 +136,7 @@ def test_list_without_a_state_is_exit_status_3_and_without_sessions_empty(
 def test_the_state_is_found_through_the_configuration(
     state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.config.test_settings import Written
+    from tests.support.written_configuration import Written
 
     folder = tmp_path / "etc"
     folder.mkdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import struct
 
 import pytest
@@ -28,9 +27,7 @@ from l7gw.wire.spdy_events import (
     SynStream,
     WindowUpdate,
 )
-from l7gw.wire.spdy_frames import CANCEL, INVALID_STREAM, STREAM_ALREADY_CLOSED
-from l7gw.wire.spdy_sender import LARGEST_SENT_DATA
-from l7gw.wire.spdy_streams import DROP, RECEIVING, REMEMBERED_RESETS
+from l7gw.wire.spdy_frames import CANCEL, INVALID_STREAM
 from tests.fuzz.wire_spdy import read as fuzz_read
 from tests.fuzz.wire_spdy import whole
 from tests.support import spdy_frames as frames
@@ -240,14 +237,6 @@ def test_window_updates_are_ignored_and_none_are_sent() -> None:
     assert server.receive(frames.window(0, 2**31 - 1) * 2) == [WindowUpdate(0, 2**31 - 1)] * 2
 
 
-def test_many_frames_are_taken_as_one_string_once() -> None:
-    client = client_of(1)
-    for _ in range(3):
-        client.send(Data(1, b"x"))
-    assert client.take() == frames.data(1, b"x") * 3
-    assert client.take() == b""
-
-
 def test_stream_129_is_not_stream_1() -> None:
     client, server = Connection("client"), Connection("server")
     for stream in range(1, 131, 2):
@@ -256,154 +245,7 @@ def test_stream_129_is_not_stream_1() -> None:
     assert server.receive(client.take())[-1] == Data(129, b"for 129")
 
 
-# ---------------------------------------------------------------------- states
-
-
-def in_state(state: str) -> tuple[Connection, Peer]:
-    """A connection whose stream 1 is in this state, and the writer of its peer's frames."""
-    if state in ("unanswered", "answered"):
-        client, peer = client_of(1), Peer()
-        if state == "answered":
-            client.receive(peer.reply(1))
-        return client, peer
-    server, peer = server_of(*([] if state == "idle" else [1]))
-    if state == "reset":
-        server.receive(frames.reset(1))
-    elif state in ("half-closed", "closed"):
-        server.receive(frames.data(1, b"", spdy.FLAG_FIN))
-    if state == "closed":
-        server.send(SynReply(1, (), True))
-    server.take()
-    return server, peer
-
-
-def frame_of(kind: int, peer: Peer, flags: int = 0) -> bytes:
-    if kind == spdy.DATA:
-        return frames.data(1, b"", flags)
-    if kind == spdy.RST_STREAM:
-        return frames.reset(1)
-    return peer.reply(1, (), flags) if kind == spdy.SYN_REPLY else peer.headers(1, (), flags)
-
-
-ROWS = [(state, kind) for state, row in RECEIVING.items() for kind in row]
-
-
-@pytest.mark.parametrize(("state", "kind"), ROWS)
-def test_every_row_of_what_the_peer_may_send_is_as_it_says(state: str, kind: int) -> None:
-    connection, peer = in_state(state)
-    outcome = RECEIVING[state][kind]
-    frame = frame_of(kind, peer)
-    event = {spdy.DATA: Data(1, b""), spdy.SYN_REPLY: SynReply(1), spdy.HEADERS: HeadersFrame(1, ()), spdy.RST_STREAM: Reset(1, 5)}[
-        kind
-    ]
-    open_before = 1 in connection.streams.open
-    events = connection.receive(frame)
-    if isinstance(outcome, int):
-        assert events == ([Reset(1, outcome)] if open_before else [])
-        assert connection.take() == frames.reset(1, outcome)
-        assert not may_send(connection, 1)
-    else:
-        assert events == ([event] if outcome == spdy.REPORT else [])
-        assert connection.take() == b""
-    strays = 0 if outcome in (spdy.REPORT, DROP) else 1
-    rest = b"".join(frames.data(9 + (stream % 2), b"x") for stream in range(spdy.MOST_STRAYS - strays))
-    connection.receive(rest)  # as many further strays as are allowed
-    with pytest.raises(PeerError):
-        connection.receive(frames.data(9, b"x"))
-
-
-@pytest.mark.parametrize("kind", [spdy.DATA, spdy.HEADERS, spdy.SYN_REPLY])
-def test_a_final_frame_of_any_kind_closes_the_peers_direction_alone(kind: int) -> None:
-    client, peer = client_of(1), Peer()
-    client.receive(frame_of(kind, peer, spdy.FLAG_FIN))
-    assert may_send(client, 1)
-    assert client.receive(frames.data(1, b"x")) == [Reset(1, STREAM_ALREADY_CLOSED)]
-
-
-def test_a_half_closed_direction_stays_half_closed_and_the_other_open() -> None:
-    client, server = Connection("client"), Connection("server")
-    client.send(SynStream(1, ()))
-    client.send(Data(1, b"last", True))
-    server.receive(client.take())
-    with pytest.raises(OurError):
-        client.send(Data(1, b"more"))
-    server.send(SynReply(1))
-    server.send(Data(1, b"answer", True))
-    assert client.receive(server.take()) == [SynReply(1), Data(1, b"answer", True)]
-    assert not client.streams.open and not server.streams.open
-
-
-@pytest.mark.parametrize(("flags", "reads", "writes"), [(0, True, True), (1, False, True), (2, True, False), (3, False, False)])
-def test_a_streams_opening_says_which_directions_it_has(flags: int, reads: bool, writes: bool) -> None:
-    server, peer = Connection("server"), Peer()
-    server.receive(peer.syn(1, flags=flags))
-    assert may_send(server, 1) == writes
-    assert (server.receive(frames.data(1, b"x")) == [Data(1, b"x")]) == reads
-    client = Connection("client")
-    client.send(SynStream(1, (), bool(flags & 1), bool(flags & 2)))
-    assert may_send(client, 1) == reads
-    assert (client.receive(frames.data(1, b"x")) == [Data(1, b"x")]) == writes
-
-
-REFUSED_SENDING = {
-    "idle": [Data(1, b"x"), SynReply(1)],
-    "reset": [Data(1, b"x"), SynReply(1)],
-    "closed": [Data(1, b"x"), SynReply(1)],
-    "half-closed": [],
-    "theirs": [],
-    "unanswered": [SynReply(1)],
-    "answered": [SynReply(1)],
-}
-
-
-@pytest.mark.parametrize("state", RECEIVING)
-def test_a_frame_that_its_streams_state_forbids_us_raises_and_writes_nothing(state: str) -> None:
-    for event in (Data(1, b"x"), SynReply(1)):
-        connection, _ = in_state(state)
-        if event in REFUSED_SENDING[state]:
-            with pytest.raises(OurError):
-                connection.send(event)
-            assert connection.take() == b""
-        else:
-            connection.send(event)
-            assert connection.take()
-
-
-@pytest.mark.parametrize("state", RECEIVING)
-def test_a_reset_of_ours_goes_out_for_an_open_stream_and_is_nothing_for_another(state: str) -> None:
-    connection, _ = in_state(state)
-    was_open = 1 in connection.streams.open
-    connection.send(Reset(1, CANCEL))
-    assert connection.take() == (frames.reset(1) if was_open else b"")
-    assert not may_send(connection, 1)
-
-
-def test_nothing_of_a_server_goes_ahead_of_its_reply_even_if_its_caller_forgets_it() -> None:
-    server, _ = server_of(1)
-    server.send(Data(1, b"x"))
-    server.send(SynReply(1, (), True))
-    assert client_of(1).receive(server.take()) == [SynReply(1), Data(1, b"x"), Data(1, b"", True)]
-    with pytest.raises(OurError):
-        server.send(SynReply(1))
-    server, _ = server_of(1)
-    server.send(Data(1, b"x"))
-    with pytest.raises(OurError):
-        server.send(SynReply(1, (("late", "header"),)))
-    server.send(SynReply(1))
-    assert client_of(1).receive(server.take()) == [SynReply(1), Data(1, b"x")]
-    with pytest.raises(OurError):
-        server.send(SynReply(1))
-
-
-def test_after_a_fault_streams_can_be_ended_and_those_whose_end_was_not_told_are_passed_over() -> None:
-    server, peer = server_of(1, 3)
-    with pytest.raises(PeerError):
-        server.receive(frames.reset(1) + frames.control(10, b""))  # the read gives no events, not even the reset of 1
-    server.send(Data(1, b"failed", True))
-    server.send(Data(3, b"failed", True))
-    server.send(GoAway(3))
-    assert client_of(1, 3).receive(server.take()) == [SynReply(3), Data(3, b"failed", True), GoAway(3)]
-    assert server.receive(peer.syn(5)) == []
+# ---------------------------------------------------------------------- going away
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -421,30 +263,6 @@ def test_after_a_goaway_of_either_side_a_new_stream_is_refused_and_the_open_ones
     assert server.receive(peer.syn(3, ((b"a", b"b"),)) + frames.data(3, b"dropped") + frames.data(1, b"x")) == [Data(1, b"x")]
     assert server.take() == frames.reset(3, spdy.REFUSED_STREAM)
     assert server.receive(peer.headers(1, ((b"a", b"b"),))) == [HeadersFrame(1, (("a", "b"),))]  # the zlib context is still in step
-
-
-def test_more_resets_than_are_remembered_are_forgotten_oldest_first() -> None:
-    server, peer = Connection("server"), Peer()
-    for number in range(REMEMBERED_RESETS + 1):
-        server.receive(peer.syn(2 * number + 1) + frames.reset(2 * number + 1))
-    server.receive(frames.data(3, b"x"))
-    assert server.take() == b""
-    server.receive(frames.data(1, b"x"))
-    assert server.take() == frames.reset(1, STREAM_ALREADY_CLOSED)
-
-
-def test_ten_thousand_streams_opened_and_closed_leave_nothing_behind() -> None:
-    server, _ = server_of()
-    client = Connection("client")
-    for number in range(10_000):
-        client.send(SynStream(2 * number + 1, ()))
-        client.send(Data(2 * number + 1, b"x", True))
-        server.receive(client.take())
-        server.send(Reset(2 * number + 1, 5) if number % 2 else Data(2 * number + 1, b"", True))
-        client.receive(server.take())
-    for side in (client, server):
-        assert not side.streams.open
-        assert len(side.streams.resets) <= REMEMBERED_RESETS
 
 
 # ---------------------------------------------------------------------- limits
@@ -506,38 +324,3 @@ def test_only_so_many_streams_are_open_at_once() -> None:
     assert len(server.streams.open) == spdy.MOST_STREAMS
     with pytest.raises(PeerError):
         server.receive(peer.syn(2 * spdy.MOST_STREAMS + 1))
-
-
-def test_data_larger_than_a_frame_may_be_is_sent_as_several() -> None:
-    client, (server, _) = client_of(1), server_of(1)
-    text = random.Random(1).randbytes(2 * LARGEST_SENT_DATA + 5)
-    client.send(Data(1, text, True))
-    sent = client.take()
-    assert sent[:8] == struct.pack(">II", 1, LARGEST_SENT_DATA)
-    received = server.receive(sent)
-    assert len(received) == 3
-    assert whole(received) == [Data(1, text, True)]
-
-
-WRONG: list[SpdyFrame] = [
-    SynStream(2, ()),
-    SynStream(1, ()),
-    SynStream(0, ()),
-    SynStream(2**31 + 1, ()),
-    SynStream(3, (("Upper", "x"),)),
-    Reset(1, 0),
-    Reset(1, 2**32),
-    Ping(2**32),
-    Ping(-1),
-    GoAway(2**32),
-]
-
-
-@pytest.mark.parametrize("event", WRONG, ids=str)
-def test_a_value_that_its_frame_cannot_hold_raises_and_writes_nothing(event: SpdyFrame) -> None:
-    client, (server, _) = client_of(1), server_of(1)
-    with pytest.raises(OurError):
-        client.send(event)
-    assert client.take() == b""
-    client.send(Data(1, b"still whole"))
-    assert server.receive(client.take()) == [Data(1, b"still whole")]

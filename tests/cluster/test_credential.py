@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from l7gw.cluster.credential import LONGEST_TOKEN, Credential
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
-from l7gw.config.settings import Cluster, TokenFile
+from l7gw.config.settings import ClientCredential, Cluster, TokenFile
 from l7gw.demo.pki import Authority, write_private
 from tests.support.manual_clock import ManualClock
 
@@ -24,3 +27,21 @@ def test_a_token_file_is_read_again_when_it_changes_and_a_broken_one_leaves_the_
         path.write_text(bad)
         pool.tick()
         assert endpoint.credential.authorization == (("authorization", "Bearer second"),)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "two words", "ctrl\x01", "\u00fcml\u00e4ut", "x" * (LONGEST_TOKEN + 1)])
+def test_a_gateway_does_not_begin_with_a_token_that_it_cannot_send(tmp_path: Path, text: str) -> None:
+    with pytest.raises(OSError, match="no usable token"):
+        Credential(TokenFile(write_private(tmp_path / "token", text.encode())))
+
+
+def test_a_token_may_be_of_the_largest_size_and_is_sent_without_the_space_around_it(tmp_path: Path) -> None:
+    token = "x" * (LONGEST_TOKEN - 1)
+    credential = Credential(TokenFile(write_private(tmp_path / "token", f"{token}\n".encode())))
+    assert credential.authorization == (("authorization", f"Bearer {token}"),) and credential.pair == ()
+
+
+def test_a_client_certificate_is_shown_in_the_handshake_and_never_in_a_header(tmp_path: Path) -> None:
+    credential = Credential(ClientCredential(tmp_path / "gw.crt", tmp_path / "gw.key"))
+    credential.refresh()
+    assert credential.pair == (tmp_path / "gw.crt", tmp_path / "gw.key") and credential.authorization == ()

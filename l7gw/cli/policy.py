@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
@@ -138,12 +138,12 @@ def explain(
 def _principal(user: str, groups: tuple[str, ...], kind: Kind) -> Principal:
     """The principal that identity would give. A group that is no valid name is mentioned on stderr; only rules that deny look at
     it."""
-    if fault := names.fault(user):
-        raise click.UsageError(f"--user {names.quoted(user)} {fault}: identity lets nobody in under it")
-    faults = {group: fault for group in groups if (fault := names.fault(group))}
+    if fault := name_rules.fault(user):
+        raise click.UsageError(f"--user {name_rules.quoted(user)} {fault}: identity lets nobody in under it")
+    faults = {group: fault for group in groups if (fault := name_rules.fault(group))}
     for group, fault in faults.items():
-        click.echo(f"l7gw: identity leaves the group {names.quoted(group)} out, only denials look at it: it {fault}", err=True)
-    unfit = tuple(spelling for group in faults for spelling in names.spellings(group))
+        click.echo(f"l7gw: identity leaves the group {name_rules.quoted(group)} out, only denials look at it: it {fault}", err=True)
+    unfit = tuple(spelling for group in faults for spelling in name_rules.spellings(group))
     return Principal(user, groups=tuple(group for group in groups if group not in faults), kind=kind, unfit=unfit)
 
 

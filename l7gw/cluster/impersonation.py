@@ -10,7 +10,7 @@ import logging
 from functools import lru_cache
 from typing import assert_never
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.config.settings import Impersonate
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
@@ -75,7 +75,7 @@ def _leave_out(group: str, fault: str) -> None:
 
 
 def _fault(name: str) -> str:
-    if fault := names.fault(name):
+    if fault := name_rules.fault(name):
         return fault
     if name.startswith("system:"):
         return "begins with system:"

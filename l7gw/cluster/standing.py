@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from l7gw.names import visible
+from l7gw.name_rules import visible
 from l7gw.wire.events import Headers
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from typing import get_args
 
 import yaml
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.config.document import Reader, shown
 from l7gw.config.fields import LABEL, authority_of, certificate_of, check_private, is_host_name, pair_of, prefix_of, url_of
 from l7gw.config.settings import ClientCredential, Cluster, Impersonate, RecordMode, TokenFile
@@ -87,7 +87,7 @@ def _groups(reader: Reader, impersonate: Impersonate) -> tuple[str, ...]:
         if not text or len(text) > LONGEST_GLOB or text.count("*") > MOST_STARS:
             what = f"`groups`: {shown(text)} is empty, longer than {LONGEST_GLOB} characters, or has more than {MOST_STARS} stars"
             reader.document.wrong(node, what)
-        elif fault := "holds a comma" if "," in text else names.fault(text):
+        elif fault := "holds a comma" if "," in text else name_rules.fault(text):
             reader.document.wrong(node, f"`groups`: {shown(text)} {fault}: no such group goes up")
         else:
             found.append(text)

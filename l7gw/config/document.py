@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 import yaml
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.errors import ConfigurationError, Problem
 
 LARGEST = 1024 * 1024  # bytes of a file; a policy of two thousand rules has less
@@ -118,7 +118,7 @@ def plain(node: yaml.Node) -> Any:
 
 def shown(value: str) -> str:
     """A value for a message: bounded, in quotes, without anything that a terminal would obey."""
-    return names.quoted(value)
+    return name_rules.quoted(value)
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.config.document import Reader, shown
 from l7gw.config.private import fault_of_secret, load_pair
 from l7gw.config.settings import Certificate
@@ -79,7 +79,7 @@ def prefix_of(reader: Reader, default: str = "") -> str:
         reader.wrong("prefix", f"`prefix` is longer than {LONGEST_PREFIX} characters")
     if prefix.startswith("system:") or "," in prefix:
         reader.wrong("prefix", f"`prefix` {shown(prefix)} begins with system:, or holds a comma", 'such as "l7gw:"')
-    elif fault := names.fault(prefix + "-"):  # "-" stands for the name that follows a prefix
+    elif fault := name_rules.fault(prefix + "-"):  # "-" stands for the name that follows a prefix
         reader.wrong("prefix", f"`prefix` {shown(prefix)} {fault}", 'such as "l7gw:"')
     return prefix
 

@@ -10,7 +10,7 @@ import logging
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.config.settings import Kind, KindRule, OidcIssuer
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
@@ -27,8 +27,8 @@ MOST_BOUNDED_FIRST: tuple[Kind, ...] = ("agent", "workload", "human")
 class Groups(NamedTuple):
     """Groups with their prefix, in their order, each once.
 
-    `fit` are the groups that are names. `unfit` are the spellings (`names.spellings`) of the groups that are no names. These allow
-    nothing, and no cluster is told of them. But a deny looks at them: else a trailing space would be a way around a guardrail.
+    `fit` are the groups that are names. `unfit` are the spellings (`name_rules.spellings`) of the groups that are no names. These
+    allow nothing, and no cluster is told of them. But a deny looks at them: else a trailing space would be a way around a guardrail.
     """
 
     fit: tuple[str, ...]
@@ -55,10 +55,10 @@ def told(value: object) -> str:
     """A proven claim's value for a message: a text is quoted, with at most 80 characters; a
     list or an object is only named as one."""
     if isinstance(value, str):
-        return names.quoted(value)
+        return name_rules.quoted(value)
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
-    return names.quoted(json.dumps(value))[1:-1]
+    return name_rules.quoted(json.dumps(value))[1:-1]
 
 
 def name(value: object, what: str) -> str:
@@ -66,7 +66,7 @@ def name(value: object, what: str) -> str:
     proven. `what` names the claim in the refusal."""
     if not isinstance(value, str):
         raise refused(f"{what} is no text: {told(value)}")
-    if fault := names.fault(value):
+    if fault := name_rules.fault(value):
         raise refused(f"{what} {fault}: {told(value)}")
     if len(value.encode()) > LONGEST_NAME:
         raise refused(f"{what} has more than {LONGEST_NAME} bytes: {told(value)}")
@@ -88,11 +88,11 @@ def groups_of(values: list[object], prefix: str, what: str) -> Groups:
         group = "" if value is None else value
         if not isinstance(group, str):
             raise refused(f"group {number} in {what} is no text: {told(group)}")
-        fault = names.fault(group) or ("" if group.isascii() else names.fault(prefix + group))
+        fault = name_rules.fault(group) or ("" if group.isascii() else name_rules.fault(prefix + group))
         if not fault:
             fit[prefix + group] = None
             continue
-        unfit.update(dict.fromkeys([prefix + spelling for spelling in names.spellings(group)]))
+        unfit.update(dict.fromkeys([prefix + spelling for spelling in name_rules.spellings(group)]))
         left_out.append((group, fault))
     if left_out:
         which = "; ".join(f"{told(group)} {fault}" for group, fault in left_out[:MOST_TOLD])

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from l7gw import names
+from l7gw import name_rules
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """A function that takes a URL and gives the whole body. It raises FetchError, OSError or httpx.HTTPError."""
@@ -80,7 +80,7 @@ class HttpsFetch:
 def _other_answer(response: httpx.Response) -> str:
     """What is wrong with an answer that is no 200. A redirect is not followed, as it leads away from the issuer (threats F5)."""
     if response.has_redirect_location:
-        where = names.quoted(response.headers["location"])
+        where = name_rules.quoted(response.headers["location"])
         hint = "configure the issuer's own URL, exactly as it stands in its tokens (iss)"
         return f"answered {response.status_code}: it redirects to {where}, which is not followed; hint: {hint}"
     return f"answered {response.status_code}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from l7gw.errors import StatusReason
-from l7gw.names import visible
+from l7gw.name_rules import visible
 
 Causes = list[tuple[str, str]]  # pairs of reason and message
 

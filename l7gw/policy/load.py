@@ -8,7 +8,7 @@ from typing import TypeVar, get_args
 
 import yaml
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.config.document import Document, Reader, Word, nearest, shown, word_of
 from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
@@ -140,7 +140,7 @@ def _people(reader: Reader, key: str) -> Globs | None:
 
 def _people_text(text: str) -> str:
     """A glob over names of users or groups. One that no name can match is refused: it would look as if it matched."""
-    if fault := names.fault(text):
+    if fault := name_rules.fault(text):
         raise BadPattern(f"{shown(text)} {fault}", "a group that comes in such a form is denied as what it looks like")
     return _glob_text(text)
 

@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from l7gw.names import visible
+from l7gw.name_rules import visible
 
 LONGEST = 2048  # characters of one message, so that bytes of a peer cannot fill the disk with the log
 

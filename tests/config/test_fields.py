@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw import names
+from l7gw import name_rules
 from tests.support.written_configuration import Written
 
 
@@ -19,7 +19,7 @@ def test_a_prefix_that_no_cluster_would_take_is_reported(written: Written, prefi
 def test_a_prefix_that_looks_like_another_is_reported_and_escaped(written: Written, prefix: str, where: str) -> None:
     getattr(written, where)["prefix"] = prefix
     (what,) = written.problems()
-    assert "prefix" in what and names.quoted(prefix) in what
+    assert "prefix" in what and name_rules.quoted(prefix) in what
 
 
 @pytest.mark.parametrize("file", ["server.key", "gw.key", "token"])

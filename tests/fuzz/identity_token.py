@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.config.settings import KindRule
 from l7gw.errors import Refusal
 from l7gw.identity.chain import IdentityChain
@@ -80,14 +80,14 @@ def _judged(chain: IdentityChain, token: str, choice: int) -> None:
     except Refusal as refusal:
         assert (refusal.code, refusal.reason) == (401, "Unauthorized"), refusal
         assert refusal.message.isprintable() and len(refusal.message) < 400
-        assert not any(names._UNSEEN.match(c) for c in refusal.message)
+        assert not any(name_rules._UNSEEN.match(c) for c in refusal.message)
         proven = choice in (2, 4)
         assert proven or "': " not in refusal.message.replace("'l7gw'", ""), "a value that nobody proved"
         return
     assert isinstance(who, Principal)  # the keys are known and fresh, so no call waits
     assert choice in (2, 3, 4) or token in _genuine.values(), "a token that nobody signed was accepted"
     assert who.issuer == _issuer.url and who.user.startswith("corp:")
-    assert all(group.startswith("corp:") and not names.fault(group) for group in (who.user, *who.groups))
+    assert all(group.startswith("corp:") and not name_rules.fault(group) for group in (who.user, *who.groups))
     assert all(group.startswith("corp:") for group in who.unfit)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.config.settings import KindRule
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
@@ -76,7 +76,7 @@ def test_a_mark_that_would_join_the_prefix_is_no_beginning_of_a_group(issuer: Is
 @pytest.mark.parametrize("user", ["ann\u3164", "\u2800", "an\ufe00n", "an\u034fn", "le\u0301a"])
 def test_a_user_whose_name_looks_like_another_is_refused_by_its_character(issuer: Issuer, user: str) -> None:
     said = refusal(issuer, issuer.token(sub=user))
-    assert "the token's claim sub" in said and names.quoted(user) in said and said.isprintable()
+    assert "the token's claim sub" in said and name_rules.quoted(user) in said and said.isprintable()
 
 
 def test_a_sub_that_names_nobody_may_have_any_form(issuer: Issuer) -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.config.settings import DAY, KindRule
 from l7gw.errors import Refusal
 from l7gw.identity import oidc
@@ -415,9 +415,11 @@ def test_any_claims_are_a_person_or_a_401_that_shows_nothing_unseen_and_nothing_
     who = ask(chain(issuer, **changed), sign(GOOD_HEADER, json.dumps(issuer.claims(**claims)), RSA if signed else OTHER))
     if isinstance(who, Refusal):
         assert (who.code, who.reason) == (401, "Unauthorized") and len(who.message) < 400
-        assert who.message.isprintable() and not re.search(f"[{names._class(names.IGNORABLE, names.BLANK)}]", who.message)
+        assert who.message.isprintable() and not re.search(
+            f"[{name_rules._class(name_rules.IGNORABLE, name_rules.BLANK)}]", who.message
+        )
         assert signed or "'" not in who.message.replace("'l7gw'", "").replace("token's", "").replace("issuer's", "")
         return
     assert signed
-    assert all(names.fault(name) == "" for name in (who.user, *who.groups))
-    assert not {group for group in who.unfit if names.fault(group.removeprefix(changed.get("prefix", "")))} & set(who.groups)
+    assert all(name_rules.fault(name) == "" for name in (who.user, *who.groups))
+    assert not {group for group in who.unfit if name_rules.fault(group.removeprefix(changed.get("prefix", "")))} & set(who.groups)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from l7gw import names
+from l7gw import name_rules
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act
 from l7gw.kube.requestinfo import describe
@@ -186,9 +186,9 @@ def test_a_rule_is_about_the_callers_that_it_names_and_no_others() -> None:
 @pytest.mark.parametrize("came", ["contractors ", "contractors\u00a0", "contrac\u200dtors", "\u3164contractors"])
 @pytest.mark.parametrize("named", ["contractors", "contr*", "*"])
 def test_a_group_in_a_form_that_no_name_has_is_denied_and_never_allowed(came: str, named: str) -> None:
-    ann = Principal("ann", ("engineers",), unfit=names.spellings(came))
+    ann = Principal("ann", ("engineers",), unfit=name_rules.spellings(came))
     assert rule(False, groups=[named]).stranger(ann, "prod") == ""
-    assert rule(True, groups=[named]).stranger(Principal("ann", unfit=names.spellings(came)), "prod") == "groups"
+    assert rule(True, groups=[named]).stranger(Principal("ann", unfit=name_rules.spellings(came)), "prod") == "groups"
     assert rule(False, groups=["Contractors"]).stranger(ann, "prod") == "groups"
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from l7gw.names import IGNORABLE
+from l7gw.name_rules import IGNORABLE
 
 # The inside of a regular expression's class: the characters that a conforming terminal does not draw. They are joiners, direction
 # marks, variation selectors, tags and the Hangul fillers.

@@ -1,7 +1,7 @@
 """Names of users, groups, clusters and rules: which text may be a name, and how any text is shown in a message.
 
 Two different names must not look alike. So a text with invisible characters, or one that is not in Unicode's composed form, is no
-name. The tables are Unicode's; they are written out because Python's `unicodedata` has neither property. `tests/test_names.py`
+name. The tables are Unicode's; they are written out because Python's `unicodedata` has neither property. `tests/test_name_rules.py`
 compares them with another implementation. Names of Kubernetes objects are not checked here: the API server decides about those.
 """
 

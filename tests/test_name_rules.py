@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from l7gw import names
+from l7gw import name_rules
 from tests.conftest import missing
 
 PROPERTIES = """
@@ -45,7 +45,7 @@ def _points(*tables: Iterable[tuple[int, int]]) -> set[int]:
     return {point for table in tables for first, last in table for point in range(first, last + 1)}
 
 
-_barred = _points(names.IGNORABLE, names.WHITE, names.BLANK)
+_barred = _points(name_rules.IGNORABLE, name_rules.WHITE, name_rules.BLANK)
 
 
 def test_the_tables_are_those_of_another_implementation_of_unicode() -> None:
@@ -54,8 +54,8 @@ def test_the_tables_are_those_of_another_implementation_of_unicode() -> None:
         missing("Node.js has Unicode's properties")
     said = subprocess.run([node, "-e", PROPERTIES], capture_output=True, check=True, text=True).stdout
     ignorable, white = json.loads(said)
-    assert _points(names.IGNORABLE) == _points(ignorable)
-    assert _points(names.WHITE) | {0x20} == _points(white)
+    assert _points(name_rules.IGNORABLE) == _points(ignorable)
+    assert _points(name_rules.WHITE) | {0x20} == _points(white)
 
 
 def test_every_character_whose_name_says_that_it_shows_nothing_is_refused() -> None:
@@ -69,7 +69,7 @@ def test_every_character_whose_name_says_that_it_shows_nothing_is_refused() -> N
 
 @pytest.mark.parametrize("name", ["ann", "Domain Users", "a,b", "system:x", "Büro-admins", "ann@example.com", "日本", "ann'", "👩"])
 def test_a_name_is_what_a_reader_sees(name: str) -> None:
-    assert names.fault(name) == ""
+    assert name_rules.fault(name) == ""
 
 
 @pytest.mark.parametrize(
@@ -99,32 +99,32 @@ def test_a_name_is_what_a_reader_sees(name: str) -> None:
     ],
 )
 def test_a_text_that_looks_like_another_name_or_like_nothing_is_no_name(text: str, said: str) -> None:
-    assert said in names.fault(text)
-    assert names.quoted(text).isprintable()
+    assert said in name_rules.fault(text)
+    assert name_rules.quoted(text).isprintable()
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=12))
 def test_a_name_has_one_spelling_and_the_last_spelling_of_anything_is_a_name_or_nothing(text: str) -> None:
-    spelled = names.spellings(text)
+    spelled = name_rules.spellings(text)
     assert spelled[0] == text
-    assert spelled[-1] == "" or names.fault(spelled[-1]) == "" or unicodedata.category(spelled[-1][0])[0] == "M"
-    if not names.fault(text):
+    assert spelled[-1] == "" or name_rules.fault(spelled[-1]) == "" or unicodedata.category(spelled[-1][0])[0] == "M"
+    if not name_rules.fault(text):
         assert spelled == (text,)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=200))
 @example("\u1a55")  # a mark that would be drawn into the quote
 def test_a_quoted_text_is_bounded_and_visible(text: str) -> None:
-    shown = names.quoted(text)
-    assert len(shown) <= names.LONGEST_SHOWN + 2 and shown.isprintable()
+    shown = name_rules.quoted(text)
+    assert len(shown) <= name_rules.LONGEST_SHOWN + 2 and shown.isprintable()
     assert not _barred & set(map(ord, shown))
-    if names.fault(text) and len(text) < 10:
+    if name_rules.fault(text) and len(text) < 10:
         assert shown[1:-1] != text or text != text.strip() or not text
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=40))
 def test_a_visible_text_hides_nothing_and_changes_no_character_that_is_seen(text: str) -> None:
-    shown = names.visible(text)
+    shown = name_rules.visible(text)
     assert shown.isprintable() and not _barred & set(map(ord, shown))
     assert (
         text.isprintable() is False or _barred & set(map(ord, text)) or not unicodedata.is_normalized("NFC", text) or shown == text
@@ -143,7 +143,7 @@ def test_a_visible_text_hides_nothing_and_changes_no_character_that_is_seen(text
     ],
 )
 def test_the_escapes_are_those_of_python(text: str, shown: str) -> None:
-    assert names.visible(text) == shown
+    assert name_rules.visible(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_the_escapes_are_those_of_python(text: str, shown: str) -> None:
     ],
 )
 def test_the_spellings_of_a_text_that_is_no_name_hold_the_name_that_was_meant(text: str, wanted: tuple[str, ...]) -> None:
-    assert names.spellings(text) == wanted
+    assert name_rules.spellings(text) == wanted

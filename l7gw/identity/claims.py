@@ -28,7 +28,7 @@ class Groups(NamedTuple):
     """Groups with their prefix, in their order, each once.
 
     `fit` are the groups that are names. `unfit` are the spellings (`name_rules.spellings`) of the groups that are no names. These
-    allow nothing, and no cluster is told of them. But a deny looks at them: else a trailing space would be a way around a guardrail.
+    allow nothing, and no cluster is told of them. A deny looks at them, or a trailing space would be a way around a guardrail.
     """
 
     fit: tuple[str, ...]

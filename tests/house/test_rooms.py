@@ -89,3 +89,52 @@ def test_a_function_of_the_package_fits_on_one_screen() -> None:
                 name = f"{path.relative_to(PACKAGE)} {node.name}"  # where several functions have this name, the longest counts
                 found[name] = max(found.get(name, 0), (node.end_lineno or node.lineno) - node.lineno + 1)
     _longer(found, 50, LONG_FUNCTIONS)
+
+
+# ---------------------------------------------------------------------- rooms of tests
+
+TESTS = PACKAGE.parent / "tests"
+
+# Modules without a test file of their own: they do nothing alone, so a suite drives them in the running gateway.
+DRIVEN_BY = {
+    "cli/demo.py": "demo/test_run.py",
+    "cli/serve.py": "faults/test_restart.py",
+    "cli/state.py": "cli/test_numbers.py",
+    "cluster/upstream_http1.py": "cluster/test_pool.py",
+    "gateway/answer_relay.py": "gateway/test_standing.py",
+    "gateway/call.py": "gateway/test_calls.py",
+    "gateway/downstream.py": "faults/test_slow.py",
+    "gateway/downstream_http1.py": "gateway/test_wire.py",
+    "gateway/downstream_http2.py": "gateway/test_http2.py",
+    "gateway/exchange.py": "gateway/test_calls.py",
+    "gateway/tunnel.py": "gateway/test_tunnel_pings.py",
+    "gateway/worker.py": "faults/test_restart.py",
+}
+DEMO = "demo/test_run.py"  # drives the demo's modules: `l7gw demo` is a test of itself, as its tour checks what it shows
+
+
+def _of_logic(path: Path) -> bool:
+    """Whether a module does something: constants, types, protocols and the making of a value or an error do nothing."""
+
+    def does(node: ast.stmt) -> bool:
+        if isinstance(node, ast.ClassDef):
+            is_protocol = any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases)
+            return not is_protocol and any(map(does, node.body))
+        return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name not in ("__init__", "__str__", "__repr__")
+
+    return any(map(does, ast.parse(path.read_text()).body))
+
+
+def _own_test(module: Path) -> Path:
+    return TESTS / module.parent / f"test_{module.name}"
+
+
+def test_each_module_that_does_something_has_its_own_test_file() -> None:
+    modules = {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if not path.stem.startswith("__") and _of_logic(path)}
+    without = {str(module) for module in modules if not _own_test(module).exists() and module.parts[0] != "demo"}
+    assert without == DRIVEN_BY.keys(), "a module has no test file, or has one and stands in DRIVEN_BY no more"
+    assert all((TESTS / suite).exists() for suite in (*DRIVEN_BY.values(), DEMO))
+
+
+def test_a_suite_drives_no_module_that_is_gone() -> None:
+    assert all((PACKAGE / module).exists() for module in DRIVEN_BY)

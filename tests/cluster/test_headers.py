@@ -157,9 +157,6 @@ def test_a_body_is_announced_where_the_client_announced_one() -> None:
     )
 
 
-# ---------------------------------------------------------------------- impersonation (threats D16)
-
-
 @pytest.mark.parametrize("query", ["", "?ports=0", "?ports=x"])
 def test_an_older_port_forward_without_ports_is_refused_before_anything_travels(query: str) -> None:
     key = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")

@@ -1,4 +1,4 @@
-"""Who is named to a cluster: a user and groups that may be named, each as a line of its own."""
+"""Who is named to a cluster: a user and groups that may be named, each as a line of its own (threats D16)."""
 
 from __future__ import annotations
 

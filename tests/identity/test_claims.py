@@ -20,9 +20,6 @@ def issuer() -> Issuer:
     return Issuer(ManualClock(NOW))
 
 
-# ---------------------------------------------------------------------- users and groups
-
-
 def test_the_prefix_stands_before_user_and_groups(issuer: Issuer) -> None:
     who = proven(issuer, {"groups": ["a", "b,system:masters"]}, prefix="corp:")
     assert (who.user, who.groups) == ("corp:ann@example.com", ("corp:a", "corp:b,system:masters"))

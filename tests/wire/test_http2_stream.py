@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from l7gw.wire import http2_frames as frames
-from l7gw.wire.http2_frames import (
-    ENHANCE_YOUR_CALM,
-)
+from l7gw.wire.http2_frames import ENHANCE_YOUR_CALM
 from l7gw.wire.http2_limits import CONTROL_A_SECOND
 from l7gw.wire.http2_stream import FRAMES_FREE, MOST_EMPTY, SMALLEST_AVERAGE
 from tests.support.http2_reading import (
@@ -22,8 +20,6 @@ from tests.support.http2_reading import (
     server,
     shown,
 )
-
-# ---------------------------------------------------------------------- small DATA (threats B8)
 
 
 def test_a_hundred_empty_frames_are_taken_on_a_stream_and_no_more() -> None:

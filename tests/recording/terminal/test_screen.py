@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tests.support.shown_terminal import screen, shown
 
-# ---------------------------------------------------------------------- cases
-
 
 def test_lines_of_a_screen_come_in_reading_order() -> None:
     output = "$ pip install\r\n10%\r20%\r100%\r\n$ ls\r\n" + "".join(f"file-{number}\r\n" for number in range(40))

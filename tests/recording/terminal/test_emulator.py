@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from l7gw.recording.terminal.emulator import Emulator
 
-
 TEXT = st.text(alphabet="abcdefgh ", min_size=1, max_size=25)
 SIDEWAYS = st.builds(lambda n, final: f"\x1b[{n}{final}", st.integers(1, 30), st.sampled_from("CDGa@LMPX"))
 UP_AND_DOWN = st.builds(lambda n, final: f"\x1b[{n}{final}", st.integers(1, 30), st.sampled_from("ABEFde"))

@@ -48,11 +48,11 @@ class Routes(Generic[C]):
             if named is not None and named is not chosen:
                 raise Refusal(421, "MisdirectedRequest", "Host and the TLS server name belong to different clusters")
             return chosen, request.target
-        first, slash, rest = request.target[1:].partition("/")
-        name, question, query = first.partition("?")
+        path, question, query = request.target[1:].partition("?")  # a slash in the query parts no segments
+        name, _, rest = path.partition("/")
         prefixed = self._by_name.get(name)
         if prefixed is not None:
-            return prefixed, "/" + (rest if slash else question + query)
+            return prefixed, f"/{rest}{question}{query}"
         if self._only is not None:
             return self._only, request.target
         raise Refusal(

@@ -41,7 +41,14 @@ def test_a_host_of_another_cluster_than_the_server_names_is_a_421(host: str) -> 
 
 @pytest.mark.parametrize(
     ("target", "left"),
-    [("/dev/api/v1?a=b", "/api/v1?a=b"), ("/dev/", "/"), ("/dev", "/"), ("/dev?a=b", "/?a=b"), ("/dev//api", "//api")],
+    [
+        ("/dev/api/v1?a=b", "/api/v1?a=b"),
+        ("/dev/", "/"),
+        ("/dev", "/"),
+        ("/dev?a=b", "/?a=b"),
+        ("/dev?a=b/c", "/?a=b/c"),
+        ("/dev//api", "//api"),
+    ],
 )
 @pytest.mark.parametrize("server_name", ["", "gateway.example.com"])
 def test_the_first_segment_of_the_path_chooses_a_cluster_and_is_taken_off(target: str, left: str, server_name: str) -> None:

@@ -193,10 +193,12 @@ class Worker:
             one.disk_caught_up()
 
     def _recording_failed(self) -> None:
-        """End all running streams, because what cannot be recorded does not pass. `route` refuses new calls."""
+        """End all running calls, because what cannot be recorded does not pass. `route` refuses new ones in the same words."""
+        refusal = self.recorder.refusal()
+        why = refusal.message if refusal is not None else "recording has failed, and nothing passes unrecorded"
         for client in list(self._clients):
             for exchange in client.exchanges:
-                exchange.cut("recording has failed, and nothing passes unrecorded")
+                exchange.cut(why)
 
     # ------------------------------------------------------------------ time
 

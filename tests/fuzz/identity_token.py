@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 
 from l7gw import name_rules
 from l7gw.config.settings import KindRule
@@ -40,7 +39,6 @@ _chains = [
 _genuine = {kid: _issuer.token(kid) for kid in KEYS}
 _good = json.dumps(_issuer.claims(email="ann@example.com"))[:-1].encode()
 _stranger = KEYS["ec"][0]
-logging.getLogger("l7gw.identity").setLevel(logging.ERROR)
 
 
 async def _fetch() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
+import logging
 import os
 import random
 import sys
@@ -136,6 +137,7 @@ def main() -> None:
         import atheris
     except ImportError:
         parser.exit(2, "atheris is not installed: it has wheels for CPython 3.11 on x86-64\n")
+    logging.disable(logging.WARNING)  # what the package says of junk would fill the screen
     with atheris.instrument_imports(include=["l7gw"]):
         module = importlib.import_module(f"tests.fuzz.{options.target}")
     for part in ("grown", "seeds"):

@@ -16,7 +16,7 @@ from tests.support.go_programs import build, environment, find_go
 from tests.support.kubernetes.cluster import RealCluster
 from tests.support.spoken_http import HTTP1, HTTP2
 
-MODULE = Path(__file__).parent.parent / "cluster"
+MODULE = Path(__file__).parent.parent / "support" / "kubernetes"
 OBJECTS, LEFT = 1000, 666  # objects made, objects left after every third was deleted
 
 

@@ -100,7 +100,7 @@ class Outbox:
         self._stalled = timeouts.disk  # seconds
         self._most_held = limits.unwritten  # bytes
         self._on_failed = on_failed
-        self._on_drained = on_written
+        self._on_written = on_written
         self._dirty: dict[Source, None] = {}  # the sessions with something to take, in the order of their first event
         self._left: list[Piece] = []  # what a failed write left unwritten
         self._waiting: list[Then] = []  # called after the next sync
@@ -237,7 +237,7 @@ class Outbox:
             then(error)
         if self._waiting and self._syncing is None:
             self.flush()
-        self._on_drained()
+        self._on_written()
         batch.done = _last_words  # `done` refers to its batch: the circle would keep the bytes until the garbage collector runs
 
     def _forget(self, batch: Batch) -> None:

@@ -17,7 +17,7 @@ FLOORS = [  # top to bottom
     {"identity", "policy", "masking"},
     {"kube"},
     {"wire"},
-    {"store", "config", "name_rules", "plainjson", "errors", "clock", "limits", "timeouts", "file_stamp", "log"},
+    {"store", "config", "name_rules", "obligations", "plainjson", "errors", "clock", "limits", "timeouts", "file_stamp", "log"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {("cli", "console"), ("cli", "demo"), ("policy", "identity"), ("masking", "identity")}

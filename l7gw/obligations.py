@@ -1,0 +1,29 @@
+"""What the deciding rule of the policy obliges the gateway to do with a call that it allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EVERYTHING = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Obligations:
+    """The lists name detectors, structural rules of masking, Secret types, or EVERYTHING.
+
+    `mask` also turns on a detector that the configuration leaves off. `reveal` never reaches the disk: the recording is masked all
+    the same. `ends_on_mask`: a stream ends at the first masked value, because its copy could not be used.
+    """
+
+    mask: frozenset[str] = frozenset()
+    reveal: frozenset[str] = frozenset()
+    ends_on_mask: bool = False
+
+    def reveals(self, *names: str) -> bool:
+        """Whether the caller sees a value that goes by any of these names. `mask` beats `reveal`."""
+        if not self.reveal or EVERYTHING in self.mask or not self.mask.isdisjoint(names):
+            return False
+        return EVERYTHING in self.reveal or not self.reveal.isdisjoint(names)
+
+
+NO_OBLIGATIONS = Obligations()

@@ -18,6 +18,7 @@ from l7gw.errors import ConfigurationError, Problem
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
+from l7gw.recording import masking_key
 
 MOST_LISTED = 6  # rules in a sentence
 READABLE = "recordings are not encrypted in this version: secret values are readable in"
@@ -47,6 +48,12 @@ def check(config: Path | None, output: str) -> None:
         policy = Policy.load(policy_file) if policy_file is not None else None
     except ConfigurationError as error:
         problems = [*problems, *error.problems]
+    key = ""
+    if settings is not None:
+        try:
+            key = _fingerprint(settings)
+        except OSError as error:
+            problems = [*problems, Problem(str(path), 0, f"`state`: {error}")]
     if problems or settings is None or policy is None:
         if output == "json":
             click.echo(json.dumps({"ok": False, "file": str(path), "problems": [_problem(p) for p in problems]}, indent=2))
@@ -54,16 +61,16 @@ def check(config: Path | None, output: str) -> None:
         raise ConfigurationError(problems)
     warnings = list(_warnings(settings, policy))
     if output == "json":
-        click.echo(json.dumps(_document(settings, policy, warnings), indent=2))
+        click.echo(json.dumps(_document(settings, policy, key, warnings), indent=2))
         return
-    for head, lines in _sections(settings, policy):
+    for head, lines in _sections(settings, policy, key):
         for number, line in enumerate(lines):
             click.echo(f"{head if number == 0 else '':<15}{line}")
     for warning in warnings:
         click.echo(f"l7gw: {warning}", err=True)
 
 
-def _sections(settings: Settings, policy: Policy) -> Iterator[tuple[str, list[str]]]:
+def _sections(settings: Settings, policy: Policy, key: str) -> Iterator[tuple[str, list[str]]]:
     yield "Configuration", [f"{settings.path} can be used"]
     yield "Listens on", [f"{_address(*address)}, as {settings.tls.certificate}" for address in settings.listen]
     callers = [line for entry in settings.identity for line in _identity(entry)]
@@ -73,7 +80,21 @@ def _sections(settings: Settings, policy: Policy) -> Iterator[tuple[str, list[st
     guardrails, rules = _count(policy.guardrails, "guardrail"), _count(policy.rules, "rule")
     yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
     yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
+    yield "Masking", [_masking(key)]
     yield "Mind", [f"{READABLE} {settings.state}"]
+
+
+def _fingerprint(settings: Settings) -> str:
+    """Of the masking key; "" where the gateway has not made one yet. Raises OSError where it cannot be used."""
+    try:
+        return masking_key.fingerprint(masking_key.read(settings.state))
+    except FileNotFoundError:
+        return ""
+
+
+def _masking(fingerprint: str) -> str:
+    where = f"the key {masking_key.FOLDER}/{masking_key.NAME} in the state"
+    return f"{where} has the fingerprint {fingerprint}" if fingerprint else f"{where} is made at the first start"
 
 
 def _count(rules: tuple[Rule, ...], word: str) -> str:
@@ -201,7 +222,7 @@ def _without_groups(cluster: Cluster, policy: Policy) -> Iterator[str]:
         )
 
 
-def _document(settings: Settings, policy: Policy, warnings: list[str]) -> dict[str, Any]:
+def _document(settings: Settings, policy: Policy, key: str, warnings: list[str]) -> dict[str, Any]:
     return {
         "ok": True,
         "file": str(settings.path),
@@ -210,6 +231,7 @@ def _document(settings: Settings, policy: Policy, warnings: list[str]) -> dict[s
         "clusters": [_cluster_document(cluster, policy) for cluster in settings.clusters.values()],
         "policy": {"file": str(settings.policy), "guardrails": len(policy.guardrails), "rules": len(policy.rules)},
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
+        "masking": {"key": key or None},
         "state": str(settings.state),
         "warnings": warnings,
         "problems": [],

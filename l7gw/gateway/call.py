@@ -25,6 +25,8 @@ from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.log import CountedLog
+from l7gw.masking.call_masks import CallMasks
+from l7gw.masking.masking import Masking
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.events import Outcome
@@ -59,6 +61,7 @@ class CallServices(Protocol):
     timeouts: Timeouts
     recorder: Recorder
     policy: Policy
+    masking: Masking
     routes: Routes[FarSide]
     of_peers: CountedLog
 
@@ -81,7 +84,7 @@ class Call:
     """One call of a client, from its head to the last byte of its answer."""
 
     __slots__ = (
-        "worker", "client", "request", "audit_id", "token", "far", "principal", "act", "verdict", "call_record",
+        "worker", "client", "request", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
         "upstream", "tunnel", "_answer", "began", "over",
     )  # fmt: skip
 
@@ -95,6 +98,7 @@ class Call:
         self.principal: Principal | None = None
         self.act: Act | None = None
         self.verdict: Verdict | None = None
+        self.masks: CallMasks | None = None  # of a call that is allowed
         self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
         self.tunnel: Tunnel | None = None

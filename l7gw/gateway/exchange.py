@@ -98,7 +98,9 @@ class Exchange(Call):
         return self.judge
 
     def judge(self) -> Step | None:
-        self.verdict = self._allowed()
+        self.verdict = verdict = self._allowed()
+        assert self.principal and self.act and self.far
+        self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
         return self.gather
 
     def _allowed(self) -> Verdict:

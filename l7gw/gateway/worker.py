@@ -29,8 +29,10 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
+from l7gw.masking.masking import Masking
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
+from l7gw.recording.masking_key import masking_key
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
 from l7gw.recording.session import CallRecord, Silent
@@ -75,6 +77,7 @@ class Worker:
         self._far: dict[str, FarSide] = {}
         self._former: list[Pool] = []  # pools of earlier configurations; each stays while a watch runs on one of its connections
         self._identity: IdentityChain | None = None
+        self._masking_key = masking_key(settings.state)
         self.configure(settings)
         recorder.on_failure(self._recording_failed)
         recorder.on_written(self._written)
@@ -90,6 +93,7 @@ class Worker:
         }
         identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
         self.settings = settings
+        self.masking = Masking(self._masking_key)
         self.policy = policy
         self._policy_file = policy_file
         self.listening = listening

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from l7gw.obligations import NO_OBLIGATIONS, Obligations
+
 Decision = Literal["allow", "deny"]
 
 
@@ -15,6 +17,7 @@ class Verdict:
     allowed: bool
     rule: str
     reason: str  # the rule's `reason:`, or plain words
+    obligations: Obligations = NO_OBLIGATIONS  # of an allow: what is masked and what is shown
 
     @property
     def decision(self) -> Decision:

@@ -1,4 +1,4 @@
-"""The folder of the gateway's own that holds journals and metadata."""
+"""The folder of the gateway's own that holds journals, metadata and keys."""
 
 from __future__ import annotations
 

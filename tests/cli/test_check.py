@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from l7gw.cli.main import main
+from l7gw.recording.masking_key import fingerprint, masking_key, path_of
 from tests.support.written_configuration import Written
 
 
@@ -44,6 +45,7 @@ def test_a_good_configuration_is_told_in_plain_words(
         "               everything is recorded\n"
         "Policy         F/policy.yaml: no guardrails, no rules; what no rule allows is denied\n"
         "Recording      in F/state; what changes something is on the disk before it is forwarded; calls stop below 2GiB free\n"
+        "Masking        the key keys/masking in the state is made at the first start\n"
         "Mind           recordings are not encrypted in this version: secret values are readable in F/state\n"
     )
 
@@ -70,6 +72,24 @@ def test_json_is_one_document_that_names_no_secret(
     found = json.loads(out)
     assert found["ok"] is True and found["problems"] == [] and found["clusters"][0]["server"] == "https://10.0.0.1:6443"
     assert "PRIVATE KEY" not in out
+
+
+def test_the_masking_key_is_told_by_its_fingerprint(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Gateways of one deployment have one key: their placeholders must be equal."""
+    state = written.folder / "state"
+    state.mkdir(mode=0o700, exist_ok=True)
+    key = masking_key(state)
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    told = f"Masking        the key keys/masking in the state has the fingerprint {fingerprint(key)}\n"
+    assert told in capsys.readouterr().out
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 0
+    out = capsys.readouterr().out
+    assert json.loads(out)["masking"] == {"key": fingerprint(key)} and key.hex() not in out
+    path_of(state).write_bytes(b"short")
+    assert run(monkeypatch, "check", "--config", written.path) == 2
+    assert "is no masking key" in capsys.readouterr().err
 
 
 def test_what_an_entry_takes_is_told_and_a_long_life_is_a_warning(

@@ -17,13 +17,14 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from l7gw.cli.state import Events, fail, state_options, summaries, the_state, the_whole_session
-from l7gw.recording.events import ExchangeEnded, RequestRecorded, ResponseRecorded, VerdictRecorded, header_text
+from l7gw.recording.events import ExchangeEnded, MaskRecorded, RequestRecorded, ResponseRecorded, VerdictRecorded, header_text
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.unseen import safe
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
+MANY_SENT = 20  # masked values in what a caller sent; more mark the call, because masking could hide what was done
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 ORDERS: dict[str, Callable[[Summary], int]] = {
     "began": lambda one: one.started.time,
@@ -153,19 +154,42 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
 
 def _calls(place: Path, summary: Summary) -> Table:
     rows: dict[int, list[str]] = {}
+    masked: dict[int, Masked] = {}
     for event in Events(place, summary)():
         if isinstance(event, RequestRecorded):
-            rows[event.exchange] = [str(event.exchange), safe(_what(event)), safe(event.namespace), "", "", "", ""]
+            rows[event.exchange] = [str(event.exchange), safe(_what(event)), safe(event.namespace), "", "", "", "", ""]
         elif isinstance(event, VerdictRecorded) and event.exchange in rows:
             rows[event.exchange][3] = event.verdict + (f" ({safe(event.rule)})" if event.rule else "")
         elif isinstance(event, ResponseRecorded) and event.exchange in rows:
             rows[event.exchange][4] = str(event.status)
+        elif isinstance(event, MaskRecorded) and event.exchange in rows:
+            masked.setdefault(event.exchange, Masked()).add(event)
         elif isinstance(event, ExchangeEnded) and event.exchange in rows:
-            rows[event.exchange][5:] = [event.outcome, safe(event.reason)]
-    table = Table("call", "what", "namespace", "verdict", "status", "outcome", "reason", box=box.SIMPLE)
+            rows[event.exchange][6:] = [event.outcome, safe(event.reason)]
+    for exchange, of_call in masked.items():
+        rows[exchange][5] = safe(str(of_call))
+    table = Table("call", "what", "namespace", "verdict", "status", "masked", "outcome", "reason", box=box.SIMPLE)
     for row in rows.values():
         table.add_row(*row)
     return table
+
+
+class Masked:
+    """What was masked in one call."""
+
+    def __init__(self) -> None:
+        self._values = self._bytes = self._sent = 0
+        self._detectors: dict[str, None] = {}  # in the order in which they found something
+
+    def add(self, event: MaskRecorded) -> None:
+        self._values += 1
+        self._bytes += event.length
+        self._sent += event.up
+        self._detectors[event.detector] = None
+
+    def __str__(self) -> str:
+        what = f"{self._values} masked, {self._bytes} bytes: {', '.join(self._detectors)}"
+        return f"{what}; the caller sent {self._sent} of them" if self._sent > MANY_SENT else what
 
 
 def _what(event: RequestRecorded) -> str:

@@ -156,6 +156,19 @@ class Frame(Event, tag="frame"):
     final: bool = False  # whether this was the last frame in this direction of the stream
 
 
+class MaskRecorded(Event, tag="mask"):
+    """A value was masked: what is recorded of the exchange has a placeholder in its place."""
+
+    exchange: int
+    detector: str  # the name of the detector, or of the structural rule, that found it
+    # A path in a body, such as items[3].data.password; CHANNEL:OFFSET in a stream, an offset in the recorded bytes; `target`,
+    # `argv[N]` or `headers.NAME` of a request
+    where: str
+    length: int  # bytes of the value
+    tag: str  # the placeholder's tag; "" where the place was too short for a placeholder
+    up: bool  # whether the caller sent the value
+
+
 class ExchangeEnded(Event, tag="end"):
     """The last event of an exchange."""
 
@@ -204,6 +217,7 @@ WrittenEvent = (
     | ResponseRecorded
     | ResponseBody
     | Frame
+    | MaskRecorded
     | ExchangeEnded
     | AttemptsDropped
     | ClockStepped

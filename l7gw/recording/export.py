@@ -103,6 +103,11 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
                 "type": "frame", "channel": event.channel, "direction": direction, "stream": event.stream,
                 "final": event.final, **content(event.data),
             }  # fmt: skip
+        case e.MaskRecorded():
+            return {
+                "type": "mask", "detector": event.detector, "where": event.where, "length": event.length, "tag": event.tag,
+                "direction": "up" if event.up else "down",
+            }  # fmt: skip
         case e.ExchangeEnded():
             return {"type": "end", "outcome": event.outcome, "reason": event.reason}
         case e.AttemptsDropped():

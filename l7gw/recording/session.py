@@ -15,6 +15,7 @@ from typing import Literal
 from l7gw.clock import SteadyClock
 from l7gw.kube.act import Act
 from l7gw.limits import Limits
+from l7gw.masking.find import Find
 from l7gw.recording import events as e
 from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
@@ -274,6 +275,15 @@ class CallRecord:
                 session.append(e.Frame(session.now(), self.number, channel=channel, up=up, stream=stream, data=part))
         session.append(e.Frame(session.now(), self.number, channel=channel, up=up, stream=stream, data=data, final=final))
 
+    def mask(self, find: Find, *, up: bool) -> None:
+        """Record that a value was masked. `up`: the caller sent it."""
+        session = self.session
+        session.append(
+            e.MaskRecorded(
+                session.now(), self.number, detector=find.detector, where=find.where, length=find.length, tag=find.tag, up=up
+            )
+        )
+
     def end(self, outcome: e.Outcome, reason: str = "") -> None:
         """Record the end of the call. `reason` says why the call failed; "" where it is complete."""
         self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome=outcome, reason=reason))
@@ -310,6 +320,9 @@ class Silent(CallRecord):
         pass
 
     def frame(self, channel: str, *, up: bool, stream: int, data: bytes, final: bool = False) -> None:
+        pass
+
+    def mask(self, find: Find, *, up: bool) -> None:
         pass
 
     def end(self, outcome: e.Outcome, reason: str = "") -> None:

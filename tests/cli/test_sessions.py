@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from l7gw.masking.find import Find
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, call, cli_run, recorded, shell
@@ -96,7 +97,7 @@ def test_show_lists_each_call_with_its_verdict_and_outcome(state: Path, capsys: 
     assert lines == [
         f"session | {bobs}", "cluster | stage", "user | bob@example.com", "kind | agent", "issuer | https://idp",
         "acting agent | copilot", "address | 10.0.0.1", "state | closed", "calls | 1, 1 denied", "run | kubectl exec | kubectl/v1.33 | run-2",
-        "call | what | namespace | verdict | status | outcome | reason", lines[11],
+        "call | what | namespace | verdict | status | masked | outcome | reason", lines[11],
         "1 | delete secrets s | d | deny (no secrets) | 403 | denied | never",
     ]  # fmt: skip
     document = json.loads(cli_run(capsys, "sessions", "show", bobs, "-o", "json", "--state", state)[1])
@@ -216,3 +217,29 @@ def test_events_of_a_later_version_are_left_out_and_told(tmp_path: Path, capsys:
     status, out, err = cli_run(capsys, "verify", "--state", tmp_path)
     assert status == 0 and told in err and "intact" in out
     assert json.loads(cli_run(capsys, "verify", "-o", "json", "--state", tmp_path)[1])["unknown_events"] == 3
+
+
+def test_show_says_how_much_was_masked_by_what_and_marks_a_call_that_sent_much_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(recorder: Recorder) -> None:
+        for sent in (20, 21):
+            one = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/secrets/s", "PUT")
+            for number in range(sent):
+                one.mask(Find(detector="github-token", where=f"data.{number}", length=40, tag="0123abcd"), up=True)
+            one.mask(Find(detector="secret-data", where="data.password", length=7, tag="89abcdef"), up=False)
+            one.end("complete")
+
+    recorded(tmp_path, fill)
+    (session,) = summaries(tmp_path)
+    out = cli_run(capsys, "sessions", "show", session.id, "--state", tmp_path)[1]
+    assert re.search(r"21 masked, 807 bytes: github-token, secret-data  ", out)
+    assert "22 masked, 847 bytes: github-token, secret-data; the caller sent 21 of them" in out
+    lines = [
+        json.loads(line) for line in cli_run(capsys, "export", session.id, "--format", "jsonl", "--state", tmp_path)[1].splitlines()
+    ]
+    about = {"detector": "secret-data", "where": "data.password", "length": 7, "tag": "89abcdef", "direction": "down"}
+    assert sum(line["type"] == "mask" for line in lines) == 43
+    assert [line | about for line in lines if line.get("detector") == "secret-data"] == [
+        line for line in lines if line.get("detector") == "secret-data"
+    ]

@@ -52,6 +52,7 @@ EVERY_EVENT: list[e.Event] = [
     e.ResponseRecorded(7, 1, 200, (("content-type", "text/plain"),)),
     e.ResponseBody(8, 1, bytes(70_000)),
     e.Frame(9, 1, "stdout", False, 1, b"out", True),
+    e.MaskRecorded(9, 1, "secret-data", "data.password", 7, "0123abcd", False),
     e.ExchangeEnded(10, 1, "complete", "why"),
     e.AttemptsDropped(11, 2**40),
     e.ClockStepped(12, -3_600_000_000),
@@ -122,7 +123,7 @@ LATER = [["review", 20, 1, "ann", {"a": [1]}], ["hold", 21, 1]]  # events that a
 
 
 def test_unknown_events_and_elements_of_later_versions_are_skipped() -> None:
-    run, end = EVERY_EVENT[2], EVERY_EVENT[9]
+    run, end = EVERY_EVENT[2], EVERY_EVENT[10]
     longer = [*msgspec.msgpack.decode(msgspec.msgpack.encode(end)), "added", {"x": 1}]
     events = reader.decode(encoded([run]) + b"".join(map(msgspec.msgpack.encode, [LATER[0], longer, LATER[1]])), 4)
     first, review, last, hold = events
@@ -133,7 +134,7 @@ def test_unknown_events_and_elements_of_later_versions_are_skipped() -> None:
 
 def test_a_request_and_an_end_of_an_earlier_version_are_read() -> None:
     """These events lack the elements that were added later."""
-    request, end = (msgspec.msgpack.decode(msgspec.msgpack.encode(EVERY_EVENT[at])) for at in (3, 9))
+    request, end = (msgspec.msgpack.decode(msgspec.msgpack.encode(EVERY_EVENT[at])) for at in (3, 10))
     old = b"".join(map(msgspec.msgpack.encode, (request[:15], end[:4])))
     read, ended = reader.decode(old, 2)
     assert isinstance(read, e.RequestRecorded) and read.audit_id == "audit" and read.argv is None and read.tty is None

@@ -21,6 +21,7 @@ from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
+from l7gw.policy import masks
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.rules import in_words, verb_of
@@ -211,7 +212,8 @@ def _show(explanation: Explanation, method: str, act: Act) -> None:
     verdict = explanation.verdict
     click.echo(f"{'allowed' if verdict.allowed else 'denied'}: {verdict.reason}")
     click.echo(f"\n  {method} {act.target}\n  {in_words(act)}")
-    click.echo(f"  effects: {', '.join(sorted(act.effects))}\n")
+    click.echo(f"  effects: {', '.join(sorted(act.effects))}")
+    click.echo(f"  {masks.in_words(verdict.obligations)}\n" if verdict.allowed else "")
     for one in explanation.considered:
         sort = "guardrail" if one.guardrail else "rule"
         outcome = f"no: {one.why}" if one.why else f"yes, and it says {one.verdict}"
@@ -225,6 +227,7 @@ def _document(explanation: Explanation, principal: Principal, cluster: str, meth
         "verdict": verdict.decision,
         "rule": verdict.rule,
         "reason": verdict.reason,
+        "obligations": masks.document(verdict.obligations),
         "principal": {"user": principal.user, "groups": list(principal.groups), "kind": principal.kind},
         "cluster": cluster,
         "request": {

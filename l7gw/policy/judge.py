@@ -3,6 +3,7 @@ matches decides; everything else is denied."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -63,9 +64,10 @@ class Policy:
         self._going_up: dict[tuple[str, tuple[str, ...]], Globs] = {}
 
     @classmethod
-    def load(cls, path: Path) -> Policy:
-        """The policy in a file. Raises ConfigurationError with every mistake in it."""
-        return cls(*load(path))
+    def load(cls, path: Path, detectors: Collection[str] | None = None) -> Policy:
+        """The policy in a file. `detectors` are the names that `mask` and `reveal` may have beside those of structure; None where
+        they are not known. Raises ConfigurationError with every mistake in it."""
+        return cls(*load(path, detectors))
 
     def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
         """Whether the principal may do this on the cluster, by which rule, and why."""
@@ -130,7 +132,8 @@ class Policy:
 
 def _verdict(rule: Rule) -> Verdict:
     if rule.allow:
-        return Verdict(allowed=True, rule=rule.name, reason=rule.reason or f"allowed by rule {rule.name!r}")
+        reason = rule.reason or f"allowed by rule {rule.name!r}"
+        return Verdict(allowed=True, rule=rule.name, reason=reason, obligations=rule.obligations)
     what = "guardrail" if rule.guardrail else "rule"
     why = f": {rule.reason}" if rule.reason else ""
     return Verdict(allowed=False, rule=rule.name, reason=f"denied by {what} {rule.name!r}{why}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Protocol, TypeVar, get_args
 
 import yaml
 
@@ -13,6 +13,8 @@ from l7gw.config.document import Document, Reader, Word, nearest, shown, word_of
 from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN, plurals_of
+from l7gw.obligations import NO_OBLIGATIONS, Obligations
+from l7gw.policy import masks
 from l7gw.policy.commands import Command
 from l7gw.policy.patterns import BadPattern, Globs, Resources, glob
 from l7gw.policy.rules import ALLOWED_EFFECTS, DENIED_EFFECTS, Rule
@@ -22,13 +24,14 @@ from l7gw.policy.vocabulary import KUBECTL, VERBS, meant
 KEYS = (
     *("name", "verdict", "reason", "users", "groups", "kinds", "clusters", "namespaces", "effects", "verbs"),
     *("resources", "names", "commands", "interactive"),
+    *masks.KEYS,
 )
-APPROVALS, OBLIGATIONS, MASKING = "the approvals", "the obligations", "masking"
+APPROVALS, OBLIGATIONS = "the approvals", "the obligations"
 LATER = {
     **dict.fromkeys(("when", "reviewers", "wait", "ttl"), APPROVALS),
     **dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS),
-    **dict.fromkeys(("mask", "reveal"), MASKING),
 }
+DEFAULTS_LATER = {"wait": APPROVALS, **dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS)}
 
 MOST_RULES = 2000  # a call is compared with its principal's rules one by one; each takes 0.4 us, measured
 MOST_VALUES = 1000  # in one list; more people should be a group of the identity provider
@@ -38,22 +41,37 @@ LONGEST_REASON = 300  # characters; name, reason and session must fit into the 9
 T = TypeVar("T")
 
 
-def load(path: Path) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
-    """The guardrails and the rules of a file, in their order. Raises ConfigurationError with all its mistakes."""
+def load(path: Path, detectors: Collection[str] | None = None) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """The guardrails and the rules of a file, in their order. `detectors` are the names of those that the configuration has; None
+    where they are not known. Raises ConfigurationError with all its mistakes."""
     document = Document(path)
-    top = document.reader(("guardrails", "rules"), {"defaults": OBLIGATIONS})
+    top = document.reader(("guardrails", "rules", "defaults"))
+    defaults = masks.obligations(top.inner("defaults", masks.KEYS, DEFAULTS_LATER), NO_OBLIGATIONS, detectors)
     if document.root is None or not (top.has("rules") or top.has("guardrails") or document.problems):
         document.wrong(None, "has no rules", "everything but discovery would be denied; say `rules: []` if that is meant")
     lines: dict[str, int] = {}
-    guardrails = [_rule(document, node, lines, guardrail=True) for node in top.items("guardrails")]
-    rules = [_rule(document, node, lines, guardrail=False) for node in top.items("rules")]
+
+    def oblige(reader: Reader, *, allow: bool) -> Obligations:
+        if allow:
+            return masks.obligations(reader, defaults, detectors)
+        masks.refuse(reader)
+        return NO_OBLIGATIONS
+
+    guardrails = [_rule(document, node, lines, oblige, guardrail=True) for node in top.items("guardrails")]
+    rules = [_rule(document, node, lines, oblige, guardrail=False) for node in top.items("rules")]
     if len(guardrails) + len(rules) > MOST_RULES:
         document.wrong(top.node, f"has more than {MOST_RULES} rules", "lists of values make one rule of many")
     document.finish()
     return tuple(guardrails), tuple(rules)
 
 
-def _rule(document: Document, node: yaml.Node, lines: dict[str, int], *, guardrail: bool) -> Rule:
+class _Oblige(Protocol):
+    """Reads what a rule obliges to."""
+
+    def __call__(self, reader: Reader, *, allow: bool) -> Obligations: ...
+
+
+def _rule(document: Document, node: yaml.Node, lines: dict[str, int], oblige: _Oblige, *, guardrail: bool) -> Rule:
     what = "guardrail" if guardrail else "rule"
     reader = Reader(document, node, f"this {what}", KEYS, LATER)
     name = _name(reader, node, lines)
@@ -75,6 +93,7 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], *, guardra
         names=_globs(reader, "names"),
         commands=commands,
         interactive=reader.flag("interactive"),
+        obligations=oblige(reader, allow=allow),
     )
     if reader.has("interactive") and not (allow and reader.has("commands")):
         reader.wrong("interactive", "`interactive` is for a rule that allows `commands`", "others do not look at it")

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act, Effect
+from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from l7gw.policy.commands import Command
 from l7gw.policy.patterns import Globs, Resources, glob
 from l7gw.policy.vocabulary import CONNECTS
@@ -77,6 +78,7 @@ class Rule:
     names: Globs | None = None
     commands: tuple[Command, ...] | None = None
     interactive: bool = False
+    obligations: Obligations = NO_OBLIGATIONS  # of an allow
 
     def is_about(self, cluster: str) -> bool:
         return self.clusters is None or self.clusters.match(cluster)

@@ -78,7 +78,8 @@ def test_explain_sees_groups_and_users_as_identity_gives_them(ask: Any) -> None:
 def test_explain_shows_every_rule_on_the_way(ask: Any) -> None:
     assert ask("delete", "pods/a", "-n", "dev")[1] == (
         "allowed: allowed by rule 'dev'\n\n"
-        "  DELETE /api/v1/namespaces/dev/pods/a\n  delete pods a in namespace dev\n  effects: delete\n\n"
+        "  DELETE /api/v1/namespaces/dev/pods/a\n  delete pods a in namespace dev\n  effects: delete\n"
+        "  masked for the caller: all that masking finds\n\n"
         "  guardrail  keep prod  (deny)\n             no: namespaces: namespace dev is not within prod\n"
         "  rule       built-in: discovery  (allow)\n             no: the call is more than discovery\n"
         "  rule       read  (allow)\n             no: effects: delete is not among those allowed\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,12 @@ PACKAGE = Path(__file__).parent.parent / "l7gw"
 
 # Each place that reads JSON, and why two readers cannot read it differently
 READ = {
-    "plainjson.read_object": "the strict reader itself: identity's tokens, discovery documents and key sets go through it",
+    "plainjson._slowly": "the strict reader itself: identity's tokens, discovery documents and key sets go through it",
+    "plainjson._decode": "the strict reader itself, its quick way: bodies of requests",
+    "kube/objects/json_nodes._object": "one level of an object: a member that stands twice is refused there",
+    "kube/objects/json_nodes._list": "one level of an object",
+    "kube/objects/json_nodes._value": "one number or boolean",
+    "kube/objects/json_nodes._text": "one text",
     "kube/terminal_sizes._size": "a terminal's size: each side once, in whatever letters (`_sides`), and what goes up is written anew",
     "kube/channels.words_of": "a Status that this gateway wrote itself",
     "kube/streams._is_status": "asks of the cluster's bytes only whether they are a Status at all; they pass as they are",
@@ -33,16 +39,20 @@ READS = ("json.loads", "json.load", "json.JSONDecoder", "msgspec.json.decode", "
 
 
 def _readers() -> Iterator[str]:
-    """`room/module.function` for each call of a function in READS."""
+    """`room/module.function` or `room/module.NAME` for each call of a function in READS, in a function or for a name of the module."""
     for path in sorted(PACKAGE.rglob("*.py")):
         module = str(path.relative_to(PACKAGE).with_suffix(""))
         text = path.read_text()
         for scope in ast.walk(ast.parse(text)) if "json" in text else ():
-            if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+                name = scope.name
+            elif isinstance(scope, ast.Assign) and isinstance(scope.targets[0], ast.Name) and scope.targets[0].id.startswith("_"):
+                name = scope.targets[0].id
+            else:
                 continue
             for node in ast.walk(scope):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in READS:
-                    yield f"{module}.{scope.name}"
+                    yield f"{module}.{name}"
 
 
 def test_every_place_that_reads_json_is_known() -> None:
@@ -62,6 +72,8 @@ def test_every_place_that_reads_json_is_known() -> None:
         (b'{"a": "\n"}', "it is no JSON"),
         (b"[" * 100_000, "it is no JSON"),
         (b'{"a":' * 100_000, "it is no JSON"),
+        (b'{"a": 1' + b"0" * 309 + b"}", "it is no JSON"),
+        (b'{"a\\u003A": 1, "b": {"a:": 1, "a\\u003a": 2}}', "a member of it stands twice"),
         (b"\xef\xbb\xbf{}", "it is no JSON"),
         (b"{}{}", "it is no JSON"),
         (b"", "it is no JSON"),
@@ -78,6 +90,45 @@ def test_json_with_two_readings_or_none_is_refused_in_words_of_ours(text: bytes,
     assert str(refused.value) == said
 
 
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (b'{"a": 1, "\\u0061": 2}', "a member of it stands twice"),
+        (b'{"a\\u003A": 1, "b": {"a:": 1, "a\\u003a": 2}}', "a member of it stands twice"),
+        (b"[" * 100_000, "it is nested deeper than 100 levels"),
+        (b'{"a":' * 100_000, "it is nested deeper than 100 levels"),
+        (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", "it is nested deeper than 100 levels"),
+        (b'{"a": 1' + b"0" * 309 + b"}", "it is no JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "it is no JSON"),
+        (b'{"a": "\\ud800"}', "it is no JSON"),
+        (b'{"a": NaN}', "it is no JSON"),
+        (b'{"a": 1e999}', "it is no JSON"),
+        (b"{}{}", "it is no JSON"),
+        (b"\xef\xbb\xbf{}", "it is no JSON"),
+        (b'{"a": "\xff"}', "it is no UTF-8"),
+    ],
+)
+def test_a_body_is_read_as_strictly_and_no_half_of_a_surrogate_pair_or_deeper_nesting_passes(text: bytes, said: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        plainjson.read(text)
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [
+        (b"1", 0),
+        (b"[]", 1),
+        (b'{"a":[{}]}', 3),
+        (b'["[[{{", "\\"[", "\\\\", "[", {}]', 2),
+        (b'["a,b", ":", "[", "]]", [["x"]], ""]', 3),
+        (b"[" * 90 + b"{}" + b",[]]" * 90, 91),
+    ],
+)
+def test_depth_counts_lists_and_objects_and_no_brackets_in_texts(text: bytes, depth: int) -> None:
+    assert plainjson.depth_of(text) == depth
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -87,7 +138,23 @@ _json = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=3), _json, max_size=4))
 def test_an_object_with_one_reading_is_read_as_it_was_written(value: dict[str, object]) -> None:
-    assert plainjson.read_object(json.dumps(value).encode()) == value
+    text = json.dumps(value).encode()
+    assert plainjson.read_object(text) == plainjson.read(text) == value
+    assert plainjson.depth_of(text) == _depth(value)
+
+
+def _depth(value: object) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(_depth, inside), default=0)
+
+
+@given(st.dictionaries(st.text(max_size=2), _json, max_size=3), st.text(max_size=2), st.text(max_size=2))
+def test_a_member_that_stands_twice_is_refused_however_it_is_written(value: dict[str, object], name: str, held: str) -> None:
+    inner = json.dumps({**value, name: held})
+    escaped = "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", name.encode("utf-16-be")))
+    written = f'{inner[:-1]}, "{escaped}": 1}}'
+    with pytest.raises(ValueError, match="stands twice"):
+        plainjson.read(f"[{written}]".encode())
 
 
 @given(st.binary(max_size=60))

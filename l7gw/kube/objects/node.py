@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
+from l7gw import plainjson
+
 View = Literal[
     "recorded",  # for the disk: every edit
     "shown",  # for the client: without the edits of what the caller may see
@@ -20,7 +22,7 @@ View = Literal[
 Shape = Literal["object", "list", "text", "octets", "number", "boolean", "null"]
 Scalar = str | int | float | bool | None
 
-DEEPEST = 100  # levels of nesting in a request; a Kubernetes object has about 20 (threats D12)
+DEEPEST = plainjson.DEEPEST  # levels of nesting, in protobuf too
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -43,11 +45,17 @@ def item_path(path: str, index: int) -> str:
 
 
 class Node(ABC):
-    """One value of an object. `path` is where it stands, "" for the object itself."""
+    """One value of an object. `path` is where it stands, "" for the object itself; it is put together when it is asked for.
 
-    __slots__ = ("path",)
+    Reading gives what came, also where it was edited. Reading raises Unreadable where the value is no such thing after all.
+    """
 
-    path: str
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def path(self) -> str:
+        """Where the value stands."""
 
     @property
     @abstractmethod

@@ -12,9 +12,12 @@ import click
 
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import lasting, sized
+from l7gw.config.hooks import PARTS
 from l7gw.config.load import find, read
-from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Cluster, OidcIssuer, RecordMode, Settings
+from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Cluster, Hook, OidcIssuer, RecordMode, Settings
 from l7gw.errors import ConfigurationError, Problem
+from l7gw.hooking.hooked import Hooked
+from l7gw.hooking.loader import load_hooks
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
@@ -42,7 +45,7 @@ def check(config: Path | None, output: str) -> None:
     l7gw check -o json | jq .problems
     """
     path = find(config)
-    settings, policy_file, problems = read(path)
+    settings, policy_file, problems, hooks = read(path)
     policy: Policy | None = None
     try:
         policy = Policy.load(policy_file) if policy_file is not None else None
@@ -54,6 +57,11 @@ def check(config: Path | None, output: str) -> None:
             key = _fingerprint(settings)
         except OSError as error:
             problems = [*problems, Problem(str(path), 0, f"`state`: {error}")]
+    loaded: tuple[Hooked, ...] = ()
+    try:
+        loaded = load_hooks(hooks, path)
+    except ConfigurationError as error:
+        problems = [*problems, *error.problems]
     if problems or settings is None or policy is None:
         if output == "json":
             click.echo(json.dumps({"ok": False, "file": str(path), "problems": [_problem(p) for p in problems]}, indent=2))
@@ -61,16 +69,16 @@ def check(config: Path | None, output: str) -> None:
         raise ConfigurationError(problems)
     warnings = list(_warnings(settings, policy))
     if output == "json":
-        click.echo(json.dumps(_document(settings, policy, key, warnings), indent=2))
+        click.echo(json.dumps(_document(settings, policy, key, loaded, warnings), indent=2))
         return
-    for head, lines in _sections(settings, policy, key):
+    for head, lines in _sections(settings, policy, key, loaded):
         for number, line in enumerate(lines):
             click.echo(f"{head if number == 0 else '':<15}{line}")
     for warning in warnings:
         click.echo(f"l7gw: {warning}", err=True)
 
 
-def _sections(settings: Settings, policy: Policy, key: str) -> Iterator[tuple[str, list[str]]]:
+def _sections(settings: Settings, policy: Policy, key: str, loaded: tuple[Hooked, ...]) -> Iterator[tuple[str, list[str]]]:
     yield "Configuration", [f"{settings.path} can be used"]
     yield "Listens on", [f"{_address(*address)}, as {settings.tls.certificate}" for address in settings.listen]
     callers = [line for entry in settings.identity for line in _identity(entry)]
@@ -81,6 +89,8 @@ def _sections(settings: Settings, policy: Policy, key: str) -> Iterator[tuple[st
     yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
     yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
     yield "Masking", [_masking(key)]
+    if loaded:
+        yield "Hooks", [_hook(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)]
     yield "Mind", [f"{READABLE} {settings.state}"]
 
 
@@ -95,6 +105,15 @@ def _fingerprint(settings: Settings) -> str:
 def _masking(fingerprint: str) -> str:
     where = f"the key {masking_key.FOLDER}/{masking_key.NAME} in the state"
     return f"{where} has the fingerprint {fingerprint}" if fingerprint else f"{where} is made at the first start"
+
+
+def _hook(hook: Hook, loaded: Hooked) -> str:
+    sees = "before masking" if hook.raw else "masked"
+    return f"{hook.name}: {hook.module}:{hook.class_name} in {hook.path}, for {', '.join(_parts(loaded))}; it sees data {sees}"
+
+
+def _parts(hook: Hooked) -> list[str]:
+    return [part for part in PARTS if part in hook.parts]
 
 
 def _count(rules: tuple[Rule, ...], word: str) -> str:
@@ -222,7 +241,7 @@ def _without_groups(cluster: Cluster, policy: Policy) -> Iterator[str]:
         )
 
 
-def _document(settings: Settings, policy: Policy, key: str, warnings: list[str]) -> dict[str, Any]:
+def _document(settings: Settings, policy: Policy, key: str, loaded: tuple[Hooked, ...], warnings: list[str]) -> dict[str, Any]:
     return {
         "ok": True,
         "file": str(settings.path),
@@ -232,6 +251,7 @@ def _document(settings: Settings, policy: Policy, key: str, warnings: list[str])
         "policy": {"file": str(settings.policy), "guardrails": len(policy.guardrails), "rules": len(policy.rules)},
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
         "masking": {"key": key or None},
+        "hooks": [_hook_document(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)],
         "state": str(settings.state),
         "warnings": warnings,
         "problems": [],
@@ -269,6 +289,16 @@ def _cluster_document(cluster: Cluster, policy: Policy) -> dict[str, Any]:
         "prefix": cluster.prefix,
         "groups": [] if cluster.impersonate == "none" else list(policy.groups_going_up(cluster.name, cluster.groups).texts),
         "record": cluster.record,
+    }
+
+
+def _hook_document(hook: Hook, loaded: Hooked) -> dict[str, Any]:
+    return {
+        "name": hook.name,
+        "object": f"{hook.module}:{hook.class_name}",
+        "path": str(hook.path),
+        "raw": hook.raw,
+        "for": _parts(loaded),
     }
 
 

@@ -11,16 +11,17 @@ from typing import get_args
 from l7gw.config.clusters import clusters_of
 from l7gw.config.document import Document, Reader, plain, shown
 from l7gw.config.fields import certificate_of, is_host_name, is_ip
+from l7gw.config.hooks import hooks_of
 from l7gw.config.identity import identity_of
 from l7gw.config.private import fault_of_state
-from l7gw.config.settings import Durable, Recording, Settings
+from l7gw.config.settings import Durable, Hook, Recording, Settings
 from l7gw.errors import ConfigurationError, Problem
 
 DEFAULT = Path("/etc/l7gw/l7gw.yaml")
 STATE = "/var/lib/l7gw"
 LISTEN = "0.0.0.0:8443"
 
-KEYS = ("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording")
+KEYS = ("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording", "hooks")
 RECORDING_KEYS = ("durable", "reserve")
 
 MOST_LISTENERS = 16  # a machine has few addresses; each is a socket
@@ -37,7 +38,6 @@ LATER = {
     "people": "the approvals",
     "socket": "the approvals",
     "console": "the console",
-    "hooks": "hooks of your own",
     "log": "settings of the log",
 }
 
@@ -49,21 +49,21 @@ def find(path: Path | None) -> Path:
 
 def load(path: Path) -> Settings:
     """Read a configuration. Raises ConfigurationError with every mistake in it."""
-    settings, _, problems = read(path)
+    settings, _, problems, _ = read(path)
     if settings is None:
         raise ConfigurationError(problems)
     return settings
 
 
-def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem]]:
-    """The settings, the policy's file, and all mistakes.
+def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple[Hook, ...]]:
+    """The settings, the policy's file, all mistakes, and the hooks that have none.
 
     The settings are None where there is a mistake. The policy's file is None where it is not named or cannot be read.
     """
     try:
         document = Document(path, "say which file with --config FILE or $L7GW_CONFIG")
     except ConfigurationError as error:
-        return None, None, error.problems
+        return None, None, error.problems, ()
     top = document.reader(KEYS, LATER)
     listen = _listen(top)
     _workers(top)
@@ -73,9 +73,10 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem]]:
     clusters = clusters_of(top)
     policy = top.file("policy", required=True)
     recording = _recording(top)
+    hooks = hooks_of(top)
     problems = document.sorted_problems()
     if problems or tls is None or policy is None:
-        return None, policy, problems
+        return None, policy, problems, hooks
     settings = Settings(
         path=path,
         listen=listen,
@@ -85,8 +86,9 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem]]:
         clusters=clusters,
         policy=policy,
         recording=recording,
+        hooks=hooks,
     )
-    return settings, policy, []
+    return settings, policy, [], hooks
 
 
 def _listen(top: Reader) -> tuple[tuple[str, int], ...]:

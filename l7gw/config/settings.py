@@ -25,6 +25,11 @@ RecordMode = Literal[  # what is recorded of a cluster's calls
     "none",
 ]
 Durable = Literal["none", "writes", "all"]  # which calls wait until their record is on the disk
+HookPart = Literal[  # what a hook is called for
+    "act",
+    "object",
+    "frame",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -137,6 +142,23 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class Hook:
+    """A class of the user's own Python that the gateway calls.
+
+    `path` is the folder of its module. Nobody but the owner may write there. `parts` is empty where the class itself says what it
+    is for.
+    """
+
+    name: str
+    module: str  # dotted, relative to `path`
+    class_name: str
+    path: Path
+    raw: bool  # whether it sees data as it is, before masking
+    parts: tuple[HookPart, ...]
+    line: int  # in l7gw.yaml
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole of l7gw.yaml, without a mistake. All paths are absolute."""
 
@@ -148,3 +170,4 @@ class Settings:
     clusters: dict[str, Cluster] = field(hash=False)  # by name
     policy: Path
     recording: Recording
+    hooks: tuple[Hook, ...] = ()

@@ -68,6 +68,9 @@ class CallServices(Protocol):
     @property
     def identity(self) -> IdentityChain: ...
 
+    def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
+        """The verdict on a new call, or on a connection inside a port-forward: the policy's and, after an allow, the hooks'."""
+
     def waits_for_disk(self, act: Act) -> bool:
         """Whether the call must be on the disk before its first byte goes upstream."""
 

@@ -107,7 +107,7 @@ class Exchange(Call):
         """Take the verdict of the policy in force. Raises Refusal 403 where it is a denial."""
         assert self.principal and self.act and self.far
         self._policy = self.worker.policy
-        verdict = self._policy.judge(self.principal, self.far.name, self.act)
+        verdict = self.worker.judge(self.principal, self.far.name, self.act)
         if not verdict.allowed:
             # A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the
             # call itself is named.
@@ -310,7 +310,7 @@ class Exchange(Call):
     def may_forward(self, port: int) -> bool:
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
         assert self.principal and self.far and self.act and self.call_record
-        verdict = self.worker.policy.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
+        verdict = self.worker.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
         self.call_record.verdict(verdict.decision, rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
         return verdict.allowed
 

@@ -24,6 +24,8 @@ from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening, why_cut
+from l7gw.hooking.hook_set import HookSet
+from l7gw.hooking.loader import load_hooks
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
@@ -33,6 +35,7 @@ from l7gw.masking.masking import Masking
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.recording.masking_key import masking_key
+from l7gw.policy.verdict import Verdict
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
 from l7gw.recording.session import CallRecord, Silent
@@ -87,6 +90,7 @@ class Worker:
         policy_file = Stamp(settings.policy)  # taken before the file is read, so that a change in between is noticed
         policy = _policy(settings)
         listening = Listening(settings)
+        hooks = HookSet(load_hooks(settings.hooks, settings.path))
         far = {
             name: FarSide(cluster, self.clock, self.timeouts, former=self._far.get(name))
             for name, cluster in settings.clusters.items()
@@ -97,6 +101,7 @@ class Worker:
         self.policy = policy
         self._policy_file = policy_file
         self.listening = listening
+        self.hooks = hooks
         self._identity = identity
         for former in self._far.values():
             former.pool.retire()
@@ -142,6 +147,12 @@ class Worker:
 
     def dismiss(self, client: Downstream) -> None:
         self._clients.pop(client, None)
+
+    # ------------------------------------------------------------------ verdicts
+
+    def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
+        """The verdict on a new call, or on a connection inside a port-forward: the policy's and, after an allow, the hooks'."""
+        return self.hooks.judge(self.policy.judge(principal, cluster, act), principal, cluster, act, _as_sent)
 
     # ------------------------------------------------------------------ recording
 
@@ -211,6 +222,7 @@ class Worker:
         now = self.clock.monotonic()
         self.recorder.tick()
         self.of_peers.tick()
+        self.hooks.tick()
         if self._turned_away:
             log.error("%d connections refused: %d are open, the limit of descriptors is near", self._turned_away, self._open)
             self._turned_away = 0
@@ -271,6 +283,10 @@ class Worker:
             client.abort(RESTARTED)
         for pool in self._pools():
             pool.close()
+
+
+def _as_sent(text: str) -> str:
+    return text
 
 
 def _policy(settings: Settings) -> Policy:

@@ -80,7 +80,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_line(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "key", ["admin", "masking", "reviews", "limits", "store", "proxy-protocol", "people", "socket", "console", "hooks", "log"]
+    "key", ["admin", "masking", "reviews", "limits", "store", "proxy-protocol", "people", "socket", "console", "log"]
 )
 def test_keys_that_are_not_built_yet_say_so(written: Written, key: str) -> None:
     written.top[key] = {}

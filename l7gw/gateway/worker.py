@@ -34,8 +34,8 @@ from l7gw.log import CountedLog
 from l7gw.masking.masking import Masking
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
-from l7gw.recording.masking_key import masking_key
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.masking_key import masking_key
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
 from l7gw.recording.session import CallRecord, Silent

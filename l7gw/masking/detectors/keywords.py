@@ -1,0 +1,130 @@
+"""Values that have no shape of their own: a name before them says what they are. They are looked for in what a cluster says, and
+never in what a caller sends, because any word may stand behind such a name (docs/masking.md)."""
+
+from __future__ import annotations
+
+from l7gw.masking.detectors import values
+from l7gw.masking.detectors.detector import Detector, Shape
+
+QUOTE = r"""\\{0,3}["']"""  # a quote; inside a JSON text, or twice inside one, it is escaped
+SPACE = r"[ \t]{0,8}"
+WORD = r"""[^\x00-\x20\x7f"'\\;|&$()<>`]"""  # threats E8: no word ends or begins a command
+FIRST = r"""[^\x00-\x20\x7f"'\\;|&$()<>`=~]"""
+END = r"""(?:[\x00-\x20\x7f"'\\;|&$()<>`]|$)"""
+LINE = r"(?:^|\\n|[{,])[ \t]{0,64}(?:- {1,4})?"  # where a line of YAML, or an entry of a flow mapping, begins
+
+_PASSWORD = r"(?:passw(?:or)?d|passphrase|[_.-]pass|[_.-]pwd|dbpass|userpass|pgpass)"
+_PASSWORD_NOTICE = r"(?i)(?:passw(?:or)?d|passphrase|pass|pwd)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
+_SECRET = (
+    r"(?:(?:api|access|secret|private|auth|encryption|signing|master|account|shared|storage|license|webhook|session)[_.-]?key"
+    r"|(?:client|app|consumer|shared|webhook|jwt|cookie|session|token|auth|api|user)[_.-]?secret|secret|token|credentials?"
+    r"|_auth)"
+)
+_SECRET_NOTICE = r"(?i)(?:key|secret|token|credentials?|_auth)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
+
+KEYWORDS = (
+    Detector(
+        name="password",
+        finds='the word behind password=, passwd:, "passphrase": and names that end so',
+        anchor="password, passwd, passphrase, _pass, pwd, with = or : behind it",
+        reason="One word of at most 128 bytes; no boolean, number, null, placeholder or reference such as ${X}.",
+        shapes=(
+            Shape(
+                rf"(?i){_PASSWORD}(?:{QUOTE})?{SPACE}(?::=|=>?){SPACE}(?:{QUOTE})?(?P<value>{FIRST}{WORD}{{0,127}}){END}",
+                notice=_PASSWORD_NOTICE,
+                opens=_PASSWORD_NOTICE,
+                keeps=values.is_value,
+            ),
+            Shape(
+                rf"(?i){_PASSWORD}{QUOTE}{SPACE}:{SPACE}{QUOTE}(?P<value>(?:[^\x00-\x20\x7f\"'\\]|\\u[0-9a-f]{{4}}){{1,128}}){QUOTE}",
+                longest=1024,
+                notice=_PASSWORD_NOTICE,
+                opens=_PASSWORD_NOTICE,
+                keeps=values.is_value,
+            ),
+            Shape(
+                rf"(?im){LINE}(?:{QUOTE})?[\w.-]{{0,64}}{_PASSWORD}(?:{QUOTE})?:[ \t]{{1,8}}(?:{QUOTE})?"
+                rf"(?P<value>{FIRST}{WORD}{{0,127}}?)(?:{QUOTE})?[ \t]{{0,8}}(?:[,}}#\\\r]|$)",
+                notice=_PASSWORD_NOTICE,
+                opens=_PASSWORD_NOTICE,
+                keeps=values.is_value,
+            ),
+            Shape(
+                rf"(?i)(?:^|[^\w.-])pwd{SPACE}={SPACE}(?:{QUOTE})?(?P<value>[^\x00-\x20\x7f\"'\\;|&$()<>`=~/.]{WORD}{{0,127}}){END}",
+                notice=_PASSWORD_NOTICE,
+                opens=_PASSWORD_NOTICE,
+                keeps=values.is_value,
+            ),
+            Shape(
+                rf"(?i)--?(?:[a-z]+-){{0,2}}(?:password|passwd|passphrase|pass)[ \t]{{1,4}}(?:{QUOTE})?"
+                rf"(?P<value>[^\x00-\x20\x7f\"'\\;|&$()<>`=~-]{WORD}{{3,127}}){END}",
+                notice=r"(?i)-pass(?:word|wd|phrase)?[ \t]",
+                keeps=values.is_word,
+            ),
+        ),
+        fixed=False,
+    ),
+    Detector(
+        name="secret-key",
+        finds='what looks random behind api_key=, client_secret:, "token": and names that end so',
+        anchor="key, secret, token, credential, with = or : behind it",
+        reason="Such names stand before names of objects too, so the value must mix letters and digits in a run of 12 or more.",
+        shapes=(
+            Shape(
+                rf"(?i){_SECRET}(?:{QUOTE})?{SPACE}(?::|:=|=>?){SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9][\w.~+/=%:-]{{11,255}}){END}",
+                notice=_SECRET_NOTICE,
+                opens=_SECRET_NOTICE,
+                keeps=values.is_random,
+            ),
+        ),
+        fixed=False,
+    ),
+    Detector(
+        name="aws-secret-key",
+        finds="AWS secret access keys, and session tokens behind their name",
+        anchor="secret_access_key, SecretAccessKey, aws_secret_key, session_token and their spellings",
+        reason="Forty bytes of base64 have no shape of their own, so their name must stand before them; a SHA-1 in hex is none.",
+        shapes=(
+            Shape(
+                rf"(?i)secret[_.-]?(?:access[_.-]?)?key(?:{QUOTE})?{SPACE}[:=]{SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9/+]{{40}})(?:[^A-Za-z0-9/+=]|$)",
+                notice=_SECRET_NOTICE,
+                opens=_SECRET_NOTICE,
+                keeps=values.no_hex,
+            ),
+            Shape(
+                rf"(?i)(?:session|security)[_.-]?token(?:{QUOTE})?{SPACE}[:=]{SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9/+=%]{{100,}})",
+                longest=4096,
+                notice=_SECRET_NOTICE,
+                opens=_SECRET_NOTICE,
+                keeps=values.mixed,
+            ),
+        ),
+        fixed=False,
+    ),
+    Detector(
+        name="azure-connection-key",
+        finds="keys and signatures in Azure connection strings and shared access URLs",
+        anchor="AccountKey=, SharedAccessKey=, SharedAccessSignature, &sig=",
+        reason="Of a connection string the key alone is masked, so that it still says what is connected to.",
+        shapes=(
+            Shape(r"(?i)(?:account|sharedaccess|access)key=(?P<value>[A-Za-z0-9+/]{40,100}={0,2})"),
+            Shape(r"(?i)(?:\?|&|u0026|;)sig=(?P<value>[A-Za-z0-9%+/]{40,100}={0,2})", notice=r"(?i)sig=[A-Za-z0-9%+/]{40}"),
+        ),
+        fixed=False,
+    ),
+    Detector(
+        name="bootstrap-token",
+        finds="bootstrap tokens of Kubernetes",
+        anchor="token, and six characters, a dot and sixteen",
+        reason="Anybody with one can join a node. The name must stand before it, as names of files look alike.",
+        shapes=(
+            Shape(
+                rf"(?i)token(?:{QUOTE})?(?:{SPACE}[:=]{SPACE}|[ \t]{{1,8}})(?:{QUOTE})?"
+                r"(?P<value>[a-z0-9]{6}\.[a-z0-9]{16})(?:[^a-z0-9.-]|$)",
+                notice=r"(?i)token(?:\\{0,3}[\"'])?[ \t:=]{1,16}(?:\\{0,3}[\"'])?[a-z0-9]{6}\.[a-z0-9]{16}",
+                keeps=values.is_opaque,
+            ),
+        ),
+        fixed=False,
+    ),
+)

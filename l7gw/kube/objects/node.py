@@ -74,6 +74,12 @@ class Node(ABC):
     def items(self) -> Sequence[Node]:
         """The items of a list; empty where this is none."""
 
+    @property
+    def fixed_length(self) -> int | None:
+        """How many bytes stand in place of this value, whatever is put there; None where any number may. What `replace` is given is
+        then cut, or filled with `*`: a field of protobuf whose meaning is not known, or whose length is on its way already."""
+        return None
+
     @abstractmethod
     def scalar(self) -> Scalar:
         """The value of a text, number or boolean; None for every other shape. Octets that are UTF-8 count as a text."""

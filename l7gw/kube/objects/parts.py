@@ -20,6 +20,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ]
     index: int = 0  # of an item: its place in the list, from 0
     kind: str = ""  # of an item: the `kind` of the list, without `List`; "" where it is not known yet
+    api_version: str = ""  # of an item in protobuf: that of the list
     fixed: bool = False  # whether the part must keep its length, because a length that holds it is on its way already
 
 

@@ -1,0 +1,128 @@
+"""What a caller sends in protobuf is read whole before it is believed, and in one way alone.
+
+Refused is what two readers could take for two things: a field twice that may stand once, a number in more bytes than it needs, a
+text that is no UTF-8, a key of a map twice, a number that is none, more than DEEPEST levels, and JSON inside that plainjson does
+not read. Unknown fields pass.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+from l7gw import plainjson
+from l7gw.kube.objects import protobuf_table as tables
+from l7gw.kube.objects.node import DEEPEST, Unreadable
+from l7gw.kube.objects.protobuf_table import Field, Message
+from l7gw.kube.objects.protobuf_wire import FIXED64, LENGTH, VARINT, Fields, Span, is_shortest, scan, varint
+
+MAGIC = b"k8s\0"  # AM `pkg/runtime/serializer/protobuf/protobuf.go`
+_TYPE, _RAW, _ENCODING, _CONTENT = 0x0A, 0x12, 0x1A, 0x22  # tags of the envelope, AM `pkg/runtime/generated.proto`
+_CONTENT_TYPES = (b"", b"application/vnd.kubernetes.protobuf")
+
+
+def type_of(data: bytes, envelope: Fields) -> tuple[str, str]:
+    """apiVersion and kind of the object in an envelope, by the fields of the envelope. Raises Unreadable where they are not there
+    once: a reader would then take the object for what it asked for."""
+    kinds = envelope.get(_TYPE, [])
+    if len(kinds) != 1 or len(envelope.get(_RAW, [])) > 1:
+        raise Unreadable("a protobuf envelope does not name one kind and hold one object")
+    said = scan(data, kinds[0][1], kinds[0][2])
+    if any(len(said.get(tag, [])) != 1 for tag in (0x0A, 0x12)):
+        raise Unreadable("a protobuf envelope does not name one apiVersion and one kind")
+    api_version, kind = (data[said[tag][0][1] : said[tag][0][2]] for tag in (0x0A, 0x12))
+    try:
+        return api_version.decode(), kind.decode()
+    except UnicodeDecodeError:
+        raise Unreadable("the kind of a protobuf envelope is no UTF-8") from None
+
+
+def check_envelope(data: bytes, at: int, end: int, depth: int = 1) -> None:
+    """Look at a whole object in its envelope, which begins at an offset. Raises Unreadable."""
+    if data[at : at + len(MAGIC)] != MAGIC:
+        raise Unreadable("it is no protobuf object of Kubernetes")
+    found = scan(data, at + len(MAGIC), end)
+    api_version, kind = type_of(data, found)
+    if _RAW not in found or not found.keys() <= {_TYPE, _RAW, _ENCODING, _CONTENT}:
+        raise Unreadable("a protobuf envelope has no object, or other fields beside it")
+    said = [data[start:stop] for tag in (_ENCODING, _CONTENT) for _, start, stop in found.get(tag, [])]
+    if any(text not in _CONTENT_TYPES for text in said):
+        raise Unreadable("a protobuf envelope says that its object is encoded in another way")
+    _check(data, tables.envelope(tables.message_of(api_version, kind)), at + len(MAGIC), end, depth)
+
+
+def _check(data: bytes, table: Message, at: int, end: int, depth: int) -> None:
+    """Look at a message and everything in it."""
+    if depth > DEEPEST:
+        raise Unreadable(f"it is nested deeper than {DEEPEST} levels")
+    for tag, spans in scan(data, at, end).items():
+        for span in spans:
+            if not is_shortest(data, tag, span):
+                raise Unreadable("a protobuf number is written in more bytes than it needs")
+        field = table.fields.get(tag)
+        if field is None:
+            if tag >> 3 in table.numbers:
+                raise Unreadable("a protobuf field has another wire type than Kubernetes gives it")
+        elif field.mapped:
+            _check_map(data, field, spans, depth)
+        elif len(spans) > 1 and not field.repeated:
+            raise Unreadable("a protobuf field that may stand once stands twice")
+        else:
+            for span in spans:
+                _check_value(data, field, tag, span, depth)
+
+
+def _check_map(data: bytes, field: Field, spans: list[Span], depth: int) -> None:
+    table, keys = tables.entry(field), set()
+    for _, at, end in spans:
+        _check(data, table, at, end, depth + 1)
+        found = scan(data, at, end)
+        if not found.keys() <= table.fields.keys():
+            raise Unreadable("an entry of a map has other fields than a key and a value")
+        keys.add(b"".join(data[start:stop] for _, start, stop in found.get(0x0A, ())))
+    if len(keys) != len(spans):
+        raise Unreadable("a map has a key twice")
+
+
+def _check_value(data: bytes, field: Field, tag: int, span: Span, depth: int) -> None:
+    _, start, end = span
+    if field.kind == "message":
+        table = tables.message(field.message)
+        _check(data, table, start, end, depth + 1)
+        if tables.RAW in table.names:
+            _check_raw(data, start, end, depth + 1)
+    elif field.kind == "text":
+        try:
+            data[start:end].decode()
+        except UnicodeDecodeError:
+            raise Unreadable("a text in it is no UTF-8") from None
+    elif tag & 7 == LENGTH and field.kind != "octets" and field.kind != "unknown":
+        _check_packed(data, field, start, end)
+    elif tag & 7 == FIXED64 and not math.isfinite(struct.unpack_from("<d", data, start)[0]):
+        raise Unreadable("a number in it is none")
+    elif tag & 7 == VARINT and varint(data, start)[0] >> 64:
+        raise Unreadable("a protobuf number has more than 64 bits")
+
+
+def _check_packed(data: bytes, field: Field, at: int, end: int) -> None:
+    while at < end:
+        start = at
+        at = at + 8 if field.kind == "double" else varint(data, at)[1]
+        if at > end:
+            raise Unreadable("a packed protobuf number reaches beyond its list")
+        wire = tables.wire_of(field.kind)
+        _check_value(data, field, wire, (start, start, at), 0)
+        if wire == VARINT and at - start > 1 and data[at - 1] == 0:
+            raise Unreadable("a protobuf number is written in more bytes than it needs")
+
+
+def _check_raw(data: bytes, at: int, end: int, depth: int) -> None:
+    """Look at a message whose bytes are an object in an envelope of its own, or JSON."""
+    for _, start, stop in scan(data, at, end).get(0x0A, ()):
+        if data.startswith(MAGIC, start, stop):
+            check_envelope(data, start, stop, depth)
+        elif start < stop:
+            try:
+                plainjson.read_object(data[start:stop])
+            except ValueError:
+                raise Unreadable("JSON inside it is none, or can be read in two ways") from None

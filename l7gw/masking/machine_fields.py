@@ -1,0 +1,72 @@
+"""Which texts of an object are looked into for what looks like a secret, and which are a machine's.
+
+A machine's are keys, names and references, versions, times, digests: text by which programs find and compare things. A placeholder
+there would break them, and what looks like a token there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from l7gw.kube.objects.node import Node
+
+# Members whose values nobody looks into, wherever they stand in an object that is Kubernetes' own or a custom one
+_MACHINE = frozenset(
+    """
+    apiVersion kind name generateName namespace uid resourceVersion selfLink continue remainingItemCount generation
+    creationTimestamp deletionTimestamp ownerReferences managedFields finalizers
+    image imageID containerID nodeName hostname serviceAccountName serviceAccount schedulerName runtimeClassName priorityClassName
+    storageClassName volumeName claimName secretName configMapName secretKeyRef configMapKeyRef fieldRef resourceFieldRef fieldPath
+    involvedObject regarding related reportingController reportingComponent reportingInstance
+    podIP podIPs hostIP hostIPs clusterIP clusterIPs phase reason lastTransitionTime lastProbeTime lastUpdateTime lastHeartbeatTime
+    startTime startedAt finishedAt firstTimestamp lastTimestamp eventTime caBundle columnDefinitions
+    """.split()
+)
+# Members whose keys are the users': what stands in them is looked into, whatever its key
+_MAPS = frozenset(("annotations", "labels", "data", "stringData", "binaryData", "matchLabels", "nodeSelector", "parameters"))
+
+
+class Text(NamedTuple):
+    """A text that is looked into. `encoded`: it is a field of bytes, in base64 where the encoding is JSON."""
+
+    node: Node
+    encoded: bool
+
+
+class _Level(NamedTuple):
+    node: Node
+    users: bool = False  # the names of its members are the users'
+    all: bool = False  # and so are those of everything below: JSON inside a text that is no manifest
+    encoded: bool = False  # its members are fields of bytes
+
+
+def texts(root: Node, apart: frozenset[str] = frozenset()) -> Iterator[Text]:
+    """The texts of an object that are no machine's and were not edited yet, in their order. JSON inside a text is walked through.
+    `apart` are members of the object itself that are left out. Raises Unreadable for an object that is nested too deep."""
+    waiting = [_Level(root)]
+    while waiting:
+        level = waiting.pop()
+        node = level.node
+        shape = node.shape
+        if shape == "object":
+            waiting += reversed(
+                [
+                    _Level(member, level.all or name in _MAPS, level.all, name == "binaryData" or level.encoded)
+                    for name, member in node.members()
+                    if level.users or name not in _MACHINE
+                    if not (node is root and name in apart)
+                ]
+            )
+        elif shape == "list":
+            waiting += reversed([level._replace(node=item) for item in node.items()])
+        elif shape == "octets":
+            if not node.edited:
+                yield Text(node, encoded=True)
+        elif shape == "text":
+            document = node.document() if not level.encoded else None
+            if document is not None:
+                free = document.member("kind") is None
+                waiting.append(_Level(document, users=free, all=free))
+            elif not node.edited:
+                yield Text(node, encoded=level.encoded)

@@ -1,0 +1,116 @@
+"""What a body may be: the kind that its URL stands for, and the single objects inside lists, tables and watch events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from l7gw.kube.act import Act
+from l7gw.kube.objects.node import Node, Unreadable
+
+MOST_LEVELS = 8  # lists in lists, events in events; Kubernetes itself has two (a list in a watch event), kubectl three
+
+_NOTHING_APART: frozenset[str] = frozenset()
+
+# The kinds that hold something by their structure, by API group and resource. Of `apps` and `batch` the older group `extensions`
+# had some.
+_KINDS = {
+    ("", "secrets"): "Secret",
+    ("", "configmaps"): "ConfigMap",
+    ("", "pods"): "Pod",
+    ("", "podtemplates"): "PodTemplate",
+    ("", "replicationcontrollers"): "ReplicationController",
+    ("", "serviceaccounts/token"): "TokenRequest",
+    ("apps", "deployments"): "Deployment",
+    ("apps", "replicasets"): "ReplicaSet",
+    ("apps", "daemonsets"): "DaemonSet",
+    ("apps", "statefulsets"): "StatefulSet",
+    ("apps", "controllerrevisions"): "ControllerRevision",
+    ("extensions", "deployments"): "Deployment",
+    ("extensions", "replicasets"): "ReplicaSet",
+    ("extensions", "daemonsets"): "DaemonSet",
+    ("batch", "jobs"): "Job",
+    ("batch", "cronjobs"): "CronJob",
+    ("authentication.k8s.io", "tokenreviews"): "TokenReview",
+}
+STRUCTURAL = frozenset(_KINDS.values())
+
+
+def kind_of(act: Act) -> str:
+    """The kind that the URL's resource stands for, where that kind holds something by its structure; else ""."""
+    if not act.is_resource:
+        return ""
+    if act.subresource:
+        kind = _KINDS.get((act.group, f"{act.resource}/{act.subresource}"))
+        if kind is not None:
+            return kind
+        if act.subresource == "scale":
+            return ""
+    return _KINDS.get((act.group, act.resource), "")
+
+
+class Unit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One object of a body, or what stands around objects: a list without its items, a row of a table without its object."""
+
+    node: Node
+    kinds: tuple[str, ...]  # its own kind and that of the URL; a rule about either is kept
+    namespace: str  # its own, else that of the URL
+    group: str = ""  # of its apiVersion; "" for the core group, and where it names none
+    apart: frozenset[str] = _NOTHING_APART  # members that are units of their own
+
+
+def units(node: Node, kind: str, namespace: str, *, listed: str = "", level: int = 0) -> Iterator[Unit]:
+    """The units of a body, each before those inside it. `kind` and `namespace` are those of the URL; `listed` is the kind of the
+    items of the list around. Raises Unreadable for more than MOST_LEVELS levels of lists and events."""
+    if level > MOST_LEVELS:
+        raise Unreadable("lists and events are nested too deep")
+    if node.shape == "list":
+        for item in node.items():
+            yield from units(item, kind, namespace, listed=listed, level=level + 1)
+        return
+    if node.shape != "object":
+        return
+    own = text_of(node.member("kind")) or listed
+    group = text_of(node.member("apiVersion")).rpartition("/")[0]
+    namespace = text_of(node.at("metadata", "namespace")) or namespace
+    kinds = (own, kind) if own and kind and own != kind else (own or kind,)
+    items, inner = node.member("items"), node.member("object")
+    rows = node.member("rows") if own == "Table" else None
+    apart = frozenset(
+        name
+        for name, there in (
+            ("items", items is not None and items.shape == "list"),
+            ("object", inner is not None and inner.shape == "object" and own in ("", "WatchEvent", kind)),
+            ("rows", rows is not None and rows.shape == "list"),
+        )
+        if there
+    )
+    yield Unit(node=node, kinds=kinds, namespace=namespace, group=group, apart=apart)
+    if "items" in apart and items is not None:
+        for item in items.items():
+            yield from units(item, kind, namespace, listed=own.removesuffix("List"), level=level + 1)
+    if "object" in apart and inner is not None:
+        yield from units(inner, kind, namespace, level=level + 1)
+    if "rows" in apart and rows is not None:
+        for row in rows.items():
+            yield from _row(row, kind, namespace, level)
+
+
+def _row(row: Node, kind: str, namespace: str, level: int) -> Iterator[Unit]:
+    inner = row.member("object")
+    if inner is None:
+        yield Unit(node=row, kinds=("",), namespace=namespace)
+        return
+    yield Unit(
+        node=row,
+        kinds=("",),
+        namespace=text_of(inner.at("metadata", "namespace")) or namespace,
+        apart=frozenset(("object",)),
+    )
+    yield from units(inner, kind, namespace, level=level + 1)
+
+
+def text_of(node: Node | None) -> str:
+    """The text of a node; "" where there is none."""
+    return (node.text() if node is not None else None) or ""

@@ -1,0 +1,205 @@
+"""The masks of objects: what their structure says first, then what looks like a secret in any text of them, and registered values.
+
+An ObjectMasker is of one call. Of each object, or part of a body, it is asked first whether the bytes must be read at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from l7gw.kube.act import Act
+from l7gw.kube.objects.node import Node
+from l7gw.masking.hiding import Cut, Hiding, Masked
+from l7gw.masking.machine_fields import Text, texts
+from l7gw.masking.object_kinds import STRUCTURAL, Unit, kind_of, units
+from l7gw.masking.structure import HINTS, mask_structure
+from l7gw.obligations import Obligations
+
+REGISTRY = "registry"
+
+_PROTOBUF = b"k8s\0"
+_NAMESPACE = re.compile(rb'"namespace"\s*:\s*"([^"\\]{1,63})"')
+_MOST_NAMESPACES = 32  # of one part of a body that are asked of the registry; an item of a list has one or two
+# A kind that holds something by its structure, as JSON or the envelope of protobuf writes it
+_STRUCTURAL_KIND = re.compile(
+    rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in STRUCTURAL)) + rb'|Status|Table)(?:List)?["\x12]',
+    re.DOTALL,
+)
+# What Go writes as an escape where nobody has to; nothing that a detector is after begins there
+_GO_ESCAPES = ((b"\\u0026", b"&"), (b"\\u003c", b"<"), (b"\\u003e", b">"), (b"\\/", b"/"))
+
+
+class Span(Protocol):
+    """A place in bytes that a detector found: `data[start:end]`."""
+
+    @property
+    def detector(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+class Scanner(Protocol):
+    """Finds what looks like a secret."""
+
+    def may_hold(self, data: bytes) -> bool:
+        """Whether `scan` could find anything. It costs one search."""
+
+    def scan(self, data: bytes, *, sent: bool = False) -> Sequence[Span]:
+        """What is found, sorted and disjoint. With `sent` by detectors of a fixed shape alone, for what a caller sent."""
+
+
+class Recognised(Protocol):
+    """A registered value in bytes, in any encoding: `data[start:end]`. `tag` is that of the value itself."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def tag(self) -> str: ...
+
+
+class Registered(Protocol):
+    """Recognises the values of Secrets that were read."""
+
+    def may_hold(self, data: bytes, cluster: str, *namespaces: str) -> bool:
+        """Whether `scan` could find anything."""
+
+    def scan(self, data: bytes, cluster: str, *namespaces: str, sender: str = "") -> Sequence[Recognised]:
+        """The values found, sorted and disjoint, without those that `sender` wrote."""
+
+    def register(self, cluster: str, namespace: str, value: bytes, *, principal: str = "") -> None:
+        """Remember a value that a Secret holds. `principal` wrote it; "" where it was read."""
+
+
+class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
+    """Masks the objects of one call.
+
+    `sender` says who sent the bodies that are masked, "" where the cluster sent them. What a caller sent is masked for the record
+    alone: nobody must be able to hide a command in it, so there the detectors of a fixed shape count, and the registered values
+    that the sender did not write.
+    """
+
+    key: bytes
+    cluster: str  # its name in the configuration
+    act: Act
+    obligations: Obligations
+    scanner: Scanner
+    registry: Registered | None = None
+    sender: str = ""
+
+    def needs_reading(self, data: bytes) -> bool:
+        """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked."""
+        data = _without_go_escapes(data)
+        if kind_of(self.act) or _STRUCTURAL_KIND.search(data, 0, 4096) is not None or any(hint in data for hint in HINTS):
+            return True
+        return self._looks_held(data)
+
+    def mask(self, node: Node, *, where_prefix: str = "", listed: str = "", fixed: bool = False) -> Masked:
+        """Mask a body, or a part of one: an object, an item of a list, an event of a watch.
+
+        `where_prefix` stands before the paths of the finds. `listed` is the kind of the items, where the part is one. `fixed` says
+        that the part keeps its length. Raises Unreadable.
+        """
+        raw = node.render("recorded")
+        hiding = Hiding(
+            self.key,
+            self.cluster,
+            self.obligations,
+            prefix=where_prefix,
+            fixed=fixed,
+            sent=bool(self.sender),
+            learn=self._learn if self.registry is not None else None,
+        )
+        found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed))
+        for unit in found:
+            mask_structure(unit, hiding)
+        if self._looks_held(raw) or b'"binaryData"' in raw:
+            for unit in found:
+                self._scan(unit, hiding)
+        return hiding.done
+
+    def _looks_held(self, data: bytes) -> bool:
+        """Whether the prefilters notice something, or cannot tell because the bytes are written in escapes."""
+        data = _without_go_escapes(data)
+        if b"\\u00" in data:
+            return True
+        if self.scanner.may_hold(data):
+            return True
+        if self.registry is None:
+            return False
+        return self.registry.may_hold(data, self.cluster, *self._namespaces(data))
+
+    def _namespaces(self, data: bytes) -> set[str]:
+        """The namespaces of the objects in some bytes."""
+        if self.act.namespace:
+            return {self.act.namespace}
+        found = {match.group(1).decode("latin-1") for match in _NAMESPACE.finditer(data)}
+        return set(sorted(found)[:_MOST_NAMESPACES])
+
+    def _scan(self, unit: Unit, hiding: Hiding) -> None:
+        hiding.namespace = unit.namespace
+        for text in texts(unit.node, unit.apart):
+            self._scan_text(text, hiding)
+
+    def _scan_text(self, text: Text, hiding: Hiding) -> None:
+        data = text.node.octets() if text.encoded else None
+        if data is not None:
+            if cuts := self._cuts(data, hiding.namespace):
+                hiding.cut_octets(text.node, data, cuts)
+            return
+        words = text.node.text()
+        if not words:
+            return
+        data = words.encode("utf-8", "surrogatepass")
+        if cuts := self._cuts(data, hiding.namespace):
+            hiding.cut(text.node, words, cuts if len(data) == len(words) else _in_characters(data, cuts))
+
+    def _cuts(self, data: bytes, namespace: str) -> list[Cut]:
+        """What is masked in some bytes, in order. Where a registered value and a detector's find overlap, the first one counts."""
+        sent = bool(self.sender)
+        cuts = [Cut(start=s.start, end=s.end, detector=s.detector) for s in self.scanner.scan(data, sent=sent)]
+        if self.registry is not None:
+            for r in self.registry.scan(data, self.cluster, namespace, sender=self.sender):
+                cuts.append(Cut(start=r.start, end=r.end, detector=REGISTRY, tag=r.tag))
+        return apart(cuts)
+
+    def _learn(self, namespace: str, value: bytes) -> None:
+        if self.registry is not None:
+            self.registry.register(self.cluster, namespace, value)
+
+
+def _without_go_escapes(data: bytes) -> bytes:
+    """JSON for the eyes of the prefilters: the characters that Go escapes as themselves. Bytes without such escapes come back."""
+    if b"\\" in data:
+        for escape, plain in _GO_ESCAPES:
+            if escape in data:
+                data = data.replace(escape, plain)
+    return data
+
+
+def apart(cuts: list[Cut]) -> list[Cut]:
+    """Cuts in order and disjoint. Of two that overlap the first stays whole, and of the other what stands behind it."""
+    kept: list[Cut] = []
+    end = 0
+    for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end)):
+        if cut.end <= end:
+            continue
+        kept.append(cut if cut.start >= end else Cut(start=end, end=cut.end, detector=cut.detector, tag=cut.tag))
+        end = cut.end
+    return kept
+
+
+def _in_characters(data: bytes, cuts: list[Cut]) -> list[Cut]:
+    """Cuts in bytes of UTF-8, as cuts in characters."""
+
+    def at(offset: int) -> int:
+        return len(data[:offset].decode("utf-8", "ignore"))
+
+    return [Cut(start=at(cut.start), end=at(cut.end), detector=cut.detector, tag=cut.tag) for cut in cuts]

@@ -1,0 +1,49 @@
+"""Names that say that their value is a secret: of an environment variable, of a key of a ConfigMap.
+
+A name is split into words at everything that is no letter or digit, and where camel case begins a word. Digits at the end of a
+word are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+SHORTEST = 6  # characters of a value; a shorter one is a default such as `none`, and would be guessed as fast as read
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_BOOLEANS = frozenset(("true", "false", "yes", "no", "on", "off", "enabled", "disabled"))
+
+# One word says it, in the plural too.
+_TELLING = frozenset(
+    """
+    password passwords passwd passwds pwd passphrase passphrases passcode token tokens secret secrets key keys credential
+    credentials cred creds
+    apikey apikeys apitoken apisecret accesskey accesstoken appkey appsecret authkey authtoken bearertoken bottoken clientsecret
+    cookiesecret dbpass dbpassword dbpasswd deploykey encryptionkey hmackey jwtsecret licensekey masterkey masterpassword
+    mysqlpassword pgpass pgpassword privatekey refreshtoken rootpassword rootpass adminpassword userpassword secretkey
+    secretaccesskey sessionkey sessionsecret sessiontoken sharedkey sharedsecret signingkey signingsecret sshkey sshpass
+    smtppassword storagekey webhooksecret webhooktoken
+    """.split()
+)
+# These say it at the end of a name alone: `DB_PASS`, and not `PASS_THROUGH_HEADERS`.
+_TELLING_AT_THE_END = frozenset(("pass",))
+# A name that ends so says where the secret is, or how it is used, and not what it is.
+_ABOUT = frozenset(
+    "name file path dir url uri host port ttl id enabled username hostname filename dirname keyname secretname".split()
+)
+
+
+@lru_cache(maxsize=4096)  # names repeat: each pod of a ReplicaSet has the same
+def says_secret(name: str) -> bool:
+    """Whether a name says that its value is a secret."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or words[-1] in _ABOUT:
+        return False
+    return words[-1] in _TELLING_AT_THE_END or not _TELLING.isdisjoint(words)
+
+
+def may_be_secret(value: str) -> bool:
+    """Whether a value can be a secret: it has SHORTEST characters, and is no boolean and no number."""
+    return len(value) >= SHORTEST and value.lower() not in _BOOLEANS and _NUMBER.fullmatch(value) is None

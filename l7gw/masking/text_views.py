@@ -1,0 +1,124 @@
+"""Other readings of a text that is looked through: with its escapes decoded, or without what a terminal does not show.
+
+A view knows where each of its bytes stood, so that a find in it can be masked in the bytes as they came.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+
+# Base64 is wrapped at 76 characters by coreutils and MIME, at 64 in PEM. A line end behind 64 characters or more of it is a wrap.
+_WRAP = rb"(?<=[A-Za-z0-9+/]{64})\r?\n(?=[A-Za-z0-9+/=])"
+ESCAPED = re.compile(rb"(?:\\u[0-9A-Fa-f]{4})+|(?:%[0-9A-Fa-f]{2})+|\\[\"\\/bfnrt]|" + _WRAP)
+# The beginning of an escape at the end of the bytes; only the next bytes tell what it is.
+UNFINISHED_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?|(?<=[A-Za-z0-9+/]{64})\r?\n?)\Z")
+_SHORT = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+# What a terminal shows nothing of (ECMA-48 section 5.4: CSI; 5.6: strings): escape sequences, and controls that move no cursor.
+_UNSHOWN = re.compile(
+    rb"(?:\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\`-~]|[\x00-\x07\x0e-\x1a\x7f])+|\x08"
+)
+_UNFINISHED_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z")
+LONGEST_SEQUENCE = 64  # bytes of an escape sequence that is not whole yet; colours have under 30
+
+
+class View:
+    """A reading of bytes. `text` is what is read; `whole` is how many of the bytes were read: an escape that is not whole yet, at
+    the end, is left out."""
+
+    __slots__ = ("text", "whole", "_at", "_from", "_size")
+
+    def __init__(self) -> None:
+        self.text = bytearray()
+        self.whole = 0
+        self._at: list[int] = []  # where in the text each run begins
+        self._from: list[int] = []  # where in the bytes it begins
+        self._size: list[int] = []  # bytes that it was read from; -1 for a run that was copied
+
+    def copy(self, data: bytes, start: int, end: int) -> None:
+        """Read bytes as they are."""
+        if end > start:
+            self._at.append(len(self.text))
+            self._from.append(start)
+            self._size.append(-1)
+            self.text += data[start:end]
+
+    def put(self, text: bytes, start: int, end: int) -> None:
+        """Read the bytes from `start` to `end` as this text."""
+        if text:
+            self._at.append(len(self.text))
+            self._from.append(start)
+            self._size.append(end - start)
+            self.text += text
+
+    def rub_out(self) -> None:
+        """Take the last character back."""
+        while self.text:
+            byte = self.text.pop()
+            if self._at[-1] == len(self.text):
+                del self._at[-1], self._from[-1], self._size[-1]
+            if byte & 0xC0 != 0x80:  # not a continuation byte of UTF-8
+                return
+
+    def start_of(self, at: int) -> int:
+        """Where in the bytes the text's byte `at` begins; `whole` for its end."""
+        if at >= len(self.text):
+            return self.whole
+        run = bisect_right(self._at, at) - 1
+        return self._from[run] + (at - self._at[run] if self._size[run] < 0 else 0)
+
+    def end_of(self, at: int) -> int:
+        """Where in the bytes the text's byte before `at` ends."""
+        run = bisect_right(self._at, at - 1) - 1
+        return self._from[run] + (at - self._at[run] if self._size[run] < 0 else self._size[run])
+
+
+def unescaped(data: bytes) -> View:
+    """The bytes with JSON's escapes and percent-encoding decoded, and wrapped base64 joined."""
+    view = View()
+    unfinished = UNFINISHED_ESCAPE.search(data, max(0, len(data) - 80))
+    view.whole = unfinished.start() if unfinished else len(data)
+    done = 0
+    for match in ESCAPED.finditer(data, 0, view.whole if unfinished else len(data)):
+        start, end = match.span()
+        view.copy(data, done, start)
+        _decode(view, match[0], start)
+        done = end
+    view.copy(data, done, view.whole)
+    return view
+
+
+def _decode(view: View, token: bytes, start: int) -> None:
+    if token[0] == 0x25:  # %41%42: each by itself, so that a find does not take in its neighbours
+        for at in range(0, len(token), 3):
+            view.put(bytes((int(token[at + 1 : at + 3], 16),)), start + at, start + at + 3)
+    elif token[:2] == b"\\u":
+        at = 0
+        while at < len(token):
+            pair = token[at + 6 : at + 12] if token[at + 2 : at + 4].lower() in (b"d8", b"d9", b"da", b"db") else b""
+            unit = token[at : at + 6] + pair
+            text: str = json.loads(b'"' + unit + b'"')
+            view.put(text.encode("utf-8", "replace"), start + at, start + at + len(unit))
+            at += len(unit)
+    elif token[0] == 0x5C:
+        view.put(_SHORT[token[1:]], start, start + 2)
+
+
+def shown(data: bytes) -> View | None:
+    """The bytes without what a terminal shows nothing of, and with backspaces carried out; None where there is nothing of it."""
+    if b"\x1b" not in data and b"\x08" not in data:
+        return None
+    view = View()
+    unfinished = _UNFINISHED_SEQUENCE.search(data, max(0, len(data) - LONGEST_SEQUENCE))
+    view.whole = unfinished.start() if unfinished else len(data)
+    done = 0
+    for match in _UNSHOWN.finditer(data, 0, view.whole):
+        start, end = match.span()
+        view.copy(data, done, start)
+        if data[start] == 0x08:
+            view.rub_out()
+        done = end
+    view.copy(data, done, view.whole)
+    return view

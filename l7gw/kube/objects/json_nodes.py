@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 import msgspec
@@ -62,6 +62,16 @@ def read(data: bytes, *, strict: bool) -> JsonNode:
     return node
 
 
+def read_within(data: bytes, within: Node, told: Callable[[], None], *, fixed: bool) -> JsonNode:
+    """The JSON value in `data`, which are the bytes of a value in another encoding. `within` is that value, and `told` is called
+    where the JSON was edited. With `fixed` no edit changes how long the JSON is. Raises Unreadable for what plainjson refuses."""
+    try:
+        plainjson.read(data)
+    except ValueError as fault:
+        raise Unreadable(str(fault)) from None
+    return _Within(data, within, told, fixed=fixed)
+
+
 class JsonNode(Node):
     """A value in JSON. Reading gives what came, also where it was edited."""
 
@@ -86,7 +96,7 @@ class JsonNode(Node):
         while node._around is not None:
             places.append(node._place)
             node = node._around
-        path = ""
+        path = node._above()
         for place in reversed(places):
             if place is not None:
                 path = item_path(path, place) if isinstance(place, int) else member_path(path, place)
@@ -148,8 +158,14 @@ class JsonNode(Node):
             self._document = self._read_document() or False
         return self._document or None
 
+    @property
+    def fixed_length(self) -> int | None:
+        length = len(bytes(self._source)) if self._is_fixed() else None
+        return length - 2 if length is not None and self.shape == "text" else length
+
     def replace(self, text: str, *, shown_too: bool = True) -> None:
-        self._new["recorded"] = new = _encode(text)
+        new = _encode(text) if not self._is_fixed() else _of_length(text, len(bytes(self._source)))
+        self._new["recorded"] = new
         if shown_too:
             self._new["shown"] = new
         self._touch(_RECORDED | _SHOWN if shown_too else _RECORDED)
@@ -158,6 +174,8 @@ class JsonNode(Node):
         self.replace(binascii.b2a_base64(data, newline=False).decode(), shown_too=shown_too)
 
     def remove(self) -> None:
+        if self._is_fixed():
+            raise ValueError("nothing can be taken out of JSON whose length is fixed")
         if self._place is None:
             raise ValueError("a whole object stands in nothing that it could be taken from")
         self._removed = True
@@ -221,10 +239,22 @@ class JsonNode(Node):
             return None
         return JsonNode(data, self)
 
+    def _above(self) -> str:
+        """The path of what a whole body stands in."""
+        return ""
+
+    def _tell(self) -> None:
+        """Tell what a whole body stands in that the body was edited."""
+
+    def _is_fixed(self) -> bool:
+        return self._around is not None and self._around._is_fixed()
+
     def _touch(self, views: int) -> None:
         node: JsonNode | None = self
         while node is not None and node._edited & views != views:
             node._edited |= views
+            if node._around is None:
+                node._tell()
             node = node._around
 
     def _written(self, view: View) -> bytes:
@@ -251,6 +281,40 @@ class JsonNode(Node):
             ended, at = end, following
         parts.append(source[copied:])
         return b"".join(parts)
+
+
+class _Within(JsonNode):
+    """JSON that is the bytes of a value in another encoding."""
+
+    __slots__ = ("_fixed", "_told", "_within")
+
+    def __init__(self, source: bytes, within: Node, told: Callable[[], None], *, fixed: bool) -> None:
+        super().__init__(source)
+        self._within = within
+        self._told = told
+        self._fixed = fixed
+
+    def remove(self) -> None:
+        self._within.remove()
+
+    def _above(self) -> str:
+        return self._within.path
+
+    def _tell(self) -> None:
+        self._told()
+
+    def _is_fixed(self) -> bool:
+        return self._fixed
+
+
+def _of_length(text: str, length: int) -> bytes:
+    """A text in JSON in exactly so many bytes, cut or filled with `*`; a zero where only one byte is there."""
+    if length < 2:
+        return b"0"
+    text = text[: length - 2]
+    while (over := len(_encode(text)) - length) > 0:
+        text = text[: -(over // 6 + 1)]  # a character has at most six bytes, as an escape
+    return _encode(text)[:-1].ljust(length - 1, b"*") + b'"'
 
 
 def _end(pattern: re.Pattern[bytes], source: bytes, at: int) -> int:

@@ -178,7 +178,6 @@ class Top(Object):
         self._framed = framed
 
     def render(self, view: View) -> bytes:
-        self.source.settle()
         if not self.dirty:
             return self.source.data
         payload = self.payload(view)
@@ -240,7 +239,6 @@ class Several(Node):
 
     def render(self, view: View) -> bytes:
         """The fields with their tags and lengths, without what stands between them."""
-        self.owner.source.settle()
         data, edits = self.owner.source.data, {edit.span: edit for edit in self.owner.edits}
         return b"".join(edits[span].field(view) if span in edits else data[span[0] : span[2]] for span in self._spans)
 

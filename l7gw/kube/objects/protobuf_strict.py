@@ -123,6 +123,6 @@ def _check_raw(data: bytes, at: int, end: int, depth: int) -> None:
             check_envelope(data, start, stop, depth)
         elif start < stop:
             try:
-                plainjson.read_object(data[start:stop])
+                plainjson.read(data[start:stop])
             except ValueError:
                 raise Unreadable("JSON inside it is none, or can be read in two ways") from None

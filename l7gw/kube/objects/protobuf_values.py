@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from l7gw.kube.objects.json_nodes import read_within
 from l7gw.kube.objects.node import Node, Scalar, Shape, Unreadable, View, item_path, member_path
 from l7gw.kube.objects.protobuf_table import Field
 from l7gw.kube.objects.protobuf_wire import LENGTH, Span, encode, scan, varint, zero
@@ -20,18 +21,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Source:
     """The bytes that all nodes of one body share."""
 
-    __slots__ = ("data", "documents", "fixed")
+    __slots__ = ("data", "fixed")
 
     def __init__(self, data: bytes, *, fixed: bool) -> None:
         self.data = data
         self.fixed = fixed  # whether every value must keep its length
-        self.documents: list[Leaf] = []  # the values in which a JSON document was read
-
-    def settle(self) -> None:
-        """Notice the edits that were made in JSON documents."""
-        for leaf in self.documents:
-            if leaf.inner is not None and leaf.inner.edited:
-                leaf.touch()
 
 
 class Value(Node):
@@ -58,7 +52,6 @@ class Value(Node):
 
     @property
     def edited(self) -> bool:
-        self.source.settle()
         return self.dirty
 
     @abstractmethod
@@ -81,7 +74,6 @@ class Value(Node):
         return encode(self.tag) + payload
 
     def render(self, view: View) -> bytes:
-        self.source.settle()
         return self.payload(view)
 
     def remove(self) -> None:
@@ -175,7 +167,8 @@ class Leaf(Value):
 
     def read_inner(self) -> Node:
         """Read these bytes as JSON. Edits of what is given are rendered into this value. Raises Unreadable."""
-        raise Unreadable("JSON inside protobuf is not read yet")
+        self.inner = read_within(self.raw, self, self.touch, fixed=self.fixed_length is not None)
+        return self.inner
 
     def replace(self, text: str, *, shown_too: bool = True) -> None:
         self.replace_octets(text.encode(), shown_too=shown_too)
@@ -198,11 +191,7 @@ class Leaf(Value):
             return edit
         if self.inner is None or not self.inner.edited:
             return self.raw
-        written = self.inner.render(view)
-        length = self.fixed_length
-        if length is None or len(written) == length:
-            return written
-        return written.ljust(length) if len(written) < length else b"{}".ljust(length)
+        return self.inner.render(view)
 
 
 class Number(Value):

@@ -97,7 +97,7 @@ def as_json(message: Any, name: str) -> Any:
     if name == "meta/v1.Duration":
         return timespan(message.duration)
     if "-" in table.names:
-        return next(iter(fields.values()), {})
+        return json.loads(next(iter(fields.values()))) if fields else {}
     found: dict[str, Any] = {}
     for field in table.fields.values():
         if field.number not in fields:

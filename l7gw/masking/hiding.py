@@ -105,6 +105,18 @@ class Hiding:
             value = text.encode("utf-8", "surrogatepass")
         self._put(node, self._placeholder(detector, value, self._room(node, value)), detector, also, value)
 
+    def hide_again(self, node: Node, detector: str, *, encoded: bool) -> None:
+        """Mask a value whole of which a part was masked before. `encoded`: it is a field of bytes, which JSON has in base64."""
+        octets = node.octets() if encoded or node.shape == "octets" else None
+        value = (node.text() or "").encode("utf-8", "surrogatepass") if octets is None else octets
+        placeholder = self._placeholder(detector, value, self._room(node, value))
+        shown_too = not self.reveals(detector)
+        if octets is None:
+            node.replace(placeholder, shown_too=shown_too)
+        else:
+            node.replace_octets(placeholder.encode(), shown_too=shown_too)
+        self._found(node.path, detector, value, placeholder)
+
     def hide_octets(self, node: Node, detector: str, *also: str) -> None:
         """Mask the value of a field of bytes, which JSON has in base64: the placeholder is encoded in the same way. A text that is
         no base64 is masked as a text."""

@@ -6,7 +6,7 @@ there would break them, and what looks like a token there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from l7gw.kube.objects.node import Node
@@ -25,6 +25,17 @@ _MACHINE = frozenset(
 )
 # Members whose keys are the users': what stands in them is looked into, whatever its key
 _MAPS = frozenset(("annotations", "labels", "data", "stringData", "binaryData", "matchLabels", "nodeSelector", "parameters"))
+
+
+def is_machine(names: Sequence[str | int]) -> bool:
+    """Whether a value is a machine's, by the names and indexes that lead to it."""
+    before = ""
+    for name in names:
+        if isinstance(name, str):
+            if name in _MACHINE and before not in _MAPS:
+                return True
+            before = name
+    return False
 
 
 class Text(NamedTuple):

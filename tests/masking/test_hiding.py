@@ -48,6 +48,19 @@ def test_parts_of_a_text_are_masked_and_each_may_be_revealed() -> None:
     assert node.render("recorded").decode() == f'{{"a":"ö l7gw-masked-first-{first.tag} l7gw-masked-second-{second.tag}"}}'
 
 
+def test_a_value_of_which_a_part_was_masked_can_be_masked_whole() -> None:
+    node, hiding = hidden(f'{{"a":"one two","b":"{b64("one two")}","c":"no base64"}}'.encode())
+    a, b, c = (node.member(name) for name in "abc")
+    hiding.cut(a, "one two", [Cut(start=4, end=7, detector="x")])
+    hiding.cut_octets(b, b"one two", [Cut(start=4, end=7, detector="x")])
+    for one in (a, b, c):
+        hiding.hide_again(one, "hook-h", encoded=one is not a)
+    whole = Tagger(KEY, "test", "").placeholder("hook-h", b"one two")
+    last = Tagger(KEY, "test", "").placeholder("hook-h", b"no base64")
+    assert node.render("shown").decode() == f'{{"a":"{whole}","b":"{b64(whole)}","c":"{last}"}}'
+    assert node.render("recorded") == node.render("shown")
+
+
 def test_parts_of_bytes_are_masked_in_base64() -> None:
     node, hiding = hidden(f'{{"a":"{b64(b"one two")}"}}'.encode())
     hiding.cut_octets(node.member("a"), b"one two", [Cut(start=4, end=7, detector="x", tag="01234567")])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from l7gw.kube.objects import json_nodes
-from l7gw.masking.machine_fields import texts
+from l7gw.masking.machine_fields import is_machine, texts
 
 
 def looked_into(body: Any, apart: frozenset[str] = frozenset()) -> list[str]:
@@ -55,3 +57,20 @@ def test_an_edited_text_and_what_stands_apart_are_left_out() -> None:
     assert member is not None
     member.replace("x")
     assert [text.node.path for text in texts(node, frozenset(("items",)))] == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("names", "machines"),
+    [
+        (["kind"], True),
+        (["metadata", "name"], True),
+        (["metadata", "ownerReferences", 0, "uid"], True),
+        (["spec", "containers", 0, "image"], True),
+        (["spec", "containers", 0, "env", 0, "value"], False),
+        (["data", "name"], False),
+        (["metadata", "annotations", "kind"], False),
+        ([0], False),
+    ],
+)
+def test_a_value_is_a_machines_by_the_names_that_lead_to_it(names: list[str | int], machines: bool) -> None:
+    assert is_machine(names) == machines

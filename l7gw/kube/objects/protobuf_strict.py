@@ -23,16 +23,17 @@ _CONTENT_TYPES = (b"", b"application/vnd.kubernetes.protobuf")
 
 def type_of(data: bytes, envelope: Fields) -> tuple[str, str]:
     """apiVersion and kind of the object in an envelope, by the fields of the envelope. Raises Unreadable where they are not there
-    once: a reader would then take the object for what it asked for."""
+    once, or empty: Kubernetes' clients then take the object for what they asked for."""
     kinds = envelope.get(_TYPE, [])
     if len(kinds) != 1 or len(envelope.get(_RAW, [])) > 1:
         raise Unreadable("a protobuf envelope does not name one kind and hold one object")
     said = scan(data, kinds[0][1], kinds[0][2])
-    if any(len(said.get(tag, [])) != 1 for tag in (0x0A, 0x12)):
+    api_version, kind = (said.get(tag, []) for tag in (0x0A, 0x12))
+    texts = [data[start:end] for spans in (api_version, kind) for _, start, end in spans]
+    if len(api_version) != 1 or len(kind) != 1 or b"" in texts:
         raise Unreadable("a protobuf envelope does not name one apiVersion and one kind")
-    api_version, kind = (data[said[tag][0][1] : said[tag][0][2]] for tag in (0x0A, 0x12))
     try:
-        return api_version.decode(), kind.decode()
+        return texts[0].decode(), texts[1].decode()
     except UnicodeDecodeError:
         raise Unreadable("the kind of a protobuf envelope is no UTF-8") from None
 

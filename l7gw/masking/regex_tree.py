@@ -34,6 +34,7 @@ _PLACES = {
 }
 _REPEATS = (ops.MAX_REPEAT, ops.MIN_REPEAT)
 _SINGLE = (ops.LITERAL, ops.NOT_LITERAL, ops.IN, ops.ANY)
+ENOUGH = 8  # times of a last repeat that are noticed; more make a database five times as slow to compile, and tell little more
 FIRST = 4  # bytes by which most tokens can be told from words
 VALUE = "value"  # the group that holds what is masked, where that is not the whole match
 
@@ -186,7 +187,8 @@ def _shortened(nodes: Nodes) -> Nodes:
         elif op in _REPEATS and argument[0] == 0:
             nodes = nodes[:-1]
         elif op in _REPEATS:
-            return [*nodes[:-1], (op, (argument[0], argument[0], argument[2]))]
+            least = min(argument[0], ENOUGH)
+            return [*nodes[:-1], (op, (least, least, argument[2]))]
         else:
             return nodes
     return nodes

@@ -10,7 +10,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import hyperscan
@@ -39,19 +39,24 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Locator:
-    """One shape, compiled."""
-
-    __slots__ = ("after", "before", "detector", "group", "located", "longest", "opening", "rank", "shape")
+    """One shape. Its expressions are compiled when they are first needed: most never are, and all take a tenth of a second."""
 
     def __init__(self, shape: Shape, detector: Detector, rank: int) -> None:
         self.shape = shape
         self.detector = detector
         self.rank = rank
         self.longest = shape.longest + CONTEXT
-        self.located = compiled(shape.pattern)
         self.group = 1 if VALUE in shape.pattern else 0
-        tree = tree_of(shape)
-        self.opening = None if tree is None else compiled(tree.flagged(tree.opening()) + r"\z")
+        self.tree = tree_of(shape)
+
+    @cached_property
+    def located(self) -> Any:
+        return compiled(self.shape.pattern)
+
+    @cached_property
+    def opening(self) -> Any:
+        assert self.tree is not None
+        return compiled(self.tree.flagged(self.tree.opening()) + r"\z")
 
     def finds(self, data: bytes, start: int, stop: int, *, sent: bool) -> Iterator[tuple[int, int]]:
         """The values between two offsets."""
@@ -70,7 +75,7 @@ class _Locator:
     def open_from(self, data: bytes) -> int:
         """The offset of the first byte of a value that more bytes could still make, len(data) where there is none."""
         size = len(data)
-        if self.opening is None:
+        if self.tree is None:
             return max(0, size - self.shape.longest)
         match = self.opening.search(data, max(0, size - self.longest))
         if match is None:
@@ -86,17 +91,19 @@ class Scanner:
         """The first of two detectors that find the same bytes gives them its name."""
         self.names = frozenset(detector.name for detector in detectors)
         locators = [_Locator(shape, detector, rank) for rank, detector in enumerate(detectors) for shape in detector.shapes]
+        self._locators = locators
         self._noticed = _Noticed(locators, notice_of)
-        self._opened = _Noticed([locator for locator in locators if locator.opening], beginning_of, once=True)
-        begun = [
-            tree.flagged(text)
-            for locator in locators
-            for tree in [tree_of(locator.shape)]
-            if tree and (text := begun_of(locator.shape))
-        ]
-        self._begun = compiled(f"(?:{'|'.join(dict.fromkeys(begun))})\\z") if begun else None
-        self._unknown = [locator for locator in locators if locator.opening is None]
+        self._unknown = [locator for locator in locators if locator.tree is None]
         self._longest = max((locator.longest for locator in locators), default=0)
+
+    @cached_property
+    def _opened(self) -> _Noticed:
+        return _Noticed([locator for locator in self._locators if locator.tree], beginning_of, once=True)
+
+    @cached_property
+    def _begun(self) -> Any:
+        texts = [locator.tree.flagged(text) for locator in self._locators if locator.tree and (text := begun_of(locator.shape))]
+        return compiled(f"(?:{'|'.join(dict.fromkeys(texts))})\\z") if texts else None
 
     def may_hold(self, data: bytes) -> bool:
         """Whether something in the bytes is worth a look. Where `scan` finds something this is true, and also where it finds

@@ -9,7 +9,8 @@ from l7gw.masking.detectors.keywords import QUOTE, SPACE
 _SLASHES = r":(?:\\?/){2}"  # JSON may write a slash as \/
 _USER = r"""[^\x00-\x20\x7f"'\\/@:?#<>`]{0,128}"""
 _SECRET = r"""[^\x00-\x20\x7f"'\\/@?#<>`]{1,256}"""
-_URL_NOTICE = r"""://[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
+_URL_NOTICE = r""":\\?/\\?/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
+_URL_OPENS = r""":\\?/\\?/[^\x00-\x20"'/@:?#<>]{0,128}:"""
 _DATABASES = (
     r"(?:postgres(?:ql)?|mysqlx?|mariadb|mongodb|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|couchbase|couchdb|cassandra"
     r"|memcached|nats|kafka|ldaps?|smtps?|imaps?|stomp|mqtts?|influxdb|neo4j|bolt|db2|snowflake|redshift|elasticsearch|tls|etcd)"
@@ -25,6 +26,7 @@ HEADERS = (
             Shape(
                 rf"(?i)\b{_DATABASES}(?:\+[a-z0-9]{{1,16}})?{_SLASHES}{_USER}:(?P<value>{_SECRET})@",
                 notice=_URL_NOTICE,
+                opens=_URL_OPENS,
                 keeps=values.is_value,
             ),
         ),
@@ -35,7 +37,7 @@ HEADERS = (
         finds="the password in any other URL",
         anchor="://USER:PASSWORD@",
         reason="The password alone is masked.",
-        shapes=(Shape(rf"{_SLASHES}{_USER}:(?P<value>{_SECRET})@", notice=_URL_NOTICE, keeps=values.is_value),),
+        shapes=(Shape(rf"{_SLASHES}{_USER}:(?P<value>{_SECRET})@", notice=_URL_NOTICE, opens=_URL_OPENS, keeps=values.is_value),),
         fixed=False,
     ),
     Detector(
@@ -47,14 +49,14 @@ HEADERS = (
             Shape(
                 r"(?i)\bbearer(?:[ \t]|%20|\+){1,4}(?P<value>[\w.~+/-]{16,}={0,2})",
                 longest=16384,
-                notice=r"(?i)bearer(?:[ \t]|%20|\+){1,4}[\w.~+/-]{16}",
+                notice=r"(?i)bearer(?:[ \t]|%20|\+){1,4}[\w.~+/-]{8}",
                 keeps=values.is_opaque,
             ),
             Shape(
                 rf"(?i)authorization(?:{QUOTE})?{SPACE}[:=]{SPACE}\[?(?:{QUOTE})?(?:bearer|token)[ \t]{{1,4}}"
                 r"(?P<value>[\w.~+/-]{4,}={0,2})",
                 longest=16384,
-                notice=r"(?i)authorization[^\x00-\x1f]{1,24}(?:bearer|token)[ \t]{1,4}[\w.~+/-]{4}",
+                notice=r"""(?i)authorization(?:\\{0,3}["'])?[ \t]{0,8}[:=]""",
                 keeps=values.is_value,
             ),
         ),

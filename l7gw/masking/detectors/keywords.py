@@ -108,7 +108,7 @@ KEYWORDS = (
         reason="Of a connection string the key alone is masked, so that it still says what is connected to.",
         shapes=(
             Shape(r"(?i)(?:account|sharedaccess|access)key=(?P<value>[A-Za-z0-9+/]{40,100}={0,2})"),
-            Shape(r"(?i)(?:\?|&|u0026|;)sig=(?P<value>[A-Za-z0-9%+/]{40,100}={0,2})", notice=r"(?i)sig=[A-Za-z0-9%+/]{40}"),
+            Shape(r"(?i)(?:\?|&|u0026|;)sig=(?P<value>[A-Za-z0-9%+/]{40,100}={0,2})", notice=r"(?i)sig=[A-Za-z0-9%+/]{8}"),
         ),
         fixed=False,
     ),

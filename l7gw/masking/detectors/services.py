@@ -68,7 +68,7 @@ SERVICES = (
             Shape(r"\b[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}\b", notice=r"AZDO[A-Za-z0-9]{4}", opens=r"[A-Za-z0-9]{40}", waits=40),
             Shape(
                 r"\b[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}",
-                notice=r"[0-9]Q~[A-Za-z0-9_.~-]{31}",
+                notice=r"[0-9]Q~[A-Za-z0-9_.~-]{8}",
                 opens=r"[0-9]Q~",
                 waits=6,
             ),

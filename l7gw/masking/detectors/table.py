@@ -11,4 +11,3 @@ from l7gw.masking.detectors.services import SERVICES
 
 # Of several detectors that find the same bytes the first one here gives its name.
 BUILT_IN: tuple[Detector, ...] = (*KEYS[::-1], *SERVICES, *KEYWORDS[2:], *HEADERS, *KEYWORDS[:2], *PEOPLE)
-STRUCTURAL = ("secret-data", "token-request", "env", "config-map", "helm-release", "registry")  # names of finds by structure

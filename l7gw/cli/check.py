@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import click
 
@@ -18,10 +18,13 @@ from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Clust
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
+from l7gw.masking.configured import Configured, configured
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
 from l7gw.recording import masking_key
+
+Found = TypeVar("Found")
 
 MOST_LISTED = 6  # rules in a sentence
 READABLE = "recordings are not encrypted in this version: secret values are readable in"
@@ -45,40 +48,45 @@ def check(config: Path | None, output: str) -> None:
     l7gw check -o json | jq .problems
     """
     path = find(config)
-    settings, policy_file, problems, hooks = read(path)
-    policy: Policy | None = None
-    try:
-        policy = Policy.load(policy_file) if policy_file is not None else None
-    except ConfigurationError as error:
-        problems = [*problems, *error.problems]
+    settings, policy_file, problems, hooks, masking = read(path)
+    made = _without_mistakes(problems, lambda: configured(masking, path))
+    detectors = made.names(hooks) if made is not None else None
+    policy = _without_mistakes(problems, lambda: Policy.load(policy_file, detectors) if policy_file is not None else None)
     key = ""
     if settings is not None:
         try:
             key = _fingerprint(settings)
         except OSError as error:
-            problems = [*problems, Problem(str(path), 0, f"`state`: {error}")]
-    loaded: tuple[Hooked, ...] = ()
-    try:
-        loaded = load_hooks(hooks, path)
-    except ConfigurationError as error:
-        problems = [*problems, *error.problems]
-    if problems or settings is None or policy is None:
+            problems.append(Problem(str(path), 0, f"`state`: {error}"))
+    loaded = _without_mistakes(problems, lambda: load_hooks(hooks, path)) or ()
+    if problems or settings is None or policy is None or made is None:
         if output == "json":
             click.echo(json.dumps({"ok": False, "file": str(path), "problems": [_problem(p) for p in problems]}, indent=2))
             sys.exit(2)
         raise ConfigurationError(problems)
     warnings = list(_warnings(settings, policy))
     if output == "json":
-        click.echo(json.dumps(_document(settings, policy, key, loaded, warnings), indent=2))
+        click.echo(json.dumps(_document(settings, policy, key, made, loaded, warnings), indent=2))
         return
-    for head, lines in _sections(settings, policy, key, loaded):
+    for head, lines in _sections(settings, policy, key, made, loaded):
         for number, line in enumerate(lines):
             click.echo(f"{head if number == 0 else '':<15}{line}")
     for warning in warnings:
         click.echo(f"l7gw: {warning}", err=True)
 
 
-def _sections(settings: Settings, policy: Policy, key: str, loaded: tuple[Hooked, ...]) -> Iterator[tuple[str, list[str]]]:
+def _without_mistakes(problems: list[Problem], read: Callable[[], Found]) -> Found | None:
+    """What is read; None where it has mistakes, which are added to the problems."""
+    try:
+        return read()
+    except ConfigurationError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _sections(
+    settings: Settings, policy: Policy, key: str, masking: Configured, loaded: tuple[Hooked, ...]
+) -> Iterator[tuple[str, list[str]]]:
     yield "Configuration", [f"{settings.path} can be used"]
     yield "Listens on", [f"{_address(*address)}, as {settings.tls.certificate}" for address in settings.listen]
     callers = [line for entry in settings.identity for line in _identity(entry)]
@@ -88,7 +96,7 @@ def _sections(settings: Settings, policy: Policy, key: str, loaded: tuple[Hooked
     guardrails, rules = _count(policy.guardrails, "guardrail"), _count(policy.rules, "rule")
     yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
     yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
-    yield "Masking", [_masking(key)]
+    yield "Masking", [_masking(key), _detectors(settings, masking)]
     if loaded:
         yield "Hooks", [_hook(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)]
     yield "Mind", [f"{READABLE} {settings.state}"]
@@ -105,6 +113,21 @@ def _fingerprint(settings: Settings) -> str:
 def _masking(fingerprint: str) -> str:
     where = f"the key {masking_key.FOLDER}/{masking_key.NAME} in the state"
     return f"{where} has the fingerprint {fingerprint}" if fingerprint else f"{where} is made at the first start"
+
+
+def _detectors(settings: Settings, masking: Configured) -> str:
+    on = masking.scanners.on
+    off = sorted(masking.names() - on)
+    own, tests, fields = len(settings.masking.patterns), len(settings.masking.tests), len(settings.masking.fields)
+    words = [
+        f"{len(on)} detectors are on",
+        f"patterns of your own: {own}" if own else "",
+        f"off: {', '.join(off)}" if off else "",
+        f"{fields} fields are masked" if fields else "",
+        f"values of Secrets {'are' if masking.registry else 'are not'} recognised elsewhere",
+        f"{tests} tests of masking hold" if tests else "",
+    ]
+    return "; ".join(filter(None, words))
 
 
 def _hook(hook: Hook, loaded: Hooked) -> str:
@@ -241,7 +264,9 @@ def _without_groups(cluster: Cluster, policy: Policy) -> Iterator[str]:
         )
 
 
-def _document(settings: Settings, policy: Policy, key: str, loaded: tuple[Hooked, ...], warnings: list[str]) -> dict[str, Any]:
+def _document(
+    settings: Settings, policy: Policy, key: str, masking: Configured, loaded: tuple[Hooked, ...], warnings: list[str]
+) -> dict[str, Any]:
     return {
         "ok": True,
         "file": str(settings.path),
@@ -250,7 +275,7 @@ def _document(settings: Settings, policy: Policy, key: str, loaded: tuple[Hooked
         "clusters": [_cluster_document(cluster, policy) for cluster in settings.clusters.values()],
         "policy": {"file": str(settings.policy), "guardrails": len(policy.guardrails), "rules": len(policy.rules)},
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
-        "masking": {"key": key or None},
+        "masking": {"key": key or None, "detectors": sorted(masking.scanners.on), "registry": masking.registry},
         "hooks": [_hook_document(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)],
         "state": str(settings.state),
         "warnings": warnings,

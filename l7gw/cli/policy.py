@@ -21,6 +21,7 @@ from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
+from l7gw.masking.configured import configured
 from l7gw.policy import masks
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Explanation, Policy
@@ -67,12 +68,14 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
     if file is not None and config is not None:
         raise click.UsageError("FILE and --config exclude each other")
     clusters: Collection[str] | None = None
+    detectors: Collection[str] | None = None
     if file is not None:
         path = file.absolute()
     else:
         settings = load(find(config))
         path, clusters = settings.policy, settings.clusters
-    found = Policy.load(path)
+        detectors = configured(settings.masking, settings.path).names(settings.hooks)
+    found = Policy.load(path, detectors)
     warnings = doubts((*found.guardrails, *found.rules), clusters)
     if output == "json":
         counts = {"guardrails": len(found.guardrails), "rules": len(found.rules)}
@@ -156,7 +159,7 @@ def _policy(config: Path | None, file: Path | None, cluster: str) -> Policy:
         near = nearest(cluster, list(settings.clusters))
         hint = f"did you mean {near}?" if near else "one of " + ", ".join(settings.clusters)
         raise click.UsageError(f"no cluster {cluster!r} is configured\n  hint: {hint}")
-    return Policy.load(settings.policy)
+    return Policy.load(settings.policy, configured(settings.masking, settings.path).names(settings.hooks))
 
 
 def _request(

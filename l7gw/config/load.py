@@ -13,15 +13,16 @@ from l7gw.config.document import Document, Reader, plain, shown
 from l7gw.config.fields import certificate_of, is_host_name, is_ip
 from l7gw.config.hooks import hooks_of
 from l7gw.config.identity import identity_of
+from l7gw.config.masking import masking_of
 from l7gw.config.private import fault_of_state
-from l7gw.config.settings import Durable, Hook, Recording, Settings
+from l7gw.config.settings import Durable, Hook, Masking, Recording, Settings
 from l7gw.errors import ConfigurationError, Problem
 
 DEFAULT = Path("/etc/l7gw/l7gw.yaml")
 STATE = "/var/lib/l7gw"
 LISTEN = "0.0.0.0:8443"
 
-KEYS = ("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording", "hooks")
+KEYS = ("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording", "masking", "hooks")
 RECORDING_KEYS = ("durable", "reserve")
 
 MOST_LISTENERS = 16  # a machine has few addresses; each is a socket
@@ -30,7 +31,6 @@ MOST_RESERVED = 1024**4  # bytes; a reserve above a TiB is a typing mistake
 
 LATER = {
     "admin": "health and metrics",
-    "masking": "masking",
     "reviews": "the approvals",
     "limits": "limits per principal",
     "store": "more than one machine",
@@ -49,21 +49,21 @@ def find(path: Path | None) -> Path:
 
 def load(path: Path) -> Settings:
     """Read a configuration. Raises ConfigurationError with every mistake in it."""
-    settings, _, problems, _ = read(path)
+    settings, _, problems, _, _ = read(path)
     if settings is None:
         raise ConfigurationError(problems)
     return settings
 
 
-def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple[Hook, ...]]:
-    """The settings, the policy's file, all mistakes, and the hooks that have none.
+def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple[Hook, ...], Masking]:
+    """The settings, the policy's file, all mistakes, and what has none of hooks and masking.
 
     The settings are None where there is a mistake. The policy's file is None where it is not named or cannot be read.
     """
     try:
         document = Document(path, "say which file with --config FILE or $L7GW_CONFIG")
     except ConfigurationError as error:
-        return None, None, error.problems, ()
+        return None, None, error.problems, (), Masking()
     top = document.reader(KEYS, LATER)
     listen = _listen(top)
     _workers(top)
@@ -73,10 +73,11 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
     clusters = clusters_of(top)
     policy = top.file("policy", required=True)
     recording = _recording(top)
+    masking = masking_of(top)
     hooks = hooks_of(top)
     problems = document.sorted_problems()
     if problems or tls is None or policy is None:
-        return None, policy, problems, hooks
+        return None, policy, problems, hooks, masking
     settings = Settings(
         path=path,
         listen=listen,
@@ -87,8 +88,9 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
         policy=policy,
         recording=recording,
         hooks=hooks,
+        masking=masking,
     )
-    return settings, policy, [], hooks
+    return settings, policy, [], hooks, masking
 
 
 def _listen(top: Reader) -> tuple[tuple[str, int], ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from l7gw.config.field_paths import FieldPath
+
 DAY = 86400  # seconds; the longest common lifetime of a token (Okta, Cognito); most live an hour
 
 # Words that stand in the file, as types.
@@ -159,6 +161,54 @@ class Hook:
 
 
 @dataclass(frozen=True)
+class MaskingSwitch:
+    """A detector that is turned on or off. `line` is where it stands in l7gw.yaml, here and below."""
+
+    name: str
+    on: bool
+    line: int
+
+
+@dataclass(frozen=True)
+class MaskingPattern:
+    """A detector of the user's own. `name` is [a-z0-9-]{1,32}; `pattern` is not compiled yet."""
+
+    name: str
+    pattern: str
+    line: int
+
+
+@dataclass(frozen=True)
+class MaskingField:
+    """A field of objects whose texts are masked. `group` "" is any group."""
+
+    kind: str
+    group: str
+    path: FieldPath
+    line: int
+
+
+@dataclass(frozen=True)
+class MaskingTest:
+    """A text, and the names of the detectors that find something in it."""
+
+    text: str
+    finds: frozenset[str]
+    line: int
+
+
+@dataclass(frozen=True)
+class Masking:
+    """What is masked beside Secrets. `masking.configured` makes the detectors of it."""
+
+    registry: bool = True  # whether values of Secrets that were read are recognised elsewhere
+    detectors: tuple[MaskingSwitch, ...] = ()
+    patterns: tuple[MaskingPattern, ...] = ()
+    fields: tuple[MaskingField, ...] = ()
+    tests: tuple[MaskingTest, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole of l7gw.yaml, without a mistake. All paths are absolute."""
 
@@ -171,3 +221,4 @@ class Settings:
     policy: Path
     recording: Recording
     hooks: tuple[Hook, ...] = ()
+    masking: Masking = Masking()

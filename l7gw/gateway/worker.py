@@ -31,6 +31,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
+from l7gw.masking.configured import Configured, configured
 from l7gw.masking.masking import Masking
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
@@ -88,7 +89,8 @@ class Worker:
     def configure(self, settings: Settings) -> None:
         """Put a configuration into force. Raises ConfigurationError, OSError or ssl.SSLError, and then changes nothing."""
         policy_file = Stamp(settings.policy)  # taken before the file is read, so that a change in between is noticed
-        policy = _policy(settings)
+        masking = configured(settings.masking, settings.path)
+        policy = _policy(settings, masking)
         listening = Listening(settings)
         hooks = HookSet(load_hooks(settings.hooks, settings.path))
         far = {
@@ -97,7 +99,7 @@ class Worker:
         }
         identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
         self.settings = settings
-        self.masking = Masking(self._masking_key)
+        self.masking = Masking(self._masking_key, masking)
         self.policy = policy
         self._policy_file = policy_file
         self.listening = listening
@@ -254,7 +256,7 @@ class Worker:
         if not self._policy_file.changed():
             return
         try:
-            self.policy = _policy(self.settings)
+            self.policy = _policy(self.settings, self.masking.configured)
             for far in self._far.values():
                 far.standing.policy_changed()
             log.info("policy read again: %s", self.settings.policy)
@@ -289,9 +291,9 @@ def _as_sent(text: str) -> str:
     return text
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, masking: Configured) -> Policy:
     """The policy, read from its file. Rules that are probably mistakes are logged. Raises ConfigurationError."""
-    policy = Policy.load(settings.policy)
+    policy = Policy.load(settings.policy, masking.names(settings.hooks))
     for doubt in doubts((*policy.guardrails, *policy.rules), settings.clusters):
         log.warning("%s: %s", settings.policy, doubt)
     return policy

@@ -60,8 +60,8 @@ class Tree:
 
     def notice(self) -> str:
         """For hyperscan: an expression that ends where a match has its shortest length, so that it is reported once and not for
-        each byte by which the match grows."""
-        return self._flags + self._text(_shortened([*self.before, *self.value, *self.after]))
+        each byte by which the match grows. Quotes, backslashes and white space may be escaped, as in a JSON text."""
+        return self._flags + self._text(_escaped(_shortened([*self.before, *self.value, *self.after])))
 
     def opening(self) -> str:
         """For re2: what a text ends with in which a match has reached its value and is not finished. The group is the value so
@@ -93,6 +93,17 @@ class Tree:
             if width == FIRST or op is ops.BRANCH:
                 break
         return nodes if any(op is not ops.AT for op, _ in nodes) else self.value
+
+    def literal(self) -> str:
+        """The longest plain text that each match holds; "" where there is none."""
+        runs, run = [""], ""
+        for op, argument in [*self.before, *self.value, *self.after]:
+            if op is ops.LITERAL:
+                run += chr(argument)
+            elif op is not ops.AT:
+                runs.append(run)
+                run = ""
+        return max([*runs, run], key=len)
 
     def flagged(self, text: str) -> str:
         """The text with this expression's flags, for use inside another one."""
@@ -192,6 +203,34 @@ def _shortened(nodes: Nodes) -> Nodes:
         else:
             return nodes
     return nodes
+
+
+def _escaped(nodes: Nodes) -> Nodes:
+    """The nodes, where what JSON escapes may have backslashes before it, and a line end may be a letter behind them."""
+    made: Nodes = []
+    for op, argument in nodes:
+        if op in _REPEATS:
+            made.append((op, (argument[0], argument[1], _escaped(list(argument[2])))))
+        elif op is ops.SUBPATTERN:
+            made.append((op, (*argument[:3], _escaped(list(argument[3])))))
+        elif op is ops.BRANCH:
+            made.append((op, (None, [_escaped(list(branch)) for branch in argument[1]])))
+        elif op in (ops.LITERAL, ops.IN) and _needs_escape(op, argument):
+            plain = [(op, argument)]
+            made.append((ops.BRANCH, (None, [[(ops.MAX_REPEAT, (0, 3, [_BACKSLASH])), *plain], [*_LINE_END]])))
+        else:
+            made.append((op, argument))
+    return made
+
+
+_BACKSLASH = (ops.LITERAL, ord("\\"))
+_LINE_END = [(ops.MAX_REPEAT, (1, 3, [_BACKSLASH])), (ops.IN, [(ops.LITERAL, ord(letter)) for letter in "nrt"])]
+
+
+def _needs_escape(op: Any, argument: Any) -> bool:
+    if op is ops.LITERAL:
+        return argument in b'"\\\n\r\t'
+    return argument[0][0] is not ops.NEGATE and re.search(_class(argument).encode(), b'"\\\n\r\t') is not None
 
 
 def _character(code: int) -> str:

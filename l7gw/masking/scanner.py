@@ -198,7 +198,11 @@ class Scanners:
         self.on = on if on is not None else frozenset(d.name for d in self.detectors if d.on)
         self._names = frozenset(d.name for d in self.detectors)
         self._made: OrderedDict[frozenset[str], Scanner] = OrderedDict()
-        self.default = self.with_(frozenset())
+
+    @property
+    def default(self) -> Scanner:
+        """The scanner for what the configuration has on."""
+        return self.with_(frozenset())
 
     def with_(self, names: frozenset[str]) -> Scanner:
         """The scanner for what is on and what a rule masks beside; EVERYTHING is all detectors. Other names change nothing."""

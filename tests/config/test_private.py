@@ -122,7 +122,7 @@ def test_a_pod_that_does_not_run_as_root_reads_its_secret_volume_and_makes_its_s
 
 def begin(config: Path) -> str:
     """Do what `l7gw serve` does before it listens."""
-    settings, _, problems, _ = read(config)
+    settings, _, problems, _, _ = read(config)
     if settings is None:
         return "; ".join(f"{one.what} {one.hint}" for one in problems)
     check_state(settings.state)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from l7gw.config import clusters, hooks, identity
+from l7gw.config import clusters, hooks, identity, masking
 from l7gw.config import load as settings
 from l7gw.demo.pki import Authority
 from l7gw.kube.act import EFFECTS
@@ -34,6 +34,7 @@ def _first_column(heading: str) -> set[str]:
         ("key of an entry", identity.IDENTITY_KEYS),
         ("key of `oidc`", identity.OIDC_KEYS),
         ("key of a cluster", clusters.CLUSTER_KEYS),
+        ("key of `masking`", masking.MASKING_KEYS),
         ("key of a hook", hooks.HOOK_KEYS),
         ("key of a rule", policy.KEYS),
         ("effect", EFFECTS),

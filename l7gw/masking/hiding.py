@@ -87,7 +87,7 @@ class Hiding:
 
     def learn(self, value: bytes) -> None:
         """Remember a value of a Secret, so that it is recognised elsewhere too."""
-        if self._learn is not None and not self.sent:
+        if self._learn is not None:
             self._learn(self._namespace, value)
 
     def hide(self, node: Node, detector: str, *also: str) -> None:

@@ -94,12 +94,18 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     registry: Registered | None = None
     sender: str = ""
 
-    def needs_reading(self, data: bytes) -> bool:
-        """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked."""
+    def needs_reading(self, data: bytes, listed: str = "") -> bool:
+        """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked. `listed` is the
+        kind of the items, where the part is one."""
         data = _without_go_escapes(data)
-        if kind_of(self.act) or _STRUCTURAL_KIND.search(data, 0, 4096) is not None or any(hint in data for hint in HINTS):
+        if (
+            kind_of(self.act)
+            or listed in STRUCTURAL
+            or _STRUCTURAL_KIND.search(data, 0, 4096) is not None
+            or any(hint in data for hint in HINTS)
+        ):
             return True
-        return self._looks_held(data)
+        return self.looks_held(data)
 
     def mask(self, node: Node, *, where_prefix: str = "", listed: str = "", fixed: bool = False) -> Masked:
         """Mask a body, or a part of one: an object, an item of a list, an event of a watch.
@@ -108,7 +114,18 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         that the part keeps its length. Raises Unreadable.
         """
         raw = node.render("recorded")
-        hiding = Hiding(
+        hiding = self.hiding(where_prefix, fixed=fixed)
+        found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed))
+        for unit in found:
+            mask_structure(unit, hiding)
+        if self.looks_held(raw) or b'"binaryData"' in raw:
+            for unit in found:
+                self.scan(unit, hiding)
+        return hiding.done
+
+    def hiding(self, where_prefix: str = "", *, fixed: bool = False) -> Hiding:
+        """What masks the values of one body."""
+        return Hiding(
             self.key,
             self.cluster,
             self.obligations,
@@ -117,15 +134,8 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
             sent=bool(self.sender),
             learn=self._learn if self.registry is not None else None,
         )
-        found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed))
-        for unit in found:
-            mask_structure(unit, hiding)
-        if self._looks_held(raw) or b'"binaryData"' in raw:
-            for unit in found:
-                self._scan(unit, hiding)
-        return hiding.done
 
-    def _looks_held(self, data: bytes) -> bool:
+    def looks_held(self, data: bytes) -> bool:
         """Whether the prefilters notice something, or cannot tell because the bytes are written in escapes."""
         data = _without_go_escapes(data)
         if b"\\u00" in data:
@@ -143,7 +153,8 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         found = {match.group(1).decode("latin-1") for match in _NAMESPACE.finditer(data)}
         return set(sorted(found)[:_MOST_NAMESPACES])
 
-    def _scan(self, unit: Unit, hiding: Hiding) -> None:
+    def scan(self, unit: Unit, hiding: Hiding) -> None:
+        """Mask what looks like a secret in the texts of a unit, and registered values."""
         hiding.namespace = unit.namespace
         for text in texts(unit.node, unit.apart):
             self._scan_text(text, hiding)
@@ -151,17 +162,17 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     def _scan_text(self, text: Text, hiding: Hiding) -> None:
         data = text.node.octets() if text.encoded else None
         if data is not None:
-            if cuts := self._cuts(data, hiding.namespace):
+            if cuts := self.cuts(data, hiding.namespace):
                 hiding.cut_octets(text.node, data, cuts)
             return
         words = text.node.text()
         if not words:
             return
         data = words.encode("utf-8", "surrogatepass")
-        if cuts := self._cuts(data, hiding.namespace):
-            hiding.cut(text.node, words, cuts if len(data) == len(words) else _in_characters(data, cuts))
+        if cuts := self.cuts(data, hiding.namespace):
+            hiding.cut(text.node, words, in_characters(data, cuts))
 
-    def _cuts(self, data: bytes, namespace: str) -> list[Cut]:
+    def cuts(self, data: bytes, namespace: str) -> list[Cut]:
         """What is masked in some bytes, in order. Where a registered value and a detector's find overlap, the first one counts."""
         sent = bool(self.sender)
         cuts = [Cut(start=s.start, end=s.end, detector=s.detector) for s in self.scanner.scan(data, sent=sent)]
@@ -172,7 +183,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
 
     def _learn(self, namespace: str, value: bytes) -> None:
         if self.registry is not None:
-            self.registry.register(self.cluster, namespace, value)
+            self.registry.register(self.cluster, namespace, value, principal=self.sender)
 
 
 def _without_go_escapes(data: bytes) -> bytes:
@@ -196,10 +207,12 @@ def apart(cuts: list[Cut]) -> list[Cut]:
     return kept
 
 
-def _in_characters(data: bytes, cuts: list[Cut]) -> list[Cut]:
+def in_characters(data: bytes, cuts: list[Cut]) -> list[Cut]:
     """Cuts in bytes of UTF-8, as cuts in characters."""
+    if not cuts or data.isascii():
+        return cuts
 
     def at(offset: int) -> int:
-        return len(data[:offset].decode("utf-8", "ignore"))
+        return len(data[:offset].decode("utf-8", "surrogateescape"))
 
     return [Cut(start=at(cut.start), end=at(cut.end), detector=cut.detector, tag=cut.tag) for cut in cuts]

@@ -53,10 +53,11 @@ def mask_env(env: Node, hiding: Hiding) -> None:
     """Mask the values of a list of environment variables whose names say that they are secrets."""
     for variable in env.items():
         name, value = variable.member("name"), variable.member("value")
-        if name is None or value is None:
+        text = value.text() if value is not None else None
+        if value is None or not text or not may_be_secret(text):
             continue
-        text = value.text()
-        if text and may_be_secret(text) and says_secret(name.text() or ""):
+        # A JSON patch may bring the value of a variable without its name. The answer shows it where the name says nothing.
+        if says_secret((name.text() or "") if name is not None else "") or (name is None and hiding.sent):
             hiding.hide(value, ENV)
 
 

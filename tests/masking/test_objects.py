@@ -125,7 +125,7 @@ class Values:
 
     def __init__(self, value: bytes = b"hunter2!") -> None:
         self.value = value
-        self.registered: list[tuple[str, str, bytes]] = []
+        self.registered: list[tuple[str, str, bytes, str]] = []
         self.senders: set[str] = set()
 
     def may_hold(self, data: bytes, cluster: str, *namespaces: str) -> bool:
@@ -141,7 +141,7 @@ class Values:
         return [] if at < 0 else [Recognised]
 
     def register(self, cluster: str, namespace: str, value: bytes, *, principal: str = "") -> None:
-        self.registered.append((cluster, namespace, value))
+        self.registered.append((cluster, namespace, value, principal))
 
 
 def test_registered_values_are_masked_with_their_own_tag() -> None:
@@ -161,12 +161,14 @@ def test_values_of_secrets_are_registered_for_their_namespace() -> None:
         {"kind": "Secret", "metadata": {"namespace": "shop"}, "data": {"a": b64("one")}, "stringData": {"b": "two"}},
         registry=values,
     )
-    assert values.registered == [("test", "shop", b"one"), ("test", "shop", b"two")]
+    assert values.registered == [("test", "shop", b"one", ""), ("test", "shop", b"two", "")]
 
 
-def test_what_a_caller_sends_registers_nothing_and_is_scanned_for_fixed_shapes() -> None:
+def test_what_a_caller_sends_is_registered_as_theirs_and_scanned_for_fixed_shapes() -> None:
     values = Values()
     body = {"kind": "Event", "message": "password=hunter3 tok_abcd1234", "stringData": {"a": "b"}}
     got = mask("POST /api/v1/namespaces/shop/events", body, registry=values, sender="ann")
     assert got.recorded["message"] == f"password=hunter3 {placeholder('test-token', 'tok_abcd1234')}"
-    assert values.registered == [] and values.senders == {"ann"}
+    assert values.senders == {"ann"}
+    mask("POST /api/v1/namespaces/shop/secrets", {"stringData": {"a": "b"}}, registry=values, sender="ann")
+    assert values.registered == [("test", "shop", b"b", "ann")]

@@ -150,14 +150,15 @@ class Hiding:
         if whole != seen_whole:
             node.replace(whole, shown_too=False)
 
-    def cut_octets(self, node: Node, data: bytes, cuts: Sequence[Cut]) -> None:
-        """Mask parts of a field of bytes. `data` is what it holds, and the cuts are in order and apart, in bytes."""
+    def cut_octets(self, node: Node, data: bytes, cuts: Sequence[Cut], *, fixed: bool = False) -> None:
+        """Mask parts of a field of bytes. `data` is what it holds, and the cuts are in order and apart, in bytes. `fixed`: the
+        field keeps its length."""
         recorded: list[bytes] = []
         shown: list[bytes] = []
         at = 0
         for cut in cuts:
             value = data[cut.start : cut.end]
-            placeholder, seen = self._of_cut(node, cut, value)
+            placeholder, seen = self._of_cut(node, cut, value, fixed=fixed)
             recorded += data[at : cut.start], placeholder.encode()
             shown += data[at : cut.start], value if seen else placeholder.encode()
             at = cut.end
@@ -166,10 +167,10 @@ class Hiding:
         if whole != seen_whole:
             node.replace_octets(whole, shown_too=False)
 
-    def _of_cut(self, node: Node, cut: Cut, value: bytes) -> tuple[str, bool]:
+    def _of_cut(self, node: Node, cut: Cut, value: bytes, *, fixed: bool = False) -> tuple[str, bool]:
         """The placeholder of a cut, and whether the caller sees the value instead."""
         placeholder = f"{BEGINNING}{cut.detector}-{cut.tag}" if cut.tag else self._tagger.placeholder(cut.detector, value)
-        if self.fixed:
+        if self.fixed or fixed:
             placeholder = of_length(placeholder, len(value)).decode()
         self._found(node.path, cut.detector, value, placeholder)
         return placeholder, self.reveals(cut.detector)

@@ -43,6 +43,12 @@ class Text(NamedTuple):
 
     node: Node
     encoded: bool
+    fixed: bool = False  # its length must stay: a field of protobuf of which only the number is known
+
+
+def _is_unknown(name: str) -> bool:
+    """Whether protobuf gives this name to bytes of which nobody knows what they are (kube/objects/protobuf_nodes.py)."""
+    return name == "raw" or name.startswith("#")
 
 
 class _Level(NamedTuple):
@@ -50,6 +56,7 @@ class _Level(NamedTuple):
     users: bool = False  # the names of its members are the users'
     all: bool = False  # and so are those of everything below: JSON inside a text that is no manifest
     encoded: bool = False  # its members are fields of bytes
+    fixed: bool = False  # their length must stay
 
 
 def texts(root: Node, apart: frozenset[str] = frozenset()) -> Iterator[Text]:
@@ -63,7 +70,7 @@ def texts(root: Node, apart: frozenset[str] = frozenset()) -> Iterator[Text]:
         if shape == "object":
             waiting += reversed(
                 [
-                    _Level(member, level.all or name in _MAPS, level.all, name == "binaryData" or level.encoded)
+                    _Level(member, level.all or name in _MAPS, level.all, name == "binaryData" or level.encoded, _is_unknown(name))
                     for name, member in node.members()
                     if level.users or name not in _MACHINE
                     if not (node is root and name in apart)
@@ -73,7 +80,7 @@ def texts(root: Node, apart: frozenset[str] = frozenset()) -> Iterator[Text]:
             waiting += reversed([level._replace(node=item) for item in node.items()])
         elif shape == "octets":
             if not node.edited:
-                yield Text(node, encoded=True)
+                yield Text(node, encoded=True, fixed=level.fixed)
         elif shape == "text":
             document = node.document() if not level.encoded else None
             if document is not None:

@@ -163,7 +163,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         data = text.node.octets() if text.encoded else None
         if data is not None:
             if cuts := self.cuts(data, hiding.namespace):
-                hiding.cut_octets(text.node, data, cuts)
+                hiding.cut_octets(text.node, data, cuts, fixed=text.fixed)
             return
         words = text.node.text()
         if not words:

@@ -27,6 +27,7 @@ REPLACED = [
     (re.compile(r"(?<= )(<invalid>|\d+[smh](\d+[sm])?)(?=\s|$)", re.MULTILINE), "AGE"),
     (re.compile(r"(127\.0\.0\.1|\[::1\]):\d+"), "ADDRESS"),
     (re.compile(r"debugger-[a-z0-9]{5}"), "debugger-X"),
+    (re.compile(r"kube-api-access-[a-z0-9]{5}"), "kube-api-access-X"),
     (re.compile(r"[ \t]+$", re.MULTILINE), ""),
 ]
 

@@ -105,7 +105,6 @@ func startAPIServer(
 		"--authorization-mode=RBAC",
 		"--authentication-config=" + authentication,
 		"--allow-privileged=true",
-		"--disable-admission-plugins=ServiceAccount", // no controller makes the account that it asks for
 		"--kubelet-certificate-authority=" + keys.authority.certificate,
 		"--kubelet-client-certificate=" + keys.kubeletClient.certificate,
 		"--kubelet-client-key=" + keys.kubeletClient.key,

@@ -210,9 +210,13 @@ class RealCluster:
                 self._audit.setdefault(event["auditID"], []).append(event)
 
     def namespace(self, name: str) -> str:
-        """Create a namespace unless it exists. Returns its name."""
+        """Create a namespace unless it exists. Returns its name once it has the account that the admission of a pod asks for."""
         status, answer = self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         assert status in (201, 409), answer
+        until = time.monotonic() + POD_WITHIN
+        while self.request("GET", f"/api/v1/namespaces/{name}/serviceaccounts/default")[0] != 200:
+            assert time.monotonic() < until, f"{name} has no service account after {POD_WITHIN:.0f} s"
+            time.sleep(0.01)
         return name
 
     def pod(

@@ -93,6 +93,9 @@ func run(dir string) error {
 	if err := runNode(ctx, client, machine, port); err != nil {
 		return fmt.Errorf("registering the node: %w", err)
 	}
+	if err := runControllers(ctx, server, keys); err != nil {
+		return fmt.Errorf("starting the controllers: %w", err)
+	}
 	if err := allowGateway(ctx, client); err != nil {
 		return fmt.Errorf("writing the gateway's RBAC: %w", err)
 	}

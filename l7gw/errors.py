@@ -8,8 +8,10 @@ from typing import Literal
 StatusReason = Literal[  # AM pkg/apis/meta/v1/types.go, but for BadGateway and MisdirectedRequest, which have no reason there
     "BadGateway",
     "BadRequest",
+    "Conflict",
     "Forbidden",
     "InternalError",
+    "Invalid",
     "MethodNotAllowed",
     "MisdirectedRequest",
     "NotFound",

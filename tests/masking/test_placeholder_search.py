@@ -1,0 +1,89 @@
+"""Placeholders are found in every form in which a client may send one back, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+
+import pytest
+
+from l7gw.masking.placeholder_search import PlaceholderSearch, holds, in_request, may_hold
+
+PLACEHOLDER = b"l7gw-masked-secret-data-0123abcd"
+
+
+def encoded(offset: int) -> bytes:
+    return base64.b64encode(b"x" * offset + PLACEHOLDER + b" and more")
+
+
+FORMS = {
+    "raw": PLACEHOLDER,
+    "within a text": b"password=" + PLACEHOLDER + b";",
+    "cut": PLACEHOLDER[:20],
+    "escaped": "".join(f"\\u{letter:04x}" for letter in PLACEHOLDER).encode(),
+    "one letter escaped": PLACEHOLDER.replace(b"m", b"\\u006D"),
+    "escaped within a text": b'{\\"a\\":\\"\\\\u006c' + PLACEHOLDER[1:],
+    **{f"base64 at {offset}": encoded(offset) for offset in range(4)},
+    **{f"base64 in base64 at {offset}": base64.b64encode(b"x" * offset + encoded(offset)) for offset in range(4)},
+    "base64 without padding": base64.b64encode(PLACEHOLDER).rstrip(b"="),
+    "URL-safe base64": base64.urlsafe_b64encode(b"\xff\xfe" + PLACEHOLDER),
+    "base64 in lines": base64.encodebytes(b"y" * 50 + PLACEHOLDER),
+    "base64 in lines, in JSON": json.dumps(base64.encodebytes(b"y" * 50 + PLACEHOLDER).decode()).encode(),
+    "gzip": gzip.compress(b"a release " + PLACEHOLDER),
+    "gzip in base64": base64.b64encode(gzip.compress(b"a release " + PLACEHOLDER)),
+    "gzip in base64 in base64": base64.b64encode(base64.b64encode(gzip.compress(b"a release " + PLACEHOLDER))),
+    "gzip of two members in base64": base64.b64encode(gzip.compress(b"one") + gzip.compress(PLACEHOLDER)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_placeholder_is_found_in_each_form(form: str) -> None:
+    assert may_hold(FORMS[form])
+    assert may_hold(b'{"data": {"a": "' + FORMS[form] + b'"}}')
+    assert holds(FORMS[form])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"l7gw-masked-",
+        b"a placeholder looks like l7gw-masked-DETECTOR-TAG",
+        b"l7gw masked secret data",
+        base64.b64encode(b"l7gw-maskeX-secret-data-0123abcd"),
+        base64.b64encode(gzip.compress(b"a release without one")),
+        b"H4sIAAAAAAAA/broken",
+    ],
+)
+def test_other_text_is_no_placeholder(text: bytes) -> None:
+    assert not holds(text)
+
+
+def test_a_gzip_bomb_is_looked_into_no_further_than_eight_mebibytes() -> None:
+    assert holds(gzip.compress(bytes(7 << 20) + PLACEHOLDER))
+    assert not holds(gzip.compress(bytes(9 << 20) + PLACEHOLDER))
+
+
+@pytest.mark.parametrize("form", ["within a text", "base64 at 1", "base64 in base64 at 2"])
+def test_a_placeholder_in_a_stream_is_found_at_every_split(form: str) -> None:
+    stream = b"before " + FORMS[form] + b" behind"
+    for split in range(len(stream)):
+        search = PlaceholderSearch()
+        search.feed(stream[:split])
+        assert search.feed(stream[split:]), split
+    search = PlaceholderSearch()
+    assert any(search.feed(stream[i : i + 1]) for i in range(len(stream)))
+
+
+def test_a_stream_without_a_placeholder_is_none() -> None:
+    search = PlaceholderSearch()
+    assert not any(search.feed(b"ls -l\r grep l7gw-masked- notes\r") for _ in range(100))
+
+
+def test_the_head_of_a_request_says_where_a_placeholder_stands() -> None:
+    name = PLACEHOLDER.decode()
+    assert in_request(f"/api/v1/namespaces/x/pods/{name}", []) == "the URL"
+    assert in_request(f"/exec?command=-p{name.replace('-', '%2D')}", []) == "the URL"
+    assert in_request("/api", [("Accept", "*/*"), ("User-Agent", f"kubectl {name}")]) == "the header User-Agent"
+    assert in_request("/api%20x", [("Accept", "*/*")]) == ""

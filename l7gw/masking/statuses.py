@@ -37,17 +37,25 @@ _HARMLESS_DETAIL = re.compile(
     r"a valid config key must consist of alphanumeric characters, .*|"
     r"json: cannot unmarshal [a-z]+ into Go (?:struct field|value) [A-Za-z0-9_.]+ of type [\[\]A-Za-z0-9_.]+|"
     r"json: cannot unmarshal [a-z]+ into Go value of type [\[\]A-Za-z0-9_.]+|"
+    r"cannot (?:restore|convert) [a-z0-9]+ (?:from|to) [a-z0-9]+|unrecognized type: [a-z0-9]+|name or generateName is required|"
+    r'strict decoding error: (?:(?:unknown|duplicate) field "[^"\\]*"(?:, )?)+|'
+    r"invalid character '.{1,8}' [a-z: ]+|"
+    r"converting \([A-Za-z0-9.]+\) to \([A-Za-z0-9.]+\): unknown conversion|"
+    r'\.[A-Za-z0-9_.\[\]"=-]+: field not declared in schema|'
     r"(?:unexpected end of JSON input|unexpected EOF|EOF)",
     re.DOTALL,
 )
+_DECODING = "error decoding from json: "
+_REDACTED = '"<secret contents redacted>"'  # KK pkg/apis/core/validation/validation.go
 _NAME = r'"[^"\\]*"'
-_RESOURCE = r"[a-z0-9.-]+"
+_RESOURCE = r"[A-Za-z0-9.-]+"
 # Whole messages about a Secret that hold no value (AM pkg/api/errors/errors.go; AS pkg/endpoints/handlers, pkg/registry/generic)
 _HARMLESS = re.compile(
     rf"{_RESOURCE} {_NAME} (?:not found|already exists)(?:, the server was not able to generate a unique name for the object)?|"
     rf"{_RESOURCE}(?: {_NAME})? is forbidden: User {_NAME} cannot [a-z]+ (?:resource|path) .*|"
     rf"Operation cannot be fulfilled on {_RESOURCE} {_NAME}: (?:the object has been modified; please apply your changes to "
-    r"the latest version and try again|Precondition failed: .*|StorageError: .*)|"
+    r"the latest version and try again|Precondition failed: .*|StorageError: .*|"
+    r"the (?:UID|ResourceVersion) in the precondition .*)|"
     rf"{_RESOURCE} {_NAME} is forbidden: unable to create new content in namespace .* because it is being terminated|"
     rf"namespaces {_NAME} not found|"
     r'Apply failed with \d+ conflicts?: (?:conflicts? with "[^"]*"[^"]*)+|'
@@ -62,12 +70,15 @@ _HARMLESS = re.compile(
     r"the name of the object \(.*\) does not match the name on the URL \(.*\)|"
     r"the API version in the data \([^ ]*\) does not match the expected API version \([^ ]*\)|"
     r"metadata\.resourceVersion: Invalid value: 0x0: must be specified for an update|"
-    r"resourceVersion should not be set on objects to be created",
+    r"resourceVersion should not be set on objects to be created|"
+    # of what stands in the query
+    r"(?:invalid continue token|invalid resource version|field label not supported|unable to parse requirement): .*",
     re.DOTALL | re.ASCII,
 )
 # `Secret in version "v1" cannot be handled as a Secret: DETAIL` and the like: a beginning that holds no value, then a detail
 _BEGINNING = re.compile(
     r'[A-Za-z]+ in version "[a-z0-9]+" cannot be handled as a [A-Za-z]+: |error decoding patch: |error decoding YAML: |'
+    r"error decoding from json: |failed to create typed patch object \([^)]*\): |"
     r"Internal error occurred: |the object provided is unrecognized \(must be of type [A-Za-z]+\): |"
     r'(?P<admission>[a-z0-9.-]+ "[^"\\]*" is forbidden: |admission webhook "[^"]*" denied the request: |'
     r"ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request: )",
@@ -128,7 +139,7 @@ class _Status:
             return self._free(text, 0)
         start = match.end()
         end = _end_of_value(text, start)
-        if text[start:end] and not _is_key_of(field, text[start:end]):
+        if text[start:end] not in ("", _REDACTED) and not _is_key_of(field, text[start:end]):
             value = [Cut(start=start, end=end, detector=self._detector)]
         else:
             value = []
@@ -159,6 +170,8 @@ class _Status:
         return _ENV_VALUE.search(field) is not None or _QUOTES_ENV.search(text) is not None
 
     def _detail(self, text: str, start: int) -> list[Cut]:
+        if text.startswith(_DECODING, start):
+            start += len(_DECODING)
         detail = text[start:]
         if not detail or _HARMLESS_DETAIL.fullmatch(detail) is not None:
             return []

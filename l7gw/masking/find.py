@@ -12,3 +12,4 @@ class Find(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     where: str  # a JSON path such as `items[3].data.password`; in a stream CHANNEL:OFFSET, an offset in the recorded bytes
     length: int  # bytes of the value that was masked
     tag: str  # the placeholder's tag; "" where the place was too short for one
+    late: bool = False  # in a stream: the client was sent its beginning before it was whole

@@ -16,10 +16,8 @@ ESCAPED = re.compile(rb"(?:\\u[0-9A-Fa-f]{4})+|(?:%[0-9A-Fa-f]{2})+|\\[\"\\/bfnr
 UNFINISHED_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?|(?<=[A-Za-z0-9+/]{64})\r?\n?)\Z")
 _SHORT = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
-# What a terminal shows nothing of (ECMA-48 section 5.4: CSI; 5.6: strings): escape sequences, and controls that move no cursor.
-_UNSHOWN = re.compile(
-    rb"(?:\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\`-~]|[\x00-\x07\x0e-\x1a\x7f])+|\x08"
-)
+# What a terminal shows nothing of (ECMA-48 section 5.4: CSI; 5.6: strings): escape sequences.
+_UNSHOWN = re.compile(rb"(?:\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\`-~])+")
 _UNFINISHED_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z")
 LONGEST_SEQUENCE = 64  # bytes of an escape sequence that is not whole yet; colours have under 30
 
@@ -52,15 +50,6 @@ class View:
             self._from.append(start)
             self._size.append(end - start)
             self.text += text
-
-    def rub_out(self) -> None:
-        """Take the last character back."""
-        while self.text:
-            byte = self.text.pop()
-            if self._at[-1] == len(self.text):
-                del self._at[-1], self._from[-1], self._size[-1]
-            if byte & 0xC0 != 0x80:  # not a continuation byte of UTF-8
-                return
 
     def start_of(self, at: int) -> int:
         """Where in the bytes the text's byte `at` begins; `whole` for its end."""
@@ -107,8 +96,9 @@ def _decode(view: View, token: bytes, start: int) -> None:
 
 
 def shown(data: bytes) -> View | None:
-    """The bytes without what a terminal shows nothing of, and with backspaces carried out; None where there is nothing of it."""
-    if b"\x1b" not in data and b"\x08" not in data:
+    """The bytes without escape sequences; None where there are none. Movements of the cursor are left out and not carried out: what
+    a program draws in another order, or takes back, is not put together."""
+    if b"\x1b" not in data:
         return None
     view = View()
     unfinished = _UNFINISHED_SEQUENCE.search(data, max(0, len(data) - LONGEST_SEQUENCE))
@@ -117,8 +107,6 @@ def shown(data: bytes) -> View | None:
     for match in _UNSHOWN.finditer(data, 0, view.whole):
         start, end = match.span()
         view.copy(data, done, start)
-        if data[start] == 0x08:
-            view.rub_out()
         done = end
     view.copy(data, done, view.whole)
     return view

@@ -1,0 +1,249 @@
+"""The masks of byte streams: of each channel of an exec, attach or port-forward, and of a container's log.
+
+A StreamMask has two outputs. The client's is held back only where a value has begun that the next bytes could complete, and for
+CLIENT_WAITS at most, so that neither a prompt nor an echo is late. The record's waits RECORD_WAITS: where the client has already
+seen the beginning of a value, the record has it masked as a whole. Bytes are looked through as they came, and as a terminal shows
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from l7gw.masking.find import Find
+from l7gw.masking.placeholder import BEGINNING, FILLER, Tagger, of_length
+from l7gw.masking.registered_values import Recognised
+from l7gw.masking.registry import Registry
+from l7gw.masking.scanner import CONTEXT, Scanner
+from l7gw.masking.text_views import View, shown
+from l7gw.obligations import Obligations
+
+CLIENT_WAITS = 0.025  # seconds that a byte is held back from the client; a person notices an echo from about 50 ms on
+RECORD_WAITS = 1.0  # seconds that a byte is held back from the record, which is on the disk a second later anyhow
+MOST_HELD = 64 * 1024  # bytes that are held back; the longest registered value takes 6 KiB in its longest form
+MOST_GUESSES = 20  # different registered values in one stream, beyond which somebody guesses or copies
+
+
+class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What is masked in the streams of one call."""
+
+    tagger: Tagger
+    scanner: Scanner
+    registry: Registry | None
+    obligations: Obligations
+    sender: str  # the principal, whose own values do not mask what he sends
+    tty: bool  # with a terminal a placeholder has its own length, else that of the value
+
+
+class _Cut(msgspec.Struct, frozen=True, gc=False):
+    """A place in the held bytes that is masked."""
+
+    start: int
+    end: int
+    detector: str
+    tag: str
+    value: int = 0  # the number of a registered value
+
+
+class StreamMask:
+    """Masks one direction of one channel. `name` stands in the finds' `where`. `sent`: the client sends the bytes. They go up as
+    they were typed, and only the record is masked."""
+
+    __slots__ = (
+        "finds", "values", "_rules", "_name", "_sent", "_text", "_recorded", "_shown", "_covered", "_offset",
+        "_client_waits", "_record_waits",
+    )  # fmt: skip
+
+    def __init__(self, rules: StreamRules, name: str, *, sent: bool = False) -> None:
+        self.finds: list[Find] = []  # since the caller last took them
+        self.values: set[int] = set()  # the numbers of the registered values that were found
+        self._rules = rules
+        self._name = name
+        self._sent = sent
+        self._text = b""  # CONTEXT bytes that were recorded, and what was not recorded yet
+        self._recorded = 0  # where in `_text` that begins
+        self._shown = 0  # where in `_text` begins what the client was not sent yet; never before `_recorded`
+        self._covered = False  # whether the client was sent a placeholder for the bytes right before `_shown`
+        self._offset = 0  # bytes that were recorded
+        self._client_waits = 0.0  # since when the client waits for a byte, in monotonic seconds; 0 where it does not
+        self._record_waits = 0.0  # since when the record does
+
+    # ------------------------------------------------------------------ what goes in and out
+
+    def feed(self, data: bytes, now: float) -> tuple[bytes, bytes]:
+        """Take the next bytes at `now` (monotonic seconds). Gives what the client and what the record gets of them and of those
+        that were held."""
+        before = len(self._text)
+        text = self._text + data if before else data
+        opened, cuts = self._look(text)
+        if not cuts and opened >= len(text) and before == self._recorded == self._shown:
+            self._offset += len(data)
+            self._text = text[-CONTEXT:]
+            self._recorded = self._shown = len(self._text)
+            self._covered = False
+            return data, data
+        size = len(text)
+        end = opened if size - self._recorded <= MOST_HELD else size
+        for cut in cuts:
+            if cut.start < end < cut.end:
+                end = cut.start
+        client_waited, record_waited = before > self._shown > end, before > self._recorded and end < before
+        out = self._settle(text, cuts, end, opened)
+        size = len(self._text)
+        self._client_waits = 0.0 if self._shown == size else self._client_waits if client_waited else now
+        self._record_waits = 0.0 if self._recorded == size else self._record_waits if record_waited else now
+        return (data, out[1]) if self._sent else out
+
+    def flush(self, now: float) -> tuple[bytes, bytes]:
+        """Give what has been held for too long at `now`."""
+        shown = recorded = b""
+        opened, cuts = self._look(self._text)
+        if self._client_waits and now >= self._client_waits + CLIENT_WAITS:
+            shown = self._show(self._text, cuts, len(self._text))
+            self._shown = len(self._text)
+            self._client_waits = 0.0
+        if self._record_waits and now >= self._record_waits + RECORD_WAITS:
+            recorded = self._settle(self._text, cuts, len(self._text), opened)[1]
+            self._record_waits = 0.0
+        return (b"" if self._sent else shown), recorded
+
+    def end(self) -> tuple[bytes, bytes]:
+        """The stream has ended: give what is held. The cut beginning of a registered value is masked (threats E12)."""
+        text = self._text
+        if self._recorded == len(text):
+            return b"", b""
+        opened, cuts = self._look(text, ended=True)
+        out = self._settle(text, cuts, len(text), opened)
+        self._client_waits = self._record_waits = 0.0
+        return (b"", out[1]) if self._sent else out
+
+    @property
+    def due(self) -> float:
+        """When `flush` has something to give, in monotonic seconds; 0 where nothing is held."""
+        if self._client_waits and not self._sent:
+            return self._client_waits + CLIENT_WAITS
+        return self._record_waits + RECORD_WAITS if self._record_waits else 0.0
+
+    # ------------------------------------------------------------------ what is found
+
+    def _look(self, text: bytes, *, ended: bool = False) -> tuple[int, list[_Cut]]:
+        """Where a value begins that more bytes could complete, and what is masked of what was not recorded yet, in order and
+        disjoint."""
+        opened, cuts = self._look_at(text, None, ended=ended)
+        view = shown(text)
+        if view is not None:
+            seen, more = self._look_at(bytes(view.text), view, ended=ended)
+            if seen < len(view.text):
+                opened = min(opened, view.start_of(seen))
+            cuts += more
+        if cuts and self._recorded:
+            cuts = [cut for cut in cuts if cut.end > self._recorded]
+        return opened, _apart(cuts)
+
+    def _look_at(self, text: bytes, view: View | None, *, ended: bool) -> tuple[int, list[_Cut]]:
+        """What the bytes, or a view of them, hold. The offset is one in the view, the cuts are in the bytes."""
+        rules = self._rules
+        scanner = rules.scanner
+        cuts: list[_Cut] = []
+        opened = scanner.open_from(text)
+        if scanner.may_hold(text):
+            for span in scanner.scan(text, sent=self._sent):
+                tag = rules.tagger.tag(text[span.start : span.end])
+                cuts.append(_placed(view, span.start, span.end, span.detector, tag))
+        if rules.registry is not None:
+            tagger = rules.tagger
+            look = rules.registry.look(text, tagger.cluster, tagger.namespace, sender=rules.sender if self._sent else "")
+            opened = min(opened, look.open)
+            found: Iterable[Recognised] = look.found
+            if ended and look.tail is not None:
+                found = [*found, look.tail]
+            for one in found:
+                cuts.append(_placed(view, one.start, one.end, one.detector, one.tag, one.value))
+        return opened, cuts
+
+    # ------------------------------------------------------------------ what is given
+
+    def _settle(self, text: bytes, cuts: list[_Cut], end: int, opened: int) -> tuple[bytes, bytes]:
+        """Give the bytes before `end`, masked. What follows `opened` is kept, if only as context."""
+        end = max(end, self._recorded)
+        bare = 0 if self._sent or self._covered else self._shown  # what stands before it was sent to the client unmasked
+        shown = self._show(text, cuts, max(end, self._shown))
+        parts: list[bytes] = []
+        at = self._recorded
+        for cut in cuts:
+            if cut.start >= end:
+                break
+            start = max(cut.start, at)
+            between = text[at:start]
+            mask = self._mask(cut, cut.end - start)
+            late = cut.start < bare and not self._rules.obligations.reveals(cut.detector)
+            self._tell(cut, self._offset + len(between), late=late)
+            self._offset += len(between) + len(mask)
+            parts += between, mask
+            at = cut.end
+        rest = text[at:end]
+        self._offset += len(rest)
+        parts.append(rest)
+        self._shown = max(end, self._shown)
+        cut_off = max(0, min(end - CONTEXT, max(opened, end - MOST_HELD)))
+        self._text = text[cut_off:]
+        self._recorded = end - cut_off
+        self._shown -= cut_off
+        return shown, b"".join(parts)
+
+    def _show(self, text: bytes, cuts: list[_Cut], end: int) -> bytes:
+        """What the client gets of the bytes from `_shown` to `end`."""
+        at = self._shown
+        if at >= end:
+            return b""
+        parts: list[bytes] = []
+        for cut in cuts:
+            if cut.end <= at or cut.start >= end or self._rules.obligations.reveals(cut.detector):
+                continue
+            start = max(cut.start, at)
+            parts.append(text[at:start])
+            size = min(cut.end, end) - start
+            if start > cut.start and self._covered:  # the rest of a value whose beginning has its placeholder
+                parts.append(b"" if self._rules.tty else FILLER.encode() * size)
+            else:
+                parts.append(self._mask(cut, size))
+            at = min(cut.end, end)
+            self._covered = at == end
+        if at < end:
+            parts.append(text[at:end])
+            self._covered = False
+        return b"".join(parts)
+
+    def _mask(self, cut: _Cut, size: int) -> bytes:
+        placeholder = f"{BEGINNING}{cut.detector}-{cut.tag}"
+        return placeholder.encode() if self._rules.tty else of_length(placeholder, size)
+
+    def _tell(self, cut: _Cut, offset: int, *, late: bool) -> None:
+        size = cut.end - cut.start
+        whole = self._rules.tty or len(BEGINNING) + len(cut.detector) + 1 + len(cut.tag) <= size
+        where = f"{self._name}:{offset}"
+        self.finds.append(Find(detector=cut.detector, where=where, length=size, tag=cut.tag if whole else "", late=late))
+        if cut.value:
+            self.values.add(cut.value)
+
+
+def _placed(view: View | None, start: int, end: int, detector: str, tag: str, value: int = 0) -> _Cut:
+    if view is not None:
+        start, end = view.start_of(start), view.end_of(end)
+    return _Cut(start, end, detector, tag, value)
+
+
+def _apart(cuts: list[_Cut]) -> list[_Cut]:
+    """Cuts in order and disjoint. Of two that overlap the first stays whole, and of the other what stands behind it. Of two that
+    begin together the longer one counts; of equals, the registered value."""
+    if len(cuts) < 2:
+        return cuts
+    kept: list[_Cut] = []
+    end = 0
+    for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end, not cut.value)):
+        if cut.end > end:
+            kept.append(cut if cut.start >= end else _Cut(end, cut.end, cut.detector, cut.tag, cut.value))
+            end = cut.end
+    return kept

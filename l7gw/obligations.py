@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 EVERYTHING = "*"
 # What is masked by where it stands in an object, and what a Secret that was read says elsewhere. The other names are detectors'.
-STRUCTURAL = ("secret-data", "token-request", "env", "config-map", "helm-release", "registry")
+STRUCTURAL = ("secret-data", "token-request", "env", "config-map", "helm-release", "registry", "field")
 
 
 @dataclass(frozen=True, slots=True)

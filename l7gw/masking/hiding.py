@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from l7gw.config.settings import MaskingField
 from l7gw.kube.objects.node import Node
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import BEGINNING, PLACEHOLDER, TAG_DIGITS, Tagger, of_length
@@ -38,10 +39,22 @@ class Hiding:
     """Masks values of one body. `namespace` is that of the object whose values are masked just now.
 
     `fixed` says that the body keeps its length: a placeholder is cut or filled to the length of its value. `sent` says that a
-    caller sent the body: a placeholder in it is no value, and stays.
+    caller sent the body: a placeholder in it is no value, and stays. `fields` are those that the configuration names.
     """
 
-    __slots__ = ("_cluster", "_key", "_learn", "_namespace", "_obligations", "_prefix", "_tagger", "done", "fixed", "sent")
+    __slots__ = (
+        "_cluster",
+        "_key",
+        "_learn",
+        "_namespace",
+        "_obligations",
+        "_prefix",
+        "_tagger",
+        "done",
+        "fields",
+        "fixed",
+        "sent",
+    )
 
     def __init__(
         self,
@@ -52,6 +65,7 @@ class Hiding:
         prefix: str = "",
         fixed: bool = False,
         sent: bool = False,
+        fields: Sequence[MaskingField] = (),
         learn: Learn | None = None,
     ) -> None:
         self._key = key
@@ -63,6 +77,7 @@ class Hiding:
         self._tagger = Tagger(key, cluster, "")
         self.fixed = fixed
         self.sent = sent
+        self.fields = fields
         self.done = Masked()
 
     @property

@@ -56,13 +56,16 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     node: Node
     kinds: tuple[str, ...]  # its own kind and that of the URL; a rule about either is kept
     namespace: str  # its own, else that of the URL
-    group: str = ""  # of its apiVersion; "" for the core group, and where it names none
+    group: str | None = None  # of its apiVersion, or that of the list around; None where neither names one
     apart: frozenset[str] = _NOTHING_APART  # members that are units of their own
 
 
-def units(node: Node, kind: str, namespace: str, *, listed: str = "", level: int = 0) -> Iterator[Unit]:
-    """The units of a body, each before those inside it. `kind` and `namespace` are those of the URL; `listed` is the kind of the
-    items of the list around. Raises Unreadable for more than MOST_LEVELS levels of lists and events."""
+def units(
+    node: Node, kind: str, namespace: str, *, listed: str = "", listed_group: str | None = None, level: int = 0
+) -> Iterator[Unit]:
+    """The units of a body, each before those inside it. `kind` and `namespace` are those of the URL; `listed` and `listed_group`
+    are the kind and API group of the items of the list around. Raises Unreadable for more than MOST_LEVELS levels of lists and
+    events."""
     if level > MOST_LEVELS:
         raise Unreadable("lists and events are nested too deep")
     if node.shape == "list":
@@ -72,7 +75,8 @@ def units(node: Node, kind: str, namespace: str, *, listed: str = "", level: int
     if node.shape != "object":
         return
     own = text_of(node.member("kind")) or listed
-    group = text_of(node.member("apiVersion")).rpartition("/")[0]
+    version = text_of(node.member("apiVersion"))
+    group = version.rpartition("/")[0] if version else listed_group
     namespace = text_of(node.at("metadata", "namespace")) or namespace
     kinds = (own, kind) if own and kind and own != kind else (own or kind,)
     items, inner = node.member("items"), node.member("object")
@@ -89,7 +93,8 @@ def units(node: Node, kind: str, namespace: str, *, listed: str = "", level: int
     yield Unit(node=node, kinds=kinds, namespace=namespace, group=group, apart=apart)
     if "items" in apart and items is not None:
         for item in items.items():
-            yield from units(item, kind, namespace, listed=own.removesuffix("List"), level=level + 1)
+            inner_kind = own.removesuffix("List")
+            yield from units(item, kind, namespace, listed=inner_kind, listed_group=group if inner_kind else None, level=level + 1)
     if "object" in apart and inner is not None:
         yield from units(inner, kind, namespace, level=level + 1)
     if "rows" in apart and rows is not None:

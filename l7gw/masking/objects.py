@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from l7gw.config.settings import MaskingField
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Node
 from l7gw.masking.hiding import Cut, Hiding, Masked
@@ -93,6 +94,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     scanner: Scanner
     registry: Registered | None = None
     sender: str = ""
+    fields: tuple[MaskingField, ...] = ()  # that the configuration names
 
     def needs_reading(self, data: bytes, listed: str = "") -> bool:
         """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked. `listed` is the
@@ -104,6 +106,8 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
             or _STRUCTURAL_KIND.search(data, 0, 4096) is not None
             or any(hint in data for hint in HINTS)
         ):
+            return True
+        if any(field.kind == listed or field.kind.encode() in data for field in self.fields):
             return True
         return self.looks_held(data)
 
@@ -132,6 +136,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
             prefix=where_prefix,
             fixed=fixed,
             sent=bool(self.sender),
+            fields=self.fields,
             learn=self._learn if self.registry is not None else None,
         )
 

@@ -21,6 +21,7 @@ from l7gw.masking.secret_objects import (
     mask_token_review,
 )
 from l7gw.masking.statuses import mask_status
+from l7gw.masking.user_fields import mask_fields
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MOST_DOCUMENTS = 4  # levels of JSON inside a text inside JSON; a Secret that was applied has two
@@ -48,6 +49,8 @@ def mask_structure(unit: Unit, hiding: Hiding) -> None:
 def _mask_unit(unit: Unit, hiding: Hiding, level: int) -> None:
     for kind in sorted(unit.kinds, key=lambda kind: kind != "Secret"):  # what one masked, the next leaves alone
         _by_kind(kind, unit, hiding, level)
+    if hiding.fields:
+        mask_fields(unit.node, unit.kinds, unit.group, hiding.fields, hiding)
     annotations = unit.node.at("metadata", "annotations")
     if annotations is not None:
         for name, annotation in annotations.members():
@@ -56,7 +59,7 @@ def _mask_unit(unit: Unit, hiding: Hiding, level: int) -> None:
 
 def _is_known(unit: Unit) -> bool:
     """Whether the table says where such an object holds secrets, so that nobody has to look for them everywhere in it."""
-    if unit.group not in _BUILT_IN:
+    if unit.group is not None and unit.group not in _BUILT_IN:
         return False
     return any(kind in POD_SPECS or kind in ("Secret", "ConfigMap", "Status") for kind in unit.kinds)
 
@@ -102,7 +105,7 @@ def _mask_text(node: Node, unit: Unit, hiding: Hiding, level: int, *, must_be_re
     if not text or node.edited:
         return
     secret = "Secret" in unit.kinds
-    if text.lstrip()[:1] in ("{", "[") and (secret or any(hint in text for hint in _TEXT_HINTS)):
+    if text.lstrip()[:1] in ("{", "[") and (secret or hiding.fields or any(hint in text for hint in _TEXT_HINTS)):
         document = node.document() if level < MOST_DOCUMENTS else None
         if document is not None:
             # The kind around counts for the manifest too: it is a copy, and may lack its own

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from l7gw.config.settings import MaskingField
 from l7gw.kube.act import Act
 from l7gw.kube.objects import json_nodes
 from l7gw.kube.objects.node import View
@@ -51,7 +52,12 @@ def act_of(line: str) -> Act:
 
 
 def masker(
-    line: str, obligations: Obligations = NO_OBLIGATIONS, *, registry: Registered | None = None, sender: str = ""
+    line: str,
+    obligations: Obligations = NO_OBLIGATIONS,
+    *,
+    registry: Registered | None = None,
+    sender: str = "",
+    fields: tuple[MaskingField, ...] = (),
 ) -> ObjectMasker:
     return ObjectMasker(
         key=KEY,
@@ -61,6 +67,7 @@ def masker(
         scanner=TokenScanner(),
         registry=registry,
         sender=sender,
+        fields=fields,
     )
 
 
@@ -99,11 +106,14 @@ def mask(
     sender: str = "",
     where_prefix: str = "",
     listed: str = "",
+    fields: tuple[MaskingField, ...] = (),
 ) -> Result:
     """The answer to a request, masked. `body` is written as JSON where it is no bytes."""
     data = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
     node = json_nodes.read(data, strict=False)
-    done = masker(line, obligations, registry=registry, sender=sender).mask(node, where_prefix=where_prefix, listed=listed)
+    done = masker(line, obligations, registry=registry, sender=sender, fields=fields).mask(
+        node, where_prefix=where_prefix, listed=listed
+    )
     views: tuple[View, View] = ("shown", "recorded")
     shown, recorded = (node.render(view) for view in views)
     return Result(done, shown, recorded)

@@ -7,6 +7,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
+LONGEST_PIECE = (
+    64 * 1024 * 1024
+)  # bytes of an object, item or event: etcd's limit is 1.5 MiB, an aggregated API may have more (threats I9)
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A piece of a body. The parts of a body, joined, are the body."""

@@ -25,6 +25,7 @@ GUESSES = 3  # that may fail in one step before brackets are counted
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_text = msgspec.json.Decoder(str).decode
 _any = msgspec.json.Decoder(msgspec.Raw).decode  # one value, and only spaces around it
 
 _SPACE = rb"[ \t\n\r]*"
@@ -154,7 +155,7 @@ class ListSplitter:
     def _begin_items(self, head: bytes, name: bytes, parts: list[Part]) -> None:
         try:
             kind = _object(head + b"]}").get("kind")
-            said = msgspec.json.decode(kind, type=str) if kind is not None else ""
+            said = _text(kind) if kind is not None else ""
         except (ValueError, RecursionError):
             raise Unreadable("it is no JSON") from None
         if name == b"rows" and said == "Table":

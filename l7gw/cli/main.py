@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "export",
     "verify": "verify",
     "policy": "policy",
+    "masking": "masking",
 }
 
 

@@ -34,6 +34,6 @@ class Detector:
     reason: str  # why it is there, and what keeps it from finding other things
     shapes: tuple[Shape, ...]
     fixed: bool  # whether a match has a shape that nothing but such a credential has, so that no command hides in one
+    ns_per_byte: float = 0.0  # of an ordinary log that is scanned for this alone (`cost.measured`); 0: not measured yet
     on: bool = True  # without a word in the configuration
-    ns_per_byte: float = 0.0  # measured: what the detector adds to the scan of an ordinary log
     keeps_sent: Callable[[bytes], bool] | None = None  # a further look at values in what a caller sent

@@ -7,8 +7,8 @@ from l7gw.masking.detectors.detector import Detector, Shape
 from l7gw.masking.detectors.keywords import QUOTE, SPACE
 
 _SLASHES = r":(?:\\?/){2}"  # JSON may write a slash as \/
-_USER = r"""[^\x00-\x20\x7f"'\\/@:?#<>`]{0,128}"""
-_SECRET = r"""[^\x00-\x20\x7f"'\\/@?#<>`]{1,256}"""
+_USER = r"""[^\x00-\x20\x7f"'\\/@:?#<>`]*"""
+_SECRET = r"""[^\x00-\x20\x7f"'\\/@?#<>`]+"""
 _URL_NOTICE = r""":\\?/\\?/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
 _URL_OPENS = r""":\\?/\\?/[^\x00-\x20"'/@:?#<>]{0,128}:"""
 _DATABASES = (
@@ -31,6 +31,7 @@ HEADERS = (
             ),
         ),
         fixed=False,
+        ns_per_byte=0.17,
     ),
     Detector(
         name="basic-auth-url",
@@ -39,6 +40,7 @@ HEADERS = (
         reason="The password alone is masked.",
         shapes=(Shape(rf"{_SLASHES}{_USER}:(?P<value>{_SECRET})@", notice=_URL_NOTICE, opens=_URL_OPENS, keeps=values.is_value),),
         fixed=False,
+        ns_per_byte=0.17,
     ),
     Detector(
         name="bearer",
@@ -61,6 +63,7 @@ HEADERS = (
             ),
         ),
         fixed=False,
+        ns_per_byte=0.16,
     ),
     Detector(
         name="basic-auth",
@@ -76,5 +79,6 @@ HEADERS = (
             ),
         ),
         fixed=False,
+        ns_per_byte=0.15,
     ),
 )

@@ -43,6 +43,7 @@ KEYS = (
             Shape(rf"LS0tLS1CRUdJTi(?:{_BASE64_KINDS})[A-Za-z0-9+/]{{40,}}={{0,2}}", longest=LONGEST_PEM),
         ),
         fixed=True,
+        ns_per_byte=0.19,
         keeps_sent=values.is_whole_pem,
     ),
     Detector(
@@ -59,6 +60,7 @@ KEYS = (
             ),
         ),
         fixed=True,
+        ns_per_byte=0.07,
         keeps_sent=values.is_whole_pem,
     ),
 )

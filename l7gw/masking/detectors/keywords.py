@@ -6,12 +6,12 @@ from __future__ import annotations
 from l7gw.masking.detectors import values
 from l7gw.masking.detectors.detector import Detector, Shape
 
-QUOTE = r"""\\{0,3}["']"""  # a quote; inside a JSON text, or twice inside one, it is escaped
-SPACE = r"[ \t]{0,8}"
+QUOTE = r"""\\*["']"""  # a quote; inside a JSON text, or twice inside one, it is escaped
+SPACE = r"[ \t]*"
 WORD = r"""[^\x00-\x20\x7f"'\\;|&$()<>`]"""  # threats E8: no word ends or begins a command
 FIRST = r"""[^\x00-\x20\x7f"'\\;|&$()<>`=~]"""
 END = r"""(?:[\x00-\x20\x7f"'\\;|&$()<>`]|$)"""
-LINE = r"(?:^|\\n|[{,])[ \t]{0,64}(?:- {1,4})?"  # where a line of YAML, or an entry of a flow mapping, begins
+LINE = r"(?:^|\\n|[{,])[ \t]*(?:- +)?"  # where a line of YAML, or an entry of a flow mapping, begins
 
 _PASSWORD = r"(?:passw(?:or)?d|passphrase|[_.-]pass|[_.-]pwd|dbpass|userpass|pgpass)"
 _PASSWORD_NOTICE = r"(?i)(?:passw(?:or)?d|passphrase|pass|pwd)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
@@ -30,39 +30,41 @@ KEYWORDS = (
         reason="One word of at most 128 bytes; no boolean, number, null, placeholder or reference such as ${X}.",
         shapes=(
             Shape(
-                rf"(?i){_PASSWORD}(?:{QUOTE})?{SPACE}(?::=|=>?){SPACE}(?:{QUOTE})?(?P<value>{FIRST}{WORD}{{0,127}}){END}",
+                rf"(?i){_PASSWORD}(?:{QUOTE})?{SPACE}(?::=|=>?){SPACE}(?:{QUOTE})?(?P<value>{FIRST}{WORD}*){END}",
                 notice=_PASSWORD_NOTICE,
                 opens=_PASSWORD_NOTICE,
-                keeps=values.is_value,
+                keeps=values.is_one_word,
             ),
             Shape(
-                rf"(?i){_PASSWORD}{QUOTE}{SPACE}:{SPACE}{QUOTE}(?P<value>(?:[^\x00-\x20\x7f\"'\\]|\\u[0-9a-f]{{4}}){{1,128}}){QUOTE}",
+                rf"(?i){_PASSWORD}(?:{QUOTE})?{SPACE}:{SPACE}{QUOTE}"
+                rf"(?P<value>(?:[^\x00-\x20\x7f\"'\\]|\\u[0-9a-f]{{4}})+){QUOTE}",
                 longest=1024,
                 notice=_PASSWORD_NOTICE,
                 opens=_PASSWORD_NOTICE,
-                keeps=values.is_value,
+                keeps=values.is_one_word,
             ),
             Shape(
-                rf"(?im){LINE}(?:{QUOTE})?[\w.-]{{0,64}}{_PASSWORD}(?:{QUOTE})?:[ \t]{{1,8}}(?:{QUOTE})?"
-                rf"(?P<value>{FIRST}{WORD}{{0,127}}?)(?:{QUOTE})?[ \t]{{0,8}}(?:[,}}#\\\r]|$)",
+                rf"(?im){LINE}(?:{QUOTE})?[\w.-]*{_PASSWORD}(?:{QUOTE})?:[ \t]+"
+                rf"(?P<value>{FIRST}{WORD}*?)(?:[;|&$()<>`]|[ \t]*(?:[,}}#\\\r]|$))",
                 notice=_PASSWORD_NOTICE,
                 opens=_PASSWORD_NOTICE,
-                keeps=values.is_value,
+                keeps=values.is_one_word,
             ),
             Shape(
-                rf"(?i)(?:^|[^\w.-])pwd{SPACE}={SPACE}(?:{QUOTE})?(?P<value>[^\x00-\x20\x7f\"'\\;|&$()<>`=~/.]{WORD}{{0,127}}){END}",
+                rf"(?i)(?:^|[^\w.-])pwd{SPACE}={SPACE}(?:{QUOTE})?(?P<value>[^\x00-\x20\x7f\"'\\;|&$()<>`=~/.]{WORD}*){END}",
                 notice=_PASSWORD_NOTICE,
                 opens=_PASSWORD_NOTICE,
-                keeps=values.is_value,
+                keeps=values.is_one_word,
             ),
             Shape(
                 rf"(?i)--?(?:[a-z]+-){{0,2}}(?:password|passwd|passphrase|pass)[ \t]{{1,4}}(?:{QUOTE})?"
-                rf"(?P<value>[^\x00-\x20\x7f\"'\\;|&$()<>`=~-]{WORD}{{3,127}}){END}",
+                rf"(?P<value>[^\x00-\x20\x7f\"'\\;|&$()<>`=~-]{WORD}{{3,}}){END}",
                 notice=r"(?i)-pass(?:word|wd|phrase)?[ \t]",
                 keeps=values.is_word,
             ),
         ),
         fixed=False,
+        ns_per_byte=0.21,
     ),
     Detector(
         name="secret-key",
@@ -71,13 +73,15 @@ KEYWORDS = (
         reason="Such names stand before names of objects too, so the value must mix letters and digits in a run of 12 or more.",
         shapes=(
             Shape(
-                rf"(?i){_SECRET}(?:{QUOTE})?{SPACE}(?::|:=|=>?){SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9][\w.~+/=%:-]{{11,255}}){END}",
+                rf"(?i){_SECRET}(?:{QUOTE})?{SPACE}(?::|:=|=>?){SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9][\w.~+/=%:-]{{11,}}){END}",
                 notice=_SECRET_NOTICE,
                 opens=_SECRET_NOTICE,
                 keeps=values.is_random,
             ),
+            Shape(r"_auth(?:Token)?[ \t]{0,4}=[ \t]{0,4}(?P<value>[\w.~+/:-]{16,255}={0,2})", keeps=values.is_opaque),
         ),
         fixed=False,
+        ns_per_byte=0.18,
     ),
     Detector(
         name="aws-secret-key",
@@ -100,6 +104,7 @@ KEYWORDS = (
             ),
         ),
         fixed=False,
+        ns_per_byte=0.17,
     ),
     Detector(
         name="azure-connection-key",
@@ -111,6 +116,7 @@ KEYWORDS = (
             Shape(r"(?i)(?:\?|&|u0026|;)sig=(?P<value>[A-Za-z0-9%+/]{40,100}={0,2})", notice=r"(?i)sig=[A-Za-z0-9%+/]{8}"),
         ),
         fixed=False,
+        ns_per_byte=0.13,
     ),
     Detector(
         name="bootstrap-token",
@@ -126,5 +132,6 @@ KEYWORDS = (
             ),
         ),
         fixed=False,
+        ns_per_byte=0.11,
     ),
 )

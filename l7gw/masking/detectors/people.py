@@ -18,6 +18,7 @@ PEOPLE = (
             ),
         ),
         fixed=False,
+        ns_per_byte=0.25,
         on=False,
     ),
     Detector(
@@ -33,6 +34,7 @@ PEOPLE = (
             ),
         ),
         fixed=False,
+        ns_per_byte=0.90,
         on=False,
     ),
 )

@@ -13,6 +13,7 @@ SERVICES = (
         reason="It names the account, and is half of what signs a request; the unique ids AROA and AIDA are no credentials.",
         shapes=(Shape(r"\bA(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}\b"), Shape(r"\bABSK[A-Za-z0-9+/]{109,269}={0,2}")),
         fixed=True,
+        ns_per_byte=0.05,
     ),
     Detector(
         name="aws-session-token",
@@ -24,6 +25,7 @@ SERVICES = (
             Shape(r"\bk8s-aws-v1\.[A-Za-z0-9_-]{80,}", longest=4096),
         ),
         fixed=True,
+        ns_per_byte=0.16,
     ),
     Detector(
         name="gcp-token",
@@ -37,6 +39,7 @@ SERVICES = (
             Shape(r"\b1//0[A-Za-z0-9_-]{40,120}", keeps=values.mixed),
         ),
         fixed=True,
+        ns_per_byte=0.19,
     ),
     Detector(
         name="azure-key",
@@ -74,6 +77,7 @@ SERVICES = (
             ),
         ),
         fixed=True,
+        ns_per_byte=0.08,
     ),
     Detector(
         name="github-token",
@@ -86,6 +90,7 @@ SERVICES = (
             Shape(r"\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}"),
         ),
         fixed=True,
+        ns_per_byte=0.12,
     ),
     Detector(
         name="gitlab-token",
@@ -99,6 +104,7 @@ SERVICES = (
             Shape(r"\bGR1348941[A-Za-z0-9_-]{20}"),
         ),
         fixed=True,
+        ns_per_byte=0.23,
     ),
     Detector(
         name="slack-token",
@@ -114,6 +120,7 @@ SERVICES = (
             ),
         ),
         fixed=True,
+        ns_per_byte=0.22,
     ),
     Detector(
         name="stripe-key",
@@ -125,6 +132,7 @@ SERVICES = (
             Shape(r"\bwhsec_[A-Za-z0-9+/]{32,128}={0,2}", keeps=values.mixed),
         ),
         fixed=True,
+        ns_per_byte=0.14,
     ),
     Detector(
         name="openai-key",
@@ -137,6 +145,7 @@ SERVICES = (
             Shape(r"\bsk-[A-Za-z0-9]{48}\b", keeps=values.mixed),
         ),
         fixed=True,
+        ns_per_byte=0.21,
     ),
     Detector(
         name="anthropic-key",
@@ -145,14 +154,16 @@ SERVICES = (
         reason="Anthropic's own prefix.",
         shapes=(Shape(r"\bsk-ant-[a-z]{3,8}[0-9]{2}-[A-Za-z0-9_-]{20,250}"),),
         fixed=True,
+        ns_per_byte=0.10,
     ),
     Detector(
         name="npm-token",
         finds="npm tokens",
-        anchor="npm_, :_authToken=, :_password=",
-        reason="npm's own prefix; in a .npmrc also older tokens, by their key.",
+        anchor="npm_",
+        reason="npm's own prefix. Older tokens in a .npmrc are found by `secret-key`.",
         shapes=(Shape(r"\bnpm_[A-Za-z0-9]{36}\b"),),
         fixed=True,
+        ns_per_byte=0.10,
     ),
     Detector(
         name="pypi-token",
@@ -161,6 +172,7 @@ SERVICES = (
         reason="PyPI's prefix, and the first bytes of the macaroon behind it.",
         shapes=(Shape(r"\bpypi-AgE[A-Za-z0-9_-]{50,1000}", longest=1024),),
         fixed=True,
+        ns_per_byte=0.10,
     ),
     Detector(
         name="docker-token",
@@ -169,6 +181,7 @@ SERVICES = (
         reason="Docker's own prefixes. Logins within a config.json are found by `basic-auth`.",
         shapes=(Shape(r"\bdckr_[po]at_[A-Za-z0-9_-]{27,40}"),),
         fixed=True,
+        ns_per_byte=0.12,
     ),
     Detector(
         name="huggingface-token",
@@ -177,6 +190,7 @@ SERVICES = (
         reason="Hugging Face's own prefixes, and a length that identifiers in code do not have.",
         shapes=(Shape(r"\bhf_[A-Za-z0-9]{34,40}\b", keeps=values.no_hex), Shape(r"\bapi_org_[A-Za-z0-9]{34}\b")),
         fixed=True,
+        ns_per_byte=0.12,
     ),
     Detector(
         name="vault-token",
@@ -185,6 +199,7 @@ SERVICES = (
         reason="Vault's own prefixes since 1.10. Older tokens (s.…) are found by a name such as VAULT_TOKEN before them.",
         shapes=(Shape(r"\bhv[sbr]\.[A-Za-z0-9_-]{24,400}"),),
         fixed=True,
+        ns_per_byte=0.08,
     ),
     Detector(
         name="jwt",
@@ -206,5 +221,6 @@ SERVICES = (
             ),
         ),
         fixed=True,
+        ns_per_byte=0.17,
     ),
 )

@@ -6,6 +6,8 @@ import base64
 import binascii
 import re
 
+LONGEST_WORD = 128  # bytes of a word that counts as a password
+
 _DIGIT = re.compile(rb"[0-9]")
 _LETTER = re.compile(rb"[A-Za-z]")
 _HEX = re.compile(rb"[0-9a-f]+|[0-9A-F]+")
@@ -27,9 +29,14 @@ def is_value(value: bytes) -> bool:
     return _NO_VALUE.fullmatch(value) is None and (_LETTER.search(value) or _DIGIT.search(value) or len(value) > 3) is not None
 
 
+def is_one_word(value: bytes) -> bool:
+    """As `is_value`, and no longer than a password: a word that is longer could be anything."""
+    return len(value) <= LONGEST_WORD and is_value(value)
+
+
 def is_word(value: bytes) -> bool:
-    """As `is_value`, and not a plain word of prose or of a usage text: something in it is no small letter."""
-    return is_value(value) and not value.isupper() and not (value.isalpha() and (value.islower() or value.istitle()))
+    """As `is_one_word`, and not a plain word of prose or of a usage text: something in it is no small letter."""
+    return is_one_word(value) and not value.isupper() and not (value.isalpha() and (value.islower() or value.istitle()))
 
 
 def is_random(value: bytes) -> bool:

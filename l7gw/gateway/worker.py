@@ -24,6 +24,7 @@ from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening, why_cut
+from l7gw.hooking.call_texts import AsSent
 from l7gw.hooking.hook_set import HookSet
 from l7gw.hooking.loader import load_hooks
 from l7gw.identity.chain import IdentityChain
@@ -154,7 +155,10 @@ class Worker:
 
     def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
         """The verdict on a new call, or on a connection inside a port-forward: the policy's and, after an allow, the hooks'."""
-        return self.hooks.judge(self.policy.judge(principal, cluster, act), principal, cluster, act, _as_sent)
+        verdict = self.policy.judge(principal, cluster, act)
+        if not self.hooks.acts or not verdict.allowed:
+            return verdict
+        return self.hooks.judge(verdict, principal, cluster, act, AsSent())
 
     # ------------------------------------------------------------------ recording
 
@@ -285,10 +289,6 @@ class Worker:
             client.abort(RESTARTED)
         for pool in self._pools():
             pool.close()
-
-
-def _as_sent(text: str) -> str:
-    return text
 
 
 def _policy(settings: Settings, masking: Configured) -> Policy:

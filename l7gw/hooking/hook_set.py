@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from l7gw import hooks
+from l7gw.hooking.call_texts import AsSent, Texts
 from l7gw.hooking.hooked import Hooked, HookFailed
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.policy.verdict import Verdict
 
-Masked = Callable[[str], str]  # a text of the caller's as a hook without `raw: true`, and the record, may see it
+_AS_SENT = AsSent()
 
 
 class HookSet:
@@ -24,17 +25,16 @@ class HookSet:
         self.objects = tuple(hook for hook in loaded if "object" in hook.parts)
         self.frames = tuple(hook for hook in loaded if "frame" in hook.parts)
 
-    def judge(self, verdict: Verdict, principal: Principal, cluster: str, act: Act, masked: Masked) -> Verdict:
-        """The policy's verdict on a call or, where that is an allow and a hook denies the call or fails, a denial by the hook."""
-        if not self.acts or not verdict.allowed:
-            return verdict
+    def judge(self, verdict: Verdict, principal: Principal, cluster: str, act: Act, masked: Texts) -> Verdict:
+        """The policy's verdict on a call that it allows or, where a hook denies the call or fails, a denial by the hook. `masked`
+        gives the texts of the call as they are recorded."""
         for hook in self.acts:
             try:
-                why = hook.denial(act_of(principal, cluster, act, _as_sent if hook.raw else masked))
+                why = hook.denial(act_of(principal, cluster, act, _AS_SENT if hook.raw else masked))
             except HookFailed as error:
                 return Verdict(allowed=False, rule=hook.detector, reason=str(error))
             if why is not None:
-                return Verdict(allowed=False, rule=hook.detector, reason=f"denied by hook {hook.name!r}: {masked(why)}")
+                return Verdict(allowed=False, rule=hook.detector, reason=f"denied by hook {hook.name!r}: {masked.text(why)}")
         return verdict
 
     def tick(self) -> None:
@@ -43,7 +43,7 @@ class HookSet:
             hook.tick()
 
 
-def act_of(principal: Principal, cluster: str, act: Act, masked: Masked) -> hooks.Act:
+def act_of(principal: Principal, cluster: str, act: Act, texts: Texts) -> hooks.Act:
     """The copy of a call that hooks are given: neither headers nor the query are in it, which may hold credentials."""
     return hooks.Act(
         caller=hooks.Caller(
@@ -56,23 +56,19 @@ def act_of(principal: Principal, cluster: str, act: Act, masked: Masked) -> hook
         ),
         cluster=cluster,
         verb=act.verb,
-        path=act.path if act.is_resource and act.subresource != "proxy" else masked(act.path),
+        path=act.path if act.is_resource and act.subresource != "proxy" else texts.text(act.path),
         group=act.group,
         resource=act.resource,
         subresource=act.subresource,
         namespace=act.namespace,
         name=act.name,
         effects=frozenset(act.effects),
-        argv=None if act.argv is None else tuple(map(masked, act.argv)),
+        argv=None if act.argv is None else texts.argv(act.argv),
         container=act.container,
         tty=act.tty,
         stdin=act.stdin,
         port=act.port,
         ports=act.ports,
-        label_selector=act.label_selector and masked(act.label_selector),
-        field_selector=act.field_selector and masked(act.field_selector),
+        label_selector=act.label_selector and texts.text(act.label_selector),
+        field_selector=act.field_selector and texts.text(act.field_selector),
     )
-
-
-def _as_sent(text: str) -> str:
-    return text

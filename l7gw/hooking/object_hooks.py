@@ -35,7 +35,7 @@ class HookedMasks:
         self._act = act
         self._raw_act = raw_act
 
-    def needs_reading(self, data: bytes) -> bool:
+    def needs_reading(self, data: bytes, listed: str = "") -> bool:
         """Whether an object, or a part of a body, has to be read: always, since nobody knows what a hook looks for."""
         return True
 

@@ -173,7 +173,7 @@ class StreamMask:
         parts: list[bytes] = []
         at = self._recorded
         for cut in cuts:
-            if cut.start >= end:
+            if cut.start >= end or at >= end:  # the rest of a cut whose beginning was recorded too early waits
                 break
             start = max(cut.start, at)
             between = text[at:start]

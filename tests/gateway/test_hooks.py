@@ -65,6 +65,14 @@ def test_a_call_is_denied_by_a_hook_with_its_reason_and_the_hook_is_the_rule(act
     assert b"denied" not in acts.upstream.received
 
 
+def test_a_hook_is_not_asked_about_what_the_policy_denies(tmp_path: Path) -> None:
+    entry = write(tmp_path / "hooks", ACTS)
+    policy = "rules: [{name: pods, resources: [pods], verdict: allow}]"
+    with scene(tmp_path, policy=policy, hooks=[{"name": "acts", "object": "acme:Acts", **entry}]) as it:
+        assert "no rule allows it" in get(it, "denied")[1]["message"]
+        assert not (tmp_path / "hooks" / "seen").exists()
+
+
 def test_a_hook_that_fails_denies_the_call_and_the_log_says_where(acts: Scene) -> None:
     status, body = get(acts, "broken")
     assert status == 403

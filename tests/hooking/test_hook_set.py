@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,21 @@ def hooked(name: str, does: Callable[[hooks.Act], Any], *parts: HookPart, raw: b
     return Hooked(name, Denies(does), parts or ("act",), folder=Path(__file__).parent, raw=raw)
 
 
-def masked(text: str) -> str:
-    return text.replace("hunter2", "(masked)")
+class Masked:
+    """Texts without one word."""
+
+    def text(self, text: str) -> str:
+        return text.replace("hunter2", "(masked)")
+
+    def argv(self, argv: Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(self.text, argv))
+
+
+MASKED = Masked()
 
 
 def judged(*loaded: Hooked, verdict: Verdict = ALLOW) -> Verdict:
-    return HookSet(loaded).judge(verdict, ANN, "prod", EXEC, masked)
+    return HookSet(loaded).judge(verdict, ANN, "prod", EXEC, MASKED)
 
 
 def test_without_hooks_the_verdict_is_the_policys() -> None:
@@ -62,12 +71,6 @@ def test_a_hook_that_fails_denies() -> None:
     assert verdict.reason == "the hook a failed, and nothing passes without it; tell whoever runs l7gw"
 
 
-def test_a_hook_is_not_asked_about_what_the_policy_denies_and_never_allows_it() -> None:
-    asked: list[hooks.Act] = []
-    denial = Verdict(allowed=False, rule="r", reason="no")
-    assert judged(hooked("a", asked.append), verdict=denial) is denial and asked == []
-
-
 def test_only_hooks_for_acts_are_asked() -> None:
     assert judged(hooked("a", lambda act: "no", "object")) is ALLOW
 
@@ -84,7 +87,7 @@ def test_the_reason_of_a_raw_hook_is_masked_before_anybody_reads_it() -> None:
 
 
 def test_the_copy_has_what_is_asked_and_no_credential() -> None:
-    act = act_of(ANN, "prod", EXEC, masked)
+    act = act_of(ANN, "prod", EXEC, MASKED)
     assert act.caller == hooks.Caller("ann", ("engineers",), "human", "https://idp.example.com", "", "10.0.0.9")
     assert (act.cluster, act.verb, act.resource, act.subresource, act.container) == ("prod", "exec", "pods", "exec", "db")
     assert (act.namespace, act.name, act.effects, act.stdin, act.tty) == ("default", "web-0", {"execute"}, True, False)
@@ -95,14 +98,14 @@ def test_the_copy_has_what_is_asked_and_no_credential() -> None:
 
 def test_text_of_the_caller_is_masked_wherever_it_stands() -> None:
     proxied = dataclasses.replace(EXEC, subresource="proxy", path="/api/v1/namespaces/default/pods/web-0/proxy/hunter2")
-    assert act_of(ANN, "prod", proxied, masked).path.endswith("/proxy/(masked)")
+    assert act_of(ANN, "prod", proxied, MASKED).path.endswith("/proxy/(masked)")
     selected = dataclasses.replace(EXEC, label_selector="pin=hunter2", field_selector="metadata.name=hunter2")
-    act = act_of(ANN, "prod", selected, masked)
+    act = act_of(ANN, "prod", selected, MASKED)
     assert (act.label_selector, act.field_selector) == ("pin=(masked)", "metadata.name=(masked)")
 
 
 def test_a_hook_cannot_change_the_act() -> None:
-    act = act_of(ANN, "prod", EXEC, masked)
+    act = act_of(ANN, "prod", EXEC, MASKED)
     with pytest.raises(dataclasses.FrozenInstanceError):
         act.verb = "get"  # type: ignore[misc]
 

@@ -244,3 +244,15 @@ def test_the_different_registered_values_of_a_stream_are_counted(registry: Regis
 def test_an_empty_stream_ends_with_nothing(registry: Registry) -> None:
     assert _through(_mask(registry), []) == (b"", b"")
     assert _through(_mask(registry), [b"", b""]) == (b"", b"")
+
+
+def test_a_value_that_drips_in_for_longer_than_the_record_waits_keeps_the_length_of_the_stream(registry: Registry) -> None:
+    mask = _mask(registry)
+    data = b"thing: " + OTHER.hex().encode() + b" is it\n"
+    recorded = shown = b""
+    for number, byte in enumerate(data):
+        now = 0.04 * number
+        for one, other in (mask.flush(now), mask.feed(bytes((byte,)), now)):
+            shown, recorded = shown + one, recorded + other
+    one, other = mask.end()
+    assert len(recorded + other) == len(shown + one) == len(data)

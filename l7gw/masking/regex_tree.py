@@ -72,11 +72,11 @@ class Tree:
     def beginning(self) -> str:
         """For hyperscan: what stands in a text in which a match has reached its value: everything before it, or where nothing is
         before it the first bytes of it."""
-        return self._flags + self._text(_shortened(self.before) or self._first())
+        return self._flags + self._text(_shortened(self.before) if _width(self.before) else [*self.before, *self._first()])
 
     def begun(self) -> str:
         """For re2: what a text ends with that more bytes could make a `beginning` of a value; "" where the value begins later."""
-        return "" if self.before else self._partial(self._first())
+        return "" if _width(self.before) else self._text(self.before) + self._partial(self._first())
 
     def _first(self) -> Nodes:
         """The first nodes of the value, FIRST bytes wide where it has so many of a fixed kind."""
@@ -185,6 +185,21 @@ def _flat(nodes: Nodes) -> Nodes:
     if nodes and nodes[0][0] is ops.AT:
         return [nodes[0], *_flat(nodes[1:])]
     return nodes
+
+
+def _width(nodes: Nodes) -> int:
+    """The fewest bytes that the nodes match."""
+    width = 0
+    for op, argument in nodes:
+        if op in _SINGLE:
+            width += 1
+        elif op is ops.SUBPATTERN:
+            width += _width(list(argument[3]))
+        elif op is ops.BRANCH:
+            width += min(_width(list(branch)) for branch in argument[1])
+        elif op in _REPEATS:
+            width += argument[0] * _width(list(argument[2]))
+    return width
 
 
 def _shortened(nodes: Nodes) -> Nodes:

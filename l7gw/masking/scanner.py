@@ -56,7 +56,7 @@ class _Locator:
     @cached_property
     def opening(self) -> Any:
         assert self.tree is not None
-        return compiled(self.tree.flagged(self.tree.opening()) + r"\z")
+        return compiled(self.tree.flagged(self.shape.opening or self.tree.opening()) + r"\z")
 
     def finds(self, data: bytes, start: int, stop: int, *, sent: bool) -> Iterator[tuple[int, int]]:
         """The values between two offsets."""
@@ -81,7 +81,7 @@ class _Locator:
         if match is None:
             return size
         start: int = match.start(1)
-        return start if size - start >= self.shape.waits else size
+        return start
 
 
 class Scanner:

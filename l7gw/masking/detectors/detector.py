@@ -15,15 +15,34 @@ class Shape:
     `pattern` is in the syntax that hyperscan, re2 and Python's `re` share. Its group `value`, where it has one, is what is masked;
     the rest is context. `longest` bounds the bytes of a match: what is longer is masked up to there. `notice` is for hyperscan,
     where it is not derived from the pattern; shapes with the same one share it. It must also find a match inside a JSON text, where
-    quotes and line ends are escaped. `keeps` takes the value and says whether it really is one.
+    quotes and line ends are escaped. `opens` is for hyperscan too: what stands in a text in which a match has reached its value,
+    where that is not derived; `opening` is for re2: what such a text ends with, its first group being the value so far. `keeps`
+    takes the value and says whether it really is one.
     """
 
     pattern: str
     longest: int = LONGEST
     notice: str = ""
     opens: str = ""
-    waits: int = 0  # bytes of a value that must be there before a stream waits for more
+    opening: str = ""
     keeps: Callable[[bytes], bool] | None = None
+
+
+# Where a token begins: behind no letter and no digit. Inside a JSON text a line end is written as a letter behind a backslash.
+START = r"(?:\b|\\[bfnrt]|\\u[0-9a-f]{4})"
+
+
+def token(
+    pattern: str,
+    *,
+    longest: int = LONGEST,
+    notice: str = "",
+    opens: str = "",
+    opening: str = "",
+    keeps: Callable[[bytes], bool] | None = None,
+) -> Shape:
+    """The shape of a token, all of which is the value."""
+    return Shape(rf"{START}(?P<value>{pattern})", longest, notice, opens, opening, keeps)
 
 
 @dataclass(frozen=True, slots=True)

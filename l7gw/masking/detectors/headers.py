@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from l7gw.masking.detectors import values
-from l7gw.masking.detectors.detector import Detector, Shape
+from l7gw.masking.detectors.detector import START, Detector, Shape
 from l7gw.masking.detectors.keywords import QUOTE, SPACE
 
-_SLASHES = r":(?:\\?/){2}"  # JSON may write a slash as \/
+_SLASHES = r":(?:\\*/){2}"  # JSON may write a slash as \/
 _USER = r"""[^\x00-\x20\x7f"'\\/@:?#<>`]*"""
 _SECRET = r"""[^\x00-\x20\x7f"'\\/@?#<>`]+"""
-_URL_NOTICE = r""":\\?/\\?/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
-_URL_OPENS = r""":\\?/\\?/[^\x00-\x20"'/@:?#<>]{0,128}:"""
+_URL_NOTICE = r""":\\{0,3}/\\{0,3}/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
+_URL_OPENS = r""":\\{0,3}/\\{0,3}/[^\x00-\x20"'/@:?#<>]{0,128}:"""
 _DATABASES = (
     r"(?:postgres(?:ql)?|mysqlx?|mariadb|mongodb|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|couchbase|couchdb|cassandra"
     r"|memcached|nats|kafka|ldaps?|smtps?|imaps?|stomp|mqtts?|influxdb|neo4j|bolt|db2|snowflake|redshift|elasticsearch|tls|etcd)"
@@ -24,7 +24,7 @@ HEADERS = (
         reason="The password alone is masked, so that user, host and database stay readable.",
         shapes=(
             Shape(
-                rf"(?i)\b{_DATABASES}(?:\+[a-z0-9]{{1,16}})?{_SLASHES}{_USER}:(?P<value>{_SECRET})@",
+                rf"(?i){START}{_DATABASES}(?:\+[a-z0-9]{{1,16}})?{_SLASHES}{_USER}:(?P<value>{_SECRET})@",
                 notice=_URL_NOTICE,
                 opens=_URL_OPENS,
                 keeps=values.is_value,
@@ -49,7 +49,7 @@ HEADERS = (
         reason="Behind Bearer alone, a word of prose, a token has 16 bytes and a digit; behind Authorization it is any.",
         shapes=(
             Shape(
-                r"(?i)\bbearer(?:[ \t]|%20|\+){1,4}(?P<value>[\w.~+/-]{16,}={0,2})",
+                rf"(?i){START}bearer(?:[ \t]|%20|\+){{1,4}}(?P<value>[\w.~+/-]{{16,}}={{0,2}})",
                 longest=16384,
                 notice=r"(?i)bearer(?:[ \t]|%20|\+){1,4}[\w.~+/-]{8}",
                 keeps=values.is_opaque,
@@ -71,9 +71,9 @@ HEADERS = (
         anchor='Basic, "auth":',
         reason="The base64 must stand for USER:PASSWORD.",
         shapes=(
-            Shape(r"(?i)\bbasic[ \t]{1,4}(?P<value>[A-Za-z0-9+/_-]{6,400}={0,2})", keeps=values.is_basic),
+            Shape(rf"(?i){START}basic[ \t]{{1,4}}(?P<value>[A-Za-z0-9+/_-]{{6,400}}={{0,2}})", keeps=values.is_basic),
             Shape(
-                rf"\bauth{QUOTE}{SPACE}:{SPACE}{QUOTE}(?P<value>[A-Za-z0-9+/_-]{{6,400}}={{0,2}}){QUOTE}",
+                rf"{START}auth{QUOTE}{SPACE}:{SPACE}{QUOTE}(?P<value>[A-Za-z0-9+/_-]{{6,400}}={{0,2}}){QUOTE}",
                 notice=r"""auth\\{0,3}["'][ \t]{0,8}:[ \t]{0,8}\\{0,3}["'][A-Za-z0-9+/_-]{6}""",
                 keeps=values.is_basic,
             ),

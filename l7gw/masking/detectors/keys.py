@@ -31,12 +31,13 @@ KEYS = (
                 keeps=lambda value: len(value) > 80,
             ),
             Shape(
-                r"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----[A-Za-z0-9+/=\s\\:\"-]*",
+                rf"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----(?:{_BODY})(?:---- END SSH2 ENCRYPTED PRIVATE KEY ----)?",
                 longest=LONGEST_PEM,
                 notice="---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----",
             ),
             Shape(
-                r"Private-Lines: [0-9]{1,3}(?:\\+[rn]|[\r\n])+(?P<value>[A-Za-z0-9+/=\r\n\\]{40,})",
+                rf"Private-Lines: [0-9]{{1,3}}{_END_OF_LINE}"
+                rf"(?P<value>[A-Za-z0-9+/=]+(?:{_END_OF_LINE}[A-Za-z0-9+/=]+)*){_END_OF_LINE}",
                 longest=LONGEST_PEM,
                 notice=r"Private-Lines: [0-9]{1,3}",
             ),
@@ -54,7 +55,7 @@ KEYS = (
         shapes=(
             Shape(
                 r"private_key\\{0,3}\"[ \t]{0,4}:[ \t]{0,4}\\{0,3}\""
-                r"""(?P<value>-----BEGIN (?:RSA )?PRIVATE KEY-----[A-Za-z0-9+/=\\ \r\n-]{40,})""",
+                r"""(?P<value>-----BEGIN (?:RSA )?PRIVATE KEY-----(?:[A-Za-z0-9+/= -]|\\+[rn]|[\r\n])+)""",
                 longest=LONGEST_PEM,
                 notice=r"""private_key\\{0,3}"[ \t]{0,4}:[ \t]{0,4}\\{0,3}"-----BEGIN""",
             ),

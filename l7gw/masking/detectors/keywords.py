@@ -17,10 +17,10 @@ _PASSWORD = r"(?:passw(?:or)?d|passphrase|[_.-]pass|[_.-]pwd|dbpass|userpass|pgp
 _PASSWORD_NOTICE = r"(?i)(?:passw(?:or)?d|passphrase|pass|pwd)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
 _SECRET = (
     r"(?:(?:api|access|secret|private|auth|encryption|signing|master|account|shared|storage|license|webhook|session)[_.-]?key"
-    r"|(?:client|app|consumer|shared|webhook|jwt|cookie|session|token|auth|api|user)[_.-]?secret|secret|token|credentials?"
+    r"|(?:client|app|consumer|shared|webhook|jwt|cookie|session|token|auth|api|user)[_.-]?secret|secret|token"
     r"|_auth)"
 )
-_SECRET_NOTICE = r"(?i)(?:key|secret|token|credentials?|_auth)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
+_SECRET_NOTICE = r"(?i)(?:key|secret|token|_auth)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
 
 KEYWORDS = (
     Detector(
@@ -45,13 +45,13 @@ KEYWORDS = (
             ),
             Shape(
                 rf"(?im){LINE}(?:{QUOTE})?[\w.-]*{_PASSWORD}(?:{QUOTE})?:[ \t]+"
-                rf"(?P<value>{FIRST}{WORD}*?)(?:[;|&$()<>`]|[ \t]*(?:[,}}#\\\r]|$))",
+                rf"(?P<value>{FIRST}{WORD}*?)(?:[;|&$()<>`]|[ \t]*(?:[,}}#\\\r\"']|$))",
                 notice=_PASSWORD_NOTICE,
                 opens=_PASSWORD_NOTICE,
                 keeps=values.is_one_word,
             ),
             Shape(
-                rf"(?i)(?:^|[^\w.-])pwd{SPACE}={SPACE}(?:{QUOTE})?(?P<value>[^\x00-\x20\x7f\"'\\;|&$()<>`=~/.]{WORD}*){END}",
+                rf"(?i)(?:^|\\[nrt]|[^\w.-])pwd{SPACE}={SPACE}(?:{QUOTE})?(?P<value>[^\x00-\x20\x7f\"'\\;|&$()<>`=~/.]{WORD}*){END}",
                 notice=_PASSWORD_NOTICE,
                 opens=_PASSWORD_NOTICE,
                 keeps=values.is_one_word,
@@ -69,7 +69,7 @@ KEYWORDS = (
     Detector(
         name="secret-key",
         finds='what looks random behind api_key=, client_secret:, "token": and names that end so',
-        anchor="key, secret, token, credential, with = or : behind it",
+        anchor="key, secret, token, with = or : behind it",
         reason="Such names stand before names of objects too, so the value must mix letters and digits in a run of 12 or more.",
         shapes=(
             Shape(

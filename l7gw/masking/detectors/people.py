@@ -13,7 +13,7 @@ PEOPLE = (
         reason="Off: user names in Kubernetes are e-mail addresses, and whoever reads about them would see none.",
         shapes=(
             Shape(
-                r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b",
+                r"(?:^|mailto:|\\[nrt]|[^A-Za-z0-9._%+:/-])(?P<value>[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})\b",
                 notice=r"@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9]",
             ),
         ),
@@ -28,8 +28,9 @@ PEOPLE = (
         reason="Off: one in ten numbers of that length passes the check, and looking at digits costs more than all the others.",
         shapes=(
             Shape(
-                r"\b(?:[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5})\b",
-                notice=r"\b[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}",
+                r"(?:\b|\\[nrt])(?P<value>[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}"
+                r"|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5})\b",
+                notice=r"(?:\b|\\[nrt])[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}",
                 keeps=values.is_card,
             ),
         ),

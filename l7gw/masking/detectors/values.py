@@ -18,6 +18,7 @@ _NO_VALUE = re.compile(
     rb"|[+-]?[0-9][0-9_,.]*(?:e[+-]?[0-9]+)?|0x[0-9a-f]+"
     rb"|%[a-z_0-9]*%?|%[-+#0-9.]*[svdqxt][,.]?|\{[^}]{0,64}\}?|\{\{.*|\[[^\]]{0,64}\]?|@[a-z_.]+@?"
     rb"|(?:process\.env|os\.environ|env|var|local|each|data|module|config|settings|self|this|args|opts|options|ref|vault)[.:\[].*"
+    rb"|\$\{[^}]*\}|\$\([^)]*\)|\$[a-z_][a-z0-9_]*"
     rb"|your[-_ ].*|my[-_]?password|(?:your|the)?[-_]?(?:password|passwd|token|secret|passphrase)"
     rb"|[a-z_.]{1,64}\([^)]*\)?)"
 )
@@ -56,6 +57,12 @@ def is_opaque(value: bytes) -> bool:
 def no_hex(value: bytes) -> bool:
     """No hash: something in it is no digit of one case of hex."""
     return _HEX.fullmatch(value) is None
+
+
+def both_cases(value: bytes) -> bool:
+    """Small letters and capitals behind the prefix, as a random text of some length has."""
+    rest = value.rpartition(b"_")[2]
+    return not rest.islower() and not rest.isupper()
 
 
 def mixed(value: bytes) -> bool:

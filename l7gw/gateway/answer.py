@@ -7,6 +7,7 @@ from l7gw.cluster.standing import Standing, named, shown
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.forbidden import LARGEST_REFUSAL, not_impersonated
+from l7gw.kube.objects.node import Unreadable
 from l7gw.wire.events import Body, Headers, HttpEvent, Request, Response
 from l7gw.wire.websocket import accept_key
 
@@ -97,15 +98,20 @@ def chosen_protocol(response: Response, *, websocket: bool) -> str:
     return one_value(response.headers, "sec-websocket-protocol" if websocket else "x-stream-protocol-version")
 
 
-def shown_headers(response: Response, audit_id: str, session: str, websocket_key: str, *, proxied: bool) -> Headers:
+def unreadable(error: Unreadable) -> Refusal:
+    """The refusal of an answer that cannot be masked."""
+    return Refusal(502, "BadGateway", f"the cluster's answer cannot be masked, so it does not pass: {error}")
+
+
+def shown_headers(fields: Headers, audit_id: str, session: str, websocket_key: str, status: int, *, proxied: bool) -> Headers:
     """The header fields of the cluster's answer as the client gets them. `proxied` answers come from behind a proxy subresource."""
-    headers = [(name, value) for name, value in response.headers if name not in WITHHELD]
+    headers = [(name, value) for name, value in fields if name not in WITHHELD]
     if proxied:  # whatever type it names: browsers guess the type, and obey the first of two such fields
         headers = [(name, value) for name, value in headers if name != "x-content-type-options"]
         headers.append(("x-content-type-options", "nosniff"))
     if proxied or any(name == "content-type" and value.lower().startswith(RUN_BY_BROWSERS) for name, value in headers):
         headers.append(("content-security-policy", "sandbox"))  # beside the pod's own policy: browsers obey both (threats D7)
-    if response.status == 101 and websocket_key:
+    if status == 101 and websocket_key:
         headers.append(("sec-websocket-accept", accept_key(websocket_key)))
     headers.append(("audit-id", audit_id))
     headers.append(("l7gw-session", session))

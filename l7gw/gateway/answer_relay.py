@@ -1,5 +1,9 @@
-"""The second half of a call: the cluster's answer. It is checked, recorded and handed to the client as it comes. A 101 opens the
-tunnel."""
+"""The second half of a call: the cluster's answer. It is checked, masked, recorded and handed to the client as it comes. A 101
+opens the tunnel.
+
+Where an answer is masked, its head waits for the first bytes that the mask gives: an answer that cannot be read is a 502 that way,
+and what was masked can be told in the head. The head of a watch waits for nothing: it must go out before the first event.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,22 @@ from typing import Protocol, cast
 
 from l7gw.clock import Clock
 from l7gw.cluster.upstream import Upstream
-from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers
+from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.tunnel import ClientSide, ClusterSide, Sides, Tunnel, TunnelOwner
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.kube.act import Act
+from l7gw.kube.objects.node import Unreadable
+from l7gw.masking.answers import AS_IT_CAME, LIVE, choice
+from l7gw.masking.answers import shown_headers as masked_headers
+from l7gw.masking.bodies import BodyMask, Piece
+from l7gw.masking.call_masks import CallMasks
 from l7gw.recording.events import Outcome
 from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import CallRecord
 from l7gw.timeouts import Timeouts
-from l7gw.wire.events import Body, Closed, End, HttpEvent, Raw, Request, Response
+from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Raw, Request, Response
 
 
 class AnsweredCall(TunnelOwner, Protocol):
@@ -43,10 +52,21 @@ class AnswerRelay:
     """Handles the answer to one request. `request` is the one that went upstream. `begun` is true once the answer's head went to
     the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
-    __slots__ = ("begun", "whole", "_act", "_call", "_far", "_held", "_record", "_request", "_upstream", "_worker")
+    __slots__ = (
+        "begun", "whole", "_act", "_call", "_choice", "_far", "_head_waits", "_held", "_mask", "_masks", "_record", "_request",
+        "_upstream", "_worker",
+    )  # fmt: skip
 
     def __init__(
-        self, call: AnsweredCall, upstream: Upstream, far: FarSide, act: Act, request: Request, record: CallRecord, worker: Timed
+        self,
+        call: AnsweredCall,
+        upstream: Upstream,
+        far: FarSide,
+        act: Act,
+        request: Request,
+        record: CallRecord,
+        worker: Timed,
+        masks: CallMasks,
     ) -> None:
         self.begun = False
         self.whole = False
@@ -58,6 +78,10 @@ class AnswerRelay:
         self._record = record
         self._worker = worker
         self._held: HeldAnswer | None = None  # a 403 that is not whole yet
+        self._masks = masks
+        self._choice = AS_IT_CAME
+        self._mask: BodyMask | None = None  # None where the body passes as it comes
+        self._head_waits: Response | None = None  # the head, while it waits for the mask
 
     def take(self, event: HttpEvent) -> None:
         """Take one event of the answer. Raises Refusal where the answer is not passed on, PeerError where the cluster broke its
@@ -66,6 +90,9 @@ class AnswerRelay:
             return
         call = self._call
         if isinstance(event, Body):
+            if self._mask is not None:
+                self._hand_on(self._masked(event.data))
+                return
             self._record.response_body(event.data)
             call.client.send(event)
         elif isinstance(event, Raw):
@@ -77,6 +104,9 @@ class AnswerRelay:
             else:
                 self._head(event)
         elif isinstance(event, End):
+            if self._mask is not None:
+                self.whole = True
+                self._hand_on(self._masked(None), whole=True)
             call.client.send(event)
             call.finish("complete", "")
         elif isinstance(event, Closed) and call.tunnel is not None:
@@ -105,17 +135,79 @@ class AnswerRelay:
         switching = response.status == 101
         if switching:
             acceptable_upgrade(self._request, act, response)
+        self._choose(response)
+        if self._mask is None:
+            self._send_head(response, response.length)
+        elif self._choice.sort in LIVE:
+            self._send_head(response, CHUNKED)
+        else:
+            self._head_waits = response
+
+    def _choose(self, response: Response) -> None:
+        """Choose how the answer is masked. Raises Refusal 502 for an answer that cannot be."""
+        try:
+            self._choice = choice(
+                self._act,
+                response.status,
+                response.headers,
+                length=response.length,
+                bodiless=self._request.method == "HEAD",
+                takes_gzip=("accept-encoding", "gzip") in self._request.headers,
+            )
+        except Unreadable as error:
+            raise unreadable(error) from error
+        self._mask = self._masks.answer(self._choice)
+
+    def _send_head(self, response: Response, length: int) -> None:
+        """Send the answer's head. `length` is as in `Response`."""
+        call, mask = self._call, self._mask
         session = self._record.session.id
-        proxied = act.subresource == "proxy"
-        shown = shown_headers(response, call.audit_id, session, call.client.websocket_key, proxied=proxied)
+        proxied = self._act.subresource == "proxy"
+        headers = response.headers
+        if self._choice is not AS_IT_CAME:
+            # What goes on before the body is whole may still be edited.
+            edited = mask is not None and (mask.edited or length == CHUNKED)
+            headers = masked_headers(headers, self._choice, edited=edited, warnings=mask.warnings if mask is not None else [])
+        shown = shown_headers(headers, call.audit_id, session, call.client.websocket_key, response.status, proxied=proxied)
         self._record.response(response.status, recorded_headers(shown))
-        if switching:
+        if response.status == 101:
             call.tunnel = self._tunnel(response)
         self.begun = True
-        call.client.send(Response(response.status, shown, response.length, upgrade=response.upgrade))
+        call.client.send(Response(response.status, shown, length, upgrade=response.upgrade))
         if call.tunnel is not None:
             call.client.flush()
             call.tunnel.begin()
+
+    def _masked(self, data: bytes | None) -> list[Piece]:
+        """What the mask makes of the next bytes; of the end of the body, where there are none. Raises Refusal 502 where it cannot
+        be read."""
+        mask = self._mask
+        assert mask is not None
+        try:
+            return mask.end() if data is None else mask.feed(data)
+        except Unreadable as error:
+            raise unreadable(error) from error
+
+    def _hand_on(self, pieces: list[Piece], *, whole: bool = False) -> None:
+        """Record what was found, and record and send the pieces. `whole`: these are the last ones."""
+        if self._head_waits is not None and (pieces or whole):
+            head, self._head_waits = self._head_waits, None
+            self._send_head(head, sum(len(piece.shown) for piece in pieces) if whole else CHUNKED)
+        mask, record, send = self._mask, self._record, self._call.client.send
+        assert mask is not None
+        if mask.finds:
+            for find in mask.finds:
+                record.mask(find, up=False)
+            mask.finds.clear()
+        for piece in pieces:
+            record.response_body(piece.recorded)
+            if piece.shown:
+                send(Body(piece.shown))
+
+    def close(self) -> None:
+        """The call is over: nothing of the answer is held any more."""
+        if self._mask is not None:
+            self._mask.close()
 
     def _tunnel(self, response: Response) -> Tunnel:
         # Upgrades come over HTTP/1.1 alone and go up over a connection of their own. So both sides are whole connections.

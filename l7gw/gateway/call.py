@@ -168,6 +168,8 @@ class Call:
     def end(self, outcome: Outcome, reason: str) -> None:
         """Record the end. `reason` is "" where the outcome is `complete`, and only there."""
         self.over = True
+        if self._answer is not None:
+            self._answer.close()
         self._answer = None  # it refers to the call: the circle would keep both in memory until the garbage collector runs
         if self.call_record is not None:
             self.call_record.end(outcome, reason)

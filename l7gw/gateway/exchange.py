@@ -173,7 +173,7 @@ class Exchange(Call):
         return self._send
 
     def _send(self) -> Step | None:
-        assert self.upstream and self.act and self.far and self.call_record
+        assert self.upstream and self.act and self.far and self.call_record and self.masks
         body = b"".join(self._body)
         request = upstream_request(
             self.request,
@@ -187,7 +187,7 @@ class Exchange(Call):
         if not self.act.long_running:
             self.deadline = self.worker.clock.monotonic() + self.worker.timeouts.answer_begins
         upstream = self.upstream
-        self._answer = AnswerRelay(self, upstream, self.far, self.act, request, self.call_record, self.worker)
+        self._answer = AnswerRelay(self, upstream, self.far, self.act, request, self.call_record, self.worker, self.masks)
         upstream.begin(self)
         upstream.send(request)
         if body:

@@ -32,8 +32,10 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
+from l7gw.masking.bodies import Budget
 from l7gw.masking.configured import Configured, configured
 from l7gw.masking.masking import Masking
+from l7gw.masking.registry import Registry
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
@@ -83,6 +85,8 @@ class Worker:
         self._former: list[Pool] = []  # pools of earlier configurations; each stays while a watch runs on one of its connections
         self._identity: IdentityChain | None = None
         self._masking_key = masking_key(settings.state)
+        self._budget = Budget()
+        self._registry = Registry(self._masking_key, clock.monotonic)
         self.configure(settings)
         recorder.on_failure(self._recording_failed)
         recorder.on_written(self._written)
@@ -100,7 +104,7 @@ class Worker:
         }
         identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
         self.settings = settings
-        self.masking = Masking(self._masking_key, masking)
+        self.masking = Masking(self._masking_key, masking, registry=self._registry, budget=self._budget)
         self.policy = policy
         self._policy_file = policy_file
         self.listening = listening

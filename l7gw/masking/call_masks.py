@@ -3,23 +3,73 @@ and streams."""
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import msgspec
 
+from l7gw.config.settings import MaskingField
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
+from l7gw.masking.answers import Choice
+from l7gw.masking.bodies import BodyMask, Budget, ObjectBody
+from l7gw.masking.objects import ObjectMasker
 from l7gw.masking.placeholder import Tagger
+from l7gw.masking.scanner import Scanner
+from l7gw.masking.text_bodies import TextBody
+from l7gw.masking.texts import Registered, TextMasks
 from l7gw.obligations import Obligations
 
 
 class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
-    """One call, as masking knows it. `principal` is who asks, and `obligations` are those of the rule that allowed it."""
+    """One call, as masking knows it. `principal` is who asks, and `obligations` are those of the rule that allowed it. `scanner`
+    has the detectors that are on for this call."""
 
     key: bytes
     cluster: str  # its name in the configuration
     act: Act
     principal: Principal
     obligations: Obligations
+    scanner: Scanner
+    fields: tuple[MaskingField, ...]  # that the configuration names
+    registry: Registered | None
+    budget: Budget
 
     def tagger(self, namespace: str) -> Tagger:
         """Makes the tags of a namespace; "" is for objects of the cluster."""
         return Tagger(self.key, self.cluster, namespace)
+
+    def texts(self, *, sender: str = "") -> TextMasks:
+        """The masks of texts. `sender` is who sends them, "" where the cluster does."""
+        return TextMasks(
+            tagger=self.tagger(self.act.namespace),
+            obligations=self.obligations,
+            scanner=self.scanner,
+            registry=self.registry,
+            sender=sender,
+        )
+
+    def objects(self, *, sender: str = "") -> ObjectMasker:
+        """The masks of objects. `sender` is who sends them, "" where the cluster does."""
+        return ObjectMasker(
+            key=self.key,
+            cluster=self.cluster,
+            act=self.act,
+            obligations=self.obligations,
+            scanner=self.scanner,
+            registry=self.registry,
+            sender=sender,
+            fields=self.fields,
+        )
+
+    def answer(self, chosen: Choice) -> BodyMask | None:
+        """The mask of an answer's body; None where the body passes as it comes."""
+        match chosen.sort:
+            case "object" | "watch":
+                live = chosen.sort == "watch"
+                return ObjectBody(self.objects(), self.budget, protobuf=chosen.protobuf, packed=chosen.packed, live=live)
+            case "text" | "log":
+                return TextBody(self.texts(), self.budget, packed=chosen.packed)
+            case "as-it-came" | "unmasked":
+                return None
+            case _:
+                assert_never(chosen.sort)

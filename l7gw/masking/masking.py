@@ -4,21 +4,44 @@ from __future__ import annotations
 
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
+from l7gw.masking.bodies import Budget
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.configured import Configured, ordinary
+from l7gw.masking.texts import Registered
 from l7gw.obligations import Obligations
 
 
 class Masking:
-    """What masks share: the key of the tags, which has KEY_SIZE bytes, and what the configuration says."""
+    """What masks share: the key of the tags, which has KEY_SIZE bytes, what the configuration says, the registered values, and the
+    room for bodies that are held. Registry and room outlive a reload of the configuration."""
 
-    __slots__ = ("configured", "key")
+    __slots__ = ("budget", "configured", "key", "registry")
 
-    def __init__(self, key: bytes, configured: Configured | None = None) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        configured: Configured | None = None,
+        *,
+        registry: Registered | None = None,
+        budget: Budget | None = None,
+    ) -> None:
         """`configured` None: as without a word in the configuration."""
         self.key = key
         self.configured = configured or ordinary()
+        self.registry = registry if self.configured.registry else None
+        self.budget = budget if budget is not None else Budget()
 
     def of_call(self, cluster: str, act: Act, principal: Principal, obligations: Obligations) -> CallMasks:
         """What masking does for one call. `cluster` is its name in the configuration."""
-        return CallMasks(key=self.key, cluster=cluster, act=act, principal=principal, obligations=obligations)
+        scanners = self.configured.scanners
+        return CallMasks(
+            key=self.key,
+            cluster=cluster,
+            act=act,
+            principal=principal,
+            obligations=obligations,
+            scanner=scanners.with_(obligations.mask) if obligations.mask else scanners.default,
+            fields=self.configured.fields,
+            registry=self.registry,
+            budget=self.budget,
+        )

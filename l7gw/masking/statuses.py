@@ -160,7 +160,7 @@ class _Status:
                     start += len(part) + 2
                 return cuts
             return self._free(text, match.end())
-        if self._strict and _HARMLESS.fullmatch(text) is not None:
+        if _HARMLESS.fullmatch(text) is not None:
             return []
         return self._free(text, 0)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from l7gw.gateway.answer import shown_headers
-from l7gw.wire.events import Response
 
 
 @pytest.mark.parametrize(
@@ -23,7 +22,7 @@ from l7gw.wire.events import Response
 def test_a_page_of_a_cluster_has_no_origin(content_type: str, sandboxed: bool) -> None:
     """A page that is served from the gateway's host name must not act as the gateway's user (threats D7)."""
     headers = (("content-type", content_type), ("content-security-policy", "default-src *"))
-    shown = shown_headers(Response(200, headers, 2, True), "A", "S", "", proxied=False)
+    shown = shown_headers(headers, "A", "S", "", 200, proxied=False)
     assert (("content-security-policy", "sandbox") in shown) is sandboxed
 
 
@@ -35,6 +34,6 @@ def test_an_answer_behind_a_proxy_has_no_origin_whatever_its_type(content_type: 
     """A pod may name any type for its page, and a browser may guess another (threats D7)."""
     options = (("x-content-type-options", "none"), ("content-security-policy", "default-src *"))
     headers = (("content-type", content_type), *options) if content_type else options
-    shown = shown_headers(Response(200, headers, 2, True), "A", "S", "", proxied=True)
+    shown = shown_headers(headers, "A", "S", "", 200, proxied=True)
     assert ("content-security-policy", "sandbox") in shown
     assert [value for name, value in shown if name == "x-content-type-options"] == ["nosniff"]

@@ -27,8 +27,8 @@ def test_a_call_refused_after_dialling_gives_its_connection_back_once(own: Scene
             if last.endswith(b"/a"):
                 slow.set()
                 go_on.wait(5)
-            body = b'"' + last + b'"'
-            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            body = b'{"of":"' + last + b'"}'
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     own.upstream.script = script
     pods = "/api/v1/namespaces/default/pods"
@@ -39,9 +39,9 @@ def test_a_call_refused_after_dialling_gives_its_connection_back_once(own: Scene
         one.send(own.request(f"GET {pods}/a"))
         assert slow.wait(5)
         two.send(own.request(f"GET {pods}/b"))
-        assert two.answer()[2] == f'"{pods}/b"'.encode()
+        assert two.answer()[2] == f'{{"of":"{pods}/b"}}'.encode()
         go_on.set()
-        assert one.answer()[2] == f'"{pods}/a"'.encode()
+        assert one.answer()[2] == f'{{"of":"{pods}/a"}}'.encode()
 
 
 def test_two_principals_on_one_connection_have_sessions_of_their_own(own: Scene) -> None:
@@ -115,7 +115,8 @@ def test_a_flood_of_pipelined_requests_is_answered_in_order_without_recursion(ow
     def script(visit: Visit) -> None:
         while head := visit.head():
             name = head.rpartition(b" HTTP/1.1")[0].rpartition(b"/")[2]
-            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(name) + name)
+            body = b'{"of":%s}' % name
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     own.upstream.script = script
     requests = [own.request(f"GET /api/v1/pods/{n}") for n in range(1500)]
@@ -124,7 +125,7 @@ def test_a_flood_of_pipelined_requests_is_answered_in_order_without_recursion(ow
         client.send(b"".join(requests[:ahead]))
         for n in range(len(requests)):
             client.send(b"".join(requests[n + ahead : n + ahead + 1]))
-            assert client.answer()[2] == str(n).encode()
+            assert client.answer()[2] == b'{"of":%d}' % n
 
 
 def test_a_flood_of_refused_requests_is_answered_without_recursion(it: Scene) -> None:

@@ -241,7 +241,7 @@ def test_each_connection_of_a_port_forward_has_its_verdict_in_the_record(tmp_pat
     policy.write_text(f"rules: [{{name: tunnels, effects: [tunnel], verdict: {verdict}}}]")
     said: list[tuple[str, str, str]] = []  # verdict, rule, reason
     exchange = Exchange.__new__(Exchange)
-    exchange.worker = SimpleNamespace(policy=Policy.load(policy))  # type: ignore[assignment]
+    exchange.worker = SimpleNamespace(judge=Policy.load(policy).judge)  # type: ignore[assignment]
     exchange.principal, exchange.far = ANN, SimpleNamespace(name="prod")  # type: ignore[assignment]
     exchange.act = describe("GET", f"{POD}/portforward", "websocket")
     exchange.call_record = SimpleNamespace(verdict=lambda verdict, rule, reason: said.append((verdict, rule, reason)))  # type: ignore[assignment]
@@ -259,6 +259,7 @@ rules:
   - {name: all, effects: ["*"], verdict: allow}
 """
 TIGHTER = GUARDED.replace("names: [denied]", "names: [denied, policy-*]")
+PLAIN = CHUNKED.replace(b"application/json", b"text/plain")
 SHORT_WAITS = Timeouts(drain_streams=0.5, linger=0.3, request_head=1.0, answer_unread=1.0, answer_begins=1.0)
 
 
@@ -278,11 +279,15 @@ def cluster(visit: Visit) -> None:
                 visit.send(b"\xff" * 64)
             visit.drain(10)
         elif does == "client-does-not-read":
-            visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 16000000\r\n\r\n" + bytes(16_000_000))
-        elif does in ("cluster-cuts", "policy-watch"):
-            visit.send(CHUNKED + b"2\r\n{}\r\n")
-            if does == "cluster-cuts":
-                return
+            visit.send(CHUNKED + b"f42400\r\n" + b'{"a":"%s"}' % (b"x" * (16_000_000 - 8)) + b"\r\n0\r\n\r\n")
+        elif does == "policy-watch":
+            visit.send(CHUNKED + b"3\r\n{}\n\r\n")
+        elif does == "cluster-cuts":
+            visit.send(PLAIN + b"5\r\nhalf\n\r\n")
+            return
+        elif does == "cluster-cuts-object":
+            visit.send(CHUNKED + b"1\r\n{\r\n")
+            return
         elif does == "cluster-answers-nonsense":
             visit.send(b"HTTP/1.1 abc\r\n\r\n")
         elif does not in ("cluster-is-silent", "client-leaves"):
@@ -392,7 +397,8 @@ ENDS: dict[str, tuple[Callable[[Scene], object], str, str]] = {
     "leaves-h2": (lambda it: leave_http2(it, "leaves-h2"), "aborted", "left, before its request"),
     "client-leaves": (lambda it: leave(it, it.request(f"GET {PODS}/client-leaves")), "aborted", "left, before the answer"),
     "client-does-not-read": (do_not_read, "aborted", "did not read the answer"),
-    "cluster-cuts": (lambda it: send(it, it.request(f"GET {PODS}/cluster-cuts")).rest(), "cut", "no whole answer"),
+    "cluster-cuts": (lambda it: send(it, it.request(f"GET {PODS}/cluster-cuts/log")).rest(), "cut", "no whole answer"),
+    "cluster-cuts-object": (lambda it: ask(it, it.request(f"GET {PODS}/cluster-cuts-object")), "failed", "no whole answer"),
     "cluster-answers-nonsense": (lambda it: ask(it, it.request(f"GET {PODS}/cluster-answers-nonsense")), "failed", "no whole answer"),
     "cluster-is-silent": (lambda it: ask(it, it.request(f"GET {PODS}/cluster-is-silent")), "failed", "does not answer"),
     "client-leaves-exec": (exec_and_leave, "aborted", "left, before the stream"),

@@ -40,12 +40,13 @@ POD = "/api/v1/namespaces/default/pods/web-0"
 LOG = f"{POD}/log"
 WATCH = "/api/v1/pods?watch=true"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+PLAIN = CHUNKED.replace(b"application/json", b"text/plain")
 ENHANCE_YOUR_CALM = 11
 
 
 def serving(visit: Visit) -> None:
-    """Answer each request by its path: a log with 20 MB, a watch with one event and then silence, `slow` only later, `cut` with
-    half an answer, any other with {}."""
+    """Answer each request by its path: a log with 20 MB, a watch with one event and then silence, `slow` only later, the log of
+    `cut` with its half, any other with {}."""
     while (at := len(visit.received)) >= 0 and visit.head():
         head, _, _ = bytes(visit.received[at:]).partition(b"\r\n\r\n")
         line, *_ = head.split(b"\r\n", 1)
@@ -53,8 +54,11 @@ def serving(visit: Visit) -> None:
         whole = at + len(head) + 4 + (int(length[1]) if length else 0)
         while len(visit.received) < whole and visit.more():
             pass
-        if b"/log" in line:
-            visit.send(CHUNKED)
+        if b"/cut/log" in line:
+            visit.send(PLAIN + b"5\r\nhalf\n\r\n")
+            return
+        elif b"/log" in line:
+            visit.send(PLAIN)
             for _ in range(320):
                 visit.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
             visit.send(b"0\r\n\r\n")
@@ -65,9 +69,6 @@ def serving(visit: Visit) -> None:
         elif b"slow" in line:
             time.sleep(2)
             visit.send(KEPT)
-        elif b"cut" in line:
-            visit.send(CHUNKED + b"3\r\n{}\n\r\n")
-            return
         else:
             visit.send(KEPT)
 
@@ -184,7 +185,7 @@ def test_an_answer_that_the_cluster_cuts_is_reset_and_its_neighbours_live(it: Sc
         async with client(it) as talker:
             _, watch = await start(it, talker, WATCH)
             await watch.until(3)
-            cut = await ask(it, talker, "/api/v1/namespaces/default/pods/cut")
+            cut = await ask(it, talker, "/api/v1/namespaces/default/pods/cut/log")
             assert cut.status == 200 and cut.reset == 2  # INTERNAL_ERROR, never a clean end
             assert (await ask(it, talker)).status == 200 and not watch.ended.is_set()
 

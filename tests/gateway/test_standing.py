@@ -53,11 +53,20 @@ def test_a_cluster_that_does_not_let_the_gateway_impersonate_is_a_502_that_names
 
 
 def test_a_403_that_is_no_refused_impersonation_is_passed_on_byte_for_byte(it: Scene) -> None:
-    for data in (body(OWN, "pods", "web-0"), b"", b"{", b"x" * 20_000):
+    for data in (body(OWN, "pods", "web-0"), b"", b"{}" + b" " * 20_000):
         for whole in (forbidden(data), chunked(data)):
             it.upstream.script = answering(whole)
             status, headers, answer = ask(it, it.request(f"GET {POD}"))
             assert (status, headers["content-type"], answer) == (403, "application/json", data)
+
+
+def test_a_403_that_is_no_object_does_not_pass(it: Scene) -> None:
+    """It cannot be masked."""
+    for data in (b"{", b"x" * 20_000):
+        for whole in (forbidden(data), chunked(data)):
+            it.upstream.script = answering(whole)
+            status, _, answer = ask(it, it.request(f"GET {POD}"))
+            assert status == 502 and b"cannot be masked, so it does not pass" in answer
 
 
 def test_a_403_or_401_of_a_pod_is_not_taken_for_the_clusters(it: Scene) -> None:

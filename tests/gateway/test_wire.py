@@ -273,12 +273,24 @@ def test_a_body_cut_short_is_never_a_clean_end(it: Scene) -> None:
 
     def cut(visit: Visit) -> None:
         visit.head()
-        visit.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf\n\r\n")
 
     it.upstream.script = cut
     with RawClient(it.gateway) as client, pytest.raises(h11.RemoteProtocolError):
-        client.send(it.request(f"GET {POD}"))
+        client.send(it.request(f"GET {POD}/log"))
         client.answer()
+
+
+def test_an_object_cut_short_is_a_502(it: Scene) -> None:
+    """An object waits until it is whole, because it is masked. So its client can still be told."""
+
+    def cut(visit: Visit) -> None:
+        visit.head()
+        visit.send(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n')
+
+    it.upstream.script = cut
+    status, _, body = ask(it, it.request(f"GET {POD}"))
+    assert status == 502 and b"no whole answer from the cluster" in body
 
 
 def test_a_call_that_the_cluster_may_have_received_is_not_sent_again(it: Scene) -> None:

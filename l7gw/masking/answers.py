@@ -1,0 +1,121 @@
+"""Which mask an answer of the cluster gets, by its status, its type, its encoding and what was asked.
+
+What the API server says of itself passes as it came: discovery, OpenAPI, version, health. What is asked of a resource must be an
+object in JSON or protobuf. What an application says behind a proxy subresource, or a path that is no resource, is scanned where it
+is text; the rest passes, and says that it was not masked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from l7gw.kube.act import Act
+from l7gw.kube.objects.node import Unreadable
+
+Headers = tuple[tuple[str, str], ...]
+
+JSON = "application/json"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+UNMASKED = ("l7gw-masking", "unmasked")  # a header of answers that nobody could look into, for the client and the record
+
+# Fields that say something of exactly these bytes. They do not hold any more once a value is masked.
+OF_THE_BYTES = frozenset(("etag", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges"))
+LONGEST_WARNING = 300  # bytes of one Warning; kubectl prints a longer one whole, but what stands between may cut it
+
+Sort = Literal[
+    "as-it-came",  # nothing of it is looked at
+    "object",  # one object, or a list of them
+    "watch",
+    "log",  # of a container
+    "text",
+    "unmasked",  # nobody can look into it
+]
+
+_TEXT = re.compile(r"text/.*|[a-z]+/(?:.*\+)?(?:json|xml|yaml|x-yaml|javascript|x-ndjson|x-www-form-urlencoded|openmetrics-text)")
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer is masked."""
+
+    sort: Sort
+    protobuf: bool = False
+    packed: Literal["", "gzip", "gzip-unasked"] = ""
+
+
+LIVE: frozenset[Sort] = frozenset(("watch", "log"))  # their heads go out at once, before their first bytes
+AS_IT_CAME = Choice(sort="as-it-came")
+
+
+def choice(act: Act, status: int, headers: Headers, *, length: int, bodiless: bool, takes_gzip: bool) -> Choice:
+    """How the answer is masked. `length` is as in `Response`. `bodiless`: no body follows, as with HEAD. `takes_gzip`: whether the
+    cluster was told that gzip is taken. Raises Unreadable for an answer that cannot be masked and must not pass."""
+    if bodiless or length == 0 or status in (204, 304) or status < 200:
+        return AS_IT_CAME
+    if act.effects == _DISCOVERY and not act.is_resource:
+        return AS_IT_CAME
+    kind, stated, several = _type_of(headers)
+    encoding = _values(headers, "content-encoding")
+    if not act.is_resource or act.subresource == "proxy":
+        if encoding not in ("", "identity", "gzip") or not _TEXT.fullmatch(kind):
+            return Choice(sort="unmasked")
+        return Choice(sort="text", packed=_packed(encoding, takes_gzip=takes_gzip))
+    if several:
+        raise Unreadable("it names its type twice")
+    if encoding not in ("", "identity", "gzip"):
+        raise Unreadable("its encoding is one that nobody asked for")
+    packed = _packed(encoding, takes_gzip=takes_gzip)
+    if kind in (JSON, PROTOBUF):
+        watch = act.verb == "watch" and status == 200
+        return Choice(sort="watch" if watch else "object", protobuf=kind == PROTOBUF, packed=packed)
+    if act.subresource == "log" and status == 200 and kind == "text/plain":
+        return Choice(sort="log", packed=packed)
+    if status >= 400 and kind.startswith("text/"):  # a proxy before the API server, a path that it does not know, an overload
+        return Choice(sort="text", packed=packed)
+    raise Unreadable(f"its type is {stated}, and neither JSON nor protobuf")
+
+
+_DISCOVERY = frozenset(("discovery",))
+
+
+def _type_of(headers: Headers) -> tuple[str, str, bool]:
+    """The media type without its parameters in lower case, in words for people, and whether there are several."""
+    found = [value for name, value in headers if name == "content-type"]
+    kind = found[0].partition(";")[0].strip().lower() if found else ""
+    return kind, kind if re.fullmatch(r"[a-z0-9.+/-]{1,100}", kind) else "missing or malformed", len(found) > 1
+
+
+def _values(headers: Headers, name: str) -> str:
+    return ",".join(value.strip().lower() for header, value in headers if header == name)
+
+
+def _packed(encoding: str, *, takes_gzip: bool) -> Literal["", "gzip", "gzip-unasked"]:
+    if encoding != "gzip":
+        return ""
+    return "gzip" if takes_gzip else "gzip-unasked"
+
+
+def shown_headers(headers: Headers, chosen: Choice, *, edited: bool, warnings: list[str]) -> Headers:
+    """The header fields of an answer that was masked. `edited`: whether something was masked, or may still be."""
+    kept = [
+        (name, value)
+        for name, value in headers
+        if not (edited and name in OF_THE_BYTES) and not (chosen.packed == "gzip-unasked" and name == "content-encoding")
+    ]
+    if chosen.sort == "unmasked":
+        kept.append(UNMASKED)
+    kept += (("warning", _warning(words)) for words in warnings)
+    return tuple(kept)
+
+
+def _warning(words: str) -> str:
+    """The value of a Warning header, in ASCII; its text is a quoted-string of RFC 9110 section 5.6.4."""
+    text = "".join(letter if " " <= letter <= "~" else "?" for letter in words)
+    while True:
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        value = f'299 - "l7gw: {quoted}"'
+        if len(value) <= LONGEST_WARNING:
+            return value
+        text = text[: LONGEST_WARNING - (len(value) - len(text))]

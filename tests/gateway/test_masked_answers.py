@@ -1,0 +1,207 @@
+"""Answers on their way to the client: what is masked is masked for the client's socket and for the disk alike, a head waits where it
+must, and what cannot be masked does not pass."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.faults import ask
+from tests.support.raw_client import RawClient
+from tests.support.scene import Scene
+from tests.support.scripted_upstream import Visit, answering
+
+CANARY = b"correct horse battery 7"
+SECRETS = "/api/v1/namespaces/d/secrets"
+POD = "/api/v1/namespaces/d/pods/web-0"
+TOKEN = b"ghp_" + b"a1B2c3D4e5F6" * 3
+
+
+def secret(value: bytes = CANARY, **more: Any) -> dict[str, Any]:
+    data = {"password": base64.b64encode(value).decode()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "db", "namespace": "d"},
+        "type": "Opaque",
+        "data": data,
+        **more,
+    }
+
+
+def answer(body: bytes, *headers: str, status: str = "200 OK", kind: str = "application/json", chunked: bool = False) -> bytes:
+    framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", "Connection: close", framing, *headers, "", ""]
+    if chunked:
+        body = (
+            b"".join(b"%x\r\n%s\r\n" % (len(body[at : at + 700]), body[at : at + 700]) for at in range(0, len(body), 700))
+            + b"0\r\n\r\n"
+        )
+    return "\r\n".join(lines).encode() + body
+
+
+def call(it: Scene, path: str, whole: bytes, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    it.upstream.script = answering(whole)
+    return ask(it, it.request(f"{method} {path}", *headers), method)
+
+
+def spellings(value: bytes) -> list[bytes]:
+    return [value, base64.b64encode(value)]
+
+
+def nothing_of(value: bytes, data: bytes) -> bool:
+    return not any(spelling in data for spelling in spellings(value))
+
+
+def masks(it: Scene) -> list[tuple[str, str, int, str]]:
+    """The mask events of the last call."""
+    (session,) = it.gateway.sessions()
+    events = it.gateway.events(session["id"])
+    last = max(event["exchange"] for event in events if "exchange" in event)
+    return [
+        (event["detector"], event["where"], event["length"], event["direction"])
+        for event in events
+        if event["type"] == "mask" and event["exchange"] == last
+    ]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_secret_reaches_neither_the_client_nor_the_disk(own: Scene, chunked: bool, packed: bool) -> None:
+    body = json.dumps(secret()).encode()
+    accept = ["Accept-Encoding: gzip"] if packed else []
+    headers = ["Content-Encoding: gzip", "Vary: Accept-Encoding"] if packed else ['ETag: "1"']
+    whole = answer(gzip.compress(body) if packed else body, *headers, chunked=chunked)
+    status, fields, shown = call(own, f"{SECRETS}/db", whole, *accept)
+    assert status == 200 and int(fields["content-length"]) == len(shown) and "etag" not in fields
+    assert fields.get("vary", "") == ("Accept-Encoding" if packed else "")
+    plain = gzip.decompress(shown) if packed else shown
+    assert nothing_of(CANARY, plain) and json.loads(plain)["metadata"]["name"] == "db"
+    assert masks(own) == [("secret-data", "data.password", len(CANARY), "down")]
+    own.gateway.stop()
+    (session,) = own.gateway.sessions()
+    recorded = "".join(map(str, own.gateway.events(session["id"])))
+    assert nothing_of(CANARY, recorded.encode())
+    assert all(nothing_of(CANARY, path.read_bytes()) for path in own.gateway.state.rglob("*") if path.is_file())
+
+
+def test_what_has_nothing_to_mask_keeps_its_bytes_its_length_and_its_etag(it: Scene) -> None:
+    body = b'{ "kind":"Node",\n  "metadata":{"name":"n1"} }\n'
+    for packed in (False, True):
+        came = gzip.compress(body, 9, mtime=5) if packed else body
+        headers = ['ETag: "1"', *(["Content-Encoding: gzip"] if packed else [])]
+        accept = ["Accept-Encoding: gzip"] if packed else []
+        status, fields, shown = call(it, "/api/v1/nodes/n1", answer(came, *headers), *accept)
+        assert (status, fields["etag"], shown) == (200, '"1"', came)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "kind", "words"),
+    [
+        (b"<html>", (), "text/html", "its type is text/html, and neither JSON nor protobuf"),
+        (b"\xd9\xd9\xf7\xa1", (), "application/cbor", "its type is application/cbor"),
+        (b"kind: Secret", (), "application/yaml", "its type is application/yaml"),
+        (b"{}", ("Content-Encoding: br",), "application/json", "one that nobody asked for"),
+        (b"{}", ("Content-Encoding: gzip",), "application/json", "says that it is gzip, and is none"),
+        (b'{"kind":"Secret"', (), "application/json", ""),
+        (b"no protobuf", (), "application/vnd.kubernetes.protobuf", ""),
+        (gzip.compress(bytes(40_000_000)), ("Content-Encoding: gzip",), "application/json", "times its size"),
+    ],
+)
+def test_what_cannot_be_masked_is_a_502_that_says_why(
+    it: Scene, body: bytes, headers: tuple[str, ...], kind: str, words: str
+) -> None:
+    status, _, told = call(it, f"{SECRETS}/db", answer(body, *headers, kind=kind), "Accept-Encoding: gzip")
+    message = json.loads(told)["message"]
+    assert (
+        status == 502
+        and message.startswith("l7gw: the cluster's answer cannot be masked, so it does not pass: ")
+        and words in message
+    )
+
+
+def test_errors_of_the_cluster_pass_in_json_and_in_plain_words_and_are_masked(it: Scene) -> None:
+    failure = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "message": 'secrets "db" not found',
+        "reason": "NotFound",
+        "code": 404,
+    }
+    body = json.dumps(failure).encode()
+    assert call(it, f"{SECRETS}/db", answer(body, status="404 Not Found"))[::2] == (404, body)
+    assert call(it, f"{SECRETS}/db", answer(b"Too many requests", status="429 No", kind="text/plain"))[::2] == (
+        429,
+        b"Too many requests",
+    )
+    quoting = json.dumps(failure | {"message": f"cannot be handled: {json.dumps(secret())}", "code": 422}).encode()
+    status, _, shown = call(it, f"{SECRETS}/db", answer(quoting, status="422 No"))
+    assert status == 422 and nothing_of(CANARY, shown)
+
+
+def test_the_head_of_a_watch_goes_out_before_its_first_event(it: Scene) -> None:
+    def watch(visit: Visit) -> None:
+        visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        visit.drain(0.3)
+        event = json.dumps({"type": "ADDED", "object": secret()}).encode() + b"\n"
+        visit.send(b"%x\r\n%s\r\n" % (len(event), event))
+        visit.drain(5)
+
+    it.upstream.script = watch
+    with RawClient(it.gateway) as client:
+        client.send(it.request(f"GET {SECRETS}?watch=1"))
+        head = client.socket.recv(65536)
+        assert head.startswith(b"HTTP/1.1 200") and b"ADDED" not in head
+        event = b""
+        while b"ADDED" not in event or not event.endswith(b"\n\r\n"):
+            event += client.socket.recv(65536)
+        assert nothing_of(CANARY, event) and b"l7gw-masked" in base64.b64decode(
+            json.loads(event.splitlines()[1])["object"]["data"]["password"]
+        )
+
+
+def test_a_watch_that_cannot_be_read_any_more_is_cut(it: Scene) -> None:
+    import h11
+
+    def watch(visit: Visit) -> None:
+        visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nnonsense\n\r\n")
+        visit.drain(5)
+
+    it.upstream.script = watch
+    with RawClient(it.gateway) as client, pytest.raises(h11.RemoteProtocolError):
+        client.send(it.request(f"GET {SECRETS}?watch=1"))
+        client.answer()
+
+
+def test_text_behind_a_proxy_is_scanned_and_the_rest_is_labelled(it: Scene) -> None:
+    page = b"<p>" + TOKEN + b"</p>"
+    status, fields, shown = call(it, f"{POD}/proxy/page", answer(page, kind="text/html"))
+    assert status == 200 and TOKEN not in shown and shown.startswith(b"<p>l7gw-masked-") and "l7gw-masking" not in fields
+    picture = bytes(range(256))
+    status, fields, shown = call(it, f"{POD}/proxy/logo", answer(picture, kind="image/png"))
+    assert (status, fields["l7gw-masking"], shown) == (200, "unmasked", picture)
+
+
+def test_discovery_passes_byte_for_byte_whatever_stands_in_it(it: Scene) -> None:
+    body = b'{"a": "' + TOKEN + b'"}'
+    for path in ("/openapi/v3?hash=A", "/version", "/apis"):
+        status, fields, shown = call(it, path, answer(body, 'ETag: "1"'))
+        assert (status, fields["etag"], shown) == (200, '"1"', body)
+
+
+def test_a_token_request_is_answered_with_a_warning_that_names_the_reveal(it: Scene) -> None:
+    body = json.dumps(
+        {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": {}, "status": {"token": "ey.a.token"}}
+    ).encode()
+    status, fields, shown = call(
+        it, "/api/v1/namespaces/d/serviceaccounts/default/token", answer(body, status="201 Created"), method="POST"
+    )
+    assert status == 201 and b"ey.a.token" not in shown
+    assert fields["warning"].startswith('299 - "l7gw: ') and "reveal: [token-request]" in fields["warning"]

@@ -7,6 +7,7 @@ and what was masked can be told in the head. The head of a watch waits for nothi
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Protocol, cast
 
 from l7gw.clock import Clock
@@ -27,6 +28,8 @@ from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import CallRecord
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Raw, Request, Response
+
+SLICE = 64 * 1024  # bytes of a masked body that are sent before it is asked whether the client takes more
 
 
 class AnsweredCall(TunnelOwner, Protocol):
@@ -54,7 +57,7 @@ class AnswerRelay:
 
     __slots__ = (
         "begun", "whole", "_act", "_call", "_choice", "_far", "_head_waits", "_held", "_mask", "_masks", "_record", "_request",
-        "_upstream", "_worker",
+        "_told_end", "_unsent", "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +85,8 @@ class AnswerRelay:
         self._choice = AS_IT_CAME
         self._mask: BodyMask | None = None  # None where the body passes as it comes
         self._head_waits: Response | None = None  # the head, while it waits for the mask
+        self._unsent: deque[bytes] = deque()  # of the body, what waits for a client that reads slowly
+        self._told_end = False
 
     def take(self, event: HttpEvent) -> None:
         """Take one event of the answer. Raises Refusal where the answer is not passed on, PeerError where the cluster broke its
@@ -107,6 +112,8 @@ class AnswerRelay:
             if self._mask is not None:
                 self.whole = True
                 self._hand_on(self._masked(None), whole=True)
+                self.go_on()
+                return
             call.client.send(event)
             call.finish("complete", "")
         elif isinstance(event, Closed) and call.tunnel is not None:
@@ -201,8 +208,24 @@ class AnswerRelay:
             mask.finds.clear()
         for piece in pieces:
             record.response_body(piece.recorded)
-            if piece.shown:
-                send(Body(piece.shown))
+            if len(piece.shown) <= SLICE and not self._unsent:
+                if piece.shown:
+                    send(Body(piece.shown))
+            else:
+                self._unsent += (piece.shown[at : at + SLICE] for at in range(0, len(piece.shown), SLICE))
+        if self._unsent:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Send what waits for the client, as far as the client takes it. An object comes out of its mask at once, however large."""
+        client = self._call.client
+        while self._unsent and client.writable:
+            client.send(Body(self._unsent.popleft()))
+            client.flush()
+        if self.whole and not self._unsent and self._mask is not None and not self._told_end:
+            self._told_end = True
+            client.send(End())
+            self._call.finish("complete", "")
 
     def close(self) -> None:
         """The call is over: nothing of the answer is held any more."""

@@ -28,6 +28,7 @@ from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.call import Call, CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
+from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
@@ -38,7 +39,6 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Request
 from l7gw.wire.semantics import BODILESS
 
-LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (kubernetes-wire 6.3), so nothing valid is refused
 MOST_TRIES = 5  # times that a request is sent again after the cluster turned it away unread
 
 
@@ -118,7 +118,7 @@ class Exchange(Call):
     def gather(self) -> Step | None:
         """Read a write whole before any of it is sent, so that what is recorded is what is sent."""
         if self.request.length > LARGEST_BODY:
-            raise _too_large()
+            raise too_large()
         if not self._request_whole:
             self._after_body = self._gathered
             if self.request.expects_continue:
@@ -146,7 +146,7 @@ class Exchange(Call):
     @entry
     def _recorded(self, error: Exception | None) -> Step | None:
         if error is not None:
-            raise self.worker.recorder.refusal() or _unrecordable()
+            raise self.worker.recorder.refusal() or unrecordable()
         return self.forward
 
     def forward(self) -> Step | None:
@@ -229,7 +229,7 @@ class Exchange(Call):
                 if self.over:
                     return
         except PeerError as error:
-            raise _bad_answer(error) from error
+            raise bad_answer(error) from error
         if self.call_record.session.backlogged and self.upstream is not None:
             self.upstream.pause(SLOW_DISK)  # a slow disk slows the call; nothing is dropped (threats H11)
             self.wait_for_disk()
@@ -238,10 +238,10 @@ class Exchange(Call):
     def on_upstream_lost(self, error: Exception | None) -> None:
         """The cluster's connection ended before its answer, or within it. The client never gets this as a clean end."""
         self.upstream = None
-        if self.over:
+        if self.over or (self._answer is not None and self._answer.whole):  # a whole answer may still wait for its client
             return
         if self.tunnel is None:
-            raise _bad_answer(error)
+            raise bad_answer(error)
         self.tunnel.cluster_lost()
 
     @entry
@@ -341,7 +341,7 @@ class Exchange(Call):
             return
         self._body_size += len(data)
         if self._body_size > LARGEST_BODY:
-            raise _too_large()
+            raise too_large()
         self._body.append(data)
 
     @entry
@@ -354,6 +354,8 @@ class Exchange(Call):
     @entry
     def on_client_writable(self, *, writable: bool) -> None:
         """The client takes more bytes again, or takes no more: read the cluster again, or pause it."""
+        if writable and self._answer is not None:
+            self._answer.go_on()
         if self.upstream is not None:
             if writable:
                 self.upstream.resume(SLOW_READER)
@@ -384,16 +386,3 @@ class Exchange(Call):
         if answerable:
             self._tell(refusal, close=True)
         self.end("aborted" if self.verdict is not None else "refused", refusal.message)
-
-
-def _too_large() -> Refusal:
-    return Refusal(413, "RequestEntityTooLarge", f"the request body is larger than {LARGEST_BODY // 1024 // 1024} MiB")
-
-
-def _unrecordable() -> Refusal:
-    return Refusal(503, "ServiceUnavailable", "this call cannot be recorded, so it does not pass")
-
-
-def _bad_answer(error: Exception | None) -> Refusal:
-    why = str(error) if isinstance(error, PeerError) else "it closed the connection"
-    return Refusal(502, "BadGateway", f"no whole answer from the cluster: {why}; the call may have been carried out")

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from l7gw.errors import Refusal
 from l7gw.kube.status import encode
 from l7gw.recording.session import CallRecord
+from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
+
+LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (kubernetes-wire 6.3), so nothing valid is refused
 
 
 def tell(
@@ -51,3 +54,19 @@ def _events(refusal: Refusal, request: Request | None, audit_id: str, session: s
         headers.append(("l7gw-session", session))
     response = Response(refusal.code, tuple(headers), len(body), keep_alive=not close)
     return [response, End()] if head_only else [response, Body(body), End()]
+
+
+def too_large() -> Refusal:
+    """Of a request whose body is beyond LARGEST_BODY."""
+    return Refusal(413, "RequestEntityTooLarge", f"the request body is larger than {LARGEST_BODY // 1024 // 1024} MiB")
+
+
+def unrecordable() -> Refusal:
+    """Of a call whose record did not reach the disk."""
+    return Refusal(503, "ServiceUnavailable", "this call cannot be recorded, so it does not pass")
+
+
+def bad_answer(error: Exception | None) -> Refusal:
+    """Of a call whose answer is not whole. `error` says why; None: the cluster closed the connection."""
+    why = str(error) if isinstance(error, PeerError) else "it closed the connection"
+    return Refusal(502, "BadGateway", f"no whole answer from the cluster: {why}; the call may have been carried out")

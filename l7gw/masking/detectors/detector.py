@@ -32,19 +32,6 @@ class Shape:
 START = r"(?:\b|\\[bfnrt]|\\u[0-9a-f]{4})"
 
 
-def token(
-    pattern: str,
-    *,
-    longest: int = LONGEST,
-    notice: str = "",
-    opens: str = "",
-    opening: str = "",
-    keeps: Callable[[bytes], bool] | None = None,
-) -> Shape:
-    """The shape of a token, all of which is the value."""
-    return Shape(rf"{START}(?P<value>{pattern})", longest, notice, opens, opening, keeps)
-
-
 @dataclass(frozen=True, slots=True)
 class Detector:
     name: str  # [a-z0-9-]{1,32}; it stands in placeholders and in rules

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from l7gw.masking.detectors import values
-from l7gw.masking.detectors.detector import Detector, Shape, token
+from l7gw.masking.detectors.detector import LONGEST, START, Detector, Shape
+
+
+def token(
+    pattern: str,
+    *,
+    longest: int = LONGEST,
+    notice: str = "",
+    opens: str = "",
+    opening: str = "",
+    keeps: Callable[[bytes], bool] | None = None,
+) -> Shape:
+    """The shape of a token, all of which is the value."""
+    return Shape(rf"{START}(?P<value>{pattern})", longest, notice, opens, opening, keeps)
+
 
 # A stream waits for the mark at the end of an Azure key when so much of one is there; it would wait at every word otherwise.
 _RUN = r"[A-Za-z0-9+/_-]{16}"

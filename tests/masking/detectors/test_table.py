@@ -76,14 +76,14 @@ def test_a_value_is_found_in_yaml_in_a_block(sample: Sample) -> None:
         assert found(ALL, text, sample.detector)
 
 
-@each
+@pytest.mark.parametrize("sample", [one for one in TRUE if BY_NAME[one.detector].fixed], ids=lambda sample: sample.name)
 def test_a_value_of_a_fixed_shape_is_found_in_a_url(sample: Sample) -> None:
-    if not BY_NAME[sample.detector].fixed:
-        pytest.skip("its name stands before it")
     for value in values(sample):
-        if quote(value, safe="") == value.decode():
+        if (
+            quote(value, safe="") == value.decode() and sample.detector != "slack-token"
+        ):  # its value may be the path of a URL itself
             text = b"GET /search?q=" + value + b"&page=2 HTTP/1.1"
-            assert found(ALL, text, sample.detector) == [value] or sample.detector == "slack-token"
+            assert found(ALL, text, sample.detector) == [value]
 
 
 @each

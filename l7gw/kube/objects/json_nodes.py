@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -75,17 +75,18 @@ def read_within(data: bytes, within: Node, told: Callable[[], None], *, fixed: b
 class JsonNode(Node):
     """A value in JSON. Reading gives what came, also where it was edited."""
 
-    __slots__ = ("_around", "_depth", "_document", "_edited", "_level", "_new", "_place", "_removed", "_source")
+    __slots__ = ("_around", "_depth", "_document", "_edited", "_level", "_new", "_place", "_removed", "_shape", "_source")
 
     def __init__(self, source: bytes | msgspec.Raw, around: JsonNode | None = None, place: str | int | None = None) -> None:
         self._source = source
         self._around = around  # the object, list or text that this value stands in
         self._place = place  # the name or index in it; None in a text
         self._depth: int = around._depth + 1 if around is not None else 1
+        self._shape: Shape | None = None
         self._level: _Level | None = None  # what stands in this value, once it was asked for
         self._document: JsonNode | Literal[False] | None = None  # the JSON in this text; None where nobody asked for it yet
         self._edited = 0  # bits: the views in which this value or one inside it is edited
-        self._new: dict[View, bytes] = {}  # what stands in place of the value
+        self._new: dict[View, bytes] | None = None  # what stands in place of the value
         self._removed = False
 
     @property
@@ -104,51 +105,64 @@ class JsonNode(Node):
 
     @property
     def shape(self) -> Shape:
-        first = memoryview(self._source)[0]
-        if first in _SPACES:  # around a whole body alone
-            first = bytes(self._source).lstrip(_SPACES)[0]
-        return _SHAPES.get(first, "number")
+        if self._shape is None:
+            first = memoryview(self._source)[0]
+            if first in _SPACES:  # around a whole body alone
+                first = bytes(self._source).lstrip(_SPACES)[0]
+            self._shape = _SHAPES.get(first, "number")
+        return self._shape
 
     def member(self, name: str) -> JsonNode | None:
-        level = self.level()
-        if not isinstance(level, dict) or (found := level.get(name)) is None:
+        level: Any = self._level if self._level is not None else self.level()
+        if type(level) is not dict:
             return None
-        if not isinstance(found, JsonNode):
+        found = level.get(name)
+        if type(found) is msgspec.Raw:
             found = level[name] = JsonNode(found, self, name)
         return found
 
     def members(self) -> Sequence[tuple[str, JsonNode]]:
-        level = self.level()
-        if not isinstance(level, dict):
+        level: Any = self._level if self._level is not None else self.level()
+        if type(level) is not dict:
             return ()
         for name, found in level.items():
-            if not isinstance(found, JsonNode):
+            if type(found) is msgspec.Raw:
                 level[name] = JsonNode(found, self, name)
-        return cast(list[tuple[str, JsonNode]], list(level.items()))
+        return list(level.items())
 
     def items(self) -> Sequence[JsonNode]:
-        level = self.level()
-        if not isinstance(level, list):
+        level: Any = self._level if self._level is not None else self.level()
+        if type(level) is not list:
             return ()
         for index, found in enumerate(level):
-            if not isinstance(found, JsonNode):
+            if type(found) is msgspec.Raw:
                 level[index] = JsonNode(found, self, index)
-        return cast(list[JsonNode], level)
+        return level
 
     def scalar(self) -> Scalar:
         shape = self.shape
-        if shape in ("object", "list", "null"):
+        if shape == "text":
+            return self.text()
+        if shape not in ("number", "boolean"):
             return None
         try:
-            return cast(Scalar, _text(self._source) if shape == "text" else _value(self._source))
+            return cast(Scalar, _value(self._source))
         except (ValueError, RecursionError):
+            raise Unreadable("a value of it is no JSON") from None
+
+    def text(self) -> str | None:
+        if self.shape != "text":
+            return None
+        try:
+            return _text(self._source)
+        except ValueError:
             raise Unreadable("a value of it is no JSON") from None
 
     def octets(self) -> bytes | None:
         if self.shape != "text":
             return None
         try:
-            encoded = str(self.scalar()).translate(_NO_BREAKS).encode("ascii")
+            encoded = str(self.text()).translate(_NO_BREAKS).encode("ascii")
             return binascii.a2b_base64(encoded, strict_mode=True)
         except ValueError:
             return None
@@ -165,6 +179,8 @@ class JsonNode(Node):
 
     def replace(self, text: str, *, shown_too: bool = True) -> None:
         new = _encode(text) if not self._is_fixed() else _of_length(text, len(bytes(self._source)))
+        if self._new is None:
+            self._new = {}
         self._new["recorded"] = new
         if shown_too:
             self._new["shown"] = new
@@ -188,7 +204,7 @@ class JsonNode(Node):
     def render(self, view: View) -> bytes:
         if not self._edited & _BIT[view]:
             return bytes(self._source)
-        if (new := self._new.get(view)) is not None:
+        if self._new is not None and (new := self._new.get(view)) is not None:
             return new
         if self._document:
             return _encode(self._document.render(view).decode())
@@ -219,8 +235,8 @@ class JsonNode(Node):
 
     def _check_names(self, level: dict[str, msgspec.Raw]) -> None:
         """Raises Unreadable where a member stands twice: then there are more colons than those of the names and values."""
-        source, names = bytes(self._source), "".join(level)
-        colons = source.count(b":") - b"".join(cast(list[bytes], list(level.values()))).count(b":") - len(level)
+        source, names, values = bytes(self._source), "".join(level), cast(Any, level.values())
+        colons = source.count(b":") - b"".join(values).count(b":") - len(level)
         if ":" not in names:
             twice = colons != 0
         elif b"\\u003" not in source:
@@ -266,16 +282,16 @@ class JsonNode(Node):
         at = _end(_OPEN, source, 0)
         for value in level.values() if isinstance(level, dict) else level:
             start = _end(_NAME, source, at) if isinstance(level, dict) else at
-            end = start + len(value._source if isinstance(value, JsonNode) else value)
+            end = start + len(value if isinstance(value, msgspec.Raw) else value._source)
             comma = _COMMA.match(source, end)
             following = comma.end() if comma else end
-            if isinstance(value, JsonNode) and value._removed:
+            if not isinstance(value, msgspec.Raw) and value._removed:
                 # The comma before it goes too, or the comma behind it where nothing before it stays.
                 parts.append(source[copied : at if ended < 0 else ended])
                 copied = following if ended < 0 else end
                 at = following
                 continue
-            if isinstance(value, JsonNode) and value._edited & bit:
+            if not isinstance(value, msgspec.Raw) and value._edited & bit:
                 parts += (source[copied:start], value.render(view))
                 copied = end
             ended, at = end, following

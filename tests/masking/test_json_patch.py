@@ -122,6 +122,17 @@ def test_no_operation_reads_what_is_masked(reader: dict[str, Any]) -> None:
     assert f"may not {reader['op']} {reader.get('from', reader['path']) or 'the whole object'}" in message
 
 
+@pytest.mark.parametrize(
+    "odd", [{"from": None}, {"from": None, "op": "test"}, {"op": "test", "path": None}, {"op": "add", "path": "/x", "from": None}]
+)
+def test_a_null_among_the_members_hides_no_operation_that_reads(odd: dict[str, Any]) -> None:
+    """kube-apiserver reads null as a member that is not there, and carries such a test out."""
+    reader = {"op": "test", "path": "/data/password", "value": b64("a guess")}
+    operations = [{**reader, **odd}] if odd.get("op") != "add" else [reader, odd]
+    assert must_be_read(Sent(act=act(verb="patch"), format="json-patch", body=json.dumps(operations).encode()))
+    refused(lambda: patched(secret(), *operations), 403)
+
+
 def test_an_index_means_any_item_where_items_move() -> None:
     reader = {"op": "copy", "from": "/spec/template/spec/containers/0/env/1/value", "path": "/metadata/labels/x"}
     assert patched(deployment(), reader) == [reader]

@@ -62,7 +62,7 @@ def read(data: bytes, *, strict: bool) -> JsonNode:
     return node
 
 
-def read_within(data: bytes, within: Node, told: Callable[[], None], *, fixed: bool) -> JsonNode:
+def read_within(data: bytes, within: Node, told: Callable[[], object], *, fixed: bool) -> JsonNode:
     """The JSON value in `data`, which are the bytes of a value in another encoding. `within` is that value, and `told` is called
     where the JSON was edited. With `fixed` no edit changes how long the JSON is. Raises Unreadable for what plainjson refuses."""
     try:
@@ -304,7 +304,7 @@ class _Within(JsonNode):
 
     __slots__ = ("_fixed", "_told", "_within")
 
-    def __init__(self, source: bytes, within: Node, told: Callable[[], None], *, fixed: bool) -> None:
+    def __init__(self, source: bytes, within: Node, told: Callable[[], object], *, fixed: bool) -> None:
         super().__init__(source)
         self._within = within
         self._told = told

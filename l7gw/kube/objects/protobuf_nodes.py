@@ -13,19 +13,19 @@ an object or a list it replaces every value inside.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from l7gw.kube.objects import protobuf_table as tables
-from l7gw.kube.objects.node import Node, Scalar, Shape, Unreadable, View
+from l7gw.kube.objects.node import Node, Shape, Unreadable, View
 from l7gw.kube.objects.parts import Part
 from l7gw.kube.objects.protobuf_strict import MAGIC, check_envelope, type_of
 from l7gw.kube.objects.protobuf_table import EMBEDDED, Field, Message
-from l7gw.kube.objects.protobuf_values import SPOKEN, Leaf, Number, Source, Spoken, Value, number, path_of
+from l7gw.kube.objects.protobuf_times import Spoken
+from l7gw.kube.objects.protobuf_values import Leaf, Number, Several, Source, Value, number
 from l7gw.kube.objects.protobuf_wire import LENGTH, Fields, Span, scan, varint
 
 FRAME = 4  # bytes of the length, big-endian, before an event of a watch (AM `pkg/util/framer/framer.go`)
-_INT_OR_STRING = "intstr.IntOrString"
-_EITHER = ("OrArray", "OrBool", "OrStringArray")  # JSON writes the one that is there (AX `pkg/apis/apiextensions/v1/marshal.go`)
+_TOP = Field(0, EMBEDDED, "message")
 
 
 def read(data: bytes, *, strict: bool) -> Node:
@@ -58,18 +58,23 @@ def enveloped(data: bytes, at: int, end: int) -> Message:
 
 
 class Object(Value):
-    """A message that JSON writes as an object. `Object.member` makes the nodes of its fields when they are asked for."""
+    """A message that JSON writes as an object. The nodes of its fields are made when they are asked for."""
 
-    __slots__ = ("_found", "_hidden", "_made", "table")
+    __slots__ = ("_found", "_made", "table")
 
     def __init__(
-        self, source: Source, owner: Value | None, above: Node | None, name: str | int, tag: int, span: Span, table: Message
+        self, source: Source, owner: Value | None, above: Node | None, name: str | int, span: Span, field: Field, table: Message
     ) -> None:
-        super().__init__(source, owner, above, name, tag, span)
+        self.source = source  # not by super(): that would be a third of the time
+        self.owner = owner
+        self.above = above
+        self.name = name
+        self.span = span
+        self.field = field
+        self.edit = None
         self.table = table
         self._found: Fields | None = None
-        self._made: dict[str, Node | None] = {}
-        self._hidden: dict[int, Node] = {}  # embedded structs, by their number
+        self._made: dict[str | int, Node | None] = {}  # by name; embedded structs by their number
 
     @property
     def shape(self) -> Shape:
@@ -77,13 +82,14 @@ class Object(Value):
 
     def fields(self) -> Fields:
         """Where the fields stand. Raises Unreadable."""
-        if self._found is None:
-            self._found = scan(self.source.data, self.span[1], self.span[2])
+        found = self._found
+        if found is None:
+            found = self._found = scan(self.source.data, self._start(), self.span[2])
             table = self.table
-            for tag in self._found:
+            for tag in found:
                 if tag not in table.fields and tag >> 3 in table.numbers:
                     raise Unreadable("a protobuf field has another wire type than Kubernetes gives it")
-        return self._found
+        return found
 
     def member(self, name: str) -> Node | None:
         made = self._made
@@ -97,21 +103,26 @@ class Object(Value):
             struct = self._embedded(field)
             node = struct.member(name) if struct is not None else None
         else:
-            node = self._make(field)
+            node = self.node_of(field, name)
         made[name] = node
         return node
 
     def members(self) -> Sequence[tuple[str, Node]]:
-        found: dict[str, Node] = {}
-        for tag in self.fields():
+        found: list[tuple[str, Node]] = []
+        fields = self.fields()
+        for tag in fields:
             field = self.table.fields.get(tag)
-            name = field.name if field is not None else f"#{tag >> 3}"
-            if field is not None and name == EMBEDDED:
+            if field is None:
+                name = f"#{tag >> 3}" if tag & 7 == LENGTH else tables.RAW
+            elif tag != field.tag and field.tag in fields:
+                continue  # numbers of one list, some packed and some not
+            elif (name := field.name) == EMBEDDED:
                 struct = self._embedded(field)
-                found |= struct.members() if struct is not None else ()
-            elif name != tables.RAW and (node := self.member(name)) is not None:
-                found[name] = node
-        return list(found.items())
+                found += struct.members() if struct is not None else ()  # an unknown field there may have a name that is here too
+                continue
+            if name != tables.RAW and (node := self.member(name)) is not None:
+                found.append((name, node))
+        return found
 
     def replace(self, text: str, *, shown_too: bool = True) -> None:
         for _, node in self.members():
@@ -124,22 +135,23 @@ class Object(Value):
     def payload(self, view: View) -> bytes:
         _, at, end = self.span
         data = self.source.data
-        if not self.dirty:
+        if self.edit is None:
             return data[at:end]
         pieces: list[bytes] = []
-        for edit in sorted(self.edits, key=_begun):
-            pieces += data[at : edit.span[0]], edit.field(view)
-            at = edit.span[2]
+        for value in sorted(self.edit.inside, key=_begun):
+            pieces += data[at : value.span[0]], value.written(view)
+            at = value.span[2]
         pieces.append(data[at:end])
         return b"".join(pieces)
 
-    def made(self, field: Field, name: str | int = EMBEDDED) -> Node | None:
+    def node_of(self, field: Field, name: str) -> Node | None:
         """The node of a field of this message, made anew, with a path that continues this one's. Raises Unreadable."""
-        spans = self.fields().get(field.tag, [])
+        found = self._found or self.fields()
+        spans = found.get(field.tag)
         if field.repeated:
-            packed = self.fields().get(field.number << 3 | LENGTH, []) if field.tag & 7 != LENGTH else []
-            return Items(self, name, field, spans, packed) if spans or packed else None
-        if not spans:
+            packed = found.get(field.number << 3 | LENGTH, []) if field.tag & 7 != LENGTH else []
+            return Items(self, name, field, spans or [], packed) if spans or packed else None
+        if spans is None:
             return None
         if field.mapped:
             return Map(self, name, field, spans)
@@ -147,14 +159,13 @@ class Object(Value):
             raise Unreadable("a protobuf field that may stand once stands twice")
         return build(self.source, self, self, name, spans[0], field)
 
-    def _make(self, field: Field) -> Node | None:
-        return self.made(field, field.name)
+    def _start(self) -> int:
+        return self.span[1]
 
     def _embedded(self, field: Field) -> Node | None:
-        struct = self._hidden.get(field.number) or self.made(field)
-        if struct is not None:
-            self._hidden[field.number] = struct
-        return struct
+        if field.number not in self._made:
+            self._made[field.number] = self.node_of(field, EMBEDDED)
+        return self._made[field.number]
 
     def _unknown(self, digits: str) -> Node | None:
         """A field that the table lacks: its bytes, or a list of them where it stands more than once."""
@@ -165,7 +176,23 @@ class Object(Value):
         if spans is None:
             return None
         field = Field(number, f"#{number}", "unknown", repeated=len(spans) > 1)
-        return self.made(field, field.name)
+        return self.node_of(field, field.name)
+
+
+class Hidden(Object):
+    """A message in whose place JSON shows one of its values."""
+
+    __slots__ = ()
+    hides = True
+
+
+class Enclosed(Object):
+    """An object in an envelope, in a field of bytes."""
+
+    __slots__ = ()
+
+    def _start(self) -> int:
+        return self.span[1] + len(MAGIC)
 
 
 class Top(Object):
@@ -174,73 +201,14 @@ class Top(Object):
     __slots__ = ("_framed",)
 
     def __init__(self, source: Source, span: Span, table: Message, *, framed: bool = False) -> None:
-        super().__init__(source, None, None, EMBEDDED, 0, span, table)
+        super().__init__(source, None, None, EMBEDDED, span, _TOP, table)
         self._framed = framed
 
     def render(self, view: View) -> bytes:
-        if not self.dirty:
+        if self.edit is None:
             return self.source.data
         payload = self.payload(view)
         return (len(payload).to_bytes(FRAME, "big") if self._framed else self.source.data[: self.span[1]]) + payload
-
-
-class Several(Node):
-    """Fields of one message that JSON writes as one value: a list or a map."""
-
-    __slots__ = ("_field", "_name", "_spans", "owner")
-
-    def __init__(self, owner: Object, name: str | int, field: Field, spans: list[Span]) -> None:
-        self.owner = owner
-        self._name = name
-        self._field = field
-        self._spans = spans
-
-    @property
-    def path(self) -> str:
-        return path_of(self.owner, self._name)
-
-    def values(self) -> Sequence[Node]:
-        """The values in it."""
-        raise NotImplementedError
-
-    def member(self, name: str) -> Node | None:
-        return None
-
-    def members(self) -> Sequence[tuple[str, Node]]:
-        return ()
-
-    def items(self) -> Sequence[Node]:
-        return ()
-
-    def scalar(self) -> Scalar:
-        return None
-
-    def octets(self) -> bytes | None:
-        return None
-
-    def document(self) -> Node | None:
-        return None
-
-    def replace(self, text: str, *, shown_too: bool = True) -> None:
-        for node in self.values():
-            node.replace(text, shown_too=shown_too)
-
-    def replace_octets(self, data: bytes, *, shown_too: bool = True) -> None:
-        for node in self.values():
-            node.replace_octets(data, shown_too=shown_too)
-
-    def remove(self) -> None:
-        for node in self.values():
-            node.remove()
-
-    @property
-    def edited(self) -> bool:
-        return any(node.edited for node in self.values())
-
-    def render(self, view: View) -> bytes:
-        """The fields with their tags and lengths, without what stands between them."""
-        data, edits = self.owner.source.data, {edit.span: edit for edit in self.owner.edits}
-        return b"".join(edits[span].field(view) if span in edits else data[span[0] : span[2]] for span in self._spans)
 
 
 class Items(Several):
@@ -259,17 +227,24 @@ class Items(Several):
 
     def items(self) -> Sequence[Node]:
         if self._items is None:
-            owner, data = self.owner, self.owner.source.data
-            spans = list(self._spans)
-            for _, at, end in self._packed:
-                while at < end:
-                    start = at
-                    at = at + 8 if self._field.kind == "double" else varint(data, at)[1]
-                    if at > end:
-                        raise Unreadable("a packed protobuf number reaches beyond its list")
-                    spans.append((start, start, at))
-            self._items = [build(owner.source, owner, self, index, span, self._field) for index, span in enumerate(spans)]
+            owner, field, source = self.owner, self._field, self.owner.source
+            spans = [*self._spans, *self._unpacked()] if self._packed else self._spans
+            if field.kind == "message" and field.table.form == "object":
+                table = field.table
+                self._items = [Object(source, owner, self, at, span, field, table) for at, span in enumerate(spans)]
+            else:
+                self._items = [build(source, owner, self, at, span, field) for at, span in enumerate(spans)]
         return self._items
+
+    def _unpacked(self) -> Iterator[Span]:
+        data = self.owner.source.data
+        for _, at, end in self._packed:
+            while at < end:
+                start = at
+                at = at + 8 if self._field.kind == "double" else varint(data, at)[1]
+                if at > end:
+                    raise Unreadable("a packed protobuf number reaches beyond its list")
+                yield start, start, at
 
     def values(self) -> Sequence[Node]:
         return self.items()
@@ -309,89 +284,73 @@ class Map(Several):
         return self._made
 
     def _entry(self, span: Span) -> tuple[str, Node]:
-        source = self.owner.source
-        table = tables.entry(self._field)
-        entry = Object(source, self.owner, None, EMBEDDED, self._field.tag, span, table)
+        source, field = self.owner.source, self._field
+        entry = Hidden(source, self.owner, None, EMBEDDED, span, field, field.entry)
         found = entry.fields()
-        value = table.names["value"]
-        keys = found.get(0x0A, ())
-        values = found.get(value.tag, ())
+        value = field.entry.names["value"]
+        keys, values = found.get(0x0A, ()), found.get(value.tag, ())
         if len(keys) > 1 or len(values) > 1 or len(found) != (keys != ()) + (values != ()):
             raise Unreadable("an entry of a map has other fields than a key and a value")
         try:
             key = source.data[keys[0][1] : keys[0][2]].decode() if keys else ""
         except UnicodeDecodeError:
             raise Unreadable("the key of a map is no UTF-8") from None
-        end = span[2]
-        node = build(source, entry, self, key, values[0] if values else (end, end, end), value)
-        if isinstance(node, Value):
-            node.stands_for = entry
-        return key, node
+        return key, build(source, entry, self, key, values[0] if values else (span[2],) * 3, value)
 
 
 def build(source: Source, owner: Value, above: Node, name: str | int, span: Span, field: Field) -> Node:
     """The node of one field. Raises Unreadable."""
-    if field.kind == "message":
-        return _of_message(source, owner, above, name, span, field)
-    if field.kind in ("integer", "boolean", "double"):
+    kind = field.kind
+    if kind == "message":
+        table = field.table
+        if table.form == "object":
+            return Object(source, owner, above, name, span, field, table)
+        if table.form == "spoken":
+            return Spoken(source, owner, above, name, span, field)
+        return _in_place_of(Hidden(source, owner, above, name, span, field, table))
+    if kind in ("integer", "boolean", "double"):
         return Number(source, owner, above, name, span, field)
     return Leaf(source, owner, above, name, span, field)
 
 
-def _of_message(source: Source, owner: Value, above: Node, name: str | int, span: Span, field: Field) -> Node:
-    kind, tag = field.message, field.number << 3 | LENGTH
-    if kind in SPOKEN:
-        return Spoken(source, owner, above, name, tag, span, kind)
-    table = tables.message(kind)
-    whole = Object(source, owner, above, name, tag, span, table)
-    if tables.RAW in table.names:
+def _in_place_of(whole: Hidden) -> Node:
+    """What JSON writes in place of a message that it does not write as an object."""
+    table, fields = whole.table, whole.fields()
+    if not fields.keys() <= table.fields.keys():
+        raise Unreadable("a value in protobuf has more fields than JSON can say of it")
+    if table.form == "list" and table.only is not None:
+        return Items(whole, EMBEDDED, table.only, fields.get(table.only.tag, []), [])
+    if table.form == "raw":
         return _of_raw(whole, table.names[tables.RAW])
-    node: Node | None
-    if kind == _INT_OR_STRING:
-        is_text = (kinds := whole.fields().get(0x08)) is not None and number(source.data, kinds[-1], "integer") == 1
+    if table.form == "number or text":
+        is_text = number(whole.source.data, fields[0x08][-1], "integer") == 1 if 0x08 in fields else False
         field = table.names["strVal" if is_text else "intVal"]
-        node = whole.made(field) or build(source, whole, whole, EMBEDDED, (span[2],) * 3, field)
-    elif kind.endswith(_EITHER):
-        # The second is there only where the first is not, but for OrBool, whose boolean is always written.
-        ordered = sorted(table.names.values(), key=lambda one: one.kind == "boolean")
-        node = next((made for one in ordered if (made := whole.made(one)) is not None), None)
-    elif table.items is not None:
-        return Items(whole, EMBEDDED, table.items, whole.fields().get(table.items.tag, []), [])
-    else:
-        return whole
-    if isinstance(node, Value):
-        node.stands_for = whole
-    return node or whole
+        node = whole.node_of(field, EMBEDDED)
+        return node or build(whole.source, whole, whole, EMBEDDED, (whole.span[2],) * 3, field)
+    # The boolean of OrBool is always written; what else there is comes before it.
+    there = [field for field in table.names.values() if field.tag in fields]
+    there = [field for field in there if field.kind != "boolean"] or there
+    if len(there) > 1:
+        raise Unreadable("a value in protobuf is two things at once")
+    return (whole.node_of(there[0], EMBEDDED) if there else None) or _empty(whole)
 
 
-def _of_raw(whole: Object, field: Field) -> Node:
+def _of_raw(whole: Hidden, field: Field) -> Node:
     """Bytes that JSON writes as the value that they are: an object in an envelope of its own, or JSON. Others are octets."""
-    leaf = whole.made(field)
+    leaf = whole.node_of(field, EMBEDDED)
     if not isinstance(leaf, Leaf):
-        return whole  # JSON has null here
-    leaf.stands_for = whole
+        return _empty(whole)  # JSON has null here
     _, start, end = leaf.span
     data = whole.source.data
     if data.startswith(MAGIC, start, end):
-        return Enclosed(whole, leaf.span, enveloped(data, start, end))
+        return Enclosed(whole.source, whole, whole, EMBEDDED, leaf.span, field, enveloped(data, start, end))
     with contextlib.suppress(Unreadable):
         return leaf.read_inner()
     return leaf
 
 
-class Enclosed(Object):
-    """An object in an envelope, in a field of bytes."""
-
-    __slots__ = ()
-
-    def __init__(self, whole: Object, span: Span, table: Message) -> None:
-        super().__init__(whole.source, whole, whole, EMBEDDED, 0x0A, span, table)
-        self.stands_for = whole
-
-    def fields(self) -> Fields:
-        if self._found is None:
-            self._found = scan(self.source.data, self.span[1] + len(MAGIC), self.span[2])
-        return self._found
+def _empty(whole: Hidden) -> Node:
+    return Object(whole.source, whole.owner, whole.above, whole.name, whole.span, whole.field, whole.table)
 
 
 def _begun(edit: Value) -> int:

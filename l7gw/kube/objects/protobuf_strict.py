@@ -74,7 +74,7 @@ def _check(data: bytes, table: Message, at: int, end: int, depth: int) -> None:
 
 
 def _check_map(data: bytes, field: Field, spans: list[Span], depth: int) -> None:
-    table, keys = tables.entry(field), set()
+    table, keys = field.entry, set()
     for _, at, end in spans:
         _check(data, table, at, end, depth + 1)
         found = scan(data, at, end)
@@ -88,9 +88,9 @@ def _check_map(data: bytes, field: Field, spans: list[Span], depth: int) -> None
 def _check_value(data: bytes, field: Field, tag: int, span: Span, depth: int) -> None:
     _, start, end = span
     if field.kind == "message":
-        table = tables.message(field.message)
+        table = field.table
         _check(data, table, start, end, depth + 1)
-        if tables.RAW in table.names:
+        if table.form == "raw":
             _check_raw(data, start, end, depth + 1)
     elif field.kind == "text":
         try:

@@ -15,6 +15,16 @@ from l7gw.kube.objects.protobuf_wire import FIXED64, LENGTH, VARINT
 
 Kind = Literal["message", "text", "octets", "integer", "boolean", "double", "unknown"]
 
+# How JSON writes a message: as an object; as the text of a time, a duration or a quantity; as a number or a text; as that field
+# which is there (AX `pkg/apis/apiextensions/v1/marshal.go`); as the value that its bytes hold; as a list.
+Form = Literal["object", "spoken", "number or text", "either", "raw", "list"]
+
+QUANTITY = "resource.Quantity"
+DURATION = "meta/v1.Duration"
+MICRO_TIME = "meta/v1.MicroTime"
+_SPOKEN = {QUANTITY, DURATION, MICRO_TIME, "meta/v1.Time"}
+_EITHER = ("OrArray", "OrBool", "OrStringArray")
+
 RAW = "-"  # the name of bytes that JSON writes as the value that they are
 EMBEDDED = ""  # the name of a struct whose fields JSON writes as those of the message around it
 WATCH_EVENT = "meta/v1.WatchEvent"
@@ -31,30 +41,50 @@ _KINDS: dict[str, tuple[Kind, int]] = {
 }
 
 
-class Field(msgspec.Struct, frozen=True, gc=False):
-    """One field of a message. For a map `kind` and `message` are those of its values."""
+class Field:
+    """One field of a message. For a map `kind` and `message` are those of its values.
 
-    number: int
-    name: str  # what JSON calls it, EMBEDDED, or RAW
-    kind: Kind
-    message: str = ""  # the message's name, of a field that is one
-    repeated: bool = False
-    mapped: bool = False
+    A plain class: its attributes are read at each field of each object, at half the price of a frozen Struct's properties.
+    """
+
+    __slots__ = ("_table", "kind", "mapped", "message", "name", "number", "repeated", "tag")
+
+    def __init__(
+        self, number: int, name: str, kind: Kind, message: str = "", *, repeated: bool = False, mapped: bool = False
+    ) -> None:
+        self.number = number
+        self.name = name  # what JSON calls it, EMBEDDED, or RAW
+        self.kind: Kind = kind
+        self.message = message  # the message's name, of a field that is one
+        self.repeated = repeated
+        self.mapped = mapped
+        self.tag = number << 3 | (LENGTH if mapped else wire_of(kind))  # what stands before the field
+        self._table: Message | None = None
 
     @property
-    def tag(self) -> int:
-        """The tag that stands before the field."""
-        return self.number << 3 | (LENGTH if self.mapped else wire_of(self.kind))
+    def table(self) -> Message:
+        """What is known of the field's message."""
+        if self._table is None:
+            self._table = message(self.message)
+        return self._table
+
+    @property
+    def entry(self) -> Message:
+        """Of a map: the message of its entries."""
+        if self._table is None:
+            self._table = Message("", [Field(1, "key", "text"), Field(2, "value", self.kind, self.message)])
+        return self._table
 
 
 class Message:
     """What is known of a message. `fields` has a field under each of its tags: a list of numbers may come packed too."""
 
-    __slots__ = ("fields", "items", "names", "numbers")
+    __slots__ = ("fields", "form", "name", "names", "numbers", "only")
 
-    def __init__(self, fields: list[Field]) -> None:
-        # The items of a message that is itself a list.
-        self.items = next((field for field in fields if field.name == EMBEDDED and field.repeated), None)
+    def __init__(self, name: str, fields: list[Field]) -> None:
+        self.name = name
+        self.only = fields[0] if len(fields) == 1 else None  # the field of a message that has one
+        self.form: Form = _form(name, self.only)
         self.fields = {field.tag: field for field in fields}
         self.fields |= {field.number << 3 | LENGTH: field for field in fields if field.repeated}
         self.numbers = {field.number for field in fields}
@@ -62,8 +92,22 @@ class Message:
         self.names: dict[str, Field] = {}
         for field in fields:
             if field.name == EMBEDDED and not field.repeated:
-                self.names |= dict.fromkeys(message(field.message).names, field)
+                self.names |= dict.fromkeys(field.table.names, field)
         self.names |= {field.name: field for field in fields if field.name != EMBEDDED}
+
+
+def _form(name: str, only: Field | None) -> Form:
+    if name in _SPOKEN:
+        return "spoken"
+    if name == "intstr.IntOrString":
+        return "number or text"
+    if name.endswith(_EITHER):
+        return "either"
+    if only is not None and only.name == RAW:
+        return "raw"
+    if only is not None and only.name == EMBEDDED and only.repeated:
+        return "list"
+    return "object"
 
 
 class _File(msgspec.Struct):
@@ -100,7 +144,7 @@ def messages() -> list[str]:
 @cache
 def message(name: str) -> Message:
     """A message by its name. Raises KeyError."""
-    return Message([_field(row) for row in _file().messages[name].split(";") if row])
+    return Message(name, [_field(row) for row in _file().messages[name].split(";") if row])
 
 
 def _field(row: str) -> Field:
@@ -109,7 +153,7 @@ def _field(row: str) -> Field:
     mapped = written.startswith("map:")
     written = written.removeprefix("[]").removeprefix("map:")
     kind: Kind = _KINDS[written][0] if written in _KINDS else "message"
-    return Field(int(number), name, kind, written if kind == "message" else "", repeated, mapped)
+    return Field(int(number), name, kind, written if kind == "message" else "", repeated=repeated, mapped=mapped)
 
 
 def message_of(api_version: str, kind: str) -> str:
@@ -128,19 +172,13 @@ def envelope(name: str) -> Message:
     """
     raw = Field(2, EMBEDDED, "message", name) if name else Field(2, "raw", "unknown")
     rest = [Field(3, "-", "text"), Field(4, "-", "text")]
-    return Message([Field(1, EMBEDDED, "message", "runtime.TypeMeta"), raw, *rest])
-
-
-@cache
-def entry(values: Field) -> Message:
-    """The message of an entry of a map."""
-    return Message([Field(1, "key", "text"), Field(2, "value", values.kind, values.message)])
+    return Message("", [Field(1, EMBEDDED, "message", "runtime.TypeMeta"), raw, *rest])
 
 
 @cache
 def listed(number: int, name: str) -> Message:
     """The message of an item of a list, together with its tag. Of an item that is no known kind (name "") all is unknown."""
-    return Message([Field(number, EMBEDDED, "message", name)] if name else [])
+    return Message("", [Field(number, EMBEDDED, "message", name)] if name else [])
 
 
 def item_of(list_message: str) -> Field | None:

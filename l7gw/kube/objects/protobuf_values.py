@@ -6,12 +6,12 @@ from __future__ import annotations
 import struct
 from abc import abstractmethod
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from l7gw.kube.objects.json_nodes import read_within
 from l7gw.kube.objects.node import Node, Scalar, Shape, Unreadable, View, item_path, member_path
 from l7gw.kube.objects.protobuf_table import Field
-from l7gw.kube.objects.protobuf_wire import LENGTH, Span, encode, scan, varint, zero
+from l7gw.kube.objects.protobuf_wire import LENGTH, Span, encode, varint, zero
 
 FILLER = b"*"
 _DOCUMENT = ("{", "[")
@@ -28,23 +28,34 @@ class Source:
         self.fixed = fixed  # whether every value must keep its length
 
 
+class Edit:
+    """What was done to a value, or to values inside it."""
+
+    __slots__ = ("gone", "inside", "recorded", "shown")
+
+    def __init__(self) -> None:
+        self.recorded: bytes | None = None  # what stands in its place in the view for the disk
+        self.shown: bytes | None = None  # and in the caller's
+        self.gone = False  # whether it was taken out
+        self.inside: list[Value] = []  # the values inside it that have an edit
+
+
 class Value(Node):
     """A value that has bytes of its own. `owner` is the message whose bytes its bytes stand in, `above` the node whose path its own
-    path continues."""
+    path continues, `name` what it is called there ("" where it is that node itself), `field` what the table says of it."""
 
-    __slots__ = ("above", "dirty", "edits", "gone", "name", "owner", "source", "span", "stands_for", "tag")
+    __slots__ = ("above", "edit", "field", "name", "owner", "source", "span")
 
-    def __init__(self, source: Source, owner: Value | None, above: Node | None, name: str | int, tag: int, span: Span) -> None:
+    hides = False  # whether JSON does not show this value, but one inside it in its place
+
+    def __init__(self, source: Source, owner: Value | None, above: Node | None, name: str | int, span: Span, field: Field) -> None:
         self.source = source
         self.owner = owner
         self.above = above
-        self.name = name  # the name or index in `above`; "" where it is that node itself
-        self.tag = tag
+        self.name = name
         self.span = span
-        self.dirty = False
-        self.gone = False
-        self.edits: list[Value] = []  # the values inside it that were edited
-        self.stands_for: Value | None = None  # the field that goes where this value is removed, if it is not the value's own
+        self.field = field
+        self.edit: Edit | None = None
 
     @property
     def path(self) -> str:
@@ -52,26 +63,27 @@ class Value(Node):
 
     @property
     def edited(self) -> bool:
-        return self.dirty
+        return self.edit is not None
 
     @abstractmethod
     def payload(self, view: View) -> bytes:
         """The value as it is written in a view, without tag and length."""
 
-    def field(self, view: View) -> bytes:
+    def written(self, view: View) -> bytes:
         """The value as it is written in a view, with its tag and length."""
         begun, start, end = self.span
-        data = self.source.data
-        if not self.dirty:
+        data, edit = self.source.data, self.edit
+        if edit is None:
             return data[begun:end]
-        if self.gone:
+        if edit.gone:
             return b""
         payload = self.payload(view)
         if len(payload) == end - start and begun < start:
             return data[begun:start] + payload
-        if self.tag & 7 == LENGTH:
-            return b"".join((encode(self.tag), encode(len(payload)), payload))
-        return encode(self.tag) + payload
+        tag = self.field.tag
+        if tag & 7 == LENGTH:
+            return b"".join((encode(tag), encode(len(payload)), payload))
+        return encode(tag) + payload
 
     def render(self, view: View) -> bytes:
         return self.payload(view)
@@ -79,19 +91,33 @@ class Value(Node):
     def remove(self) -> None:
         if self.source.fixed:
             raise ValueError("nothing can be taken out of a part whose length is fixed")
-        taken = self.stands_for or self
-        taken.gone = True
-        taken.touch()
-
-    def touch(self) -> None:
-        """Remember that the value was edited, here and in everything around it."""
-        value = self
-        while not value.dirty:
-            value.dirty = True
-            if value.owner is None:
-                return
-            value.owner.edits.append(value)
+        value: Value = self
+        while value.owner is not None and value.owner.hides:
             value = value.owner
+        value.touch().gone = True
+
+    def touch(self) -> Edit:
+        """The edit of the value. Where it is new, everything around it has one too from now on."""
+        if self.edit is not None:
+            return self.edit
+        edit = self.edit = Edit()
+        value = self
+        while value.owner is not None:
+            before = value.owner.edit
+            around = before or Edit()
+            around.inside.append(value)
+            value.owner.edit = around
+            if before is not None:
+                break
+            value = value.owner
+        return edit
+
+    def put(self, recorded: bytes, *, shown_too: bool) -> None:
+        """Put bytes in place of the payload."""
+        edit = self.touch()
+        edit.recorded = recorded
+        if shown_too:
+            edit.shown = recorded
 
     def member(self, name: str) -> Node | None:
         return None
@@ -123,14 +149,17 @@ def path_of(above: Node | None, name: str | int) -> str:
 class Leaf(Value):
     """A text, or bytes. `inner` is the JSON document that was read in it."""
 
-    __slots__ = ("_recorded", "_shown", "inner", "kind")
+    __slots__ = ("inner",)
 
     def __init__(self, source: Source, owner: Value | None, above: Node | None, name: str | int, span: Span, field: Field) -> None:
-        super().__init__(source, owner, above, name, field.number << 3 | LENGTH, span)
-        self.kind = field.kind
+        self.source = source  # not by super(): that would be a third of the time
+        self.owner = owner
+        self.above = above
+        self.name = name
+        self.span = span
+        self.field = field
+        self.edit = None
         self.inner: Node | None = None
-        self._recorded: bytes | None = None
-        self._shown: bytes | None = None
 
     @property
     def raw(self) -> bytes:
@@ -139,15 +168,19 @@ class Leaf(Value):
 
     @property
     def shape(self) -> Shape:
-        return "text" if self.kind == "text" and self.scalar() is not None else "octets"
+        return "text" if self.field.kind == "text" and (self.raw.isascii() or self.text() is not None) else "octets"
 
     @property
     def fixed_length(self) -> int | None:
-        return self.span[2] - self.span[1] if self.source.fixed or self.kind == "unknown" else None
+        return self.span[2] - self.span[1] if self.source.fixed or self.field.kind == "unknown" else None
 
     def scalar(self) -> Scalar:
+        return self.text()
+
+    def text(self) -> str | None:
+        _, start, end = self.span
         try:
-            return self.raw.decode()
+            return self.source.data[start:end].decode()
         except UnicodeDecodeError:
             return None
 
@@ -171,63 +204,68 @@ class Leaf(Value):
         return self.inner
 
     def replace(self, text: str, *, shown_too: bool = True) -> None:
-        self.replace_octets(text.encode(), shown_too=shown_too)
+        self.replace_octets(text.encode(errors="surrogatepass"), shown_too=shown_too)
 
     def replace_octets(self, data: bytes, *, shown_too: bool = True) -> None:
         length = self.fixed_length
         if length is not None and len(data) != length:
             data = data[:length]
-            if self.kind == "text":
+            if self.field.kind == "text":
                 data = data.decode(errors="ignore").encode()  # a cut may go through a character
             data = data.ljust(length, FILLER)
-        self._recorded = data
-        if shown_too:
-            self._shown = data
-        self.touch()
+        self.put(data, shown_too=shown_too)
 
     def payload(self, view: View) -> bytes:
-        edit = self._recorded if view == "recorded" else self._shown
-        if edit is not None:
-            return edit
-        if self.inner is None or not self.inner.edited:
+        edit = self.edit
+        if edit is None:
             return self.raw
-        return self.inner.render(view)
+        new = edit.recorded if view == "recorded" else edit.shown
+        if new is not None:
+            return new
+        return self.raw if self.inner is None else self.inner.render(view)
 
 
-class Number(Value):
-    """A number, or a boolean. Whatever is put in its place, it becomes zero of the same length: a text cannot stand there."""
+class Unwritable(Value):
+    """A value in whose place no text can stand. Whatever is put there, it becomes zero of the same length."""
 
-    __slots__ = ("_recorded_only", "kind")
-
-    def __init__(self, source: Source, owner: Value | None, above: Node | None, name: str | int, span: Span, field: Field) -> None:
-        super().__init__(source, owner, above, name, field.tag, span)
-        self.kind = field.kind
-        self._recorded_only = True
-
-    @property
-    def shape(self) -> Shape:
-        return "boolean" if self.kind == "boolean" else "number"
+    __slots__ = ()
 
     @property
     def fixed_length(self) -> int | None:
         return self.span[2] - self.span[1]
 
-    def scalar(self) -> Scalar:
-        return number(self.source.data, self.span, self.kind)
+    @abstractmethod
+    def zeros(self) -> bytes:
+        """The payload of this length whose numbers are zero."""
 
     def replace(self, text: str, *, shown_too: bool = True) -> None:
-        if shown_too:
-            self._recorded_only = False
-        self.touch()
+        if self.fixed_length:  # a value that is not written is zero
+            self.put(self.zeros(), shown_too=shown_too)
 
     def replace_octets(self, data: bytes, *, shown_too: bool = True) -> None:
         self.replace("", shown_too=shown_too)
 
     def payload(self, view: View) -> bytes:
-        _, start, end = self.span
-        if not self.dirty or (view == "shown" and self._recorded_only):
-            return self.source.data[start:end]
-        return bytes(end - start) if self.kind == "double" else zero(end - start)
+        edit = self.edit
+        new = None if edit is None else edit.recorded if view == "recorded" else edit.shown
+        return self.source.data[self.span[1] : self.span[2]] if new is None else new
+
+
+class Number(Unwritable):
+    """A number, or a boolean."""
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> Shape:
+        return "boolean" if self.field.kind == "boolean" else "number"
+
+    def scalar(self) -> Scalar:
+        return number(self.source.data, self.span, self.field.kind)
+
+    def zeros(self) -> bytes:
+        length = self.span[2] - self.span[1]
+        return bytes(length) if self.field.kind == "double" else zero(length)
 
 
 def number(data: bytes, span: Span, kind: str) -> int | float | bool:
@@ -244,93 +282,61 @@ def number(data: bytes, span: Span, kind: str) -> int | float | bool:
     return found - (1 << 64) if found >= 1 << 63 else found
 
 
-# ---------------------------------------------------------------------- messages that JSON writes as a text
+class Several(Node):
+    """Fields of one message that JSON writes as one value: a list or a map."""
 
+    __slots__ = ("_field", "_name", "_spans", "owner")
 
-class Spoken(Value):
-    """A message that JSON writes as a text: a time, a duration or a quantity. Whatever is put in its place, its numbers and digits
-    become zero: no other text can stand there."""
-
-    __slots__ = ("_recorded_only", "message")
-
-    def __init__(
-        self, source: Source, owner: Value | None, above: Node | None, name: str | int, tag: int, span: Span, message: str
-    ) -> None:
-        super().__init__(source, owner, above, name, tag, span)
-        self.message = message
-        self._recorded_only = True
+    def __init__(self, owner: Value, name: str | int, field: Field, spans: list[Span]) -> None:
+        self.owner = owner
+        self._name = name
+        self._field = field
+        self._spans = spans
 
     @property
-    def shape(self) -> Shape:
-        return "null" if self.scalar() is None else "text"
+    def path(self) -> str:
+        return path_of(self.owner, self._name)
 
-    @property
-    def fixed_length(self) -> int | None:
-        return self.span[2] - self.span[1]
+    def values(self) -> Sequence[Node]:
+        """The values in it."""
+        raise NotImplementedError
+
+    def member(self, name: str) -> Node | None:
+        return None
+
+    def members(self) -> Sequence[tuple[str, Node]]:
+        return ()
+
+    def items(self) -> Sequence[Node]:
+        return ()
 
     def scalar(self) -> Scalar:
-        data = self.source.data
-        fields = scan(data, self.span[1], self.span[2])
-        if self.message == QUANTITY:
-            return b"".join(data[start:end] for _, start, end in fields.get(0x0A, ())).decode(errors="replace")
-        numbers = {tag >> 3: number(data, spans[-1], "integer") for tag, spans in fields.items() if tag & 7 == 0}
-        if self.message == DURATION:
-            return duration(int(numbers.get(1, 0)))
-        # Go writes the zero time as an empty message; 1970 has its seconds written.
-        if not numbers:
-            return None
-        return moment(int(numbers.get(1, 0)), int(numbers.get(2, 0)), micro=self.message == MICRO_TIME)
+        return None
+
+    def octets(self) -> bytes | None:
+        return None
+
+    def document(self) -> Node | None:
+        return None
 
     def replace(self, text: str, *, shown_too: bool = True) -> None:
-        if shown_too:
-            self._recorded_only = False
-        self.touch()
+        for node in self.values():
+            node.replace(text, shown_too=shown_too)
 
     def replace_octets(self, data: bytes, *, shown_too: bool = True) -> None:
-        self.replace("", shown_too=shown_too)
+        for node in self.values():
+            node.replace_octets(data, shown_too=shown_too)
 
-    def payload(self, view: View) -> bytes:
-        data = self.source.data
-        _, at, stop = self.span
-        if not self.dirty or (view == "shown" and self._recorded_only):
-            return data[at:stop]
-        out = bytearray(data[at:stop])
-        for tag, spans in scan(data, at, stop).items():
-            for _, start, end in spans:
-                out[start - at : end - at] = zero(end - start) if tag & 7 == 0 else b"0" * (end - start)
-        return bytes(out)
+    def remove(self) -> None:
+        for node in self.values():
+            node.remove()
 
+    @property
+    def edited(self) -> bool:
+        return any(node.edited for node in self.values())
 
-QUANTITY = "resource.Quantity"
-DURATION = "meta/v1.Duration"
-MICRO_TIME = "meta/v1.MicroTime"
-SPOKEN = {QUANTITY, DURATION, MICRO_TIME, "meta/v1.Time"}
-
-
-def moment(seconds: int, nanoseconds: int, *, micro: bool) -> str:
-    """A time as JSON writes it, `2026-01-02T03:04:05Z`: AM `pkg/apis/meta/v1/time.go`, `micro_time.go`."""
-    try:
-        at = _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:
-        raise Unreadable("a time is out of range") from None
-    return at.strftime(f"{at.year:04}-%m-%dT%H:%M:%S") + (f".{nanoseconds // 1000:06}Z" if micro else "Z")
-
-
-def duration(nanoseconds: int) -> str:
-    """A duration as Go writes it: `1h2m3.5s`, `20ms`, `0s`."""
-    sign, left = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
-    if left < 1_000_000_000:
-        for size, unit in ((1_000_000, "ms"), (1_000, "µs"), (1, "ns")):
-            if left >= size:
-                return f"{sign}{_decimal(left, size)}{unit}"
-        return "0s"
-    minutes, left = divmod(left, 60_000_000_000)
-    hours, minutes = divmod(minutes, 60)
-    before = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
-    return f"{sign}{before}{_decimal(left, 1_000_000_000)}s"
-
-
-def _decimal(value: int, unit: int) -> str:
-    """`value / unit`, without zeros at the end. `unit` is a power of ten."""
-    whole, rest = divmod(value, unit)
-    return f"{whole}.{rest:0{len(str(unit)) - 1}}".rstrip("0") if rest else str(whole)
+    def render(self, view: View) -> bytes:
+        """The fields with their tags and lengths, without what stands between them."""
+        data, edit = self.owner.source.data, self.owner.edit
+        edited = {value.span: value for value in edit.inside} if edit is not None else {}
+        return b"".join(edited[span].written(view) if span in edited else data[span[0] : span[2]] for span in self._spans)

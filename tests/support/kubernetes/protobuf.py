@@ -116,7 +116,7 @@ def as_json(message: Any, name: str) -> Any:
             return value
         else:
             found |= value
-    if table.items is not None:
+    if table.form == "list":
         return []
     if name.endswith(("OrArray", "OrBool", "OrStringArray")):
         return found.get("schema", next(iter(found.values()), {}))

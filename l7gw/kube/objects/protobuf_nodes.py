@@ -13,7 +13,7 @@ an object or a list it replaces every value inside.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from l7gw.kube.objects import protobuf_table as tables
 from l7gw.kube.objects.node import Node, Shape, Unreadable, View
@@ -22,7 +22,7 @@ from l7gw.kube.objects.protobuf_strict import MAGIC, check_envelope, type_of
 from l7gw.kube.objects.protobuf_table import EMBEDDED, Field, Message
 from l7gw.kube.objects.protobuf_times import Spoken
 from l7gw.kube.objects.protobuf_values import Leaf, Number, Several, Source, Value, number
-from l7gw.kube.objects.protobuf_wire import LENGTH, Fields, Span, scan, varint
+from l7gw.kube.objects.protobuf_wire import LENGTH, Fields, Span, scan, unpacked, varint
 
 FRAME = 4  # bytes of the length, big-endian, before an event of a watch (AM `pkg/util/framer/framer.go`)
 _TOP = Field(0, EMBEDDED, "message")
@@ -228,23 +228,15 @@ class Items(Several):
     def items(self) -> Sequence[Node]:
         if self._items is None:
             owner, field, source = self.owner, self._field, self.owner.source
-            spans = [*self._spans, *self._unpacked()] if self._packed else self._spans
+            spans = self._spans
+            for _, start, end in self._packed:
+                spans = [*spans, *unpacked(source.data, field.kind, start, end)]
             if field.kind == "message" and field.table.form == "object":
                 table = field.table
                 self._items = [Object(source, owner, self, at, span, field, table) for at, span in enumerate(spans)]
             else:
                 self._items = [build(source, owner, self, at, span, field) for at, span in enumerate(spans)]
         return self._items
-
-    def _unpacked(self) -> Iterator[Span]:
-        data = self.owner.source.data
-        for _, at, end in self._packed:
-            while at < end:
-                start = at
-                at = at + 8 if self._field.kind == "double" else varint(data, at)[1]
-                if at > end:
-                    raise Unreadable("a packed protobuf number reaches beyond its list")
-                yield start, start, at
 
     def values(self) -> Sequence[Node]:
         return self.items()

@@ -13,11 +13,12 @@ import struct
 from l7gw import plainjson
 from l7gw.kube.objects import protobuf_table as tables
 from l7gw.kube.objects.node import DEEPEST, Unreadable
-from l7gw.kube.objects.protobuf_table import Field, Message
-from l7gw.kube.objects.protobuf_wire import FIXED64, LENGTH, VARINT, Fields, Span, is_shortest, scan, varint
+from l7gw.kube.objects.protobuf_table import Field, Kind, Message
+from l7gw.kube.objects.protobuf_wire import LENGTH, Fields, Span, encode, is_shortest, scan, unpacked, varint
 
 MAGIC = b"k8s\0"  # AM `pkg/runtime/serializer/protobuf/protobuf.go`
 _TYPE, _RAW, _ENCODING, _CONTENT = 0x0A, 0x12, 0x1A, 0x22  # tags of the envelope, AM `pkg/runtime/generated.proto`
+_LONGER = "a protobuf number is written in more bytes than it needs, or has more than 64 bits"
 _CONTENT_TYPES = (b"", b"application/vnd.kubernetes.protobuf")
 
 
@@ -52,32 +53,50 @@ def check_envelope(data: bytes, at: int, end: int, depth: int = 1) -> None:
     _check(data, tables.envelope(tables.message_of(api_version, kind)), at + len(MAGIC), end, depth)
 
 
-def _check(data: bytes, table: Message, at: int, end: int, depth: int) -> None:
-    """Look at a message and everything in it."""
+def _check(data: bytes, table: Message, at: int, end: int, depth: int) -> Fields:
+    """Look at a message and everything in it. Gives where its fields stand."""
     if depth > DEEPEST:
         raise Unreadable(f"it is nested deeper than {DEEPEST} levels")
-    for tag, spans in scan(data, at, end).items():
-        for span in spans:
-            if not is_shortest(data, tag, span):
-                raise Unreadable("a protobuf number is written in more bytes than it needs")
+    found = scan(data, at, end)
+    for tag, spans in found.items():
         field = table.fields.get(tag)
         if field is None:
             if tag >> 3 in table.numbers:
                 raise Unreadable("a protobuf field has another wire type than Kubernetes gives it")
-        elif field.mapped:
-            _check_map(data, field, spans, depth)
-        elif len(spans) > 1 and not field.repeated:
+            if not all(is_shortest(data, tag, span) for span in spans):
+                raise Unreadable(_LONGER)
+            continue
+        if len(spans) > 1 and not (field.repeated or field.mapped):
             raise Unreadable("a protobuf field that may stand once stands twice")
+        if tag & 7 == LENGTH:
+            _check_lengths(tag, spans)
+            if field.mapped:
+                _check_map(data, field, spans, depth + 1)
+            elif field.kind == "message":
+                _check_messages(data, field.table, spans, depth + 1)
+            elif field.kind == "text":
+                _check_texts(data, spans)
+            elif field.kind != "octets" and field.kind != "unknown":
+                for _, start, stop in spans:
+                    _check_numbers(data, field.kind, list(unpacked(data, field.kind, start, stop)))
         else:
-            for span in spans:
-                _check_value(data, field, tag, span, depth)
+            _check_numbers(data, field.kind, spans)
+    return found
+
+
+def _check_lengths(tag: int, spans: list[Span]) -> None:
+    """Raises Unreadable where a tag or a length has more bytes than it needs."""
+    size = 1 if tag < 0x80 else len(encode(tag))
+    for begun, start, end in spans:
+        length = end - start
+        if start - begun - size != (1 if length < 0x80 else 2 if length < 0x4000 else len(encode(length))):
+            raise Unreadable(_LONGER)
 
 
 def _check_map(data: bytes, field: Field, spans: list[Span], depth: int) -> None:
     table, keys = field.entry, set()
     for _, at, end in spans:
-        _check(data, table, at, end, depth + 1)
-        found = scan(data, at, end)
+        found = _check(data, table, at, end, depth)
         if not found.keys() <= table.fields.keys():
             raise Unreadable("an entry of a map has other fields than a key and a value")
         keys.add(b"".join(data[start:stop] for _, start, stop in found.get(0x0A, ())))
@@ -85,41 +104,35 @@ def _check_map(data: bytes, field: Field, spans: list[Span], depth: int) -> None
         raise Unreadable("a map has a key twice")
 
 
-def _check_value(data: bytes, field: Field, tag: int, span: Span, depth: int) -> None:
-    _, start, end = span
-    if field.kind == "message":
-        table = field.table
-        _check(data, table, start, end, depth + 1)
+def _check_messages(data: bytes, table: Message, spans: list[Span], depth: int) -> None:
+    for _, start, end in spans:
+        found = _check(data, table, start, end, depth)
+        if table.form != "object" and not found.keys() <= table.fields.keys():
+            raise Unreadable("a value in protobuf has more fields than JSON can say of it")
         if table.form == "raw":
-            _check_raw(data, start, end, depth + 1)
-    elif field.kind == "text":
-        try:
+            _check_raw(data, found, depth)
+
+
+def _check_texts(data: bytes, spans: list[Span]) -> None:
+    try:
+        for _, start, end in spans:
             data[start:end].decode()
-        except UnicodeDecodeError:
-            raise Unreadable("a text in it is no UTF-8") from None
-    elif tag & 7 == LENGTH and field.kind != "octets" and field.kind != "unknown":
-        _check_packed(data, field, start, end)
-    elif tag & 7 == FIXED64 and not math.isfinite(struct.unpack_from("<d", data, start)[0]):
-        raise Unreadable("a number in it is none")
-    elif tag & 7 == VARINT and varint(data, start)[0] >> 64:
-        raise Unreadable("a protobuf number has more than 64 bits")
+    except UnicodeDecodeError:
+        raise Unreadable("a text in it is no UTF-8") from None
 
 
-def _check_packed(data: bytes, field: Field, at: int, end: int) -> None:
-    while at < end:
-        start = at
-        at = at + 8 if field.kind == "double" else varint(data, at)[1]
-        if at > end:
-            raise Unreadable("a packed protobuf number reaches beyond its list")
-        wire = tables.wire_of(field.kind)
-        _check_value(data, field, wire, (start, start, at), 0)
-        if wire == VARINT and at - start > 1 and data[at - 1] == 0:
-            raise Unreadable("a protobuf number is written in more bytes than it needs")
+def _check_numbers(data: bytes, kind: Kind, spans: list[Span]) -> None:
+    for _, start, end in spans:
+        if kind == "double":
+            if not math.isfinite(struct.unpack_from("<d", data, start)[0]):
+                raise Unreadable("a number in it is none")
+        elif end - start > 1 and (data[end - 1] == 0 or varint(data, start)[0] >> 64):
+            raise Unreadable(_LONGER)
 
 
-def _check_raw(data: bytes, at: int, end: int, depth: int) -> None:
+def _check_raw(data: bytes, found: Fields, depth: int) -> None:
     """Look at a message whose bytes are an object in an envelope of its own, or JSON."""
-    for _, start, stop in scan(data, at, end).get(0x0A, ()):
+    for _, start, stop in found.get(0x0A, ()):
         if data.startswith(MAGIC, start, stop):
             check_envelope(data, start, stop, depth)
         elif start < stop:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import struct
 from abc import abstractmethod
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from l7gw.kube.objects.json_nodes import read_within
 from l7gw.kube.objects.node import Node, Scalar, Shape, Unreadable, View, item_path, member_path
@@ -15,7 +14,6 @@ from l7gw.kube.objects.protobuf_wire import LENGTH, Span, encode, varint, zero
 
 FILLER = b"*"
 _DOCUMENT = ("{", "[")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Source:

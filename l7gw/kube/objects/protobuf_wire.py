@@ -6,6 +6,8 @@ beyond the message is Unreadable. A message is read one level deep and nothing i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from l7gw.kube.objects.node import Unreadable
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # wire types
@@ -93,3 +95,13 @@ def is_shortest(data: bytes, tag: int, span: Span) -> bool:
     begun, start, end = span
     header = len(encode(tag)) + (len(encode(end - start)) if tag & 7 == LENGTH else 0)
     return start - begun == header and not (tag & 7 == VARINT and end - start > 1 and data[end - 1] == 0)
+
+
+def unpacked(data: bytes, kind: str, at: int, end: int) -> Iterator[Span]:
+    """The numbers of a packed list between two offsets. Raises Unreadable."""
+    while at < end:
+        start = at
+        at = at + 8 if kind == "double" else varint(data, at)[1]
+        if at > end:
+            raise Unreadable("a packed protobuf number reaches beyond its list")
+        yield start, start, at

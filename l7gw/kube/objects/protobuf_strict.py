@@ -14,10 +14,12 @@ from l7gw import plainjson
 from l7gw.kube.objects import protobuf_table as tables
 from l7gw.kube.objects.node import DEEPEST, Unreadable
 from l7gw.kube.objects.protobuf_table import Field, Kind, Message
-from l7gw.kube.objects.protobuf_wire import LENGTH, Fields, Span, encode, is_shortest, scan, unpacked, varint
+from l7gw.kube.objects.protobuf_wire import LENGTH, Fields, Span, encode, is_shortest, scan, signed, unpacked, varint
 
 MAGIC = b"k8s\0"  # AM `pkg/runtime/serializer/protobuf/protobuf.go`
 _TYPE, _RAW, _ENCODING, _CONTENT = 0x0A, 0x12, 0x1A, 0x22  # tags of the envelope, AM `pkg/runtime/generated.proto`
+_TIMES = ("meta/v1.Time", "meta/v1.MicroTime")
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999, which JSON can say (RFC 3339 section 1)
 _LONGER = "a protobuf number is written in more bytes than it needs, or has more than 64 bits"
 _CONTENT_TYPES = (b"", b"application/vnd.kubernetes.protobuf")
 
@@ -111,6 +113,14 @@ def _check_messages(data: bytes, table: Message, spans: list[Span], depth: int) 
             raise Unreadable("a value in protobuf has more fields than JSON can say of it")
         if table.form == "raw":
             _check_raw(data, found, depth)
+        elif table.name in _TIMES:
+            _check_time(data, found)
+
+
+def _check_time(data: bytes, found: Fields) -> None:
+    seconds, nanoseconds = (signed(data, found[tag][0][1]) if tag in found else 0 for tag in (0x08, 0x10))
+    if not (_FIRST_SECOND <= seconds <= _LAST_SECOND and 0 <= nanoseconds < 1_000_000_000):
+        raise Unreadable("a time in it does not exist")
 
 
 def _check_texts(data: bytes, spans: list[Span]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from l7gw.kube.objects.json_nodes import read_within
 from l7gw.kube.objects.node import Node, Scalar, Shape, Unreadable, View, item_path, member_path
 from l7gw.kube.objects.protobuf_table import Field
-from l7gw.kube.objects.protobuf_wire import LENGTH, Span, encode, varint, zero
+from l7gw.kube.objects.protobuf_wire import LENGTH, Span, encode, signed, zero
 
 FILLER = b"*"
 _DOCUMENT = ("{", "[")
@@ -274,10 +274,7 @@ def number(data: bytes, span: Span, kind: str) -> int | float | bool:
     if kind == "double":
         value: float = struct.unpack_from("<d", data, start)[0]
         return value
-    found, _ = varint(data, start)
-    if kind == "boolean":
-        return found != 0
-    return found - (1 << 64) if found >= 1 << 63 else found
+    return signed(data, start) != 0 if kind == "boolean" else signed(data, start)
 
 
 class Several(Node):

@@ -32,6 +32,12 @@ def varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
             raise Unreadable("a protobuf number has more than ten bytes")
 
 
+def signed(data: bytes, at: int) -> int:
+    """The number that stands at an offset, which may be negative: then it has ten bytes."""
+    value, _ = varint(data, at)
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
 def encode(value: int) -> bytes:
     """The varint of a number that is not negative."""
     if value < 0x80:

@@ -67,6 +67,9 @@ def test_what_is_written_in_one_way_is_read(data: bytes) -> None:
         pytest.param(enveloped("1203 0a01ff"), id="a-key-that-is-no-utf8"),
         pytest.param(enveloped("0a05 0a0178"), id="a-length-that-lies"),
         pytest.param(enveloped("0b0c"), id="a-group"),
+        pytest.param(enveloped("0a0a 4208 08ffffffffffffff7f"), id="a-time-after-all-years"),
+        pytest.param(enveloped("0a08 4206 10808080ff0f"), id="a-time-with-more-than-a-second-behind-its-second"),
+        pytest.param(enveloped("0a05 4203 1a0141"), id="a-time-with-a-third-field"),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(data: bytes) -> None:

@@ -97,8 +97,9 @@ def as_json(message: Any, name: str) -> Any:
         return message.strVal if message.type == 1 else message.intVal
     if name == "meta/v1.Duration":
         return timespan(message.duration)
-    if "-" in table.names:
-        return json.loads(next(iter(fields.values()))) if fields else {}
+    if table.form == "raw":
+        raw = next(iter(fields.values()), b"")
+        return body_as_json(raw) if raw.startswith(MAGIC) else json.loads(raw) if raw else ({} if not fields else b"")
     found: dict[str, Any] = {}
     for field in table.fields.values():
         if field.number not in fields:
@@ -126,6 +127,16 @@ def as_json(message: Any, name: str) -> Any:
 def timespan(nanoseconds: int) -> str:
     """A duration of less than a second as Go writes it, or its digits."""
     return {0: "0s", 1: "1ns", -1: "-1ns", 300: "300ns"}.get(nanoseconds, "")
+
+
+def body_as_json(data: bytes) -> Any:
+    """An object in its envelope, in the same form."""
+    unknown: Any = message_class("runtime.Unknown").FromString(data[len(MAGIC) :])
+    names = {"apiVersion": unknown.typeMeta.apiVersion, "kind": unknown.typeMeta.kind}
+    message = protobuf_table.message_of(*names.values())
+    if not message:
+        return {**names, "raw": unknown.raw}
+    return {**as_json(message_class(message).FromString(unknown.raw), message), **names}
 
 
 def _as_json(value: Any, message: str) -> Any:

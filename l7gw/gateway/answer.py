@@ -15,6 +15,13 @@ from l7gw.wire.websocket import accept_key
 # of trouble with the gateway's own credential. The answer gets the gateway's own `audit-id`, which also went up with the request.
 WITHHELD = frozenset(("set-cookie", "alt-svc", "www-authenticate", "audit-id", "sec-websocket-accept", "l7gw-session"))
 
+# What the API server says where an operation of a JSON patch fails, a `test` too (AS pkg/endpoints/handlers/patch.go: a 422 without
+# words of its own). What is wrong with the patched object it says in other words.
+NOT_APPLIED = b"the server rejected our request due to an error in our request"
+_CHANGED = (
+    "the object was changed since it was read to restore masked values, or an operation of the patch does not fit it; read it again"
+)
+
 # What a pod serves comes from the gateway's host name. A browser runs documents of these types, so it must run them in another
 # origin.
 RUN_BY_BROWSERS = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml")
@@ -36,7 +43,8 @@ def checked_response(response: Response, act: Act, standing: Standing, request: 
 
 
 class HeldAnswer:
-    """A 403 that is held back until it is whole. It may be about what the gateway may impersonate, and not about the caller."""
+    """An answer that is held back until it is whole. A 403 may be about what the gateway may impersonate, and not about the
+    caller. A 422 may be about the version that the gateway had a JSON patch test, and then is a conflict."""
 
     __slots__ = ("body", "head", "_size")
 
@@ -46,9 +54,14 @@ class HeldAnswer:
         self._size = 0
 
     @staticmethod
-    def needed(response: Response, act: Act) -> bool:
-        """Whether an answer is held back. Answers from behind a proxy subresource are not: a pod says there what it likes."""
-        if response.status != 403 or act.subresource == "proxy" or response.length > LARGEST_REFUSAL:
+    def needed(response: Response, act: Act, *, guarded: bool = False) -> bool:
+        """Whether an answer is held back. Answers from behind a proxy subresource are not: a pod says there what it likes.
+        `guarded`: the gateway put a `test` before the operations of a JSON patch."""
+        if (
+            (response.status != 403 and not (guarded and response.status == 422))
+            or act.subresource == "proxy"
+            or response.length > LARGEST_REFUSAL
+        ):
             return False
         return not any(name == "content-encoding" for name, _ in response.headers)
 
@@ -62,10 +75,13 @@ class HeldAnswer:
         return True
 
     def refusal(self, cluster: str, standing: Standing, request: Request) -> Refusal | None:
-        """The 502 to send instead, where the 403 says that the gateway may not impersonate the caller; None where it says anything
-        else. `request` is the one that went upstream."""
+        """The 502 to send instead, where the 403 says that the gateway may not impersonate the caller; the 409, where a JSON patch
+        was not applied; None for any other answer. `request` is the one that went upstream."""
         content_type = next((value for name, value in self.head.headers if name == "content-type"), "")
-        refused = not_impersonated(content_type, b"".join(body.data for body in self.body))
+        said = b"".join(body.data for body in self.body)
+        if self.head.status == 422:
+            return Refusal(409, "Conflict", _CHANGED) if NOT_APPLIED in said else None
+        refused = not_impersonated(content_type, said)
         if refused is None:
             return None
         asked = named(request.headers)

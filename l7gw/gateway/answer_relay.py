@@ -56,8 +56,8 @@ class AnswerRelay:
     the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
     __slots__ = (
-        "begun", "whole", "_act", "_call", "_choice", "_far", "_head_waits", "_held", "_mask", "_masks", "_record", "_request",
-        "_told_end", "_unsent", "_upstream", "_worker",
+        "begun", "whole", "_act", "_call", "_choice", "_far", "_guarded", "_head_waits", "_held", "_mask", "_masks", "_record",
+        "_request", "_told_end", "_unsent", "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,8 @@ class AnswerRelay:
         record: CallRecord,
         worker: Timed,
         masks: CallMasks,
+        *,
+        guarded: bool = False,
     ) -> None:
         self.begun = False
         self.whole = False
@@ -80,7 +82,8 @@ class AnswerRelay:
         self._request = request
         self._record = record
         self._worker = worker
-        self._held: HeldAnswer | None = None  # a 403 that is not whole yet
+        self._guarded = guarded
+        self._held: HeldAnswer | None = None  # an answer that is not whole yet, and may be told in other words
         self._masks = masks
         self._choice = AS_IT_CAME
         self._mask: BodyMask | None = None  # None where the body passes as it comes
@@ -104,7 +107,7 @@ class AnswerRelay:
             assert call.tunnel is not None
             call.tunnel.from_cluster(event.data)
         elif isinstance(event, Response):
-            if HeldAnswer.needed(event, self._act):
+            if HeldAnswer.needed(event, self._act, guarded=self._guarded):
                 self._held = HeldAnswer(event)
             else:
                 self._head(event)
@@ -120,7 +123,7 @@ class AnswerRelay:
             call.tunnel.cluster_ended()
 
     def _let_go(self, event: HttpEvent) -> bool:
-        """Whether the event goes on to the client. A 403 is held back until it is known whether it is about the caller."""
+        """Whether the event goes on to the client. An answer is held back until it is known what it is about."""
         held = self._held
         assert held is not None
         if held.takes(event):

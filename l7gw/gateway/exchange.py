@@ -7,6 +7,7 @@
     (hold)     wait for a reviewer: not there yet. This step will stand here, before the body is gathered
     gather     the request body, whole                     413
     record     who, what, verdict, body: a write is on the disk before the next step
+    restore    where the body holds placeholders of masked values, the values themselves (`restoring.py`)         422
     forward    the request, written anew, over a connection to the cluster; judged again where the policy changed meanwhile
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
     finish     the last event is recorded; the connection takes the next request
@@ -25,10 +26,11 @@ from l7gw.cluster.impersonation import check_nameable, impersonation
 from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
-from l7gw.gateway.call import Call, CallServices
+from l7gw.gateway.call import CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
+from l7gw.gateway.restoring import MOST_TRIES, RestoringCall
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
@@ -39,24 +41,19 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, Headers, HttpEvent, Informational, Request
 from l7gw.wire.semantics import BODILESS
 
-MOST_TRIES = 5  # times that a request is sent again after the cluster turned it away unread
 
-
-class Exchange(Call):
+class Exchange(RestoringCall):
     """The steps of a call in their order, and the entries by which its client, its cluster, the disk and the clock reach it."""
 
-    __slots__ = ("_after_body", "_body", "_body_size", "_policy", "_request_whole", "_target", "_tries", "deadline")
+    __slots__ = ("_after_body", "_body_size", "_policy", "_request_whole", "_tries")
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
         super().__init__(worker, client, request)
-        self._target = request.target  # without the cluster's path prefix
-        self._body: list[bytes] = []
         self._body_size = 0  # bytes
         self._request_whole = False
         self._after_body: Step | None = None  # the step to take once the request is whole
         self._policy: Policy | None = None  # the snapshot of the policy that gave the verdict
         self._tries = 0  # times that the cluster turned the request away unread
-        self.deadline = 0.0  # monotonic seconds by which the answer must begin; 0 where there is no deadline
 
     # ------------------------------------------------------------------ the steps
 
@@ -101,7 +98,7 @@ class Exchange(Call):
         self.verdict = verdict = self._allowed()
         assert self.principal and self.act and self.far
         self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
-        return self.gather
+        return self.check_head
 
     def _allowed(self) -> Verdict:
         """Take the verdict of the policy in force. Raises Refusal 403 where it is a denial."""
@@ -141,13 +138,13 @@ class Exchange(Call):
         if self.worker.waits_for_disk(self.act):
             record.durable(self._recorded)
             return None
-        return self.forward
+        return self.restore
 
     @entry
     def _recorded(self, error: Exception | None) -> Step | None:
         if error is not None:
             raise self.worker.recorder.refusal() or unrecordable()
-        return self.forward
+        return self.restore
 
     def forward(self) -> Step | None:
         assert self.far and self.act
@@ -187,7 +184,9 @@ class Exchange(Call):
         if not self.act.long_running:
             self.deadline = self.worker.clock.monotonic() + self.worker.timeouts.answer_begins
         upstream = self.upstream
-        self._answer = AnswerRelay(self, upstream, self.far, self.act, request, self.call_record, self.worker, self.masks)
+        self._answer = AnswerRelay(
+            self, upstream, self.far, self.act, request, self.call_record, self.worker, self.masks, guarded=self.guarded
+        )
         upstream.begin(self)
         upstream.send(request)
         if body:
@@ -285,7 +284,8 @@ class Exchange(Call):
         if self.over:
             return
         if self.deadline and now > self.deadline:
-            raise Refusal(504, "Timeout", "the cluster does not answer; the call may have been carried out")
+            done = "the call may have been carried out" if self._answer is not None else "nothing was changed"
+            raise Refusal(504, "Timeout", f"the cluster does not answer; {done}")
         if self.tunnel is not None:
             self.tunnel.tick(now)
 

@@ -131,7 +131,7 @@ def check_parts(reading: Reading, walk: Walk) -> None:
             node.replace_octets(place.value)
         else:
             node.replace(place.value.decode("utf-8", "surrogatepass"))
-    _check(reading.masked(stored), tried)
+    _check(reading.masked(json_nodes.read(stored.render("recorded"), strict=False)), tried)
 
 
 def _check(masked: Node, tried: Sequence[tuple[Place, tuple[str | int | None, ...]]]) -> None:

@@ -20,6 +20,7 @@ from l7gw.masking.sent_body import Sent, as_bytes, invalid, leaf_holds, lost, te
 MOST_OPERATIONS = 1000  # in a patch for which the object is read; of others the API server takes 10,000 (AS handlers/patch.go)
 READING = frozenset(("test", "copy", "move"))
 VERSION = "/metadata/resourceVersion"
+LEADING = b'[{"op":"test","path":"/metadata/resourceVersion"'  # how a patch begins that was restored
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _SHIFTING = frozenset(("add", "remove", "move", "copy"))
 

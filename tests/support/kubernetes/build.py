@@ -16,27 +16,32 @@ from tests.support.go_programs import FLAGS, BuildFailed, MissingGo, build, envi
 
 HERE = Path(__file__).parent
 VERSION_VARIABLES = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
+KUBERNETES, HELM = "k8s.io/kubernetes", "helm.sh/helm/v3"
 
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """One program: `package` of the module in `folder`, with the version of Kubernetes that this module requires."""
+    """One program: `package` of the module in `folder`, with the version of `versioned` that this module requires."""
 
     name: str
     folder: Path
     package: str
     minutes: str
+    versioned: str = KUBERNETES
 
     @property
     def version(self) -> str:
         """For example v1.36.3."""
-        match = re.search(r"^\s*(?:require )?k8s\.io/kubernetes (v\S+)$", (self.folder / "go.mod").read_text(), re.MULTILINE)
-        assert match is not None, f"{self.folder}/go.mod requires no k8s.io/kubernetes"
+        required = rf"^\s*(?:require )?{re.escape(self.versioned)} (v\S+)$"
+        match = re.search(required, (self.folder / "go.mod").read_text(), re.MULTILINE)
+        assert match is not None, f"{self.folder}/go.mod requires no {self.versioned}"
         return match[1]
 
     @property
     def flags(self) -> list[str]:
         """The flags of `go build`. Without the version in them, `kubectl version` would fail."""
+        if self.versioned != KUBERNETES:
+            return FLAGS
         major, minor, _ = self.version.removeprefix("v").split(".")
         wanted = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
         stamps = [f"-X {package}.{name}={value}" for package in VERSION_VARIABLES for name, value in wanted.items()]
@@ -47,6 +52,7 @@ PROGRAMS = [
     Program("l7gw-test-cluster", HERE, ".", "4 to 7 minutes"),
     Program("kubectl", HERE, "k8s.io/kubernetes/cmd/kubectl", "half a minute"),
     Program("kubectl-1.29", HERE / "kubectl-1.29", "k8s.io/kubernetes/cmd/kubectl", "1 to 2 minutes"),
+    Program("helm", HERE / "helm", "helm.sh/helm/v3/cmd/helm", "a minute", HELM),
 ]
 
 
@@ -68,6 +74,11 @@ class Built:
     @property
     def oldest_kubectl(self) -> Path:
         return self.folder / "kubectl-1.29"
+
+    @property
+    def helm(self) -> Path:
+        """A helm 3."""
+        return self.folder / "helm"
 
     @property
     def kubectls(self) -> dict[str, Path]:

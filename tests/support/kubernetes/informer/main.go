@@ -31,7 +31,11 @@ const (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	do, arguments := run, os.Args[1:]
+	if arguments[0] == "write-back" {
+		do, arguments = writeBack, arguments[1:]
+	}
+	if err := do(arguments[0], arguments[1], arguments[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -6,7 +6,7 @@ there would break them, and what looks like a token there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from l7gw.kube.objects.node import Node
@@ -44,6 +44,7 @@ class Text(NamedTuple):
     node: Node
     encoded: bool
     fixed: bool = False  # its length must stay: a field of protobuf of which only the number is known
+    name: str = ""  # of the member that it is, where that says something of it; "" in a map whose keys are the users'
 
 
 def _is_unknown(name: str) -> bool:
@@ -53,31 +54,27 @@ def _is_unknown(name: str) -> bool:
 
 class _Level(NamedTuple):
     node: Node
+    name: str = ""
     users: bool = False  # the names of its members are the users'
     all: bool = False  # and so are those of everything below: JSON inside a text that is no manifest
-    encoded: bool = False  # its members are fields of bytes
-    fixed: bool = False  # their length must stay
+    encoded: bool = False  # it is a field of bytes, or its members are
+    fixed: bool = False  # its length must stay
 
 
-def texts(root: Node, apart: frozenset[str] = frozenset()) -> Iterator[Text]:
+def texts(root: Node, apart: frozenset[str] = frozenset(), holds: Callable[[bytes], bool] | None = None) -> Iterator[Text]:
     """The texts of an object that are no machine's and were not edited yet, in their order. JSON inside a text is walked through.
-    `apart` are members of the object itself that are left out. Raises Unreadable for an object that is nested too deep."""
+
+    `apart` are members of the object itself that are left out. `holds` tells of the bytes of an object or list whether anything in
+    it may be of interest; where not, it is not read. Raises Unreadable for an object that is nested too deep.
+    """
     waiting = [_Level(root)]
     while waiting:
         level = waiting.pop()
         node = level.node
         shape = node.shape
-        if shape == "object":
-            waiting += reversed(
-                [
-                    _Level(member, level.all or name in _MAPS, level.all, name == "binaryData" or level.encoded, _is_unknown(name))
-                    for name, member in node.members()
-                    if level.users or name not in _MACHINE
-                    if not (node is root and name in apart)
-                ]
-            )
-        elif shape == "list":
-            waiting += reversed([level._replace(node=item) for item in node.items()])
+        if shape in ("object", "list"):
+            if holds is None or node is root or node.edited or level.encoded or holds(node.render("recorded")):
+                waiting += reversed(_inside(level, apart if node is root else frozenset()))
         elif shape == "octets":
             if not node.edited:
                 yield Text(node, encoded=True, fixed=level.fixed)
@@ -87,4 +84,22 @@ def texts(root: Node, apart: frozenset[str] = frozenset()) -> Iterator[Text]:
                 free = document.member("kind") is None
                 waiting.append(_Level(document, users=free, all=free))
             elif not node.edited:
-                yield Text(node, encoded=level.encoded)
+                yield Text(node, encoded=level.encoded, name=level.name)
+
+
+def _inside(level: _Level, apart: frozenset[str]) -> list[_Level]:
+    """What stands in an object or list, and is looked into."""
+    if level.node.shape == "list":
+        return [level._replace(node=item) for item in level.node.items()]
+    return [
+        _Level(
+            member,
+            name=name if level.all or not level.users else "",
+            users=level.all or name in _MAPS,
+            all=level.all,
+            encoded=name == "binaryData" or level.encoded,
+            fixed=_is_unknown(name),
+        )
+        for name, member in level.node.members()
+        if (level.users or name not in _MACHINE) and name not in apart
+    ]

@@ -6,7 +6,7 @@ An ObjectMasker is of one call. Of each object, or part of a body, it is asked f
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,10 +14,12 @@ import msgspec
 from l7gw.config.settings import MaskingField
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Node
+from l7gw.masking.env_hints import may_hold_env
 from l7gw.masking.hiding import Cut, Hiding, Masked
 from l7gw.masking.machine_fields import Text, texts
 from l7gw.masking.object_kinds import STRUCTURAL, Unit, kind_of, units
-from l7gw.masking.structure import HINTS, mask_structure
+from l7gw.masking.pod_objects import POD_SPECS
+from l7gw.masking.structure import ENV_HINTS, HINTS, mask_structure
 from l7gw.obligations import Obligations
 
 REGISTRY = "registry"
@@ -25,11 +27,14 @@ REGISTRY = "registry"
 _PROTOBUF = b"k8s\0"
 _NAMESPACE = re.compile(rb'"namespace"\s*:\s*"([^"\\]{1,63})"')
 _MOST_NAMESPACES = 32  # of one part of a body that are asked of the registry; an item of a list has one or two
-# A kind that holds something by its structure, as JSON or the envelope of protobuf writes it
-_STRUCTURAL_KIND = re.compile(
-    rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in STRUCTURAL)) + rb'|Status|Table)(?:List)?["\x12]',
-    re.DOTALL,
+# Kinds that are always read; of pods and templates the bytes are searched first
+_ALWAYS = STRUCTURAL - POD_SPECS.keys()
+# Such a kind as JSON or the envelope of protobuf writes it
+_ALWAYS_KIND = re.compile(
+    rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in _ALWAYS)) + rb'|Status)(?:List)?["\x12]', re.DOTALL
 )
+_BEGINNING = 4096  # bytes in which the kind of a whole body stands; of JSON that names it later, the other hints tell
+_KUBECONFIG = re.compile(rb"""kind\\*["']?\s*:\s*\\*["']?Config\W""")
 # What Go writes as an escape where nobody has to; nothing that a detector is after begins there
 _GO_ESCAPES = ((b"\\u0026", b"&"), (b"\\u003c", b"<"), (b"\\u003e", b">"), (b"\\/", b"/"))
 
@@ -100,12 +105,12 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked. `listed` is the
         kind of the items, where the part is one."""
         data = _without_go_escapes(data)
-        if (
-            kind_of(self.act)
-            or listed in STRUCTURAL
-            or _STRUCTURAL_KIND.search(data, 0, 4096) is not None
-            or any(hint in data for hint in HINTS)
-        ):
+        kind = kind_of(self.act)
+        if kind in _ALWAYS or listed in _ALWAYS or _ALWAYS_KIND.search(data, 0, _BEGINNING) is not None:
+            return True
+        if any(hint in data for hint in HINTS) or _KUBECONFIG.search(data) is not None or may_hold_env(data):
+            return True
+        if kind not in POD_SPECS and any(hint in data for hint in ENV_HINTS):
             return True
         if any(field.kind == listed or field.kind.encode() in data for field in self.fields):
             return True
@@ -122,7 +127,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed))
         for unit in found:
             mask_structure(unit, hiding)
-        if self.looks_held(raw) or b'"binaryData"' in raw:
+        if self.looks_held(raw):
             for unit in found:
                 self.scan(unit, hiding)
         return hiding.done
@@ -142,14 +147,17 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
 
     def looks_held(self, data: bytes) -> bool:
         """Whether the prefilters notice something, or cannot tell because the bytes are written in escapes."""
+        return self._notice(data, self._namespaces)
+
+    def _notices(self, namespace: str) -> Callable[[bytes], bool]:
+        """`looks_held` for bytes of an object of a namespace."""
+        return lambda data: self._notice(data, lambda _: (namespace,))
+
+    def _notice(self, data: bytes, namespaces: Callable[[bytes], Iterable[str]]) -> bool:
         data = _without_go_escapes(data)
-        if b"\\u00" in data:
+        if b"\\u00" in data or b'"binaryData"' in data or self.scanner.may_hold(data):
             return True
-        if self.scanner.may_hold(data):
-            return True
-        if self.registry is None:
-            return False
-        return self.registry.may_hold(data, self.cluster, *self._namespaces(data))
+        return self.registry is not None and self.registry.may_hold(data, self.cluster, *namespaces(data))
 
     def _namespaces(self, data: bytes) -> set[str]:
         """The namespaces of the objects in some bytes."""
@@ -161,7 +169,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     def scan(self, unit: Unit, hiding: Hiding) -> None:
         """Mask what looks like a secret in the texts of a unit, and registered values."""
         hiding.namespace = unit.namespace
-        for text in texts(unit.node, unit.apart):
+        for text in texts(unit.node, unit.apart, self._notices(unit.namespace)):
             self._scan_text(text, hiding)
 
     def _scan_text(self, text: Text, hiding: Hiding) -> None:
@@ -174,7 +182,12 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         if not words:
             return
         data = words.encode("utf-8", "surrogatepass")
-        if cuts := self.cuts(data, hiding.namespace):
+        # A member's name tells what its value is, as it does in a log
+        before = b'"' + text.name.encode("utf-8", "surrogatepass") + b'":"' if text.name else b""
+        cuts = self.cuts(before + data + b'"' if before else data, hiding.namespace)
+        if before and cuts:
+            cuts = _within(cuts, len(before), len(before) + len(data))
+        if cuts:
             hiding.cut(text.node, words, in_characters(data, cuts))
 
     def cuts(self, data: bytes, namespace: str) -> list[Cut]:
@@ -198,6 +211,16 @@ def _without_go_escapes(data: bytes) -> bytes:
             if escape in data:
                 data = data.replace(escape, plain)
     return data
+
+
+def _within(cuts: list[Cut], start: int, end: int) -> list[Cut]:
+    """What of some cuts lies between two offsets, counted from the first."""
+    found: list[Cut] = []
+    for cut in cuts:
+        first, last = max(cut.start, start), min(cut.end, end)
+        if first < last:
+            found.append(Cut(start=first - start, end=last - start, detector=cut.detector, tag=cut.tag))
+    return found
 
 
 def apart(cuts: list[Cut]) -> list[Cut]:

@@ -28,8 +28,9 @@ MOST_DOCUMENTS = 4  # levels of JSON inside a text inside JSON; a Secret that wa
 DEEPEST_ANSWER = 400  # levels of nesting in an answer that are looked into; the OpenAPI schema of a resource has about 60
 
 # One of these stands in the bytes of any object in which the rules for all kinds find something
-HINTS = (b'"env"', b'"Secret', b'env\\"', b'\\"Secret', b"\\u00")
-_TEXT_HINTS = ('"env"', '"Secret', "\\u00", '\\"')
+HINTS = (b'"Secret', b'\\"Secret', b'\\"ConfigMap', b"\\u00")
+ENV_HINTS = (b'"env"', b'env\\"')  # of kinds that the table does not have
+_TEXT_HINTS = ('"env"', '"Secret', '"ConfigMap', "\\u00", '\\"')
 
 # The API groups whose kinds of POD_SPECS are Kubernetes' own
 _BUILT_IN = frozenset(("", "apps", "batch", "extensions"))
@@ -41,7 +42,7 @@ def mask_structure(unit: Unit, hiding: Hiding) -> None:
     node = unit.node
     if not unit.apart and not _is_known(unit):
         raw = node.render("recorded")
-        if any(hint in raw for hint in HINTS):
+        if any(hint in raw for hint in HINTS + ENV_HINTS):
             _mask_tree(node, unit, hiding, 0)
     _mask_unit(unit, hiding, 0)
 

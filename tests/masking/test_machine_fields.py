@@ -74,3 +74,20 @@ def test_an_edited_text_and_what_stands_apart_are_left_out() -> None:
 )
 def test_a_value_is_a_machines_by_the_names_that_lead_to_it(names: list[str | int], machines: bool) -> None:
     assert is_machine(names) == machines
+
+
+def test_what_holds_nothing_of_interest_is_not_read() -> None:
+    node = json_nodes.read(b'{"a":{"b":"x"},"c":{"d":"y"},"e":"z"}', strict=False)
+    asked: list[bytes] = []
+
+    def holds(data: bytes) -> bool:
+        asked.append(data)
+        return b"y" in data
+
+    assert [text.node.path for text in texts(node, holds=holds)] == ["c.d", "e"]
+    assert asked == [b'{"b":"x"}', b'{"d":"y"}']
+
+
+def test_a_name_that_says_something_of_a_text_goes_with_it() -> None:
+    node = json_nodes.read(b'{"spec":{"pin":"a","l":["b"]},"data":{"pin":"c","j":"{\\"pin\\":\\"d\\"}"}}', strict=False)
+    assert [(text.node.text(), text.name) for text in texts(node)] == [("a", "pin"), ("b", "l"), ("c", ""), ("d", "pin")]

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from l7gw.kube.objects import json_nodes
+from l7gw.masking.detectors.table import BUILT_IN
+from l7gw.masking.objects import ObjectMasker
+from l7gw.masking.scanner import Scanners
 from l7gw.obligations import Obligations
-from tests.support.masked import b64, mask, masker, placeholder
+from tests.support.masked import KEY, act_of, b64, mask, masker, placeholder
 
 NODES = "GET /api/v1/nodes/a"
 EVENTS = "GET /api/v1/namespaces/shop/events"
@@ -109,10 +113,16 @@ def test_content_in_json_inside_a_text_leaves_it_json() -> None:
         (NODES, b'{"kind":"Node","x":"\\u0074ok"}', True),
         (NODES, b'{"kind":"Node","x":"tok_abcd1234"}', True),
         (NODES, b'{"kind": "SecretList"}', True),
-        (NODES, b'{"type":"ADDED","object":{"kind":"Pod"}}', True),
+        (NODES, b'{"type":"ADDED","object":{"kind":"Secret"}}', True),
+        ("GET /api/v1/pods", b'{"kind":"Pod","spec":{"containers":[{"env":[{"name":"A_TOKEN","value":"x"}]}]}}', True),
+        ("GET /api/v1/pods", b'{"kind":"Pod","spec":{"containers":[{"env":[{"name":"LOG","value":"x"}]}]}}', False),
+        ("GET /api/v1/pods", b'{"kind":"Pod","spec":{"containers":[{"env":[{"name":"A_TOKEN","valueFrom":{}}]}]}}', False),
+        ("GET /apis/example.com/v1/things", b'{"kind":"Thing","spec":{"env":[]}}', True),
+        (NODES, b'{"kind":"Node","metadata":{"annotations":{"x":"kind: Config\\nusers: []"}}}', True),
         (NODES, b"k8s\0\n\x0c\n\x02v1\x12\x06Secret\x12", True),
         (NODES, b"k8s\0\n\x0a\n\x02v1\x12\x04Node\x12", False),
-        (NODES, b'{"kind":"Table"}', True),
+        (NODES, b'{"kind":"Table","rows":[{"object":{"kind":"PartialObjectMetadata"}}]}', False),
+        (NODES, b'{"kind":"Table","rows":[{"object":{"kind":"Secret"}}]}', True),
         ("GET /api/v1/secrets", b"{}", True),
     ],
 )
@@ -172,3 +182,21 @@ def test_what_a_caller_sends_is_registered_as_theirs_and_scanned_for_fixed_shape
     assert values.senders == {"ann"}
     mask("POST /api/v1/namespaces/shop/secrets", {"stringData": {"a": "b"}}, registry=values, sender="ann")
     assert values.registered == [("test", "shop", b"b", "ann")]
+
+
+def test_the_name_of_a_member_counts_as_it_would_in_a_log() -> None:
+    text = json.dumps({"users": [{"name": "a", "x": "password=hunter2!"}]})
+    got = mask("GET /api/v1/namespaces/shop/configmaps/x", {"kind": "ConfigMap", "data": {"settings": text}})
+    assert json.loads(got.shown["data"]["settings"])["users"][0]["x"] == f"password={placeholder('password', 'hunter2!')}"
+    scanner = Scanners(BUILT_IN).default
+    settings = json.dumps({"db": {"password": "hunter2-hunter2", "user": "ann"}})
+    body = {"kind": "ConfigMap", "data": {"settings": settings}, "spec": {"password": "hunter3-hunter3"}}
+    node = json_nodes.read(json.dumps(body).encode(), strict=False)
+    masks = ObjectMasker(key=KEY, cluster="test", act=act_of(NODES), obligations=Obligations(), scanner=scanner)
+    masks.mask(node)
+    shown = json.loads(node.render("shown"))
+    assert json.loads(shown["data"]["settings"])["db"] == {
+        "password": placeholder("password", "hunter2-hunter2", ""),
+        "user": "ann",
+    }
+    assert shown["spec"]["password"] == placeholder("password", "hunter3-hunter3", "")

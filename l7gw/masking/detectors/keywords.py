@@ -20,7 +20,11 @@ _SECRET = (
     r"|(?:client|app|consumer|shared|webhook|jwt|cookie|session|token|auth|api|user)[_.-]?secret|secret|token"
     r"|_auth)"
 )
-_SECRET_NOTICE = r"(?i)(?:key|secret|token|_auth)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
+_SECRET_OPENS = r"(?i)(?:key|secret|token|_auth)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
+# An object of Kubernetes has `"key":` and `"secret":{` everywhere: only with the beginning of a value behind it is it worth a look.
+_SECRET_NOTICE = (
+    rf"(?i){_SECRET}(?:\\{{0,3}}[\"'])?[ \t]{{0,8}}(?::=|[:=]>?)[ \t]{{0,8}}(?:\\{{0,3}}[\"'])?[A-Za-z0-9/+=%][\w.~+/=%:-]{{11}}"
+)
 
 KEYWORDS = (
     Detector(
@@ -75,7 +79,7 @@ KEYWORDS = (
             Shape(
                 rf"(?i){_SECRET}(?:{QUOTE})?{SPACE}(?::|:=|=>?){SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9][\w.~+/=%:-]{{11,}}){END}",
                 notice=_SECRET_NOTICE,
-                opens=_SECRET_NOTICE,
+                opens=_SECRET_OPENS,
                 keeps=values.is_random,
             ),
             Shape(r"_auth(?:Token)?[ \t]{0,4}=[ \t]{0,4}(?P<value>[\w.~+/:-]{16,255}={0,2})", keeps=values.is_opaque),
@@ -92,14 +96,14 @@ KEYWORDS = (
             Shape(
                 rf"(?i)secret[_.-]?(?:access[_.-]?)?key(?:{QUOTE})?{SPACE}[:=]{SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9/+]{{40}})(?:[^A-Za-z0-9/+=]|$)",
                 notice=_SECRET_NOTICE,
-                opens=_SECRET_NOTICE,
+                opens=_SECRET_OPENS,
                 keeps=values.no_hex,
             ),
             Shape(
                 rf"(?i)(?:session|security)[_.-]?token(?:{QUOTE})?{SPACE}[:=]{SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9/+=%]{{100,}})",
                 longest=4096,
                 notice=_SECRET_NOTICE,
-                opens=_SECRET_NOTICE,
+                opens=_SECRET_OPENS,
                 keeps=values.mixed,
             ),
         ),

@@ -12,6 +12,8 @@ from typing import Protocol, cast
 
 from l7gw.clock import Clock
 from l7gw.cluster.upstream import Upstream
+from l7gw.errors import Refusal
+from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
@@ -23,6 +25,8 @@ from l7gw.masking.answers import AS_IT_CAME, LIVE, choice
 from l7gw.masking.answers import shown_headers as masked_headers
 from l7gw.masking.bodies import BodyMask, Piece
 from l7gw.masking.call_masks import CallMasks
+from l7gw.masking.log_bodies import LogBody
+from l7gw.masking.streams import MOST_GUESSES
 from l7gw.recording.events import Outcome
 from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import CallRecord
@@ -56,8 +60,8 @@ class AnswerRelay:
     the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
     __slots__ = (
-        "begun", "whole", "_act", "_call", "_choice", "_far", "_guarded", "_head_waits", "_held", "_mask", "_masks", "_record",
-        "_request", "_told_end", "_unsent", "_upstream", "_worker",
+        "begun", "whole", "_act", "_alarm", "_call", "_choice", "_ending", "_far", "_guarded", "_guessed", "_head_waits", "_held",
+        "_log", "_mask", "_masks", "_record", "_request", "_told_end", "_unsent", "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +94,10 @@ class AnswerRelay:
         self._head_waits: Response | None = None  # the head, while it waits for the mask
         self._unsent: deque[bytes] = deque()  # of the body, what waits for a client that reads slowly
         self._told_end = False
+        self._log: LogBody | None = None  # the mask of a log, which holds bytes for a time alone
+        self._alarm: Alarm | None = None  # of a log
+        self._guessed = False
+        self._ending = ""  # why the rule ends this log
 
     def take(self, event: HttpEvent) -> None:
         """Take one event of the answer. Raises Refusal where the answer is not passed on, PeerError where the cluster broke its
@@ -166,7 +174,11 @@ class AnswerRelay:
             )
         except Unreadable as error:
             raise unreadable(error) from error
-        self._mask = self._masks.answer(self._choice)
+        if self._choice.sort == "log" and not self._choice.packed:
+            self._mask = self._log = LogBody(self._masks.streams(), self._worker.clock.monotonic)
+            self._alarm = Alarm(self._worker.clock, self._call.held_bytes_due)
+        else:
+            self._mask = self._masks.answer(self._choice)
 
     def _send_head(self, response: Response, length: int) -> None:
         """Send the answer's head. `length` is as in `Response`."""
@@ -208,9 +220,12 @@ class AnswerRelay:
         if mask.finds:
             for find in mask.finds:
                 record.mask(find, up=False)
+                if self._log is not None and (why := self._masks.ends(find.detector)):
+                    self._ending = why
             mask.finds.clear()
         for piece in pieces:
-            record.response_body(piece.recorded)
+            if piece.recorded:
+                record.response_body(piece.recorded)
             if len(piece.shown) <= SLICE and not self._unsent:
                 if piece.shown:
                     send(Body(piece.shown))
@@ -218,6 +233,23 @@ class AnswerRelay:
                 self._unsent += (piece.shown[at : at + SLICE] for at in range(0, len(piece.shown), SLICE))
         if self._unsent:
             self.go_on()
+        if self._log is not None:
+            self._after_log(self._log)
+
+    def _after_log(self, log: LogBody) -> None:
+        """Look at what a log has held and found so far. Raises Refusal where the rule ends a log in which something was masked."""
+        if log.values > MOST_GUESSES and not self._guessed:
+            self._guessed = True
+            self._call.guessing(log.values)
+        if self._ending:
+            raise Refusal(403, "Forbidden", self._ending)
+        if log.due and self._alarm is not None:
+            self._alarm.set(log.due)
+
+    def release(self) -> None:
+        """Record and send what was held of a log for as long as it may be."""
+        if self._log is not None:
+            self._hand_on(self._log.release())
 
     def go_on(self) -> None:
         """Send what waits for the client, as far as the client takes it. An object comes out of its mask at once, however large."""
@@ -234,10 +266,12 @@ class AnswerRelay:
         """The call is over: nothing of the answer is held any more."""
         if self._mask is not None:
             self._mask.close()
+        if self._alarm is not None:
+            self._alarm.end()
 
     def _tunnel(self, response: Response) -> Tunnel:
         # Upgrades come over HTTP/1.1 alone and go up over a connection of their own. So both sides are whole connections.
         client, cluster = cast(ClientSide, self._call.client), cast(ClusterSide, self._upstream)
-        sides = Sides(self._call, client, cluster, self._record, self._worker.clock, self._worker.timeouts)
+        sides = Sides(self._call, client, cluster, self._record, self._masks, self._worker.clock, self._worker.timeouts)
         websocket = self._request.upgrade == "websocket"
         return open_tunnel(sides, self._act, websocket=websocket, subprotocol=chosen_protocol(response, websocket=websocket))

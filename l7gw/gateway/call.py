@@ -143,6 +143,11 @@ class Call:
         """Log that the cluster broke the protocol of its stream."""
         self._warn_of_cluster("it broke the protocol of the stream of %s: %s", self.audit_id, error)
 
+    def guessing(self, values: int) -> None:
+        """Log that so many different registered values were found in one stream: somebody guesses, or copies them all."""
+        user = self.principal.user if self.principal is not None else ""
+        self.worker.of_peers.error(user, "ALARM: %d different values of Secrets stood in the streams of %s", values, self.audit_id)
+
     def _warn_of_cluster(self, line: str, *values: object) -> None:
         """Log a line about the call's cluster. Repeated lines are counted instead."""
         self.worker.of_peers.warning(f"cluster {self.far.name if self.far is not None else ''}", line, *values)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from l7gw.clock import Clock
+from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 from l7gw.wire.websocket import POLICY_VIOLATION
 
@@ -114,3 +115,15 @@ class Silence:
             return False
         self.awaited = None
         return True
+
+
+def ping(leg: websocket.Connection) -> websocket.Pong | None:
+    """Put a ping into a WebSocket. Returns the Pong that will answer it; None where the leg takes no more.
+
+    A peer answers while it reads: gorilla's code (kubectl, the API server's tunnel), x/net's (the API server, the kubelet) and
+    Python's websocket-client. The answers of the longest stream are a thirteenth of the control frames in a row that the codec
+    accepts."""
+    if leg.close_sent or leg.close_received:
+        return None
+    leg.send(websocket.Ping())
+    return websocket.Pong()

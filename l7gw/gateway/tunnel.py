@@ -11,18 +11,21 @@ alone, looks like success to kubectl (kubernetes-wire 4.4, 5.5).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from l7gw.clock import Clock
+from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.backpressure import DISK_BEHIND, WRITE_BLOCKED
+from l7gw.gateway.channel_masks import PLACEHOLDER_SENT, ChannelMasks, Given
 from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
 from l7gw.kube.status import failure
+from l7gw.masking.call_masks import CallMasks
 from l7gw.recording.events import Outcome
 from l7gw.recording.session import CallRecord
 from l7gw.timeouts import Timeouts
-from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
 
 
@@ -40,6 +43,12 @@ class TunnelOwner(Protocol):
 
     def cluster_broke(self, error: PeerError) -> None:
         """Log that the cluster broke the protocol of its stream."""
+
+    def held_bytes_due(self) -> None:
+        """Bytes that were held back for masking have waited long enough: call the tunnel's `release`."""
+
+    def guessing(self, values: int) -> None:
+        """Log that so many different registered values were found in the tunnel."""
 
     def ended(self, outcome: Outcome, reason: str) -> None:
         """The tunnel is over. `reason` is "" where the outcome is `complete`."""
@@ -74,12 +83,13 @@ class ClusterSide(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The call and the two connections of a tunnel, its record and its clock."""
+    """The call and the two connections of a tunnel, its record, its masks and its clock."""
 
     call: TunnelOwner
     client: ClientSide
     cluster: ClusterSide
     record: CallRecord
+    masks: CallMasks
     clock: Clock
     timeouts: Timeouts
 
@@ -94,6 +104,9 @@ class Tunnel(ABC):
         self._client = sides.client
         self._cluster = sides.cluster
         self._record = sides.record
+        self._masks = ChannelMasks(sides.masks, sides.record)
+        self._alarm = Alarm(sides.clock, sides.call.held_bytes_due)
+        self._batch: list[tuple[ChannelFrame, Any]] = []  # frames of one stream of the cluster, and their events, that go down next
         self._clock = sides.clock
         self._timeouts = sides.timeouts
         self._control = Pace(sides.clock, CLIENT_CONTROL_A_SECOND)
@@ -102,6 +115,7 @@ class Tunnel(ABC):
         self._to_cluster = Silence(now, sides.timeouts.cluster_ping_after)
         self._cluster_writable = True
         self._over = False
+        self._told = False  # whether stderr has the line about what was masked
 
     def begin(self) -> None:
         """Take over the client's connection. Called after the 101 was written."""
@@ -128,6 +142,7 @@ class Tunnel(ABC):
         if self._over:
             return
         self._flush()
+        self._watch()
         if self._record.session.backlogged:
             self._client.read(wanted=False, why=DISK_BEHIND)
             self._call.wait_for_disk()
@@ -150,18 +165,21 @@ class Tunnel(ABC):
             return
         try:
             self._down(data)
+            self._send_batch()
         except PeerError as error:
             self._call.cluster_broke(error)
             self.end(f"the cluster's stream is not what its protocol allows: {error}", "cut")
             return
         if not self._over:
             self._flush()
+            self._watch()
 
     def cluster_ended(self) -> None:
         """The cluster's connection ended. The tunnel is complete only where its protocol has shown the end of the stream."""
         if self._over:
             return
         if self._complete():
+            self._settle()
             self._client.write(self._farewell())
             self._finish(*self._as_ended())
         else:
@@ -172,10 +190,12 @@ class Tunnel(ABC):
     def client_ended(self, why: str) -> None:
         """The client is gone. Tell the cluster at once, so that its process does not run on. `why` goes to the record."""
         if not self._over:
+            self._settle(unheard=True)
             self._over = True
             self._cluster.write(self._goodbye())
             self._cluster.close()
             self._sizes.end()
+            self._alarm.end()
             self._call.ended(*self._by_client(why))
 
     def _by_client(self, why: str) -> tuple[Outcome, str]:
@@ -190,6 +210,8 @@ class Tunnel(ABC):
         """End the stream as failed: the client is told `why` and cannot take the end for success."""
         if self._over:
             return
+        self._over = True  # what is settled now may be another reason to end
+        self._settle()
         self._client.write(self._failure(failure(why)))
         self._cluster.write(self._goodbye())
         self._finish(outcome, why)
@@ -198,6 +220,7 @@ class Tunnel(ABC):
         self._over = True
         self._cluster.close()
         self._sizes.end()
+        self._alarm.end()
         self._call.ended(outcome, reason)
         self._client.linger()
 
@@ -223,7 +246,114 @@ class Tunnel(ABC):
             self._to_client.wrote = True
             self._client.write(data)
 
+    # -- masks
+
+    def _record_up(self, frame: ChannelFrame) -> bool:
+        """Record a frame of the client, masked. False where the tunnel was ended instead, because a placeholder stands in stdin."""
+        if frame.data and self._masks.holds_placeholder(frame):
+            self.end(PLACEHOLDER_SENT)
+            return False
+        _, recorded = self._masks.feed(frame, frame.data, self._clock.monotonic())
+        if recorded or frame.final or not frame.data:
+            self._record.frame(frame.channel, up=True, stream=frame.stream, data=recorded, final=frame.final)
+        return True
+
+    def _pass_down(self, frame: ChannelFrame, event: Any) -> None:
+        """Take a frame of the cluster, and the event that it came in. Frames of one stream that follow each other are masked as one
+        piece: a command that prints much writes hundreds of them a read."""
+        batch = self._batch
+        if batch and batch[-1][0].stream != frame.stream:
+            self._send_batch()
+        if frame.channel == "error" and frame.data:
+            self._before_status()
+        self._batch.append((frame, event))
+        if frame.final:
+            self._send_batch()
+
+    def _send_batch(self) -> None:
+        """Record and send down the frames that were taken. Where nothing in them is masked or held, they go as they came."""
+        batch = self._batch
+        if not batch:
+            return
+        self._batch = []
+        last = batch[-1][0]
+        data = last.data if len(batch) == 1 else b"".join([frame.data for frame, _ in batch])
+        if last.final and last.channel == "stderr":
+            self._tell_masked()
+        shown, recorded = self._masks.feed(last, data, self._clock.monotonic())
+        record = self._record
+        if recorded is data:
+            for frame, _ in batch:
+                record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data, final=frame.final)
+        elif recorded or last.final:
+            record.frame(last.channel, up=False, stream=last.stream, data=recorded, final=last.final)
+        if shown is data:
+            for _, event in batch:
+                self._send_down(event)
+        elif shown or last.final:
+            self._send_down(self._event(last.stream, shown, final=last.final))
+        if last.final:
+            self._masks.forget(last.stream, up=False)
+        if self._masks.masked:
+            self._look_at_finds()
+
+    def _look_at_finds(self) -> None:
+        if number := self._masks.guessing:
+            self._call.guessing(number)
+        if not self._over and (why := self._masks.ends):
+            self.end(why)
+
+    def _settle(self, *, up: bool | None = None, stream: int | None = None, unheard: bool = False) -> None:
+        """Record and send down what is held, of one direction or stream or of all, because nothing may follow. `unheard`: the
+        client takes no more of it."""
+        self._send_batch()
+        self._give(self._masks.settle(up=up, stream=stream), unheard=unheard)
+
+    def release(self) -> None:
+        """Record and send down what was held for as long as it may be."""
+        if not self._over:
+            self._give(self._masks.flush(self._clock.monotonic()))
+            if self._masks.masked:
+                self._look_at_finds()
+        if not self._over:
+            self._flush()
+            self._watch()
+
+    def _give(self, given: Iterable[Given], *, unheard: bool = False) -> None:
+        for one in given:
+            if one.recorded:
+                self._record.frame(one.channel, up=one.up, stream=one.stream, data=one.recorded)
+            if one.passes and not one.up and not unheard:
+                self._send_down(self._event(one.stream, one.passes, final=False))
+
+    def _watch(self) -> None:
+        if due := self._masks.due:
+            self._alarm.set(due)
+
+    def _before_status(self) -> None:
+        """The end of an exec comes next: what is held goes before it, and a word about what was masked."""
+        self._settle(up=False)
+        self._tell_masked()
+
+    def _tell_masked(self) -> None:
+        """Tell on stderr, once, that something was masked in a stream that may be kept as a file."""
+        if not self._told and (words := self._masks.words) and (stream := self._stderr()) is not None:
+            self._told = True
+            self._send_down(self._event(stream, words, final=False))
+
     # -- what each kind of tunnel implements
+
+    @abstractmethod
+    def _send_down(self, event: Any) -> None:
+        """Put an event into the client's leg."""
+
+    @abstractmethod
+    def _event(self, stream: int, data: bytes, *, final: bool) -> Any:
+        """The event that carries these bytes of a channel to the client."""
+
+    @abstractmethod
+    def _stderr(self) -> int | None:
+        """The stream that takes bytes for the client's stderr; None where it has none, or it is closed."""
 
     @abstractmethod
     def _up(self, data: bytes) -> None:
@@ -263,15 +393,3 @@ class Tunnel(ABC):
     @abstractmethod
     def _goodbye(self) -> bytes:
         """The last bytes for the cluster, which tell it that the client has left."""
-
-
-def ping(leg: websocket.Connection) -> websocket.Pong | None:
-    """Put a ping into a WebSocket. Returns the Pong that will answer it; None where the leg takes no more.
-
-    A peer answers while it reads: gorilla's code (kubectl, the API server's tunnel), x/net's (the API server, the kubelet) and
-    Python's websocket-client. The answers of the longest stream are a thirteenth of the control frames in a row that the codec
-    accepts."""
-    if leg.close_sent or leg.close_received:
-        return None
-    leg.send(websocket.Ping())
-    return websocket.Pong()

@@ -3,8 +3,8 @@ the channel, the rest is data."""
 
 from __future__ import annotations
 
-from l7gw.gateway.pace import Newest
-from l7gw.gateway.tunnel import Sides, Tunnel, ping
+from l7gw.gateway.pace import Newest, ping
+from l7gw.gateway.tunnel import Sides, Tunnel
 from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.kube.terminal_sizes import whole_sizes
 from l7gw.recording.events import Outcome
@@ -27,7 +27,7 @@ class WebSocketTunnel(Tunnel):
         self._end_told = isinstance(channels, WebSocketPorts)
 
     def _up(self, data: bytes) -> None:
-        record, translate, send = self._record, self._channels.up, self._cluster_leg.send
+        translate, send = self._channels.up, self._cluster_leg.send
         for event in self._client_leg.receive(data):
             if isinstance(event, Message):
                 frame = translate(event)
@@ -39,7 +39,8 @@ class WebSocketTunnel(Tunnel):
                         self._sized(frame)
                         continue
                     self._sizes.now()
-                record.frame(frame.channel, up=True, stream=frame.stream, data=frame.data, final=frame.final)
+                if not self._record_up(frame):
+                    return
                 if not self._closed_by_client:
                     send(event)
             elif isinstance(event, Close):
@@ -67,7 +68,7 @@ class WebSocketTunnel(Tunnel):
             self._flush()
 
     def _down(self, data: bytes) -> None:
-        record, translate, send = self._record, self._channels.down, self._client_leg.send
+        translate, pass_down = self._channels.down, self._pass_down
         for event in self._cluster_leg.receive(data):
             if isinstance(event, Message):
                 frame = translate(event)
@@ -76,14 +77,32 @@ class WebSocketTunnel(Tunnel):
                     continue
                 if frame.channel == "error" and frame.data:
                     self._end_told = True
-                record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data, final=frame.final)
-                send(event)
+                if frame.preamble:
+                    self._send_batch()
+                    self._record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data)
+                    self._client_leg.send(event)
+                    continue
+                pass_down(frame, event)
+                if self._over:
+                    return
             elif isinstance(event, Close):
+                self._settle()
+                if self._over:
+                    return
                 self._closed_by_cluster = True
-                send(event)
+                self._client_leg.send(event)
                 self._flush()
                 self._finish(*self._as_ended())
                 return
+
+    def _send_down(self, event: Message) -> None:
+        self._client_leg.send(event)
+
+    def _event(self, stream: int, data: bytes, *, final: bool) -> Message:
+        return Message(bytes((stream,)) + data)
+
+    def _stderr(self) -> int | None:
+        return self._channels.stderr if isinstance(self._channels, WebSocketChannels) else None
 
     def _for_cluster(self) -> bytes:
         return self._cluster_leg.take()

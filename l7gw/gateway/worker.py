@@ -232,6 +232,7 @@ class Worker:
         now = self.clock.monotonic()
         self.recorder.tick()
         self.of_peers.tick()
+        self._registry.tick()
         self.hooks.tick()
         if self._turned_away:
             log.error("%d connections refused: %d are open, the limit of descriptors is near", self._turned_away, self._open)

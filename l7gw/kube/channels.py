@@ -41,6 +41,7 @@ class ChannelFrame(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     data: bytes
     final: bool = False  # nothing follows on the channel in this direction
     passed: bool = True  # False: the frame is recorded, and not passed on
+    preamble: bool = False  # the bytes are the protocol's own, and not the stream's
 
 
 @event
@@ -142,6 +143,11 @@ class WebSocketChannels:
         name = NAMES[data[0]]
         return ChannelFrame(channel=name, up=False, stream=data[0], data=data[1:], passed=name in self._asked)
 
+    @property
+    def stderr(self) -> int | None:
+        """The channel of stderr; None where the call did not ask for it."""
+        return STDERR if "stderr" in self._asked else None
+
     def size(self, size: bytes) -> Message:
         """The message that tells the cluster one terminal size."""
         return _written(RESIZE, size)
@@ -182,6 +188,7 @@ class WebSocketPorts:
             if data[1:] != self._ports[channel // 2].to_bytes(2, "little"):  # else the record would name the wrong port
                 raise PeerError(POLICY_VIOLATION, "a channel that does not begin with the port that was asked for")
             self._told.add(channel)
+            return ChannelFrame(channel=self._channels[channel], up=False, stream=channel, data=data[1:], preamble=True)
         return ChannelFrame(channel=self._channels[channel], up=False, stream=channel, data=data[1:])
 
     def _channel(self, data: bytes) -> int:

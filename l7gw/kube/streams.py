@@ -161,6 +161,14 @@ class SpdyChannels:
                 del self._pairs[known.pair]
 
     @property
+    def stderr(self) -> int | None:
+        """The stream of stderr, while the cluster has not closed it; None where there is none."""
+        for number, one in self._streams.items():
+            if one.channel == "stderr" and one.passed and one.down_open:
+                return number
+        return None
+
+    @property
     def live(self) -> list[int]:
         return list(self._streams)
 

@@ -14,9 +14,11 @@ from l7gw.masking.answers import Choice
 from l7gw.masking.bodies import BodyMask, Budget, ObjectBody
 from l7gw.masking.objects import ObjectMasker
 from l7gw.masking.placeholder import Tagger
+from l7gw.masking.registry import Registry
 from l7gw.masking.scanner import Scanner
+from l7gw.masking.streams import StreamRules
 from l7gw.masking.text_bodies import TextBody
-from l7gw.masking.texts import Registered, TextMasks
+from l7gw.masking.texts import TextMasks
 from l7gw.obligations import Obligations
 
 
@@ -31,7 +33,7 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
     obligations: Obligations
     scanner: Scanner
     fields: tuple[MaskingField, ...]  # that the configuration names
-    registry: Registered | None
+    registry: Registry | None
     budget: Budget
 
     def tagger(self, namespace: str) -> Tagger:
@@ -47,6 +49,24 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
             registry=self.registry,
             sender=sender,
         )
+
+    def streams(self) -> StreamRules:
+        """How the streams of the call are masked: those of the client as what the principal sends."""
+        return StreamRules(
+            tagger=self.tagger(self.act.namespace),
+            scanner=self.scanner,
+            registry=self.registry,
+            obligations=self.obligations,
+            sender=self.principal.user,
+            tty=self.act.tty,
+        )
+
+    def ends(self, *detectors: str) -> str:
+        """Why the rule ends a stream in which these found something; "" where it goes on."""
+        hidden = [name for name in detectors if not self.obligations.reveals(name)]
+        if not hidden or not self.obligations.ends_on_mask:
+            return ""
+        return f"a value was masked ({', '.join(hidden)}), and the rule for this call ends such a stream"
 
     def objects(self, *, sender: str = "") -> ObjectMasker:
         """The masks of objects. `sender` is who sends them, "" where the cluster does."""

@@ -7,7 +7,7 @@ from l7gw.kube.act import Act
 from l7gw.masking.bodies import Budget
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.configured import Configured, ordinary
-from l7gw.masking.texts import Registered
+from l7gw.masking.registry import Registry
 from l7gw.obligations import Obligations
 
 
@@ -22,7 +22,7 @@ class Masking:
         key: bytes,
         configured: Configured | None = None,
         *,
-        registry: Registered | None = None,
+        registry: Registry | None = None,
         budget: Budget | None = None,
     ) -> None:
         """`configured` None: as without a word in the configuration."""

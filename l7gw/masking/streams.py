@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -37,6 +38,27 @@ class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
     tty: bool  # with a terminal a placeholder has its own length, else that of the value
 
 
+_TEXT = re.compile(rb"[\t\n\r\x1b\x20-\x7e\x80-\xf4]+")  # without the controls that stand in no text
+LOOKED_AT = 512  # bytes at the beginning of a forwarded connection by which text is told
+
+
+def looks_like_text(data: bytes) -> bool:
+    """Whether a forwarded connection that begins with these bytes carries text: HTTP/1, or a protocol of lines such as Redis'. TLS,
+    HTTP/2 and the protocols of databases do not."""
+    if data.startswith(b"PRI * HTTP/2.0"):
+        return False
+    return _TEXT.fullmatch(data, 0, min(len(data), LOOKED_AT)) is not None and _is_utf8(data[:LOOKED_AT])
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Whether this is UTF-8, of which the last character may be cut."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return True
+
+
 class _Cut(msgspec.Struct, frozen=True, gc=False):
     """A place in the held bytes that is masked."""
 
@@ -52,7 +74,7 @@ class StreamMask:
     they were typed, and only the record is masked."""
 
     __slots__ = (
-        "finds", "values", "_rules", "_name", "_sent", "_text", "_recorded", "_shown", "_covered", "_offset",
+        "finds", "name", "values", "_rules", "_sent", "_text", "_recorded", "_shown", "_covered", "_offset",
         "_client_waits", "_record_waits",
     )  # fmt: skip
 
@@ -60,7 +82,7 @@ class StreamMask:
         self.finds: list[Find] = []  # since the caller last took them
         self.values: set[int] = set()  # the numbers of the registered values that were found
         self._rules = rules
-        self._name = name
+        self.name = name
         self._sent = sent
         self._text = b""  # CONTEXT bytes that were recorded, and what was not recorded yet
         self._recorded = 0  # where in `_text` that begins
@@ -223,7 +245,7 @@ class StreamMask:
     def _tell(self, cut: _Cut, offset: int, *, late: bool) -> None:
         size = cut.end - cut.start
         whole = self._rules.tty or len(BEGINNING) + len(cut.detector) + 1 + len(cut.tag) <= size
-        where = f"{self._name}:{offset}"
+        where = f"{self.name}:{offset}"
         self.finds.append(Find(detector=cut.detector, where=where, length=size, tag=cut.tag if whole else "", late=late))
         if cut.value:
             self.values.add(cut.value)

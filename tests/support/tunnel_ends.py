@@ -12,6 +12,11 @@ from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.kube.streams import SpdyChannels
+from l7gw.masking.find import Find
+from l7gw.masking.placeholder import Tagger
+from l7gw.masking.scanner import Scanner
+from l7gw.masking.streams import StreamRules
+from l7gw.obligations import NO_OBLIGATIONS
 from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
@@ -19,30 +24,47 @@ from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SpdyEvent
 from tests.support.manual_clock import ManualClock
 from tests.support.spdy_peer import TalkingConnection
 
+UNMASKED = StreamRules(
+    tagger=Tagger(b"k" * 32, "c", "n"), scanner=Scanner([]), registry=None, obligations=NO_OBLIGATIONS, sender="", tty=False
+)
 Said = SpdyEvent | websocket.Frame
 
 
 class Wires:
     """Both connections of a tunnel, and the peers at their ends."""
 
-    def __init__(self, make: Callable[[Sides], Any], peer: Callable[[Literal["client", "server"]], Peer]) -> None:
+    def __init__(
+        self, make: Callable[[Sides], Any], peer: Callable[[Literal["client", "server"]], Peer], rules: StreamRules = UNMASKED
+    ) -> None:
         self.clock = ManualClock()
         self.client = peer("client")
         self.cluster = peer("server")
-        self.outcome = ""
+        self.outcome = self.reason = ""
         self.recorded: list[tuple[str, bytes, bool]] = []
         self.disk: list[Callable[[None], None]] | None = None  # callbacks that wait for a slow disk; None where it is fast
         record = SimpleNamespace(
             frame=lambda channel, *, up, stream, data, final=False: self.recorded.append((channel, data, final)),
+            mask=lambda find, *, up: self.found.append(find),
             durable=self._durable, session=SimpleNamespace(backlogged=False),
         )  # fmt: skip
         self.downstream = SimpleNamespace(writable=True, write=self.client.hear, read=lambda **_: None, linger=lambda: None)
         call = SimpleNamespace(
             may_forward=lambda _: True, wait_for_disk=lambda: None, client_broke=lambda error: None, cluster_broke=lambda error: None,
-            ended=lambda outcome, reason: setattr(self, "outcome", outcome),
+            held_bytes_due=lambda: self.tunnel.release(), guessing=lambda values: setattr(self, "guesses", values),
+            ended=lambda outcome, reason: self._ended(outcome, reason),
         )  # fmt: skip
         upstream = SimpleNamespace(write=self.cluster.hear, close=lambda: None)
-        self.tunnel = make(Sides(call, self.downstream, upstream, record, self.clock, USUAL_TIMEOUTS))  # type: ignore[arg-type]
+        self.found: list[Find] = []
+        self.guesses = 0
+        masks = SimpleNamespace(
+            streams=lambda: rules, obligations=rules.obligations, act=SimpleNamespace(tty=rules.tty),
+            ends=lambda *found: f"a value was masked ({', '.join(found)})" if rules.obligations.ends_on_mask and not rules.obligations.reveal else "",
+        )  # fmt: skip
+        sides = Sides(call, self.downstream, upstream, record, masks, self.clock, USUAL_TIMEOUTS)  # type: ignore[arg-type]
+        self.tunnel = make(sides)
+
+    def _ended(self, outcome: str, reason: str) -> None:
+        self.outcome, self.reason = outcome, reason
 
     def _durable(self, then: Callable[[None], None]) -> None:
         if self.disk is None:
@@ -114,16 +136,19 @@ class Peer:
         return any(isinstance(event, Data | HeadersFrame) and event.stream == stream and event.final for event in self.heard)
 
 
-def spdy_wires(kind: str = "portforward", *, wrapped: bool = False, asked: frozenset[str] = EXEC_STREAMS) -> Wires:
+def spdy_wires(
+    kind: str = "portforward", *, wrapped: bool = False, asked: frozenset[str] = EXEC_STREAMS, rules: StreamRules = UNMASKED
+) -> Wires:
     """A tunnel of SPDY or, with `wrapped`, of SPDY in WebSocket. `asked` are the streams that an exec asked for."""
     leg = SpdyInWebSocket if wrapped else Spdy
     channels = SpdyChannels(None if kind == "portforward" else asked)
     return Wires(
         lambda sides: SpdyTunnel(sides, channels, leg("server"), leg("client")),
         lambda role: Peer(role, TalkingConnection(role), websocket.Connection(role) if wrapped else None),
+        rules,
     )
 
 
-def websocket_wires(channels: WebSocketChannels | WebSocketPorts) -> Wires:
+def websocket_wires(channels: WebSocketChannels | WebSocketPorts, rules: StreamRules = UNMASKED) -> Wires:
     """A tunnel of WebSocket messages with these channels."""
-    return Wires(lambda sides: WebSocketTunnel(sides, channels), lambda role: Peer(role, None, websocket.Connection(role)))
+    return Wires(lambda sides: WebSocketTunnel(sides, channels), lambda role: Peer(role, None, websocket.Connection(role)), rules)

@@ -1,0 +1,142 @@
+"""The masks of a tunnel's channels: which bytes are masked, what was found in them, and when held bytes are due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from l7gw.kube.channels import ChannelFrame
+from l7gw.masking.call_masks import CallMasks
+from l7gw.masking.placeholder_search import PlaceholderSearch
+from l7gw.masking.streams import MOST_GUESSES, StreamMask, looks_like_text
+from l7gw.recording.session import CallRecord
+
+UNMASKED = "-unmasked"  # ends the name of a channel in an empty frame: nobody can look into what the stream carries
+PLACEHOLDER_SENT = "stdin holds the placeholder of a masked value; write the real value, or leave it out"
+
+
+class Given(msgspec.Struct, frozen=True, gc=False):
+    """Bytes that were held."""
+
+    channel: str
+    stream: int
+    up: bool
+    passes: bytes  # for the client; b"" where they went up long ago
+    recorded: bytes
+
+
+class ChannelMasks:
+    """The masks of one tunnel. Each stream has one in each direction, made when its first bytes come."""
+
+    __slots__ = ("masked", "_call", "_detectors", "_guessed", "_late", "_masks", "_record", "_search", "_values")
+
+    def __init__(self, call: CallMasks, record: CallRecord) -> None:
+        self.masked = 0  # values that the client was not shown
+        self._call = call
+        self._record = record
+        self._masks: dict[tuple[int, bool], StreamMask | None] = {}  # by stream and direction; None: it cannot be looked into
+        self._search = PlaceholderSearch()
+        self._detectors: dict[str, None] = {}  # that found those values, in their order
+        self._late = 0  # values of which the client saw the beginning
+        self._values: set[int] = set()
+        self._guessed = False
+
+    # ------------------------------------------------------------------ bytes
+
+    def feed(self, frame: ChannelFrame, data: bytes, now: float) -> tuple[bytes, bytes]:
+        """Mask the next bytes of the frame's stream, at `now` (monotonic seconds). Gives what passes and what is recorded: the same
+        object `data` where nothing was masked or held. Where the frame is final, all that was held is given."""
+        key = frame.stream, frame.up
+        mask = self._masks.get(key)
+        if mask is None and (key in self._masks or not data or not self._opened(frame, data)):
+            return data, data
+        mask = self._masks[key]
+        assert mask is not None
+        out = mask.feed(data, now)
+        if frame.final:
+            rest = mask.end()
+            out = out if rest == (b"", b"") else (out[0] + rest[0], out[1] + rest[1])
+        if mask.finds:
+            self._tell(mask, up=frame.up)
+        return out
+
+    def _opened(self, frame: ChannelFrame, data: bytes) -> bool:
+        """Make the mask of a stream of which these are the first bytes. False where it cannot be looked into."""
+        forwarded = frame.channel.startswith("port-")
+        mask = None
+        if not forwarded or looks_like_text(data):
+            mask = StreamMask(self._call.streams(), frame.channel, sent=frame.up)
+        else:
+            self._record.frame(frame.channel + UNMASKED, up=frame.up, stream=frame.stream, data=b"")
+        self._masks[frame.stream, frame.up] = mask
+        return mask is not None
+
+    def holds_placeholder(self, frame: ChannelFrame) -> bool:
+        """Whether these bytes of stdin end a placeholder: such a stream must end before they go up (threats E7)."""
+        return frame.channel == "stdin" and self._search.feed(frame.data)
+
+    # ------------------------------------------------------------------ time and ends
+
+    @property
+    def due(self) -> float:
+        """When held bytes are due next, in monotonic seconds; 0 where none are held."""
+        return min((due for mask in self._masks.values() if mask is not None and (due := mask.due)), default=0.0)
+
+    def flush(self, now: float) -> Iterable[Given]:
+        """Give what was held for too long."""
+        return self._given("flush", now, list(self._masks))
+
+    def settle(self, *, up: bool | None = None, stream: int | None = None) -> Iterable[Given]:
+        """Give all that is held, of one direction or stream or of all, because nothing may follow."""
+        keys = [key for key in self._masks if up in (None, key[1]) and stream in (None, key[0])]
+        return self._given("end", 0.0, keys)
+
+    def _given(self, how: Literal["flush", "end"], now: float, keys: list[tuple[int, bool]]) -> Iterable[Given]:
+        for key in keys:
+            mask = self._masks.get(key)
+            if mask is None or not mask.due or (how == "flush" and mask.due > now):
+                continue
+            shown, recorded = mask.flush(now) if how == "flush" else mask.end()
+            if mask.finds:
+                self._tell(mask, up=key[1])
+            yield Given(mask.name, *key, shown, recorded)
+
+    def forget(self, stream: int, *, up: bool) -> None:
+        """A stream has ended in this direction."""
+        self._masks.pop((stream, up), None)
+
+    # ------------------------------------------------------------------ what was found
+
+    def _tell(self, mask: StreamMask, *, up: bool) -> None:
+        for find in mask.finds:
+            self._record.mask(find, up=up)
+            if not up and not self._call.obligations.reveals(find.detector):
+                self.masked += 1
+                self._late += find.late
+                self._detectors[find.detector] = None
+        mask.finds.clear()
+        self._values |= mask.values
+
+    @property
+    def guessing(self) -> int:
+        """How many different registered values were found, once, when they are more than anybody prints by chance; else 0."""
+        if self._guessed or len(self._values) <= MOST_GUESSES:
+            return 0
+        self._guessed = True
+        return len(self._values)
+
+    @property
+    def ends(self) -> str:
+        """Why the stream ends: a value was masked, and the rule ends such a stream; "" where it goes on."""
+        return self._call.ends(*self._detectors) if self.masked else ""
+
+    @property
+    def words(self) -> bytes:
+        """What stands on stderr at the end of a stream without a terminal in which something was masked; b"" for other streams."""
+        if not self.masked or self._call.act.tty:
+            return b""
+        values = "1 value" if self.masked == 1 else f"{self.masked} values"
+        late = f", {self._late} of them after its beginning was shown" if self._late else ""
+        return f"l7gw: {values} masked ({', '.join(self._detectors)}){late}; this copy is not the original\n".encode()

@@ -28,7 +28,7 @@ KEYS = (
                 rf"-----BEGIN {_KIND}-----{_BODY}(?:-----END {_KIND}-----)?",
                 longest=LONGEST_PEM,
                 notice=rf"-----BEGIN {_KIND}-----",
-                keeps=lambda value: len(value) > 80,
+                keeps=values.is_pem,
             ),
             Shape(
                 rf"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----(?:{_BODY})(?:---- END SSH2 ENCRYPTED PRIVATE KEY ----)?",

@@ -41,7 +41,7 @@ KEYWORDS = (
             ),
             Shape(
                 rf"(?i){_PASSWORD}(?:{QUOTE})?{SPACE}:{SPACE}{QUOTE}"
-                rf"(?P<value>(?:[^\x00-\x20\x7f\"'\\]|\\u[0-9a-f]{{4}})+){QUOTE}",
+                rf"(?P<value>(?:[^\x00-\x20\x7f\"'\\,:}}\]]|\\u[0-9a-f]{{4}})(?:[^\x00-\x20\x7f\"'\\]|\\u[0-9a-f]{{4}})*){QUOTE}",
                 longest=1024,
                 notice=_PASSWORD_NOTICE,
                 opens=_PASSWORD_NOTICE,

@@ -10,6 +10,7 @@ LONGEST_WORD = 128  # bytes of a word that counts as a password
 
 _DIGIT = re.compile(rb"[0-9]")
 _LETTER = re.compile(rb"[A-Za-z]")
+_WORD = re.compile(rb"[A-Za-z0-9\x80-\xff]")
 _HEX = re.compile(rb"[0-9a-f]+|[0-9A-F]+")
 # A boolean, a number, nothing, a placeholder of a document, or a reference to where the value really stands.
 _NO_VALUE = re.compile(
@@ -27,7 +28,7 @@ _NUMBER = re.compile(rb"[+-]?[0-9][0-9_,.]*(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 
 def is_value(value: bytes) -> bool:
     """No boolean, number, null, placeholder or reference to an environment."""
-    return _NO_VALUE.fullmatch(value) is None and (_LETTER.search(value) or _DIGIT.search(value) or len(value) > 3) is not None
+    return _NO_VALUE.fullmatch(value) is None and (_WORD.search(value) is not None or len(value) > 3)
 
 
 def is_one_word(value: bytes) -> bool:
@@ -106,6 +107,14 @@ def is_card(value: bytes) -> bool:
 _PEM_BODY = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(.*?)(?:-----END|\Z)", re.DOTALL)
 _LINE_END = re.compile(rb"(?:\\+[rn]|[\r\n])+[ \t]*")
 _KEY_STARTS = (b"\x30", b"openssh-key-v1", b"\x95", b"\x94", b"\xc5", b"\x97", b"\x96", b"\xc7")  # DER, OpenSSH, OpenPGP packets
+
+
+_RUN = re.compile(rb"[A-Za-z0-9+/]{32}")
+
+
+def is_pem(value: bytes) -> bool:
+    """Whether a PEM block has a line of base64: text that names the block has none."""
+    return _RUN.search(value) is not None
 
 
 def is_whole_pem(value: bytes) -> bool:

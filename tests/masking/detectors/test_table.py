@@ -14,6 +14,7 @@ from l7gw.masking.long_scan import LongScan
 from l7gw.masking.placeholder import LONGEST_DETECTOR, Tagger
 from l7gw.masking.scanner import Scanner, Scanners, Span
 from l7gw.obligations import EVERYTHING, STRUCTURAL
+from tests.support.cited_sources import ROOT
 from tests.support.credential_samples import Sample, samples
 
 TRUE, FALSE = samples(true=True), samples(true=False)
@@ -103,3 +104,12 @@ def test_a_placeholder_in_its_place_is_not_found_again(sample: Sample) -> None:
         placeholder = Tagger(bytes(32), "c", "n").placeholder(span.detector, text[span.start : span.end]).encode()
         text = text[: span.start] + placeholder + text[span.end :]
     assert ALL.scan(text) == []
+
+
+def test_the_page_lists_the_detectors_as_they_are() -> None:
+    page = (ROOT / "docs" / "masking.md").read_text()
+    rows = page.split("\n| detector | finds |")[1].split("\n\n")[0].splitlines()[2:]
+    assert rows == [
+        f"| `{one.name}` | {one.finds} | {one.anchor} | {one.reason} | {one.ns_per_byte:.2f} | {'yes' if one.fixed else 'no'} |"
+        for one in BUILT_IN
+    ]

@@ -16,7 +16,7 @@ import contextlib
 from collections.abc import Sequence
 
 from l7gw.kube.objects import protobuf_table as tables
-from l7gw.kube.objects.node import Node, Shape, Unreadable, View
+from l7gw.kube.objects.node import DEEPEST, Node, Shape, Unreadable, View
 from l7gw.kube.objects.parts import Part
 from l7gw.kube.objects.protobuf_strict import MAGIC, check_envelope, type_of
 from l7gw.kube.objects.protobuf_table import EMBEDDED, Field, Message
@@ -72,6 +72,9 @@ class Object(Value):
         self.span = span
         self.field = field
         self.edit = None
+        self.depth = owner.depth + 1 if owner is not None else 0
+        if self.depth > DEEPEST:
+            raise Unreadable(f"it is nested deeper than {DEEPEST} levels")
         self.table = table
         self._found: Fields | None = None
         self._made: dict[str | int, Node | None] = {}  # by name; embedded structs by their number
@@ -98,7 +101,7 @@ class Object(Value):
         node: Node | None
         field = self.table.names.get(name)
         if field is None:
-            node = self._unknown(name[1:]) if name.startswith("#") else None
+            node = self._unknown(name) if name.startswith("#") else None
         elif field.name == EMBEDDED:
             struct = self._embedded(field)
             node = struct.member(name) if struct is not None else None
@@ -167,16 +170,14 @@ class Object(Value):
             self._made[field.number] = self.node_of(field, EMBEDDED)
         return self._made[field.number]
 
-    def _unknown(self, digits: str) -> Node | None:
-        """A field that the table lacks: its bytes, or a list of them where it stands more than once."""
-        if not digits.isdecimal() or int(digits) in self.table.numbers:
-            return None
-        number = int(digits)
-        spans = self.fields().get(number << 3 | LENGTH)
-        if spans is None:
-            return None
-        field = Field(number, f"#{number}", "unknown", repeated=len(spans) > 1)
-        return self.node_of(field, field.name)
+    def _unknown(self, name: str) -> Node | None:
+        """A field that the table lacks, here or in an embedded struct: its bytes, or a list where it stands more than once."""
+        number, fields = int(name[1:]) if name[1:].isdecimal() else 0, self.fields()
+        spans = fields.get(number << 3 | LENGTH)
+        if spans is not None and number not in self.table.numbers:
+            return self.node_of(Field(number, name, "unknown", repeated=len(spans) > 1), name)
+        embedded = [field for tag in fields if (field := self.table.fields.get(tag)) is not None and field.name == EMBEDDED]
+        return next((node for one in embedded if (struct := self._embedded(one)) and (node := struct.member(name))), None)
 
 
 class Hidden(Object):

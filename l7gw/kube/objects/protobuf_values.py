@@ -42,7 +42,9 @@ class Value(Node):
     """A value that has bytes of its own. `owner` is the message whose bytes its bytes stand in, `above` the node whose path its own
     path continues, `name` what it is called there ("" where it is that node itself), `field` what the table says of it."""
 
-    __slots__ = ("above", "edit", "field", "name", "owner", "source", "span")
+    __slots__ = ("above", "depth", "edit", "field", "name", "owner", "source", "span")
+
+    depth: int  # of a message: how many messages it stands in
 
     hides = False  # whether JSON does not show this value, but one inside it in its place
 

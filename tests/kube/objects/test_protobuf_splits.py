@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from l7gw.kube.objects import protobuf_nodes as nodes
@@ -105,6 +107,36 @@ def test_a_length_beyond_what_is_held_is_refused_before_it_is_there() -> None:
         ListSplitter().feed(head + b"\x12" + encode(LONGEST_PIECE))
     with pytest.raises(Unreadable):
         WatchSplitter().feed((LONGEST_PIECE + 1).to_bytes(4, "big"))
+
+
+def test_a_list_of_100_mib_is_split_in_flat_memory() -> None:
+    item = field(2, secret("s", bytes(4000)))
+    many = (100 << 20) // len(item)
+    head = (
+        b"k8s\0"
+        + field(1, field(1, b"v1") + field(2, b"SecretList"))
+        + b"\x12"
+        + encode(len(METADATA) + many * len(item))
+        + METADATA
+    )
+    splitter = ListSplitter()
+    splitter.feed(head)
+    size = 16 * len(item) - 100  # no item ends where a piece does
+    stream = item * 17
+    tracemalloc.start()
+    try:
+        found = fed = 0
+        while fed < many * len(item):
+            at = fed % len(item)
+            piece = stream[at : at + min(size, many * len(item) - fed)]
+            fed += len(piece)
+            found += len(splitter.feed(piece))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    splitter.feed(TAIL)
+    assert [part.data for part in splitter.end()] == [TAIL]
+    assert found == many and peak < 1 << 20
 
 
 def event(kind: bytes, raw: bytes) -> bytes:

@@ -108,6 +108,7 @@ def test_json_with_two_readings_or_none_is_refused_in_words_of_ours(text: bytes,
         (b"[" * 100_000, "it is nested deeper than 100 levels"),
         (b'{"a":' * 100_000, "it is nested deeper than 100 levels"),
         (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", "it is nested deeper than 100 levels"),
+        (b"[" + b"{}," * 249_999 + b"[]]", "it has more than 250000 lists and objects"),
         (b'{"a": 1' + b"0" * 309 + b"}", "it is no JSON"),
         (b'{"a": ' + b"9" * 5000 + b"}", "it is no JSON"),
         (b'{"a": "\\ud800"}', "it is no JSON"),
@@ -122,6 +123,34 @@ def test_a_body_is_read_as_strictly_and_no_half_of_a_surrogate_pair_or_deeper_ne
     with pytest.raises(ValueError) as refused:
         plainjson.read(text)
     assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1" + "0" * 308, "-1" + "0" * 308, "0." + "1" * 400, "1e-" + "0" * 400 + "1", "1E+" + "0" * 400 + "1", "0e" + "0" * 400],
+)
+def test_a_long_number_that_a_float_holds_is_read(number: str) -> None:
+    assert plainjson.read(f'{{"a": [{number}], "b": "{"9" * 400}", "c": "\\\\\\"{"9" * 400}"}}'.encode())["a"] == [
+        json.loads(number)
+    ]
+
+
+@pytest.mark.parametrize("number", ["2" + "0" * 308, "-1" + "0" * 309, "9" * 4000])
+def test_a_long_integer_that_no_float_holds_is_refused(number: str) -> None:
+    for text in (
+        number,
+        f"[{number}]",
+        f'{{"a":{number}}}',
+        f'{{"a":"\\"","b":[1, {number} ]}}',
+        f'{{"a":"9e",\n"b":\t{number}\n}}',
+    ):
+        with pytest.raises(ValueError, match=r"^it is no JSON$"):
+            plainjson.read(text.encode())
+
+
+def test_as_many_lists_and_objects_as_may_be_are_read_and_brackets_in_texts_are_none() -> None:
+    assert len(plainjson.read(b"[" + b"{}," * 249_998 + b"[]]")) == 249_999
+    assert plainjson.read(json.dumps(["[{" * 300_000]).encode())
 
 
 @pytest.mark.parametrize(
@@ -165,6 +194,16 @@ def test_a_member_that_stands_twice_is_refused_however_it_is_written(value: dict
     written = f'{inner[:-1]}, "{escaped}": 1}}'
     with pytest.raises(ValueError, match="stands twice"):
         plainjson.read(f"[{written}]".encode())
+
+
+@given(st.dictionaries(st.text(alphabet=':a\\\\"u03', max_size=6), st.text(alphabet=':a\\\\"u03A', max_size=8), max_size=4))
+def test_colons_in_texts_are_no_members_however_they_are_written(value: dict[str, str]) -> None:
+    text = json.dumps(value)
+    twice = text[:-1] + (", " if value else "") + '"\\u003a:": 1, "\\u003A\\u003a": "\\\\u003a"}'
+    for written in (text, text.replace(": ", " :\t")):
+        assert plainjson.read(written.encode()) == value or ": " in "".join([*value, *value.values()])
+    with pytest.raises(ValueError, match="stands twice"):
+        plainjson.read(twice.encode())
 
 
 @given(st.binary(max_size=60))

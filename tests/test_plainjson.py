@@ -34,6 +34,7 @@ READ = {
     "masking/json_patch._operations": "a body that is read strictly too: whether it is refused; no more than that hangs on it",
     "masking/statuses._JSON": "JSON that a failure quotes: what of it is masked, in the cluster's own words",
     "masking/text_views._decode": "one escape of a text",
+    "gateway/restoring._told": "the message of the cluster's Status, for the words of a refusal",
     "hooking/plain_values._decode": "one value, for a hook's own copy",
     "kube/terminal_sizes._size": "a terminal's size: each side once, in whatever letters (`_sides`), and what goes up is written anew",
     "kube/channels.words_of": "a Status that this gateway wrote itself",

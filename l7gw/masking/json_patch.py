@@ -12,7 +12,7 @@ import msgspec
 
 from l7gw.errors import Refusal
 from l7gw.kube.objects.node import Node, member_path
-from l7gw.masking.placeholder_search import holds, may_hold
+from l7gw.masking.placeholder_search import Room, holds, may_hold
 from l7gw.masking.restoring import Reading, Walk
 from l7gw.masking.same_field import Field, Items
 from l7gw.masking.sent_body import Sent, as_bytes, invalid, leaf_holds, lost, text_at
@@ -155,7 +155,7 @@ def _replaced(field: Field, name: str, token: str, value: Node, one: Operation) 
     if not there or one.op != "replace":
         return []
     lone = Field(stored=field.stored, masked=field.masked, steps=field.steps)
-    found = Items(name, [value], lone, leaf_holds, at=int(token)).of(0)
+    found = Items(name, [value], lone, lambda node: leaf_holds(node, Room()), at=int(token)).of(0)
     return [found] if found is not None and found.steps == there[0].steps else []
 
 

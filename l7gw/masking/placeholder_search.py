@@ -10,14 +10,14 @@ import base64
 import functools
 import re
 import zlib
-from collections.abc import Iterable
-from urllib.parse import unquote_to_bytes
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 import hyperscan
 
 from l7gw.masking.placeholder import BEGINNING
 
-MOST_UNPACKED = 8 * 1024 * 1024  # bytes of one value, unpacked; a Secret has 1 MiB at most, and so has a release of Helm
+MOST_UNPACKED = 32 * 1024 * 1024  # bytes of all the gzip in one body, unpacked; text in a body of 3 MiB becomes about so much
 _MOST_LEVELS = 3  # of JSON within texts of JSON that are looked into for escapes
 _STEP = 64 * 1024  # bytes that are unpacked at once
 
@@ -78,36 +78,50 @@ def may_hold(data: bytes) -> bool:
     return False
 
 
-def holds(data: bytes) -> bool:
-    """Whether a value, or the name of a value, holds a placeholder."""
-    if _BROKEN_OR_WHOLE.search(data) is not None or any(mark in data for mark in _ENCODED):
+class Room:
+    """How many bytes of gzip may still be unpacked. All values of a body share one. Where none are left, a value counts as holding
+    a placeholder: nobody can know."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MOST_UNPACKED
+
+
+def holds(data: bytes, room: Room | None = None) -> bool:
+    """Whether a value, or the name of a value, holds a placeholder. `room` is that of the body; None for a value by itself."""
+    room = room or Room()
+    if _stands_in(data):
         return True
     plain = data
     for _ in range(_MOST_LEVELS if b"\\u" in data else 0):
         plain = _ESCAPE.sub(_unescaped, plain)
-        if _BROKEN_OR_WHOLE.search(plain) is not None or any(mark in plain for mark in _ENCODED):
+        if _stands_in(plain):
             return True
-    if _has_packed(data) and _packed_holds(data):
+    if _has_packed(data) and _packed_holds(data, room):
         return True
     if b"\n" in data or b"\\n" in data or b"\r" in data:
         joined = _BREAKS.sub(b"", data)
-        return any(mark in joined for mark in _ENCODED) or (_has_packed(joined) and _packed_holds(joined))
+        return any(mark in joined for mark in _ENCODED) or (_has_packed(joined) and _packed_holds(joined, room))
     return False
+
+
+def _stands_in(data: bytes) -> bool:
+    """Whether a placeholder stands in these bytes, raw or in base64."""
+    return _BROKEN_OR_WHOLE.search(data) is not None or any(mark in data for mark in _ENCODED)
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
     return bytes.fromhex(found[1].decode())
 
 
-def in_request(target: str, headers: Iterable[tuple[str, str]]) -> str:
+def in_request(target: str, headers: Sequence[tuple[str, str]]) -> str:
     """Where the head of a request holds a placeholder: `the URL`, `the header NAME`, or "" for nowhere. Both are as HTTP's events
     have them, one character a byte. Costs 2 us for the head of a kubectl."""
-    plain = target.encode("latin-1")
-    plain = unquote_to_bytes(plain) if "%" in target else plain
-    headers = list(headers)
-    if not may_hold(b"\n".join((plain, *(value.encode("latin-1") for _, value in headers)))):
+    plain = unquote(target, "latin-1") if "%" in target else target
+    if not may_hold("\n".join([plain, *[value for _, value in headers]]).encode("latin-1")):
         return ""
-    if holds(plain):
+    if holds(plain.encode("latin-1")):
         return "the URL"
     return next((f"the header {name}" for name, value in headers if holds(value.encode("latin-1"))), "")
 
@@ -125,7 +139,7 @@ class PlaceholderSearch:
         """Take the next bytes. Gives whether a placeholder was found in what has come so far."""
         if not self.found:
             joined = self._tail + data
-            self.found = _BROKEN_OR_WHOLE.search(joined) is not None or any(mark in joined for mark in _ENCODED)
+            self.found = may_hold(joined) and _stands_in(joined)
             self._tail = joined[-_LONGEST:]
         return self.found
 
@@ -134,14 +148,14 @@ def _has_packed(data: bytes) -> bool:
     return _PACKED in data or _PACKED_TWICE in data or data.startswith(_GZIP)
 
 
-def _packed_holds(data: bytes) -> bool:
+def _packed_holds(data: bytes, room: Room) -> bool:
     """Whether gzip holds a placeholder: the bytes themselves, or a run of base64 in them, once or twice encoded."""
     if data.startswith(_GZIP):
-        return _unpacked_holds(data)
+        return _unpacked_holds(data, room)
     for run in _RUN.finditer(data):
         for mark in (_PACKED, _PACKED_TWICE):
             at = run[0].find(mark)
-            if at >= 0 and (inner := _decoded(run[0][at:])) and _packed_holds(inner):
+            if at >= 0 and (inner := _decoded(run[0][at:])) and _packed_holds(inner, room):
                 return True
     return False
 
@@ -151,14 +165,13 @@ def _decoded(text: bytes) -> bytes:
     return base64.b64decode(text.translate(_STANDARD)[: len(text) // 4 * 4])
 
 
-def _unpacked_holds(data: bytes) -> bool:
-    """Whether gzip holds a placeholder in its first MOST_UNPACKED bytes. What is longer, or broken, is taken as holding none: it is
-    the caller's own."""
-    search, unpacker, unpacked = PlaceholderSearch(), zlib.decompressobj(wbits=31), 0
+def _unpacked_holds(data: bytes, room: Room) -> bool:
+    """Whether gzip holds a placeholder, as far as it can be unpacked. What is broken holds none: it is the caller's own."""
+    search, unpacker = PlaceholderSearch(), zlib.decompressobj(wbits=31)
     try:
-        while unpacked < MOST_UNPACKED:
+        while room.left > 0:
             piece = unpacker.decompress(data, _STEP)
-            unpacked += len(piece)
+            room.left -= len(piece)
             if search.feed(piece):
                 return True
             data = unpacker.unconsumed_tail
@@ -168,4 +181,4 @@ def _unpacked_holds(data: bytes) -> bool:
                 return False
     except zlib.error:
         return False
-    return False
+    return True

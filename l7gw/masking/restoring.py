@@ -17,7 +17,7 @@ from l7gw.kube.act import Act
 from l7gw.kube.objects import json_nodes
 from l7gw.kube.objects.node import Node, Unreadable
 from l7gw.masking.placeholder import LONGEST_DETECTOR, PLACEHOLDER, Tagger
-from l7gw.masking.placeholder_search import may_hold
+from l7gw.masking.placeholder_search import Room, may_hold
 from l7gw.masking.same_field import DOCUMENT, Field, Items, Steps
 from l7gw.masking.sent_body import MOST_PLACES, as_bytes, bytes_of, invalid, leaf_holds, lost, refuse_name, text_at
 from l7gw.masking.spans import restored_text
@@ -66,13 +66,14 @@ class Walk:
     """One way through a body. `places` is what was restored, without what was left out. `prefix` stands before the paths in
     refusals."""
 
-    __slots__ = ("_reading", "_root", "_settled", "_strategic", "documents", "places", "prefix", "renamed")
+    __slots__ = ("_reading", "_room", "_root", "_settled", "_strategic", "documents", "places", "prefix", "renamed")
 
     def __init__(self, root: Field, reading: Reading, *, strategic: bool = False) -> None:
         self._root = root
         self._reading = reading
         self._strategic = strategic
         self._settled = 0
+        self._room = Room()
         self.prefix = ""
         self.renamed = ("", "")  # the beginning of paths in the body, and what people are told instead
         self.places: list[Place] = []
@@ -91,14 +92,14 @@ class Walk:
                 self.member(name, child, (*steps, name), below, leave_out=leave_out)
         elif node.shape == "list":
             self._items("", node, steps, fields, leave_out=False)
-        elif leaf_holds(node):
+        elif self._holds(node):
             self._leaf(node, steps, fields, leave_out=leave_out)
 
     def member(self, name: str, node: Node, steps: Steps, fields: Sequence[Field], *, leave_out: bool) -> None:
         """Settle what a member of this name holds. A list is merged, and an annotation read, by its name."""
         if node.shape == "list":
             self._items(name, node, steps, fields, leave_out=leave_out)
-        elif name == LAST_APPLIED and leaf_holds(node):
+        elif name == LAST_APPLIED and self._holds(node):
             self._last_applied(node, steps, fields, leave_out=leave_out)
         else:
             self.value(node, steps, fields, leave_out=leave_out)
@@ -107,7 +108,7 @@ class Walk:
         if not may_hold(node.render("recorded")):
             return
         items = node.items()
-        lists = [Items(name, items, field, leaf_holds) for field in fields]
+        lists = [Items(name, items, field, self._holds) for field in fields]
         for index, item in enumerate(items):
             below = [found for one in lists if (found := one.of(index)) is not None]
             merged = leave_out and self._strategic and item.shape == "object" and bool(lists) and lists[0].has_key(index)
@@ -123,7 +124,7 @@ class Walk:
         inner = [found for field in fields for found in field.document()]
         within = Walk(self._root, self._reading)
         within.prefix, within.renamed = self.prefix, self.renamed
-        within._settled = self._settled
+        within._settled, within._room = self._settled, self._room
         within.value(document, (), [*inner, self._root], leave_out=False)
         self._settled = within._settled
         self.documents.append((document, within.places))
@@ -165,6 +166,9 @@ class Walk:
                 self._put(node, steps, field, as_bytes(whole))
                 return True
         return False
+
+    def _holds(self, node: Node) -> bool:
+        return leaf_holds(node, self._room)
 
     def _lose(self, node: Node) -> NoReturn:
         lost(self._path(node), self.prefix)

@@ -10,7 +10,7 @@ from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.objects import json_nodes, protobuf_nodes
 from l7gw.kube.objects.node import Node, Unreadable
-from l7gw.masking.placeholder_search import holds, may_hold
+from l7gw.masking.placeholder_search import Room, holds, may_hold
 
 MOST_PLACES = 1000  # values with a placeholder in one body; the largest Secret of a chart has some dozens
 
@@ -55,7 +55,7 @@ def find_in(node: Node, most: int = MOST_PLACES) -> list[Node]:
     """The texts and octets in a value that hold a placeholder: the first ones, `most` at most. Raises Refusal 422 where a name
     holds one."""
     found: list[Node] = []
-    waiting = [node]
+    waiting, room = [node], Room()
     while waiting and len(found) < most:
         node = waiting.pop()
         if not may_hold(node.render("recorded")):
@@ -67,14 +67,14 @@ def find_in(node: Node, most: int = MOST_PLACES) -> list[Node]:
             waiting += [child for _, child in reversed(members)]
         elif node.shape == "list":
             waiting += reversed(node.items())
-        elif leaf_holds(node):
+        elif leaf_holds(node, room):
             found.append(node)
     return found
 
 
-def leaf_holds(node: Node) -> bool:
-    """Whether this is a text, or octets, with a placeholder."""
-    return node.shape in ("text", "octets") and holds(bytes_of(node))
+def leaf_holds(node: Node, room: Room) -> bool:
+    """Whether this is a text, or octets, with a placeholder. `room` is that of the body."""
+    return node.shape in ("text", "octets") and holds(bytes_of(node), room)
 
 
 def bytes_of(node: Node) -> bytes:

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from l7gw.masking.placeholder_search import PlaceholderSearch, holds, in_request, may_hold
+from l7gw.masking.placeholder_search import PlaceholderSearch, Room, holds, in_request, may_hold
 
 PLACEHOLDER = b"l7gw-masked-secret-data-0123abcd"
 
@@ -60,9 +60,11 @@ def test_other_text_is_no_placeholder(text: bytes) -> None:
     assert not holds(text)
 
 
-def test_a_gzip_bomb_is_looked_into_no_further_than_eight_mebibytes() -> None:
+def test_the_gzip_of_a_body_is_looked_into_up_to_32_mebibytes_and_then_counts_as_holding_one() -> None:
     assert holds(gzip.compress(bytes(7 << 20) + PLACEHOLDER))
-    assert not holds(gzip.compress(bytes(9 << 20) + PLACEHOLDER))
+    bomb, room = gzip.compress(bytes(15 << 20)), Room()
+    assert [holds(bomb, room) for _ in range(4)] == [False, False, True, True]
+    assert not holds(bomb)
 
 
 @pytest.mark.parametrize("form", ["within a text", "base64 at 1", "base64 in base64 at 2"])

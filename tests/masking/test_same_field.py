@@ -9,6 +9,7 @@ import pytest
 
 from l7gw.kube.objects import json_nodes
 from l7gw.kube.objects.node import Node
+from l7gw.masking.placeholder_search import Room
 from l7gw.masking.same_field import MERGE_KEYS, Field, Items, locate, merge_key
 from l7gw.masking.sent_body import leaf_holds
 
@@ -22,7 +23,7 @@ def node(value: Any) -> Node:
 def found(name: str, sent: list[Any], stored: list[Any], masked: list[Any]) -> list[Any]:
     """For each sent item the index of the stored item that it is, or None."""
     field = Field(stored=node(stored), masked=node(masked))
-    items = Items(name, node(sent).items(), field, leaf_holds)
+    items = Items(name, node(sent).items(), field, lambda one: leaf_holds(one, Room()))
     places = [items.of(index) for index in range(len(sent))]
     return [place.steps[-1] if place is not None else None for place in places]
 

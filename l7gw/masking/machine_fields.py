@@ -61,11 +61,14 @@ class _Level(NamedTuple):
     fixed: bool = False  # its length must stay
 
 
-def texts(root: Node, apart: frozenset[str] = frozenset(), holds: Callable[[bytes], bool] | None = None) -> Iterator[Text]:
+def texts(
+    root: Node, apart: frozenset[str] = frozenset(), holds: Callable[[bytes], bool] | None = None, *, sent: bool = False
+) -> Iterator[Text]:
     """The texts of an object that are no machine's and were not edited yet, in their order. JSON inside a text is walked through.
 
     `apart` are members of the object itself that are left out. `holds` tells of the bytes of an object or list whether anything in
-    it may be of interest; where not, it is not read. Raises Unreadable for an object that is nested too deep.
+    it may be of interest; where not, it is not read. With `sent` the program of a container's command is left out too: nobody hides
+    which program they run. Raises Unreadable for an object that is nested too deep.
     """
     waiting = [_Level(root)]
     while waiting:
@@ -74,7 +77,7 @@ def texts(root: Node, apart: frozenset[str] = frozenset(), holds: Callable[[byte
         shape = node.shape
         if shape in ("object", "list"):
             if holds is None or node is root or node.edited or level.encoded or holds(node.render("recorded")):
-                waiting += reversed(_inside(level, apart if node is root else frozenset()))
+                waiting += reversed(_inside(level, apart if node is root else frozenset(), sent=sent))
         elif shape == "octets":
             if not node.edited:
                 yield Text(node, encoded=True, fixed=level.fixed)
@@ -87,10 +90,11 @@ def texts(root: Node, apart: frozenset[str] = frozenset(), holds: Callable[[byte
                 yield Text(node, encoded=level.encoded, name=level.name)
 
 
-def _inside(level: _Level, apart: frozenset[str]) -> list[_Level]:
+def _inside(level: _Level, apart: frozenset[str], *, sent: bool) -> list[_Level]:
     """What stands in an object or list, and is looked into."""
     if level.node.shape == "list":
-        return [level._replace(node=item) for item in level.node.items()]
+        items = level.node.items()
+        return [level._replace(node=item) for item in (items[1:] if sent and level.name == "command" else items)]
     return [
         _Level(
             member,

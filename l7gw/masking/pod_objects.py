@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from l7gw.kube.objects.node import Node
 from l7gw.masking.hiding import Cut, Hiding
-from l7gw.masking.secret_names import may_be_secret, says_secret
+from l7gw.masking.secret_names import may_be_secret, may_say_secret, says_secret
 
 ENV = "env"
 CONFIG_MAP = "config-map"
@@ -51,6 +51,8 @@ def mask_pod_spec(spec: Node, hiding: Hiding) -> None:
 
 def mask_env(env: Node, hiding: Hiding) -> None:
     """Mask the values of a list of environment variables whose names say that they are secrets."""
+    if not hiding.sent and not may_say_secret(env.render("recorded")):
+        return  # a microsecond instead of three for each variable
     for variable in env.items():
         name, value = variable.member("name"), variable.member("value")
         text = value.text() if value is not None else None

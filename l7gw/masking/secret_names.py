@@ -27,6 +27,8 @@ _TELLING = frozenset(
     smtppassword storagekey webhooksecret webhooktoken
     """.split()
 )
+# One of these stands in each of the words; the last is an escape of JSON, behind which a letter may hide.
+_STEMS = (b"key", b"secret", b"token", b"pass", b"pwd", b"cred", b"\\u")
 # These say it at the end of a name alone: `DB_PASS`, and not `PASS_THROUGH_HEADERS`.
 _TELLING_AT_THE_END = frozenset(("pass",))
 # A name that ends so says where the secret is, or how it is used, and not what it is.
@@ -42,6 +44,12 @@ def says_secret(name: str) -> bool:
     if not words or words[-1] in _ABOUT:
         return False
     return words[-1] in _TELLING_AT_THE_END or not _TELLING.isdisjoint(words)
+
+
+def may_say_secret(data: bytes) -> bool:
+    """Whether one of the names in these bytes, of JSON or protobuf, may say that its value is a secret."""
+    lower = data.lower()
+    return any(stem in lower for stem in _STEMS)
 
 
 def may_be_secret(value: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.masking.secret_names import may_be_secret, says_secret
+from l7gw.masking.secret_names import _TELLING, _TELLING_AT_THE_END, may_be_secret, may_say_secret, says_secret
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_a_value_of_six_characters_may_be_a_secret(value: str) -> None:
 @pytest.mark.parametrize("value", ["", "none", "12345", "true", "FALSE", "enabled", "3600000", "-1.5e30", "0.250000"])
 def test_a_short_value_a_boolean_and_a_number_are_none(value: str) -> None:
     assert not may_be_secret(value)
+
+
+def test_bytes_without_a_stem_of_any_word_hold_no_name_that_says_it() -> None:
+    for word in _TELLING | _TELLING_AT_THE_END:
+        assert may_say_secret(word.encode()) and may_say_secret(word.upper().encode())
+    assert may_say_secret(b'[{"name":"DB_PA\\u0053SWORD"}]')
+    assert not may_say_secret(b"\x0a\x09LOG_LEVEL\x12\x05debug") and not may_say_secret(b"[]")

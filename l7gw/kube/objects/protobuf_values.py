@@ -336,4 +336,6 @@ class Several(Node):
         """The fields with their tags and lengths, without what stands between them."""
         data, edit = self.owner.source.data, self.owner.edit
         edited = {value.span: value for value in edit.inside} if edit is not None else {}
+        if not edited:
+            return b"".join([data[begun:end] for begun, _, end in self._spans])
         return b"".join(edited[span].written(view) if span in edited else data[span[0] : span[2]] for span in self._spans)

@@ -27,17 +27,21 @@ from l7gw.kube.act import Act
 from l7gw.log import CountedLog
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.masking import Masking
+from l7gw.masking.sent_masks import SentMasks
+from l7gw.obligations import NO_OBLIGATIONS
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.events import Outcome
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
-from l7gw.recording.session import CallRecord
+from l7gw.recording.session import UNREAD, CallRecord
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Request
 
 log = logging.getLogger(__name__)
+
+NOBODY = Principal("")  # stands for who asks, as long as that is not known
 
 _random = random.Random(os.urandom(32))  # for audit ids: they must differ, not be unguessable. os.urandom for each call cost 6 %
 
@@ -88,7 +92,7 @@ class Call:
 
     __slots__ = (
         "worker", "client", "request", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
-        "upstream", "tunnel", "_answer", "began", "over",
+        "upstream", "tunnel", "_answer", "_sent_masks", "began", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -102,6 +106,7 @@ class Call:
         self.act: Act | None = None
         self.verdict: Verdict | None = None
         self.masks: CallMasks | None = None  # of a call that is allowed
+        self._sent_masks: SentMasks | None = None
         self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
         self.tunnel: Tunnel | None = None
@@ -187,20 +192,39 @@ class Call:
     def _begin_record(self) -> CallRecord:
         """Record the request and the verdict: in the principal's session, or among the day's attempts."""
         if self.call_record is None:
-            request, hide = self.request, self._hide
-            self.call_record = record = self.worker.begin_record(self.principal, self.far, self.client, request, hide)
+            request, hide, sent = self.request, self._hide, self.sent
+            masked = sent.needed(request.target, request.headers)
+            self.call_record = record = self.worker.begin_record(
+                self.principal, self.far, self.client, request, (lambda text: sent.text(hide(text))) if masked else hide
+            )
             if record.silent:
                 return record
-            record.request(
-                method=request.method,
-                target=hide(request.target),
-                headers=recorded_headers(request.headers, hide),
-                act=self.act,
-                audit_id=self.audit_id,
-            )
+            target, headers, act = hide(request.target), recorded_headers(request.headers, hide), self.act
+            if masked:
+                target, act = sent.line(target, act)
+                headers = sent.headers(headers)
+            record.request(method=request.method, target=target, headers=headers, act=act, audit_id=self.audit_id)
+            self._record_finds(record)
             if self.verdict is not None and self.verdict.allowed:  # `fail` records a denial
                 record.verdict("allow", rule=self.verdict.rule, reason=self.verdict.reason)
         return self.call_record
+
+    def _record_finds(self, record: CallRecord) -> None:
+        """Record what was masked so far in what the caller sent."""
+        for find in self.sent.finds:
+            record.mask(find, up=True)
+        self.sent.finds.clear()
+
+    @property
+    def sent(self) -> SentMasks:
+        """The masks of what is recorded of the request, also of one that was not allowed."""
+        if self._sent_masks is None:
+            masks = self.masks
+            if masks is None:
+                cluster = self.far.name if self.far is not None else ""
+                masks = self.worker.masking.of_call(cluster, self.act or UNREAD, self.principal or NOBODY, NO_OBLIGATIONS)
+            self._sent_masks = SentMasks(masks)
+        return self._sent_masks
 
     @property
     def _hide(self) -> Hide:

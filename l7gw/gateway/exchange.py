@@ -6,7 +6,7 @@
     judge      may they?                                   403; like all failures it leaves by one door, `fail`
     (hold)     wait for a reviewer: not there yet. This step will stand here, before the body is gathered
     gather     the request body, whole                     413
-    record     who, what, verdict, body: a write is on the disk before the next step
+    record     who, what, verdict, body, masked: a write is on the disk before the next step     400, 415
     restore    where the body holds placeholders of masked values, the values themselves (`restoring.py`)         422
     forward    the request, written anew, over a connection to the cluster; judged again where the policy changed meanwhile
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
@@ -95,9 +95,7 @@ class Exchange(RestoringCall):
         return self.judge
 
     def judge(self) -> Step | None:
-        self.verdict = verdict = self._allowed()
-        assert self.principal and self.act and self.far
-        self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
+        self.verdict = self._allowed()
         return self.check_head
 
     def _allowed(self) -> Verdict:
@@ -110,6 +108,7 @@ class Exchange(RestoringCall):
             # call itself is named.
             words = verdict.reason if verdict.rule else f"{verdict.reason}: {in_words(self.act)}"
             raise Refusal(403, "Forbidden", words, rule=verdict.rule or None)
+        self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
         return verdict
 
     def gather(self) -> Step | None:
@@ -132,9 +131,14 @@ class Exchange(RestoringCall):
 
     def record(self) -> Step | None:
         assert self.act and self.verdict
+        body = b"".join(self._body)
+        if body:  # before anything of the call is recorded: what cannot be masked is refused
+            content_type = next((value for name, value in self.request.headers if name == "content-type"), "")
+            recorded = self.sent.body(body, content_type)
         record = self._begin_record()
-        if self._body:
-            record.request_body(b"".join(self._body))
+        if body:
+            record.request_body(recorded)
+            self._record_finds(record)
         if self.worker.waits_for_disk(self.act):
             record.durable(self._recorded)
             return None
@@ -309,6 +313,8 @@ class Exchange(RestoringCall):
             if self.call_record is not None:
                 self.call_record.verdict("deny", rule=verdict.rule, reason=verdict.reason)
             self._cut(f"this stream is no longer allowed: {verdict.reason}")
+        elif self.masks is not None and verdict.obligations != self.masks.obligations:
+            self._cut("the policy masks other values of this stream now; run the command again")
         elif expired and self.worker.identity.ends_with_credential(self.principal):
             self._cut("the credential of this stream has expired; log in and run the command again")
         elif self.worker.clock.monotonic() - self.began > self.worker.timeouts.longest_stream:

@@ -268,12 +268,14 @@ def test_a_steady_upload_may_take_longer_than_a_head_however_its_frames_are_cut(
     with scene(tmp_path / "scene", serving, timeouts=Timeouts(request_head=1.0)) as it:
         raw = Raw(it)
         raw.client.send(raw.request(end=False, path="/api/v1/namespaces/default/configmaps", method="POST"))
-        upload = DataFrame(1, b"x" * 4000).serialize() * 12 + DataFrame(1, b"", flags=["END_STREAM"]).serialize()
+        body = b'{"a":"%s"}' % (b"x" * (48_000 - 8))
+        pieces = b"".join(DataFrame(1, body[at : at + 4000]).serialize() for at in range(0, len(body), 4000))
+        upload = pieces + DataFrame(1, b"", flags=["END_STREAM"]).serialize()
         for at in range(0, len(upload), 4000):  # each write ends within a frame
             raw.client.send(upload[at : at + 4000])
             time.sleep(0.3)
         assert any(isinstance(frame, HeadersFrame) and frame.stream_id == 1 for frame in until_answered(raw))
-        assert b"x" * 48_000 in it.upstream.received
+        assert body in it.upstream.received
 
 
 def test_a_body_in_drops_is_refused_on_its_own_stream(it: Scene) -> None:

@@ -193,9 +193,10 @@ def test_to_apply_what_does_not_exist_is_to_create_it(it: Scene, cluster: Cluste
 
 def test_where_there_is_no_object_nothing_is_read(it: Scene, cluster: Cluster) -> None:
     body = shown(it, cluster)
-    for method, path in (("POST", SECRETS), ("DELETE", DB), ("PUT", f"{DB}/proxy"), ("POST", "/apis/x")):
+    for method, path in (("POST", SECRETS), ("PUT", f"{DB}/proxy"), ("POST", "/apis/x")):
         status, message = write(it, method, body, path=path)
         assert (status, "placeholder" in message) == (422, True), (path, message)
+    assert write(it, "DELETE", b'{"kind":"DeleteOptions","dryRun":["%s"]}' % placeholder(it).encode(), path=DB)[0] == 422
     assert write(it, "PUT", placeholder(it).encode(), "text/plain")[0] in (415, 422)
     assert all(one.line == f"GET {DB}" for one in cluster.asked)
 

@@ -24,7 +24,7 @@ from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening, why_cut
-from l7gw.hooking.call_texts import AsSent
+from l7gw.hooking.call_texts import AsRecorded
 from l7gw.hooking.hook_set import HookSet
 from l7gw.hooking.loader import load_hooks
 from l7gw.identity.chain import IdentityChain
@@ -104,7 +104,7 @@ class Worker:
         }
         identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
         self.settings = settings
-        self.masking = Masking(self._masking_key, masking, registry=self._registry, budget=self._budget)
+        self.masking = Masking(self._masking_key, masking, registry=self._registry, budget=self._budget, hooks=hooks)
         self.policy = policy
         self._policy_file = policy_file
         self.listening = listening
@@ -162,7 +162,8 @@ class Worker:
         verdict = self.policy.judge(principal, cluster, act)
         if not self.hooks.acts or not verdict.allowed:
             return verdict
-        return self.hooks.judge(verdict, principal, cluster, act, AsSent())
+        masks = self.masking.of_call(cluster, act, principal, verdict.obligations).objects(sender=principal.user)
+        return self.hooks.judge(verdict, principal, cluster, act, AsRecorded(masks))
 
     # ------------------------------------------------------------------ recording
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from l7gw import hooks
-from l7gw.hooking.call_texts import AsSent, Texts
+from l7gw.hooking.call_texts import AsRecorded, AsSent, Texts
+from l7gw.hooking.frame_hooks import ChannelHooks
 from l7gw.hooking.hooked import Hooked, HookFailed
+from l7gw.hooking.object_hooks import HookedMasks
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
+from l7gw.masking.bodies import ObjectMasks
+from l7gw.masking.objects import ObjectMasker
+from l7gw.masking.watch import Watch
 from l7gw.policy.verdict import Verdict
 
 _AS_SENT = AsSent()
@@ -37,10 +42,40 @@ class HookSet:
                 return Verdict(allowed=False, rule=hook.detector, reason=f"denied by hook {hook.name!r}: {masked.text(why)}")
         return verdict
 
+    def of_call(self, principal: Principal, cluster: str, act: Act, masks: ObjectMasker) -> HooksOfCall | None:
+        """The hooks of one call; None where no hook is for objects or frames. `masks` mask what the caller sends."""
+        if not self.objects and not self.frames:
+            return None
+        return HooksOfCall(self, principal, cluster, act, AsRecorded(masks))
+
     def tick(self) -> None:
         """Once a second: write the counts of repeated lines in the log."""
         for hook in self.all:
             hook.tick()
+
+
+class HooksOfCall:
+    """The hooks of one call, as masking asks them."""
+
+    __slots__ = ("_act", "_hooks", "_raw_act", "_texts")
+
+    def __init__(self, loaded: HookSet, principal: Principal, cluster: str, act: Act, texts: Texts) -> None:
+        self._hooks = loaded
+        self._texts = texts
+        self._act = act_of(principal, cluster, act, texts)
+        self._raw_act = act_of(principal, cluster, act, _AS_SENT)
+
+    def objects(self, masks: ObjectMasker) -> ObjectMasks:
+        """The masks of objects, with the hooks behind them."""
+        return HookedMasks(masks, self._hooks.objects, act=self._act, raw_act=self._raw_act) if self._hooks.objects else masks
+
+    def channel(self, name: str, *, up: bool) -> Watch | None:
+        """The hooks at a channel that opens, in one direction; None where none looks at it."""
+        if not self._hooks.frames:
+            return None
+        stream, raw_stream = hooks.Stream(self._act, name, up), hooks.Stream(self._raw_act, name, up)
+        found = ChannelHooks(self._hooks.frames, stream, raw_stream, self._texts)
+        return None if found.is_idle else found
 
 
 def act_of(principal: Principal, cluster: str, act: Act, texts: Texts) -> hooks.Act:

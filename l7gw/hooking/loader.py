@@ -29,7 +29,7 @@ from l7gw.hooking.hooked import Hooked
 PACKAGE = "l7gw_hooks_"
 METHODS: dict[HookPart, str] = {"act": "act", "object": "object", "frame": "frames"}
 
-NOT_YET: frozenset[HookPart] = frozenset(("object", "frame"))
+NOT_YET: frozenset[HookPart] = frozenset(("frame",))
 KEPT_LOADS = 2  # whose modules can still be imported from: those in force, and those of streams that began before the reload
 
 _numbers = itertools.count(1)

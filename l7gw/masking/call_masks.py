@@ -11,7 +11,7 @@ from l7gw.config.settings import MaskingField
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.masking.answers import Choice
-from l7gw.masking.bodies import BodyMask, Budget, ObjectBody
+from l7gw.masking.bodies import BodyMask, Budget, ObjectBody, ObjectMasks
 from l7gw.masking.objects import ObjectMasker
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry import Registry
@@ -19,6 +19,7 @@ from l7gw.masking.scanner import Scanner
 from l7gw.masking.streams import StreamRules
 from l7gw.masking.text_bodies import TextBody
 from l7gw.masking.texts import TextMasks
+from l7gw.masking.watch import CallHooks, Hooks
 from l7gw.obligations import Obligations
 
 
@@ -35,6 +36,7 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[MaskingField, ...]  # that the configuration names
     registry: Registry | None
     budget: Budget
+    hooks: Hooks | None = None
 
     def tagger(self, namespace: str) -> Tagger:
         """Makes the tags of a namespace; "" is for objects of the cluster."""
@@ -81,12 +83,26 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
             fields=self.fields,
         )
 
+    def call_hooks(self) -> CallHooks | None:
+        """The users' hooks of this call; None where there are none for objects or frames."""
+        if self.hooks is None:
+            return None
+        sent = self.objects(sender=self.principal.user)
+        return self.hooks.of_call(self.principal, self.cluster, self.act, sent)
+
+    def _hooked(self, masks: ObjectMasker) -> ObjectMasks:
+        """The masks of objects, with the users' hooks behind them."""
+        hooks = self.call_hooks()
+        return masks if hooks is None else hooks.objects(masks)
+
     def answer(self, chosen: Choice) -> BodyMask | None:
         """The mask of an answer's body; None where the body passes as it comes."""
         match chosen.sort:
             case "object" | "watch":
                 live = chosen.sort == "watch"
-                return ObjectBody(self.objects(), self.budget, protobuf=chosen.protobuf, packed=chosen.packed, live=live)
+                return ObjectBody(
+                    self._hooked(self.objects()), self.budget, protobuf=chosen.protobuf, packed=chosen.packed, live=live
+                )
             case "text" | "log":
                 return TextBody(self.texts(), self.budget, packed=chosen.packed)
             case "as-it-came" | "unmasked":

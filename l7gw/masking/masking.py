@@ -9,6 +9,7 @@ from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.configured import Configured, ordinary
 from l7gw.masking.placeholder_search import may_hold
 from l7gw.masking.registry import Registry
+from l7gw.masking.watch import Hooks
 from l7gw.obligations import Obligations
 
 
@@ -16,7 +17,7 @@ class Masking:
     """What masks share: the key of the tags, which has KEY_SIZE bytes, what the configuration says, the registered values, and the
     room for bodies that are held. Registry and room outlive a reload of the configuration."""
 
-    __slots__ = ("budget", "configured", "key", "registry")
+    __slots__ = ("budget", "configured", "hooks", "key", "registry")
 
     def __init__(
         self,
@@ -25,11 +26,13 @@ class Masking:
         *,
         registry: Registry | None = None,
         budget: Budget | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         """`configured` None: as without a word in the configuration."""
         self.key = key
         self.configured = configured or ordinary()
         self.registry = registry if self.configured.registry else None
+        self.hooks = hooks
         self.budget = budget if budget is not None else Budget()
         may_hold(b"")  # compiles what it looks for, a tenth of a second, before the first call
 
@@ -46,4 +49,5 @@ class Masking:
             fields=self.configured.fields,
             registry=self.registry,
             budget=self.budget,
+            hooks=self.hooks,
         )

@@ -9,6 +9,7 @@ them.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import msgspec
@@ -19,12 +20,17 @@ from l7gw.masking.registered_values import Recognised
 from l7gw.masking.registry import Registry
 from l7gw.masking.scanner import CONTEXT, Scanner
 from l7gw.masking.text_views import View, shown
+from l7gw.masking.watch import Watch
 from l7gw.obligations import Obligations
 
 CLIENT_WAITS = 0.025  # seconds that a byte is held back from the client; a person notices an echo from about 50 ms on
 RECORD_WAITS = 1.0  # seconds that a byte is held back from the record, which is on the disk a second later anyhow
 MOST_HELD = 64 * 1024  # bytes that are held back; the longest registered value takes 6 KiB in its longest form
+LONGEST_WORD = 256  # bytes that are held back for hooks because a word may go on; the longest that a hook can count on
 MOST_GUESSES = 20  # different registered values in one stream, beyond which somebody guesses or copies
+
+
+_LAST_WORD = re.compile(rb"(?<=[\x00-\x20])[^\x00-\x20]+\Z|\A[^\x00-\x20]+\Z")
 
 
 class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,10 +81,10 @@ class StreamMask:
 
     __slots__ = (
         "finds", "name", "values", "_rules", "_sent", "_text", "_recorded", "_shown", "_covered", "_offset",
-        "_client_waits", "_record_waits",
+        "_client_waits", "_places", "_record_waits", "_watch",
     )  # fmt: skip
 
-    def __init__(self, rules: StreamRules, name: str, *, sent: bool = False) -> None:
+    def __init__(self, rules: StreamRules, name: str, *, sent: bool = False, watch: Watch | None = None) -> None:
         self.finds: list[Find] = []  # since the caller last took them
         self.values: set[int] = set()  # the numbers of the registered values that were found
         self._rules = rules
@@ -91,6 +97,8 @@ class StreamMask:
         self._offset = 0  # bytes that were recorded
         self._client_waits = 0.0  # since when the client waits for a byte, in monotonic seconds; 0 where it does not
         self._record_waits = 0.0  # since when the record does
+        self._watch = watch  # the users' hooks at this channel
+        self._places: list[_Cut] = []  # what they mask in `_text`
 
     # ------------------------------------------------------------------ what goes in and out
 
@@ -99,8 +107,11 @@ class StreamMask:
         that were held."""
         before = len(self._text)
         text = self._text + data if before else data
+        watch = self._watch
+        if watch is not None:
+            self._places += [self._hooked(text, before + at, before + end, by) for at, end, by in watch.raw(data)]
         opened, cuts = self._look(text)
-        if not cuts and opened >= len(text) and before == self._recorded == self._shown:
+        if watch is None and not cuts and opened >= len(text) and before == self._recorded == self._shown:
             self._offset += len(data)
             self._text = text[-CONTEXT:]
             self._recorded = self._shown = len(self._text)
@@ -111,6 +122,10 @@ class StreamMask:
         for cut in cuts:
             if cut.start < end < cut.end:
                 end = cut.start
+        if watch is not None:
+            cuts = self._asked(text, cuts, end)
+            if watch.ended:
+                return self._stop(text, cuts, opened, now)
         client_waited, record_waited = before > self._shown > end, before > self._recorded and end < before
         out = self._settle(text, cuts, end, opened)
         size = len(self._text)
@@ -122,11 +137,17 @@ class StreamMask:
         """Give what has been held for too long at `now`."""
         shown = recorded = b""
         opened, cuts = self._look(self._text)
-        if self._client_waits and now >= self._client_waits + CLIENT_WAITS:
+        client_due = self._client_waits and now >= self._client_waits + CLIENT_WAITS
+        record_due = self._record_waits and now >= self._record_waits + RECORD_WAITS
+        if self._watch is not None and (record_due if self._sent else client_due):
+            cuts = self._asked(self._text, cuts, len(self._text))
+            if self._watch.ended:
+                return self._stop(self._text, cuts, opened, now)
+        if client_due:
             shown = self._show(self._text, cuts, len(self._text))
             self._shown = len(self._text)
             self._client_waits = 0.0
-        if self._record_waits and now >= self._record_waits + RECORD_WAITS:
+        if record_due:
             recorded = self._settle(self._text, cuts, len(self._text), opened)[1]
             self._record_waits = 0.0
         return (b"" if self._sent else shown), recorded
@@ -137,9 +158,22 @@ class StreamMask:
         if self._recorded == len(text):
             return b"", b""
         opened, cuts = self._look(text, ended=True)
+        if self._watch is not None and not self._watch.ended:
+            cuts = self._asked(text, cuts, len(text))
         out = self._settle(text, cuts, len(text), opened)
         self._client_waits = self._record_waits = 0.0
-        return (b"", out[1]) if self._sent else out
+        return (b"", out[1]) if self._sent or self.ended else out
+
+    @property
+    def ended(self) -> str:
+        """Why a hook ends the stream; "" where none does. What is given from then on is for the record alone."""
+        return self._watch.ended if self._watch is not None else ""
+
+    def _stop(self, text: bytes, cuts: list[_Cut], opened: int, now: float) -> tuple[bytes, bytes]:
+        """A hook ended the stream: give for the record what the client has. `end` gives the rest."""
+        recorded = self._settle(text, cuts, self._recorded if self._sent else self._shown, opened)[1]
+        self._client_waits, self._record_waits = 0.0, now
+        return b"", recorded
 
     @property
     def due(self) -> float:
@@ -160,6 +194,9 @@ class StreamMask:
             if seen < len(view.text):
                 opened = min(opened, view.start_of(seen))
             cuts += more
+        cuts += self._places
+        if self._watch is not None and self._watch.sees_masked and not ended:
+            opened = min(opened, _word(text))  # so that neither reads nor our own masks part a word before a hook sees it
         if cuts and self._recorded:
             cuts = [cut for cut in cuts if cut.end > self._recorded]
         return opened, _apart(cuts)
@@ -184,6 +221,40 @@ class StreamMask:
             for one in found:
                 cuts.append(_placed(view, one.start, one.end, one.detector, one.tag, one.value))
         return opened, cuts
+
+    def _asked(self, text: bytes, cuts: list[_Cut], end: int) -> list[_Cut]:
+        """The cuts, with those of hooks that see the masked bytes. They are shown what goes on up to `end`: to the client or, of
+        what the client sends, to the record."""
+        watch, at = self._watch, self._recorded if self._sent else self._shown
+        if watch is None or watch.ended or end <= at or not watch.sees_masked:
+            return cuts
+        parts: list[bytes] = []
+        runs: list[tuple[int, int, int, bool]] = []  # where it begins in what the hooks see; its place in `text`; whether masked
+        size = 0
+        for cut in (*cuts, None):
+            start, stop = (end, end) if cut is None else (min(max(cut.start, at), end), min(cut.end, end))
+            if start > at:
+                runs.append((size, at, start, False))
+                parts.append(text[at:start])
+                size += start - at
+            if cut is not None and stop > start:
+                runs.append((size, start, stop, True))
+                parts.append(self._mask(cut, stop - start))
+                size += len(parts[-1])
+            at = max(at, stop)
+        begins = [run[0] for run in runs]
+        found: list[_Cut] = []
+        for first, last, detector in watch.masked(b"".join(parts)):
+            where, start, stop, masked = runs[bisect_right(begins, first) - 1]
+            begin = start if masked else start + first - where
+            where, start, stop, masked = runs[bisect_right(begins, last - 1) - 1]
+            found.append(self._hooked(text, begin, stop if masked else start + last - where, detector))
+        self._places += found
+        return _apart([*cuts, *found])
+
+    def _hooked(self, text: bytes, start: int, end: int, detector: str) -> _Cut:
+        """What a hook masks."""
+        return _Cut(start, end, detector, self._rules.tagger.tag(text[start:end]))
 
     # ------------------------------------------------------------------ what is given
 
@@ -213,6 +284,8 @@ class StreamMask:
         self._text = text[cut_off:]
         self._recorded = end - cut_off
         self._shown -= cut_off
+        if self._places:
+            self._places = [_moved(place, cut_off) for place in self._places if place.end > end]
         return shown, b"".join(parts)
 
     def _show(self, text: bytes, cuts: list[_Cut], end: int) -> bytes:
@@ -255,6 +328,16 @@ def _placed(view: View | None, start: int, end: int, detector: str, tag: str, va
     if view is not None:
         start, end = view.start_of(start), view.end_of(end)
     return _Cut(start, end, detector, tag, value)
+
+
+def _word(text: bytes) -> int:
+    """Where the last word of a text begins, as it may go on; the length of the text where there is none."""
+    found = _LAST_WORD.search(text, max(0, len(text) - LONGEST_WORD))
+    return found.start() if found is not None else len(text)
+
+
+def _moved(cut: _Cut, by: int) -> _Cut:
+    return _Cut(cut.start - by, cut.end - by, cut.detector, cut.tag, cut.value)
 
 
 def _apart(cuts: list[_Cut]) -> list[_Cut]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from tests.support.faults import until
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import Visit
 
 ACTS = """
 import json
@@ -117,3 +119,88 @@ def test_a_gateway_does_not_start_with_a_hook_that_cannot_be_used(tmp_path: Path
         scene(tmp_path, hooks=[{"name": "acts", "object": "acme:Acts", **entry}]),
     ):
         pass
+
+
+# ---------------------------------------------------------------------- objects
+
+OBJECTS = """
+from l7gw.hooks import Mask, texts
+
+class Objects:
+    def object(self, view):
+        if view.name == "broken":
+            raise ValueError(view.value["data"]["owner"])
+        return [Mask(path) for path, text in texts(view.value) if text.startswith("EMP-")]
+"""
+
+
+NEXT_EVENT = threading.Semaphore(0)  # released where the client has the event
+
+
+def objects(visit: Visit) -> None:
+    """Answer each request with a ConfigMap, a list of two or a watch, by its target."""
+    while head := visit.head():
+        target = head[head.rindex(b"GET ") :].split(b" ")[1].decode()
+        name = target.partition("?")[0].rpartition("/")[2]
+        one = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": name}, "data": {"owner": "EMP-1", "b": "x"}}
+        if "watch=1" in target:
+            visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for name in ("fine", "broken"):
+                event = json.dumps({"type": "ADDED", "object": {**one, "metadata": {"name": name}}}).encode() + b"\n"
+                visit.send(b"%x\r\n%s\r\n" % (len(event), event))
+                NEXT_EVENT.acquire()
+            return
+        elif name == "configmaps":
+            body = json.dumps(
+                {"kind": "ConfigMapList", "apiVersion": "v1", "items": [{**one, "metadata": {"name": "a"}}] * 2}
+            ).encode()
+        else:
+            body = json.dumps(one).encode()
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+@pytest.fixture
+def masking(tmp_path: Path) -> Iterator[Scene]:
+    entry = write(tmp_path / "hooks", OBJECTS)
+    with scene(tmp_path, objects, hooks=[{"name": "objects", "object": "acme:Objects", "raw": True, **entry}]) as it:
+        yield it
+
+
+def test_a_value_that_a_hook_names_is_masked_for_the_client_and_the_recording(masking: Scene) -> None:
+    status, body = get(masking, "fine")
+    owner = json.loads(body)["data"]["owner"]
+    assert status == 200 and owner.startswith("l7gw-masked-hook-objects-")
+    (session,) = masking.gateway.sessions()
+    events = masking.gateway.events(session["id"])
+    (mask,) = [event for event in events if event["type"] == "mask"]
+    assert (mask["detector"], mask["where"], mask["length"]) == ("hook-objects", "data.owner", 5)
+    assert owner.endswith(mask["tag"])
+    assert "EMP-1" not in json.dumps(events)
+
+
+def test_each_item_of_a_list_is_masked_by_a_hook(masking: Scene) -> None:
+    with RawClient(masking.gateway) as client:
+        client.send(masking.request(f"GET {CONFIG_MAPS}"))
+        _, _, body = client.answer()
+    assert all(item["data"]["owner"].startswith("l7gw-masked-hook-objects-") for item in json.loads(body)["items"])
+
+
+def test_an_object_is_a_502_where_a_hook_fails_and_the_log_does_not_quote_it(masking: Scene) -> None:
+    status, body = get(masking, "broken")
+    assert (status, body["reason"]) == (502, "BadGateway")
+    assert body["message"] == "l7gw: the hook objects failed, and nothing passes without it; tell whoever runs l7gw"
+    assert "hook objects: failed at one object: ValueError at acme.py:7" in masking.gateway.log
+    assert "EMP-1" not in masking.gateway.log
+    assert get(masking, "fine")[0] == 200
+
+
+def test_a_watch_is_cut_at_the_event_at_which_a_hook_fails(masking: Scene) -> None:
+    with RawClient(masking.gateway) as client:
+        client.send(masking.request(f"GET {CONFIG_MAPS}?watch=1"))
+        data = b""
+        while b"ADDED" not in data:
+            data += client.socket.recv(65536)
+        NEXT_EVENT.release()
+        data += client.rest()
+        NEXT_EVENT.release()
+    assert b"l7gw-masked-hook-objects-" in data and data.count(b"ADDED") == 1 and b"EMP-1" not in data

@@ -153,11 +153,15 @@ class Planter:
     def _templated(self, kind: str, api_version: str, plural: str) -> Planted:
         pod, values = self._pod_spec()
         template = {"metadata": {"labels": {"app": "web"}}, "spec": pod}
+        if kind in ("Job", "CronJob"):
+            pod["restartPolicy"] = "Never"
         match kind:
             case "PodTemplate":
                 rest: dict[str, Any] = {"template": template}
             case "CronJob":
                 rest = {"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}}}
+            case "Job":
+                rest = {"spec": {"template": template}}
             case "ControllerRevision":
                 rest = {"revision": 3, "data": {"spec": {"template": {"$patch": "replace", **template}}}}
             case "Rollout":

@@ -79,7 +79,7 @@ def test_a_hook_that_fails_denies_the_call_and_the_log_says_where(acts: Scene) -
     status, body = get(acts, "broken")
     assert status == 403
     assert body["message"] == "l7gw: the hook acts failed, and nothing passes without it; tell whoever runs l7gw"
-    assert "hook acts: failed at one act: ValueError at acme.py:12: 'hunter2'" in acts.gateway.log
+    until(lambda: "hook acts: failed at one act: ValueError at acme.py:12: 'hunter2'" in acts.gateway.log)
     assert get(acts, "fine")[0] == 200
 
 
@@ -100,7 +100,7 @@ def test_a_reload_takes_the_changed_hook_and_keeps_the_former_where_it_cannot_be
     assert get(acts, "new")[0] == 403 and get(acts, "denied")[0] == 200
     write(tmp_path / "hooks", "def broken(:\n")
     _reload(acts, "the changed configuration is not used, the former stays in force")
-    assert "hook acts: acme cannot be imported: SyntaxError at acme.py:1" in acts.gateway.log
+    until(lambda: "hook acts: acme cannot be imported: SyntaxError at acme.py:1" in acts.gateway.log)
     assert get(acts, "new")[0] == 403 and get(acts, "denied")[0] == 200
 
 
@@ -189,7 +189,7 @@ def test_an_object_is_a_502_where_a_hook_fails_and_the_log_does_not_quote_it(mas
     status, body = get(masking, "broken")
     assert (status, body["reason"]) == (502, "BadGateway")
     assert body["message"] == "l7gw: the hook objects failed, and nothing passes without it; tell whoever runs l7gw"
-    assert "hook objects: failed at one object: ValueError at acme.py:7" in masking.gateway.log
+    until(lambda: "hook objects: failed at one object: ValueError at acme.py:7" in masking.gateway.log)
     assert "EMP-1" not in masking.gateway.log
     assert get(masking, "fine")[0] == 200
 

@@ -167,6 +167,7 @@ class MaskRecorded(Event, tag="mask"):
     length: int  # bytes of the value
     tag: str  # the placeholder's tag; "" where the place was too short for a placeholder
     up: bool  # whether the caller sent the value
+    late: bool = False  # of a stream: the client was shown the value's beginning before it was known to be one
 
 
 class ExchangeEnded(Event, tag="end"):

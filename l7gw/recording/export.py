@@ -106,7 +106,7 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
         case e.MaskRecorded():
             return {
                 "type": "mask", "detector": event.detector, "where": event.where, "length": event.length, "tag": event.tag,
-                "direction": "up" if event.up else "down",
+                "direction": "up" if event.up else "down", "late": event.late,
             }  # fmt: skip
         case e.ExchangeEnded():
             return {"type": "end", "outcome": event.outcome, "reason": event.reason}

@@ -278,11 +278,11 @@ class CallRecord:
     def mask(self, find: Find, *, up: bool) -> None:
         """Record that a value was masked. `up`: the caller sent it."""
         session = self.session
-        session.append(
-            e.MaskRecorded(
-                session.now(), self.number, detector=find.detector, where=find.where, length=find.length, tag=find.tag, up=up
-            )
+        event = e.MaskRecorded(
+            session.now(), self.number, detector=find.detector, where=find.where, length=find.length, tag=find.tag, up=up
         )
+        event.late = find.late
+        session.append(event)
 
     def end(self, outcome: e.Outcome, reason: str = "") -> None:
         """Record the end of the call. `reason` says why the call failed; "" where it is complete."""

@@ -98,6 +98,31 @@ def test_create_and_its_dry_run_are_refused(shop: Shop) -> None:
     assert b64(PASSWORD) not in done.out
 
 
+def test_what_makes_a_new_object_out_of_a_masked_one_is_refused(shop: Shop) -> None:
+    env = [{"name": "PASSWORD", "value": PASSWORD}]
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox", "env": env}]}}
+    cron = {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": template}}}
+    for body in (
+        {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly"}, "spec": cron},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "once"}, **template},
+    ):
+        shop.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    for command in (
+        ["create", "job", "now", "--from=cronjob/nightly"],
+        ["debug", "once", "--copy-to=copy", "--image=busybox", "--attach=false"],
+    ):
+        done = shop.kubectl(*command, check=False)
+        assert done.status == 1
+        assert ".env[0].value holds the placeholder of a masked value, and there is no stored value" in done.err
+
+
+def test_replace_by_force_deletes_what_it_cannot_create_again(shop: Shop) -> None:
+    shop.create_secret("forced")
+    done = shop.kubectl("replace", "--force", "-f", "-", stdin=without_version(shop.get("secret/forced")), check=False)
+    assert "there is no stored value that could take its place" in done.err
+    assert shop.both.cluster.request("GET", f"/api/v1/namespaces/{shop.namespace}/secrets/forced")[0] == 404
+
+
 PATCHES = [
     ("strategic", {"data": {"password": "PLACEHOLDER", "more": b64("new")}}),
     ("merge", {"data": {"password": "PLACEHOLDER", "more": b64("new")}}),
@@ -168,6 +193,20 @@ def test_label_and_annotate(shop: Shop) -> None:
     assert after["data"] == before["data"]
     assert after["metadata"]["labels"] == {"a": "b"}
     assert after["metadata"]["annotations"] == {**before["metadata"]["annotations"], "c": "d"}
+
+
+def test_a_configuration_with_one_password_is_edited_around_it(shop: Shop) -> None:
+    text = f"port=1\nurl=postgres://shop:{PASSWORD}@db/shop\ncolour=red\n"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"app.conf": text}}
+    shop.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    assert PASSWORD not in shop.get("configmap/settings")
+    shop.kubectl("edit", "configmap", "settings", EDITOR=shop.editor("/^    colour=red/s/red/green/"))
+    stored = shop.stored("/api/v1/namespaces/NS/configmaps/settings")
+    assert stored["data"] == {"app.conf": text.replace("red", "green")}
+    without_its_name = shop.get("configmap/settings").replace("url=postgres://shop:", "note ").replace("@db/shop", "")
+    done = shop.kubectl("replace", "-f", "-", stdin=without_version(without_its_name), check=False)
+    assert 'data."app.conf" holds the placeholder of a masked value' in done.err
+    assert shop.stored("/api/v1/namespaces/NS/configmaps/settings")["data"] == stored["data"]
 
 
 # ---------------------------------------------------------------------- a Deployment, with passwords in its environment

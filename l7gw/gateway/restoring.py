@@ -154,7 +154,7 @@ class RestoringCall(Call):
         assert self.act and self.principal and self.far and self.call_record
         path = self.act.path.removesuffix(f"/{self.act.subresource}") if self.act.subresource else self.act.path
         act = describe("GET", path)
-        verdict = self.worker.policy.judge(self.principal, self.far.name, act)
+        verdict = self.worker.judge(self.principal, self.far.name, act)
         if not verdict.allowed:
             raise Refusal(403, "Forbidden", f"{WHY}, and the policy denies that: {verdict.reason}", rule=verdict.rule or None)
         self.call_record.verdict("allow", rule=verdict.rule, reason=f"{WHY}: {verdict.reason}")
@@ -215,8 +215,7 @@ class RestoringCall(Call):
             if refusal.code == 404 and self._sent.format == "apply":
                 raise new_object("") from refusal
             raise
-        masks = self.masks.objects()
-        reading = Reading(stored=data, mask=masks.mask, tagger=self.masks.tagger(self._sent.act.namespace))
+        reading = Reading(stored=data, mask=self.masks.shown().mask, tagger=self.masks.tagger(self._sent.act.namespace))
         self._body = [restore(self._sent, reading)]
         self.guarded = self._sent.format == "json-patch" and self._body[0].startswith(LEADING)
         self._sent = None

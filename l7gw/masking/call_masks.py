@@ -90,9 +90,9 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
         sent = self.objects(sender=self.principal.user)
         return self.hooks.of_call(self.principal, self.cluster, self.act, sent)
 
-    def _hooked(self, masks: ObjectMasker) -> ObjectMasks:
-        """The masks of objects, with the users' hooks behind them."""
-        hooks = self.call_hooks()
+    def shown(self) -> ObjectMasks:
+        """The masks of the objects that the cluster sends, with the users' hooks behind them."""
+        masks, hooks = self.objects(), self.call_hooks()
         return masks if hooks is None else hooks.objects(masks)
 
     def answer(self, chosen: Choice) -> BodyMask | None:
@@ -100,9 +100,7 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
         match chosen.sort:
             case "object" | "watch":
                 live = chosen.sort == "watch"
-                return ObjectBody(
-                    self._hooked(self.objects()), self.budget, protobuf=chosen.protobuf, packed=chosen.packed, live=live
-                )
+                return ObjectBody(self.shown(), self.budget, protobuf=chosen.protobuf, packed=chosen.packed, live=live)
             case "text" | "log":
                 return TextBody(self.texts(), self.budget, packed=chosen.packed)
             case "as-it-came" | "unmasked":

@@ -267,3 +267,34 @@ def test_a_client_that_leaves_while_the_object_is_read_changes_nothing(it: Scene
     it.upstream.script = cluster
     assert write(it, "PUT", STORED)[0] == 200
     assert all(b"PUT" not in visit.received for visit in it.upstream.visits[visits:-1])
+
+
+PINS = """
+from l7gw.hooks import Mask
+
+class Pins:
+    def object(self, view):
+        if view.kind == "Door":
+            yield Mask("spec.pin")
+"""
+
+
+def test_what_a_users_hook_masked_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "hooks"
+    folder.mkdir(mode=0o755)
+    (folder / "acme.py").write_text(PINS)
+    (folder / "acme.py").chmod(0o644)
+    door = {
+        "apiVersion": "example.com/v1",
+        "kind": "Door",
+        "metadata": {"name": "a", "resourceVersion": "7"},
+        "spec": {"pin": "4711-x"},
+    }
+    cluster = Cluster(read=answer(200, door))
+    path = "/apis/example.com/v1/namespaces/shop/doors/a"
+    hooks = [{"name": "pins", "object": "acme:Pins", "path": str(folder)}]
+    with scene(tmp_path / "scene", cluster, hooks=hooks) as it:
+        _, _, body = ask(it, it.request(f"GET {path}"))
+        assert "l7gw-masked-hook-pins-" in json.loads(body)["spec"]["pin"]
+        assert write(it, "PUT", body, path=path)[0] == 200
+        assert json.loads(cluster.asked[-1].body) == door

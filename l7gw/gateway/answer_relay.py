@@ -175,7 +175,7 @@ class AnswerRelay:
         except Unreadable as error:
             raise unreadable(error) from error
         if self._choice.sort == "log" and not self._choice.packed:
-            self._mask = self._log = LogBody(self._masks.streams(), self._worker.clock.monotonic)
+            self._mask = self._log = self._masks.log(self._worker.clock.monotonic)
             self._alarm = Alarm(self._worker.clock, self._call.held_bytes_due)
         else:
             self._mask = self._masks.answer(self._choice)
@@ -241,8 +241,8 @@ class AnswerRelay:
         if log.values > MOST_GUESSES and not self._guessed:
             self._guessed = True
             self._call.guessing(log.values)
-        if self._ending:
-            raise Refusal(403, "Forbidden", self._ending)
+        if why := self._ending or log.ended:
+            raise Refusal(403, "Forbidden", why)
         if log.due and self._alarm is not None:
             self._alarm.set(log.due)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from l7gw.kube.channels import ChannelFrame
+from l7gw.kube.channels import NOT_PASSED, ChannelFrame
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.placeholder_search import PlaceholderSearch
 from l7gw.masking.streams import MOST_GUESSES, StreamMask, looks_like_text
@@ -30,11 +30,12 @@ class Given(msgspec.Struct, frozen=True, gc=False):
 class ChannelMasks:
     """The masks of one tunnel. Each stream has one in each direction, made when its first bytes come."""
 
-    __slots__ = ("masked", "_call", "_detectors", "_guessed", "_late", "_masks", "_record", "_search", "_values")
+    __slots__ = ("masked", "_call", "_detectors", "_guessed", "_hooks", "_late", "_masks", "_record", "_search", "_values")
 
     def __init__(self, call: CallMasks, record: CallRecord) -> None:
         self.masked = 0  # values that the client was not shown
         self._call = call
+        self._hooks = call.call_hooks()
         self._record = record
         self._masks: dict[tuple[int, bool], StreamMask | None] = {}  # by stream and direction; None: it cannot be looked into
         self._search = PlaceholderSearch()
@@ -67,7 +68,9 @@ class ChannelMasks:
         forwarded = frame.channel.startswith("port-")
         mask = None
         if not forwarded or looks_like_text(data):
-            mask = StreamMask(self._call.streams(), frame.channel, sent=frame.up)
+            name = frame.channel if frame.passed else frame.channel + NOT_PASSED
+            watch = self._hooks.channel(name, up=frame.up) if self._hooks is not None and frame.passed else None
+            mask = StreamMask(self._call.streams(), name, sent=frame.up, watch=watch)
         else:
             self._record.frame(frame.channel + UNMASKED, up=frame.up, stream=frame.stream, data=b"")
         self._masks[frame.stream, frame.up] = mask
@@ -129,7 +132,11 @@ class ChannelMasks:
 
     @property
     def ends(self) -> str:
-        """Why the stream ends: a value was masked, and the rule ends such a stream; "" where it goes on."""
+        """Why the tunnel ends: a hook ends it, or a value was masked and the rule ends such a stream; "" where it goes on."""
+        if self._hooks is not None:
+            for mask in self._masks.values():
+                if mask is not None and mask.ended:
+                    return mask.ended
         return self._call.ends(*self._detectors) if self.masked else ""
 
     @property

@@ -370,10 +370,7 @@ class Exchange(RestoringCall):
         if writable and self._answer is not None:
             self._answer.go_on()
         if self.upstream is not None:
-            if writable:
-                self.upstream.resume(SLOW_READER)
-            else:
-                self.upstream.pause(SLOW_READER)
+            (self.upstream.resume if writable else self.upstream.pause)(SLOW_READER)
 
     @entry
     def client_gone(self, why: str) -> None:

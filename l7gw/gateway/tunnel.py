@@ -154,7 +154,9 @@ class Tunnel(ABC):
     def _keep_back(self, frame: ChannelFrame) -> None:
         """Record a frame that is not passed on. Raises PeerError where the client sends too many of them, or bytes for a stdin that
         the call did not ask for."""
-        self._record.frame(frame.channel + NOT_PASSED, up=frame.up, stream=frame.stream, data=frame.data, final=frame.final)
+        _, recorded = self._masks.feed(frame, frame.data, self._clock.monotonic())
+        if recorded or frame.final or not frame.data:
+            self._record.frame(frame.channel + NOT_PASSED, up=frame.up, stream=frame.stream, data=recorded, final=frame.final)
         if frame.up:
             check_kept_back(frame)
             self._control.count()
@@ -256,7 +258,9 @@ class Tunnel(ABC):
         _, recorded = self._masks.feed(frame, frame.data, self._clock.monotonic())
         if recorded or frame.final or not frame.data:
             self._record.frame(frame.channel, up=True, stream=frame.stream, data=recorded, final=frame.final)
-        return True
+        if why := self._masks.ends:
+            self.end(why)
+        return not self._over
 
     def _pass_down(self, frame: ChannelFrame, event: Any) -> None:
         """Take a frame of the cluster, and the event that it came in. Frames of one stream that follow each other are masked as one
@@ -294,8 +298,7 @@ class Tunnel(ABC):
             self._send_down(self._event(last.stream, shown, final=last.final))
         if last.final:
             self._masks.forget(last.stream, up=False)
-        if self._masks.masked:
-            self._look_at_finds()
+        self._look_at_finds()
 
     def _look_at_finds(self) -> None:
         if number := self._masks.guessing:
@@ -313,8 +316,7 @@ class Tunnel(ABC):
         """Record and send down what was held for as long as it may be."""
         if not self._over:
             self._give(self._masks.flush(self._clock.monotonic()))
-            if self._masks.masked:
-                self._look_at_finds()
+            self._look_at_finds()
         if not self._over:
             self._flush()
             self._watch()

@@ -3,6 +3,7 @@ and streams."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 import msgspec
@@ -12,6 +13,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.masking.answers import Choice
 from l7gw.masking.bodies import BodyMask, Budget, ObjectBody, ObjectMasks
+from l7gw.masking.log_bodies import LOG, LogBody
 from l7gw.masking.objects import ObjectMasker
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry import Registry
@@ -62,6 +64,11 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
             sender=self.principal.user,
             tty=self.act.tty,
         )
+
+    def log(self, now: Callable[[], float]) -> LogBody:
+        """The mask of a container's log. `now` gives monotonic seconds."""
+        hooks = self.call_hooks()
+        return LogBody(self.streams(), now, hooks.channel(LOG, up=False) if hooks is not None else None)
 
     def ends(self, *detectors: str) -> str:
         """Why the rule ends a stream in which these found something; "" where it goes on."""

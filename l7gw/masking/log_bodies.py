@@ -7,6 +7,7 @@ from collections.abc import Callable
 from l7gw.masking.bodies import Piece
 from l7gw.masking.find import Find
 from l7gw.masking.streams import StreamMask, StreamRules
+from l7gw.masking.watch import Watch
 
 LOG = "log"  # the name of the channel in `where`
 
@@ -17,8 +18,8 @@ class LogBody:
 
     __slots__ = ("edited", "finds", "warnings", "_mask", "_now")
 
-    def __init__(self, rules: StreamRules, now: Callable[[], float]) -> None:
-        self._mask = StreamMask(rules, LOG)
+    def __init__(self, rules: StreamRules, now: Callable[[], float], watch: Watch | None = None) -> None:
+        self._mask = StreamMask(rules, LOG, watch=watch)
         self._now = now
         self.finds: list[Find] = self._mask.finds
         self.warnings: list[str] = []
@@ -27,6 +28,11 @@ class LogBody:
     @property
     def due(self) -> float:
         return self._mask.due
+
+    @property
+    def ended(self) -> str:
+        """Why a hook ends the log; "" where none does."""
+        return self._mask.ended
 
     @property
     def values(self) -> int:

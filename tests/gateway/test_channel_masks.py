@@ -17,6 +17,7 @@ from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry import Registry
 from l7gw.masking.scanner import Scanners
 from l7gw.masking.streams import CLIENT_WAITS, MOST_GUESSES, RECORD_WAITS, StreamRules
+from l7gw.masking.watch import Place
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from l7gw.wire.spdy_events import Data, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Close, Message
@@ -42,12 +43,12 @@ def _rules(*, tty: bool = False, obligations: Obligations = NO_OBLIGATIONS) -> S
 class Exec:
     """An exec over one of the protocols, spoken by channel."""
 
-    def __init__(self, kind: str, **how: Any) -> None:
+    def __init__(self, kind: str, *, hooks: Any = None, asked: frozenset[Any] = EXEC_STREAMS, **how: Any) -> None:
         self.kind = kind
         if kind == "websocket":
-            self.wires: Wires = websocket_wires(WebSocketChannels("v5.channel.k8s.io", EXEC_STREAMS), _rules(**how))
+            self.wires: Wires = websocket_wires(WebSocketChannels("v5.channel.k8s.io", asked), _rules(**how), hooks)
         else:
-            self.wires = spdy_wires("exec", wrapped=kind == "wrapped", rules=_rules(**how))
+            self.wires = spdy_wires("exec", wrapped=kind == "wrapped", rules=_rules(**how), hooks=hooks, asked=asked)
             names = {1: "error", 3: "stdin", 5: "stdout", 7: "stderr"}
             self.wires.say(*(SynStream(number, (("streamtype", name),)) for number, name in names.items()))
             self.wires.answer(*map(SynReply, names))
@@ -290,5 +291,56 @@ def test_a_forwarded_connection_is_masked_where_it_is_text_and_else_labelled_unm
         assert VALUE in b"".join(one.data for one in wires.cluster.heard if isinstance(one, Message))  # it goes up as sent
         shown = b"".join(one.data for one in wires.client.heard if isinstance(one, Message) and one.data[:1] == b"\x00")
         assert VALUE not in shown and STARS in shown
+
+    _run(test)
+
+
+class Canary:
+    """Hooks of a call, with one that ends a channel on which it sees a word."""
+
+    ended = ""
+    sees_masked = True
+
+    def channel(self, name: str, *, up: bool) -> Canary | None:
+        return self
+
+    def raw(self, data: bytes) -> list[Place]:
+        return []
+
+    def masked(self, data: bytes) -> list[Place]:
+        if b"canary" in data:
+            self.ended = "a canary sang"
+        return []
+
+
+@every
+@pytest.mark.parametrize("channel", ["stdout", "stdin"])
+def test_a_hook_ends_a_stream_before_what_it_saw_goes_on(kind: str, channel: str) -> None:
+    def test() -> None:
+        session = Exec(kind, hooks=Canary())
+        if channel == "stdout":
+            session.answer("stdout", b"a bird\n")
+            session.answer("stdout", b"a canary\n")
+        else:
+            session.say("stdin", b"a bird\n")
+            session.say("stdin", b"a canary\n")
+        assert session.wires.outcome == "cut" and session.wires.reason == "a canary sang"
+        assert json.loads(session.shown("error"))["message"] == "l7gw: a canary sang"
+        seen = session.shown("stdout") if channel == "stdout" else session.typed()
+        assert seen == b"a bird\n"
+        assert session.recorded(channel) == b"a bird\na canary\n"
+
+    _run(test)
+
+
+def test_what_is_kept_back_is_masked_in_the_record_too() -> None:
+    def test() -> None:
+        session = Exec("websocket", asked=frozenset(("stdout", "error")))
+        session.answer("stderr", b"is " + VALUE + b"\n")
+        session.wires.say(Message(b"\x04" + VALUE + b"\n"))
+        session.say("stdin", VALUE + b"\n")
+        assert session.wires.outcome == "cut"  # stdin was not asked for
+        kept = b"".join(data for name, data, _ in session.wires.recorded if name.endswith("-not-passed"))
+        assert kept.count(STARS) == 3 and VALUE not in kept
 
     _run(test)

@@ -34,7 +34,11 @@ class Wires:
     """Both connections of a tunnel, and the peers at their ends."""
 
     def __init__(
-        self, make: Callable[[Sides], Any], peer: Callable[[Literal["client", "server"]], Peer], rules: StreamRules = UNMASKED
+        self,
+        make: Callable[[Sides], Any],
+        peer: Callable[[Literal["client", "server"]], Peer],
+        rules: StreamRules = UNMASKED,
+        hooks: Any = None,
     ) -> None:
         self.clock = ManualClock()
         self.client = peer("client")
@@ -57,7 +61,7 @@ class Wires:
         self.found: list[Find] = []
         self.guesses = 0
         masks = SimpleNamespace(
-            streams=lambda: rules, obligations=rules.obligations, act=SimpleNamespace(tty=rules.tty),
+            streams=lambda: rules, call_hooks=lambda: hooks, obligations=rules.obligations, act=SimpleNamespace(tty=rules.tty),
             ends=lambda *found: f"a value was masked ({', '.join(found)})" if rules.obligations.ends_on_mask and not rules.obligations.reveal else "",
         )  # fmt: skip
         sides = Sides(call, self.downstream, upstream, record, masks, self.clock, USUAL_TIMEOUTS)  # type: ignore[arg-type]
@@ -137,7 +141,12 @@ class Peer:
 
 
 def spdy_wires(
-    kind: str = "portforward", *, wrapped: bool = False, asked: frozenset[str] = EXEC_STREAMS, rules: StreamRules = UNMASKED
+    kind: str = "portforward",
+    *,
+    wrapped: bool = False,
+    asked: frozenset[str] = EXEC_STREAMS,
+    rules: StreamRules = UNMASKED,
+    hooks: Any = None,
 ) -> Wires:
     """A tunnel of SPDY or, with `wrapped`, of SPDY in WebSocket. `asked` are the streams that an exec asked for."""
     leg = SpdyInWebSocket if wrapped else Spdy
@@ -146,9 +155,12 @@ def spdy_wires(
         lambda sides: SpdyTunnel(sides, channels, leg("server"), leg("client")),
         lambda role: Peer(role, TalkingConnection(role), websocket.Connection(role) if wrapped else None),
         rules,
+        hooks,
     )
 
 
-def websocket_wires(channels: WebSocketChannels | WebSocketPorts, rules: StreamRules = UNMASKED) -> Wires:
+def websocket_wires(channels: WebSocketChannels | WebSocketPorts, rules: StreamRules = UNMASKED, hooks: Any = None) -> Wires:
     """A tunnel of WebSocket messages with these channels."""
-    return Wires(lambda sides: WebSocketTunnel(sides, channels), lambda role: Peer(role, None, websocket.Connection(role)), rules)
+    return Wires(
+        lambda sides: WebSocketTunnel(sides, channels), lambda role: Peer(role, None, websocket.Connection(role)), rules, hooks
+    )

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from l7gw.kube.objects import json_nodes
 from l7gw.masking.detectors.table import BUILT_IN
@@ -13,6 +15,7 @@ from l7gw.masking.objects import ObjectMasker
 from l7gw.masking.scanner import Scanners
 from l7gw.obligations import Obligations
 from tests.support.masked import KEY, act_of, b64, mask, masker, placeholder
+from tests.support.planted import KINDS, Planter, Searched
 
 NODES = "GET /api/v1/nodes/a"
 EVENTS = "GET /api/v1/namespaces/shop/events"
@@ -200,3 +203,56 @@ def test_the_name_of_a_member_counts_as_it_would_in_a_log() -> None:
         "user": "ann",
     }
     assert shown["spec"]["password"] == placeholder("password", "hunter3-hunter3", "")
+
+
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="="), max_size=12).filter(lambda text: "tok_" not in text)
+NAMES = st.sampled_from(
+    ["spec", "status", "a", "items", "object", "data", "env", "name", "value", "metadata", "annotations", "x\ny", ""]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(NAMES, VALUES, max_size=4),
+    st.sampled_from([None, 1]),
+    st.booleans(),
+    st.sampled_from(["GET /api/v1/pods", NODES, EVENTS]),
+)
+def test_an_object_without_a_secret_stays_byte_for_byte(
+    body: dict[str, Any], indent: int | None, ascii_only: bool, line: str
+) -> None:
+    data = json.dumps(body, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    got = mask(line, data)
+    assert got.bytes_shown == got.bytes_recorded == data and not got.finds
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(sorted(KINDS)),
+    st.integers(0, 10**6),
+    st.sampled_from(["object", "list", "watch", "table"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_no_planted_value_is_left_in_any_view(kind: str, seed: int, view: str, named: bool, ascii_only: bool) -> None:
+    planted = KINDS[kind](Planter(seed))
+    value: dict[str, Any] = planted.value
+    bare = {name: member for name, member in value.items() if name not in ("kind", "apiVersion")}
+    body = {
+        "object": value,
+        "list": {"kind": f"{value['kind']}List", "apiVersion": value["apiVersion"], "items": [bare, value]},
+        "watch": {"type": "DELETED", "object": value},
+        "table": {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "rows": [{"cells": ["it"], "object": value}]},
+    }[view]
+    data = json.dumps(body, ensure_ascii=ascii_only).encode()
+    line = f"GET {planted.path(name=True)}" if named else "GET /apis/other.example.com/v1/things"
+    assert masker(line).needs_reading(data)
+    got = mask(line, data)
+    searched = Searched(planted.values)
+    assert searched.found_in(got.bytes_shown) == searched.found_in(got.bytes_recorded) == []
+    assert {type(member) for member in got.shown.values()} == {type(member) for member in body.values()}

@@ -73,7 +73,10 @@ def test_a_revealed_secret_is_shown_as_it_came() -> None:
 def secrets_in_a_list() -> Any:
     message: Any = message_class("core/v1.SecretList")()
     for number in range(3):
-        message.items.append(secret(a=f"hunter2-{number}-and-a-longer-value".encode(), b=b"shorty"))
+        item = secret(a=f"hunter2-{number}-and-a-longer-value".encode(), b=b"shorty")
+        manifest = {"kind": "Secret", "stringData": {"a": f'hunter2-{number}-"and" a longer value', "b": "shorty\n"}}
+        item.metadata.annotations[LAST_APPLIED] = json.dumps(manifest)
+        message.items.append(item)
     return message
 
 
@@ -84,7 +87,7 @@ def test_a_list(line: str) -> None:
     assert [item.data["a"] for item in got.items] == [
         placeholder("secret-data", f"hunter2-{number}-and-a-longer-value").encode() for number in range(3)
     ]
-    assert {find.where for find in done.finds[:2]} == {"items[0].data.a", "items[0].data.b"}
+    assert {find.where for find in done.finds} >= {"items[0].data.a", "items[2].data.b"}
 
 
 @pytest.mark.parametrize("line", [SECRETS, OTHER])
@@ -105,6 +108,8 @@ def test_items_whose_length_is_fixed_keep_it(line: str) -> None:
     assert b"hunter2" not in written and b"shorty" not in written
     if len(written) == len(body):
         assert [item.data["b"] for item in got.items] == [b"******"] * 3
+    for item in got.items:
+        assert isinstance(json.loads(item.metadata.annotations[LAST_APPLIED]), dict)
 
 
 def pod() -> Any:

@@ -34,7 +34,7 @@ _ALWAYS_KIND = re.compile(
     rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in _ALWAYS)) + rb'|Status)(?:List)?["\x12]', re.DOTALL
 )
 _BEGINNING = 4096  # bytes in which the kind of a whole body stands; of JSON that names it later, the other hints tell
-_KUBECONFIG = re.compile(rb"""kind\\*["']?\s*:\s*\\*["']?Config\W""")
+_MANIFEST = re.compile(rb"""kind\\*["']?\s*:\s*\\*["']?(?:Config|Secret)\W""")
 # What Go writes as an escape where nobody has to; nothing that a detector is after begins there
 _GO_ESCAPES = ((b"\\u0026", b"&"), (b"\\u003c", b"<"), (b"\\u003e", b">"), (b"\\/", b"/"))
 
@@ -108,7 +108,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         kind = kind_of(self.act)
         if kind in _ALWAYS or listed in _ALWAYS or _ALWAYS_KIND.search(data, 0, _BEGINNING) is not None:
             return True
-        if any(hint in data for hint in HINTS) or _KUBECONFIG.search(data) is not None or may_hold_env(data):
+        if any(hint in data for hint in HINTS) or _MANIFEST.search(data) is not None or may_hold_env(data):
             return True
         if kind not in POD_SPECS and any(hint in data for hint in ENV_HINTS):
             return True

@@ -22,6 +22,7 @@ from l7gw.masking.secret_objects import (
 )
 from l7gw.masking.statuses import mask_status
 from l7gw.masking.user_fields import mask_fields
+from l7gw.masking.yaml_manifests import may_hold_secret, secret_values
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MOST_DOCUMENTS = 4  # levels of JSON inside a text inside JSON; a Secret that was applied has two
@@ -118,6 +119,9 @@ def _mask_text(node: Node, unit: Unit, hiding: Hiding, level: int, *, must_be_re
             return
     if must_be_read and secret:
         hiding.hide(node, SECRET_DATA)
+    elif may_hold_secret(text):
+        if cuts := secret_values(text, SECRET_DATA):
+            hiding.cut(node, text, cuts)
     else:
         mask_kubeconfig(node, text, hiding)
 

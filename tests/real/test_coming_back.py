@@ -24,7 +24,9 @@ APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 @pytest.fixture(scope="module")
 def shop(both_sides: Both, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    yield Shop(both_sides, "coming-back", tmp_path_factory.mktemp("shop"))
+    shop = Shop(both_sides, "coming-back", tmp_path_factory.mktemp("shop"))
+    yield shop
+    shop.holds_no_placeholder()
 
 
 def test_edit(shop: Shop) -> None:
@@ -203,6 +205,10 @@ def test_a_configuration_with_one_password_is_edited_around_it(shop: Shop) -> No
     shop.kubectl("edit", "configmap", "settings", EDITOR=shop.editor("/^    colour=red/s/red/green/"))
     stored = shop.stored("/api/v1/namespaces/NS/configmaps/settings")
     assert stored["data"] == {"app.conf": text.replace("red", "green")}
+    shop.kubectl("apply", "-f", "-", stdin=without_version(shop.get("configmap/settings")).replace("colour=green", "colour=blue"))
+    stored = shop.stored("/api/v1/namespaces/NS/configmaps/settings")
+    assert stored["data"] == {"app.conf": text.replace("red", "blue")}
+    assert json.loads(stored["metadata"]["annotations"][APPLIED])["data"] == stored["data"]
     without_its_name = shop.get("configmap/settings").replace("url=postgres://shop:", "note ").replace("@db/shop", "")
     done = shop.kubectl("replace", "-f", "-", stdin=without_version(without_its_name), check=False)
     assert 'data."app.conf" holds the placeholder of a masked value' in done.err
@@ -245,7 +251,8 @@ def test_a_deployment_is_edited_scaled_and_undone(shop: Shop) -> None:
     shop.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
     shop.kubectl("rollout", "undo", "deployment/web")
     assert env_of(shop, "web") == {"PASSWORD": PASSWORD, "COLOUR": "green"}
-    shop.kubectl("replace", "-f", "-", stdin=without_version(shop.get("deployment/web")))
+    for command in ("replace", "apply"):
+        shop.kubectl(command, "-f", "-", stdin=without_version(shop.get("deployment/web")))
     assert env_of(shop, "web") == {"PASSWORD": PASSWORD, "COLOUR": "green"}
 
 

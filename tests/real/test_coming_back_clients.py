@@ -25,7 +25,9 @@ WRITE_BACK = Path(__file__).parent.parent / "npm" / "write-back.mjs"
 
 @pytest.fixture(scope="module")
 def shop(both_sides: Both, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    yield Shop(both_sides, "coming-back-clients", tmp_path_factory.mktemp("shop"))
+    shop = Shop(both_sides, "coming-back-clients", tmp_path_factory.mktemp("shop"))
+    yield shop
+    shop.holds_no_placeholder()
 
 
 def test_the_python_client_replaces_and_patches(shop: Shop) -> None:

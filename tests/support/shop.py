@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import stat
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from l7gw.masking.placeholder_search import holds
 from tests.support.both_ways import Both
 from tests.support.compared_commands import Outcome, Side
 
@@ -56,6 +58,14 @@ class Shop:
         """The values of a stored Secret, decoded."""
         data = self.stored(f"/api/v1/namespaces/NS/secrets/{name}").get("data", {})
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    def holds_no_placeholder(self) -> None:
+        """Assert that no placeholder became data: nothing in the namespace holds one, in any form."""
+        core, apps = f"/api/v1/namespaces/{self.namespace}", f"/apis/apps/v1/namespaces/{self.namespace}"
+        kinds = ["deployments", "replicasets", "daemonsets", "statefulsets", "controllerrevisions"]
+        for path in (f"{core}/secrets", f"{core}/configmaps", f"{core}/pods", *(f"{apps}/{kind}" for kind in kinds)):
+            for item in self.stored(path)["items"]:
+                assert not holds(json.dumps(item).encode()), f"{path}/{item['metadata']['name']}"
 
     def create_secret(self, name: str, **values: str) -> None:
         body = {"metadata": {"name": name}, "stringData": values or {"password": PASSWORD, "token": TOKEN}}

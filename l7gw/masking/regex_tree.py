@@ -72,11 +72,20 @@ class Tree:
     def beginning(self) -> str:
         """For hyperscan: what stands in a text in which a match has reached its value: everything before it, or where nothing is
         before it the first bytes of it."""
-        return self._flags + self._text(_shortened(self.before) if _width(self.before) else [*self.before, *self._first()])
+        return self._flags + self._text(_shortened(self.before) if self.is_behind_something else [*self.before, *self._first()])
+
+    @property
+    def is_behind_something(self) -> bool:
+        """Whether other bytes stand before the value."""
+        return _width(self.before) > 0
 
     def begun(self) -> str:
-        """For re2: what a text ends with that more bytes could make a `beginning` of a value; "" where the value begins later."""
-        return "" if _width(self.before) else self._text(self.before) + self._partial(self._first())
+        """For re2: what a text ends with that more bytes could make a `beginning`, where that is of the value."""
+        return self._text(self.before) + self._partial(self._first())
+
+    def prefixes(self) -> str:
+        """For re2: every beginning of a match."""
+        return self._partial([*self.before, *self.value, *self.after])
 
     def _first(self) -> Nodes:
         """The first nodes of the value, FIRST bytes wide where it has so many of a fixed kind."""

@@ -46,6 +46,7 @@ class _Locator:
         self.detector = detector
         self.rank = rank
         self.longest = shape.longest + CONTEXT
+        self.back = min(shape.longest, _widest(notice_of(shape))) + CONTEXT  # from where it was noticed to where it may begin
         self.group = 1 if VALUE in shape.pattern else 0
         self.tree = tree_of(shape)
 
@@ -121,7 +122,7 @@ class Scanner:
             for locator in locators:
                 if sent and not locator.detector.fixed:
                     continue
-                for start, stop in _windows(places, locator.longest):
+                for start, stop in _windows(places, locator.back, locator.longest):
                     spans = locator.finds(data, start, stop, sent=sent)
                     found.extend((begin, end, locator.rank, locator.detector.name) for begin, end in spans)
         return _merged(found)
@@ -249,6 +250,15 @@ def tree_of(shape: Shape) -> Tree | None:
         return None
 
 
+def _widest(notice: str) -> int:
+    """The most bytes between the beginning and the end of what is noticed."""
+    try:
+        return read(notice).widths[1]
+    except NoTree:
+        return LARGEST_PROGRAM
+
+
+@lru_cache(maxsize=1024)
 def notice_of(shape: Shape) -> str:
     """What hyperscan looks for in a scan."""
     tree = tree_of(shape)
@@ -264,7 +274,11 @@ def beginning_of(shape: Shape) -> str:
 def begun_of(shape: Shape) -> str:
     """What re2 looks for at the end of a text, where the first bytes of a value may stand."""
     tree = tree_of(shape)
-    return "" if shape.opens or tree is None else tree.begun()
+    if tree is None or tree.is_behind_something:
+        return ""
+    if not shape.opens:
+        return tree.begun()
+    return read(shape.opens).prefixes() if shape.early else ""
 
 
 def _keep(number: int, _start: int, end: int, _flags: int, noticed: list[tuple[int, int]]) -> None:
@@ -275,13 +289,14 @@ def _stop(*_: object) -> bool:
     return True
 
 
-def _windows(ends: list[int], reach: int) -> Iterator[tuple[int, int]]:
-    """The places around ends of notices, joined where they overlap; in order. `ends` are in order."""
-    start, stop = max(0, ends[0] - reach), ends[0] + reach
+def _windows(ends: list[int], back: int, reach: int) -> Iterator[tuple[int, int]]:
+    """The places around ends of notices, `back` bytes before and `reach` bytes behind them, joined where they overlap; in order.
+    `ends` are in order."""
+    start, stop = max(0, ends[0] - back), ends[0] + reach
     for end in ends:
-        if end - reach > stop:
+        if end - back > stop:
             yield start, stop
-            start = end - reach
+            start = end - back
         stop = end + reach
     yield start, stop
 

@@ -25,6 +25,7 @@ class Shape:
     notice: str = ""
     opens: str = ""
     opening: str = ""
+    early: bool = True  # whether a stream waits at every beginning of `opens` too
     keeps: Callable[[bytes], bool] | None = None
 
 

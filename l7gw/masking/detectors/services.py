@@ -18,7 +18,8 @@ def token(
     keeps: Callable[[bytes], bool] | None = None,
 ) -> Shape:
     """The shape of a token, all of which is the value."""
-    return Shape(rf"{START}(?P<value>{pattern})", longest, notice, opens, opening, keeps)
+    early = not opens
+    return Shape(rf"{START}(?P<value>{pattern})", longest, notice, opens, opening, early, keeps)
 
 
 # A stream waits for the mark at the end of an Azure key when so much of one is there; it would wait at every word otherwise.
@@ -72,12 +73,14 @@ SERVICES = (
                 notice=r"(?:APIM|ACDb|\+ABa|\+AMC|\+ASt)[A-Za-z0-9+/]{5}[AQgw]==",
                 opens=_RUN,
                 opening=_OPENING,
+                early=False,
             ),
             Shape(
                 r"[A-Za-z0-9+/]{33}(?:AIoT|\+ASb|\+AEh|\+ARm)[A-Za-z0-9+/]{5}[AQgw]=",
                 notice=r"(?:AIoT|\+ASb|\+AEh|\+ARm)[A-Za-z0-9+/]{5}[AQgw]=",
                 opens=_RUN,
                 opening=_OPENING,
+                early=False,
             ),
             token(
                 r"[A-Za-z0-9_-]{44}AzFu[A-Za-z0-9_-]{5}[AQgw]==",

@@ -9,6 +9,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/tls"
@@ -104,6 +106,11 @@ func upstream() http.Handler {
 	for i := range chunk {
 		chunk[i] = "the quick brown fox jumps over the lazy dog\n"[(i*7+i/97)%44]
 	}
+	list := podList(1 << 20)
+	var packed bytes.Buffer
+	packer, _ := gzip.NewWriterLevel(&packed, 1) // as kube-apiserver (AS handlers/responsewriters/writers.go)
+	packer.Write(list)
+	packer.Close()
 	var calls atomic.Uint64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// As in kube-apiserver, this differs in every answer, so that a cache of whole heads does not help.
@@ -111,6 +118,22 @@ func upstream() http.Handler {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/exec"):
 			execFlood(w, r)
+		case strings.HasSuffix(r.URL.Path, "/secrets"):
+			w.Header().Set("Content-Type", "application/json")
+			for n := range watchedSecrets {
+				io.WriteString(w, secretEvent(n))
+				if n%50 == 49 {
+					w.(http.Flusher).Flush()
+				}
+			}
+		case strings.HasSuffix(r.URL.Path, "/pods"):
+			w.Header().Set("Content-Type", "application/json")
+			if r.Header.Get("Accept-Encoding") == "gzip" {
+				w.Header().Set("Content-Encoding", "gzip")
+				w.Write(packed.Bytes())
+			} else {
+				w.Write(list)
+			}
 		case r.URL.Query().Get("watch") != "":
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprintf(w, `{"type":"ADDED","object":%s}`+"\n", small)
@@ -128,6 +151,31 @@ func upstream() http.Handler {
 	})
 }
 
+// podList is a list of pods in JSON as kube-apiserver writes it, of about `size` bytes. Nothing in it is a secret.
+func podList(size int) []byte {
+	var list bytes.Buffer
+	list.WriteString(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"51234"},"items":[`)
+	for n := 0; list.Len() < size; n++ {
+		if n > 0 {
+			list.WriteByte(',')
+		}
+		name := fmt.Sprintf("web-%d", n)
+		fmt.Fprintf(&list, `{"metadata":{"name":%q,"namespace":"default","uid":"5d0c9d4e-6a3a-4a55-9d3e-%012x","resourceVersion":"%d","creationTimestamp":"2026-11-01T09:00:00Z","labels":{"app":"web","pod-template-hash":"6b7f6db8c"},"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-6b7f6db8c","uid":"0c8f1d3a-2b41-4b0e-8f65-7f2f7d3d4a55","controller":true,"blockOwnerDeletion":true}],"managedFields":[{"manager":"kubelet","operation":"Update","apiVersion":"v1","time":"2026-11-01T09:00:07Z","fieldsType":"FieldsV1","fieldsV1":{"f:status":{"f:conditions":{"k:{\"type\":\"Ready\"}":{".":{},"f:status":{},"f:type":{}}},"f:containerStatuses":{},"f:phase":{},"f:podIP":{}}},"subresource":"status"}]},`, name, n, 40000+n)
+		fmt.Fprintf(&list, `"spec":{"volumes":[{"name":"kube-api-access-7xk2p","projected":{"sources":[{"serviceAccountToken":{"expirationSeconds":3607,"path":"token"}},{"configMap":{"name":"kube-root-ca.crt","items":[{"key":"ca.crt","path":"ca.crt"}]}}],"defaultMode":420}}],"containers":[{"name":"web","image":"registry.example.com/web@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","ports":[{"containerPort":8080,"protocol":"TCP"}],"env":[{"name":"POD_NAME","valueFrom":{"fieldRef":{"apiVersion":"v1","fieldPath":"metadata.name"}}},{"name":"LOG_LEVEL","value":"info"},{"name":"DB_HOST","value":"db.default.svc"}],"resources":{"requests":{"cpu":"100m","memory":"128Mi"}},"volumeMounts":[{"name":"kube-api-access-7xk2p","readOnly":true,"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"}],"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent"}],"restartPolicy":"Always","terminationGracePeriodSeconds":30,"dnsPolicy":"ClusterFirst","serviceAccountName":"default","nodeName":"node-%d","schedulerName":"default-scheduler"},`, n%7)
+		fmt.Fprintf(&list, `"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","lastProbeTime":null,"lastTransitionTime":"2026-11-01T09:00:07Z"}],"hostIP":"10.0.0.%d","podIP":"10.1.%d.%d","startTime":"2026-11-01T09:00:00Z","containerStatuses":[{"name":"web","state":{"running":{"startedAt":"2026-11-01T09:00:06Z"}},"ready":true,"restartCount":0,"image":"registry.example.com/web:1.4.2","containerID":"containerd://%064x"}],"qosClass":"Burstable"}}`, n%7, n/250, n%250, n)
+	}
+	list.WriteString("]}\n")
+	return list.Bytes()
+}
+
+const watchedSecrets = 1000
+
+// secretEvent is the n-th event of a watch of Secrets.
+func secretEvent(n int) string {
+	value := base64.StdEncoding.EncodeToString([]byte(fmt.Sprintf("a password of its own, number %d", n)))
+	return fmt.Sprintf(`{"type":"ADDED","object":{"kind":"Secret","apiVersion":"v1","metadata":{"name":"db-%d","namespace":"default","uid":"5d0c9d4e-6a3a-4a55-9d3e-%012x","resourceVersion":"%d","creationTimestamp":"2026-11-01T09:00:00Z"},"data":{"password":%q,"username":"YWRtaW4="},"type":"Opaque"}}`+"\n", n, n, 40000+n, value)
+}
+
 // execFlood answers a WebSocket exec with stdout messages of frameBytes, several in one write, until the client leaves.
 func execFlood(w http.ResponseWriter, r *http.Request) {
 	conn, buf, err := w.(http.Hijacker).Hijack()
@@ -138,7 +186,8 @@ func execFlood(w http.ResponseWriter, r *http.Request) {
 	accept := acceptKey(r.Header.Get("Sec-Websocket-Key"))
 	fmt.Fprintf(buf, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n", accept)
 	buf.Flush()
-	frame := append([]byte{0x82, frameBytes + 1, 1}, make([]byte, frameBytes)...)
+	frame := append([]byte{0x82, frameBytes + 1, 1}, strings.Repeat("a line of output, which is text. ", 4)[:frameBytes-1]...)
+	frame = append(frame, '\n')
 	var packed []byte
 	for len(packed) < 16<<10 {
 		packed = append(packed, frame...)
@@ -187,14 +236,17 @@ func load(kind, target string, conns int, span time.Duration) {
 			var mine []time.Duration
 			for n := 0; time.Now().Before(end); n++ {
 				began := time.Now()
-				bytes, err := get(client, path(kind, target, n))
+				size, err := get(client, path(kind, target, n), kind == "list-gzip")
 				if err != nil {
 					fails.Add(1)
 					continue
 				}
-				if kind == "bulk" {
-					count.Add(bytes)
-				} else {
+				switch kind {
+				case "bulk":
+					count.Add(size)
+				case "secrets":
+					count.Add(watchedSecrets)
+				default:
 					count.Add(1)
 				}
 				mine = append(mine, time.Since(began))
@@ -218,6 +270,10 @@ func path(kind, target string, n int) string {
 	switch kind {
 	case "bulk":
 		return target + "/api/v1/namespaces/default/pods/web-0/log"
+	case "list", "list-gzip":
+		return target + "/api/v1/namespaces/default/pods"
+	case "secrets":
+		return target + "/api/v1/namespaces/default/secrets?watch=true"
 	case "varied": // 4,096 different objects, so that no cache of heads helps
 		return target + "/api/v1/namespaces/default/pods/web-" + strconv.Itoa(n%4096)
 	default:
@@ -225,12 +281,16 @@ func path(kind, target string, n int) string {
 	}
 }
 
-func get(client *http.Client, where string) (int64, error) {
+func get(client *http.Client, where string, packed bool) (int64, error) {
 	request, err := http.NewRequest("GET", where, nil)
 	if err != nil {
 		return 0, err
 	}
 	authorize(request.Header)
+	request.Header.Set("Accept-Encoding", "identity")
+	if packed {
+		request.Header.Set("Accept-Encoding", "gzip") // set by hand, it is not unpacked by net/http
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return 0, err

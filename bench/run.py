@@ -1,7 +1,7 @@
 """`make bench`: l7gw beside its peers in the same run, as work per second of the proxy's own CPU.
 
-The proxies run on one core, the upstream and the load on another. l7gw authenticates, judges and records; the peers only pass bytes
-on. Compare figures of one run only, and ratios rather than absolute values.
+The proxies run on one core, the upstream and the load on another. l7gw authenticates, judges, masks and records; `unmasked` is l7gw
+without its masks; the peers only pass bytes on. Compare figures of one run only, and ratios rather than absolute values.
 """
 
 from __future__ import annotations
@@ -110,13 +110,10 @@ def proxies(folder: Path, binary: Path, h2: str) -> Iterator[list[Proxy]]:
         upstream = f"https://127.0.0.1:{port}"
         found = []
         issuer = stack.enter_context(issuing(authority))
-        config = folder / "l7gw.yaml"
-        (folder / "state").mkdir(mode=0o700)
         (folder / "policy.yaml").write_text("rules:\n  - {name: all, groups: [engineers], effects: ['*'], verdict: allow}\n")
         settings = {
             "listen": "127.0.0.1:0",
             "tls": {"certificate": str(certificate), "key": str(key)},
-            "state": "state",
             "identity": [
                 {
                     "oidc": {
@@ -137,10 +134,13 @@ def proxies(folder: Path, binary: Path, h2: str) -> Iterator[list[Proxy]]:
             },
             "policy": "policy.yaml",
         }
-        config.write_text(json.dumps(settings))
-        gateway, line = stack.enter_context(started([sys.executable, "-m", "l7gw", "serve", "--config", str(config)], 0))
         token = issuer.token("ann@example.com", ["engineers"])
-        found.append(Proxy("l7gw", gateway.pid, f"https://{line.rpartition(' ')[2]}", token))
+        for name, program, state in (("l7gw", ["-m", "l7gw"], "state"), ("unmasked", [str(HERE / "unmasked.py")], "unmasked")):
+            config = folder / f"{state}.yaml"
+            (folder / state).mkdir(mode=0o700)
+            config.write_text(json.dumps({**settings, "state": state}))
+            gateway, line = stack.enter_context(started([sys.executable, *program, "serve", "--config", str(config)], 0))
+            found.append(Proxy(name, gateway.pid, f"https://{line.rpartition(' ')[2]}", token))
         go, port = stack.enter_context(started([str(binary), "proxy", *pair, upstream], 0, H2=h2))
         found.append(Proxy("go", go.pid, f"https://127.0.0.1:{port}"))
         if shutil.which("nginx"):
@@ -228,14 +228,17 @@ def main() -> None:
         print(json.dumps({"per_core_second": results, "p50_us": latencies}, indent=2))
         return
     names = [proxy.name for proxy in running[False]]
-    table = Table("cell", *(f"{name}, per core-second" for name in names), *(f"{name} / go" for name in names), "p50 us")
+    table = Table(
+        "cell", *(f"{name}, per core-second" for name in names), *(f"{name} / go" for name in names), "price of masking", "p50 us"
+    )
     for cell in cells:
         rows = [results[cell.name][name] for name in names]
-        go = statistics.median(results[cell.name]["go"])
+        median = {name: statistics.median(results[cell.name][name]) for name in names}
         table.add_row(
             cell.name,
             *(f"{statistics.median(row):,.0f} [{min(row):,.0f}-{max(row):,.0f}]" for row in rows),
-            *(f"{statistics.median(row) / go:.2f}" for row in rows),
+            *(f"{median[name] / median['go']:.2f}" for name in names),
+            f"{median['unmasked'] / median['l7gw']:.2f}",
             " / ".join(f"{statistics.median(latencies[cell.name][name]):.0f}" for name in names),
         )
     Console(width=200).print(table)

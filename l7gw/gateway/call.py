@@ -193,13 +193,13 @@ class Call:
         """Record the request and the verdict: in the principal's session, or among the day's attempts."""
         if self.call_record is None:
             request, hide, sent = self.request, self._hide, self.sent
-            masked = sent.needed(request.target, request.headers)
+            target, headers, act = hide(request.target), recorded_headers(request.headers, hide), self.act
+            masked = sent.needed(target, headers)  # not of the token: it has the form of what detectors look for
             self.call_record = record = self.worker.begin_record(
                 self.principal, self.far, self.client, request, (lambda text: sent.text(hide(text))) if masked else hide
             )
             if record.silent:
                 return record
-            target, headers, act = hide(request.target), recorded_headers(request.headers, hide), self.act
             if masked:
                 target, act = sent.line(target, act)
                 headers = sent.headers(headers)

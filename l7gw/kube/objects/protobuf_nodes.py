@@ -8,6 +8,9 @@ nobody knows what they are. They are there to be scanned.
 A field that may stand once and stands twice is Unreadable, in answers too: readers of protobuf would join the two, and see what
 masking did not. Where a text cannot stand in the place of a value (a number, a time), `replace` makes the value zero; in place of
 an object or a list it replaces every value inside.
+
+Costs (one core, without the garbage collector, which doubles it for 30,000 nodes and more): a message 1 us and 0.15 us a field, a
+value 0.5 us; a Secret read, masked and rendered in two views 40 us.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from l7gw.kube.objects.protobuf_strict import MAGIC, check_envelope, type_of
 from l7gw.kube.objects.protobuf_table import EMBEDDED, Field, Message
 from l7gw.kube.objects.protobuf_times import Spoken
 from l7gw.kube.objects.protobuf_values import Leaf, Number, Several, Source, Value, number
-from l7gw.kube.objects.protobuf_wire import LENGTH, Fields, Span, scan, unpacked, varint
+from l7gw.kube.objects.protobuf_wire import LENGTH, Fields, Span, count, scan, unpacked, varint
 
 FRAME = 4  # bytes of the length, big-endian, before an event of a watch (AM `pkg/util/framer/framer.go`)
 _TOP = Field(0, EMBEDDED, "message")
@@ -87,7 +90,9 @@ class Object(Value):
         """Where the fields stand. Raises Unreadable."""
         found = self._found
         if found is None:
-            found = self._found = scan(self.source.data, self._start(), self.span[2])
+            source = self.source
+            found = self._found = scan(source.data, self._start(), self.span[2], source.left)
+            source.left -= count(found)
             table = self.table
             for tag in found:
                 if tag not in table.fields and tag >> 3 in table.numbers:
@@ -231,7 +236,8 @@ class Items(Several):
             owner, field, source = self.owner, self._field, self.owner.source
             spans = self._spans
             for _, start, end in self._packed:
-                spans = [*spans, *unpacked(source.data, field.kind, start, end)]
+                spans = [*spans, *unpacked(source.data, field.kind, start, end, source.left)]
+                source.left -= len(spans)
             if field.kind == "message" and field.table.form == "object":
                 table = field.table
                 self._items = [Object(source, owner, self, at, span, field, table) for at, span in enumerate(spans)]

@@ -3,7 +3,7 @@
 A list says its length before its items. Once the first item is on its way no length can change any more: the items of a long list
 are `fixed`. A length that does not fit what is around it is Unreadable.
 
-Costs (one core): an item 3 us.
+Costs (one core): an item 2 us, 1 ms a MB.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from l7gw.kube.objects.json_nodes import read_within
 from l7gw.kube.objects.node import Node, Scalar, Shape, Unreadable, View, item_path, member_path
 from l7gw.kube.objects.protobuf_table import Field
-from l7gw.kube.objects.protobuf_wire import LENGTH, Span, encode, signed, zero
+from l7gw.kube.objects.protobuf_wire import LENGTH, MOST_FIELDS, Span, encode, signed, zero
 
 FILLER = b"*"
 _DOCUMENT = ("{", "[")
@@ -19,11 +19,12 @@ _DOCUMENT = ("{", "[")
 class Source:
     """The bytes that all nodes of one body share."""
 
-    __slots__ = ("data", "fixed")
+    __slots__ = ("data", "fixed", "left")
 
     def __init__(self, data: bytes, *, fixed: bool) -> None:
         self.data = data
         self.fixed = fixed  # whether every value must keep its length
+        self.left = MOST_FIELDS  # how many fields may still be read
 
 
 class Edit:

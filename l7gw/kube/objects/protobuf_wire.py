@@ -14,6 +14,9 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # wire types
 _FIXED = {FIXED64: 8, FIXED32: 4}  # bytes of a value
 LONGEST_VARINT = 10  # bytes of 64 bits at seven a byte
 
+MOST_FIELDS = 500_000  # of a body, an item or an event; an object of 3 MiB has 300,000, and each takes 200 bytes while it is read
+_TOO_MANY = f"it has more than {MOST_FIELDS} fields"
+
 Span = tuple[int, int, int]  # of a field: where its tag begins, where its value begins (behind a length), where it ends
 Fields = dict[int, list[Span]]  # tag (field number << 3 | wire type) -> its fields, in their order
 
@@ -55,12 +58,13 @@ def zero(length: int) -> bytes:
     return b"\x80" * (length - 1) + b"\0"
 
 
-def scan(data: bytes, at: int, end: int) -> Fields:
-    """The fields of the message between two offsets. Raises Unreadable."""
+def scan(data: bytes, at: int, end: int, most: int = MOST_FIELDS) -> Fields:
+    """The fields of the message between two offsets. Raises Unreadable, also for more than `most` of them."""
     found: Fields = {}
     try:
         while at < end:
             begun = at
+            most -= 1
             tag = data[at]
             at += 1
             if tag > 0x7F:
@@ -87,6 +91,8 @@ def scan(data: bytes, at: int, end: int) -> Fields:
                 raise Unreadable("a protobuf field has a wire type that Kubernetes does not use")
             if at > end or tag < 8:
                 raise Unreadable("a protobuf field reaches beyond its message, or has no number")
+            if most < 0:
+                raise Unreadable(_TOO_MANY)
             if tag in found:
                 found[tag].append((begun, start, at))
             else:
@@ -96,6 +102,11 @@ def scan(data: bytes, at: int, end: int) -> Fields:
     return found
 
 
+def count(found: Fields) -> int:
+    """How many fields were found."""
+    return sum(map(len, found.values()))
+
+
 def is_shortest(data: bytes, tag: int, span: Span) -> bool:
     """Whether a field's tag, its length and its varint are written in no more bytes than they need."""
     begun, start, end = span
@@ -103,9 +114,12 @@ def is_shortest(data: bytes, tag: int, span: Span) -> bool:
     return start - begun == header and not (tag & 7 == VARINT and end - start > 1 and data[end - 1] == 0)
 
 
-def unpacked(data: bytes, kind: str, at: int, end: int) -> Iterator[Span]:
-    """The numbers of a packed list between two offsets. Raises Unreadable."""
+def unpacked(data: bytes, kind: str, at: int, end: int, most: int = MOST_FIELDS) -> Iterator[Span]:
+    """The numbers of a packed list between two offsets. Raises Unreadable, also for more than `most` of them."""
     while at < end:
+        most -= 1
+        if most < 0:
+            raise Unreadable(_TOO_MANY)
         start = at
         at = at + 8 if kind == "double" else varint(data, at)[1]
         if at > end:

@@ -11,7 +11,7 @@ import pytest
 from l7gw.kube.objects import protobuf_nodes as nodes
 from l7gw.kube.objects import protobuf_table
 from l7gw.kube.objects.node import Node, Unreadable
-from l7gw.kube.objects.protobuf_wire import encode
+from l7gw.kube.objects.protobuf_wire import MOST_FIELDS, encode
 from tests.conftest import missing
 from tests.support.go_programs import MissingGo
 from tests.support.kubernetes import protobuf as google
@@ -94,6 +94,33 @@ def test_deep_nesting_is_unreadable(levels: int, readable: bool) -> None:
             assert readable
         except Unreadable:
             assert not readable
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"\x12\x00" * (MOST_FIELDS + 1), id="items"),
+        pytest.param(b"\x7a\x00" * (MOST_FIELDS + 1), id="fields-that-nobody-knows"),
+        pytest.param(
+            b"\x12" + encode(4 + (n := 2 * MOST_FIELDS)) + b"\x12" + encode(n) + b"\x0a\x00" * MOST_FIELDS, id="over-levels"
+        ),
+    ],
+)
+def test_more_fields_than_any_object_has_are_unreadable(raw: bytes) -> None:
+    body = google.enveloped("v1", "PodList", raw)
+    with pytest.raises(Unreadable):
+        nodes.read(body, strict=True)
+    with pytest.raises(Unreadable):
+        list(every(nodes.read(body, strict=False)))
+
+
+def test_more_packed_numbers_than_any_object_has_are_unreadable() -> None:
+    groups = field(2, field(14, field(4, bytes(MOST_FIELDS + 1))))
+    body = google.enveloped("v1", "Pod", groups)
+    with pytest.raises(Unreadable):
+        nodes.read(body, strict=True)
+    with pytest.raises(Unreadable):
+        list(every(nodes.read(body, strict=False)))
 
 
 def field(number: int, data: bytes) -> bytes:

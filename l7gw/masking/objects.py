@@ -25,7 +25,8 @@ from l7gw.obligations import Obligations
 REGISTRY = "registry"
 
 _PROTOBUF = b"k8s\0"
-_NAMESPACE = re.compile(rb'"namespace"\s*:\s*"([^"\\]{1,63})"')
+# The namespace of an object in JSON; in protobuf it stands before an empty selfLink and a uid of 36 bytes (AM pkg/apis/meta/v1)
+_NAMESPACE = re.compile(rb'"namespace"\s*:\s*"([^"\\]{1,63})"|\x1a[\x01-\x3f]([a-z0-9-]{1,63})"\x00\*\$')
 _MOST_NAMESPACES = 32  # of one part of a body that are asked of the registry; an item of a list has one or two
 # Kinds that are always read; of pods and templates the bytes are searched first
 _ALWAYS = STRUCTURAL - POD_SPECS.keys()
@@ -163,7 +164,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         """The namespaces of the objects in some bytes."""
         if self.act.namespace:
             return {self.act.namespace}
-        found = {match.group(1).decode("latin-1") for match in _NAMESPACE.finditer(data)}
+        found = {(match[1] or match[2]).decode("latin-1") for match in _NAMESPACE.finditer(data)}
         return set(sorted(found)[:_MOST_NAMESPACES])
 
     def scan(self, unit: Unit, hiding: Hiding) -> None:

@@ -167,6 +167,17 @@ def test_registered_values_are_masked_with_their_own_tag() -> None:
     assert got.places == {"items[0].message": "registry"}
 
 
+def test_registered_values_are_looked_for_in_the_namespaces_of_objects_in_protobuf() -> None:
+    uid = b"0c2b1a58-73f2-4d1e-9c07-0123456789ab"
+    metadata = (
+        b"\x0a\x01x\x12\x00\x1a\x04shop\x22\x00\x2a\x24" + uid
+    )  # as Go writes it: name, generateName, namespace, selfLink, uid
+    event = b"\x0a" + bytes((len(metadata),)) + metadata + b"\x22\x08hunter2!"
+    masks = masker("GET /api/v1/events", registry=Values())
+    assert masks.needs_reading(b"\x12" + bytes((len(event),)) + event, "Event")
+    assert not masks.needs_reading(event.replace(b"shop", b"bank"), "Event")
+
+
 def test_values_of_secrets_are_registered_for_their_namespace() -> None:
     values = Values()
     mask(

@@ -10,6 +10,7 @@ from l7gw.config.document import nearest, shown
 from l7gw.config.settings import Hook, Masking, MaskingField, MaskingTest
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.masking.detectors.table import BUILT_IN
+from l7gw.masking.known_fields import names_a_field
 from l7gw.masking.patterns import BadPattern, detector_of
 from l7gw.masking.scanner import Scanners
 from l7gw.obligations import STRUCTURAL
@@ -59,6 +60,10 @@ def configured(said: Masking, file: Path) -> Configured:
         for name in sorted(test.finds - names):
             near = nearest(name, sorted(names))
             wrong(test.line, f"`finds`: {shown(name)} is no detector", f"did you mean `{near}`?" if near else "")
+    for field in said.fields:
+        if not names_a_field(field):
+            hint = f"kubectl explain {field.kind.lower()} shows its fields; a list needs [*]"
+            wrong(field.line, f"`path` {shown(field.path.text)} names no field of {field.kind}", hint)
     if problems:
         raise ConfigurationError(sorted(problems, key=lambda problem: problem.line))
     scanners = Scanners(detectors, frozenset(name for name, on in switches.items() if on))

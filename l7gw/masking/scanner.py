@@ -235,6 +235,11 @@ def noticing(patterns: list[str], *, once: bool = False) -> Any:
     Raises hyperscan.error."""
     if not patterns:
         return None
+    return _database(tuple(patterns), once=once)
+
+
+@lru_cache(maxsize=2 * MOST_SCANNERS)  # a reload that changes nothing here costs nothing
+def _database(patterns: tuple[str, ...], *, once: bool) -> Any:
     flags = hyperscan.HS_FLAG_SINGLEMATCH if once else 0
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(expressions=[pattern.encode() for pattern in patterns], ids=list(range(len(patterns))), flags=flags)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.config.settings import Masking, MaskingPattern, MaskingSwitch, MaskingTest
+from l7gw.config.field_paths import read_path
+from l7gw.config.settings import Masking, MaskingField, MaskingPattern, MaskingSwitch, MaskingTest
 from l7gw.errors import ConfigurationError
 from l7gw.masking.configured import configured, ordinary
 
@@ -39,11 +40,14 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line() -> None:
             MaskingPattern("twice", "xyz", 8),
             MaskingPattern("twice", "xyz", 9),
         ),
+        fields=(MaskingField("ConfigMap", "", read_path("dta.x"), 11), MaskingField("ConfigMap", "", read_path("data.x"), 11)),
         tests=(MaskingTest("x", frozenset({"githubtoken"}), 12),),
     )
     with pytest.raises(ConfigurationError) as caught:
         configured(said, FILE)
-    assert [(problem.file, problem.line) for problem in caught.value.problems] == [(str(FILE), n) for n in (2, 4, 5, 6, 7, 9, 12)]
+    assert [(problem.file, problem.line) for problem in caught.value.problems] == [
+        (str(FILE), n) for n in (2, 4, 5, 6, 7, 9, 11, 12)
+    ]
     assert "did you mean `jwt`?" in caught.value.problems[0].hint
 
 

@@ -17,7 +17,7 @@ WORDS = ("pass", "pwd", "token", "secret", "key", "cred")
 
 _TELLING = "(?:" + "|".join(WORDS) + ")"
 _QUOTE = r'\\*"'  # of JSON, which may stand in a text of other JSON
-_SHAPES = (
+SHAPES = (
     rf'"name{_QUOTE}\s*:\s*{_QUOTE}[^,]*{_TELLING}[^,]*{_QUOTE}\s*,\s*{_QUOTE}value{_QUOTE}',
     rf'"value{_QUOTE}\s*:\s*{_QUOTE}(?:[^"\\]|\\.)*{_QUOTE}\s*,\s*{_QUOTE}name{_QUOTE}\s*:\s*{_QUOTE}[^,]*{_TELLING}',
     # protobuf: field 1 with the name, field 2 with a value that is not empty
@@ -29,7 +29,7 @@ _SHAPES = (
 def _hint() -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
-    return re2.compile(f"(?is){'|'.join(_SHAPES)}".encode(), options=options)
+    return re2.compile(f"(?is){'|'.join(SHAPES)}".encode(), options=options)
 
 
 def may_hold_env(data: bytes) -> bool:

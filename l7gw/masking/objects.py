@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Protocol
 
 import msgspec
@@ -14,12 +15,13 @@ import msgspec
 from l7gw.config.settings import MaskingField
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Node
-from l7gw.masking.env_hints import may_hold_env
+from l7gw.masking.env_hints import SHAPES, may_hold_env
 from l7gw.masking.hiding import Cut, Hiding, Masked
 from l7gw.masking.machine_fields import Text, texts
 from l7gw.masking.object_kinds import STRUCTURAL, Unit, kind_of, units
 from l7gw.masking.pod_objects import POD_SPECS
 from l7gw.masking.structure import ENV_HINTS, HINTS, mask_structure
+from l7gw.masking.structure_hints import Hints
 from l7gw.obligations import Obligations
 
 REGISTRY = "registry"
@@ -38,6 +40,11 @@ _BEGINNING = 4096  # bytes in which the kind of a whole body stands; of JSON tha
 _MANIFEST = re.compile(rb"""kind\\*["']?\s*:\s*\\*["']?(?:Config|Secret)\W""")
 # What Go writes as an escape where nobody has to; nothing that a detector is after begins there
 _GO_ESCAPES = ((b"\\u0026", b"&"), (b"\\u003c", b"<"), (b"\\u003e", b">"), (b"\\/", b"/"))
+_GO_ESCAPE = re.compile(rb"\\(?:u00(?:26|3[ce])|/)")
+_ESCAPE = re.compile(rb"\\u00")
+# Each of these escapes, and each other one of `\\u00`
+_ESCAPES = (rb"\\(?:u0026|u003c|u003e|/)", rb"\\u00(?:[^23]|2[^6]|3[^ce]|.?\z)")
+_PLAIN_HINTS = tuple(hint for hint in HINTS if hint != b"\\u00")
 
 
 class Span(Protocol):
@@ -105,11 +112,8 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     def needs_reading(self, data: bytes, listed: str = "") -> bool:
         """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked. `listed` is the
         kind of the items, where the part is one."""
-        data = _without_go_escapes(data)
         kind = kind_of(self.act)
-        if kind in _ALWAYS or listed in _ALWAYS or _ALWAYS_KIND.search(data, 0, _BEGINNING) is not None:
-            return True
-        if any(hint in data for hint in HINTS) or _MANIFEST.search(data) is not None or may_hold_env(data):
+        if kind in _ALWAYS or listed in _ALWAYS or (hints().noticed(data) and is_structural(without_go_escapes(data))):
             return True
         if kind not in POD_SPECS and any(hint in data for hint in ENV_HINTS):
             return True
@@ -155,8 +159,8 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         return lambda data: self._notice(data, lambda _: (namespace,))
 
     def _notice(self, data: bytes, namespaces: Callable[[bytes], Iterable[str]]) -> bool:
-        data = _without_go_escapes(data)
-        if b"\\u00" in data or b'"binaryData"' in data or self.scanner.may_hold(data):
+        data = without_go_escapes(data)
+        if _ESCAPE.search(data) is not None or b'"binaryData"' in data or self.scanner.may_hold(data):
             return True
         return self.registry is not None and self.registry.may_hold(data, self.cluster, *namespaces(data))
 
@@ -205,12 +209,25 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
             self.registry.register(self.cluster, namespace, value, principal=self.sender)
 
 
-def _without_go_escapes(data: bytes) -> bytes:
+@cache
+def hints() -> Hints:
+    """Notices all that `is_structural` looks for, and what `without_go_escapes` takes out."""
+    env = (b"(?i)" + shape.encode() for shape in SHAPES)
+    return Hints((_ALWAYS_KIND.pattern, _MANIFEST.pattern, *map(re.escape, _PLAIN_HINTS), *_ESCAPES, *env))
+
+
+def is_structural(data: bytes) -> bool:
+    """Whether something in an object, or around it, may be masked by its structure. It costs 25 ns a byte."""
+    if _ALWAYS_KIND.search(data, 0, _BEGINNING) is not None or any(hint in data for hint in HINTS):
+        return True
+    return _MANIFEST.search(data) is not None or may_hold_env(data)
+
+
+def without_go_escapes(data: bytes) -> bytes:
     """JSON for the eyes of the prefilters: the characters that Go escapes as themselves. Bytes without such escapes come back."""
-    if b"\\" in data:
+    if _GO_ESCAPE.search(data) is not None:  # `in` takes eight times as long for words that begin with a backslash
         for escape, plain in _GO_ESCAPES:
-            if escape in data:
-                data = data.replace(escape, plain)
+            data = data.replace(escape, plain)
     return data
 
 

@@ -130,6 +130,8 @@ class ListSplitter:
             return [Part(data=bytes(self._held), role="object")]
         parts: list[Part] = []
         if self._mode == "items":
+            del self._held[: self._guess(parts)]
+            self._brackets = _Brackets()
             del self._held[: self._count(parts)]
         if self._mode == "items":
             raise Unreadable("it ends within a list")

@@ -56,39 +56,41 @@ def choice(act: Act, status: int, headers: Headers, *, length: int, bodiless: bo
         return AS_IT_CAME
     if act.effects == _DISCOVERY and not act.is_resource:
         return AS_IT_CAME
-    kind, stated, several = _type_of(headers)
-    encoding = _values(headers, "content-encoding")
+    kind = encoding = ""
+    types = encodings = 0
+    for name, value in headers:
+        if name == "content-type":
+            types += 1
+            kind = value if value in (JSON, PROTOBUF) else value.partition(";")[0].strip().lower()
+        elif name == "content-encoding":
+            encodings += 1
+            encoding = value.strip().lower()
+    if encodings > 1:
+        encoding = "several"
     if not act.is_resource or act.subresource == "proxy":
         if encoding not in ("", "identity", "gzip") or not _TEXT.fullmatch(kind):
             return Choice(sort="unmasked")
         return Choice(sort="text", packed=_packed(encoding, takes_gzip=takes_gzip))
-    if several:
+    if types > 1:
         raise Unreadable("it names its type twice")
     if encoding not in ("", "identity", "gzip"):
         raise Unreadable("its encoding is one that nobody asked for")
     packed = _packed(encoding, takes_gzip=takes_gzip)
     if kind in (JSON, PROTOBUF):
         watch = act.verb == "watch" and status == 200
+        if kind == JSON and not watch and not packed:
+            return _OBJECT
         return Choice(sort="watch" if watch else "object", protobuf=kind == PROTOBUF, packed=packed)
     if act.subresource == "log" and status == 200 and kind == "text/plain":
         return Choice(sort="log", packed=packed)
     if status >= 400 and kind.startswith("text/"):  # a proxy before the API server, a path that it does not know, an overload
         return Choice(sort="text", packed=packed)
+    stated = kind if re.fullmatch(r"[a-z0-9.+/-]{1,100}", kind) else "missing or malformed"
     raise Unreadable(f"its type is {stated}, and neither JSON nor protobuf")
 
 
+_OBJECT = Choice(sort="object")
 _DISCOVERY = frozenset(("discovery",))
-
-
-def _type_of(headers: Headers) -> tuple[str, str, bool]:
-    """The media type without its parameters in lower case, in words for people, and whether there are several."""
-    found = [value for name, value in headers if name == "content-type"]
-    kind = found[0].partition(";")[0].strip().lower() if found else ""
-    return kind, kind if re.fullmatch(r"[a-z0-9.+/-]{1,100}", kind) else "missing or malformed", len(found) > 1
-
-
-def _values(headers: Headers, name: str) -> str:
-    return ",".join(value.strip().lower() for header, value in headers if header == name)
 
 
 def _packed(encoding: str, *, takes_gzip: bool) -> Literal["", "gzip", "gzip-unasked"]:

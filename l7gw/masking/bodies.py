@@ -6,6 +6,7 @@ so is a list that its splitter reads whole. A longer list goes on item by item, 
 
 from __future__ import annotations
 
+import gc
 from typing import Literal, Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ from l7gw.kube.objects.parts import Part
 from l7gw.masking.find import Find
 from l7gw.masking.gzip_bodies import Packer, Unpacker
 from l7gw.masking.readings import read, read_protobuf, seems_whole, splitter
+from l7gw.plainjson import PAUSES_GC
 
 MIB = 1024 * 1024
 LARGEST_HELD = 64 * MIB  # bytes of one body that are held, of an object, an item or an event (threats I9)
@@ -190,6 +192,15 @@ class ObjectBody:
         return pieces
 
     def _mask(self, part: Part) -> Piece:
+        if len(part.data) < PAUSES_GC or not gc.isenabled():
+            return self._mask_read(part)
+        gc.disable()
+        try:
+            return self._mask_read(part)
+        finally:
+            gc.enable()
+
+    def _mask_read(self, part: Part) -> Piece:
         node = self._read(part)
         prefix = f"items[{part.index}]" if part.role == "item" else ""
         done = self._masks.mask(node, where_prefix=prefix, listed=part.kind, fixed=part.fixed)

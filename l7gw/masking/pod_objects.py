@@ -54,12 +54,13 @@ def mask_env(env: Node, hiding: Hiding) -> None:
     if not hiding.sent and not may_say_secret(env.render("recorded")):
         return  # a microsecond instead of three for each variable
     for variable in env.items():
-        name, value = variable.member("name"), variable.member("value")
-        text = value.text() if value is not None else None
-        if value is None or not text or not may_be_secret(text):
-            continue
+        name = variable.member("name")
         # A JSON patch may bring the value of a variable without its name. The answer shows it where the name says nothing.
-        if says_secret((name.text() or "") if name is not None else "") or (name is None and hiding.sent):
+        if not (says_secret(name.text() or "") if name is not None else hiding.sent):
+            continue
+        value = variable.member("value")
+        text = value.text() if value is not None else None
+        if value is not None and text and may_be_secret(text):
             hiding.hide(value, ENV)
 
 

@@ -4,6 +4,7 @@ for the record, packed or not; and what all bodies hold is bounded."""
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import json
 from typing import Any
@@ -19,6 +20,7 @@ from l7gw.masking.bodies import MOST_HELD, BodyMask, Budget
 from l7gw.masking.configured import ordinary
 from l7gw.masking.masking import Masking
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
+from l7gw.plainjson import PAUSES_GC
 
 CONFIGURED = ordinary()
 PASSWORD = b"correct horse battery"
@@ -130,3 +132,13 @@ def test_all_bodies_together_hold_a_bounded_number_of_bytes() -> None:
     assert budget.held == MOST_HELD - 100
     mask.close()
     assert budget.held == MOST_HELD - 100
+
+
+def test_the_garbage_collector_rests_while_a_large_object_is_masked_and_works_afterwards() -> None:
+    large = {**secret(), "metadata": {"name": "db", "namespace": "d", "annotations": {"a": "x" * PAUSES_GC}}}
+    mask = body(f"{SECRETS}/db", OBJECT)
+    shown, _ = views(mask, json.dumps(large).encode())
+    assert mask.edited and len(shown) > PAUSES_GC and gc.isenabled()
+    with pytest.raises(Unreadable):
+        views(body(f"{SECRETS}/db", OBJECT), json.dumps(large).encode()[:-1])
+    assert gc.isenabled()

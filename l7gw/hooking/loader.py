@@ -29,7 +29,6 @@ from l7gw.hooking.hooked import Hooked
 PACKAGE = "l7gw_hooks_"
 METHODS: dict[HookPart, str] = {"act": "act", "object": "object", "frame": "frames"}
 
-NOT_YET: frozenset[HookPart] = frozenset(("frame",))
 KEPT_LOADS = 2  # whose modules can still be imported from: those in force, and those of streams that began before the reload
 
 _numbers = itertools.count(1)
@@ -69,9 +68,9 @@ class _Unusable(Exception):
         self.hint = hint
 
 
-def load_hooks(hooks: Sequence[Hook], file: Path, not_yet: frozenset[HookPart] = NOT_YET) -> tuple[Hooked, ...]:
-    """Import and make the hooks that a configuration names, in its order. `file` is the configuration, for messages. Parts that are
-    `not_yet` in this version are a mistake. Raises ConfigurationError with every hook that cannot be used."""
+def load_hooks(hooks: Sequence[Hook], file: Path) -> tuple[Hooked, ...]:
+    """Import and make the hooks that a configuration names, in its order. `file` is the configuration, for messages. Raises
+    ConfigurationError with every hook that cannot be used."""
     if _finder not in sys.meta_path:
         sys.meta_path.append(_finder)
     packages: dict[Path, str] = {}
@@ -79,10 +78,7 @@ def load_hooks(hooks: Sequence[Hook], file: Path, not_yet: frozenset[HookPart] =
     problems: list[Problem] = []
     for hook in hooks:
         try:
-            made = _made(hook, packages)
-            if later := made.parts & not_yet:
-                raise _Unusable(f"`for: {min(later)}` is not in this version")
-            found.append(made)
+            found.append(_made(hook, packages))
         except _Unusable as error:
             problems.append(Problem(str(file), hook.line, f"hook {hook.name}: {error}", error.hint))
     if problems:

@@ -36,7 +36,7 @@ def hook(folder: Path, target: str = "acme:Denies", *parts: HookPart, raw: bool 
 
 
 def loaded(folder: Path, target: str = "acme:Denies", *parts: HookPart) -> Hooked:
-    return load_hooks([hook(folder, target, *parts)], FILE, frozenset())[0]
+    return load_hooks([hook(folder, target, *parts)], FILE)[0]
 
 
 def problem(folder: Path, target: str = "acme:Denies", *parts: HookPart) -> Problem:

@@ -22,7 +22,7 @@ CANARY = b"l7gw-canary-change-me"
 def load(folder: Path, target: str, *parts: HookPart) -> Hooked:
     module, _, name = target.partition(":")
     hook = Hook(name="h", module=module, class_name=name, path=folder, raw=False, parts=parts, line=1)
-    return load_hooks([hook], folder / "l7gw.yaml", frozenset())[0]
+    return load_hooks([hook], folder / "l7gw.yaml")[0]
 
 
 def fed(hook: Hooked, *frames: bytes, up: bool = False) -> list[list[tuple[int, int]] | str]:

@@ -13,6 +13,7 @@ from l7gw.masking.placeholder_search import PlaceholderSearch
 from l7gw.masking.streams import MOST_GUESSES, StreamMask, looks_like_text
 from l7gw.recording.session import CallRecord
 
+LOOKED_AT = ("stdin", "stdout", "stderr")  # channels that hooks are shown, beside forwarded connections
 UNMASKED = "-unmasked"  # ends the name of a channel in an empty frame: nobody can look into what the stream carries
 PLACEHOLDER_SENT = "stdin holds the placeholder of a masked value; write the real value, or leave it out"
 
@@ -30,7 +31,9 @@ class Given(msgspec.Struct, frozen=True, gc=False):
 class ChannelMasks:
     """The masks of one tunnel. Each stream has one in each direction, made when its first bytes come."""
 
-    __slots__ = ("masked", "_call", "_detectors", "_guessed", "_hooks", "_late", "_masks", "_record", "_search", "_values")
+    __slots__ = (
+        "masked", "_call", "_detectors", "_guessed", "_hooks", "_late", "_masks", "_record", "_search", "_stopped", "_values"
+    )  # fmt: skip
 
     def __init__(self, call: CallMasks, record: CallRecord) -> None:
         self.masked = 0  # values that the client was not shown
@@ -43,6 +46,7 @@ class ChannelMasks:
         self._late = 0  # values of which the client saw the beginning
         self._values: set[int] = set()
         self._guessed = False
+        self._stopped = ""  # why a hook ends the tunnel
 
     # ------------------------------------------------------------------ bytes
 
@@ -56,11 +60,12 @@ class ChannelMasks:
         mask = self._masks[key]
         assert mask is not None
         out = mask.feed(data, now)
-        if frame.final:
+        if frame.final and not mask.ended:
             rest = mask.end()
             out = out if rest == (b"", b"") else (out[0] + rest[0], out[1] + rest[1])
         if mask.finds:
             self._tell(mask, up=frame.up)
+        self._stopped = self._stopped or mask.ended
         return out
 
     def _opened(self, frame: ChannelFrame, data: bytes) -> bool:
@@ -69,7 +74,8 @@ class ChannelMasks:
         mask = None
         if not forwarded or looks_like_text(data):
             name = frame.channel if frame.passed else frame.channel + NOT_PASSED
-            watch = self._hooks.channel(name, up=frame.up) if self._hooks is not None and frame.passed else None
+            looked_at = frame.passed and (forwarded or frame.channel in LOOKED_AT)
+            watch = self._hooks.channel(name, up=frame.up) if self._hooks is not None and looked_at else None
             mask = StreamMask(self._call.streams(), name, sent=frame.up, watch=watch)
         else:
             self._record.frame(frame.channel + UNMASKED, up=frame.up, stream=frame.stream, data=b"")
@@ -104,7 +110,8 @@ class ChannelMasks:
             shown, recorded = mask.flush(now) if how == "flush" else mask.end()
             if mask.finds:
                 self._tell(mask, up=key[1])
-            yield Given(mask.name, *key, shown, recorded)
+            self._stopped = self._stopped or mask.ended
+            yield Given(mask.name + NOT_PASSED if how == "end" and mask.ended else mask.name, *key, shown, recorded)
 
     def forget(self, stream: int, *, up: bool) -> None:
         """A stream has ended in this direction."""
@@ -133,10 +140,8 @@ class ChannelMasks:
     @property
     def ends(self) -> str:
         """Why the tunnel ends: a hook ends it, or a value was masked and the rule ends such a stream; "" where it goes on."""
-        if self._hooks is not None:
-            for mask in self._masks.values():
-                if mask is not None and mask.ended:
-                    return mask.ended
+        if self._stopped:
+            return self._stopped
         return self._call.ends(*self._detectors) if self.masked else ""
 
     @property

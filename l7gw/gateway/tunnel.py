@@ -268,8 +268,8 @@ class Tunnel(ABC):
         batch = self._batch
         if batch and batch[-1][0].stream != frame.stream:
             self._send_batch()
-        if frame.channel == "error" and frame.data:
-            self._before_status()
+        if frame.channel == "error" and frame.data and not self._before_status():
+            return
         self._batch.append((frame, event))
         if frame.final:
             self._send_batch()
@@ -332,10 +332,13 @@ class Tunnel(ABC):
         if due := self._masks.due:
             self._alarm.set(due)
 
-    def _before_status(self) -> None:
-        """The end of an exec comes next: what is held goes before it, and a word about what was masked."""
+    def _before_status(self) -> bool:
+        """Send what goes before the end of an exec: held bytes, a word about what was masked. False where the tunnel was ended."""
         self._settle(up=False)
-        self._tell_masked()
+        self._look_at_finds()
+        if not self._over:
+            self._tell_masked()
+        return not self._over
 
     def _tell_masked(self) -> None:
         """Tell on stderr, once, that something was masked in a stream that may be kept as a file."""

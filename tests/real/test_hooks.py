@@ -81,6 +81,11 @@ def test_an_exec_ends_when_its_output_holds_a_canary(hooked: Both, spdy: bool) -
     assert CANARY not in json.dumps(events)
 
 
+def test_an_exec_whose_last_word_is_a_canary_does_not_succeed(hooked: Both) -> None:
+    status, out, err = shell(hooked, f"printf '{CANARY[:9]}''{CANARY[9:]}'")
+    assert status != 0 and "the output holds a canary" in err and CANARY not in out
+
+
 def test_an_employee_number_is_masked_in_an_exec_whether_or_not_a_line_ends_it(hooked: Both) -> None:
     status, out, err = shell(hooked, f"echo one {NUMBER} {NONE}; printf {NUMBER}")
     assert (status, out) == (0, f"one *********** {NONE}\n***********")

@@ -221,7 +221,7 @@ NAMES = st.sampled_from(
     ["spec", "status", "a", "items", "object", "data", "env", "name", "value", "metadata", "annotations", "x\ny", ""]
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | PLAIN,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | PLAIN,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=12,
 )

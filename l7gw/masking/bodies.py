@@ -183,7 +183,8 @@ class ObjectBody:
         for at in range(0, len(parts), MOST_TOGETHER):
             some = parts[at : at + MOST_TOGETHER]
             data = b"".join(part.data for part in some)
-            if any(part.role == "object" for part in some) or self._masks.needs_reading(data, some[-1].kind):
+            kind = next((part.kind for part in some if part.kind), "")  # what stands between items has none
+            if any(part.role == "object" for part in some) or self._masks.needs_reading(data, kind):
                 for part in some:
                     pieces += self._masked([part])
             else:

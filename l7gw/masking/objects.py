@@ -36,7 +36,6 @@ _ALWAYS = STRUCTURAL - POD_SPECS.keys()
 _ALWAYS_KIND = re.compile(
     rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in _ALWAYS)) + rb'|Status)(?:List)?["\x12]', re.DOTALL
 )
-_BEGINNING = 4096  # bytes in which the kind of a whole body stands; of JSON that names it later, the other hints tell
 _MANIFEST = re.compile(rb"""kind\\*["']?\s*:\s*\\*["']?(?:Config|Secret)\W""")
 # What Go writes as an escape where nobody has to; nothing that a detector is after begins there
 _GO_ESCAPES = ((b"\\u0026", b"&"), (b"\\u003c", b"<"), (b"\\u003e", b">"), (b"\\/", b"/"))
@@ -218,7 +217,7 @@ def hints() -> Hints:
 
 def is_structural(data: bytes) -> bool:
     """Whether something in an object, or around it, may be masked by its structure. It costs 25 ns a byte."""
-    if _ALWAYS_KIND.search(data, 0, _BEGINNING) is not None or any(hint in data for hint in HINTS):
+    if _ALWAYS_KIND.search(data) is not None or any(hint in data for hint in HINTS):
         return True
     return _MANIFEST.search(data) is not None or may_hold_env(data)
 

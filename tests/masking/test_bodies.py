@@ -142,3 +142,32 @@ def test_the_garbage_collector_rests_while_a_large_object_is_masked_and_works_af
     with pytest.raises(Unreadable):
         views(body(f"{SECRETS}/db", OBJECT), json.dumps(large).encode()[:-1])
     assert gc.isenabled()
+
+
+def test_the_kind_of_a_long_list_masks_each_of_its_items_at_whatever_url() -> None:
+    """The last items come with what ends the list, which has no kind."""
+    items = [
+        {"metadata": {"name": f"s{n}"}, "data": {"p": base64.b64encode(PASSWORD).decode()}, "x": "y" * 900} for n in range(400)
+    ]
+    data = json.dumps({"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": items}).encode()
+    for size in (16_384, 65_536, len(data)):
+        mask = body("/apis/example.com/v1/things", OBJECT)
+        shown, recorded = views(mask, *(data[at : at + size] for at in range(0, len(data), size)))
+        assert shown == recorded and base64.b64encode(PASSWORD) not in shown and len(mask.finds) == len(items)
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_an_object_is_masked_by_its_own_kind_behind_many_others(kind: str) -> None:
+    """In a watch that brings many events at once, and in a list of several kinds."""
+    ordinary_one = {"kind": "Thing", "metadata": {"name": "t"}, "x": "y" * 900}
+    hidden = {
+        "kind": kind,
+        "data": {"password": "correct horse battery" if kind == "ConfigMap" else base64.b64encode(PASSWORD).decode()},
+    }
+    value = hidden["data"]["password"].encode()  # type: ignore[index]
+    events = b"".join(json.dumps({"type": "ADDED", "object": each}).encode() + b"\n" for each in [*[ordinary_one] * 12, hidden])
+    shown, recorded = views(body("/apis/example.com/v1/things?watch=1", Choice(sort="watch")), events)
+    assert value not in shown and value not in recorded
+    listed = json.dumps({"kind": "List", "apiVersion": "v1", "items": [*[ordinary_one] * 400, hidden, ordinary_one]}).encode()
+    shown, recorded = views(body("/apis/example.com/v1/things", OBJECT), listed)
+    assert value not in shown and value not in recorded

@@ -127,6 +127,8 @@ def test_content_in_json_inside_a_text_leaves_it_json() -> None:
         (NODES, b'{"kind":"Table","rows":[{"object":{"kind":"PartialObjectMetadata"}}]}', False),
         (NODES, b'{"kind":"Table","rows":[{"object":{"kind":"Secret"}}]}', True),
         ("GET /api/v1/secrets", b"{}", True),
+        (NODES, b'{"kind":"Node"}' * 1000 + b'{"kind":"ConfigMap"}', True),
+        (NODES, b'{"kind":"Node"}' * 1000, False),
     ],
 )
 def test_only_what_may_hold_something_is_read(line: str, data: bytes, needs: bool) -> None:

@@ -143,8 +143,7 @@ class Hiding:
             return
         if not value or self._is_placeholder(value.decode("latin-1")):
             return
-        length = len(value) if self.fixed else None
-        placeholder = self._placeholder(detector, value, length)
+        placeholder = self._placeholder(detector, value, self._room(node, value))
         shown = self.reveals(detector, *also)
         node.replace_octets(placeholder.encode(), shown_too=not shown)
         self._found(node.path, detector, value, placeholder)
@@ -196,6 +195,8 @@ class Hiding:
 
     def _room(self, node: Node, value: bytes) -> int | None:
         """How many bytes a placeholder has to have; None where its length is free."""
+        if node.shape == "octets" and node.fixed_length is not None:
+            return node.fixed_length  # bytes of protobuf of which nobody knows what they are
         return len(value) if self.fixed else None
 
     def _is_placeholder(self, text: str) -> bool:

@@ -44,6 +44,10 @@ def mask_secret(secret: Node, hiding: Hiding, kind_of_secret: str = "") -> None:
         values = secret.member(field)
         if values is not None:
             mask_values(values, hiding, detector, also, encoded=field == "data")
+    # An object of another kind than the URL's, in protobuf, of which nobody knows where it keeps its values
+    raw = secret.member("raw")
+    if raw is not None and raw.shape == "octets":
+        hiding.hide_octets(raw, detector, *also)
 
 
 def mask_values(values: Node, hiding: Hiding, detector: str, also: tuple[str, ...] = (), *, encoded: bool) -> None:

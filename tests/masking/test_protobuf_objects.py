@@ -224,3 +224,15 @@ def test_an_unknown_kind_in_a_known_envelope_is_masked_by_content_in_its_length(
     done = masks.mask(node)
     assert len(done.finds) == 1
     assert node.render("shown") == body.replace(b"tok_abcd1234", b"************")
+
+
+@pytest.mark.parametrize("size", [2, 200])
+def test_where_a_secret_was_asked_for_a_kind_that_nobody_knows_is_masked_whole_in_its_length(size: int) -> None:
+    raw = secret(a=b"hunter2!").SerializeToString().ljust(size, b"\0")[:size]
+    body = enveloped("example.com/v1", "Vault", raw)
+    shown, recorded, done = masked(SECRETS, body)
+    [find] = done.finds
+    assert (find.detector, find.where, find.length) == ("secret-data", "raw", size)
+    tagged = f"l7gw-masked-secret-data-{find.tag}".encode() if find.tag else b""
+    assert shown == recorded == body.replace(raw, tagged.ljust(size, b"*"))
+    assert bool(find.tag) == (size == 200)

@@ -21,18 +21,16 @@ _ALWAYS = (
 )
 _SHORT = {0x22: rb'\\"', 0x5C: rb"\\\\", 0x2F: rb"\\/", 0x0A: rb"\\n", 0x0D: rb"\\r", 0x09: rb"\\t"}
 ALWAYS = 256  # ids above are those of _ALWAYS, ids below are bytes
+HIGH = 128  # stands for all bytes beyond ASCII
 WRAPPED_FROM = 64  # characters; shorter text holds no wrapped base64
 
 
 @functools.cache
 def _database() -> hyperscan.Database:
-    """The automaton of all escapes. Compiling it takes 30 ms, once in a process."""
+    """The automaton of all escapes. A process compiles it once, when its first registry is made (`prepare`)."""
     words = [(ALWAYS + number, word) for number, word in enumerate(_ALWAYS)]
-    for byte in range(256):
-        if not chr(byte).isalnum() or byte > 0x7F:
-            words.append((byte, b"(?i)%%%02x" % byte))
-        if byte > 0x7F:
-            words.append((byte, rb"\\u[0-9A-Fa-f]{4}"))
+    words += ((byte, b"(?i)%%%02x" % byte) for byte in range(HIGH) if not chr(byte).isalnum())
+    words += ((HIGH, word) for word in (rb"%[89A-Fa-f][0-9A-Fa-f]", rb"\\u[0-9A-Fa-f]{4}"))
     words += _SHORT.items()
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
@@ -44,9 +42,19 @@ def _database() -> hyperscan.Database:
     return database
 
 
+def special_of(value: bytes) -> bytes:
+    """The bytes of a value that an encoder may escape: neither letters nor digits; HIGH for those beyond ASCII."""
+    return bytes({min(byte, HIGH) for byte in value if byte >= HIGH or not chr(byte).isalnum()})
+
+
+def prepare() -> None:
+    """Compile, so that no call waits for it."""
+    _database()
+
+
 def needs_decoding(data: bytes, special: Set[int]) -> bool:
-    """Whether an escape stands in the bytes that may be of a value. `special` are the bytes of values, beside letters and
-    digits."""
+    """Whether an escape stands in the bytes that may be of a value. `special` are the bytes of values that
+    `special_of` gives."""
     if b"%" not in data and b"\\" not in data and (len(data) < WRAPPED_FROM or b"\n" not in data):
         return False
     seen: set[int] = set()

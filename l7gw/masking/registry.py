@@ -12,13 +12,14 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
-from l7gw.masking.escape_triggers import needs_decoding
+from l7gw.masking.escape_triggers import needs_decoding, prepare, special_of
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registered_forms import forms, pieces, worth_registering
 from l7gw.masking.registered_values import BEGIN_SIZE, CHECKED, Look, Namespace, Recognised, Value, look_through
 from l7gw.masking.registry_log import Entry, Form, Log, RecentLog, Written
 
 REMEMBERED = 3600.0  # seconds from the last reading of a value
+SWEEP_EVERY = 60.0  # seconds; to forget one value costs as much as to forget many, and new automata at the next look
 AUTHORS_REMEMBERED = 24 * 3600.0  # seconds from a principal's last writing of a value
 MOST_AUTHORS = 50_000  # pairs of a principal and a value; 200 bytes each
 MOST_MEMORY = 64 * 1024 * 1024  # bytes, as they are estimated below
@@ -31,6 +32,7 @@ class Registry:
     """
 
     def __init__(self, key: bytes, now: Callable[[], float], shared: Log | None = None, most: int = MOST_MEMORY) -> None:
+        prepare()
         self._masking_key = key
         self._key = hashlib.blake2b(b"registry", key=key, digest_size=32).digest()  # nothing compares these digests with tags
         self._now = now
@@ -39,6 +41,7 @@ class Registry:
         self._most = most
         self._spent = 0  # bytes, estimated
         self._numbers = 0
+        self._next_sweep = 0.0
         self._scopes: dict[tuple[str, str], Namespace] = {}
         self._oldest: OrderedDict[tuple[str, str, bytes], Value] = OrderedDict()  # in the order of their last reading
         self._authors: OrderedDict[bytes, float] = OrderedDict()  # digest of principal and value -> when it was written
@@ -87,6 +90,9 @@ class Registry:
         """Once a second: forget what was read long ago."""
         self._follow()
         now = self._now()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + SWEEP_EVERY
         self._forget_while(lambda oldest: now - oldest.read > REMEMBERED)
         while self._authors and now - next(iter(self._authors.values())) > AUTHORS_REMEMBERED:
             self._authors.popitem(last=False)
@@ -129,9 +135,8 @@ class Registry:
             for form, head in forms(piece):
                 begins = tuple(self._digest(form[: head + more])[:BEGIN_SIZE] for more in CHECKED if head + more <= len(form))
                 found.append(Form(form[:head], begins, len(form), self._digest(form)))
-        special = bytes({byte for byte in value if not (48 <= byte < 58 or 65 <= byte < 91 or 97 <= byte < 123)})
         tag = Tagger(self._masking_key, cluster, namespace).tag(value)
-        return Entry(cluster, namespace, digest, tag, special, tuple(found))
+        return Entry(cluster, namespace, digest, tag, special_of(value), tuple(found))
 
     def _digest(self, data: bytes) -> bytes:
         return hashlib.blake2b(data, key=self._key, digest_size=16).digest()

@@ -93,7 +93,9 @@ class StreamMask:
         self._text = b""  # CONTEXT bytes that were recorded, and what was not recorded yet
         self._recorded = 0  # where in `_text` that begins
         self._shown = 0  # where in `_text` begins what the client was not sent yet; never before `_recorded`
-        self._covered = False  # whether the client was sent a placeholder for the bytes right before `_shown`
+        self._covered = (
+            -1
+        )  # where in `_text` the value begins whose placeholder the client was sent last; -1: other bytes were last
         self._offset = 0  # bytes that were recorded
         self._client_waits = 0.0  # since when the client waits for a byte, in monotonic seconds; 0 where it does not
         self._record_waits = 0.0  # since when the record does
@@ -115,7 +117,7 @@ class StreamMask:
             self._offset += len(data)
             self._text = text[-CONTEXT:]
             self._recorded = self._shown = len(self._text)
-            self._covered = False
+            self._covered = -1
             return data, data
         size = len(text)
         end = opened if size - self._recorded <= MOST_HELD else size
@@ -261,7 +263,7 @@ class StreamMask:
     def _settle(self, text: bytes, cuts: list[_Cut], end: int, opened: int) -> tuple[bytes, bytes]:
         """Give the bytes before `end`, masked. What follows `opened` is kept, if only as context."""
         end = max(end, self._recorded)
-        bare = 0 if self._sent or self._covered else self._shown  # what stands before it was sent to the client unmasked
+        bare = 0 if self._sent or self._covered >= 0 else self._shown  # what stands before it was sent to the client unmasked
         shown = self._show(text, cuts, max(end, self._shown))
         parts: list[bytes] = []
         at = self._recorded
@@ -272,7 +274,7 @@ class StreamMask:
             between = text[at:start]
             mask = self._mask(cut, cut.end - start)
             late = cut.start < bare and not self._rules.obligations.reveals(cut.detector)
-            self._tell(cut, self._offset + len(between), late=late)
+            self._tell(cut, cut.end - start, self._offset + len(between), late=late)
             self._offset += len(between) + len(mask)
             parts += between, mask
             at = cut.end
@@ -284,6 +286,7 @@ class StreamMask:
         self._text = text[cut_off:]
         self._recorded = end - cut_off
         self._shown -= cut_off
+        self._covered = max(-1, self._covered - cut_off)
         if self._places:
             self._places = [_moved(place, cut_off) for place in self._places if place.end > end]
         return shown, b"".join(parts)
@@ -300,23 +303,22 @@ class StreamMask:
             start = max(cut.start, at)
             parts.append(text[at:start])
             size = min(cut.end, end) - start
-            if start > cut.start and self._covered:  # the rest of a value whose beginning has its placeholder
+            if start > cut.start == self._covered:  # the rest of a value whose beginning has its placeholder
                 parts.append(b"" if self._rules.tty else FILLER.encode() * size)
             else:
                 parts.append(self._mask(cut, size))
             at = min(cut.end, end)
-            self._covered = at == end
+            self._covered = cut.start
         if at < end:
             parts.append(text[at:end])
-            self._covered = False
+            self._covered = -1
         return b"".join(parts)
 
     def _mask(self, cut: _Cut, size: int) -> bytes:
         placeholder = f"{BEGINNING}{cut.detector}-{cut.tag}"
         return placeholder.encode() if self._rules.tty else of_length(placeholder, size)
 
-    def _tell(self, cut: _Cut, offset: int, *, late: bool) -> None:
-        size = cut.end - cut.start
+    def _tell(self, cut: _Cut, size: int, offset: int, *, late: bool) -> None:
         whole = self._rules.tty or len(BEGINNING) + len(cut.detector) + 1 + len(cut.tag) <= size
         where = f"{self.name}:{offset}"
         self.finds.append(Find(detector=cut.detector, where=where, length=size, tag=cut.tag if whole else "", late=late))

@@ -3,6 +3,8 @@ stands in it. The first bytes of the input say where it is split, and whether th
 
 from __future__ import annotations
 
+import re
+
 from l7gw.masking.detectors.table import BUILT_IN
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import Tagger
@@ -12,6 +14,7 @@ from l7gw.masking.streams import StreamMask, StreamRules
 from l7gw.obligations import NO_OBLIGATIONS
 
 KEY = b"k" * 32
+PLACEHOLDER = re.compile(rb"l7gw-masked-[a-z0-9-]{1,32}-[0-9a-f]{8}")
 VALUES = (b'hunter2!Xy/z+"1', b"S3cr3t-Value-9", b"\xc3\xa9t\xc3\xa9-2026-Sommer")
 WORDS = (
     *VALUES,
@@ -49,7 +52,7 @@ def one(data: bytes) -> None:
     whole = _masked([text], tty=tty)
     assert whole[0] == whole[1]
     assert tty or len(whole[1]) == len(text)
-    assert not REGISTRY.scan(whole[1], "c", "n")
+    assert not REGISTRY.scan(PLACEHOLDER.sub(b"\n", whole[1]), "c", "n")  # a tag and what stands behind it may look like base64
     step = size % 32 + 1
     parts = [text[:first], *(text[at : at + step] for at in range(first, len(text), step))]
     assert _masked(parts, tty=tty) == whole

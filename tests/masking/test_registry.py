@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from l7gw.masking.registry import MOST_AUTHORS, REMEMBERED, Registry
+from l7gw.masking.registry import MOST_AUTHORS, REMEMBERED, SWEEP_EVERY, Registry
 from l7gw.masking.registry_log import RecentLog
 
 KEY = b"k" * 32
@@ -132,7 +132,7 @@ def test_a_value_is_forgotten_an_hour_after_its_last_reading(registry: Registry,
     clock.now += REMEMBERED - 1
     registry.tick()
     assert _found(registry, PLAIN)
-    clock.now += 2
+    clock.now += SWEEP_EVERY
     registry.tick()
     assert not _found(registry, PLAIN)
     assert registry.memory == 0

@@ -126,3 +126,21 @@ def test_echoes_of_writes_and_a_created_token_have_no_value(both: Both, tmp_path
     assert base64.b64decode(straight["data"]["password"]) == DATA
     token = run(both, version, "create", "token", "default", "-n", NAMESPACE, check=False)
     assert b"reveal: [token-request]" in token and b"l7gw-masked-token-request-" in token
+
+
+def test_a_broken_patch_reads_nothing_and_an_argument_is_not_recorded(both: Both) -> None:
+    version = max(both.cluster.kubectls(), key=lambda one: int(one.split(".")[1]))
+    broken = json.dumps({"data": {"more": "%%%"}})
+    added = json.dumps([{"op": "add", "path": "/data/more", "value": "%%%"}])
+    for kind, patch in (("merge", broken), ("strategic", broken), ("json", added)):
+        printed = run(both, version, "patch", "secret", "db", "-n", NAMESPACE, "-v=9", f"--type={kind}", "-p", patch, check=False)
+        assert not leaks(printed), kind
+        assert b"illegal base64 data" in printed, kind
+    env = json.dumps({"spec": {"containers": [{"name": "main", "env": [{"name": "DB_PASSWORD", "value": "other-word"}]}]}})
+    printed = run(both, version, "patch", "pod", "web", "-n", NAMESPACE, "-v=9", "-p", env, check=False)
+    assert not leaks(printed) and b"pod updates may not change fields other than" in printed
+    run(both, version, "exec", "web", "-n", NAMESPACE, "--", "mysql", "-pArgument7Nobody", check=False)
+    recorded = "\n".join(json.dumps(both.gateway.events(session["id"])) for session in both.gateway.sessions())
+    assert not leaks(recorded.encode()) and "Argument7Nobody" not in recorded
+    assert "command=mysql&command=-pl7gw-masked-argument-" in recorded
+    assert not any(b"Argument7Nobody" in path.read_bytes() for path in both.gateway.state.rglob("*") if path.is_file())

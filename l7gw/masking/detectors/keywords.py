@@ -22,9 +22,14 @@ _SECRET = (
 )
 _SECRET_OPENS = r"(?i)(?:key|secret|token|_auth)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
 # An object of Kubernetes has `"key":` and `"secret":{` everywhere: only with the beginning of a value behind it is it worth a look.
-_SECRET_NOTICE = (
-    rf"(?i){_SECRET}(?:\\{{0,3}}[\"'])?[ \t]{{0,8}}(?::=|[:=]>?)[ \t]{{0,8}}(?:\\{{0,3}}[\"'])?[A-Za-z0-9/+=%][\w.~+/=%:-]{{11}}"
+_ASSIGNED = r"""(?:\\{0,3}["'])?[ \t]{0,8}(?::=|[:=]>?)[ \t]{0,8}(?:\\{0,3}["'])?"""
+_SECRET_NOTICE = rf"(?i){_SECRET}{_ASSIGNED}[A-Za-z0-9/+=%][\w.~+/=%:-]{{11}}"
+# Names that no object of Kubernetes is called by, so that a shorter value counts.
+_CREDENTIAL = (
+    r"(?:(?:api|access|secret|private|auth|encryption|signing|master|account|license)[_.-]?key"
+    r"|(?:client|app|consumer|webhook)[_.-]?secret|(?:access|refresh|auth|id|bearer|api|personal|deploy|bot|vault|hf|gh|npm)[_.-]?token)"
 )
+_CREDENTIAL_NOTICE = rf"(?i){_CREDENTIAL}{_ASSIGNED}[A-Za-z0-9][\w.~+=%-]{{7}}"
 
 KEYWORDS = (
     Detector(
@@ -74,13 +79,20 @@ KEYWORDS = (
         name="secret-key",
         finds='what looks random behind api_key=, client_secret:, "token": and names that end so',
         anchor="key, secret, token, with = or : behind it",
-        reason="Such names stand before names of objects too, so the value must mix letters and digits in a run of 12 or more.",
+        reason="Objects are called by such names too: a value mixes letters and digits, behind a short name in a run of 12.",
         shapes=(
             Shape(
                 rf"(?i){_SECRET}(?:{QUOTE})?{SPACE}(?::|:=|=>?){SPACE}(?:{QUOTE})?(?P<value>[A-Za-z0-9][\w.~+/=%:-]{{11,}}){END}",
                 notice=_SECRET_NOTICE,
                 opens=_SECRET_OPENS,
                 keeps=values.is_random,
+            ),
+            Shape(
+                rf"(?i){_CREDENTIAL}(?:{QUOTE})?{SPACE}(?::|:=|=>?){SPACE}(?:{QUOTE})?"
+                rf"(?P<value>[A-Za-z0-9][\w.~+=%-]{{7,}}){END}",
+                notice=_CREDENTIAL_NOTICE,
+                opens=_SECRET_OPENS,
+                keeps=values.is_key,
             ),
             Shape(r"_auth(?:Token)?[ \t]{0,4}=[ \t]{0,4}(?P<value>[\w.~+/:-]{16,255}={0,2})", keeps=values.is_opaque),
         ),

@@ -50,6 +50,14 @@ def is_random(value: bytes) -> bool:
     )
 
 
+def is_key(value: bytes) -> bool:
+    """Whether it looks like a key behind a name that says so: letters and digits, and no words with hyphens and a number."""
+    return is_opaque(value) and _NAME.fullmatch(value) is None
+
+
+_NAME = re.compile(rb"[a-z]+(?:[-.][a-z]+)*(?:[-.]?[0-9]{1,4})?|v[0-9].*")
+
+
 def is_opaque(value: bytes) -> bool:
     """Whether it looks like an opaque token, not like a word: it has a digit and a letter."""
     return is_value(value) and _DIGIT.search(value) is not None and _LETTER.search(value) is not None

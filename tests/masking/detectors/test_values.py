@@ -46,3 +46,8 @@ def test_a_pem_block_that_hides_a_command_is_not_whole() -> None:
     assert values.is_whole_pem(block % b"\n".join(lines))
     assert not values.is_whole_pem(block % b"\n".join([lines[0], b"reboot", *lines[1:]]))
     assert not values.is_whole_pem(block % b"reboot")
+
+
+def test_a_key_has_letters_and_digits_and_is_no_name_of_words() -> None:
+    assert all(map(values.is_key, (b"hunter2x", b"abc123def", b"Zx81-q7-e")))
+    assert not any(map(values.is_key, (b"my-service-key-1", b"rotation-2026", b"v1.example", b"changeme", b"12345678")))

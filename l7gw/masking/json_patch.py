@@ -93,7 +93,7 @@ def _settle(walk: Walk, one: Operation, value: Node, fields: Sequence[Field]) ->
     walk.renamed = (value.path, told)
     if one.op not in ("add", "replace"):
         lost(told, walk.prefix)
-    walk.member(tokens[-1] if tokens else "", value, (), fields, leave_out=False)
+    walk.member(tokens[-1] if tokens else "", value, tokens, fields, leave_out=False)
 
 
 def _refuse_readers(operations: Sequence[Operation], root: Field) -> None:

@@ -22,7 +22,7 @@ from l7gw.masking.same_field import DOCUMENT, Field, Items, Steps
 from l7gw.masking.sent_body import MOST_PLACES, as_bytes, bytes_of, invalid, leaf_holds, lost, refuse_name, text_at
 from l7gw.masking.spans import restored_text
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+LAST_APPLIED = ("metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration")  # there alone its fields are masked
 _LONGEST = 3 * LONGEST_DETECTOR  # bytes: no placeholder is longer
 
 Mask = Callable[[Node], object]  # masks an object in place
@@ -99,7 +99,7 @@ class Walk:
         """Settle what a member of this name holds. A list is merged, and an annotation read, by its name."""
         if node.shape == "list":
             self._items(name, node, steps, fields, leave_out=leave_out)
-        elif name == LAST_APPLIED and self._holds(node):
+        elif steps == LAST_APPLIED and self._holds(node):
             self._last_applied(node, steps, fields, leave_out=leave_out)
         else:
             self.value(node, steps, fields, leave_out=leave_out)

@@ -266,6 +266,17 @@ def test_the_annotation_under_another_name_is_refused() -> None:
     refused(lambda: back(secret(), {"metadata": {"annotations": {"mine": applied}}}, "merge-patch"))
 
 
+@pytest.mark.parametrize("form", ["json", "merge-patch", "strategic-patch"])
+@pytest.mark.parametrize("place", [("spec",), ("metadata", "labels"), ("spec", "template", "metadata", "annotations")])
+def test_the_annotation_elsewhere_than_in_the_objects_own_metadata_is_refused(form: Format, place: tuple[str, ...]) -> None:
+    stored = deployment()
+    body: Any = {APPLIED: json.dumps(shown(stored))}
+    for name in reversed(place):
+        body = {name: body}
+    message = refused(lambda: back(stored, {"kind": "Deployment", **body}, form))
+    assert "last-applied-configuration" in message
+
+
 # ---------------------------------------------------------------------- merge and strategic patches
 
 

@@ -66,6 +66,14 @@ def test_the_annotation_of_apply_comes_back() -> None:
     assert json.loads(sent[1]["value"])["data"] == {"token": b64(TOKEN)}
 
 
+def test_the_annotation_of_apply_in_another_place_is_refused() -> None:
+    text = json.dumps({"kind": "Secret", "data": {"token": b64(hidden(TOKEN))}})
+    for path in (f"/metadata/labels/{APPLIED.replace('/', '~1')}", f"/{APPLIED.replace('/', '~1')}"):
+        refused(lambda path=path: patched(secret(), {"op": "add", "path": path, "value": text}))  # type: ignore[misc]
+    for path, value in (("/metadata/annotations", {APPLIED: text}), ("/metadata", {"name": "db", "annotations": {APPLIED: text}})):
+        assert b64(TOKEN) in json.dumps(patched(secret(), {"op": "replace", "path": path, "value": value}))
+
+
 def test_items_come_back_at_their_index() -> None:
     value = hidden(PASSWORD, "env")
     for change in (

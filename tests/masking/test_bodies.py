@@ -13,6 +13,7 @@ import pytest
 
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
+from l7gw.kube.objects import protobuf_nodes, protobuf_splits
 from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.answers import Choice
@@ -21,6 +22,7 @@ from l7gw.masking.configured import ordinary
 from l7gw.masking.masking import Masking
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from l7gw.plainjson import PAUSES_GC
+from tests.support.kubernetes.protobuf import enveloped, message_class
 
 CONFIGURED = ordinary()
 PASSWORD = b"correct horse battery"
@@ -171,3 +173,29 @@ def test_an_object_is_masked_by_its_own_kind_behind_many_others(kind: str) -> No
     listed = json.dumps({"kind": "List", "apiVersion": "v1", "items": [*[ordinary_one] * 400, hidden, ordinary_one]}).encode()
     shown, recorded = views(body("/apis/example.com/v1/things", OBJECT), listed)
     assert value not in shown and value not in recorded
+
+
+def test_a_long_list_in_protobuf_is_masked_item_by_item_in_its_length() -> None:
+    message: Any = message_class("core/v1.SecretList")()
+    for number in range(600):
+        item = message.items.add()
+        item.metadata.name = f"s{number}"
+        item.metadata.annotations["a/b"] = json.dumps({"kind": "Secret", "stringData": {"password": PASSWORD.decode()}})
+        item.data["password"] = PASSWORD
+        item.data["long"] = PASSWORD * 400
+        item.data["short"] = b"12345"
+    came = enveloped("v1", "SecretList", message)
+    assert len(came) > protobuf_splits.READ_WHOLE
+    mask = body(SECRETS, Choice(sort="object", protobuf=True))
+    shown, recorded = views(mask, *(came[at : at + 65536] for at in range(0, len(came), 65536)))
+    assert shown == recorded and len(shown) == len(came) and PASSWORD not in shown
+    read = protobuf_nodes.read(shown, strict=True)
+    items = [item for name, node in read.members() if name == "items" for item in node.items()]
+    tag = next(find.tag for find in mask.finds if find.where == "items[7].data.long")
+    for item in items:
+        values = {key: value.octets() for key, value in item.member("data").members()}  # type: ignore[union-attr]
+        assert values["short"] == b"*****" and values["password"] == b"*" * len(PASSWORD)
+        assert values["long"] == f"l7gw-masked-secret-data-{tag}".encode().ljust(len(PASSWORD) * 400, b"*")
+        applied = json.loads(item.at("metadata", "annotations", "a/b").text() or "")  # type: ignore[union-attr]
+        assert applied == {"kind": "Secret", "stringData": {"password": "*" * len(PASSWORD)}}
+    assert len(items) == 600 and len(mask.finds) == 2400

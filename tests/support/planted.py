@@ -6,14 +6,18 @@ import base64
 import gzip
 import json
 import random
+import re
 import string
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import hyperscan
+
 LETTERS = string.ascii_letters + string.digits
 NAMESPACE = "shop"
+LONG = 256 * 1024  # bytes, from which on all forms are searched for at once
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -43,10 +47,24 @@ class Searched:
 
     def __init__(self, values: list[bytes]) -> None:
         self._forms = {form: value for value in values for form in forms(value)}
+        self._database: Any = None
 
     def found_in(self, data: bytes) -> list[str]:
         """What was found, in words. Empty where nothing was."""
+        if len(data) > LONG and not self._noticed(data):
+            return []
         return [f"{value!r} as {form!r}" for form, value in self._forms.items() if form in data]
+
+    def _noticed(self, data: bytes) -> bool:
+        """Whether any form stands in long data: one search for all of them."""
+        if self._database is None:
+            self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+            expressions = [re.escape(form) for form in self._forms]
+            flags = hyperscan.HS_FLAG_SINGLEMATCH
+            self._database.compile(expressions=expressions, ids=range(len(expressions)), elements=len(expressions), flags=flags)
+        noticed: list[int] = []
+        self._database.scan(data, match_event_handler=lambda found, *_: noticed.append(found))
+        return bool(noticed)
 
 
 @dataclass
@@ -140,7 +158,7 @@ class Planter:
             env = [{"name": "HOME", "value": "/root"}, {"name": variable, "value": value}]
             return [{"name": name, "image": "registry.example.com/app:1", "env": env}]
 
-        spec = {"containers": containers("app"), "initContainers": containers("init"), "restartPolicy": "Always"}
+        spec: dict[str, Any] = {"containers": containers("app"), "initContainers": containers("init"), "restartPolicy": "Always"}
         return spec, values
 
     def pod(self) -> Planted:
@@ -152,7 +170,8 @@ class Planter:
 
     def _templated(self, kind: str, api_version: str, plural: str) -> Planted:
         pod, values = self._pod_spec()
-        template = {"metadata": {"labels": {"app": "web"}}, "spec": pod}
+        labels = {"app": plural}  # of its own, so that no controller adopts another's pods
+        template = {"metadata": {"labels": labels}, "spec": pod}
         if kind in ("Job", "CronJob"):
             pod["restartPolicy"] = "Never"
         match kind:
@@ -167,9 +186,9 @@ class Planter:
             case "Rollout":
                 rest = {"spec": {"replicas": 1, "strategy": {"canary": {}}, "template": template}}
             case _:
-                rest = {"spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template}}
+                rest = {"spec": {"selector": {"matchLabels": labels}, "template": template}}
                 if kind == "ReplicationController":
-                    rest["spec"]["selector"] = {"app": "web"}
+                    rest["spec"]["selector"] = labels
         it = self.applied({"kind": kind, "apiVersion": api_version, "metadata": self.meta(), **rest})
         return Planted(it, plural, api_version.rpartition("/")[0], values=values, custom=kind == "Rollout")
 

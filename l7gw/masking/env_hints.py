@@ -24,6 +24,9 @@ SHAPES = (
     rf"\x0a.{{1,2}}[ -~]*{_TELLING}[ -~]*\x12[^\x00]",
 )
 
+# The same, and a little more than that, for a search that is cheaper: a third of the time goes into the first shape's beginning
+NOTICED = (rf"{_TELLING}[^,]*{_QUOTE}\s*,\s*{_QUOTE}value{_QUOTE}", *SHAPES[1:])
+
 
 @cache
 def _hint() -> Any:

@@ -7,6 +7,7 @@ from l7gw.kube.act import Act
 from l7gw.masking.bodies import Budget
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.configured import Configured, ordinary
+from l7gw.masking.objects import hints
 from l7gw.masking.placeholder_search import may_hold
 from l7gw.masking.registry import Registry
 from l7gw.masking.watch import Hooks
@@ -35,6 +36,7 @@ class Masking:
         self.hooks = hooks
         self.budget = budget if budget is not None else Budget()
         may_hold(b"")  # compiles what it looks for, a tenth of a second, before the first call
+        hints()
 
     def of_call(self, cluster: str, act: Act, principal: Principal, obligations: Obligations) -> CallMasks:
         """What masking does for one call. `cluster` is its name in the configuration."""

@@ -15,7 +15,7 @@ import msgspec
 from l7gw.config.settings import MaskingField
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Node
-from l7gw.masking.env_hints import SHAPES, may_hold_env
+from l7gw.masking.env_hints import NOTICED, may_hold_env
 from l7gw.masking.hiding import Cut, Hiding, Masked
 from l7gw.masking.machine_fields import Text, texts
 from l7gw.masking.object_kinds import STRUCTURAL, Unit, kind_of, units
@@ -211,7 +211,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
 @cache
 def hints() -> Hints:
     """Notices all that `is_structural` looks for, and what `without_go_escapes` takes out."""
-    env = (b"(?i)" + shape.encode() for shape in SHAPES)
+    env = (b"(?i)" + shape.encode() for shape in NOTICED)
     return Hints((_ALWAYS_KIND.pattern, _MANIFEST.pattern, *map(re.escape, _PLAIN_HINTS), *_ESCAPES, *env))
 
 

@@ -5,6 +5,7 @@ It accepts only the client certificate that was made for this run, and believes 
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import uuid
@@ -19,7 +20,7 @@ from l7gw.demo.calls import Answer, Call
 from l7gw.demo.pods import Pods
 from l7gw.demo.portforward import PortForward, forward_ports
 from l7gw.demo.server import Server
-from l7gw.demo.store import KINDS, Conflict, Kind, Missing, Object, Store, merge, now
+from l7gw.demo.store import KINDS, PASSWORD, Conflict, Kind, Missing, Object, Store, merge, now
 from l7gw.demo.websocket import WebSocket
 
 VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -51,7 +52,8 @@ class DemoCluster:
     async def start(self, context: SSLContext) -> None:
         for name in ("default", "prod"):
             await self._store.put(_kind("namespaces"), "", {"metadata": {"name": name}}, create=True)
-        secret = {"metadata": {"name": "database"}, "type": "Opaque", "data": {"password": "aHVudGVyMg=="}}
+        data = {"password": base64.b64encode(PASSWORD.encode()).decode()}
+        secret = {"metadata": {"name": "database"}, "type": "Opaque", "data": data}
         await self._store.put(_kind("secrets"), "default", secret, create=True)
         for namespace, name in (("default", "web-0"), ("default", "web-1"), ("prod", "db-0")):
             pod: Object = {"metadata": {"name": name, "labels": {"app": name.split("-")[0]}}}

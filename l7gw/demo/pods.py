@@ -15,6 +15,7 @@ import termios
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
+from l7gw.demo.store import PASSWORD
 from l7gw.demo.websocket import WebSocket
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
@@ -67,7 +68,13 @@ class Pods:
         """Run one process for a client that speaks v5.channel.k8s.io. Each standard stream is a channel; the exit comes as a Status
         on channel 3."""
         folder = self.folder(namespace, name)
-        environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TERM": "xterm", "HOSTNAME": name}
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "TERM": "xterm",
+            "HOSTNAME": name,
+            "DATABASE_PASSWORD": PASSWORD,
+        }
         await socket.send(bytes((STDOUT,)))  # the real API server's first message is the same
         try:
             process, ends = await _start(argv, folder, environment, tty=tty)

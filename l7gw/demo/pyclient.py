@@ -76,6 +76,33 @@ class PythonClient:
 
         return await self._shown("stream(…, command=['tar', '-xmf', '-'], stdin=True)", call)
 
+    async def secret(self) -> Shown:
+        return await self._shown(
+            "CoreV1Api.read_namespaced_secret('database', 'default').data",
+            lambda: str(self._core.read_namespaced_secret("database", "default").data),
+        )
+
+    async def environment(self) -> Shown:
+        def call() -> str:
+            reading = self._exec(["printenv", "DATABASE_PASSWORD"])
+            reading.run_forever(timeout=10)
+            text: str = reading.read_all()
+            return text
+
+        return await self._shown("stream(…, command=['printenv', 'DATABASE_PASSWORD'])", call)
+
+    async def edit(self) -> Shown:
+        def call() -> str:
+            secret = self._core.read_namespaced_secret("database", "default")
+            secret.metadata.labels = {"seen-by": "ann"}
+            self._core.replace_namespaced_secret("database", "default", secret)
+            again = self._core.read_namespaced_secret("database", "default")
+            if again.data != secret.data:
+                raise ApiException(status=500, reason="the value is another one now")
+            return f"{again.metadata.labels} {again.data}"
+
+        return await self._shown("CoreV1Api.replace_namespaced_secret('database', 'default', …)", call)
+
     async def forward(self, port: int) -> Shown:
         def call() -> str:
             forwarded = portforward(self._core.connect_get_namespaced_pod_portforward, "web-0", "default", ports=str(port))

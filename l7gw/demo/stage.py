@@ -30,7 +30,7 @@ guardrails:
   - {name: prod is not deleted from, namespaces: [prod], effects: [delete], verdict: deny, reason: "ask whoever owns prod"}
 rules:
   - {name: engineers look, groups: [engineers], effects: [read, secrets], verdict: allow}
-  - {name: engineers change, groups: [engineers], effects: [write, workload, delete], verdict: allow}
+  - {name: engineers change, groups: [engineers], effects: [write, workload, delete, secrets], verdict: allow}
   - {name: engineers go inside, groups: [engineers], effects: [execute, tunnel], verdict: allow}
 """
 

@@ -12,6 +12,8 @@ from typing import Any
 
 Object = dict[str, Any]
 
+PASSWORD = "Tr0ub4dor&3 of the demo, which nobody sees"  # what the Secret `database` holds, and the environment of each pod
+
 
 @dataclass(frozen=True)
 class Kind:

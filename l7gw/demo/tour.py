@@ -35,6 +35,9 @@ async def tour(it: Demo, console: Console) -> int:
             ("She applies a change: it is on the gateway's disk before the cluster hears of it.", client.apply),
             ("She opens a shell in a pod. Every keystroke and every byte of the answer is recorded.", client.exec),
             ("She copies a file into the pod: that is tar over an exec, and recorded as such.", client.copy),
+            ("She looks at a Secret. Its values are masked before they reach her or the disk.", client.secret),
+            ("The same value in the output of a command: it is known again, and masked.", client.environment),
+            ("She edits what she read. The value comes back to its place, though she never saw it.", client.edit),
             ("She forwards a port; the connection inside the tunnel is judged by itself.", lambda: client.forward(port)),
             ("She tries to delete in prod. A guardrail says no, by name; the cluster never hears of it.", client.delete),
             ("Now the auditor: whose sessions were there?", lambda: _l7gw(it, "sessions", "list")),
@@ -78,6 +81,12 @@ class Client(Protocol):
 
     async def copy(self) -> Shown: ...
 
+    async def secret(self) -> Shown: ...
+
+    async def environment(self) -> Shown: ...
+
+    async def edit(self) -> Shown: ...
+
     async def forward(self, port: int) -> Shown: ...
 
     async def delete(self) -> Shown: ...
@@ -118,6 +127,26 @@ class Kubectl:
         copied = await self._run("cp", "notes.txt", "web-0:notes.txt")
         read = await self._run("exec", "web-0", "--", "cat", "notes.txt")
         return Shown(f"{copied.command} && {read.command}", copied.status or read.status, copied.output + read.output)
+
+    async def secret(self) -> Shown:
+        return await self._run("get", "secret", "database", "-o", "jsonpath={.data}")
+
+    async def environment(self) -> Shown:
+        return await self._run("exec", "web-0", "--", "printenv", "DATABASE_PASSWORD")
+
+    async def edit(self) -> Shown:
+        """What was read is written back with a label. The placeholder is the same as before, so the value is, too."""
+        read = await self._run("get", "secret", "database", "-o", "json")
+        if read.status:
+            return read
+        secret = json.loads(read.output)
+        secret["metadata"]["labels"] = {"seen-by": "ann"}
+        (self._it.folder / "database.json").write_text(json.dumps(secret))
+        written = await self._run("replace", "-f", "database.json")
+        again = await self._run("get", "secret", "database", "-o", "jsonpath={.metadata.labels} {.data}")
+        same = json.dumps(secret["data"]["password"]) in again.output
+        command = f"{read.command} > database.json && {written.command} && {again.command}"
+        return Shown(command, written.status or again.status or int(not same), written.output + again.output)
 
     async def forward(self, port: int) -> Shown:
         process = await asyncio.create_subprocess_exec(

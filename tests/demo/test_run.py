@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from l7gw.demo import run
+from l7gw.demo.store import PASSWORD
 from tests.support.kubernetes.build import Built
 
 DEMO = [sys.executable, "-m", "l7gw", "demo"]
@@ -51,8 +53,8 @@ def left(folder: Path) -> list[str]:
 
 
 def check_tour(output: str) -> None:
-    for step in range(1, 10):
-        assert f"{step}/9" in output
+    for step in range(1, 13):
+        assert f"{step}/12" in output
     for word in (
         "web-0",
         "greeting",
@@ -66,6 +68,9 @@ def check_tour(output: str) -> None:
     assert "ann@example.com" in output
     assert "\nintact" in output
     assert "That was the tour." in output
+    assert base64.b64encode(b"l7gw-masked-secret-data-").decode().rstrip("=")[:-1] in output and "l7gw-masked-registry-" in output
+    assert "seen-by" in output
+    assert PASSWORD not in output and base64.b64encode(PASSWORD.encode()).decode() not in output
 
 
 @pytest.mark.parametrize("client", ["kubectl", "python"])

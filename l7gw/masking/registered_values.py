@@ -183,25 +183,39 @@ Digest = Callable[[bytes], bytes]
 
 def look_through(digest: Digest, scope: Namespace, data: bytes) -> Look | None:
     """Look through bytes as they are and, where escapes stand in them, decoded. None where nothing is in them."""
-    decode = needs_decoding(data, scope.special) or _unfinished(data)
     hits = scope.find(data)
-    if not hits and not decode:
-        opened = _head_begins(scope, data)
+    if not needs_decoding(data, scope.special):
+        end = _unfinished(data)
+        if hits:
+            look = _look_at(digest, scope, data, hits)
+            if end == len(data):
+                return look
+            # No escape before the unfinished one is of a value.
+            before = [(start, length) for start, length in hits if start + length <= end]
+            cut = _look_at(digest, scope, data[:end], before)
+            return Look(look.found, min(look.open, cut.open), look.tail if look.tail is not None else _to(cut.tail, len(data)))
+        opened = _head_begins(scope, data if end == len(data) else data[:end])
         return None if opened == len(data) else Look([], opened)
     look = _look_at(digest, scope, data, hits)
-    if not decode:
-        return look
     view = unescaped(data)
     text = bytes(view.text)
     return _both(look, _look_at(digest, scope, text, scope.find(text)), view, len(data))
 
 
-def _unfinished(data: bytes) -> bool:
-    """Whether the bytes may end within an escape. This is asked of each read, and costs 0.3 us where they do not."""
+def _to(tail: Recognised | None, end: int) -> Recognised | None:
+    """A cut value that reaches to the end of the bytes, with the escape that is not whole."""
+    return None if tail is None else Recognised(tail.start, end, tail.tag, tail.value)
+
+
+def _unfinished(data: bytes) -> int:
+    """Where an escape begins that is not whole at the end of the bytes; their length where none does.
+
+    This is asked of each read, and costs 0.3 us."""
     end = data[-6:]
     if b"%" not in end and b"\\" not in end and end[-1:] not in _LINE_END:
-        return False
-    return UNFINISHED_ESCAPE.search(data, max(0, len(data) - 6)) is not None
+        return len(data)
+    match = UNFINISHED_ESCAPE.search(data, max(0, len(data) - 6))
+    return len(data) if match is None else match.start()
 
 
 def _head_begins(scope: Namespace, data: bytes) -> int:

@@ -8,10 +8,12 @@ from l7gw import hooks
 from l7gw.hooking.call_texts import AsRecorded, AsSent, Texts
 from l7gw.hooking.frame_hooks import ChannelHooks
 from l7gw.hooking.hooked import Hooked, HookFailed
-from l7gw.hooking.object_hooks import HookedMasks
+from l7gw.hooking.object_hooks import HookedMasks, look
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.masking.bodies import ObjectMasks
+from l7gw.masking.hiding import Hiding
+from l7gw.masking.object_kinds import Unit
 from l7gw.masking.objects import ObjectMasker
 from l7gw.masking.watch import Watch
 from l7gw.policy.verdict import Verdict
@@ -68,6 +70,10 @@ class HooksOfCall:
     def objects(self, masks: ObjectMasker) -> ObjectMasks:
         """The masks of objects, with the hooks behind them."""
         return HookedMasks(masks, self._hooks.objects, act=self._act, raw_act=self._raw_act) if self._hooks.objects else masks
+
+    def look(self, unit: Unit, hiding: Hiding) -> None:
+        """Show an object, or what a patch brings, to the hooks, and mask what they name. Raises Refusal 502 where one fails."""
+        look(self._hooks.objects, unit, hiding, act=self._act, raw_act=self._raw_act)
 
     def channel(self, name: str, *, up: bool) -> Watch | None:
         """The hooks at a channel that opens, in one direction; None where none looks at it."""

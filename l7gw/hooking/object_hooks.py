@@ -45,18 +45,20 @@ class HookedMasks:
         done = inner.mask(node, where_prefix=where_prefix, listed=listed, fixed=fixed)
         hiding = Hiding(inner.key, inner.cluster, inner.obligations, prefix=where_prefix, fixed=fixed, sent=bool(inner.sender))
         for unit in units(node, kind_of(inner.act), inner.act.namespace, listed=listed):
-            hiding.namespace = unit.namespace
-            for hook in self._hooks:
-                self._ask(hook, unit, hiding)
+            look(self._hooks, unit, hiding, act=self._act, raw_act=self._raw_act)
         done.finds += hiding.done.finds
         return done
 
-    def _ask(self, hook: Hooked, unit: Unit, hiding: Hiding) -> None:
-        node = unit.node
+
+def look(loaded: Sequence[Hooked], unit: Unit, hiding: Hiding, *, act: hooks.Act, raw_act: hooks.Act) -> None:
+    """Show one object to hooks, and mask what they name. Raises Refusal 502 where one fails."""
+    node = unit.node
+    hiding.namespace = unit.namespace
+    for hook in loaded:
         raw = hook.raw and CREDENTIALS.isdisjoint(unit.kinds)
         make: Any = plain_values.as_it_came if raw else plain_values.masked
         view = hooks.View(
-            self._raw_act if hook.raw else self._act,
+            raw_act if hook.raw else act,
             sent=hiding.sent,
             api_version=text_of(node.member("apiVersion")),
             kind=unit.kinds[0],

@@ -21,6 +21,7 @@ from l7gw.masking.objects import ObjectMasker, apart, in_characters
 from l7gw.masking.placed import placed
 from l7gw.masking.placeholder import BEGINNING, Tagger
 from l7gw.masking.structure import mask_structure
+from l7gw.masking.watch import CallHooks
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -50,23 +51,29 @@ class SentText(NamedTuple):
     finds: list[Find]
 
 
-def recorded_body(masks: ObjectMasker, node: Node, *, is_json_patch: bool = False) -> Sent:
-    """A body that the caller sent. `node` is the body as it was read, strictly; `masks` know the sender. Raises Unreadable."""
+def recorded_body(masks: ObjectMasker, node: Node, *, is_json_patch: bool = False, hooks: CallHooks | None = None) -> Sent:
+    """A body that the caller sent. `node` is the body as it was read, strictly; `masks` know the sender. `hooks` are the users'
+    own, and look at it behind our masks. Raises Unreadable, and Refusal 502 where a hook fails."""
     if not is_json_patch:
-        done = masks.mask(node)
+        done = (masks if hooks is None else hooks.objects(masks)).mask(node)
         return Sent(node.render("recorded"), done.finds)
     hiding = masks.hiding()
     raw = node.render("recorded")
+    brought: list[Unit] = []
     for operation in node.items():
         value = operation.member("value")
         if value is not None:
             whole = placed(text_of(operation.member("path")), value)
             for unit in units(whole, kind_of(masks.act), masks.act.namespace):
                 mask_structure(unit, hiding)
+                brought.append(unit)
     if masks.looks_held(raw):
         for operation in node.items():
             steering = frozenset(("op", "path", "from"))
             masks.scan(Unit(node=operation, kinds=("",), namespace=masks.act.namespace, apart=steering), hiding)
+    if hooks is not None:
+        for unit in brought:
+            hooks.look(unit, hiding)
     return Sent(node.render("recorded"), hiding.done.finds)
 
 

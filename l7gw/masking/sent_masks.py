@@ -72,7 +72,8 @@ class SentMasks:
             node = read_as(kind, body)
             if kind != "json-patch":
                 check_body(act, node)
-            sent = recorded_body(self._objects, node, is_json_patch=kind == "json-patch")
+            hooks = self._masks.call_hooks()
+            sent = recorded_body(self._objects, node, is_json_patch=kind == "json-patch", hooks=hooks)
         except Unreadable as error:
             if kind == "apply" and body.lstrip()[:1] != b"{":
                 raise Refusal(415, "UnsupportedMediaType", "YAML is not taken; send the object as JSON") from error

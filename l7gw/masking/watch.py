@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.masking.bodies import ObjectMasks
+from l7gw.masking.hiding import Hiding
+from l7gw.masking.object_kinds import Unit
 from l7gw.masking.objects import ObjectMasker
 
 
@@ -40,6 +42,9 @@ class CallHooks(Protocol):
 
     def objects(self, masks: ObjectMasker) -> ObjectMasks:
         """The masks of objects, with the hooks behind them."""
+
+    def look(self, unit: Unit, hiding: Hiding) -> None:
+        """Show an object, or what a patch brings, to the hooks, and mask what they name. Raises Refusal 502 where one fails."""
 
     def channel(self, name: str, *, up: bool) -> Watch | None:
         """The hooks at a channel that opens, in one direction; None where none looks at it."""

@@ -204,3 +204,46 @@ def test_a_watch_is_cut_at_the_event_at_which_a_hook_fails(masking: Scene) -> No
         data += client.rest()
         NEXT_EVENT.release()
     assert b"l7gw-masked-hook-objects-" in data and data.count(b"ADDED") == 1 and b"EMP-1" not in data
+
+
+# ---------------------------------------------------------------------- what a caller sends
+
+
+def send(it: Scene, method: str, target: str, content: str, value: Any) -> int:
+    with RawClient(it.gateway) as client:
+        client.send(it.request(f"{method} {target}", f"Content-Type: {content}", body=json.dumps(value).encode()))
+        return client.answer(method)[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "content", "value"),
+    [
+        (
+            "PUT",
+            "application/json",
+            {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "fine"}, "data": {"owner": "EMP-1"}},
+        ),
+        ("PATCH", "application/merge-patch+json", {"data": {"owner": "EMP-1"}}),
+        ("PATCH", "application/json-patch+json", [{"op": "add", "path": "/data/owner", "value": "EMP-1"}]),
+    ],
+)
+def test_what_a_caller_sends_goes_up_as_it_came_and_is_recorded_as_hooks_mask_it(
+    tmp_path: Path, method: str, content: str, value: Any
+) -> None:
+    entry = write(tmp_path / "hooks", OBJECTS)
+    with scene(tmp_path, hooks=[{"name": "objects", "object": "acme:Objects", **entry}]) as it:
+        assert send(it, method, f"{CONFIG_MAPS}/fine", content, value) == 200
+        assert b"EMP-1" in it.upstream.received
+        (session,) = it.gateway.sessions()
+        events = it.gateway.events(session["id"])
+    assert "EMP-1" not in json.dumps(events)
+    (mask,) = [event for event in events if event["type"] == "mask"]
+    assert mask["detector"] == "hook-objects"
+
+
+def test_what_a_caller_sends_goes_nowhere_where_a_hook_fails(tmp_path: Path) -> None:
+    entry = write(tmp_path / "hooks", OBJECTS)
+    with scene(tmp_path, hooks=[{"name": "objects", "object": "acme:Objects", **entry}]) as it:
+        value = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "broken"}, "data": {"owner": "EMP-1"}}
+        assert send(it, "PUT", f"{CONFIG_MAPS}/broken", "application/json", value) == 502
+        assert b"EMP-1" not in it.upstream.received

@@ -105,6 +105,20 @@ def test_an_employee_number_is_masked_in_every_output_of_get(hooked: Both) -> No
     assert NONE in kubectl(hooked, "get", "configmap", "team", "-o", "yaml")[1]
 
 
+def test_what_a_hook_masked_can_be_written_back(hooked: Both) -> None:
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/back"
+    data = {"lead": NUMBER, "other": NONE}
+    manifest = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "back", "namespace": NAMESPACE}, "data": data}
+    assert hooked.cluster.request("POST", path.rpartition("/")[0], manifest)[0] == 201
+    out = kubectl(hooked, "get", "configmap", "back", "-o", "json")[1]
+    shown = json.loads(out)
+    assert shown["data"]["lead"].startswith("l7gw-masked-hook-employee-number-")
+    shown["data"]["other"] = "changed"
+    done = hooked.cluster.kubectl("replace", "-f", "-", kubeconfig=hooked.through, stdin=json.dumps(shown), check=False)
+    assert done.returncode == 0, done.stderr
+    assert hooked.cluster.request("GET", path)[1]["data"] == {"lead": NUMBER, "other": "changed"}
+
+
 def test_an_employee_number_is_masked_in_a_log_and_a_canary_ends_it(hooked: Both) -> None:
     hooked.cluster.pod("says", NAMESPACE, command=["sh", "-c", f"echo {NUMBER}; sleep 600"])
     status, out, _ = kubectl(hooked, "logs", "says")

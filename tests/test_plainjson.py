@@ -43,6 +43,7 @@ READ = {
     "recording/export.sizes": "a recorded resize, for the size of a replay; what passed names each side once",
     "demo/calls.json": "the demo's own cluster",
     "demo/pods._feed": "the demo's own cluster",
+    "demo/tour.edit": "the demo edits an object as a client would",
     "demo/tour._kubectl": "the demo reads what kubectl says of its version",
     "demo/tour._replay": "the demo reads what this program wrote",
 }

@@ -105,7 +105,7 @@ def answer(case: Case) -> Answer:
     planted = KINDS[case.kind](planter)
     line, documents, framed = _view(case.view, planted, planter)
     in_protobuf = case.encoding == "protobuf" and not planted.custom and "table" not in case.view
-    body = _encoded(documents, framed, case.encoding if in_protobuf or case.encoding != "protobuf" else "json", planter.dice)
+    body = encoded(documents, framed, case.encoding if in_protobuf or case.encoding != "protobuf" else "json", planter.dice)
     content = "application/vnd.kubernetes.protobuf" if in_protobuf else "application/json"
     headers = [("content-type", content + (";stream=watch" if framed else ""))]
     if case.packing != "plain":
@@ -118,7 +118,7 @@ def answer(case: Case) -> Answer:
         "another": Obligations(reveal=frozenset(("jwt",))),
     }
     status = 201 if line.startswith("POST") else 200
-    return Answer(line, status, tuple(headers), list(_split(body, case.split)), planted.values,
+    return Answer(line, status, tuple(headers), list(split(body, case.split)), planted.values,
                   reveals[case.reveal], takes_gzip=case.packing != "gzip that nobody asked for", holds_values=holds_values)  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def _table(value: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
     return {**head, "columnDefinitions": columns, "rows": rows}
 
 
-def _encoded(documents: list[Any], framed: bool, encoding: str, dice: random.Random) -> bytes:
+def encoded(documents: list[Any], framed: bool, encoding: str, dice: random.Random) -> bytes:
     if encoding == "protobuf":
         if framed:
             return b"".join(protobuf.event_from_json(word, value) for word, value in documents)
@@ -226,7 +226,7 @@ def _packed(body: bytes, *, several: bool) -> bytes:
     return b"".join(gzip.compress(body[at : at + third]) for at in range(0, len(body), third))
 
 
-def _split(body: bytes, split: str) -> Iterator[bytes]:
+def split(body: bytes, split: str) -> Iterator[bytes]:
     size = {"whole": len(body), "halves": (len(body) + 1) // 2, "bytes": 1, "chunks of 7": 7, "chunks of 4096": 4096}[split]
     at = 0
     while at < len(body):

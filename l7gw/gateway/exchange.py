@@ -370,6 +370,7 @@ class Exchange(RestoringCall):
         if writable and self._answer is not None:
             self._answer.go_on()
         if self.upstream is not None:
+            writable = writable and self.client.writable  # what waited may have filled the client's buffer again
             (self.upstream.resume if writable else self.upstream.pause)(SLOW_READER)
 
     @entry

@@ -20,11 +20,13 @@ import pytest
 from l7gw.timeouts import Timeouts
 from l7gw.wire.websocket import Message
 from tests.support.faults import (
-    CHUNKED,
+    PIECE,
+    PLAIN,
     Load,
     accepted,
     alive,
     exec_client,
+    long_list,
     outcomes,
     resident,
     serve_for_ever,
@@ -179,7 +181,7 @@ class Endless:
             switched(visit, head)
             framed = b"\x82\x7e" + (len(part) + 1).to_bytes(2, "big") + b"\x01" + part
         else:
-            visit.send(CHUNKED)
+            visit.send(PLAIN)
             framed = b"%x\r\n" % len(part) + part + b"\r\n"
         visit.socket.settimeout(120)
         while True:
@@ -265,9 +267,9 @@ def test_lists_of_100_mb_for_a_window_of_nothing_cost_little_memory(own: Scene) 
             visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % size)
             visit.socket.settimeout(None)
             with contextlib.suppress(OSError):
-                for _ in range(size // 65536):
-                    visit.send(bytes(65536))
-                    offered[number] += 65536
+                for part in long_list(size):
+                    visit.send(part)
+                    offered[number] += len(part)
             return
 
     own.upstream.script = script
@@ -299,10 +301,10 @@ def test_a_finite_answer_that_its_client_does_not_read_is_given_up(tmp_path: Pat
 
     def script(visit: Visit) -> None:
         visit.head()
-        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (1600 * PIECE))
         try:
-            for _ in range(100):
-                visit.send(bytes(1_000_000))
+            for part in long_list(1600 * PIECE):
+                visit.send(part)
         except OSError:
             given_up.set()
 

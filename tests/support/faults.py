@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,21 @@ from tests.support.scene import Scene
 from tests.support.scripted_upstream import KEPT, OK, Visit, answering, switched
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+PLAIN = CHUNKED.replace(b"application/json", b"text/plain")
 EXEC = f"{POD}/exec?command=sh&stdin=true&stdout=true"
+
+
+PIECE = 65_536  # bytes
+
+
+def long_list(size: int) -> Iterator[bytes]:
+    """A list in JSON of so many bytes, a multiple of PIECE, in pieces of PIECE."""
+    pieces = size // PIECE
+    for number in range(pieces):
+        before = b'{"kind":"ConfigMapList","apiVersion":"v1","metadata":{},"items":[' if not number else b","
+        behind = b"]}" if number == pieces - 1 else b""
+        item = b'{"metadata":{"name":"a"},"data":{"text":"%s"}}'
+        yield before + item % (b"x" * (PIECE - len(before) - len(behind) - len(item) + 2)) + behind
 
 
 def until(condition: Callable[[], Any], within: float = 8.0) -> Any:

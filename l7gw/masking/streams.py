@@ -81,7 +81,7 @@ class StreamMask:
 
     __slots__ = (
         "finds", "name", "values", "_rules", "_sent", "_text", "_recorded", "_shown", "_covered", "_offset",
-        "_client_waits", "_places", "_record_waits", "_watch",
+        "_client_waits", "_hidden", "_places", "_record_waits", "_watch",
     )  # fmt: skip
 
     def __init__(self, rules: StreamRules, name: str, *, sent: bool = False, watch: Watch | None = None) -> None:
@@ -96,6 +96,7 @@ class StreamMask:
         self._covered = (
             -1
         )  # where in `_text` the value begins whose placeholder the client was sent last; -1: other bytes were last
+        self._hidden: list[tuple[int, int]] = []  # the places in `_text` for which the client was sent a mask, in order
         self._offset = 0  # bytes that were recorded
         self._client_waits = 0.0  # since when the client waits for a byte, in monotonic seconds; 0 where it does not
         self._record_waits = 0.0  # since when the record does
@@ -118,6 +119,7 @@ class StreamMask:
             self._text = text[-CONTEXT:]
             self._recorded = self._shown = len(self._text)
             self._covered = -1
+            self._hidden = []
             return data, data
         size = len(text)
         end = opened if size - self._recorded <= MOST_HELD else size
@@ -263,7 +265,7 @@ class StreamMask:
     def _settle(self, text: bytes, cuts: list[_Cut], end: int, opened: int) -> tuple[bytes, bytes]:
         """Give the bytes before `end`, masked. What follows `opened` is kept, if only as context."""
         end = max(end, self._recorded)
-        bare = 0 if self._sent or self._covered >= 0 else self._shown  # what stands before it was sent to the client unmasked
+        before = 0 if self._sent else self._shown  # what stands before it has been sent to the client
         shown = self._show(text, cuts, max(end, self._shown))
         parts: list[bytes] = []
         at = self._recorded
@@ -273,7 +275,7 @@ class StreamMask:
             start = max(cut.start, at)
             between = text[at:start]
             mask = self._mask(cut, cut.end - start)
-            late = cut.start < bare and not self._rules.obligations.reveals(cut.detector)
+            late = cut.start < before and not self._is_hidden(cut.start) and not self._rules.obligations.reveals(cut.detector)
             self._tell(cut, cut.end - start, self._offset + len(between), late=late)
             self._offset += len(between) + len(mask)
             parts += between, mask
@@ -287,6 +289,8 @@ class StreamMask:
         self._recorded = end - cut_off
         self._shown -= cut_off
         self._covered = max(-1, self._covered - cut_off)
+        if self._hidden:
+            self._hidden = [(start - cut_off, end - cut_off) for start, end in self._hidden if end > cut_off]
         if self._places:
             self._places = [_moved(place, cut_off) for place in self._places if place.end > end]
         return shown, b"".join(parts)
@@ -308,11 +312,17 @@ class StreamMask:
             else:
                 parts.append(self._mask(cut, size))
             at = min(cut.end, end)
+            self._hidden.append((start, at))
             self._covered = cut.start
         if at < end:
             parts.append(text[at:end])
             self._covered = -1
         return b"".join(parts)
+
+    def _is_hidden(self, place: int) -> bool:
+        """Whether the client was sent a mask for this byte of `_text`."""
+        found = bisect_right(self._hidden, place, key=lambda hidden: hidden[0]) - 1
+        return found >= 0 and place < self._hidden[found][1]
 
     def _mask(self, cut: _Cut, size: int) -> bytes:
         placeholder = f"{BEGINNING}{cut.detector}-{cut.tag}"

@@ -179,6 +179,21 @@ def test_a_value_that_is_whole_but_may_go_on_is_masked_when_the_client_has_waite
         assert (first + rest).count(b"l7gw-masked") == (1 if tty else 0)
 
 
+def test_a_value_that_was_masked_before_it_was_recorded_is_not_told_as_late_whatever_was_shown_behind_it(
+    registry: Registry,
+) -> None:
+    """`late` says that the client saw the beginning of a value. A line end behind a value that may go on is shown with it."""
+    for tty in (False, True):
+        for again in (1, 2):
+            mask = _mask(registry, tty=tty)
+            shown = mask.feed(b"token=abcdefghijk123456789\n", 1.0)[0] + mask.flush(1.1)[0]
+            if again == 2:
+                shown += mask.flush(2.1)[0] + mask.feed(b"more\n", 2.2)[0]
+            shown += mask.end()[0]
+            assert b"abc" not in shown and shown.endswith(b"\n")
+            assert [find.late for find in mask.finds] == [False]
+
+
 def test_the_cut_beginning_of_a_value_at_the_end_is_masked_from_four_bytes_on(registry: Registry) -> None:
     for form in (VALUE, OTHER, FORMS[2], FORMS[5], FORMS[7]):
         for size in range(1, len(form) - 4):

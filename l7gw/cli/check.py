@@ -27,7 +27,7 @@ from l7gw.recording import masking_key
 Found = TypeVar("Found")
 
 MOST_LISTED = 6  # rules in a sentence
-READABLE = "recordings are not encrypted in this version: secret values are readable in"
+READABLE = "recordings are masked, but not encrypted in this version: what masking does not find is readable in"
 
 
 @click.command(short_help="Say what a configuration means, or all that is wrong with it.")
@@ -59,6 +59,8 @@ def check(config: Path | None, output: str) -> None:
         except OSError as error:
             problems.append(Problem(str(path), 0, f"`state`: {error}"))
     loaded = _without_mistakes(problems, lambda: load_hooks(hooks, path)) or ()
+    files = [problem.file for problem in problems]
+    problems.sort(key=lambda problem: (files.index(problem.file), problem.line))
     if problems or settings is None or policy is None or made is None:
         if output == "json":
             click.echo(json.dumps({"ok": False, "file": str(path), "problems": [_problem(p) for p in problems]}, indent=2))

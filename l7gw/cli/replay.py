@@ -45,6 +45,8 @@ def replay(
     The recording is drawn by a terminal emulator: none of its escape sequences reaches your terminal. What would be invisible
     there is written as in JSON (\\u200b), concealed text is shown in reverse, and what was left out is told at the end.
 
+    Masked values stand as they were recorded: as placeholders (l7gw-masked-...) or stars. How many there are is told at the end.
+
     Where stdout is no terminal, or with --text, all text that was shown is printed, line by line: also what was written over,
     erased or scrolled away. A command that had no terminal shows what it wrote.
 
@@ -65,6 +67,8 @@ def replay(
             left_out = _show(one, speed, max_idle, instant, as_text or not sys.stdout.isatty())
             if len(found) > 1 or one.outcome != "complete":
                 click.echo(_about(one, summary), err=True)
+            if one.masked:
+                click.echo(f"-- {safe(str(one.masked))}", err=True)
             if told := left_out.sentence():
                 hint = "--text prints the lines, " if left_out.lines else ""
                 click.echo(

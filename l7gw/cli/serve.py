@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from l7gw.cli.check import READABLE
 from l7gw.cli.options import config_option
 from l7gw.config.load import find
 from l7gw.supervisor.logs import to_stderr
@@ -24,10 +25,10 @@ def serve(config: Path | None, verbose: bool) -> None:
     be had yet; its log goes to stderr. SIGHUP reads the configuration again, all but `listen` and `state`. The first SIGTERM lets
     running calls end (short ones 30 s, streams 60 s), a second ends at once.
 
-    In this version recordings are not encrypted yet: secret values that clients read or write are readable in `state`.
+    In this version recordings are masked, but not encrypted yet: what masking does not find is readable in `state`.
     """
     to_stderr(verbose=verbose)
-    click.echo("l7gw: recordings are not encrypted in this version: secret values are readable in `state`", err=True)
+    click.echo(f"l7gw: {READABLE} `state`", err=True)
     try:
         run(find(config), _say)
     except OSError as error:

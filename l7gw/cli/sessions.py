@@ -18,13 +18,13 @@ from rich.table import Column, Table
 
 from l7gw.cli.state import Events, fail, state_options, summaries, the_state, the_whole_session
 from l7gw.recording.events import ExchangeEnded, MaskRecorded, RequestRecorded, ResponseRecorded, VerdictRecorded, header_text
+from l7gw.recording.masked import Masked
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.unseen import safe
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
-MANY_SENT = 20  # masked values in what a caller sent; more mark the call, because masking could hide what was done
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 ORDERS: dict[str, Callable[[Summary], int]] = {
     "began": lambda one: one.started.time,
@@ -121,9 +121,11 @@ def _row(one: Summary) -> list[str]:
 @state_options
 @OUTPUT
 def show(session_id: str, config: Path | None, state: Path | None, output: str) -> None:
-    """Show one session: who, from where, its client processes, and each call with its verdict and outcome.
+    """Show one session: who, from where, its client processes, and each call with its verdict and outcome, and how much was masked
+    in it, by what and where.
 
-    SESSION is an id or any unique beginning of one. JSON has the session without its calls; `l7gw export` has those.
+    SESSION is an id or any unique beginning of one. JSON has the session without its calls; `l7gw export` has those, and the place
+    of each masked value.
 
     \b
       l7gw sessions show 01a2
@@ -172,24 +174,6 @@ def _calls(place: Path, summary: Summary) -> Table:
     for row in rows.values():
         table.add_row(*row)
     return table
-
-
-class Masked:
-    """What was masked in one call."""
-
-    def __init__(self) -> None:
-        self._values = self._bytes = self._sent = 0
-        self._detectors: dict[str, None] = {}  # in the order in which they found something
-
-    def add(self, event: MaskRecorded) -> None:
-        self._values += 1
-        self._bytes += event.length
-        self._sent += event.up
-        self._detectors[event.detector] = None
-
-    def __str__(self) -> str:
-        what = f"{self._values} masked, {self._bytes} bytes: {', '.join(self._detectors)}"
-        return f"{what}; the caller sent {self._sent} of them" if self._sent > MANY_SENT else what
 
 
 def _what(event: RequestRecorded) -> str:

@@ -59,7 +59,10 @@ def configured(said: Masking, file: Path) -> Configured:
     for test in said.tests:
         for name in sorted(test.finds - names):
             near = nearest(name, sorted(names))
-            wrong(test.line, f"`finds`: {shown(name)} is no detector", f"did you mean `{near}`?" if near else "")
+            hint = f"did you mean `{near}`?" if near else "l7gw masking detectors lists them, and `patterns` adds to them"
+            if name in STRUCTURAL:
+                hint = "a test is of a text alone; this is masked by its place in an object, or because a Secret holds it"
+            wrong(test.line, f"`finds`: {shown(name)} is no detector", hint)
     for field in said.fields:
         if not names_a_field(field):
             hint = f"kubectl explain {field.kind.lower()} shows its fields; a list needs [*]"

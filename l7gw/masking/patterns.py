@@ -54,6 +54,8 @@ def detector_of(name: str, pattern: str) -> Detector:
         tree = None
     if "(?P<value>" in pattern and tree is None:
         raise BadPattern("has the group `value` within another group, or beside something that is not plain RE2")
+    if tree is not None and tree.widths[0] > LONGEST_MATCH:
+        raise BadPattern(f"needs {tree.widths[0]} bytes or more; a match has at most {LONGEST_MATCH}")
     covered = sum(match.end() - match.start() for match in found.finditer(ORDINARY))
     if covered > MOST_OF_TEXT * len(ORDINARY):
         raise BadPattern(f"matches nearly everything: {covered * 100 // len(ORDINARY)} % of ordinary text")

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 from typing import Literal, get_args
 
+import yaml
+
 from l7gw.config.document import Reader, nearest, shown
 from l7gw.obligations import EVERYTHING, NO_OBLIGATIONS, STRUCTURAL, Obligations
 
@@ -17,6 +19,7 @@ OnMask = Literal[
 ]
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
+KNOWN = f"it may be a detector (l7gw masking detectors), {', '.join(STRUCTURAL)}, a type of Secrets (Opaque, or with a slash) or *"
 _SECRET_TYPES = frozenset(("Opaque",))  # any other type of a Secret has a slash
 
 
@@ -41,17 +44,16 @@ def refuse(reader: Reader) -> None:
 
 
 def _names(reader: Reader, key: str, default: frozenset[str], detectors: Collection[str] | None) -> frozenset[str]:
+    said = reader.node_of(key)
+    if isinstance(said, yaml.SequenceNode) and not said.value:
+        return frozenset()  # in a rule it undoes what `defaults` says
     listed = reader.listed(key, one=True)
     if listed is None:
         return default
     for text, node in listed:
         if not _is_known(text, detectors):
-            near = nearest(text, [*STRUCTURAL, *(detectors or ())])
-            hint = (
-                f"did you mean {near}?"
-                if near
-                else "l7gw masking detectors lists them; types of Secrets have a slash, or are Opaque"
-            )
+            near = nearest(text, [*STRUCTURAL, *_SECRET_TYPES, *(detectors or ())])
+            hint = f"did you mean {near}?" if near else KNOWN
             reader.document.wrong(node, f"`{key}`: {shown(text)} names nothing that is masked", hint)
     return frozenset(text for text, _ in listed)
 

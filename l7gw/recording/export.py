@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar, assert_never
 from urllib.parse import parse_qsl
@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 from msgspec import structs
 
 from l7gw.recording import events as e
+from l7gw.recording.masked import Masked
 from l7gw.recording.reader import Mark
 from l7gw.recording.session_list import Summary, moment
 
@@ -182,6 +183,7 @@ class Exec:
     outcome: str = ""  # of its `ExchangeEnded`; "" where the recording has none
     reason: str = ""
     first_size: tuple[int, int] | None = None  # (columns, rows); None where the client told none
+    masked: Masked = field(default_factory=Masked)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -244,6 +246,8 @@ def execs(read: Read, exchange: int | None = None) -> list[Exec]:
                 ran.add(event.exchange)
                 if event.channel == "resize" and found[event.exchange].first_size is None:
                     found[event.exchange].first_size = next(iter(sizes(event.data)), None)
+            elif isinstance(event, e.MaskRecorded) and event.exchange in found:
+                found[event.exchange].masked.add(event)
             elif isinstance(event, e.ExchangeEnded) and event.exchange in found:
                 found[event.exchange].outcome, found[event.exchange].reason = event.outcome, event.reason
     return [one for one in found.values() if one.exchange in ran]

@@ -47,7 +47,7 @@ def test_a_good_configuration_is_told_in_plain_words(
         "Recording      in F/state; what changes something is on the disk before it is forwarded; calls stop below 2GiB free\n"
         "Masking        the key keys/masking in the state is made at the first start\n"
         "               27 detectors are on; off: card-number, email; values of Secrets are recognised elsewhere\n"
-        "Mind           recordings are not encrypted in this version: secret values are readable in F/state\n"
+        "Mind           recordings are masked, but not encrypted in this version: what masking does not find is readable in F/state\n"
     )
 
 
@@ -63,6 +63,17 @@ def test_the_mistakes_of_both_files_are_told_at_once(
     assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 2
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is False and [p["line"] for p in found["problems"]][-1] == 2 and len(found["problems"]) == 2
+
+
+def test_mistakes_stand_in_the_order_of_the_lines_whoever_found_them(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of detectors are looked up after the file was read for keys that nobody knows."""
+    written.path.write_text(written.path.read_text() + "masking: {detectors: {emial: on}}\nlistne: 1\n")
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 2
+    found = json.loads(capsys.readouterr().out)["problems"]
+    assert ["emial" in problem["what"] for problem in found] == [True, False]
+    assert found[0]["line"] + 1 == found[1]["line"] and found[0]["hint"] == "did you mean `email`?"
 
 
 def test_json_is_one_document_that_names_no_secret(

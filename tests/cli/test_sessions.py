@@ -233,8 +233,10 @@ def test_show_says_how_much_was_masked_by_what_and_marks_a_call_that_sent_much_o
     recorded(tmp_path, fill)
     (session,) = summaries(tmp_path)
     out = cli_run(capsys, "sessions", "show", session.id, "--state", tmp_path)[1]
-    assert re.search(r"21 masked, 807 bytes: github-token, secret-data  ", out)
-    assert "22 masked, 847 bytes: github-token, secret-data; the caller sent 21 of them" in out
+    flat = re.sub(r"[ \n]+", " ", out)
+    assert "21 masked, 807 bytes: github-token, secret-data in data.0," in flat
+    assert "22 masked, 847 bytes: github-token, secret-data in data.0," in flat
+    assert flat.count("the caller sent") == 1 and "21 of them" in flat
     lines = [
         json.loads(line) for line in cli_run(capsys, "export", session.id, "--format", "jsonl", "--state", tmp_path)[1].splitlines()
     ]

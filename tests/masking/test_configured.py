@@ -41,14 +41,21 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line() -> None:
             MaskingPattern("twice", "xyz", 9),
         ),
         fields=(MaskingField("ConfigMap", "", read_path("dta.x"), 11), MaskingField("ConfigMap", "", read_path("data.x"), 11)),
-        tests=(MaskingTest("x", frozenset({"githubtoken"}), 12),),
+        tests=(
+            MaskingTest("x", frozenset({"githubtoken"}), 12),
+            MaskingTest("x", frozenset({"env"}), 13),
+            MaskingTest("x", frozenset({"zzzz"}), 14),
+        ),
     )
     with pytest.raises(ConfigurationError) as caught:
         configured(said, FILE)
     assert [(problem.file, problem.line) for problem in caught.value.problems] == [
-        (str(FILE), n) for n in (2, 4, 5, 6, 7, 9, 11, 12)
+        (str(FILE), n) for n in (2, 4, 5, 6, 7, 9, 11, 12, 13, 14)
     ]
     assert "did you mean `jwt`?" in caught.value.problems[0].hint
+    assert (
+        "by its place in an object" in caught.value.problems[-2].hint and "l7gw masking detectors" in caught.value.problems[-1].hint
+    )
 
 
 def test_a_test_that_fails_is_a_mistake_that_says_what_was_found() -> None:

@@ -26,6 +26,7 @@ from l7gw.masking.scanner import Scanner
         (r"[^\n]{3,}", "matches nearly everything"),
         (r"\S", "matches nearly everything"),
         ("ä", "ASCII"),
+        ("EMP-[0-9]{300}", "needs 304 bytes or more"),
         ("((?P<value>a)b)", "`value`"),
     ],
 )

@@ -11,7 +11,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from l7gw.policy.judge import Policy
-from l7gw.policy.masks import document, in_words
+from l7gw.policy.masks import KNOWN, document, in_words
 
 DETECTORS = ("github-token", "jwt")
 ANN = Principal("ann")
@@ -42,6 +42,12 @@ def test_a_rule_overrides_each_of_the_defaults_by_itself(tmp_path: Path) -> None
     assert said == Obligations(frozenset({"jwt"}), frozenset("*"), ends_on_mask=False)
 
 
+def test_an_empty_list_in_a_rule_undoes_the_defaults(tmp_path: Path) -> None:
+    defaults = "defaults: {mask: [jwt], reveal: [env]}"
+    assert obliged(tmp_path, "mask: [], reveal: []", defaults) == NO_OBLIGATIONS
+    assert obliged(tmp_path, "reveal: []", defaults) == Obligations(mask=frozenset({"jwt"}))
+
+
 def test_discovery_and_denials_oblige_to_nothing(tmp_path: Path) -> None:
     rules = policy(tmp_path, "defaults: {reveal: ['*']}\nrules:\n- {name: r, verdict: deny}\n")
     assert rules.judge(ANN, "prod", LIST).obligations == NO_OBLIGATIONS
@@ -53,7 +59,8 @@ def test_discovery_and_denials_oblige_to_nothing(tmp_path: Path) -> None:
     [
         ("reveal: [secrets-data]", "did you mean secret-data?"),
         ("mask: [github-tokens]", "did you mean github-token?"),
-        ("reveal: [nonsense]", "l7gw masking detectors lists them; types of Secrets have a slash, or are Opaque"),
+        ("reveal: [nonsense]", KNOWN),
+        ("reveal: [opaque]", "did you mean Opaque?"),
         ("on-mask: stop", ""),
         ("on-mask: ends", "did you mean `end`?"),
     ],

@@ -7,8 +7,8 @@ from typing import Any
 from l7gw.cli.main import main
 from l7gw.gateway import answer_relay, call, channel_masks
 from l7gw.kube.channels import ChannelFrame
-from l7gw.masking.answers import AS_IT_CAME, Choice
-from l7gw.masking.sent_masks import SentMasks
+from l7gw.masking.bodies.answers import AS_IT_CAME, Choice
+from l7gw.masking.sent.sent_masks import SentMasks
 
 
 def _as_it_came(*_: Any, **__: Any) -> Choice:

@@ -19,10 +19,10 @@ from rich.table import Column, Table
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.load import DEFAULT, find, load
 from l7gw.masking.configured import Configured, configured, ordinary
-from l7gw.masking.cost import measured
+from l7gw.masking.detectors.cost import measured
 from l7gw.masking.detectors.detector import Detector
-from l7gw.masking.long_scan import LongScan
-from l7gw.masking.scanner import Scanner, Span
+from l7gw.masking.detectors.long_scan import LongScan
+from l7gw.masking.detectors.scanner import Scanner, Span
 from l7gw.recording.terminal.unseen import safe
 
 PIECE = 256 * 1024  # bytes that are read at once

@@ -21,12 +21,12 @@ from l7gw.gateway.tunnel import ClientSide, ClusterSide, Sides, Tunnel, TunnelOw
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Unreadable
-from l7gw.masking.answers import AS_IT_CAME, LIVE, choice
-from l7gw.masking.answers import shown_headers as masked_headers
-from l7gw.masking.bodies import BodyMask, Piece
+from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, choice
+from l7gw.masking.bodies.answers import shown_headers as masked_headers
+from l7gw.masking.bodies.bodies import BodyMask, Piece
+from l7gw.masking.bodies.log_bodies import LogBody
+from l7gw.masking.bodies.streams import MOST_GUESSES
 from l7gw.masking.call_masks import CallMasks
-from l7gw.masking.log_bodies import LogBody
-from l7gw.masking.streams import MOST_GUESSES
 from l7gw.recording.events import Outcome
 from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import CallRecord

@@ -27,7 +27,7 @@ from l7gw.kube.act import Act
 from l7gw.log import CountedLog
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.masking import Masking
-from l7gw.masking.sent_masks import SentMasks
+from l7gw.masking.sent.sent_masks import SentMasks
 from l7gw.obligations import NO_OBLIGATIONS
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict

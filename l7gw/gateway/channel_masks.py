@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame
+from l7gw.masking.bodies.streams import MOST_GUESSES, StreamMask, looks_like_text
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.placeholder_search import PlaceholderSearch
-from l7gw.masking.streams import MOST_GUESSES, StreamMask, looks_like_text
 from l7gw.recording.session import CallRecord
 
 LOOKED_AT = ("stdin", "stdout", "stderr")  # channels that hooks are shown, beside forwarded connections

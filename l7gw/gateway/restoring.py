@@ -1,4 +1,4 @@
-"""The step of a call in which placeholders of masked values come back (`masking/coming_back.py`).
+"""The step of a call in which placeholders of masked values come back (`masking/coming_back/coming_back.py`).
 
 Where the body holds a placeholder, the gateway reads the stored object: a GET as the caller, judged by the policy like a GET of
 his own, over a connection of the same pool, with the Audit-ID of the call, so that the cluster's audit log ties both together. In
@@ -20,11 +20,11 @@ from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
-from l7gw.masking.coming_back import must_be_read, new_object, restore
-from l7gw.masking.json_patch import LEADING
+from l7gw.masking.coming_back.coming_back import must_be_read, new_object, restore
+from l7gw.masking.coming_back.json_patch import LEADING
+from l7gw.masking.coming_back.restoring import Reading
 from l7gw.masking.placeholder_search import holds, in_request, may_hold
-from l7gw.masking.restoring import Reading
-from l7gw.masking.sent_body import Sent, format_of
+from l7gw.masking.sent.sent_body import Sent, format_of
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import NO_BODY, Body, End, Headers, HttpEvent, Request, Response
 

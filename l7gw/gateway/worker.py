@@ -32,10 +32,10 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
-from l7gw.masking.bodies import Budget
+from l7gw.masking.bodies.bodies import Budget
 from l7gw.masking.configured import Configured, configured
 from l7gw.masking.masking import Masking
-from l7gw.masking.registry import Registry
+from l7gw.masking.registry.registry import Registry
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict

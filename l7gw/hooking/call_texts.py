@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from l7gw.masking.arguments import passwords
-from l7gw.masking.hiding import Cut
-from l7gw.masking.objects import ObjectMasker, apart, in_characters
+from l7gw.masking.objects.hiding import Cut
+from l7gw.masking.objects.objects import ObjectMasker, apart, in_characters
 from l7gw.masking.placeholder import Tagger
-from l7gw.masking.requests import ARGUMENT
+from l7gw.masking.sent.arguments import passwords
+from l7gw.masking.sent.requests import ARGUMENT
 
 
 class Texts(Protocol):

@@ -11,10 +11,10 @@ from l7gw.hooking.hooked import Hooked, HookFailed
 from l7gw.hooking.object_hooks import HookedMasks, look
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
-from l7gw.masking.bodies import ObjectMasks
-from l7gw.masking.hiding import Hiding
-from l7gw.masking.object_kinds import Unit
-from l7gw.masking.objects import ObjectMasker
+from l7gw.masking.bodies.bodies import ObjectMasks
+from l7gw.masking.objects.hiding import Hiding
+from l7gw.masking.objects.object_kinds import Unit
+from l7gw.masking.objects.objects import ObjectMasker
 from l7gw.masking.watch import Watch
 from l7gw.policy.verdict import Verdict
 

@@ -13,10 +13,10 @@ from l7gw.errors import Refusal
 from l7gw.hooking import plain_values
 from l7gw.hooking.hooked import Hooked, HookFailed
 from l7gw.kube.objects.node import Node
-from l7gw.masking.hiding import Hiding, Masked
-from l7gw.masking.machine_fields import is_machine
-from l7gw.masking.object_kinds import Unit, kind_of, text_of, units
-from l7gw.masking.objects import ObjectMasker
+from l7gw.masking.objects.hiding import Hiding, Masked
+from l7gw.masking.objects.machine_fields import is_machine
+from l7gw.masking.objects.object_kinds import Unit, kind_of, text_of, units
+from l7gw.masking.objects.objects import ObjectMasker
 from l7gw.masking.placeholder import FILLER, PLACEHOLDER
 
 # What the cluster answers here is a credential. No hook sees it, whatever its configuration says.

@@ -11,16 +11,16 @@ import msgspec
 from l7gw.config.settings import MaskingField
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
-from l7gw.masking.answers import Choice
-from l7gw.masking.bodies import BodyMask, Budget, ObjectBody, ObjectMasks
-from l7gw.masking.log_bodies import LOG, LogBody
-from l7gw.masking.objects import ObjectMasker
+from l7gw.masking.bodies.answers import Choice
+from l7gw.masking.bodies.bodies import BodyMask, Budget, ObjectBody, ObjectMasks
+from l7gw.masking.bodies.log_bodies import LOG, LogBody
+from l7gw.masking.bodies.streams import StreamRules
+from l7gw.masking.bodies.text_bodies import TextBody
+from l7gw.masking.bodies.texts import TextMasks
+from l7gw.masking.detectors.scanner import Scanner
+from l7gw.masking.objects.objects import ObjectMasker
 from l7gw.masking.placeholder import Tagger
-from l7gw.masking.registry import Registry
-from l7gw.masking.scanner import Scanner
-from l7gw.masking.streams import StreamRules
-from l7gw.masking.text_bodies import TextBody
-from l7gw.masking.texts import TextMasks
+from l7gw.masking.registry.registry import Registry
 from l7gw.masking.watch import CallHooks, Hooks
 from l7gw.obligations import Obligations
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from l7gw.config.document import nearest, shown
 from l7gw.config.settings import Hook, Masking, MaskingField, MaskingTest
 from l7gw.errors import ConfigurationError, Problem
+from l7gw.masking.detectors.patterns import BadPattern, detector_of
+from l7gw.masking.detectors.scanner import Scanners
 from l7gw.masking.detectors.table import BUILT_IN
 from l7gw.masking.known_fields import names_a_field
-from l7gw.masking.patterns import BadPattern, detector_of
-from l7gw.masking.scanner import Scanners
 from l7gw.obligations import STRUCTURAL
 
 OF_HOOKS = "hook-"  # begins the names of what hooks find

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
-from l7gw.masking.bodies import Budget
+from l7gw.masking.bodies.bodies import Budget
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.configured import Configured, ordinary
-from l7gw.masking.objects import hints
+from l7gw.masking.objects.objects import hints
 from l7gw.masking.placeholder_search import may_hold
-from l7gw.masking.registry import Registry
+from l7gw.masking.registry.registry import Registry
 from l7gw.masking.watch import Hooks
 from l7gw.obligations import Obligations
 

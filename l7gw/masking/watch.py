@@ -6,10 +6,10 @@ from typing import NamedTuple, Protocol
 
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
-from l7gw.masking.bodies import ObjectMasks
-from l7gw.masking.hiding import Hiding
-from l7gw.masking.object_kinds import Unit
-from l7gw.masking.objects import ObjectMasker
+from l7gw.masking.bodies.bodies import ObjectMasks
+from l7gw.masking.objects.hiding import Hiding
+from l7gw.masking.objects.object_kinds import Unit
+from l7gw.masking.objects.objects import ObjectMasker
 
 
 class Place(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from l7gw.cli.main import main
-from l7gw.masking.cost import log
+from l7gw.masking.detectors.cost import log
 from l7gw.masking.detectors.table import BUILT_IN
 from tests.support.written_configuration import Written
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 
+from l7gw.masking.bodies.streams import StreamMask, StreamRules
+from l7gw.masking.detectors.scanner import Scanners
 from l7gw.masking.detectors.table import BUILT_IN
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import Tagger
-from l7gw.masking.registry import Registry
-from l7gw.masking.scanner import Scanners
-from l7gw.masking.streams import StreamMask, StreamRules
+from l7gw.masking.registry.registry import Registry
 from l7gw.obligations import NO_OBLIGATIONS
 
 KEY = b"k" * 32

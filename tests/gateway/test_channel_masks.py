@@ -12,11 +12,11 @@ import pytest
 from l7gw.gateway.channel_masks import PLACEHOLDER_SENT
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.kube.status import failure
+from l7gw.masking.bodies.streams import CLIENT_WAITS, MOST_GUESSES, RECORD_WAITS, StreamRules
+from l7gw.masking.detectors.scanner import Scanners
 from l7gw.masking.detectors.table import BUILT_IN
 from l7gw.masking.placeholder import Tagger
-from l7gw.masking.registry import Registry
-from l7gw.masking.scanner import Scanners
-from l7gw.masking.streams import CLIENT_WAITS, MOST_GUESSES, RECORD_WAITS, StreamRules
+from l7gw.masking.registry.registry import Registry
 from l7gw.masking.watch import Place
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from l7gw.wire.spdy_events import Data, Reset, SynReply, SynStream

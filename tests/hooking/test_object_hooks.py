@@ -17,8 +17,8 @@ from l7gw.hooks import Mask, View, texts
 from l7gw.kube.act import Act
 from l7gw.kube.objects import json_nodes
 from l7gw.kube.objects.node import Node
-from l7gw.masking.hiding import Cut
-from l7gw.masking.objects import ObjectMasker
+from l7gw.masking.objects.hiding import Cut
+from l7gw.masking.objects.objects import ObjectMasker
 from l7gw.masking.placeholder import Tagger
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from tests.test_hooks import ACT

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from l7gw.masking.detectors.scanner import Scanner, Scanners
 from l7gw.masking.detectors.table import BUILT_IN
-from l7gw.masking.registry import Registry
-from l7gw.masking.scanner import Scanner, Scanners
+from l7gw.masking.registry.registry import Registry
 from tests.support.masked_streams import KEY, StreamCase, passed, printed, stream_cases
 from tests.support.planted import NAMESPACE, Searched
 

@@ -13,10 +13,10 @@ from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.objects import json_nodes
 from l7gw.kube.objects.node import Node
-from l7gw.masking.coming_back import must_be_read, restore
+from l7gw.masking.coming_back.coming_back import must_be_read, restore
+from l7gw.masking.coming_back.restoring import Reading
 from l7gw.masking.placeholder import Tagger
-from l7gw.masking.restoring import Reading
-from l7gw.masking.sent_body import Format, Sent
+from l7gw.masking.sent.sent_body import Format, Sent
 
 TAGGER = Tagger(b"k" * 32, "prod", "shop")
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

@@ -15,8 +15,8 @@ from l7gw.kube.objects import json_nodes
 from l7gw.kube.objects.node import View
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.find import Find
-from l7gw.masking.hiding import Masked
-from l7gw.masking.objects import ObjectMasker, Registered
+from l7gw.masking.objects.hiding import Masked
+from l7gw.masking.objects.objects import ObjectMasker, Registered
 from l7gw.masking.placeholder import Tagger
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 

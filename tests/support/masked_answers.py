@@ -12,7 +12,7 @@ from typing import Any
 from l7gw.identity.principal import Principal
 from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.requestinfo import describe
-from l7gw.masking.answers import choice
+from l7gw.masking.bodies.answers import choice
 from l7gw.masking.find import Find
 from l7gw.masking.masking import Masking
 from l7gw.obligations import NO_OBLIGATIONS, Obligations

@@ -9,10 +9,10 @@ import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from l7gw.masking.bodies.streams import StreamMask, StreamRules
+from l7gw.masking.detectors.scanner import Scanner
 from l7gw.masking.placeholder import Tagger
-from l7gw.masking.registry import Registry
-from l7gw.masking.scanner import Scanner
-from l7gw.masking.streams import StreamMask, StreamRules
+from l7gw.masking.registry.registry import Registry
 from l7gw.obligations import NO_OBLIGATIONS
 from tests.support.planted import NAMESPACE, Planter
 

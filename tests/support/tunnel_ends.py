@@ -12,10 +12,10 @@ from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.kube.streams import SpdyChannels
+from l7gw.masking.bodies.streams import StreamRules
+from l7gw.masking.detectors.scanner import Scanner
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import Tagger
-from l7gw.masking.scanner import Scanner
-from l7gw.masking.streams import StreamRules
 from l7gw.obligations import NO_OBLIGATIONS
 from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from l7gw.masking.detectors.keys import KEYS
+from l7gw.masking.detectors.scanner import Scanner
 from l7gw.masking.detectors.values import is_pem
-from l7gw.masking.scanner import Scanner
 
 SCANNER = Scanner(KEYS)
 BLOCK = b"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIB0aMHcCAQEEIB0aMHcCAQEEIB0a\nabcd\n-----END EC PRIVATE KEY-----"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from l7gw.masking.detectors.scanner import compiled
 from l7gw.masking.detectors.services import token
-from l7gw.masking.scanner import compiled
 
 
 @pytest.mark.parametrize("before", [b"", b" ", b'"', b"=", rb"\n", rb"\t", rb"\u003c", b"/"])

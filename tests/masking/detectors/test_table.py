@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 import yaml
 
+from l7gw.masking.detectors.long_scan import LongScan
+from l7gw.masking.detectors.scanner import Scanner, Scanners, Span
 from l7gw.masking.detectors.table import BUILT_IN
-from l7gw.masking.long_scan import LongScan
 from l7gw.masking.placeholder import LONGEST_DETECTOR, Tagger
-from l7gw.masking.scanner import Scanner, Scanners, Span
 from l7gw.obligations import EVERYTHING, STRUCTURAL
 from tests.support.cited_sources import ROOT
 from tests.support.credential_samples import Sample, samples

@@ -1,0 +1,224 @@
+"""The masks of one body: what comes from the cluster goes in, what the client gets and what the recording gets come out.
+
+Bytes in which nothing had to be masked travel as they came, packed or not. An answer that is one object is held until it is whole;
+so is a list that its splitter reads whole. A longer list goes on item by item, a watch event by event.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Literal, Protocol
+
+import msgspec
+
+from l7gw.errors import Refusal
+from l7gw.kube.objects.node import Node, Unreadable
+from l7gw.kube.objects.parts import Part
+from l7gw.masking.bodies.gzip_bodies import Packer, Unpacker
+from l7gw.masking.bodies.readings import read, read_protobuf, seems_whole, splitter
+from l7gw.masking.find import Find
+from l7gw.plainjson import PAUSES_GC
+
+MIB = 1024 * 1024
+LARGEST_HELD = 64 * MIB  # bytes of one body that are held, of an object, an item or an event (threats I9)
+MOST_HELD = 512 * MIB  # bytes that all bodies hold together; beyond them, answers are refused (threats I9)
+
+
+MOST_TOGETHER = (
+    16  # items that are asked about at once; the registry is asked about 32 namespaces at once, and an item has one or two
+)
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """Bytes that go on. They are one object where both views are the same."""
+
+    shown: bytes  # to the client
+    recorded: bytes  # to the journal
+
+
+class Budget:
+    """The bytes that all bodies of a worker hold."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    def take(self, more: int) -> None:
+        """Hold so many bytes more; fewer, where it is negative. Raises Refusal 503 where there is no room for them."""
+        if more > 0 and self.held + more > MOST_HELD:
+            raise Refusal(503, "ServiceUnavailable", "too many large answers are being masked at once; run the command again")
+        self.held += more
+
+
+class Masked(Protocol):
+    """What the masks of an object did to it."""
+
+    @property
+    def finds(self) -> list[Find]: ...
+    @property
+    def warnings(self) -> list[str]: ...
+
+
+class ObjectMasks(Protocol):
+    """Masks the objects of one call."""
+
+    def needs_reading(self, data: bytes, listed: str = "") -> bool:
+        """Whether an object, or a part of a body, has to be read. `listed` is the kind of an item. Where it need not be, nothing
+        in it is masked."""
+
+    def mask(self, node: Node, *, where_prefix: str = "", listed: str = "", fixed: bool = False) -> Masked:
+        """Mask an object, an item or an event. Raises Unreadable."""
+
+
+class BodyMask(Protocol):
+    """The mask of one body. `finds` and `warnings` grow; who takes finds takes them out."""
+
+    finds: list[Find]
+    warnings: list[str]
+    edited: bool  # whether anything was masked so far
+
+    def feed(self, data: bytes) -> list[Piece]:
+        """Take the next bytes as they came. Raises Unreadable, and Refusal 503."""
+
+    def end(self) -> list[Piece]:
+        """The body is whole. Raises Unreadable."""
+
+    def close(self) -> None:
+        """The call is over, also where the body never came to its end."""
+
+
+class ObjectBody:
+    """The body of an answer that is an object, a list or a watch."""
+
+    __slots__ = (
+        "_as_came", "_budget", "_fed", "_given", "_held", "_live", "_masks", "_packer", "_protobuf", "_read", "_splitter",
+        "_unpacker", "edited", "finds", "warnings",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        masks: ObjectMasks,
+        budget: Budget,
+        *,
+        protobuf: bool = False,
+        packed: Literal["", "gzip", "gzip-unasked"] = "",
+        live: bool = False,
+    ) -> None:
+        """`packed` says how the body comes: `gzip` goes on packed, `gzip-unasked` goes on plain. `live`: it is a watch, each
+        part of which goes on at once."""
+        self._splitter = splitter(protobuf=protobuf, watch=live)
+        self._read = read_protobuf if protobuf else read
+        self._protobuf = protobuf
+        self._masks = masks
+        self._budget = budget
+        self._unpacker = Unpacker() if packed else None
+        self._packer = Packer() if packed == "gzip" else None
+        self._live = live
+        self._as_came: list[bytes] | None = [] if packed == "gzip" and not live else None  # the packed bytes; None: not kept
+        self._fed = self._given = 0  # bytes of the plain body that went in, and that came out
+        self._held = 0  # bytes of the budget
+        self.finds: list[Find] = []
+        self.warnings: list[str] = []
+        self.edited = False
+
+    def feed(self, data: bytes) -> list[Piece]:
+        if self._unpacker is None:
+            pieces = self._feed(data)
+        else:
+            if self._as_came is not None:
+                self._as_came.append(data)
+            pieces = [piece for plain in self._unpacker.feed(data) for piece in self._feed(plain)]
+            if pieces:
+                self._as_came = None  # it goes on while it comes: it is packed anew
+                pieces = self._packed(pieces)
+        self._hold(self._fed - self._given + sum(map(len, self._as_came or ())))
+        return pieces
+
+    def _feed(self, plain: bytes) -> list[Piece]:
+        self._fed += len(plain)
+        if self._fed - self._given > LARGEST_HELD + len(plain):
+            raise Unreadable(f"a piece of it has more than {LARGEST_HELD // MIB} MiB")
+        return self._masked(self._splitter.feed(plain))
+
+    def end(self) -> list[Piece]:
+        if self._unpacker is not None:
+            self._unpacker.end()
+        pieces = self._masked(self._splitter.end())
+        if self._as_came is not None and not self.edited:
+            return [Piece(data, data) for data in self._as_came]
+        if self._packer is not None:
+            pieces = self._packed(pieces)
+            pieces.append(Piece(*self._packer.end()))
+        return pieces
+
+    def close(self) -> None:
+        self._hold(0)
+
+    def _hold(self, size: int) -> None:
+        if size != self._held:
+            self._budget.take(size - self._held)
+            self._held = size
+
+    def _masked(self, parts: list[Part]) -> list[Piece]:
+        if len(parts) > 1:
+            return self._masked_together(parts)
+        pieces: list[Piece] = []
+        for part in parts:
+            data = part.data
+            self._given += len(data)
+            if part.role == "between" or not data:
+                pieces.append(Piece(data, data))
+            elif not self._masks.needs_reading(data, part.kind):
+                if not seems_whole(part, protobuf=self._protobuf):
+                    raise Unreadable("it is no object")
+                pieces.append(Piece(data, data))
+            else:
+                pieces.append(self._mask(part))
+        return pieces
+
+    def _masked_together(self, parts: list[Part]) -> list[Piece]:
+        """Ask of several parts at once whether they have to be read: mostly none has to be, and one question costs a tenth."""
+        pieces: list[Piece] = []
+        for at in range(0, len(parts), MOST_TOGETHER):
+            some = parts[at : at + MOST_TOGETHER]
+            data = b"".join(part.data for part in some)
+            kind = next((part.kind for part in some if part.kind), "")  # what stands between items has none
+            if any(part.role == "object" for part in some) or self._masks.needs_reading(data, kind):
+                for part in some:
+                    pieces += self._masked([part])
+            else:
+                self._given += len(data)
+                pieces.append(Piece(data, data))
+        return pieces
+
+    def _mask(self, part: Part) -> Piece:
+        if len(part.data) < PAUSES_GC or not gc.isenabled():
+            return self._mask_read(part)
+        gc.disable()
+        try:
+            return self._mask_read(part)
+        finally:
+            gc.enable()
+
+    def _mask_read(self, part: Part) -> Piece:
+        node = self._read(part)
+        prefix = f"items[{part.index}]" if part.role == "item" else ""
+        done = self._masks.mask(node, where_prefix=prefix, listed=part.kind, fixed=part.fixed)
+        self.finds += done.finds
+        self.warnings += (words for words in done.warnings if words not in self.warnings)
+        if not node.edited:
+            return Piece(part.data, part.data)
+        self.edited = True
+        shown, recorded = node.render("shown"), node.render("recorded")
+        return Piece(shown, shown if shown == recorded else recorded)
+
+    def _packed(self, pieces: list[Piece]) -> list[Piece]:
+        if self._packer is None:
+            return pieces
+        last = len(pieces) - 1
+        packed = [
+            Piece(*self._packer.pack(piece.shown, piece.recorded, flush=self._live and number == last))
+            for number, piece in enumerate(pieces)
+        ]
+        return [piece for piece in packed if piece.shown or piece.recorded]

@@ -1,0 +1,366 @@
+"""The masks of byte streams: of each channel of an exec, attach or port-forward, and of a container's log.
+
+A StreamMask has two outputs. The client's is held back only where a value has begun that the next bytes could complete, and for
+CLIENT_WAITS at most, so that neither a prompt nor an echo is late. The record's waits RECORD_WAITS: where the client has already
+seen the beginning of a value, the record has it masked as a whole. Bytes are looked through as they came, and as a terminal shows
+them.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+
+import msgspec
+
+from l7gw.masking.detectors.scanner import CONTEXT, Scanner
+from l7gw.masking.find import Find
+from l7gw.masking.placeholder import BEGINNING, FILLER, Tagger, of_length
+from l7gw.masking.registry.registered_values import Recognised
+from l7gw.masking.registry.registry import Registry
+from l7gw.masking.registry.text_views import View, shown
+from l7gw.masking.watch import Watch
+from l7gw.obligations import Obligations
+
+CLIENT_WAITS = 0.025  # seconds that a byte is held back from the client; a person notices an echo from about 50 ms on
+RECORD_WAITS = 1.0  # seconds that a byte is held back from the record, which is on the disk a second later anyhow
+MOST_HELD = 64 * 1024  # bytes that are held back; the longest registered value takes 6 KiB in its longest form
+LONGEST_WORD = 256  # bytes that are held back for hooks because a word may go on; the longest that a hook can count on
+MOST_GUESSES = 20  # different registered values in one stream, beyond which somebody guesses or copies
+
+
+_LAST_WORD = re.compile(rb"(?<=[\x00-\x20])[^\x00-\x20]+\Z|\A[^\x00-\x20]+\Z")
+
+
+class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What is masked in the streams of one call."""
+
+    tagger: Tagger
+    scanner: Scanner
+    registry: Registry | None
+    obligations: Obligations
+    sender: str  # the principal, whose own values do not mask what he sends
+    tty: bool  # with a terminal a placeholder has its own length, else that of the value
+
+
+_TEXT = re.compile(rb"[\t\n\r\x1b\x20-\x7e\x80-\xf4]+")  # without the controls that stand in no text
+LOOKED_AT = 512  # bytes at the beginning of a forwarded connection by which text is told
+
+
+def looks_like_text(data: bytes) -> bool:
+    """Whether a forwarded connection that begins with these bytes carries text: HTTP/1, or a protocol of lines such as Redis'. TLS,
+    HTTP/2 and the protocols of databases do not."""
+    if data.startswith(b"PRI * HTTP/2.0"):
+        return False
+    return _TEXT.fullmatch(data, 0, min(len(data), LOOKED_AT)) is not None and _is_utf8(data[:LOOKED_AT])
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Whether this is UTF-8, of which the last character may be cut."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return True
+
+
+class _Cut(msgspec.Struct, frozen=True, gc=False):
+    """A place in the held bytes that is masked."""
+
+    start: int
+    end: int
+    detector: str
+    tag: str
+    value: int = 0  # the number of a registered value
+
+
+class StreamMask:
+    """Masks one direction of one channel. `name` stands in the finds' `where`. `sent`: the client sends the bytes. They go up as
+    they were typed, and only the record is masked."""
+
+    __slots__ = (
+        "finds", "name", "values", "_rules", "_sent", "_text", "_recorded", "_shown", "_covered", "_offset",
+        "_client_waits", "_hidden", "_places", "_record_waits", "_watch",
+    )  # fmt: skip
+
+    def __init__(self, rules: StreamRules, name: str, *, sent: bool = False, watch: Watch | None = None) -> None:
+        self.finds: list[Find] = []  # since the caller last took them
+        self.values: set[int] = set()  # the numbers of the registered values that were found
+        self._rules = rules
+        self.name = name
+        self._sent = sent
+        self._text = b""  # CONTEXT bytes that were recorded, and what was not recorded yet
+        self._recorded = 0  # where in `_text` that begins
+        self._shown = 0  # where in `_text` begins what the client was not sent yet; never before `_recorded`
+        self._covered = (
+            -1
+        )  # where in `_text` the value begins whose placeholder the client was sent last; -1: other bytes were last
+        self._hidden: list[tuple[int, int]] = []  # the places in `_text` for which the client was sent a mask, in order
+        self._offset = 0  # bytes that were recorded
+        self._client_waits = 0.0  # since when the client waits for a byte, in monotonic seconds; 0 where it does not
+        self._record_waits = 0.0  # since when the record does
+        self._watch = watch  # the users' hooks at this channel
+        self._places: list[_Cut] = []  # what they mask in `_text`
+
+    # ------------------------------------------------------------------ what goes in and out
+
+    def feed(self, data: bytes, now: float) -> tuple[bytes, bytes]:
+        """Take the next bytes at `now` (monotonic seconds). Gives what the client and what the record gets of them and of those
+        that were held."""
+        before = len(self._text)
+        text = self._text + data if before else data
+        watch = self._watch
+        if watch is not None:
+            self._places += [self._hooked(text, before + at, before + end, by) for at, end, by in watch.raw(data)]
+        opened, cuts = self._look(text)
+        if watch is None and not cuts and opened >= len(text) and before == self._recorded == self._shown:
+            self._offset += len(data)
+            self._text = text[-CONTEXT:]
+            self._recorded = self._shown = len(self._text)
+            self._covered = -1
+            self._hidden = []
+            return data, data
+        size = len(text)
+        end = opened if size - self._recorded <= MOST_HELD else size
+        for cut in cuts:
+            if cut.start < end < cut.end:
+                end = cut.start
+        if watch is not None:
+            cuts = self._asked(text, cuts, end)
+            if watch.ended:
+                return self._stop(text, cuts, opened, now)
+        client_waited, record_waited = before > self._shown > end, before > self._recorded and end < before
+        out = self._settle(text, cuts, end, opened)
+        size = len(self._text)
+        self._client_waits = 0.0 if self._shown == size else self._client_waits if client_waited else now
+        self._record_waits = 0.0 if self._recorded == size else self._record_waits if record_waited else now
+        return (data, out[1]) if self._sent else out
+
+    def flush(self, now: float) -> tuple[bytes, bytes]:
+        """Give what has been held for too long at `now`."""
+        shown = recorded = b""
+        opened, cuts = self._look(self._text)
+        client_due = self._client_waits and now >= self._client_waits + CLIENT_WAITS
+        record_due = self._record_waits and now >= self._record_waits + RECORD_WAITS
+        if self._watch is not None and (record_due if self._sent else client_due):
+            cuts = self._asked(self._text, cuts, len(self._text))
+            if self._watch.ended:
+                return self._stop(self._text, cuts, opened, now)
+        if client_due:
+            shown = self._show(self._text, cuts, len(self._text))
+            self._shown = len(self._text)
+            self._client_waits = 0.0
+        if record_due:
+            recorded = self._settle(self._text, cuts, len(self._text), opened)[1]
+            self._record_waits = 0.0
+        return (b"" if self._sent else shown), recorded
+
+    def end(self) -> tuple[bytes, bytes]:
+        """The stream has ended: give what is held. The cut beginning of a registered value is masked (threats E12)."""
+        text = self._text
+        if self._recorded == len(text):
+            return b"", b""
+        opened, cuts = self._look(text, ended=True)
+        if self._watch is not None and not self._watch.ended:
+            cuts = self._asked(text, cuts, len(text))
+        out = self._settle(text, cuts, len(text), opened)
+        self._client_waits = self._record_waits = 0.0
+        return (b"", out[1]) if self._sent or self.ended else out
+
+    @property
+    def ended(self) -> str:
+        """Why a hook ends the stream; "" where none does. What is given from then on is for the record alone."""
+        return self._watch.ended if self._watch is not None else ""
+
+    def _stop(self, text: bytes, cuts: list[_Cut], opened: int, now: float) -> tuple[bytes, bytes]:
+        """A hook ended the stream: give for the record what the client has. `end` gives the rest."""
+        recorded = self._settle(text, cuts, self._recorded if self._sent else self._shown, opened)[1]
+        self._client_waits, self._record_waits = 0.0, now
+        return b"", recorded
+
+    @property
+    def due(self) -> float:
+        """When `flush` has something to give, in monotonic seconds; 0 where nothing is held."""
+        if self._client_waits and not self._sent:
+            return self._client_waits + CLIENT_WAITS
+        return self._record_waits + RECORD_WAITS if self._record_waits else 0.0
+
+    # ------------------------------------------------------------------ what is found
+
+    def _look(self, text: bytes, *, ended: bool = False) -> tuple[int, list[_Cut]]:
+        """Where a value begins that more bytes could complete, and what is masked of what was not recorded yet, in order and
+        disjoint."""
+        opened, cuts = self._look_at(text, None, ended=ended)
+        view = shown(text)
+        if view is not None:
+            seen, more = self._look_at(bytes(view.text), view, ended=ended)
+            if seen < len(view.text):
+                opened = min(opened, view.start_of(seen))
+            cuts += more
+        cuts += self._places
+        if self._watch is not None and self._watch.sees_masked and not ended:
+            opened = min(opened, _word(text))  # so that neither reads nor our own masks part a word before a hook sees it
+        if cuts and self._recorded:
+            cuts = [cut for cut in cuts if cut.end > self._recorded]
+        return opened, _apart(cuts)
+
+    def _look_at(self, text: bytes, view: View | None, *, ended: bool) -> tuple[int, list[_Cut]]:
+        """What the bytes, or a view of them, hold. The offset is one in the view, the cuts are in the bytes."""
+        rules = self._rules
+        scanner = rules.scanner
+        cuts: list[_Cut] = []
+        opened = scanner.open_from(text)
+        if scanner.may_hold(text):
+            for span in scanner.scan(text, sent=self._sent):
+                tag = rules.tagger.tag(text[span.start : span.end])
+                cuts.append(_placed(view, span.start, span.end, span.detector, tag))
+        if rules.registry is not None:
+            tagger = rules.tagger
+            look = rules.registry.look(text, tagger.cluster, tagger.namespace, sender=rules.sender if self._sent else "")
+            opened = min(opened, look.open)
+            found: Iterable[Recognised] = look.found
+            if ended and look.tail is not None:
+                found = [*found, look.tail]
+            for one in found:
+                cuts.append(_placed(view, one.start, one.end, one.detector, one.tag, one.value))
+        return opened, cuts
+
+    def _asked(self, text: bytes, cuts: list[_Cut], end: int) -> list[_Cut]:
+        """The cuts, with those of hooks that see the masked bytes. They are shown what goes on up to `end`: to the client or, of
+        what the client sends, to the record."""
+        watch, at = self._watch, self._recorded if self._sent else self._shown
+        if watch is None or watch.ended or end <= at or not watch.sees_masked:
+            return cuts
+        parts: list[bytes] = []
+        runs: list[tuple[int, int, int, bool]] = []  # where it begins in what the hooks see; its place in `text`; whether masked
+        size = 0
+        for cut in (*cuts, None):
+            start, stop = (end, end) if cut is None else (min(max(cut.start, at), end), min(cut.end, end))
+            if start > at:
+                runs.append((size, at, start, False))
+                parts.append(text[at:start])
+                size += start - at
+            if cut is not None and stop > start:
+                runs.append((size, start, stop, True))
+                parts.append(self._mask(cut, stop - start))
+                size += len(parts[-1])
+            at = max(at, stop)
+        begins = [run[0] for run in runs]
+        found: list[_Cut] = []
+        for first, last, detector in watch.masked(b"".join(parts)):
+            where, start, stop, masked = runs[bisect_right(begins, first) - 1]
+            begin = start if masked else start + first - where
+            where, start, stop, masked = runs[bisect_right(begins, last - 1) - 1]
+            found.append(self._hooked(text, begin, stop if masked else start + last - where, detector))
+        self._places += found
+        return _apart([*cuts, *found])
+
+    def _hooked(self, text: bytes, start: int, end: int, detector: str) -> _Cut:
+        """What a hook masks."""
+        return _Cut(start, end, detector, self._rules.tagger.tag(text[start:end]))
+
+    # ------------------------------------------------------------------ what is given
+
+    def _settle(self, text: bytes, cuts: list[_Cut], end: int, opened: int) -> tuple[bytes, bytes]:
+        """Give the bytes before `end`, masked. What follows `opened` is kept, if only as context."""
+        end = max(end, self._recorded)
+        before = 0 if self._sent else self._shown  # what stands before it has been sent to the client
+        shown = self._show(text, cuts, max(end, self._shown))
+        parts: list[bytes] = []
+        at = self._recorded
+        for cut in cuts:
+            if cut.start >= end or at >= end:  # the rest of a cut whose beginning was recorded too early waits
+                break
+            start = max(cut.start, at)
+            between = text[at:start]
+            mask = self._mask(cut, cut.end - start)
+            late = cut.start < before and not self._is_hidden(cut.start) and not self._rules.obligations.reveals(cut.detector)
+            self._tell(cut, cut.end - start, self._offset + len(between), late=late)
+            self._offset += len(between) + len(mask)
+            parts += between, mask
+            at = cut.end
+        rest = text[at:end]
+        self._offset += len(rest)
+        parts.append(rest)
+        self._shown = max(end, self._shown)
+        cut_off = max(0, min(end - CONTEXT, max(opened, end - MOST_HELD)))
+        self._text = text[cut_off:]
+        self._recorded = end - cut_off
+        self._shown -= cut_off
+        self._covered = max(-1, self._covered - cut_off)
+        if self._hidden:
+            self._hidden = [(start - cut_off, end - cut_off) for start, end in self._hidden if end > cut_off]
+        if self._places:
+            self._places = [_moved(place, cut_off) for place in self._places if place.end > end]
+        return shown, b"".join(parts)
+
+    def _show(self, text: bytes, cuts: list[_Cut], end: int) -> bytes:
+        """What the client gets of the bytes from `_shown` to `end`."""
+        at = self._shown
+        if at >= end:
+            return b""
+        parts: list[bytes] = []
+        for cut in cuts:
+            if cut.end <= at or cut.start >= end or self._rules.obligations.reveals(cut.detector):
+                continue
+            start = max(cut.start, at)
+            parts.append(text[at:start])
+            size = min(cut.end, end) - start
+            if start > cut.start == self._covered:  # the rest of a value whose beginning has its placeholder
+                parts.append(b"" if self._rules.tty else FILLER.encode() * size)
+            else:
+                parts.append(self._mask(cut, size))
+            at = min(cut.end, end)
+            self._hidden.append((start, at))
+            self._covered = cut.start
+        if at < end:
+            parts.append(text[at:end])
+            self._covered = -1
+        return b"".join(parts)
+
+    def _is_hidden(self, place: int) -> bool:
+        """Whether the client was sent a mask for this byte of `_text`."""
+        found = bisect_right(self._hidden, place, key=lambda hidden: hidden[0]) - 1
+        return found >= 0 and place < self._hidden[found][1]
+
+    def _mask(self, cut: _Cut, size: int) -> bytes:
+        placeholder = f"{BEGINNING}{cut.detector}-{cut.tag}"
+        return placeholder.encode() if self._rules.tty else of_length(placeholder, size)
+
+    def _tell(self, cut: _Cut, size: int, offset: int, *, late: bool) -> None:
+        whole = self._rules.tty or len(BEGINNING) + len(cut.detector) + 1 + len(cut.tag) <= size
+        where = f"{self.name}:{offset}"
+        self.finds.append(Find(detector=cut.detector, where=where, length=size, tag=cut.tag if whole else "", late=late))
+        if cut.value:
+            self.values.add(cut.value)
+
+
+def _placed(view: View | None, start: int, end: int, detector: str, tag: str, value: int = 0) -> _Cut:
+    if view is not None:
+        start, end = view.start_of(start), view.end_of(end)
+    return _Cut(start, end, detector, tag, value)
+
+
+def _word(text: bytes) -> int:
+    """Where the last word of a text begins, as it may go on; the length of the text where there is none."""
+    found = _LAST_WORD.search(text, max(0, len(text) - LONGEST_WORD))
+    return found.start() if found is not None else len(text)
+
+
+def _moved(cut: _Cut, by: int) -> _Cut:
+    return _Cut(cut.start - by, cut.end - by, cut.detector, cut.tag, cut.value)
+
+
+def _apart(cuts: list[_Cut]) -> list[_Cut]:
+    """Cuts in order and disjoint. Of two that overlap the first stays whole, and of the other what stands behind it. Of two that
+    begin together the longer one counts; of equals, the registered value."""
+    if len(cuts) < 2:
+        return cuts
+    kept: list[_Cut] = []
+    end = 0
+    for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end, not cut.value)):
+        if cut.end > end:
+            kept.append(cut if cut.start >= end else _Cut(end, cut.end, cut.detector, cut.tag, cut.value))
+            end = cut.end
+    return kept

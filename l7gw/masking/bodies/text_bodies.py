@@ -1,0 +1,103 @@
+"""The mask of a text that is no object: what an application answers behind a proxy subresource, an error in plain words."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from l7gw.masking.bodies.bodies import Budget, Piece
+from l7gw.masking.bodies.gzip_bodies import Packer, Unpacker
+from l7gw.masking.bodies.texts import TextMasks
+from l7gw.masking.find import Find
+from l7gw.masking.placeholder import TAG_DIGITS
+
+CONTEXT = 256  # bytes before a value that a detector looks at (masking/detectors/scanner.py)
+
+
+class TextBody:
+    """Masks a text as it comes. Only what a value may still need is held back."""
+
+    __slots__ = (
+        "_budget",
+        "_held",
+        "_masks",
+        "_offset",
+        "_packer",
+        "_seen",
+        "_unpacker",
+        "_waiting",
+        "edited",
+        "finds",
+        "warnings",
+    )
+
+    def __init__(self, masks: TextMasks, budget: Budget, *, packed: Literal["", "gzip", "gzip-unasked"] = "") -> None:
+        self._masks = masks
+        self._budget = budget
+        self._unpacker = Unpacker() if packed else None
+        self._packer = Packer() if packed == "gzip" else None
+        self._seen = b""  # the last CONTEXT bytes that were sent
+        self._waiting = b""  # what was not sent yet
+        self._offset = 0  # of `_waiting`, in the recorded bytes
+        self._held = 0  # bytes of the budget
+        self.finds: list[Find] = []
+        self.warnings: list[str] = []
+        self.edited = False
+
+    def feed(self, data: bytes) -> list[Piece]:
+        if self._unpacker is None:
+            return self._masked(data, whole=False)
+        pieces = [piece for plain in self._unpacker.feed(data) for piece in self._masked(plain, whole=False)]
+        return self._packed(pieces)
+
+    def end(self) -> list[Piece]:
+        if self._unpacker is not None:
+            self._unpacker.end()
+        pieces = self._packed(self._masked(b"", whole=True))
+        if self._packer is not None:
+            pieces.append(Piece(*self._packer.end()))
+        return pieces
+
+    def close(self) -> None:
+        self._budget.take(-self._held)
+        self._held = 0
+
+    def _masked(self, data: bytes, *, whole: bool) -> list[Piece]:
+        before = len(self._seen)
+        text = self._seen + self._waiting + data
+        end = len(text) if whole else max(before, self._masks.open_from(text))
+        cuts = self._masks.cuts(text)
+        for cut in cuts:
+            if cut.start < end < cut.end:
+                end = cut.start
+        shown: list[bytes] = []
+        recorded: list[bytes] = []
+        at, offset = before, self._offset
+        for cut in cuts:
+            if cut.end <= before or cut.start >= end:
+                continue
+            start = max(cut.start, before)
+            between, value = text[at:start], text[start : cut.end]
+            placeholder = self._masks.placeholder(value, cut).encode()
+            offset += len(between)
+            self.finds.append(
+                Find(detector=cut.detector, where=f"body:{offset}", length=len(value), tag=placeholder[-TAG_DIGITS:].decode())
+            )
+            offset += len(placeholder)
+            recorded += between, placeholder
+            shown += between, value if self._masks.reveals(cut) else placeholder
+            self.edited = True
+            at = cut.end
+        shown.append(text[at:end])
+        recorded.append(text[at:end])
+        piece = Piece(b"".join(shown), b"".join(recorded))
+        self._offset += len(piece.recorded)
+        self._seen, self._waiting = text[max(0, end - CONTEXT) : end], text[end:]
+        self._budget.take(len(self._waiting) - self._held)
+        self._held = len(self._waiting)
+        return [piece] if piece.shown or piece.recorded else []
+
+    def _packed(self, pieces: list[Piece]) -> list[Piece]:
+        if self._packer is None:
+            return pieces
+        packed = [Piece(*self._packer.pack(piece.shown, piece.recorded, flush=True)) for piece in pieces]
+        return [piece for piece in packed if piece.shown or piece.recorded]

@@ -1,0 +1,55 @@
+"""What is masked in a text of one call: what detectors find, and registered values."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from l7gw.masking.detectors.scanner import Scanner
+from l7gw.masking.objects import objects
+from l7gw.masking.objects.hiding import Cut
+from l7gw.masking.placeholder import BEGINNING, Tagger
+from l7gw.obligations import Obligations
+
+
+class Registered(objects.Registered, Protocol):
+    """Recognises the values of Secrets that were read, in streams too."""
+
+    def open_from(self, data: bytes, cluster: str, *namespaces: str) -> int:
+        """Where a value begins that the next bytes may complete; the length of the bytes where there is none."""
+
+
+class TextMasks(msgspec.Struct, frozen=True, kw_only=True):
+    """The masks of texts of one call. `sender` is who sends the text, "" where the cluster does: in what a caller sends, only the
+    detectors of a fixed shape count, and the registered values that the sender did not write."""
+
+    tagger: Tagger
+    obligations: Obligations
+    scanner: Scanner
+    registry: Registered | None = None
+    sender: str = ""
+
+    def cuts(self, data: bytes) -> list[Cut]:
+        """What is masked, in bytes, in order and disjoint."""
+        spans = self.scanner.scan(data, sent=bool(self.sender))
+        found = [Cut(start=span.start, end=span.end, detector=span.detector) for span in spans]
+        if self.registry is not None:
+            for one in self.registry.scan(data, self.tagger.cluster, self.tagger.namespace, sender=self.sender):
+                found.append(Cut(start=one.start, end=one.end, detector=objects.REGISTRY, tag=one.tag))
+        return objects.apart(found) if len(found) > 1 else found
+
+    def open_from(self, data: bytes) -> int:
+        """Where a value may begin that the next bytes complete; the length of the bytes where there is none."""
+        first = self.scanner.open_from(data)
+        if self.registry is not None:
+            first = min(first, self.registry.open_from(data, self.tagger.cluster, self.tagger.namespace))
+        return first
+
+    def placeholder(self, value: bytes, cut: Cut) -> str:
+        """What stands in the place of a value."""
+        return f"{BEGINNING}{cut.detector}-{cut.tag or self.tagger.tag(value)}"
+
+    def reveals(self, cut: Cut) -> bool:
+        """Whether the caller sees the value."""
+        return self.obligations.reveals(cut.detector)

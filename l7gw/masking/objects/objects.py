@@ -1,0 +1,263 @@
+"""The masks of objects: what their structure says first, then what looks like a secret in any text of them, and registered values.
+
+An ObjectMasker is of one call. Of each object, or part of a body, it is asked first whether the bytes must be read at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Protocol
+
+import msgspec
+
+from l7gw.config.settings import MaskingField
+from l7gw.kube.act import Act
+from l7gw.kube.objects.node import Node
+from l7gw.masking.objects.env_hints import NOTICED, may_hold_env
+from l7gw.masking.objects.hiding import Cut, Hiding, Masked
+from l7gw.masking.objects.machine_fields import Text, texts
+from l7gw.masking.objects.object_kinds import STRUCTURAL, Unit, kind_of, units
+from l7gw.masking.objects.pod_objects import POD_SPECS
+from l7gw.masking.objects.structure import ENV_HINTS, HINTS, mask_structure
+from l7gw.masking.objects.structure_hints import Hints
+from l7gw.obligations import Obligations
+
+REGISTRY = "registry"
+
+_PROTOBUF = b"k8s\0"
+# The namespace of an object in JSON; in protobuf it stands before an empty selfLink and a uid of 36 bytes (AM pkg/apis/meta/v1)
+_NAMESPACE = re.compile(rb'"namespace"\s*:\s*"([^"\\]{1,63})"|\x1a[\x01-\x3f]([a-z0-9-]{1,63})"\x00\*\$')
+_MOST_NAMESPACES = 32  # of one part of a body that are asked of the registry; an item of a list has one or two
+# Kinds that are always read; of pods and templates the bytes are searched first
+_ALWAYS = STRUCTURAL - POD_SPECS.keys()
+# Such a kind as JSON or the envelope of protobuf writes it
+_ALWAYS_KIND = re.compile(
+    rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in _ALWAYS)) + rb'|Status)(?:List)?["\x12]', re.DOTALL
+)
+_MANIFEST = re.compile(rb"""kind\\*["']?\s*:\s*\\*["']?(?:Config|Secret)\W""")
+# What Go writes as an escape where nobody has to; nothing that a detector is after begins there
+_GO_ESCAPES = ((b"\\u0026", b"&"), (b"\\u003c", b"<"), (b"\\u003e", b">"), (b"\\/", b"/"))
+_GO_ESCAPE = re.compile(rb"\\(?:u00(?:26|3[ce])|/)")
+_ESCAPE = re.compile(rb"\\u00")
+# Each of these escapes, and each other one of `\\u00`
+_ESCAPES = (rb"\\(?:u0026|u003c|u003e|/)", rb"\\u00(?:[^23]|2[^6]|3[^ce]|.?\z)")
+_PLAIN_HINTS = tuple(hint for hint in HINTS if hint != b"\\u00")
+
+
+class Span(Protocol):
+    """A place in bytes that a detector found: `data[start:end]`."""
+
+    @property
+    def detector(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+class Scanner(Protocol):
+    """Finds what looks like a secret."""
+
+    def may_hold(self, data: bytes) -> bool:
+        """Whether `scan` could find anything. It costs one search."""
+
+    def scan(self, data: bytes, *, sent: bool = False) -> Sequence[Span]:
+        """What is found, sorted and disjoint. With `sent` by detectors of a fixed shape alone, for what a caller sent."""
+
+
+class Recognised(Protocol):
+    """A registered value in bytes, in any encoding: `data[start:end]`. `tag` is that of the value itself."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def tag(self) -> str: ...
+
+
+class Registered(Protocol):
+    """Recognises the values of Secrets that were read."""
+
+    def may_hold(self, data: bytes, cluster: str, *namespaces: str) -> bool:
+        """Whether `scan` could find anything."""
+
+    def scan(self, data: bytes, cluster: str, *namespaces: str, sender: str = "") -> Sequence[Recognised]:
+        """The values found, sorted and disjoint, without those that `sender` wrote."""
+
+    def register(self, cluster: str, namespace: str, value: bytes, *, principal: str = "") -> None:
+        """Remember a value that a Secret holds. `principal` wrote it; "" where it was read."""
+
+
+class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
+    """Masks the objects of one call.
+
+    `sender` says who sent the bodies that are masked, "" where the cluster sent them. What a caller sent is masked for the record
+    alone: nobody must be able to hide a command in it, so there the detectors of a fixed shape count, and the registered values
+    that the sender did not write.
+    """
+
+    key: bytes
+    cluster: str  # its name in the configuration
+    act: Act
+    obligations: Obligations
+    scanner: Scanner
+    registry: Registered | None = None
+    sender: str = ""
+    fields: tuple[MaskingField, ...] = ()  # that the configuration names
+
+    def needs_reading(self, data: bytes, listed: str = "") -> bool:
+        """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked. `listed` is the
+        kind of the items, where the part is one."""
+        kind = kind_of(self.act)
+        if kind in _ALWAYS or listed in _ALWAYS or (hints().noticed(data) and is_structural(without_go_escapes(data))):
+            return True
+        if kind not in POD_SPECS and any(hint in data for hint in ENV_HINTS):
+            return True
+        if any(field.kind == listed or field.kind.encode() in data for field in self.fields):
+            return True
+        return self.looks_held(data)
+
+    def mask(self, node: Node, *, where_prefix: str = "", listed: str = "", fixed: bool = False) -> Masked:
+        """Mask a body, or a part of one: an object, an item of a list, an event of a watch.
+
+        `where_prefix` stands before the paths of the finds. `listed` is the kind of the items, where the part is one. `fixed` says
+        that the part keeps its length. Raises Unreadable.
+        """
+        raw = node.render("recorded")
+        hiding = self.hiding(where_prefix, fixed=fixed)
+        found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed))
+        for unit in found:
+            mask_structure(unit, hiding)
+        if self.looks_held(raw):
+            for unit in found:
+                self.scan(unit, hiding)
+        return hiding.done
+
+    def hiding(self, where_prefix: str = "", *, fixed: bool = False) -> Hiding:
+        """What masks the values of one body."""
+        return Hiding(
+            self.key,
+            self.cluster,
+            self.obligations,
+            prefix=where_prefix,
+            fixed=fixed,
+            sent=bool(self.sender),
+            fields=self.fields,
+            learn=self._learn if self.registry is not None else None,
+        )
+
+    def looks_held(self, data: bytes) -> bool:
+        """Whether the prefilters notice something, or cannot tell because the bytes are written in escapes."""
+        return self._notice(data, self._namespaces)
+
+    def _notices(self, namespace: str) -> Callable[[bytes], bool]:
+        """`looks_held` for bytes of an object of a namespace."""
+        return lambda data: self._notice(data, lambda _: (namespace,))
+
+    def _notice(self, data: bytes, namespaces: Callable[[bytes], Iterable[str]]) -> bool:
+        data = without_go_escapes(data)
+        if _ESCAPE.search(data) is not None or b'"binaryData"' in data or self.scanner.may_hold(data):
+            return True
+        return self.registry is not None and self.registry.may_hold(data, self.cluster, *namespaces(data))
+
+    def _namespaces(self, data: bytes) -> set[str]:
+        """The namespaces of the objects in some bytes."""
+        if self.act.namespace:
+            return {self.act.namespace}
+        found = {(match[1] or match[2]).decode("latin-1") for match in _NAMESPACE.finditer(data)}
+        return set(sorted(found)[:_MOST_NAMESPACES])
+
+    def scan(self, unit: Unit, hiding: Hiding) -> None:
+        """Mask what looks like a secret in the texts of a unit, and registered values."""
+        hiding.namespace = unit.namespace
+        for text in texts(unit.node, unit.apart, self._notices(unit.namespace), sent=bool(self.sender)):
+            self._scan_text(text, hiding)
+
+    def _scan_text(self, text: Text, hiding: Hiding) -> None:
+        data = text.node.octets() if text.encoded else None
+        if data is not None:
+            if cuts := self.cuts(data, hiding.namespace):
+                hiding.cut_octets(text.node, data, cuts, fixed=text.fixed)
+            return
+        words = text.node.text()
+        if not words:
+            return
+        data = words.encode("utf-8", "surrogatepass")
+        # A member's name tells what its value is, as it does in a log
+        before = b'"' + text.name.encode("utf-8", "surrogatepass") + b'":"' if text.name else b""
+        cuts = self.cuts(before + data + b'"' if before else data, hiding.namespace)
+        if before and cuts:
+            cuts = _within(cuts, len(before), len(before) + len(data))
+        if cuts:
+            hiding.cut(text.node, words, in_characters(data, cuts))
+
+    def cuts(self, data: bytes, namespace: str) -> list[Cut]:
+        """What is masked in some bytes, in order. Where a registered value and a detector's find overlap, the first one counts."""
+        sent = bool(self.sender)
+        cuts = [Cut(start=s.start, end=s.end, detector=s.detector) for s in self.scanner.scan(data, sent=sent)]
+        if self.registry is not None:
+            for r in self.registry.scan(data, self.cluster, namespace, sender=self.sender):
+                cuts.append(Cut(start=r.start, end=r.end, detector=REGISTRY, tag=r.tag))
+        return apart(cuts)
+
+    def _learn(self, namespace: str, value: bytes) -> None:
+        if self.registry is not None:
+            self.registry.register(self.cluster, namespace, value, principal=self.sender)
+
+
+@cache
+def hints() -> Hints:
+    """Notices all that `is_structural` looks for, and what `without_go_escapes` takes out."""
+    env = (b"(?i)" + shape.encode() for shape in NOTICED)
+    return Hints((_ALWAYS_KIND.pattern, _MANIFEST.pattern, *map(re.escape, _PLAIN_HINTS), *_ESCAPES, *env))
+
+
+def is_structural(data: bytes) -> bool:
+    """Whether something in an object, or around it, may be masked by its structure. It costs 25 ns a byte."""
+    if _ALWAYS_KIND.search(data) is not None or any(hint in data for hint in HINTS):
+        return True
+    return _MANIFEST.search(data) is not None or may_hold_env(data)
+
+
+def without_go_escapes(data: bytes) -> bytes:
+    """JSON for the eyes of the prefilters: the characters that Go escapes as themselves. Bytes without such escapes come back."""
+    if _GO_ESCAPE.search(data) is not None:  # `in` takes eight times as long for words that begin with a backslash
+        for escape, plain in _GO_ESCAPES:
+            data = data.replace(escape, plain)
+    return data
+
+
+def _within(cuts: list[Cut], start: int, end: int) -> list[Cut]:
+    """What of some cuts lies between two offsets, counted from the first."""
+    found: list[Cut] = []
+    for cut in cuts:
+        first, last = max(cut.start, start), min(cut.end, end)
+        if first < last:
+            found.append(Cut(start=first - start, end=last - start, detector=cut.detector, tag=cut.tag))
+    return found
+
+
+def apart(cuts: list[Cut]) -> list[Cut]:
+    """Cuts in order and disjoint. Of two that overlap the first stays whole, and of the other what stands behind it."""
+    kept: list[Cut] = []
+    end = 0
+    for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end)):
+        if cut.end <= end:
+            continue
+        kept.append(cut if cut.start >= end else Cut(start=end, end=cut.end, detector=cut.detector, tag=cut.tag))
+        end = cut.end
+    return kept
+
+
+def in_characters(data: bytes, cuts: list[Cut]) -> list[Cut]:
+    """Cuts in bytes of UTF-8, as cuts in characters."""
+    if not cuts or data.isascii():
+        return cuts
+
+    def at(offset: int) -> int:
+        return len(data[:offset].decode("utf-8", "surrogateescape"))
+
+    return [Cut(start=at(cut.start), end=at(cut.end), detector=cut.detector, tag=cut.tag) for cut in cuts]

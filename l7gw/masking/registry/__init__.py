@@ -1,0 +1,1 @@
+"""Values of Secrets that were read, recognised where they stand elsewhere. Only keyed digests of them are kept."""

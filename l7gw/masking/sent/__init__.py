@@ -1,0 +1,1 @@
+"""What a caller sent: read strictly, and masked for the record alone."""

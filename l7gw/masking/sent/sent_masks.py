@@ -1,0 +1,110 @@
+"""What a caller sent with one call, as it is recorded: the request line, the headers, the body (`masking/sent/requests.py`).
+
+A body is read strictly before any of it goes up: what two readers could read in two ways is refused, and so is what nobody can
+mask. It goes up as it came.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from urllib.parse import parse_qsl, unquote_plus
+
+from l7gw.errors import Refusal
+from l7gw.kube.act import Act
+from l7gw.kube.objects.body_kinds import check_body
+from l7gw.kube.objects.node import Unreadable
+from l7gw.masking.call_masks import CallMasks
+from l7gw.masking.find import Find
+from l7gw.masking.placeholder import TAG_DIGITS
+from l7gw.masking.sent.requests import Headers, recorded_body, recorded_headers, recorded_target
+from l7gw.masking.sent.sent_body import FORMATS, format_of, read_as
+
+NOBODY = "-"  # who sends, in attempts without a principal; no user's name
+
+
+class SentMasks:
+    """The masks of what is recorded of one request. `finds` grows; who takes finds takes them out."""
+
+    __slots__ = ("_masks", "_objects", "finds")
+
+    def __init__(self, masks: CallMasks) -> None:
+        self._masks = masks
+        self._objects = masks.objects(sender=masks.principal.user or NOBODY)
+        self.finds: list[Find] = []
+
+    def needed(self, target: str, headers: Headers) -> bool:
+        """Whether something in the request's head may have to be masked: where this is false, nothing has. It costs one search."""
+        if "command=" in target:
+            return True  # a password among the arguments of a command looks like nothing
+        words = [unquote_plus(target, errors="surrogateescape") if "%" in target or "+" in target else target]
+        words += (value for _, value in headers)
+        return self._objects.looks_held("\n".join(words).encode("utf-8", "surrogateescape"))
+
+    def text(self, text: str) -> str:
+        """A text of the caller's that has no place of its own: a client's name, a command. Its finds are told elsewhere."""
+        return recorded_headers(self._objects, (("", text),))[0][0][1]
+
+    def line(self, target: str, act: Act | None) -> tuple[str, Act | None]:
+        """The request's target, and what was read from it, as they are recorded."""
+        found = recorded_target(self._objects, target)
+        if not found.finds:
+            return target, act
+        self.finds += found.finds
+        return found.recorded, None if act is None else _masked(act, found.recorded)
+
+    def headers(self, headers: Headers) -> Headers:
+        """The headers, out of which the recording has taken the credentials already."""
+        recorded, finds = recorded_headers(self._objects, headers)
+        self.finds += finds
+        return recorded
+
+    def body(self, body: bytes, content_type: str) -> bytes:
+        """The body as it is recorded. Raises Refusal: 415 for a type that nobody can read, 400 for a body with two readings, or of
+        a kind that the URL does not take."""
+        act = self._masks.act
+        if not act.is_resource or act.subresource == "proxy":
+            return self._plain(body)
+        kind = format_of(content_type)
+        if kind is None:
+            taken = ", ".join(name for name in FORMATS if name)
+            raise Refusal(415, "UnsupportedMediaType", f"a body of this type cannot be masked; send one of {taken}")
+        try:
+            node = read_as(kind, body)
+            if kind != "json-patch":
+                check_body(act, node)
+            hooks = self._masks.call_hooks()
+            sent = recorded_body(self._objects, node, is_json_patch=kind == "json-patch", hooks=hooks)
+        except Unreadable as error:
+            if kind == "apply" and body.lstrip()[:1] != b"{":
+                raise Refusal(415, "UnsupportedMediaType", "YAML is not taken; send the object as JSON") from error
+            raise Refusal(400, "BadRequest", f"the body cannot be read: {error}") from error
+        self.finds += sent.finds
+        return sent.recorded
+
+    def _plain(self, body: bytes) -> bytes:
+        """A body of an application's, whatever it is."""
+        texts = self._masks.texts(sender=self._objects.sender)
+        recorded: list[bytes] = []
+        at = size = 0
+        for cut in texts.cuts(body):
+            value, before = body[cut.start : cut.end], body[at : cut.start]
+            placeholder = texts.placeholder(value, cut).encode()
+            size += len(before)
+            where = f"body:{size}"
+            self.finds.append(Find(detector=cut.detector, where=where, length=len(value), tag=placeholder[-TAG_DIGITS:].decode()))
+            size += len(placeholder)
+            recorded += before, placeholder
+            at = cut.end
+        return b"".join((*recorded, body[at:])) if recorded else body
+
+
+def _masked(act: Act, target: str) -> Act:
+    """What the recorded target says of the act."""
+    pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
+    one = dict(reversed(pairs))
+    return dataclasses.replace(
+        act,
+        argv=None if act.argv is None else tuple(value for key, value in pairs if key == "command"),
+        label_selector=None if act.label_selector is None else one.get("labelSelector"),
+        field_selector=None if act.field_selector is None else one.get("fieldSelector"),
+    )

@@ -1,0 +1,77 @@
+"""gzip is unpacked with a bound, in several members too, and packed again in both views."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+
+import pytest
+
+from l7gw.kube.objects.node import Unreadable
+from l7gw.masking.bodies.gzip_bodies import HIGHEST_RATIO, LARGEST_FREE, SLICE, Packer, Unpacker
+
+TEXT = b"".join(b"line %d\n" % number for number in range(1000))
+
+
+def unpacked(*parts: bytes) -> bytes:
+    unpacker = Unpacker()
+    found = b"".join(piece for part in parts for piece in unpacker.feed(part))
+    unpacker.end()
+    return found
+
+
+def test_a_body_is_unpacked_however_it_is_cut() -> None:
+    packed = gzip.compress(TEXT)
+    assert unpacked(packed) == TEXT
+    assert unpacked(*(packed[at : at + 1] for at in range(len(packed)))) == TEXT
+
+
+def test_several_members_are_one_body() -> None:
+    members = gzip.compress(TEXT[:100]) + gzip.compress(b"") + gzip.compress(TEXT[100:])
+    assert unpacked(members) == TEXT == unpacked(*(members[at : at + 7] for at in range(0, len(members), 7)))
+
+
+@pytest.mark.parametrize("cut", [1, 8, 9])
+def test_a_body_without_its_end_is_unreadable(cut: int) -> None:
+    with pytest.raises(Unreadable, match="before its end"):
+        unpacked(gzip.compress(TEXT)[:-cut])
+
+
+@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(TEXT) + b"more", gzip.compress(TEXT)[:-8] + bytes(8)])
+def test_what_is_no_gzip_is_unreadable(data: bytes) -> None:
+    with pytest.raises(Unreadable, match="is none"):
+        unpacked(data)
+
+
+def test_a_bomb_ends_early_and_in_little_memory() -> None:
+    bomb = gzip.compress(bytes(LARGEST_FREE * 8))
+    tracemalloc.start()
+    try:
+        unpacker, size = Unpacker(), 0
+        with pytest.raises(Unreadable, match=f"more than {HIGHEST_RATIO} times"):
+            for piece in unpacker.feed(bomb):
+                assert len(piece) <= SLICE
+                size += len(piece)
+        assert size <= 2 * LARGEST_FREE and tracemalloc.get_traced_memory()[1] < 8 * SLICE
+    finally:
+        tracemalloc.stop()
+
+
+def test_both_views_are_whole_and_packed_once_as_long_as_they_are_equal() -> None:
+    packer = Packer()
+    packed = [
+        packer.pack(b"same", b"same", flush=False),
+        packer.pack(b"shown", b"recorded", flush=False),
+        packer.pack(b"!", b"!", flush=False),
+    ]
+    packed.append(packer.end())
+    assert gzip.decompress(b"".join(shown for shown, _ in packed)) == b"sameshown!"
+    assert gzip.decompress(b"".join(recorded for _, recorded in packed)) == b"samerecorded!"
+    equal = Packer()
+    shown, recorded = equal.pack(b"same", b"same", flush=True)
+    assert shown is recorded
+
+
+def test_what_is_flushed_can_be_unpacked_at_once() -> None:
+    shown, _ = Packer().pack(b"an event\n", b"an event\n", flush=True)
+    assert b"".join(Unpacker().feed(shown)) == b"an event\n"

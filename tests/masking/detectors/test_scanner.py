@@ -1,0 +1,80 @@
+"""A scanner finds values and no more than the values; a stream that asks it waits for what a value could still need."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from l7gw.masking.detectors.scanner import CONTEXT, Scanner, Scanners
+from l7gw.masking.detectors.table import BUILT_IN
+
+GITHUB = b"ghp_" + b"a1B2" * 9
+
+
+@pytest.fixture(scope="module")
+def scanners() -> Scanners:
+    return Scanners(BUILT_IN)
+
+
+@pytest.fixture(scope="module")
+def scanner(scanners: Scanners) -> Scanner:
+    return scanners.default
+
+
+def found(scanner: Scanner, data: bytes, *, sent: bool = False) -> list[tuple[str, bytes]]:
+    return [(span.detector, data[span.start : span.end]) for span in scanner.scan(data, sent=sent)]
+
+
+def test_values_alone_are_found_and_not_what_stands_around_them(scanner: Scanner) -> None:
+    assert found(scanner, b"password=hunter2 x") == [("password", b"hunter2")]
+    assert found(scanner, b"postgres://u:pw1@db/x") == [("connection-string", b"pw1")]
+    assert found(scanner, b"Authorization: Bearer abc.def") == [("bearer", b"abc.def")]
+
+
+def test_finds_are_in_order_and_disjoint_and_the_longest_gives_its_name(scanner: Scanner) -> None:
+    data = b"https://me:%s@h/ password=x%s-y %s" % (GITHUB, GITHUB, GITHUB)
+    assert found(scanner, data) == [("github-token", GITHUB), ("password", b"x%s-y" % GITHUB), ("github-token", GITHUB)]
+
+
+def test_in_what_a_caller_sent_only_fixed_shapes_are_found(scanner: Scanner) -> None:
+    data = b"password=reboot https://a:reboot@h/ Authorization: Bearer reboot %s" % GITHUB
+    assert found(scanner, data, sent=True) == [("github-token", GITHUB)]
+
+
+@pytest.mark.parametrize("value", [b"l7gw-masked-password-01234567", b"l7gw-masked-password-01234567***", b"*******"])
+def test_a_placeholder_is_not_found_again(scanner: Scanner, value: bytes) -> None:
+    data = b'password=%s\n"password": "%s"\nhttps://u:%s@h/\nAuthorization: Bearer %s\n' % ((value,) * 4)
+    assert found(scanner, data) == []
+
+
+@pytest.mark.parametrize("data", [b"x password=hunter2", b"a\n  password: hunter2\n", b"see " + GITHUB, b"https://u:p4ss@h/"])
+def test_what_is_found_in_a_text_is_noticed_in_its_json(scanner: Scanner, data: bytes) -> None:
+    assert found(scanner, data)
+    assert scanner.may_hold(json.dumps({"a": data.decode()}).encode())
+
+
+@pytest.mark.parametrize("data", [b"hello world, ", b"no secret here\n", b"password: ", b"  password=", b"bash$ "])
+def test_nothing_is_held_back_where_no_value_has_begun(scanner: Scanner, data: bytes) -> None:
+    assert scanner.open_from(data) == len(data)
+
+
+@pytest.mark.parametrize("data", [b"see " + GITHUB, b"x password=hunter2 y", b"https://u:p4ss@h/", b"Bearer abcdefgh12345678 x"])
+def test_a_value_is_held_back_from_its_first_byte_until_it_is_whole(scanner: Scanner, data: bytes) -> None:
+    (span,) = scanner.scan(data)
+    for size in range(span.start + 1, span.end + 1):
+        assert scanner.open_from(data[:size]) == span.start
+    assert span.start < CONTEXT
+
+
+def test_a_rule_turns_on_what_the_configuration_leaves_off(scanners: Scanners) -> None:
+    data = b"from ann@example.com"
+    assert found(scanners.default, data) == []
+    assert found(scanners.with_(frozenset({"email", "secret-data", "no-such"})), data) == [("email", b"ann@example.com")]
+    assert scanners.with_(frozenset({"email"})) is scanners.with_(frozenset({"email", "registry"}))
+    assert scanners.with_(frozenset({"jwt"})) is scanners.default
+
+
+def test_a_scanner_of_no_detectors_finds_nothing() -> None:
+    scanner = Scanner([])
+    assert not scanner.may_hold(GITHUB) and not scanner.scan(GITHUB) and scanner.open_from(GITHUB) == len(GITHUB)

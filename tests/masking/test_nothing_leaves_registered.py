@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from l7gw.masking.masking import Masking
-from l7gw.masking.registry import Registry
+from l7gw.masking.registry.registry import Registry
 from l7gw.obligations import NO_OBLIGATIONS
 from tests.conftest import missing
 from tests.support.go_programs import MissingGo

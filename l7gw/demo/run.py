@@ -53,9 +53,11 @@ def _say_what_to_type(it: Demo, console: Console) -> None:
     for line in (
         f"export KUBECONFIG={it.kubeconfig}",
         "kubectl get pods -A",
+        "kubectl get secret database -o yaml        # masked; edit it, and the value stays",
         "kubectl exec -it web-0 -- sh",
         f"export L7GW_CONFIG={it.config}",
         f"{os.path.relpath(command)} sessions list",
+        f"{os.path.relpath(command)} sessions show SESSION        # each call, and what was masked in it",
         f"{os.path.relpath(command)} replay SESSION",
         f"$EDITOR {it.folder}/policy.yaml        # read again as soon as it is saved",
     ):

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from l7gw.config.settings import Hook, HookPart
 from l7gw.errors import ConfigurationError
@@ -38,6 +39,16 @@ def test_a_canary_ends_the_stream_wherever_frames_part_it() -> None:
         assert fed(hook, b"a" * 50 + CANARY[:at], CANARY[at:]) == [[], told]
     assert fed(hook, *(CANARY[at : at + 1] for at in range(len(CANARY)))) == [[]] * (len(CANARY) - 1) + [told]
     assert fed(hook, CANARY[:-1], b"x") == [[], []]
+
+
+def test_the_hook_of_the_page_can_be_used_as_it_stands(tmp_path: Path) -> None:
+    page = (SHIPPED.parent.parent / "docs/hooks.md").read_text()
+    (named,) = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])["hooks"]
+    module, _, name = named["object"].partition(":")
+    (tmp_path / f"{module}.py").write_text(page.split("```python\n")[1].split("```")[0])
+    hook = load(tmp_path, named["object"])
+    assert (module, name) == ("acme_hooks", "Acme") and hook.parts == {"act", "object", "frame"}
+    assert fed(hook, b"x", b"BEGIN DUMP") == [[], "a dump was printed"]
 
 
 def test_what_is_typed_is_not_searched_for_canaries() -> None:

@@ -145,8 +145,10 @@ def _why(rule: Rule, key: Key, principal: Principal, cluster: str, act: Act) -> 
         case "users":
             return _not_within(key, f"user {principal.user}", rule.users)
         case "groups":
-            asked = f"none of the groups {_listed(principal.groups)}" if principal.groups else "a caller without groups"
-            return _not_within(key, asked, rule.groups)
+            assert rule.groups is not None  # without the key the rule would match
+            if principal.groups:
+                return f"groups: none of the groups {_listed(principal.groups)} is within {_listed(rule.groups.texts)}"
+            return _not_within(key, "a caller without groups", rule.groups)
         case "kinds":
             return _not_within(key, f"kind {principal.kind}", rule.kinds)
         case "clusters":

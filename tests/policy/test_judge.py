@@ -116,6 +116,18 @@ rules:
 
 
 @pytest.mark.parametrize(
+    ("groups", "why"),
+    [
+        ((), "groups: a caller without groups is not within x"),
+        (("a", "b"), "groups: none of the groups a, b is within x"),
+    ],
+)
+def test_explain_says_of_groups_that_none_of_them_is_within_the_rule(policy: Make, groups: tuple[str, ...], why: str) -> None:
+    it = policy("rules:\n- {name: r, groups: [x], verdict: allow}\n")
+    assert it.explain(Principal("ann", groups), "prod", GET_DEV).considered[-1].why == why
+
+
+@pytest.mark.parametrize(
     ("cluster", "also", "texts"),
     [
         ("prod-1", (), ("auditors", "engineers", "sre-*")),

@@ -61,6 +61,13 @@ def test_each_page_that_is_named_is_there() -> None:
             assert (ROOT / name).exists(), (place, name)
 
 
+def test_a_page_has_each_heading_once() -> None:
+    """Two branches that move sections can be joined without a conflict, and then a section stands twice."""
+    for page in (*ROOT.glob("*.md"), *DOCS.glob("*.md")):
+        headings = [line for line in page.read_text().splitlines() if line.startswith("## ")]
+        assert sorted(headings) == sorted(set(headings)), page.name
+
+
 def test_abbreviations_of_sources_are_spelled_out_and_none_is_left_over() -> None:
     texts = [text for _, text in sources.prose()] + [sources.WIRE.read_text()]
     used = {name for text in texts for name in ABBREVIATED.findall(text)}

@@ -29,6 +29,7 @@ PIECE = 256 * 1024  # bytes that are read at once
 BEHIND = 64 * 1024  # bytes before a piece in which a value may begin that ends in it; the longest private key has half of that
 BEFORE = 40  # bytes of a line that are shown before a value
 STARS = "*" * 8  # for a value of any length
+BY_PLACE = "values of Secrets, environments and other places are masked without them"
 WITHOUT_TERMINAL = 200  # columns of output that goes to no terminal
 
 
@@ -100,7 +101,7 @@ def try_(file: Path, config: Path | None, output: str) -> None:
             for one in found:
                 count += 1
                 click.echo(one.in_words())
-            click.echo(f"{count or 'no'} value{'' if count == 1 else 's'} would be masked", err=True)
+            click.echo(f"{count or 'no'} value{'' if count == 1 else 's'} would be masked by detectors; {BY_PLACE}", err=True)
     except OSError as error:
         click.echo(f"l7gw: {file} cannot be read: {error.strerror}", err=True)
         sys.exit(2)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from l7gw.cli.main import main
+from l7gw.cli.masking import BY_PLACE
 from l7gw.masking.detectors.cost import log
 from l7gw.masking.detectors.table import BUILT_IN
 from tests.support.written_configuration import Written
@@ -80,12 +81,12 @@ def test_people_see_where_values_stand_and_no_value(said: Any) -> None:
         "1:20: password, 7 bytes: login ann password=********\n"
         "1:34: github-token, 40 bytes: login ann password=******* token ********\n"
     )
-    assert err == "2 values would be masked\n"
+    assert err == f"2 values would be masked by detectors; {BY_PLACE}\n"
 
 
 def test_nothing_found_is_a_status_of_0_too(said: Any) -> None:
     assert said("try", "-", "-o", "json", stdin=b"nothing") == (0, "[]\n", "")
-    assert said("try", "-", stdin=b"") == (0, "", "no values would be masked\n")
+    assert said("try", "-", stdin=b"") == (0, "", f"no values would be masked by detectors; {BY_PLACE}\n")
 
 
 def test_values_far_into_a_long_text_have_their_line_and_place(said: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 EVERYTHING = "*"
@@ -26,6 +27,11 @@ class Obligations:
         if not self.reveal or EVERYTHING in self.mask or not self.mask.isdisjoint(names):
             return False
         return EVERYTHING in self.reveal or not self.reveal.isdisjoint(names)
+
+    def hidden(self, names: Iterable[str]) -> list[str]:
+        """Those names under which a value stays masked. A value that several things find at once is shown where each of them is
+        revealed, so where none is hidden."""
+        return [name for name in names if not self.reveals(name)]
 
 
 NO_OBLIGATIONS = Obligations()

@@ -220,7 +220,7 @@ class AnswerRelay:
         if mask.finds:
             for find in mask.finds:
                 record.mask(find, up=False)
-                if self._log is not None and (why := self._masks.ends(find.detector)):
+                if self._log is not None and (why := self._masks.ends(*find.names)):
                     self._ending = why
             mask.finds.clear()
         for piece in pieces:

@@ -122,10 +122,10 @@ class ChannelMasks:
     def _tell(self, mask: StreamMask, *, up: bool) -> None:
         for find in mask.finds:
             self._record.mask(find, up=up)
-            if not up and not self._call.obligations.reveals(find.detector):
+            if not up and (hidden := self._call.obligations.hidden(find.names)):
                 self.masked += 1
                 self._late += find.late
-                self._detectors[find.detector] = None
+                self._detectors.update(dict.fromkeys(hidden))
         mask.finds.clear()
         self._values |= mask.values
 

@@ -212,9 +212,12 @@ class RestoringCall(Call):
         try:
             data = stored.whole(request)
         except Refusal as refusal:
-            if refusal.code == 404 and self._sent.format == "apply":
+            if refusal.code != 404 or self._sent.format != "apply":
+                raise
+            if may_hold(self._sent.body):
                 raise new_object("") from refusal
-            raise
+            self._sent = None  # what is applied makes the object
+            return self.forward
         reading = Reading(stored=data, mask=self.masks.shown().mask, tagger=self.masks.tagger(self._sent.act.namespace))
         self._body = [restore(self._sent, reading)]
         self.guarded = self._sent.format == "json-patch" and self._body[0].startswith(LEADING)

@@ -72,7 +72,7 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
 
     def ends(self, *detectors: str) -> str:
         """Why the rule ends a stream in which these found something; "" where it goes on."""
-        hidden = [name for name in detectors if not self.obligations.reveals(name)]
+        hidden = self.obligations.hidden(detectors)
         if not hidden or not self.obligations.ends_on_mask:
             return ""
         return f"a value was masked ({', '.join(hidden)}), and the rule for this call ends such a stream"

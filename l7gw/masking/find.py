@@ -12,4 +12,10 @@ class Find(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     where: str  # a JSON path such as `items[3].data.password`; in a stream CHANNEL:OFFSET, an offset in the recorded bytes
     length: int  # bytes of the value that was masked
     tag: str  # the placeholder's tag; "" where the place was too short for one
+    others: tuple[str, ...] = ()  # the names of what else was found in these bytes; they are shown where each name is revealed
     late: bool = False  # in a stream: the client was sent its beginning before it was whole
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names by which it was masked."""
+        return (self.detector, *self.others)

@@ -30,6 +30,7 @@ class Found:
     detector: str
     start: int
     end: int
+    others: tuple[str, ...] = ()
 
 
 class TokenScanner:

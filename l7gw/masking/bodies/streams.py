@@ -73,6 +73,11 @@ class _Cut(msgspec.Struct, frozen=True, gc=False):
     detector: str
     tag: str
     value: int = 0  # the number of a registered value
+    others: tuple[str, ...] = ()  # the names of what else was found there: the client sees it where each of them is revealed, too
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.detector, *self.others)
 
 
 class StreamMask:
@@ -214,7 +219,7 @@ class StreamMask:
         if scanner.may_hold(text):
             for span in scanner.scan(text, sent=self._sent):
                 tag = rules.tagger.tag(text[span.start : span.end])
-                cuts.append(_placed(view, span.start, span.end, span.detector, tag))
+                cuts.append(_placed(view, span.start, span.end, span.detector, tag, others=span.others))
         if rules.registry is not None:
             tagger = rules.tagger
             look = rules.registry.look(text, tagger.cluster, tagger.namespace, sender=rules.sender if self._sent else "")
@@ -275,7 +280,8 @@ class StreamMask:
             start = max(cut.start, at)
             between = text[at:start]
             mask = self._mask(cut, cut.end - start)
-            late = cut.start < before and not self._is_hidden(cut.start) and not self._rules.obligations.reveals(cut.detector)
+            shown_too = not self._rules.obligations.hidden(cut.names)
+            late = cut.start < before and not self._is_hidden(cut.start) and not shown_too
             self._tell(cut, cut.end - start, self._offset + len(between), late=late)
             self._offset += len(between) + len(mask)
             parts += between, mask
@@ -302,7 +308,7 @@ class StreamMask:
             return b""
         parts: list[bytes] = []
         for cut in cuts:
-            if cut.end <= at or cut.start >= end or self._rules.obligations.reveals(cut.detector):
+            if cut.end <= at or cut.start >= end or not self._rules.obligations.hidden(cut.names):
                 continue
             start = max(cut.start, at)
             parts.append(text[at:start])
@@ -331,15 +337,18 @@ class StreamMask:
     def _tell(self, cut: _Cut, size: int, offset: int, *, late: bool) -> None:
         whole = self._rules.tty or len(BEGINNING) + len(cut.detector) + 1 + len(cut.tag) <= size
         where = f"{self.name}:{offset}"
-        self.finds.append(Find(detector=cut.detector, where=where, length=size, tag=cut.tag if whole else "", late=late))
+        tag = cut.tag if whole else ""
+        self.finds.append(Find(detector=cut.detector, where=where, length=size, tag=tag, late=late, others=cut.others))
         if cut.value:
             self.values.add(cut.value)
 
 
-def _placed(view: View | None, start: int, end: int, detector: str, tag: str, value: int = 0) -> _Cut:
+def _placed(
+    view: View | None, start: int, end: int, detector: str, tag: str, value: int = 0, *, others: tuple[str, ...] = ()
+) -> _Cut:
     if view is not None:
         start, end = view.start_of(start), view.end_of(end)
-    return _Cut(start, end, detector, tag, value)
+    return _Cut(start, end, detector, tag, value, others)
 
 
 def _word(text: bytes) -> int:
@@ -349,18 +358,22 @@ def _word(text: bytes) -> int:
 
 
 def _moved(cut: _Cut, by: int) -> _Cut:
-    return _Cut(cut.start - by, cut.end - by, cut.detector, cut.tag, cut.value)
+    return _Cut(cut.start - by, cut.end - by, cut.detector, cut.tag, cut.value, cut.others)
 
 
 def _apart(cuts: list[_Cut]) -> list[_Cut]:
-    """Cuts in order and disjoint. Of two that overlap the first stays whole, and of the other what stands behind it. Of two that
-    begin together the longer one counts; of equals, the registered value."""
+    """Cuts in order and disjoint. Of two that overlap the first stays whole, by the names of both, and of the other what stands
+    behind it. Of two that begin together the longer one counts; of equals, the registered value."""
     if len(cuts) < 2:
         return cuts
     kept: list[_Cut] = []
     end = 0
     for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end, not cut.value)):
+        if cut.start < end and kept[-1].names != cut.names:
+            others = dict.fromkeys((*kept[-1].others, *cut.names))
+            others.pop(kept[-1].detector, None)
+            kept[-1] = msgspec.structs.replace(kept[-1], others=tuple(others))
         if cut.end > end:
-            kept.append(cut if cut.start >= end else _Cut(end, cut.end, cut.detector, cut.tag, cut.value))
+            kept.append(cut if cut.start >= end else msgspec.structs.replace(cut, start=end))
             end = cut.end
     return kept

@@ -80,7 +80,13 @@ class TextBody:
             placeholder = self._masks.placeholder(value, cut).encode()
             offset += len(between)
             self.finds.append(
-                Find(detector=cut.detector, where=f"body:{offset}", length=len(value), tag=placeholder[-TAG_DIGITS:].decode())
+                Find(
+                    detector=cut.detector,
+                    where=f"body:{offset}",
+                    length=len(value),
+                    tag=placeholder[-TAG_DIGITS:].decode(),
+                    others=cut.others,
+                )
             )
             offset += len(placeholder)
             recorded += between, placeholder

@@ -33,7 +33,7 @@ class TextMasks(msgspec.Struct, frozen=True, kw_only=True):
     def cuts(self, data: bytes) -> list[Cut]:
         """What is masked, in bytes, in order and disjoint."""
         spans = self.scanner.scan(data, sent=bool(self.sender))
-        found = [Cut(start=span.start, end=span.end, detector=span.detector) for span in spans]
+        found = [Cut(start=span.start, end=span.end, detector=span.detector, others=span.others) for span in spans]
         if self.registry is not None:
             for one in self.registry.scan(data, self.tagger.cluster, self.tagger.namespace, sender=self.sender):
                 found.append(Cut(start=one.start, end=one.end, detector=objects.REGISTRY, tag=one.tag))
@@ -52,4 +52,4 @@ class TextMasks(msgspec.Struct, frozen=True, kw_only=True):
 
     def reveals(self, cut: Cut) -> bool:
         """Whether the caller sees the value."""
-        return self.obligations.reveals(cut.detector)
+        return not self.obligations.hidden(cut.names)

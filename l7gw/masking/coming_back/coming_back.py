@@ -21,6 +21,7 @@ from l7gw.kube.objects.node import Node
 from l7gw.masking.coming_back import json_patch
 from l7gw.masking.coming_back.restoring import Place, Reading, Walk, alike
 from l7gw.masking.coming_back.same_field import Field, locate
+from l7gw.masking.coming_back.telling import may_retell, refuse_retelling
 from l7gw.masking.placeholder_search import may_hold
 from l7gw.masking.sent.sent_body import Sent, bytes_of, find_in, invalid, lost, text_at
 
@@ -30,18 +31,22 @@ WHOLE_OBJECT: Final = frozenset(("", "status", "finalize", "ephemeralcontainers"
 
 def must_be_read(sent: Sent) -> bool:
     """Whether the stored object must be read before this body can go on: because a placeholder in it may be restored, or because a
-    JSON patch tests or copies what may be masked. Raises Refusal 422 where it holds a placeholder that nothing can restore."""
+    patch could read what may be masked. Raises Refusal 422 where it holds a placeholder that nothing can restore."""
     held = may_hold(sent.body)
     oracle = sent.format == "json-patch" and sent.act.subresource in WHOLE_OBJECT and json_patch.reads(sent.body)
-    if not held and not oracle:
-        return False
-    found = find_in(sent.read(), most=1) if held else []
+    if not held:
+        return oracle or _retells(sent)
+    found = find_in(sent.read(), most=1)
     if not found:
-        return oracle
+        return oracle or _retells(sent)
     act = sent.act
     if act.verb not in ("update", "patch") or not act.name or act.subresource not in WHOLE_OBJECT:
         raise new_object(found[0].path)
     return True
+
+
+def _retells(sent: Sent) -> bool:
+    return sent.act.verb == "patch" and sent.act.subresource in WHOLE_OBJECT and may_retell(sent)
 
 
 def new_object(path: str) -> Refusal:
@@ -63,6 +68,8 @@ def restore(sent: Sent, reading: Reading) -> bytes:
         return body
     node = sent.read()
     _same_object(node, root)
+    if may_retell(sent):
+        refuse_retelling(node, root, applied=sent.format == "apply")
     patch = sent.format in ("merge-patch", "strategic-patch")
     walk = Walk(root, reading, strategic=sent.format == "strategic-patch")
     walk.value(node, (), [root], leave_out=patch)

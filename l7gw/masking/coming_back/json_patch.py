@@ -1,6 +1,7 @@
 """JSON patches (RFC 6902) that come back: placeholders in `add` and `replace` are restored, and no operation tells what is masked.
 
-`test` would confirm a guess, `copy` and `move` would carry a value to where it is not masked (threats E6).
+`test` would confirm a guess, `copy` and `move` would carry a value to where it is not masked, and another name would show a
+variable (threats E6).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from l7gw.errors import Refusal
 from l7gw.kube.objects.node import Node, member_path
 from l7gw.masking.coming_back.restoring import Reading, Walk
 from l7gw.masking.coming_back.same_field import Field, Items
+from l7gw.masking.coming_back.telling import hides, is_told, refusal, told_by
 from l7gw.masking.placeholder_search import Room, holds, may_hold
 from l7gw.masking.sent.sent_body import Sent, as_bytes, invalid, leaf_holds, lost, text_at
 
@@ -43,8 +45,9 @@ _operations = msgspec.json.Decoder(list[Operation]).decode
 
 
 def reads(body: bytes) -> bool:
-    """Whether a patch tests, copies or moves what may be masked. Nothing in `metadata` is, but for annotations."""
-    if not any(word in body for word in (b"test", b"copy", b"move", b"\\u")):
+    """Whether a patch tests, copies or moves what may be masked, or changes what may tell that something is. Nothing in `metadata`
+    is masked, but for annotations."""
+    if not any(word in body for word in (b"test", b"copy", b"move", b"/name", b"/kind", b"/type", b"/metadata", b"\\u")):
         return False
     try:
         operations = _operations(body)
@@ -52,7 +55,10 @@ def reads(body: bytes) -> bool:
         return True  # a member of an odd type, which the API server may read as absent: null is
     except msgspec.DecodeError:
         return False  # the strict reading of the body refuses it
-    return any(one.op in READING and not _is_plain(one.place) for one in operations)
+    return any(
+        (one.op in READING and not _is_plain(one.place)) or (one.op != "test" and told_by(pointer(one.path)) is not None)
+        for one in operations
+    )
 
 
 def _is_plain(pointer: str) -> bool:
@@ -101,6 +107,10 @@ def _refuse_readers(operations: Sequence[Operation], root: Field) -> None:
     exact = not any(one.op in _SHIFTING and _is_item(pointer(one.path)) for one in operations)
     known: dict[str, bool] = {}
     for one in operations:
+        place = pointer(one.path)
+        told = told_by(place) if one.op != "test" else None
+        if told is not None and any(is_told(field, place[len(told)]) for field in _places(root, told, exact=exact)):
+            raise refusal(one.path)
         if one.op in READING and not _is_plain(one.place):
             if one.place not in known:
                 known[one.place] = _masked_at(root, pointer(one.place), exact=exact)
@@ -111,8 +121,12 @@ def _refuse_readers(operations: Sequence[Operation], root: Field) -> None:
 
 
 def _masked_at(root: Field, tokens: Tokens, *, exact: bool) -> bool:
-    """Whether anything at this place is masked. Where another operation moves items of lists (`exact` is false), an index may mean
-    any item."""
+    """Whether anything at this place is masked."""
+    return any(hides(field) for field in _places(root, tokens, exact=exact))
+
+
+def _places(root: Field, tokens: Sequence[str], *, exact: bool) -> list[Field]:
+    """The stored fields at a place. Where another operation moves items of lists (`exact` is false), an index may mean any item."""
     fields = [root]
     for token in tokens:
         below: list[Field] = []
@@ -124,7 +138,7 @@ def _masked_at(root: Field, tokens: Tokens, *, exact: bool) -> bool:
             else:
                 below += [field.item(index) for index in range(len(field.stored.items()))]
         fields = below
-    return any(field.stored.render("recorded") != field.masked.render("recorded") for field in fields)
+    return fields
 
 
 def _fields(root: Field, operations: Sequence[Operation], index: int, value: Node) -> list[Field]:

@@ -30,7 +30,7 @@ class LongScan:
                 until = span.start
         until = max(until, self._done)
         found = [
-            Span(span.detector, self._offset + max(span.start, self._done), self._offset + span.end)
+            Span(span.detector, self._offset + max(span.start, self._done), self._offset + span.end, span.others)
             for span in spans
             if span.end <= until
         ]

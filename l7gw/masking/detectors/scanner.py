@@ -36,6 +36,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     detector: str
     start: int  # offsets in the bytes that were scanned
     end: int
+    others: tuple[str, ...] = ()  # the names of the detectors whose finds it is the union of, beside that of the longest
 
 
 class _Locator:
@@ -307,19 +308,27 @@ def _windows(ends: list[int], back: int, reach: int) -> Iterator[tuple[int, int]
 
 
 def _merged(found: list[tuple[int, int, int, str]]) -> list[Span]:
-    """Unions of the finds that overlap, each by the name of its longest; of equals, of the first in rank."""
+    """Unions of the finds that overlap, each by the name of its longest; of equals, of the first in rank. The others are named
+    beside it."""
     found.sort()
     spans: list[Span] = []
     start = end = -1
     best: tuple[int, int, str] = (0, 0, "")
+    names: list[str] = []
+
+    def whole() -> Span:
+        others = tuple(dict.fromkeys(name for name in names if name != best[2])) if len(names) > 1 else ()
+        return Span(best[2], start, end, others)
+
     for begin, stop, rank, name in found:
         own = (begin - stop, rank, name)
         if begin < end:
             end, best = max(end, stop), min(best, own)
+            names.append(name)
             continue
         if end >= 0:
-            spans.append(Span(best[2], start, end))
-        start, end, best = begin, stop, own
+            spans.append(whole())
+        start, end, best, names = begin, stop, own, [name]
     if end >= 0:
-        spans.append(Span(best[2], start, end))
+        spans.append(whole())
     return spans

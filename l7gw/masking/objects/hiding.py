@@ -33,6 +33,12 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     end: int
     detector: str
     tag: str = ""
+    others: tuple[str, ...] = ()  # the names of what else was found there: it is shown where each of them is revealed, too
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names by which the place is masked."""
+        return (self.detector, *self.others)
 
 
 class Hiding:
@@ -186,8 +192,8 @@ class Hiding:
         placeholder = f"{BEGINNING}{cut.detector}-{cut.tag}" if cut.tag else self._tagger.placeholder(cut.detector, value)
         if self.fixed or fixed:
             placeholder = of_length(placeholder, len(value)).decode()
-        self._found(node.path, cut.detector, value, placeholder)
-        return placeholder, self.reveals(cut.detector)
+        self._found(node.path, cut.detector, value, placeholder, cut.others)
+        return placeholder, not self._obligations.hidden(cut.names)
 
     def _placeholder(self, detector: str, value: bytes, length: int | None) -> str:
         placeholder = self._tagger.placeholder(detector, value)
@@ -206,7 +212,7 @@ class Hiding:
         node.replace(placeholder, shown_too=not self.reveals(detector, *also))
         self._found(node.path, detector, value, placeholder)
 
-    def _found(self, path: str, detector: str, value: bytes, placeholder: str) -> None:
+    def _found(self, path: str, detector: str, value: bytes, placeholder: str, others: tuple[str, ...] = ()) -> None:
         where = self._prefix + ("." if self._prefix and path and not path.startswith("[") else "") + path
         tag = "" if placeholder.startswith("*") else placeholder.rstrip("*")[-TAG_DIGITS:]
-        self.done.finds.append(Find(detector=detector, where=where, length=len(value), tag=tag))
+        self.done.finds.append(Find(detector=detector, where=where, length=len(value), tag=tag, others=others))

@@ -55,6 +55,8 @@ class Span(Protocol):
     def start(self) -> int: ...
     @property
     def end(self) -> int: ...
+    @property
+    def others(self) -> tuple[str, ...]: ...
 
 
 class Scanner(Protocol):
@@ -197,7 +199,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     def cuts(self, data: bytes, namespace: str) -> list[Cut]:
         """What is masked in some bytes, in order. Where a registered value and a detector's find overlap, the first one counts."""
         sent = bool(self.sender)
-        cuts = [Cut(start=s.start, end=s.end, detector=s.detector) for s in self.scanner.scan(data, sent=sent)]
+        cuts = [Cut(start=s.start, end=s.end, detector=s.detector, others=s.others) for s in self.scanner.scan(data, sent=sent)]
         if self.registry is not None:
             for r in self.registry.scan(data, self.cluster, namespace, sender=self.sender):
                 cuts.append(Cut(start=r.start, end=r.end, detector=REGISTRY, tag=r.tag))
@@ -236,28 +238,52 @@ def _within(cuts: list[Cut], start: int, end: int) -> list[Cut]:
     for cut in cuts:
         first, last = max(cut.start, start), min(cut.end, end)
         if first < last:
-            found.append(Cut(start=first - start, end=last - start, detector=cut.detector, tag=cut.tag))
+            found.append(msgspec.structs.replace(cut, start=first - start, end=last - start))
     return found
 
 
 def apart(cuts: list[Cut]) -> list[Cut]:
-    """Cuts in order and disjoint. Of two that overlap the first stays whole, and of the other what stands behind it."""
+    """Cuts in order and disjoint. Of two that overlap the first stays whole, by the names of both, and of the other what stands
+    behind it."""
     kept: list[Cut] = []
     end = 0
     for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end)):
-        if cut.end <= end:
-            continue
-        kept.append(cut if cut.start >= end else Cut(start=end, end=cut.end, detector=cut.detector, tag=cut.tag))
-        end = cut.end
+        if cut.start < end:
+            others = dict.fromkeys((*kept[-1].others, *cut.names))
+            others.pop(kept[-1].detector, None)
+            kept[-1] = msgspec.structs.replace(kept[-1], others=tuple(others))
+        if cut.end > end:
+            kept.append(cut if cut.start >= end else msgspec.structs.replace(cut, start=end))
+            end = cut.end
     return kept
 
 
 def in_characters(data: bytes, cuts: list[Cut]) -> list[Cut]:
-    """Cuts in bytes of UTF-8, as cuts in characters."""
+    """Cuts in bytes of UTF-8, as cuts in characters; a character of which a part is cut is cut whole."""
     if not cuts or data.isascii():
         return cuts
+    found: list[Cut] = []
+    at = characters = 0  # where the last cut began or ended, in bytes and in characters: each byte is decoded once
+    for cut in cuts:
+        start, end = max(cut.start, at), cut.end
+        while start > at and _continues(data, start):
+            start -= 1
+        while end < len(data) and _continues(data, end):
+            end += 1
+        first = characters + _characters(data[at:start])
+        characters = first + _characters(data[start:end])
+        at = end
+        found.append(msgspec.structs.replace(cut, start=first, end=characters))
+    return found
 
-    def at(offset: int) -> int:
-        return len(data[:offset].decode("utf-8", "surrogateescape"))
 
-    return [Cut(start=at(cut.start), end=at(cut.end), detector=cut.detector, tag=cut.tag) for cut in cuts]
+def _continues(data: bytes, at: int) -> bool:
+    return data[at] & 0xC0 == 0x80
+
+
+def _characters(data: bytes) -> int:
+    """How many characters of a text these bytes are. The text may have halves of surrogate pairs, or bytes that are no UTF-8."""
+    try:
+        return len(data.decode("utf-8", "surrogatepass"))
+    except UnicodeDecodeError:
+        return len(data.decode("utf-8", "surrogateescape"))

@@ -219,7 +219,7 @@ def _is_key_of(field: str, value: str) -> bool:
 
 
 def _moved(cut: Cut, by: int) -> Cut:
-    return Cut(start=cut.start + by, end=cut.end + by, detector=cut.detector)
+    return Cut(start=cut.start + by, end=cut.end + by, detector=cut.detector, others=cut.others)
 
 
 def _detector(kinds: tuple[str, ...], named: str) -> str:

@@ -224,6 +224,15 @@ def test_what_a_rule_reveals_is_shown_and_masked_in_the_record(registry: Registr
     assert VALUE not in recorded and TOKEN not in recorded
 
 
+def test_what_is_found_in_two_ways_is_shown_where_both_are_revealed(registry: Registry) -> None:
+    for first, text in (("password", b"password=" + TOKEN + b"\n"), ("password", b"password=" + OTHER + b"\n")):
+        for reveal, is_shown in ({first}, False), ({first, "registry", "github-token"}, True):
+            for at in range(len(text)):
+                shown, recorded = _through(_mask(registry, rules=Obligations(reveal=frozenset(reveal))), [text[:at], text[at:]])
+                assert (shown == text) == is_shown, (at, shown)
+                assert TOKEN not in recorded and OTHER not in recorded
+
+
 def test_a_tar_in_which_something_is_masked_is_still_a_tar(registry: Registry) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:

@@ -37,6 +37,13 @@ def test_finds_are_in_order_and_disjoint_and_the_longest_gives_its_name(scanner:
     assert found(scanner, data) == [("github-token", GITHUB), ("password", b"x%s-y" % GITHUB), ("github-token", GITHUB)]
 
 
+def test_a_find_of_several_detectors_names_them_all(scanner: Scanner) -> None:
+    (span,) = scanner.scan(b"password=x-AKIAIOSFODNN7EXAMPLQ-and-more")
+    assert (span.detector, span.others) == ("password", ("aws-access-key-id",))
+    (span,) = scanner.scan(b"AKIAIOSFODNN7EXAMPLQ")
+    assert span.others == ()
+
+
 def test_in_what_a_caller_sent_only_fixed_shapes_are_found(scanner: Scanner) -> None:
     data = b"password=reboot https://a:reboot@h/ Authorization: Bearer reboot %s" % GITHUB
     assert found(scanner, data, sent=True) == [("github-token", GITHUB)]

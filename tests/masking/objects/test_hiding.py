@@ -48,6 +48,14 @@ def test_parts_of_a_text_are_masked_and_each_may_be_revealed() -> None:
     assert node.render("recorded").decode() == f'{{"a":"ö l7gw-masked-first-{first.tag} l7gw-masked-second-{second.tag}"}}'
 
 
+def test_a_place_of_several_names_is_shown_where_each_of_them_is_revealed() -> None:
+    for revealed, is_shown in ({"first"}, False), ({"second"}, False), ({"first", "second"}, True), ({"*"}, True):
+        node, hiding = hidden(b'{"a":"one"}', Obligations(reveal=frozenset(revealed)))
+        hiding.cut(node.member("a"), "one", [Cut(start=0, end=3, detector="first", others=("second",))])
+        assert (node.render("shown") == b'{"a":"one"}') == is_shown, revealed
+        assert b"one" not in node.render("recorded")
+
+
 def test_a_value_of_which_a_part_was_masked_can_be_masked_whole() -> None:
     node, hiding = hidden(f'{{"a":"one two","b":"{b64("one two")}","c":"no base64"}}'.encode())
     a, b, c = (node.member(name) for name in "abc")

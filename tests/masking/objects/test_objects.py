@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from l7gw.kube.objects import json_nodes
 from l7gw.masking.detectors.scanner import Scanners
 from l7gw.masking.detectors.table import BUILT_IN
-from l7gw.masking.objects.objects import ObjectMasker
+from l7gw.masking.objects.hiding import Cut
+from l7gw.masking.objects.objects import ObjectMasker, in_characters
+from l7gw.masking.registry.registry import Registry
 from l7gw.obligations import Obligations
 from tests.support.masked import KEY, act_of, b64, mask, masker, placeholder
 from tests.support.planted import KINDS, Planter, Searched
@@ -269,3 +272,41 @@ def test_no_planted_value_is_left_in_any_view(kind: str, seed: int, view: str, n
     searched = Searched(planted.values)
     assert searched.found_in(got.bytes_shown) == searched.found_in(got.bytes_recorded) == []
     assert {type(member) for member in got.shown.values()} == {type(member) for member in body.values()}
+
+
+@pytest.mark.parametrize(
+    ("revealed", "shown"),
+    [({"password"}, False), ({"aws-access-key-id"}, False), ({"password", "aws-access-key-id"}, True), ({"*"}, True)],
+)
+def test_what_several_detectors_find_is_shown_where_each_of_them_is_revealed(revealed: set[str], shown: bool) -> None:
+    text = "password=x-AKIAIOSFODNN7EXAMPLQ"
+    masks = msgspec.structs.replace(masker(EVENTS, Obligations(reveal=frozenset(revealed))), scanner=Scanners(BUILT_IN).default)
+    node = json_nodes.read(json.dumps({"kind": "Event", "message": text}).encode(), strict=False)
+    masks.mask(node)
+    assert (text.encode() in node.render("shown")) == shown
+    assert b"AKIA" not in node.render("recorded")
+
+
+def test_a_registered_value_behind_password_is_shown_where_both_are_revealed() -> None:
+    registry = Registry(KEY, lambda: 0.0)
+    registry.register("test", "shop", b"Registered7Nobody")
+    for revealed, shown in ({"password"}, False), ({"registry"}, False), ({"password", "registry"}, True):
+        body = {"kind": "Event", "message": "password=Registered7Nobody"}
+        got = mask(EVENTS, body, Obligations(reveal=frozenset(revealed)), registry=registry)
+        assert ("Registered7" in got.shown["message"]) == shown
+
+
+def test_cuts_in_bytes_are_cuts_in_characters_whatever_stands_before_them() -> None:
+    for text in ("ö é 漢 one two", "\ud800 ö one two", "\U0001f600one two"):
+        data = text.encode("utf-8", "surrogatepass")
+        cuts = [Cut(start=data.index(word), end=data.index(word) + 3, detector="x") for word in (b"one", b"two")]
+        assert [text[cut.start : cut.end] for cut in in_characters(data, cuts)] == ["one", "two"]
+    (half,) = in_characters("aöb".encode(), [Cut(start=2, end=4, detector="x")])
+    assert (half.start, half.end) == (1, 3)
+
+
+def test_the_characters_of_a_long_text_are_counted_once() -> None:
+    data = "ö".encode() + b"x" * 2_000_000
+    cuts = [Cut(start=at, end=at + 10, detector="x") for at in range(2, len(data) - 20, 40)]
+    found = in_characters(data, cuts)  # 50,000 cuts: counted from the beginning each time they would take minutes
+    assert found[-1].start == cuts[-1].start - 1

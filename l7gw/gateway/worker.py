@@ -7,6 +7,7 @@ import logging
 import re
 import resource
 import ssl
+import threading
 from collections.abc import Callable
 from typing import assert_never
 
@@ -119,6 +120,10 @@ class Worker:
         self.routes = Routes(list(far.values()))
         self._durable: Durable = settings.recording.durable
         self.recorder.reserve = settings.recording.reserve
+
+    def warm(self) -> None:
+        """Have a thread compile what the first call that is masked would wait for. The worker serves meanwhile."""
+        threading.Thread(target=self.masking.warm, name="l7gw-warm", daemon=True).start()
 
     @property
     def identity(self) -> IdentityChain:

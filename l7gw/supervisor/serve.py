@@ -79,6 +79,7 @@ class _Server:
             gc.freeze()  # the objects made so far stay until the end: the garbage collector need not look at them
             worker.identity.prefetch()
             self._tell(worker)
+            worker.warm()
             ticking = loop.create_task(_tick(worker))
             await self._ending.wait()
             log.info("ending: no more connections are accepted")
@@ -157,6 +158,7 @@ class _Server:
             if settings.listen != self._settings.listen or settings.state != self._settings.state:
                 log.error("`listen` and `state` change only with a restart")
             worker.configure(settings)
+            worker.warm()
             log.info("configuration read again")
             worker.identity.prefetch()
             self._follow_all(worker)

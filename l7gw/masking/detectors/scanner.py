@@ -98,6 +98,11 @@ class Scanner:
         self._unknown = [locator for locator in locators if locator.tree is None]
         self._longest = max((locator.longest for locator in locators), default=0)
 
+    def warm(self) -> None:
+        """Compile what any scan, and any stream, needs."""
+        self.scan(b"")
+        self.open_from(b"")
+
     @cached_property
     def _opened(self) -> _Noticed:
         return _Noticed([locator for locator in self._locators if locator.tree], beginning_of, once=True)
@@ -200,6 +205,7 @@ class Scanners:
         self.on = on if on is not None else frozenset(d.name for d in self.detectors if d.on)
         self._names = frozenset(d.name for d in self.detectors)
         self._made: OrderedDict[frozenset[str], Scanner] = OrderedDict()
+        self._making = threading.Lock()  # who needs a scanner that a thread makes already waits for it
 
     @property
     def default(self) -> Scanner:
@@ -209,14 +215,15 @@ class Scanners:
     def with_(self, names: frozenset[str]) -> Scanner:
         """The scanner for what is on and what a rule masks beside; EVERYTHING is all detectors. Other names change nothing."""
         wanted = self._names if EVERYTHING in names else self.on | (names & self._names)
-        made = self._made.get(wanted)
-        if made is None:
-            made = self._made[wanted] = Scanner([d for d in self.detectors if d.name in wanted])
-            if len(self._made) > MOST_SCANNERS:
-                self._made.popitem(last=False)
-        else:
-            self._made.move_to_end(wanted)
-        return made
+        with self._making:
+            made = self._made.get(wanted)
+            if made is None:
+                made = self._made[wanted] = Scanner([d for d in self.detectors if d.name in wanted])
+                if len(self._made) > MOST_SCANNERS:
+                    self._made.popitem(last=False)
+            else:
+                self._made.move_to_end(wanted)
+            return made
 
 
 # ---------------------------------------------------------------------- the engines

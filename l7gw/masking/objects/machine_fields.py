@@ -23,6 +23,14 @@ _MACHINE = frozenset(
     startTime startedAt finishedAt firstTimestamp lastTimestamp eventTime caBundle columnDefinitions
     """.split()
 )
+# Those of them that are objects or lists in Kubernetes. The others are single words: where a custom resource has an object there,
+# as in `image: {url: https://user:password@host}`, it is looked into
+_MACHINES_OBJECTS = frozenset(
+    """
+    ownerReferences managedFields finalizers secretKeyRef configMapKeyRef fieldRef resourceFieldRef involvedObject regarding related
+    podIPs hostIPs clusterIPs columnDefinitions
+    """.split()
+)
 # Members whose keys are the users': what stands in them is looked into, whatever its key
 _MAPS = frozenset(("annotations", "labels", "data", "stringData", "binaryData", "matchLabels", "nodeSelector", "parameters"))
 
@@ -105,5 +113,9 @@ def _inside(level: _Level, apart: frozenset[str], *, sent: bool) -> list[_Level]
             fixed=_is_unknown(name),
         )
         for name, member in level.node.members()
-        if (level.users or name not in _MACHINE) and name not in apart
+        if (level.users or not _is_of_machine(name, member)) and name not in apart
     ]
+
+
+def _is_of_machine(name: str, node: Node) -> bool:
+    return name in _MACHINE and (name in _MACHINES_OBJECTS or node.shape not in ("object", "list"))

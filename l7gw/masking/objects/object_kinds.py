@@ -61,11 +61,15 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def units(
-    node: Node, kind: str, namespace: str, *, listed: str = "", listed_group: str | None = None, level: int = 0
+    node: Node, kind: str, namespace: str | None, *, listed: str = "", listed_group: str | None = None, level: int = 0
 ) -> Iterator[Unit]:
-    """The units of a body, each before those inside it. `kind` and `namespace` are those of the URL; `listed` and `listed_group`
-    are the kind and API group of the items of the list around. Raises Unreadable for more than MOST_LEVELS levels of lists and
-    events."""
+    """The units of a body, each before those inside it. `kind` and `namespace` are those of the URL, which may stand for all
+    namespaces (None, ""); `listed` and `listed_group` are the kind and API group of the items of the list around. Raises Unreadable
+    for more than MOST_LEVELS levels of lists and events.
+
+    The namespace of the URL counts before what an object says, and that of an object for all inside it: who writes an object in one
+    namespace must not learn about, or have masked, what is in another."""
+    namespace = namespace if level else namespace or None
     if level > MOST_LEVELS:
         raise Unreadable("lists and events are nested too deep")
     if node.shape == "list":
@@ -77,40 +81,54 @@ def units(
     own = text_of(node.member("kind")) or listed
     version = text_of(node.member("apiVersion"))
     group = version.rpartition("/")[0] if version else listed_group
-    namespace = text_of(node.at("metadata", "namespace")) or namespace
+    inside = namespace_of(node, namespace)
     kinds = (own, kind) if own and kind and own != kind else (own or kind,)
     items, inner = node.member("items"), node.member("object")
     rows = node.member("rows") if own == "Table" else None
     apart = frozenset(
         name
         for name, there in (
-            ("items", items is not None and items.shape == "list"),
+            ("items", items is not None and items.shape == "list" and _all_objects(items)),
             ("object", inner is not None and inner.shape == "object" and own in ("", "WatchEvent", kind)),
-            ("rows", rows is not None and rows.shape == "list"),
+            ("rows", rows is not None and rows.shape == "list" and _all_objects(rows)),
         )
         if there
     )
-    yield Unit(node=node, kinds=kinds, namespace=namespace, group=group, apart=apart)
+    yield Unit(node=node, kinds=kinds, namespace=inside or "", group=group, apart=apart)
     if "items" in apart and items is not None:
         for item in items.items():
             inner_kind = own.removesuffix("List")
-            yield from units(item, kind, namespace, listed=inner_kind, listed_group=group if inner_kind else None, level=level + 1)
+            yield from units(item, kind, inside, listed=inner_kind, listed_group=group if inner_kind else None, level=level + 1)
     if "object" in apart and inner is not None:
-        yield from units(inner, kind, namespace, level=level + 1)
+        yield from units(inner, kind, inside, level=level + 1)
     if "rows" in apart and rows is not None:
         for row in rows.items():
-            yield from _row(row, kind, namespace, level)
+            yield from _row(row, kind, inside, level)
 
 
-def _row(row: Node, kind: str, namespace: str, level: int) -> Iterator[Unit]:
+def _all_objects(items: Node) -> bool:
+    """Whether a list holds objects, or lists, alone. Anything else is no unit, and would be looked at by nobody."""
+    return all(item.shape in ("object", "list") for item in items.items())
+
+
+def namespace_of(node: Node, around: str | None) -> str | None:
+    """The namespace that counts for an object and all inside it: that of the URL or the object around, else its own, "" where it
+    has a name and none; None where another may follow, as within a list."""
+    if around is not None:
+        return around
+    own = text_of(node.at("metadata", "namespace"))
+    return own or ("" if text_of(node.at("metadata", "name")) else None)
+
+
+def _row(row: Node, kind: str, namespace: str | None, level: int) -> Iterator[Unit]:
     inner = row.member("object")
-    if inner is None:
-        yield Unit(node=row, kinds=("",), namespace=namespace)
+    if inner is None or inner.shape != "object":
+        yield Unit(node=row, kinds=("",), namespace=namespace or "")
         return
     yield Unit(
         node=row,
         kinds=("",),
-        namespace=text_of(inner.at("metadata", "namespace")) or namespace,
+        namespace=namespace_of(inner, namespace) or "",
         apart=frozenset(("object",)),
     )
     yield from units(inner, kind, namespace, level=level + 1)

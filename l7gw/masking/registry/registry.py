@@ -107,7 +107,7 @@ class Registry:
         scope.add(entry.digest, value)
         self.spent += value.cost
         if self.spent > self._most:
-            lower = self._most * 15 // 16  # some at once: to forget one costs as much as to forget many
+            lower = self._most * 3 // 4  # many at once: to forget one costs as much, as all that stay are put in place anew
             self._forget_while(lambda _: self.spent > lower)
 
     def _forget_while(self, condition: Callable[[Value], bool]) -> None:

@@ -31,6 +31,13 @@ def test_names_versions_and_references_are_a_machines() -> None:
     ]
 
 
+def test_an_object_where_kubernetes_has_a_word_is_looked_into() -> None:
+    assert looked_into({"spec": {"image": {"url": "a", "name": "b"}, "reason": ["c"], "fieldRef": {"x": "d"}}}) == [
+        "spec.image.url",
+        "spec.reason[0]",
+    ]
+
+
 def test_the_keys_of_users_may_be_called_as_a_machines_field() -> None:
     assert looked_into({"data": {"name": "a", "uid": "b"}, "binaryData": {"kind": "YQ=="}}) == [
         "data.name",

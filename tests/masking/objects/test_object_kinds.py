@@ -42,12 +42,30 @@ def test_an_object_has_its_own_kind_and_that_of_the_url() -> None:
     assert found({"kind": "Secret"}, "Secret") == [("", ("Secret",), "url")]
     assert found({"kind": "Foo"}, "Secret") == [("", ("Foo", "Secret"), "url")]
     assert found({}, "Secret") == [("", ("Secret",), "url")]
-    assert found({"metadata": {"namespace": "own"}}) == [("", ("",), "own")]
+    assert found({"metadata": {"namespace": "own"}}, namespace="") == [("", ("",), "own")]
+
+
+def test_the_namespace_of_the_url_counts_and_then_that_of_the_outer_object() -> None:
+    secret = {"kind": "Secret", "metadata": {"namespace": "victim"}}
+    assert found(secret)[0][2] == "url"
+    for own, counts in ({"namespace": "own"}, "own"), ({"name": "of-the-cluster"}, ""), ({}, "victim"):
+        for body in (
+            {"kind": "Foo", "metadata": own, "items": [secret]},
+            {"kind": "WatchEvent", "metadata": own, "object": secret},
+            {"kind": "Table", "metadata": own, "rows": [{"object": secret}]},
+        ):
+            assert found(body, namespace="")[-1][2] == counts
+
+
+def test_items_that_are_no_objects_stay_with_what_stands_around() -> None:
+    for body in ({"items": ["a", {}]}, {"kind": "Table", "rows": ["a"]}, {"kind": "Table", "rows": [{"object": "a"}]}):
+        node = json_nodes.read(json.dumps(body).encode(), strict=False)
+        assert not list(units(node, "", ""))[-1].apart
 
 
 def test_items_without_a_kind_have_that_of_their_list() -> None:
     body = {"kind": "PodList", "items": [{"metadata": {"namespace": "b"}}, {"kind": "Secret"}]}
-    assert found(body) == [("", ("PodList",), "url"), ("items[0]", ("Pod",), "b"), ("items[1]", ("Secret",), "url")]
+    assert found(body, namespace="") == [("", ("PodList",), ""), ("items[0]", ("Pod",), "b"), ("items[1]", ("Secret",), "")]
 
 
 def test_a_list_of_anything_has_items_of_the_urls_kind() -> None:
@@ -68,11 +86,11 @@ def test_an_event_holds_an_object_whatever_its_type() -> None:
 
 def test_the_rows_of_a_table_hold_objects() -> None:
     row = {"cells": ["x"], "object": {"kind": "PartialObjectMetadata", "metadata": {"namespace": "own"}}}
-    assert found({"kind": "Table", "rows": [row, {"cells": []}]}, "Secret") == [
-        ("", ("Table", "Secret"), "url"),
+    assert found({"kind": "Table", "rows": [row, {"cells": []}]}, "Secret", "") == [
+        ("", ("Table", "Secret"), ""),
         ("rows[0]", ("",), "own"),
         ("rows[0].object", ("PartialObjectMetadata", "Secret"), "own"),
-        ("rows[1]", ("",), "url"),
+        ("rows[1]", ("",), ""),
     ]
 
 

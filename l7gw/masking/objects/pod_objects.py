@@ -36,7 +36,8 @@ CREDENTIALS = frozenset("token password client-key-data id-token refresh-token a
 _KUBECONFIG = re.compile(r"""\bkind["']?\s*:\s*["']?Config\b""")
 _CREDENTIAL = re.compile(
     rf"""(?<![\w-])["']?(?:{"|".join(sorted(CREDENTIALS))})["']?\s*:[ \t]*"""
-    r"""(?:"(?P<double>[^"\n]+)"|'(?P<single>[^'\n]+)'|(?P<plain>[^\s"',}\]|>&*!][^\s"',}\]]*))"""
+    r"""(?:"(?P<double>[^"\n]+)"|'(?P<single>[^'\n]+)'|(?P<plain>[^\s"',}\]|>&*!][^\s"',}\]]*)|"""
+    r"""[|>][-+0-9]*[ \t]*\r?\n[ \t]+(?P<block>[^\s:]+(?:\r?\n[ \t]+[^\s:]+(?=\r?\n|$))*))"""
 )
 
 
@@ -80,7 +81,7 @@ def mask_config_value(key: str, node: Node, hiding: Hiding, *, encoded: bool = F
             hiding.hide_octets(node, CONFIG_MAP)
         return
     text = node.text()
-    if not text:
+    if not text or node.edited:
         return
     if says_secret(key) and may_be_secret(text):
         hiding.hide(node, CONFIG_MAP)

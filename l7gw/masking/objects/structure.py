@@ -13,6 +13,7 @@ from l7gw.kube.objects.node import Node, Unreadable
 from l7gw.masking.objects.hiding import Hiding
 from l7gw.masking.objects.object_kinds import Unit, text_of, units
 from l7gw.masking.objects.pod_objects import POD_SPECS, mask_config, mask_config_map, mask_env, mask_kubeconfig, mask_pod_spec
+from l7gw.masking.objects.secret_names import says_secret
 from l7gw.masking.objects.secret_objects import (
     SECRET_DATA,
     mask_helm_config_map,
@@ -72,6 +73,9 @@ def _by_kind(kind: str, unit: Unit, hiding: Hiding, level: int) -> None:
         mask_secret(node, hiding)
     elif kind == "ConfigMap":
         if not mask_helm_config_map(node, hiding):
+            for key, value in _members(node, "data"):
+                if not says_secret(key) and (value.text() or "").lstrip()[:1] in ("{", "["):
+                    _mask_text(value, unit, hiding, level)  # before its lines are looked at: a kubeconfig has environments, too
             mask_config_map(node, hiding)
             for _, value in _members(node, "data"):
                 _mask_text(value, unit, hiding, level)
@@ -113,7 +117,8 @@ def _mask_text(node: Node, unit: Unit, hiding: Hiding, level: int, *, must_be_re
             # The kind around counts for the manifest too: it is a copy, and may lack its own
             for inner in units(document, "Secret" if secret else "", unit.namespace, listed=unit.kinds[0]):
                 inner = Unit(node=inner.node, kinds=inner.kinds, namespace=unit.namespace, group=inner.group, apart=inner.apart)
-                if not inner.apart and not _is_known(inner):
+                # Without a kind of its own it may be anything, an application's settings too
+                if not inner.apart and (inner.node.member("kind") is None or not _is_known(inner)):
                     _mask_tree(inner.node, inner, hiding, level + 1)
                 _mask_unit(inner, hiding, level + 1)
             return

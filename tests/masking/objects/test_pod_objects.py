@@ -166,3 +166,11 @@ def test_a_kubeconfig_that_is_read_as_a_manifest_is_masked_too() -> None:
 def test_a_text_that_is_no_kubeconfig_stays() -> None:
     got = mask(CONFIG_MAPS, {"kind": "ConfigMap", "data": {"app.yaml": "kind: ConfigMap\ntoken: abcdef\n"}})
     assert got.finds == []
+
+
+@pytest.mark.parametrize("written", [">-\n      hunter2\n      word", "|\n      hunter2word", ">\r\n      hunter2word"])
+def test_a_credential_of_a_kubeconfig_in_a_block_is_masked(written: str) -> None:
+    config = f"kind: Config\nusers:\n- user:\n    token: {written}\n    name: other\n"
+    got = mask("GET /api/v1/namespaces/shop/configmaps/x", {"kind": "ConfigMap", "data": {"config": config}})
+    assert "hunter2" not in got.shown["data"]["config"] and "word" not in got.shown["data"]["config"]
+    assert "    name: other\n" in got.shown["data"]["config"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from l7gw.kube.objects.node import Unreadable
-from tests.support.masked import b64, mask
+from tests.support.masked import b64, mask, masker
 
 VALUE = {"password": b64("hunter2!")}
 
@@ -59,3 +59,20 @@ def test_an_object_that_is_nested_too_deep_is_refused() -> None:
     body = '{"kind":"X","a":' + "[" * 5000 + '"env"' + "]" * 5000 + "}"
     with pytest.raises(Unreadable):
         mask("GET /apis/example.com/v1/xs/x", body.encode())
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "StatefulSet"])
+def test_json_in_a_text_that_names_no_kind_is_looked_through_for_environments(kind: str) -> None:
+    text = json.dumps({"spec": {"env": [{"name": "DB_PASSWORD", "value": "hunter2word"}]}})
+    body = {"kind": kind, "apiVersion": "v1", "metadata": {"annotations": {"a": text}}, "data": {"settings": text}}
+    got = mask(f"GET /api/v1/namespaces/shop/{kind.lower()}s/x", body)
+    assert "metadata.annotations.a.spec.env[0].value" in got.places
+    assert ("data.settings.spec.env[0].value" in got.places) == (kind == "ConfigMap")
+    assert masker(f"GET /api/v1/namespaces/shop/{kind.lower()}s/x").needs_reading(json.dumps(body).encode())
+
+
+def test_a_kubeconfig_in_json_is_masked_with_its_environments() -> None:
+    user = {"token": "hunter2token", "exec": {"env": [{"name": "X_TOKEN", "value": "hunter2word"}]}}
+    body = {"kind": "ConfigMap", "data": {"config": json.dumps({"kind": "Config", "users": [{"user": user}]})}}
+    got = mask("GET /api/v1/namespaces/shop/configmaps/x", body)
+    assert set(got.places) == {"data.config.users[0].user.token", "data.config.users[0].user.exec.env[0].value"}

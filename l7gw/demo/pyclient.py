@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import tarfile
 from collections.abc import Callable, Sequence
@@ -78,8 +79,8 @@ class PythonClient:
 
     async def secret(self) -> Shown:
         return await self._shown(
-            "CoreV1Api.read_namespaced_secret('database', 'default').data",
-            lambda: str(self._core.read_namespaced_secret("database", "default").data),
+            "b64decode(CoreV1Api.read_namespaced_secret('database', 'default').data['password'])",
+            lambda: _password(self._core.read_namespaced_secret("database", "default")),
         )
 
     async def environment(self) -> Shown:
@@ -99,7 +100,7 @@ class PythonClient:
             again = self._core.read_namespaced_secret("database", "default")
             if again.data != secret.data:
                 raise ApiException(status=500, reason="the value is another one now")
-            return f"{again.metadata.labels} {again.data}"
+            return f"{again.metadata.labels} {_password(again)}"
 
         return await self._shown("CoreV1Api.replace_namespaced_secret('database', 'default', …)", call)
 
@@ -133,3 +134,7 @@ class PythonClient:
             stderr=not tty,
             _preload_content=False,
         )
+
+
+def _password(secret: Any) -> str:
+    return base64.b64decode(secret.data["password"]).decode()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from l7gw.demo.stage import Demo
 from l7gw.demo.terminal import typed
 
 OLDEST_KUBECTL = 30  # minor version; 1.30 is the first that speaks WebSocket, and the demo cluster speaks nothing else
+PASSWORD_OF = "{{.data.password | base64decode}}"
 STEP_WITHIN = 30.0  # seconds that one step may take
 
 
@@ -108,7 +111,7 @@ class Kubectl:
 
     async def _run(self, *arguments: str, expected: int = 0) -> Shown:
         status, output = await _output([self._kubectl, *arguments], self._environment, self._it.folder)
-        return Shown(" ".join(("kubectl", *arguments)), status, output, expected)
+        return Shown(shlex.join(("kubectl", *arguments)), status, output, expected)
 
     async def list(self) -> Shown:
         return await self._run("get", "pods", "--all-namespaces")
@@ -129,7 +132,7 @@ class Kubectl:
         return Shown(f"{copied.command} && {read.command}", copied.status or read.status, copied.output + read.output)
 
     async def secret(self) -> Shown:
-        return await self._run("get", "secret", "database", "-o", "jsonpath={.data}")
+        return await self._run("get", "secret", "database", "-o", f"go-template={PASSWORD_OF}")
 
     async def environment(self) -> Shown:
         return await self._run("exec", "web-0", "--", "printenv", "DATABASE_PASSWORD")
@@ -143,8 +146,8 @@ class Kubectl:
         secret["metadata"]["labels"] = {"seen-by": "ann"}
         (self._it.folder / "database.json").write_text(json.dumps(secret))
         written = await self._run("replace", "-f", "database.json")
-        again = await self._run("get", "secret", "database", "-o", "jsonpath={.metadata.labels} {.data}")
-        same = json.dumps(secret["data"]["password"]) in again.output
+        again = await self._run("get", "secret", "database", "-o", f"go-template={{{{.metadata.labels}}}} {PASSWORD_OF}")
+        same = base64.b64decode(secret["data"]["password"]).decode() in again.output
         command = f"{read.command} > database.json && {written.command} && {again.command}"
         return Shown(command, written.status or again.status or int(not same), written.output + again.output)
 

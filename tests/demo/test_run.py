@@ -68,7 +68,7 @@ def check_tour(output: str) -> None:
     assert "ann@example.com" in output
     assert "\nintact" in output
     assert "That was the tour." in output
-    assert base64.b64encode(b"l7gw-masked-secret-data-").decode().rstrip("=")[:-1] in output and "l7gw-masked-registry-" in output
+    assert output.count("l7gw-masked-secret-data-") == 2 and "l7gw-masked-registry-" in output
     assert "seen-by" in output
     assert PASSWORD not in output and base64.b64encode(PASSWORD.encode()).decode() not in output
 

@@ -167,6 +167,28 @@ def test_a_json_patch_that_reads_what_is_masked_is_refused(shop: Shop, op: str) 
     assert shop.secret("read") == KEPT
 
 
+def test_no_spelling_of_an_index_copies_or_renames_a_masked_variable(shop: Shop) -> None:
+    env = [{"name": "COLOUR", "value": "a-blue-one"}, {"name": "DB_PASSWORD", "value": PASSWORD}]
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "main", "image": "busybox", "env": env}]}}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "indexed"},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template},
+    }
+    shop.kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
+    for item in ("0/env/1", "00/env/01", "+0/env/+1", "-1/env/-1"):
+        place = f"/spec/template/spec/containers/{item}"
+        for operation in (
+            {"op": "copy", "from": f"{place}/value", "path": "/metadata/annotations/x"},
+            {"op": "replace", "path": f"{place}/name", "value": "SHOWN"},
+        ):
+            patch = json.dumps([operation])
+            dry = ("--dry-run=server", "-o", "json")
+            done = shop.kubectl("patch", "deployment", "indexed", "--type", "json", "-p", patch, *dry, check=False)
+            assert "l7gw: " in done.err and PASSWORD not in done.out + done.err, operation
+
+
 def test_server_side_apply(shop: Shop) -> None:
     shop.create_secret("owned")
     text = without_version(shop.get("secret/owned")).replace("data:", f"data:\n  more: {b64('new')}", 1)

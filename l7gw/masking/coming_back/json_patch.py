@@ -24,6 +24,7 @@ READING = frozenset(("test", "copy", "move"))
 VERSION = "/metadata/resourceVersion"
 LEADING = b'[{"op":"test","path":"/metadata/resourceVersion"'  # how a patch begins that was restored
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_ODD_INDEX = re.compile(r"[+-][0-9]+|0[0-9]+")
 _SHIFTING = frozenset(("add", "remove", "move", "copy"))
 
 Tokens = tuple[str, ...]
@@ -73,6 +74,12 @@ def restore(sent: Sent, root: Field, reading: Reading, version: str) -> tuple[by
     if len(items) > MOST_OPERATIONS:
         raise invalid(f"the patch touches masked values and has more than {MOST_OPERATIONS} operations; send several patches")
     operations = [Operation(op=text_at(one, "op"), path=text_at(one, "path"), origin=text_at(one, "from")) for one in items]
+    for index, one in enumerate(operations):
+        for place in (one.path, one.origin):
+            if _has_odd_index(root, pointer(place)):
+                raise invalid(
+                    f"operation {index} of the patch names an item of a list by what is no plain number; write 0, 1, 2 and so on"
+                )
     _refuse_readers(operations, root)
     walk = Walk(root, reading)
     for index, (one, node) in enumerate(zip(operations, items, strict=True)):
@@ -118,6 +125,23 @@ def _refuse_readers(operations: Sequence[Operation], root: Field) -> None:
                 raise Refusal(
                     403, "Forbidden", f"a JSON patch may not {one.op} {one.place or 'the whole object'}: a value in it is masked"
                 )
+
+
+def _has_odd_index(root: Field, tokens: Tokens) -> bool:
+    """Whether a place names an item of a list otherwise than by its plain number. kube-apiserver takes `+1`, `01` and `-1`, too
+    (strconv.Atoi in evanphx/json-patch), and what is compared here must be what it takes."""
+    fields = [root]
+    for token in tokens:
+        if not fields:
+            if _ODD_INDEX.fullmatch(token) is not None:
+                return True
+        elif fields[0].stored.shape == "list":
+            if token != "-" and _INDEX.fullmatch(token) is None:
+                return True
+            fields = _item(fields[0], token)
+        else:
+            fields = fields[0].member(token)
+    return False
 
 
 def _masked_at(root: Field, tokens: Tokens, *, exact: bool) -> bool:

@@ -170,3 +170,24 @@ def test_a_patch_of_too_many_operations_is_refused_where_it_must_be_read() -> No
     sent = Sent(act=act(verb="patch"), format="json-patch", body=json.dumps(operations).encode())
     assert must_be_read(sent)
     refused(lambda: restore(sent, reading(secret())))
+
+
+@pytest.mark.parametrize("index", ["01", "+1", "-1", "+01", "1x"])
+def test_an_item_is_named_by_its_plain_number_alone(index: str) -> None:
+    """kube-apiserver takes other spellings of a number, and counts -1 from the end."""
+    place = f"/spec/template/spec/containers/{index}/env/1"
+    for operation in (
+        {"op": "copy", "from": f"{place}/value", "path": "/metadata/labels/x"},
+        {"op": "copy", "from": f"{MAIN}/env/{index}/value", "path": "/metadata/labels/x"},
+        {"op": "test", "path": f"{place}/value", "value": PASSWORD},
+        {"op": "replace", "path": f"{place}/name", "value": "COLOUR"},
+    ):
+        assert "by what is no plain number" in refused(lambda operation=operation: patched(deployment(), operation))  # type: ignore[misc]
+    shifts = {"op": "remove", "path": f"/spec/template/spec/containers/{index}"}
+    reader = {"op": "copy", "from": "/spec/template/spec/containers/0/env/1/value", "path": "/metadata/labels/x"}
+    refused(lambda: patched(deployment(), shifts, reader))
+
+
+def test_a_key_that_looks_like_a_number_is_none() -> None:
+    operations = [{"op": "add", "path": "/metadata/labels", "value": {}}, {"op": "test", "path": "/data/007", "value": None}]
+    assert patched(secret(), *operations) == operations

@@ -241,14 +241,15 @@ def test_a_replay_shows_what_stood_on_a_terminal_that_nobody_sized(
 ) -> None:
     """kubectl tells the size 0 by 0. The output has what a terminal does not show: overwritten text, vim's private sequence, a
     string without an end."""
-    _, through = sides
-    name = through.namespace
+    name = sides[1].namespace
+    through = replace(sides[1], kubeconfig=both_sides.of(name))
     output = rf"erased-{name}\r\033[2K\033[?4mls\342\200\213; {name}\r\n\033_string-{name}\r\nend-{name}"
     status, _ = typed(through, kubectl, ["exec", "-it", "web-0", "--", "sh", "-c", f"printf '{output}'"], [])
     assert status == 0
+    (session,) = both_sides.gateway.sessions("--user", name)
     shown, end = "", time.monotonic() + 30
     while f"end-{name}" not in shown and time.monotonic() < end:
-        shown = "".join(both_sides.gateway.l7gw("replay", one["id"], check=False).stdout for one in both_sides.gateway.sessions())
+        shown = both_sides.gateway.l7gw("replay", session["id"], check=False).stdout
     lines = shown.splitlines()
     assert {f"erased-{name}", f"ls\\u200b; {name}", f"end-{name}"} <= set(lines)
     assert [line for line in lines if line.endswith(f"string-{name}")]

@@ -46,13 +46,11 @@ class Place:
         return done.status, done.out, done.err
 
     def recorded(self, marker: str) -> list[dict[str, object]]:
-        """The events of this namespace's calls, once the marker is recorded."""
+        """The events of this place's session, once the marker is recorded."""
         end = time.monotonic() + 30
         while True:
-            text = "".join(
-                self.both.gateway.l7gw("export", one["id"], "--format", "jsonl", check=False).stdout
-                for one in self.both.gateway.sessions()
-            )
+            (session,) = self.both.gateway.sessions("--user", self.side.namespace)
+            text = self.both.gateway.l7gw("export", session["id"], "--format", "jsonl", check=False).stdout
             if marker in text or time.monotonic() > end:
                 assert marker in text
                 return [json.loads(line) for line in text.splitlines()]
@@ -64,7 +62,7 @@ def place(request: pytest.FixtureRequest, both_sides: Both, cluster: RealCluster
     flag = "false" if protocol == "spdy" else "true"
     environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": flag, "KUBECTL_PORT_FORWARD_WEBSOCKETS": flag}
     namespace = f"masked-streams-{next(_numbers)}"
-    side = Side("through", both_sides.through, namespace, both_sides.folder, environment)
+    side = Side("through", both_sides.of(namespace), namespace, both_sides.folder, environment)
     cluster.namespace(namespace)
     cluster.pod("web-0", namespace)
     manifest = {"metadata": {"name": "db"}, "data": {"password": base64.b64encode(VALUE.encode()).decode()}}

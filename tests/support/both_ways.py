@@ -46,6 +46,12 @@ class Both:
             folder / "direct.kubeconfig", cluster.server, cluster.ca, cluster.gateway_certificate, cluster.gateway_key
         )
 
+    def of(self, user: str) -> Path:
+        """A kubeconfig through the gateway for another user, whose calls are a session of their own: a small one."""
+        return self.gateway.kubeconfig(
+            "real", self.provider.token(user, [GROUP], AUDIENCE, lasting=3600), name=f"{user}.kubeconfig"
+        )
+
     def fresh(self) -> tuple[Side, Side]:
         """Two new sides. Each has a namespace of its own with a running pod `web-0`."""
         number = next(_numbers)

@@ -152,8 +152,8 @@ class Gateway:
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def sessions(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.l7gw("sessions", "list", "-o", "json").stdout)
+    def sessions(self, *options: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.l7gw("sessions", "list", "-o", "json", *options).stdout)
         return found
 
     def events(self, session: str) -> list[dict[str, Any]]:

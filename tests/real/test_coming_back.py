@@ -271,10 +271,10 @@ def test_a_deployment_is_edited_scaled_and_undone(shop: Shop) -> None:
     assert env_of(shop, "web") == {"PASSWORD": PASSWORD, "COLOUR": "blue"}
     shop.kubectl("scale", "deployment", "web", "--replicas=2")
     shop.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
-    shop.kubectl("rollout", "undo", "deployment/web")
+    shop.again("rollout", "undo", "deployment/web")
     assert env_of(shop, "web") == {"PASSWORD": PASSWORD, "COLOUR": "green"}
     for command in ("replace", "apply"):
-        shop.kubectl(command, "-f", "-", stdin=without_version(shop.get("deployment/web")))
+        shop.again(command, "-f", "-", stdin=without_version(shop.get("deployment/web")))
     assert env_of(shop, "web") == {"PASSWORD": PASSWORD, "COLOUR": "green"}
 
 
@@ -289,7 +289,7 @@ def test_a_revision_with_another_masked_value_is_not_brought_back(shop: Shop) ->
     assert env_of(shop, "old") == {"PASSWORD": "a newer password"}
 
 
-@pytest.mark.parametrize("kind", ["DaemonSet", "StatefulSet"])
+@pytest.mark.parametrize("kind", ["DaemonSet", pytest.param("StatefulSet", marks=pytest.mark.long)])
 def test_a_revision_of_other_workloads_is_brought_back(shop: Shop, kind: str) -> None:
     name, resource = f"undone-{kind.lower()}", f"{kind.lower()}s"
     body = {**deployment(name, PASSWORD, COLOUR="red"), "kind": kind}
@@ -299,7 +299,7 @@ def test_a_revision_of_other_workloads_is_brought_back(shop: Shop, kind: str) ->
     shop.kubectl("rollout", "status", f"{kind}/{name}", "--timeout=30s")
     shop.kubectl("set", "env", f"{kind}/{name}", "COLOUR=green")
     shop.kubectl("rollout", "status", f"{kind}/{name}", "--timeout=30s")
-    shop.kubectl("rollout", "undo", f"{kind}/{name}")
+    shop.again("rollout", "undo", f"{kind}/{name}")
     assert env_of(shop, name, resource) == {"PASSWORD": PASSWORD, "COLOUR": "red"}
 
 
@@ -369,6 +369,7 @@ def test_helm_behind_masking_installs_and_then_sees_no_release(shop: Shop, chart
     assert shop.secret("masked") == {"password": PASSWORD, "colour": "red"}
 
 
+@pytest.mark.long
 def test_helm_works_where_a_rule_reveals_its_releases(cluster: RealCluster, chart: Path, tmp_path: Path) -> None:
     with before(cluster, tmp_path / "revealing", REVEALED, watched=False) as both:
         shop = Shop(both, "helm-revealed", tmp_path)

@@ -69,7 +69,9 @@ def test_the_node_client_replaces_and_patches(shop: Shop) -> None:
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize(("server", "tool"), [(GO, "resources_create_or_update"), (NODE, "kubectl_apply")])
+@pytest.mark.parametrize(
+    ("server", "tool"), [(GO, "resources_create_or_update"), pytest.param(NODE, "kubectl_apply", marks=pytest.mark.long)]
+)
 def test_an_mcp_server_applies_what_it_read(shop: Shop, server: str, tool: str) -> None:
     name = f"mcp-{tool.replace('_', '-')}"
     shop.create_secret(name)

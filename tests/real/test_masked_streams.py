@@ -1,5 +1,5 @@
-"""What a container prints is masked on its way to a real kubectl, oldest and newest, over WebSocket and SPDY, with a terminal and
-without: exec, attach, logs and cp, and what is recorded of them."""
+"""What a container prints is masked on its way to a real kubectl, the newest over WebSocket and the oldest over SPDY (`make
+test-long`: every kubectl over both), with a terminal and without: exec, attach, logs and cp, and what is recorded of them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ _numbers = itertools.count(1)
 
 
 def _kubectls() -> Iterator[object]:
-    for version, minor, is_long in versions():
+    usual = [(minor, version) for version, minor, is_long in versions() if not is_long]
+    pairs = {(max(usual)[1], "websocket"), (min(usual)[1], "spdy")}
+    for version, minor, _ in versions():
         for protocol in ("spdy",) if minor < 29 else ("websocket", "spdy"):
-            marks = [pytest.mark.long] if is_long else []
+            marks = [] if (version, protocol) in pairs else [pytest.mark.long]
             yield pytest.param((version, protocol), id=f"{version}-{protocol}", marks=marks)
 
 

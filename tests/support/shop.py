@@ -44,6 +44,16 @@ class Shop:
         assert not check or done.status == 0, f"{done.out}\n{done.err}"
         return done
 
+    def again(self, *arguments: str, stdin: str | None = None) -> Outcome:
+        """kubectl, asked again where a controller wrote the object between the gateway's reading and its write: a 409 that asks for
+        just this."""
+        for _ in range(10):
+            done = self.kubectl(*arguments, stdin=stdin, check=False)
+            if "the object has been modified" not in done.err and "the object was changed since it was read" not in done.err:
+                break
+        assert done.status == 0, f"{done.out}\n{done.err}"
+        return done
+
     def get(self, what: str) -> str:
         """An object in YAML, as the client gets it; without the words by which outcomes are compared."""
         command = self.side.command(self.both.cluster.built.kubectl, "get", what, "-o", "yaml")

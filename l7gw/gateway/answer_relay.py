@@ -21,7 +21,7 @@ from l7gw.gateway.tunnel import ClientSide, ClusterSide, Sides, Tunnel, TunnelOw
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Unreadable
-from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, choice
+from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, ORDINARY, choice
 from l7gw.masking.bodies.answers import shown_headers as masked_headers
 from l7gw.masking.bodies.bodies import BodyMask, Piece
 from l7gw.masking.bodies.log_bodies import LogBody
@@ -191,7 +191,12 @@ class AnswerRelay:
             edited = mask is not None and (mask.edited or length == CHUNKED)
             headers = masked_headers(headers, self._choice, edited=edited, warnings=mask.warnings if mask is not None else [])
         shown = shown_headers(headers, call.audit_id, session, call.client.websocket_key, response.status, proxied=proxied)
-        self._record.response(response.status, recorded_headers(shown))
+        recorded = shown
+        if any(name not in ORDINARY for name, _ in shown):
+            shown, recorded, finds = self._masks.headers(shown)
+            for find in finds:
+                self._record.mask(find, up=False)
+        self._record.response(response.status, recorded_headers(recorded))
         if response.status == 101:
             call.tunnel = self._tunnel(response)
         self.begun = True

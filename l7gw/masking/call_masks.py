@@ -18,9 +18,11 @@ from l7gw.masking.bodies.streams import StreamRules
 from l7gw.masking.bodies.text_bodies import TextBody
 from l7gw.masking.bodies.texts import TextMasks
 from l7gw.masking.detectors.scanner import Scanner
+from l7gw.masking.find import Find
 from l7gw.masking.objects.objects import ObjectMasker
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.registry import Registry
+from l7gw.masking.sent.requests import Headers, recorded_headers
 from l7gw.masking.watch import CallHooks, Hooks
 from l7gw.obligations import Obligations
 
@@ -89,6 +91,12 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
             sender=sender,
             fields=self.fields,
         )
+
+    def headers(self, headers: Headers) -> tuple[Headers, Headers, list[Find]]:
+        """The header fields of an answer as the client gets them, as they are recorded, and what was masked."""
+        recorded, finds = recorded_headers(self.objects(), headers)
+        hidden = any(self.obligations.hidden(find.names) for find in finds)
+        return recorded if hidden else headers, recorded, finds
 
     def call_hooks(self) -> CallHooks | None:
         """The users' hooks of this call; None where there are none for objects or frames."""

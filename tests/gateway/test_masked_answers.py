@@ -189,6 +189,19 @@ def test_text_behind_a_proxy_is_scanned_and_the_rest_is_labelled(it: Scene) -> N
     assert (status, fields["l7gw-masking"], shown) == (200, "unmasked", picture)
 
 
+def test_a_value_in_a_header_of_an_answer_is_masked_for_the_client_and_the_disk(own: Scene) -> None:
+    """An admission webhook's warning may quote what it refuses; an application behind a proxy may say anything."""
+    quoted = f'Warning: 299 - "spec.env: {TOKEN.decode()} is too short"'
+    for path, header in ((f"{POD}", quoted), (f"{POD}/proxy/", f"X-Next: https://a/?token={TOKEN.decode()}")):
+        status, headers, body = call(own, path, answer(b"{}", header))
+        assert (status, body) == (200, b"{}")
+        name = header.partition(":")[0].lower()
+        assert "l7gw-masked-github-token-" in headers[name] and TOKEN.decode() not in headers[name]
+        assert ("github-token", f"{name}:") in [(detector, where[: len(name) + 1]) for detector, where, _, _ in masks(own)]
+    own.gateway.stop()
+    assert not any(TOKEN in path.read_bytes() for path in own.gateway.state.rglob("*") if path.is_file())
+
+
 def test_discovery_passes_byte_for_byte_whatever_stands_in_it(it: Scene) -> None:
     body = b'{"a": "' + TOKEN + b'"}'
     for path in ("/openapi/v3?hash=A", "/version", "/apis"):

@@ -23,6 +23,15 @@ UNMASKED = ("l7gw-masking", "unmasked")  # a header of answers that nobody could
 
 # Fields that say something of exactly these bytes. They do not hold any more once a value is masked.
 OF_THE_BYTES = frozenset(("etag", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges"))
+# Header fields of the API server's answers that hold no words of an object's or application's. A Warning of an admission webhook
+# may quote what it refuses.
+ORDINARY = frozenset(
+    """
+    audit-id cache-control connection content-encoding content-length content-type date etag expires l7gw-masking l7gw-session
+    last-modified retry-after sec-websocket-accept sec-websocket-protocol server transfer-encoding upgrade vary
+    x-content-type-options x-kubernetes-pf-flowschema-uid x-kubernetes-pf-prioritylevel-uid x-stream-protocol-version
+    """.split()
+)
 LONGEST_WARNING = 300  # bytes of one Warning; kubectl prints a longer one whole, but what stands between may cut it
 
 Sort = Literal[

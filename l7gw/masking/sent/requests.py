@@ -115,7 +115,8 @@ def _query(written: _Written, query: str, *, is_exec: bool) -> None:
 
 
 def recorded_headers(masks: ObjectMasker, headers: Headers) -> tuple[Headers, list[Find]]:
-    """The headers, out of which the recording has taken the credentials already. `where` of a find is `NAME:OFFSET`."""
+    """The headers of a request, out of which the recording has taken the credentials already, or those of an answer. `where` of a
+    find is `NAME:OFFSET`."""
     if not masks.looks_held("\n".join(value for _, value in headers).encode("utf-8", "surrogateescape")):
         return headers, []
     finds: list[Find] = []
@@ -158,7 +159,8 @@ class _Written:
             self.add(quoted(plain[at : cut.start]))
             value = plain[cut.start : cut.end].encode("utf-8", "surrogateescape")
             tag = cut.tag or self._tagger.tag(value)
-            self.finds.append(Find(detector=cut.detector, where=f"{self._channel}:{self._size}", length=len(value), tag=tag))
+            where = f"{self._channel}:{self._size}"
+            self.finds.append(Find(detector=cut.detector, where=where, length=len(value), tag=tag, others=cut.others))
             self.add(f"{BEGINNING}{cut.detector}-{tag}")
             at = cut.end
         self.add(quoted(plain[at:]))

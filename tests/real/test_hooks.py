@@ -68,7 +68,7 @@ def last_exec(it: Both) -> list[dict[str, Any]]:
     return [event for event in events if event.get("exchange") == number]
 
 
-@pytest.mark.parametrize("spdy", [False, True])
+@pytest.mark.parametrize("spdy", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_an_exec_ends_when_its_output_holds_a_canary(hooked: Both, spdy: bool) -> None:
     parted = f"{CANARY[:9]}'; sleep 0.2; printf '{CANARY[9:]}"  # so that the arguments do not hold it, and two frames part it
     environment = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"} if spdy else None

@@ -1,5 +1,8 @@
 """No value that must not leave does, from a real kube-apiserver: to no client, in no view, and to no file. And what is read and put
-back changes nothing."""
+back changes nothing.
+
+`make test` asks for every kind and in every view, but not for every pair of them; `make test-long` for all.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import asyncio
 import base64
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +86,13 @@ class Stage:
     both: Both
     planted: dict[str, Planted]
     values: list[bytes]
+    whole: bool
     came: list[tuple[str, int, bytes]] = field(default_factory=list)  # what was asked, status, bytes of head and body
+
+    def asks(self, of: Callable[[Planted], Iterator[Ask]]) -> list[Ask]:
+        """What is asked of each kind: all, or a quarter that differs from kind to kind."""
+        step = 1 if self.whole else 4
+        return [ask for number, it in enumerate(self.planted.values()) for ask in list(of(it))[number % step :: step]]
 
     def over_http1(self, asks: list[Ask]) -> None:
         with RawClient(self.both.gateway, timeout=30) as client:
@@ -117,8 +126,8 @@ class Stage:
         self.came.append((ask.said, status, repr(headers).encode() + b"\0" + body))
 
 
-@pytest.fixture(scope="module")
-def stage(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+@pytest.fixture(scope="module", params=[pytest.param(False, id="thinned"), pytest.param(True, id="whole", marks=pytest.mark.long)])
+def stage(request: pytest.FixtureRequest, cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     try:
         node_modules()
     except MissingNode as error:
@@ -138,14 +147,14 @@ def stage(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
             meta.pop(name, None)
         debug = it.value.get("spec", {}).pop("ephemeralContainers", None)
         status, answer = cluster.request("POST", it.path(name=False), it.value)
-        assert status == 201, answer["message"]
+        assert status in (201, 409), answer["message"]  # 409: it was planted for the other stage, with the same values
         if debug is not None:
             patch = json.dumps({"spec": {"ephemeralContainers": debug}})
             cluster.kubectl("patch", "pod", meta["name"], "-n", NAMESPACE, "--subresource=ephemeralcontainers", "-p", patch)
         planted[kind] = it
         values += it.values
     with before(cluster, tmp_path_factory.mktemp("leaves"), watched=False) as both:
-        yield Stage(both, planted, values)
+        yield Stage(both, planted, values, request.param)
 
 
 def reads(it: Planted) -> Iterator[Ask]:
@@ -216,7 +225,7 @@ def check(stage: Stage, came: list[tuple[str, int, bytes]]) -> None:
 
 
 def test_no_client_sees_a_value_in_any_view(stage: Stage) -> None:
-    asks = [ask for it in stage.planted.values() for ask in reads(it)]
+    asks = stage.asks(reads)
     ask_all(stage, asks)
     strange = [(said, status) for said, status, _ in stage.came if status != 200]
     assert not strange, strange[:5]
@@ -226,7 +235,7 @@ def test_no_client_sees_a_value_in_any_view(stage: Stage) -> None:
 
 def test_no_watch_shows_a_value(stage: Stage) -> None:
     before = len(stage.came)
-    asks = [ask for it in stage.planted.values() for ask in live(it)]
+    asks = stage.asks(live)
     asyncio.run(stage.over_http2(asks))
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(stage.over_http1, [[ask] for ask in asks[::4]]))
@@ -237,7 +246,7 @@ def test_no_watch_shows_a_value(stage: Stage) -> None:
 
 def test_no_dry_run_echoes_and_no_failure_quotes_a_value(stage: Stage) -> None:
     before = len(stage.came)
-    ask_all(stage, [ask for it in stage.planted.values() for ask in writes(it)])
+    ask_all(stage, stage.asks(writes))
     came = stage.came[before:]
     check(stage, came)
     statuses = [status for _, status, _ in came]
@@ -307,13 +316,12 @@ def test_no_pod_prints_a_value_that_was_read(stage: Stage) -> None:
     forms = [value, base64.b64encode(value), base64.b64encode(b"x" + value), value.hex().encode()]
     lines = b"\n".join(b"it is " + form for form in forms)
     script = f"echo {base64.b64encode(lines).decode()} | base64 -d; echo"
-    cluster.pod("prints", NAMESPACE, command=["sh", "-c", f"{script}; sleep 600"])
+    name = f"prints-{'all' if stage.whole else 'some'}"
+    cluster.pod(name, NAMESPACE, command=["sh", "-c", f"{script}; sleep 600"])
     for arguments in (
-        ["exec", "prints", "--", "sh", "-c", "base64 -d < /dev/null; " + script.replace("echo", "echo", 1)],
-        ["logs", "prints"],
+        ["exec", name, "--", "sh", "-c", f"printf '{_octal(lines)}'"],
+        ["logs", name],
     ):
-        if arguments[0] == "exec":
-            arguments = ["exec", "prints", "--", "sh", "-c", f"printf '{_octal(lines)}'"]
         done = cluster.kubectl("-n", NAMESPACE, *arguments, kubeconfig=both.through, check=False)
         stage.came.append((f"kubectl {arguments[0]}", done.returncode, (done.stdout + done.stderr).encode()))
         assert "it is " in done.stdout, done.stderr
@@ -330,8 +338,7 @@ def test_nothing_was_written_down(stage: Stage, tmp_path: Path) -> None:
     gateway = stage.both.gateway
     searched = Searched(stage.values)
     session = next(one for one in gateway.sessions() if one["principal"]["user"])
-    assert session["exchanges"] > 500
-    gateway.l7gw("sessions", "show", session["id"])
+    assert session["exchanges"] > (500 if stage.whole else 200)
     said = {
         "the state": written_down(gateway.state),
         "sessions list": gateway.l7gw("sessions", "list", "-o", "json").stdout.encode(),

@@ -218,3 +218,16 @@ def test_a_token_request_is_answered_with_a_warning_that_names_the_reveal(it: Sc
     )
     assert status == 201 and b"ey.a.token" not in shown
     assert fields["warning"].startswith('299 - "l7gw: ') and "reveal: [token-request]" in fields["warning"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", ""])
+@pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "404 Not Found", "500 Internal Server Error"])
+def test_a_refused_upgrade_keeps_its_status_and_its_words_are_masked(it: Scene, status: str, kind: str) -> None:
+    """A kubelet names no type where it refuses (kubernetes-wire 6.2)."""
+    words = (
+        b'{"kind":"Status","status":"Failure","message":"no such container"}' if "json" in kind else b"no such container " + TOKEN
+    )
+    whole = answer(words, status=status, kind=kind).replace(b"Content-Type: \r\n", b"")
+    upgrade = ("Connection: Upgrade", "Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: v4.channel.k8s.io")
+    code, _, shown = call(it, f"{POD}/exec?command=ls&stdout=true", whole, *upgrade, method="POST")
+    assert code == int(status[:3]) and b"no such container" in shown and TOKEN not in shown

@@ -93,7 +93,7 @@ def choice(act: Act, status: int, headers: Headers, *, length: int, bodiless: bo
     if act.subresource == "log" and status == 200 and kind == "text/plain":
         return Choice(sort="log", packed=packed)
     # A proxy before the API server, a path that it does not know, an overload, a kubelet that refuses an upgrade; some name no type
-    if status >= 400 and (kind.startswith("text/") or (not kind and not several)):
+    if status >= 400 and (kind.startswith("text/") or not kind):
         return Choice(sort="text", packed=packed)
     stated = kind if re.fullmatch(r"[a-z0-9.+/-]{1,100}", kind) else "missing or malformed"
     raise Unreadable(f"its type is {stated}, and neither JSON nor protobuf")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.smuggling.make import AUTH, EXEC, NEXT, POD, PODS, Family, Made, request, slug
+from tests.smuggling.make import AUTH, BODIES, EXEC, NEXT, POD, PODS, Family, Made, request, slug
 
-POST = f"POST {PODS}"
+POST = f"POST {BODIES}"
 ONE_POST = f"one {POST}"
 ONE_GET = f"one GET {POD}"
 CHUNKS = "5\r\nhello\r\n0\r\n\r\n"
@@ -464,9 +464,9 @@ def request_lines() -> Iterator[Made]:
             request(f"{method} {POD}"),
         )
     for method in ("PUT", "PATCH"):
-        data = request(f"{method} {POD}", "Content-Length: 5", body="hello")
+        data = request(f"{method} {BODIES}", "Content-Length: 5", body="hello")
         yield Made(
-            f"fine-{method.lower()}", f"one {method} {POD}", source, "a method that the API server serves", data, {"body": "hello"}
+            f"fine-{method.lower()}", f"one {method} {BODIES}", source, "a method that the API server serves", data, {"body": "hello"}
         )
     yield Made(
         "fields-101",
@@ -585,8 +585,8 @@ def bodies_on_get() -> Iterator[Made]:
             "a body of no bytes is none",
             request(f"{method} {POD}", "Content-Length: 0"),
         )
-    data = request(f"DELETE {POD}", "Content-Length: 5", body="hello")
-    yield Made("delete", f"one DELETE {POD}", source, "DeleteOptions are a body", data, {"body": "hello"})
+    data = request(f"DELETE {BODIES}", "Content-Length: 5", body="hello")
+    yield Made("delete", f"one DELETE {BODIES}", source, "a DELETE may have a body", data, {"body": "hello"})
     for coding in ("gzip", "identity", "br", "gzip, chunked"):
         data = request(POST, f"Content-Encoding: {coding}", "Content-Length: 5", body="hello") + NEXT
         yield Made(f"encoding-{slug(coding)}", "refused", source, "an encoded body is not readable to the gateway", data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.smuggling.http2_meaning import BEARER, CRLF, GET, ONE_GET, ONE_POST, POST, PSEUDO, SMUGGLED, frame, get, post
-from tests.smuggling.make import POD, PODS, Family, Made
+from tests.smuggling.make import BODIES, POD, PODS, Family, Made
 
 SECRETS = (":method: GET", ":scheme: https", ":authority: {host}", ":path: /api/v1/namespaces/smuggled/secrets", BEARER)
 # Behind a fault of the connection stands a request that must not be served.
@@ -473,7 +473,7 @@ def together() -> Iterator[Made]:
     second = frame("HEADERS stream=3 end_stream=1", *[line.replace(POD, PODS) for line in GET])
     yield Made(
         "two-posts",
-        f"two POST {PODS}, POST {PODS}",
+        f"two POST {BODIES}, POST {BODIES}",
         source,
         "two bodies by turns",
         frame("HEADERS", *POST)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.smuggling.make import POD, PODS, Family, Made, slug
+from tests.smuggling.make import BODIES, POD, PODS, Family, Made, slug
 
 ONE_GET = f"one GET {POD}"
-ONE_POST = f"one POST {PODS}"
+ONE_POST = f"one POST {BODIES}"
 METHOD, SCHEME, AUTHORITY, PATH = ":method: GET", ":scheme: https", ":authority: {host}", f":path: {POD}"
 PSEUDO = (METHOD, SCHEME, AUTHORITY, PATH)
 BEARER = "authorization: Bearer {token}"
 GET = (*PSEUDO, BEARER)
-POST = (":method: POST", SCHEME, AUTHORITY, f":path: {PODS}", BEARER)
+POST = (":method: POST", SCHEME, AUTHORITY, f":path: {BODIES}", BEARER)
 SMUGGLED = "GET /api/v1/namespaces/smuggled/secrets HTTP/1.1\\x0d\\x0aHost: {host}\\x0d\\x0aAuthorization: Bearer {token}\\x0d\\x0a\\x0d\\x0a"
 CRLF = "\\x0d\\x0a"
 

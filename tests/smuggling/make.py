@@ -28,6 +28,8 @@ if __name__ == "__main__":
 CORPUS = Path(__file__).parent / "corpus"
 PODS = "/api/v1/namespaces/default/pods"
 POD = f"{PODS}/web-0"
+# Behind a pod's proxy a body may be anything. Elsewhere bodies are read, and what is no object is refused whatever its framing.
+BODIES = f"{POD}/proxy/bodies"
 EXEC = f"{POD}/exec?command=ls&stdout=true"
 AUTH = "Authorization: Bearer {token}"
 # A second request stands behind each vector, for readers that read the first one in another way.

@@ -466,7 +466,12 @@ def request_lines() -> Iterator[Made]:
     for method in ("PUT", "PATCH"):
         data = request(f"{method} {BODIES}", "Content-Length: 5", body="hello")
         yield Made(
-            f"fine-{method.lower()}", f"one {method} {BODIES}", source, "a method that the API server serves", data, {"body": "hello"}
+            f"fine-{method.lower()}",
+            f"one {method} {BODIES}",
+            source,
+            "a method that the API server serves",
+            data,
+            {"body": "hello"},
         )
     yield Made(
         "fields-101",

@@ -89,11 +89,16 @@ def test_a_good_token_beside_an_expired_certificate_counts(people: People) -> No
 
 def test_a_foreign_certificate_is_cut_and_the_log_says_why_once(people: People) -> None:
     foreign = root("foreign").client("eve")
-    for _ in range(3):
+    # In TLS 1.3 the alert comes behind the client's own end of the handshake. Where Go reads it before it has begun to use the
+    # connection, it tells no more than that there is none.
+    told = "remote error: tls: unknown certificate authority"
+    heard: list[str] = []
+    while len(heard) < 3 or (told not in heard and len(heard) < 20):
         done = people.kubectl(foreign)
-        assert (done.returncode, done.stderr.strip()) == (
-            1, "Unable to connect to the server: remote error: tls: unknown certificate authority"
-        )  # fmt: skip
+        cannot, _, why = done.stderr.strip().partition(": ")
+        heard.append(why)
+        assert (done.returncode, cannot) == (1, "Unable to connect to the server")
+    assert told in heard and set(heard) <= {told, "http2: client conn could not be established"}
     (line,) = [line for line in people.gateway.log.splitlines() if "TLS handshake cut" in line]
     assert "127.0.0.1: " in line and "of no authority in `identity`" in line
 

@@ -39,7 +39,7 @@ def long_list(size: int) -> Iterator[bytes]:
         yield before + item % (b"x" * (PIECE - len(before) - len(behind) - len(item) + 2)) + behind
 
 
-def until(condition: Callable[[], Any], within: float = 8.0) -> Any:
+def until(condition: Callable[[], Any], within: float = 30.0) -> Any:
     end = time.monotonic() + within
     while not (value := condition()):
         assert time.monotonic() < end, "it did not happen in time"

@@ -30,7 +30,7 @@ class RawClient:
     """One TLS connection to a gateway."""
 
     def __init__(
-        self, gateway: Gateway, *, server_name: str = "localhost", timeout: float = 10.0, protocols: Sequence[str] = ()
+        self, gateway: Gateway, *, server_name: str = "localhost", timeout: float = 30.0, protocols: Sequence[str] = ()
     ) -> None:
         context = ssl.create_default_context(cafile=str(gateway.authority.certificate))
         if protocols:
@@ -82,7 +82,7 @@ class RawClient:
             head += byte
         assert head.startswith(b"HTTP/1.1 101 "), head
 
-    def rest(self, seconds: float = 5.0) -> bytes:
+    def rest(self, seconds: float = 30.0) -> bytes:
         """The bytes that come until the gateway ends the connection. Raises TimeoutError where it does not end within `seconds`."""
         self.socket.settimeout(seconds)
         found = b""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from l7gw.timeouts import Timeouts
 from tests.npm.install import MissingNode, node_modules
@@ -16,6 +17,10 @@ from tests.support.kubernetes.build import BuildFailed, Built, MissingGo, built
 from tests.support.kubernetes.cluster import RealCluster
 from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import OK, answering
+
+# A busy machine makes any example take longer; a test that hangs ends by pytest's time limit.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 _NEEDS_BUILD = {"cluster_programs", "cluster"}
 _BUILT = pytest.StashKey[Built | Exception]()

@@ -423,9 +423,15 @@ def test_a_single_read_uses_http1_and_reads_beside_it_share_a_connection_of_http
 
 
 def test_a_silent_cluster_is_noticed_for_a_watch_that_outlives_a_reload(tmp_path: Path) -> None:
-    quickly = Timeouts(shared_quiet=1.0, shared_answer=1.0)
+    quickly = Timeouts(shared_quiet=2.0, shared_answer=4.0)
+
+    def a_pod(visit: Visit, event: Event) -> None:
+        if isinstance(event, RequestReceived):
+            visit.answer(event.stream_id, b'{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}}}\n')
 
     async def play(stage: Stage) -> None:
+        stage.script = a_pod
+
         def watched() -> bytes:
             with scene(tmp_path / "scene", cluster=stage.entry, timeouts=quickly) as it, RawClient(it.gateway) as client:
                 client.send(it.request("GET /api/v1/pods?watch=true"))

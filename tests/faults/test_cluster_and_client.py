@@ -18,6 +18,7 @@ from tests.support.faults import (
     CHUNKED,
     EXEC,
     PIECE,
+    PLAIN,
     accepted,
     alive,
     ask,
@@ -43,16 +44,18 @@ def test_a_client_that_reads_nothing_holds_back_the_answers_to_its_later_calls(o
     sent = [0]
 
     def script(visit: Visit) -> None:
-        part = b"x" * 65536
-        while visit.head():
-            visit.send(CHUNKED)
-            while True:
-                visit.socket.settimeout(2)
-                visit.send(b"10000\r\n" + part + b"\r\n")
-                sent[0] += len(part)
-                if b"/log" not in bytes(visit.received) and sent[0] > 40 * 65536:
-                    visit.send(b"0\r\n\r\n")
-                    break
+        visit.head()
+        visit.send(CHUNKED)
+        for part in long_list(40 * PIECE):
+            visit.send(b"%x\r\n%s\r\n" % (PIECE, part))
+            sent[0] += PIECE
+        visit.send(b"0\r\n\r\n")
+        visit.head()
+        visit.send(PLAIN)
+        while True:
+            visit.socket.settimeout(2)
+            visit.send(b"10000\r\n" + b"x" * PIECE + b"\r\n")
+            sent[0] += PIECE
 
     own.upstream.script = script
     with RawClient(own.gateway) as client:

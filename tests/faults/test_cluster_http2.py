@@ -15,11 +15,13 @@ import pytest
 from hyperframe.frame import ContinuationFrame, HeadersFrame, PingFrame, PriorityFrame, PushPromiseFrame, WindowUpdateFrame
 
 from l7gw.gateway.exchange import MOST_TRIES
-from tests.support.faults import exec_client, trouble, until
+from tests.support.faults import exec_client, long_list, trouble, until
 from tests.support.figures import figure
 from tests.support.http_callers import CALLERS, WATCH, Caller, Cut
 from tests.support.scene import Scene, scene
 from tests.support.scripted_cluster_http2 import (
+    EVENT,
+    MORE,
     OK,
     STATUS,
     Asked,
@@ -111,7 +113,7 @@ def watched(stage: Stage, protocol: str) -> Iterator[Caller]:
     """A watch that has begun. It is the neighbour of the next call on the shared connection."""
     stage.cluster.answer = answering
     with contextlib.closing(CALLERS[protocol](stage.it)) as watch:
-        watch.hear(b"{event}")
+        watch.hear(EVENT)
         yield watch
 
 
@@ -274,11 +276,11 @@ def test_bytes_of_a_cluster_that_are_no_answer_are_not_passed_on(stage: Stage, w
     assert served is far, "the neighbour is none"
     assert status in (0, 502), (status, body)
     if name in OF_A_STREAM:
-        far.send(data(watch.stream, b"{more}"))
-        watched.hear(b"{more}")
+        far.send(data(watch.stream, MORE))
+        watched.hear(MORE)
     else:
         with pytest.raises(Cut):
-            watched.hear(b"{never}")
+            watched.hear(MORE)
     assert stage.fine(protocol)
     assert (stage.cluster.fars[-1] is far) == (name in OF_A_STREAM)
     stage.no_trouble()
@@ -293,8 +295,8 @@ def test_an_answer_to_head_has_no_body(stage: Stage, watched: Caller, protocol: 
     assert stage.call(protocol, "head-good", "HEAD") == (200, b"")
     assert stage.call(protocol, "head-bad", "HEAD")[0] in (0, 502)
     far, watch = stage.cluster.came(WATCH)[-1]
-    far.send(data(watch.stream, b"{more}"))
-    watched.hear(b"{more}")
+    far.send(data(watch.stream, MORE))
+    watched.hear(MORE)
     stage.no_trouble()
 
 
@@ -351,8 +353,8 @@ def test_a_cluster_that_allows_less_while_calls_run_keeps_those_and_gets_others_
     for most in (1, 0):
         far.send(settings(MAX_CONCURRENT_STREAMS=most, INITIAL_WINDOW_SIZE=0))
         until(lambda: stage.fine(protocol) and stage.cluster.came(PODS + "fine")[-1][0] is not far)
-        far.send(data(watch.stream, b"{more}"))
-        watched.hear(b"{more}")
+        far.send(data(watch.stream, MORE))
+        watched.hear(MORE)
     assert not far.resets
     stage.no_trouble()
 
@@ -401,7 +403,10 @@ def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(stage: Stage, answer:
         f"{refused} times a 502, {cut} times a cut, of {size}",
     )  # fmt: skip
     if how != "reset":
-        assert cut > 20, "not one answer was cut within its body"
+        if answer == "watch":
+            assert cut > 20, "not one answer was cut within its body"
+        else:
+            assert not cut, "an object is masked before its head goes out"
         assert stage.ask(protocol, target) == (200, WHOLE)
         until(lambda: stage.cluster.fars[-1].over)  # a call that meets the end of this connection may be lost
     stage.no_trouble()
@@ -427,8 +432,8 @@ def test_an_answer_that_is_reset_with_any_code_is_no_clean_end(stage: Stage, wat
             assert len(stage.cluster.came(target)) == before + tries, (code, count)
     stage.cluster.answer = lambda far, asked: far.send(parts(far, asked.stream, answer), reset(asked.stream, 0))
     assert stage.ask(protocol, target) == (200, WHOLE)
-    far.send(data(watch.stream, b"{more}"))
-    watched.hear(b"{more}")
+    far.send(data(watch.stream, MORE))
+    watched.hear(MORE)
     stage.no_trouble()
 
 
@@ -531,7 +536,7 @@ def test_a_goaway_amid_many_reads_sends_those_it_did_not_take_elsewhere_and_no_o
 
 # ---------------------------------------------------------------------- slow clients, and such as leave
 
-LARGE_ANSWER = 8 * 1024 * 1024  # bytes
+LARGE_ANSWER = b"".join(long_list(8 * 1024 * 1024))
 
 
 @pytest.mark.parametrize("protocol", CALLERS)
@@ -539,7 +544,7 @@ def test_a_large_answer_that_is_not_read_holds_back_no_neighbour(stage: Stage, w
     def script(far: Far, asked: Asked) -> None:
         if "large" in asked.path:
             far.send(far.head(asked.stream, *OK))
-            far.waiting[asked.stream] = LARGE_ANSWER
+            far.waiting[asked.stream] = memoryview(LARGE_ANSWER)
         else:
             answering(far, asked)
 
@@ -555,17 +560,16 @@ def test_a_large_answer_that_is_not_read_holds_back_no_neighbour(stage: Stage, w
         assert served is far
 
         def stands() -> bool:
-            left = far.waiting[unread.stream]
+            left = len(far.waiting[unread.stream])
             time.sleep(0.2)
-            return left == far.waiting[unread.stream] and far.room[unread.stream] == 0
+            return left == len(far.waiting[unread.stream]) and far.room[unread.stream] == 0
 
         until(stands)
         for _ in range(50):
             assert stage.call(protocol, "small") == (200, b"{}")
-        status, body = stage.call(protocol, "large")
-        assert (status, len(body)) == (200, LARGE_ANSWER)
-        far.send(data(watch.stream, b"{more}"))
-        watched.hear(b"{more}")
+        assert stage.call(protocol, "large") == (200, LARGE_ANSWER)
+        far.send(data(watch.stream, MORE))
+        watched.hear(MORE)
         beyond = data(unread.stream, bytes(16_384))  # as many bytes as its window allows
         assert until(lambda: far.resets.get(unread.stream) or far.send(beyond)) == FLOW_CONTROL_ERROR
         stage.told[target, "cut"] += 1
@@ -589,8 +593,8 @@ def test_a_call_that_its_client_leaves_is_cancelled_at_the_cluster(stage: Stage,
             caller.leave()
             assert until(lambda stream=asked.stream: far.resets.get(stream)) == CANCEL  # type: ignore[misc]
             stage.told[PODS + name, "aborted"] += 1
-    far.send(data(watch.stream, b"{more}"))
-    watched.hear(b"{more}")
+    far.send(data(watch.stream, MORE))
+    watched.hear(MORE)
     stage.no_trouble()
 
 

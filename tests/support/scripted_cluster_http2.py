@@ -27,6 +27,7 @@ from tests.support.scripted_upstream import Visit, switched
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 STATUS = (":status", "200")
+EVENT, MORE = b'{"type":"ADDED"}', b'{"type":"MODIFIED"}'  # of a watch
 OK = (STATUS, ("content-type", "application/json"))
 
 Field = tuple[str, str]
@@ -76,7 +77,7 @@ class Far:
         self.farewell: int | None = None  # the code of the gateway's GOAWAY
         self.over = False  # whether the connection is not served any more
         self.heard = False  # whether the gateway has answered the PING of `Cluster.leave`
-        self.waiting: dict[int, int] = {}  # stream -> bytes of its answer that are still to be sent as the windows allow
+        self.waiting: dict[int, memoryview] = {}  # stream -> what is still to be sent of its answer, as the windows allow
         self._received = bytearray()
         self._turn = threading.Lock()  # OpenSSL does not read and write at once
         self._fill(len(PREFACE))
@@ -152,11 +153,11 @@ class Far:
             stream for stream in self.waiting if stream not in self.resets and min(self.room[0], self.room[stream]) > 0
         ]:
             for stream in ready:
-                size = min(self.waiting[stream], self.room[0], self.room[stream], 16_384)
-                self.waiting[stream] -= size
+                size = min(len(self.waiting[stream]), self.room[0], self.room[stream], 16_384)
+                part, self.waiting[stream] = bytes(self.waiting[stream][:size]), self.waiting[stream][size:]
                 self.room[0] -= size
                 self.room[stream] -= size
-                self.send(data(stream, bytes(size), end=not self.waiting[stream]))
+                self.send(data(stream, part, end=not self.waiting[stream]))
                 if not self.waiting[stream]:
                     del self.waiting[stream]
 
@@ -216,4 +217,4 @@ class Cluster:
 def answering(far: Far, asked: Asked) -> None:
     """Answer a watch with an event, and any other request with `{}`."""
     watch = "watch=true" in asked.path
-    far.send(far.head(asked.stream, *OK), data(asked.stream, b"{event}" if watch else b"{}", end=not watch))
+    far.send(far.head(asked.stream, *OK), data(asked.stream, EVENT if watch else b"{}", end=not watch))

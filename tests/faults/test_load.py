@@ -18,6 +18,7 @@ from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import KEPT, Visit
 
 DESCRIPTORS = 64
+EVENT = b'{"type":"ADDED"}'
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ class Watched:
     def event(self) -> None:
         for visit in self.visits:
             with contextlib.suppress(OSError):
-                visit.send(b"7\r\n{event}\r\n")
+                visit.send(b"%x\r\n%s\r\n" % (len(EVENT), EVENT))
 
 
 def _watch(it: Scene, protocol: str) -> Caller | None:
@@ -74,7 +75,7 @@ def test_more_clients_than_descriptors_are_refused_and_the_admitted_served(poor:
     assert tries.index(None) == len(admitted), "somebody was refused while there was room"
     cluster.event()
     for client in admitted:
-        client.hear(b"{event}")
+        client.hear(EVENT)
     until(lambda: "descriptors" in poor.gateway.log)
     assert poor.gateway.log.count("\n") < 10, "each refusal is a line, and a flood of them a full disk"
     for client in admitted:
@@ -110,7 +111,7 @@ def test_handshakes_that_never_come_take_no_descriptor_from_those_who_were_admit
             stack.enter_context(socket.create_connection(("127.0.0.1", poor.gateway.port), 10))
         neighbour.more(50)
         cluster.event()
-        watch.hear(b"{event}")
+        watch.hear(EVENT)
         until(lambda: "descriptors" in poor.gateway.log)
         until(lambda: _answers(poor, protocol), 20)
         assert not neighbour.faults
@@ -187,6 +188,7 @@ WHOLE = {
     "length": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n" + b'{"kind":"List","items":[]}\n',
     "chunks": CHUNKED + b'f\r\n{"kind":"List",\r\nc\r\n"items":[]}\n\r\n0\r\n\r\n',
 }
+PASSED = "/api"  # its answers go on as they come; those about POD are masked whole before their head goes out
 
 
 def _end(visit: Visit, how: str) -> None:
@@ -199,8 +201,8 @@ def _end(visit: Visit, how: str) -> None:
 
 @pytest.mark.parametrize("protocol", CALLERS)
 @pytest.mark.parametrize("how", ["tls", "tcp", "reset"])
-@pytest.mark.parametrize("framing", WHOLE)
-def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(own: Scene, framing: str, how: str, protocol: str) -> None:
+@pytest.mark.parametrize(("framing", "target"), [("length", PASSED), ("chunks", PASSED), ("chunks", POD)])
+def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(own: Scene, framing: str, target: str, how: str, protocol: str) -> None:
     whole = WHOLE[framing]
     length = [0]
 
@@ -215,20 +217,23 @@ def test_an_answer_that_is_cut_at_any_byte_is_no_clean_end(own: Scene, framing: 
     for length[0] in range(len(whole)):
         with contextlib.closing(CALLERS[protocol](own)) as caller:
             try:
-                status, _ = caller.call()
+                status, _ = caller.call(target)
                 assert status == 502, f"cut behind byte {length[0]}"
                 refused += 1
             except Cut:
                 cut += 1
     figure(
-        "I8", f"an answer with {framing} cut at each byte by {how}, {protocol}", "never a clean end",
+        "I8", f"an answer with {framing} to {target} cut at each byte by {how}, {protocol}", "never a clean end",
         f"{refused} times a 502, {cut} times a cut, of {len(whole)}",
     )  # fmt: skip
     assert refused >= len(whole) - len(body)
-    assert how == "reset" or cut > 10, "not one answer was cut within its body"
+    if target == POD:
+        assert not cut
+    else:
+        assert how == "reset" or cut > 10, "not one answer was cut within its body"
     if how != "reset":
         length[0] = len(whole)
         with contextlib.closing(CALLERS[protocol](own)) as caller:
-            assert caller.call() == (200, b'{"kind":"List","items":[]}\n')
-    assert outcomes(own, POD).count("complete") == (how != "reset")
+            assert caller.call(target) == (200, b'{"kind":"List","items":[]}\n')
+    assert outcomes(own, target).count("complete") == (how != "reset")
     assert not trouble(own)

@@ -87,7 +87,7 @@ def _text(dice: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("tty", [False, True], ids=["no terminal", "terminal"])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 8))])
 def test_a_stream_gives_the_same_in_every_split_and_no_registered_value_in_any_form(
     registry: Registry, seed: int, tty: bool
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,9 +38,10 @@ def test_the_text_holds_what_this_file_needs() -> None:
     ]
 
 
-def test_two_pieces_find_what_the_whole_finds_wherever_they_meet() -> None:
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.long)])
+def test_two_pieces_find_what_the_whole_finds_wherever_they_meet(step: int) -> None:
     whole = SCANNER.scan(TEXT)
-    for at in range(len(TEXT)):
+    for at in range(0, len(TEXT), step):
         assert in_pieces(SCANNER, [TEXT[:at], TEXT[at:]]) == whole, TEXT[max(0, at - 30) : at]
 
 

@@ -28,7 +28,7 @@ VALUES = st.one_of(st.text(max_size=40), st.sampled_from(["hunter2!", 'a "b" c',
 ENVS = st.lists(st.tuples(NAMES, VALUES), max_size=4)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(ENVS, st.booleans(), st.integers(0, 2))
 def test_what_is_masked_in_json_is_noticed(env: list[tuple[str, str]], backwards: bool, nested: int) -> None:
     variables: list[Any] = [{"name": n, "value": v} if not backwards else {"value": v, "name": n} for n, v in env]

@@ -34,7 +34,7 @@ from tests.support.faults import (
 from tests.support.http_callers import POD, WATCH
 from tests.support.raw_client import WEBSOCKET, RawClient
 from tests.support.scene import Scene
-from tests.support.scripted_upstream import Visit
+from tests.support.scripted_upstream import OK, Visit
 
 # ---------------------------------------------------------------------- bytes that wait
 
@@ -50,7 +50,9 @@ def test_a_client_that_reads_nothing_holds_back_the_answers_to_its_later_calls(o
             visit.send(b"%x\r\n%s\r\n" % (PIECE, part))
             sent[0] += PIECE
         visit.send(b"0\r\n\r\n")
-        visit.head()
+        if b"/log" not in (asked := visit.head()):  # the list is whole, and its connection serves the next client
+            visit.send(OK if asked else b"")
+            return
         visit.send(PLAIN)
         while True:
             visit.socket.settimeout(2)

@@ -154,9 +154,15 @@ def test_the_older_port_forward_names_its_ports_in_the_query() -> None:
 
 def test_channels_of_the_older_port_forward_are_its_ports_by_index() -> None:
     ports = WebSocketPorts([8080, 443])
-    assert ports.down(Message(b"\x00\x90\x1f")) == ChannelFrame(channel="port-8080", up=False, stream=0, data=b"\x90\x1f")
-    assert ports.down(Message(b"\x01\x90\x1f")) == ChannelFrame(channel="port-8080-error", up=False, stream=1, data=b"\x90\x1f")
-    assert ports.down(Message(b"\x03\xbb\x01")) == ChannelFrame(channel="port-443-error", up=False, stream=3, data=b"\xbb\x01")
+    assert ports.down(Message(b"\x00\x90\x1f")) == ChannelFrame(
+        channel="port-8080", up=False, stream=0, data=b"\x90\x1f", preamble=True
+    )
+    assert ports.down(Message(b"\x01\x90\x1f")) == ChannelFrame(
+        channel="port-8080-error", up=False, stream=1, data=b"\x90\x1f", preamble=True
+    )
+    assert ports.down(Message(b"\x03\xbb\x01")) == ChannelFrame(
+        channel="port-443-error", up=False, stream=3, data=b"\xbb\x01", preamble=True
+    )
     assert ports.down(Message(b"\x00any")) == ChannelFrame(channel="port-8080", up=False, stream=0, data=b"any")
     assert ports.up(Message(b"\x02hi")) == ChannelFrame(channel="port-443", up=True, stream=2, data=b"hi")
     for data in (b"\x01x", b"\x03x", b"\x04x"):

@@ -86,7 +86,9 @@ def test_a_failure_is_a_status_on_the_error_channel_and_a_close(protocol: str) -
 
 def test_a_failure_of_the_older_port_forward_is_words_on_each_ports_error_channel() -> None:
     ports = WebSocketPorts([8080, 443])
-    assert ports.down(Message(b"\x01\x90\x1f")) == ChannelFrame(channel="port-8080-error", up=False, stream=1, data=b"\x90\x1f")
+    assert ports.down(Message(b"\x01\x90\x1f")) == ChannelFrame(
+        channel="port-8080-error", up=False, stream=1, data=b"\x90\x1f", preamble=True
+    )
     *messages, close = ports.failure(failure("because"))
     assert close == Close(1000)
     assert messages[0].data[:1] == b"\x01"  # type: ignore[union-attr]

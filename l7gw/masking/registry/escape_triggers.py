@@ -17,12 +17,13 @@ _ALWAYS = (
     rb"%[46][1-9A-Fa-f]",
     rb"%[57][0-9Aa]",
     rb"%3[0-9]",
-    rb"[A-Za-z0-9+/]{64}\r?\n",  # base64 that was wrapped
+    rb"%2[bf]",  # base64 as few encoders write it in a URL; as others do, it is a form (`registered_forms`)
+    rb"[A-Za-z0-9+/]{60}\r?\n",  # base64 that was wrapped
 )
 _SHORT = {0x22: rb'\\"', 0x5C: rb"\\\\", 0x2F: rb"\\/", 0x0A: rb"\\n", 0x0D: rb"\\r", 0x09: rb"\\t"}
 ALWAYS = 256  # ids above are those of _ALWAYS, ids below are bytes
 HIGH = 128  # stands for all bytes beyond ASCII
-WRAPPED_FROM = 64  # characters; shorter text holds no wrapped base64
+WRAPPED_FROM = 60  # characters; shorter text holds no wrapped base64
 
 
 @functools.cache

@@ -1,7 +1,9 @@
 """Which values of Secrets are worth recognising elsewhere, and the forms in which they are recognised.
 
-A form is the value raw, with a terminal's line ends, in base64 at three offsets (usual and URL-safe) or in hex. JSON's escapes and
-percent-encoding are no forms: the text is decoded before it is looked through (`text_views`), whichever characters were escaped.
+A form is the value raw, with other line ends (those of Unix, and what a terminal makes of those of Unix and of Windows), with the
+`+` that a web form has for a space, in base64 at three offsets (usual, URL-safe, its signs escaped as in URLs and in PHP's JSON) or
+in hex. Of the value itself JSON's escapes and percent-encoding are no forms: the text is decoded before it is looked through
+(`text_views`), whichever characters were escaped. To decode wherever a slash is escaped would cost 50 times as much as these forms.
 """
 
 from __future__ import annotations
@@ -86,11 +88,17 @@ def _alike(*texts: bytes) -> int:
 
 def _encoded(value: bytes) -> Iterator[bytes]:
     yield value
-    yield value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")  # as a terminal shows it
+    unix = value.replace(b"\r\n", b"\n")
+    yield unix
+    yield unix.replace(b"\n", b"\r\n")
+    yield value.replace(b"\n", b"\r\n")  # a terminal makes \r\r\n of what ends a line in a Windows file
+    yield value.replace(b" ", b"+")
     for offset in range(3):
         core = _base64_core(value, offset)
         yield core
         yield core.translate(_URL_SAFE)
+        yield core.replace(b"+", b"%2B").replace(b"/", b"%2F")
+        yield core.replace(b"/", rb"\/")
     yield value.hex().encode()
     yield value.hex().upper().encode()
 

@@ -9,13 +9,14 @@ import json
 import re
 from bisect import bisect_right
 
-# Base64 is wrapped at 76 characters by coreutils and MIME, at 64 in PEM. A line end behind 64 characters or more of it is a wrap.
+# Base64 is wrapped at 76 characters by coreutils and MIME, at 64 in PEM, at 60 by Ruby, and hex at 60 by `xxd -p`. A line end
+# behind 60 characters or more of it is a wrap.
 _B64 = rb"[A-Za-z0-9+/]"
-_WRAP = rb"\n(?<=%b{64}\n)(?=[A-Za-z0-9+/=])|\r\n(?<=%b{64}\r\n)(?=[A-Za-z0-9+/=])" % (_B64, _B64)
+_WRAP = rb"\n(?<=%b{60}\n)(?=[A-Za-z0-9+/=])|\r\n(?<=%b{60}\r\n)(?=[A-Za-z0-9+/=])" % (_B64, _B64)
 # Each branch begins with a character, by which Python's `re` skips ten times as fast as without.
 ESCAPED = re.compile(rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[0-9A-Fa-f]{4}|\\u[0-9A-Fa-f]{4}|\\[\"\\/bfnrt]|%[0-9A-Fa-f]{2}|" + _WRAP)
 # The beginning of an escape at the end of the bytes; only the next bytes tell what it is.
-UNFINISHED_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?|(?<=[A-Za-z0-9+/]{64})\r?\n?)\Z")
+UNFINISHED_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?|(?<=[A-Za-z0-9+/]{60})\r?\n?)\Z")
 _SHORT = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 # What a terminal shows nothing of (ECMA-48 section 5.4: CSI; 5.6: strings): escape sequences.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 
 import pytest
 
@@ -51,6 +51,7 @@ MISSES: dict[str, bytes] = {
     "corrected with backspaces": VALUE[:5] + b"x\x08" + VALUE[5:],
     "escaped twice": VALUE[:4] + b"%252" + VALUE[4:],
     "a part from its middle": VALUE[3:],
+    "parted by the chunks of HTTP": b"7\r\n" + VALUE[:7] + b"\r\n7\r\n" + VALUE[7:] + b"\r\n0\r\n\r\n",
 }
 
 
@@ -84,3 +85,13 @@ def test_a_part_of_a_long_value_is_missed_and_the_whole_is_found() -> None:
     lines = value.split(b"\n")
     assert lines[3] in _shown(b"> " + lines[3] + b"\n", value)
     assert lines[3] not in _shown(b"> " + value + b"\n", value)
+
+
+def test_long_base64_in_lines_is_missed_within_json_and_in_the_alphabet_for_urls_and_found_else() -> None:
+    value = bytes(number * 37 % 251 for number in range(1, 91))
+    lines = [
+        b"\n".join(text[at : at + 76] for at in range(0, len(text), 76)) for text in (b64encode(value), urlsafe_b64encode(value))
+    ]
+    for missed in (lines[0].replace(b"\n", b"\\n"), lines[1]):
+        assert missed in _shown(b'"' + missed + b'"\n' + b"." * 200, value)
+    assert lines[0] not in _shown(b'"' + lines[0] + b'"\n' + b"." * 200, value)

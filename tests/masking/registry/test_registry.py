@@ -52,6 +52,7 @@ FORMS: dict[str, Callable[[bytes], bytes]] = {
     ),
     "percent-encoded each": lambda value: b"".join(b"%%%02x" % byte for byte in value),
     "percent-encoded as in a form": lambda value: quote_plus(value).replace("+", "%20").encode(),
+    "as a web form has it": lambda value: quote_plus(value).encode(),
     "in JSON": lambda value: json.dumps(value.decode())[1:-1].encode(),
     "in JSON beyond ASCII": lambda value: json.dumps(value.decode(), ensure_ascii=False)[1:-1].encode(),
     "in JSON of Go": lambda value: (
@@ -88,14 +89,42 @@ def test_base64_of_a_registered_value_is_recognised_at_every_offset_and_before_e
             assert found.end - found.start >= len(value) * 8 // 6 - 2  # all but what depends on the neighbours
 
 
-def test_base64_that_is_wrapped_is_recognised(registry: Registry) -> None:
+@pytest.mark.parametrize(
+    "escape",
+    [
+        lambda text: quote(text, safe="").encode(),
+        lambda text: text.replace("/", "%2f").replace("+", "%2b").encode(),
+        lambda text: text.replace("/", "\\/").encode(),
+        lambda text: text.replace("+", "\\u002b").encode(),
+    ],
+)
+def test_base64_in_a_url_or_in_json_is_recognised_with_its_signs_escaped(
+    registry: Registry, escape: Callable[[str], bytes]
+) -> None:
+    value = b"wo??rds~~of>>all12"
+    registry.register("c", "n", value)
+    text = b64encode(value).decode()
+    assert "/" in text and "+" in text
+    assert _found(registry, b"GET /?auth=" + escape(text) + b" HTTP/1.1") == [escape(text)]
+
+
+def test_base64_and_hex_that_are_wrapped_are_recognised(registry: Registry) -> None:
     value = bytes(range(33, 127)) * 2
     registry.register("c", "n", value)
-    for width in (64, 76):
-        whole = b64encode(b"xx" + value)
-        for end in (b"\n", b"\r\n"):
-            data = end.join(whole[at : at + width] for at in range(0, len(whole), width))
-            assert len(_found(registry, data)) == 1
+    for whole, widths in ((b64encode(b"xx" + value), (60, 64, 76)), (value.hex().encode(), (60,))):
+        for width in widths:
+            for end in (b"\n", b"\r\n"):
+                data = end.join(whole[at : at + width] for at in range(0, len(whole), width))
+                assert len(_found(registry, data)) == 1
+
+
+def test_a_file_of_windows_is_recognised_as_it_stands_with_the_line_ends_of_unix_and_as_a_terminal_shows_it(
+    registry: Registry,
+) -> None:
+    value = b"user=ann\r\nword=Tr0ub4dor\r\nend=9"
+    registry.register("c", "n", value)
+    for data in (value, value.replace(b"\r", b""), value.replace(b"\n", b"\r\n")):
+        assert _found(registry, b"<" + data + b">") == [data]
 
 
 def test_a_value_is_recognised_in_its_cluster_and_namespace_alone(registry: Registry) -> None:

@@ -118,8 +118,11 @@ class Mask:
     def __init__(self, start: int, end: int) -> None: ...
 
     def __init__(self, *place: str | int, **named: str | int) -> None:
+        """Raises TypeError for anything but a path alone, or a start and an end."""
         names = ("path",) if place and isinstance(place[0], str) else ("start", "end")
         said: dict[str, Any] = {**dict(zip(names, place, strict=False)), **named}
+        if len(said) != len(place) + len(named) or said.keys() not in ({"path"}, {"start", "end"}):
+            raise TypeError("a mask is Mask(PATH) or Mask(START, END)")
         self.path = said.get("path", "")
         self.start = said.get("start", 0)
         self.end = said.get("end", 0)

@@ -30,6 +30,24 @@ def test_a_mask_is_of_a_value_or_of_bytes(mask: Mask, path: str, start: int, end
     assert (mask.path, mask.start, mask.end) == (path, start, end)
 
 
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ((), {}),
+        ((3,), {}),
+        ((3, 9, 1), {}),
+        ((3, 9), {"path": "data.a"}),
+        (("data.a", 9), {}),
+        (("data.a",), {"end": 9}),
+        (("data.a",), {"path": "data.b"}),
+        ((), {"strat": 3, "end": 9}),
+    ],
+)
+def test_a_mask_of_anything_else_is_a_mistake(place: tuple[Any, ...], named: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"^a mask is Mask\(PATH\) or Mask\(START, END\)$"):
+        Mask(*place, **named)
+
+
 def test_a_mask_shows_what_it_is_of() -> None:
     assert (repr(Mask("data.a")), repr(Mask(3, 9))) == ("Mask('data.a')", "Mask(3, 9)")
 

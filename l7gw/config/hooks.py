@@ -1,7 +1,7 @@
 """The section `hooks` of l7gw.yaml: the user's own Python that the gateway calls. `hooking.loader` imports it.
 
 Whoever can write a hook runs code as the gateway. So its folder is refused where group or others may write to it, or to anything in
-it (threats J5).
+it, and where another user owns any of it (threats J5): whoever may write to the folder above could put his own in its place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import get_args
 import yaml
 
 from l7gw.config.document import Reader, shown, word_of
-from l7gw.config.private import Fault
+from l7gw.config.private import ROOT, Fault
 from l7gw.config.settings import Hook, HookPart
 
 HOOK_KEYS = ("name", "object", "path", "raw", "for")
@@ -101,12 +101,17 @@ def _folder(reader: Reader) -> Path | None:
 def _fault(path: Path) -> Fault | None:
     """What is wrong with a folder of hooks, as a sentence, and a hint; None where only owners can write. Raises OSError."""
     real = path.resolve()
+    # As the volume of a ConfigMap is, whose folder has mode 0777 (pkg/volume/emptydir/empty_dir.go)
+    is_fixed = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
     for number, (entry, about) in enumerate(_entries(path)):
         if number > MOST_ENTRIES:
             return f"{path} holds more than {MOST_ENTRIES} files", "give hooks a folder of their own"
-        if about.st_mode & WRITABLE:
+        if about.st_mode & WRITABLE and not is_fixed:
             what = f"{entry} can be written by others (mode {stat.S_IMODE(about.st_mode):04o})"
             return f"{what}: they could run code as the gateway", f"chmod -R go-w {path}"
+        if about.st_uid not in (ROOT, os.geteuid()) and not is_fixed:
+            what = f"{entry} belongs to another user (id {about.st_uid})"
+            return f"{what}, who could run code as the gateway", f"chown -R root {path}, or to the gateway's user"
         if not entry.resolve().is_relative_to(real):
             return f"{entry} leads out of the folder", "put a copy there instead of the link"
     return None

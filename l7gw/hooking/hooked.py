@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from l7gw import name_rules
 from l7gw.config.settings import HookPart
+from l7gw.hooking.plain_values import steps
 from l7gw.hooks import Act, End, Mask, Stream, Tripwire, View
 from l7gw.log import CountedLog
 
@@ -78,8 +79,8 @@ class Hooked:
         """The paths of the values of an object that are to be masked."""
         given = self._called("object", self._instance.object, view, _listed)
         for mask in given:
-            if not isinstance(mask, Mask) or not mask.path or not isinstance(mask.path, str):
-                raise self._wrong("object", "Mask(PATH)", mask)
+            if not isinstance(mask, Mask) or not isinstance(mask.path, str) or steps(mask.path) is None:
+                raise self._wrong("object", 'Mask(PATH), a path such as data.key or metadata.labels."example.com/owner"', mask)
         return [mask.path for mask in given]
 
     def tripwire(self, stream: Stream) -> Tripwire | None:
@@ -95,8 +96,8 @@ class Hooked:
         given = self._called("frame", tripwire.feed, data, _listed)
         places: list[tuple[int, int]] = []
         for one in given:
-            if isinstance(one, End):
-                return _one_line(str(one.words)) or "it gives no reason"
+            if isinstance(one, End) and isinstance(one.words, str):
+                return _one_line(one.words) or "it gives no reason"
             if not isinstance(one, Mask) or one.path or not _within(one, len(data)):
                 raise self._wrong("frame", f"End(WORDS) or Mask(START, END) within {len(data)} bytes", one)
             places.append((one.start, one.end))
@@ -110,7 +111,7 @@ class Hooked:
         failed: HookFailed | None = None
         try:
             given = take(method(argument))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # also what asyncio means for its tasks: it would end the connection, or the gateway
             failed = self._raised(part, error)
         if failed is not None:  # raised out here, it holds no reference to the hook's exception, which holds what the hook saw
             raise failed
@@ -140,7 +141,7 @@ class Hooked:
 
     def _raised(self, part: HookPart, error: BaseException) -> HookFailed:
         """Its words may hold what the hook saw. Of a hook that sees data before masking they are not logged."""
-        words = "" if self.raw else f": {name_rules.quoted(str(error))}"
+        words = "" if self.raw else f": {name_rules.quoted(words_of(error))}"
         frames = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(self._folder)]
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown line"
         self._log.error(f"hook {self.name}", "failed at one %s: %s at %s%s", part, type(error).__name__, place, words)
@@ -158,6 +159,14 @@ class Hooked:
         self._log.tick()
 
 
+def words_of(error: BaseException) -> str:
+    """What an exception of a hook's code says; "" where it cannot say it."""
+    try:
+        return str(error)
+    except Exception:  # its own __str__ failed
+        return ""
+
+
 def _as_it_is(given: Any) -> Any:
     return given
 
@@ -171,7 +180,8 @@ def _listed(given: Any) -> list[Any]:
 
 
 def _within(mask: Mask, size: int) -> bool:
-    return isinstance(mask.start, int) and isinstance(mask.end, int) and 0 <= mask.start < mask.end <= size
+    start, end = mask.start, mask.end
+    return isinstance(start, int) and isinstance(end, int) and bool not in (type(start), type(end)) and 0 <= start < end <= size
 
 
 def _joined(places: list[tuple[int, int]]) -> list[tuple[int, int]]:

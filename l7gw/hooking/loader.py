@@ -24,7 +24,7 @@ from typing import Any
 from l7gw import name_rules
 from l7gw.config.settings import Hook, HookPart
 from l7gw.errors import ConfigurationError, Problem
-from l7gw.hooking.hooked import Hooked
+from l7gw.hooking.hooked import Hooked, words_of
 
 PACKAGE = "l7gw_hooks_"
 METHODS: dict[HookPart, str] = {"act": "act", "object": "object", "frame": "frames"}
@@ -114,7 +114,9 @@ def _made(hook: Hook, packages: dict[Path, str]) -> Hooked:
         raise _Unusable(f"{hook.class_name} has none of the methods {', '.join(METHODS.values())}")
     try:
         instance = made()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:  # of whoever waits for `l7gw check`
+        raise
+    except BaseException as error:
         raise _Unusable(f"{hook.class_name}() failed: {_told(error, hook)}") from None
     for part in parts:
         _check(instance, part, hook)
@@ -131,7 +133,9 @@ def _imported(hook: Hook, package: str) -> ModuleType:
         near = hook.path / f"{missing.partition('.')[0]}.py"
         hint = f"files of the folder import one another with a dot: from .{near.stem} import ..." if near.is_file() else ""
         raise _Unusable(f"{hook.module} cannot be imported: {_told(error, hook)}", hint) from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _Unusable(f"{hook.module} cannot be imported: {_told(error, hook)}") from None
 
 
@@ -154,5 +158,5 @@ def _told(error: BaseException, hook: Hook) -> str:
     place = f" at {Path(lines[-1].filename).name}:{lines[-1].lineno}" if lines else ""
     if isinstance(error, SyntaxError) and error.filename is not None and Path(error.filename).is_relative_to(hook.path):
         place = f" at {Path(error.filename).name}:{error.lineno}"
-    words = error.msg if isinstance(error, SyntaxError) else str(error)
+    words = error.msg if isinstance(error, SyntaxError) else words_of(error)
     return f"{type(error).__name__}{place}: {name_rules.quoted(words)}" if words else f"{type(error).__name__}{place}"

@@ -108,6 +108,31 @@ def test_a_folder_is_refused_where_group_or_others_may_write_to_it_or_in_it(
     assert problem.line and problem.hint == f"chmod -R go-w {folder}"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+@pytest.mark.parametrize("place", [".", "acme_hooks.py"])
+def test_a_folder_of_another_user_is_refused(written: Written, folder: Path, place: str) -> None:
+    written.top["hooks"] = [entry()]
+    assert written.problems() == []
+    os.chown(folder / place, 65532, 0)
+    (problem,) = written.problems()
+    assert f"{folder / place} belongs to another user (id 65532), who could run code as the gateway" in problem
+    os.chown(folder / place, 0, 0)
+    assert written.problems() == []
+
+
+def test_on_a_file_system_that_nobody_can_write_to_modes_are_not_asked(
+    written: Written, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The volume of a ConfigMap has mode 0777, and is mounted read-only."""
+    written.top["hooks"] = [entry()]
+    folder.chmod(0o777)
+    assert len(written.problems()) == 1
+    found = list(os.statvfs(folder))
+    found[8] |= os.ST_RDONLY
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(found))
+    assert written.problems() == []
+
+
 def test_a_link_stays_within_the_folder(written: Written, folder: Path) -> None:
     """As a volume of a ConfigMap has them: `a.py` -> `..data/a.py`, `..data` -> `..2026`."""
     (folder / "..2026").mkdir(mode=0o755)

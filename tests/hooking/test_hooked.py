@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,12 +107,19 @@ def test_masks_of_bytes_are_sorted_and_joined_and_an_end_is_its_words(given: lis
         lambda: hooked(lambda _: [Mask(1, 2)]).masks(view()),
         lambda: hooked(lambda _: None).masks(view()),
         lambda: hooked(lambda _: [End("x")]).masks(view()),
+        lambda: hooked(lambda _: [Mask("not a path")]).masks(view()),
+        lambda: hooked(lambda _: [Mask("metadata.labels.example.com/owner")]).masks(view()),
+        lambda: hooked(lambda _: [Mask("")]).masks(view()),
         lambda: hooked(lambda _: [Mask("a")] * (MOST_GIVEN + 1)).masks(view()),
         lambda: hooked(lambda _: 3).tripwire(STREAM),
         lambda: fed(lambda _: [Mask("data.a")]),
         lambda: fed(lambda _: [Mask(4, 4)]),
         lambda: fed(lambda _: [Mask(4, 11)]),
         lambda: fed(lambda _: [Mask(-1, 3)]),
+        lambda: fed(lambda _: [Mask(False, 3)]),
+        lambda: fed(lambda _: [Mask(0, True)]),
+        lambda: fed(lambda _: [Mask(3, "4")]),  # type: ignore[call-overload]
+        lambda: fed(lambda _: [End(b"bytes")]),  # type: ignore[arg-type]
         lambda: fed(lambda _: None),
         lambda: fed(lambda _: "words"),
     ],
@@ -143,7 +151,17 @@ def quotes(_: Any) -> Any:
     raise ValueError("hunter2 was seen")
 
 
-@pytest.mark.parametrize("kind", [Exception, SystemExit, RecursionError, MemoryError])
+class Wordless(Exception):
+    """An exception that cannot say what it says."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("hunter2")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Exception, SystemExit, RecursionError, MemoryError, Wordless, BaseException, CancelledError, GeneratorExit, KeyboardInterrupt],
+)
 def test_an_exception_is_a_failure_whose_words_quote_nothing(kind: type[BaseException]) -> None:
     def raises(_: Any) -> Any:
         raise kind("hunter2")

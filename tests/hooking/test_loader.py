@@ -143,6 +143,8 @@ METHOD = "class Denies:\n  def {}: return None\n"
         ),
         ("import nothing_of_that_name\n", "acme cannot be imported: ModuleNotFoundError at acme.py:1"),
         ("def f(:\n", "acme cannot be imported: SyntaxError at acme.py:1: "),
+        ("import asyncio\nraise asyncio.CancelledError\n", "acme cannot be imported: CancelledError at acme.py:2"),
+        ("class E(Exception):\n  def __str__(self): return 3\nraise E\n", "acme cannot be imported: E at acme.py:3"),
         ("raise SystemExit(3)\n", "acme cannot be imported: SystemExit at acme.py:1: '3'"),
         (METHOD.format("act(self)"), "Denies.act must take one argument beside self"),
         (METHOD.format("act(self, act, more)"), "Denies.act must take one argument beside self"),

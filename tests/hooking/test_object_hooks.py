@@ -171,9 +171,7 @@ def test_an_object_is_masked_value_by_value_and_keeps_its_shape() -> None:
     assert home["name"] == "n" and len(home["lines"]) == 2 and "Elm" not in home["street"]
 
 
-@pytest.mark.parametrize(
-    "path", ["kind", "apiVersion", "metadata.name", "metadata.uid", "data.nothing", "data[0]", "not a path", "data.a.b"]
-)
+@pytest.mark.parametrize("path", ["kind", "apiVersion", "metadata.name", "metadata.uid", "data.nothing", "data[0]", "data.a.b"])
 def test_machine_fields_and_paths_to_nothing_are_left_alone(path: str) -> None:
     value = config_map(a="b")
     value["metadata"]["uid"] = "u"

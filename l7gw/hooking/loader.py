@@ -43,7 +43,7 @@ class _Source(SourceFileLoader):
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules below the packages of hooks."""
+    """Finds the modules below the packages of hooks. It is asked before Python's own finders, which read and write bytecode."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if not fullname.startswith(PACKAGE) or not path:
@@ -53,8 +53,14 @@ class _Finder(MetaPathFinder):
             return spec_from_file_location(
                 fullname, package, loader=_Source(fullname, str(package)), submodule_search_locations=[str(below)]
             )
-        file = below.with_name(f"{below.name}.py")
-        return spec_from_file_location(fullname, file, loader=_Source(fullname, str(file))) if file.is_file() else None
+        if (file := below.with_name(f"{below.name}.py")).is_file():
+            return spec_from_file_location(fullname, file, loader=_Source(fullname, str(file)))
+        if below.is_dir():
+            spec = ModuleSpec(fullname, None, is_package=True)
+            assert spec.submodule_search_locations is not None
+            spec.submodule_search_locations.append(str(below))
+            return spec
+        raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)  # Python's own finder would read bytecode
 
 
 _finder = _Finder()
@@ -72,7 +78,7 @@ def load_hooks(hooks: Sequence[Hook], file: Path) -> tuple[Hooked, ...]:
     """Import and make the hooks that a configuration names, in its order. `file` is the configuration, for messages. Raises
     ConfigurationError with every hook that cannot be used."""
     if _finder not in sys.meta_path:
-        sys.meta_path.append(_finder)
+        sys.meta_path.insert(0, _finder)
     packages: dict[Path, str] = {}
     found: list[Hooked] = []
     problems: list[Problem] = []

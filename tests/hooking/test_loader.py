@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,10 +97,32 @@ def test_a_file_named_as_a_module_of_python_hides_nothing_from_others(tmp_path: 
     assert sys.modules["json"] is json
 
 
-def test_bytecode_is_neither_read_nor_written(tmp_path: Path) -> None:
-    (tmp_path / "acme.py").write_text(GOOD)
+def test_bytecode_is_neither_read_nor_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # what PYTHONDONTWRITEBYTECODE may have forbidden
+    file = tmp_path / "acme.py"
+    file.write_text(GOOD)
     loaded(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["acme.py"]
+    file.write_text(GOOD.replace('"no"', '"never"'))
+    py_compile.compile(str(file), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    file.write_text(GOOD)
+    assert loaded(tmp_path).denial(ACT) == "no"
+
+
+def test_bytecode_without_its_source_is_no_module(tmp_path: Path) -> None:
+    (tmp_path / "source.py").write_text(GOOD)
+    py_compile.compile(str(tmp_path / "source.py"), str(tmp_path / "acme.pyc"))
+    assert problem(tmp_path).what == f"hook h: {tmp_path} has no module acme"
+
+
+def test_a_folder_within_the_folder_holds_modules_with_and_without_an_init_file(tmp_path: Path) -> None:
+    for name in ("plain", "package"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "words.py").write_text(f"WORD = {name!r}\n")
+    (tmp_path / "package" / "__init__.py").touch()
+    lines = "from .plain.words import WORD as A\nfrom .package.words import WORD as B\n"
+    (tmp_path / "acme.py").write_text(lines + GOOD.replace('"no"', "A + B"))
+    assert loaded(tmp_path).denial(ACT) == "plainpackage"
 
 
 def test_a_load_reads_the_files_anew_and_a_former_hook_keeps_what_it_has(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ import importlib
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz import run
+from tests.support.ahead import ahead
 
 RUNS = 3000  # mutations for each target that names no other number
 
@@ -40,16 +43,30 @@ def test_mutations_are_the_same_at_each_run() -> None:
     assert any(b"word" in data for data in first)
 
 
+@pytest.fixture(scope="module")
+def atheris(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[None]]]:
+    pytest.importorskip("atheris")
+    folder = tmp_path_factory.mktemp("atheris")
+    with ahead(request, lambda target, seconds: _under_atheris(target, folder / f"{target}-{seconds}", seconds)) as begun:
+        yield begun
+
+
+@pytest.mark.parametrize("seconds", [5])
 @pytest.mark.parametrize("target", run.targets())
-def test_the_invariant_holds_for_five_seconds_under_atheris(target: str, tmp_path: Path) -> None:
-    _under_atheris(target, tmp_path, 5)
+def test_the_invariant_holds_for_five_seconds_under_atheris(
+    target: str, seconds: int, atheris: dict[str, Future[None]], request: pytest.FixtureRequest
+) -> None:
+    atheris[request.node.name].result()
 
 
 @pytest.mark.long
 @pytest.mark.timeout(200)
+@pytest.mark.parametrize("seconds", [30])
 @pytest.mark.parametrize("target", run.targets())
-def test_the_invariant_holds_for_half_a_minute_under_atheris(target: str, tmp_path: Path) -> None:
-    _under_atheris(target, tmp_path, 30)
+def test_the_invariant_holds_for_half_a_minute_under_atheris(
+    target: str, seconds: int, atheris: dict[str, Future[None]], request: pytest.FixtureRequest
+) -> None:
+    atheris[request.node.name].result()
 
 
 def test_a_broken_invariant_is_told_and_kept(tmp_path: Path) -> None:
@@ -88,7 +105,7 @@ def test_of_what_a_run_has_grown_the_shortest_that_reach_new_code_are_kept(tmp_p
 
 
 def _under_atheris(target: str, finds: Path, seconds: int) -> None:
-    pytest.importorskip("atheris")
+    finds.mkdir()
     done = subprocess.run(
         [sys.executable, Path(run.__file__), target, "--seconds", str(seconds), "--finds", finds],
         capture_output=True,

@@ -17,8 +17,9 @@ from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
-from l7gw.gateway.tunnel import ClientSide, ClusterSide, Sides, Tunnel, TunnelOwner
+from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
+from l7gw.gateway.tunnel_sides import ClientSide, ClusterSide, Sides, TunnelOwner
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Unreadable
 from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, ORDINARY, choice

@@ -13,13 +13,18 @@ import uuid
 from typing import Protocol
 
 from l7gw.clock import Clock
+from l7gw.cluster.headers import upstream_request
+from l7gw.cluster.impersonation import impersonation
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.refusal import tell
+from l7gw.gateway.request_body import RequestBody
 from l7gw.gateway.routing import Routes
+from l7gw.gateway.side_calls import SideCall
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
@@ -37,7 +42,7 @@ from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, with
 from l7gw.recording.session import UNREAD, CallRecord
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Request
+from l7gw.wire.events import Headers, Request
 
 log = logging.getLogger(__name__)
 
@@ -91,14 +96,15 @@ class Call:
     """One call of a client, from its head to the last byte of its answer."""
 
     __slots__ = (
-        "worker", "client", "request", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
-        "upstream", "tunnel", "_answer", "_sent_masks", "began", "over",
+        "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
+        "upstream", "side", "tunnel", "_answer", "_sent_masks", "began", "deadline", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
         self.worker = worker
         self.client = client
         self.request = request
+        self.body = RequestBody()
         self.audit_id = new_audit_id()
         self.token: str | None = None
         self.far: FarSide | None = None
@@ -109,10 +115,40 @@ class Call:
         self._sent_masks: SentMasks | None = None
         self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
+        self.side: SideCall | None = None  # while the gateway asks the cluster something for this call
         self.tunnel: Tunnel | None = None
         self._answer: AnswerRelay | None = None
         self.began = worker.clock.monotonic()  # seconds, by the monotonic clock
+        self.deadline = 0.0  # monotonic second by which the answer must begin; 0 where there is none
         self.over = False
+
+    @entry
+    def enter(self, inside: Step) -> Step | None:
+        """What a side call waited for has come: go on with `inside`."""
+        return inside()
+
+    def as_caller(self, request: Request, act: Act, body: int) -> Request:
+        """The request that goes to the cluster: written anew, with the gateway's credential and the caller's impersonation. `body`
+        is its length in bytes, or NO_BODY."""
+        assert self.far
+        own = self._own_headers()
+        host, address = self.far.endpoint.authority, self.client.address
+        return upstream_request(request, act, own, host=host, address=address, body=body, audit_id=self.audit_id)
+
+    def _own_headers(self) -> Headers:
+        """The header fields of the gateway's credential and of the caller's impersonation."""
+        assert self.far and self.principal and self.call_record
+        cluster = self.far.endpoint.cluster
+        return (
+            *self.far.endpoint.credential.authorization,
+            *impersonation(
+                self.principal,
+                self.call_record.session.id,
+                cluster.impersonate,
+                cluster.prefix,
+                self.worker.policy.groups_going_up(cluster.name, cluster.groups),
+            ),
+        )
 
     # ------------------------------------------------------------------ ends
 
@@ -180,7 +216,9 @@ class Call:
         self.over = True
         if self._answer is not None:
             self._answer.close()
-        self._answer = None  # it refers to the call: the circle would keep both in memory until the garbage collector runs
+        if self.side is not None:
+            self.side.abort()
+        self._answer = self.side = None  # they refer to the call: a circle would stay until the garbage collector runs
         if self.call_record is not None:
             self.call_record.end(outcome, reason)
 

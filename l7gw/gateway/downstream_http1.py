@@ -6,7 +6,7 @@ from __future__ import annotations
 from l7gw.gateway.backpressure import INPUT_HELD
 from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, ConnectionServices, Downstream
 from l7gw.gateway.exchange import Exchange
-from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.tunnel_sides import FromClient
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Raw, Request, Response
 from l7gw.wire.http1 import BODY, ServerConnection
@@ -26,7 +26,7 @@ class Http1Downstream(Downstream):
         super().__init__(worker)
         self._codec = ServerConnection()
         self._exchange: Exchange | None = None
-        self._tunnel: Tunnel | None = None
+        self._tunnel: FromClient | None = None
         self._pumping = False
         self._asked_at = worker.clock.monotonic()  # seconds: when the last request came, or the connection was let in
         self._asked = False  # whether a request has come on this connection
@@ -170,7 +170,7 @@ class Http1Downstream(Downstream):
         if data and self._transport is not None:
             self._transport.write(data)
 
-    def switch_to_tunnel(self, tunnel: Tunnel) -> None:
+    def switch_to_tunnel(self, tunnel: FromClient) -> None:
         """Hand all further bytes to the tunnel, first those that came before the 101 was written."""
         self._tunnel = tunnel
         for event in self._codec.resume():

@@ -26,6 +26,13 @@ OUR_FAULT = "the gateway failed at this call; its log says more"
 Step = Callable[[], "Step | None"]
 
 
+class Abortable(Protocol):
+    """What a call has under way beside its connection."""
+
+    def abort(self) -> None:
+        """The call is over."""
+
+
 class Guarded(Protocol):
     """A call, as far as the guard ends it."""
 
@@ -34,6 +41,10 @@ class Guarded(Protocol):
     upstream: Upstream | None
     tunnel: Tunnel | None
     over: bool
+
+    @property
+    def side(self) -> Abortable | None:
+        """The side call that is under way."""
 
     def fail(self, refusal: Refusal) -> None:
         """Refuse the call, or cut its answer."""
@@ -97,5 +108,8 @@ def _force_close(call: Guarded) -> None:
     if upstream is not None:
         with suppress(Exception):
             upstream.abort()
+    with suppress(Exception):
+        if call.side is not None:
+            call.side.abort()
     with suppress(Exception):
         call.client.abort()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from l7gw.cluster.headers import TUNNEL_PROTOCOL
-from l7gw.gateway.tunnel import Sides, Tunnel
+from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.tunnel_sides import Sides
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.act import Act

@@ -8,7 +8,8 @@ from typing import Literal, assert_never
 
 from l7gw.gateway.backpressure import OPENING
 from l7gw.gateway.pace import Newest, ping
-from l7gw.gateway.tunnel import Sides, Tunnel
+from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.tunnel_sides import Sides
 from l7gw.kube.channels import Channel, ChannelFrame
 from l7gw.kube.streams import SpdyChannels
 from l7gw.kube.terminal_sizes import Sizes

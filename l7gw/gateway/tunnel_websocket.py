@@ -4,7 +4,8 @@ the channel, the rest is data."""
 from __future__ import annotations
 
 from l7gw.gateway.pace import Newest, ping
-from l7gw.gateway.tunnel import Sides, Tunnel
+from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.tunnel_sides import Sides
 from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.kube.terminal_sizes import whole_sizes
 from l7gw.recording.events import Outcome

@@ -109,6 +109,7 @@ DRIVEN_BY = {
     "gateway/downstream_http1.py": "gateway/test_wire.py",
     "gateway/downstream_http2.py": "gateway/test_http2.py",
     "gateway/exchange.py": "gateway/test_calls.py",
+    "gateway/in_flight.py": "faults/test_slow.py",
     "gateway/tunnel.py": "gateway/test_tunnel_pings.py",
     "gateway/worker.py": "faults/test_restart.py",
 }

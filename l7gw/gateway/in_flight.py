@@ -1,0 +1,139 @@
+"""What may come at any time while a call is in flight: the clock, another policy, a slow disk or reader, a drain, a client that
+leaves, and the rest of a request that cannot be read. The steps of a call in their order are in `exchange.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from l7gw.cluster.upstream import SLOW_DISK, SLOW_READER
+from l7gw.errors import Refusal
+from l7gw.gateway.call import Call
+from l7gw.gateway.guard import Step, entry
+
+
+class InFlightCall(Call):
+    """A call, and the entries by which the clock, the disk, the worker and its client reach it."""
+
+    __slots__ = ()
+
+    # ------------------------------------------------------------------ time
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the call may last for hours: a tunnel, a watch, a followed log. A stream may stand still, and a drain gives it
+        more time."""
+        return self.tunnel is not None or (self.act is not None and self.act.long_running)
+
+    @entry
+    def tick(self, now: float) -> Step | None:
+        """Once a second: refuse the call where the cluster's answer did not begin in time."""
+        if self.over:
+            return None
+        if self.deadline and now > self.deadline:
+            done = "the call may have been carried out" if self._answer is not None else "nothing was changed"
+            raise Refusal(504, "Timeout", f"the cluster does not answer; {done}")
+        if self.tunnel is not None:
+            self.tunnel.tick(now)
+        return self.side.tick(now) if self.side is not None else None
+
+    @entry
+    def rejudge(self) -> None:
+        """Judge a running stream again. Cut it where policy no longer allows it (threats F6, D17), where its credential has
+        expired, or where it has run for longer than `longest_stream`."""
+        if not self.is_stream or self.over or self.verdict is None:
+            return
+        assert self.principal and self.far and self.act
+        verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
+        expired = self.worker.clock.wall() >= self.principal.expires
+        if not verdict.allowed:
+            if self.call_record is not None:
+                self.call_record.verdict("deny", rule=verdict.rule, reason=verdict.reason)
+            self._cut(f"this stream is no longer allowed: {verdict.reason}")
+        elif self.masks is not None and verdict.obligations != self.masks.obligations:
+            self._cut("the policy masks other values of this stream now; run the command again")
+        elif expired and self.worker.identity.ends_with_credential(self.principal):
+            self._cut("the credential of this stream has expired; log in and run the command again")
+        elif self.worker.clock.monotonic() - self.began > self.worker.timeouts.longest_stream:
+            self._cut(f"this stream has run for {self.worker.timeouts.longest_stream / 3600:.0f} hours; run the command again")
+
+    def may_forward(self, port: int) -> bool:
+        """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
+        assert self.principal and self.far and self.act and self.call_record
+        verdict = self.worker.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
+        self.call_record.verdict(verdict.decision, rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
+        return verdict.allowed
+
+    @entry
+    def cut(self, why: str) -> None:
+        """End a running stream for a reason of the gateway's own, such as a drain or a failed recording."""
+        self._cut(why)
+
+    def _cut(self, why: str) -> None:
+        """Cut the call: by a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5)."""
+        if self.over:
+            return
+        if self.tunnel is None:
+            raise Refusal(503, "ServiceUnavailable", why)
+        self.tunnel.end(why)
+
+    @entry
+    def held_bytes_due(self) -> None:
+        """Bytes of a tunnel or log that were held back for masking have waited long enough."""
+        holder = self.tunnel or self._answer
+        if holder is not None and not self.over:
+            holder.release()
+
+    # ------------------------------------------------------------------ the disk
+
+    def wait_for_disk(self) -> None:
+        """A side of the call is not read until the recorder has written what it holds: ask to be told of that."""
+        self.worker.when_written(self)
+
+    @entry
+    def disk_caught_up(self) -> None:
+        """The recorder has written what it held: read both sides again."""
+        if self.upstream is not None and not self.over:
+            self.upstream.resume(SLOW_DISK)
+            if self.tunnel is not None:
+                self.tunnel.disk_caught_up()
+
+    # ------------------------------------------------------------------ both sides
+
+    @entry
+    def on_upstream_writable(self, *, writable: bool) -> None:
+        if self.tunnel is not None:
+            self.tunnel.cluster_writable(writable)
+
+    @entry
+    def on_client_writable(self, *, writable: bool) -> None:
+        """The client takes more bytes again, or takes no more: read the cluster again, or pause it."""
+        if writable and self._answer is not None:
+            self._answer.go_on()
+        if self.upstream is not None:
+            writable = writable and self.client.writable  # what waited may have filled the client's buffer again
+            (self.upstream.resume if writable else self.upstream.pause)(SLOW_READER)
+
+    @entry
+    def client_gone(self, why: str) -> None:
+        """The client is gone: end the connection or stream to the cluster. A verdict that was given is still recorded."""
+        if self.over:
+            return
+        if self.tunnel is not None:
+            self.tunnel.client_ended(why)
+            return
+        self._drop_upstream()
+        if self.verdict is not None:
+            self._begin_record()
+        self.end("aborted", f"{why}, before {'the answer' if self.body.whole else 'its request'} was whole")
+
+    @entry
+    def malformed(self, refusal: Refusal, *, answerable: bool) -> None:
+        """The rest of the request cannot be read: record that, and send the refusal where the client can still be answered."""
+        if self.over:
+            return
+        record = self._begin_record()
+        record.verdict("refused", reason=self._told(refusal))
+        self._drop_upstream()
+        if answerable:
+            self._tell(refusal, close=True)
+        self.end("aborted" if self.verdict is not None else "refused", refusal.message)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable
 
 import msgspec
@@ -26,6 +27,7 @@ from l7gw.obligations import Obligations
 CLIENT_WAITS = 0.025  # seconds that a byte is held back from the client; a person notices an echo from about 50 ms on
 RECORD_WAITS = 1.0  # seconds that a byte is held back from the record, which is on the disk a second later anyhow
 MOST_HELD = 64 * 1024  # bytes that are held back; the longest registered value takes 6 KiB in its longest form
+AT_ONCE = 0.001  # seconds within which bytes count as having come together, so that a second of single bytes takes little memory
 LONGEST_WORD = 256  # bytes that are held back for hooks because a word may go on; the longest that a hook can count on
 MOST_GUESSES = 20  # different registered values in one stream, beyond which somebody guesses or copies
 
@@ -86,7 +88,7 @@ class StreamMask:
 
     __slots__ = (
         "finds", "name", "values", "_rules", "_sent", "_text", "_recorded", "_shown", "_covered", "_offset",
-        "_client_waits", "_hidden", "_places", "_record_waits", "_watch",
+        "_base", "_came", "_client_waits", "_hidden", "_places", "_record_waits", "_watch",
     )  # fmt: skip
 
     def __init__(self, rules: StreamRules, name: str, *, sent: bool = False, watch: Watch | None = None) -> None:
@@ -103,6 +105,8 @@ class StreamMask:
         )  # where in `_text` the value begins whose placeholder the client was sent last; -1: other bytes were last
         self._hidden: list[tuple[int, int]] = []  # the places in `_text` for which the client was sent a mask, in order
         self._offset = 0  # bytes that were recorded
+        self._base = 0  # where in the stream `_text` begins, as `_came` counts
+        self._came: deque[tuple[int, float]] = deque()  # of held bytes: where in the stream they end, and when they came
         self._client_waits = 0.0  # since when the client waits for a byte, in monotonic seconds; 0 where it does not
         self._record_waits = 0.0  # since when the record does
         self._watch = watch  # the users' hooks at this channel
@@ -135,31 +139,46 @@ class StreamMask:
             cuts = self._asked(text, cuts, end)
             if watch.ended:
                 return self._stop(text, cuts, opened, now)
-        client_waited, record_waited = before > self._shown > end, before > self._recorded and end < before
+        came = self._came
+        if came and now - came[-1][1] < AT_ONCE:
+            came[-1] = self._base + size, came[-1][1]
+        else:
+            came.append((self._base + size, now))
         out = self._settle(text, cuts, end, opened)
-        size = len(self._text)
-        self._client_waits = 0.0 if self._shown == size else self._client_waits if client_waited else now
-        self._record_waits = 0.0 if self._recorded == size else self._record_waits if record_waited else now
+        self._wait()
         return (data, out[1]) if self._sent else out
 
     def flush(self, now: float) -> tuple[bytes, bytes]:
-        """Give what has been held for too long at `now`."""
-        shown = recorded = b""
-        opened, cuts = self._look(self._text)
-        client_due = self._client_waits and now >= self._client_waits + CLIENT_WAITS
-        record_due = self._record_waits and now >= self._record_waits + RECORD_WAITS
-        if self._watch is not None and (record_due if self._sent else client_due):
-            cuts = self._asked(self._text, cuts, len(self._text))
+        """Give the bytes that have been held for too long at `now`. Those that came later wait on."""
+        text = self._text
+        opened, cuts = self._look(text)
+        show = self._shown if self._sent else self._due_to(now - CLIENT_WAITS, self._shown, cuts)
+        record = self._due_to(now - RECORD_WAITS, self._recorded, cuts)
+        if self._watch is not None:
+            cuts = self._asked(text, cuts, record if self._sent else show)
             if self._watch.ended:
-                return self._stop(self._text, cuts, opened, now)
-        if client_due:
-            shown = self._show(self._text, cuts, len(self._text))
-            self._shown = len(self._text)
-            self._client_waits = 0.0
-        if record_due:
-            recorded = self._settle(self._text, cuts, len(self._text), opened)[1]
-            self._record_waits = 0.0
+                return self._stop(text, cuts, opened, now)
+        shown, recorded = self._show(text, cuts, show), b""
+        self._shown = max(self._shown, show)
+        if record > self._recorded:
+            more, recorded = self._settle(text, cuts, record, opened)
+            shown += more
+        self._wait()
         return (b"" if self._sent else shown), recorded
+
+    def _due_to(self, until: float, begin: int, cuts: list[_Cut]) -> int:
+        """Up to where in `_text` the bytes from `begin` came by then, and the values that stand there whole."""
+        to = next((end for end, when in reversed(self._came) if when <= until), 0) - self._base
+        return max([begin, to, *(cut.end for cut in cuts if cut.start < to < cut.end)])
+
+    def _wait(self) -> None:
+        """Note since when the client and the record wait for a byte."""
+        came, size = self._came, len(self._text)
+        while came and came[0][0] <= self._base + self._recorded:
+            came.popleft()
+        self._record_waits = came[0][1] if self._recorded < size else 0.0
+        shown = self._base + self._shown
+        self._client_waits = next(when for end, when in came if end > shown) if self._shown < size else 0.0
 
     def end(self) -> tuple[bytes, bytes]:
         """The stream has ended: give what is held. The cut beginning of a registered value is masked (threats E12)."""
@@ -170,7 +189,7 @@ class StreamMask:
         if self._watch is not None and not self._watch.ended:
             cuts = self._asked(text, cuts, len(text))
         out = self._settle(text, cuts, len(text), opened)
-        self._client_waits = self._record_waits = 0.0
+        self._wait()
         return (b"", out[1]) if self._sent or self.ended else out
 
     @property
@@ -292,6 +311,7 @@ class StreamMask:
         self._shown = max(end, self._shown)
         cut_off = max(0, min(end - CONTEXT, max(opened, end - MOST_HELD)))
         self._text = text[cut_off:]
+        self._base += cut_off
         self._recorded = end - cut_off
         self._shown -= cut_off
         self._covered = max(-1, self._covered - cut_off)

@@ -145,6 +145,34 @@ def test_what_may_begin_a_value_is_held_for_25_ms_from_the_client_and_a_second_f
     assert mask.feed(b"ing\r\n", 12.0) == (b"ing\r\n", b"ing\r\n")
 
 
+def test_no_byte_is_held_longer_than_its_time_while_others_come(registry: Registry) -> None:
+    """The 25 ms, and the second of the record, are those of each byte, not of the last one."""
+    key = b"-----BEGIN PRIVATE KEY-----\n" + b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n" * 10
+    step = CLIENT_WAITS / 4
+    mask, now, shown, recorded = _mask(registry), 1.0, 0, 0
+    for came in range(len(key)):
+        out = mask.flush(now) if 0 < mask.due <= now else (b"", b"")
+        more = mask.feed(key[came : came + 1], now)
+        shown, recorded = shown + len(out[0] + more[0]), recorded + len(out[1] + more[1])
+        assert came - 4 <= shown <= came + 1
+        assert came - 4 * RECORD_WAITS / CLIENT_WAITS <= recorded <= shown
+        now += step
+
+
+def test_of_a_value_that_comes_slowly_all_that_came_within_25_ms_is_masked_and_a_second_of_it_in_the_record(
+    registry: Registry,
+) -> None:
+    mask, now = _mask(registry), 1.0
+    shown = recorded = b""
+    for byte in VALUE + b"\n":
+        for one, other in (mask.flush(now), mask.feed(bytes((byte,)), now)):
+            shown, recorded = shown + one, recorded + other
+        now += CLIENT_WAITS * 0.4
+    assert shown == VALUE[:-3] + b"***\n"
+    assert recorded == b"*" * len(VALUE) + b"\n"
+    assert [find.late for find in mask.finds] == [True]
+
+
 def test_what_completes_a_value_after_its_beginning_was_shown_is_masked_and_told_as_late(registry: Registry) -> None:
     mask = _mask(registry)
     assert mask.feed(b"> " + VALUE[:6], 1.0) == (b"> ", b"> ")

@@ -43,6 +43,7 @@ _GZIP = b"\x1f\x8b\x08"
 _PACKED = next(iter(_encoded(_GZIP)))  # base64 of gzip: a value begins with it
 _PACKED_TWICE = next(iter(_encoded(_PACKED)))
 _LONGEST = max(map(len, (_RAW, *_ENCODED))) + 1
+_KEPT = 6 * _LONGEST  # bytes of a stream that are kept: a line may end between any two letters, or each be written as \\u006c
 
 
 # A letter or digit that is written as JSON's escape, which no encoder does: it could part every mark
@@ -91,6 +92,14 @@ class Room:
 def holds(data: bytes, room: Room | None = None) -> bool:
     """Whether a value, or the name of a value, holds a placeholder. `room` is that of the body; None for a value by itself."""
     room = room or Room()
+    if _readably(data) or (_has_packed(data) and _packed_holds(data, room)):
+        return True
+    joined = _BREAKS.sub(b"", data) if _has_breaks(data) else data
+    return joined != data and _has_packed(joined) and _packed_holds(joined, room)
+
+
+def _readably(data: bytes) -> bool:
+    """Whether a placeholder stands in these bytes in a form that is not packed."""
     if _stands_in(data):
         return True
     plain = data
@@ -98,12 +107,14 @@ def holds(data: bytes, room: Room | None = None) -> bool:
         plain = _ESCAPE.sub(_unescaped, plain)
         if _stands_in(plain):
             return True
-    if _has_packed(data) and _packed_holds(data, room):
-        return True
-    if b"\n" in data or b"\\n" in data or b"\r" in data:
-        joined = _BREAKS.sub(b"", data)
-        return any(mark in joined for mark in _ENCODED) or (_has_packed(joined) and _packed_holds(joined, room))
-    return False
+    if not _has_breaks(data):
+        return False
+    joined = _BREAKS.sub(b"", data)
+    return any(mark in joined for mark in _ENCODED)
+
+
+def _has_breaks(data: bytes) -> bool:
+    return b"\n" in data or b"\\n" in data or b"\r" in data
 
 
 def _stands_in(data: bytes) -> bool:
@@ -139,8 +150,8 @@ class PlaceholderSearch:
         """Take the next bytes. Gives whether a placeholder was found in what has come so far."""
         if not self.found:
             joined = self._tail + data
-            self.found = may_hold(joined) and _stands_in(joined)
-            self._tail = joined[-_LONGEST:]
+            self.found = may_hold(joined) and _readably(joined)
+            self._tail = joined[-_KEPT:]
         return self.found
 
 

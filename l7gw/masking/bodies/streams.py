@@ -152,8 +152,8 @@ class StreamMask:
         """Give the bytes that have been held for too long at `now`. Those that came later wait on."""
         text = self._text
         opened, cuts = self._look(text)
-        show = self._shown if self._sent else self._due_to(now - CLIENT_WAITS, self._shown, cuts)
-        record = self._due_to(now - RECORD_WAITS, self._recorded, cuts)
+        show = self._shown if self._sent else self._due_to(now, CLIENT_WAITS, self._shown, cuts)
+        record = self._due_to(now, RECORD_WAITS, self._recorded, cuts)
         if self._watch is not None:
             cuts = self._asked(text, cuts, record if self._sent else show)
             if self._watch.ended:
@@ -166,9 +166,9 @@ class StreamMask:
         self._wait()
         return (b"" if self._sent else shown), recorded
 
-    def _due_to(self, until: float, begin: int, cuts: list[_Cut]) -> int:
-        """Up to where in `_text` the bytes from `begin` came by then, and the values that stand there whole."""
-        to = next((end for end, when in reversed(self._came) if when <= until), 0) - self._base
+    def _due_to(self, now: float, waits: float, begin: int, cuts: list[_Cut]) -> int:
+        """Up to where in `_text` the bytes from `begin` have waited so long, and the values that stand there whole."""
+        to = next((end for end, when in reversed(self._came) if when + waits <= now), 0) - self._base
         return max([begin, to, *(cut.end for cut in cuts if cut.start < to < cut.end)])
 
     def _wait(self) -> None:

@@ -159,6 +159,14 @@ def test_no_byte_is_held_longer_than_its_time_while_others_come(registry: Regist
         now += step
 
 
+def test_at_the_time_that_is_told_something_is_given_whatever_the_clock_shows(registry: Registry) -> None:
+    """The sum of a time and of 25 ms is a rounded one: taken apart again it may be less."""
+    for number in range(1000):
+        mask = _mask(registry)
+        mask.feed(b"hunt", 1.0 + number * 0.0123)
+        assert mask.flush(mask.due)[0] == mask.flush(mask.due)[1] == b"hunt"
+
+
 def test_of_a_value_that_comes_slowly_all_that_came_within_25_ms_is_masked_and_a_second_of_it_in_the_record(
     registry: Registry,
 ) -> None:

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from l7gw.kube.channels import NOT_PASSED, ChannelFrame
-from l7gw.masking.bodies.streams import MOST_GUESSES, StreamMask, looks_like_text
+from l7gw.masking.bodies.forwarded import holds_other_than_text, looks_like_text
+from l7gw.masking.bodies.streams import MOST_GUESSES, StreamMask
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.placeholder_search import PlaceholderSearch
 from l7gw.recording.session import CallRecord
@@ -32,7 +33,8 @@ class ChannelMasks:
     """The masks of one tunnel. Each stream has one in each direction, made when its first bytes come."""
 
     __slots__ = (
-        "masked", "_call", "_detectors", "_guessed", "_hooks", "_late", "_masks", "_record", "_search", "_stopped", "_values"
+        "masked", "_call", "_detectors", "_forwarded", "_guessed", "_hooks", "_late", "_masks", "_record", "_search", "_stopped",
+        "_values",
     )  # fmt: skip
 
     def __init__(self, call: CallMasks, record: CallRecord) -> None:
@@ -41,6 +43,7 @@ class ChannelMasks:
         self._hooks = call.call_hooks()
         self._record = record
         self._masks: dict[tuple[int, bool], StreamMask | None] = {}  # by stream and direction; None: it cannot be looked into
+        self._forwarded: set[tuple[int, bool]] = set()  # streams of forwarded connections that have had nothing but text so far
         self._search = PlaceholderSearch()
         self._detectors: dict[str, None] = {}  # that found those values, in their order
         self._late = 0  # values of which the client saw the beginning
@@ -59,6 +62,9 @@ class ChannelMasks:
             return data, data
         mask = self._masks[key]
         assert mask is not None
+        if self._forwarded and key in self._forwarded and holds_other_than_text(data):
+            self._forwarded.discard(key)
+            self._unmasked(frame)
         out = mask.feed(data, now)
         if frame.final and not mask.ended:
             rest = mask.end()
@@ -77,10 +83,16 @@ class ChannelMasks:
             looked_at = frame.passed and (forwarded or frame.channel in LOOKED_AT)
             watch = self._hooks.channel(name, up=frame.up) if self._hooks is not None and looked_at else None
             mask = StreamMask(self._call.streams(), name, sent=frame.up, watch=watch)
+            if forwarded:
+                self._forwarded.add((frame.stream, frame.up))
         else:
-            self._record.frame(frame.channel + UNMASKED, up=frame.up, stream=frame.stream, data=b"")
+            self._unmasked(frame)
         self._masks[frame.stream, frame.up] = mask
         return mask is not None
+
+    def _unmasked(self, frame: ChannelFrame) -> None:
+        """Record that nobody can look into this stream, or into a part of it."""
+        self._record.frame(frame.channel + UNMASKED, up=frame.up, stream=frame.stream, data=b"")
 
     def holds_placeholder(self, frame: ChannelFrame) -> bool:
         """Whether these bytes of stdin end a placeholder: such a stream must end before they go up (threats E7)."""
@@ -116,6 +128,7 @@ class ChannelMasks:
     def forget(self, stream: int, *, up: bool) -> None:
         """A stream has ended in this direction."""
         self._masks.pop((stream, up), None)
+        self._forwarded.discard((stream, up))
 
     # ------------------------------------------------------------------ what was found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -289,6 +290,22 @@ def test_a_forwarded_connection_is_masked_where_it_is_text_and_else_labelled_unm
         assert VALUE in data["port-5432"]
         assert [name for name, _, _ in wires.recorded if name.endswith("-unmasked")] == ["port-5432-unmasked"] * 2
         assert VALUE in b"".join(one.data for one in wires.cluster.heard if isinstance(one, Message))  # it goes up as sent
+        shown = b"".join(one.data for one in wires.client.heard if isinstance(one, Message) and one.data[:1] == b"\x00")
+        assert VALUE not in shown and STARS in shown
+
+    _run(test)
+
+
+def test_a_forwarded_connection_in_which_something_else_follows_the_text_is_labelled_too_once_in_each_direction() -> None:
+    def test() -> None:
+        wires = websocket_wires(WebSocketPorts([80]), _rules())
+        wires.answer(Message(b"\x00\x50\x00"))
+        wires.say(Message(b"\x00GET / HTTP/1.1\r\n\r\n"))
+        wires.answer(Message(b"\x00HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"))
+        assert not [name for name, _, _ in wires.recorded if name.endswith("-unmasked")]
+        wires.answer(Message(b"\x00" + gzip.compress(VALUE, mtime=0)), Message(b"\x00" + gzip.compress(VALUE, mtime=0)))
+        wires.answer(Message(b"\x00HTTP/1.1 200 OK\r\n\r\n" + VALUE), Close(1000))
+        assert [(name, up) for name, _, up in wires.recorded if name.endswith("-unmasked")] == [("port-80-unmasked", False)]
         shown = b"".join(one.data for one in wires.client.heard if isinstance(one, Message) and one.data[:1] == b"\x00")
         assert VALUE not in shown and STARS in shown
 

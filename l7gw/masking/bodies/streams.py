@@ -46,27 +46,6 @@ class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
     tty: bool  # with a terminal a placeholder has its own length, else that of the value
 
 
-_TEXT = re.compile(rb"[\t\n\r\x1b\x20-\x7e\x80-\xf4]+")  # without the controls that stand in no text
-LOOKED_AT = 512  # bytes at the beginning of a forwarded connection by which text is told
-
-
-def looks_like_text(data: bytes) -> bool:
-    """Whether a forwarded connection that begins with these bytes carries text: HTTP/1, or a protocol of lines such as Redis'. TLS,
-    HTTP/2 and the protocols of databases do not."""
-    if data.startswith(b"PRI * HTTP/2.0"):
-        return False
-    return _TEXT.fullmatch(data, 0, min(len(data), LOOKED_AT)) is not None and _is_utf8(data[:LOOKED_AT])
-
-
-def _is_utf8(data: bytes) -> bool:
-    """Whether this is UTF-8, of which the last character may be cut."""
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"
-    return True
-
-
 class _Cut(msgspec.Struct, frozen=True, gc=False):
     """A place in the held bytes that is masked."""
 

@@ -7,7 +7,7 @@ from l7gw.kube.act import Act
 from l7gw.masking.bodies.bodies import Budget
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.configured import Configured, ordinary
-from l7gw.masking.objects.objects import hints
+from l7gw.masking.objects.structure_hints import hints
 from l7gw.masking.placeholder_search import may_hold
 from l7gw.masking.registry.registry import Registry
 from l7gw.masking.watch import Hooks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from l7gw.kube.act import Act
 from l7gw.kube.objects import json_nodes
 from l7gw.kube.objects.node import View
 from l7gw.kube.requestinfo import describe
+from l7gw.masking.detectors.marks import Expression, Marks
 from l7gw.masking.find import Find
 from l7gw.masking.objects.hiding import Masked
 from l7gw.masking.objects.objects import ObjectMasker, Registered
@@ -38,6 +39,9 @@ class TokenScanner:
 
     def may_hold(self, data: bytes) -> bool:
         return b"tok_" in data or b"password=" in data
+
+    def marks(self, beside: Sequence[Expression], size: int) -> Marks | None:
+        return None
 
     def scan(self, data: bytes, *, sent: bool = False) -> list[Found]:
         found = [Found("test-token", m.start(), m.end()) for m in TOKEN.finditer(data)]

@@ -1,7 +1,7 @@
 """The masks of one body: what comes from the cluster goes in, what the client gets and what the recording gets come out.
 
-Bytes in which nothing had to be masked travel as they came, packed or not. An answer that is one object is held until it is whole;
-so is a list that its splitter reads whole. A longer list goes on item by item, a watch event by event.
+Bytes in which nothing had to be masked travel as they came, packed or not. An answer is held until it is whole, or has HELD_WHOLE
+bytes: most of them need not be read. A longer list goes on item by item, a watch event by event.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ import msgspec
 
 from l7gw.errors import Refusal
 from l7gw.kube.objects.node import Node, Unreadable
-from l7gw.kube.objects.parts import Part
+from l7gw.kube.objects.parts import Part, Splitter
 from l7gw.masking.bodies.gzip_bodies import Packer, Unpacker
 from l7gw.masking.bodies.readings import read, read_protobuf, seems_whole, splitter
 from l7gw.masking.find import Find
+from l7gw.masking.objects.object_kinds import MOST_TOGETHER
 from l7gw.plainjson import PAUSES_GC
 
 MIB = 1024 * 1024
 LARGEST_HELD = 64 * MIB  # bytes of one body that are held, of an object, an item or an event (threats I9)
 MOST_HELD = 512 * MIB  # bytes that all bodies hold together; beyond them, answers are refused (threats I9)
-
-
-MOST_TOGETHER = (
-    16  # items that are asked about at once; the registry is asked about 32 namespaces at once, and an item has one or two
-)
+HELD_WHOLE = 2 * MIB  # bytes of a body that is asked about as a whole: that costs a third of splitting it
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -93,7 +90,7 @@ class ObjectBody:
 
     __slots__ = (
         "_as_came", "_budget", "_fed", "_given", "_held", "_live", "_masks", "_packer", "_protobuf", "_read", "_splitter",
-        "_unpacker", "edited", "finds", "warnings",
+        "_taken", "_unpacker", "_whole", "edited", "finds", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -107,7 +104,7 @@ class ObjectBody:
     ) -> None:
         """`packed` says how the body comes: `gzip` goes on packed, `gzip-unasked` goes on plain. `live`: it is a watch, each
         part of which goes on at once."""
-        self._splitter = splitter(protobuf=protobuf, watch=live)
+        self._splitter: Splitter | None = splitter(protobuf=protobuf, watch=True) if live else None  # made where it is needed
         self._read = read_protobuf if protobuf else read
         self._protobuf = protobuf
         self._masks = masks
@@ -116,6 +113,8 @@ class ObjectBody:
         self._packer = Packer() if packed == "gzip" else None
         self._live = live
         self._as_came: list[bytes] | None = [] if packed == "gzip" and not live else None  # the packed bytes; None: not kept
+        self._taken = 0  # bytes in it
+        self._whole: list[bytes] = []  # the plain body, as long as it is asked about as a whole
         self._fed = self._given = 0  # bytes of the plain body that went in, and that came out
         self._held = 0  # bytes of the budget
         self.finds: list[Find] = []
@@ -128,29 +127,56 @@ class ObjectBody:
         else:
             if self._as_came is not None:
                 self._as_came.append(data)
+                self._taken += len(data)
             pieces = [piece for plain in self._unpacker.feed(data) for piece in self._feed(plain)]
             if pieces:
                 self._as_came = None  # it goes on while it comes: it is packed anew
+                self._taken = 0
                 pieces = self._packed(pieces)
-        self._hold(self._fed - self._given + sum(map(len, self._as_came or ())))
+        self._hold(self._fed - self._given + self._taken)
         return pieces
 
     def _feed(self, plain: bytes) -> list[Piece]:
         self._fed += len(plain)
-        if self._fed - self._given > LARGEST_HELD + len(plain):
-            raise Unreadable(f"a piece of it has more than {LARGEST_HELD // MIB} MiB")
-        return self._masked(self._splitter.feed(plain))
+        if self._splitter is not None:
+            if self._fed - self._given > LARGEST_HELD + len(plain):
+                raise Unreadable(f"a piece of it has more than {LARGEST_HELD // MIB} MiB")
+            return self._masked(self._splitter.feed(plain))
+        self._whole.append(plain)
+        return self._split() if self._fed > HELD_WHOLE else []
+
+    def _split(self) -> list[Piece]:
+        """Split what was held."""
+        whole, self._whole = self._whole, []
+        self._splitter = splitter(protobuf=self._protobuf, watch=False)
+        return [piece for plain in whole for piece in self._masked(self._splitter.feed(plain))]
 
     def end(self) -> list[Piece]:
         if self._unpacker is not None:
             self._unpacker.end()
-        pieces = self._masked(self._splitter.end())
+        pieces = self._end()
         if self._as_came is not None and not self.edited:
             return [Piece(data, data) for data in self._as_came]
         if self._packer is not None:
             pieces = self._packed(pieces)
             pieces.append(Piece(*self._packer.end()))
         return pieces
+
+    def _end(self) -> list[Piece]:
+        before: list[Piece] = []
+        if self._splitter is None:
+            part = Part(data=self._whole[0] if len(self._whole) == 1 else b"".join(self._whole), role="object")
+            if not self._masks.needs_reading(part.data):
+                return self._unread(part)
+            before = self._split()
+        assert self._splitter is not None
+        return before + self._masked(self._splitter.end())
+
+    def _unread(self, part: Part) -> list[Piece]:
+        """A part in which nothing is masked."""
+        if part.data and not seems_whole(part, protobuf=self._protobuf):
+            raise Unreadable("it is no object")
+        return [Piece(part.data, part.data)]
 
     def close(self) -> None:
         self._hold(0)
@@ -170,9 +196,7 @@ class ObjectBody:
             if part.role == "between" or not data:
                 pieces.append(Piece(data, data))
             elif not self._masks.needs_reading(data, part.kind):
-                if not seems_whole(part, protobuf=self._protobuf):
-                    raise Unreadable("it is no object")
-                pieces.append(Piece(data, data))
+                pieces += self._unread(part)
             else:
                 pieces.append(self._mask(part))
         return pieces

@@ -18,6 +18,7 @@ import msgspec
 import re2
 
 from l7gw.masking.detectors.detector import Detector, Shape
+from l7gw.masking.detectors.marks import Expression, MadeAside, Marks
 from l7gw.masking.detectors.regex_tree import VALUE, NoTree, Tree, read
 from l7gw.masking.placeholder import FILLER, PLACEHOLDER
 from l7gw.obligations import EVERYTHING
@@ -97,6 +98,7 @@ class Scanner:
         self._noticed = _Noticed(locators, notice_of)
         self._unknown = [locator for locator in locators if locator.tree is None]
         self._longest = max((locator.longest for locator in locators), default=0)
+        self._marks: MadeAside | None = None
 
     def warm(self) -> None:
         """Compile what any scan, and any stream, needs."""
@@ -116,6 +118,13 @@ class Scanner:
         """Whether something in the bytes is worth a look. Where `scan` finds something this is true, and also where it finds
         something in a text of which the bytes are the JSON, unless that writes letters or digits as \\u escapes."""
         return self._noticed.anything(data)
+
+    def marks(self, beside: Sequence[Expression], size: int) -> Marks | None:
+        """One search for these expressions, which are the same at each call, and for what `may_hold` notices, by the mark DETECTOR.
+        `size` bytes are to be searched. None as long as it is not made."""
+        if self._marks is None:
+            self._marks = MadeAside(beside, list(dict.fromkeys(notice_of(locator.shape) for locator in self._locators)))
+        return self._marks.get(size)
 
     def scan(self, data: bytes, *, sent: bool = False) -> list[Span]:
         """What is found, in order; no two overlap. Of values that overlap their union is one find, by the name of the longest.

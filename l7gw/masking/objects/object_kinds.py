@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Node, Unreadable
 
+MOST_TOGETHER = 16  # items that are asked about at once: mostly none has to be read, and one question costs a tenth
 MOST_LEVELS = 8  # lists in lists, events in events; Kubernetes itself has two (a list in a watch event), kubectl three
+
+Holds = Callable[[bytes, str], bool]  # the bytes of an item and its kind: whether something in it may be masked
 
 _NOTHING_APART: frozenset[str] = frozenset()
 
@@ -61,11 +64,19 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def units(
-    node: Node, kind: str, namespace: str | None, *, listed: str = "", listed_group: str | None = None, level: int = 0
+    node: Node,
+    kind: str,
+    namespace: str | None,
+    *,
+    listed: str = "",
+    listed_group: str | None = None,
+    level: int = 0,
+    holds: Holds | None = None,
 ) -> Iterator[Unit]:
     """The units of a body, each before those inside it. `kind` and `namespace` are those of the URL, which may stand for all
-    namespaces (None, ""); `listed` and `listed_group` are the kind and API group of the items of the list around. Raises Unreadable
-    for more than MOST_LEVELS levels of lists and events.
+    namespaces (None, ""); `listed` and `listed_group` are the kind and API group of the items of the list around. Items of a list
+    and rows of a table of which `holds` says no are left out. Raises Unreadable for more than MOST_LEVELS levels of lists and
+    events.
 
     The namespace of the URL counts before what an object says, and that of an object for all inside it: who writes an object in one
     namespace must not learn about, or have masked, what is in another."""
@@ -85,7 +96,23 @@ def units(
     kinds = (own, kind) if own and kind and own != kind else (own or kind,)
     items, inner = node.member("items"), node.member("object")
     rows = node.member("rows") if own == "Table" else None
-    apart = frozenset(
+    apart = _apart(own, kind, items, inner, rows)
+    yield Unit(node=node, kinds=kinds, namespace=inside or "", group=group, apart=apart)
+    if "items" in apart and items is not None:
+        inner_kind = own.removesuffix("List")
+        inner_group = group if inner_kind else None
+        for item in _that_hold(items.items(), inner_kind, holds):
+            yield from units(item, kind, inside, listed=inner_kind, listed_group=inner_group, level=level + 1)
+    if "object" in apart and inner is not None:
+        yield from units(inner, kind, inside, level=level + 1, holds=holds)
+    if "rows" in apart and rows is not None:
+        for row in _that_hold(rows.items(), "", holds):
+            yield from _row(row, kind, inside, level)
+
+
+def _apart(own: str, kind: str, items: Node | None, inner: Node | None, rows: Node | None) -> frozenset[str]:
+    """Which members of an object of this kind are units of their own."""
+    return frozenset(
         name
         for name, there in (
             ("items", items is not None and items.shape == "list" and _all_objects(items)),
@@ -94,16 +121,20 @@ def units(
         )
         if there
     )
-    yield Unit(node=node, kinds=kinds, namespace=inside or "", group=group, apart=apart)
-    if "items" in apart and items is not None:
-        for item in items.items():
-            inner_kind = own.removesuffix("List")
-            yield from units(item, kind, inside, listed=inner_kind, listed_group=group if inner_kind else None, level=level + 1)
-    if "object" in apart and inner is not None:
-        yield from units(inner, kind, inside, level=level + 1)
-    if "rows" in apart and rows is not None:
-        for row in rows.items():
-            yield from _row(row, kind, inside, level)
+
+
+def _that_hold(items: Sequence[Node], kind: str, holds: Holds | None) -> Iterator[Node]:
+    """The items of which `holds` says yes. `kind` is the one that the list gives them."""
+    if holds is None:
+        yield from items
+        return
+    for at in range(0, len(items), MOST_TOGETHER):
+        some = items[at : at + MOST_TOGETHER]
+        raw = [item.render("recorded") for item in some]
+        if len(items) == 1 or holds(b"".join(raw), kind):
+            for item, data in zip(some, raw, strict=True):
+                if holds(data, kind):
+                    yield item
 
 
 def _all_objects(items: Node) -> bool:

@@ -6,8 +6,7 @@ An ObjectMasker is of one call. Of each object, or part of a body, it is asked f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,35 +14,38 @@ import msgspec
 from l7gw.config.settings import MaskingField
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Node
-from l7gw.masking.objects.env_hints import NOTICED, may_hold_env
+from l7gw.masking.detectors.marks import DETECTOR, Expression, Marks
 from l7gw.masking.objects.hiding import Cut, Hiding, Masked
 from l7gw.masking.objects.machine_fields import Text, texts
-from l7gw.masking.objects.object_kinds import STRUCTURAL, Unit, kind_of, units
+from l7gw.masking.objects.object_kinds import Unit, kind_of, units
 from l7gw.masking.objects.pod_objects import POD_SPECS
-from l7gw.masking.objects.structure import ENV_HINTS, HINTS, mask_structure
-from l7gw.masking.objects.structure_hints import Hints
+from l7gw.masking.objects.structure import mask_structure
+from l7gw.masking.objects.structure_hints import (
+    ALWAYS,
+    ENCODED,
+    ENVIRONMENT,
+    ESCAPED,
+    EXPRESSIONS,
+    GO_ESCAPED,
+    STRUCTURE,
+    WITHIN,
+    hints,
+    holds_variable,
+    without_go_escapes,
+)  # fmt: skip
 from l7gw.obligations import Obligations
 
 REGISTRY = "registry"
 
-_PROTOBUF = b"k8s\0"
-# The namespace of an object in JSON; in protobuf it stands before an empty selfLink and a uid of 36 bytes (AM pkg/apis/meta/v1)
-_NAMESPACE = re.compile(rb'"namespace"\s*:\s*"([^"\\]{1,63})"|\x1a[\x01-\x3f]([a-z0-9-]{1,63})"\x00\*\$')
+# The namespace of an object in JSON; in protobuf it stands before a selfLink, which Go writes though it is empty, and a uid of 36
+# bytes (AM pkg/apis/meta/v1)
+_NAMESPACE = b'"namespace"'
+_ITS_NAME = re.compile(rb'\s*:\s*"([^"\\]{1,63})"')
+_PROTOBUF_NAMESPACE = re.compile(rb'\x1a[\x01-\x3f]([a-z0-9-]{1,63})(?:"\x00)?\*\$')
 _MOST_NAMESPACES = 32  # of one part of a body that are asked of the registry; an item of a list has one or two
-# Kinds that are always read; of pods and templates the bytes are searched first
-_ALWAYS = STRUCTURAL - POD_SPECS.keys()
-# Such a kind as JSON or the envelope of protobuf writes it
-_ALWAYS_KIND = re.compile(
-    rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in _ALWAYS)) + rb'|Status)(?:List)?["\x12]', re.DOTALL
-)
-_MANIFEST = re.compile(rb"""kind\\*["']?\s*:\s*\\*["']?(?:Config|Secret)\W""")
-# What Go writes as an escape where nobody has to; nothing that a detector is after begins there
-_GO_ESCAPES = ((b"\\u0026", b"&"), (b"\\u003c", b"<"), (b"\\u003e", b">"), (b"\\/", b"/"))
-_GO_ESCAPE = re.compile(rb"\\(?:u00(?:26|3[ce])|/)")
-_ESCAPE = re.compile(rb"\\u00")
-# Each of these escapes, and each other one of `\\u00`
-_ESCAPES = (rb"\\(?:u0026|u003c|u003e|/)", rb"\\u00(?:[^23]|2[^6]|3[^ce]|.?\z)")
-_PLAIN_HINTS = tuple(hint for hint in HINTS if hint != b"\\u00")
+_FEW_NAMESPACES = 4  # that are asked of the registry without a look whether the body has them: that look costs 0.5 ns a byte
+# What was noticed and says that the bytes must be read, whatever is asked
+_TELLS = DETECTOR | STRUCTURE | ESCAPED | ENCODED
 
 
 class Span(Protocol):
@@ -65,6 +67,9 @@ class Scanner(Protocol):
     def may_hold(self, data: bytes) -> bool:
         """Whether `scan` could find anything. It costs one search."""
 
+    def marks(self, beside: Sequence[Expression], size: int) -> Marks | None:
+        """One search for `beside` and for what `may_hold` notices, for so many bytes; None where there is none yet."""
+
     def scan(self, data: bytes, *, sent: bool = False) -> Sequence[Span]:
         """What is found, sorted and disjoint. With `sent` by detectors of a fixed shape alone, for what a caller sent."""
 
@@ -82,6 +87,9 @@ class Recognised(Protocol):
 
 class Registered(Protocol):
     """Recognises the values of Secrets that were read."""
+
+    def namespaces(self, cluster: str) -> Collection[str]:
+        """The namespaces of which it knows values."""
 
     def may_hold(self, data: bytes, cluster: str, *namespaces: str) -> bool:
         """Whether `scan` could find anything."""
@@ -114,13 +122,26 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked. `listed` is the
         kind of the items, where the part is one."""
         kind = kind_of(self.act)
-        if kind in _ALWAYS or listed in _ALWAYS or (hints().noticed(data) and is_structural(without_go_escapes(data))):
+        if kind in ALWAYS or listed in ALWAYS:
             return True
-        if kind not in POD_SPECS and any(hint in data for hint in ENV_HINTS):
+        stop = _TELLS if kind in POD_SPECS else _TELLS | ENVIRONMENT | WITHIN
+        marks = self._marks(data, stop)
+        if marks & stop or holds_variable(data, marks):
             return True
+        if marks & GO_ESCAPED:
+            data = without_go_escapes(data)
+            if self.scanner.may_hold(data):
+                return True
         if any(field.kind == listed or field.kind.encode() in data for field in self.fields):
             return True
-        return self.looks_held(data)
+        return self._holds_registered(data, self._namespaces)
+
+    def _marks(self, data: bytes, stop: int) -> int:
+        """The marks of EXPRESSIONS in the bytes, and DETECTOR, up to the first of those in `stop`."""
+        if (together := self.scanner.marks(EXPRESSIONS, len(data))) is not None:
+            return together.find(data, stop)
+        marks = hints().find(data, stop)
+        return marks | DETECTOR if not marks & stop and self.scanner.may_hold(data) else marks
 
     def mask(self, node: Node, *, where_prefix: str = "", listed: str = "", fixed: bool = False) -> Masked:
         """Mask a body, or a part of one: an object, an item of a list, an event of a watch.
@@ -130,7 +151,8 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         """
         raw = node.render("recorded")
         hiding = self.hiding(where_prefix, fixed=fixed)
-        found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed))
+        holds = self.needs_reading if not self.sender else None
+        found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed, holds=holds))
         for unit in found:
             mask_structure(unit, hiding)
         if self.looks_held(raw):
@@ -160,17 +182,34 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         return lambda data: self._notice(data, lambda _: (namespace,))
 
     def _notice(self, data: bytes, namespaces: Callable[[bytes], Iterable[str]]) -> bool:
-        data = without_go_escapes(data)
-        if _ESCAPE.search(data) is not None or b'"binaryData"' in data or self.scanner.may_hold(data):
+        if b"\\" in data:
+            data = without_go_escapes(data)
+            if b"\\u00" in data:
+                return True
+        if b'"binaryData' in data or self.scanner.may_hold(data):
             return True
-        return self.registry is not None and self.registry.may_hold(data, self.cluster, *namespaces(data))
+        return self._holds_registered(data, namespaces)
 
-    def _namespaces(self, data: bytes) -> set[str]:
-        """The namespaces of the objects in some bytes."""
+    def _holds_registered(self, data: bytes, namespaces: Callable[[bytes], Iterable[str]]) -> bool:
+        registry = self.registry
+        if registry is None or not (known := registry.namespaces(self.cluster)):
+            return False
+        asked = [name for name in namespaces(data) if name in known]
+        if len(asked) > _MOST_NAMESPACES:
+            return True
+        return bool(asked) and registry.may_hold(data, self.cluster, *asked)
+
+    def _namespaces(self, data: bytes) -> Collection[str]:
+        """The namespaces of the objects in some bytes, as far as the registry may know values of them."""
         if self.act.namespace:
-            return {self.act.namespace}
-        found = {(match[1] or match[2]).decode("latin-1") for match in _NAMESPACE.finditer(data)}
-        return set(sorted(found)[:_MOST_NAMESPACES])
+            return (self.act.namespace,)
+        known = self.registry.namespaces(self.cluster) if self.registry is not None else ()
+        if len(known) <= _FEW_NAMESPACES:
+            return known
+        found = {match[1] for part in data.split(_NAMESPACE)[1:] if (match := _ITS_NAME.match(part)) is not None}
+        if b"\x1a" in data:  # which JSON has nowhere
+            found.update(match[1] for match in _PROTOBUF_NAMESPACE.finditer(data))
+        return [one.decode("latin-1") for one in found]
 
     def scan(self, unit: Unit, hiding: Hiding) -> None:
         """Mask what looks like a secret in the texts of a unit, and registered values."""
@@ -208,28 +247,6 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     def _learn(self, namespace: str, value: bytes) -> None:
         if self.registry is not None:
             self.registry.register(self.cluster, namespace, value, principal=self.sender)
-
-
-@cache
-def hints() -> Hints:
-    """Notices all that `is_structural` looks for, and what `without_go_escapes` takes out."""
-    env = (b"(?i)" + shape.encode() for shape in NOTICED)
-    return Hints((_ALWAYS_KIND.pattern, _MANIFEST.pattern, *map(re.escape, _PLAIN_HINTS), *_ESCAPES, *env))
-
-
-def is_structural(data: bytes) -> bool:
-    """Whether something in an object, or around it, may be masked by its structure. It costs 25 ns a byte."""
-    if _ALWAYS_KIND.search(data) is not None or any(hint in data for hint in HINTS):
-        return True
-    return _MANIFEST.search(data) is not None or may_hold_env(data)
-
-
-def without_go_escapes(data: bytes) -> bytes:
-    """JSON for the eyes of the prefilters: the characters that Go escapes as themselves. Bytes without such escapes come back."""
-    if _GO_ESCAPE.search(data) is not None:  # `in` takes eight times as long for words that begin with a backslash
-        for escape, plain in _GO_ESCAPES:
-            data = data.replace(escape, plain)
-    return data
 
 
 def _within(cuts: list[Cut], start: int, end: int) -> list[Cut]:

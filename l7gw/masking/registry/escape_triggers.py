@@ -20,7 +20,7 @@ _ALWAYS = (
     rb"%2[bf]",  # base64 as few encoders write it in a URL; as others do, it is a form (`registered_forms`)
     rb"[A-Za-z0-9+/]{60}\r?\n",  # base64 that was wrapped
 )
-_SHORT = {0x22: rb'\\"', 0x5C: rb"\\\\", 0x2F: rb"\\/", 0x0A: rb"\\n", 0x0D: rb"\\r", 0x09: rb"\\t"}
+_SHORT = {0x22: rb'\\"', 0x5C: rb"\\\\", 0x2F: rb"\\/", 0x0A: rb"\\n", 0x0D: rb"\\r", 0x09: rb"\\t", 0x08: rb"\\b", 0x0C: rb"\\f"}
 ALWAYS = 256  # ids above are those of _ALWAYS, ids below are bytes
 HIGH = 128  # stands for all bytes beyond ASCII
 WRAPPED_FROM = 60  # characters; shorter text holds no wrapped base64
@@ -56,10 +56,19 @@ def prepare() -> None:
 def needs_decoding(data: bytes, special: Set[int]) -> bool:
     """Whether an escape stands in the bytes that may be of a value. `special` are the bytes of values that
     `special_of` gives."""
-    if b"%" not in data and b"\\" not in data and (len(data) < WRAPPED_FROM or b"\n" not in data):
-        return False
+    return may_be_of(triggers(data), special)
+
+
+def triggers(data: bytes) -> set[int]:
+    """Which escapes stand in the bytes: what `may_be_of` takes."""
     seen: set[int] = set()
-    _database().scan(data, match_event_handler=_hit, context=seen)
+    if b"%" in data or b"\\" in data or (len(data) >= WRAPPED_FROM and b"\n" in data):
+        _database().scan(data, match_event_handler=_hit, context=seen)
+    return seen
+
+
+def may_be_of(seen: set[int], special: Set[int]) -> bool:
+    """Whether one of these escapes may be of a value. `special` is as in `needs_decoding`."""
     return bool(seen) and (max(seen) >= ALWAYS or not seen.isdisjoint(special))
 
 

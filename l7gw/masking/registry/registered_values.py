@@ -202,6 +202,16 @@ def look_through(digest: Digest, scope: Namespace, data: bytes) -> Look | None:
     return _both(look, _look_at(digest, scope, text, scope.find(text)), view, len(data))
 
 
+def stands_in(digest: Digest, scope: Namespace, data: bytes) -> bool:
+    """Whether a form of a value stands whole in the bytes as they are. Heads alone do so by chance, once in 100 kB."""
+    found: list[Recognised] = []
+    for start, length in scope.find(data):
+        _match(digest, scope, scope.heads[data[start : start + length]], data, start, length, found)
+        if found:
+            return True
+    return False
+
+
 def _to(tail: Recognised | None, end: int) -> Recognised | None:
     """A cut value that reaches to the end of the bytes, with the escape that is not whole."""
     return None if tail is None else Recognised(tail.start, end, tail.tag, tail.value)

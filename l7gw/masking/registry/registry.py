@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from l7gw.masking.placeholder import Tagger
-from l7gw.masking.registry.escape_triggers import needs_decoding, prepare, special_of
+from l7gw.masking.registry.escape_triggers import may_be_of, prepare, special_of, triggers
 from l7gw.masking.registry.registered_forms import forms, pieces, worth_registering
-from l7gw.masking.registry.registered_values import BEGIN_SIZE, CHECKED, Look, Namespace, Recognised, Value, look_through
+from l7gw.masking.registry.registered_values import BEGIN_SIZE, CHECKED, Look, Namespace, Recognised, Value, look_through, stands_in
 from l7gw.masking.registry.registry_log import Entry, Form, Log, RecentLog, Written
 
 REMEMBERED = 3600.0  # seconds from the last reading of a value
@@ -43,6 +43,7 @@ class Registry:
         self._numbers = 0
         self._next_sweep = 0.0
         self._scopes: dict[tuple[str, str], Namespace] = {}
+        self._known: dict[str, set[str]] = {}  # the namespaces of each cluster
         self._oldest: OrderedDict[tuple[str, str, bytes], Value] = OrderedDict()  # in the order of their last reading
         self._authors: OrderedDict[bytes, float] = OrderedDict()  # digest of principal and value -> when it was written
 
@@ -104,6 +105,7 @@ class Registry:
         scope = self._scopes.get((entry.cluster, entry.namespace))
         if scope is None:
             scope = self._scopes[entry.cluster, entry.namespace] = Namespace()
+            self._known.setdefault(entry.cluster, set()).add(entry.namespace)
         scope.add(entry.digest, value)
         self.spent += value.cost
         if self.spent > self._most:
@@ -123,6 +125,7 @@ class Registry:
             self._scopes[scope].remove(digests)
             if not self._scopes[scope].values:
                 del self._scopes[scope]
+                self._known[scope[0]].discard(scope[1])
 
     def _entry(self, cluster: str, namespace: str, digest: bytes, value: bytes) -> Entry:
         found: list[Form] = []
@@ -141,12 +144,19 @@ class Registry:
 
     # ------------------------------------------------------------------ what is recognised
 
+    def namespaces(self, cluster: str) -> Collection[str]:
+        """The namespaces of a cluster of which values are known."""
+        if self._at != self._log.end:
+            self._follow()
+        return self._known.get(cluster, ())
+
     def may_hold(self, data: bytes, cluster: str, *namespaces: str) -> bool:
-        """Whether `look` could find a value in the whole of these bytes. It costs one search."""
+        """Whether `scan` could find a value in these bytes, or in a text of which they are the JSON. It costs two searches."""
         if self._at != self._log.end:
             self._follow()
         scopes = [scope for namespace in namespaces if (scope := self._scopes.get((cluster, namespace))) is not None]
-        return any(needs_decoding(data, scope.special) or scope.find(data) for scope in scopes)
+        seen = triggers(data) if scopes else set()
+        return any(may_be_of(seen, scope.special) or stands_in(self._digest, scope, data) for scope in scopes)
 
     def scan(self, data: bytes, cluster: str, *namespaces: str, sender: str = "") -> list[Recognised]:
         """The registered values in these bytes, sorted and disjoint. `sender` is the principal who sends them, "" where the bytes

@@ -18,7 +18,7 @@ from l7gw.kube.objects import protobuf_nodes, protobuf_splits
 from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.bodies.answers import Choice
-from l7gw.masking.bodies.bodies import MOST_HELD, BodyMask, Budget
+from l7gw.masking.bodies.bodies import HELD_WHOLE, MOST_HELD, BodyMask, Budget
 from l7gw.masking.configured import ordinary
 from l7gw.masking.masking import Masking
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
@@ -157,6 +157,29 @@ def test_the_kind_of_a_long_list_masks_each_of_its_items_at_whatever_url() -> No
         mask = body("/apis/example.com/v1/things", OBJECT)
         shown, recorded = views(mask, *(data[at : at + size] for at in range(0, len(data), size)))
         assert shown == recorded and base64.b64encode(PASSWORD) not in shown and len(mask.finds) == len(items)
+
+
+@pytest.mark.parametrize("hides", [False, True])
+@pytest.mark.parametrize("size", [HELD_WHOLE // 4, HELD_WHOLE + 500_000])
+@pytest.mark.parametrize("chosen", [OBJECT, PACKED])
+def test_a_list_of_any_length_is_masked_wherever_the_value_stands(chosen: Choice, size: int, *, hides: bool) -> None:
+    """A list that need not be read goes on when it is whole, a longer one while it comes."""
+    pod = {"metadata": {"name": "p", "namespace": "d"}, "spec": {"containers": [{"env": [{"name": "LOG", "value": "x" * 900}]}]}}
+    hidden = {"metadata": {"name": "p"}, "spec": {"containers": [{"env": [{"name": "A_TOKEN", "value": "hunter2-hunter2"}]}]}}
+    items = [pod] * (size // 1000)
+    if hides:
+        items[len(items) * 9 // 10] = hidden
+    data = json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}, separators=(",", ":")).encode()
+    came = gzip.compress(data, 1) if chosen is PACKED else data
+    mask = body("/api/v1/pods", chosen)
+    pieces = [piece for at in range(0, len(came), 4096) for piece in mask.feed(came[at : at + 4096])]
+    assert bool(pieces) is (size > HELD_WHOLE)
+    shown = b"".join(piece.shown for piece in pieces + mask.end())
+    plain = gzip.decompress(shown) if chosen is PACKED else shown
+    assert [find.where for find in mask.finds] == [f"items[{len(items) * 9 // 10}].spec.containers[0].env[0].value"] * hides
+    assert b"hunter2-hunter2" not in plain and len(json.loads(plain)["items"]) == len(items)
+    assert (shown == came) is (not hides and size < HELD_WHOLE) or chosen is not PACKED
+    assert hides or plain == data
 
 
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])

@@ -104,3 +104,21 @@ def test_lists_in_lists_without_end_are_refused() -> None:
         body = {"kind": "List", "items": [body]}
     with pytest.raises(Unreadable):
         found(body)
+
+
+def test_items_that_hold_nothing_are_left_out() -> None:
+    items = [{"metadata": {"name": f"n{number}"}, "x": "secret" if number in (0, 20, 39) else "y"} for number in range(40)]
+    node = json_nodes.read(json.dumps({"kind": "ThingList", "items": items}).encode(), strict=False)
+    asked: list[tuple[int, str]] = []
+
+    def holds(data: bytes, kind: str) -> bool:
+        asked.append((len(data), kind))
+        return b"secret" in data
+
+    paths = [unit.node.path for unit in units(node, "", None, holds=holds)]
+    assert paths == ["", "items[0]", "items[20]", "items[39]"]
+    assert len(asked) == 3 + 40 and {kind for _, kind in asked} == {"Thing"}
+    event = json_nodes.read(
+        json.dumps({"type": "ADDED", "object": {"kind": "Table", "rows": [{"x": 1}, {"x": "secret"}]}}).encode(), strict=False
+    )
+    assert [unit.node.path for unit in units(event, "", None, holds=holds)] == ["", "object", "object.rows[1]"]

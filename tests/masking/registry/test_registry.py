@@ -135,6 +135,30 @@ def test_a_value_is_recognised_in_its_cluster_and_namespace_alone(registry: Regi
     assert [one.detector for one in registry.scan(PLAIN, "c", "other", "n")] == ["registry"]
 
 
+def test_what_begins_as_a_value_alone_is_not_worth_a_reading(registry: Registry) -> None:
+    registry.register("c", "n", PLAIN)
+    assert registry.may_hold(b"x" + PLAIN + b"x", "c", "n")
+    assert not registry.may_hold(PLAIN[:-1] + b".", "c", "n")
+
+
+def test_a_control_character_of_a_value_may_be_written_as_an_escape(registry: Registry) -> None:
+    value = b"hunter2\bhunter2\fx"
+    registry.register("c", "n", value)
+    assert registry.may_hold(b'{"a":"hunter2\\bhunter2\\fx"}', "c", "n") and registry.scan(b"hunter2\\bhunter2\\fx", "c", "n")
+
+
+def test_the_namespaces_of_a_cluster_are_those_whose_values_are_not_forgotten() -> None:
+    now = 0.0
+    registry = Registry(bytes(32), lambda: now)
+    assert not registry.namespaces("c")
+    registry.register("c", "n", PLAIN)
+    registry.register("d", "m", PLAIN)
+    assert set(registry.namespaces("c")) == {"n"} and set(registry.namespaces("d")) == {"m"}
+    now = REMEMBERED + 100
+    registry.tick()
+    assert not registry.namespaces("c")
+
+
 def test_equal_values_have_the_same_tag_in_each_form(registry: Registry) -> None:
     registry.register("c", "n", PLAIN)
     tags = {registry.scan(form(PLAIN), "c", "n")[0].tag for form in FORMS.values()}

@@ -1,8 +1,13 @@
-"""uvloop's TLS, with a way to pause reading that loses no bytes, and with alerts for clients whose handshake fails.
+"""uvloop's TLS, with a way to pause reading that loses no bytes, turns in which connections are read, and alerts for clients whose
+handshake fails.
 
 Pausing uvloop's TLS transport stops the decrypting but not the socket. Bytes that arrive meanwhile wait undecrypted, and uvloop
 drops them when the peer closes (3 of 120 downloads of 20 MB by `kubectl cp` came out short). So the socket below is paused instead:
 no bytes wait between the two, and the peer's end is read after its last byte.
+
+libuv reads a socket up to 32 times before it looks at another one, as long as each read fills uvloop's buffer of 256 KiB
+(src/unix/stream.c: uv__read). Between two reads of a flood stands our own work on it, so that a neighbour waited 50 ms and more for
+each read of its own. So a connection that brought much is read again in the next turn of the loop.
 """
 
 from __future__ import annotations
@@ -19,13 +24,54 @@ from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs l
 
 from l7gw.timeouts import Timeouts
 
+MUCH = 8 * 1024  # bytes in one read, behind which more may wait: 256 KiB of the smallest records of TLS hold 11 KiB
 MOST_PARTING = 32  # connections of a listener that stay open for that; their descriptors are not counted elsewhere
 
 
-class OverTls(Protocol):
-    """A protocol that runs over TLS. `socket_transport` is the transport of the socket below, for pausing and resuming."""
+class SocketReading:
+    """The socket below a connection's TLS. It is read while the connection wants that, and no more than once in a turn of the loop
+    where each read brings much."""
 
-    socket_transport: asyncio.Transport | None
+    __slots__ = ("_resting", "_transport", "_wanted")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._wanted = True
+        self._resting = False  # whether it was read in this turn of the loop, so that others come first
+
+    def was_read(self, size: int) -> None:
+        """A read brought so many bytes. It costs 3 us where they are many."""
+        if size >= MUCH and self._wanted and not self._resting:
+            self._resting = True
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = False
+        if self._wanted and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def pause(self) -> None:
+        """Read no more until `resume` is called."""
+        self._wanted = False
+        if not self._resting:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._wanted = True
+        if not self._resting:
+            self._transport.resume_reading()
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+
+class OverTls(Protocol):
+    """A protocol that runs over TLS. `below` is the socket, which is there from the handshake on."""
+
+    below: SocketReading | None
 
 
 class Door(Protocol):
@@ -47,7 +93,7 @@ class _Tls(SSLProtocol):  # type: ignore[misc]
         self._over = over
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._over.socket_transport = cast(asyncio.Transport, transport)
+        self._over.below = SocketReading(cast(asyncio.Transport, transport))
         del self._over  # the circle would keep both, with the buffers of TLS, until the garbage collector runs
         super().connection_made(transport)
 
@@ -134,13 +180,13 @@ class Arrival(asyncio.Protocol):
 
     def __init__(self, choose: Callable[[str], Any]) -> None:
         self._choose = choose
-        self.socket_transport: asyncio.Transport | None = None
+        self.below: SocketReading | None = None
         self.chosen: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
         self.chosen = self._choose(tls.selected_alpn_protocol() or "")
-        self.chosen.socket_transport = self.socket_transport
+        self.chosen.below = self.below
         transport.set_protocol(self.chosen)
         self.chosen.connection_made(transport)
 

@@ -7,6 +7,7 @@ import logging
 from typing import Protocol, cast
 
 from l7gw.cluster.liveness import Liveness
+from l7gw.cluster.transport import SocketReading
 from l7gw.cluster.upstream import ANY, UNREAD_BY_CLUSTER, UpstreamListener
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
@@ -29,13 +30,13 @@ class Keeper(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One TLS connection to a cluster's API server."""
 
-    __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_liveness", "_lost", "_unread", "socket_transport")
+    __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_liveness", "_lost", "_unread", "below")
 
     def __init__(self, keeper: Keeper) -> None:
         self._codec = ClientConnection()
         self._keeper = keeper
         self._transport: asyncio.Transport | None = None
-        self.socket_transport: asyncio.Transport | None = None
+        self.below: SocketReading | None = None
         self._call: UpstreamListener | None = None
         self.idle_since = 0.0
         self._lost = False
@@ -49,6 +50,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._liveness = Liveness(transport, self._keeper.timeouts.cluster_acknowledges)
 
     def data_received(self, data: bytes) -> None:
+        if self.below is not None:
+            self.below.was_read(len(data))
         self._received(data)
 
     def eof_received(self) -> None:
@@ -104,13 +107,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self, why: int) -> None:
         before, self._unread = self._unread, self._unread | why
-        if not before and self.socket_transport is not None and not self._lost:
-            self.socket_transport.pause_reading()
+        if not before and self.below is not None and not self._lost:
+            self.below.pause()
 
     def resume(self, why: int) -> None:
         before, self._unread = self._unread, self._unread & ~why
-        if before and not self._unread and self.socket_transport is not None and not self._lost:
-            self.socket_transport.resume_reading()
+        if before and not self._unread and self.below is not None and not self._lost:
+            self.below.resume()
 
     def release(self) -> None:
         """The call is over. Keep the connection for the next one, or end it."""

@@ -13,6 +13,7 @@ from typing import cast
 
 from l7gw.clock import Clock, Pulse, Turn
 from l7gw.cluster.liveness import Liveness
+from l7gw.cluster.transport import SocketReading
 from l7gw.cluster.upstream import ANY, UpstreamListener
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
@@ -27,7 +28,7 @@ class SharedConnection(asyncio.Protocol):
     while one is `free`."""
 
     __slots__ = (
-        "ready", "socket_transport",
+        "below", "ready",
         "_clock", "_codec", "_idle_since", "_liveness", "_pulse", "_pumping", "_retired", "_streams", "_timeouts", "_transport",
         "_turn",
     )  # fmt: skip
@@ -38,7 +39,7 @@ class SharedConnection(asyncio.Protocol):
         self._codec = ClientConnection()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
-        self.socket_transport: asyncio.Transport | None = None
+        self.below: SocketReading | None = None
         self._streams: dict[int, UpstreamStream] = {}
         self._pulse = Pulse(clock.monotonic(), timeouts.shared_quiet, timeouts.shared_answer)
         self._turn = Turn(self.flush)
@@ -54,6 +55,8 @@ class SharedConnection(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
+        if self.below is not None:
+            self.below.was_read(len(data))
         self._pulse.heard(self._clock.monotonic())
         try:
             events = self._codec.receive(data)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from l7gw.cluster.liveness import Liveness
+from l7gw.cluster.transport import SocketReading
 from l7gw.errors import Refusal, StatusReason
 from l7gw.gateway.backpressure import ANY
 from l7gw.gateway.call import CallServices, new_audit_id
@@ -55,13 +56,13 @@ class Downstream(asyncio.Protocol, ABC):
 
     __slots__ = (
         "_known", "_liveness", "_reading_since", "_run_id", "_transport", "_unread", "_why_lost", "_worker",
-        "address", "certificates", "server_name", "socket_transport", "writable",
+        "address", "below", "certificates", "server_name", "writable",
     )  # fmt: skip
 
     def __init__(self, worker: ConnectionServices) -> None:
         self._worker = worker
         self._transport: asyncio.Transport | None = None
-        self.socket_transport: asyncio.Transport | None = None
+        self.below: SocketReading | None = None
         self._known: dict[tuple[str, str, str], Act] = {}
         self._unread = 0  # bits of `backpressure`: why the client is not read; 0 where it is read
         self._reading_since = 0.0  # monotonic seconds when the client's time for what it must send next began
@@ -113,13 +114,13 @@ class Downstream(asyncio.Protocol, ABC):
         read while there is no reason left."""
         before = self._unread
         self._unread = before & ~why if wanted else before | why
-        transport = self.socket_transport
-        if transport is None or self._transport is None or bool(before) is bool(self._unread):
+        below = self.below
+        if below is None or self._transport is None or bool(before) is bool(self._unread):
             return
         if wanted:
-            transport.resume_reading()
+            below.resume()
         else:
-            transport.pause_reading()
+            below.pause()
 
     def read_on(self) -> None:
         self.read(wanted=True, why=ANY)

@@ -40,6 +40,8 @@ class Http1Downstream(Downstream):
     # ------------------------------------------------------------------ what the loop calls
 
     def data_received(self, data: bytes) -> None:
+        if self.below is not None:
+            self.below.was_read(len(data))
         if self._tunnel is not None:
             self._tunnel.from_client(data)
             self.flush()
@@ -228,8 +230,8 @@ class Http1Downstream(Downstream):
             self._waiting = 0
             return False
         waiting = self._transport.get_write_buffer_size()
-        if self.socket_transport is not None:
-            waiting += self.socket_transport.get_write_buffer_size()
+        if self.below is not None:
+            waiting += self.below.unwritten
         if waiting != self._waiting:
             self._waiting, self._waiting_since = waiting, now
         return now - self._waiting_since > self._worker.timeouts.answer_unread

@@ -102,6 +102,8 @@ class Http2Downstream(Downstream):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
+        if self.below is not None:
+            self.below.was_read(len(data))
         now = self._worker.clock.monotonic()
         owed, progress = self._codec.unfinished, self._codec.progress
         try:

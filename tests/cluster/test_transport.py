@@ -5,18 +5,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import socket
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 import uvloop
 from uvloop.loop import SSLProtocol
 
 from l7gw.cluster import transport as transports
-from l7gw.cluster.transport import Arrival, listen
+from l7gw.cluster.transport import MUCH, Arrival, SocketReading, listen
+from l7gw.cluster.upstream_http1 import UpstreamConnection
+from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.demo.pki import Authority, server_context
+from l7gw.gateway.downstream_http1 import Http1Downstream
+from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.http1 import LARGEST_READ
 
@@ -167,5 +174,130 @@ def test_a_flood_of_failed_handshakes_keeps_few_connections_open_for_their_alert
         assert len(door.told) == count
         assert sum(isinstance(one, bytes) and one != b"" for one in answers) == transports.MOST_PARTING
         server.close()
+
+    uvloop.run(play())
+
+
+# ---------------------------------------------------------------------- turns (threats I10)
+
+FLOOD = 48 * 1024 * 1024  # bytes
+
+
+class Flooded(asyncio.Protocol):
+    """Notes in which turn of the loop each read came, and does as much with it as TLS, masks and a record would."""
+
+    def __init__(self, turns: list[int]) -> None:
+        self.below: SocketReading | None = None
+        self.turns = turns
+        self.came = 0
+        self.reads: list[int] = []  # the turns
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        assert self.below is not None
+        self.below.was_read(len(data))
+        self.came += len(data)
+        if len(data) >= MUCH:
+            self.reads.append(self.turns[0])
+        hashlib.sha512(data).digest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set_result(None)
+
+
+def test_a_connection_that_floods_is_read_once_in_a_turn_of_the_loop_and_whole(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "CA")
+    turns = [0]
+
+    def flood(port: int) -> None:
+        context = ssl.create_default_context(cafile=str(authority.certificate))
+        plain = socket.create_connection(("127.0.0.1", port), 10)
+        with context.wrap_socket(plain, server_hostname="localhost") as client:
+            client.sendall(bytes(FLOOD))
+            client.unwrap()  # a close with tickets of TLS unread would reset the connection, and lose bytes
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        context = server_context(authority.server("server", "localhost"))
+        made: list[Flooded] = []
+
+        def make() -> Arrival:
+            return Arrival(lambda _: made.append(Flooded(turns)) or made[-1])  # type: ignore[func-returns-value]
+
+        server = await listen(make, "127.0.0.1", 0, lambda: context, Porter(), backlog=8, timeouts=USUAL_TIMEOUTS)
+        threads = [threading.Thread(target=flood, args=(server.sockets[0].getsockname()[1],)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+
+        def turn() -> None:
+            turns[0] += 1
+            loop.call_soon(turn)
+
+        turn()
+        while len(made) < 2:
+            await asyncio.sleep(0)
+        for one in made:
+            await one.lost
+            assert one.came == FLOOD
+            assert len(set(one.reads)) == len(one.reads)
+        for thread in threads:
+            thread.join()
+        server.close()
+
+    uvloop.run(play())
+
+
+def test_a_socket_that_rests_is_read_again_only_where_that_is_wanted() -> None:
+    async def play() -> None:
+        turn, transport = asyncio.sleep, Mock(is_closing=Mock(return_value=False))
+        reading = SocketReading(transport)
+
+        def done() -> list[object]:
+            calls, transport.mock_calls = [one for one in transport.mock_calls if one != call.is_closing()], []
+            return calls
+
+        reading.was_read(MUCH - 1)
+        assert done() == []
+        reading.was_read(MUCH)
+        reading.was_read(MUCH)
+        assert done() == [call.pause_reading()]
+        await turn(0)
+        assert done() == [call.resume_reading()]
+        reading.was_read(MUCH)
+        reading.pause()
+        await turn(0)
+        assert done() == [call.pause_reading()]
+        reading.was_read(MUCH)
+        reading.resume()
+        assert done() == [call.resume_reading()]
+        reading.was_read(MUCH)
+        reading.pause()
+        reading.resume()
+        await turn(0)
+        assert done() == [call.pause_reading(), call.resume_reading()]
+        reading.was_read(MUCH)
+        transport.is_closing.return_value = True
+        await turn(0)
+        assert done() == [call.pause_reading()]
+
+    uvloop.run(play())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Http1Downstream(Mock(clock=Mock(monotonic=Mock(return_value=0.0)))),
+        lambda: Http2Downstream(Mock(clock=Mock(monotonic=Mock(return_value=0.0)), timeouts=USUAL_TIMEOUTS)),
+        lambda: UpstreamConnection(Mock()),
+        lambda: SharedConnection(Mock(monotonic=Mock(return_value=0.0)), USUAL_TIMEOUTS),
+    ],
+    ids=["a client's", "a client's of HTTP/2", "a cluster's", "a cluster's of HTTP/2"],
+)
+def test_each_kind_of_connection_tells_the_socket_below_what_a_read_brought(make: Callable[[], asyncio.Protocol]) -> None:
+    async def play() -> None:
+        connection = make()
+        below = connection.below = Mock(spec=SocketReading)  # type: ignore[attr-defined]
+        connection.data_received(b"P")
+        below.was_read.assert_called_once_with(1)
 
     uvloop.run(play())

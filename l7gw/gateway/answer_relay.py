@@ -2,7 +2,8 @@
 opens the tunnel.
 
 Where an answer is masked, its head waits for the first bytes that the mask gives: an answer that cannot be read is a 502 that way,
-and what was masked can be told in the head. The head of a watch waits for nothing: it must go out before the first event.
+and what was masked can be told in the head. The head of a watch waits for nothing: it must go out before the first event. A watch
+that cannot be read ends with an event that says so.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.gateway.tunnel_sides import ClientSide, ClusterSide, Sides, TunnelOwner
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Unreadable
+from l7gw.kube.status import watch_error
 from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, ORDINARY, choice
 from l7gw.masking.bodies.answers import shown_headers as masked_headers
-from l7gw.masking.bodies.bodies import BodyMask, Piece
+from l7gw.masking.bodies.bodies import BodyMask, ObjectBody, Piece
 from l7gw.masking.bodies.log_bodies import LogBody
 from l7gw.masking.bodies.streams import MOST_GUESSES
 from l7gw.masking.call_masks import CallMasks
@@ -62,7 +64,7 @@ class AnswerRelay:
 
     __slots__ = (
         "begun", "whole", "_act", "_alarm", "_call", "_choice", "_ending", "_far", "_guarded", "_guessed", "_head_waits", "_held",
-        "_log", "_mask", "_masks", "_record", "_request", "_told_end", "_unsent", "_upstream", "_worker",
+        "_log", "_refused", "_mask", "_masks", "_record", "_request", "_told_end", "_unsent", "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +101,7 @@ class AnswerRelay:
         self._alarm: Alarm | None = None  # of a log
         self._guessed = False
         self._ending = ""  # why the rule ends this log
+        self._refused: Refusal | None = None  # why the mask lets nothing more of the answer pass
 
     def take(self, event: HttpEvent) -> None:
         """Take one event of the answer. Raises Refusal where the answer is not passed on, PeerError where the cluster broke its
@@ -214,7 +217,11 @@ class AnswerRelay:
         try:
             return mask.end() if data is None else mask.feed(data)
         except Unreadable as error:
-            raise unreadable(error) from error
+            self._refused = unreadable(error)
+            raise self._refused from error
+        except Refusal as refusal:
+            self._refused = refusal
+            raise
 
     def _hand_on(self, pieces: list[Piece], *, whole: bool = False) -> None:
         """Record what was found, and record and send the pieces. `whole`: these are the last ones."""
@@ -251,6 +258,28 @@ class AnswerRelay:
             raise Refusal(403, "Forbidden", why)
         if log.due and self._alarm is not None:
             self._alarm.set(log.due)
+
+    def told(self, refusal: Refusal) -> bool:
+        """The call fails behind the answer's head. Whether its client could be told why, and took that as the answer's end: a watch
+        has an event for it, which stands behind whole events where the mask refuses the rest."""
+        if refusal is not self._refused or self._choice.sort != "watch" or self._told_end:
+            return False
+        assert isinstance(self._mask, ObjectBody)
+        words = watch_error(
+            refusal.code,
+            refusal.reason,
+            refusal.message,
+            session=self._record.session.id,
+            protobuf=self._choice.protobuf,
+        )
+        self._told_end = True
+        for piece in self._mask.last(words):
+            self._record.response_body(piece.recorded)
+            self._unsent.append(piece.shown)
+        while self._unsent:
+            self._call.client.send(Body(self._unsent.popleft()))
+        self._call.client.send(End())
+        return True
 
     def release(self) -> None:
         """Record and send what was held of a log for as long as it may be."""

@@ -153,8 +153,8 @@ class Call:
     # ------------------------------------------------------------------ ends
 
     def fail(self, refusal: Refusal) -> None:
-        """The one door for failures. The refusal is recorded and sent in a Status; where the answer has begun, it is cut
-        instead."""
+        """The one door for failures. The refusal is recorded and sent in a Status; where the answer has begun, it is cut instead,
+        or ends with words where its form has some."""
         if self.over:
             return
         answer = self._answer
@@ -163,8 +163,12 @@ class Call:
         record = self._begin_record()
         if answer is not None and answer.begun:
             self._warn_of_cluster("%s; the answer to %s is cut", refusal.message, self.audit_id)
+            told = answer.told(refusal)
             self.end("cut", refusal.message)
-            self.client.abort()
+            if told:
+                self.client.finished(self)
+            else:
+                self.client.abort()
             return
         record.verdict("deny" if refusal.code == 403 else "refused", rule=refusal.rule or "", reason=self._told(refusal))
         self._tell(refusal, close=False)

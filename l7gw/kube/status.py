@@ -88,6 +88,18 @@ def failure(message: str) -> bytes:
     return msgspec.json.encode({"metadata": {}, "status": "Failure", "message": text, "reason": "InternalError", "code": 500})
 
 
+def watch_error(code: int, reason: StatusReason, message: str, *, session: str, protobuf: bool) -> bytes:
+    """The event that ends a watch as failed: its type is ERROR and its object a Status. client-go, and so kubectl, shows the
+    message (AM pkg/watch/watch.go). In JSON it is one line; in protobuf a WatchEvent {1 type, 2 object {1 raw}} behind its length
+    in four bytes, big-endian (AM pkg/apis/meta/v1/generated.proto, pkg/util/framer/framer.go)."""
+    text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
+    causes = [("L7GWSession", visible(session))]
+    if not protobuf:
+        return b'{"type":"ERROR","object":' + _json(code, reason, text, causes).rstrip(b"\n") + b"}\n"
+    event = _text(1, "ERROR") + _field(2, _field(1, _protobuf(code, reason, text, causes)))
+    return len(event).to_bytes(4, "big") + event
+
+
 def _json(code: int, reason: StatusReason, message: str, causes: Causes) -> bytes:
     details = {"causes": [({"reason": r} if r else {}) | {"message": m} for r, m in causes]} if causes else {}
     document = {

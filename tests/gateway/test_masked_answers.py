@@ -6,6 +6,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import select
+import threading
+import zlib
 from typing import Any
 
 import pytest
@@ -108,8 +111,9 @@ def test_what_has_nothing_to_mask_keeps_its_bytes_its_length_and_its_etag(it: Sc
         (b"{}", ("Content-Encoding: br",), "application/json", "one that nobody asked for"),
         (b"{}", ("Content-Encoding: gzip",), "application/json", "says that it is gzip, and is none"),
         (b'{"kind":"Secret"', (), "application/json", ""),
-        (b"no protobuf", (), "application/vnd.kubernetes.protobuf", ""),
-        (gzip.compress(bytes(40_000_000)), ("Content-Encoding: gzip",), "application/json", "times its size"),
+        (b"no protobuf", (), "application/vnd.kubernetes.protobuf", "it is no protobuf object"),
+        (gzip.compress(b'{"a":"' + b"x" * 40_000_000), ("Content-Encoding: gzip",), "application/json", "times its size"),
+        (gzip.compress(bytes(40_000_000)), ("Content-Encoding: gzip",), "application/json", "it is no JSON object"),
     ],
 )
 def test_what_cannot_be_masked_is_a_502_that_says_why(
@@ -166,18 +170,92 @@ def test_the_head_of_a_watch_goes_out_before_its_first_event(it: Scene) -> None:
         )
 
 
-def test_a_watch_that_cannot_be_read_any_more_is_cut(it: Scene) -> None:
-    import h11
+NONSENSE = b"nonsense\n"
+GOOD = b'{"type":"BOOKMARK","object":{"kind":"Secret","metadata":{"resourceVersion":"7"}}}\n'
+WATCH = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: "
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("before", [[], [b""], [GOOD]], ids=["with its head", "behind its head", "behind an event"])
+def test_a_watch_that_cannot_be_read_any_more_ends_with_an_error_event(it: Scene, before: list[bytes], packed: bool) -> None:
+    """It stands where the next event would, also where head and first event came in one read, and the watch then ends."""
+    came, stream = threading.Event(), zlib.compressobj(wbits=31)
+
+    def chunk(data: bytes) -> bytes:
+        data = stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH) if packed else data
+        return b"%x\r\n%s\r\n" % (len(data), data)
 
     def watch(visit: Visit) -> None:
         visit.head()
-        visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nnonsense\n\r\n")
+        head = WATCH + b"application/json\r\n" + (b"Content-Encoding: gzip\r\n" if packed else b"") + b"\r\n"
+        for event in before:
+            visit.send(head + (chunk(event) if event else b""))
+            came.wait(10)
+            head = b""
+        visit.send(head + chunk(NONSENSE))
         visit.drain(5)
 
     it.upstream.script = watch
-    with RawClient(it.gateway) as client, pytest.raises(h11.RemoteProtocolError):
-        client.send(it.request(f"GET {SECRETS}?watch=1"))
-        client.answer()
+    with RawClient(it.gateway) as client:
+        client.send(it.request(f"GET {SECRETS}?watch=1", *(["Accept-Encoding: gzip"] if packed else [])))
+        if before:
+            select.select([client.socket], [], [], 10)
+            came.set()
+        status, _, body = client.answer()
+    *good, last = (gzip_read(body) if packed else body).splitlines(keepends=True)
+    assert status == 200
+    assert good == [event for event in before if event]
+    event = json.loads(last)
+    assert (event["type"], event["object"]["kind"], event["object"]["code"]) == ("ERROR", "Status", 502)
+    assert event["object"]["message"] == (
+        "l7gw: the cluster's answer cannot be masked, so it does not pass: an event of it is no JSON object"
+    )
+    if packed or not good:
+        return
+    (session,) = it.gateway.sessions()
+    end = [event for event in it.gateway.events(session["id"]) if event["type"] == "end"][-1]
+    assert end["outcome"] == "cut" and "an event of it is no JSON object" in end["reason"]
+
+
+def gzip_read(data: bytes) -> bytes:
+    """What gzip unpacks to, with or without its end."""
+    return zlib.decompressobj(31).decompress(data)
+
+
+def test_a_watch_in_protobuf_ends_with_an_error_event_in_protobuf(it: Scene) -> None:
+    def watch(visit: Visit) -> None:
+        visit.head()
+        visit.send(WATCH + b"application/vnd.kubernetes.protobuf;stream=watch\r\n\r\n8\r\n\0\0\0\4\xff\xff\xff\xff\r\n")
+        visit.drain(5)
+
+    it.upstream.script = watch
+    with RawClient(it.gateway) as client:
+        client.send(it.request(f"GET {SECRETS}?watch=1", "Accept: application/vnd.kubernetes.protobuf;stream=watch"))
+        status, _, body = client.answer()
+    assert status == 200
+    assert int.from_bytes(body[:4], "big") == len(body) - 4
+    assert body[4:11] == b"\x0a\x05ERROR"
+    assert b"k8s\0" in body and b"l7gw: the cluster's answer cannot be masked" in body
+
+
+@pytest.mark.parametrize("path", [f"{SECRETS}/db", SECRETS])
+def test_an_answer_that_says_json_and_is_none_is_refused_as_soon_as_that_can_be_seen(it: Scene, path: str) -> None:
+    told = threading.Event()
+
+    def script(visit: Visit) -> None:
+        visit.head()
+        page = b"<html>" + b" " * 1000
+        visit.send(WATCH + b"application/json\r\n\r\n%x\r\n%s\r\n" % (len(page), page))
+        told.wait(10)
+        visit.drain(5)
+
+    it.upstream.script = script
+    status, _, body = ask(it, it.request(f"GET {path}"))
+    told.set()
+    assert (status, json.loads(body)["message"]) == (
+        502,
+        "l7gw: the cluster's answer cannot be masked, so it does not pass: it is no JSON object",
+    )
 
 
 def test_text_behind_a_proxy_is_scanned_and_the_rest_is_labelled(it: Scene) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from l7gw.kube.status import LARGEST_UPGRADE_BODY, LONGEST_MESSAGE, encode, failure, prefers_protobuf
+from l7gw.kube.status import LARGEST_UPGRADE_BODY, LONGEST_MESSAGE, encode, failure, prefers_protobuf, watch_error
 from tests.support.vector_files import Vector, vectors
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -165,3 +165,20 @@ def test_aggregated_discovery_is_told_in_plain_text_as_client_go_reads_no_status
     kind, body = encode(accept, 502, "BadGateway", "the cluster \x1b is gone", session="S", rule="R")
     assert (kind, body) == ("text/plain; charset=utf-8", b"l7gw: the cluster \\x1b is gone\n")
     assert encode("application/json", 502, "BadGateway", "x")[0] == "application/json"
+
+
+def test_the_event_that_ends_a_watch_holds_the_status() -> None:
+    line = watch_error(502, "BadGateway", "it\ncannot be read", session="S", protobuf=False)
+    _, status = encode("application/json", 502, "BadGateway", "it\ncannot be read", session="S")
+    assert json.loads(line) == {"type": "ERROR", "object": json.loads(status)}
+    assert line.endswith(b"}\n") and line.count(b"\n") == 1
+
+
+def test_in_protobuf_the_event_stands_behind_its_length() -> None:
+    framed = watch_error(502, "BadGateway", "it cannot be read", session="S", protobuf=True)
+    _, status = encode(PROTOBUF, 502, "BadGateway", "it cannot be read", session="S")
+    assert int.from_bytes(framed[:4], "big") == len(framed) - 4
+    (number, kind), (second, extension) = fields(framed[4:])
+    assert (number, kind, second) == (1, b"ERROR", 2)
+    assert isinstance(extension, bytes)
+    assert fields(extension) == [(1, status)]

@@ -3,6 +3,9 @@
 Where an item ends is guessed by how the items before it began, and the guess is checked: msgspec reads `[` + the bytes up to there
 + `]`, which is a list only if each of these bytes stands where it seems to. Where a guess fails, brackets are counted.
 
+What grows without giving a part is looked at now and then: where it cannot be the beginning of JSON any more it is refused, and not
+held up to the limit of a piece.
+
 Costs (one core): lists and watches 250 MB/s where items have 1 kB, 2 us an item below; where brackets are counted 15 to 100 MB/s.
 What is held: the bytes of STEP, of what one read brought and of one item, twice while a guess is checked.
 """
@@ -21,12 +24,15 @@ from l7gw.kube.objects.parts import LONGEST_PIECE, Part
 
 STEP = 64 * 1024  # bytes of items that are looked at together
 READ_WHOLE = 256 * 1024  # bytes of a body that is never split: it costs less so
+LOOKS_AGAIN = 4  # times the size at which what is held was last looked at; so all looks cost a third more than one at the whole
 GUESSES = 3  # that may fail in one step before brackets are counted
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _text = msgspec.json.Decoder(str).decode
 _any = msgspec.json.Decoder(msgspec.Raw).decode  # one value, and only spaces around it
+
+_FAULT = re.compile(r"JSON is malformed: .*\(byte (\d+)\)")  # msgspec's words of what no further bytes could mend
 
 _SPACE = rb"[ \t\n\r]*"
 _SPACES = re.compile(_SPACE)
@@ -86,6 +92,18 @@ def _check_size(held: bytearray) -> None:
         raise Unreadable(f"a piece of it has more than {LONGEST_PIECE} bytes")
 
 
+def _check_beginning(text: bytes | bytearray) -> None:
+    """Raise Unreadable where no bytes that may follow could make these bytes one JSON value. 1 GB/s."""
+    try:
+        _any(text)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        found = _FAULT.fullmatch(str(error))
+        if found is not None and int(found[1]) < len(text):  # at the end, a number may lack its rest
+            raise Unreadable("it is no JSON") from None
+
+
 def _too_deep() -> Unreadable:
     return Unreadable(f"it is nested deeper than {DEEPEST} levels")
 
@@ -97,7 +115,9 @@ class ListSplitter:
     far as its parts were given; UTF-8 and members that stand twice within an item are left to who reads the item.
     """
 
-    __slots__ = ("_before", "_brackets", "_first", "_head", "_held", "_index", "_kind", "_look_at", "_mode", "_seam", "_step")
+    __slots__ = (
+        "_before", "_brackets", "_check_at", "_first", "_head", "_held", "_index", "_kind", "_look_at", "_mode", "_seam", "_step"
+    )  # fmt: skip
 
     def __init__(self, *, read_whole: int = READ_WHOLE, step: int = STEP) -> None:
         self._step = step
@@ -111,6 +131,7 @@ class ListSplitter:
         self._first = True  # whether the first item has not come yet
         self._seam = b""  # how an item ends and the next one begins; empty where it is not known yet
         self._look_at = read_whole + 1  # held bytes from which on they are looked at
+        self._check_at = READ_WHOLE + 1  # held bytes from which on it is asked whether they can be JSON at all
 
     def feed(self, data: bytes) -> list[Part]:
         self._held += data
@@ -122,8 +143,22 @@ class ListSplitter:
                 self._take_items(parts)
             # What is held is looked at again when it has grown by half: a long item is looked at a few times, not at each read.
             self._look_at = len(self._held) + max(self._step, len(self._held) // 2) if self._mode == "items" else 0
+        if parts:
+            self._check_at = READ_WHOLE + 1
+        elif len(self._held) >= self._check_at:
+            self._check_at = LOOKS_AGAIN * len(self._held)
+            self._check()
         _check_size(self._held)
         return parts
+
+    def _check(self) -> None:
+        """Raise Unreadable where what is held cannot go on as JSON."""
+        if self._mode == "items":
+            _check_beginning((b"[" if self._first else b'[""') + self._held)
+        elif self._mode == "tail":
+            _check_beginning(self._head + self._held)
+        else:
+            _check_beginning(self._held)
 
     def end(self) -> list[Part]:
         if self._mode in ("head", "object"):
@@ -251,10 +286,11 @@ class WatchSplitter:
     kube-apiserver writes an event in one line, and with `?pretty` in many. An event is given as soon as its last brace is there.
     """
 
-    __slots__ = ("_brackets", "_failed", "_held", "_index", "_looked")
+    __slots__ = ("_brackets", "_check_at", "_failed", "_held", "_index", "_looked")
 
     def __init__(self) -> None:
         self._held = bytearray()
+        self._check_at = READ_WHOLE + 1  # as in ListSplitter
         self._looked = 0  # no line ends before, as far as the first event that is held goes
         self._failed = 0  # where an event was guessed to end, and did not
         self._brackets: _Brackets | None = None  # counts the brackets of the first event that is held, where it is not one line
@@ -280,6 +316,11 @@ class WatchSplitter:
         self._looked = max(self._looked - at, 0)
         if self._brackets is not None:
             self._brackets.at -= at
+        if parts:
+            self._check_at = READ_WHOLE + 1
+        elif len(held) >= self._check_at:
+            self._check_at = LOOKS_AGAIN * len(held)
+            _check_beginning(held)  # one event, that is not whole
         _check_size(held)
         return parts
 

@@ -15,7 +15,7 @@ from l7gw.errors import Refusal
 from l7gw.kube.objects.node import Node, Unreadable
 from l7gw.kube.objects.parts import Part, Splitter
 from l7gw.masking.bodies.gzip_bodies import Packer, Unpacker
-from l7gw.masking.bodies.readings import read, read_protobuf, seems_whole, splitter
+from l7gw.masking.bodies.readings import begins, read, read_protobuf, seems_whole, splitter
 from l7gw.masking.find import Find
 from l7gw.masking.objects.object_kinds import MOST_TOGETHER
 from l7gw.plainjson import PAUSES_GC
@@ -89,7 +89,7 @@ class ObjectBody:
     """The body of an answer that is an object, a list or a watch."""
 
     __slots__ = (
-        "_as_came", "_budget", "_fed", "_given", "_held", "_live", "_masks", "_packer", "_protobuf", "_read", "_splitter",
+        "_as_came", "_begun", "_budget", "_fed", "_given", "_held", "_live", "_masks", "_packer", "_protobuf", "_read", "_splitter",
         "_taken", "_unpacker", "_whole", "edited", "finds", "warnings",
     )  # fmt: skip
 
@@ -112,6 +112,7 @@ class ObjectBody:
         self._unpacker = Unpacker() if packed else None
         self._packer = Packer() if packed == "gzip" else None
         self._live = live
+        self._begun = live  # whether an object has begun; the splitter of a watch looks at each event
         self._as_came: list[bytes] | None = [] if packed == "gzip" and not live else None  # the packed bytes; None: not kept
         self._taken = 0  # bytes in it
         self._whole: list[bytes] = []  # the plain body, as long as it is asked about as a whole
@@ -137,6 +138,8 @@ class ObjectBody:
         return pieces
 
     def _feed(self, plain: bytes) -> list[Piece]:
+        if not self._begun:
+            self._begun = begins(plain, self._fed, protobuf=self._protobuf)
         self._fed += len(plain)
         if self._splitter is not None:
             if self._fed - self._given > LARGEST_HELD + len(plain):
@@ -177,6 +180,11 @@ class ObjectBody:
         if part.data and not seems_whole(part, protobuf=self._protobuf):
             raise Unreadable("it is no object")
         return [Piece(part.data, part.data)]
+
+    def last(self, data: bytes) -> list[Piece]:
+        """End the body with bytes of ours, in the encoding in which it goes on."""
+        pieces = self._packed([Piece(data, data)])
+        return pieces if self._packer is None else [*pieces, Piece(*self._packer.end())]
 
     def close(self) -> None:
         self._hold(0)

@@ -198,6 +198,38 @@ def test_a_piece_of_64_mib_is_held_and_one_byte_more_is_unreadable(splitter: typ
         held.feed(b"x")
 
 
+BROKEN = {
+    "words": (ListSplitter, b"plain words "),
+    "words in an object": (ListSplitter, b'{"kind":"Pod",it is none'),
+    "words between items": (ListSplitter, b'{"kind":"PodList","items":[{},it is none'),
+    "words in an item": (ListSplitter, b'{"kind":"PodList","items":[{it is none'),
+    "words behind a list": (ListSplitter, b'{"kind":"PodList","items":[{},{}],it is none'),
+    "words behind an object": (ListSplitter, b'{"kind":"Pod"} and more'),
+    "words in an event": (WatchSplitter, b'{"type":"ADDED","object":it is none'),
+}
+
+
+@pytest.mark.parametrize(("splitter", "beginning"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("size", [16_384, 1_000_000])
+def test_what_cannot_be_json_any_more_is_held_for_a_mib_at_most(splitter: type[Splitter], beginning: bytes, size: int) -> None:
+    one, held = splitter(), 0
+    with pytest.raises(Unreadable, match="it is no JSON"):
+        for data in [beginning, *[b"x" * size] * 100]:
+            one.feed(data)
+            held += len(data)
+    assert held <= 1 << 20
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), st.lists, max_leaves=6)
+)
+def test_no_beginning_of_json_is_taken_for_something_else(value: Any) -> None:
+    for text in (json.dumps([value], ensure_ascii=False), json.dumps({"a": value}, indent=1)):
+        whole = text.encode("utf-8", "surrogatepass")
+        for end in range(len(whole) + 1):
+            json_splits._check_beginning(bytearray(whole[:end]))
+
+
 def _pods(count: int) -> Iterator[bytes]:
     pod = json.dumps(
         {"metadata": {"name": "a", "annotations": {"x": "y" * 2000}}, "spec": {"containers": [{"env": [{}, {}]}]}},

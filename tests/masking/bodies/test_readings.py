@@ -6,7 +6,7 @@ import pytest
 
 from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.objects.parts import Part
-from l7gw.masking.bodies.readings import read, seems_whole, splitter
+from l7gw.masking.bodies.readings import MOST_SPACES, begins, read, seems_whole, splitter
 
 
 @pytest.mark.parametrize("watch", [False, True])
@@ -42,3 +42,36 @@ def test_a_part_that_is_no_json_is_unreadable() -> None:
 )
 def test_what_begins_or_ends_as_no_object_is_told(data: bytes, protobuf: bool, whole: bool) -> None:
     assert seems_whole(Part(data=data, role="object"), protobuf=protobuf) is whole
+
+
+@pytest.mark.parametrize(
+    ("parts", "protobuf", "begun"),
+    [
+        ([b"{"], False, [True]),
+        ([b"[1,2]"], False, [True]),
+        ([b" ", b"\n\t", b"\r {"], False, [False, False, True]),
+        ([b"k8s\0\x0a"], True, [True]),
+        ([b"k", b"8s", b"\0"], True, [False, False, True]),
+    ],
+)
+def test_an_object_begins_with_a_bracket_or_its_magic(parts: list[bytes], protobuf: bool, begun: list[bool]) -> None:
+    ends = [len(b"".join(parts[:number])) for number in range(len(parts))]
+    assert [begins(part, at, protobuf=protobuf) for part, at in zip(parts, ends, strict=True)] == begun
+
+
+@pytest.mark.parametrize(
+    ("data", "at", "protobuf"),
+    [
+        (b"<html>", 0, False),
+        (b" words", 0, False),
+        (b'"text"', 5, False),
+        (b"\xef\xbb\xbf{", 0, False),
+        (b" ", MOST_SPACES + 1, False),
+        (b"{}", 0, True),
+        (b"k8S", 0, True),
+        (b"\x0a", 3, True),
+    ],
+)
+def test_what_begins_otherwise_is_unreadable(data: bytes, at: int, protobuf: bool) -> None:
+    with pytest.raises(Unreadable):
+        begins(data, at, protobuf=protobuf)

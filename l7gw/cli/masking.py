@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -103,6 +104,8 @@ def try_(file: Path, config: Path | None, output: str) -> None:
                 click.echo(one.in_words())
             click.echo(f"{count or 'no'} value{'' if count == 1 else 's'} would be masked by detectors; {BY_PLACE}", err=True)
     except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # whoever reads what is found has closed the pipe: click ends the command quietly
         click.echo(f"l7gw: {file} cannot be read: {error.strerror}", err=True)
         sys.exit(2)
 

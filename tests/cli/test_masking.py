@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -112,3 +114,14 @@ def test_a_wrong_configuration_and_a_file_that_is_not_there_are_a_status_of_2(sa
     assert said("try", "-", "--config", str(tmp_path / "not-there.yaml"))[0] == 2
     status, _, err = said("try", str(tmp_path / "not-there.log"))
     assert status == 2 and "cannot be read" in err
+
+
+def test_whoever_reads_no_further_hears_nothing_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """As `l7gw masking try app.log | head -1` does."""
+    (tmp_path / "app.log").write_text(f"token {SECRET}\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "l7gw", "masking", "try", str(tmp_path / "app.log")]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=30)
+    os.close(writer)
+    assert b"cannot be read" not in done.stderr and b"Traceback" not in done.stderr

@@ -16,6 +16,7 @@ from l7gw.masking.find import Find
 from l7gw.masking.placeholder import BEGINNING, PLACEHOLDER, TAG_DIGITS, Tagger, of_length
 from l7gw.obligations import Obligations
 
+MOST_LEARNED = 512  # KiB and values of one object that are recognised elsewhere; each takes 0.2 ms, and all calls wait
 Learn = Callable[[str, bytes], None]  # takes the namespace and the value of a Secret that was masked
 
 
@@ -52,6 +53,7 @@ class Hiding:
         "_cluster",
         "_key",
         "_learn",
+        "_learned",
         "_namespace",
         "_obligations",
         "_prefix",
@@ -79,6 +81,7 @@ class Hiding:
         self._obligations = obligations
         self._prefix = prefix
         self._learn = learn
+        self._learned = 0  # values of the object, and KiB of them
         self._namespace = ""
         self._tagger = Tagger(key, cluster, "")
         self.fixed = fixed
@@ -106,9 +109,14 @@ class Hiding:
         if words not in self.done.warnings:
             self.done.warnings.append(words)
 
+    def next_object(self) -> None:
+        """Another object follows, of which values may be remembered. What it holds inside counts as its own."""
+        self._learned = 0
+
     def learn(self, value: bytes) -> None:
-        """Remember a value of a Secret, so that it is recognised elsewhere too."""
-        if self._learn is not None:
+        """Remember a value of a Secret, so that it is recognised elsewhere too: of one object MOST_LEARNED."""
+        self._learned += 1 + len(value) // 1024
+        if self._learn is not None and self._learned <= MOST_LEARNED:
             self._learn(self._namespace, value)
 
     def hide(self, node: Node, detector: str, *also: str) -> None:

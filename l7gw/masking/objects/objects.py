@@ -154,6 +154,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         holds = self.needs_reading if not self.sender else None
         found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed, holds=holds))
         for unit in found:
+            hiding.next_object()
             mask_structure(unit, hiding)
         if self.looks_held(raw):
             for unit in found:

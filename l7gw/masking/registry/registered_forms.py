@@ -12,6 +12,7 @@ import ipaddress
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from itertools import repeat
 
 SHORTEST = 8  # bytes of a value; shorter ones are words of every text
 SHORTEST_SIMPLE = 16  # bytes of a value of only letters or only digits: names, words, numbers
@@ -70,12 +71,13 @@ def forms(piece: bytes) -> Iterator[tuple[bytes, int]]:
     if len(piece) - len(public) < SHORTEST:
         public = b""
     seen = set()
-    for form, low, high in zip(_encoded(piece), _encoded(public + b"\0"), _encoded(public + b"\xff")):
+    # What is the same whatever follows the beginning is public too.
+    bounds = zip(_encoded(public + b"\0"), _encoded(public + b"\xff")) if public else repeat((b"", b""))
+    for form, (low, high) in zip(_encoded(piece), bounds):
         if form in seen:
             continue
         seen.add(form)
-        # What is the same whatever follows the beginning is public too.
-        head = _alike(form, low, high) + HEAD if public else HEAD
+        head = _alike(form, low, high) + HEAD
         while len(set(form[:head])) < 2 and head < len(form) // 2:  # of a run of one character every place would be looked at
             head += 1
         yield form, min(head, len(form))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
+from itertools import takewhile
 
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.escape_triggers import may_be_of, prepare, special_of, triggers
@@ -44,6 +45,7 @@ class Registry:
         self._next_sweep = 0.0
         self._scopes: dict[tuple[str, str], Namespace] = {}
         self._known: dict[str, set[str]] = {}  # the namespaces of each cluster
+        self._spent: dict[tuple[str, str], int] = {}  # by each of them
         self._oldest: OrderedDict[tuple[str, str, bytes], Value] = OrderedDict()  # in the order of their last reading
         self._authors: OrderedDict[bytes, float] = OrderedDict()  # digest of principal and value -> when it was written
 
@@ -94,7 +96,7 @@ class Registry:
         if now < self._next_sweep:
             return
         self._next_sweep = now + SWEEP_EVERY
-        self._forget_while(lambda oldest: now - oldest.read > REMEMBERED)
+        self._forget_old(now)
         while self._authors and now - next(iter(self._authors.values())) > AUTHORS_REMEMBERED:
             self._authors.popitem(last=False)
 
@@ -102,29 +104,46 @@ class Registry:
         self._numbers += 1
         value = Value(entry, self._numbers, now)
         self._oldest[entry.cluster, entry.namespace, entry.digest] = value
-        scope = self._scopes.get((entry.cluster, entry.namespace))
+        place = entry.cluster, entry.namespace
+        scope = self._scopes.get(place)
         if scope is None:
-            scope = self._scopes[entry.cluster, entry.namespace] = Namespace()
+            scope = self._scopes[place] = Namespace()
             self._known.setdefault(entry.cluster, set()).add(entry.namespace)
         scope.add(entry.digest, value)
         self.spent += value.cost
+        self._spent[place] = self._spent.get(place, 0) + value.cost
         if self.spent > self._most:
-            lower = self._most * 3 // 4  # many at once: to forget one costs as much, as all that stay are put in place anew
-            self._forget_while(lambda _: self.spent > lower)
+            self._make_room(self._most * 3 // 4)  # at once: to forget one costs as much, as all that stay are put in place anew
 
-    def _forget_while(self, condition: Callable[[Value], bool]) -> None:
-        gone: dict[tuple[str, str], list[bytes]] = {}
-        while self._oldest:
-            (cluster, namespace, digest), value = next(iter(self._oldest.items()))
-            if not condition(value):
+    def _make_room(self, most: int) -> None:
+        """Forget the oldest values of the namespaces that take most, until all together take `most` bytes. So whoever fills a
+        namespace with values drives out none of another's."""
+        share, left = 0, most  # bytes that one namespace may take, and what those leave that take less than their share
+        taken = sorted(self._spent.values())
+        for number, size in enumerate(taken):
+            share = left // (len(taken) - number)
+            if size > share:
                 break
-            self._oldest.popitem(last=False)
-            self.spent -= value.cost
-            gone.setdefault((cluster, namespace), []).append(digest)
+            left -= size
+        self._forget(list(self._oldest), share)
+
+    def _forget_old(self, now: float) -> None:
+        self._forget(list(takewhile(lambda place: now - self._oldest[place].read > REMEMBERED, self._oldest)), 0)
+
+    def _forget(self, places: Iterable[tuple[str, str, bytes]], share: int) -> None:
+        """Forget these values, but none of a namespace that takes no more than its share of bytes."""
+        gone: dict[tuple[str, str], list[bytes]] = {}
+        for place in places:
+            scope = place[:2]
+            if self._spent[scope] > share:
+                cost = self._oldest.pop(place).cost
+                self.spent -= cost
+                self._spent[scope] -= cost
+                gone.setdefault(scope, []).append(place[2])
         for scope, digests in gone.items():
             self._scopes[scope].remove(digests)
             if not self._scopes[scope].values:
-                del self._scopes[scope]
+                del self._scopes[scope], self._spent[scope]
                 self._known[scope[0]].discard(scope[1])
 
     def _entry(self, cluster: str, namespace: str, digest: bytes, value: bytes) -> Entry:

@@ -65,4 +65,4 @@ class RecentLog:
 
     def since(self, position: int) -> tuple[list[Line], int]:
         new = min(self.end - position, len(self._entries))
-        return (list(self._entries)[len(self._entries) - new :] if new > 0 else []), self.end
+        return [self._entries[-back] for back in range(new, 0, -1)], self.end  # near its end a deque is reached quickly

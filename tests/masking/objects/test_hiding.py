@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7gw.kube.objects import json_nodes
 from l7gw.masking.find import Find
-from l7gw.masking.objects.hiding import Cut, Hiding
+from l7gw.masking.objects.hiding import MOST_LEARNED, Cut, Hiding
 from l7gw.masking.placeholder import Tagger
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from tests.support.masked import b64
@@ -31,6 +31,22 @@ def test_tags_are_of_the_namespace_that_is_set() -> None:
     hiding.hide(node.member("b"), "env")
     assert hiding.done.finds[0].tag == Tagger(KEY, "test", "").tag(b"hunter2!")
     assert hiding.done.finds[1].tag == Tagger(KEY, "test", "shop").tag(b"hunter2!")
+
+
+def test_of_one_object_so_many_values_are_remembered_and_of_the_next_again() -> None:
+    learned: list[tuple[str, bytes]] = []
+    hiding = Hiding(KEY, "test", NO_OBLIGATIONS, learn=lambda namespace, value: learned.append((namespace, value)))
+    for namespace in ("shop", "bank", "bank"):
+        hiding.namespace = namespace
+        hiding.next_object()
+        for number in range(MOST_LEARNED + 10):
+            hiding.learn(b"value %d" % number)
+    assert [namespace for namespace, _ in learned] == ["shop"] * MOST_LEARNED + ["bank"] * MOST_LEARNED * 2
+    learned.clear()
+    hiding.next_object()
+    for _ in range(5):
+        hiding.learn(bytes(128 * 1024))
+    assert len(learned) == 3  # each counts by its length too
 
 
 def test_a_value_is_masked_once() -> None:

@@ -274,6 +274,22 @@ def test_memory_is_bounded_and_the_values_read_longest_ago_go_first(clock: Clock
     assert MOST_AUTHORS * 200 < 16 * 1024 * 1024
 
 
+def test_whoever_fills_one_namespace_with_values_drives_out_none_of_another(clock: Clock) -> None:
+    registry = Registry(KEY, clock, most=1_000_000)
+    others = [(f"n{number}", f"value-{number}-of-Another".encode()) for number in range(10)]
+    for namespace, value in others:
+        registry.register("c", namespace, value)
+    for number in range(300):
+        clock.now += 0.01
+        registry.register("c", "flooded", f"value-{number}-of-the-Flood".encode())
+    assert registry.spent <= 1_000_000
+    assert all(registry.scan(value, "c", namespace) for namespace, value in others)
+    assert registry.scan(b"value-299-of-the-Flood", "c", "flooded") and not registry.scan(b"value-0-of-the-Flood", "c", "flooded")
+    clock.now += 3700
+    registry.tick()
+    assert registry.spent == 0 and not any(registry.scan(value, "c", namespace) for namespace, value in others)
+
+
 def test_values_that_begin_alike_are_told_apart(registry: Registry) -> None:
     values = [b"postgres://app:S3cret-%03d@db/app" % number for number in range(300)]
     for value in values:

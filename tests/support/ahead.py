@@ -16,7 +16,8 @@ T = TypeVar("T")
 @contextlib.contextmanager
 def ahead(request: pytest.FixtureRequest, work: Callable[..., T]) -> Iterator[dict[str, Future[T]]]:
     """For a fixture of a file: call `work` with the parameters of each selected test that takes the fixture, AT_ONCE at a time and in
-    the order of the tests. Gives what comes of each call by the test's name (`request.node.name`)."""
+    the order of the tests. Gives what comes of each call by the test's name (`request.node.name`). `work` runs in a thread, so its folder
+    is made before: pytest's `mktemp` is not safe in two threads."""
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         yield {

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import threading
 import time
-from pathlib import Path
 
 import pytest
 import uvloop
 
 from l7gw.cluster.liveness import LOOK_EVERY, Liveness, State
 from l7gw.timeouts import USUAL_TIMEOUTS
-from tests.faults.test_slow import Endless
-from tests.support.faults import exec_client
-from tests.support.http_callers import POD, Http2Caller
-from tests.support.raw_client import RawClient
-from tests.support.scene import scene
 
 
 def looked_at(states: list[State], within: float) -> int:
@@ -74,37 +66,3 @@ def test_a_peer_whose_window_is_closed_lives() -> None:
         server.close()
 
     uvloop.run(run())
-
-
-@pytest.mark.long
-def test_a_client_that_reads_nothing_for_a_minute_goes_on_where_it_was(tmp_path: Path) -> None:
-    """`kubectl logs -f` does so behind a pager, or when Ctrl-Z stopped it. A minute is longer than any of our limits for an
-    answer."""
-    with scene(tmp_path / "scene", Endless()) as it, contextlib.ExitStack() as stack:
-        log = stack.enter_context(RawClient(it.gateway))
-        log.send(it.request(f"GET {POD}/log?follow=true"))
-        shell, _ = exec_client(it)
-        stack.enter_context(shell)
-        multiplexed = stack.enter_context(contextlib.closing(Http2Caller(it)))
-        multiplexed.ask(f"{POD}/log?follow=true")
-        sockets = [log.socket, shell.socket]
-        for sock in sockets:
-            assert sock.recv(1)
-        time.sleep(60)
-        taken = [0] * len(sockets)
-
-        def read(number: int) -> None:
-            sock = sockets[number]
-            sock.settimeout(20)
-            with contextlib.suppress(OSError):
-                while taken[number] < 64 * 1024 * 1024 and (data := sock.recv(65536)):
-                    taken[number] += len(data)
-
-        threads = [threading.Thread(target=read, args=(number,)) for number in range(len(sockets))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert min(taken) >= 64 * 1024 * 1024, taken
-        assert multiplexed.call()[0] == 200
-        assert "gone without a word" not in it.gateway.log

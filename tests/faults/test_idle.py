@@ -1,4 +1,5 @@
-"""Thousands of idle watches, and a cluster that falls silent without an error. Takes minutes, so it runs in `make test-long`."""
+"""Thousands of idle watches, a client that reads nothing for a minute, and a cluster that falls silent without an error. All this
+takes minutes, so it runs in `make test-long`."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +20,14 @@ import pytest
 from l7gw.demo.pki import Authority
 from l7gw.gateway.worker import DESCRIPTORS_FOR_CLIENTS, OWN_DESCRIPTORS
 from tests.conftest import missing
+from tests.faults.test_slow import Endless
 from tests.support.demo_issuer import issuing
-from tests.support.faults import program, resident
+from tests.support.faults import exec_client, program, resident
 from tests.support.figures import figure
 from tests.support.gateway_process import EVERYTHING, Gateway
-from tests.support.scene import identity
+from tests.support.http_callers import POD, Http2Caller
+from tests.support.raw_client import RawClient
+from tests.support.scene import identity, scene
 
 FOR_EACH = 80 * 1024  # bytes of memory that an idle watch may cost, whose connection to the cluster is its own
 WARM = 200  # watches that are opened first, so that memory shared by all is already allocated
@@ -106,17 +111,66 @@ def test_idle_watches_cost_little_and_all_hear_an_event(tmp_path: Path, monkeypa
         assert each <= FOR_EACH
 
 
+@pytest.fixture(scope="module")
+def silent_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str] | None]:
+    """The process in which a cluster falls silent, begun. None where the machine cannot run it. It and the client that reads nothing
+    mostly sleep, so they take the same minute."""
+    if not shutil.which("unshare") or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
+        yield None
+        return
+    command = ["unshare", "--net", sys.executable, "-m", "tests.support.silent_cluster", tmp_path_factory.mktemp("silent")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.long
+def test_a_client_that_reads_nothing_for_a_minute_goes_on_where_it_was(silent_cluster: object, tmp_path: Path) -> None:
+    """`kubectl logs -f` does so behind a pager, or when Ctrl-Z stopped it. A minute is longer than any of our limits for an
+    answer."""
+    with scene(tmp_path / "scene", Endless()) as it, contextlib.ExitStack() as stack:
+        log = stack.enter_context(RawClient(it.gateway))
+        log.send(it.request(f"GET {POD}/log?follow=true"))
+        shell, _ = exec_client(it)
+        stack.enter_context(shell)
+        multiplexed = stack.enter_context(contextlib.closing(Http2Caller(it)))
+        multiplexed.ask(f"{POD}/log?follow=true")
+        sockets = [log.socket, shell.socket]
+        for sock in sockets:
+            assert sock.recv(1)
+        time.sleep(60)
+        taken = [0] * len(sockets)
+
+        def read(number: int) -> None:
+            sock = sockets[number]
+            sock.settimeout(20)
+            with contextlib.suppress(OSError):
+                while taken[number] < 64 * 1024 * 1024 and (data := sock.recv(65536)):
+                    taken[number] += len(data)
+
+        threads = [threading.Thread(target=read, args=(number,)) for number in range(len(sockets))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert min(taken) >= 64 * 1024 * 1024, taken
+        assert multiplexed.call()[0] == 200
+        assert "gone without a word" not in it.gateway.log
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_a_cluster_that_falls_silent_is_noticed_in_time(tmp_path: Path) -> None:
+def test_a_cluster_that_falls_silent_is_noticed_in_time(silent_cluster: subprocess.Popen[str] | None) -> None:
     """Its packets are lost without an error, as behind a load balancer that forgot the connection. A watch waits, and a call is on
     its way."""
-    if not shutil.which("unshare") or subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
+    if silent_cluster is None:
         missing("a network of its own needs unshare and the right to it")
-    command = ["unshare", "--net", sys.executable, "-m", "tests.support.silent_cluster", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    out, err = silent_cluster.communicate(timeout=250)
+    assert silent_cluster.returncode == 0, err
+    found = json.loads(out)
     took = ", ".join(f"{what} {found[what]:.0f} s" for what in ("call", "watch", "exec"))
     figure("I5", "a cluster whose packets are lost", "noticed within 45 s", took)
     assert found["watch"] < 50  # 45 seconds are promised; a probe's interval is added

@@ -118,7 +118,7 @@ def between(cluster: RealCluster, folder: Path, timeouts: Timeouts) -> Iterator[
     [
         pytest.param(0.0, 3.0, ["client", "cluster"], True, id="pinged each second"),
         pytest.param(
-            USUAL_TIMEOUTS.client_ping_after, 45.0, ["client", "cluster"], True, id="pinged as ever", marks=pytest.mark.long
+            USUAL_TIMEOUTS.client_ping_after, 35.0, ["client", "cluster"], True, id="pinged as ever", marks=pytest.mark.long
         ),
         pytest.param(NEVER, 3.0, ["client"], False, id="unpinged, forgotten before the gateway", marks=pytest.mark.long),
         pytest.param(NEVER, 3.0, ["cluster"], False, id="unpinged, forgotten behind the gateway", marks=pytest.mark.long),

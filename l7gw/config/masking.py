@@ -20,12 +20,21 @@ MOST_FIELDS = 500  # each is looked at for every object of its kind
 MOST_TESTS = 1000  # all run at every load; one takes a few microseconds
 LONGEST_PATTERN = 1000  # characters
 
+INSTEAD_OF_A_SWITCH = (
+    "say what it is to do, such as masking: {registry: off} or masking: {detectors: {email: on}}; what callers may see, a rule of "
+    'the policy says, such as reveal: [secret-data], or for all of them defaults: {reveal: ["*"]}'
+)
+
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(?:\.[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)?")
 
 
 def masking_of(top: Reader) -> Masking:
     """What has no mistake of the section. Every mistake is reported to the document."""
+    section = top.node_of("masking")
+    if isinstance(section, yaml.ScalarNode) and plain(section) is not None:
+        top.wrong("masking", "`masking` is no switch: masking is always on", INSTEAD_OF_A_SWITCH)
+        return Masking()
     inner = top.inner("masking", MASKING_KEYS)
     switches: list[MaskingSwitch] = []
     detectors = inner.node_of("detectors")

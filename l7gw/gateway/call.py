@@ -97,7 +97,7 @@ class Call:
 
     __slots__ = (
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
-        "upstream", "side", "tunnel", "_answer", "_sent_masks", "began", "deadline", "over",
+        "upstream", "side", "tunnel", "_answer", "_sent_masks", "began", "deadline", "unrecorded", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -120,6 +120,7 @@ class Call:
         self._answer: AnswerRelay | None = None
         self.began = worker.clock.monotonic()  # seconds, by the monotonic clock
         self.deadline = 0.0  # monotonic second by which the answer must begin; 0 where there is none
+        self.unrecorded = 0  # bytes of a body that is refused and cannot be recorded
         self.over = False
 
     @entry
@@ -199,7 +200,11 @@ class Call:
 
     def _told(self, refusal: Refusal) -> str:
         """The reason for the record. Without a principal it begins with the address, by which alone the record knows the client."""
-        return refusal.message if self.principal is not None else f"from {self.client.address}: {refusal.message}"
+        if self.principal is None:
+            return f"from {self.client.address}: {refusal.message}"
+        if not self.unrecorded:
+            return refusal.message
+        return f"{refusal.message}; its body of {self.unrecorded} bytes is not recorded: nobody can say what in it is a secret"
 
     def finish(self, outcome: Outcome, reason: str) -> None:
         """End the call. The client's connection may take the next one."""

@@ -158,8 +158,7 @@ class Exchange(InFlightCall):
         assert self.act and self.verdict
         body = self.body.joined()
         if body:  # before anything of the call is recorded: what cannot be masked is refused
-            content_type = next((value for name, value in self.request.headers if name == "content-type"), "")
-            recorded = self.sent.body(body, content_type)
+            recorded = self._read_strictly(body)
         record = self._begin_record()
         if body:
             record.request_body(recorded)
@@ -168,6 +167,21 @@ class Exchange(InFlightCall):
             record.durable(self._recorded)
             return None
         return self.restore
+
+    def _read_strictly(self, body: bytes) -> bytes:
+        """The body as it is recorded. Raises Refusal for one that does not go up, and records what can be masked of that."""
+        content_type = next((value for name, value in self.request.headers if name == "content-type"), "")
+        sent = self.sent
+        try:
+            return sent.body(body, content_type)
+        except Refusal:
+            record = self._begin_record()
+            if sent.refused:
+                record.request_body(sent.refused)
+                self._record_finds(record)
+            else:
+                self.unrecorded = len(body)
+            raise
 
     @entry
     def _recorded(self, error: Exception | None) -> Step | None:

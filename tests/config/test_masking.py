@@ -82,3 +82,15 @@ masking:
 def test_a_section_of_another_shape_is_one_mistake(written: Written, section: Any) -> None:
     written.top["masking"] = section
     assert len(written.problems()) == 1
+
+
+@pytest.mark.parametrize("word", ["on", "off", '"on"', "true", "all", "1"])
+def test_a_switch_for_all_of_masking_is_answered_with_what_to_write(written: Written, word: str) -> None:
+    written.load()
+    with written.path.open("a") as file:
+        file.write(f"masking: {word}\n")
+    (problem,) = read(written.path)[2]
+    assert problem.what == "`masking` is no switch: masking is always on"
+    assert "masking: {registry: off}" in problem.hint and "reveal: [secret-data]" in problem.hint
+    (line,) = (number for number, line in enumerate(written.path.read_text().splitlines(), 1) if line.startswith("masking:"))
+    assert problem.line == line

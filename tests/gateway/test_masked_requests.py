@@ -84,3 +84,40 @@ def test_a_value_that_a_caller_wrote_is_masked_in_what_others_read(own: Scene) -
     log = answer(b"starting with " + value + b"\n", kind="text/plain")
     status, _, shown = call(own, f"{POD}/log", log)
     assert status == 200 and value not in shown and b"l7gw-masked-registry-" in shown
+
+
+def test_a_refused_body_that_can_be_read_is_recorded_masked(own: Scene) -> None:
+    body = json.dumps({**secret(), "note": "kept"}).encode()
+    status, told = send(own, "POST", "/api/v1/namespaces/d/pods", body)
+    assert (status, b"which this URL does not take" in told) == (400, True)
+    events = recording(own)
+    (recorded,) = (event for event in events if event["type"] == "request-body")
+    assert '"note": "kept"' in json.dumps(recorded).replace('\\"', '"') and nothing_of(CANARY, json.dumps(events).encode())
+    assert [event["where"] for event in events if event["type"] == "mask"] == ["data.password"]
+    own.gateway.stop()
+    assert all(nothing_of(CANARY, path.read_bytes()) for path in own.gateway.state.rglob("*") if path.is_file())
+
+
+YAML = b"kind: Secret\nstringData: {any: " + CANARY + b"}\n"
+TWICE = b'{"kind":"Secret","stringData":{"any":"' + CANARY + b'"},"kind":"Secret"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "kind", "code"),
+    [
+        ("POST", SECRETS, YAML, "application/yaml-or-so", 415),
+        ("PATCH", f"{SECRETS}/db", YAML, "application/apply-patch+yaml", 415),
+        ("POST", SECRETS, TWICE, "application/json", 400),
+    ],
+)
+def test_of_a_refused_body_that_cannot_be_read_the_record_has_the_length_and_no_byte(
+    it: Scene, method: str, path: str, body: bytes, kind: str, code: int
+) -> None:
+    before = len(recording(it))
+    assert send(it, method, path, body, kind)[0] == code
+    events = recording(it)[before:]
+    assert not [event for event in events if event["type"] == "request-body"]
+    assert nothing_of(CANARY, json.dumps(events).encode())
+    (refused,) = (event for event in events if event["type"] == "verdict" and event["verdict"] == "refused")
+    words = f"; its body of {len(body)} bytes is not recorded: nobody can say what in it is a secret"
+    assert refused["reason"].endswith(words)

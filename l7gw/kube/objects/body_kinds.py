@@ -119,14 +119,18 @@ def check_kind(act: Act, api_version: str, kind: str) -> None:
         raise Refusal(400, "BadRequest", f"the body is of the kind {said}, which this URL does not take{takes}")
 
 
+def in_other_letters(name: str) -> bool:
+    """Whether the name of a member is `kind` or `apiVersion`, but for upper and lower case."""
+    return name not in ("kind", "apiVersion") and name.casefold() in ("kind", "apiversion")
+
+
 def check_body(act: Act, body: Node) -> None:
     """Raise Refusal 400 for a body whose kind the act's URL cannot take, or whose kind kube-apiserver could read otherwise: it
     finds `kind` and `apiVersion` in whatever letters, and takes the last (AM pkg/runtime/serializer/json/meta.go).
     Raises Unreadable."""
     if not act.is_resource or act.subresource in UNREAD:
         return
-    for name, _ in body.members():
-        if name not in ("kind", "apiVersion") and name.casefold() in ("kind", "apiversion"):
-            raise Refusal(400, "BadRequest", "the body has a member that is `kind` or `apiVersion` in other letters; write it so")
+    if any(in_other_letters(name) for name, _ in body.members()):
+        raise Refusal(400, "BadRequest", "the body has a member that is `kind` or `apiVersion` in other letters; write it so")
     api_version, kind = (body.member(name) for name in ("apiVersion", "kind"))
     check_kind(act, (api_version.text() if api_version else "") or "", (kind.text() if kind else "") or "")

@@ -1,7 +1,8 @@
 """What a caller sent with one call, as it is recorded: the request line, the headers, the body (`masking/sent/requests.py`).
 
 A body is read strictly before any of it goes up: what two readers could read in two ways is refused, and so is what nobody can
-mask. It goes up as it came.
+mask. It goes up as it came. What is refused is recorded too, masked, where it has one reading. Where it has none nobody can say
+what in it is a secret: of that the record has the length alone.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
-from l7gw.kube.objects.body_kinds import check_body
-from l7gw.kube.objects.node import Unreadable
+from l7gw.kube.objects.body_kinds import check_body, in_other_letters
+from l7gw.kube.objects.node import Node, Unreadable
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import TAG_DIGITS
@@ -23,14 +24,16 @@ NOBODY = "-"  # who sends, in attempts without a principal; no user's name
 
 
 class SentMasks:
-    """The masks of what is recorded of one request. `finds` grows; who takes finds takes them out."""
+    """The masks of what is recorded of one request. `finds` grows; who takes finds takes them out. `refused` is, of a body that
+    `body` refused, what is recorded of it; b"" where nothing may be."""
 
-    __slots__ = ("_masks", "_objects", "finds")
+    __slots__ = ("_masks", "_objects", "finds", "refused")
 
     def __init__(self, masks: CallMasks) -> None:
         self._masks = masks
         self._objects = masks.objects(sender=masks.principal.user or NOBODY)
         self.finds: list[Find] = []
+        self.refused = b""
 
     def needed(self, target: str, headers: Headers) -> bool:
         """Whether something in the request's head may have to be masked: where this is false, nothing has. It costs one search."""
@@ -70,14 +73,18 @@ class SentMasks:
             raise Refusal(415, "UnsupportedMediaType", f"a body of this type cannot be masked; send one of {taken}")
         try:
             node = read_as(kind, body)
-            if kind != "json-patch":
-                check_body(act, node)
+            refusal = _not_taken(act, node) if kind != "json-patch" else None
             hooks = self._masks.call_hooks()
             sent = recorded_body(self._objects, node, is_json_patch=kind == "json-patch", hooks=hooks)
         except Unreadable as error:
             if kind == "apply" and body.lstrip()[:1] != b"{":
                 raise Refusal(415, "UnsupportedMediaType", "YAML is not taken; send the object as JSON") from error
             raise Refusal(400, "BadRequest", f"the body cannot be read: {error}") from error
+        if refusal is not None:
+            if not _says_kinds_oddly(node):
+                self.finds += sent.finds
+                self.refused = sent.recorded
+            raise refusal
         self.finds += sent.finds
         return sent.recorded
 
@@ -96,6 +103,30 @@ class SentMasks:
             recorded += before, placeholder
             at = cut.end
         return b"".join((*recorded, body[at:])) if recorded else body
+
+
+def _not_taken(act: Act, node: Node) -> Refusal | None:
+    """Why the act's URL does not take an object of this kind; None where it does. Raises Unreadable."""
+    try:
+        check_body(act, node)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def _says_kinds_oddly(node: Node) -> bool:
+    """Whether any object in a body names its kind in other letters: by it, nobody can say which of its values are secrets."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if node.shape == "object":
+            for name, child in node.members():
+                if in_other_letters(name):
+                    return True
+                waiting.append(child)
+        elif node.shape == "list":
+            waiting += node.items()
+    return False
 
 
 def _masked(act: Act, target: str) -> Act:

@@ -58,9 +58,41 @@ def test_a_secret_is_recorded_masked_and_told_where() -> None:
     ],
 )
 def test_a_body_with_two_readings_or_of_a_type_that_nobody_reads_is_refused(content_type: str, body: bytes, code: int) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(Refusal) as error:
         sent("POST", "/api/v1/namespaces/d/secrets").body(body, content_type)
-    assert refused.value.code == code
+    assert error.value.code == code
+
+
+SECRET = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "db"}, "stringData": {"any": "correct horse battery"}}
+
+
+def refused(body: object) -> tuple[SentMasks, Refusal]:
+    masks = sent("POST", "/api/v1/namespaces/d/pods")
+    with pytest.raises(Refusal) as error:
+        masks.body(json.dumps(body).encode(), "application/json")
+    return masks, error.value
+
+
+def test_a_body_of_a_kind_that_the_url_does_not_take_is_recorded_as_any_other() -> None:
+    masks, refusal = refused(SECRET)
+    assert refusal.code == 400
+    recorded = json.loads(masks.refused)
+    assert recorded["stringData"]["any"].startswith("l7gw-masked-secret-data-")
+    assert recorded | {"stringData": SECRET["stringData"]} == SECRET
+    assert [find.where for find in masks.finds] == ["stringData.any"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Kind": "Secret", **SECRET},
+        {"KIND": "Secret", "stringData": SECRET["stringData"]},
+        {"kind": "List", "apiVersion": "v1", "items": [{"a": [{"kINd": "Secret", "stringData": SECRET["stringData"]}]}]},
+    ],
+)
+def test_nothing_is_recorded_of_a_body_that_names_kinds_in_other_letters(body: object) -> None:
+    masks, refusal = refused(body)
+    assert (refusal.code, masks.refused, masks.finds) == (400, b"", [])
 
 
 def test_apply_in_json_passes_and_a_json_patch_is_no_object() -> None:

@@ -14,7 +14,10 @@ from bisect import bisect_right
 _B64 = rb"[A-Za-z0-9+/]"
 _WRAP = rb"\n(?<=%b{60}\n)(?=[A-Za-z0-9+/=])|\r\n(?<=%b{60}\r\n)(?=[A-Za-z0-9+/=])" % (_B64, _B64)
 # Each branch begins with a character, by which Python's `re` skips ten times as fast as without.
-ESCAPED = re.compile(rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[0-9A-Fa-f]{4}|\\u[0-9A-Fa-f]{4}|\\[\"\\/bfnrt]|%[0-9A-Fa-f]{2}|" + _WRAP)
+_JSON = rb"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[0-9A-Fa-f]{4}|\\u[0-9A-Fa-f]{4}|\\[\"\\/bfnrt]"
+_PERCENT = rb"%[0-9A-Fa-f]{2}"
+ESCAPED = re.compile(_JSON + rb"|" + _PERCENT + rb"|" + _WRAP)
+_JSON_ESCAPED = re.compile(_JSON + rb"|" + _WRAP)
 # The beginning of an escape at the end of the bytes; only the next bytes tell what it is.
 UNFINISHED_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?|(?<=[A-Za-z0-9+/]{60})\r?\n?)\Z")
 _SHORT = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -67,13 +70,13 @@ class View:
         return self._from[run] + (at - self._at[run] if self._size[run] < 0 else self._size[run])
 
 
-def unescaped(data: bytes) -> View:
-    """The bytes with JSON's escapes and percent-encoding decoded, and wrapped base64 joined."""
+def unescaped(data: bytes, *, percent: bool = True) -> View:
+    """The bytes with JSON's escapes and, where `percent` says so, percent-encoding decoded, and wrapped base64 joined."""
     view = View()
     unfinished = UNFINISHED_ESCAPE.search(data, max(0, len(data) - 80))
     view.whole = unfinished.start() if unfinished else len(data)
     done = 0
-    for match in ESCAPED.finditer(data, 0, view.whole if unfinished else len(data)):
+    for match in (ESCAPED if percent else _JSON_ESCAPED).finditer(data, 0, view.whole):
         start, end = match.span()
         view.copy(data, done, start)
         _decode(view, match[0], start)

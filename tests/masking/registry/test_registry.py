@@ -76,6 +76,14 @@ def test_a_registered_value_is_recognised_in_each_form_of_it(registry: Registry,
     assert registry.may_hold(data, "c", "n")
 
 
+def test_a_url_with_percent_encoding_of_its_own_is_recognised_as_it_stands_and_in_json(registry: Registry) -> None:
+    value = b"postgres://app:p%40ss%2Fw0rd@db/app?sslmode=require&x=1"
+    registry.register("c", "n", value)
+    go = json.dumps(value.decode()).replace("&", "\\u0026").encode()[1:-1]
+    for encoded in (value, go, quote(value, safe="").encode(), quote(value, safe="/:@?=&").encode()):
+        assert _found(registry, b'{"url":"' + encoded + b'"}') == [encoded]
+
+
 @pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
 @pytest.mark.parametrize("value", [VALUE, PLAIN, b"\x00\xff\x80\x03\x99\xfe\xfb\xef"])
 def test_base64_of_a_registered_value_is_recognised_at_every_offset_and_before_every_suffix(

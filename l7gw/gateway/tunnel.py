@@ -184,6 +184,10 @@ class Tunnel(ABC):
     def _record_up(self, frame: ChannelFrame) -> bool:
         """Record a frame of the client, masked. False where the tunnel was ended instead, because a placeholder stands in stdin."""
         if frame.data and self._masks.holds_placeholder(frame):
+            self._settle(up=True, stream=frame.stream)  # what went up before is recorded apart from what does not
+            _, recorded = self._masks.feed(frame, frame.data, self._clock.monotonic())
+            recorded += b"".join(one.recorded for one in self._masks.settle(up=True, stream=frame.stream))
+            self._record.frame(frame.channel + NOT_PASSED, up=True, stream=frame.stream, data=recorded)
             self.end(PLACEHOLDER_SENT)
             return False
         _, recorded = self._masks.feed(frame, frame.data, self._clock.monotonic())

@@ -181,11 +181,14 @@ def test_what_is_typed_goes_up_as_typed_and_is_masked_in_the_record(kind: str) -
 def test_a_placeholder_in_stdin_ends_the_stream_with_a_failure_before_it_is_whole_at_the_cluster(kind: str, cut: int) -> None:
     def test() -> None:
         session = Exec(kind)
-        sent = b"password: l7gw-masked-registry-0123abcd\n"
+        sent = b"password: l7gw-masked-registry-0123abcd\nother: " + VALUE + b"\n"
         session.say("stdin", sent[:cut])
         session.say("stdin", sent[cut:] or b"!")
         assert session.wires.outcome == "cut"
         assert b"l7gw-masked-r" not in session.typed()
+        frames = [(name, data) for name, data, _ in session.wires.recorded if name.startswith("stdin")]
+        assert b"".join(data for _, data in frames) == sent.replace(VALUE, STARS)
+        assert frames[-1] == ("stdin-not-passed", (sent[cut:] or sent).replace(VALUE, STARS))
         status = session.shown("error") or failure("")
         assert json.loads(status)["message"] == f"l7gw: {PLACEHOLDER_SENT}"
 

@@ -6,10 +6,12 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 import pytest
 
+from tests.support.ahead import ahead
 from tests.support.faults import CHUNKED, Load, outcomes, program, serve_for_ever, trouble, until
 from tests.support.figures import figure
 from tests.support.http_callers import CALLERS, POD, WATCH, Caller, Cut
@@ -21,11 +23,15 @@ DESCRIPTORS = 64
 EVENT = b'{"type":"ADDED"}'
 
 
+def few_descriptors(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Give the gateways that start from now on a low limit of open files."""
+    program(folder, patch, "import resource", f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS}))")
+
+
 @pytest.fixture
 def poor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A gateway with a low limit of open files."""
-    limit = f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS}))"
-    program(tmp_path, monkeypatch, "import resource", limit)
+    few_descriptors(tmp_path, monkeypatch)
     with scene(tmp_path / "scene") as running:
         yield running
 
@@ -98,25 +104,43 @@ def _answers(it: Scene, protocol: str) -> bool:
     return False
 
 
+@pytest.fixture(scope="module")
+def flooded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[None]]:
+    """The floods of the selected tests. They wait for the time of a handshake, all at once."""
+    folder = tmp_path_factory.mktemp("flooded")
+    with pytest.MonkeyPatch.context() as patch:
+        few_descriptors(folder, patch)
+        with ahead(request, lambda protocol: _flood(folder / protocol.replace("/", "-"), protocol)) as begun:
+            wait(begun.values())
+    return begun
+
+
 @pytest.mark.parametrize("protocol", CALLERS)
-def test_handshakes_that_never_come_take_no_descriptor_from_those_who_were_admitted(poor: Scene, protocol: str) -> None:
+def test_handshakes_that_never_come_take_no_descriptor_from_those_who_were_admitted(
+    protocol: str, flooded: dict[str, Future[None]], request: pytest.FixtureRequest
+) -> None:
     """A connection counts from its first packet, not from the end of its handshake. After the handshake's time new clients are
     served."""
-    poor.upstream.script = cluster = Watched()
-    watch = _watch(poor, protocol)
-    assert watch is not None
-    with contextlib.closing(watch), Load(poor, 1, pause=0.01, protocol=protocol) as neighbour, contextlib.ExitStack() as stack:
-        neighbour.more(10)
-        for _ in range(3 * DESCRIPTORS):
-            stack.enter_context(socket.create_connection(("127.0.0.1", poor.gateway.port), 10))
-        neighbour.more(50)
-        cluster.event()
-        watch.hear(EVENT)
-        until(lambda: "descriptors" in poor.gateway.log)
-        until(lambda: _answers(poor, protocol), 20)
-        assert not neighbour.faults
-    poor.gateway.l7gw("verify")
-    assert not trouble(poor)
+    flooded[request.node.name].result()
+
+
+def _flood(folder: Path, protocol: str) -> None:
+    cluster = Watched()
+    with scene(folder, cluster) as poor:
+        watch = _watch(poor, protocol)
+        assert watch is not None
+        with contextlib.closing(watch), Load(poor, 1, pause=0.01, protocol=protocol) as neighbour, contextlib.ExitStack() as stack:
+            neighbour.more(10)
+            for _ in range(3 * DESCRIPTORS):
+                stack.enter_context(socket.create_connection(("127.0.0.1", poor.gateway.port), 10))
+            neighbour.more(50)
+            cluster.event()
+            watch.hear(EVENT)
+            until(lambda: "descriptors" in poor.gateway.log)
+            until(lambda: _answers(poor, protocol), 20)
+            assert not neighbour.faults
+        poor.gateway.l7gw("verify")
+        assert not trouble(poor)
 
 
 # ---------------------------------------------------------------------- a new certificate (threats I7, J3)

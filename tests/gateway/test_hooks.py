@@ -194,16 +194,20 @@ def test_an_object_is_a_502_where_a_hook_fails_and_the_log_does_not_quote_it(mas
     assert get(masking, "fine")[0] == 200
 
 
-def test_a_watch_is_cut_at_the_event_at_which_a_hook_fails(masking: Scene) -> None:
+def test_a_watch_ends_with_words_at_the_event_at_which_a_hook_fails(masking: Scene) -> None:
     with RawClient(masking.gateway) as client:
         client.send(masking.request(f"GET {CONFIG_MAPS}?watch=1"))
         data = b""
         while b"ADDED" not in data:
             data += client.socket.recv(65536)
         NEXT_EVENT.release()
-        data += client.rest()
+        while not data.endswith(b"\r\n0\r\n\r\n"):
+            more = client.socket.recv(65536)
+            assert more, data
+            data += more
         NEXT_EVENT.release()
     assert b"l7gw-masked-hook-objects-" in data and data.count(b"ADDED") == 1 and b"EMP-1" not in data
+    assert data.count(b'"type":"ERROR"') == 1 and b"l7gw: the hook objects failed, and nothing passes without it" in data
 
 
 # ---------------------------------------------------------------------- what a caller sends

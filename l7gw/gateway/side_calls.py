@@ -49,7 +49,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     largest: int  # bytes of the answer's body
     within: float  # seconds from the connection to the answer's end
-    body: bytes = b""  # JSON; b"" for none
+    body: bytes = b""  # b"" for none
+    content_type: str = "application/json"  # of the body
 
 
 class _Told(msgspec.Struct):
@@ -142,7 +143,7 @@ class SideCall:
         headers = [(name, value) for name, value in call.request.headers if name in _PASSED_ON]
         headers.append(("accept", "application/json"))
         if asked.body:
-            headers.append(("content-type", "application/json"))
+            headers.append(("content-type", asked.content_type))
         request = Request(asked.method, asked.target, tuple(headers))
         self._request = call.as_caller(request, self._act, len(asked.body) or NO_BODY)
         self._connection: Upstream | None = None

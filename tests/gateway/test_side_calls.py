@@ -121,12 +121,14 @@ def test_the_answer_is_handed_over_whole_and_the_connection_serves_others(call: 
     assert call.side is None
 
 
-def test_a_body_goes_up_as_json(call: CallOfTest) -> None:
-    call.ask(method="POST", body=b'{"kind":"Pod"}', target="/api/v1/namespaces/shop/pods?dryRun=All")
+@pytest.mark.parametrize("kind", ["application/json", "application/merge-patch+json"])
+def test_a_body_goes_up_with_its_type(call: CallOfTest, kind: str) -> None:
+    more = {} if kind == "application/json" else {"content_type": kind}
+    call.ask(method="POST", body=b'{"kind":"Pod"}', target="/api/v1/namespaces/shop/pods?dryRun=All", **more)
     sent = call.connected().sent
     assert isinstance(sent[0], Request)
     assert (sent[0].target, sent[0].length) == ("/api/v1/namespaces/shop/pods?dryRun=All", 14)
-    assert ("content-type", "application/json") in sent[0].headers
+    assert [value for name, value in sent[0].headers if name == "content-type"] == [kind]
     assert sent[1:] == [Body(b'{"kind":"Pod"}'), End()]
 
 

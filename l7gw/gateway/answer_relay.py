@@ -36,7 +36,7 @@ from l7gw.recording.session import CallRecord
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Raw, Request, Response
 
-SLICE = 64 * 1024  # bytes of a masked body that are sent before it is asked whether the client takes more
+SLICE = 256 * 1024  # bytes of a masked body that are sent before it is asked whether the client takes more
 
 
 class AnsweredCall(TunnelOwner, Protocol):

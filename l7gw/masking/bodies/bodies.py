@@ -168,18 +168,19 @@ class ObjectBody:
     def _end(self) -> list[Piece]:
         before: list[Piece] = []
         if self._splitter is None:
-            part = Part(data=self._whole[0] if len(self._whole) == 1 else b"".join(self._whole), role="object")
+            whole = self._whole
+            part = Part(data=whole[0] if len(whole) == 1 else b"".join(whole), role="object")
             if not self._masks.needs_reading(part.data):
-                return self._unread(part)
+                self._check(part)
+                return [Piece(plain, plain) for plain in whole]  # as they came: longer ones would be copied once more
             before = self._split()
         assert self._splitter is not None
         return before + self._masked(self._splitter.end())
 
-    def _unread(self, part: Part) -> list[Piece]:
-        """A part in which nothing is masked."""
+    def _check(self, part: Part) -> None:
+        """Raises Unreadable for a part that nobody reads, and that is no object."""
         if part.data and not seems_whole(part, protobuf=self._protobuf):
             raise Unreadable("it is no object")
-        return [Piece(part.data, part.data)]
 
     def last(self, data: bytes) -> list[Piece]:
         """End the body with bytes of ours, in the encoding in which it goes on."""
@@ -204,7 +205,8 @@ class ObjectBody:
             if part.role == "between" or not data:
                 pieces.append(Piece(data, data))
             elif not self._masks.needs_reading(data, part.kind):
-                pieces += self._unread(part)
+                self._check(part)
+                pieces.append(Piece(data, data))
             else:
                 pieces.append(self._mask(part))
         return pieces

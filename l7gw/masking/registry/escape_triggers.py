@@ -12,27 +12,39 @@ from typing import cast
 
 import hyperscan
 
-_ALWAYS = (
-    rb"\\u00[0-7][0-9A-Fa-f]",
-    rb"%[46][1-9A-Fa-f]",
-    rb"%[57][0-9Aa]",
-    rb"%3[0-9]",
-    rb"%2[bf]",  # base64 as few encoders write it in a URL; as others do, it is a form (`registered_forms`)
-    rb"[A-Za-z0-9+/]{60}\r?\n",  # base64 that was wrapped
-)
 _SHORT = {0x22: rb'\\"', 0x5C: rb"\\\\", 0x2F: rb"\\/", 0x0A: rb"\\n", 0x0D: rb"\\r", 0x09: rb"\\t", 0x08: rb"\\b", 0x0C: rb"\\f"}
-ALWAYS = 256  # ids above are those of _ALWAYS, ids below are bytes
+ALWAYS = 256  # the id of what is decoded whatever the values are; ids below are bytes
 HIGH = 128  # stands for all bytes beyond ASCII
 WRAPPED_FROM = 60  # characters; shorter text holds no wrapped base64
+_WRAPPED = rb"[A-Za-z0-9+/]{%d}" % WRAPPED_FROM
+
+# The escapes, by the byte without which none of them is there: most text has one of the three at most
+_ESCAPES: dict[bytes, list[tuple[int, bytes]]] = {
+    b"%": [
+        (ALWAYS, rb"%[46][1-9A-Fa-f]"),
+        (ALWAYS, rb"%[57][0-9Aa]"),
+        (ALWAYS, rb"%3[0-9]"),
+        (ALWAYS, rb"%2[bf]"),  # base64 as few encoders write it in a URL; as others do, it is a form (`registered_forms`)
+        (HIGH, rb"%[89A-Fa-f][0-9A-Fa-f]"),
+        *((byte, b"(?i)%%%02x" % byte) for byte in range(HIGH) if not chr(byte).isalnum()),
+    ],
+    b"\\": [
+        (ALWAYS, rb"\\u00[0-7][0-9A-Fa-f]"),
+        (ALWAYS, _WRAPPED + rb"(?:\\+r)?\\+n"),  # base64 that was wrapped, in the JSON of a text
+        (HIGH, rb"\\u[0-9A-Fa-f]{4}"),
+        *_SHORT.items(),
+    ],
+    b"\n": [(ALWAYS, _WRAPPED + rb"\r?\n")],
+}
 
 
 @functools.cache
-def _database() -> hyperscan.Database:
-    """The automaton of all escapes. A process compiles it once, when its first registry is made (`prepare`)."""
-    words = [(ALWAYS + number, word) for number, word in enumerate(_ALWAYS)]
-    words += ((byte, b"(?i)%%%02x" % byte) for byte in range(HIGH) if not chr(byte).isalnum())
-    words += ((HIGH, word) for word in (rb"%[89A-Fa-f][0-9A-Fa-f]", rb"\\u[0-9A-Fa-f]{4}"))
-    words += _SHORT.items()
+def _databases() -> list[tuple[bytes, hyperscan.Database]]:
+    """An automaton for each kind of escapes. A process compiles them once, when its first registry is made (`prepare`)."""
+    return [(byte, _compiled(words)) for byte, words in _ESCAPES.items()]
+
+
+def _compiled(words: list[tuple[int, bytes]]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[word for _, word in words],
@@ -50,7 +62,7 @@ def special_of(value: bytes) -> bytes:
 
 def prepare() -> None:
     """Compile, so that no call waits for it."""
-    _database()
+    _databases()
 
 
 def needs_decoding(data: bytes, special: Set[int]) -> bool:
@@ -62,14 +74,15 @@ def needs_decoding(data: bytes, special: Set[int]) -> bool:
 def triggers(data: bytes) -> set[int]:
     """Which escapes stand in the bytes: what `may_be_of` takes."""
     seen: set[int] = set()
-    if b"%" in data or b"\\" in data or (len(data) >= WRAPPED_FROM and b"\n" in data):
-        _database().scan(data, match_event_handler=_hit, context=seen)
+    for byte, database in _databases():
+        if byte in data:
+            database.scan(data, match_event_handler=_hit, context=seen)
     return seen
 
 
 def may_be_of(seen: set[int], special: Set[int]) -> bool:
     """Whether one of these escapes may be of a value. `special` is as in `needs_decoding`."""
-    return bool(seen) and (max(seen) >= ALWAYS or not seen.isdisjoint(special))
+    return bool(seen) and (ALWAYS in seen or not seen.isdisjoint(special))
 
 
 def _hit(number: int, start: int, end: int, flags: int, context: object) -> None:

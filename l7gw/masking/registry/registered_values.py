@@ -23,6 +23,7 @@ FORM_COSTS = 2400  # bytes
 VALUE_COSTS = 1600  # bytes
 CHECKED = (1, 2, 4, 12)  # bytes behind the head up to which beginnings are digested
 BEGIN_SIZE = 8  # bytes of the digest of a beginning
+MOST_OTHERS = 4096  # beginnings that are remembered in a namespace, of about 100 bytes each
 FRESH = 64  # heads that are looked for one by one; each costs 60 ns and 0.5 ns a byte
 FRESH_LOOKS = 16  # looks until even few heads are compiled
 _LINE_END = (b"\n", b"\r")
@@ -122,6 +123,7 @@ class Namespace:
         self.longest_head = 0
         self.starts: set[bytes] = set()  # beginnings of heads that are shorter than the head
         self.special: set[int] = set()  # bytes of values that an encoder may have to escape
+        self.others: set[bytes] = set()  # what begins with a head, and with no value
         self._fresh: set[bytes] = set()  # heads that no automaton knows
         self._recent: set[bytes] = set()  # heads that the small automaton knows
         self._large: Automaton | None = None
@@ -130,6 +132,7 @@ class Namespace:
 
     def add(self, key: bytes, value: Value) -> None:
         self.values[key] = value
+        self.others.clear()
         self.special.update(value.entry.special)
         for form in value.entry.forms:
             head = self.heads.get(form.head)
@@ -143,6 +146,13 @@ class Namespace:
             for digest in form.begins:
                 self.begins[digest] = value
             self.wholes[form.whole] = value
+
+    def remember(self, begins: bytes) -> None:
+        """Remember that these bytes, a head and as many more as are CHECKED, begin with no value and are the beginning of none. To
+        digest them costs 3 us."""
+        if len(self.others) >= MOST_OTHERS:
+            self.others.clear()
+        self.others.add(begins)
 
     def remove(self, keys: Iterable[bytes]) -> None:
         """Forget values: all others are put in place anew."""
@@ -208,12 +218,17 @@ def look_through(digest: Digest, scope: Namespace, data: bytes) -> Look | None:
 
 
 def stands_in(digest: Digest, scope: Namespace, data: bytes) -> bool:
-    """Whether a form of a value stands whole in the bytes as they are. Heads alone do so by chance, once in 100 kB."""
+    """Whether a form of a value stands whole in the bytes as they are. Heads alone may be common words."""
     found: list[Recognised] = []
     for start, length in scope.find(data):
-        _match(digest, scope, scope.heads[data[start : start + length]], data, start, length, found)
+        begins = data[start : start + length + CHECKED[-1]]
+        if begins in scope.others:
+            continue
+        _match(digest, scope, scope.heads[begins[:length]], data, start, length, found)
         if found:
             return True
+        if len(begins) == length + CHECKED[-1] and digest(begins)[:BEGIN_SIZE] not in scope.begins:
+            scope.remember(begins)
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -70,6 +71,7 @@ TEXTS = st.sampled_from(
         "info", "", "hunter2-hunter2", "password=hunter2!", "AKIAIOSFODNN7EXAMPLQ", "postgres://u:p4ssw0rd@db/x", "a & b <c>/d",
         "kind: Secret\ndata:\n  a: aGVsbG8gd29ybGQ=\n", "apiVersion: v1\nkind: Config\nusers:\n- user:\n    token: abcdef123456\n",
         'say "it"', "tab\tline\nend", "ö€\U0001d4b3", "Bearer abcdefgh12345678", REGISTERED.decode() + "p", REGISTERED.decode() + "1", "\u2028",
+        base64.encodebytes(b"x" * 52 + REGISTERED + b"1" + b"x" * 9).decode(), base64.encodebytes(b"x" * 50 + REGISTERED + b"p").decode(),
     ]
 )  # fmt: skip
 NAMES = st.sampled_from(["LOG_LEVEL", "DB_PASSWORD", "apiKey", 'a"token', "A_SECRET,B", "HOME", "my.token"])

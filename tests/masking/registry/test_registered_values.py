@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from l7gw.masking.registry.registered_values import FRESH, FRESH_LOOKS
+from l7gw.masking.registry.registered_values import FRESH, FRESH_LOOKS, MOST_OTHERS, stands_in
 from l7gw.masking.registry.registry import Registry
 
 
@@ -33,3 +33,24 @@ def test_a_value_that_is_the_beginning_of_another_is_found_and_the_longer_one_wa
     look = registry.look(b"> hunter2-hunter2, and", "c", "n")
     assert [(one.start, one.end) for one in look.found] == [(2, 17)]
     assert look.open == 22 and look.tail is None
+
+
+def test_what_begins_as_a_value_and_is_none_is_digested_once() -> None:
+    registry = Registry(bytes(32), lambda: 0.0)
+    registry.register("c", "n", b"value-1234567")
+    (scope,) = registry._scopes.values()
+    digested: list[bytes] = []
+
+    def digest(data: bytes) -> bytes:
+        digested.append(data)
+        return registry._digest(data)
+
+    text = b"the value of something else, a value of something else"
+    assert not stands_in(digest, scope, text) and 0 < len(digested) <= 4
+    digested.clear()
+    assert not stands_in(digest, scope, text) and not digested
+    registry.register("c", "n", b"value of something")
+    assert stands_in(digest, scope, text) and stands_in(digest, scope, b"a value-1234567, it is")
+    for number in range(2 * MOST_OTHERS):
+        scope.remember(b"%d" % number)
+    assert len(scope.others) <= MOST_OTHERS

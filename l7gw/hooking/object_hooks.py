@@ -35,6 +35,10 @@ class HookedMasks:
         self._act = act
         self._raw_act = raw_act
 
+    @property
+    def one_view(self) -> bool:
+        return self._inner.one_view
+
     def needs_reading(self, data: bytes, listed: str = "") -> bool:
         """Whether an object, or a part of a body, has to be read: always, since nobody knows what a hook looks for."""
         return True
@@ -46,7 +50,9 @@ class HookedMasks:
         hiding = Hiding(inner.key, inner.cluster, inner.obligations, prefix=where_prefix, fixed=fixed, sent=bool(inner.sender))
         for unit in units(node, kind_of(inner.act), inner.act.namespace, listed=listed):
             look(self._hooks, unit, hiding, act=self._act, raw_act=self._raw_act)
-        done.finds += hiding.done.finds
+        if hiding.done.finds:
+            done.finds += hiding.done.finds
+            done.recorded = None
         return done
 
 

@@ -26,6 +26,7 @@ _text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 
 _SPACES = b" \t\n\r"
+_BACKSLASH, _COMMA_BYTE = ord("\\"), ord(",")
 _NO_BREAKS = {ord("\r"): None, ord("\n"): None}
 _SPACE = rb"[ \t\n\r]*"
 _OPEN = re.compile(_SPACE + rb"[\[{]" + _SPACE)
@@ -277,24 +278,34 @@ class JsonNode(Node):
     def _written(self, view: View) -> bytes:
         """This object or list with the edits inside it."""
         source, level, bit = bytes(self._source), self.level(), _BIT[view]
+        values: Any = level.values() if isinstance(level, dict) else level
+        left = sum(type(value) is not msgspec.Raw and (value._removed or value._edited & bit != 0) for value in values)
+        names = iter(level) if isinstance(level, dict) else None
         parts: list[bytes] = []
         copied = 0  # up to where `source` is in `parts`
         ended = -1  # where the last value ended that stays; -1 before the first
         at = _end(_OPEN, source, 0)
-        for value in level.values() if isinstance(level, dict) else level:
-            start = _end(_NAME, source, at) if isinstance(level, dict) else at
-            end = start + len(value if isinstance(value, msgspec.Raw) else value._source)
-            comma = _COMMA.match(source, end)
-            following = comma.end() if comma else end
-            if not isinstance(value, msgspec.Raw) and value._removed:
+        for value in values:
+            if not left:
+                break
+            start = at if names is None else _behind_name(source, at, next(names))
+            if type(value) is msgspec.Raw:
+                ended = start + len(value)
+                at = _behind_comma(source, ended)
+                continue
+            end = start + len(value._source)
+            following = _behind_comma(source, end)
+            if value._removed:
                 # The comma before it goes too, or the comma behind it where nothing before it stays.
                 parts.append(source[copied : at if ended < 0 else ended])
                 copied = following if ended < 0 else end
                 at = following
+                left -= 1
                 continue
-            if not isinstance(value, msgspec.Raw) and value._edited & bit:
+            if value._edited & bit:
                 parts += (source[copied:start], value.render(view))
                 copied = end
+                left -= 1
             ended, at = end, following
         parts.append(source[copied:])
         return b"".join(parts)
@@ -332,6 +343,22 @@ def _of_length(text: str, length: int) -> bytes:
     while (over := len(_encode(text)) - length) > 0:
         text = text[: -(over // 6 + 1)]  # a character has at most six bytes, as an escape
     return _encode(text)[:-1].ljust(length - 1, b"*") + b'"'
+
+
+def _behind_name(source: bytes, at: int, name: str) -> int:
+    """Where the value of a member begins. Its name, which stands at an offset, mostly has no escapes, and no spaces behind it."""
+    start = at + len(name) + 3
+    if name.isascii() and source[start - 2 : start] == b'":' and source[start - 3] != _BACKSLASH and source[start] not in _SPACES:
+        return start
+    return _end(_NAME, source, at)
+
+
+def _behind_comma(source: bytes, end: int) -> int:
+    """Where the next value or name begins behind a value that ends at an offset; the offset, where nothing follows."""
+    if source[end] == _COMMA_BYTE and source[end + 1] not in _SPACES:
+        return end + 1
+    comma = _COMMA.match(source, end)
+    return comma.end() if comma else end
 
 
 def _end(pattern: re.Pattern[bytes], source: bytes, at: int) -> int:

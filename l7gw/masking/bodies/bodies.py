@@ -55,10 +55,16 @@ class Masked(Protocol):
     def finds(self) -> list[Find]: ...
     @property
     def warnings(self) -> list[str]: ...
+    @property
+    def recorded(self) -> bytes | None: ...
 
 
 class ObjectMasks(Protocol):
     """Masks the objects of one call."""
+
+    @property
+    def one_view(self) -> bool:
+        """Whether the client is shown nothing that the recording has not."""
 
     def needs_reading(self, data: bytes, listed: str = "") -> bool:
         """Whether an object, or a part of a body, has to be read. `listed` is the kind of an item. Where it need not be, nothing
@@ -244,8 +250,8 @@ class ObjectBody:
         if not node.edited:
             return Piece(part.data, part.data)
         self.edited = True
-        shown, recorded = node.render("shown"), node.render("recorded")
-        return Piece(shown, shown if shown == recorded else recorded)
+        recorded = done.recorded if done.recorded is not None else node.render("recorded")
+        return Piece(recorded if self._masks.one_view else node.render("shown"), recorded)
 
     def _packed(self, pieces: list[Piece]) -> list[Piece]:
         if self._packer is None:

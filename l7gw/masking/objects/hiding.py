@@ -25,6 +25,7 @@ class Masked(msgspec.Struct, kw_only=True, gc=False):
 
     finds: list[Find] = []
     warnings: list[str] = []  # each goes into a Warning header of the answer, without the prefix `l7gw: `
+    recorded: bytes | None = None  # the recorded view, where it was made and nothing was masked since
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -118,6 +118,11 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     sender: str = ""
     fields: tuple[MaskingField, ...] = ()  # that the configuration names
 
+    @property
+    def one_view(self) -> bool:
+        """Whether what is masked for the record is masked for the client too."""
+        return not self.obligations.reveal
+
     def needs_reading(self, data: bytes, listed: str = "") -> bool:
         """Whether an object, or a part of a body, has to be read. Where it need not be, nothing in it is masked. `listed` is the
         kind of the items, where the part is one."""
@@ -149,16 +154,19 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         `where_prefix` stands before the paths of the finds. `listed` is the kind of the items, where the part is one. `fixed` says
         that the part keeps its length. Raises Unreadable.
         """
-        raw = node.render("recorded")
         hiding = self.hiding(where_prefix, fixed=fixed)
         holds = self.needs_reading if not self.sender else None
         found = list(units(node, kind_of(self.act), self.act.namespace, listed=listed, holds=holds))
         for unit in found:
             hiding.next_object()
             mask_structure(unit, hiding)
-        if self.looks_held(raw):
+        masked = node.render("recorded")  # without what is masked already: a Secret's own values are registered
+        finds = len(hiding.done.finds)
+        if self.looks_held(masked):
             for unit in found:
                 self.scan(unit, hiding)
+        if len(hiding.done.finds) == finds:
+            hiding.done.recorded = masked
         return hiding.done
 
     def hiding(self, where_prefix: str = "", *, fixed: bool = False) -> Hiding:
@@ -210,7 +218,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
         found = {match[1] for part in data.split(_NAMESPACE)[1:] if (match := _ITS_NAME.match(part)) is not None}
         if b"\x1a" in data:  # which JSON has nowhere
             found.update(match[1] for match in _PROTOBUF_NAMESPACE.finditer(data))
-        return [one.decode("latin-1") for one in found]
+        return ["", *(one.decode("latin-1") for one in found)]  # an object of the cluster says nothing
 
     def scan(self, unit: Unit, hiding: Hiding) -> None:
         """Mask what looks like a secret in the texts of a unit, and registered values."""

@@ -87,8 +87,9 @@ OWN_VARIABLES = st.builds(lambda name, value: {"name": name, "value": value}, NA
 
 
 @st.composite
-def objects(draw: st.DrawFn, level: int = 0) -> dict[str, Any]:
-    """Objects of several kinds; a pod's own variables are as kube-apiserver writes them, those of a manifest in any way."""
+def objects(draw: st.DrawFn, level: int = 0, *, ordered: bool = True) -> dict[str, Any]:
+    """Objects of several kinds. `ordered`: their own variables are as kube-apiserver writes them. Those of a manifest within one have
+    any order."""
     kind, group = draw(
         st.sampled_from(
             [
@@ -101,8 +102,7 @@ def objects(draw: st.DrawFn, level: int = 0) -> dict[str, Any]:
             ]
         )
     )
-    own = kind in ("Pod", "Deployment") and not level
-    env = draw(st.lists(OWN_VARIABLES if own else VARIABLES, max_size=2))
+    env = draw(st.lists(OWN_VARIABLES if ordered and not level else VARIABLES, max_size=2))
     spec: Any = {"containers": [{"name": "c", "env": env, "args": draw(st.lists(TEXTS, max_size=2))}]}
     if kind == "Deployment":
         spec = {"template": {"spec": spec}}
@@ -130,7 +130,7 @@ def written(draw: st.DrawFn, value: Any) -> str:
         if draw(st.booleans()):
             text = text.replace(plain, escaped)
     if draw(st.integers(0, 3)) == 0:
-        letter = draw(st.sampled_from("keSvna"))
+        letter = draw(st.sampled_from("kSvn"))  # no digits of another escape
         places = [at for at, one in enumerate(text) if one == letter and text[at - 1] != "\\"]
         if places:
             at = draw(st.sampled_from(places))
@@ -138,20 +138,22 @@ def written(draw: st.DrawFn, value: Any) -> str:
     return text
 
 
-BODIES = (
-    objects()
-    | st.builds(
-        lambda items, kind: {"kind": kind, "apiVersion": "v1", "metadata": {}, "items": items},
-        st.lists(objects(), max_size=4),
-        st.sampled_from(["List", "PodList", "ThingList"]),
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[str, str]:
+    """A request's line, and the JSON that answers it."""
+    line = draw(st.sampled_from(LINES))
+    made = objects(ordered="pods" in line or "deployments" in line)
+    kinds = st.sampled_from(["List", "PodList", "ThingList"])
+    listed = st.builds(
+        lambda items, kind: {"kind": kind, "apiVersion": "v1", "metadata": {}, "items": items}, st.lists(made, max_size=4), kinds
     )
-    | st.builds(lambda one: {"type": "ADDED", "object": one}, objects())
-)
+    return line, draw(written(draw(made | listed | made.map(lambda one: {"type": "ADDED", "object": one}))))
 
 
-@settings(deadline=None, max_examples=200)
-@given(BODIES.flatmap(written), st.sampled_from(LINES))
-def test_what_need_not_be_read_holds_nothing_and_what_is_read_is_masked_as_if_all_of_it_were(text: str, line: str) -> None:
+@settings(deadline=None, max_examples=100)
+@given(calls())
+def test_what_need_not_be_read_holds_nothing_and_what_is_read_is_masked_as_if_all_of_it_were(call: tuple[str, str]) -> None:
+    line, text = call
     data = text.encode("utf-8", "surrogatepass")
     all_of_it, as_it_is = json_nodes.read(data, strict=False), json_nodes.read(data, strict=False)
     everything = masker(ReadsAll, line).mask(all_of_it).finds

@@ -22,6 +22,7 @@ from l7gw.plainjson import PAUSES_GC
 
 MIB = 1024 * 1024
 LARGEST_HELD = 64 * MIB  # bytes of one body that are held, of an object, an item or an event (threats I9)
+SMALL = 4 * 1024  # bytes; what comes in smaller pieces is kept in larger ones, as a piece takes 50 bytes beside its own
 MOST_HELD = 512 * MIB  # bytes that all bodies hold together; beyond them, answers are refused (threats I9)
 HELD_WHOLE = 2 * MIB  # bytes of a body that is asked about as a whole: that costs a third of splitting it
 
@@ -133,7 +134,7 @@ class ObjectBody:
             pieces = self._feed(data)
         else:
             if self._as_came is not None:
-                self._as_came.append(data)
+                _keep(self._as_came, data)
                 self._taken += len(data)
             pieces = [piece for plain in self._unpacker.feed(data) for piece in self._feed(plain)]
             if pieces:
@@ -151,7 +152,7 @@ class ObjectBody:
             if self._fed - self._given > LARGEST_HELD + len(plain):
                 raise Unreadable(f"a piece of it has more than {LARGEST_HELD // MIB} MiB")
             return self._masked(self._splitter.feed(plain))
-        self._whole.append(plain)
+        _keep(self._whole, plain)
         return self._split() if self._fed > HELD_WHOLE else []
 
     def _split(self) -> list[Piece]:
@@ -262,3 +263,11 @@ class ObjectBody:
             for number, piece in enumerate(pieces)
         ]
         return [piece for piece in packed if piece.shown or piece.recorded]
+
+
+def _keep(pieces: list[bytes], data: bytes) -> None:
+    """Keep the next bytes of a body."""
+    if pieces and len(data) < SMALL and len(pieces[-1]) < SMALL:
+        pieces[-1] += data
+    else:
+        pieces.append(data)

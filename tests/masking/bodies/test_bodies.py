@@ -225,6 +225,20 @@ def test_a_long_list_in_protobuf_is_masked_item_by_item_in_its_length() -> None:
     assert len(items) == 600 and len(mask.finds) == 2400
 
 
+@pytest.mark.parametrize("chosen", [OBJECT, PACKED])
+def test_a_body_that_comes_in_the_smallest_pieces_is_held_in_no_more_memory(chosen: Choice) -> None:
+    data = b'{"kind":"Node","apiVersion":"v1","x":"' + b"y" * 60_000 + b'"}'
+    came = gzip.compress(data, 0) if chosen is PACKED else data
+    mask = body("/api/v1/nodes", chosen)
+    tracemalloc.start()
+    try:
+        assert not [piece for at in range(0, len(came), 2) for piece in mask.feed(came[at : at + 2])]
+        assert tracemalloc.get_traced_memory()[0] < 5 * len(came)
+    finally:
+        tracemalloc.stop()
+    assert b"".join(piece.shown for piece in mask.end()) == came
+
+
 @pytest.mark.parametrize("megabytes", [25, pytest.param(100, marks=pytest.mark.long)])
 def test_a_long_list_is_masked_in_flat_memory(megabytes: int) -> None:
     """threats I9: at most 32 MiB more for 100 MB, a third. The list is made piece by piece, so that it is nowhere whole."""

@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol
 from l7gw.wire.events import HttpEvent
 
 UNREAD_BY_CLUSTER = 256 * 1024  # bytes that wait for the cluster; where there are more, the client is not read
-SLOW_READER, SLOW_DISK, ANY = 1, 2, 3  # bits: why a cluster is not read; it is read again when no reason is left
+SLOW_READER, SLOW_DISK, MASKING, ANY = 1, 2, 4, 7  # bits: why a cluster is not read; it is read again when no reason is left
 
 # The kinds of connection that a call may ask for.
 # KEPT: a connection that may have served other calls. Calls with a body use it, because a stream that is refused could not send the

@@ -9,10 +9,12 @@ that cannot be read ends with an event that says so.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol, cast
 
 from l7gw.clock import Clock
-from l7gw.cluster.upstream import Upstream
+from l7gw.cluster.upstream import MASKING, Upstream
 from l7gw.errors import Refusal
 from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
@@ -33,6 +35,7 @@ from l7gw.masking.call_masks import CallMasks
 from l7gw.recording.events import Outcome
 from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import CallRecord
+from l7gw.steps import InSteps, Steps
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Raw, Request, Response
 
@@ -44,18 +47,24 @@ class AnsweredCall(TunnelOwner, Protocol):
 
     audit_id: str
     client: Client
+    upstream: Upstream | None
     tunnel: Tunnel | None
     deadline: float
+    over: bool
+
+    def masked(self) -> None:
+        """What the mask did in steps is done: call the relay's `masked`."""
 
     def finish(self, outcome: Outcome, reason: str) -> None:
         """End the call: the answer is whole."""
 
 
 class Timed(Protocol):
-    """What the relay asks of the worker, for a tunnel."""
+    """What the relay asks of the worker."""
 
     clock: Clock
     timeouts: Timeouts
+    steps: Steps
 
 
 class AnswerRelay:
@@ -63,8 +72,9 @@ class AnswerRelay:
     the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
     __slots__ = (
-        "begun", "whole", "_act", "_alarm", "_call", "_choice", "_ending", "_far", "_guarded", "_guessed", "_head_waits", "_held",
-        "_log", "_refused", "_mask", "_masks", "_record", "_request", "_told_end", "_unsent", "_upstream", "_worker",
+        "begun", "whole", "_act", "_alarm", "_behind", "_call", "_choice", "_done", "_ending", "_far", "_guarded", "_guessed",
+        "_head_waits", "_held", "_log", "_mask", "_masks", "_record", "_refused", "_request", "_steps", "_told_end", "_unsent",
+        "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +107,9 @@ class AnswerRelay:
         self._head_waits: Response | None = None  # the head, while it waits for the mask
         self._unsent: deque[bytes] = deque()  # of the body, what waits for a client that reads slowly
         self._told_end = False
+        self._steps: InSteps[list[Piece]] | None = None  # what the mask does in steps just now
+        self._behind: deque[HttpEvent] = deque()  # what came meanwhile
+        self._done = False  # whether the mask has given all
         self._log: LogBody | None = None  # the mask of a log, which holds bytes for a time alone
         self._alarm: Alarm | None = None  # of a log
         self._guessed = False
@@ -108,10 +121,14 @@ class AnswerRelay:
         protocol."""
         if self._held is not None and not self._let_go(event):
             return
+        if self._steps is not None:
+            self._behind.append(event)
+            self.whole = self.whole or isinstance(event, End)
+            return
         call = self._call
         if isinstance(event, Body):
             if self._mask is not None:
-                self._hand_on(self._masked(event.data))
+                self._give(self._mask, event.data)
                 return
             self._record.response_body(event.data)
             call.client.send(event)
@@ -126,8 +143,7 @@ class AnswerRelay:
         elif isinstance(event, End):
             if self._mask is not None:
                 self.whole = True
-                self._hand_on(self._masked(None), whole=True)
-                self.go_on()
+                self._give(self._mask, None)
                 return
             call.client.send(event)
             call.finish("complete", "")
@@ -209,13 +225,43 @@ class AnswerRelay:
             call.client.flush()
             call.tunnel.begin()
 
-    def _masked(self, data: bytes | None) -> list[Piece]:
-        """What the mask makes of the next bytes; of the end of the body, where there are none. Raises Refusal 502 where it cannot
-        be read."""
-        mask = self._mask
-        assert mask is not None
+    def _give(self, mask: BodyMask, data: bytes | None) -> None:
+        """Give the mask the next bytes; where there are none, the body is whole. What may be much work is done in steps."""
+        work = mask.end if data is None else partial(mask.feed, data)
+        if not mask.much(data):
+            self._given(work, whole=data is None)
+            return
+        steps = self._worker.steps.begin(work, self._call.masked)
+        if steps.over:
+            self._given(steps.result, whole=data is None)
+            return
+        self._steps, self._done = steps, data is None
+        self._upstream.pause(MASKING)
+
+    def masked(self) -> None:
+        """What the mask did in steps is done: hand it on, and take what came meanwhile."""
+        steps, self._steps = self._steps, None
+        if steps is None:
+            return
+        behind, self._behind = self._behind, deque()
+        if self._call.upstream is not None:
+            self._call.upstream.resume(MASKING)
+        self._given(steps.result, whole=self._done)
+        for event in behind:
+            if not self._call.over:
+                self.take(event)
+
+    def _given(self, work: Callable[[], list[Piece]], *, whole: bool) -> None:
+        """Hand on what the mask gives. Raises Refusal 502 where the body cannot be read."""
+        pieces = self._masked(work)
+        self._done = whole
+        self._hand_on(pieces, whole=whole)
+        if whole:
+            self.go_on()
+
+    def _masked(self, work: Callable[[], list[Piece]]) -> list[Piece]:
         try:
-            return mask.end() if data is None else mask.feed(data)
+            return work()
         except Unreadable as error:
             self._refused = unreadable(error)
             raise self._refused from error
@@ -283,7 +329,7 @@ class AnswerRelay:
 
     def release(self) -> None:
         """Record and send what was held of a log for as long as it may be."""
-        if self._log is not None:
+        if self._log is not None and self._steps is None:
             self._hand_on(self._log.release())
 
     def go_on(self) -> None:
@@ -292,13 +338,16 @@ class AnswerRelay:
         while self._unsent and client.writable:
             client.send(Body(self._unsent.popleft()))
             client.flush()
-        if self.whole and not self._unsent and self._mask is not None and not self._told_end:
+        if self._done and not self._unsent and self._steps is None and not self._told_end:
             self._told_end = True
             client.send(End())
             self._call.finish("complete", "")
 
     def close(self) -> None:
         """The call is over: nothing of the answer is held any more."""
+        if self._steps is not None:
+            self._steps.abandon()
+            self._steps = None
         if self._mask is not None:
             self._mask.close()
         if self._alarm is not None:

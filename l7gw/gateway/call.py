@@ -40,6 +40,7 @@ from l7gw.recording.events import Outcome
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
 from l7gw.recording.session import UNREAD, CallRecord
+from l7gw.steps import Steps
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, Request
@@ -71,6 +72,7 @@ class CallServices(Protocol):
     recorder: Recorder
     policy: Policy
     masking: Masking
+    steps: Steps
     routes: Routes[FarSide]
     of_peers: CountedLog
 

@@ -83,6 +83,12 @@ class InFlightCall(Call):
         if holder is not None and not self.over:
             holder.release()
 
+    @entry
+    def masked(self) -> None:
+        """What the mask of the answer did in steps is done."""
+        if self._answer is not None and not self.over:
+            self._answer.masked()
+
     # ------------------------------------------------------------------ the disk
 
     def wait_for_disk(self) -> None:

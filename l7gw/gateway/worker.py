@@ -44,6 +44,7 @@ from l7gw.recording.masking_key import masking_key
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
 from l7gw.recording.session import CallRecord, Silent
+from l7gw.steps import Steps
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.events import Request
 
@@ -87,6 +88,7 @@ class Worker:
         self._identity: IdentityChain | None = None
         self._masking_key = masking_key(settings.state)
         self._budget = Budget()
+        self.steps = Steps()
         self._registry = Registry(self._masking_key, clock.monotonic)
         self.configure(settings)
         recorder.on_failure(self._recording_failed)

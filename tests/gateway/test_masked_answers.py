@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import ask
+from tests.support.faults import ask, trouble
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene
 from tests.support.scripted_upstream import Visit, answering
@@ -309,3 +309,69 @@ def test_a_refused_upgrade_keeps_its_status_and_its_words_are_masked(it: Scene, 
     upgrade = ("Connection: Upgrade", "Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: v4.channel.k8s.io")
     code, _, shown = call(it, f"{POD}/exec?command=ls&stdout=true", whole, *upgrade, method="POST")
     assert code == int(status[:3]) and b"no such container" in shown and TOKEN not in shown
+
+
+# ---------------------------------------------------------------------- what is much work (threats I9)
+
+
+WORD = b"hunter2"
+
+
+def many_passwords(objects: int) -> bytes:
+    """A ConfigMap in which each object of a list has a password. To mask 10,000 takes a second."""
+    inside = json.dumps([{"password": f"{WORD.decode()}{number}"} for number in range(objects)])
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a.json": inside}}).encode()
+
+
+def serving(big: bytes, sent: threading.Event) -> Any:
+    """Serves a big ConfigMap, and other calls, as often as it is asked."""
+
+    def script(visit: Visit) -> None:
+        at = 0
+        while head := visit.head()[at:]:
+            at += len(head)
+            if b"/configmaps/c" in head.partition(b"\r\n")[0]:
+                visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(big) + big)
+                sent.set()
+            else:
+                visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+
+    return script
+
+
+BIG = "/api/v1/namespaces/d/configmaps/c"
+
+
+def test_while_a_large_object_is_masked_neighbours_are_answered(own: Scene) -> None:
+    own.upstream.script = serving(many_passwords(10_000), sent := threading.Event())
+    ask(own, own.request(f"GET {POD}"))  # what is compiled once is ready
+    answered = 0
+    with RawClient(own.gateway) as client, RawClient(own.gateway) as neighbour:
+        client.send(own.request(f"GET {BIG}"))
+        assert sent.wait(10)
+        while not select.select([client.socket], [], [], 0)[0]:
+            neighbour.send(own.request(f"GET {POD}"))
+            assert neighbour.answer()[0] == 200
+            answered += 1
+        status, _, shown = client.answer()
+        assert status == 200 and WORD not in shown and shown.count(b"l7gw-masked-") == 10_000
+        client.send(own.request(f"GET {POD}"))
+        assert client.answer()[0] == 200  # the next call on the same connections
+    assert answered >= 5
+
+
+def test_a_client_that_leaves_while_its_answer_is_masked_leaves_nothing_behind(own: Scene) -> None:
+    own.upstream.script = serving(many_passwords(10_000), sent := threading.Event())
+    with RawClient(own.gateway) as client:
+        client.send(own.request(f"GET {BIG}"))
+        assert sent.wait(10)
+    assert ask(own, own.request(f"GET {POD}"))[0] == 200
+    assert not trouble(own)
+
+
+def test_an_answer_whose_cluster_leaves_behind_its_end_is_whole(own: Scene) -> None:
+    """The end, and that of the connection, come while the mask is at work."""
+    status, _, shown = call(own, BIG, answer(many_passwords(2_000), chunked=True))
+    assert status == 200 and WORD not in shown and shown.count(b"l7gw-masked-") == 2_000
+    assert call(own, BIG, answer(many_passwords(2_000))[:-9])[0] == 502
+    assert not trouble(own)

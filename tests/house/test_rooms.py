@@ -19,7 +19,20 @@ FLOORS = [  # top to bottom
     {"hooks"},
     {"kube"},
     {"wire"},
-    {"store", "config", "name_rules", "obligations", "plainjson", "errors", "clock", "limits", "timeouts", "file_stamp", "log"},
+    {
+        "store",
+        "config",
+        "name_rules",
+        "obligations",
+        "plainjson",
+        "errors",
+        "clock",
+        "limits",
+        "timeouts",
+        "file_stamp",
+        "log",
+        "steps",
+    },
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {("cli", "console"), ("cli", "demo"), ("policy", "identity"), ("masking", "identity")}

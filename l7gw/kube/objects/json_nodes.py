@@ -18,6 +18,7 @@ import msgspec
 
 from l7gw import plainjson
 from l7gw.kube.objects.node import DEEPEST, Node, Scalar, Shape, Unreadable, View, item_path, member_path
+from l7gw.steps import spent
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -206,6 +207,7 @@ class JsonNode(Node):
     def render(self, view: View) -> bytes:
         if not self._edited & _BIT[view]:
             return bytes(self._source)
+        spent()
         if self._new is not None and (new := self._new.get(view)) is not None:
             return new
         if self._document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from l7gw.masking.bodies.bodies import Piece
+from l7gw.masking.bodies.bodies import MUCH, Piece
 from l7gw.masking.bodies.streams import StreamMask, StreamRules
 from l7gw.masking.find import Find
 from l7gw.masking.watch import Watch
@@ -38,6 +38,9 @@ class LogBody:
     def values(self) -> int:
         """How many different registered values were found."""
         return len(self._mask.values)
+
+    def much(self, data: bytes | None) -> bool:
+        return data is not None and len(data) > MUCH
 
     def feed(self, data: bytes) -> list[Piece]:
         return _pieces(self._mask.feed(data, self._now()))

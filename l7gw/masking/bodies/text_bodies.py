@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from l7gw.masking.bodies.bodies import Budget, Piece
+from l7gw.masking.bodies.bodies import MOST_UNPACKED, MUCH, Budget, Piece
 from l7gw.masking.bodies.gzip_bodies import Packer, Unpacker
 from l7gw.masking.bodies.texts import TextMasks
 from l7gw.masking.find import Find
@@ -42,6 +42,10 @@ class TextBody:
         self.finds: list[Find] = []
         self.warnings: list[str] = []
         self.edited = False
+
+    def much(self, data: bytes | None) -> bool:
+        more = len(data or b"") * (MOST_UNPACKED if self._unpacker is not None else 1)
+        return len(self._waiting) + more > MUCH
 
     def feed(self, data: bytes) -> list[Piece]:
         if self._unpacker is None:

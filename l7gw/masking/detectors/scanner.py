@@ -22,6 +22,7 @@ from l7gw.masking.detectors.marks import Expression, MadeAside, Marks
 from l7gw.masking.detectors.regex_tree import VALUE, NoTree, Tree, read
 from l7gw.masking.placeholder import FILLER, PLACEHOLDER
 from l7gw.obligations import EVERYTHING
+from l7gw.steps import spent
 
 CONTEXT = 256  # bytes before a value that a detector may look at: the name before a password, the beginning of its line
 LONGEST_BEGUN = 64  # bytes of the longest beginning of a value by which it is told from a word
@@ -65,6 +66,7 @@ class _Locator:
         """The values between two offsets."""
         keeps, keeps_sent = self.shape.keeps, self.detector.keeps_sent if sent else None
         for match in self.located.finditer(data, start, stop):
+            spent()
             begin, end = match.span(self.group)
             value = data[begin:end]
             if (

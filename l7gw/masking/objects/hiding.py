@@ -15,6 +15,7 @@ from l7gw.kube.objects.node import Node
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import BEGINNING, PLACEHOLDER, TAG_DIGITS, Tagger, of_length
 from l7gw.obligations import Obligations
+from l7gw.steps import spent
 
 MOST_LEARNED = 512  # KiB and values of one object that are recognised elsewhere; each takes 0.2 ms, and all calls wait
 Learn = Callable[[str, bytes], None]  # takes the namespace and the value of a Secret that was masked
@@ -116,6 +117,7 @@ class Hiding:
 
     def learn(self, value: bytes) -> None:
         """Remember a value of a Secret, so that it is recognised elsewhere too: of one object MOST_LEARNED."""
+        spent(4)  # to register a value costs as much as to mask four
         self._learned += 1 + len(value) // 1024
         if self._learn is not None and self._learned <= MOST_LEARNED:
             self._learn(self._namespace, value)
@@ -222,6 +224,7 @@ class Hiding:
         self._found(node.path, detector, value, placeholder)
 
     def _found(self, path: str, detector: str, value: bytes, placeholder: str, others: tuple[str, ...] = ()) -> None:
+        spent()
         where = self._prefix + ("." if self._prefix and path and not path.startswith("[") else "") + path
         tag = "" if placeholder.startswith("*") else placeholder.rstrip("*")[-TAG_DIGITS:]
         self.done.finds.append(Find(detector=detector, where=where, length=len(value), tag=tag, others=others))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from l7gw.kube.objects.node import Node
+from l7gw.steps import spent
 
 # Members whose values nobody looks into, wherever they stand in an object that is Kubernetes' own or a custom one
 _MACHINE = frozenset(
@@ -80,6 +81,7 @@ def texts(
     """
     waiting = [_Level(root)]
     while waiting:
+        spent()
         level = waiting.pop()
         node = level.node
         shape = node.shape

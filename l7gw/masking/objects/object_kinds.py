@@ -8,6 +8,7 @@ import msgspec
 
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Node, Unreadable
+from l7gw.steps import spent
 
 MOST_TOGETHER = 16  # items that are asked about at once: mostly none has to be read, and one question costs a tenth
 MOST_LEVELS = 8  # lists in lists, events in events; Kubernetes itself has two (a list in a watch event), kubectl three
@@ -97,6 +98,7 @@ def units(
     items, inner = node.member("items"), node.member("object")
     rows = node.member("rows") if own == "Table" else None
     apart = _apart(own, kind, items, inner, rows)
+    spent()
     yield Unit(node=node, kinds=kinds, namespace=inside or "", group=group, apart=apart)
     if "items" in apart and items is not None:
         inner_kind = own.removesuffix("List")

@@ -24,6 +24,7 @@ from l7gw.masking.objects.secret_objects import (
 from l7gw.masking.objects.statuses import mask_status
 from l7gw.masking.objects.user_fields import mask_fields
 from l7gw.masking.objects.yaml_manifests import may_hold_secret, secret_values
+from l7gw.steps import spent
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MOST_DOCUMENTS = 4  # levels of JSON inside a text inside JSON; a Secret that was applied has two
@@ -40,6 +41,7 @@ _BUILT_IN = frozenset(("", "apps", "batch", "extensions"))
 
 def mask_structure(unit: Unit, hiding: Hiding) -> None:
     """Mask one unit. The namespace of `hiding` is set to that of the unit. Raises Unreadable where it is nested too deep."""
+    spent()
     hiding.namespace = unit.namespace
     node = unit.node
     if not unit.apart and not _is_known(unit):
@@ -57,6 +59,7 @@ def _mask_unit(unit: Unit, hiding: Hiding, level: int) -> None:
     annotations = unit.node.at("metadata", "annotations")
     if annotations is not None:
         for name, annotation in annotations.members():
+            spent()
             _mask_text(annotation, unit, hiding, level, must_be_read=name == LAST_APPLIED)
 
 
@@ -74,6 +77,7 @@ def _by_kind(kind: str, unit: Unit, hiding: Hiding, level: int) -> None:
     elif kind == "ConfigMap":
         if not mask_helm_config_map(node, hiding):
             for key, value in _members(node, "data"):
+                spent()
                 if not says_secret(key) and (value.text() or "").lstrip()[:1] in ("{", "["):
                     _mask_text(value, unit, hiding, level)  # before its lines are looked at: a kubeconfig has environments, too
             mask_config_map(node, hiding)
@@ -135,6 +139,7 @@ def _mask_tree(root: Node, unit: Unit, hiding: Hiding, level: int) -> None:
     """Mask what is a secret in any object, wherever it stands: an environment, a whole Secret, a text that is a manifest."""
     waiting = [(root, 0)]
     while waiting:
+        spent()
         node, depth = waiting.pop()
         if depth > DEEPEST_ANSWER:
             raise Unreadable("it is nested too deep")

@@ -10,7 +10,9 @@ import logging
 import os
 import random
 import uuid
-from typing import Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from l7gw.clock import Clock
 from l7gw.cluster.headers import upstream_request
@@ -30,6 +32,7 @@ from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.log import CountedLog
+from l7gw.masking.bodies.bodies import MUCH
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.masking import Masking
 from l7gw.masking.sent.sent_masks import SentMasks
@@ -40,12 +43,14 @@ from l7gw.recording.events import Outcome
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
 from l7gw.recording.session import UNREAD, CallRecord
-from l7gw.steps import Steps
+from l7gw.steps import InSteps, Steps
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, Request
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 NOBODY = Principal("")  # stands for who asks, as long as that is not known
 
@@ -99,7 +104,7 @@ class Call:
 
     __slots__ = (
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
-        "upstream", "side", "tunnel", "_answer", "_sent_masks", "began", "deadline", "unrecorded", "over",
+        "upstream", "side", "steps", "tunnel", "_answer", "_sent_masks", "began", "deadline", "unrecorded", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -118,12 +123,29 @@ class Call:
         self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
         self.side: SideCall | None = None  # while the gateway asks the cluster something for this call
+        self.steps: InSteps[Any] | None = None  # what the masks do with what was sent, just now
         self.tunnel: Tunnel | None = None
         self._answer: AnswerRelay | None = None
         self.began = worker.clock.monotonic()  # seconds, by the monotonic clock
         self.deadline = 0.0  # monotonic second by which the answer must begin; 0 where there is none
         self.unrecorded = 0  # bytes of a body that is refused and cannot be recorded
         self.over = False
+
+    def in_steps(self, size: int, work: Callable[[], T], then: Callable[[Callable[[], T]], Step | None]) -> Step | None:
+        """Do work of the masks on so many bytes, in steps where they are many. Then take the step `then`, with what gives or raises
+        the work's result."""
+        if size <= MUCH:
+            return then(work)
+        steps = self.worker.steps.begin(work, partial(self._stepped, then))
+        if steps.over:
+            return then(steps.result)
+        self.steps = steps
+        return None
+
+    @entry
+    def _stepped(self, then: Callable[[Callable[[], T]], Step | None]) -> Step | None:
+        steps, self.steps = self.steps, None
+        return then(steps.result) if steps is not None and not self.over else None
 
     @entry
     def enter(self, inside: Step) -> Step | None:
@@ -229,6 +251,9 @@ class Call:
             self._answer.close()
         if self.side is not None:
             self.side.abort()
+        if self.steps is not None:
+            self.steps.abandon()
+            self.steps = None
         self._answer = self.side = None  # they refer to the call: a circle would stay until the garbage collector runs
         if self.call_record is not None:
             self.call_record.end(outcome, reason)

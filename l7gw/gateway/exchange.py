@@ -20,6 +20,7 @@ guard (`guard.py`). No task, future or timer belongs to a call. What may come at
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from l7gw.cluster.headers import check_acceptable, own_length
@@ -41,6 +42,7 @@ from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import in_words
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Informational, Request
 from l7gw.wire.semantics import BODILESS
@@ -157,30 +159,38 @@ class Exchange(InFlightCall):
     def record(self) -> Step | None:
         assert self.act and self.verdict
         body = self.body.joined()
-        if body:  # before anything of the call is recorded: what cannot be masked is refused
-            recorded = self._read_strictly(body)
+        if not body:
+            return self._durably(self._begin_record())
+        # Before anything of the call is recorded: what cannot be masked is refused
+        content_type = next((value for name, value in self.request.headers if name == "content-type"), "")
+        return self.in_steps(len(body), partial(self.sent.body, body, content_type), self._record_body)
+
+    def _record_body(self, masked: Callable[[], bytes]) -> Step | None:
+        recorded = self._read_strictly(masked)
         record = self._begin_record()
-        if body:
-            record.request_body(recorded)
-            self._record_finds(record)
+        record.request_body(recorded)
+        self._record_finds(record)
+        return self._durably(record)
+
+    def _durably(self, record: CallRecord) -> Step | None:
+        assert self.act
         if self.worker.waits_for_disk(self.act):
             record.durable(self._recorded)
             return None
         return self.restore
 
-    def _read_strictly(self, body: bytes) -> bytes:
+    def _read_strictly(self, masked: Callable[[], bytes]) -> bytes:
         """The body as it is recorded. Raises Refusal for one that does not go up, and records what can be masked of that."""
-        content_type = next((value for name, value in self.request.headers if name == "content-type"), "")
         sent = self.sent
         try:
-            return sent.body(body, content_type)
+            return masked()
         except Refusal:
             record = self._begin_record()
             if sent.refused:
                 record.request_body(sent.refused)
                 self._record_finds(record)
             else:
-                self.unrecorded = len(body)
+                self.unrecorded = len(self.body.joined())
             raise
 
     @entry
@@ -204,7 +214,11 @@ class Exchange(InFlightCall):
 
     def _restored(self, sent: Sent, said: SideAnswer | Refusal) -> Step | None:
         assert self.masks
-        body = restored(sent, said, self.masks)
+        size = len(said.body) if isinstance(said, SideAnswer) else 0
+        return self.in_steps(size, partial(restored, sent, said, self.masks), partial(self._replace, sent))
+
+    def _replace(self, sent: Sent, restored: Callable[[], bytes]) -> Step | None:
+        body = restored()
         self.body.replace(body)
         self._guarded = tests_first(sent, body)
         return self.forward

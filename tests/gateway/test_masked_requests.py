@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import select
 from typing import Any
 
 import pytest
 
 from tests.gateway.test_masked_answers import CANARY, SECRETS, TOKEN, answer, call, nothing_of, secret
-from tests.support.faults import ask
+from tests.support.faults import ask, outcomes, serve_for_ever, trouble, until
+from tests.support.raw_client import RawClient
 from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import answering
 
@@ -121,3 +123,39 @@ def test_of_a_refused_body_that_cannot_be_read_the_record_has_the_length_and_no_
     (refused,) = (event for event in events if event["type"] == "verdict" and event["verdict"] == "refused")
     words = f"; its body of {len(body)} bytes is not recorded: nobody can say what in it is a secret"
     assert refused["reason"].endswith(words)
+
+
+def pod_with_passwords(variables: int) -> bytes:
+    """A pod in whose environment each variable is a password. To mask 15,000 takes a second."""
+    env = [{"name": f"PASSWORD_{number}", "value": f"hunter2{number}"} for number in range(variables)]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "env": env}]}}
+    return json.dumps(pod).encode()
+
+
+def test_while_a_large_body_is_masked_neighbours_are_answered(own: Scene) -> None:
+    own.upstream.script = serve_for_ever
+    ask(own, own.request(f"GET {POD}"))  # what is compiled once is ready
+    body, answered = pod_with_passwords(15_000), 0
+    with RawClient(own.gateway) as client, RawClient(own.gateway) as neighbour:
+        client.send(own.request("POST /api/v1/namespaces/d/pods", "Content-Type: application/json", body=body))
+        while not select.select([client.socket], [], [], 0)[0]:
+            neighbour.send(own.request(f"GET {POD}"))
+            assert neighbour.answer()[0] == 200
+            answered += 1
+        assert client.answer("POST")[0] == 200
+    assert answered >= 5
+    until(lambda: body in own.upstream.received)
+    assert sum(event["type"] == "mask" for event in recording(own)) == 15_000
+    assert not trouble(own)
+
+
+def test_a_client_that_leaves_while_its_body_is_masked_is_recorded_as_one_that_left(own: Scene) -> None:
+    own.upstream.script = serve_for_ever
+    ask(own, own.request(f"GET {POD}"))  # who asks is known
+    with RawClient(own.gateway) as client:
+        body = pod_with_passwords(15_000)
+        client.send(own.request("POST /api/v1/namespaces/d/pods", "Content-Type: application/json", body=body))
+        client.socket.unwrap()  # the end of what it says comes behind the body
+    until(lambda: outcomes(own, "/api/v1/namespaces/d/pods") == ["aborted"])
+    assert b"POST" not in own.upstream.received
+    assert not trouble(own)

@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from l7gw.errors import Refusal
+
 STEP = 100  # units of work in one turn of the loop: a value that is masked, a text or object that is looked into; 10 to 100 us each
 MOST_WORKS = 256  # that are under way at once; each has a thread, and some 100 KiB
 
@@ -144,22 +146,22 @@ _idle: list[_Worker] = []  # a thread costs 100 us to begin, and nothing while i
 class Steps:
     """All works of a worker that are under way."""
 
-    __slots__ = ("_asked", "_waiting")
+    __slots__ = ("_asked", "_most", "_waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_WORKS) -> None:
+        self._most = most
         self._waiting: deque[InSteps[Any]] = deque()
         self._asked = False
 
-    @property
-    def full(self) -> bool:
-        """Whether no other work may begin."""
-        return len(self._waiting) >= MOST_WORKS
-
     def begin(self, work: Callable[[], T], then: Callable[[], None]) -> InSteps[T]:
-        """Begin a work, and take its first step. Where it is not over with that, `then` is called on the loop once it is."""
+        """Begin a work, and take its first step. Where it is not over with that, `then` is called on the loop once it is. Raises
+        Refusal 503 where too many are under way."""
         begun = InSteps(work, then)
         begun.go_on()
         if not begun.over:
+            if len(self._waiting) >= self._most:
+                begun.abandon()
+                raise Refusal(503, "ServiceUnavailable", "too many large objects are being masked at once; run the command again")
             self._waiting.append(begun)
             self._ask()
         return begun

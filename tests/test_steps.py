@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from l7gw.errors import Refusal
 from l7gw.steps import STEP, InSteps, Steps, spent
 
 
@@ -114,6 +115,18 @@ def test_work_that_nobody_wants_ends_where_it_stands_and_tells_nobody() -> None:
 
     play(inside)
     assert len(told) == STEP
+
+
+def test_beyond_the_most_that_may_be_under_way_large_work_is_refused_and_small_work_is_not() -> None:
+    async def inside() -> None:
+        steps, done = Steps(most=1), asyncio.Event()
+        steps.begin(of(3 * STEP), done.set)
+        assert steps.begin(of(1), never).over
+        with pytest.raises(Refusal, match="too many large objects"):
+            steps.begin(of(3 * STEP), never)
+        await done.wait()
+
+    play(inside)
 
 
 def test_a_thread_serves_one_work_after_the_other() -> None:

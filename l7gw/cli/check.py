@@ -125,9 +125,9 @@ def _detectors(settings: Settings, masking: Configured) -> str:
         f"{len(on)} detectors are on",
         f"patterns of your own: {own}" if own else "",
         f"off: {', '.join(off)}" if off else "",
-        f"{fields} fields are masked" if fields else "",
+        f"{fields} {'field is' if fields == 1 else 'fields are'} masked" if fields else "",
         f"values of Secrets {'are' if masking.registry else 'are not'} recognised elsewhere",
-        f"{tests} tests of masking hold" if tests else "",
+        f"{tests} {'test of masking holds' if tests == 1 else 'tests of masking hold'}" if tests else "",
     ]
     return "; ".join(filter(None, words))
 

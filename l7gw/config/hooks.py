@@ -56,7 +56,7 @@ def _hook(reader: Reader) -> Hook | None:
     target = reader.text("object", required=True)
     parts = OBJECT.fullmatch(target)
     if target and parts is None:
-        reader.wrong("object", f"`object` must be MODULE:CLASS, not {shown(target)}", 'such as "acme_hooks:Canary"')
+        reader.wrong("object", f"`object` must be MODULE:CLASS, not {shown(target)}", 'such as "acme_hooks:Acme"')
     folder = _folder(reader)
     raw = reader.flag("raw")
     wanted = _parts(reader)

@@ -9,7 +9,7 @@ import msgspec
 from l7gw.errors import StatusReason
 from l7gw.name_rules import visible
 
-Causes = list[tuple[str, str]]  # pairs of reason and message
+Causes = list[tuple[str, str, str]]  # of each its reason, its message, and the field that it is about
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 JSON = "application/json"
@@ -34,8 +34,8 @@ def encode(
     names first; in JSON where it names none.
 
     `accept` is the Accept header, None where the request has none. `code` is the HTTP status, `reason` the StatusReason. The
-    message gets the prefix `l7gw: `. Session and rule become `details.causes`. But the only cause of a 422 is its message, or
-    kubectl would not show it. With `upgrade`, for a refused upgrade, the body has at most LARGEST_UPGRADE_BODY bytes.
+    message gets the prefix `l7gw: `. Session and rule become `details.causes`. But the only cause of a 422 is its message, as
+    `kubectl edit` shows nothing else of one. With `upgrade`, for a refused upgrade, the body has at most LARGEST_UPGRADE_BODY bytes.
 
     Aggregated discovery gets the message as plain text. There client-go shows a text, but decodes no Status, and would show
     `unknown` (kubernetes-wire 3.2).
@@ -43,12 +43,12 @@ def encode(
     text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
     if accept is not None and DISCOVERY in accept:
         return "text/plain; charset=utf-8", text.encode() + b"\n"
-    causes = [(name, visible(value)) for name, value in (("L7GWSession", session), ("L7GWRule", rule)) if value]
+    causes = [(name, visible(value), "") for name, value in (("L7GWSession", session), ("L7GWRule", rule)) if value]
     protobuf = prefers_protobuf(accept)
     fields = _protobuf if protobuf else _json
 
     def write(text: str, causes: Causes) -> bytes:
-        return fields(code, reason, text, [("", text)] if code == 422 else causes)
+        return fields(code, reason, text, _of_invalid(text) if code == 422 else causes)
 
     body = write(text, causes)
     if upgrade and len(body) > LARGEST_UPGRADE_BODY:
@@ -56,11 +56,16 @@ def encode(
     return (PROTOBUF if protobuf else JSON), body
 
 
+def _of_invalid(text: str) -> Causes:
+    """The cause of a 422. kubectl writes a cause as `FIELD: MESSAGE` (its pkg/cmd/util/helpers.go), so that what it shows is `text`."""
+    return [("", text.removeprefix(MESSAGE), MESSAGE.removesuffix(": "))]
+
+
 def _cut(write: Callable[[str, Causes], bytes], text: str, causes: Causes) -> bytes:
     """The longest body of at most LARGEST_UPGRADE_BODY bytes. The message is cut. Where not even an empty
     message fits, the causes are cut first."""
-    while len(write(MESSAGE + "…", causes)) > LARGEST_UPGRADE_BODY and any(len(value) > LONGEST_ID for _, value in causes):
-        causes = [(name, value[: max(len(value) // 2, LONGEST_ID)]) for name, value in causes]
+    while len(write(MESSAGE + "…", causes)) > LARGEST_UPGRADE_BODY and any(len(value) > LONGEST_ID for _, value, _ in causes):
+        causes = [(name, value[: max(len(value) // 2, LONGEST_ID)], field) for name, value, field in causes]
     fits, most = 0, len(text)  # characters
     while fits < most:
         middle = (fits + most + 1) // 2
@@ -93,7 +98,7 @@ def watch_error(code: int, reason: StatusReason, message: str, *, session: str, 
     message (AM pkg/watch/watch.go). In JSON it is one line; in protobuf a WatchEvent {1 type, 2 object {1 raw}} behind its length
     in four bytes, big-endian (AM pkg/apis/meta/v1/generated.proto, pkg/util/framer/framer.go)."""
     text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
-    causes = [("L7GWSession", visible(session))]
+    causes = [("L7GWSession", visible(session), "")]
     if not protobuf:
         return b'{"type":"ERROR","object":' + _json(code, reason, text, causes).rstrip(b"\n") + b"}\n"
     event = _text(1, "ERROR") + _field(2, _field(1, _protobuf(code, reason, text, causes)))
@@ -101,7 +106,8 @@ def watch_error(code: int, reason: StatusReason, message: str, *, session: str, 
 
 
 def _json(code: int, reason: StatusReason, message: str, causes: Causes) -> bytes:
-    details = {"causes": [({"reason": r} if r else {}) | {"message": m} for r, m in causes]} if causes else {}
+    told = [{key: text for key, text in zip(("reason", "message", "field"), cause, strict=True) if text} for cause in causes]
+    details = {"causes": told} if told else {}
     document = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -126,7 +132,7 @@ def _protobuf(code: int, reason: StatusReason, message: str, causes: Causes) -> 
         _field(1, b"")
         + _field(2, b"")
         + _field(3, b"")
-        + b"".join(_field(4, _text(1, r) + _text(2, m) + _field(3, b"")) for r, m in causes)
+        + b"".join(_field(4, _text(1, r) + _text(2, m) + _text(3, f)) for r, m, f in causes)
         + b"\x28\x00"
         + _field(6, b"")
     )

@@ -42,7 +42,12 @@ def configured(said: Masking, file: Path) -> Configured:
     names = {detector.name for detector in BUILT_IN}
     for pattern in said.patterns:
         if pattern.name in names or pattern.name in STRUCTURAL or pattern.name.startswith(OF_HOOKS):
-            wrong(pattern.line, f"`patterns`: the name {pattern.name} is taken", "l7gw masking detectors lists the names")
+            hint = "l7gw masking detectors lists those that are taken"
+            if pattern.name in STRUCTURAL:
+                hint = "it is the name of what is masked by its place in an object"
+            elif pattern.name.startswith(OF_HOOKS):
+                hint = f"names that begin with {OF_HOOKS} are for what hooks find"
+            wrong(pattern.line, f"`patterns`: the name {pattern.name} is taken", hint)
             continue
         names.add(pattern.name)
         try:

@@ -104,6 +104,20 @@ def test_show_lists_each_call_with_its_verdict_and_outcome(state: Path, capsys: 
     assert document["id"] == bobs and len(document["runs"]) == 1
 
 
+def test_show_has_the_verdict_on_the_call_and_not_on_what_was_read_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(recorder: Recorder) -> None:
+        for later in ("allow", "deny"):
+            one = call(recorder.session(ANN, "prod"), "/api/v1/namespaces/d/secrets/s", "PUT")
+            one.verdict(later, rule="readers", reason="to restore masked values, the gateway reads the object as you: ...")
+            one.end("complete")
+
+    recorded(tmp_path, fill)
+    out = cli_run(capsys, "sessions", "show", summaries(tmp_path)[0].id, "--state", tmp_path)[1]
+    assert re.findall(r"(?:allow|deny) \([a-z]+\)", out) == ["allow (all)", "deny (readers)"]
+
+
 def test_show_of_an_id_that_no_or_several_sessions_have_is_exit_status_1(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli_run(capsys, "sessions", "show", "ffff", "--state", state)[0] == 1
     status, _, err = cli_run(capsys, "sessions", "show", summaries(state)[0].id[:4], "--state", state)

@@ -136,12 +136,15 @@ def test_a_422_repeats_its_message_when_it_is_cut_too(accept: str | None) -> Non
     _, body = encode(accept, 422, "Invalid", "漢" * 2000, session=SESSION, rule="r" * 2000, upgrade=True)
     message, causes = shown(body)
     assert len(body) <= LARGEST_UPGRADE_BODY
-    assert causes == {"": message} and message.startswith("l7gw: 漢")
+    assert causes == {"": message.removeprefix("l7gw: ")} and message.startswith("l7gw: 漢")
 
 
-def test_a_422_repeats_its_message_as_the_only_cause() -> None:
+def test_a_422_repeats_its_message_as_the_only_cause_which_kubectl_shows_behind_its_field() -> None:
     document = json.loads(encode(None, 422, "Invalid", "why", session="S")[1])
-    assert document["details"]["causes"] == [{"message": "l7gw: why"}]
+    assert document["message"] == "l7gw: why"
+    assert document["details"]["causes"] == [{"message": "why", "field": "l7gw"}]
+    status = dict(fields(dict(fields(encode(PROTOBUF, 422, "Invalid", "why", session="S")[1][4:]))[2]))  # type: ignore[arg-type]
+    assert dict(fields(dict(fields(status[5]))[4])) == {1: b"", 2: b"why", 3: b"l7gw"}  # type: ignore[arg-type]
 
 
 def test_a_message_spells_out_what_a_terminal_would_obey() -> None:

@@ -53,6 +53,8 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line() -> None:
         (str(FILE), n) for n in (2, 4, 5, 6, 7, 9, 11, 12, 13, 14)
     ]
     assert "did you mean `jwt`?" in caught.value.problems[0].hint
+    ours = [problem.hint for problem in caught.value.problems[1:4]]
+    assert "lists those that are taken" in ours[0] and "by its place" in ours[1] and "names that begin with hook-" in ours[2]
     assert (
         "by its place in an object" in caught.value.problems[-2].hint and "l7gw masking detectors" in caught.value.problems[-1].hint
     )

@@ -94,6 +94,7 @@ def test_create_and_its_dry_run_are_refused(shop: Shop) -> None:
         done = shop.kubectl("create", "-f", "-", *more, stdin=copy, check=False)
         assert done.status == 1
         assert "there is no stored value that could take its place; write the real value" in done.err
+        assert ": l7gw: " in done.err and ": : " not in done.err
     own = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "copy"}, "stringData": KEPT}
     done = shop.kubectl("create", "--dry-run=server", "-o", "yaml", "-f", "-", stdin=json.dumps(own))
     assert PASSWORD not in done.out

@@ -31,7 +31,6 @@ AT_ONCE = 0.001  # seconds within which bytes count as having come together, so 
 LONGEST_WORD = 256  # bytes that are held back for hooks because a word may go on; the longest that a hook can count on
 MOST_GUESSES = 20  # different registered values in one stream, beyond which somebody guesses or copies
 
-
 _LAST_WORD = re.compile(rb"(?<=[\x00-\x20])[^\x00-\x20]+\Z|\A[^\x00-\x20]+\Z")
 
 
@@ -79,9 +78,8 @@ class StreamMask:
         self._text = b""  # CONTEXT bytes that were recorded, and what was not recorded yet
         self._recorded = 0  # where in `_text` that begins
         self._shown = 0  # where in `_text` begins what the client was not sent yet; never before `_recorded`
-        self._covered = (
-            -1
-        )  # where in `_text` the value begins whose placeholder the client was sent last; -1: other bytes were last
+        # Where in `_text` the value begins whose placeholder the client was sent last; -1: other bytes were last
+        self._covered = -1
         self._hidden: list[tuple[int, int]] = []  # the places in `_text` for which the client was sent a mask, in order
         self._offset = 0  # bytes that were recorded
         self._base = 0  # where in the stream `_text` begins, as `_came` counts

@@ -7,10 +7,9 @@ from typing import Literal
 from l7gw.masking.bodies.bodies import MOST_UNPACKED, MUCH, Budget, Piece
 from l7gw.masking.bodies.gzip_bodies import Packer, Unpacker
 from l7gw.masking.bodies.texts import TextMasks
+from l7gw.masking.detectors.scanner import CONTEXT
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import TAG_DIGITS
-
-CONTEXT = 256  # bytes before a value that a detector looks at (masking/detectors/scanner.py)
 
 
 class TextBody:

@@ -1,4 +1,4 @@
-"""Patterns of the user's own as detectors. A pattern that would find nothing, or nearly everything, is refused."""
+"""Patterns of the user's own as detectors. A pattern that would find nothing, or too much of any text, is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from l7gw.masking.detectors.regex_tree import NoTree, Tree, read
 from l7gw.masking.detectors.scanner import compiled, noticing
 
 LONGEST_MATCH = 256  # bytes of a match of a user's pattern; the rest of a longer one is not masked
-MOST_OF_TEXT = 0.2  # of ordinary text that a pattern may find before it counts as one that finds everything
+MOST_OF_TEXT = 0.2  # of ordinary text that a pattern may find; one that finds more is refused
 LONGEST_FIXED = 64  # bytes of a match that counts as being of a fixed shape
 LEAST_ANCHOR = 3  # bytes of plain text in such a shape, so that it is no word
 
@@ -58,7 +58,8 @@ def detector_of(name: str, pattern: str) -> Detector:
         raise BadPattern(f"needs {tree.widths[0]} bytes or more; a match has at most {LONGEST_MATCH}")
     covered = sum(match.end() - match.start() for match in found.finditer(ORDINARY))
     if covered > MOST_OF_TEXT * len(ORDINARY):
-        raise BadPattern(f"matches nearly everything: {covered * 100 // len(ORDINARY)} % of ordinary text")
+        most, share = int(MOST_OF_TEXT * 100), covered * 100 // len(ORDINARY)
+        raise BadPattern(f"matches too much: {share} % of ordinary text, and at most {most} % is taken")
     literal = tree.literal() if tree is not None else ""
     return Detector(
         name=name,

@@ -23,7 +23,7 @@ REMEMBERED = 3600.0  # seconds from the last reading of a value
 SWEEP_EVERY = 60.0  # seconds; to forget one value costs as much as to forget many, and new automata at the next look
 AUTHORS_REMEMBERED = 24 * 3600.0  # seconds from a principal's last writing of a value
 MOST_AUTHORS = 50_000  # pairs of a principal and a value; 200 bytes each
-MOST_MEMORY = 64 * 1024 * 1024  # bytes, as they are estimated below
+MOST_MEMORY = 64 * 1024 * 1024  # bytes, as `registered_values` estimates them
 
 
 class Registry:

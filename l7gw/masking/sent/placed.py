@@ -67,7 +67,7 @@ def placed(pointer: str, value: Node) -> Node:
     names = [name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1 : MOST_NAMES + 1]]
     for index, name in reversed(list(enumerate(names))):
         # A key of a map may be a number: data is a map, whatever its keys, and its values are in no list
-        value = Placed(f"{name}" if not (_is_index(name) and _is_map(names[:index])) else _Key(name), value)
+        value = Placed(name if not (_is_index(name) and _is_map(names[:index])) else _Key(name), value)
     return value
 
 

@@ -161,7 +161,7 @@ def _calls(place: Path, summary: Summary) -> Table:
         if isinstance(event, RequestRecorded):
             rows[event.exchange] = [str(event.exchange), safe(_what(event)), safe(event.namespace), "", "", "", "", ""]
         elif isinstance(event, VerdictRecorded) and event.exchange in rows:
-            # What was allowed within a call that is allowed, such as the reading of an object for a restoring write, is not the call's
+            # What was allowed within an allowed call, such as the reading for a restoring write, is no verdict on the call
             if event.verdict != "allow" or not rows[event.exchange][3]:
                 rows[event.exchange][3] = event.verdict + (f" ({safe(event.rule)})" if event.rule else "")
         elif isinstance(event, ResponseRecorded) and event.exchange in rows:

@@ -9,7 +9,10 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from l7gw.demo.websocket import WebSocket
+from l7gw.hooking.plain_values import as_it_came
+from l7gw.kube.objects import protobuf_nodes
 
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 LARGEST_BODY = 3 * 1024 * 1024  # bytes of a request's body, as the real API server allows
 
 
@@ -41,7 +44,10 @@ class Call:
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.query if key == name]
 
-    def json(self) -> Any:
+    def document(self) -> Any:
+        """The body, in JSON or protobuf, as JSON has it. Raises ValueError, and Unreadable for broken protobuf."""
+        if self.headers.get("content-type", "").startswith(PROTOBUF):
+            return as_it_came(protobuf_nodes.read(self.body, strict=True))
         return json.loads(self.body or b"{}")
 
 

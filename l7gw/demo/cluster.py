@@ -27,13 +27,18 @@ VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH"
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
 CHANNELS = "v5.channel.k8s.io"
 LEGACY = "v4.channel.k8s.io"
+CHANGED = "the object has been modified; please apply your changes to the latest version and try again"
+UNKNOWN_FORMAT = "the body of the request was in an unknown format - accepted media types include:"
+PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml")
 BY_PATH = {(kind.group, kind.plural): kind for kind in KINDS}
 
 
 class _Failure(Exception):
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    """Has the words of a real API server where it has any: masking knows them, and masks others that are about a Secret."""
+
+    def __init__(self, code: int, reason: str, message: str, details: Object | None = None) -> None:
         super().__init__(message)
-        self.code, self.reason = code, reason
+        self.code, self.reason, self.details = code, reason, details
 
 
 class DemoCluster:
@@ -71,15 +76,7 @@ class DemoCluster:
         try:
             return await self._answer(call)
         except _Failure as failure:
-            return _status(failure.code, failure.reason, str(failure))
-        except Missing:
-            name = call.path.rstrip("/").rsplit("/", 1)[-1]
-            kind = next((k.plural for k in KINDS if f"/{k.plural}/" in call.path), "object")
-            group = next((k.group for k in KINDS if k.plural == kind), "")
-            shown = f"{kind}.{group}" if group else kind
-            return _status(404, "NotFound", f'{shown} "{name}" not found', {"name": name, "group": group, "kind": kind})
-        except Conflict:
-            return _status(409, "AlreadyExists" if call.method == "POST" else "Conflict", "the object exists, or was changed")
+            return _status(failure.code, failure.reason, str(failure), failure.details)
         except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             return _status(400, "BadRequest", f"the demo cluster cannot read this: {type(error).__name__}")
 
@@ -118,8 +115,21 @@ class DemoCluster:
         if kind is None or verb is None:
             return _status(404, "NotFound", "the demo cluster does not serve this resource")
         name = parts[1] if len(parts) > 1 else ""
-        if len(parts) > 2:
-            return await self._subresource(call, kind, namespace, name, parts[2])
+        shown = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+        about = {"name": name, "group": kind.group, "kind": kind.plural}
+        try:
+            if len(parts) > 2:
+                return await self._subresource(call, kind, namespace, name, parts[2])
+            return await self._of_kind(call, kind, namespace, name, verb)
+        except Missing:
+            raise _Failure(404, "NotFound", f'{shown} "{name}" not found', about) from None
+        except Conflict as conflict:
+            if verb == "create":
+                about["name"] = str(conflict)
+                raise _Failure(409, "AlreadyExists", f'{shown} "{conflict}" already exists', about) from None
+            raise _Failure(409, "Conflict", f'Operation cannot be fulfilled on {shown} "{name}": {CHANGED}', about) from None
+
+    async def _of_kind(self, call: Call, kind: Kind, namespace: str, name: str, verb: str) -> Answer:
         if kind.kind.startswith("SelfSubject"):
             return self._review(call, kind)
         if verb == "get":
@@ -173,12 +183,12 @@ class DemoCluster:
 
     async def _write(self, call: Call, kind: Kind, namespace: str, name: str, verb: str) -> Answer:
         dry = "All" in call.all("dryRun")
-        if call.headers.get("content-type", "").startswith("application/vnd.kubernetes.protobuf"):
-            raise _Failure(415, "UnsupportedMediaType", "the demo cluster reads JSON only")
-        document = call.json()
+        document = call.document()
         created = verb == "create"
         if verb == "patch":
             document, created = self._patched(call, kind, namespace, name, document)
+        if kind.kind == "Secret":
+            _to_data(document)
         if dry:
             return _json(document, 201 if created else 200)
         if kind.kind == "Pod" and created:
@@ -196,7 +206,7 @@ class DemoCluster:
                 raise
             return patch, True
         if how == "application/json-patch+json":
-            raise _Failure(415, "UnsupportedMediaType", "the demo cluster knows no JSON patches; use --type merge")
+            raise _Failure(415, "UnsupportedMediaType", f"{UNKNOWN_FORMAT} {', '.join(PATCHES)}")
         return merge(old, patch, strategic=how != "application/merge-patch+json"), False
 
     async def _create_pod(self, namespace: str, document: Object) -> Object:
@@ -271,6 +281,12 @@ class DemoCluster:
                 await self._pods.run(socket, namespace, name, call.all("command"), tty=tty, stdin=stdin)
 
         return Answer(websocket=(chosen, converse))
+
+
+def _to_data(secret: Object) -> None:
+    """Put what `stringData` says into `data`, as every API server does."""
+    for key, value in (secret.pop("stringData", None) or {}).items():
+        secret.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
 
 
 def _kind(plural: str) -> Kind:

@@ -64,7 +64,7 @@ class Missing(Exception):
 
 
 class Conflict(Exception):
-    """The object already exists, or was changed meanwhile."""
+    """The object already exists, and its name is the text; or it was changed meanwhile."""
 
 
 class Store:
@@ -97,7 +97,7 @@ class Store:
         key = (kind.plural, namespace if kind.namespaced else "", name)
         old = self._objects.get(key)
         if create and old is not None:
-            raise Conflict
+            raise Conflict(name)
         if not create and old is None:
             raise Missing
         stated = metadata.get("resourceVersion")

@@ -35,7 +35,8 @@ def encode(
 
     `accept` is the Accept header, None where the request has none. `code` is the HTTP status, `reason` the StatusReason. The
     message gets the prefix `l7gw: `. Session and rule become `details.causes`. But the only cause of a 422 is its message, as
-    `kubectl edit` shows nothing else of one. With `upgrade`, for a refused upgrade, the body has at most LARGEST_UPGRADE_BODY bytes.
+    `kubectl edit` shows nothing else of one. With `upgrade`, for a refused upgrade, the body has at most LARGEST_UPGRADE_BODY
+    bytes.
 
     Aggregated discovery gets the message as plain text. There client-go shows a text, but decodes no Status, and would show
     `unknown` (kubernetes-wire 3.2).
@@ -57,7 +58,7 @@ def encode(
 
 
 def _of_invalid(text: str) -> Causes:
-    """The cause of a 422. kubectl writes a cause as `FIELD: MESSAGE` (its pkg/cmd/util/helpers.go), so that what it shows is `text`."""
+    """The cause of a 422. kubectl writes a cause as `FIELD: MESSAGE` (its pkg/cmd/util/helpers.go), and so shows `text`."""
     return [("", text.removeprefix(MESSAGE), MESSAGE.removesuffix(": "))]
 
 

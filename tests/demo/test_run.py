@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -94,11 +95,24 @@ def test_a_demo_that_is_kept_says_what_to_type_and_leaves_nothing_after_ctrl_c(t
                 kubeconfig = line.split("=")[1].strip()
             if "Ctrl-C ends it" in line:
                 break
-        done = subprocess.run(
-            [cluster_programs.kubectl, "get", "pods", "-o", "name"], env={**env, "KUBECONFIG": kubeconfig},
-            capture_output=True, text=True, timeout=20, check=True,
-        )  # fmt: skip
-        assert done.stdout == "pod/web-0\npod/web-1\n"
+
+        def kubectl(*words: str) -> str:
+            done = subprocess.run(
+                [cluster_programs.kubectl, *words], env={**env, "KUBECONFIG": kubeconfig},
+                capture_output=True, text=True, timeout=20, check=False,
+            )  # fmt: skip
+            return done.stdout + done.stderr
+
+        assert kubectl("get", "pods", "-o", "name") == "pod/web-0\npod/web-1\n"
+        secret = ("create", "secret", "generic", "mine", "--from-literal=password=hunter2hunter2")
+        assert kubectl(*secret) == "secret/mine created\n", "kubectl sends it as protobuf"
+        assert 'secrets "mine" already exists' in kubectl(*secret)
+        assert 'secrets "other" not found' in kubectl("get", "secret", "other")
+        assert "unknown format" in kubectl("patch", "secret", "mine", "--type=json", "-p", '[{"op": "remove", "path": "/data"}]')
+        kubectl("patch", "secret", "mine", "-p", '{"stringData": {"more": "hunter3hunter3"}}')
+        shown = json.loads(kubectl("get", "secret", "mine", "-o", "json"))
+        assert {base64.b64decode(value)[:23] for value in shown["data"].values()} == {b"l7gw-masked-secret-data"}
+        assert shown["data"].keys() == {"password", "more"} and "stringData" not in shown
         modes = [path.stat().st_mode & 0o777 for path in (Path(kubeconfig), Path(kubeconfig).parent)]
         assert modes == [0o600, 0o700]
         process.send_signal(signal.SIGINT)

@@ -36,7 +36,11 @@ WITHOUT_TERMINAL = 200  # columns of output that goes to no terminal
 
 @click.group(short_help="What masking looks for, and what it would find.")
 def masking() -> None:
-    """Values that look like credentials are masked in answers, logs and streams, and in every recording."""
+    """Values of Secrets, and what looks like a credential, are masked in answers, logs and streams, and in every recording.
+
+    These commands are about what looks like a credential: what is found in any text, wherever it stands. `l7gw policy explain` says
+    what a caller is shown in spite of it.
+    """
 
 
 @masking.command("detectors", short_help="List what is looked for.")

@@ -107,7 +107,8 @@ def explain(
     all_namespaces: bool, subresource: str | None, stdin: bool, tty: bool, output: str, verb: str, resource: str,
     argv: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Ask the policy about one call: would it pass, by which rule, and why not by those before it?
+    """Ask the policy about one call: would it pass, by which rule, and why not by those before it? And what would be masked for the
+    caller?
 
     VERB and RESOURCE are what kubectl users say: `get pods`, `delete pods/web-0`, `logs pods/web-0`, `exec`, `port-forward`,
     `scale deployments.apps/web`; a RESOURCE that begins with a slash is a path. A `delete` without a name deletes them all.

@@ -19,7 +19,8 @@ OnMask = Literal[
 ]
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
-KNOWN = f"it may be a detector (l7gw masking detectors), {', '.join(STRUCTURAL)}, a type of Secrets (Opaque, or with a slash) or *"
+_OTHERS = "hook-NAME of a hook, a type of Secrets (Opaque, or with a slash) or *"
+KNOWN = f"it may be a detector (l7gw masking detectors), {', '.join(STRUCTURAL)}, {_OTHERS}"
 _SECRET_TYPES = frozenset(("Opaque",))  # any other type of a Secret has a slash
 
 

@@ -93,6 +93,8 @@ _QUOTES_ENV = re.compile(
     r'\\?"env\\?"|\bEnv\b|\bEnvVar|\benv:|\bValue\\?"?:\s|\\?"(?:data|stringData)\\?":|last-applied-configuration'
 )
 _JSON = json.JSONDecoder()
+# A client shows nothing but a placeholder then, and nobody could tell why
+WHOLE_WARNING = "the cluster's message was masked whole, as it may quote a value; a rule that says reveal: [{}] shows it"
 _ENV_VALUE = re.compile(r"\benv\[\d+\]\.value$")
 
 
@@ -117,6 +119,9 @@ def mask_status(status: Node, kinds: tuple[str, ...], hiding: Hiding) -> None:
     text = text_of(message)
     if message is not None and text and (cuts := about.message(text, told)):
         hiding.cut(message, text, cuts)
+        whole, name = cuts[0], cuts[0].detector
+        if (whole.start, whole.end) == (0, len(text)) and not hiding.reveals(name):
+            hiding.warn(WHOLE_WARNING.format(name))
 
 
 class _Status:

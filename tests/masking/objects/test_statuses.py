@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from l7gw.masking.objects.statuses import WHOLE_WARNING
+from l7gw.obligations import Obligations
 from tests.support.masked import b64, mask, placeholder
 
 SECRET = "PATCH /api/v1/namespaces/shop/secrets/db"
@@ -127,6 +129,13 @@ def test_forms_that_hold_no_value_stay(message: str) -> None:
 )
 def test_any_other_words_about_a_secret_are_masked_behind_their_beginning(message: str, kept: str) -> None:
     assert mask(SECRET, failure(message)).shown["message"] == kept + placeholder("secret-data", message[len(kept) :])
+
+
+def test_a_message_that_is_masked_whole_is_told_by_a_warning() -> None:
+    whole, part = failure("anything hunter2 at all"), failure("Internal error occurred: hunter2")
+    assert mask(SECRET, whole).done.warnings == [WHOLE_WARNING.format("secret-data")]
+    assert mask(SECRET, part).done.warnings == []
+    assert mask(SECRET, whole, obligations=Obligations(reveal=frozenset({"secret-data"}))).done.warnings == []
 
 
 def test_an_admission_plugin_keeps_its_words_and_loses_what_it_quotes() -> None:

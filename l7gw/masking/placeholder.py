@@ -33,9 +33,9 @@ class Tagger:
         said = b"\0".join((self.cluster.encode(), self.namespace.encode(), value))
         return hmac.digest(self.key, said, "sha256").hex()[:TAG_DIGITS]
 
-    def placeholder(self, detector: str, value: bytes) -> str:
-        """What stands in the place of the value."""
-        return f"{BEGINNING}{detector}-{self.tag(value)}"
+    def placeholder(self, detector: str, value: bytes, tag: str = "") -> str:
+        """What stands in the place of the value. `tag` is that of another value, for which this one stands in another form."""
+        return f"{BEGINNING}{detector}-{tag or self.tag(value)}"
 
 
 def of_length(placeholder: str, length: int) -> bytes:

@@ -9,7 +9,7 @@ import msgspec
 from l7gw.masking.detectors.scanner import Scanner
 from l7gw.masking.objects import objects
 from l7gw.masking.objects.hiding import Cut
-from l7gw.masking.placeholder import BEGINNING, Tagger
+from l7gw.masking.placeholder import Tagger
 from l7gw.obligations import Obligations
 
 
@@ -32,12 +32,8 @@ class TextMasks(msgspec.Struct, frozen=True, kw_only=True):
 
     def cuts(self, data: bytes) -> list[Cut]:
         """What is masked, in bytes, in order and disjoint."""
-        spans = self.scanner.scan(data, sent=bool(self.sender))
-        found = [Cut(start=span.start, end=span.end, detector=span.detector, others=span.others) for span in spans]
-        if self.registry is not None:
-            for one in self.registry.scan(data, self.tagger.cluster, self.tagger.namespace, sender=self.sender):
-                found.append(Cut(start=one.start, end=one.end, detector=objects.REGISTRY, tag=one.tag))
-        return objects.apart(found) if len(found) > 1 else found
+        tagger = self.tagger
+        return objects.cuts_in(data, self.scanner, self.registry, tagger.cluster, tagger.namespace, self.sender)
 
     def open_from(self, data: bytes) -> int:
         """Where a value may begin that the next bytes complete; the length of the bytes where there is none."""
@@ -48,7 +44,7 @@ class TextMasks(msgspec.Struct, frozen=True, kw_only=True):
 
     def placeholder(self, value: bytes, cut: Cut) -> str:
         """What stands in the place of a value."""
-        return f"{BEGINNING}{cut.detector}-{cut.tag or self.tagger.tag(value)}"
+        return self.tagger.placeholder(cut.detector, value, cut.tag)
 
     def reveals(self, cut: Cut) -> bool:
         """Whether the caller sees the value."""

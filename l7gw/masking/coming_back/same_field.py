@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from l7gw.kube.objects.node import Node, Scalar
+from l7gw.masking.sent.sent_body import text_at
 
 # A list's name -> the members by one of which its items are told apart: the patchMergeKey of k8s.io/api v0.36, all of them lists
 # with the patchStrategy `merge`
@@ -70,7 +71,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         stored, masked = self.stored.document(), self.masked.document()
         if stored is None or masked is None:
             return []
-        return [Field(stored=stored, masked=masked, steps=(*self.steps, DOCUMENT), secret=_kind(stored) == "Secret")]
+        return [Field(stored=stored, masked=masked, steps=(*self.steps, DOCUMENT), secret=text_at(stored, "kind") == "Secret")]
 
     def item(self, index: int) -> Field:
         """An item of this list."""
@@ -165,8 +166,3 @@ def _neighbours_alike(sent: Node, masked: Node, holds: Holds) -> bool:
     said = {name: node.scalar() for name, node in ours.items() if name not in held}
     there = {name: node.scalar() for name, node in masked.members() if name not in held}
     return {name: value for name, value in said.items() if value} == {name: value for name, value in there.items() if value}
-
-
-def _kind(document: Node) -> str:
-    kind = document.member("kind")
-    return (kind.text() if kind is not None else None) or ""

@@ -13,7 +13,7 @@ import msgspec
 from l7gw.config.settings import MaskingField
 from l7gw.kube.objects.node import Node
 from l7gw.masking.find import Find
-from l7gw.masking.placeholder import BEGINNING, PLACEHOLDER, TAG_DIGITS, Tagger, of_length
+from l7gw.masking.placeholder import PLACEHOLDER, TAG_DIGITS, Tagger, of_length
 from l7gw.obligations import Obligations
 from l7gw.steps import spent
 
@@ -200,7 +200,7 @@ class Hiding:
 
     def _of_cut(self, node: Node, cut: Cut, value: bytes, *, fixed: bool = False) -> tuple[str, bool]:
         """The placeholder of a cut, and whether the caller sees the value instead."""
-        placeholder = f"{BEGINNING}{cut.detector}-{cut.tag}" if cut.tag else self._tagger.placeholder(cut.detector, value)
+        placeholder = self._tagger.placeholder(cut.detector, value, cut.tag)
         if self.fixed or fixed:
             placeholder = of_length(placeholder, len(value)).decode()
         self._found(node.path, cut.detector, value, placeholder, cut.others)

@@ -170,3 +170,8 @@ def _row(row: Node, kind: str, namespace: str | None, level: int) -> Iterator[Un
 def text_of(node: Node | None) -> str:
     """The text of a node; "" where there is none."""
     return (node.text() if node is not None else None) or ""
+
+
+def members_of(node: Node, name: str) -> Sequence[tuple[str, Node]]:
+    """The members of the object at a member of this name; empty where there is none."""
+    return found.members() if (found := node.member(name)) is not None else ()

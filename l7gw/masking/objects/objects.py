@@ -245,13 +245,8 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
             hiding.cut(text.node, words, in_characters(data, cuts))
 
     def cuts(self, data: bytes, namespace: str) -> list[Cut]:
-        """What is masked in some bytes, in order. Where a registered value and a detector's find overlap, the first one counts."""
-        sent = bool(self.sender)
-        cuts = [Cut(start=s.start, end=s.end, detector=s.detector, others=s.others) for s in self.scanner.scan(data, sent=sent)]
-        if self.registry is not None:
-            for r in self.registry.scan(data, self.cluster, namespace, sender=self.sender):
-                cuts.append(Cut(start=r.start, end=r.end, detector=REGISTRY, tag=r.tag))
-        return apart(cuts)
+        """What is masked in some bytes of a namespace, in order and disjoint."""
+        return cuts_in(data, self.scanner, self.registry, self.cluster, namespace, self.sender)
 
     def _learn(self, namespace: str, value: bytes) -> None:
         if self.registry is not None:
@@ -268,9 +263,21 @@ def _within(cuts: list[Cut], start: int, end: int) -> list[Cut]:
     return found
 
 
+def cuts_in(data: bytes, scanner: Scanner, registry: Registered | None, cluster: str, namespace: str, sender: str) -> list[Cut]:
+    """What detectors and registered values mask in some bytes, in order and disjoint. `sender` is as in ObjectMasker."""
+    spans = scanner.scan(data, sent=bool(sender))
+    cuts = [Cut(start=span.start, end=span.end, detector=span.detector, others=span.others) for span in spans]
+    if registry is not None:
+        for one in registry.scan(data, cluster, namespace, sender=sender):
+            cuts.append(Cut(start=one.start, end=one.end, detector=REGISTRY, tag=one.tag))
+    return apart(cuts)
+
+
 def apart(cuts: list[Cut]) -> list[Cut]:
     """Cuts in order and disjoint. Of two that overlap the first stays whole, by the names of both, and of the other what stands
     behind it."""
+    if len(cuts) < 2:
+        return cuts
     kept: list[Cut] = []
     end = 0
     for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end)):

@@ -4,11 +4,12 @@ secrets. Of a ConfigMap: values whose keys say so, and credentials in a kubeconf
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from l7gw.kube.objects.node import Node
 from l7gw.masking.objects.hiding import Cut, Hiding
-from l7gw.masking.objects.secret_names import may_be_secret, may_say_secret, says_secret
+from l7gw.masking.objects.object_kinds import members_of
+from l7gw.masking.objects.secret_names import SHORTEST, may_be_secret, may_say_secret, says_secret
 
 ENV = "env"
 CONFIG_MAP = "config-map"
@@ -77,7 +78,7 @@ def mask_config_map(config_map: Node, hiding: Hiding) -> None:
 def mask_config_value(key: str, node: Node, hiding: Hiding, *, encoded: bool = False) -> None:
     """Mask one value of a ConfigMap, by its key."""
     if encoded:
-        if says_secret(key) and len(node.octets() or b"") >= 6:
+        if says_secret(key) and len(node.octets() or b"") >= SHORTEST:
             hiding.hide_octets(node, CONFIG_MAP)
         return
     text = node.text()
@@ -99,17 +100,13 @@ def mask_config(config: Node, hiding: Hiding) -> None:
     """Mask the credentials of a kubeconfig that is an object."""
     users = config.member("users")
     for user in users.items() if users is not None else ():
-        for name, value in _members(user, "user"):
+        for name, value in members_of(user, "user"):
             if name in CREDENTIALS:
                 hiding.hide(value, CONFIG_MAP)
             elif name == "auth-provider":
-                for key, setting in _members(value, "config"):
+                for key, setting in members_of(value, "config"):
                     if key in CREDENTIALS:
                         hiding.hide(setting, CONFIG_MAP)
-
-
-def _members(node: Node, name: str) -> Sequence[tuple[str, Node]]:
-    return found.members() if (found := node.member(name)) is not None else ()
 
 
 def _credentials(text: str) -> Iterator[Cut]:

@@ -10,6 +10,7 @@ import re
 
 from l7gw.kube.objects.node import Node
 from l7gw.masking.objects.hiding import Hiding
+from l7gw.masking.objects.object_kinds import text_of
 
 SECRET_DATA = "secret-data"
 TOKEN_REQUEST = "token-request"
@@ -32,9 +33,9 @@ def is_public_certificate(value: bytes) -> bool:
 
 def mask_secret(secret: Node, hiding: Hiding, kind_of_secret: str = "") -> None:
     """Mask the values of a Secret. `kind_of_secret` is its type where the object itself names none: of a copy, a patch."""
-    kind_of_secret = kind_of_secret or _text(secret.member("type"))
+    kind_of_secret = kind_of_secret or text_of(secret.member("type"))
     also: tuple[str, ...]
-    if kind_of_secret == HELM_TYPE or _text(secret.at("metadata", "name")).startswith(_HELM_NAME):
+    if kind_of_secret == HELM_TYPE or text_of(secret.at("metadata", "name")).startswith(_HELM_NAME):
         detector, also = HELM_RELEASE, (SECRET_DATA, HELM_TYPE)
         if _holds_something(secret) and not hiding.reveals(detector, *also):
             hiding.warn(HELM_WARNING)
@@ -76,7 +77,7 @@ def mask_value(key: str, node: Node, hiding: Hiding, detector: str, also: tuple[
 
 def mask_helm_config_map(config_map: Node, hiding: Hiding) -> bool:
     """Mask a ConfigMap in which Helm keeps a release (its driver `configmap`). Gives False where it is none."""
-    if not _text(config_map.at("metadata", "name")).startswith(_HELM_NAME):
+    if not text_of(config_map.at("metadata", "name")).startswith(_HELM_NAME):
         return False
     if (data := config_map.member("data")) is not None:
         if not hiding.reveals(HELM_RELEASE, HELM_TYPE):
@@ -101,7 +102,3 @@ def mask_token_review(review: Node, hiding: Hiding) -> None:
 
 def _holds_something(secret: Node) -> bool:
     return any((values := secret.member(field)) is not None and values.members() for field in ("data", "stringData"))
-
-
-def _text(node: Node | None) -> str:
-    return (node.text() if node is not None else None) or ""

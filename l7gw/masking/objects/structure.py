@@ -7,11 +7,9 @@ of a ConfigMap, is an object of its own and stays valid JSON with its keys (thre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from l7gw.kube.objects.node import Node, Unreadable
 from l7gw.masking.objects.hiding import Hiding
-from l7gw.masking.objects.object_kinds import Unit, text_of, units
+from l7gw.masking.objects.object_kinds import Unit, members_of, text_of, units
 from l7gw.masking.objects.pod_objects import POD_SPECS, mask_config, mask_config_map, mask_env, mask_kubeconfig, mask_pod_spec
 from l7gw.masking.objects.secret_names import says_secret
 from l7gw.masking.objects.secret_objects import (
@@ -76,12 +74,12 @@ def _by_kind(kind: str, unit: Unit, hiding: Hiding, level: int) -> None:
         mask_secret(node, hiding)
     elif kind == "ConfigMap":
         if not mask_helm_config_map(node, hiding):
-            for key, value in _members(node, "data"):
+            for key, value in members_of(node, "data"):
                 spent()
                 if not says_secret(key) and (value.text() or "").lstrip()[:1] in ("{", "["):
                     _mask_text(value, unit, hiding, level)  # before its lines are looked at: a kubeconfig has environments, too
             mask_config_map(node, hiding)
-            for _, value in _members(node, "data"):
+            for _, value in members_of(node, "data"):
                 _mask_text(value, unit, hiding, level)
     elif kind in POD_SPECS:
         if (spec := node.at(*POD_SPECS[kind])) is not None:
@@ -154,7 +152,3 @@ def _mask_tree(root: Node, unit: Unit, hiding: Hiding, level: int) -> None:
             waiting += ((member, depth + 1) for _, member in members)
         elif depth:
             _mask_text(node, unit, hiding, level)
-
-
-def _members(node: Node, name: str) -> Sequence[tuple[str, Node]]:
-    return members.members() if (members := node.member(name)) is not None else ()

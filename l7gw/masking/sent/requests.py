@@ -37,26 +37,26 @@ _NEVER = frozenset(
 _SAFE = "!$&'()*+,;=:@~"  # as kube/requestinfo.py writes paths
 
 
-class Sent(NamedTuple):
-    """What is recorded instead, and what was masked in it."""
+class RecordedBody(NamedTuple):
+    """What is recorded in the place of a body, and what was masked in it."""
 
     recorded: bytes
     finds: list[Find]
 
 
-class SentText(NamedTuple):
-    """A text to be recorded instead, and what was masked in it."""
+class RecordedText(NamedTuple):
+    """What is recorded in the place of a text, and what was masked in it."""
 
     recorded: str
     finds: list[Find]
 
 
-def recorded_body(masks: ObjectMasker, node: Node, *, is_json_patch: bool = False, hooks: CallHooks | None = None) -> Sent:
+def recorded_body(masks: ObjectMasker, node: Node, *, is_json_patch: bool = False, hooks: CallHooks | None = None) -> RecordedBody:
     """A body that the caller sent. `node` is the body as it was read, strictly; `masks` know the sender. `hooks` are the users'
     own, and look at it behind our masks. Raises Unreadable, and Refusal 502 where a hook fails."""
     if not is_json_patch:
         done = (masks if hooks is None else hooks.objects(masks)).mask(node)
-        return Sent(node.render("recorded"), done.finds)
+        return RecordedBody(node.render("recorded"), done.finds)
     hiding = masks.hiding()
     raw = node.render("recorded")
     brought: list[Unit] = []
@@ -74,10 +74,10 @@ def recorded_body(masks: ObjectMasker, node: Node, *, is_json_patch: bool = Fals
     if hooks is not None:
         for unit in brought:
             hooks.look(unit, hiding)
-    return Sent(node.render("recorded"), hiding.done.finds)
+    return RecordedBody(node.render("recorded"), hiding.done.finds)
 
 
-def recorded_target(masks: ObjectMasker, target: str) -> SentText:
+def recorded_target(masks: ObjectMasker, target: str) -> RecordedText:
     """The request target. `where` of a find is `target:OFFSET`, in bytes of what is recorded."""
     path, question, query = target.partition("?")
     written = _Written(masks, "target")
@@ -94,7 +94,7 @@ def recorded_target(masks: ObjectMasker, target: str) -> SentText:
     if question:
         written.add("?")
         _query(written, query, is_exec=masks.act.subresource == "exec")
-    return SentText("".join(written.pieces), written.finds)
+    return RecordedText("".join(written.pieces), written.finds)
 
 
 def _query(written: _Written, query: str, *, is_exec: bool) -> None:

@@ -194,8 +194,8 @@ class AnswerRelay:
             )
         except Unreadable as error:
             raise unreadable(error) from error
-        if self._choice.sort == "log" and not self._choice.packed:
-            self._mask = self._log = self._masks.log(self._worker.clock.monotonic)
+        if self._choice.sort == "log":
+            self._mask = self._log = self._masks.log(self._worker.clock.monotonic, packed=bool(self._choice.packed))
             self._alarm = Alarm(self._worker.clock, self._call.held_bytes_due)
         else:
             self._mask = self._masks.answer(self._choice)

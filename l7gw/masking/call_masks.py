@@ -67,10 +67,10 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
             tty=self.act.tty,
         )
 
-    def log(self, now: Callable[[], float]) -> LogBody:
-        """The mask of a container's log. `now` gives monotonic seconds."""
+    def log(self, now: Callable[[], float], *, packed: bool) -> LogBody:
+        """The mask of a container's log. `now` gives monotonic seconds; `packed`: it comes in gzip."""
         hooks = self.call_hooks()
-        return LogBody(self.streams(), now, hooks.channel(LOG, up=False) if hooks is not None else None)
+        return LogBody(self.streams(), now, hooks.channel(LOG, up=False) if hooks is not None else None, packed=packed)
 
     def ends(self, *detectors: str) -> str:
         """Why the rule ends a stream in which these found something; "" where it goes on."""
@@ -111,14 +111,14 @@ class CallMasks(msgspec.Struct, frozen=True, kw_only=True):
         return masks if hooks is None else hooks.objects(masks)
 
     def answer(self, chosen: Choice) -> BodyMask | None:
-        """The mask of an answer's body; None where the body passes as it comes."""
+        """The mask of an answer's body; None where the body passes as it comes. That of a container's log is made by `log`."""
         match chosen.sort:
             case "object" | "watch":
                 live = chosen.sort == "watch"
                 return ObjectBody(self.shown(), self.budget, protobuf=chosen.protobuf, packed=chosen.packed, live=live)
-            case "text" | "log":
+            case "text":
                 return TextBody(self.texts(), self.budget, packed=chosen.packed)
-            case "as-it-came" | "unmasked":
+            case "as-it-came" | "unmasked" | "log":
                 return None
             case _:
                 assert_never(chosen.sort)

@@ -258,6 +258,13 @@ def test_an_answer_that_says_json_and_is_none_is_refused_as_soon_as_that_can_be_
     )
 
 
+def test_a_log_that_comes_packed_goes_on_plain_and_masked(it: Scene) -> None:
+    came = answer(gzip.compress(b"up\npassword=hunter2hunter\n"), "Content-Encoding: gzip", kind="text/plain")
+    status, fields, shown = call(it, f"{POD}/log", came, "Accept-Encoding: gzip")
+    assert (status, shown) == (200, b"up\npassword=*************\n") and "content-encoding" not in fields
+    assert masks(it)[-1][1] == "log:12"
+
+
 def test_text_behind_a_proxy_is_scanned_and_the_rest_is_labelled(it: Scene) -> None:
     page = b"<p>" + TOKEN + b"</p>"
     status, fields, shown = call(it, f"{POD}/proxy/page", answer(page, kind="text/html"))

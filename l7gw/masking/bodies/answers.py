@@ -47,7 +47,7 @@ _TEXT = re.compile(r"text/.*|[a-z]+/(?:.*\+)?(?:json|xml|yaml|x-yaml|javascript|
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer is masked."""
+    """How an answer is masked. `packed` says how its body comes: `gzip` goes on packed, `gzip-unasked` goes on plain."""
 
     sort: Sort
     protobuf: bool = False
@@ -91,7 +91,7 @@ def choice(act: Act, status: int, headers: Headers, *, length: int, bodiless: bo
             return _OBJECT
         return Choice(sort="watch" if watch else "object", protobuf=kind == PROTOBUF, packed=packed)
     if act.subresource == "log" and status == 200 and kind == "text/plain":
-        return Choice(sort="log", packed=packed)
+        return Choice(sort="log", packed="gzip-unasked" if packed else "")  # it goes on plain, as a stream of lines
     # A proxy before the API server, a path that it does not know, an overload, a kubelet that refuses an upgrade; some name no type
     if status >= 400 and (kind.startswith("text/") or not kind):
         return Choice(sort="text", packed=packed)

@@ -96,6 +96,7 @@ def test_an_error_in_plain_words_is_scanned_and_no_other_type_passes() -> None:
 def test_a_log_is_a_stream_of_text_and_its_failure_an_object() -> None:
     assert chosen(f"{POD}/log", TEXT).sort == "log"
     assert chosen(f"{POD}/log", JSON, status=400).sort == "object"
+    assert chosen(f"{POD}/log", TEXT, GZIP).packed == "gzip-unasked", "hooks and rules see each line"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.log import CountedLog
-from l7gw.masking.bodies.bodies import MUCH
+from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.masking import Masking
 from l7gw.masking.sent.sent_masks import SentMasks
@@ -134,7 +134,7 @@ class Call:
     def in_steps(self, size: int, work: Callable[[], T], then: Callable[[Callable[[], T]], Step | None]) -> Step | None:
         """Do work of the masks on so many bytes, in steps where they are many. Then take the step `then`, with what gives or raises
         the work's result."""
-        if size <= MUCH:
+        if size <= MUCH_OF_OBJECT:
             return then(work)
         steps = self.worker.steps.begin(work, partial(self._stepped, then))
         if steps.over:

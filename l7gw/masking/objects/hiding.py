@@ -117,8 +117,9 @@ class Hiding:
 
     def learn(self, value: bytes) -> None:
         """Remember a value of a Secret, so that it is recognised elsewhere too: of one object MOST_LEARNED."""
-        spent(4)  # to register a value costs as much as to mask four
-        self._learned += 1 + len(value) // 1024
+        size = 1 + len(value) // 1024
+        spent(4 * size)  # to register a value, or a KiB of a long one, costs as much as to mask four
+        self._learned += size
         if self._learn is not None and self._learned <= MOST_LEARNED:
             self._learn(self._namespace, value)
 

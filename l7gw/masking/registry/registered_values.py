@@ -1,19 +1,17 @@
 """The registered values of one namespace, and how a text is looked through for them.
 
-A text is searched for the heads of the values' forms by an automaton of hyperscan (0.6 us for 64 bytes, 0.6 ns a byte beyond); what
-stands behind a head is digested and compared. To compile it costs 15 us a head. So heads that are new are looked for one by one,
-until they are many or were looked for often.
+A text is searched for the heads of the values' forms (`head_index`); what stands behind a head is digested and compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Generic, TypeVar
 
-import hyperscan
 import msgspec
 
 from l7gw.masking.registry.escape_triggers import needs_decoding
+from l7gw.masking.registry.head_index import HeadIndex, Hits
 from l7gw.masking.registry.registry_log import Entry
 from l7gw.masking.registry.text_views import UNFINISHED_ESCAPE, View, unescaped
 
@@ -24,8 +22,7 @@ VALUE_COSTS = 1600  # bytes
 CHECKED = (1, 2, 4, 12)  # bytes behind the head up to which beginnings are digested
 BEGIN_SIZE = 8  # bytes of the digest of a beginning
 MOST_OTHERS = 4096  # beginnings that are remembered in a namespace, of about 100 bytes each
-FRESH = 64  # heads that are looked for one by one; each costs 60 ns and 0.5 ns a byte
-FRESH_LOOKS = 16  # looks until even few heads are compiled
+MOST_SHARED = 2000  # heads of a namespace that stand in the index of its cluster; whoever has more gets an index of his own
 _LINE_END = (b"\n", b"\r")
 _PERCENT_SIGN = 0x25
 
@@ -65,87 +62,127 @@ class Value:
         return VALUE_COSTS + FORM_COSTS * len(self.entry.forms)
 
 
-class Head(msgspec.Struct, frozen=True, gc=False):
-    """The forms that begin with the same bytes."""
-
-    lengths: tuple[int, ...]  # of the forms, in descending order
-    value: Value  # that has one of them
+K = TypeVar("K")
 
 
-Hits = list[tuple[int, int]]  # where heads begin, and their lengths
+class Counted(Generic[K]):
+    """How often each thing is there. `keys` are those that are."""
+
+    __slots__ = ("keys",)
+
+    def __init__(self) -> None:
+        self.keys: dict[K, int] = {}
+
+    def add(self, key: K) -> None:
+        self.keys[key] = self.keys.get(key, 0) + 1
+
+    def discard(self, key: K) -> None:
+        left = self.keys[key] - 1
+        if left:
+            self.keys[key] = left
+        else:
+            del self.keys[key]
 
 
-class Automaton:
-    """Finds heads."""
+class Owners:
+    """By what values are known: `of` has one of those that share it."""
 
-    __slots__ = ("_databases",)
+    __slots__ = ("of", "_others")
 
-    def __init__(self, heads: Iterable[bytes]) -> None:
-        # hyperscan's quick way for literals takes none with a zero byte; as expressions they cost ten times as much to compile
-        with_zero: list[bytes] = []
-        plain: list[bytes] = []
-        for head in heads:
-            (with_zero if b"\0" in head else plain).append(head)
-        self._databases = [
-            (_compiled(words, literal=literal), [*map(len, words)])
-            for words, literal in ((plain, True), (with_zero, False))
-            if words
-        ]
+    def __init__(self) -> None:
+        self.of: dict[bytes, Value] = {}
+        self._others: dict[bytes, dict[Value, None]] = {}  # of what several share
 
-    def find(self, data: bytes) -> Hits:
-        hits: Hits = []
-        for database, sizes in self._databases:
-            ends: Hits = []
-            database.scan(data, match_event_handler=_hit, context=ends)
-            hits += [(end - sizes[number], sizes[number]) for number, end in ends]
-        return hits
+    def add(self, keys: Iterable[bytes], value: Value) -> None:
+        """A value is known by these. It may be told more than once."""
+        of = self.of
+        for key in keys:
+            if of.setdefault(key, value) is not value:
+                self._others.setdefault(key, {})[value] = None
 
-
-def _compiled(words: list[bytes], *, literal: bool) -> hyperscan.Database:
-    texts = words if literal else [b"".join(b"\\x%02x" % byte for byte in word) for word in words]
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(expressions=texts, ids=list(range(len(texts))), elements=len(texts), flags=[0] * len(texts), literal=literal)
-    return database
-
-
-def _hit(number: int, start: int, end: int, flags: int, context: object) -> None:
-    cast(Hits, context).append((number, end))
+    def discard(self, keys: Iterable[bytes], value: Value) -> None:
+        """A value is known by these no more. It may be told more than once."""
+        for key in keys:
+            others = self._others.get(key)
+            if others is not None:
+                if self.of[key] is value:
+                    self.of[key] = others.popitem()[0]
+                else:
+                    others.pop(value, None)
+                if not others:
+                    del self._others[key]
+            elif self.of.get(key) is value:
+                del self.of[key]
 
 
 class Namespace:
-    """The registered values of one namespace of one cluster, and the automata that look for them."""
+    """The registered values of one namespace of one cluster."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: HeadIndex | None = None) -> None:
+        """`index` is the one of the cluster."""
+        self.index = index if index is not None else HeadIndex()
         self.values: dict[bytes, Value] = {}  # by the value's digest
-        self.heads: dict[bytes, Head] = {}
-        self.begins: dict[bytes, Value] = {}  # digest of the beginning of a form, its head and CHECKED bytes more -> its value
-        self.wholes: dict[bytes, Value] = {}  # digest of a form -> its value
+        self.lengths: dict[bytes, tuple[int, ...]] = {}  # of the forms that begin with each head, in descending order
+        self.headed = Owners()  # by heads
+        self.begins = Owners()  # by digests of the beginning of a form, its head and CHECKED bytes more
+        self.wholes = Owners()  # by digests of a form
+        self.starts: Counted[bytes] = Counted()  # beginnings of heads that are shorter than the head
         self.longest_head = 0
-        self.starts: set[bytes] = set()  # beginnings of heads that are shorter than the head
-        self.special: set[int] = set()  # bytes of values that an encoder may have to escape
+        self.special: Counted[int] = Counted()  # bytes of values that an encoder may have to escape
         self.others: set[bytes] = set()  # what begins with a head, and with no value
-        self._fresh: set[bytes] = set()  # heads that no automaton knows
-        self._recent: set[bytes] = set()  # heads that the small automaton knows
-        self._large: Automaton | None = None
-        self._small: Automaton | None = None
-        self._looks = 0
+        self._sizes: Counted[int] = Counted()  # of heads
+        self._again: dict[tuple[bytes, int], int] = {}  # how many forms more have this head and length; none: one form
+        self._own = False  # whether the index is its own
 
     def add(self, key: bytes, value: Value) -> None:
         self.values[key] = value
         self.others.clear()
-        self.special.update(value.entry.special)
+        for byte in value.entry.special:
+            self.special.add(byte)
         for form in value.entry.forms:
-            head = self.heads.get(form.head)
-            if head is None:
-                self._fresh.add(form.head)
-                self.starts.update(form.head[:at] for at in range(1, len(form.head)))
-                self.longest_head = max(self.longest_head, len(form.head))
-                self.heads[form.head] = Head((form.length,), value)
-            elif form.length not in head.lengths:
-                self.heads[form.head] = Head(tuple(sorted((*head.lengths, form.length), reverse=True)), value)
-            for digest in form.begins:
-                self.begins[digest] = value
-            self.wholes[form.whole] = value
+            self._add_head(form.head, form.length)
+            self.headed.add((form.head,), value)
+            self.begins.add(form.begins, value)
+            self.wholes.add((form.whole,), value)
+        if len(self.lengths) > MOST_SHARED and not self._own:
+            self._part()
+
+    def _add_head(self, head: bytes, length: int) -> None:
+        lengths = self.lengths.get(head)
+        if lengths is None:
+            self.lengths[head] = (length,)
+            self.index.add(head)
+            self._sizes.add(len(head))
+            self.longest_head = max(self.longest_head, len(head))
+            for at in range(1, len(head)):
+                self.starts.add(head[:at])
+        elif length in lengths:
+            self._again[head, length] = self._again.get((head, length), 0) + 1
+        else:
+            self.lengths[head] = tuple(sorted((*lengths, length), reverse=True))
+
+    def _remove_head(self, head: bytes, length: int) -> None:
+        again = self._again.get((head, length), 0)
+        if again > 1:
+            self._again[head, length] = again - 1
+        elif again:
+            del self._again[head, length]
+        elif left := tuple(one for one in self.lengths[head] if one != length):
+            self.lengths[head] = left
+        else:
+            del self.lengths[head]
+            self.index.discard(head)
+            self._sizes.discard(len(head))
+            self.longest_head = max(self._sizes.keys, default=0)
+            for at in range(1, len(head)):
+                self.starts.discard(head[:at])
+
+    def _part(self) -> None:
+        """Leave the index of the cluster, so that its other namespaces are searched as quickly as before."""
+        shared, self.index, self._own = self.index, HeadIndex(self.index.aside), True
+        for head in self.lengths:
+            shared.discard(head)
+            self.index.add(head)
 
     def remember(self, begins: bytes) -> None:
         """Remember that these bytes, a head and as many more as are CHECKED, begin with no value and are the beginning of none. To
@@ -154,39 +191,16 @@ class Namespace:
             self.others.clear()
         self.others.add(begins)
 
-    def remove(self, keys: Iterable[bytes]) -> None:
-        """Forget values: all others are put in place anew."""
-        gone = set(keys)
-        left = {key: value for key, value in self.values.items() if key not in gone}
-        self.__init__()  # type: ignore[misc]
-        for key, value in left.items():
-            self.add(key, value)
-
-    def find(self, data: bytes) -> Hits:
-        """Where heads stand in the bytes."""
-        if self._fresh:
-            self._looks += 1
-            if len(self._fresh) > FRESH or self._looks > FRESH_LOOKS:
-                self._compile()
-        hits = self._large.find(data) if self._large is not None else []
-        if self._small is not None:
-            hits += self._small.find(data)
-        for head in self._fresh:
-            at = data.find(head)
-            while at >= 0:
-                hits.append((at, len(head)))
-                at = data.find(head, at + 1)
-        return hits
-
-    def _compile(self) -> None:
-        self._recent |= self._fresh
-        self._fresh.clear()
-        self._looks = 0
-        if len(self._recent) > max(FRESH, len(self.heads) // 4):
-            self._recent.clear()
-            self._large, self._small = Automaton(self.heads), None
-        else:
-            self._small = Automaton(self._recent)
+    def remove(self, key: bytes) -> None:
+        """Forget a value. It costs 5 us a form, however many values there are."""
+        value = self.values.pop(key)
+        for byte in value.entry.special:
+            self.special.discard(byte)
+        for form in value.entry.forms:
+            self._remove_head(form.head, form.length)
+            self.headed.discard((form.head,), value)
+            self.begins.discard(form.begins, value)
+            self.wholes.discard((form.whole,), value)
 
 
 Digest = Callable[[bytes], bytes]
@@ -194,40 +208,43 @@ Digest = Callable[[bytes], bytes]
 
 def look_through(digest: Digest, scope: Namespace, data: bytes) -> Look | None:
     """Look through bytes as they are and, where escapes stand in them, decoded. None where nothing is in them."""
-    hits = scope.find(data)
-    if not needs_decoding(data, scope.special):
+    hits = scope.index.find(data)
+    if not needs_decoding(data, scope.special.keys.keys()):
         end = _unfinished(data)
         if hits:
             look = _look_at(digest, scope, data, hits)
             if end == len(data):
                 return look
             # No escape before the unfinished one is of a value.
-            before = [(start, length) for start, length in hits if start + length <= end]
+            before = [(start, head) for start, head in hits if start + len(head) <= end]
             cut = _look_at(digest, scope, data[:end], before)
             return Look(look.found, min(look.open, cut.open), look.tail if look.tail is not None else _to(cut.tail, len(data)))
         opened = _head_begins(scope, data if end == len(data) else data[:end])
         return None if opened == len(data) else Look([], opened)
     look = _look_at(digest, scope, data, hits)
     # A value that is a URL has percent-encoding of its own, which stays where the value stands in JSON
-    plain = (True, False) if _PERCENT_SIGN in scope.special and b"\\" in data and b"%" in data else (True,)
+    plain = (True, False) if _PERCENT_SIGN in scope.special.keys and b"\\" in data and b"%" in data else (True,)
     for percent in plain:
         view = unescaped(data, percent=percent)
         text = bytes(view.text)
-        look = _both(look, _look_at(digest, scope, text, scope.find(text)), view, len(data))
+        look = _both(look, _look_at(digest, scope, text, scope.index.find(text)), view, len(data))
     return look
 
 
-def stands_in(digest: Digest, scope: Namespace, data: bytes) -> bool:
-    """Whether a form of a value stands whole in the bytes as they are. Heads alone may be common words."""
+def stands_in(digest: Digest, scope: Namespace, data: bytes, hits: Hits) -> bool:
+    """Whether a form of a value stands whole in the bytes as they are. Heads alone may be common words. `hits` are what the
+    namespace's index finds."""
     found: list[Recognised] = []
-    for start, length in scope.find(data):
-        begins = data[start : start + length + CHECKED[-1]]
+    for start, head in hits:
+        if head not in scope.lengths:
+            continue
+        begins = data[start : start + len(head) + CHECKED[-1]]
         if begins in scope.others:
             continue
-        _match(digest, scope, scope.heads[begins[:length]], data, start, length, found)
+        _match(digest, scope, head, data, start, found)
         if found:
             return True
-        if len(begins) == length + CHECKED[-1] and digest(begins)[:BEGIN_SIZE] not in scope.begins:
+        if len(begins) == len(head) + CHECKED[-1] and digest(begins)[:BEGIN_SIZE] not in scope.begins.of:
             scope.remember(begins)
     return False
 
@@ -250,7 +267,7 @@ def _unfinished(data: bytes) -> int:
 
 def _head_begins(scope: Namespace, data: bytes) -> int:
     """Where at the end of the bytes a head begins that is not whole yet; their length where none does."""
-    starts = scope.starts
+    starts = scope.starts.keys
     size = len(data)
     for start in range(max(0, size - scope.longest_head + 1), size):
         if data[start:] in starts:
@@ -273,34 +290,35 @@ def _look_at(digest: Digest, scope: Namespace, data: bytes, hits: Hits) -> Look:
     found: list[Recognised] = []
     opened = size = len(data)
     tail: Recognised | None = None
-    for start, length in hits:
-        head = scope.heads[data[start : start + length]]
-        begun = _match(digest, scope, head, data, start, length, found)
+    for start, head in hits:
+        if head not in scope.lengths:  # of another namespace, or forgotten
+            continue
+        begun = _match(digest, scope, head, data, start, found)
         if begun is not None and start < opened:
             opened = start
             tail = Recognised(start, size, begun.entry.tag, begun.number)
     return Look(found, min(opened, _head_begins(scope, data)), tail)
 
 
-def _match(
-    digest: Digest, scope: Namespace, head: Head, data: bytes, start: int, length: int, found: list[Recognised]
-) -> Value | None:
+def _match(digest: Digest, scope: Namespace, head: bytes, data: bytes, start: int, found: list[Recognised]) -> Value | None:
     """Add the forms that stand whole behind this head. Gives the value of a form that the end of the bytes cuts; None where none
     does."""
+    lengths = scope.lengths[head]
+    length = len(head)
     left = len(data) - start
-    value: Value | None = head.value
+    value: Value | None = scope.headed.of[head]
     shorter = left + 1  # only a form that is shorter can stand here
     for more in CHECKED:
         if length + more > left:
             break
-        value = scope.begins.get(digest(data[start : start + length + more])[:BEGIN_SIZE])
+        value = scope.begins.of.get(digest(data[start : start + length + more])[:BEGIN_SIZE])
         if value is None:
             shorter = length + more
             break
-    for whole in reversed(head.lengths):
+    for whole in reversed(lengths):
         if whole >= shorter:
             break
-        known = scope.wholes.get(digest(data[start : start + whole]))
+        known = scope.wholes.of.get(digest(data[start : start + whole]))
         if known is not None:
             found.append(Recognised(start, start + whole, known.entry.tag, known.number))
-    return value if head.lengths[0] > left else None
+    return value if lengths[0] > left else None

@@ -11,16 +11,18 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
-from itertools import takewhile
 
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.escape_triggers import may_be_of, prepare, special_of, triggers
+from l7gw.masking.registry.head_index import Aside, HeadIndex, Hits, in_thread
 from l7gw.masking.registry.registered_forms import forms, pieces, worth_registering
 from l7gw.masking.registry.registered_values import BEGIN_SIZE, CHECKED, Look, Namespace, Recognised, Value, look_through, stands_in
 from l7gw.masking.registry.registry_log import Entry, Form, Log, RecentLog, Written
 
 REMEMBERED = 3600.0  # seconds from the last reading of a value
-SWEEP_EVERY = 60.0  # seconds; to forget one value costs as much as to forget many, and new automata at the next look
+SWEEP_EVERY = 60.0  # seconds
+SWEPT = 1000  # forms that are forgotten in one tick, of values read long ago, 6 us each; those of one value may be 960 more
+AUTHORS_SWEPT = 10_000  # in one tick; 0.3 us each
 AUTHORS_REMEMBERED = 24 * 3600.0  # seconds from a principal's last writing of a value
 MOST_AUTHORS = 50_000  # pairs of a principal and a value; 200 bytes each
 MOST_MEMORY = 64 * 1024 * 1024  # bytes, as `registered_values` estimates them
@@ -32,19 +34,25 @@ class Registry:
     What one process registers, another learns from the log: `follow` takes what others have written there.
     """
 
-    def __init__(self, key: bytes, now: Callable[[], float], shared: Log | None = None, most: int = MOST_MEMORY) -> None:
+    def __init__(
+        self, key: bytes, now: Callable[[], float], shared: Log | None = None, most: int = MOST_MEMORY, *, aside: Aside = in_thread
+    ) -> None:
+        """`aside` is as in `HeadIndex`."""
         prepare()
         self._masking_key = key
-        self._key = hashlib.blake2b(b"registry", key=key, digest_size=32).digest()  # nothing compares these digests with tags
+        own = hashlib.blake2b(b"registry", key=key, digest_size=32).digest()  # nothing compares these digests with tags
+        self._keyed = hashlib.blake2b(key=own, digest_size=16)  # copied, it is a third quicker than one that is keyed anew
         self._now = now
         self._log = shared if shared is not None else RecentLog()
         self._at = self._log.end
         self._most = most
+        self._aside = aside
         self.spent = 0  # bytes, estimated
         self._numbers = 0
         self._next_sweep = 0.0
         self._scopes: dict[tuple[str, str], Namespace] = {}
         self._known: dict[str, set[str]] = {}  # the namespaces of each cluster
+        self._indexes: dict[str, HeadIndex] = {}  # of the namespaces of each cluster that have few values
         self._spent: dict[tuple[str, str], int] = {}  # by each of them
         self._oldest: OrderedDict[tuple[str, str, bytes], Value] = OrderedDict()  # in the order of their last reading
         self._authors: OrderedDict[bytes, float] = OrderedDict()  # digest of principal and value -> when it was written
@@ -95,10 +103,25 @@ class Registry:
         now = self._now()
         if now < self._next_sweep:
             return
-        self._next_sweep = now + SWEEP_EVERY
-        self._forget_old(now)
-        while self._authors and now - next(iter(self._authors.values())) > AUTHORS_REMEMBERED:
+        if self._forget_old(now):
+            self._next_sweep = now + SWEEP_EVERY
+
+    def _forget_old(self, now: float) -> bool:
+        """Whether all is forgotten that was read long ago; the rest is for the next tick."""
+        left = SWEPT
+        while self._oldest:
+            place, value = next(iter(self._oldest.items()))
+            if now - value.read <= REMEMBERED:
+                break
+            if left <= 0:
+                return False
+            left -= len(value.entry.forms)
+            self._forget(place)
+        for _ in range(AUTHORS_SWEPT):
+            if not self._authors or now - next(iter(self._authors.values())) <= AUTHORS_REMEMBERED:
+                return True
             self._authors.popitem(last=False)
+        return False
 
     def _add(self, entry: Entry, now: float) -> None:
         self._numbers += 1
@@ -107,13 +130,13 @@ class Registry:
         place = entry.cluster, entry.namespace
         scope = self._scopes.get(place)
         if scope is None:
-            scope = self._scopes[place] = Namespace()
+            scope = self._scopes[place] = Namespace(self._index(entry.cluster))
             self._known.setdefault(entry.cluster, set()).add(entry.namespace)
         scope.add(entry.digest, value)
         self.spent += value.cost
         self._spent[place] = self._spent.get(place, 0) + value.cost
         if self.spent > self._most:
-            self._make_room(self._most * 3 // 4)  # at once: to forget one costs as much, as all that stay are put in place anew
+            self._make_room(self._most - self._most // 32)  # to find the oldest that may go costs as much for many as for one
 
     def _make_room(self, most: int) -> None:
         """Forget the oldest values of the namespaces that take most, until all together take `most` bytes. So whoever fills a
@@ -125,26 +148,28 @@ class Registry:
             if size > share:
                 break
             left -= size
-        self._forget(list(self._oldest), share)
+        for place in list(self._oldest):
+            if self._spent[place[:2]] > share:
+                self._forget(place)
+                if self.spent <= most:
+                    break
 
-    def _forget_old(self, now: float) -> None:
-        self._forget(list(takewhile(lambda place: now - self._oldest[place].read > REMEMBERED, self._oldest)), 0)
+    def _forget(self, place: tuple[str, str, bytes]) -> None:
+        """Forget a value."""
+        scope = place[:2]
+        cost = self._oldest.pop(place).cost
+        self.spent -= cost
+        self._spent[scope] -= cost
+        self._scopes[scope].remove(place[2])
+        if not self._scopes[scope].values:
+            del self._scopes[scope], self._spent[scope]
+            self._known[scope[0]].discard(scope[1])
 
-    def _forget(self, places: Iterable[tuple[str, str, bytes]], share: int) -> None:
-        """Forget these values, but none of a namespace that takes no more than its share of bytes."""
-        gone: dict[tuple[str, str], list[bytes]] = {}
-        for place in places:
-            scope = place[:2]
-            if self._spent[scope] > share:
-                cost = self._oldest.pop(place).cost
-                self.spent -= cost
-                self._spent[scope] -= cost
-                gone.setdefault(scope, []).append(place[2])
-        for scope, digests in gone.items():
-            self._scopes[scope].remove(digests)
-            if not self._scopes[scope].values:
-                del self._scopes[scope], self._spent[scope]
-                self._known[scope[0]].discard(scope[1])
+    def _index(self, cluster: str) -> HeadIndex:
+        index = self._indexes.get(cluster)
+        if index is None:
+            index = self._indexes[cluster] = HeadIndex(self._aside)
+        return index
 
     def _entry(self, cluster: str, namespace: str, digest: bytes, value: bytes) -> Entry:
         found: list[Form] = []
@@ -156,7 +181,9 @@ class Registry:
         return Entry(cluster, namespace, digest, tag, special_of(value), tuple(found))
 
     def _digest(self, data: bytes) -> bytes:
-        return hashlib.blake2b(data, key=self._key, digest_size=16).digest()
+        keyed = self._keyed.copy()
+        keyed.update(data)
+        return keyed.digest()
 
     def _author(self, cluster: str, namespace: str, digest: bytes, principal: str) -> bytes:
         return self._digest(b"\0".join((cluster.encode(), namespace.encode(), digest, principal.encode("utf-8", "replace"))))
@@ -175,7 +202,15 @@ class Registry:
             self._follow()
         scopes = [scope for namespace in namespaces if (scope := self._scopes.get((cluster, namespace))) is not None]
         seen = triggers(data) if scopes else set()
-        return any(may_be_of(seen, scope.special) or stands_in(self._digest, scope, data) for scope in scopes)
+        if any(may_be_of(seen, scope.special.keys.keys()) for scope in scopes):
+            return True
+        hits: dict[HeadIndex, Hits] = {}
+        for scope in scopes:
+            if scope.index not in hits:
+                hits[scope.index] = scope.index.find(data)
+            if stands_in(self._digest, scope, data, hits[scope.index]):
+                return True
+        return False
 
     def scan(self, data: bytes, cluster: str, *namespaces: str, sender: str = "") -> list[Recognised]:
         """The registered values in these bytes, sorted and disjoint. `sender` is the principal who sends them, "" where the bytes

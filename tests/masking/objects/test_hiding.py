@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from l7gw.kube.objects import json_nodes
 from l7gw.masking.find import Find
 from l7gw.masking.objects.hiding import MOST_LEARNED, Cut, Hiding
 from l7gw.masking.placeholder import Tagger
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
+from l7gw.steps import STEP, InSteps
 from tests.support.masked import b64
 
 KEY = b"k" * 32
@@ -31,6 +34,27 @@ def test_tags_are_of_the_namespace_that_is_set() -> None:
     hiding.hide(node.member("b"), "env")
     assert hiding.done.finds[0].tag == Tagger(KEY, "test", "").tag(b"hunter2!")
     assert hiding.done.finds[1].tag == Tagger(KEY, "test", "shop").tag(b"hunter2!")
+
+
+def test_to_learn_a_value_takes_units_by_its_length_so_that_the_loop_turns() -> None:
+    for value, at_once in ((b"S3cret-value", STEP // 4), (bytes(10 * 1024 - 1), STEP // 40)):
+        learned: list[bytes] = []
+
+        def learn(namespace: str, value: bytes, learned: list[bytes] = learned) -> None:
+            learned.append(value)
+
+        hiding = Hiding(KEY, "test", NO_OBLIGATIONS, learn=learn)
+        work = InSteps(partial(_learn_all, hiding, value), lambda: None)
+        while not work.over:
+            before = len(learned)
+            work.go_on()
+            assert len(learned) - before <= at_once + 1
+        assert len(learned) == 50
+
+
+def _learn_all(hiding: Hiding, value: bytes) -> None:
+    for _ in range(50):
+        hiding.learn(value)
 
 
 def test_of_one_object_so_many_values_are_remembered_and_of_the_next_again() -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from l7gw.masking.registry.registry import MOST_AUTHORS, REMEMBERED, SWEEP_EVERY, Registry
+from l7gw.masking.registry.registry import MOST_AUTHORS, REMEMBERED, SWEEP_EVERY, SWEPT, Registry
 from l7gw.masking.registry.registry_log import RecentLog
 
 KEY = b"k" * 32
@@ -197,6 +197,45 @@ def test_a_value_is_forgotten_an_hour_after_its_last_reading(registry: Registry,
     registry.tick()
     assert not _found(registry, PLAIN)
     assert registry.spent == 0
+
+
+def test_many_values_are_forgotten_over_some_ticks_and_no_tick_forgets_more_than_its_forms(
+    registry: Registry, clock: Clock
+) -> None:
+    for number in range(500):
+        registry.register("c", "n", b"value-%d-Xy" % number)
+    before = _forms(registry)
+    clock.now += REMEMBERED + 1
+    registry.register("c", "n", PLAIN)
+    ticks = 0
+    while before > 20:
+        registry.tick()
+        ticks += 1
+        clock.now += 1
+        left = _forms(registry)
+        assert before - left < SWEPT + 20
+        before = left
+        assert _found(registry, PLAIN) and registry.may_hold(PLAIN, "c", "n")
+    assert ticks >= 3
+
+
+def _forms(registry: Registry) -> int:
+    return sum(len(value.entry.forms) for value in registry._oldest.values())
+
+
+def test_to_forget_a_value_leaves_what_another_shares_with_it(registry: Registry, clock: Clock) -> None:
+    unix, windows, longer = b"user=ann\nword=Tr0ub", b"user=ann\r\nword=Tr0ub", b"user=ann\nword=Tr0ub4dor"
+    for value in (unix, windows, longer):  # forms of the first two are the same
+        registry.register("c", "n", value)
+        clock.now += 100
+    clock.now += REMEMBERED - 250
+    for left in ([windows, longer], [longer], []):
+        registry.tick()
+        clock.now += 100
+        assert len(registry._oldest) == len(left)
+        for value in left:
+            assert _found(registry, b"<" + value + b">") == [value]
+    assert not registry._scopes
 
 
 def test_a_value_that_its_sender_wrote_is_no_cloak_for_what_he_sends(registry: Registry, clock: Clock) -> None:

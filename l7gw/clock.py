@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -21,6 +22,12 @@ class SystemClock:
 
     wall = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
+
+
+def moment(microseconds: int) -> str:
+    """Microseconds since 1970 in the form of RFC 3339: UTC, with microseconds, ending in Z."""
+    when = datetime.datetime.fromtimestamp(microseconds // 1_000_000, datetime.UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
 
 
 class SteadyClock:

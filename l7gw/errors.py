@@ -28,15 +28,17 @@ class Refusal(Exception):
     """The gateway refuses one call. The exchange answers with a `metav1.Status`.
 
     `code` is the HTTP status. `reason` is the Status's. `message` is for people,
-    without the prefix `l7gw: ` that the answer adds. `rule` names the rule that decided, None where no rule did.
+    without the prefix `l7gw: ` that the answer adds. `rule` names the rule that decided, None where no rule did. `hold` is the id
+    of the hold that the refusal is about, None for none.
     """
 
-    def __init__(self, code: int, reason: StatusReason, message: str, *, rule: str | None = None) -> None:
+    def __init__(self, code: int, reason: StatusReason, message: str, *, rule: str | None = None, hold: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.rule = rule
+        self.hold = hold
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,11 @@ class Timeouts:
     shared_answer: float = 14.0  # for the answer to that PING
     cluster_acknowledges: float = 14.0  # until its kernel acknowledges sent bytes; a cluster is near, and pinged every 25
 
+    # waiting for a reviewer
+    processing_every: float = 50.0  # between two `102 Processing` on HTTP/1.1; balancers forget a silent connection after 60
+    dry_run: float = 10.0  # for a dry run, and for each reading of what a reviewer is shown
+    view: float = 30.0  # for all that a reviewer is shown of one call; the inventory of a namespace takes some dozen readings
+
     # waiting for issuers and the disk
     keys_fetch: float = 10.0  # for an issuer's discovery document and its keys together
     disk: float = 10.0  # that one write or sync of the journal may take before new calls are refused

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import get_args
 
+from l7gw.config.approvals import check_store, most_holds, people_of, reviews_local, socket_of
 from l7gw.config.clusters import clusters_of
 from l7gw.config.document import Document, Reader, plain, shown
 from l7gw.config.fields import certificate_of, is_host_name, is_ip
@@ -15,14 +16,18 @@ from l7gw.config.hooks import hooks_of
 from l7gw.config.identity import identity_of
 from l7gw.config.masking import masking_of
 from l7gw.config.private import fault_of_state
-from l7gw.config.settings import Durable, Hook, Masking, Recording, Settings
+from l7gw.config.settings import SOCKET, Durable, Hook, Masking, Recording, Settings
 from l7gw.errors import ConfigurationError, Problem
 
+WHICH_FILE = "say which file with --config FILE or $L7GW_CONFIG"
 DEFAULT = Path("/etc/l7gw/l7gw.yaml")
 STATE = "/var/lib/l7gw"
 LISTEN = "0.0.0.0:8443"
 
-KEYS = ("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording", "masking", "hooks")
+KEYS = (
+    *("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording", "masking", "hooks"),
+    *("people", "reviews", "limits", "store", "socket"),
+)
 RECORDING_KEYS = ("durable", "reserve")
 
 MOST_LISTENERS = 16  # a machine has few addresses; each is a socket
@@ -31,12 +36,7 @@ MOST_RESERVED = 1024**4  # bytes; a reserve above a TiB is a typing mistake
 
 LATER = {
     "admin": "health and metrics",
-    "reviews": "the approvals",
-    "limits": "limits per principal",
-    "store": "more than one machine",
     "proxy-protocol": "load balancers",
-    "people": "the approvals",
-    "socket": "the approvals",
     "console": "the console",
     "log": "settings of the log",
 }
@@ -55,13 +55,21 @@ def load(path: Path) -> Settings:
     return settings
 
 
+def socket_path(path: Path) -> Path:
+    """Where the gateway of this configuration has its socket. Nothing else in the file is looked at, as who asks may not read the
+    keys that it names. Raises ConfigurationError where the file cannot be read."""
+    top = Document(path, WHICH_FILE).reader(KEYS, LATER)
+    socket, _ = socket_of(top)
+    return socket or (top.path("state") or Path(STATE)) / SOCKET
+
+
 def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple[Hook, ...], Masking]:
     """The settings, the policy's file, all mistakes, and what has none of hooks and masking.
 
     The settings are None where there is a mistake. The policy's file is None where it is not named or cannot be read.
     """
     try:
-        document = Document(path, "say which file with --config FILE or $L7GW_CONFIG")
+        document = Document(path, WHICH_FILE)
     except ConfigurationError as error:
         return None, None, error.problems, (), Masking()
     top = document.reader(KEYS, LATER)
@@ -75,6 +83,10 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
     recording = _recording(top)
     masking = masking_of(top)
     hooks = hooks_of(top)
+    people = people_of(top)
+    local, holds = reviews_local(top), most_holds(top)
+    socket, group = socket_of(top)
+    check_store(top)
     problems = document.sorted_problems()
     if problems or tls is None or policy is None:
         return None, policy, problems, hooks, masking
@@ -89,6 +101,11 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
         recording=recording,
         hooks=hooks,
         masking=masking,
+        people=people,
+        reviews_local=local,
+        most_holds=holds,
+        socket=socket,
+        socket_group=group,
     )
     return settings, policy, [], hooks, masking
 

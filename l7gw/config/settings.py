@@ -8,6 +8,9 @@ from typing import Literal, get_args
 
 from l7gw.config.field_paths import FieldPath
 
+SOCKET = "l7gw.sock"  # in the state
+MOST_HOLDS = 500  # pending holds in all; nobody reads so many before saying yes (threats G5)
+USUAL_HOLDS = 20  # pending holds of one principal
 DAY = 86400  # seconds; the longest common lifetime of a token (Okta, Cognito); most live an hour
 
 # Words that stand in the file, as types.
@@ -209,6 +212,14 @@ class Masking:
 
 
 @dataclass(frozen=True)
+class Person:
+    """One person with several names. All are users' names with their prefix; `user` is the one by which the person goes."""
+
+    user: str
+    also: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole of l7gw.yaml, without a mistake. All paths are absolute."""
 
@@ -222,3 +233,12 @@ class Settings:
     recording: Recording
     hooks: tuple[Hook, ...] = ()
     masking: Masking = Masking()
+    people: tuple[Person, ...] = ()
+    reviews_local: bool = False  # whether root at the socket may approve without a credential
+    most_holds: int = USUAL_HOLDS  # pending holds of one principal
+    socket: Path | None = None  # where the API's socket is, if not in the state
+    socket_group: str = ""  # whose members may connect to it too; "" for none
+
+    @property
+    def socket_path(self) -> Path:
+        return self.socket or self.state / SOCKET

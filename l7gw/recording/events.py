@@ -16,6 +16,7 @@ import msgspec
 # accept any text, because a later version may write more words.
 VerdictWord = Literal[
     "allow",
+    "hold",  # a reviewer is asked; an allow or a deny follows, unless the call ended first or comes back later
     "deny",
     "refused",  # the request is malformed, unauthenticated or not forwardable; the reason says which
 ]
@@ -170,6 +171,40 @@ class MaskRecorded(Event, tag="mask"):
     late: bool = False  # of a stream: the client was shown the value's beginning before it was known to be one
 
 
+class HoldRecorded(Event, tag="hold"):
+    """A call was held for an approval, or its hold came to another state.
+
+    `exchange` is 0 where the session in which the call was made is over; `session` is that session then. What the reviewer is shown
+    stands in the event of a new hold and in that of a used approval, which also has all that reviewers said: it alone tells
+    who approved what, and what he saw."""
+
+    exchange: int
+    hold: str  # its id, a UUIDv7
+    state: str  # pending approved denied expired cancelled consumed void; covered: the call is of a run whose rest was approved
+    rule: str  # the first rule that holds the call
+    wait: str  # wait | come-back
+    why: str = ""  # why it is denied, expired, cancelled or void
+    command: str = ""  # the call in words of the gateway's
+    shown: str = ""  # JSON: the diff, inventory or exec that the reviewer is shown, masked; "" in events of other states
+    reviews: str = ""  # JSON: what reviewers said; "" in events of other states than consumed
+    session: str = ""
+
+
+class ReviewRecorded(Event, tag="review"):
+    """Somebody said something to a hold. `exchange` and `session` as in a `HoldRecorded`."""
+
+    exchange: int
+    hold: str
+    user: str
+    verdict: str  # approve | deny
+    note: str
+    local: bool = False  # whether it was root at the socket, without a credential
+    forced: tuple[str, ...] = ()  # the rules that a member of an emergency group forced
+    reason: str = ""  # why he did
+    rest_of_run: int = 0  # further calls of the run that he approves
+    session: str = ""
+
+
 class ExchangeEnded(Event, tag="end"):
     """The last event of an exchange."""
 
@@ -219,6 +254,8 @@ WrittenEvent = (
     | ResponseBody
     | Frame
     | MaskRecorded
+    | HoldRecorded
+    | ReviewRecorded
     | ExchangeEnded
     | AttemptsDropped
     | ClockStepped

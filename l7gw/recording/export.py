@@ -17,10 +17,11 @@ from urllib.parse import parse_qsl
 
 from msgspec import structs
 
+from l7gw.clock import moment
 from l7gw.recording import events as e
 from l7gw.recording.masked import Masked
 from l7gw.recording.reader import Mark
-from l7gw.recording.session_list import Summary, moment
+from l7gw.recording.session_list import Summary
 
 LARGEST_DECODED = 64 * 1024 * 1024  # bytes of one gzip body, unpacked; beyond it the packed bytes are shown (threats H9)
 DEFAULT_SIZE = (80, 24)  # columns and rows where the client never told the size of its terminal
@@ -76,14 +77,7 @@ def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | N
 def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
     match event:
         case e.RequestRecorded():
-            return {
-                "type": "request", "method": event.method, "target": event.target, "headers": _headers(event.headers),
-                "verb": event.verb, "group": event.group, "resource": event.resource, "subresource": event.subresource,
-                "namespace": event.namespace, "name": event.name, "effects": list(event.effects), "audit_id": event.audit_id,
-                "argv": _list(event.argv), "container": event.container, "ports": _list(event.ports),
-                "label_selector": event.label_selector, "field_selector": event.field_selector,
-                "stdin": event.stdin, "tty": event.tty,
-            }  # fmt: skip
+            return _request(event)
         case e.RequestBody():
             return {"type": "request-body", **content(event.data)}
         case e.VerdictRecorded():
@@ -109,6 +103,8 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
                 "type": "mask", "detector": event.detector, "where": event.where, "length": event.length, "tag": event.tag,
                 "direction": "up" if event.up else "down", "late": event.late,
             }  # fmt: skip
+        case e.HoldRecorded() | e.ReviewRecorded():
+            return _approval(event)
         case e.ExchangeEnded():
             return {"type": "end", "outcome": event.outcome, "reason": event.reason}
         case e.AttemptsDropped():
@@ -123,6 +119,32 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             return None
         case _:
             assert_never(event)
+
+
+def _request(event: e.RequestRecorded) -> Line:
+    return {
+        "type": "request", "method": event.method, "target": event.target, "headers": _headers(event.headers),
+        "verb": event.verb, "group": event.group, "resource": event.resource, "subresource": event.subresource,
+        "namespace": event.namespace, "name": event.name, "effects": list(event.effects), "audit_id": event.audit_id,
+        "argv": _list(event.argv), "container": event.container, "ports": _list(event.ports),
+        "label_selector": event.label_selector, "field_selector": event.field_selector,
+        "stdin": event.stdin, "tty": event.tty,
+    }  # fmt: skip
+
+
+def _approval(event: e.HoldRecorded | e.ReviewRecorded) -> Line:
+    if isinstance(event, e.ReviewRecorded):
+        return {
+            "type": "review", "hold": event.hold, "user": event.user, "verdict": event.verdict, "note": event.note,
+            "local": event.local, "forced": list(event.forced), "reason": event.reason, "rest_of_run": event.rest_of_run,
+            "session": event.session,
+        }  # fmt: skip
+    line: Line = {"type": "hold", "hold": event.hold, "state": event.state, "rule": event.rule, "wait": event.wait}
+    line |= {"why": event.why, "command": event.command, "session": event.session}
+    for name, text in (("shown", event.shown), ("reviews", event.reviews)):
+        with suppress(ValueError):  # a text that is no JSON is left out: a later version may write another form
+            line[name] = json.loads(text) if text else None
+    return line
 
 
 def _list(elements: tuple[Any, ...] | None) -> list[Any] | None:

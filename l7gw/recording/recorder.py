@@ -19,10 +19,10 @@ from pathlib import Path
 from l7gw.clock import Clock, SteadyClock
 from l7gw.config.settings import Kind
 from l7gw.errors import Refusal
+from l7gw.identifiers import uuid7
 from l7gw.identity.principal import Principal
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording import events as e
-from l7gw.recording.identifiers import uuid7
 from l7gw.recording.journal import Journal
 from l7gw.recording.outbox import Outbox
 from l7gw.recording.session import Attempts, Session

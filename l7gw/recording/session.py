@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import uuid
+from collections import deque
 from typing import Literal
 
 from l7gw.clock import SteadyClock
@@ -25,6 +26,7 @@ IDLE_AFTER = 15 * 60.0  # seconds without an open call, after which a session en
 LONGEST_SESSION = 24 * 3600.0  # seconds; a principal's calls after them begin another session
 BLOCK = 256 * 1024  # bytes of events in one block, unless a single event is larger; larger blocks compress no better
 LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
+MOST_RECENT = 20  # requests of a session that are remembered for the reviewers of its next call
 LONGEST_ATTEMPT = 8 * 1024  # characters kept of a header or target, in a call without a principal
 
 UNREAD = Act(verb="", path="", query="", effects=frozenset())  # stands for what a request asked that could not be read
@@ -68,6 +70,8 @@ class Session:
         self._run_count = 0
         self._exchanges = 0
         self._denied = 0
+        self._held = 0
+        self.recent: deque[tuple[int, str, Act]] = deque(maxlen=MOST_RECENT)  # requests: microseconds since 1970, method, act
         self._content = 0
         self._head: list[bytes] = []  # events that the list of sessions reads; their blocks come before the others
         self._parts: list[bytes] = []
@@ -137,9 +141,10 @@ class Session:
         """Record that the wall clock was set ahead by so many microseconds. The list of sessions reads this event, too."""
         self._about(e.ClockStepped(self.now(), by))
 
-    def count(self, content: int = 0, *, denied: int = 0) -> None:
+    def count(self, content: int = 0, *, denied: int = 0, held: int = 0) -> None:
         self._content += content
         self._denied += denied
+        self._held += held
 
     def closed_call(self) -> None:
         self.open_calls -= 1
@@ -199,6 +204,7 @@ class Session:
             flags=flags,
             exchanges=self._exchanges,
             denied=self._denied,
+            held=self._held,
             content=self._content,
         )
 
@@ -240,6 +246,7 @@ class CallRecord:
             audit_id=audit_id,
         )
         _add_query(event, act)
+        self.session.recent.append((event.time, method, act))  # costs 0.1 us
         self.session.append(event)
 
     def request_body(self, data: bytes) -> None:

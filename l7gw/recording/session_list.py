@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import uuid
 from collections import deque
 from pathlib import Path
 from typing import Any, Literal
 
+from l7gw.clock import moment
 from l7gw.recording import reader
 from l7gw.recording.events import ClockStepped, RunStarted, SessionEnded, SessionStarted, header_text
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
@@ -75,12 +75,6 @@ class Summary:
         if not all_runs:
             document["runs_total"] = self.run_count
         return document
-
-
-def moment(microseconds: int) -> str:
-    """Microseconds since 1970 in the form of RFC 3339: UTC, with microseconds, ending in Z."""
-    when = datetime.datetime.fromtimestamp(microseconds // 1_000_000, datetime.UTC)
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
 
 
 def summaries(state: Path, *, all_runs_of: str | None = None) -> list[Summary]:

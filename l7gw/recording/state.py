@@ -24,11 +24,16 @@ def check_state(state: Path) -> None:
     if state.is_symlink():  # systemd makes /var/lib/l7gw a link with DynamicUser=
         raise OSError(f"the state {state} is a link\n  hint: name the folder itself in `state`: {state.resolve()}")
     for path in [state, *state.rglob("*")]:
-        about = path.lstat()
+        try:
+            about = path.lstat()
+        except FileNotFoundError:  # another gateway of this state has just removed its lock, or what its database no longer needs
+            continue
         if stat.S_ISLNK(about.st_mode):
             raise OSError(f"{path} is a link; the state holds none")
         if about.st_uid != os.geteuid():
             raise OSError(f"{path} belongs to another user\n  hint: chown it to the gateway's user")
+        if stat.S_ISSOCK(about.st_mode):
+            continue  # of the API: `socket: {group}` lets others use it, and it holds nothing
         fault = fault_of_state(path, about)
         if fault is not None:
             raise OSError(f"{path} {fault[0]}\n  hint: {fault[1]}")

@@ -56,6 +56,8 @@ EVERY_EVENT: list[e.Event] = [
     e.ExchangeEnded(10, 1, "complete", "why"),
     e.AttemptsDropped(11, 2**40),
     e.ClockStepped(12, -3_600_000_000),
+    e.HoldRecorded(9, 1, "h", "denied", "writes", "wait", "not today", "kubectl delete", '{"diff":"+a"}', "[]", "s"),
+    e.ReviewRecorded(9, 1, "h", "rob", "deny", "not today", True, ("writes",), "fire", 5, "s"),
     e.SessionEnded(13, "idle"),
 ]
 
@@ -119,17 +121,17 @@ BAD = {
 }
 
 
-LATER = [["review", 20, 1, "ann", {"a": [1]}], ["hold", 21, 1]]  # events that a later version may write
+LATER = [["grant", 20, 1, "ann", {"a": [1]}], ["witness", 21, 1]]  # events that a later version may write
 
 
 def test_unknown_events_and_elements_of_later_versions_are_skipped() -> None:
     run, end = EVERY_EVENT[2], EVERY_EVENT[10]
     longer = [*msgspec.msgpack.decode(msgspec.msgpack.encode(end)), "added", {"x": 1}]
     events = reader.decode(encoded([run]) + b"".join(map(msgspec.msgpack.encode, [LATER[0], longer, LATER[1]])), 4)
-    first, review, last, hold = events
+    first, grant, last, witness = events
     assert (first, last) == (run, end)
-    assert isinstance(review, e.UnknownEvent) and (review.name, review.time) == ("review", 20)
-    assert isinstance(hold, e.UnknownEvent) and (hold.name, hold.time) == ("hold", 21)
+    assert isinstance(grant, e.UnknownEvent) and (grant.name, grant.time) == ("grant", 20)
+    assert isinstance(witness, e.UnknownEvent) and (witness.name, witness.time) == ("witness", 21)
 
 
 def test_a_request_and_an_end_of_an_earlier_version_are_read() -> None:

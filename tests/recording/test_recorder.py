@@ -32,16 +32,17 @@ PODS = "/api/v1/namespaces/d/pods"
 
 
 class Clock(SystemClock):
-    """Moved by the test."""
+    """Moved by the test. Each test begins at noon: what counts by days must not depend on the hour at which it runs."""
 
     def __init__(self) -> None:
         self.moved = 0.0
+        self._to_noon = 12 * 3600 - time.time() % (24 * 3600)
 
     def monotonic(self) -> float:
         return time.monotonic() + self.moved
 
     def wall(self) -> float:
-        return time.time() + self.moved
+        return time.time() + self._to_noon + self.moved
 
 
 class Disk:

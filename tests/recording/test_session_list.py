@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from l7gw.clock import moment
 from l7gw.limits import Limits
 from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.session_list import NEWEST_RUNS, NoSuch, find, key_of, moment, summaries
+from l7gw.recording.session_list import NEWEST_RUNS, NoSuch, find, key_of, summaries
 from tests.support.journals import ANN, call, recorded
 
 PODS = "/api/v1/namespaces/d/pods"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,11 @@ def test_a_state_is_closed_to_others_under_any_umask(tmp_path: Path) -> None:
         assert {path.stat().st_mode & 0o777 for path in state.rglob("*") if path.is_file()} == {0o600}
     finally:
         os.umask(before)
+
+
+def test_a_socket_of_a_group_that_a_killed_gateway_left_is_no_hindrance(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(state / "l7gw.sock"))
+    (state / "l7gw.sock").chmod(0o660)
+    check_state(state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from l7gw.recording.identifiers import uuid7
+from l7gw.identifiers import uuid7
 
 
 def test_an_id_is_a_uuid_of_version_7_with_the_time_in_front() -> None:

@@ -1,4 +1,4 @@
-"""Session ids: UUIDv7 (RFC 9562 section 5.7), so that they sort by time."""
+"""Ids of sessions and holds: UUIDv7 (RFC 9562 section 5.7), so that they sort by time."""
 
 from __future__ import annotations
 

@@ -1,0 +1,178 @@
+"""Holds in the store: how one is written, found and read. Each function runs within a transaction that its caller has begun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from l7gw.approval.messages import (
+    Asked,
+    Hold,
+    Reviewer,
+    ReviewersView,
+    ReviewVerdict,
+    ReviewView,
+    RuleView,
+    State,
+    encode,
+)
+from l7gw.clock import moment
+from l7gw.hold_terms import Reviewers
+from l7gw.store.tables import holds, reviews
+
+MOST_LISTED = 500  # holds of one answer
+SECOND = 1_000_000  # microseconds
+
+_asked = msgspec.json.Decoder(Asked).decode
+_view = msgspec.json.Decoder(ReviewView).decode
+
+
+def insert(connection: sa.Connection, asked: Asked, *, hold: str, gateway: str, now: int, replaces: str = "") -> Hold:
+    """Write a new pending hold. Raises sqlalchemy's IntegrityError where one of the same intent is pending and comes back."""
+    row = {
+        "id": hold,
+        "state": "pending",
+        "wait": asked.terms.wait,
+        "bound": asked.bound,
+        "intent": asked.intent,
+        "person": asked.person,
+        "actor": asked.principal.actor,
+        "session": asked.session,
+        "gateway": gateway,
+        "created": now,
+        "expires": now + asked.terms.ttl * SECOND,
+        "ended": None,
+        "why": "",
+        "replaces": replaces,
+        "asked": encode(asked).decode(),
+    }
+    connection.execute(holds.insert(), row)
+    return _hold(SimpleNamespace(**row), asked, ())
+
+
+def one(connection: sa.Connection, hold: str) -> Hold:
+    """The hold of this id. It must be there."""
+    (found,) = read(connection, [hold])
+    return found
+
+
+def read(connection: sa.Connection, ids: Sequence[str]) -> list[Hold]:
+    """The holds of these ids, newest first. What is not there is left out."""
+    rows = connection.execute(sa.select(holds).where(holds.c.id.in_(ids)).order_by(holds.c.id.desc())).all()
+    said: dict[str, list[ReviewView]] = {row.id: [] for row in rows}
+    found = connection.execute(sa.select(reviews.c.hold, reviews.c.view).where(reviews.c.hold.in_(ids)).order_by(reviews.c.id))
+    for hold, view in found:
+        said[hold].append(_view(view))
+    return [_hold(row, _asked(row.asked), tuple(said[row.id])) for row in rows]
+
+
+def asked_of(connection: sa.Connection, hold: str) -> Asked | None:
+    """The call of a hold, as it was asked about. None where there is no such hold."""
+    text = connection.execute(sa.select(holds.c.asked).where(holds.c.id == hold)).scalar()
+    return None if text is None else _asked(text)
+
+
+def ids_of_prefix(connection: sa.Connection, prefix: str) -> list[str]:
+    """The ids that begin so, two at most: more need not be told apart."""
+    found = sa.select(holds.c.id).where(holds.c.id.startswith(prefix, autoescape=True)).order_by(holds.c.id).limit(2)
+    return list(connection.execute(found).scalars())
+
+
+def listed(connection: sa.Connection, states: Sequence[State], *, most: int, before: str) -> list[Hold]:
+    """The newest holds in these states, newest first; with `before`, those older than that hold."""
+    where = [holds.c.state.in_(states)] + ([holds.c.id < before] if before else [])
+    ids = connection.execute(sa.select(holds.c.id).where(*where).order_by(holds.c.id.desc()).limit(min(most, MOST_LISTED)))
+    return read(connection, list(ids.scalars()))
+
+
+def why_expired(state: str) -> str:
+    """Why a hold that was in this state expired, in words."""
+    return "nobody answered in time" if state == "pending" else "the approval was not used in time"
+
+
+def review_view(reviewer: Reviewer, verdict: ReviewVerdict, now: int, **said: Any) -> ReviewView:
+    """What is kept of a review. `said` are the fields of `ReviewView` that are the reviewer's own words."""
+    principal = reviewer.principal
+    return ReviewView(
+        user=principal.user,
+        verdict=verdict,
+        time=moment(now),
+        groups=principal.groups,
+        issuer=principal.issuer,
+        address=principal.address,
+        local=reviewer.local,
+        **said,
+    )
+
+
+def satisfied(asked: Asked, said: Sequence[ReviewView]) -> bool:
+    """Whether each rule has the approvals that it asks for, or was forced."""
+    return all(view.forced or view.approvals >= view.reviewers.minimum for view in _rules(asked, said))
+
+
+def _rules(asked: Asked, said: Sequence[ReviewView]) -> tuple[RuleView, ...]:
+    approvals = [view for view in said if view.verdict == "approve"]
+    return tuple(
+        RuleView(
+            rule=terms.rule,
+            reviewers=_reviewers([terms.reviewers]),
+            approvals=sum(terms.rule in view.rules for view in approvals),
+            forced=any(terms.rule in view.forced for view in approvals),
+        )
+        for terms in asked.terms.rules
+    )
+
+
+def _reviewers(several: Sequence[Reviewers]) -> ReviewersView:
+    def names(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for one in lists for name in one))
+
+    return ReviewersView(
+        users=names([one.users for one in several]),
+        groups=names([one.groups for one in several]),
+        owner=any(one.owner for one in several),
+        minimum=max(one.minimum for one in several),
+        emergency=names([one.emergency for one in several]),
+    )
+
+
+def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...]) -> Hold:
+    """The hold of a row of the table `holds`."""
+    reviewers = _reviewers([terms.reviewers for terms in asked.terms.rules])
+    return Hold(
+        id=row.id,
+        state=row.state,
+        session=asked.session,
+        run=asked.run,
+        exchange=asked.exchange,
+        principal=asked.principal,
+        cluster=asked.cluster,
+        command=asked.command,
+        claimed=asked.claimed,
+        verb=asked.verb,
+        group=asked.group,
+        resource=asked.resource,
+        subresource=asked.subresource,
+        namespace=asked.namespace,
+        name=asked.name,
+        argv=asked.argv,
+        effects=asked.effects,
+        rule=asked.terms.rules[0].rule,
+        rules=_rules(asked, said),
+        message=asked.terms.message,
+        wait=asked.terms.wait,
+        created=moment(row.created),
+        expires=moment(row.expires),
+        ended=None if row.ended is None else moment(row.ended),
+        why=row.why,
+        needed=reviewers.minimum,
+        reviewers=reviewers,
+        reviews=said,
+        shown=asked.shown,
+        uids=asked.uids,
+        replaces=row.replaces,
+    )

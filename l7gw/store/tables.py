@@ -1,0 +1,75 @@
+"""The tables of the metadata database, as the newest migration leaves them (`tests/store/test_migrate.py` compares).
+
+The database is SQLite or, in a later version, PostgreSQL: nothing here or in a query may be a word of one of them alone. Times are
+microseconds since 1970. Messages are JSON texts.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+ENDS_OR_WAITS = "state IN ('pending', 'approved', 'denied', 'expired', 'cancelled', 'consumed', 'void')"
+COMING_BACK = "state = 'pending' AND wait = 'come-back'"  # of one intent only one such hold may be
+
+metadata = sa.MetaData()
+
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("state", sa.String(9), nullable=False),
+    sa.Column("wait", sa.String(9), nullable=False),
+    sa.Column("bound", sa.String(64), nullable=False),  # what a claim must bring
+    sa.Column("intent", sa.String(64), nullable=False),
+    sa.Column("person", sa.Text, nullable=False),  # the canonical person of the requester
+    sa.Column("actor", sa.Text, nullable=False),  # "" for none
+    sa.Column("session", sa.Text, nullable=False),
+    sa.Column("gateway", sa.String(36), nullable=False),  # the process at which the call waits
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),
+    sa.Column("ended", sa.BigInteger),  # NULL while it is pending or approved
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("replaces", sa.String(36), nullable=False),
+    sa.Column("asked", sa.Text, nullable=False),  # approval.messages.Asked
+    sa.CheckConstraint(ENDS_OR_WAITS, name="holds_state"),
+    sa.Index("holds_by_state", "state", "expires"),
+    sa.Index("holds_by_intent", "intent", "state"),
+    sa.Index("holds_by_end", "ended"),
+    sa.Index(
+        "holds_coming_back",
+        "intent",
+        unique=True,
+        sqlite_where=sa.text(COMING_BACK),
+        postgresql_where=sa.text(COMING_BACK),
+    ),
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("hold", sa.String(36), sa.ForeignKey("holds.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("person", sa.Text, nullable=False),  # the canonical person of the reviewer
+    sa.Column("verdict", sa.String(7), nullable=False),
+    sa.Column("for_seconds", sa.Integer, nullable=False),  # how long the rest of the run may pass
+    sa.Column("view", sa.Text, nullable=False),  # approval.messages.ReviewView
+    sa.UniqueConstraint("hold", "person", "verdict", name="reviews_once"),
+)
+
+rests_of_runs = sa.Table(
+    "rests_of_runs",
+    metadata,
+    sa.Column("hold", sa.String(36), sa.ForeignKey("holds.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("covers", sa.String(64), nullable=False),  # a hash of what the calls must have in common
+    sa.Column("remaining", sa.Integer, nullable=False),  # calls that it still covers
+    sa.Column("ends", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("remaining >= 0", name="rests_of_runs_remaining"),
+    sa.Index("rests_of_runs_covering", "covers"),
+)
+
+gateways = sa.Table(
+    "gateways",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("renewed", sa.BigInteger, nullable=False),
+)

@@ -1,5 +1,5 @@
 """Rules that are probably mistakes: they name a cluster that is not configured, a resource or subresource that Kubernetes does not
-have, or keys that no single call matches.
+have, keys that no single call matches, or reviewers who can never approve; or another rule decides every call before them.
 
 A guardrail with such a mistake guards nothing. It is a doubt and no error, because one policy may serve several gateways with
 other clusters, and a resource may be a custom or an aggregated one. What is certainly a mistake is an error of `load`.
@@ -9,69 +9,79 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 from l7gw.config.document import nearest
-from l7gw.kube.act import Act
+from l7gw.config.settings import ClientCertificate, OidcIssuer
+from l7gw.hold_terms import Reviewers
 from l7gw.kube.builtin import BUILT_IN, GROUPS, SUBRESOURCES, plurals_of
-from l7gw.kube.effects import path_effects, resource_effects
 from l7gw.policy.commands import Command
+from l7gw.policy.every_call import every_call
 from l7gw.policy.patterns import glob
 from l7gw.policy.rules import Rule
-from l7gw.policy.vocabulary import CONNECTS, METHODS, VERBS
+from l7gw.policy.shadows import shadow
+
+Issuer = OidcIssuer | ClientCertificate
 
 
-def doubts(rules: Iterable[Rule], clusters: Collection[str] | None) -> list[str]:
-    """Each doubt as a sentence, in the order of the rules. `clusters` are the configured ones, None where they are not known."""
+def doubts(rules: Iterable[Rule], clusters: Collection[str] | None, identity: Collection[Issuer] | None = None) -> list[str]:
+    """Each doubt as a sentence, in the order of the rules, which begin with the guardrails. `clusters` and `identity` are the
+    configured ones, None where they are not known."""
     found: list[str] = []
+    before: list[Rule] = []
     for rule in rules:
         what = f"{'guardrail' if rule.guardrail else 'rule'} {rule.name!r}"
         if rule.clusters is not None and clusters is not None:
             found += [f"{what} {doubt}" for doubt in _clusters(rule.clusters.texts, clusters)]
         if not rule.allow:
-            found += [f"{what} {doubt}" for doubt in _short_commands(rule.commands or ())]
+            found += [f"{what} {doubt}" for doubt in _short_commands(rule.commands or (), holds=rule.holding is not None)]
+        if rule.holding is not None:
+            found += [f"{what} {doubt}" for doubt in _reviewers(rule.holding.reviewers, identity)]
         strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
         if not strange and not _can_match(rule):
             strange = ["matches no call: none has its `verbs`, `resources` and `effects` together"]
+        elif (hiding := shadow(rule, before)) is not None:
+            of = f"{'guardrail' if hiding.guardrail else 'rule'} {hiding.name!r}{f' in line {hiding.line}' if hiding.line else ''}"
+            strange.append(f"is never reached: {of} decides every call that it matches")
+        before.append(rule)
         found += [f"{what} {doubt}" for doubt in strange]
     return found
 
 
+def _reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None) -> Iterator[str]:
+    """Doubts about who may approve. Only people do, so an issuer of agents or workloads names no reviewer."""
+    if identity is not None:
+        of_people = [issuer for issuer in identity if issuer.kind.fixed in (None, "human")]
+        of_groups = [issuer for issuer in of_people if isinstance(issuer, ClientCertificate) or issuer.groups]
+        for key, texts, issuers in (
+            ("users", reviewers.users, of_people),
+            ("groups", reviewers.groups, of_groups),
+            ("emergency groups", reviewers.emergency, of_groups),
+        ):
+            strange = [text for text in texts if not any(_may_begin(text, issuer.prefix) for issuer in issuers)]
+            if strange:
+                yield f"has reviewers whom no issuer of people in `identity` can name: {key} {', '.join(strange)}"
+    named = set(reviewers.users)
+    if not reviewers.groups and not any("*" in user for user in named) and len(named) + reviewers.owner < reviewers.minimum:
+        yield f"needs {reviewers.minimum} approvals, and its reviewers are fewer"
+
+
+def _may_begin(text: str, prefix: str) -> bool:
+    """Whether a name with this prefix may match the glob."""
+    head, star, _ = text.partition("*")
+    return head.startswith(prefix) or (star != "" and prefix.startswith(head))
+
+
 def _can_match(rule: Rule) -> bool:
-    """Whether the rule matches one of `_calls()`, whoever makes the call, in whichever namespace."""
+    """Whether the rule matches one of `every_call()`, whoever makes the call, in whichever namespace."""
     resources = rule.resources
     if resources is not None and any(_is_others(text) for text in resources.texts):
         return True  # a group that is not Kubernetes' own may have any resource
     anywhere = replace(rule, namespaces=None, names=None, commands=None)
     return any(
         not anywhere.mismatch(act)
-        for act in _calls()
+        for act in every_call()
         if resources is None or (act.is_resource and resources.match(act.resource, act.group, act.subresource))
     )
-
-
-@lru_cache(maxsize=1)
-def _calls() -> tuple[Act, ...]:
-    """One call of each sort: each verb on each resource and subresource of Kubernetes and on a custom resource, and some paths."""
-    kinds = [(group, plural, sub) for (group, plural), subs in BUILT_IN.items() for sub in ("", *subs)]
-    kinds += [("example.com", "widgets", sub) for sub in ("", "status", "scale", "more")]
-    found = [
-        Act(
-            verb,
-            path="",
-            query="",
-            effects=resource_effects(verb, group, resource, subresource),
-            is_resource=True,
-            group=group,
-            resource=resource,
-            subresource=subresource,
-        )
-        for group, resource, subresource in kinds
-        for verb in VERBS
-        if verb not in CONNECTS and verb not in METHODS
-    ]
-    paths = [(verb, path) for verb in ("get", "patch", "delete", *METHODS) for path in ("/version", "/metrics")]
-    return (*found, *(Act(verb, path=path, query="", effects=path_effects(verb, path)) for verb, path in paths))
 
 
 def _is_others(text: str) -> bool:
@@ -86,11 +96,12 @@ def _clusters(texts: tuple[str, ...], known: Collection[str]) -> Iterator[str]:
         yield f"is about clusters that are not configured: {', '.join(strange)}{_meant(strange[0], known)}"
 
 
-def _short_commands(commands: tuple[Command, ...]) -> Iterator[str]:
-    """Denied commands that do not end with `**`: `cat /etc/shadow /dev/null` evades a deny of `cat /etc/*`."""
+def _short_commands(commands: tuple[Command, ...], *, holds: bool) -> Iterator[str]:
+    """Denied or held commands that do not end with `**`: `cat /etc/shadow /dev/null` evades a deny of `cat /etc/*`."""
     short = [f"`{command.text}`" for command in commands if not command.further]
     if short:
-        yield f"denies {', '.join(short)} without further arguments alone: with `**` behind it, any may follow"
+        does = "holds" if holds else "denies"
+        yield f"{does} {', '.join(short)} without further arguments alone: with `**` behind it, any may follow"
 
 
 def _resources(texts: tuple[str, ...]) -> Iterator[str]:

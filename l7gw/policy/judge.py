@@ -1,20 +1,26 @@
 """The judge, in this order: a guardrail that matches denies, and nothing overrides it; discovery is allowed; the first rule that
-matches decides; everything else is denied."""
+matches decides; everything else is denied. A guardrail that holds turns an allow into a hold: deny beats hold beats allow."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
+from l7gw import hold_terms
 from l7gw.config.settings import Kind
+from l7gw.errors import ConfigurationError
+from l7gw.hold_terms import HoldTerms
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
+from l7gw.policy.cases import run
+from l7gw.policy.conditions import Context, Outcome
 from l7gw.policy.load import load
+from l7gw.policy.looked import Looked
 from l7gw.policy.patterns import Globs, Resources
 from l7gw.policy.rules import Key, Rule, verb_of
-from l7gw.policy.verdict import Decision, Verdict
+from l7gw.policy.verdict import Decision, Needed, Verdict
 
 DISCOVERY = "built-in: discovery"
 MOST_KEPT = 4096  # callers whose rules are remembered; one more, and all are forgotten and looked up anew
@@ -31,12 +37,15 @@ _Decided = tuple[tuple[Rule, Verdict], ...]
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One rule that was compared with the call. `why` says why it did not match, "" for the rule that decided."""
+    """One rule that was compared with the call. `why` says why it did not match, "" for a rule that did. `saw` has what its
+    condition names, each with its value as JSON; `note` says why a condition that could not be judged is a match, "" else."""
 
     name: str
     verdict: Decision
     guardrail: bool
     why: str
+    saw: tuple[tuple[str, str], ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +64,11 @@ class Policy:
     use these as its key, and must be emptied when another object becomes the policy in force.
     """
 
-    __slots__ = ("_going_up", "_of_caller", "guardrails", "rules")
+    __slots__ = ("_going_up", "_of_caller", "guardrails", "rules", "tests")
 
-    def __init__(self, guardrails: tuple[Rule, ...], rules: tuple[Rule, ...]) -> None:
+    def __init__(self, guardrails: tuple[Rule, ...], rules: tuple[Rule, ...], tests: int = 0) -> None:
+        """`tests` is the number of tests that the file has and that it has passed."""
+        self.tests = tests
         self.guardrails = guardrails
         self.rules = rules
         self._of_caller: dict[tuple[str, tuple[str, ...], tuple[str, ...], str, str], tuple[_Decided, _Decided]] = {}
@@ -66,21 +77,47 @@ class Policy:
     @classmethod
     def load(cls, path: Path, detectors: Collection[str] | None = None) -> Policy:
         """The policy in a file. `detectors` are the names that `mask` and `reveal` may have beside those of structure; None where
-        they are not known. Raises ConfigurationError with every mistake in it."""
-        return cls(*load(path, detectors))
+        they are not known. Its tests are run. Raises ConfigurationError with every mistake in it, failed tests included."""
+        guardrails, rules, cases = load(path, detectors)
+        policy = cls(guardrails, rules, len(cases))
+        failed = run(cases, path, policy.judge)
+        if failed:
+            raise ConfigurationError(failed)
+        return policy
 
-    def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
-        """Whether the principal may do this on the cluster, by which rule, and why."""
+    @property
+    def holds(self) -> bool:
+        """Whether any rule holds calls."""
+        return any(rule.holding is not None for rule in (*self.guardrails, *self.rules))
+
+    def judge(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
+        """Whether the principal may do this on the cluster, by which rule, and why.
+
+        `looked` is what was read of the call beside its head, None as long as nothing was. Where a condition needs more of it, the
+        verdict's `needs` says what, and the call is to be judged again with it.
+        """
         guardrails, rules = self._about(principal, cluster)
+        held: list[Verdict] | None = None  # by guardrails
         for rule, verdict in guardrails:
             if not rule.mismatch(act):
-                return verdict
+                if rule.when is not None:
+                    return self._look(principal, cluster, act, looked)
+                if verdict.hold is None:
+                    return verdict
+                held = [verdict] if held is None else [*held, verdict]
         if act.effects == _OPEN:  # without discovery kubectl cannot even show a refusal
-            return _DISCOVERED
+            return _DISCOVERED if held is None else _held(held, _DISCOVERED)
         for rule, verdict in rules:
             if not rule.mismatch(act):
-                return verdict
+                if rule.when is not None:
+                    return self._look(principal, cluster, act, looked)
+                return verdict if held is None else _held(held, verdict)
         return _UNMATCHED
+
+    def _look(self, principal: Principal, cluster: str, act: Act, looked: Looked | None) -> Verdict:
+        """As `judge`, where a rule that matches by its other keys has a condition."""
+        guardrails, rules = self._about(principal, cluster)
+        return _Conditional(Context(principal, act, verb_of(act), looked)).verdict(guardrails, rules, act)
 
     def _about(self, principal: Principal, cluster: str) -> tuple[_Decided, _Decided]:
         """The guardrails and the rules that are about this caller on this cluster. They are remembered for each caller."""
@@ -90,8 +127,8 @@ class Policy:
             if len(self._of_caller) >= MOST_KEPT:
                 self._of_caller.clear()
             found = self._of_caller[key] = (
-                tuple((rule, _verdict(rule)) for rule in self.guardrails if not rule.stranger(principal, cluster)),
-                tuple((rule, _verdict(rule)) for rule in self.rules if not rule.stranger(principal, cluster)),
+                tuple((rule, _verdict(rule, principal.kind)) for rule in self.guardrails if not rule.stranger(principal, cluster)),
+                tuple((rule, _verdict(rule, principal.kind)) for rule in self.rules if not rule.stranger(principal, cluster)),
             )
         return found
 
@@ -104,39 +141,127 @@ class Policy:
             found = self._going_up[cluster, also] = Globs(sorted(named | set(also)))
         return found
 
-    def explain(self, principal: Principal, cluster: str, act: Act) -> Explanation:
+    def explain(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Explanation:
         """As `judge`, with every rule that was compared with the call and why it did not match."""
+        judged = _Conditional(Context(principal, act, verb_of(act), looked))
+        verdict = judged.verdict(*self._about(principal, cluster), act)
         considered: list[Considered] = []
 
-        def decides(rule: Rule) -> bool:
+        def consider(rule: Rule) -> Considered:
             key = rule.stranger(principal, cluster) or rule.mismatch(act)
-            why = _why(rule, key, principal, cluster, act) if key else ""
-            considered.append(Considered(rule.name, "allow" if rule.allow else "deny", guardrail=rule.guardrail, why=why))
-            return not key
-
-        def decided(verdict: Verdict) -> Explanation:
-            return Explanation(verdict, tuple(considered))
+            one = _considered(rule, _why(rule, key, principal, cluster, act) if key else "", judged)
+            considered.append(one)
+            return one
 
         for rule in self.guardrails:
-            if decides(rule):
-                return decided(_verdict(rule))
+            if not consider(rule).why and rule.says == "deny":
+                return Explanation(verdict, tuple(considered))
         is_open = act.effects == _OPEN
         considered.append(Considered(DISCOVERY, "allow", guardrail=False, why="" if is_open else "the call is more than discovery"))
-        if is_open:
-            return decided(_DISCOVERED)
-        for rule in self.rules:
-            if decides(rule):
-                return decided(_verdict(rule))
-        return decided(_UNMATCHED)
+        for rule in () if is_open else self.rules:
+            if not consider(rule).why or judged.is_open(rule):
+                break
+        return Explanation(verdict, tuple(considered))
 
 
-def _verdict(rule: Rule) -> Verdict:
+class _Conditional:
+    """One judgement with conditions. `outcomes` maps the name of each rule whose condition was judged to what came of it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.outcomes: dict[str, tuple[Outcome, str]] = {}
+
+    def is_open(self, rule: Rule) -> bool:
+        """Whether the rule's condition needs what was not read."""
+        return self.outcomes.get(rule.name, ("yes", ""))[0] in ("object", "result")
+
+    def verdict(self, guardrails: _Decided, rules: _Decided, act: Act) -> Verdict:
+        found = self._verdict(guardrails, rules, act)
+        return replace(found, remember=False) if self.context.asked and found.remember else found
+
+    def _verdict(self, guardrails: _Decided, rules: _Decided, act: Act) -> Verdict:
+        held: list[Verdict] = []
+        needing: Verdict | None = None  # a guardrail that cannot say yet whether it matches
+        for rule, verdict in guardrails:
+            if rule.mismatch(act):
+                continue
+            outcome = self._outcome(rule)
+            if outcome == "object" or outcome == "result":
+                needing = needing or _needing(rule, outcome)
+            elif outcome != "no":
+                if verdict.hold is None:
+                    return verdict
+                held.append(verdict)
+        decided = self._decided(rules, act)
+        if decided.needs is not None:
+            return needing if needing is not None and needing.needs == "object" else decided
+        if needing is not None and decided.decision != "deny":
+            return needing
+        return _held(held, decided) if held else decided
+
+    def _decided(self, rules: _Decided, act: Act) -> Verdict:
+        if act.effects == _OPEN:
+            return _DISCOVERED
+        for rule, verdict in rules:
+            if rule.mismatch(act):
+                continue
+            outcome = self._outcome(rule)
+            if outcome == "object" or outcome == "result":
+                return _needing(rule, outcome)
+            if outcome == "yes" or (outcome == "error" and not rule.allow):
+                return verdict
+        return _UNMATCHED
+
+    def _outcome(self, rule: Rule) -> Outcome:
+        if rule.when is None:
+            return "yes"
+        found = self.outcomes[rule.name] = self.context.judge(rule.when)
+        return found[0]
+
+
+def _needing(rule: Rule, needed: Needed) -> Verdict:
+    reason = f"rule {rule.name!r} decides by the {needed}, which was not read"
+    return Verdict(allowed=False, rule=rule.name, reason=reason, needs=needed, remember=False)
+
+
+def _considered(rule: Rule, why: str, judged: _Conditional) -> Considered:
+    """A rule in an explanation. `why` says why its other keys do not match, "" where they do."""
+    outcome, error = judged.outcomes.get(rule.name, ("yes", ""))
+    saw: tuple[tuple[str, str], ...] = ()
+    if not why and rule.when is not None:
+        saw = tuple(judged.context.saw(rule.when))
+        if outcome == "no":
+            why = "when: the condition is false"
+        elif outcome == "error" and rule.allow:
+            why = f"when: the condition cannot be judged, and so allows nothing: {error}"
+        elif outcome == "object" or outcome == "result":
+            why = f"when: {error}"
+    note = f"the condition cannot be judged, which counts as a match: {error}" if not why and outcome == "error" else ""
+    return Considered(rule.name, rule.says, guardrail=rule.guardrail, why=why, saw=saw, note=note)
+
+
+def _verdict(rule: Rule, kind: Kind) -> Verdict:
     if rule.allow:
         reason = rule.reason or f"allowed by rule {rule.name!r}"
         return Verdict(allowed=True, rule=rule.name, reason=reason, obligations=rule.obligations)
     what = "guardrail" if rule.guardrail else "rule"
     why = f": {rule.reason}" if rule.reason else ""
+    if rule.holding is not None:
+        terms = rule.holding.terms(rule.name, kind)
+        reason = f"held by {what} {rule.name!r}{why}"
+        return Verdict(allowed=False, rule=rule.name, reason=reason, obligations=rule.obligations, hold=terms, remember=False)
     return Verdict(allowed=False, rule=rule.name, reason=f"denied by {what} {rule.name!r}{why}")
+
+
+def _held(held: list[Verdict], verdict: Verdict) -> Verdict:
+    """The verdict of a rule, under the guardrails that hold the call. A denial stays one."""
+    if not verdict.allowed and verdict.hold is None:
+        return verdict
+    terms: list[HoldTerms] = [one.hold for one in (*held, verdict) if one.hold is not None]
+    first = held[0]
+    more = len(terms) - 1
+    reason = f"{first.reason} (and {more} more rule{'s' if more > 1 else ''})" if more else first.reason
+    return replace(first, reason=reason, obligations=verdict.obligations, hold=hold_terms.together(terms))
 
 
 def _why(rule: Rule, key: Key, principal: Principal, cluster: str, act: Act) -> str:

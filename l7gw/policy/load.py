@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import yaml
 
 from l7gw import name_rules
-from l7gw.config.document import Document, Reader, Word, nearest, shown, word_of
+from l7gw.config.document import Document, Reader, Word, nearest, plain, shown, word_of
 from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN, plurals_of
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
-from l7gw.policy import masks
+from l7gw.policy import holds, masks
+from l7gw.policy.cases import Case, cases_of
 from l7gw.policy.commands import Command
+from l7gw.policy.conditions import Condition
+from l7gw.policy.holds import NO_HOLDING, Holding
 from l7gw.policy.patterns import BadPattern, Globs, Resources, glob
 from l7gw.policy.rules import ALLOWED_EFFECTS, DENIED_EFFECTS, Rule
 from l7gw.policy.verdict import Decision
 from l7gw.policy.vocabulary import KUBECTL, VERBS, meant
 
+TOP_KEYS = ("guardrails", "rules", "defaults", "tests")
 KEYS = (
     *("name", "verdict", "reason", "users", "groups", "kinds", "clusters", "namespaces", "effects", "verbs"),
-    *("resources", "names", "commands", "interactive"),
+    *("resources", "names", "commands", "interactive", "when"),
     *masks.KEYS,
+    *holds.KEYS,
 )
+DEFAULTS_KEYS = (*masks.KEYS, *holds.DEFAULT_KEYS)
 APPROVALS, OBLIGATIONS = "the approvals", "the obligations"
-LATER = {
-    **dict.fromkeys(("when", "reviewers", "wait", "ttl"), APPROVALS),
-    **dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS),
-}
-DEFAULTS_LATER = {"wait": APPROVALS, **dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS)}
+LATER = dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS)
 
 MOST_RULES = 2000  # a call is compared with its principal's rules one by one; each takes 0.4 us, measured
 MOST_VALUES = 1000  # in one list; more people should be a group of the identity provider
@@ -41,41 +44,59 @@ LONGEST_REASON = 300  # characters; name, reason and session must fit into the 9
 T = TypeVar("T")
 
 
-def load(path: Path, detectors: Collection[str] | None = None) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
-    """The guardrails and the rules of a file, in their order. `detectors` are the names of those that the configuration has; None
-    where they are not known. Raises ConfigurationError with all its mistakes."""
+def load(path: Path, detectors: Collection[str] | None = None) -> tuple[tuple[Rule, ...], tuple[Rule, ...], tuple[Case, ...]]:
+    """The guardrails, the rules and the tests of a file, in their order; the tests are not run. `detectors` are the names of those
+    that the configuration has; None where they are not known. Raises ConfigurationError with all its mistakes."""
     document = Document(path)
-    top = document.reader(("guardrails", "rules", "defaults"))
-    defaults = masks.obligations(top.inner("defaults", masks.KEYS, DEFAULTS_LATER), NO_OBLIGATIONS, detectors)
+    top = document.reader(TOP_KEYS)
+    said = top.inner("defaults", DEFAULTS_KEYS, LATER)
+    defaults = _Defaults(masks.obligations(said, NO_OBLIGATIONS, detectors), holds.holding(said, NO_HOLDING), detectors)
     if document.root is None or not (top.has("rules") or top.has("guardrails") or document.problems):
         document.wrong(None, "has no rules", "everything but discovery would be denied; say `rules: []` if that is meant")
     lines: dict[str, int] = {}
 
-    def oblige(reader: Reader, *, allow: bool) -> Obligations:
-        if allow:
-            return masks.obligations(reader, defaults, detectors)
-        masks.refuse(reader)
-        return NO_OBLIGATIONS
-
-    guardrails = [_rule(document, node, lines, oblige, guardrail=True) for node in top.items("guardrails")]
-    rules = [_rule(document, node, lines, oblige, guardrail=False) for node in top.items("rules")]
+    guardrails = [_rule(document, node, lines, defaults, guardrail=True) for node in top.items("guardrails")]
+    rules = [_rule(document, node, lines, defaults, guardrail=False) for node in top.items("rules")]
     if len(guardrails) + len(rules) > MOST_RULES:
         document.wrong(top.node, f"has more than {MOST_RULES} rules", "lists of values make one rule of many")
+    cases = cases_of(top, frozenset(lines))
     document.finish()
-    return tuple(guardrails), tuple(rules)
+    return tuple(guardrails), tuple(rules), cases
 
 
-class _Oblige(Protocol):
-    """Reads what a rule obliges to."""
+@dataclass(frozen=True, slots=True)
+class _Defaults:
+    """What `defaults` says for every rule. `detectors` are the names of the configuration's; None where they are not known."""
 
-    def __call__(self, reader: Reader, *, allow: bool) -> Obligations: ...
+    obligations: Obligations
+    holding: Holding
+    detectors: Collection[str] | None
+
+    def obliged(self, reader: Reader, says: Decision | None, *, guardrail: bool) -> Obligations:
+        """What a rule obliges to. One that lets no call pass obliges to nothing, and may not say so."""
+        if says == "allow" or (says == "hold" and not guardrail):
+            return masks.obligations(reader, self.obligations, self.detectors)
+        if says is not None:
+            masks.refuse(reader)
+        return NO_OBLIGATIONS
+
+    def held(self, reader: Reader, says: Decision | None) -> Holding | None:
+        """What a rule says of its holds, None where it holds nothing."""
+        if says == "hold":
+            held = holds.holding(reader, self.holding)
+            holds.check_reviewed(reader, held)
+            return held
+        if says is not None:
+            holds.refuse(reader)
+        return None
 
 
-def _rule(document: Document, node: yaml.Node, lines: dict[str, int], oblige: _Oblige, *, guardrail: bool) -> Rule:
+def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: _Defaults, *, guardrail: bool) -> Rule:
     what = "guardrail" if guardrail else "rule"
     reader = Reader(document, node, f"this {what}", KEYS, LATER)
     name = _name(reader, node, lines)
-    allow = _verdict(reader, guardrail) == "allow"
+    says = _verdict(reader, guardrail)
+    allow = says == "allow"
     commands = _compiled(reader, "commands", Command)
     rule = Rule(
         name=name,
@@ -93,7 +114,10 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], oblige: _O
         names=_globs(reader, "names"),
         commands=commands,
         interactive=reader.flag("interactive"),
-        obligations=oblige(reader, allow=allow),
+        obligations=defaults.obliged(reader, says, guardrail=guardrail),
+        holding=defaults.held(reader, says),
+        when=_condition(reader),
+        line=node.start_mark.line + 1,
     )
     if reader.has("interactive") and not (allow and reader.has("commands")):
         reader.wrong("interactive", "`interactive` is for a rule that allows `commands`", "others do not look at it")
@@ -117,13 +141,28 @@ def _name(reader: Reader, node: yaml.Node, lines: dict[str, int]) -> str:
 
 def _verdict(reader: Reader, guardrail: bool) -> Decision | None:
     node = reader.node_of("verdict")
-    if isinstance(node, yaml.ScalarNode) and node.value == "hold":
-        reader.wrong("verdict", "`hold` is not in this version", f"it comes with {APPROVALS}; until then deny")
-        return None
     if guardrail and isinstance(node, yaml.ScalarNode) and node.value == "allow":
-        reader.wrong("verdict", "a guardrail only denies", "allow in `rules`")
+        reader.wrong("verdict", "a guardrail only denies or holds", "allow in `rules`")
         return None
-    return reader.choice("verdict", None, ("deny",) if guardrail else get_args(Decision), required=True)
+    return reader.choice("verdict", None, ("hold", "deny") if guardrail else get_args(Decision), required=True)
+
+
+def _condition(reader: Reader) -> Condition | None:
+    node = reader.node_of("when")
+    if node is None:
+        return None
+    text = plain(node)
+    if not isinstance(text, str):
+        reader.wrong("when", "`when` must be a condition in CEL, as a text", "when: 'request.namespace != \"prod\"'")
+        return None
+    try:
+        condition = Condition(" ".join(text.split("\n")))
+    except BadPattern as error:
+        reader.document.wrong(node, f"`when`: {error}", error.hint)
+        return None
+    if "result" in condition.reads:
+        reader.document.wrong(node, "`result` is not in this version", f"it comes with {APPROVALS}; `object` is what is sent")
+    return condition
 
 
 # ---------------------------------------------------------------------- lists of values

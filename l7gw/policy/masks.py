@@ -38,10 +38,12 @@ def obligations(reader: Reader, defaults: Obligations, detectors: Collection[str
 
 
 def refuse(reader: Reader) -> None:
-    """Report what a rule that denies says of masking: such a rule shows nothing."""
+    """Report what a rule that lets no call pass says of masking: such a rule shows nothing."""
     for key in KEYS:
         if reader.has(key):
-            reader.wrong(key, f"`{key}` is for a rule that allows", "what is denied shows nothing")
+            reader.wrong(
+                key, f"`{key}` is for a rule that allows", "what is denied shows nothing, and a guardrail leaves it to the rule"
+            )
 
 
 def _names(reader: Reader, key: str, default: frozenset[str], detectors: Collection[str] | None) -> frozenset[str]:

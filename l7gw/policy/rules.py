@@ -1,4 +1,4 @@
-"""A rule, and when it matches. An allow must cover the whole call, a deny need only overlap it (docs/architecture.md).
+"""A rule, and when it matches. An allow must cover the whole call, a deny or a hold need only overlap it (docs/architecture.md).
 
 The methods give the key of the rule that does not match, "" where all match. The judge and `policy explain` use the same methods.
 """
@@ -13,12 +13,15 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act, Effect
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from l7gw.policy.commands import Command
+from l7gw.policy.conditions import Condition
+from l7gw.policy.holds import Holding
 from l7gw.policy.patterns import Globs, Resources, glob
+from l7gw.policy.verdict import Decision
 from l7gw.policy.vocabulary import CONNECTS
 
 ALLOWED_EFFECTS: frozenset[Effect] = frozenset(EFFECTS) - {"other"}  # of an allow without `effects`: `other` must be named
-# Of a deny without `effects`. It leaves out discovery: kubectl needs discovery to show the refusal of another call, and discovery
-# shows nothing but the API's shape. A deny of discovery must name it.
+# Of a deny or a hold without `effects`. It leaves out discovery: kubectl needs discovery to show the refusal of another call, and
+# discovery shows nothing but the API's shape. A deny of discovery must name it.
 DENIED_EFFECTS: frozenset[Effect] = ALLOWED_EFFECTS - {"discovery"}
 
 _CONNECTED = frozenset(("pods", "services", "nodes"))
@@ -61,7 +64,11 @@ def in_words(act: Act) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. It matches a call if each of its keys does; a key that is None matches every call. A guardrail only denies."""
+    """One rule. It matches a call if each of its keys does; a key that is None matches every call. A guardrail never allows.
+
+    `allow` and `holding` say its verdict: `holding` is None but of a rule that holds. A hold matches as a deny does, by overlap, so
+    that it may hold a call of which it names a part alone; what its reviewers approve is the whole call.
+    """
 
     name: str
     allow: bool
@@ -78,7 +85,17 @@ class Rule:
     names: Globs | None = None
     commands: tuple[Command, ...] | None = None
     interactive: bool = False
-    obligations: Obligations = NO_OBLIGATIONS  # of an allow
+    obligations: Obligations = NO_OBLIGATIONS  # of an allow, or of a hold in `rules`
+    holding: Holding | None = None
+    when: Condition | None = None  # looked at last, by the judge
+    line: int = 0  # in its file, from 1; 0 where it is in none
+
+    @property
+    def says(self) -> Decision:
+        """Its verdict, as the file spells it."""
+        if self.allow:
+            return "allow"
+        return "deny" if self.holding is None else "hold"
 
     def is_about(self, cluster: str) -> bool:
         return self.clusters is None or self.clusters.match(cluster)
@@ -101,7 +118,7 @@ class Rule:
         return ""
 
     def _groups_of(self, principal: Principal) -> tuple[str, ...]:
-        """The groups that the rule looks at. A deny also looks at `unfit`, what groups that are no names may have been meant as."""
+        """The groups that the rule looks at. A deny or a hold also looks at `unfit`: what groups that are no names may mean."""
         return principal.groups if self.allow else principal.groups + principal.unfit
 
     def mismatch(self, act: Act) -> Key | NoKey:
@@ -138,7 +155,7 @@ class Rule:
         argv = act.argv
         return "" if any(command.covers(argv) for command in self.commands) else "commands"
 
-    # ------------------------------------------------------------------ deny: any effect, and any part of the extent
+    # ------------------------------------------------------------------ deny and hold: any effect, and any part of the extent
 
     def _apart(self, act: Act) -> Key | NoKey:
         if self.effects.isdisjoint(act.effects or _UNKNOWN):

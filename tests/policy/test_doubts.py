@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.policy.doubts import doubts
+from l7gw.config.settings import ClientCertificate, KindRule, OidcIssuer
+from l7gw.policy.doubts import Issuer, doubts
 from l7gw.policy.load import load
 from l7gw.policy.rules import Rule
 
@@ -80,3 +81,41 @@ def test_a_rule_that_no_call_fits_is_doubted(tmp_path: Path, keys: str, is_doubt
 
 def test_where_the_clusters_are_not_known_none_is_doubted(tmp_path: Path) -> None:
     assert doubts([one(tmp_path, "verdict: deny, clusters: [prdo]")], None) == []
+
+
+PEOPLE = OidcIssuer(issuer="https://a", audiences=("l7gw",), groups="groups")
+NO_GROUPS = OidcIssuer(issuer="https://b", audiences=("l7gw",), prefix="b:")
+AGENTS = OidcIssuer(issuer="https://c", audiences=("l7gw",), groups="groups", prefix="ci:", kind=KindRule(fixed="agent"))
+CERTIFICATES = ClientCertificate(Path("ca.crt"), prefix="cert:")
+
+
+@pytest.mark.parametrize(
+    ("reviewers", "identity", "strange"),
+    [
+        ("groups: [sre]", [PEOPLE], ""),
+        ("groups: ['b:sre']", [NO_GROUPS], "groups b:sre"),
+        ("users: ['b:lea', 'b*', '*a']", [NO_GROUPS], ""),
+        ("users: [lea, 'a*']", [NO_GROUPS], "users lea, a*"),
+        ("groups: ['ci:sre']", [AGENTS], "groups ci:sre"),  # only people approve
+        ("groups: ['ci:sre']", [AGENTS, PEOPLE], ""),  # an issuer without a prefix may name anything
+        ("groups: ['cert:sre'], emergency: {groups: [oncall]}", [CERTIFICATES], "emergency groups oncall"),
+        ("owner: true", [AGENTS], ""),
+    ],
+)
+def test_reviewers_whom_no_issuer_can_name_are_doubted(
+    tmp_path: Path, reviewers: str, identity: list[Issuer], strange: str
+) -> None:
+    rule = one(tmp_path, f"verdict: hold, reviewers: {{{reviewers}}}")
+    told = f"rule 'r' has reviewers whom no issuer of people in `identity` can name: {strange}"
+    assert doubts([rule], None, identity) == ([told] if strange else [])
+    assert doubts([rule], None) == []
+
+
+def test_a_minimum_beyond_the_reviewers_that_are_named_is_doubted(tmp_path: Path) -> None:
+    for keys, doubted in (
+        ("users: [lea], minimum: 2", True),
+        ("users: [lea], owner: true, minimum: 2", False),
+        ("users: ['l*'], minimum: 2", False),
+    ):
+        found = doubts([one(tmp_path, f"verdict: hold, reviewers: {{{keys}}}")], None)
+        assert found == (["rule 'r' needs 2 approvals, and its reviewers are fewer"] if doubted else [])

@@ -89,16 +89,91 @@ def test_explain_and_judge_agree_and_every_rule_on_the_way_has_its_reason(policy
     )
     keys += ("resources: [nodes]", "names: [x]", "commands: [ps]", "commands: ['**']", "effects: [execute], commands: [ps]")
     rules = "".join(f"- {{name: r{n}, {key}, verdict: allow}}\n" for n, key in enumerate(keys))
-    it = policy("rules:\n" + rules)
+    held = f"guardrails:\n- {{name: g, effects: [delete], {SRE}}}\n- {{name: h, namespaces: [prod], {LEA}}}\n"
+    it = policy(held + "rules:\n" + rules)
     acts = [GET_DEV, DELETE_PROD, REVIEW, describe("GET", "/metrics"), describe("GET", "/api/v1/pods")]
     acts += [describe("POST", f"/api/v1/namespaces/dev/pods/a/exec?command={c}&tty={t}") for c in ("ps", "sh") for t in "01"]
     for act in acts:
         for who in (ANN, BOT):
             explanation = it.explain(who, "prod", act)
             assert explanation.verdict == it.judge(who, "prod", act)
-            *before, last = explanation.considered
+            *before, last = (one for one in explanation.considered if one.verdict != "hold")
             assert all(one.why for one in before)
-            assert (last.name == explanation.verdict.rule) is (last.why == "")
+            held_by = tuple(one.name for one in explanation.considered if one.verdict == "hold" and not one.why)
+            decided = "" if last.why else last.name
+            assert explanation.verdict.rule == (held_by[0] if held_by and decided else decided)
+            assert names(explanation.verdict) == (held_by if decided else ())
+
+
+# ---------------------------------------------------------------------- holds
+
+SRE, LEA = "verdict: hold, reviewers: {groups: [sre], minimum: 2}", "verdict: hold, reviewers: {users: [lea]}, wait: wait"
+
+
+def names(verdict: Verdict) -> tuple[str, ...]:
+    return verdict.hold.names if verdict.hold is not None else ()
+
+
+@pytest.mark.parametrize("guarded", ["allow", "hold", "deny", "none"])
+@pytest.mark.parametrize("ruled", ["allow", "hold", "deny", "none"])
+def test_deny_beats_hold_beats_allow_and_a_guardrails_hold_allows_nothing(policy: Make, guarded: str, ruled: str) -> None:
+    if guarded == "allow":
+        return
+    said = {"allow": "verdict: allow", "deny": "verdict: deny", "hold": SRE}
+    guardrails = "" if guarded == "none" else f"guardrails:\n- {{name: g, {said[guarded]}}}\n"
+    rules = "rules: []\n" if ruled == "none" else f"rules:\n- {{name: r, {said[ruled]}}}\n"
+    verdict = policy(guardrails + rules).judge(ANN, "prod", DELETE_PROD)
+    if guarded == "deny" or ruled in ("deny", "none"):
+        assert verdict.decision == "deny" and verdict.hold is None
+    else:
+        assert verdict.decision == ("hold" if "hold" in (guarded, ruled) else "allow")
+        assert names(verdict) == tuple(name for name, says in (("g", guarded), ("r", ruled)) if says == "hold")
+        assert verdict.rule == ("g" if guarded == "hold" else "r")
+
+
+def test_one_hold_names_every_rule_that_holds_and_needs_each_ones_reviewers(policy: Make) -> None:
+    it = policy(f"guardrails:\n- {{name: a, {SRE}}}\n- {{name: b, {LEA}, ttl: 1m}}\nrules:\n- {{name: c, {SRE}, message: ask}}\n")
+    verdict = it.judge(ANN, "prod", DELETE_PROD)
+    assert verdict.hold is not None and names(verdict) == ("a", "b", "c")
+    assert [one.reviewers.minimum for one in verdict.hold.rules] == [2, 1, 2]
+    assert (verdict.hold.ttl, verdict.hold.message, verdict.remember) == (60, "ask", False)
+    assert verdict.reason == "held by guardrail 'a' (and 2 more rules)"
+
+
+def test_a_denial_behind_a_guardrail_that_holds_is_by_the_guardrail_that_denies(policy: Make) -> None:
+    it = policy(ALL + f"guardrails:\n- {{name: a, {SRE}}}\n- {{name: b, verdict: deny}}\n")
+    assert it.judge(ANN, "prod", DELETE_PROD).rule == "b"
+
+
+def test_a_hold_needs_only_overlap_the_call_and_decides_as_the_first_match(policy: Make) -> None:
+    it = policy(f"rules:\n- {{name: r, namespaces: [dev], effects: [delete], {SRE}}}\n- {{name: a, verdict: allow}}\n")
+    assert it.judge(ANN, "c", describe("DELETE", "/api/v1/pods")).decision == "hold"
+    assert it.judge(ANN, "c", describe("DELETE", "/api/v1/namespaces/dev/secrets/s")).decision == "hold"
+    assert it.judge(ANN, "c", DELETE_PROD).rule == "a" and it.judge(ANN, "c", GET_DEV).rule == "a"
+    before = policy("rules:\n- {name: a, verdict: allow}\n" + f"- {{name: r, {SRE}}}\n")
+    assert before.judge(ANN, "c", DELETE_PROD).allowed
+
+
+def test_a_group_that_is_no_name_is_held_as_what_it_looks_like(policy: Make) -> None:
+    it = policy(f"rules:\n- {{name: r, groups: [contractors], {SRE}}}\n- {{name: a, verdict: allow}}\n")
+    assert it.judge(Principal("x", unfit=("contractors",)), "c", DELETE_PROD).decision == "hold"
+
+
+def test_a_guardrail_holds_discovery_only_where_it_names_it(policy: Make) -> None:
+    for keys, decision in (("kinds: [agent]", "allow"), ("effects: [discovery]", "hold")):
+        it = policy(f"guardrails:\n- {{name: g, {keys}, {SRE}}}\n")
+        assert it.judge(BOT, "prod", REVIEW).decision == decision
+
+
+def test_what_is_masked_of_a_held_call_is_as_the_rule_says_that_decided(policy: Make) -> None:
+    text = f"guardrails:\n- {{name: g, {SRE}}}\nrules:\n- {{name: r, verdict: allow, reveal: [secret-data]}}\n"
+    assert policy(text).judge(ANN, "c", GET_DEV).obligations.reveal == {"secret-data"}
+
+
+def test_people_wait_and_agents_come_back_where_the_rule_does_not_say(policy: Make) -> None:
+    it = policy(f"rules:\n- {{name: r, {SRE}}}\n")
+    waits = [it.judge(who, "c", GET_DEV).hold for who in (ANN, BOT)]
+    assert [terms.wait for terms in waits if terms is not None] == ["wait", "come-back"]
 
 
 # ---------------------------------------------------------------------- the groups that a cluster is told

@@ -1,0 +1,98 @@
+"""Rules that are never reached, because an earlier one decides every call that they match.
+
+A shadow is only found where it is certain: by one earlier rule alone, and from the patterns as they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from l7gw.policy.every_call import every_call
+from l7gw.policy.patterns import Globs, Resources
+from l7gw.policy.rules import Rule
+
+
+def shadow(rule: Rule, before: Iterable[Rule]) -> Rule | None:
+    """The first rule of `before` that decides every call that `rule` matches; None where there is none. A guardrail that holds
+    decides nothing alone, nor does a rule with a condition, which may be false."""
+    deciding = (one for one in before if one.when is None and not (one.guardrail and one.holding is not None))
+    return next((one for one in deciding if _hides(one, rule)), None)
+
+
+def _hides(first: Rule, rule: Rule) -> bool:
+    # An allow covers, a deny or a hold overlaps: what overlaps a pattern need not be covered by it.
+    looser = first.allow and not rule.allow
+    return (
+        _kinds_within(first, rule)
+        and _within(first.clusters, rule.clusters)
+        and _within(first.users, rule.users)
+        and _within(first.groups, rule.groups if not looser else None, everything=False)
+        and _extent_within(first, first.namespaces, rule.namespaces, looser=looser)
+        and _extent_within(first, first.names, rule.names, looser=looser)
+        and (first.verbs is None or (not looser and _within(first.verbs, rule.verbs)))
+        and _resources_within(first, rule)
+        and _commands_within(first, rule, looser=looser)
+        and _effects_within(first, rule, looser=looser)
+    )
+
+
+def _kinds_within(first: Rule, rule: Rule) -> bool:
+    return first.kinds is None or (rule.kinds is not None and rule.kinds <= first.kinds)
+
+
+def _within(outer: Globs | None, inner: Globs | None, *, everything: bool = True) -> bool:
+    """Whether every text that `inner` matches is matched by `outer`. Without `everything` a `*` does not stand for what has no text
+    at all, as a caller without groups."""
+    if outer is None or (everything and outer.everything):
+        return True
+    if inner is None:
+        return False
+    # A glob that matches another glob as a text, stars included, matches whatever that one does.
+    return all(map(outer.match, inner.texts))
+
+
+def _extent_within(first: Rule, outer: Globs | None, inner: Globs | None, *, looser: bool) -> bool:
+    """As `_within`, of namespaces or names. A call that names none overlaps each pattern, and is covered by `*` alone; a path that
+    is no resource is not covered."""
+    if outer is None:
+        return True
+    if inner is None:
+        return outer.everything and not first.allow
+    return outer.everything if looser or (inner.everything and first.allow) else _within(outer, inner)
+
+
+def _resources_within(first: Rule, rule: Rule) -> bool:
+    outer, inner = first.resources, rule.resources
+    if outer is None:
+        return True
+    if inner is None:
+        return outer.everything and not first.allow
+    return outer.everything or all(text in outer.texts or _is_one_of(outer, text) for text in inner.texts)
+
+
+def _is_one_of(outer: Resources, text: str) -> bool:
+    base, _, subresource = text.partition("/")
+    plural, _, group = base.partition(".")
+    return "*" not in text and outer.match(plural, group, subresource)
+
+
+def _commands_within(first: Rule, rule: Rule, *, looser: bool) -> bool:
+    if first.commands is None:
+        return True
+    if rule.commands is None or looser or (first.allow and rule.interactive and not first.interactive):
+        return False
+    return {command.text for command in rule.commands} <= {command.text for command in first.commands}
+
+
+def _effects_within(first: Rule, rule: Rule, *, looser: bool) -> bool:
+    if not looser:
+        # A call that is discovery alone is open before the rules are asked.
+        in_rules = not (first.allow or rule.guardrail)
+        return (rule.effects - {"discovery"} if in_rules else rule.effects) <= first.effects
+    matched = [
+        act
+        for act in every_call()
+        if not rule.effects.isdisjoint(act.effects)
+        and (rule.resources is None or (act.is_resource and rule.resources.match(act.resource, act.group, act.subresource)))
+    ]
+    return bool(matched) and all(act.effects <= first.effects for act in matched)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from l7gw.timeouts import Timeouts
 from tests.npm.install import MissingNode, node_modules
 from tests.support.both_ways import Both, before
+from tests.support.held_calls import POLICY
 from tests.support.kubernetes.build import BuildFailed, Built, MissingGo, built
 from tests.support.kubernetes.cluster import RealCluster
 from tests.support.scene import Scene, scene
@@ -73,6 +74,13 @@ def both_sides(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -
     except MissingNode as error:
         missing(f"the identity provider needs Node.js: {error}")
     with before(cluster, tmp_path_factory.mktemp("both")) as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def held_sides(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    """A gateway that holds what users whose names begin with `wait` or `back` change (`tests/support/held_calls.py`)."""
+    with before(cluster, tmp_path_factory.mktemp("held"), POLICY) as both:
         yield both
 
 

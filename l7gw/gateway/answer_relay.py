@@ -20,6 +20,7 @@ from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.hold_words import warning_field
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.gateway.tunnel_sides import ClientSide, ClusterSide, Sides, TunnelOwner
@@ -50,7 +51,11 @@ class AnsweredCall(TunnelOwner, Protocol):
     upstream: Upstream | None
     tunnel: Tunnel | None
     deadline: float
+    warning: str
     over: bool
+
+    def upgrade_refused(self) -> None:
+        """The cluster answers an upgrade by something else. Clients then try another protocol."""
 
     def masked(self) -> None:
         """What the mask did in steps is done: call the relay's `masked`."""
@@ -173,6 +178,8 @@ class AnswerRelay:
         switching = response.status == 101
         if switching:
             acceptable_upgrade(self._request, act, response)
+        elif self._request.upgrade:
+            call.upgrade_refused()
         self._choose(response)
         if self._mask is None:
             self._send_head(response, response.length)
@@ -216,6 +223,9 @@ class AnswerRelay:
             shown, recorded, finds = self._masks.headers(shown)
             for find in finds:
                 self._record.mask(find, up=False)
+        if call.warning and response.status != 101:
+            field = warning_field(call.warning)
+            shown, recorded = (*shown, field), (*recorded, field)
         self._record.response(response.status, recorded_headers(recorded))
         if response.status == 101:
             call.tunnel = self._tunnel(response)

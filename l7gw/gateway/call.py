@@ -12,7 +12,7 @@ import random
 import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from l7gw.clock import Clock
 from l7gw.cluster.headers import upstream_request
@@ -23,11 +23,15 @@ from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.guard import Step, entry
+from l7gw.gateway.hold_words import ComeBack
+from l7gw.gateway.holding import Holding
 from l7gw.gateway.refusal import tell
+from l7gw.gateway.refused_exec import RefusedExec, hears_within
 from l7gw.gateway.request_body import RequestBody
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.side_calls import SideCall
 from l7gw.gateway.tunnel import Tunnel
+from l7gw.gateway.tunnel_sides import ClientSide
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
@@ -38,6 +42,7 @@ from l7gw.masking.masking import Masking
 from l7gw.masking.sent.sent_masks import SentMasks
 from l7gw.obligations import NO_OBLIGATIONS
 from l7gw.policy.judge import Policy
+from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.events import Outcome
 from l7gw.recording.recorder import Recorder
@@ -47,6 +52,9 @@ from l7gw.steps import InSteps, Steps
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, Request
+
+if TYPE_CHECKING:
+    from l7gw.approval.desk import Desk
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +92,13 @@ class CallServices(Protocol):
     @property
     def identity(self) -> IdentityChain: ...
 
-    def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
-        """The verdict on a new call, or on a connection inside a port-forward: the policy's and, after an allow, the hooks'."""
+    @property
+    def desk(self) -> Desk:
+        """Where holds are asked for. There is one where the policy holds anything."""
+
+    def judge(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
+        """The verdict on a new call, or on a connection inside a port-forward: the policy's and, after an allow, the hooks'.
+        `looked` is what was read of its body, None before that."""
 
     def waits_for_disk(self, act: Act) -> bool:
         """Whether the call must be on the disk before its first byte goes upstream."""
@@ -104,7 +117,8 @@ class Call:
 
     __slots__ = (
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
-        "upstream", "side", "steps", "tunnel", "_answer", "_sent_masks", "began", "deadline", "unrecorded", "over",
+        "upstream", "side", "steps", "holding", "warning", "refused", "sent_as_recorded", "tunnel", "_answer", "_sent_masks",
+        "began", "deadline", "unrecorded", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -123,6 +137,10 @@ class Call:
         self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
         self.side: SideCall | None = None  # while the gateway asks the cluster something for this call
+        self.holding: Holding | None = None  # of a call that the policy holds
+        self.refused: RefusedExec | None = None  # an exec that is told why it is refused in its own stream
+        self.sent_as_recorded = b""  # the body of a held call, as it is recorded
+        self.warning = ""  # what the answer warns of in a header, which kubectl prints
         self.steps: InSteps[Any] | None = None  # what the masks do with what was sent, just now
         self.tunnel: Tunnel | None = None
         self._answer: AnswerRelay | None = None
@@ -195,9 +213,21 @@ class Call:
             else:
                 self.client.abort()
             return
-        record.verdict("deny" if refusal.code == 403 else "refused", rule=refusal.rule or "", reason=self._told(refusal))
+        if not isinstance(refusal, ComeBack):  # a call that comes back is not denied
+            record.verdict("deny" if refusal.code == 403 else "refused", rule=refusal.rule or "", reason=self._told(refusal))
+        outcome: Outcome = "denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed"
+        if refusal.hold and hears_within(self.request):
+            self._tell_within(refusal, outcome)
+            return
         self._tell(refusal, close=False)
-        self.finish("denied" if refusal.code == 403 else "refused" if self.verdict is None else "failed", refusal.message)
+        self.finish(outcome, refusal.message)
+
+    def _tell_within(self, refusal: Refusal, outcome: Outcome) -> None:
+        """Tell a refusal inside of the stream that an exec asked for. Its client falls back to SPDY at any other answer, and the
+        person sees only what the second call is told."""
+        record = self._begin_record()
+        self.refused = RefusedExec(self, cast(ClientSide, self.client), record, refusal.message, self.worker.clock)
+        self.refused.begin(self.client.send, self.client.websocket_key, self.audit_id, lambda: self.end(outcome, refusal.message))
 
     def _tell(self, refusal: Refusal, *, close: bool) -> None:
         """Send a refusal to the client. `close` ends its connection."""
@@ -253,8 +283,12 @@ class Call:
             self.side.abort()
         if self.steps is not None:
             self.steps.abandon()
-            self.steps = None
-        self._answer = self.side = None  # they refer to the call: a circle would stay until the garbage collector runs
+        if self.holding is not None:
+            self.holding.leave(reason)
+        if self.refused is not None:
+            self.refused.close()
+        # They refer to the call: a circle would stay until the garbage collector runs
+        self._answer = self.side = self.steps = self.holding = self.refused = None
         if self.call_record is not None:
             self.call_record.end(outcome, reason)
 
@@ -262,6 +296,13 @@ class Call:
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.abort()
+
+    @property
+    def claimed(self) -> tuple[str, str]:
+        """The client's own words about its command and about itself, as they are recorded."""
+        named, hide = dict(self.request.headers), self._hide
+        command, agent = (self.sent.text(hide(named.get(name, ""))) for name in ("kubectl-command", "user-agent"))
+        return command, agent
 
     def _begin_record(self) -> CallRecord:
         """Record the request and the verdict: in the principal's session, or among the day's attempts."""
@@ -279,8 +320,8 @@ class Call:
                 headers = sent.headers(headers)
             record.request(method=request.method, target=target, headers=headers, act=act, audit_id=self.audit_id)
             self._record_finds(record)
-            if self.verdict is not None and self.verdict.allowed:  # `fail` records a denial
-                record.verdict("allow", rule=self.verdict.rule, reason=self.verdict.reason)
+            if self.verdict is not None and self.verdict.decision != "deny":  # `fail` records a denial
+                record.verdict(self.verdict.decision, rule=self.verdict.rule, reason=self.verdict.reason)
         return self.call_record
 
     def _record_finds(self, record: CallRecord) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from l7gw.kube.act import Act
 from l7gw.wire.events import HttpEvent, Request
+
+# A UUID as kubectl writes it (kubernetes-wire 7), so that no client puts text of its own here
+RUN = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Client(Protocol):
@@ -32,6 +36,10 @@ class Client(Protocol):
         """The `Sec-WebSocket-Key` of the upgrade that is asked for; "" for other requests."""
 
     @property
+    def takes_interim(self) -> bool:
+        """Whether interim answers keep the connection alive. On HTTP/2 pings do."""
+
+    @property
     def writable(self) -> bool:
         """False while too many bytes wait for a client that reads slowly."""
 
@@ -49,3 +57,9 @@ class Client(Protocol):
 
     def abort(self) -> None:
         """Cut the answer in a way that the client cannot take for its end."""
+
+
+def run_of(request: Request, client: Client) -> str:
+    """The id of the client process that makes a call: its `Kubectl-Session`, else its connection's own."""
+    named = next((value for name, value in request.headers if name == "kubectl-session"), "")
+    return named if RUN.fullmatch(named) is not None else client.run_id

@@ -11,11 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
+from l7gw.api.call import Api, ApiCall
+from l7gw.api.messages import ROOT as API
 from l7gw.cluster.liveness import Liveness
 from l7gw.cluster.transport import SocketReading
 from l7gw.errors import Refusal, StatusReason
 from l7gw.gateway.backpressure import ANY
 from l7gw.gateway.call import CallServices, new_audit_id
+from l7gw.gateway.client import Client
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.refusal import tell
 from l7gw.gateway.tls import Listening
@@ -35,9 +38,13 @@ NOT_READ = "the client did not read the answer"  # reason in the record
 RESTARTED = "the gateway is being restarted; run the command again"
 
 
+ClientCall = Exchange | ApiCall
+
+
 class ConnectionServices(CallServices, Protocol):
     """What a client's connection asks of its worker, beside what its calls ask (`CallServices`)."""
 
+    api: Api
     draining: bool
     listening: Listening
 
@@ -49,6 +56,13 @@ class ConnectionServices(CallServices, Protocol):
 
     def begin_attempt(self, client: Downstream) -> CallRecord:
         """A new record, among the day's attempts, of bytes that were no request."""
+
+
+def call_of(worker: ConnectionServices, client: Client, request: Request) -> ClientCall:
+    """The call that a request begins: of the gateway's own API on every host, before a cluster is chosen, else of a cluster."""
+    if request.target.startswith(API) and request.target[len(API) : len(API) + 1] in ("", "/", "?"):
+        return ApiCall(worker.api, client, request)
+    return Exchange(worker, client, request)
 
 
 class Downstream(asyncio.Protocol, ABC):
@@ -129,7 +143,7 @@ class Downstream(asyncio.Protocol, ABC):
 
     @property
     @abstractmethod
-    def exchanges(self) -> Sequence[Exchange]:
+    def exchanges(self) -> Sequence[ClientCall]:
         """The calls that are under way."""
 
     @abstractmethod
@@ -159,17 +173,17 @@ class Downstream(asyncio.Protocol, ABC):
 
     # ------------------------------------------------------------------ for both kinds
 
-    def _is_too_slow(self, exchange: Exchange, waited: float, received: int) -> bool:
+    def _is_too_slow(self, exchange: ClientCall, waited: float, received: int) -> bool:
         """Whether a request's body, of which `received` bytes came within `waited` seconds, arrives too slowly (threats I1)."""
         timeouts = self._worker.timeouts
         return exchange.waits_for_body and waited > timeouts.request_head + received / timeouts.slowest_body
 
-    def _had_its_time(self, exchange: Exchange, waited: float) -> bool:
+    def _had_its_time(self, exchange: ClientCall, waited: float) -> bool:
         """Whether a drain that began `waited` seconds ago has waited long enough for this call."""
         timeouts = self._worker.timeouts
         return waited >= (timeouts.drain_streams if exchange.is_stream else timeouts.drain_short_calls)
 
-    def _refuse_unreadable(self, exchange: Exchange | None, error: PeerError, send: Callable[[HttpEvent], None] | None) -> None:
+    def _refuse_unreadable(self, exchange: ClientCall | None, error: PeerError, send: Callable[[HttpEvent], None] | None) -> None:
         """End a request that cannot be read, or that came too slowly. It is recorded in its call or, without one, among the
         attempts. The refusal goes to the client by `send`; None where nothing can be sent any more."""
         refusal = Refusal(error.code, _REASONS.get(error.code, "BadRequest"), error.reason)

@@ -4,8 +4,7 @@ take for a head, a body and reading an answer."""
 from __future__ import annotations
 
 from l7gw.gateway.backpressure import INPUT_HELD
-from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, ConnectionServices, Downstream
-from l7gw.gateway.exchange import Exchange
+from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, ClientCall, ConnectionServices, Downstream, call_of
 from l7gw.gateway.tunnel_sides import FromClient
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Raw, Request, Response
@@ -25,7 +24,7 @@ class Http1Downstream(Downstream):
     def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)
         self._codec = ServerConnection()
-        self._exchange: Exchange | None = None
+        self._exchange: ClientCall | None = None
         self._tunnel: FromClient | None = None
         self._pumping = False
         self._asked_at = worker.clock.monotonic()  # seconds: when the last request came, or the connection was let in
@@ -36,6 +35,8 @@ class Http1Downstream(Downstream):
         self._waiting_since = 0.0
         self._closing_at = 0.0  # monotonic seconds when the lingering ends; 0 where the connection is not closing
         self.websocket_key = ""
+
+    takes_interim = True
 
     # ------------------------------------------------------------------ what the loop calls
 
@@ -108,7 +109,7 @@ class Http1Downstream(Downstream):
     def _dispatch(self, event: HttpEvent) -> None:
         if isinstance(event, Request):
             self._asked = True
-            self._exchange = exchange = Exchange(self._worker, self, event)
+            self._exchange = exchange = call_of(self._worker, self, event)
             self._asked_at = exchange.began
             self.websocket_key = ""
             if event.upgrade == "websocket":
@@ -247,5 +248,5 @@ class Http1Downstream(Downstream):
         return now - self._asked_at < self._worker.timeouts.drain_next_call
 
     @property
-    def exchanges(self) -> tuple[Exchange, ...]:
+    def exchanges(self) -> tuple[ClientCall, ...]:
         return (self._exchange,) if self._exchange is not None else ()

@@ -12,8 +12,16 @@ import asyncio
 from l7gw.clock import Turn
 from l7gw.errors import Refusal
 from l7gw.gateway.backpressure import ENDING, WRITE_BLOCKED
-from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, UNREAD_BY_CLIENT, ConnectionServices, Downstream
-from l7gw.gateway.exchange import Exchange
+from l7gw.gateway.downstream import (
+    NOT_READ,
+    RESTARTED,
+    TOO_SLOW,
+    UNREAD_BY_CLIENT,
+    ClientCall,
+    ConnectionServices,
+    Downstream,
+    call_of,
+)
 from l7gw.gateway.pace import Silence
 from l7gw.kube.act import Act
 from l7gw.wire.errors import PeerError
@@ -30,11 +38,12 @@ class Http2Stream:
     __slots__ = ("_connection", "exchange", "full", "number", "received", "since", "waiting")
 
     websocket_key = ""  # no upgrade comes over HTTP/2
+    takes_interim = False
 
     def __init__(self, connection: Http2Downstream, number: int, now: float) -> None:
         self._connection = connection
         self.number = number
-        self.exchange: Exchange | None = None
+        self.exchange: ClientCall | None = None
         self.full = False  # whether more than UNREAD_BY_CLIENT bytes wait for the client
         self.received = 0  # bytes of the request's body
         self.since = now  # monotonic seconds when the request began, or the answer last made progress
@@ -143,7 +152,7 @@ class Http2Downstream(Downstream):
         stream = self._streams.get(number)
         if isinstance(event, Request):
             self._streams[number] = stream = Http2Stream(self, number, self._worker.clock.monotonic())
-            stream.exchange = exchange = Exchange(self._worker, stream, event)
+            stream.exchange = exchange = call_of(self._worker, stream, event)
             exchange.begin()
         elif isinstance(event, Reset):
             self._was_reset(number, stream, event)
@@ -301,7 +310,7 @@ class Http2Downstream(Downstream):
         return False  # a GOAWAY tells the client of a drain
 
     @property
-    def exchanges(self) -> list[Exchange]:
+    def exchanges(self) -> list[ClientCall]:
         return [stream.exchange for stream in self._streams.values() if stream.exchange is not None]
 
     def tick(self, now: float) -> None:

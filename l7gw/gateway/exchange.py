@@ -7,15 +7,16 @@
     check_head placeholders of masked values where nothing is restored    422
     gather     the request body, whole                     413
     record     who, what, verdict, body, masked: a write is on the disk before the next step     400, 415
-    (hold)     wait for a reviewer: not there yet. This step will stand here: it is about the body as it was sent
+    hold       where the policy holds the call: it waits for a reviewer, or is refused and comes back (`holding.py`)         403
     restore    where the body holds placeholders of masked values, the values themselves (`restoring.py`)         422
     forward    the request, written anew, over a connection to the cluster; judged again where the policy changed meanwhile
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
     finish     the last event is recorded; the connection takes the next request
 
-A step returns the next step, or None where it has to wait. What it waits for then calls an `entry`. Every entry goes through one
-guard (`guard.py`). No task, future or timer belongs to a call. What may come at any time, such as the end of its client, comes to
-`in_flight.py`. A 101 turns the exchange into a tunnel (`tunnel.py`), which is recorded frame by frame.
+Where a condition of the policy reads the body, `record` begins with judging again. A step returns the next step, or None where it
+has to wait. What it waits for then calls an `entry`. Every entry goes through one guard (`guard.py`). No task, future or timer
+belongs to a call. What may come at any time, such as the end of its client, comes to `in_flight.py`. A 101 turns the exchange into
+a tunnel (`tunnel.py`), which is recorded frame by frame.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.call import CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
+from l7gw.gateway.holding import Holding
 from l7gw.gateway.in_flight import InFlightCall
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
 from l7gw.gateway.restoring import check_head, reading_of, restored, tests_first, to_restore
+from l7gw.gateway.sent_object import look_into
 from l7gw.gateway.side_calls import MOST_TRIES, SideAnswer, SideCall, check_allowed
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
@@ -100,15 +103,19 @@ class Exchange(InFlightCall):
         return self.judge
 
     def judge(self) -> Step | None:
-        self.verdict = self._allowed()
+        self.verdict = self.judged()
         return self.check_head
 
-    def _allowed(self) -> Verdict:
-        """Take the verdict of the policy in force. Raises Refusal 403 where it is a denial."""
+    def judged(self) -> Verdict:
+        """Take the verdict of the policy in force. It `needs` the body where that decides and is not here yet. Raises Refusal 403
+        where it is a denial."""
         assert self.principal and self.act and self.far
         self._policy = self.worker.policy
         verdict = self.worker.judge(self.principal, self.far.name, self.act)
-        if not verdict.allowed:
+        if verdict.needs is not None and self.body.whole:
+            looked = look_into(self.request, self.body.joined())
+            verdict = self.worker.judge(self.principal, self.far.name, self.act, looked)
+        if verdict.decision == "deny" and (verdict.needs is None or self.body.whole):
             # A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the
             # call itself is named.
             words = verdict.reason if verdict.rule else f"{verdict.reason}: {in_words(self.act)}"
@@ -158,6 +165,8 @@ class Exchange(InFlightCall):
 
     def record(self) -> Step | None:
         assert self.act and self.verdict
+        if self.verdict.needs is not None:
+            self.verdict = self.judged()
         body = self.body.joined()
         if not body:
             return self._durably(self._begin_record())
@@ -167,6 +176,8 @@ class Exchange(InFlightCall):
 
     def _record_body(self, masked: Callable[[], bytes]) -> Step | None:
         recorded = self._read_strictly(masked)
+        if self.verdict is not None and self.verdict.hold is not None:
+            self.sent_as_recorded = recorded
         record = self._begin_record()
         record.request_body(recorded)
         self._record_finds(record)
@@ -177,7 +188,7 @@ class Exchange(InFlightCall):
         if self.worker.waits_for_disk(self.act):
             record.durable(self._recorded)
             return None
-        return self.restore
+        return self.hold
 
     def _read_strictly(self, masked: Callable[[], bytes]) -> bytes:
         """The body as it is recorded. Raises Refusal for one that does not go up, and records what can be masked of that."""
@@ -197,7 +208,16 @@ class Exchange(InFlightCall):
     def _recorded(self, error: Exception | None) -> Step | None:
         if error is not None:
             raise self.worker.recorder.refusal() or unrecordable()
-        return self.restore
+        return self.hold
+
+    def hold(self) -> Step | None:
+        """Where the policy holds the call, nothing goes up before a reviewer has seen what it would do, and said yes."""
+        assert self.verdict
+        terms = self.verdict.hold
+        if terms is None or (self.holding is not None and self.holding.covers(terms)):
+            return self.restore
+        self.holding = Holding(self, go_on=self.restore)
+        return self.holding.begin()
 
     # ------------------------------------------------------------------ up
 
@@ -226,7 +246,9 @@ class Exchange(InFlightCall):
     def forward(self) -> Step | None:
         assert self.far and self.act
         if self._policy is not self.worker.policy:  # the body and the disk took their time
-            self._allowed()
+            self.verdict = self.judged()
+            if self.verdict.hold is not None and not (self.holding is not None and self.holding.covers(self.verdict.hold)):
+                return self.hold
         if self.request.upgrade:
             kind: Wanted = FRESH
         elif self.act.follows:

@@ -34,6 +34,8 @@ class InFlightCall(Call):
             raise Refusal(504, "Timeout", f"the cluster does not answer; {done}")
         if self.tunnel is not None:
             self.tunnel.tick(now)
+        if self.holding is not None:
+            self.holding.tick(now)
         return self.side.tick(now) if self.side is not None else None
 
     @entry
@@ -45,7 +47,7 @@ class InFlightCall(Call):
         assert self.principal and self.far and self.act
         verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
         expired = self.worker.clock.wall() >= self.principal.expires
-        if not verdict.allowed:
+        if verdict.decision == "deny":  # a new hold ends nothing: whoever streams was let in
             if self.call_record is not None:
                 self.call_record.verdict("deny", rule=verdict.rule, reason=verdict.reason)
             self._cut(f"this stream is no longer allowed: {verdict.reason}")
@@ -60,8 +62,9 @@ class InFlightCall(Call):
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
         assert self.principal and self.far and self.act and self.call_record
         verdict = self.worker.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
-        self.call_record.verdict(verdict.decision, rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
-        return verdict.allowed
+        passes = verdict.decision != "deny"  # a port-forward is held at its upgrade, and approved with all its connections
+        self.call_record.verdict("allow" if passes else "deny", rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
+        return passes
 
     @entry
     def cut(self, why: str) -> None:
@@ -118,6 +121,11 @@ class InFlightCall(Call):
         if self.upstream is not None:
             writable = writable and self.client.writable  # what waited may have filled the client's buffer again
             (self.upstream.resume if writable else self.upstream.pause)(SLOW_READER)
+
+    def upgrade_refused(self) -> None:
+        """The cluster answers an upgrade by something else. Clients then try another protocol: that is the same call."""
+        if self.holding is not None:
+            self.holding.upgrade_refused()
 
     @entry
     def client_gone(self, why: str) -> None:

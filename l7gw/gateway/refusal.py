@@ -47,7 +47,14 @@ def _events(refusal: Refusal, request: Request | None, audit_id: str, session: s
         upgrade = bool(request.upgrade)
         head_only = request.method == "HEAD"
     content_type, body = encode(
-        accept, refusal.code, refusal.reason, refusal.message, session=session or None, rule=refusal.rule, upgrade=upgrade
+        accept,
+        refusal.code,
+        refusal.reason,
+        refusal.message,
+        session=session or None,
+        rule=refusal.rule,
+        hold=refusal.hold,
+        upgrade=upgrade,
     )
     headers = [("content-type", content_type), ("cache-control", "no-cache, private"), ("audit-id", audit_id)]
     if session:

@@ -30,6 +30,7 @@ from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import NO_BODY, Body, End, Headers, HttpEvent, Request, Response
 
+JSON = "application/json"
 MOST_TRIES = 5  # times that a request is sent again after the cluster turned it away unread (threats I8)
 _PASSED_ON = frozenset(("user-agent", "traceparent", "tracestate"))  # header fields of the call that go up with its side calls
 _REASONS: Final[dict[int, StatusReason]] = {
@@ -50,7 +51,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     largest: int  # bytes of the answer's body
     within: float  # seconds from the connection to the answer's end
     body: bytes = b""  # b"" for none
-    content_type: str = "application/json"  # of the body
+    content_type: str = JSON  # of the body
+    accept: str = JSON
 
 
 class _Told(msgspec.Struct):
@@ -69,7 +71,7 @@ class SideAnswer(msgspec.Struct, frozen=True):
         """Whether the answer says that it is JSON, and is not packed."""
         named = dict(self.headers)
         kind = named.get("content-type", "").partition(";")[0].strip().lower()
-        return kind == "application/json" and named.get("content-encoding", "identity") == "identity"
+        return kind == JSON and named.get("content-encoding", "identity") == "identity"
 
     def refusal(self, why: str) -> Refusal:
         """The refusal of a call whose side call got this answer, which is not the one that was needed. It tells the message of a
@@ -141,7 +143,7 @@ class SideCall:
         self._then = then
         self._act = describe(asked.method, asked.target)
         headers = [(name, value) for name, value in call.request.headers if name in _PASSED_ON]
-        headers.append(("accept", "application/json"))
+        headers.append(("accept", asked.accept))
         if asked.body:
             headers.append(("content-type", asked.content_type))
         request = Request(asked.method, asked.target, tuple(headers))

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import resource
 import ssl
 import threading
 from collections.abc import Callable
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
+from l7gw.api.call import Api
+from l7gw.approval.people import People
 from l7gw.clock import Clock
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.transport import Arrival
-from l7gw.config.settings import Durable, Settings
+from l7gw.config.settings import Durable, RecordMode, Settings
 from l7gw.errors import ConfigurationError
 from l7gw.file_stamp import Stamp
 from l7gw.gateway.call import DiskWaiter
-from l7gw.gateway.client import Client
+from l7gw.gateway.client import Client, run_of
 from l7gw.gateway.downstream import RESTARTED, Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
@@ -39,6 +40,7 @@ from l7gw.masking.masking import Masking
 from l7gw.masking.registry.registry import Registry
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
+from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.masking_key import masking_key
 from l7gw.recording.recorder import Recorder
@@ -48,14 +50,16 @@ from l7gw.steps import Steps
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.events import Request
 
+if TYPE_CHECKING:
+    from l7gw.approval.desk import Desk
+
 log = logging.getLogger(__name__)
+
+METADATA = "metadata.sqlite"  # in the state: the database of the holds (`store.database.NAME`, which is loaded where it is used)
 
 REJUDGE_EVERY = 30.0  # seconds between two judgements of a running stream (threats F6, D17: within 60)
 OWN_DESCRIPTORS = 24  # file descriptors for the loop, the listeners, the journal and the fetching of an issuer's keys
 DESCRIPTORS_FOR_CLIENTS = 0.4  # share of the others: each client may need a connection to a cluster too, and 20 % stay in reserve
-RUN = re.compile(
-    "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-)  # a UUID as kubectl writes it (kubernetes-wire 7), so that no client puts text of its own here
 CHANGES: frozenset[Effect] = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
 
 
@@ -69,8 +73,13 @@ class Worker:
         clock: Clock,
         timeouts: Timeouts = USUAL_TIMEOUTS,
         limits: Limits = USUAL_LIMITS,
+        *,
+        open_desk: Callable[[], Desk],
     ) -> None:
         self.clock = clock
+        self._open_desk = open_desk
+        self._desk: Desk | None = None  # as long as nothing was ever held here
+        self.api = Api(self)
         self.timeouts = timeouts
         self._limits = limits
         self.recorder = recorder
@@ -105,7 +114,11 @@ class Worker:
             name: FarSide(cluster, self.clock, self.timeouts, former=self._far.get(name))
             for name, cluster in settings.clusters.items()
         }
+        desk = self._desk_for(policy, settings)
         identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
+        self._desk = desk
+        if desk is not None:
+            desk.configure(People(settings.people), local=settings.reviews_local, most=settings.most_holds)
         self.settings = settings
         self.masking = Masking(self._masking_key, masking, registry=self._registry, budget=self._budget, hooks=hooks)
         self.policy = policy
@@ -131,6 +144,30 @@ class Worker:
     def identity(self) -> IdentityChain:
         assert self._identity is not None
         return self._identity
+
+    # ------------------------------------------------------------------ holds
+
+    @property
+    def desk(self) -> Desk:
+        assert self._desk is not None, "the policy holds nothing"
+        return self._desk
+
+    @property
+    def desk_if_any(self) -> Desk | None:
+        """The desk; None as long as nothing was ever held."""
+        return self._desk
+
+    def records(self, cluster: str) -> RecordMode:
+        """What is recorded of a cluster's calls. Of one that is configured no more it is `all`: a hold of it may live on."""
+        far = self._far.get(cluster)
+        return far.record if far is not None else "all"
+
+    def _desk_for(self, policy: Policy, settings: Settings) -> Desk | None:
+        """The desk, where the policy holds something or holds are known from before. Raises OSError where its database cannot be
+        used."""
+        if self._desk is None and (policy.holds or (settings.state / METADATA).exists()):
+            return self._open_desk()
+        return self._desk
 
     # ------------------------------------------------------------------ connections
 
@@ -164,10 +201,11 @@ class Worker:
 
     # ------------------------------------------------------------------ verdicts
 
-    def judge(self, principal: Principal, cluster: str, act: Act) -> Verdict:
-        """The verdict on a new call, or on a connection inside a port-forward: the policy's and, after an allow, the hooks'."""
-        verdict = self.policy.judge(principal, cluster, act)
-        if not self.hooks.acts or not verdict.allowed:
+    def judge(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
+        """The verdict on a new call, or on a connection inside a port-forward: the policy's and, where that is no denial, the
+        hooks'."""
+        verdict = self.policy.judge(principal, cluster, act, looked)
+        if not self.hooks.acts or verdict.decision == "deny":
             return verdict
         masks = self.masking.of_call(cluster, act, principal, verdict.obligations).objects(sender=principal.user)
         return self.hooks.judge(verdict, principal, cluster, act, AsRecorded(masks))
@@ -205,9 +243,7 @@ class Worker:
             case _:
                 assert_never(far.record)
         headers = dict(request.headers)
-        run = headers.get("kubectl-session", "")
-        if RUN.fullmatch(run) is None:
-            run = client.run_id
+        run = run_of(request, client)
         client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))
         return session.begin(run_id=run, client=client_name, command=command, content=content)
 
@@ -242,6 +278,9 @@ class Worker:
         self.of_peers.tick()
         self._registry.tick()
         self.hooks.tick()
+        if self._desk is not None:
+            self._desk.tick(now)
+        self.api.tick()
         if self._turned_away:
             log.error("%d connections refused: %d are open, the limit of descriptors is near", self._turned_away, self._open)
             self._turned_away = 0
@@ -273,12 +312,16 @@ class Worker:
         if not self._policy_file.changed():
             return
         try:
-            self.policy = _policy(self.settings, self.masking.configured)
+            policy = _policy(self.settings, self.masking.configured)
+            if self._desk is None and policy.holds:
+                self._desk = self._desk_for(policy, self.settings)
+                self.desk.configure(People(self.settings.people), local=self.settings.reviews_local, most=self.settings.most_holds)
+            self.policy = policy
             for far in self._far.values():
                 far.standing.policy_changed()
             log.info("policy read again: %s", self.settings.policy)
             self._next_rejudging = 0.0
-        except ConfigurationError as error:
+        except (ConfigurationError, OSError) as error:
             log.error("the changed policy is not used, the former stays in force:\n%s", error)
 
     async def drain(self, accepted_no_more: Callable[[], None]) -> None:
@@ -289,6 +332,7 @@ class Worker:
         """
         self.draining = True
         accepted_no_more()
+        self.api.drain(RESTARTED)
         began = self.clock.monotonic()
         while self._clients or (self._open and self.clock.monotonic() - began < self.timeouts.drain_next_call):
             now = self.clock.monotonic()
@@ -307,6 +351,6 @@ class Worker:
 def _policy(settings: Settings, masking: Configured) -> Policy:
     """The policy, read from its file. Rules that are probably mistakes are logged. Raises ConfigurationError."""
     policy = Policy.load(settings.policy, masking.names(settings.hooks))
-    for doubt in doubts((*policy.guardrails, *policy.rules), settings.clusters):
+    for doubt in doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity):
         log.warning("%s: %s", settings.policy, doubt)
     return policy

@@ -186,6 +186,12 @@ class IdentityChain:
             return who.but(lambda by_token: self._of_both(by_token, certificate, address))
         return self._of_both(who, certificate, address)
 
+    def credentials_of(self, principal: Principal) -> list[str | bytes]:
+        """The credentials that are remembered of a principal: tokens, and certificates in DER. It looks through all of them."""
+        who = (principal.issuer, principal.user, principal.actor)
+        found = self._proven.items()
+        return [proof for proof, kept in found if (kept.proven.issuer, kept.proven.user, kept.proven.actor) == who]
+
     def _of_both(self, by_token: Principal, certificate: tuple[bytes, ...], address: str) -> Principal:
         """Who calls with a proven token and a certificate. The certificate counts if it is
         proven and its kind of entry stands first."""

@@ -28,15 +28,16 @@ def encode(
     *,
     session: str | None = None,
     rule: str | None = None,
+    hold: str | None = None,
     upgrade: bool = False,
 ) -> tuple[str, bytes]:
     """Content type and body of a Status that tells a failure, in the encoding that `accept`
     names first; in JSON where it names none.
 
     `accept` is the Accept header, None where the request has none. `code` is the HTTP status, `reason` the StatusReason. The
-    message gets the prefix `l7gw: `. Session and rule become `details.causes`. But the only cause of a 422 is its message, as
-    `kubectl edit` shows nothing else of one. With `upgrade`, for a refused upgrade, the body has at most LARGEST_UPGRADE_BODY
-    bytes.
+    message gets the prefix `l7gw: `. Session, rule and hold become `details.causes`. But the only cause of a 422 is its message, as
+    `kubectl edit` shows nothing else of one. With `upgrade`, for a refused upgrade, and of a hold the body has at most
+    LARGEST_UPGRADE_BODY bytes: a client may meet the same words in either form.
 
     Aggregated discovery gets the message as plain text. There client-go shows a text, but decodes no Status, and would show
     `unknown` (kubernetes-wire 3.2).
@@ -44,7 +45,8 @@ def encode(
     text = visible(MESSAGE + message)[:LONGEST_MESSAGE]
     if accept is not None and DISCOVERY in accept:
         return "text/plain; charset=utf-8", text.encode() + b"\n"
-    causes = [(name, visible(value), "") for name, value in (("L7GWSession", session), ("L7GWRule", rule)) if value]
+    named = (("L7GWSession", session), ("L7GWRule", rule), ("L7GWHold", hold))
+    causes = [(name, visible(value), "") for name, value in named if value]
     protobuf = prefers_protobuf(accept)
     fields = _protobuf if protobuf else _json
 
@@ -52,7 +54,7 @@ def encode(
         return fields(code, reason, text, _of_invalid(text) if code == 422 else causes)
 
     body = write(text, causes)
-    if upgrade and len(body) > LARGEST_UPGRADE_BODY:
+    if (upgrade or hold) and len(body) > LARGEST_UPGRADE_BODY:
         body = _cut(write, text, causes)
     return (PROTOBUF if protobuf else JSON), body
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import uvloop
 
+from l7gw.api.unix_socket import ApiSocket
 from l7gw.clock import SystemClock
 from l7gw.cluster.transport import listen
 from l7gw.config.load import load
@@ -29,6 +30,7 @@ from l7gw.gateway.worker import Worker
 from l7gw.identity.keys import KeySet
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording.recorder import Recorder
+from l7gw.supervisor.hold_desk import HoldDesk
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class _Server:
         self._limits = limits
         self._ending = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
+        self._socket: ApiSocket | None = None
         self._followed: set[KeySet] = set()  # issuers whose keys are being fetched for the first time
 
     async def run(self) -> None:
@@ -71,16 +74,18 @@ class _Server:
             limits=self._limits,
         )
         recorder.open()
+        desk = HoldDesk(self._settings.state, SystemClock(), recorder, lambda cluster: worker.records(cluster))
         try:
-            worker = Worker(self._settings, recorder, SystemClock(), self._timeouts, self._limits)
+            worker = Worker(self._settings, recorder, SystemClock(), self._timeouts, self._limits, open_desk=desk.open)
             await self._listen(worker)
+            self._socket = await self._open_socket(worker)
             self._handle_signals(worker)
             gc.collect()
             gc.freeze()  # the objects made so far stay until the end: the garbage collector need not look at them
             worker.identity.prefetch()
             self._tell(worker)
             worker.warm()
-            ticking = loop.create_task(_tick(worker))
+            ticking = loop.create_task(_tick(worker, self._socket))
             await self._ending.wait()
             log.info("ending: no more connections are accepted")
             notify("STOPPING=1")
@@ -88,6 +93,7 @@ class _Server:
             ticking.cancel()
         finally:
             self._close()
+            await desk.close()
             recorder.close()
 
     async def _listen(self, worker: Worker) -> None:
@@ -103,6 +109,17 @@ class _Server:
                     timeouts=self._timeouts,
                 )
             )
+
+    async def _open_socket(self, worker: Worker) -> ApiSocket:
+        """The API's socket. On a volume that can have none the gateway serves without, unless the configuration asks for it."""
+        opened = ApiSocket(worker.api, self._settings.socket_path, self._settings.socket_group)
+        try:
+            await opened.open()
+        except OSError as error:
+            if self._settings.socket is not None or self._settings.socket_group:
+                raise
+            log.error("there is no socket for `l7gw holds` on this machine, only --server: %s", error)
+        return opened
 
     def _tell(self, worker: Worker) -> None:
         for listener in self._listeners:
@@ -138,6 +155,8 @@ class _Server:
     def _close(self) -> None:
         for listener in self._listeners:
             listener.close()
+        if self._socket is not None:
+            self._socket.close()
 
     def _handle_signals(self, worker: Worker) -> None:
         loop = asyncio.get_running_loop()
@@ -155,8 +174,8 @@ class _Server:
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
         try:
             settings = load(self._config)
-            if settings.listen != self._settings.listen or settings.state != self._settings.state:
-                log.error("`listen` and `state` change only with a restart")
+            if _fixed(settings) != _fixed(self._settings):
+                log.error("`listen`, `state` and `socket` change only with a restart")
             worker.configure(settings)
             worker.warm()
             log.info("configuration read again")
@@ -167,10 +186,16 @@ class _Server:
         notify("READY=1")
 
 
-async def _tick(worker: Worker) -> None:
+def _fixed(settings: Settings) -> tuple[object, ...]:
+    """What a reload leaves as it was."""
+    return settings.listen, settings.state, settings.socket_path, settings.socket_group
+
+
+async def _tick(worker: Worker, api: ApiSocket) -> None:
     while True:
         await asyncio.sleep(1.0)
         try:
+            api.tick(worker.clock.monotonic())
             worker.tick()
         except Exception:
             log.exception("the second's tick failed")

@@ -98,10 +98,24 @@ def _sections(
     guardrails, rules = _count(policy.guardrails, "guardrail"), _count(policy.rules, "rule")
     yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
     yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
+    yield "Approvals", _approvals(settings)
     yield "Masking", [_masking(key), _detectors(settings, masking)]
     if loaded:
         yield "Hooks", [_hook(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)]
     yield "Mind", [f"{READABLE} {settings.state}"]
+
+
+def _approvals(settings: Settings) -> list[str]:
+    root = "is an approval without a credential" if settings.reviews_local else "approves nothing without a credential"
+    lines = [f"{settings.most_holds} calls of one principal may wait for one; root on this machine {root}"]
+    group = f", the members of {settings.socket_group}" if settings.socket_group else ""
+    lines.append(
+        f"they are answered at {settings.socket_path}, by root and the gateway's user{group}; or with --server and a token"
+    )
+    if settings.people:
+        count = len(settings.people)
+        lines.append(f"{count} {'person has' if count == 1 else 'people have'} several names, and none approves an own call")
+    return lines
 
 
 def _fingerprint(settings: Settings) -> str:
@@ -244,20 +258,24 @@ def _going_up(cluster: Cluster, policy: Policy) -> list[str]:
 
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     """Sentences about settings that are valid but probably not meant."""
-    yield from doubts((*policy.guardrails, *policy.rules), settings.clusters)
+    yield from doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity)
     for entry in settings.identity:
         if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
             yield f"tokens of {entry.issuer} may live {lasting(entry.longest_lifetime)}: a stolen one is good until it ends"
     for cluster in settings.clusters.values():
         if cluster.impersonate != "none" and not policy.groups_going_up(cluster.name, cluster.groups).everything:
             yield from _without_groups(cluster, policy)
-    if not any(rule.allow for rule in policy.rules):
+    if not any(rule.says != "deny" for rule in policy.rules):
         yield "no rule allows anything: every call but discovery will be denied"
+
+
+def _lets_through(rule: Rule, cluster: Cluster) -> bool:
+    return rule.says != "deny" and rule.is_about(cluster.name)
 
 
 def _without_groups(cluster: Cluster, policy: Policy) -> Iterator[str]:
     """Sentences about rules that allow calls by groups that are never named to the cluster."""
-    found = [repr(rule.name) for rule in policy.rules if rule.allow and rule.is_about(cluster.name) and not rule.group_names]
+    found = [repr(rule.name) for rule in policy.rules if _lets_through(rule, cluster) and not rule.group_names]
     if found:
         more = f" and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
         yield (
@@ -277,6 +295,11 @@ def _document(
         "clusters": [_cluster_document(cluster, policy) for cluster in settings.clusters.values()],
         "policy": {"file": str(settings.policy), "guardrails": len(policy.guardrails), "rules": len(policy.rules)},
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
+        "approvals": {
+            "holds": settings.most_holds,
+            "local": settings.reviews_local,
+            "people": [{"user": one.user, "also": list(one.also)} for one in settings.people],
+        },
         "masking": {"key": key or None, "detectors": sorted(masking.scanners.on), "registry": masking.registry},
         "hooks": [_hook_document(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)],
         "state": str(settings.state),

@@ -15,6 +15,7 @@ COMMANDS = {
     "check": "check",
     "demo": "demo",
     "kubeconfig": "kubeconfig",
+    "holds": "holds",
     "sessions": "sessions",
     "replay": "replay",
     "export": "export",

@@ -1,4 +1,4 @@
-"""`l7gw policy check|explain`: is the policy in order, and what would it say to a call?"""
+"""`l7gw policy check|explain|packs`: is the policy in order, what would it say to a call, and which one to start from?"""
 
 from __future__ import annotations
 
@@ -22,10 +22,17 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
-from l7gw.policy import masks
-from l7gw.policy.doubts import doubts
+from l7gw.policy import holds, masks
+from l7gw.policy.cases import kubectl_calls, look_at_sent, worst
+from l7gw.policy.doubts import Issuer, doubts
 from l7gw.policy.judge import Explanation, Policy
+from l7gw.policy.kubectl.calls import Call
+from l7gw.policy.kubectl.manifests import Manifest, objects_of
+from l7gw.policy.kubectl.words import NotRead
+from l7gw.policy.looked import is_dry_run
+from l7gw.policy.packs import NAMES, about, text_of
 from l7gw.policy.rules import in_words, verb_of
+from l7gw.policy.verdict import Decision, Verdict
 from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
 
 METHODS = {
@@ -42,6 +49,7 @@ METHODS = {
     "portforward": "POST",
     "proxy": "GET",
 }
+SAID: dict[Decision, str] = {"allow": "allowed", "hold": "held", "deny": "denied"}
 COLLECTIVE = ("create", "deletecollection")  # their path names no object; a create's is in the body, which policy cannot read
 
 
@@ -68,31 +76,50 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
     if file is not None and config is not None:
         raise click.UsageError("FILE and --config exclude each other")
     clusters: Collection[str] | None = None
+    identity: Collection[Issuer] | None = None
     detectors: Collection[str] | None = None
     if file is not None:
         path = file.absolute()
     else:
         settings = load(find(config))
-        path, clusters = settings.policy, settings.clusters
+        path, clusters, identity = settings.policy, settings.clusters, settings.identity
         detectors = configured(settings.masking, settings.path).names(settings.hooks)
     found = Policy.load(path, detectors)
-    warnings = doubts((*found.guardrails, *found.rules), clusters)
+    warnings = doubts((*found.guardrails, *found.rules), clusters, identity)
     if output == "json":
-        counts = {"guardrails": len(found.guardrails), "rules": len(found.rules)}
+        counts = {"guardrails": len(found.guardrails), "rules": len(found.rules), "tests": found.tests}
         click.echo(json.dumps({"file": str(path), **counts, "warnings": warnings}, indent=2))
         return
-    click.echo(f"{path} is in order: guardrails {len(found.guardrails)}, rules {len(found.rules)}")
+    tests = f", tests {found.tests}, all passed" if found.tests else ""
+    click.echo(f"{path} is in order: guardrails {len(found.guardrails)}, rules {len(found.rules)}{tests}")
     for warning in warnings:
         click.echo(f"l7gw: {warning}", err=True)
 
 
-@policy.command(short_help="Would this call pass, and by which rule?")
+class _Explain(click.Command):
+    """`explain ... kubectl WORDS` takes the words as they are typed: what follows `kubectl` is kubectl's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value = {
+            name for option in self.params if isinstance(option, click.Option) and not option.is_flag for name in option.opts
+        }
+        for number, word in enumerate(args):
+            if word == "--":
+                break
+            if word == "kubectl" and not (number and args[number - 1] in takes_value):
+                args = [*args[:number], "--", *args[number:]]
+                break
+        return super().parse_args(ctx, args)
+
+
+@policy.command(short_help="Would this call pass, and by which rule?", cls=_Explain)
 @config_option
 @click.option("--policy", "file", metavar="FILE", type=click.Path(path_type=Path), help="A policy, in place of the one in force.")
 @click.option("--user", metavar="U", required=True, help="As the identity gives it, with its prefix.")
 @click.option("--group", "groups", metavar="G", multiple=True, help="May be repeated.")
 @click.option("--kind", type=click.Choice(KINDS), default="human", show_default=True)
 @click.option("--cluster", metavar="C", required=True, help="A cluster of the configuration.")
+@click.option("-f", "--filename", "sent", metavar="FILE", type=click.Path(path_type=Path), help="The object that is sent.")
 @click.option("-n", "--namespace", metavar="NS", help="Default: `default`, as for kubectl.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="No namespace: all of them, or an object of the cluster.")
 @click.option("--subresource", metavar="S", help="Such as scale, status, log.")
@@ -100,21 +127,22 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
 @click.option("-t", "--tty", is_flag=True, help="Of an exec or attach.")
 @output_option
 @click.argument("verb")
-@click.argument("resource", metavar="RESOURCE[/NAME]")
+@click.argument("resource", metavar="RESOURCE[/NAME]", required=False, default="")
 @click.argument("argv", metavar="[-- ARGV...]", nargs=-1)
 def explain(
     config: Path | None, file: Path | None, user: str, groups: tuple[str, ...], kind: Kind, cluster: str, namespace: str | None,
     all_namespaces: bool, subresource: str | None, stdin: bool, tty: bool, output: str, verb: str, resource: str,
-    argv: tuple[str, ...],
+    argv: tuple[str, ...], sent: Path | None,
 ) -> None:  # fmt: skip
     """Ask the policy about one call: would it pass, by which rule, and why not by those before it? And what would be masked for the
     caller?
 
     VERB and RESOURCE are what kubectl users say: `get pods`, `delete pods/web-0`, `logs pods/web-0`, `exec`, `port-forward`,
     `scale deployments.apps/web`; a RESOURCE that begins with a slash is a path. A `delete` without a name deletes them all.
+    Or they are a whole kubectl command, of which each call is judged; its verdict is that of the worst.
 
     \b
-    Exit status: 0 allowed, 1 denied, 2 wrong usage or configuration.
+    Exit status: 0 allowed or held, 1 denied, 2 wrong usage or configuration, 3 it depends on an object that was not given.
 
     \b
     l7gw policy explain --user ann --group engineers --cluster prod delete pods -n prod
@@ -122,22 +150,90 @@ def explain(
     l7gw policy explain --user bot --kind agent --cluster prod exec pods/web-0 -- cat /var/log/app.log
     l7gw policy explain --user bot --kind agent --cluster prod list secrets -A
     l7gw policy explain --user ann --cluster prod get /metrics
+    l7gw policy explain --user ann --cluster prod kubectl drain node-1 --ignore-daemonsets
+    l7gw policy explain --user ann --cluster prod -f web.yaml update deployments.apps/web -n dev
     """
     if namespace is not None and all_namespaces:
         raise click.UsageError("-n and -A exclude each other")
-    method, target = _request(verb, resource, None if all_namespaces else namespace or "default", subresource, argv, stdin, tty)
+    principal = _principal(user, groups, kind)
+    if verb == "kubectl":
+        typed = [word for word in (resource, *argv) if word]
+        calls = _kubectl(typed, namespace, sent, all_namespaces=all_namespaces)
+    elif resource:
+        method, target = _request(verb, resource, None if all_namespaces else namespace or "default", subresource, argv, stdin, tty)
+        calls = [Call(method, _act(method, target), _objects(sent)[0] if sent is not None else None)]
+    else:
+        raise click.UsageError("Missing argument 'RESOURCE[/NAME]'.")
     rules = _policy(config, file, cluster)
+    explained = [rules.explain(principal, cluster, call.act, look_at_sent(call)) for call in calls]
+    number = worst([explanation.verdict for explanation in explained])
+    if output == "json":
+        documents = [_document(each, principal, cluster, call) for call, each in zip(calls, explained)]
+        of_command = {"command": shlex.join(("kubectl", *typed)), "calls": documents} if verb == "kubectl" else {}
+        click.echo(json.dumps({**documents[number], **of_command}, indent=2))
+    else:
+        if len(calls) > 1:
+            what = f"{shlex.join(('kubectl', *typed))}: {_said(explained[number].verdict)}"
+            click.echo(f"{what}, as its worst of {len(calls)} calls is: {in_words(calls[number].act)}\n")
+        for call, each in zip(calls, explained):
+            _show(each, call)
+    verdict = explained[number].verdict
+    sys.exit(3 if verdict.needs else 1 if verdict.decision == "deny" else 0)
+
+
+def _objects(sent: Path) -> list[Manifest]:
     try:
-        act = describe(method, target)
+        return objects_of(sent)
+    except NotRead as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _kubectl(words: list[str], namespace: str | None, sent: Path | None, *, all_namespaces: bool) -> list[Call]:
+    """The calls of a kubectl command. What stands before `kubectl` of -n and -A counts too. Raises UsageError."""
+    before = [f"--namespace={namespace}"] if namespace is not None else ["--all-namespaces"] if all_namespaces else []
+    try:
+        return kubectl_calls([*before, *words], _objects(sent) if sent is not None else None, Path())
+    except NotRead as error:
+        raise click.UsageError(f"{error}\n  hint: {error.hint}" if error.hint else str(error)) from None
+
+
+def _act(method: str, target: str) -> Act:
+    try:
+        return describe(method, target)
     except Refusal as refusal:
         raise click.UsageError(f"the gateway refuses {method} {target} before it asks the policy: {refusal.message}") from None
-    principal = _principal(user, groups, kind)
-    explanation = rules.explain(principal, cluster, act)
-    if output == "json":
-        click.echo(json.dumps(_document(explanation, principal, cluster, method, act), indent=2))
-    else:
-        _show(explanation, method, act)
-    sys.exit(0 if explanation.verdict.allowed else 1)
+
+
+@policy.command(short_help="Policies to start from.")
+@output_option
+@click.argument("name", required=False)
+def packs(name: str | None, output: str) -> None:
+    """List the packs, or print the one called NAME: a policy with its tests, to be copied and changed.
+
+    \b
+    Exit status: 0 printed, 1 there is no such pack.
+
+    \b
+    l7gw policy packs
+    l7gw policy packs read-only-agents > policy.yaml
+    """
+    if name is None:
+        found = [{"name": each, "about": about(each)} for each in NAMES]
+        if output == "json":
+            click.echo(json.dumps(found, indent=2))
+            return
+        for one in found:
+            click.echo(f"{one['name']}\n  {one['about']}")
+        return
+    text = text_of(name)
+    if text is None:
+        near = nearest(name, NAMES)
+        click.echo(f"l7gw: there is no pack {name_rules.quoted(name)}\n  hint: did you mean {near or ', '.join(NAMES)}?", err=True)
+        sys.exit(1)
+    click.echo(
+        json.dumps({"name": name, "about": about(name), "policy": text}, indent=2) if output == "json" else text,
+        nl=output == "json",
+    )
 
 
 def _principal(user: str, groups: tuple[str, ...], kind: Kind) -> Principal:
@@ -212,30 +308,42 @@ def _check_command(verb: str, subresource: str, name: str, argv: tuple[str, ...]
         raise click.UsageError("-i and -t belong to exec and attach")
 
 
-def _show(explanation: Explanation, method: str, act: Act) -> None:
-    verdict = explanation.verdict
-    click.echo(f"{'allowed' if verdict.allowed else 'denied'}: {verdict.reason}")
-    click.echo(f"\n  {method} {act.target}\n  {in_words(act)}")
+def _show(explanation: Explanation, call: Call) -> None:
+    verdict, act = explanation.verdict, call.act
+    click.echo(f"{_said(verdict)}: {verdict.reason}")
+    click.echo(f"\n  {call.method} {act.target}\n  {in_words(act)}")
     click.echo(f"  effects: {', '.join(sorted(act.effects))}")
-    click.echo(f"  {masks.in_words(verdict.obligations)}\n" if verdict.allowed else "")
+    for line in holds.in_words(verdict.hold) if verdict.hold is not None else ():
+        click.echo(f"  {line}")
+    if verdict.hold is not None and is_dry_run(act, call.object):
+        click.echo("  it is a dry run, which changes nothing and passes without a hold")
+    click.echo(f"  {masks.in_words(verdict.obligations)}\n" if verdict.decision != "deny" else "")
     for one in explanation.considered:
         sort = "guardrail" if one.guardrail else "rule"
         outcome = f"no: {one.why}" if one.why else f"yes, and it says {one.verdict}"
         click.echo(f"  {sort:<9}  {one.name}  ({one.verdict})\n{'':13}{outcome}")
+        for line in (*((one.note,) if one.note else ()), *(f"when saw {name} = {value}" for name, value in one.saw)):
+            click.echo(f"{'':13}{line}")
 
 
-def _document(explanation: Explanation, principal: Principal, cluster: str, method: str, act: Act) -> dict[str, Any]:
-    verdict = explanation.verdict
+def _said(verdict: Verdict) -> str:
+    return "not known" if verdict.needs else SAID[verdict.decision]
+
+
+def _document(explanation: Explanation, principal: Principal, cluster: str, call: Call) -> dict[str, Any]:
+    verdict, act = explanation.verdict, call.act
     return {
         "allowed": verdict.allowed,
-        "verdict": verdict.decision,
+        "verdict": "unknown" if verdict.needs else verdict.decision,
         "rule": verdict.rule,
         "reason": verdict.reason,
+        "hold": None if verdict.hold is None else holds.document(verdict.hold),
+        "needs": verdict.needs,
         "obligations": masks.document(verdict.obligations),
         "principal": {"user": principal.user, "groups": list(principal.groups), "kind": principal.kind},
         "cluster": cluster,
         "request": {
-            "method": method,
+            "method": call.method,
             "target": act.target,
             "verb": verb_of(act),
             "group": act.group,
@@ -245,6 +353,7 @@ def _document(explanation: Explanation, principal: Principal, cluster: str, meth
             "name": act.name,
             "effects": sorted(act.effects),
             "argv": None if act.argv is None else list(act.argv),
+            "dry_run": is_dry_run(act, call.object),
         },
         "considered": [
             {
@@ -252,7 +361,8 @@ def _document(explanation: Explanation, principal: Principal, cluster: str, meth
                 "guardrail": one.guardrail,
                 "verdict": one.verdict,
                 "matched": not one.why,
-                "why": one.why or "it matches",
+                "why": one.why or one.note or "it matches",
+                "saw": dict(one.saw),
             }
             for one in explanation.considered
         ],

@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from l7gw.cli.state import Events, fail, state_options, the_session, the_state
+from l7gw.clock import moment
 from l7gw.recording.export import Exec, execs
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.replay import LONGEST_PAUSE, WRAP_ROWS, LeftOut, final_screen, play, text
-from l7gw.recording.session_list import Summary, moment
+from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.style import RESET
 from l7gw.recording.terminal.unseen import safe
 

@@ -17,7 +17,16 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from l7gw.cli.state import Events, fail, state_options, summaries, the_state, the_whole_session
-from l7gw.recording.events import ExchangeEnded, MaskRecorded, RequestRecorded, ResponseRecorded, VerdictRecorded, header_text
+from l7gw.recording.events import (
+    ExchangeEnded,
+    HoldRecorded,
+    MaskRecorded,
+    RequestRecorded,
+    ResponseRecorded,
+    ReviewRecorded,
+    VerdictRecorded,
+    header_text,
+)
 from l7gw.recording.masked import Masked
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.session_list import Summary
@@ -138,10 +147,11 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
         return
     console = _console()
     about = summary.started
+    calls = f"{summary.exchanges}, {summary.denied} denied" + (f", {summary.held} held" if summary.held else "")
     for name, value in (
         ("session", summary.id), ("cluster", about.cluster), ("user", about.user or "(attempts without a principal)"),
         ("groups", ", ".join(about.groups)), ("kind", about.kind), ("issuer", about.issuer), ("acting agent", about.actor),
-        ("address", about.address), ("state", summary.state), ("calls", f"{summary.exchanges}, {summary.denied} denied"),
+        ("address", about.address), ("state", summary.state), ("calls", calls),
     ):  # fmt: skip
         if value:
             console.print(f"{name:>12}  {safe(str(value))}")
@@ -157,6 +167,7 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
 def _calls(place: Path, summary: Summary) -> Table:
     rows: dict[int, list[str]] = {}
     masked: dict[int, Masked] = {}
+    said: dict[str, list[str]] = {}  # who reviewed a hold
     for event in Events(place, summary)():
         if isinstance(event, RequestRecorded):
             rows[event.exchange] = [str(event.exchange), safe(_what(event)), safe(event.namespace), "", "", "", "", ""]
@@ -164,6 +175,11 @@ def _calls(place: Path, summary: Summary) -> Table:
             # What was allowed within an allowed call, such as the reading for a restoring write, is no verdict on the call
             if event.verdict != "allow" or not rows[event.exchange][3]:
                 rows[event.exchange][3] = event.verdict + (f" ({safe(event.rule)})" if event.rule else "")
+        elif isinstance(event, HoldRecorded) and event.exchange in rows:
+            by = f" by {safe(', '.join(said[event.hold]))}" if said.get(event.hold) else ""
+            rows[event.exchange][3] = f"hold ({safe(event.rule)}): {safe(event.state)}{by}"
+        elif isinstance(event, ReviewRecorded):
+            said.setdefault(event.hold, []).append(event.user)
         elif isinstance(event, ResponseRecorded) and event.exchange in rows:
             rows[event.exchange][4] = str(event.status)
         elif isinstance(event, MaskRecorded) and event.exchange in rows:

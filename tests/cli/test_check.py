@@ -45,10 +45,27 @@ def test_a_good_configuration_is_told_in_plain_words(
         "               everything is recorded\n"
         "Policy         F/policy.yaml: no guardrails, no rules; what no rule allows is denied\n"
         "Recording      in F/state; what changes something is on the disk before it is forwarded; calls stop below 2GiB free\n"
+        "Approvals      20 calls of one principal may wait for one; root on this machine approves nothing without a credential\n"
+        "               they are answered at F/state/l7gw.sock, by root and the gateway's user; or with --server and a token\n"
         "Masking        the key keys/masking in the state is made at the first start\n"
         "               27 detectors are on; off: card-number, email; values of Secrets are recognised elsewhere\n"
         "Mind           recordings are masked, but not encrypted in this version: what masking does not find is readable in F/state\n"
     )
+
+
+def test_who_may_approve_and_who_has_several_names_is_told(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written.top |= {"people": [{"user": "ann", "also": ["cert:ann"]}], "reviews": {"local": True}, "limits": {"holds": 3}}
+    written.load()
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    out = capsys.readouterr().out
+    assert "3 calls of one principal may wait for one; root on this machine is an approval without a credential\n" in out
+    assert "1 person has several names, and none approves an own call\n" in out
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out)["approvals"] == {
+        "holds": 3, "local": True, "people": [{"user": "ann", "also": ["cert:ann"]}],
+    }  # fmt: skip
 
 
 def test_the_mistakes_of_both_files_are_told_at_once(

@@ -87,6 +87,122 @@ def test_explain_shows_every_rule_on_the_way(ask: Any) -> None:
     )
 
 
+HELD = """
+guardrails:
+- {name: keep prod, namespaces: [prod], effects: [delete], verdict: hold, reviewers: {users: [lea], minimum: 1}, reason: it is prod}
+rules:
+- {name: change, groups: [engineers], effects: [write, delete], verdict: hold, reviewers: {groups: [sre], minimum: 2}, wait: come-back}
+"""
+
+
+def test_explain_of_a_held_call_exits_0_and_has_the_terms_of_the_hold(ask: Any, tmp_path: Path) -> None:
+    (tmp_path / "held.yaml").write_text(HELD)
+    asked = ("--policy", str(tmp_path / "held.yaml"), "delete", "pods/a", "-n", "prod")
+    status, out, _ = ask("-o", "json", *asked)
+    document = json.loads(out)
+    assert (status, document["allowed"], document["verdict"], document["rule"]) == (0, False, "hold", "keep prod")
+    assert [one["rule"] for one in document["hold"]["rules"]] == ["keep prod", "change"]
+    assert [one["reviewers"]["minimum"] for one in document["hold"]["rules"]] == [1, 2]
+    assert (document["hold"]["wait"], document["hold"]["ttl"], document["hold"]["use-within"]) == ("come-back", 600, 600)
+    status, out, _ = ask(*asked)
+    assert status == 0 and out.startswith("held: held by guardrail 'keep prod': it is prod (and 1 more rule)\n")
+    assert (
+        "  rule 'change' needs 2 approvals by groups sre\n" in out
+        and "keep prod  (hold)\n             yes, and it says hold\n" in out
+    )
+    status, out, _ = ask("--policy", str(tmp_path / "held.yaml"), "kubectl", "delete", "pod", "a", "-n", "prod", "--dry-run=server")
+    assert status == 0 and "it is a dry run, which changes nothing and passes without a hold" in out
+    status, out, _ = ask("--policy", str(tmp_path / "held.yaml"), "get", "pods/a", "-n", "prod", "-o", "json")
+    assert status == 1 and json.loads(out)["hold"] is None
+
+
+@pytest.mark.parametrize(
+    "words, status, rule, calls",
+    [
+        ("kubectl get pods -n dev", 0, "read", ["GET /api/v1/namespaces/dev/pods"]),
+        ("-n dev kubectl delete pod a", 0, "dev", ["DELETE /api/v1/namespaces/dev/pods/a"]),
+        ("kubectl delete pod a --namespace prod", 1, "keep prod", ["DELETE /api/v1/namespaces/prod/pods/a"]),
+        (
+            "--kind agent kubectl exec a -n dev -- cat /var/log/x",
+            0,
+            "diagnose",
+            ["GET /api/v1/namespaces/dev/pods/a", "POST /api/v1/namespaces/dev/pods/a/exec?command=cat&command=%2Fvar%2Flog%2Fx"],
+        ),
+        (
+            "kubectl exec a -n dev -- kubectl",
+            1,
+            "",
+            ["GET /api/v1/namespaces/dev/pods/a", "POST /api/v1/namespaces/dev/pods/a/exec?command=kubectl"],
+        ),
+    ],
+)
+def test_explain_of_a_kubectl_command_gives_the_worst_verdict_and_every_call(
+    ask: Any, words: str, status: int, rule: str, calls: list[str]
+) -> None:
+    found = ask("-o", "json", *words.split())
+    document = json.loads(found[1])
+    assert (found[0], document["rule"], document["command"]) == (status, rule, words[words.index("kubectl") :])
+    assert [f"{one['request']['method']} {one['request']['target']}" for one in document["calls"]] == calls
+
+
+def test_explain_of_a_kubectl_command_shows_each_call(ask: Any) -> None:
+    status, out, _ = ask("kubectl", "exec", "a", "-n", "dev", "--", "id")
+    assert status == 1 and "\nallowed: allowed by rule 'read'\n" in out and "\ndenied: no rule allows it\n" in out
+    assert out.startswith("kubectl exec a -n dev -- id: denied, as its worst of 2 calls is: exec pods/exec a in namespace dev\n")
+
+
+def test_packs_are_listed_and_printed_to_be_copied(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "policy", "packs") == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("read-only-agents", "break-glass", "prod-needs-two", "no-secrets", "pci"))
+    assert run(monkeypatch, "policy", "packs", "-o", "json") == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)][-1] == "pci"
+    assert run(monkeypatch, "policy", "packs", "no-secrets") == 0
+    (tmp_path / "copied.yaml").write_text(capsys.readouterr().out)
+    assert run(monkeypatch, "policy", "check", tmp_path / "copied.yaml") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "policy", "packs", "no-secret") == 1
+    assert "did you mean no-secrets?" in capsys.readouterr().err
+
+
+WHEN = """
+rules:
+- {name: small, groups: [engineers], effects: [write, workload], verdict: allow, when: "object.spec.replicas <= 5"}
+- {name: read, groups: [engineers], effects: [read], verdict: allow}
+"""
+WEB = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 9}\n"
+
+
+def test_explain_takes_an_object_and_prints_what_when_saw(ask: Any, tmp_path: Path) -> None:
+    (tmp_path / "when.yaml").write_text(WHEN)
+    (tmp_path / "web.yaml").write_text(WEB)
+    asked, sent = ("--policy", str(tmp_path / "when.yaml")), ("-f", str(tmp_path / "web.yaml"))
+    status, out, _ = ask(*asked, *sent, "update", "deployments.apps/web", "-n", "dev")
+    assert status == 1 and "no: when: the condition is false\n             when saw object.spec.replicas = 9\n" in out
+    status, out, _ = ask(*asked, *sent, "-o", "json", "update", "deployments.apps/web")
+    assert json.loads(out)["considered"][1]["saw"] == {"object.spec.replicas": "9"}
+    assert ask(*asked, *sent, "kubectl", "apply", "--server-side", "-f", "web.yaml")[0] == 1
+    assert ask(*asked, "kubectl", "scale", "deploy/web", "--replicas=3")[0] == 0
+    assert ask(*asked, "kubectl", "scale", "deploy/web", "--replicas=6")[0] == 1
+
+
+def test_explain_without_the_object_that_decides_could_not_tell(ask: Any, tmp_path: Path) -> None:
+    (tmp_path / "when.yaml").write_text(WHEN)
+    asked = ("--policy", str(tmp_path / "when.yaml"), "update", "deployments.apps/web")
+    status, out, _ = ask(*asked)
+    assert status == 3 and out.startswith("not known: rule 'small' decides by the object, which was not read\n")
+    document = json.loads(ask(*asked, "-o", "json")[1])
+    assert (document["verdict"], document["allowed"], document["needs"]) == ("unknown", False, "object")
+
+
+@pytest.mark.parametrize("words", ["kubectl", "kubectl gte pods", "kubectl get pods -Z", "kubectl apply -f none.yaml"])
+def test_explain_of_a_command_that_cannot_be_read_is_wrong_usage(ask: Any, words: str) -> None:
+    status, out, err = ask(*words.split())
+    assert status == 2 and out == "" and "Error:" in err
+
+
 @pytest.mark.parametrize(
     "words",
     ["gte pods", "exec pods/a", "logs pods", "get pods -n a -A", "get pods/a/b", "get pods/a -- ls", "-t get pods"],
@@ -111,7 +227,13 @@ def test_policy_check_takes_a_file_or_the_one_in_force(
 ) -> None:
     assert run(monkeypatch, "policy", "check", "--config", tmp_path / "l7gw.yaml") == 0
     assert "guardrails 1, rules 3" in capsys.readouterr().out
+    (tmp_path / "tested.yaml").write_text(POLICY + "tests:\n- {as: {user: x}, call: kubectl get pods, verdict: deny}\n")
+    assert run(monkeypatch, "policy", "check", tmp_path / "tested.yaml") == 0
+    assert "rules 3, tests 1, all passed" in capsys.readouterr().out
+    (tmp_path / "tested.yaml").write_text(POLICY + "tests:\n- {as: {user: x}, call: kubectl get pods, verdict: allow}\n")
+    assert run(monkeypatch, "policy", "check", tmp_path / "tested.yaml") == 2
+    assert "tested.yaml:9: this test fails: 'kubectl get pods' by 'x' should be allow" in capsys.readouterr().err
     (tmp_path / "new.yaml").write_text("rules:\n- {name: r, verdict: hold}\n- {verdict: deny}\n")
     assert run(monkeypatch, "policy", "check", tmp_path / "new.yaml") == 2
     err = capsys.readouterr().err
-    assert "new.yaml:2: `hold` is not in this version" in err and "new.yaml:3: `name` is missing" in err
+    assert "new.yaml:2: `reviewers` is missing in this rule" in err and "new.yaml:3: `name` is missing" in err

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from l7gw.masking.find import Find
+from l7gw.recording import events as e
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, call, cli_run, recorded, shell
@@ -178,6 +179,24 @@ def test_a_run_that_comes_back_with_another_command_shows_both(tmp_path: Path, c
     assert [run[-3] for run in runs] == ["kubectl get", "kubectl delete"]
 
 
+def test_show_says_of_a_held_call_what_became_of_it_and_who_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        held = call(session, "/api/v1/namespaces/d/pods/web-0", "DELETE")
+        session.count(held=1)
+        for state in ("pending", "approved", "consumed"):
+            if state == "approved":
+                session.append(e.ReviewRecorded(session.now(), held.number, "h", "rob\x1b[2J", "approve", "go on"))
+            session.append(e.HoldRecorded(session.now(), held.number, "h", state, "writes", "wait"))
+        held.end("complete")
+
+    recorded(tmp_path, fill)
+    (summary,) = summaries(tmp_path)
+    out = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)[1]
+    assert "hold (writes): consumed by rob\\u001b[2J" in " ".join(out.split()) and "1, 0 denied, 1 held" in out
+    assert summary.document(all_runs=True)["held"] == 1
+
+
 def test_show_has_the_command_of_an_exec_and_the_selectors_of_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also where percent escapes in the target hide them from a reader's eyes."""
 
@@ -206,19 +225,19 @@ def test_events_of_a_later_version_are_left_out_and_told(tmp_path: Path, capsys:
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
         running = call(session, "/api/v1/pods")
-        for name in ("review", "hold", "review"):
+        for name in ("grant", "witness", "grant"):
             session.append_encoded(msgspec.msgpack.encode([name, 1_779_000_000_000_000, 1, "x"]))
         running.end("complete")
 
     recorded(tmp_path, fill)
     (summary,) = summaries(tmp_path)
-    told = "left out: 3 events of kinds that this version does not know (hold, review)"
+    told = "left out: 3 events of kinds that this version does not know (grant, witness)"
     status, out, err = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)
     assert status == 0 and told in err and re.search("1 +list pods .*complete", out)
     status, out, err = cli_run(capsys, "export", summary.id, "--format", "jsonl", "--state", tmp_path)
     lines = [json.loads(line) for line in out.splitlines()]
     assert status == 0 and told in err
-    assert lines[-1] == {"type": "unknown", "count": 3, "names": {"hold": 1, "review": 2}}
+    assert lines[-1] == {"type": "unknown", "count": 3, "names": {"grant": 2, "witness": 1}}
     assert [(line["seq"], line["type"]) for line in lines[1:-1]] == [
         (2, "run"),
         (3, "request"),

@@ -1,4 +1,4 @@
-"""docs/configuration.md has the keys that the code reads. The examples on the pages are valid."""
+"""docs/configuration.md and docs/policy.md have the keys that the code reads. The examples on the pages are valid."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ from l7gw.config import clusters, hooks, identity, masking
 from l7gw.config import load as settings
 from l7gw.demo.pki import Authority
 from l7gw.kube.act import EFFECTS
+from l7gw.policy import cases, condition_scan, holds
 from l7gw.policy import load as policy
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from tests.support.cited_sources import DOCS, ROOT
 
 PAGE = (DOCS / "configuration.md").read_text()
-BLOCKS = [block for text in ((ROOT / "README.md").read_text(), PAGE) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+POLICY = (DOCS / "policy.md").read_text()
+RECIPES = re.findall(r"### [0-9]+\. ([^\n]*)\n\n```yaml\n(.*?)```", POLICY, re.DOTALL)
+BLOCKS = [
+    block
+    for text in ((ROOT / "README.md").read_text(), PAGE, POLICY.split("## Ten recipes")[0])
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+]
 POLICIES = [block for block in BLOCKS if re.search("^guardrails:", block, re.MULTILINE)]
 
 
 def _first_column(heading: str) -> set[str]:
     """The texts in backquotes in the first column of a table, which is found by the heading of that column."""
-    table = PAGE.split(f"\n| {heading} |")[1].split("\n\n")[0].splitlines()[2:]
+    table = (PAGE + POLICY).split(f"\n| {heading} |")[1].split("\n\n")[0].splitlines()[2:]
     return {name for line in table for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
 
 
@@ -37,6 +44,8 @@ def _first_column(heading: str) -> set[str]:
         ("key of `masking`", masking.MASKING_KEYS),
         ("key of a hook", hooks.HOOK_KEYS),
         ("key of a rule", policy.KEYS),
+        ("key of a test", cases.KEYS),
+        ("key of `reviewers`", holds.REVIEWERS_KEYS),
         ("effect", EFFECTS),
     ],
 )
@@ -72,6 +81,24 @@ def test_the_configuration_that_the_readme_shows_lets_its_groups_go_up_and_rbac_
     prod = found.clusters["prod"]
     groups = Policy.load(found.policy).groups_going_up("prod", prod.groups).texts
     assert groups and {prod.prefix + group for group in groups} == set(yaml.safe_load(rbac)["rules"][1]["resourceNames"])
+
+
+IMAGE = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a, image: IMAGE}]}}}\n"
+
+
+@pytest.mark.parametrize(("title", "text"), RECIPES, ids=[title for title, _ in RECIPES])
+def test_a_recipe_passes_its_own_tests_and_leaves_no_doubts(tmp_path: Path, title: str, text: str) -> None:
+    (tmp_path / "ours.yaml").write_text(IMAGE.replace("IMAGE", "registry.example.com/web"))
+    (tmp_path / "theirs.yaml").write_text(IMAGE.replace("IMAGE", "docker.io/web"))
+    (tmp_path / "policy.yaml").write_text(text)
+    recipe = Policy.load(tmp_path / "policy.yaml")
+    assert recipe.tests and doubts((*recipe.guardrails, *recipe.rules), None) == []
+
+
+def test_the_page_of_the_policy_has_ten_recipes_and_names_what_a_condition_may() -> None:
+    assert len(RECIPES) == 10
+    for fields in condition_scan.FIELDS.values():
+        assert all(f"`{field}`" in POLICY for field in fields)
 
 
 def test_both_pages_show_a_policy() -> None:

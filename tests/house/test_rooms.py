@@ -13,6 +13,7 @@ FLOORS = [  # top to bottom
     {"cli", "console", "demo"},
     {"supervisor"},
     {"gateway"},
+    {"api"},
     {"approval", "cluster", "recording"},
     {"hooking"},
     {"identity", "policy", "masking"},
@@ -20,18 +21,8 @@ FLOORS = [  # top to bottom
     {"kube"},
     {"wire"},
     {
-        "store",
-        "config",
-        "name_rules",
-        "obligations",
-        "plainjson",
-        "errors",
-        "clock",
-        "limits",
-        "timeouts",
-        "file_stamp",
-        "log",
-        "steps",
+        *("store", "config", "name_rules", "obligations", "hold_terms", "plainjson", "errors", "clock", "identifiers", "limits"),
+        *("timeouts", "file_stamp", "log", "steps"),
     },
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -118,13 +109,22 @@ DRIVEN_BY = {
     "cluster/upstream_http1.py": "cluster/test_pool.py",
     "gateway/answer_relay.py": "gateway/test_standing.py",
     "gateway/call.py": "gateway/test_calls.py",
+    "gateway/client.py": "gateway/test_record.py",
     "gateway/downstream.py": "faults/test_slow.py",
     "gateway/downstream_http1.py": "gateway/test_wire.py",
     "gateway/downstream_http2.py": "gateway/test_http2.py",
     "gateway/exchange.py": "gateway/test_calls.py",
+    "gateway/hold_asking.py": "gateway/test_holding.py",
     "gateway/in_flight.py": "faults/test_slow.py",
+    "gateway/looking.py": "gateway/test_holding.py",
+    "gateway/refused_exec.py": "gateway/test_holding.py",
     "gateway/tunnel.py": "gateway/test_tunnel_pings.py",
     "gateway/worker.py": "faults/test_restart.py",
+    "supervisor/hold_desk.py": "gateway/test_holding.py",
+    **dict.fromkeys(
+        (f"policy/kubectl/{name}.py" for name in ("calls", "in_pods", "reading", "shared", "writing")),
+        "policy/kubectl/test_commands.py",
+    ),
 }
 DEMO = "demo/test_run.py"  # drives the demo's modules: `l7gw demo` is a test of itself, as its tour checks what it shows
 

@@ -1,0 +1,204 @@
+"""Holds for people: a table, and one hold with what its call would do. Every text that a requester chose is escaped."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from l7gw.approval.messages import ExecView, Hold, Inventory, ReviewView, RuleView, Shown
+from l7gw.recording.terminal.unseen import safe
+
+SHORTEST = 13  # characters of an id that are shown at least: its milliseconds
+MARGIN = " " * 14
+STYLES = {"pending": "yellow", "approved": "green", "consumed": "green", "denied": "red"}
+DIFF = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def table(holds: Sequence[Hold], now: datetime.datetime) -> Table:
+    """A row for each hold. `left` is how long an answer still counts, or an approval may still be used."""
+    found = Table(
+        Column("hold", no_wrap=True), Column("state", no_wrap=True), "who", "cluster", "command", "rule",
+        Column("age", no_wrap=True), Column("left", no_wrap=True), box=box.SIMPLE,
+    )  # fmt: skip
+    length = _telling([hold.id for hold in holds])
+    for hold in holds:
+        left = "" if hold.ended is not None else span(_since(now, hold.expires))
+        found.add_row(
+            hold.id[:length],
+            Text(state(hold), STYLES.get(hold.state, "")),
+            safe(who(hold)),
+            safe(hold.cluster),
+            safe(hold.command),
+            safe(", ".join(rule.rule for rule in hold.rules)),
+            span(-_since(now, hold.created)),
+            left,
+        )
+    return found
+
+
+def who(hold: Hold) -> str:
+    """Whose call it is: the user, the agent that acts for him, and what else than a person he is."""
+    asked = hold.principal
+    kind = f" ({asked.kind})" if asked.kind != "human" else ""
+    return (f"{asked.actor} for {asked.user}" if asked.actor else asked.user) + kind
+
+
+def state(hold: Hold) -> str:
+    """The state and, while some of several approvals are given, how many."""
+    if hold.state != "pending" or hold.needed < 2:
+        return hold.state
+    given = min(rule.reviewers.minimum if rule.forced else rule.approvals for rule in hold.rules)
+    return f"pending {given}/{hold.needed}"
+
+
+def _telling(ids: Sequence[str]) -> int:
+    """How many characters tell these ids apart."""
+    length = SHORTEST
+    ordered = sorted(ids)
+    for one, other in itertools.pairwise(ordered):
+        while length < len(one) and one[:length] == other[:length]:
+            length += 1
+    return length
+
+
+def _since(now: datetime.datetime, moment: str) -> float:
+    """Seconds from now to a moment; negative where it is past."""
+    return (datetime.datetime.fromisoformat(moment) - now).total_seconds()
+
+
+def span(seconds: float) -> str:
+    """So many seconds in the unit that people would say: 45s, 12m, 3h, 2d."""
+    whole = max(0, int(seconds))
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= 2 * unit or (unit == 60 and whole >= unit):
+            return f"{whole // unit}{name}"
+    return f"{whole}s"
+
+
+# ---------------------------------------------------------------------- one hold
+
+
+def show(console: Console, hold: Hold, now: datetime.datetime) -> None:
+    """Print one hold: the call, whose it is, who may say yes, and what it would do."""
+    for name, value in _head(hold, now):
+        if value:
+            console.print(f"{name:>12}  {value}", soft_wrap=True)
+    for rule in hold.rules:
+        console.print(f"{'reviewers':>12}  {_reviewers(rule)}", soft_wrap=True)
+    for review in hold.reviews:
+        console.print(f"{'review':>12}  {_review(review)}", style="red" if review.forced else "", soft_wrap=True)
+    for style, line in _shown(hold.shown):
+        console.print(line, style=style, soft_wrap=True)
+    if hold.state == "pending":
+        console.print(f"\n{MARGIN}l7gw holds approve {hold.id}\n{MARGIN}l7gw holds deny {hold.id} --note WHY")
+
+
+def _head(hold: Hold, now: datetime.datetime) -> Iterator[tuple[str, str]]:
+    asked = hold.principal
+    yield "hold", hold.id
+    yield "state", state(hold) + (f": {safe(hold.why)}" if hold.why else "")
+    yield "command", safe(hold.command)
+    yield "argv", "" if hold.argv is None else " ".join(safe(repr(word)) for word in hold.argv)
+    yield "cluster", safe(hold.cluster)
+    yield "who", safe(who(hold))
+    yield "groups", safe(", ".join(asked.groups))
+    yield "issuer", safe(asked.issuer)
+    yield "address", safe(asked.address)
+    yield "claimed", safe("  ".join(text for text in (hold.claimed.command, hold.claimed.user_agent) if text))
+    yield "effects", safe(", ".join(hold.effects))
+    yield "rule", safe(", ".join(rule.rule for rule in hold.rules))
+    yield "message", safe(hold.message)
+    yield "session", f"{hold.session}/{hold.exchange}"
+    how = "the call waits for the answer" if hold.wait == "wait" else "the call was refused, and comes back after an approval"
+    yield "how", how
+    yield "asked", f"{_local(hold.created)}, {span(-_since(now, hold.created))} ago"
+    if hold.ended is not None:
+        yield "ended", _local(hold.ended)
+    else:
+        yield (
+            ("answer until" if hold.state == "pending" else "used until"),
+            f"{_local(hold.expires)}, {span(_since(now, hold.expires))} left",
+        )
+    yield "replaces", hold.replaces
+
+
+def _local(moment: str) -> str:
+    return datetime.datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _reviewers(rule: RuleView) -> str:
+    named = rule.reviewers
+    whom = [*named.users, *(f"group {name}" for name in named.groups), *(["the owner of the agent"] if named.owner else ())]
+    given = "forced" if rule.forced else f"{rule.approvals} of {named.minimum}"
+    may_force = f"; group {', '.join(named.emergency)} may force it" if named.emergency else ""
+    return safe(f"{rule.rule}: {', '.join(whom) or 'nobody'} ({given}){may_force}")
+
+
+def _review(review: ReviewView) -> str:
+    how = " (local, without a credential)" if review.local else " (FORCED)" if review.forced else ""
+    rest = f", and {review.rest_of_run} more calls of the run" if review.rest_of_run else ""
+    words = "".join(f": {safe(text)}" for text in (review.note, review.reason) if text)
+    return f"{_local(review.time)} {safe(review.user)} {'approved' if review.verdict == 'approve' else 'denied'}{how}{rest}{words}"
+
+
+def _shown(shown: Shown) -> Iterator[tuple[str, str]]:
+    """What the reviewer is shown, as lines with their styles."""
+    if shown.dry_run:
+        yield "yellow", f"{'dry run':>12}  {safe(shown.dry_run)}"
+    if shown.diff is not None:
+        yield "bold", "\nWhat would change:"
+        for line in shown.diff.splitlines():
+            heading = line.startswith(("+++", "---"))
+            yield "bold" if heading else DIFF.get(line[:1], ""), _line(line)
+    if shown.sent is not None:
+        yield "bold", "\nWhat was sent:"
+        for line in shown.sent.splitlines():
+            yield "", _line(line)
+    if shown.inventory is not None:
+        yield from _inventory(shown.inventory)
+    if shown.exec is not None:
+        yield from _exec(shown.exec)
+    if shown.recent:
+        yield "bold", "\nWhat this principal did in the minutes before:"
+        for line in shown.recent:
+            yield "", "  " + safe(line)
+
+
+def _line(line: str) -> str:
+    """A line of a diff or a body; its leading spaces and tabs stay as wide as they are."""
+    return safe(line.expandtabs(4))
+
+
+def _inventory(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    yield "bold", "\nWhat would be destroyed:"
+    for warning in inventory.warnings:
+        yield "red", f"  ! {safe(warning)}"
+    for kind, number in inventory.counts.items():
+        yield "", f"  {number:>6}  {safe(kind)}"
+    for item in inventory.items:
+        where = f" in {item.namespace}" if item.namespace else ""
+        fate = f": {item.fate}" if item.fate else ""
+        yield "", f"  {safe(f'{item.kind} {item.name}{where}{fate}')}"
+    left = sum(inventory.counts.values()) - len(inventory.items)
+    if left > 0:
+        yield "", f"  and {left} more"
+
+
+def _exec(view: ExecView) -> Iterator[tuple[str, str]]:
+    yield "bold", "\nWhat would run:"
+    argv = "the container's own process" if view.argv is None else " ".join(repr(word) for word in view.argv)
+    streams = ", ".join(name for name, wanted in (("stdin", view.stdin), ("a terminal", view.tty)) if wanted)
+    for name, value in (
+        ("pod", view.pod), ("container", view.container), ("image", view.image), ("owner", view.owner),
+        ("runs as", view.service_account and f"service account {view.service_account}"), ("argv", argv), ("with", streams),
+    ):  # fmt: skip
+        if value:
+            yield "", f"{name:>12}  {safe(value)}"
+    for line in view.rbac:
+        yield "", f"{'which may':>12}  {safe(line)}"

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from l7gw.approval.binding import digest
 from l7gw.approval.messages import Hold, Message, Proof, Reviewer, ReviewersView, Shown, local_root
-from l7gw.approval.reviewers import PROVES
+from l7gw.approval.reviewers import PROVES, within
 from l7gw.errors import Refusal
 from l7gw.identity import certificate, oidc
 from l7gw.identity.principal import Principal
-from l7gw.policy.patterns import Globs
 
 ROOT_USER = 0
 
@@ -111,16 +109,4 @@ def _asked(who: Principal, hold: Hold, person: Callable[[str], str]) -> bool:
 
 def _named(who: Principal, reviewers: ReviewersView) -> bool:
     groups = reviewers.groups + reviewers.emergency
-    return _match(reviewers.users, (who.user,)) or _match(groups, who.groups)
-
-
-def _match(globs: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    if not globs or not names:
-        return False
-    matches = _compiled(globs)
-    return any(matches.match(name) for name in names)
-
-
-@lru_cache(maxsize=1024)  # lists of reviewers; a policy has fewer
-def _compiled(texts: tuple[str, ...]) -> Globs:
-    return Globs(texts)
+    return within(reviewers.users, (who.user,)) or within(groups, who.groups)

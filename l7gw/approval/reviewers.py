@@ -44,7 +44,7 @@ def counts(asked: Asked, reviewer: Reviewer, review: Review, people: People, *, 
             fits = terms.reviewers.owner and not why_not
         else:
             fits = _fits(terms, reviewer) or (terms.reviewers.owner and not why_not)
-        may_force = not own and _within(terms.reviewers.emergency, reviewer.principal.groups)
+        may_force = not own and within(terms.reviewers.emergency, reviewer.principal.groups)
         if may_force and approves and review.force:
             forced.append(terms.rule)
         if fits or (may_force and (review.force or not approves)):
@@ -100,7 +100,7 @@ def _not_as_owner(asked: Asked, reviewer: Reviewer, people: People, now: float) 
 
 def _fits(terms: RuleTerms, reviewer: Reviewer) -> bool:
     who = terms.reviewers
-    return _within(who.users, (reviewer.principal.user,)) or _within(who.groups, reviewer.principal.groups)
+    return within(who.users, (reviewer.principal.user,)) or within(who.groups, reviewer.principal.groups)
 
 
 def _check_force(review: Review, forced: list[str]) -> None:
@@ -110,7 +110,8 @@ def _check_force(review: Review, forced: list[str]) -> None:
         raise Refusal(400, "BadRequest", "a forced approval needs a reason (--reason TEXT)")
 
 
-def _within(globs: tuple[str, ...], names: tuple[str, ...]) -> bool:
+def within(globs: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    """Whether one of the names is among those that the globs name."""
     if not globs or not names:
         return False
     matches = _compiled(globs)

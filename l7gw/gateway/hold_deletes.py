@@ -14,7 +14,7 @@ import msgspec
 
 from l7gw.approval.messages import MOST_ITEMS, Inventory, InventoryItem, Shown
 from l7gw.errors import Refusal
-from l7gw.gateway.hold_views import WHY, Look, Subject, View, can_be_rehearsed, in_words, uid_of
+from l7gw.gateway.hold_views import WHY, Look, Subject, View, can_be_rehearsed, in_words, told, uid_of
 from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube.act import Act
 from l7gw.kube.body_values import plain
@@ -102,7 +102,7 @@ def look_at_delete(subject: Subject) -> Look:
     said = yield subject.asks(path)
     if isinstance(said, SideAnswer) and said.status == 404:
         raise said.refusal(WHY)
-    standing = _decoded(said, _Object) if isinstance(said, SideAnswer) and said.status == 200 else None
+    standing = told(said, _Object)
     uids = (uid_of(said.body),) if standing is not None and isinstance(said, SideAnswer) else ()
     if standing is None:
         counting.not_known("the object", said)
@@ -122,7 +122,7 @@ def look_at_collection(subject: Subject) -> Look:
     while True:
         pairs = [f"limit={PAGE}", *_selecting(act), *([f"continue={mark}"] if mark else [])]
         said = yield subject.asks(f"{act.path}?{'&'.join(pairs)}", accept=METADATA)
-        found = _decoded(said, _List) if isinstance(said, SideAnswer) and said.status == 200 else None
+        found = told(said, _List)
         if found is None:
             counting.not_known("what it deletes", said)
             break
@@ -189,7 +189,7 @@ def _contents(counting: _Counting, namespace: str) -> Reading:
         claims = resource == "persistentvolumeclaims"
         target = f"/{version}/namespaces/{namespace}/{resource}?limit={PAGE}"
         said = yield counting.subject.asks(target, accept=METADATA if not claims else "application/json")
-        found = _decoded(said, _List) if isinstance(said, SideAnswer) and said.status == 200 else None
+        found = told(said, _List)
         if found is None:
             counting.not_known(resource, said)
             continue
@@ -207,7 +207,7 @@ def _volumes(counting: _Counting, claims: list[_Object]) -> Reading:
     named = [name for name in (_text(one.spec, "volumeName") for one in claims) if name]
     for name in named[:MOST_VOLUMES]:
         said = yield counting.subject.asks(f"/api/v1/persistentvolumes/{name}")
-        found = _decoded(said, _Object) if isinstance(said, SideAnswer) and said.status == 200 else None
+        found = told(said, _Object)
         if found is None:
             counting.not_known(f"what becomes of the volume {name}", said)
             continue
@@ -228,7 +228,7 @@ def _owned(counting: _Counting, act: Act, standing: _Object) -> Reading:
     for place in OWNED[act.resource]:
         version, _, resource = place.rpartition("/")
         said = yield counting.subject.asks(f"/{version}/namespaces/{act.namespace}/{resource}?limit={PAGE}", accept=METADATA)
-        found = _decoded(said, _List) if isinstance(said, SideAnswer) and said.status == 200 else None
+        found = told(said, _List)
         if found is None:
             counting.not_known(resource, said)
             continue
@@ -243,7 +243,7 @@ def _owned(counting: _Counting, act: Act, standing: _Object) -> Reading:
 def _budgets(counting: _Counting, act: Act, pod: _Object) -> Reading:
     """The budgets that the end of a pod would break. A delete does not ask them."""
     said = yield counting.subject.asks(f"/apis/policy/v1/namespaces/{act.namespace}/poddisruptionbudgets?limit={PAGE}")
-    found = _decoded(said, _List) if isinstance(said, SideAnswer) and said.status == 200 else None
+    found = told(said, _List)
     if found is None:
         counting.not_known("disruption budgets", said)
         return
@@ -257,10 +257,3 @@ def _budgets(counting: _Counting, act: Act, pod: _Object) -> Reading:
 def _text(spec: dict[str, Any] | None, name: str) -> str:
     value = (spec or {}).get(name)
     return value if isinstance(value, str) else ""
-
-
-def _decoded(said: SideAnswer, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(said.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None

@@ -9,7 +9,7 @@ import msgspec
 
 from l7gw.approval.messages import ExecView, Shown
 from l7gw.errors import Refusal
-from l7gw.gateway.hold_views import WHY, Look, Subject, View, in_words
+from l7gw.gateway.hold_views import WHY, Look, Subject, View, in_words, told
 from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube.act import Act
 
@@ -78,7 +78,7 @@ def look_at_pod(subject: Subject, shown: Act) -> Look:
     if isinstance(said, SideAnswer) and said.status == 404:
         raise said.refusal(WHY)
     words, rbac, owner = "", (), ""
-    pod = _decoded(said, _Pod) if isinstance(said, SideAnswer) and said.status == 200 else None
+    pod = told(said, _Pod)
     if pod is None:
         words, pod = f"the pod cannot be read as the requester: {in_words(subject, said)}", _Pod()
     else:
@@ -124,7 +124,7 @@ def _owner(subject: Subject, pod: _Pod) -> Reading:
         return ""
     if owner.kind == "ReplicaSet":
         said = yield subject.asks(f"/apis/apps/v1/namespaces/{subject.act.namespace}/replicasets/{owner.name}")
-        found = _decoded(said, _Pod) if isinstance(said, SideAnswer) and said.status == 200 else None
+        found = told(said, _Pod)
         above = next((one for one in found.metadata.owner_references if one.controller), None) if found is not None else None
         owner = above or owner
     return f"{owner.kind} {owner.name}"
@@ -137,7 +137,7 @@ def _rbac(subject: Subject, namespace: str, account: str) -> Reading:
     for kind, place in (("ClusterRoleBinding", ""), ("RoleBinding", f"/namespaces/{namespace}")):
         target = f"/apis/rbac.authorization.k8s.io/v1{place}/{kind.lower()}s?limit={MOST_BINDINGS}"
         said = yield subject.asks(target)
-        found = _decoded(said, _Bindings) if isinstance(said, SideAnswer) and said.status == 200 else None
+        found = told(said, _Bindings)
         if found is None:
             lines.append(f"{kind}s cannot be read as the requester: {in_words(subject, said)}")
             continue
@@ -150,10 +150,3 @@ def _rbac(subject: Subject, namespace: str, account: str) -> Reading:
             if own:
                 lines.append(f"{one.role_ref.kind} {one.role_ref.name} by {kind} {one.metadata.name}")
     return lines[:MOST_LINES] or ["nothing by a role of its own"]
-
-
-def _decoded(said: SideAnswer, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(said.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None

@@ -8,7 +8,7 @@ before anything keeps it. A call of which no dry run can be made is shown as it 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -30,6 +30,8 @@ LONGEST_WORDS = 300  # characters of what the cluster says to a dry run
 
 JSON_PATCH = "application/json-patch"
 _COPIES = (b'"copy"', b'"move"')  # operations that set values which the patch does not name
+
+T = TypeVar("T")
 
 Look = Generator[Asked, "SideAnswer | Refusal", "View"]
 
@@ -181,6 +183,16 @@ class _Identified(msgspec.Struct):
 
 class _Status(msgspec.Struct):
     message: str = ""
+
+
+def told(said: SideAnswer | Refusal, kind: type[T]) -> T | None:
+    """What a cluster answered to a reading; None where it refused, or where that is none of this kind."""
+    if not isinstance(said, SideAnswer) or said.status != 200:
+        return None
+    try:
+        return msgspec.json.decode(said.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def in_words(subject: Subject, said: SideAnswer | Refusal) -> str:

@@ -20,6 +20,7 @@ from l7gw.demo.calls import Answer, Call
 from l7gw.demo.pods import Pods
 from l7gw.demo.portforward import PortForward, forward_ports
 from l7gw.demo.server import Server
+from l7gw.demo.shown import SHOP
 from l7gw.demo.store import KINDS, PASSWORD, Conflict, Kind, Missing, Object, Store, merge, now
 from l7gw.demo.websocket import WebSocket
 
@@ -55,15 +56,20 @@ class DemoCluster:
         return self._server.port
 
     async def start(self, context: SSLContext) -> None:
-        for name in ("default", "prod"):
+        for name in ("default", "prod", SHOP):
             await self._store.put(_kind("namespaces"), "", {"metadata": {"name": name}}, create=True)
         data = {"password": base64.b64encode(PASSWORD.encode()).decode()}
         secret = {"metadata": {"name": "database"}, "type": "Opaque", "data": data}
         await self._store.put(_kind("secrets"), "default", secret, create=True)
-        for namespace, name in (("default", "web-0"), ("default", "web-1"), ("prod", "db-0")):
+        for namespace, name in (("default", "web-0"), ("default", "web-1"), ("prod", "db-0"), (SHOP, "orders-0")):
             pod: Object = {"metadata": {"name": name, "labels": {"app": name.split("-")[0]}}}
             pod["spec"] = {"containers": [{"name": "main", "image": "demo"}]}
             await self._create_pod(namespace, pod)
+        claim: Object = {"metadata": {"name": "orders"}, "spec": {"volumeName": "orders-data"}, "status": {"phase": "Bound"}}
+        await self._store.put(_kind("persistentvolumeclaims"), SHOP, claim, create=True)
+        volume: Object = {"metadata": {"name": "orders-data"}, "status": {"phase": "Bound"}}
+        volume["spec"] = {"persistentVolumeReclaimPolicy": "Delete", "claimRef": {"namespace": SHOP, "name": "orders"}}
+        await self._store.put(_kind("persistentvolumes"), "", volume, create=True)
         await self._server.start(context)
 
     def stop(self) -> None:
@@ -135,7 +141,7 @@ class DemoCluster:
         if verb == "get":
             return self._read(call, kind, namespace, name)
         if verb == "delete":
-            return await self._delete(kind, namespace, name)
+            return await self._delete(call, kind, namespace, name)
         return await self._write(call, kind, namespace, name, verb)
 
     # ------------------------------------------------------------------ reads
@@ -189,13 +195,20 @@ class DemoCluster:
             document, created = self._patched(call, kind, namespace, name, document)
         if kind.kind == "Secret":
             _to_data(document)
-        if dry:
-            return _json(document, 201 if created else 200)
+        if created and kind.namespaced:
+            self._check_namespace(namespace)
         if kind.kind == "Pod" and created:
-            written = await self._create_pod(namespace, document)
+            written = await self._create_pod(namespace, document, dry=dry)
         else:
-            written = await self._store.put(kind, namespace, document, create=created)
+            written = await self._store.put(kind, namespace, document, create=created, dry=dry)
         return _json(written, 201 if created else 200)
+
+    def _check_namespace(self, namespace: str) -> None:
+        try:
+            self._store.get(_kind("namespaces"), "", namespace)
+        except Missing:
+            about = {"name": namespace, "kind": "namespaces"}
+            raise _Failure(404, "NotFound", f'namespaces "{namespace}" not found', about) from None
 
     def _patched(self, call: Call, kind: Kind, namespace: str, name: str, patch: Any) -> tuple[Object, bool]:
         how = call.headers.get("content-type", "").split(";")[0]
@@ -209,7 +222,7 @@ class DemoCluster:
             raise _Failure(415, "UnsupportedMediaType", f"{UNKNOWN_FORMAT} {', '.join(PATCHES)}")
         return merge(old, patch, strategic=how != "application/merge-patch+json"), False
 
-    async def _create_pod(self, namespace: str, document: Object) -> Object:
+    async def _create_pod(self, namespace: str, document: Object, *, dry: bool = False) -> Object:
         """Make a pod. There is no kubelet, so the pod runs at once."""
         pod = copy.deepcopy(document)
         names = [container["name"] for container in pod["spec"]["containers"]]
@@ -232,21 +245,45 @@ class DemoCluster:
             ],
         }
         pod.setdefault("metadata", {}).setdefault("name", f"pod-{uuid.uuid4().hex[:5]}")
-        written = await self._store.put(_kind("pods"), namespace, pod, create=True)
-        await self._pods.started(namespace, written["metadata"]["name"])
+        written = await self._store.put(_kind("pods"), namespace, pod, create=True, dry=dry)
+        if not dry:
+            await self._pods.started(namespace, written["metadata"]["name"])
         return written
 
-    async def _delete(self, kind: Kind, namespace: str, name: str) -> Answer:
-        if not name:
-            gone = [
-                await self._store.delete(kind, namespace, o["metadata"]["name"]) for o in list(self._store.list(kind, namespace))
-            ]
-            return _json({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": {}, "items": gone})
-        removed = await self._store.delete(kind, namespace, name)
+    async def _delete(self, call: Call, kind: Kind, namespace: str, name: str) -> Answer:
+        """Delete an object, or all that the selectors choose. Of a call with a body, that alone says whether it is a dry run."""
+        options: Object = call.document() if call.body else {"dryRun": call.all("dryRun")}
+        dry = "All" in (options.get("dryRun") or ())
+        if name:
+            found = self._store.get(kind, namespace, name)
+            for field, wanted in (options.get("preconditions") or {}).items():
+                if found["metadata"].get(field) != wanted:
+                    raise Conflict(name)
+            if not dry:
+                await self._remove(kind, namespace, name)
+            details = {"name": name, "kind": kind.plural, "uid": found["metadata"]["uid"]}
+            return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+        wanted_ones = _selector(call)
+        gone = [found for found in self._store.list(kind, namespace) if wanted_ones(found)]
+        for found in gone if not dry else ():
+            await self._remove(kind, found["metadata"].get("namespace", ""), found["metadata"]["name"])
+        return _json({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": {}, "items": gone})
+
+    async def _remove(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete an object and what goes with it: what a namespace holds, and the volume of a claim that is not to be kept."""
+        if kind.kind == "Namespace":
+            for inside in KINDS:
+                for found in list(self._store.list(inside, name)) if inside.namespaced else ():
+                    await self._remove(inside, name, found["metadata"]["name"])
+        elif kind.kind == "PersistentVolumeClaim":
+            for volume in list(self._store.list(_kind("persistentvolumes"), "")):
+                spec = volume.get("spec", {})
+                claimed = spec.get("claimRef") == {"namespace": namespace, "name": name}
+                if claimed and spec.get("persistentVolumeReclaimPolicy") == "Delete":
+                    await self._store.delete(_kind("persistentvolumes"), "", volume["metadata"]["name"])
+        await self._store.delete(kind, namespace, name)
         if kind.kind == "Pod":
             self._pods.removed(namespace, name)
-        details = {"name": name, "kind": kind.plural, "uid": removed["metadata"]["uid"]}
-        return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 
     # ------------------------------------------------------------------ subresources
 

@@ -13,12 +13,14 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import portforward, stream
 
-from l7gw.demo.shown import MANIFEST, SHELL, Shown
+from l7gw.demo.shown import MANIFEST, SHELL, SHOP, Shown
 from l7gw.demo.stage import Demo
 
 
 class PythonClient:
     """Ann, who uses `kubernetes` from PyPI. Its calls block, so each runs in a thread."""
+
+    destroying = f"CoreV1Api.delete_namespace('{SHOP}')"
 
     def __init__(self, it: Demo) -> None:
         self._client: Any = config.new_client_from_config(str(it.kubeconfig))  # type: ignore[no-untyped-call]
@@ -121,6 +123,13 @@ class PythonClient:
             lambda: str(self._core.delete_namespaced_pod("db-0", "prod")),
             expected=1,
         )
+
+    async def destroy(self) -> Shown:
+        def call() -> str:
+            _, status, headers = self._core.delete_namespace_with_http_info(SHOP)
+            return f"{status} {headers.get('warning', '')}"
+
+        return await self._shown(self.destroying, call)
 
     def _exec(self, argv: Sequence[str], *, tty: bool = False, stdin: bool = False) -> Any:
         return stream(

@@ -50,15 +50,23 @@ def _say_what_to_type(it: Demo, console: Console) -> None:
     command = Path(sys.argv[0])
     command = command if command.name == "l7gw" else Path("l7gw")
     console.print("\n[bold]The demo stays up. In another terminal:[/bold]\n")
+    l7gw = os.path.relpath(command)
     for line in (
         f"export KUBECONFIG={it.kubeconfig}",
         "kubectl get pods -A",
         "kubectl get secret database -o yaml        # masked; edit it, and the value stays",
         "kubectl exec -it web-0 -- sh",
+        "kubectl delete pod web-1                   # waits for a reviewer: you, as Lea, in the next terminal",
+        "",
         f"export L7GW_CONFIG={it.config}",
-        f"{os.path.relpath(command)} sessions list",
-        f"{os.path.relpath(command)} sessions show SESSION        # each call, and what was masked in it",
-        f"{os.path.relpath(command)} replay SESSION",
+        f"export L7GW_TOKEN=$(cat {it.reviewer})",
+        f"{l7gw} holds list --state pending",
+        f"{l7gw} holds show HOLD                  # what it would destroy; any beginning of the id will do",
+        f"{l7gw} holds approve HOLD --note TEXT   # or deny",
+        "",
+        f"{l7gw} sessions list",
+        f"{l7gw} sessions show SESSION        # each call, and what was masked in it",
+        f"{l7gw} replay SESSION",
         f"$EDITOR {it.folder}/policy.yaml        # read again as soon as it is saved",
     ):
         console.print(f"  {line}", markup=False, soft_wrap=True)

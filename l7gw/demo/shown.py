@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 GREETING = b"hello from inside the pod\n"
 SHELL = ["cat etc/motd", "echo $((6 * 7))", "exit"]  # typed into the pod's shell
+SHOP = "shop"  # the namespace that is deleted; it has a pod, and a claim with a volume
 MANIFEST = {
     "apiVersion": "v1",
     "kind": "ConfigMap",

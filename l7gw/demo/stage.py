@@ -30,7 +30,14 @@ guardrails:
   - {name: prod is not deleted from, namespaces: [prod], effects: [delete], verdict: deny, reason: "ask whoever owns prod"}
 rules:
   - {name: engineers look, groups: [engineers], effects: [read, secrets], verdict: allow}
-  - {name: engineers change, groups: [engineers], effects: [write, workload, delete, secrets], verdict: allow}
+  - name: sre looks at deletes
+    groups: [engineers]
+    effects: [delete]
+    verdict: hold
+    reviewers: {groups: [sre]}
+    wait: wait
+    message: "somebody of sre will look"
+  - {name: engineers change, groups: [engineers], effects: [write, workload, secrets], verdict: allow}
   - {name: engineers go inside, groups: [engineers], effects: [execute, tunnel], verdict: allow}
 """
 
@@ -43,6 +50,7 @@ class Demo:
     config: Path
     kubeconfig: Path
     address: str
+    reviewer: Path  # the token of Lea, who reviews
 
 
 @contextlib.asynccontextmanager
@@ -63,7 +71,10 @@ async def running(console: Console, *, ends_within: float = GATEWAY_ENDS_WITHIN)
             gateway = await _start_gateway(config, folder)
             address = await _address_of(gateway, folder)
         token = issuer.token("ann@example.com", ["engineers"])
-        yield Demo(folder, config, _kubeconfig(folder, authority, address, token), address)
+        reviewer = folder / "lea.token"
+        reviewer.touch(mode=0o600)
+        reviewer.write_text(issuer.token("lea@example.com", ["sre"]))
+        yield Demo(folder, config, _kubeconfig(folder, authority, address, token), address, reviewer)
     finally:
         if gateway is not None and gateway.returncode is None:
             gateway.terminate()

@@ -39,10 +39,13 @@ class Kind:
 
 
 REVIEW = ("create",)
+ALL = ("all",)
 KINDS = (
     Kind("", "v1", "namespaces", "Namespace", namespaced=False, short=("ns",)),
+    Kind("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False, short=("pv",)),
+    Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short=("pvc",)),
     Kind(
-        "", "v1", "pods", "Pod", short=("po",), categories=("all",),
+        "", "v1", "pods", "Pod", short=("po",), categories=ALL,
         subresources=(
             ("attach", "PodAttachOptions", "create,get"),
             ("exec", "PodExecOptions", "create,get"),
@@ -53,7 +56,16 @@ KINDS = (
     Kind("", "v1", "configmaps", "ConfigMap", short=("cm",)),
     Kind("", "v1", "secrets", "Secret"),
     Kind("", "v1", "events", "Event", short=("ev",), verbs=("get", "list", "watch")),
-    Kind("apps", "v1", "deployments", "Deployment", short=("deploy",), categories=("all",)),
+    Kind("", "v1", "services", "Service", short=("svc",), categories=ALL),
+    Kind("", "v1", "serviceaccounts", "ServiceAccount", short=("sa",)),
+    Kind("apps", "v1", "deployments", "Deployment", short=("deploy",), categories=ALL),
+    Kind("apps", "v1", "replicasets", "ReplicaSet", short=("rs",), categories=ALL),
+    Kind("apps", "v1", "statefulsets", "StatefulSet", short=("sts",), categories=ALL),
+    Kind("apps", "v1", "daemonsets", "DaemonSet", short=("ds",), categories=ALL),
+    Kind("batch", "v1", "jobs", "Job", categories=ALL),
+    Kind("batch", "v1", "cronjobs", "CronJob", short=("cj",), categories=ALL),
+    Kind("networking.k8s.io", "v1", "ingresses", "Ingress", short=("ing",)),
+    Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", short=("pdb",)),
     Kind("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False, verbs=REVIEW),
     Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False, verbs=REVIEW),
 )  # fmt: skip
@@ -91,7 +103,9 @@ class Store:
         except KeyError:
             raise Missing from None
 
-    async def put(self, kind: Kind, namespace: str, new: Object, *, create: bool) -> Object:
+    async def put(self, kind: Kind, namespace: str, new: Object, *, create: bool, dry: bool = False) -> Object:
+        """Write an object, and give it as it stands then. A dry run gives the same, but for the new version, and writes nothing.
+        Raises Missing and Conflict."""
         metadata = new.setdefault("metadata", {})
         name = metadata.get("name") or metadata.get("generateName", "") + uuid.uuid4().hex[:5]
         key = (kind.plural, namespace if kind.namespaced else "", name)
@@ -109,6 +123,11 @@ class Store:
         kept = old["metadata"] if old else {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
         metadata["uid"], metadata["creationTimestamp"] = kept["uid"], kept["creationTimestamp"]
         new["apiVersion"], new["kind"] = kind.api_version, kind.kind
+        if dry:
+            metadata.pop("resourceVersion", None)
+            if old is not None:
+                metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
+            return copy.deepcopy(new)
         await self._write(key, "ADDED" if create else "MODIFIED", new)
         return copy.deepcopy(new)
 

@@ -18,7 +18,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.markup import escape
 
-from l7gw.demo.shown import GREETING, MANIFEST, SHELL, Shown
+from l7gw.demo.held import HeldDelete
+from l7gw.demo.shown import GREETING, MANIFEST, SHELL, SHOP, Shown
 from l7gw.demo.stage import Demo
 from l7gw.demo.terminal import typed
 
@@ -32,7 +33,8 @@ async def tour(it: Demo, console: Console) -> int:
     kubectl = await _kubectl()
     client: Client = Kubectl(it, kubectl) if kubectl else await _python(it, console)
     failed = 0
-    async with _listening(GREETING) as port:
+    held = HeldDelete(client.destroying, client.destroy, lambda *arguments: _l7gw(it, *arguments, token=it.reviewer))
+    async with _listening(GREETING) as port, _stopping(held):
         steps: list[tuple[str, Callable[[], Awaitable[Shown]]]] = [
             ("Ann lists pods. The gateway knows her by an OIDC token and asks the cluster as itself.", client.list),
             ("She applies a change: it is on the gateway's disk before the cluster hears of it.", client.apply),
@@ -43,6 +45,9 @@ async def tour(it: Demo, console: Console) -> int:
             ("She edits what she read. The value comes back to its place, though she never saw it.", client.edit),
             ("She forwards a port; the connection inside the tunnel is judged by itself.", lambda: client.forward(port)),
             ("She tries to delete in prod. A guardrail says no, by name; the cluster never hears of it.", client.delete),
+            ("She deletes a namespace. A rule holds that: her call waits. In a second terminal Lea, of sre, sees it.", held.begin),
+            ("What would it destroy? The gateway has looked, as Ann, and nothing of the call is up yet.", held.show),
+            ("Lea approves: that one call goes on, unchanged, and says at Ann's terminal who let it.", held.approve),
             ("Now the auditor: whose sessions were there?", lambda: _l7gw(it, "sessions", "list")),
             ("What happened in that shell?", lambda: _replay(it)),
             ("And is the recording what was written, whole and in order?", lambda: _l7gw(it, "verify")),
@@ -76,6 +81,8 @@ def _show(shown: Shown, console: Console) -> bool:
 class Client(Protocol):
     """The steps of the tour that a client makes as Ann."""
 
+    destroying: str  # the command of `destroy`, as people type it
+
     async def list(self) -> Shown: ...
 
     async def apply(self) -> Shown: ...
@@ -94,9 +101,13 @@ class Client(Protocol):
 
     async def delete(self) -> Shown: ...
 
+    async def destroy(self) -> Shown: ...
+
 
 class Kubectl:
     """Ann, who uses the kubectl on PATH, unchanged."""
+
+    destroying = f"kubectl delete namespace {SHOP}"
 
     def __init__(self, it: Demo, kubectl: str) -> None:
         self._it = it
@@ -169,6 +180,9 @@ class Kubectl:
     async def delete(self) -> Shown:
         return await self._run("delete", "pod", "db-0", "-n", "prod", expected=1)
 
+    async def destroy(self) -> Shown:
+        return await self._run("delete", "namespace", SHOP)
+
 
 async def _python(it: Demo, console: Console) -> Client:
     from l7gw.demo.pyclient import PythonClient
@@ -203,10 +217,12 @@ async def _output(command: list[str], environment: dict[str, str], folder: Path)
     return process.returncode or 0, output.decode(errors="replace")
 
 
-async def _l7gw(it: Demo, *arguments: str) -> Shown:
+async def _l7gw(it: Demo, *arguments: str, token: Path | None = None) -> Shown:
     environment = {**os.environ, "L7GW_CONFIG": str(it.config)}
+    if token is not None:
+        environment["L7GW_TOKEN"] = token.read_text()
     status, output = await _output([sys.executable, "-m", "l7gw", *arguments], environment, it.folder)
-    return Shown(" ".join(("l7gw", *arguments)), status, output)
+    return Shown(shlex.join(("l7gw", *arguments)), status, output)
 
 
 async def _replay(it: Demo) -> Shown:
@@ -217,6 +233,14 @@ async def _replay(it: Demo) -> Shown:
     events = [json.loads(line) for line in exported.output.splitlines()]
     shell = next(e for e in events if e["type"] == "request" and e["subresource"] == "exec" and "tty=true" in e["target"])
     return await _l7gw(it, "replay", f"{sessions[0]['id']}/{shell['exchange']}")
+
+
+@contextlib.asynccontextmanager
+async def _stopping(held: HeldDelete) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await held.stop()
 
 
 @contextlib.asynccontextmanager

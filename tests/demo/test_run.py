@@ -54,8 +54,8 @@ def left(folder: Path) -> list[str]:
 
 
 def check_tour(output: str) -> None:
-    for step in range(1, 13):
-        assert f"{step}/12" in output
+    for step in range(1, 16):
+        assert f"{step}/15" in output
     for word in (
         "web-0",
         "greeting",
@@ -66,6 +66,11 @@ def check_tour(output: str) -> None:
     ):
         assert word in output, word
     assert "prod is not deleted from" in output
+    listed, shown, approved = (output.partition(f"{step}/15")[2].partition(f"{step + 1}/15")[0] for step in (10, 11, 12))
+    assert "(it waits)" in listed and "pending" in listed and "kubectl delete namespaces shop" in listed
+    assert "PersistentVolume orders-data: its data are lost (reclaim policy Delete)" in shown
+    assert "pods orders-0 in shop: deleted" in shown and "cannot be read" not in shown
+    assert "approved by lea@example.com" in approved and approved.index("goes on") < approved.index("$ ", 10)
     assert "ann@example.com" in output
     assert "\nintact" in output
     assert "That was the tour." in output
@@ -89,19 +94,27 @@ def test_a_demo_that_is_kept_says_what_to_type_and_leaves_nothing_after_ctrl_c(t
     process = subprocess.Popen([*DEMO, "--keep"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     try:
-        kubeconfig = ""
+        exported: dict[str, str] = {}
         for line in process.stdout:
-            if "export KUBECONFIG=" in line:
-                kubeconfig = line.split("=")[1].strip()
+            if line.startswith("  export "):
+                name, _, value = line.removeprefix("  export ").strip().partition("=")
+                exported[name] = value
             if "Ctrl-C ends it" in line:
                 break
 
-        def kubectl(*words: str) -> str:
-            done = subprocess.run(
-                [cluster_programs.kubectl, *words], env={**env, "KUBECONFIG": kubeconfig},
-                capture_output=True, text=True, timeout=20, check=False,
-            )  # fmt: skip
+        kubeconfig = exported["KUBECONFIG"]
+        token = Path(exported["L7GW_TOKEN"].removeprefix("$(cat ").removesuffix(")"))
+        env |= {"KUBECONFIG": kubeconfig, "L7GW_CONFIG": exported["L7GW_CONFIG"]}
+
+        def run(command: list[str | Path], **more: str) -> str:
+            done = subprocess.run(command, env={**env, **more}, capture_output=True, text=True, timeout=20, check=False)
             return done.stdout + done.stderr
+
+        def kubectl(*words: str) -> str:
+            return run([cluster_programs.kubectl, *words])
+
+        def lea(*words: str) -> str:
+            return run([sys.executable, "-m", "l7gw", "holds", *words], L7GW_TOKEN=token.read_text())
 
         assert kubectl("get", "pods", "-o", "name") == "pod/web-0\npod/web-1\n"
         secret = ("create", "secret", "generic", "mine", "--from-literal=password=hunter2hunter2")
@@ -113,10 +126,38 @@ def test_a_demo_that_is_kept_says_what_to_type_and_leaves_nothing_after_ctrl_c(t
         shown = json.loads(kubectl("get", "secret", "mine", "-o", "json"))
         assert {base64.b64decode(value)[:23] for value in shown["data"].values()} == {b"l7gw-masked-secret-data"}
         assert shown["data"].keys() == {"password", "more"} and "stringData" not in shown
-        modes = [path.stat().st_mode & 0o777 for path in (Path(kubeconfig), Path(kubeconfig).parent)]
-        assert modes == [0o600, 0o700]
+        modes = [path.stat().st_mode & 0o777 for path in (Path(kubeconfig), token, token.parent)]
+        assert modes == [0o600, 0o600, 0o700]
+        waiting = subprocess.Popen(
+            [cluster_programs.kubectl, "delete", "pod", "web-1"],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        pending: list[dict[str, str]] = []
+        while waiting.poll() is None and not pending:
+            pending = json.loads(lea("list", "--state", "pending", "-o", "json"))
+        assert "web-1 in default: deleted" in lea("show", pending[0]["id"])
+        assert "goes on" in lea("approve", pending[0]["id"])
+        assert 'pod "web-1" deleted' in waiting.communicate(timeout=20)[0]
         process.send_signal(signal.SIGINT)
         assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert left(tmp_path) == []
+
+
+def test_ctrl_c_while_a_delete_waits_leaves_nothing(tmp_path: Path, cluster_programs: Built) -> None:
+    env = environment(tmp_path, cluster_programs.kubectl)
+    process = subprocess.Popen(DEMO, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if line.startswith("11/15"):
+                process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
     finally:
         process.kill()
         process.communicate()

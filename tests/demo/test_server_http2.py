@@ -49,6 +49,46 @@ def test_objects_are_read_made_and_removed_on_one_connection(tmp_path: Path) -> 
     with_demo(tmp_path, body)
 
 
+def test_a_dry_run_answers_as_the_real_call_and_changes_nothing(tmp_path: Path) -> None:
+    """Of a delete with a body the DeleteOptions alone say whether it is one: a query beside it says nothing."""
+
+    async def body(demo: Site) -> None:
+        async with demo.connect() as client:
+            made = await client.ask("POST", f"{MAPS}?dryRun=All", b'{"metadata": {"name": "words"}}')
+            assert (made.status, made.json()["metadata"]["namespace"]) == (201, "default")
+            assert made.json()["metadata"]["uid"] and "resourceVersion" not in made.json()["metadata"]
+            assert (await client.ask("GET", f"{MAPS}/words")).status == 404
+            stands = (await client.ask("GET", f"{PODS}/web-0")).json()
+            patch = b'{"metadata": {"labels": {"seen": "yes"}}}'
+            patched = await client.ask("PATCH", f"{PODS}/web-0?dryRun=All", patch, content_type="application/merge-patch+json")
+            assert patched.json()["metadata"]["labels"] == {"app": "web", "seen": "yes"}
+            assert patched.json()["metadata"]["resourceVersion"] == stands["metadata"]["resourceVersion"]
+            dry = b'{"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"]}'
+            assert (await client.ask("DELETE", f"{PODS}/web-0", dry)).json()["details"]["uid"] == stands["metadata"]["uid"]
+            assert (await client.ask("DELETE", "/api/v1/namespaces/shop", dry)).status == 200
+            assert (await client.ask("DELETE", f"{PODS}/web-0?dryRun=All")).status == 200
+            other = b'{"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": "another"}}'
+            assert (await client.ask("DELETE", f"{PODS}/web-0", other)).status == 409
+            assert (await client.ask("GET", f"{PODS}/web-0")).json() == stands
+            real = b'{"kind": "DeleteOptions", "apiVersion": "v1"}'
+            assert (await client.ask("DELETE", f"{PODS}/web-0?dryRun=All", real)).status == 200
+            assert names((await client.ask("GET", PODS)).json()) == ["web-1"]
+
+    with_demo(tmp_path, body)
+
+
+def test_a_namespace_takes_with_it_what_it_holds(tmp_path: Path) -> None:
+    async def body(demo: Site) -> None:
+        async with demo.connect() as client:
+            assert (await client.ask("DELETE", "/api/v1/namespaces/shop")).status == 200
+            for gone in ("namespaces/shop/pods", "namespaces/shop/persistentvolumeclaims", "persistentvolumes"):
+                assert (await client.ask("GET", f"/api/v1/{gone}")).json()["items"] == []
+            late = await client.ask("POST", "/api/v1/namespaces/shop/configmaps", b'{"metadata": {"name": "late"}}')
+            assert (late.status, late.json()["message"]) == (404, 'namespaces "shop" not found')
+
+    with_demo(tmp_path, body)
+
+
 def test_a_watch_tells_what_happens_until_the_client_resets_it(tmp_path: Path) -> None:
     async def body(demo: Site) -> None:
         async with demo.connect() as client:

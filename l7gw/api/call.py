@@ -107,6 +107,7 @@ class ApiCall:
     )  # fmt: skip
 
     upstream = None  # no call of the API has a connection to a cluster
+    waits_for_reviewer = is_told_within = False
 
     def __init__(self, api: Api, client: Client, request: Request, peer: Peer | None = None) -> None:
         self._api = api

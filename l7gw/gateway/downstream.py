@@ -181,6 +181,8 @@ class Downstream(asyncio.Protocol, ABC):
     def _had_its_time(self, exchange: ClientCall, waited: float) -> bool:
         """Whether a drain that began `waited` seconds ago has waited long enough for this call."""
         timeouts = self._worker.timeouts
+        if exchange.waits_for_reviewer:
+            return True
         return waited >= (timeouts.drain_streams if exchange.is_stream else timeouts.drain_short_calls)
 
     def _refuse_unreadable(self, exchange: ClientCall | None, error: PeerError, send: Callable[[HttpEvent], None] | None) -> None:

@@ -242,7 +242,8 @@ class Http1Downstream(Downstream):
             self.close()
         elif self._had_its_time(self._exchange, waited):
             self._exchange.cut(RESTARTED)
-            self.close()
+            if self._exchange is None or not self._exchange.is_told_within:
+                self.close()
 
     def expects_request(self, now: float) -> bool:
         return now - self._asked_at < self._worker.timeouts.drain_next_call

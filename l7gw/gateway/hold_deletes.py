@@ -18,11 +18,12 @@ from l7gw.gateway.hold_views import WHY, Look, Subject, View, can_be_rehearsed, 
 from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube.act import Act
 from l7gw.kube.body_values import plain
-from l7gw.kube.dry_runs import asked_options, is_eviction, rehearsal
+from l7gw.kube.dry_runs import asked_options, is_eviction, known_option, rehearsal
 from l7gw.kube.selectors import selects
 
 PAGE = 500  # objects of one list
 MOST_DELETED = 2500  # objects of one deletecollection; nobody reads more before saying yes
+MOST_OPTIONS, LONGEST_OPTION = 10, 200  # of a DeleteOptions that are shown, and characters of each; Kubernetes knows six
 MOST_VOLUMES = 20  # whose reclaim policy is read
 USUAL_POLICY = "Background"  # kubectl asks for it always, and the API server takes it where nothing is asked
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -78,9 +79,14 @@ class _Counting:
         self.items: list[InventoryItem] = []
         self.counts: dict[str, int] = {}
         self.warnings: list[str] = []
-        for name, value in asked_options(subject.act, subject.node).items():
+        asked = asked_options(subject.act, subject.node)
+        for name, value in list(asked.items())[:MOST_OPTIONS]:
             if value != USUAL_POLICY:
-                self.warnings.append(f"it asks for {name}: {msgspec.json.encode(value).decode()}")
+                which = "" if known_option(name) else ", which this version does not know"
+                text = msgspec.json.encode(value).decode()
+                self.warnings.append(f"it asks for {name[:LONGEST_OPTION]}{which}: {text[:LONGEST_OPTION]}")
+        if len(asked) > MOST_OPTIONS:
+            self.warnings.append(f"it asks for {len(asked) - MOST_OPTIONS} more things, which are not shown")
 
     def add(self, kind: str, found: _Meta, fate: str) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + 1
@@ -114,7 +120,8 @@ def look_at_delete(subject: Subject) -> Look:
 
 
 def look_at_collection(subject: Subject) -> Look:
-    """The objects that a deletecollection would delete, each by its uid. Raises Refusal 403 for more than MOST_DELETED."""
+    """The objects that a deletecollection would delete, each by its uid. Raises Refusal: 403 for more than MOST_DELETED,
+    and where the requester may not list them, as nobody could say what he approves."""
     act = subject.act
     counting = _Counting(subject)
     uids: list[str] = []
@@ -124,8 +131,10 @@ def look_at_collection(subject: Subject) -> Look:
         said = yield subject.asks(f"{act.path}?{'&'.join(pairs)}", accept=METADATA)
         found = told(said, _List)
         if found is None:
-            counting.not_known("what it deletes", said)
-            break
+            if not isinstance(said, SideAnswer) or said.status != 403:
+                raise said if isinstance(said, Refusal) else said.refusal(WHY)
+            words = "nobody can approve this call, as what it deletes cannot be listed as you; delete each by its name"
+            raise Refusal(403, "Forbidden", f"{words} ({in_words(subject, said)})")
         for one in found.items:
             uids.append(one.metadata.uid)
             counting.add(act.resource, one.metadata, "deleted")

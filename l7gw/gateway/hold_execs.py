@@ -97,7 +97,8 @@ def look_at_pod(subject: Subject, shown: Act) -> Look:
         tty=act.tty,
     )
     uids = (pod.metadata.uid,) if pod.metadata.uid else ()
-    return View(shown=Shown(exec=view, dry_run=words), options=_options(act), uids=uids)
+    images = [container.image] if container.name else [one.image for one in pod.spec.containers]
+    return View(shown=Shown(exec=view, dry_run=words), options=(*_options(act), *images), uids=uids)
 
 
 def _options(act: Act) -> tuple[str, ...]:

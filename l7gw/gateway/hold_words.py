@@ -45,6 +45,12 @@ def ended(hold: Hold) -> Refusal:
     return _refusal(hold, f"{words} (hold {hold.id}, rule {hold.rule!r})")
 
 
+def stopped(hold: Hold, why: str) -> Refusal:
+    """The 503 of a waiting call that the gateway itself ends."""
+    words = f"{why}; nothing was done, and hold {hold.id} is void"
+    return Refusal(503, "ServiceUnavailable", words, rule=hold.rule, hold=hold.id)
+
+
 def used(hold: Hold) -> Refusal:
     """The 409 of a call whose approval somebody else used, or which ended just now."""
     words = f"the approval of hold {hold.id} is used or over, so nothing was done; run the command again to ask anew"

@@ -50,6 +50,11 @@ class Holding:
         """Whether the call has passed what these terms ask for."""
         return self._passed is not None and set(terms.rules) <= set(self._passed)
 
+    @property
+    def waits(self) -> bool:
+        """Whether the call waits for a reviewer."""
+        return self._waits
+
     # ------------------------------------------------------------------ look, cover, ask
 
     def begin(self) -> Step | None:
@@ -128,6 +133,13 @@ class Holding:
         if self._waits and self._hold is not None:
             self._waits = False
             self._call.worker.desk.cancel(self._hold.id, why or "the call is over")
+
+    def stopped(self, why: str) -> Refusal:
+        """The gateway ends the waiting call: its hold is void, so that nobody approves what cannot go on. Gives the refusal."""
+        assert self._hold is not None
+        self._waits = False
+        self._call.worker.desk.void(self._hold.id, f"nothing was sent: {why}")
+        return hold_words.stopped(self._hold, why)
 
     def upgrade_refused(self) -> None:
         """The cluster refused the upgrade of an approved exec: the client's retry over SPDY is the same call."""

@@ -24,6 +24,16 @@ class InFlightCall(Call):
         more time."""
         return self.tunnel is not None or (self.act is not None and self.act.long_running)
 
+    @property
+    def waits_for_reviewer(self) -> bool:
+        """Whether the call is held, and waits. A drain gives it no time: nobody could answer it any more."""
+        return self.holding is not None and self.holding.waits
+
+    @property
+    def is_told_within(self) -> bool:
+        """Whether its refusal is being told inside of the stream that it asked for."""
+        return self.refused is not None
+
     @entry
     def tick(self, now: float) -> Step | None:
         """Once a second: refuse the call where the cluster's answer did not begin in time."""
@@ -68,7 +78,9 @@ class InFlightCall(Call):
 
     @entry
     def cut(self, why: str) -> None:
-        """End a running stream for a reason of the gateway's own, such as a drain or a failed recording."""
+        """End the call for a reason of the gateway's own, such as a drain or a failed recording."""
+        if self.holding is not None and self.holding.waits:
+            raise self.holding.stopped(why)
         self._cut(why)
 
     def _cut(self, why: str) -> None:

@@ -37,6 +37,7 @@ _OPTIONS: Final[Mapping[str, bool]] = {
     "propagationPolicy": True,
     "ignoreStoreReadErrorWithClusterBreakingPotential": True,
 }
+_FRAME = frozenset(("apiVersion", "kind", "dryRun"))  # of a DeleteOptions: what is no option beside the dry run
 
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +120,8 @@ def _is_all(node: Node | None) -> bool:
 
 def rehearsal(method: str, act: Act, body: bytes, content_type: str, options: Node | None) -> Rehearsal:
     """The dry run of a call that is none itself. `options` is the body of a delete or an eviction, read; None where there is none.
-    For these two dryRun stands in a DeleteOptions that is written anew, in JSON, with each field that is known."""
+    For these two dryRun stands in a DeleteOptions that is written anew, in JSON, with all else that it says. A field of protobuf
+    that our table lacks has no name in JSON, and is left out."""
     if act.verb in ("delete", "deletecollection"):
         body, content_type = _encoded(_delete_options(act, options)), JSON
     elif is_eviction(act):
@@ -134,15 +136,21 @@ def _target(act: Act) -> str:
 
 
 def asked_options(act: Act, sent: Node | None) -> dict[str, Any]:
-    """What the options of a delete or an eviction ask beside a dry run. `sent` is its body, read; None where there is none."""
+    """What the options of a delete or an eviction ask beside a dry run, also what `known_option` does not know. `sent` is its body,
+    read; None where there is none."""
     if is_eviction(act):
         options = sent.member("deleteOptions") if sent is not None else None
-        return _known(options) if options is not None else {}
-    return _known(sent) if sent is not None else _of_query(act)
+        return _said(options) if options is not None else {}
+    return _said(sent) if sent is not None else _of_query(act)
+
+
+def known_option(name: str) -> bool:
+    """Whether this is a field of a DeleteOptions, as far as this version knows."""
+    return name in _OPTIONS
 
 
 def _delete_options(act: Act, sent: Node | None) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "DeleteOptions"} | asked_options(act, sent) | {"dryRun": ["All"]}
+    return {"apiVersion": "v1", "kind": "DeleteOptions"} | _named(asked_options(act, sent)) | {"dryRun": ["All"]}
 
 
 def _eviction(act: Act, sent: Node | None) -> dict[str, Any]:
@@ -151,18 +159,18 @@ def _eviction(act: Act, sent: Node | None) -> dict[str, Any]:
         "apiVersion": (version.text() if version is not None else "") or "policy/v1",
         "kind": "Eviction",
         "metadata": {"name": act.name, "namespace": act.namespace},
-        "deleteOptions": asked_options(act, sent) | {"dryRun": ["All"]},
+        "deleteOptions": _named(asked_options(act, sent)) | {"dryRun": ["All"]},
     }
 
 
-def _known(options: Node) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in _OPTIONS:
-        node = options.member(name)
-        value = plain(node) if node is not None else None
-        if value not in (None, "", {}):
-            found[name] = value
-    return found
+def _said(options: Node) -> dict[str, Any]:
+    """What a DeleteOptions says: known fields first, in the order of our table."""
+    every = {name: value for name, value in plain(options).items() if name not in _FRAME and value not in (None, "", {})}
+    return {name: every[name] for name in _OPTIONS if name in every} | every
+
+
+def _named(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if not name.startswith("#")}
 
 
 def _of_query(act: Act) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -111,6 +112,33 @@ def test_a_collection_is_listed_in_pages_and_never_beyond_what_anybody_reads() -
     last = MOST_DELETED
     with pytest.raises(Refusal, match="more than anybody would look at"):
         seen(look_at_collection(subject(f"DELETE {PODS}")), pages)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 403), (404, 404), (410, 502), (500, 502)])
+def test_a_collection_that_cannot_be_listed_whole_is_refused(status: int, code: int) -> None:
+    """Bound to no uids an approval would let anything be deleted that stands there later."""
+
+    def pages(asked: Asked) -> Any:
+        if "continue" in asked.target:
+            return failed(status, "pods is forbidden")
+        return said({"metadata": {"continue": "2"}, "items": [{"metadata": {"name": "a", "uid": "u"}}]})
+
+    with pytest.raises(Refusal) as caught:
+        seen(look_at_collection(subject(f"DELETE {PODS}")), pages)
+    assert caught.value.code == code
+    assert code != 403 or "delete each by its name (pods is forbidden)" in caught.value.message
+
+
+def test_options_that_nobody_knows_are_shown_and_stand_in_the_dry_run() -> None:
+    answers = {f"GET {POD}": said(STANDING), f"DELETE {POD}": said(STANDING)}
+    body = json.dumps({"propagationPolicy": "Background", "andMore": {"x": 1}, **{f"o{number}": "y" * 999 for number in range(20)}})
+    view, asked = seen(look_at_delete(subject(f"DELETE {POD}", body.encode())), answers)
+    assert view.shown.inventory is not None
+    warnings = [one for one in view.shown.inventory.warnings if one.startswith("it asks for")]
+    assert warnings[0] == 'it asks for andMore, which this version does not know: {"x":1}' and len(warnings) == 10
+    assert warnings[-1] == "it asks for 12 more things, which are not shown" and max(map(len, warnings)) < 300
+    sent = next(json.loads(one.body) for one in asked if one.method == "DELETE")
+    assert sent == {**json.loads(body), "apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]}
 
 
 @pytest.mark.parametrize("what", ["pods/web-0", "services/web", "nodes/n1"])

@@ -74,6 +74,15 @@ def test_a_websocket_and_its_retry_over_spdy_are_the_same_view() -> None:
     assert not one.is_as(view_of(f"GET {POD}/exec?command=id", {**ANSWERS, f"GET {POD}": said(pod(uid="u-2"))}))
 
 
+def test_another_image_in_the_same_pod_is_another_view() -> None:
+    """An image can be changed in place: what was approved was to go into the one that was shown."""
+    changed = pod()
+    changed["spec"]["containers"][0]["image"] = "evil:1"
+    for line, other in (("exec?command=id", False), ("exec?command=id&container=side", True), ("portforward", False)):
+        one, two = (view_of(f"GET {POD}/{line}", {**ANSWERS, f"GET {POD}": said(it)}) for it in (pod(), changed))
+        assert one.is_as(two) is other
+
+
 def test_a_pod_that_is_gone_is_a_404_and_one_that_may_not_be_read_is_said_to_be() -> None:
     with pytest.raises(Refusal) as caught:
         view_of(f"GET {POD}/exec?command=id", {})

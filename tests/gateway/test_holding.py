@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import json
+import signal
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,8 @@ import pytest
 
 from l7gw.timeouts import USUAL_TIMEOUTS
 from tests.support.faults import until
-from tests.support.raw_client import RawClient
+from tests.support.http_callers import Http2Caller
+from tests.support.raw_client import WEBSOCKET, RawClient
 from tests.support.reviewing_hand import Hand
 from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import Visit
@@ -231,6 +235,44 @@ def test_a_gateway_that_is_killed_leaves_its_waiting_holds_void_and_sends_nothin
         it.gateway.start()
         gone = hand.became(hold, "void")
         assert "the gateway at which the call waited is gone" in gone.why
+        hand.close()
+    assert all("dryRun" in line or line.startswith("GET") for line in cluster.lines())
+
+
+def test_a_gateway_that_ends_ends_what_waits_at_it_at_once_and_says_so(tmp_path: Path) -> None:
+    """Of an approval nothing would come any more: the hold is void, the client is told, over either HTTP and within an exec."""
+    cluster = Cluster()
+    with (
+        scene(tmp_path, cluster, policy=POLICY) as it,
+        RawClient(it.gateway) as plain,
+        RawClient(it.gateway) as shell,
+        contextlib.closing(Http2Caller(it)) as shared,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        hand = Hand(it.gateway.state)
+        plain.send(patched(it, GO))
+        first = hand.pending(USER)
+        shell.send(it.request("GET /api/v1/namespaces/shop/pods/web-0/exec?command=ls&stdout=true", *WEBSOCKET))
+        second = hand.pending(USER, first)
+        deleted = pool.submit(shared.call, CONFIG_MAP, "DELETE")
+        third = hand.pending(USER, first, second)
+        assert it.gateway.process is not None
+        it.gateway.process.send_signal(signal.SIGTERM)
+        status, _, body = plain.answer()
+        assert (
+            status == 503
+            and f"the gateway is being restarted; run the command again; nothing was done, and hold {first.id}"
+            in (json.loads(body)["message"])
+        )
+        assert deleted.result(20)[0] == 503
+        said = b""
+        while b"the gateway is being restarted" not in said:
+            said += shell.socket.recv(4096)
+        for client in (plain, shell, shared):  # as kubectl does
+            client.socket.close()
+        assert it.gateway.process.wait(10) == 0
+        for hold in (first, second, third):
+            assert hand.of(hold).state == "void" and "the gateway is being restarted" in hand.of(hold).why
         hand.close()
     assert all("dryRun" in line or line.startswith("GET") for line in cluster.lines())
 

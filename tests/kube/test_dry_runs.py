@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7gw.kube.dry_runs import apiservice_of, is_rehearsal, possible, rehearsal, stores
+from l7gw.kube.dry_runs import apiservice_of, asked_options, is_rehearsal, known_option, possible, rehearsal, stores
 from l7gw.kube.objects import json_nodes, protobuf_nodes
 from l7gw.kube.objects.node import Node
 from l7gw.kube.requestinfo import describe
@@ -128,8 +128,14 @@ def test_a_delete_is_rehearsed_by_a_body_that_is_written_anew() -> None:
     assert found.method == "DELETE" and found.target == f"{POD}?dryRun=All" and found.content_type == "application/json"
     assert json.loads(found.body) == {
         "apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"], "propagationPolicy": "Background", "gracePeriodSeconds": 0,
-        "preconditions": {"uid": "u"},
+        "preconditions": {"uid": "u"}, "more": 1,
     }  # fmt: skip
+
+
+def test_a_field_of_protobuf_without_a_name_is_known_to_be_asked_and_stands_in_no_dry_run() -> None:
+    node = protobuf_nodes.read(protobuf(_field(15, b"more")), strict=True)
+    assert list(asked_options(describe("DELETE", POD), node)) == ["#15"] and not known_option("#15")
+    assert json.loads(made(f"DELETE {POD}", node=node).body) == {"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]}
 
 
 def test_a_delete_in_protobuf_is_rehearsed_with_the_same_options() -> None:

@@ -175,7 +175,7 @@ def test_a_client_that_leaves_cancels_its_hold_and_nothing_goes_up(held: Scene, 
         client.send(patched(held, GO))
         hold = hand.pending(USER)
         client.socket.shutdown(socket.SHUT_RDWR)
-    assert hand.became(hold, "cancelled").why == "the client left, before the answer was whole"
+    assert hand.became(hold, "cancelled").why.startswith("the client left")  # before or after the call was told of its hold
     assert "dryRun" in cluster.lines()[-1]
 
 

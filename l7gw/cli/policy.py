@@ -1,4 +1,5 @@
-"""`l7gw policy check|explain|packs`: is the policy in order, what would it say to a call, and which one to start from?"""
+"""`l7gw policy check|explain|packs`: is the policy in order, what would it say to a call, and which one to start from? Its command
+`backtest` stands in a module of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from l7gw import name_rules
+from l7gw.cli.backtest import backtest
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
@@ -56,6 +58,9 @@ COLLECTIVE = ("create", "deletecollection")  # their path names no object; a cre
 @click.group(short_help="Check the policy, or ask it about a call.")
 def policy() -> None:
     """Check the policy, or ask what it would say to a call."""
+
+
+policy.add_command(backtest)
 
 
 @policy.command(short_help="Is the policy in order?")

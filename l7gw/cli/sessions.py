@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from l7gw.cli.state import Events, fail, state_options, summaries, the_state, the_whole_session
+from l7gw.cli.state import Events, ago, fail, state_options, summaries, the_state, the_whole_session
 from l7gw.recording.events import (
     ExchangeEnded,
     HoldRecorded,
@@ -34,7 +33,6 @@ from l7gw.recording.terminal.unseen import safe
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
-UNITS = {"m": 60, "h": 3600, "d": 86400}
 ORDERS: dict[str, Callable[[Summary], int]] = {
     "began": lambda one: one.started.time,
     "calls": lambda one: one.exchanges,
@@ -75,7 +73,7 @@ def list_sessions(
       l7gw sessions list --user ann@example.com --since 7d
       l7gw sessions list -o json | jq '.[0].id'
     """
-    after = _after(since)
+    after = ago(since, "--since") or 0
     found = [
         one
         for one in summaries(the_state(config, state))
@@ -102,16 +100,6 @@ def list_sessions(
 def _console() -> Console:
     """A console as wide as the terminal or, without one, WITHOUT_TERMINAL columns wide. Recorded text is never read as markup."""
     return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WITHOUT_TERMINAL)
-
-
-def _after(since: str | None) -> int:
-    if since is None:
-        return 0
-    match = re.fullmatch(r"([0-9]{1,6})([mhd])", since)
-    if match is None:
-        fail("--since is 30m, 12h or 7d", 2)
-    now = datetime.datetime.now(datetime.UTC).timestamp()
-    return int((now - int(match[1]) * UNITS[match[2]]) * 1e6)
 
 
 def _row(one: Summary) -> list[str]:

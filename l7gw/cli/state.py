@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import sys
 from collections import Counter
@@ -20,6 +21,7 @@ from l7gw.recording.terminal.unseen import safe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+UNITS = {"m": 60, "h": 3600, "d": 86400}  # seconds
 HINT = "\n  hint: it belongs to the gateway's user; run this as that user, or as root"
 
 
@@ -33,6 +35,18 @@ def fail(message: object, status: int) -> NoReturn:
     """End the command with a sentence on stderr. Status 1: no, 2: wrong usage, 3: could not tell."""
     click.echo(f"l7gw: {message}", err=True)
     sys.exit(status)
+
+
+def ago(text: str | None, option: str) -> int | None:
+    """The moment so long ago, in microseconds since 1970; None where the option was not given. Ends the command for what is no
+    time."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+    if match is None:
+        fail(f"{option} is 30m, 12h or 7d", 2)
+    now = datetime.datetime.now(datetime.UTC).timestamp()
+    return int((now - int(match[1]) * UNITS[match[2]]) * 1e6)
 
 
 def tell_unknown(names: Counter[str]) -> None:

@@ -12,11 +12,16 @@ TOO_LARGE = f"the object is larger than {LARGEST_OBJECT // 1024} KiB"
 
 def look_into(request: Request, body: bytes) -> Looked:
     """The body as it was sent, read in its one reading. Without a body there is no object."""
+    return look_by_type(next((value for name, value in request.headers if name == "content-type"), ""), body)
+
+
+def look_by_type(content_type: str, body: bytes) -> Looked:
+    """As `look_into`, of a body of this Content-Type."""
     if not body:
         return Looked()
     if len(body) > LARGEST_OBJECT:
         return Looked(fault=TOO_LARGE)
-    form = format_of(next((value for name, value in request.headers if name == "content-type"), ""))
+    form = format_of(content_type)
     if form is None:
         return Looked(fault="what is sent is no object")
     try:

@@ -23,6 +23,7 @@ from l7gw.policy.rules import Key, Rule, verb_of
 from l7gw.policy.verdict import Decision, Needed, Verdict
 
 DISCOVERY = "built-in: discovery"
+UNMATCHED = "no rule allows it"  # the reason of a denial by no rule; what the gateway says of such a denial begins with it
 MOST_KEPT = 4096  # callers whose rules are remembered; one more, and all are forgotten and looked up anew
 MOST_LISTED = 6  # patterns of a key that a sentence lists
 
@@ -30,7 +31,7 @@ _OPEN: frozenset[Effect] = frozenset(("discovery",))
 _DISCOVERED = Verdict(
     allowed=True, rule=DISCOVERY, reason="discovery, version, health and self reviews are open to everybody who is known"
 )
-_UNMATCHED = Verdict(allowed=False, rule="", reason="no rule allows it")
+_UNMATCHED = Verdict(allowed=False, rule="", reason=UNMATCHED)
 
 _Decided = tuple[tuple[Rule, Verdict], ...]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast, get_args
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast, get_args
 
 import msgspec
 import zstandard
@@ -99,13 +99,21 @@ def living_writer(paths: list[Path]) -> str | None:
     return None
 
 
+Decoded = TypeVar("Decoded")
+
+
 def events_at(place: Place) -> list[AnyEvent]:
     """The events of one block. Raises Unreadable."""
+    return decoded_at(place, decode)
+
+
+def decoded_at(place: Place, decoder: Callable[[bytes, int], Decoded]) -> Decoded:
+    """What `decoder` makes of one block. It is given the bytes of the events, and their number. Raises Unreadable."""
     payload = _payload(place)
     if sha256(payload).digest() != place.header.payload_hash:
         raise Unreadable(f"{place.path.name}: the block at {place.offset} was changed")
     try:
-        return decode(decompress(payload, place.header.plain), place.header.events)
+        return decoder(decompress(payload, place.header.plain), place.header.events)
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Unreadable(f"{place.path.name}: the block at {place.offset} cannot be read: {error}") from error
 
@@ -137,13 +145,18 @@ KNOWN = frozenset(kind.__struct_config__.tag for kind in get_args(WrittenEvent))
 
 
 def decode(data: bytes, count: int) -> list[AnyEvent]:
-    """`count` events that lie one behind the other. The head of a msgpack array is put before them, so that msgspec reads them all
-    at once. An event whose name this version does not know becomes an `UnknownEvent`. Raises MsgspecError."""
-    packed = b"\xdd" + count.to_bytes(4, "big") + data
+    """`count` events that lie one behind the other. msgspec reads them all at once. An event whose name this version does not know
+    becomes an `UnknownEvent`. Raises MsgspecError."""
+    packed = as_list(data, count)
     try:
         return cast(list[AnyEvent], _decoder.decode(packed))
     except msgspec.ValidationError:  # an unknown name, or wrong fields: read the events one by one
         return [_decode_one(raw) for raw in _each.decode(packed)]
+
+
+def as_list(data: bytes, count: int) -> bytes:
+    """`count` events that lie one behind the other, as one msgpack array of them."""
+    return b"\xdd" + count.to_bytes(4, "big") + data
 
 
 def _decode_one(raw: msgspec.Raw) -> AnyEvent:
@@ -187,7 +200,7 @@ class Blocks:
                 yield Mark(path, place.offset, next_one), events
                 next_one += 1
                 ended = ended or any(isinstance(event, SessionEnded) for event in events)
-            if next_one > 1 and _damaged(path, end):
+            if next_one > 1 and damaged(path, end):
                 damage = f"{path.name}: the header at {end} was changed; what lies behind it in this file cannot be read"
         if damage and not ended:
             raise Unreadable(damage)
@@ -198,7 +211,7 @@ class Blocks:
         return self._kept[1]
 
 
-def _damaged(path: Path, end: int) -> bool:
+def damaged(path: Path, end: int) -> bool:
     """Whether the bytes behind the last whole block, which ends at `end`, are damage and no torn tail. A torn tail begins with a
     sound header, is shorter than a header, or is zeros."""
     with path.open("rb") as file:

@@ -1,0 +1,291 @@
+"""The calls of a journal, each with the verdict that it got: what `policy backtest` looks at.
+
+The journal is read once, segment by segment. What is kept meanwhile are the sessions that run and their calls without a verdict.
+Answers, frames and runs are skipped without being decoded: their bytes are most of a journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, cast, get_args
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from l7gw.config.settings import Kind
+from l7gw.errors import Refusal
+from l7gw.identity.principal import Principal
+from l7gw.kube.act import Act, Effect
+from l7gw.kube.requestinfo import describe
+from l7gw.recording import reader
+from l7gw.recording.events import (
+    MaskRecorded,
+    RequestBody,
+    RequestRecorded,
+    SegmentStarted,
+    SessionEnded,
+    SessionStarted,
+    VerdictRecorded,
+    WrittenEvent,
+)
+from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION
+
+MOST_ACTS = 4096  # request lines whose act is remembered, about 1 kB each; clients repeat them
+BODIES = frozenset(("POST", "PUT", "PATCH", "DELETE"))  # methods of requests that may have a body
+
+
+class PastCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that the policy judged, as it is recorded. Its `Act` has what is recorded of path and query."""
+
+    session: str
+    cluster: str
+    principal: Principal
+    request: RequestRecorded
+    act: Act
+    verdict: VerdictRecorded  # the first one; later ones are about a running stream, or say that a held call goes on
+    masked: tuple[str, ...] = ()  # where values are masked in what the caller sent
+    body: bytes | None = None  # None where there was none, or it is not recorded
+
+    @property
+    def content_type(self) -> str:
+        return self._header("content-type")
+
+    @property
+    def lacks_body(self) -> bool:
+        """Whether the caller sent, or may have sent, a body that is not recorded: of a denied call none is."""
+        if self.body is not None or self.request.method not in BODIES:
+            return False
+        if self.request.method != "DELETE" or self.verdict.verdict == "deny":
+            return True
+        says = self._header("content-length"), self._header("transfer-encoding"), self.content_type
+        return any(value not in ("", "0") for value in says)
+
+    def _header(self, name: str) -> str:
+        return next((value for header, value in self.request.headers if header == name), "")
+
+
+class _Begun(msgspec.Struct):
+    """A call that has no verdict yet, or whose body may come yet."""
+
+    request: RequestRecorded
+    masked: list[str] = []
+    verdict: VerdictRecorded | None = None
+    body: bytes | None = None
+
+
+class _Session(msgspec.Struct):
+    """A session as far as it was read. `next` is the number of its next block."""
+
+    started: SessionStarted
+    principal: Principal
+    wanted: bool
+    next: int
+    calls: dict[int, _Begun] = {}
+
+
+def _skipped(kind: type[WrittenEvent]) -> Any:
+    """A type for an event of this kind of which only time and exchange are decoded."""
+    fields = [("time", int)] + ([("exchange", int)] if "exchange" in kind.__struct_fields__ else [])
+    return msgspec.defstruct(f"Skipped{kind.__name__}", fields, array_like=True, tag=kind.__struct_config__.tag, gc=False)
+
+
+_READ = (SegmentStarted, SessionStarted, SessionEnded, RequestRecorded, RequestBody, VerdictRecorded, MaskRecorded)
+
+
+def _decoder(*skipped: type[WrittenEvent]) -> msgspec.msgpack.Decoder[list[Any]]:
+    union: Any = None
+    for kind in get_args(WrittenEvent):
+        one = kind if kind in _READ and kind not in skipped else _skipped(kind)
+        union = one if union is None else union | one
+    return msgspec.msgpack.Decoder(list[union])
+
+
+class PastCalls:
+    """The calls of a journal whose request came within a span of time, in microseconds since 1970, on clusters and of users that
+    the globs match. `bodies`: with what they sent. `read` is told how many bytes of the journal were read since it was told last.
+
+    `unreadable` counts blocks that are changed, missing, or of a session whose beginning is gone.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        since: int = 0,
+        until: int | None = None,
+        cluster: str = "*",
+        user: str = "*",
+        bodies: bool = True,
+        read: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        self.unreadable = 0
+        self._state, self._since, self._until = state, since, until
+        self._cluster, self._user = cluster, user
+        self._bodies = bodies
+        self._decoder = _decoder() if bodies else _decoder(RequestBody)
+        self._read = read
+        self._sessions: dict[bytes, _Session] = {}
+        self._writer = ""
+        self._acts: dict[tuple[object, ...], Act] = {}
+
+    def __iter__(self) -> Iterator[PastCall]:
+        for path in reader.segments(self._state):
+            end = 0
+            for place in reader.places(path):
+                yield from self._block(place)
+                size = HEADER_SIZE + place.header.stored
+                end += size
+                self._read(size)
+            self.unreadable += reader.damaged(path, end)
+        yield from self._over(self._sessions)
+
+    def _block(self, place: reader.Place) -> Iterator[PastCall]:
+        header = place.header
+        if header.session == NO_SESSION:
+            yield from self._segment(place)
+            return
+        session = self._sessions.get(header.session)
+        if session is not None:
+            self.unreadable += max(0, header.session_sequence - session.next)
+            session.next = header.session_sequence + 1
+        if not header.flags & HOLDS_SESSION_EVENTS:
+            if header.last < self._since or (session is not None and not session.wanted):
+                return
+            if session is None:
+                self.unreadable += 1
+                return
+        try:
+            events = reader.decoded_at(place, self._decode)
+        except reader.Unreadable:
+            self.unreadable += 1
+            return
+        for event in events:
+            if type(event) is SessionStarted:
+                session = self._sessions[header.session] = self._begun(event)
+            elif session is not None and (call := self._taken(session, event)) is not None:
+                yield call
+        if session is None:
+            self.unreadable += 1
+        elif type(events[-1]) is SessionEnded:
+            yield from self._over({header.session: self._sessions.pop(header.session)})
+
+    def _segment(self, place: reader.Place) -> Iterator[PastCall]:
+        """A segment begins. Where another process writes it, the sessions of the former one are over."""
+        with suppress(reader.Unreadable):
+            for event in reader.events_at(place):
+                if isinstance(event, SegmentStarted) and event.writer != self._writer:
+                    self._writer = event.writer
+                    former, self._sessions = self._sessions, {}
+                    yield from self._over(former)
+
+    def _decode(self, data: bytes, count: int) -> list[Any]:
+        try:
+            return self._decoder.decode(reader.as_list(data, count))
+        except msgspec.ValidationError:  # an event of a later version
+            return cast(list[Any], reader.decode(data, count))
+
+    def _begun(self, started: SessionStarted) -> _Session:
+        kind = cast(Kind, started.kind)
+        principal = Principal(
+            started.user, started.groups, kind=kind, issuer=started.issuer, actor=started.actor, address=started.address
+        )
+        wanted = not started.attempts and fnmatchcase(started.cluster, self._cluster) and fnmatchcase(started.user, self._user)
+        return _Session(started, principal, wanted, next=2)
+
+    def _taken(self, session: _Session, event: Any) -> PastCall | None:
+        """Take an event of a session. A call is given as soon as all of it is there that may be asked for."""
+        kind = type(event)
+        if kind is RequestRecorded:
+            if session.wanted and self._since <= event.time and (self._until is None or event.time <= self._until):
+                session.calls[event.exchange] = _Begun(event)
+            return None
+        call = session.calls.get(getattr(event, "exchange", 0))
+        if call is None:
+            return None
+        if kind is MaskRecorded:
+            if event.up:
+                call.masked.append(event.where)
+            return None
+        if kind is RequestBody:
+            call.body = (call.body or b"") + event.data if self._bodies else None
+            return None
+        if kind is VerdictRecorded and call.verdict is None:
+            call.verdict = event
+            if self._bodies and event.verdict != "deny" and call.request.method in BODIES:
+                return None
+        return self._whole(session, event.exchange)
+
+    def _over(self, sessions: dict[bytes, _Session]) -> Iterator[PastCall]:
+        for session in sessions.values():
+            for exchange in list(session.calls):
+                if (call := self._whole(session, exchange)) is not None:
+                    yield call
+
+    def _whole(self, session: _Session, exchange: int) -> PastCall | None:
+        """A call that the policy judged; None of one that was refused before that, which has no verb or another verdict."""
+        call = session.calls.pop(exchange)
+        if call.verdict is None or call.verdict.verdict not in ("allow", "hold", "deny") or not call.request.verb:
+            return None
+        return PastCall(
+            session=session.started.id,
+            cluster=session.started.cluster,
+            principal=session.principal,
+            request=call.request,
+            act=self._act(call.request, session.started.cluster),
+            verdict=call.verdict,
+            masked=tuple(call.masked),
+            body=call.body,
+        )
+
+    def _act(self, request: RequestRecorded, cluster: str) -> Act:
+        # The recorded fields beside the target say how the version that recorded it read it
+        key = (request.method, request.target, request.verb, request.effects, request.argv, cluster)
+        act = self._acts.get(key)
+        if act is None:
+            if len(self._acts) >= MOST_ACTS:
+                self._acts.clear()
+            act = self._acts[key] = act_of(request, cluster)
+        return act
+
+
+def act_of(request: RequestRecorded, cluster: str) -> Act:
+    """The act as it was read when it was recorded. Path and query are those of the recorded target, without the path prefix by
+    which the cluster may have been named."""
+    target = request.target
+    prefix = f"/{cluster}/"
+    if target.startswith(prefix):
+        target = target[len(prefix) - 1 :]
+    read = _read(request, target)
+    return Act(
+        verb=request.verb,
+        path=read.path,
+        query=read.query,
+        effects=frozenset(cast(tuple[Effect, ...], request.effects)),
+        is_resource=bool(request.resource),
+        group=request.group,
+        resource=request.resource,
+        subresource=request.subresource,
+        namespace=request.namespace,
+        name=request.name,
+        argv=request.argv if request.argv is not None else read.argv,
+        container=request.container or read.container,
+        tty=read.tty if request.tty is None else request.tty,
+        stdin=read.stdin if request.stdin is None else request.stdin,
+        ports=request.ports or read.ports,
+        label_selector=request.label_selector,
+        field_selector=request.field_selector,
+    )
+
+
+def _read(request: RequestRecorded, target: str) -> Act:
+    """What the recorded target says, which is not what was sent where something in it is masked. The fields that the record has
+    beside it beat it; of a version before those fields it is all there is."""
+    try:
+        return describe(request.method, target)
+    except Refusal:
+        path, _, query = target.partition("?")
+        argv = tuple(value for key, value in parse_qsl(query, keep_blank_values=True) if key == "command")
+        return Act(request.verb, path, query, frozenset(), argv=argv if request.subresource == "exec" else None)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from l7gw.approval import asking, rest_of_run, reviewing, rows, upkeep
 from l7gw.approval.asking import Asking, Found
+from l7gw.approval.budgets import Budgets
 from l7gw.approval.lease import RENEW, Lease
 from l7gw.approval.messages import STATES, Asked, Hold, Review, Reviewer, ReviewView, Shown, State, Waiter, encode
 from l7gw.approval.people import People
@@ -70,6 +71,7 @@ class Desk:
         self._lease = lease
         self._clock = clock
         self._evidence = evidence
+        self.budgets = Budgets(store, self._now)
         self._waiting: dict[str, _Waiting] = {}
         self._watchers: dict[int, Callable[[Hold], None]] = {}
         self._watched = 0

@@ -1,4 +1,5 @@
-"""What time does to holds: they expire, they are void where their gateway is dead, and ended ones are forgotten."""
+"""What time does to holds: they expire, they are void where their gateway is dead, and ended ones are forgotten. So are budgets in
+which nothing counts any more."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from l7gw.approval import rows
+from l7gw.approval import budgets, rows
 from l7gw.approval.lease import Lease
 from l7gw.approval.messages import Hold, State
 from l7gw.approval.rows import SECOND
@@ -38,6 +39,7 @@ def upkeep(connection: sa.Connection, lease: Lease, waiting: dict[str, State], n
     changed = _void(connection, now, GONE, at_the_dead) + _expire(connection, now)
     old = sa.select(holds.c.id).where(holds.c.ended < now - KEPT).limit(AT_ONCE)
     connection.execute(holds.delete().where(holds.c.id.in_(list(connection.execute(old).scalars()))))
+    budgets.forget(connection, now)
     live = connection.execute(sa.select(holds.c.id).where(holds.c.state.in_(LIVE)).limit(1)).first() is not None
     return Kept(rows.read(connection, changed), rows.read(connection, _without(changed_elsewhere, changed)), live)
 

@@ -24,7 +24,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
-from l7gw.policy import holds, masks
+from l7gw.policy import budgets, holds, masks
 from l7gw.policy.cases import kubectl_calls, look_at_sent, worst
 from l7gw.policy.doubts import Issuer, doubts
 from l7gw.policy.judge import Explanation, Policy
@@ -320,6 +320,8 @@ def _show(explanation: Explanation, call: Call) -> None:
     click.echo(f"  effects: {', '.join(sorted(act.effects))}")
     for line in holds.in_words(verdict.hold) if verdict.hold is not None else ():
         click.echo(f"  {line}")
+    for line in budgets.in_words(verdict.budget) if verdict.budget is not None else ():
+        click.echo(f"  {line}")
     if verdict.hold is not None and is_dry_run(act, call.object):
         click.echo("  it is a dry run, which changes nothing and passes without a hold")
     click.echo(f"  {masks.in_words(verdict.obligations)}\n" if verdict.decision != "deny" else "")
@@ -343,6 +345,7 @@ def _document(explanation: Explanation, principal: Principal, cluster: str, call
         "rule": verdict.rule,
         "reason": verdict.reason,
         "hold": None if verdict.hold is None else holds.document(verdict.hold),
+        "budget": None if verdict.budget is None else budgets.document(verdict.budget),
         "needs": verdict.needs,
         "obligations": masks.document(verdict.obligations),
         "principal": {"user": principal.user, "groups": list(principal.groups), "kind": principal.kind},

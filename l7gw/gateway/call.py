@@ -20,6 +20,7 @@ from l7gw.cluster.impersonation import impersonation
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
+from l7gw.gateway.budgeting import Budgeting
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.guard import Step, entry
@@ -117,8 +118,8 @@ class Call:
 
     __slots__ = (
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
-        "upstream", "side", "steps", "holding", "warning", "refused", "sent_as_recorded", "tunnel", "_answer", "_sent_masks",
-        "began", "deadline", "unrecorded", "over",
+        "upstream", "side", "steps", "budgeting", "holding", "warning", "refused", "sent_as_recorded", "tunnel", "_answer",
+        "_sent_masks", "began", "deadline", "unrecorded", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -137,6 +138,7 @@ class Call:
         self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
         self.side: SideCall | None = None  # while the gateway asks the cluster something for this call
+        self.budgeting: Budgeting | None = None  # of a call whose rule has a budget
         self.holding: Holding | None = None  # of a call that the policy holds
         self.refused: RefusedExec | None = None  # an exec that is told why it is refused in its own stream
         self.sent_as_recorded = b""  # the body of a held call, as it is recorded
@@ -277,18 +279,21 @@ class Call:
     def end(self, outcome: Outcome, reason: str) -> None:
         """Record the end. `reason` is "" where the outcome is `complete`, and only there."""
         self.over = True
+        sent = self._answer is not None
         if self._answer is not None:
             self._answer.close()
         if self.side is not None:
             self.side.abort()
         if self.steps is not None:
             self.steps.abandon()
+        if self.budgeting is not None and not sent:
+            self.budgeting.leave()
         if self.holding is not None:
             self.holding.leave(reason)
         if self.refused is not None:
             self.refused.close()
         # They refer to the call: a circle would stay until the garbage collector runs
-        self._answer = self.side = self.steps = self.holding = self.refused = None
+        self._answer = self.side = self.steps = self.budgeting = self.holding = self.refused = None
         if self.call_record is not None:
             self.call_record.end(outcome, reason)
 

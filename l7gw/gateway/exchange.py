@@ -7,6 +7,7 @@
     check_head placeholders of masked values where nothing is restored    422
     gather     the request body, whole                     413
     record     who, what, verdict, body, masked: a write is on the disk before the next step     400, 415
+    budget     where the rule has a budget: the call is counted, and beyond it held or denied (`budgeting.py`)               403
     hold       where the policy holds the call: it waits for a reviewer, or is refused and comes back (`holding.py`)         403
     restore    where the body holds placeholders of masked values, the values themselves (`restoring.py`)         422
     forward    the request, written anew, over a connection to the cluster; judged again where the policy changed meanwhile
@@ -29,6 +30,7 @@ from l7gw.cluster.impersonation import check_nameable
 from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
+from l7gw.gateway.budgeting import Budgeting
 from l7gw.gateway.call import CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
@@ -115,6 +117,8 @@ class Exchange(InFlightCall):
         if verdict.needs is not None and self.body.whole:
             looked = look_into(self.request, self.body.joined())
             verdict = self.worker.judge(self.principal, self.far.name, self.act, looked)
+        if self.budgeting is not None:
+            verdict = self.budgeting.of(verdict)
         if verdict.decision == "deny" and (verdict.needs is None or self.body.whole):
             # A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the
             # call itself is named.
@@ -188,7 +192,7 @@ class Exchange(InFlightCall):
         if self.worker.waits_for_disk(self.act):
             record.durable(self._recorded)
             return None
-        return self.hold
+        return self.budget
 
     def _read_strictly(self, masked: Callable[[], bytes]) -> bytes:
         """The body as it is recorded. Raises Refusal for one that does not go up, and records what can be masked of that."""
@@ -208,16 +212,32 @@ class Exchange(InFlightCall):
     def _recorded(self, error: Exception | None) -> Step | None:
         if error is not None:
             raise self.worker.recorder.refusal() or unrecordable()
-        return self.hold
+        return self.budget
+
+    def budget(self) -> Step | None:
+        """Where the rule that allows the call has a budget, count the call."""
+        assert self.verdict
+        if self.verdict.budget is None:
+            return self.hold
+        self.budgeting = self.budgeting or Budgeting(self)
+        return self.budgeting.begin(self.hold)
 
     def hold(self) -> Step | None:
         """Where the policy holds the call, nothing goes up before a reviewer has seen what it would do, and said yes."""
         assert self.verdict
         terms = self.verdict.hold
         if terms is None or (self.holding is not None and self.holding.covers(terms)):
-            return self.restore
-        self.holding = Holding(self, go_on=self.restore)
+            return self.count
+        self.holding = Holding(self, go_on=self.count)
         return self.holding.begin()
+
+    def count(self) -> Step | None:
+        """A call that was held, and has a budget, is counted once it may go on."""
+        assert self.verdict
+        if self.verdict.budget is None or self.budgeting is None:
+            return self.restore
+        approved = self.holding is not None and self.holding.has_passed(self.verdict.budget.rule)
+        return self.budgeting.settle(self.restore, self.hold, approved=approved)
 
     # ------------------------------------------------------------------ up
 
@@ -247,8 +267,8 @@ class Exchange(InFlightCall):
         assert self.far and self.act
         if self._policy is not self.worker.policy:  # the body and the disk took their time
             self.verdict = self.judged()
-            if self.verdict.hold is not None and not (self.holding is not None and self.holding.covers(self.verdict.hold)):
-                return self.hold
+            if not self._has_passed(self.verdict):
+                return self.budget
         if self.request.upgrade:
             kind: Wanted = FRESH
         elif self.act.follows:
@@ -257,6 +277,11 @@ class Exchange(InFlightCall):
             kind = ADAPTIVE if self.request.method in BODILESS else KEPT
         self.far.pool.connect(self._connected, kind)
         return None
+
+    def _has_passed(self, verdict: Verdict) -> bool:
+        """Whether the call was held and counted as this verdict asks."""
+        held = verdict.hold is None or (self.holding is not None and self.holding.covers(verdict.hold))
+        return held and (verdict.budget is None or (self.budgeting is not None and self.budgeting.covers(verdict.budget)))
 
     @entry
     def _connected(self, connection: Upstream | Refusal) -> Step | None:

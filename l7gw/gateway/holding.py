@@ -55,6 +55,10 @@ class Holding:
         """Whether the call waits for a reviewer."""
         return self._waits
 
+    def has_passed(self, rule: str) -> bool:
+        """Whether the call has passed a hold of this rule."""
+        return any(one.rule == rule for one in self._passed or ())
+
     # ------------------------------------------------------------------ look, cover, ask
 
     def begin(self) -> Step | None:

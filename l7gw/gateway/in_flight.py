@@ -9,6 +9,7 @@ from l7gw.cluster.upstream import SLOW_DISK, SLOW_READER
 from l7gw.errors import Refusal
 from l7gw.gateway.call import Call
 from l7gw.gateway.guard import Step, entry
+from l7gw.kube.requestinfo import STREAMING
 
 
 class InFlightCall(Call):
@@ -138,6 +139,8 @@ class InFlightCall(Call):
         """The cluster answers an upgrade by something else. Clients then try another protocol: that is the same call."""
         if self.holding is not None:
             self.holding.upgrade_refused()
+        if self.budgeting is not None and self.act is not None and self.act.subresource in STREAMING:
+            self.budgeting.leave()  # nothing ran: the API server answers before a pod is asked. Of a proxied upgrade nobody knows
 
     @entry
     def client_gone(self, why: str) -> None:

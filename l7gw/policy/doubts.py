@@ -34,8 +34,9 @@ def doubts(rules: Iterable[Rule], clusters: Collection[str] | None, identity: Co
             found += [f"{what} {doubt}" for doubt in _clusters(rule.clusters.texts, clusters)]
         if not rule.allow:
             found += [f"{what} {doubt}" for doubt in _short_commands(rule.commands or (), holds=rule.holding is not None)]
-        if rule.holding is not None:
-            found += [f"{what} {doubt}" for doubt in _reviewers(rule.holding.reviewers, identity)]
+        held = rule.holding if rule.budget is None else rule.budget.holding
+        if held is not None:
+            found += [f"{what} {doubt}" for doubt in _reviewers(held.reviewers, identity)]
         strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
         if not strange and not _can_match(rule):
             strange = ["matches no call: none has its `verbs`, `resources` and `effects` together"]

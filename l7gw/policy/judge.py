@@ -14,6 +14,7 @@ from l7gw.errors import ConfigurationError
 from l7gw.hold_terms import HoldTerms
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
+from l7gw.policy.budgets import swept
 from l7gw.policy.cases import run
 from l7gw.policy.conditions import Context, Outcome
 from l7gw.policy.load import load
@@ -88,8 +89,8 @@ class Policy:
 
     @property
     def holds(self) -> bool:
-        """Whether any rule holds calls."""
-        return any(rule.holding is not None for rule in (*self.guardrails, *self.rules))
+        """Whether any rule holds calls, or counts them."""
+        return any(rule.holding is not None or rule.budget is not None for rule in (*self.guardrails, *self.rules))
 
     def judge(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
         """Whether the principal may do this on the cluster, by which rule, and why.
@@ -112,6 +113,7 @@ class Policy:
             if not rule.mismatch(act):
                 if rule.when is not None:
                     return self._look(principal, cluster, act, looked)
+                verdict = swept(verdict, act)
                 return verdict if held is None else _held(held, verdict)
         return _UNMATCHED
 
@@ -210,7 +212,7 @@ class _Conditional:
             if outcome == "object" or outcome == "result":
                 return _needing(rule, outcome)
             if outcome == "yes" or (outcome == "error" and not rule.allow):
-                return verdict
+                return swept(verdict, act)
         return _UNMATCHED
 
     def _outcome(self, rule: Rule) -> Outcome:
@@ -244,7 +246,8 @@ def _considered(rule: Rule, why: str, judged: _Conditional) -> Considered:
 def _verdict(rule: Rule, kind: Kind) -> Verdict:
     if rule.allow:
         reason = rule.reason or f"allowed by rule {rule.name!r}"
-        return Verdict(allowed=True, rule=rule.name, reason=reason, obligations=rule.obligations)
+        said = Verdict(allowed=True, rule=rule.name, reason=reason, obligations=rule.obligations)
+        return said if rule.budget is None else replace(said, budget=rule.budget.terms(rule.name, kind), remember=False)
     what = "guardrail" if rule.guardrail else "rule"
     why = f": {rule.reason}" if rule.reason else ""
     if rule.holding is not None:
@@ -262,7 +265,8 @@ def _held(held: list[Verdict], verdict: Verdict) -> Verdict:
     first = held[0]
     more = len(terms) - 1
     reason = f"{first.reason} (and {more} more rule{'s' if more > 1 else ''})" if more else first.reason
-    return replace(first, reason=reason, obligations=verdict.obligations, hold=hold_terms.together(terms))
+    together = hold_terms.together(terms)
+    return replace(first, reason=reason, obligations=verdict.obligations, hold=together, budget=verdict.budget)
 
 
 def _why(rule: Rule, key: Key, principal: Principal, cluster: str, act: Act) -> str:

@@ -15,7 +15,8 @@ from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN, plurals_of
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
-from l7gw.policy import holds, masks
+from l7gw.policy import budgets, holds, masks
+from l7gw.policy.budgets import Budget
 from l7gw.policy.cases import Case, cases_of
 from l7gw.policy.commands import Command
 from l7gw.policy.conditions import Condition
@@ -31,6 +32,7 @@ KEYS = (
     *("resources", "names", "commands", "interactive", "when"),
     *masks.KEYS,
     *holds.KEYS,
+    *budgets.KEYS,
 )
 DEFAULTS_KEYS = (*masks.KEYS, *holds.DEFAULT_KEYS)
 APPROVALS, OBLIGATIONS = "the approvals", "the obligations"
@@ -86,8 +88,15 @@ class _Defaults:
             held = holds.holding(reader, self.holding)
             holds.check_reviewed(reader, held)
             return held
-        if says is not None:
+        if says is not None and not (says == "allow" and reader.has("budget")):
             holds.refuse(reader)
+        return None
+
+    def counted(self, reader: Reader, says: Decision | None) -> Budget | None:
+        """What a rule says of its budget, None where it counts nothing."""
+        if says == "allow":
+            return budgets.budget(reader, self.holding)
+        budgets.refuse(reader)
         return None
 
 
@@ -116,6 +125,7 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: 
         interactive=reader.flag("interactive"),
         obligations=defaults.obliged(reader, says, guardrail=guardrail),
         holding=defaults.held(reader, says),
+        budget=defaults.counted(reader, says),
         when=_condition(reader),
         line=node.start_mark.line + 1,
     )
@@ -123,6 +133,8 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: 
         reader.wrong("interactive", "`interactive` is for a rule that allows `commands`", "others do not look at it")
     if commands is not None and "execute" not in rule.effects:
         reader.wrong("commands", "`commands` is about the effect execute, which `effects` does not list", "effects: [execute]")
+    if rule.budget is not None:
+        budgets.check_counts(reader, rule.budget, rule.effects)
     return rule
 
 

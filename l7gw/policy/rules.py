@@ -12,6 +12,7 @@ from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act, Effect
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
+from l7gw.policy.budgets import Budget
 from l7gw.policy.commands import Command
 from l7gw.policy.conditions import Condition
 from l7gw.policy.holds import Holding
@@ -87,6 +88,7 @@ class Rule:
     interactive: bool = False
     obligations: Obligations = NO_OBLIGATIONS  # of an allow, or of a hold in `rules`
     holding: Holding | None = None
+    budget: Budget | None = None  # of an allow
     when: Condition | None = None  # looked at last, by the judge
     line: int = 0  # in its file, from 1; 0 where it is in none
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from l7gw.budget_terms import BudgetTerms
 from l7gw.hold_terms import HoldTerms
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 
@@ -23,7 +24,7 @@ class Verdict:
     A held call is not `allowed`. `obligations` are those of the rule of `rules` that decided: they count once the call passes.
     `needs` is not None where the policy cannot decide yet, because a rule's `when` reads what was not given to the judge. Such a
     verdict is a denial for whoever does not ask again with it. `remember` is false where the same act may get another verdict: a
-    hold, and a verdict in which an object or a result took part.
+    hold, and a verdict in which an object, a result or a budget took part. `budget` is that of the rule that allows the call.
     """
 
     allowed: bool
@@ -33,6 +34,7 @@ class Verdict:
     hold: HoldTerms | None = None
     needs: Needed | None = None
     remember: bool = True
+    budget: BudgetTerms | None = None
 
     @property
     def decision(self) -> Decision:

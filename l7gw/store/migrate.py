@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from l7gw.store.tables import metadata
 
-NEWEST = "0001"  # the revision of the newest step
+NEWEST = "0002"  # the revision of the newest step
 STEPS = Path(__file__).parent / "migrations"
 NOTED = sa.Table(  # Alembic's own table: the revision that the database has
     "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), nullable=False, primary_key=True)

@@ -73,3 +73,12 @@ gateways = sa.Table(
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("renewed", sa.BigInteger, nullable=False),
 )
+
+budgets = sa.Table(
+    "budgets",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),  # a hash of the person and the rule
+    sa.Column("times", sa.Text, nullable=False),  # approval.budgets.Times: when calls of each kind were let pass
+    sa.Column("ends", sa.BigInteger, nullable=False),  # when none of them counts any more
+    sa.Index("budgets_by_end", "ends"),
+)

@@ -237,3 +237,20 @@ def test_policy_check_takes_a_file_or_the_one_in_force(
     assert run(monkeypatch, "policy", "check", tmp_path / "new.yaml") == 2
     err = capsys.readouterr().err
     assert "new.yaml:2: `reviewers` is missing in this rule" in err and "new.yaml:3: `name` is missing" in err
+
+
+def test_explain_shows_the_budget_of_the_rule_and_takes_it_as_fresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("rules:\n- {name: few, budget: {deletes: 5, per: 10m}, reviewers: {groups: [sre]}, verdict: allow}\n")
+    who = ("policy", "explain", "--policy", str(path), "--user", "bot", "--kind", "agent", "--cluster", "c")
+    assert run(monkeypatch, *who, "delete", "pods/a") == 0
+    shown = capsys.readouterr().out
+    assert (
+        "rule 'few' has a budget of 5 deletes per 10m, for each person" in shown
+        and "beyond it rule 'few' needs an approval" in shown
+    )
+    assert run(monkeypatch, *who, "-o", "json", "delete", "pods") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdict"] == "hold" and found["budget"]["deletes"] == 5 and found["budget"]["beyond"]["wait"] == "come-back"

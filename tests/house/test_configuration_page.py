@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from l7gw.budget_terms import BUDGET_KINDS
 from l7gw.config import clusters, hooks, identity, masking
 from l7gw.config import load as settings
 from l7gw.demo.pki import Authority
@@ -46,6 +47,7 @@ def _first_column(heading: str) -> set[str]:
         ("key of a rule", policy.KEYS),
         ("key of a test", cases.KEYS),
         ("key of `reviewers`", holds.REVIEWERS_KEYS),
+        ("key of `budget`", (*BUDGET_KINDS, "per")),
         ("effect", EFFECTS),
     ],
 )

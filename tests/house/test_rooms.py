@@ -21,7 +21,19 @@ FLOORS = [  # top to bottom
     {"kube"},
     {"wire"},
     {
-        *("store", "config", "name_rules", "obligations", "hold_terms", "plainjson", "errors", "clock", "identifiers", "limits"),
+        *(
+            "store",
+            "config",
+            "name_rules",
+            "obligations",
+            "hold_terms",
+            "budget_terms",
+            "plainjson",
+            "errors",
+            "clock",
+            "identifiers",
+            "limits",
+        ),
         *("timeouts", "file_stamp", "log", "steps"),
     },
 ]

@@ -26,6 +26,13 @@ rules:
     verdict: hold
     reviewers: {groups: [sre]}
     wait: wait
+  - name: five deletes, then a look
+    users: [loop*]
+    budget: {deletes: 5, per: 2h}
+    reviewers: {groups: [sre]}
+    wait: come-back
+    verdict: allow
+  - {name: five deletes, users: [stop*], budget: {deletes: 5, per: 2h}, verdict: allow}
   - {name: all, effects: ["*"], verdict: allow}
 """
 

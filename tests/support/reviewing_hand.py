@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -73,6 +74,14 @@ class Hand:
 
     def deny(self, hold: Hold, note: str = "not today") -> None:
         self.says(hold, Review(verdict="deny", note=note))
+
+    @contextlib.contextmanager
+    def blocking(self) -> Iterator[None]:
+        """Hold the database, so that nobody else writes to it."""
+        other = of_state(self._state)
+        with other.begin():
+            yield
+        other.dispose()
 
     def close(self) -> None:
         if self._engine is not None:

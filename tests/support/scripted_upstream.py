@@ -87,6 +87,7 @@ class ScriptedUpstream:
 
     def __init__(self, folder: Path, script: Script) -> None:
         self.script = script
+        self.away = False  # whether it ends each new connection before TLS
         self.visits: list[Visit] = []
         self.authority = Authority(folder, "upstream CA")
         certificate, key = self.authority.server("upstream", "127.0.0.1")
@@ -118,6 +119,9 @@ class ScriptedUpstream:
             threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
+        if self.away:
+            plain.close()
+            return
         try:
             plain.settimeout(10)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a second write waits 40 ms for the first's ACK

@@ -16,6 +16,7 @@ from l7gw.name_rules import quoted, visible
 
 if TYPE_CHECKING:
     from l7gw.approval.desk import Desk
+    from l7gw.approval.rows import Page as Listed
 
 MOST_LISTED = 500  # holds of one answer, as the desk lists them
 LONGEST_QUERY = 2048  # characters; the longest useful one has 200
@@ -140,14 +141,13 @@ def _list(desks: Desks, query: dict[str, list[str]], caller: Caller, then: Then)
         then(_page([], ""))
         return
 
-    def listed(found: list[Hold] | Refusal) -> None:
+    def listed(found: Listed | Refusal) -> None:
         if isinstance(found, Refusal):
             then(found)
             return
-        more = found[-1].id if len(found) == int(limit) else ""
-        then(_page([as_seen(caller, hold, desk.person) for hold in found if sees(caller, hold, desk.person)], more))
+        then(_page([as_seen(caller, hold, desk.person) for hold in found.holds], found.before))
 
-    desk.list(chosen, listed, most=int(limit), before=before)
+    desk.page(chosen, lambda hold: sees(caller, hold, desk.person), listed, most=int(limit), before=before)
 
 
 def _one(query: dict[str, list[str]], name: str) -> str:
@@ -184,9 +184,9 @@ def _found(desks: Desks, prefix: str, caller: Caller, then: Callable[[Hold | Ref
         if isinstance(found, Refusal):
             then(_unknown(prefix, caller) if found.code == 404 else found)
         else:
-            then(as_seen(caller, found, desk.person) if sees(caller, found, desk.person) else _unknown(prefix, caller))
+            then(as_seen(caller, found, desk.person))
 
-    desk.get(prefix, got)
+    desk.get(prefix, got, lambda hold: sees(caller, hold, desk.person))
 
 
 def _unknown(prefix: str, caller: Caller) -> Refusal:
@@ -248,6 +248,8 @@ def _over(hold: Hold, verdict: ReviewVerdict) -> str:
     """Why a review comes too late; "" where it does not, as far as is known."""
     if hold.state == "pending" or (hold.state == "approved" and verdict == "deny"):
         return ""
+    if hold.rest is not None and verdict == "deny":
+        return ""  # it takes back the rest of the run
     last = hold.reviews[-1] if hold.reviews else None
     if hold.state == "approved" and last is not None:
         return f"it is approved already, by {quoted(last.user)} at {last.time}; the approval may be used until {hold.expires}"

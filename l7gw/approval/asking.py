@@ -16,6 +16,8 @@ from l7gw.store.tables import holds
 
 # microseconds after its end in which a refused upgrade's hold answers the same call again: kubectl falls back to SPDY at once
 RETRY = 10 * SECOND
+GIVEN_UP_IN = 600 * SECOND  # microseconds in which a cancelled hold still counts: about as long as a hold is pending
+MOST_GIVEN_UP = 3  # times `limits.holds` that a principal may give up in that time; a client that tries again each minute is below
 
 
 class Found(NamedTuple):
@@ -94,11 +96,19 @@ def _refused_upgrade(connection: sa.Connection, asked: Asked, now: int) -> str |
 
 
 def _within_limits(connection: sa.Connection, asked: Asked, asking: Asking) -> None:
+    """Raise Refusal 429 where it would be one too many. Holds that their clients gave up are counted too: who asks and leaves, again
+    and again, floods the reviewers, and learns from each write that came back at once (docs/approvals.md, "What remains")."""
     own = sa.case((sa.and_(holds.c.person == asked.person, holds.c.actor == asked.principal.actor), 1), else_=0)
     counts = sa.select(sa.func.coalesce(sa.func.sum(own), 0), sa.func.count()).where(holds.c.state == "pending")
     of_principal, in_all = connection.execute(counts).one()
     if of_principal >= asking.most:
         why = f"{asking.most} of your calls wait for an approval already; hint: have them answered, or wait until they expire"
+        raise Refusal(429, "TooManyRequests", why)
+    left = (holds.c.state == "cancelled", holds.c.ended > asking.now - GIVEN_UP_IN)
+    given_up = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(own), 0)).where(*left)).scalar() or 0
+    if given_up >= asking.most * MOST_GIVEN_UP:
+        minutes = GIVEN_UP_IN // SECOND // 60
+        why = f"{given_up} of your calls were held and given up within the last {minutes} minutes; hint: wait for the answers"
         raise Refusal(429, "TooManyRequests", why)
     if in_all >= asking.most_in_all:
         raise Refusal(

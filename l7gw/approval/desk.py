@@ -23,7 +23,7 @@ from l7gw.approval.lease import RENEW, Lease
 from l7gw.approval.messages import STATES, Asked, Hold, Review, Reviewer, ReviewView, Shown, State, Waiter, encode
 from l7gw.approval.people import People
 from l7gw.approval.reviewing import Reviewed, Reviewing
-from l7gw.approval.rows import MOST_LISTED
+from l7gw.approval.rows import MOST_LISTED, Page, Seen
 from l7gw.approval.states import LIVE, Event, move
 from l7gw.approval.upkeep import Kept
 from l7gw.clock import Clock
@@ -188,16 +188,16 @@ class Desk:
             done,
         )
 
-    def get(self, prefix: str, then: Answer) -> None:
-        """The hold whose id begins so. A Refusal: 404 where there is none, 409 where several do, 503."""
+    def get(self, prefix: str, then: Answer, seen: Seen = lambda _: True) -> None:
+        """The hold whose id begins so, of those that are `seen`. A Refusal: 404 where there is none, 409 where several do, 503."""
 
         def work(connection: sa.Connection) -> Hold:
-            found = rows.ids_of_prefix(connection, prefix.lower()) if PREFIX.fullmatch(prefix.lower()) else []
+            found = rows.of_prefix(connection, prefix.lower(), seen) if PREFIX.fullmatch(prefix.lower()) else []
             if len(found) > 1:
-                raise Refusal(409, "Conflict", f"several holds begin with {quoted(prefix)}")
+                raise Refusal(409, "Conflict", f"several holds begin with {quoted(prefix)}; write more of the id")
             if not found:
                 raise Refusal(404, "NotFound", f"there is no hold {quoted(prefix)}")
-            return rows.one(connection, found[0])
+            return found[0]
 
         self._store.do(work, lambda found: then(found if isinstance(found, Hold) else _refusal(found)))
 
@@ -215,6 +215,14 @@ class Desk:
             then(found if isinstance(found, list) else _refusal(found))
 
         self._store.do(lambda connection: rows.listed(connection, states or STATES, most=most, before=before), done)
+
+    def page(self, states: Sequence[State], seen: Seen, then: Callable[[Page | Refusal], None], *, most: int, before: str) -> None:
+        """The newest holds in these states (none: in all) that are `seen`, newest first; with `before`, what follows that page."""
+
+        def done(found: Page | Exception) -> None:
+            then(found if isinstance(found, Page) else _refusal(found))
+
+        self._store.do(lambda connection: rows.page(connection, states or STATES, seen, most=most, before=before), done)
 
     def watch(self, callback: Callable[[Hold], None]) -> Callable[[], None]:
         """Call back with each hold that is new or has changed. Gives the function that ends it."""

@@ -185,6 +185,13 @@ class ReviewView(Message, frozen=True, kw_only=True):
     rules: tuple[str, ...] = ()
 
 
+class Rest(Message, frozen=True, kw_only=True):
+    """The rest of a run that an approval lets pass: so many calls more, until then (RFC 3339, microseconds, UTC)."""
+
+    calls: int
+    until: str
+
+
 class Hold(Message, frozen=True, kw_only=True):
     """A hold as it is now, and as `l7gw holds show -o json` prints it. Times are RFC 3339, microseconds, UTC."""
 
@@ -218,6 +225,7 @@ class Hold(Message, frozen=True, kw_only=True):
     reviews: tuple[ReviewView, ...]
     shown: Shown
     uids: tuple[str, ...] = ()
+    rest: Rest | None = None  # None where nothing is left, or none was allowed; `until` may be past
     replaces: str = ""  # the hold in whose place this one stands, since the object changed; "" for none
     version: int = VERSION
 

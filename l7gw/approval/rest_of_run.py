@@ -50,6 +50,13 @@ def follow(connection: sa.Connection, hold: str, asked: Asked) -> None:
     connection.execute(rests_of_runs.update().where(rests_of_runs.c.hold == hold).values(covers=binding.rest_of_run(asked)))
 
 
+def revoke(connection: sa.Connection, hold: str, now: int) -> bool:
+    """Let no further call of the run pass. False where none could pass any more."""
+    rests = rests_of_runs.c
+    left = rests_of_runs.update().where(rests.hold == hold, rests.remaining > 0, rests.ends > now)
+    return connection.execute(left.values(remaining=0)).rowcount == 1
+
+
 def let_retry(connection: sa.Connection, hold: str, now: int) -> None:
     """The cluster refused the upgrade of an approved exec: the same call may be made once more. Nothing where it may not."""
     used = connection.execute(sa.select(holds.c.id).where(holds.c.id == hold, holds.c.state == "consumed")).first()

@@ -38,16 +38,18 @@ class Reviewed(NamedTuple):
 
 
 def review(connection: sa.Connection, hold: str, reviewer: Reviewer, said: Review, reviewing: Reviewing) -> Reviewed:
-    """Write down what a reviewer said, and let it happen. Raises Refusal 404, 403, 409 or 400; nothing is changed then."""
+    """Write down what a reviewer said, and let it happen. A denial of a hold that is used takes back the rest of its run. Raises
+    Refusal 404, 403, 409 or 400; nothing is changed then."""
     now = reviewing.now
     row = connection.execute(sa.select(holds.c.state, holds.c.expires).where(holds.c.id == hold).with_for_update()).first()
     asked = rows.asked_of(connection, hold)
     if row is None or asked is None:
         raise Refusal(404, "NotFound", "there is no such hold")
     counted = counts(asked, reviewer, said, reviewing.people, local=reviewing.local, now=now / SECOND)
-    if said.verdict not in TABLE[row.state]:
+    revokes = said.verdict == "deny" and row.state == "consumed" and rest_of_run.revoke(connection, hold, now)
+    if said.verdict not in TABLE[row.state] and not revokes:
         raise Refusal(409, "Conflict", f"the hold is {row.state}")
-    if row.expires <= now:
+    if row.expires <= now and not revokes:
         raise Refusal(409, "Conflict", f"the hold is over: {rows.why_expired(row.state)}")
     if said.rest_of_run and (why := "a denial is for all" if said.verdict == "deny" else rest_of_run.why_never(asked)):
         raise Refusal(400, "BadRequest", why)
@@ -62,6 +64,8 @@ def review(connection: sa.Connection, hold: str, reviewer: Reviewer, said: Revie
         rest_of_run=said.rest_of_run,
     )
     _write(connection, hold, reviewer, reviewing.people, said, view)
+    if revokes:
+        return Reviewed(rows.one(connection, hold), view, moved=False)
     moved = _deny(connection, hold, view, now) if said.verdict == "deny" else _approve(connection, hold, asked, now)
     return Reviewed(rows.one(connection, hold), view, moved)
 

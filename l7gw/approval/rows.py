@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from l7gw.approval.messages import (
     Asked,
     Hold,
+    Rest,
     Reviewer,
     ReviewersView,
     ReviewVerdict,
@@ -22,10 +24,22 @@ from l7gw.approval.messages import (
 )
 from l7gw.clock import moment
 from l7gw.hold_terms import Reviewers
-from l7gw.store.tables import holds, reviews
+from l7gw.store.tables import holds, rests_of_runs, reviews
 
-MOST_LISTED = 500  # holds of one answer
+MOST_LISTED = 500  # holds of one answer, and holds that are looked at for it
+READ_AT_ONCE = 50
 SECOND = 1_000_000  # microseconds
+
+Seen = Callable[[Hold], bool]  # whether who asks may see a hold; called in the store's thread
+
+
+class Page(NamedTuple):
+    """A part of a list. `before` is where it goes on: the id of a hold that was seen, or what tells nobody the id of another one.
+    It is "" on the last."""
+
+    holds: list[Hold]
+    before: str
+
 
 _asked = msgspec.json.Decoder(Asked).decode
 _view = msgspec.json.Decoder(ReviewView).decode
@@ -67,7 +81,9 @@ def read(connection: sa.Connection, ids: Sequence[str]) -> list[Hold]:
     found = connection.execute(sa.select(reviews.c.hold, reviews.c.view).where(reviews.c.hold.in_(ids)).order_by(reviews.c.id))
     for hold, view in found:
         said[hold].append(_view(view))
-    return [_hold(row, _asked(row.asked), tuple(said[row.id])) for row in rows]
+    left = sa.select(rests_of_runs).where(rests_of_runs.c.hold.in_(ids), rests_of_runs.c.remaining > 0)
+    rests = {row.hold: Rest(calls=row.remaining, until=moment(row.ends)) for row in connection.execute(left)}
+    return [_hold(row, _asked(row.asked), tuple(said[row.id]), rests.get(row.id)) for row in rows]
 
 
 def asked_of(connection: sa.Connection, hold: str) -> Asked | None:
@@ -76,10 +92,11 @@ def asked_of(connection: sa.Connection, hold: str) -> Asked | None:
     return None if text is None else _asked(text)
 
 
-def ids_of_prefix(connection: sa.Connection, prefix: str) -> list[str]:
-    """The ids that begin so, two at most: more need not be told apart."""
-    found = sa.select(holds.c.id).where(holds.c.id.startswith(prefix, autoescape=True)).order_by(holds.c.id).limit(2)
-    return list(connection.execute(found).scalars())
+def of_prefix(connection: sa.Connection, prefix: str, seen: Seen) -> list[Hold]:
+    """The holds whose ids begin so and that are `seen`, two at most: more need not be told apart. Of more than MOST_LISTED that
+    begin so the newest are looked at."""
+    found = sa.select(holds.c.id).where(holds.c.id.startswith(prefix, autoescape=True)).order_by(holds.c.id.desc())
+    return list(itertools.islice(_seen(connection, list(connection.execute(found.limit(MOST_LISTED)).scalars()), seen), 2))
 
 
 def listed(connection: sa.Connection, states: Sequence[State], *, most: int, before: str) -> list[Hold]:
@@ -87,6 +104,30 @@ def listed(connection: sa.Connection, states: Sequence[State], *, most: int, bef
     where = [holds.c.state.in_(states)] + ([holds.c.id < before] if before else [])
     ids = connection.execute(sa.select(holds.c.id).where(*where).order_by(holds.c.id.desc()).limit(min(most, MOST_LISTED)))
     return read(connection, list(ids.scalars()))
+
+
+def page(connection: sa.Connection, states: Sequence[State], seen: Seen, *, most: int, before: str) -> Page:
+    """A page of the newest holds in these states that are `seen`, newest first; with `before`, of those whose ids are below it.
+    MOST_LISTED are looked at."""
+    where = [holds.c.state.in_(states)] + ([holds.c.id < before] if before else [])
+    newest = sa.select(holds.c.id).where(*where).order_by(holds.c.id.desc()).limit(MOST_LISTED + 1)
+    ids = list(connection.execute(newest).scalars())
+    found = list(itertools.islice(_seen(connection, ids[:MOST_LISTED], seen), most + 1))
+    if len(found) > most:
+        return Page(found[:most], found[most - 1].id)
+    return Page(found, _between(ids[-2], ids[-1]) if len(ids) > MOST_LISTED else "")
+
+
+def _seen(connection: sa.Connection, ids: Sequence[str], seen: Seen) -> Iterator[Hold]:
+    """Those of these holds that are seen. They are read a part at a time, as long as more are asked for."""
+    for at in range(0, len(ids), READ_AT_ONCE):
+        yield from filter(seen, read(connection, ids[at : at + READ_AT_ONCE]))
+
+
+def _between(newer: str, older: str) -> str:
+    """What an id is below of which `older` is one, and `newer` is none: no more of it than tells the two apart."""
+    same = next(at for at, (one, other) in enumerate(zip(newer, older)) if one != other)
+    return newer[: same + 1]
 
 
 def why_expired(state: str) -> str:
@@ -140,8 +181,8 @@ def _reviewers(several: Sequence[Reviewers]) -> ReviewersView:
     )
 
 
-def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...]) -> Hold:
-    """The hold of a row of the table `holds`."""
+def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...], rest: Rest | None = None) -> Hold:
+    """The hold of a row of the table `holds`. `rest` is of its run; the retry of a refused upgrade is none."""
     reviewers = _reviewers([terms.reviewers for terms in asked.terms.rules])
     return Hold(
         id=row.id,
@@ -174,5 +215,6 @@ def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...]) -> Hold:
         reviews=said,
         shown=asked.shown,
         uids=asked.uids,
+        rest=rest if any(view.rest_of_run for view in said) else None,
         replaces=row.replaces,
     )

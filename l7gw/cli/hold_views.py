@@ -93,6 +93,8 @@ def show(console: Console, hold: Hold, now: datetime.datetime) -> None:
         console.print(f"{'reviewers':>12}  {_reviewers(rule)}", soft_wrap=True)
     for review in hold.reviews:
         console.print(f"{'review':>12}  {_review(review)}", style="red" if review.forced else "", soft_wrap=True)
+    if hold.shown == Shown():
+        console.print("\nThere is no view of the call here: reviewers alone are shown one, and a read has none.")
     for style, line in _shown(hold.shown):
         console.print(line, style=style, soft_wrap=True)
     if hold.state == "pending":
@@ -125,6 +127,8 @@ def _head(hold: Hold, now: datetime.datetime) -> Iterator[tuple[str, str]]:
             ("answer until" if hold.state == "pending" else "used until"),
             f"{_local(hold.expires)}, {span(_since(now, hold.expires))} left",
         )
+    if hold.rest is not None and (left := _since(now, hold.rest.until)) > 0:
+        yield "rest of run", f"{hold.rest.calls} more calls may pass, for {span(left)}; l7gw holds deny takes them back"
     yield "replaces", hold.replaces
 
 

@@ -156,13 +156,22 @@ def approve(
 @OUTPUT
 @click.option("--note", default="", help="Why not: the requester is told, and the record.")
 def deny(hold: str, reach: Reach, output: str, note: str) -> None:
-    """Refuse a held call. One denial ends it, however many approvals it has. It takes an approval back that was not used yet.
+    """Refuse a held call. One denial ends it, however many approvals it has.
+
+    It takes an approval back that was not used yet, and of one that was used the rest of the run.
 
     \b
       l7gw holds deny 0199d2a4 --note "scale it down first, then ask again"
     """
     found = _reviewed(reach, hold, "deny", {"note": note})
-    _print_review(found, output, f"denied: {safe(found.command)} of {safe(hold_views.who(found))} does not go on")
+    call = f"{safe(found.command)} of {safe(hold_views.who(found))}"
+    _print_review(
+        found,
+        output,
+        f"denied: {call} does not go on"
+        if found.state == "denied"
+        else f"denied: no more calls pass as the rest of the run of {call}",
+    )
 
 
 @holds.command()

@@ -46,7 +46,7 @@ class HoldEvidence:
                     session=elsewhere,
                 )
             )
-        if review is None or hold.state != "pending":
+        if review is None or hold.state not in ("pending", "consumed"):  # a review then changed no state
             session.count(held=hold.state == "pending")
             event = _event(session, hold, number, elsewhere)
             if self._mode(hold.cluster) != "all":

@@ -131,6 +131,48 @@ def test_who_may_not_see_a_hold_is_told_the_same_as_of_one_that_is_not_there(tmp
     in_room(test, tmp_path)
 
 
+def test_a_beginning_that_only_others_holds_share_is_no_hint_of_them(tmp_path: Path) -> None:
+    """Two holds of others begin so: neither a 409 nor a page tells of them, and one's own is found among them."""
+
+    async def test(room: Room) -> None:
+        others = [await room.hold(str(number)) for number in range(3)]
+        own = await room.hold("b", principal=BOB, person="bob", terms=terms(("r", Reviewers(groups=("dba",))), wait="come-back"))
+        last = await room.hold("z")
+        eve, bob = room.token("eve", "dev"), room.token("bob", "dev")
+        status, told = await room.ask("GET /l7gw/v1/holds/0", eve)
+        assert status == 404 and (await room.ask("GET /l7gw/v1/holds/f", eve))[1]["error"]["message"] == (
+            told["error"]["message"].replace("'0'", "'f'")
+        )
+        assert (await room.ask("GET /l7gw/v1/holds/0", bob))[1]["id"] == own.id
+        assert (await room.ask("GET /l7gw/v1/holds/0", room.token()))[0] == 409
+        for limit in (1, 2, 500):
+            for before in ("", last.id, own.id, others[0].id):
+                query = f"{HOLDS}?limit={limit}" + (f"&before={before}" if before else "")
+                status, page = await room.ask(query, eve)
+                assert (page["holds"], page["before"]) == ([], "")
+        status, page = await room.ask(f"{HOLDS}?limit=1", bob)
+        assert ([one["id"] for one in page["holds"]], page["before"]) == ([own.id], "")
+
+    in_room(test, tmp_path)
+
+
+def test_a_denial_takes_back_the_rest_of_a_run_whose_approval_is_used(tmp_path: Path) -> None:
+    async def test(room: Room) -> None:
+        hold = await room.hold()
+        status, found = await room.ask(f"POST /l7gw/v1/holds/{hold.id}/approve", room.token(), {"rest_of_run": 3, "for": 60})
+        assert (found["rest"]["calls"], found["rest"]["until"][:10]) == (3, found["created"][:10])
+        assert await room.chair.claim(hold, "i-a")
+        status, told = await room.ask(f"POST /l7gw/v1/holds/{hold.id}/deny", room.token("eve", "dev"), {})
+        assert status == 404
+        status, found = await room.ask(f"POST /l7gw/v1/holds/{hold.id}/deny", room.token(), {"note": "enough"})
+        assert (status, found["state"], found["rest"]) == (200, "consumed", None)
+        assert [(one["user"], one["verdict"], one["note"]) for one in found["reviews"]][-1] == ("lea", "deny", "enough")
+        status, told = await room.ask(f"POST /l7gw/v1/holds/{hold.id}/deny", room.token(), {})
+        assert (status, told["error"]["state"]) == (409, "consumed")
+
+    in_room(test, tmp_path)
+
+
 def test_a_review_is_written_down_with_its_note_and_its_groups(tmp_path: Path) -> None:
     async def test(room: Room) -> None:
         hold = await room.hold()

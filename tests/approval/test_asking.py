@@ -30,6 +30,27 @@ def test_the_twenty_first_pending_hold_of_a_principal_is_429_whether_it_waits_or
     run(flood, tmp_path)
 
 
+def test_who_asks_and_leaves_again_and_again_is_429_for_ten_minutes(tmp_path: Path) -> None:
+    """Each such call is a question to the reviewers, and a guess of what a write would change (threats G5)."""
+
+    async def leaving(seat: Seat) -> None:
+        seat.desk.configure(most=2)
+        for number in range(6):
+            seat.desk.cancel((await seat.held(asked(f"{number}"), Waits())).id, "the client is gone")
+            await seat.settled()
+            seat.clock.advance(1)
+        for wait in (terms(), BACK):
+            more = await seat.ask(asked("more", terms=wait), Waits())
+            assert isinstance(more, Refusal) and more.code == 429 and "6 of your calls were held and given up" in more.message
+        assert (await seat.held(asked("bob", who=Requester(user="bob")), Waits())).state == "pending"
+        seat.clock.advance(600 - 6 - 1)
+        assert isinstance(await seat.ask(asked("more"), Waits()), Refusal)
+        seat.clock.advance(2)
+        assert (await seat.held(asked("more"), Waits())).state == "pending"
+
+    run(leaving, tmp_path)
+
+
 def test_a_person_has_no_second_share_under_another_name(tmp_path: Path) -> None:
     async def names(seat: Seat) -> None:
         seat.desk.configure(most=1)

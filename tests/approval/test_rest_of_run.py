@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from l7gw.approval.messages import Asked, Hold, Review
+from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers
 from tests.support.desks import NO, Seat, Waits, answer, asked, reviewer, run, terms
 
@@ -31,6 +32,27 @@ def test_so_many_further_calls_of_the_run_pass_and_are_recorded(tmp_path: Path) 
         assert [what for _, what in seat.record.events] == ["pending", "rob0: approve", "covered", "consumed", "covered"]
 
     run(counted, tmp_path)
+
+
+def test_a_denial_of_a_used_hold_takes_the_rest_back_once(tmp_path: Path) -> None:
+    async def taken_back(seat: Seat) -> None:
+        hold = await approved(seat, asked(), rest(3, seconds=60))
+        assert await seat.claim(hold, "b-a") and await seat.covered(asked()) == hold.id
+        refused = await seat.review(hold, reviewer("eve", "nobody"), NO)
+        assert isinstance(refused, Refusal) and refused.code == 403
+        found = await seat.review(hold, reviewer("rob0"), NO)
+        assert isinstance(found, Hold) and (found.state, found.rest) == ("consumed", None)
+        assert await seat.covered(asked()) is None
+        late = await seat.review(hold, reviewer("rob1"), NO)
+        assert isinstance(late, Refusal) and late.code == 409
+        assert seat.record.events[-1][1] == "rob0: deny"
+        other = await approved(seat, asked("b", run="r2"), rest(3, seconds=60))
+        assert await seat.claim(other, "b-b")
+        seat.clock.advance(60)
+        late = await seat.review(other, reviewer("rob1"), NO)
+        assert isinstance(late, Refusal) and late.code == 409, "nothing is left of it"
+
+    run(taken_back, tmp_path)
 
 
 def test_another_run_cluster_namespace_or_caller_is_not_covered(tmp_path: Path) -> None:

@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from l7gw.approval import rows
 from l7gw.approval.messages import Claimed, Hold, Shown, decode_hold, encode
+from l7gw.approval.rows import MOST_LISTED, Page
 from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers
+from l7gw.identifiers import uuid7
 from tests.support.desks import NO, Seat, Waits, answer, asked, reviewer, run, terms
 
 PROMISED = [  # what programs may rely on
@@ -78,6 +82,32 @@ def test_holds_are_listed_newest_first_by_state_and_page_by_page(tmp_path: Path)
         assert await ids(before=held[newest_first[1]].id) == newest_first[2:]
 
     run(listed, tmp_path)
+
+
+def test_a_page_has_what_is_seen_and_leads_on_without_the_id_of_what_is_not(tmp_path: Path) -> None:
+    """Every hold that is seen is on one page, however many there are that are not; a page ends within MOST_LISTED that are looked at."""
+
+    async def paged(seat: Seat) -> None:
+        def written(connection: sa.Connection) -> list[str]:
+            calls = [asked(f"{number}") for number in range(MOST_LISTED + 40)]
+            return [rows.insert(connection, call, hold=uuid7(), gateway="g", now=0).id for call in calls]
+
+        held = sorted(await answer(lambda then: seat.store.do(written, then)))
+        own = {held[3], held[20], held[MOST_LISTED + 30]}
+        for most in (1, 2, 500):
+            found: list[str] = []
+            before, pages = "", 0
+            while pages == 0 or before:
+                page = await answer(
+                    lambda then: seat.desk.page((), lambda hold: hold.id in own, then, most=most, before=before)  # noqa: B023
+                )
+                assert isinstance(page, Page) and len(page.holds) <= most
+                found += [hold.id for hold in page.holds]
+                before, pages = page.before, pages + 1
+                assert before in own or before not in held
+            assert found == sorted(own, reverse=True) and pages <= 4
+
+    run(paged, tmp_path)
 
 
 @pytest.mark.parametrize(("prefix", "code"), [("f", 404), ("%", 404), ("", 404), ("0_", 404), ("x" * 99, 404), ("0", 409)])

@@ -96,8 +96,8 @@ def _refused_upgrade(connection: sa.Connection, asked: Asked, now: int) -> str |
 
 
 def _within_limits(connection: sa.Connection, asked: Asked, asking: Asking) -> None:
-    """Raise Refusal 429 where it would be one too many. Holds that their clients gave up are counted too: who asks and leaves, again
-    and again, floods the reviewers, and learns from each write that came back at once (docs/approvals.md, "What remains")."""
+    """Raise Refusal 429 where it would be one too many. Holds that their clients gave up count too: who asks and leaves, again and
+    again, floods the reviewers, and learns from each write that came back at once (docs/approvals.md, "What remains")."""
     own = sa.case((sa.and_(holds.c.person == asked.person, holds.c.actor == asked.principal.actor), 1), else_=0)
     counts = sa.select(sa.func.coalesce(sa.func.sum(own), 0), sa.func.count()).where(holds.c.state == "pending")
     of_principal, in_all = connection.execute(counts).one()

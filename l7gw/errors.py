@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 StatusReason = Literal[  # AM pkg/apis/meta/v1/types.go, but for BadGateway and MisdirectedRequest, which have no reason there
+    "AlreadyExists",
     "BadGateway",
     "BadRequest",
     "Conflict",

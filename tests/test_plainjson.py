@@ -40,6 +40,7 @@ READ = {
     "gateway/hold_views._difference": "the cluster's own answers to a reading and a dry run",
     "gateway/hold_views.normal": "the same: `_difference` holds it",
     "gateway/hold_views.uid_of": "the uid in a cluster's own answer",
+    "gateway/results._reason": "the reason of the cluster's Status: which of three words it is",
     "gateway/hold_views.told": "a cluster's own objects and lists, for a reviewer",
     "kube/dry_runs.stores": "a cluster's own APIService; what cannot be read counts as served elsewhere",
     "approval/rows._asked": "what this program wrote into its database",

@@ -25,7 +25,7 @@ from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
 from l7gw.policy import budgets, holds, masks
-from l7gw.policy.cases import kubectl_calls, look_at_sent, worst
+from l7gw.policy.cases import kubectl_calls, look_at_sent, result_of, worst
 from l7gw.policy.doubts import Issuer, doubts
 from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.kubectl.calls import Call
@@ -34,7 +34,7 @@ from l7gw.policy.kubectl.words import NotRead
 from l7gw.policy.looked import is_dry_run
 from l7gw.policy.packs import NAMES, about, text_of
 from l7gw.policy.rules import in_words, verb_of
-from l7gw.policy.verdict import Decision, Verdict
+from l7gw.policy.verdict import Decision, Needed, Verdict
 from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
 
 METHODS = {
@@ -52,6 +52,7 @@ METHODS = {
     "proxy": "GET",
 }
 SAID: dict[Decision, str] = {"allow": "allowed", "hold": "held", "deny": "denied"}
+_GIVEN: dict[Needed, str] = {"object": "; -f FILE gives it", "result": "; --result FILE gives what a dry run of the call gives"}
 COLLECTIVE = ("create", "deletecollection")  # their path names no object; a create's is in the body, which policy cannot read
 
 
@@ -125,6 +126,7 @@ class _Explain(click.Command):
 @click.option("--kind", type=click.Choice(KINDS), default="human", show_default=True)
 @click.option("--cluster", metavar="C", required=True, help="A cluster of the configuration.")
 @click.option("-f", "--filename", "sent", metavar="FILE", type=click.Path(path_type=Path), help="The object that is sent.")
+@click.option("--result", "given", metavar="FILE", type=click.Path(path_type=Path), help="What a dry run of the call gives.")
 @click.option("-n", "--namespace", metavar="NS", help="Default: `default`, as for kubectl.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="No namespace: all of them, or an object of the cluster.")
 @click.option("--subresource", metavar="S", help="Such as scale, status, log.")
@@ -137,7 +139,7 @@ class _Explain(click.Command):
 def explain(
     config: Path | None, file: Path | None, user: str, groups: tuple[str, ...], kind: Kind, cluster: str, namespace: str | None,
     all_namespaces: bool, subresource: str | None, stdin: bool, tty: bool, output: str, verb: str, resource: str,
-    argv: tuple[str, ...], sent: Path | None,
+    argv: tuple[str, ...], sent: Path | None, given: Path | None,
 ) -> None:  # fmt: skip
     """Ask the policy about one call: would it pass, by which rule, and why not by those before it? And what would be masked for the
     caller?
@@ -147,7 +149,7 @@ def explain(
     Or they are a whole kubectl command, of which each call is judged; its verdict is that of the worst.
 
     \b
-    Exit status: 0 allowed or held, 1 denied, 2 wrong usage or configuration, 3 it depends on an object that was not given.
+    Exit status: 0 allowed or held, 1 denied, 2 wrong usage or configuration, 3 an object or result decides that was not given.
 
     \b
     l7gw policy explain --user ann --group engineers --cluster prod delete pods -n prod
@@ -170,7 +172,7 @@ def explain(
     else:
         raise click.UsageError("Missing argument 'RESOURCE[/NAME]'.")
     rules = _policy(config, file, cluster)
-    explained = [rules.explain(principal, cluster, call.act, look_at_sent(call)) for call in calls]
+    explained = _explained(rules, principal, cluster, calls, given)
     number = worst([explanation.verdict for explanation in explained])
     if output == "json":
         documents = [_document(each, principal, cluster, call) for call, each in zip(calls, explained)]
@@ -184,6 +186,15 @@ def explain(
             _show(each, call)
     verdict = explained[number].verdict
     sys.exit(3 if verdict.needs else 1 if verdict.decision == "deny" else 0)
+
+
+def _explained(rules: Policy, principal: Principal, cluster: str, calls: list[Call], given: Path | None) -> list[Explanation]:
+    """What the policy says to each call. `given` is a file with what a dry run of them gives. Raises UsageError."""
+    try:
+        result = result_of(given) if given is not None else None
+    except NotRead as error:
+        raise click.UsageError(str(error)) from None
+    return [rules.explain(principal, cluster, call.act, look_at_sent(call, result)) for call in calls]
 
 
 def _objects(sent: Path) -> list[Manifest]:
@@ -315,7 +326,7 @@ def _check_command(verb: str, subresource: str, name: str, argv: tuple[str, ...]
 
 def _show(explanation: Explanation, call: Call) -> None:
     verdict, act = explanation.verdict, call.act
-    click.echo(f"{_said(verdict)}: {verdict.reason}")
+    click.echo(f"{_said(verdict)}: {verdict.reason}{_GIVEN[verdict.needs] if verdict.needs is not None else ''}")
     click.echo(f"\n  {call.method} {act.target}\n  {in_words(act)}")
     click.echo(f"  effects: {', '.join(sorted(act.effects))}")
     for line in holds.in_words(verdict.hold) if verdict.hold is not None else ():

@@ -160,8 +160,8 @@ def _calls(place: Path, summary: Summary) -> Table:
         if isinstance(event, RequestRecorded):
             rows[event.exchange] = [str(event.exchange), safe(_what(event)), safe(event.namespace), "", "", "", "", ""]
         elif isinstance(event, VerdictRecorded) and event.exchange in rows:
-            # What was allowed within an allowed call, such as the reading for a restoring write, is no verdict on the call
-            if event.verdict != "allow" or not rows[event.exchange][3]:
+            # What was allowed within an allowed call, such as a connection of a port-forward, is no verdict on the call
+            if not event.own and (event.verdict != "allow" or not rows[event.exchange][3]):
                 rows[event.exchange][3] = event.verdict + (f" ({safe(event.rule)})" if event.rule else "")
         elif isinstance(event, HoldRecorded) and event.exchange in rows:
             by = f" by {safe(', '.join(said[event.hold]))}" if said.get(event.hold) else ""

@@ -29,6 +29,7 @@ from l7gw.gateway.holding import Holding
 from l7gw.gateway.refusal import tell
 from l7gw.gateway.refused_exec import RefusedExec, hears_within
 from l7gw.gateway.request_body import RequestBody
+from l7gw.gateway.results import Result
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.side_calls import SideCall
 from l7gw.gateway.tunnel import Tunnel
@@ -117,8 +118,8 @@ class Call:
     """One call of a client, from its head to the last byte of its answer."""
 
     __slots__ = (
-        "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "masks", "call_record",
-        "upstream", "side", "steps", "budgeting", "holding", "warning", "refused", "sent_as_recorded", "tunnel", "_answer",
+        "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "result", "masks",
+        "call_record", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused", "sent_as_recorded", "tunnel", "_answer",
         "_sent_masks", "began", "deadline", "unrecorded", "over",
     )  # fmt: skip
 
@@ -133,6 +134,7 @@ class Call:
         self.principal: Principal | None = None
         self.act: Act | None = None
         self.verdict: Verdict | None = None
+        self.result: Result | None = None  # what its dry run gave, where a condition of the policy asked
         self.masks: CallMasks | None = None  # of a call that is allowed
         self._sent_masks: SentMasks | None = None
         self.call_record: CallRecord | None = None

@@ -7,6 +7,7 @@
     check_head placeholders of masked values where nothing is restored    422
     gather     the request body, whole                     413
     record     who, what, verdict, body, masked: a write is on the disk before the next step     400, 415
+    rehearse   where a condition asks what the call would do: its dry run, then the verdict (`rehearsing.py`)                 403
     budget     where the rule has a budget: the call is counted, and beyond it held or denied (`budgeting.py`)               403
     hold       where the policy holds the call: it waits for a reviewer, or is refused and comes back (`holding.py`)         403
     restore    where the body holds placeholders of masked values, the values themselves (`restoring.py`)         422
@@ -25,6 +26,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from l7gw.cluster.headers import check_acceptable, own_length
 from l7gw.cluster.impersonation import check_nameable
 from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
@@ -36,7 +39,9 @@ from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.holding import Holding
 from l7gw.gateway.in_flight import InFlightCall
+from l7gw.gateway.looking import NOTHING, Answers, Known
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
+from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.gateway.restoring import check_head, reading_of, restored, tests_first, to_restore
 from l7gw.gateway.sent_object import look_into
 from l7gw.gateway.side_calls import MOST_TRIES, SideAnswer, SideCall, check_allowed
@@ -109,23 +114,35 @@ class Exchange(InFlightCall):
         return self.check_head
 
     def judged(self) -> Verdict:
-        """Take the verdict of the policy in force. It `needs` the body where that decides and is not here yet. Raises Refusal 403
-        where it is a denial."""
+        """Take the verdict of the policy in force. It `needs` the body or the result where that decides and is not here yet. Raises
+        Refusal 403 where it is a denial."""
         assert self.principal and self.act and self.far
         self._policy = self.worker.policy
         verdict = self.worker.judge(self.principal, self.far.name, self.act)
         if verdict.needs is not None and self.body.whole:
-            looked = look_into(self.request, self.body.joined())
+            looked, result = look_into(self.request, self.body.joined()), self.result
+            if result is not None:
+                looked = msgspec.structs.replace(looked, result=result.value, result_fault=result.fault)
             verdict = self.worker.judge(self.principal, self.far.name, self.act, looked)
         if self.budgeting is not None:
             verdict = self.budgeting.of(verdict)
-        if verdict.decision == "deny" and (verdict.needs is None or self.body.whole):
-            # A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the
-            # call itself is named.
-            words = verdict.reason if verdict.rule else f"{verdict.reason}: {in_words(self.act)}"
-            raise Refusal(403, "Forbidden", words, rule=verdict.rule or None)
+        if verdict.decision == "deny" and verdict.needs is None:
+            raise self._denial(verdict)
         self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
         return verdict
+
+    def _denial(self, verdict: Verdict) -> Refusal:
+        """A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the
+        call itself is named. A dry run that failed may be why: the words say so. Where no rule denies the call and the cluster
+        refuses it anyway, the client hears what it knows how to answer: a conflict, an object that is gone or there already."""
+        assert self.act
+        words = verdict.reason if verdict.rule else f"{verdict.reason}: {in_words(self.act)}"
+        result = self.result
+        if result is not None and result.fault:
+            if result.refused is not None and not verdict.rule:
+                return result.refused
+            words = f"{words}; {result.fault}"
+        return Refusal(403, "Forbidden", words, rule=verdict.rule or None)
 
     def check_head(self) -> Step | None:
         check_head(self.request, self._target)
@@ -180,7 +197,7 @@ class Exchange(InFlightCall):
 
     def _record_body(self, masked: Callable[[], bytes]) -> Step | None:
         recorded = self._read_strictly(masked)
-        if self.verdict is not None and self.verdict.hold is not None:
+        if self.verdict is not None and (self.verdict.hold is not None or self.verdict.needs is not None):
             self.sent_as_recorded = recorded
         record = self._begin_record()
         record.request_body(recorded)
@@ -214,22 +231,36 @@ class Exchange(InFlightCall):
             raise self.worker.recorder.refusal() or unrecordable()
         return self.budget
 
-    def budget(self) -> Step | None:
-        """Where the rule that allows the call has a budget, count the call."""
-        assert self.verdict
-        if self.verdict.budget is None:
-            return self.hold
-        self.budgeting = self.budgeting or Budgeting(self)
-        return self.budgeting.begin(self.hold)
+    def rehearse(self) -> Step | None:
+        """A condition of the policy asks what the call would do: make its dry run, and take the verdict."""
+        return judge_by_result(self, self._rehearsed)
 
-    def hold(self) -> Step | None:
-        """Where the policy holds the call, nothing goes up before a reviewer has seen what it would do, and said yes."""
+    def _rehearsed(self, answers: Answers) -> Step | None:
+        """The verdict is by what the call would do; a denial was raised."""
+        verdict = self.verdict
+        assert verdict and verdict.needs is None and self.call_record
+        self.call_record.verdict(verdict.decision, rule=verdict.rule, reason=verdict.reason)
+        return self.budget(answers)
+
+    def budget(self, known: Known = NOTHING) -> Step | None:
+        """Where the rule that allows the call has a budget, count the call. `known` is what was asked of the cluster before."""
+        assert self.verdict
+        if self.verdict.needs is not None:
+            return self.rehearse
+        if self.verdict.budget is None:
+            return self.hold(known)
+        self.budgeting = self.budgeting or Budgeting(self)
+        return self.budgeting.begin(partial(self.hold, known))
+
+    def hold(self, known: Known = NOTHING) -> Step | None:
+        """Where the policy holds the call, nothing goes up before a reviewer has seen what it would do, and said yes. `known` is
+        what was asked of the cluster before."""
         assert self.verdict
         terms = self.verdict.hold
         if terms is None or (self.holding is not None and self.holding.covers(terms)):
             return self.count
         self.holding = Holding(self, go_on=self.count)
-        return self.holding.begin()
+        return self.holding.begin(known)
 
     def count(self) -> Step | None:
         """A call that was held, and has a budget, is counted once it may go on."""
@@ -279,9 +310,13 @@ class Exchange(InFlightCall):
         return None
 
     def _has_passed(self, verdict: Verdict) -> bool:
-        """Whether the call was held and counted as this verdict asks."""
+        """Whether the call was looked at, held and counted as this verdict asks."""
         held = verdict.hold is None or (self.holding is not None and self.holding.covers(verdict.hold))
-        return held and (verdict.budget is None or (self.budgeting is not None and self.budgeting.covers(verdict.budget)))
+        return (
+            verdict.needs is None
+            and held
+            and (verdict.budget is None or (self.budgeting is not None and self.budgeting.covers(verdict.budget)))
+        )
 
     @entry
     def _connected(self, connection: Upstream | Refusal) -> Step | None:

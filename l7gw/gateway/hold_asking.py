@@ -15,6 +15,7 @@ from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.hold_views import Subject, View
 from l7gw.gateway.request_body import RequestBody
 from l7gw.gateway.restoring import reading_of, restored, to_restore
+from l7gw.gateway.results import Result
 from l7gw.gateway.side_calls import AskingCall, check_allowed
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
@@ -71,6 +72,7 @@ class HeldCall(AskingCall, Protocol):
     far: FarSide | None
     act: Act | None
     verdict: Verdict | None
+    result: Result | None
     masks: CallMasks | None
     sent_as_recorded: bytes
     warning: str

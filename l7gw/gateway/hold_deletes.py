@@ -18,7 +18,7 @@ from l7gw.gateway.hold_views import WHY, Look, Subject, View, can_be_rehearsed, 
 from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube.act import Act
 from l7gw.kube.body_values import plain
-from l7gw.kube.dry_runs import asked_options, is_eviction, known_option, rehearsal
+from l7gw.kube.dry_runs import asked_options, is_eviction, known_option
 from l7gw.kube.selectors import selects
 
 PAGE = 500  # objects of one list
@@ -163,8 +163,7 @@ def _rehearse(subject: Subject) -> Generator[Asked, SideAnswer | Refusal, str]:
     """Make the dry run. Gives why it failed; "" where it succeeded, or none can be made."""
     if not (yield from can_be_rehearsed(subject)):
         return ""
-    made = rehearsal(subject.method, subject.act, subject.body, subject.content_type, subject.node)
-    said = yield subject.asks(made.target, method=made.method, body=made.body, content_type=made.content_type)
+    said = yield subject.rehearses(subject.body)
     if isinstance(said, SideAnswer) and said.status in (200, 201, 202):
         return ""
     return f"the dry run failed: {in_words(subject, said)}"

@@ -79,6 +79,11 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         """What reads this target."""
         return Asked(**{"method": "GET", "target": target, "why": WHY, "largest": LARGEST_ANSWER, "within": self.within, **more})
 
+    def rehearses(self, body: bytes) -> Asked:
+        """What makes the dry run of the call with this body."""
+        made = rehearsal(self.method, self.act, body, self.content_type, self.node)
+        return self.asks(made.target, method=made.method, body=made.body, content_type=made.content_type)
+
 
 def as_sent(subject: Subject, why: str = "", *, uids: tuple[str, ...] = (), refused: bool = False) -> View:
     """The view of a call that is shown as it was sent. `why` says why there is no difference."""
@@ -100,8 +105,7 @@ def look_at_write(subject: Subject) -> Look:
         if not isinstance(said, SideAnswer) or said.status not in (200, 404):
             return as_sent(subject, f"what stands there cannot be read: {in_words(subject, said)}")
         before = said.body if said.status == 200 else None
-    made = rehearsal(subject.method, act, body, subject.content_type, None)
-    said = yield subject.asks(made.target, method=made.method, body=made.body, content_type=made.content_type)
+    said = yield subject.rehearses(body)
     uids = (uid_of(before),) if before is not None else ()
     if isinstance(said, Refusal) or said.status not in (200, 201):
         if isinstance(said, SideAnswer) and said.status == 404 and before is None:

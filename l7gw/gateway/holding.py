@@ -21,7 +21,8 @@ from l7gw.gateway import hold_words
 from l7gw.gateway.guard import Step
 from l7gw.gateway.hold_asking import HeldCall, asked_of, shown_act, subject_of
 from l7gw.gateway.hold_views import View
-from l7gw.gateway.looking import Looking, look
+from l7gw.gateway.looking import NOTHING, Known, Looking, look
+from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.hold_terms import HoldTerms, RuleTerms
 from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
@@ -61,13 +62,14 @@ class Holding:
 
     # ------------------------------------------------------------------ look, cover, ask
 
-    def begin(self) -> Step | None:
-        return self._look(self._seen)
+    def begin(self, known: Known = NOTHING) -> Step | None:
+        """Look at the call. What is `known` of the cluster's answers is not asked again."""
+        return self._look(self._seen, known)
 
-    def _look(self, then: Callable[[View], Step | None]) -> Step | None:
+    def _look(self, then: Callable[[View], Step | None], known: Known) -> Step | None:
         call, worker = self._call, self._call.worker
         looks = look(subject_of(call), shown_act(call))
-        return Looking(call, worker.clock, looks, then, within=worker.timeouts.view).begin()
+        return Looking(call, worker.clock, looks, then, within=worker.timeouts.view, known=known).begin()
 
     def _seen(self, view: View) -> Step | None:
         if view.free:
@@ -164,12 +166,18 @@ class Holding:
         if isinstance(who, Refusal):
             raise who
         call = self._call
-        call.principal = who
-        call.verdict = verdict = call.judged()
-        if verdict.hold is None:
+        call.principal, call.result = who, None
+        call.verdict = call.judged()
+        if call.verdict.needs is not None:
+            return judge_by_result(call, self._judged_again)
+        return self._judged_again(NOTHING)
+
+    def _judged_again(self, known: Known) -> Step | None:
+        verdict = self._call.verdict
+        if verdict is None or verdict.hold is None:
             self.leave("the policy allows the call now")
             return self._pass("not held: the policy allows it now")
-        return self._look(self._seen_again)
+        return self._look(self._seen_again, known)
 
     def _seen_again(self, view: View) -> Step | None:
         call, hold, former = self._call, self._hold, self._asked

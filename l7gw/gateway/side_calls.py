@@ -119,7 +119,7 @@ def check_allowed(call: AskingCall, asked: Asked) -> None:
     verdict = call.worker.judge(call.principal, call.far.name, describe(asked.method, asked.target))
     if not verdict.allowed:
         raise Refusal(403, "Forbidden", f"{asked.why}, and the policy denies that: {verdict.reason}", rule=verdict.rule or None)
-    call.call_record.verdict("allow", rule=verdict.rule, reason=f"{asked.why}: {verdict.reason}")
+    call.call_record.verdict("allow", rule=verdict.rule, reason=f"{asked.why}: {verdict.reason}", own=True)
 
 
 class SideCall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,23 +20,28 @@ from l7gw.policy.kubectl.calls import Call, described
 from l7gw.policy.kubectl.commands import calls_of
 from l7gw.policy.kubectl.manifests import Manifest, objects_of
 from l7gw.policy.kubectl.words import NotRead, split, words_of
-from l7gw.policy.looked import Looked, look_at
+from l7gw.policy.looked import Looked, look_at, with_result
 from l7gw.policy.rules import in_words
-from l7gw.policy.verdict import Decision, Verdict
+from l7gw.policy.verdict import Decision, Needed, Verdict
 
-KEYS = ("as", "cluster", "call", "object", "verdict", "rule")
-AS_KEYS = ("user", "groups", "kind")
+KEYS = ("as", "cluster", "call", "object", "result", "verdict", "rule")
+AS_KEYS = ("user", "groups", "kind", "issuer", "actor", "address")
 MOST_CASES = 1000  # of one file; they are run whenever it is read
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 PERSON: Kind = "human"
 Judge = Callable[[Principal, str, Act, Looked | None], Verdict]
 _ORDER: dict[Decision, int] = {"allow": 0, "hold": 1, "deny": 2}
+_GIVEN: dict[Needed, str] = {
+    "object": "`object: FILE` says what is sent",
+    "result": "`result: FILE` says what a dry run of the call gives",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test. `call` is its text, `calls` what that asks of the API server. `rule` is "" where any rule may decide."""
+    """One test. `call` is its text, `calls` what that asks of the API server. `rule` is "" where any rule may decide. `result` is
+    what a dry run of the call gives, None where the test does not say it."""
 
     line: int
     principal: Principal
@@ -44,6 +50,7 @@ class Case:
     calls: tuple[Call, ...]
     verdict: Decision
     rule: str
+    result: Manifest | None = None
 
 
 def cases_of(top: Reader, rules: frozenset[str]) -> tuple[Case, ...]:
@@ -70,7 +77,18 @@ def _case(document: Document, node: yaml.Node, rules: frozenset[str]) -> Case | 
     except NotRead as error:
         reader.wrong("call", f"`call`: {error}", error.hint)
         return None
-    return Case(node.start_mark.line + 1, principal, reader.text("cluster"), call, tuple(calls), verdict, rule)
+    result = _result(reader, document.path.parent)
+    return Case(node.start_mark.line + 1, principal, reader.text("cluster"), call, tuple(calls), verdict, rule, result)
+
+
+def _result(reader: Reader, folder: Path) -> Manifest | None:
+    """What a dry run gives. Mistakes are reported."""
+    file = reader.text("result")
+    try:
+        return result_of(folder / file) if file else None
+    except NotRead as error:
+        reader.wrong("result", f"`result`: {error}", error.hint)
+        return None
 
 
 def _principal(reader: Reader) -> Principal | None:
@@ -80,10 +98,22 @@ def _principal(reader: Reader) -> Principal | None:
     inner = reader.inner("as", AS_KEYS)
     user, groups = inner.text("user", required=True), inner.texts("groups", one=True) if inner.has("groups") else None
     kind = inner.choice("kind", PERSON, KINDS)
-    for name in (user, *(groups or ())):
-        if name and (fault := name_rules.fault(name)):
-            inner.wrong("user" if name == user else "groups", f"`as`: {shown(name)} {fault}", "identity lets nobody in under it")
-    return Principal(user, groups=groups or (), kind=kind) if user else None
+    actor, issuer, address = (inner.text(key) for key in ("actor", "issuer", "address"))
+    for key, names in (("user", (user,)), ("groups", groups or ()), ("actor", (actor,))):
+        for name in names:
+            if name and (fault := name_rules.fault(name)):
+                inner.wrong(key, f"`as`: {shown(name)} {fault}", "identity lets nobody in under it")
+    if address and not _is_address(address):
+        inner.wrong("address", f"`as`: {shown(address)} is no IP address", "as the gateway sees it, such as 192.0.2.7")
+    return Principal(user, groups or (), kind=kind, issuer=issuer, actor=actor, address=address) if user else None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------------- calls
@@ -115,33 +145,49 @@ def kubectl_calls(words: list[str], objects: list[Manifest] | None, folder: Path
     return [Call(call.method, call.act, sent) if call.method in ("POST", "PUT", "PATCH", "DELETE") else call for call in calls]
 
 
+def result_of(path: Path) -> Manifest:
+    """What a dry run gives, from a file. Raises NotRead."""
+    found = objects_of(path)
+    if len(found) > 1:
+        raise NotRead(f"{path} has {len(found)} objects", "a dry run gives one")
+    return found[0]
+
+
 # ---------------------------------------------------------------------- runs
 
 
-def look_at_sent(call: Call) -> Looked | None:
-    """What conditions see of a call beside its head; None where it is not known what is sent."""
-    return None if call.object is None else look_at(call.object)
+def look_at_sent(call: Call, result: Manifest | None = None) -> Looked | None:
+    """What conditions see of a call beside its head; None where it is not known what is sent. `result` is what a dry run of it
+    gives, None where that is not known."""
+    sent = None if call.object is None else look_at(call.object)
+    return sent if result is None else with_result(sent, look_at(result))
 
 
 def worst(verdicts: list[Verdict]) -> int:
     """Which of the verdicts on a command's calls is the command's: the worst, and of several the last, since that is what the
-    command is for."""
-    return max(range(len(verdicts)), key=lambda number: (_ORDER[verdicts[number].decision], number))
+    command is for. A denial is worse than what cannot be said."""
+
+    def badness(number: int) -> tuple[int, bool, int]:
+        verdict = verdicts[number]
+        return _ORDER[verdict.decision], verdict.needs is None, number
+
+    return max(range(len(verdicts)), key=badness)
 
 
 def run(cases: tuple[Case, ...], path: Path, judge: Judge) -> list[Problem]:
     """A mistake for each test whose call gets another verdict, or gets it by another rule. `path` is the policy's file."""
     found = []
     for case in cases:
-        verdicts = [judge(case.principal, case.cluster, call.act, look_at_sent(call)) for call in case.calls]
+        verdicts = [judge(case.principal, case.cluster, call.act, look_at_sent(call, case.result)) for call in case.calls]
         number = worst(verdicts)
         verdict = verdicts[number]
         by = verdict.hold.names if verdict.hold is not None else (verdict.rule,)
-        if verdict.decision == case.verdict and (not case.rule or case.rule in by):
+        if verdict.needs is None and verdict.decision == case.verdict and (not case.rule or case.rule in by):
             continue
         wanted = case.verdict + (f" by rule {case.rule!r}" if case.rule else "")
-        hint = "; `object: FILE` says what is sent" if verdict.needs == "object" else ""
+        hint = f"; {_GIVEN[verdict.needs]}" if verdict.needs is not None else ""
         of = f" ({in_words(case.calls[number].act)})" if len(case.calls) > 1 else ""
         what = f"this test fails: {shown(case.call)} by {shown(case.principal.user)} should be {wanted}"
-        found.append(Problem(str(path), case.line, what, f"the policy says {verdict.decision}{of}: {verdict.reason}{hint}"))
+        says = verdict.decision if verdict.needs is None else "nothing"
+        found.append(Problem(str(path), case.line, what, f"the policy says {says}{of}: {verdict.reason}{hint}"))
     return found

@@ -18,7 +18,16 @@ from l7gw.config.document import shown
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.policy.condition_scan import Named, patterns_apart, scan
-from l7gw.policy.looked import NO_OBJECT, Looked, dry_run_needs_object, principal_of, request_of, sends_nothing
+from l7gw.policy.looked import (
+    NO_OBJECT,
+    NO_RESULT,
+    Looked,
+    dry_run_needs_object,
+    has_no_result,
+    principal_of,
+    request_of,
+    sends_nothing,
+)
 from l7gw.policy.patterns import BadPattern
 from l7gw.policy.verdict import Needed
 
@@ -56,9 +65,9 @@ class Condition:
     def needs(self, act: Act, looked: Looked | None) -> Needed | None:
         """What must be read before the condition can be judged; None where all is there."""
         roots = {one.root for one in self.named}
-        if ("object" in roots or self.by_body(act)) and looked is None and not sends_nothing(act):
+        if ("object" in roots or self.by_body(act)) and not _has(looked, "object") and not sends_nothing(act):
             return "object"
-        if "result" in roots and (looked is None or not looked.has("result")) and not sends_nothing(act):
+        if "result" in roots and not _has(looked, "result") and not has_no_result(act):
             return "result"
         return None
 
@@ -113,6 +122,10 @@ class Condition:
             raise BadPattern(f"{shown(self.text)} is neither true nor false: {why}")
 
 
+def _has(looked: Looked | None, what: Needed) -> bool:
+    return looked is not None and looked.has(what)
+
+
 def _pass_on(error: BaseException) -> None:
     """Raise again what is no fault of a condition. A panic of the library is no Exception, but is one."""
     if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
@@ -142,7 +155,7 @@ class Context:
             return "error", fault
         if looked.fault and condition.by_body(self._act):  # the query says nothing where there is a body
             return "error", looked.fault
-        if "result" in condition.reads and (fault := looked.result_fault or ("" if looked.result is not None else NO_OBJECT)):
+        if "result" in condition.reads and (fault := looked.result_fault or ("" if looked.result is not None else NO_RESULT)):
             return "error", fault
         return condition.run(self._context(looked))
 

@@ -14,6 +14,7 @@ from l7gw.errors import ConfigurationError
 from l7gw.hold_terms import HoldTerms
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
+from l7gw.obligations import Obligations
 from l7gw.policy.budgets import swept
 from l7gw.policy.cases import run
 from l7gw.policy.conditions import Context, Outcome
@@ -180,6 +181,9 @@ class _Conditional:
 
     def verdict(self, guardrails: _Decided, rules: _Decided, act: Act) -> Verdict:
         found = self._verdict(guardrails, rules, act)
+        if found.needs is not None:  # until it is known which rule decides, what is recorded is masked as each of them says
+            masks = (verdict.obligations.mask for rule, verdict in rules if not rule.mismatch(act))
+            return replace(found, obligations=Obligations(mask=frozenset().union(*masks)))
         return replace(found, remember=False) if self.context.asked and found.remember else found
 
     def _verdict(self, guardrails: _Decided, rules: _Decided, act: Act) -> Verdict:

@@ -35,7 +35,7 @@ KEYS = (
     *budgets.KEYS,
 )
 DEFAULTS_KEYS = (*masks.KEYS, *holds.DEFAULT_KEYS)
-APPROVALS, OBLIGATIONS = "the approvals", "the obligations"
+OBLIGATIONS = "the obligations"
 LATER = dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS)
 
 MOST_RULES = 2000  # a call is compared with its principal's rules one by one; each takes 0.4 us, measured
@@ -168,13 +168,10 @@ def _condition(reader: Reader) -> Condition | None:
         reader.wrong("when", "`when` must be a condition in CEL, as a text", "when: 'request.namespace != \"prod\"'")
         return None
     try:
-        condition = Condition(" ".join(text.split("\n")))
+        return Condition(" ".join(text.split("\n")))
     except BadPattern as error:
         reader.document.wrong(node, f"`when`: {error}", error.hint)
         return None
-    if "result" in condition.reads:
-        reader.document.wrong(node, "`result` is not in this version", f"it comes with {APPROVALS}; `object` is what is sent")
-    return condition
 
 
 # ---------------------------------------------------------------------- lists of values

@@ -20,6 +20,7 @@ LARGEST_OBJECT = 256 * 1024  # bytes of a body; to copy a larger one for the con
 MOST_ITEMS = 1000  # in one list or map of an object; a condition over more takes longer than a call may hold up others
 
 NO_OBJECT = "the call sends no object"
+NO_RESULT = "no dry run can be made of this call"
 _BODILESS = frozenset(("get", "list", "watch"))
 _CONNECTS = frozenset(("exec", "attach", "portforward", "proxy"))
 
@@ -32,16 +33,18 @@ class Looked(msgspec.Struct, frozen=True):
 
     `object` is what was sent as plain values, and `fault` says in words why it cannot be looked at, "" where it can. `result` is
     what a dry run made of it, None where none was asked for; `result_fault` says why there is none though one was asked for.
+    `whole` is false where only the result was read, so that nobody knows what is sent.
     """
 
     object: Value = None
     fault: str = ""
     result: Value = None
     result_fault: str = ""
+    whole: bool = True
 
     def has(self, what: Needed) -> bool:
         """Whether it is known, or known to be missing."""
-        return what == "object" or self.result is not None or self.result_fault != ""
+        return self.whole if what == "object" else self.result is not None or self.result_fault != ""
 
 
 def look(node: Node) -> Looked:
@@ -52,6 +55,12 @@ def look(node: Node) -> Looked:
 def look_at(value: object) -> Looked:
     """As `look`, of an object in plain values."""
     return Looked(fault=fault) if (fault := _too_many(value)) else Looked(object=value)
+
+
+def with_result(sent: Looked | None, result: Looked) -> Looked:
+    """What conditions see of a call whose dry run gives `result`, looked at. `sent` is what it sends, None where nobody knows."""
+    known = sent if sent is not None else Looked(whole=False)
+    return msgspec.structs.replace(known, result=result.object, result_fault=result.fault)
 
 
 def _too_many(value: object) -> str:
@@ -70,6 +79,11 @@ def _too_many(value: object) -> str:
 def sends_nothing(act: Act) -> bool:
     """Whether a call of this sort has no object: it reads, or it opens a stream."""
     return act.verb in _BODILESS or act.subresource in _CONNECTS
+
+
+def has_no_result(act: Act) -> bool:
+    """Whether no dry run is ever made of a call of this sort, so that it has no result."""
+    return possible(act) == "no"
 
 
 def dry_run_needs_object(act: Act) -> bool:

@@ -127,6 +127,7 @@ class VerdictRecorded(Event, tag="verdict"):
     rule: str  # the name of the policy's rule that decided; "" where none did
     verdict: str  # a `VerdictWord`
     reason: str  # in an attempt without a principal it begins with the client's address
+    own: bool = False  # whether it allows what the gateway itself asks the cluster within the call, and says nothing about the call
 
 
 class ResponseRecorded(Event, tag="response"):

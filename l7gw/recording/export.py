@@ -81,7 +81,8 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
         case e.RequestBody():
             return {"type": "request-body", **content(event.data)}
         case e.VerdictRecorded():
-            return {"type": "verdict", "rule": event.rule, "verdict": event.verdict, "reason": event.reason}
+            own = {"own": True} if event.own else {}
+            return {"type": "verdict", "rule": event.rule, "verdict": event.verdict, "reason": event.reason, **own}
         case e.ResponseRecorded():
             if any(name == "content-encoding" and value.lower() == "gzip" for name, value in event.headers):
                 packed[event.exchange] = _Gzip()

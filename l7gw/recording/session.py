@@ -255,11 +255,13 @@ class CallRecord:
             for part in _events_of(data):
                 self.session.append(e.RequestBody(self.session.now(), self.number, part))
 
-    def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str) -> None:
-        """Record a verdict. `rule` is the name of the rule that decided; "" where none did."""
+    def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str, own: bool = False) -> None:
+        """Record a verdict. `rule` is the name of the rule that decided; "" where none did. `own`: it is about what the gateway
+        itself asks the cluster within the call."""
         if verdict == "deny":
             self.session.count(denied=1)
-        self.session.append(e.VerdictRecorded(self.session.now(), self.number, rule=rule, verdict=verdict, reason=reason))
+        event = e.VerdictRecorded(self.session.now(), self.number, rule=rule, verdict=verdict, reason=reason, own=own)
+        self.session.append(event)
 
     def response(self, status: int, headers: e.Headers) -> None:
         self.session.append(e.ResponseRecorded(self.session.now(), self.number, status=status, headers=headers))
@@ -317,7 +319,7 @@ class Silent(CallRecord):
     def request_body(self, data: bytes) -> None:
         pass
 
-    def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str) -> None:
+    def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str, own: bool = False) -> None:
         pass
 
     def response(self, status: int, headers: e.Headers) -> None:

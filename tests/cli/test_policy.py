@@ -192,9 +192,25 @@ def test_explain_without_the_object_that_decides_could_not_tell(ask: Any, tmp_pa
     (tmp_path / "when.yaml").write_text(WHEN)
     asked = ("--policy", str(tmp_path / "when.yaml"), "update", "deployments.apps/web")
     status, out, _ = ask(*asked)
-    assert status == 3 and out.startswith("not known: rule 'small' decides by the object, which was not read\n")
+    assert status == 3 and out.startswith("not known: rule 'small' decides by the object, which was not read; -f FILE gives it\n")
     document = json.loads(ask(*asked, "-o", "json")[1])
     assert (document["verdict"], document["allowed"], document["needs"]) == ("unknown", False, "object")
+
+
+def test_explain_takes_the_result_of_a_dry_run_and_says_what_was_seen_of_it(ask: Any, tmp_path: Path) -> None:
+    text = "rules:\n- {name: few, effects: [write, workload], verdict: allow, when: 'result.spec.replicas <= 5'}\n"
+    (tmp_path / "when.yaml").write_text(text)
+    asked = ("--policy", str(tmp_path / "when.yaml"), "scale", "deployments.apps/web")
+    status, out, _ = ask(*asked)
+    assert (
+        status == 3 and "decides by the result, which was not read; --result FILE gives what a dry run of the call gives\n" in out
+    )
+    for replicas, expected in ((5, 0), (6, 1)):
+        (tmp_path / "result.yaml").write_text(f"{{apiVersion: autoscaling/v1, kind: Scale, spec: {{replicas: {replicas}}}}}")
+        status, out, _ = ask("--result", str(tmp_path / "result.yaml"), *asked)
+        assert status == expected and f"when saw result.spec.replicas = {replicas}\n" in out
+    status, _, err = ask("--result", str(tmp_path / "none.yaml"), *asked)
+    assert status == 2 and "none.yaml cannot be read" in err
 
 
 @pytest.mark.parametrize("words", ["kubectl", "kubectl gte pods", "kubectl get pods -Z", "kubectl apply -f none.yaml"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,50 @@ def test_a_condition_sees_the_object_of_a_test_and_a_test_without_it_says_so(tmp
     (tmp_path / "web.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 9}\n")
     who = "as: {user: ann}"
     load(tmp_path, f"- {{{who}, call: PUT /apis/apps/v1/namespaces/dev/deployments/web, object: web.yaml, verdict: deny}}\n", rules)
-    (problem,) = problems(tmp_path, f"- {{{who}, call: PUT /apis/apps/v1/namespaces/dev/deployments/web, verdict: allow}}\n", rules)
-    assert problem.hint.endswith("rule 'small' decides by the object, which was not read; `object: FILE` says what is sent")
+    for verdict in ("allow", "deny"):
+        test = f"- {{{who}, call: PUT /apis/apps/v1/namespaces/dev/deployments/web, verdict: {verdict}}}\n"
+        (problem,) = problems(tmp_path, test, rules)
+        assert problem.hint == (
+            "the policy says nothing: rule 'small' decides by the object, which was not read; `object: FILE` says what is sent"
+        )
+
+
+RESULT = """rules:
+- {name: small, effects: [write, workload, read], verdict: allow, when: 'result.spec.replicas <= 5'}
+- {name: kept, effects: [delete], verdict: deny, when: 'result.kind == "Deployment"'}
+tests:
+"""
+
+
+def test_a_condition_sees_the_result_of_a_test_and_a_test_without_it_says_so(tmp_path: Path) -> None:
+    for name, replicas in (("few", 5), ("many", 6)):
+        (tmp_path / f"{name}.yaml").write_text(f"apiVersion: apps/v1\nkind: Deployment\nspec: {{replicas: {replicas}}}\n")
+    (tmp_path / "two.yaml").write_text("{apiVersion: v1, kind: A}\n---\n{apiVersion: v1, kind: B}\n")
+    call = "as: {user: ann}, call: 'kubectl set image deploy/web a=b -n dev'"
+    load(
+        tmp_path,
+        f"- {{{call}, result: few.yaml, verdict: allow, rule: small}}\n- {{{call}, result: many.yaml, verdict: deny}}\n",
+        RESULT,
+    )
+    gone = "as: {user: ann}, call: kubectl delete deploy web -n dev, verdict: deny"
+    load(tmp_path, f"- {{{gone}, result: few.yaml, rule: kept}}\n", RESULT)
+    (problem,) = problems(tmp_path, f"- {{{gone}}}\n", RESULT)
+    assert problem.hint == (
+        "the policy says nothing: rule 'kept' decides by the result, which was not read; "
+        "`result: FILE` says what a dry run of the call gives"
+    )
+    for file, words in (("none.yaml", "cannot be read"), ("two.yaml", "has 2 objects")):
+        (problem,) = problems(tmp_path, f"- {{{gone}, result: {file}}}\n", RESULT)
+        assert problem.what.startswith("`result`: ") and words in problem.what
+
+
+def test_a_test_may_say_the_actor_the_issuer_and_the_address(tmp_path: Path) -> None:
+    rules = 'rules:\n- {name: r, effects: [read], verdict: allow, when: \'principal.actor == "bot" && principal.issuer == "https://a" && principal.address.startsWith("10.")\'}\ntests:\n'
+    test = "- {as: {user: ann, actor: %s, issuer: 'https://a', address: %s}, call: kubectl get pods, verdict: %s}\n"
+    load(tmp_path, test % ("bot", "10.0.0.7", "allow") + test % ("bot", "'2001:db8::1'", "deny"), rules)
+    for actor, address, words in (("bot", "10.0.0", "'10.0.0' is no IP address"), ('"b\u3164"', "10.0.0.7", "holds U+3164")):
+        (problem,) = problems(tmp_path, test % (actor, address, "allow"), rules)
+        assert words in problem.what
 
 
 @pytest.mark.parametrize(
@@ -119,3 +162,5 @@ def test_a_file_has_so_many_tests_and_no_more(tmp_path: Path) -> None:
 def test_of_a_commands_calls_the_worst_decides_and_of_several_the_last() -> None:
     allow, deny = Verdict(True, "a", ""), Verdict(False, "d", "")
     assert worst([allow, allow]) == 1 and worst([deny, allow]) == 0 and worst([deny, allow, deny]) == 2
+    unknown = replace(deny, needs="result")
+    assert worst([deny, unknown]) == 0 and worst([allow, unknown, allow]) == 1

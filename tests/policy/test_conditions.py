@@ -186,9 +186,48 @@ def test_explain_says_what_a_condition_saw(policy: Make) -> None:
     assert open_.verdict.needs == "object" and open_.considered[-1].why == "when: it depends on the object"
 
 
-def test_result_is_not_in_this_version(policy: Make) -> None:
-    with pytest.raises(Exception, match="`result` is not in this version"):
-        policy("rules:\n- {name: w, verdict: deny, when: 'result.a == 1'}\n")
+def test_a_verdict_waits_for_the_result_only_where_it_could_matter(policy: Make) -> None:
+    it = policy(
+        "guardrails:\n- {name: g, resources: [deployments.apps], verdict: deny, when: 'result.spec.replicas > 3'}\n"
+        "- {name: d, resources: [deployments.apps], namespaces: [prod], verdict: deny}\n"
+        "rules:\n- {name: w, effects: [write, workload], namespaces: [dev, prod], verdict: allow, mask: [env]}\n"
+    )
+    waits = it.judge(ANN, "c", PATCH, WEB)
+    assert (waits.needs, waits.rule, waits.decision) == ("result", "g", "deny") and waits.obligations.mask == {"env"}
+    for replicas, decision in ((3, "allow"), (4, "deny")):
+        verdict = it.judge(ANN, "c", PATCH, Looked(result={"spec": {"replicas": replicas}}))
+        assert (verdict.decision, verdict.needs, verdict.remember) == (decision, None, decision == "deny" and verdict.remember)
+    assert it.judge(ANN, "c", PATCH, Looked(result_fault="refused")).rule == "g"
+    for line in ("namespaces/prod/deployments/web", "namespaces/test/deployments/web", "namespaces/dev/statefulsets/web"):
+        assert it.judge(ANN, "c", describe("PATCH", f"/apis/apps/v1/{line}"), WEB).needs is None, line
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "GET /api/v1/namespaces/dev/pods/a",
+        "POST /api/v1/namespaces/dev/pods/a/exec?command=ls",
+        "POST /api/v1/namespaces/dev/serviceaccounts/a/token",
+        "DELETE /api/v1/namespaces/dev/pods",
+        "POST /apis/authorization.k8s.io/v1/subjectaccessreviews",
+        "POST /metrics",
+    ],
+)
+def test_the_result_of_a_call_that_has_no_dry_run_is_an_error_at_once(call: str) -> None:
+    assert outcome("result.a == 1", describe(*call.split(" ")), None) == "error"
+
+
+def test_a_result_without_the_object_leaves_the_object_open() -> None:
+    given = Looked(result={"a": 1}, whole=False)
+    assert outcome("result.a == 1", looked=given) == "yes" and outcome("result.a == object.a", looked=given) == "object"
+
+
+def test_explain_says_what_a_condition_saw_of_the_result(policy: Make) -> None:
+    it = policy("rules:\n- {name: w, effects: [write, workload], verdict: allow, when: 'result.spec.replicas < 3'}\n")
+    open_ = it.explain(ANN, "c", PATCH, WEB)
+    assert open_.verdict.needs == "result" and open_.considered[-1].why == "when: it depends on the result"
+    seen = it.explain(ANN, "c", PATCH, Looked(result={"spec": {"replicas": 2}})).considered[-1]
+    assert seen.saw == (("result.spec.replicas", "2"),) and not seen.why
 
 
 def test_a_mistake_in_a_condition_is_reported_with_its_line(policy: Make) -> None:

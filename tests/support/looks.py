@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeVar
 
 from l7gw.errors import Refusal
 from l7gw.gateway.hold_views import Look, Subject, View
@@ -12,6 +12,7 @@ from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.sent.sent_body import format_of, read_as
 
+T = TypeVar("T")
 Answers = Callable[[Asked], SideAnswer | Refusal]
 
 
@@ -41,6 +42,13 @@ def failed(status: int, message: str = "no") -> SideAnswer:
 
 def seen(look: Look, answers: Answers | Mapping[str, SideAnswer | Refusal]) -> tuple[View, list[Asked]]:
     """The view, and all that was asked. `answers` may go by `METHOD path`; what it lacks is a 404."""
+    return found(look, answers)
+
+
+def found(
+    look: Generator[Asked, SideAnswer | Refusal, T], answers: Answers | Mapping[str, SideAnswer | Refusal]
+) -> tuple[T, list[Asked]]:
+    """As `seen`, of whatever a look finds."""
     asked: list[Asked] = []
     try:
         one = next(look)
@@ -52,5 +60,5 @@ def seen(look: Look, answers: Answers | Mapping[str, SideAnswer | Refusal]) -> t
                 answer = answers.get(f"{one.method} {one.target.partition('?')[0]}", failed(404, "not found"))
             one = look.send(answer)
     except StopIteration as stop:
-        view: View = stop.value
-        return view, asked
+        value: T = stop.value
+        return value, asked

@@ -119,8 +119,8 @@ class Call:
 
     __slots__ = (
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "result", "masks",
-        "call_record", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused", "sent_as_recorded", "tunnel", "_answer",
-        "_sent_masks", "began", "deadline", "unrecorded", "over",
+        "call_record", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused", "sent_as_recorded", "tunnel",
+        "_answer", "_sent_masks", "began", "deadline", "unrecorded", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from l7gw.errors import Refusal, StatusReason
 from l7gw.gateway.hold_views import Subject, can_be_rehearsed, in_words
-from l7gw.gateway.sent_object import look_at_body
+from l7gw.gateway.sent_object import look_by_type
 from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube.dry_runs import is_eviction
 from l7gw.masking.sent.sent_body import format_of
@@ -80,7 +80,7 @@ def _read(said: SideAnswer) -> Looked:
     kind = named.get("content-type", "")
     if named.get("content-encoding", "identity") != "identity" or format_of(kind) is None:
         return Looked(fault=NO_OBJECT)
-    return look_at_body(said.body, kind)
+    return look_by_type(kind, said.body)
 
 
 def _seen(found: Looked) -> Result:

@@ -19,11 +19,6 @@ def look_by_type(content_type: str, body: bytes) -> Looked:
     """As `look_into`, of a body of this Content-Type."""
     if not body:
         return Looked()
-    return look_at_body(body, next((value for name, value in request.headers if name == "content-type"), ""))
-
-
-def look_at_body(body: bytes, content_type: str) -> Looked:
-    """A body with an object, of a request or of an answer."""
     if len(body) > LARGEST_OBJECT:
         return Looked(fault=TOO_LARGE)
     form = format_of(content_type)

@@ -212,6 +212,8 @@ class PastCalls:
         if kind is RequestBody:
             call.body = (call.body or b"") + event.data if self._bodies else None
             return None
+        if kind is VerdictRecorded and event.own:  # what the gateway itself asked, before it had the verdict
+            return None
         if kind is VerdictRecorded and call.verdict is None:
             call.verdict = event
             if self._bodies and event.verdict != "deny" and call.request.method in BODIES:

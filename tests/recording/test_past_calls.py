@@ -71,6 +71,20 @@ def test_the_first_verdict_of_a_call_counts_and_later_ones_do_not(tmp_path: Path
     assert (one.verdict.verdict, one.verdict.rule) == ("allow", "all")
 
 
+def test_what_the_gateway_asked_for_a_call_is_no_verdict_on_it(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        record = recorder.session(ANN, "prod").begin(run_id="r", client="c", command="")
+        record.request(method="POST", target=PODS, headers=(), act=describe("POST", PODS), audit_id="")
+        record.request_body(b'{"a":1}')
+        record.verdict("allow", reason="the gateway's own", own=True)
+        record.verdict("deny", rule="few", reason="no")
+        record.end("denied")
+
+    recorded(tmp_path, fill)
+    (one,) = PastCalls(tmp_path)
+    assert (one.verdict.verdict, one.verdict.rule, one.body) == ("deny", "few", b'{"a":1}')
+
+
 def test_the_recording_of_a_version_without_the_last_fields_is_read(tmp_path: Path) -> None:
     """They were added at the end of `request`: argv and what follows it. What they say is read from the target."""
 

@@ -78,6 +78,7 @@ class Desk:
         self._live = True  # whether there may be pending or approved holds
         self._next_upkeep = 0.0  # monotonic seconds
         self._keeping = False
+        self._blind = False  # whether the last upkeep could not look at the holds
         self.configure()
 
     def configure(
@@ -319,8 +320,13 @@ class Desk:
     def _kept(self, kept: Kept | Exception) -> None:
         self._keeping = False
         if not isinstance(kept, Kept):
-            log.error("the holds cannot be looked at: %s", kept)
+            if not self._blind:
+                log.error("the holds cannot be looked at: %s", kept)
+            self._blind = True
             return
+        if self._blind:
+            log.info("the holds can be looked at again")
+        self._blind = False
         self._live = kept.live
         for hold in kept.changed:
             self._changed(hold)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from l7gw.config.private import fault_of_state
 from l7gw.store.migrate import migrate
+from l7gw.store.present import keep_present, url_of
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,9 @@ def of_state(state: Path) -> sa.Engine:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
         if fault := fault_of_state(path, path.stat()):
             raise OSError(f"{path} {fault[0]}\n  hint: {fault[1]}")
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+        engine = sa.create_engine(url_of(path))
         sa.event.listen(engine, "connect", _connected)
+        keep_present(engine, path)
         sa.event.listen(engine, "begin", _begin)
         migrate(engine)
     except sa.exc.DBAPIError as error:
@@ -100,7 +102,7 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 return work(connection)
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
             log.warning("the database of the holds: %s", error)
             return StoreAway(f"the database of the holds cannot be used: {getattr(error, 'orig', None) or error}")
         except Exception as error:

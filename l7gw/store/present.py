@@ -1,12 +1,11 @@
 """Whether the file of the database is still the one that was opened.
 
-SQLite goes on with a file that was deleted or moved away: what is approved there would be lost with the process, and another gateway
-on the same state would know nothing of it. So the file is looked at before each transaction.
+SQLite goes on with a file that was deleted or moved away: what is approved there would be lost with the process, and another
+gateway on the same state would know nothing of it. So the file is looked at before each transaction.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def keep_present(engine: sa.Engine, path: Path) -> None:
 
 def _file(path: Path) -> tuple[int, int]:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError as error:
         raise OSError(f"{path} is out of reach: {error.strerror}") from error
     return found.st_dev, found.st_ino

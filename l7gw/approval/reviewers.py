@@ -92,7 +92,7 @@ def _not_as_owner(asked: Asked, reviewer: Reviewer, people: People, now: float) 
     if not reviewer.token_digest or reviewer.token_digest in asked.tokens:
         return "the approval needs another credential than any that the agent's session has used"
     if reviewer.auth_time is None:
-        return "the credential does not say when the person logged in (claim auth_time)"
+        return "the credential does not say when the person logged in (its issuer sends no claim auth_time): another must approve"
     if not -SKEW <= now - reviewer.auth_time <= FRESH:
         return f"the person logged in more than {FRESH / 60:.0f} minutes ago; log in again"
     return ""

@@ -19,7 +19,7 @@ from l7gw.errors import ConfigurationError, Problem
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
 from l7gw.masking.configured import Configured, configured
-from l7gw.policy.doubts import doubts
+from l7gw.policy.doubts import doubts, say_logins
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
 from l7gw.recording import masking_key
@@ -98,7 +98,7 @@ def _sections(
     guardrails, rules = _count(policy.guardrails, "guardrail"), _count(policy.rules, "rule")
     yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
     yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
-    yield "Approvals", _approvals(settings)
+    yield "Approvals", [*_approvals(settings), *_owners(settings, policy)]
     yield "Masking", [_masking(key), _detectors(settings, masking)]
     if loaded:
         yield "Hooks", [_hook(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)]
@@ -116,6 +116,21 @@ def _approvals(settings: Settings) -> list[str]:
         count = len(settings.people)
         lines.append(f"{count} {'person has' if count == 1 else 'people have'} several names, and none approves an own call")
     return lines
+
+
+def _owners(settings: Settings, policy: Policy) -> list[str]:
+    """A sentence about rules by which the owner of an agent approves; none where there are no such rules."""
+    if not _asks_owners(policy):
+        return []
+    issuers = " and ".join(say_logins(settings.identity)) or "no issuer"
+    return [
+        f"owners of agents approve within ten minutes of their login, by tokens of {issuers}: of an issuer whose tokens have no "
+        "claim auth_time nobody can, and only a token shows that"
+    ]
+
+
+def _asks_owners(policy: Policy) -> bool:
+    return any(rule.holding is not None and rule.holding.reviewers.owner for rule in (*policy.guardrails, *policy.rules))
 
 
 def _fingerprint(settings: Settings) -> str:
@@ -299,6 +314,7 @@ def _document(
             "holds": settings.most_holds,
             "local": settings.reviews_local,
             "people": [{"user": one.user, "also": list(one.also)} for one in settings.people],
+            **({"owners": say_logins(settings.identity)} if _asks_owners(policy) else {}),
         },
         "masking": {"key": key or None, "detectors": sorted(masking.scanners.on), "registry": masking.registry},
         "hooks": [_hook_document(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)],

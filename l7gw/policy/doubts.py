@@ -61,9 +61,17 @@ def _reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None) -> Ite
             strange = [text for text in texts if not any(_may_begin(text, issuer.prefix) for issuer in issuers)]
             if strange:
                 yield f"has reviewers whom no issuer of people in `identity` can name: {key} {', '.join(strange)}"
+        if reviewers.owner and not say_logins(identity):
+            yield "has `owner: true`, and no token says when its owner logged in: `identity` has no OIDC issuer of people"
     named = set(reviewers.users)
     if not reviewers.groups and not any("*" in user for user in named) and len(named) + reviewers.owner < reviewers.minimum:
         yield f"needs {reviewers.minimum} approvals, and its reviewers are fewer"
+
+
+def say_logins(identity: Collection[Issuer]) -> list[str]:
+    """The issuers of people whose tokens may say when the person logged in (claim auth_time), without which nobody approves as the
+    owner of an agent. Whether they do, a token shows."""
+    return [one.issuer for one in identity if isinstance(one, OidcIssuer) and one.kind.fixed in (None, "human")]
 
 
 def _may_begin(text: str, prefix: str) -> bool:

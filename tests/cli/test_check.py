@@ -68,6 +68,25 @@ def test_who_may_approve_and_who_has_several_names_is_told(
     }  # fmt: skip
 
 
+def test_by_whose_tokens_an_owner_of_agents_may_approve_is_told(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = "{name: r, kinds: [agent], effects: [write], verdict: hold, reviewers: {owner: true}}"
+    (written.folder / "policy.yaml").write_text(f"rules:\n- {held}\n")
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    issuer = written.entry["oidc"]["issuer"]
+    out, err = capsys.readouterr()
+    assert f"owners of agents approve within ten minutes of their login, by tokens of {issuer}: of an issuer whose tokens" in out
+    assert "owner" not in err
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out)["approvals"]["owners"] == [issuer]
+    written.entry["kind"] = "agent"
+    written.load()
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    out, err = capsys.readouterr()
+    assert "by tokens of no issuer" in out and "rule 'r' has `owner: true`, and no token says when its owner logged in" in err
+
+
 def test_the_mistakes_of_both_files_are_told_at_once(
     written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

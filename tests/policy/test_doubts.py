@@ -99,7 +99,7 @@ CERTIFICATES = ClientCertificate(Path("ca.crt"), prefix="cert:")
         ("groups: ['ci:sre']", [AGENTS], "groups ci:sre"),  # only people approve
         ("groups: ['ci:sre']", [AGENTS, PEOPLE], ""),  # an issuer without a prefix may name anything
         ("groups: ['cert:sre'], emergency: {groups: [oncall]}", [CERTIFICATES], "emergency groups oncall"),
-        ("owner: true", [AGENTS], ""),
+        ("owner: true", [NO_GROUPS], ""),
     ],
 )
 def test_reviewers_whom_no_issuer_can_name_are_doubted(
@@ -108,6 +108,14 @@ def test_reviewers_whom_no_issuer_can_name_are_doubted(
     rule = one(tmp_path, f"verdict: hold, reviewers: {{{reviewers}}}")
     told = f"rule 'r' has reviewers whom no issuer of people in `identity` can name: {strange}"
     assert doubts([rule], None, identity) == ([told] if strange else [])
+    assert doubts([rule], None) == []
+
+
+@pytest.mark.parametrize("identity", [[AGENTS], [CERTIFICATES], [CERTIFICATES, AGENTS], [CERTIFICATES, PEOPLE]])
+def test_an_owner_who_cannot_show_a_fresh_login_is_doubted(tmp_path: Path, identity: list[Issuer]) -> None:
+    rule = one(tmp_path, "verdict: hold, reviewers: {owner: true}")
+    told = "rule 'r' has `owner: true`, and no token says when its owner logged in: `identity` has no OIDC issuer of people"
+    assert doubts([rule], None, identity) == ([] if PEOPLE in identity else [told])
     assert doubts([rule], None) == []
 
 

@@ -61,6 +61,19 @@ def test_a_glob_over_names_may_end_where_a_name_may_not(tmp_path: Path) -> None:
     assert one(tmp_path, "verdict: allow, groups: ['Team *', 'Büro-*', '*']").groups is not None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "groups: {sre: [ops], ops: [sre]}\nrules: []\n",
+        "rules:\n- {name: r, verdict: allow, groups: [{sre: [ops]}]}\n",
+        "rules:\n- {name: r, verdict: hold, reviewers: {groups: [[sre]]}}\n",
+        "rules:\n- name: r\n  verdict: allow\n  groups: &g [*g]\n",
+    ],
+)
+def test_a_group_is_a_name_and_holds_no_other_so_that_none_is_in_a_loop(tmp_path: Path, text: str) -> None:
+    assert problems(tmp_path, text)
+
+
 @pytest.mark.parametrize("key", ["record", "durable", "max-duration"])
 def test_keys_that_are_not_built_yet_say_so(tmp_path: Path, key: str) -> None:
     found = problems(tmp_path, f"rules:\n- {{name: r, verdict: allow, {key}: x}}\n")

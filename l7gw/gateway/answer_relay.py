@@ -29,7 +29,7 @@ from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.status import watch_error
 from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, ORDINARY, choice
 from l7gw.masking.bodies.answers import shown_headers as masked_headers
-from l7gw.masking.bodies.bodies import BodyMask, ObjectBody, Piece
+from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, BodyMask, ObjectBody, Piece
 from l7gw.masking.bodies.log_bodies import LogBody
 from l7gw.masking.bodies.streams import MOST_GUESSES
 from l7gw.masking.call_masks import CallMasks
@@ -77,9 +77,9 @@ class AnswerRelay:
     the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
     __slots__ = (
-        "begun", "whole", "_act", "_alarm", "_behind", "_call", "_choice", "_done", "_ending", "_far", "_guarded", "_guessed",
-        "_head_waits", "_held", "_log", "_mask", "_masks", "_record", "_refused", "_request", "_steps", "_told_end", "_unsent",
-        "_upstream", "_worker",
+        "begun", "whole", "_act", "_alarm", "_at_once", "_behind", "_call", "_choice", "_done", "_ending", "_far", "_guarded",
+        "_guessed", "_head_waits", "_held", "_log", "_mask", "_masks", "_record", "_refused", "_request", "_steps", "_told_end",
+        "_unsent", "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -112,6 +112,7 @@ class AnswerRelay:
         self._head_waits: Response | None = None  # the head, while it waits for the mask
         self._unsent: deque[bytes] = deque()  # of the body, what waits for a client that reads slowly
         self._told_end = False
+        self._at_once = b""  # a small body that came whole, until its end has come too
         self._steps: InSteps[list[Piece]] | None = None  # what the mask does in steps just now
         self._behind: deque[HttpEvent] = deque()  # what came meanwhile
         self._done = False  # whether the mask has given all
@@ -133,7 +134,10 @@ class AnswerRelay:
         call = self._call
         if isinstance(event, Body):
             if self._mask is not None:
-                self._give(self._mask, event.data)
+                if self._comes_at_once(event.data):
+                    self._at_once = event.data
+                else:
+                    self._give(self._mask, event.data)
                 return
             self._record.response_body(event.data)
             call.client.send(event)
@@ -148,12 +152,24 @@ class AnswerRelay:
         elif isinstance(event, End):
             if self._mask is not None:
                 self.whole = True
-                self._give(self._mask, None)
+                if self._at_once:
+                    assert isinstance(self._mask, ObjectBody)
+                    self._given(partial(self._mask.at_once, self._at_once), whole=True)
+                else:
+                    self._give(self._mask, None)
                 return
             call.client.send(event)
             call.finish("complete", "")
         elif isinstance(event, Closed) and call.tunnel is not None:
             call.tunnel.cluster_ended()
+
+    def _comes_at_once(self, data: bytes) -> bool:
+        """Whether these bytes are the whole body of a small object, as of most answers. To ask the mask once, when such a body
+        ends, saves 3 us."""
+        head, chosen = self._head_waits, self._choice
+        if head is None or chosen.sort != "object" or chosen.packed:
+            return False
+        return len(data) == head.length <= MUCH_OF_OBJECT
 
     def _let_go(self, event: HttpEvent) -> bool:
         """Whether the event goes on to the client. An answer is held back until it is known what it is about."""

@@ -40,6 +40,9 @@ class TokenScanner:
     def may_hold(self, data: bytes) -> bool:
         return b"tok_" in data or b"password=" in data
 
+    def may_hold_text(self, text: str) -> bool:
+        return self.may_hold(text.encode("utf-8", "surrogateescape"))
+
     def marks(self, beside: Sequence[Expression], size: int) -> Marks | None:
         return None
 

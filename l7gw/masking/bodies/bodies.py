@@ -156,6 +156,14 @@ class ObjectBody:
         self._hold(self._fed - self._given + self._taken)
         return pieces
 
+    def at_once(self, data: bytes) -> list[Piece]:
+        """Take a body that came whole, and end it: `feed` and `end` in one, for less. Raises Unreadable, and Refusal 503."""
+        if self._unpacker is None and self._splitter is None and not self._masks.needs_reading(data):
+            begins(data, 0, protobuf=self._protobuf)
+            self._check(Part(data=data, role="object"))
+            return [Piece(data, data)]
+        return self.feed(data) + self.end()
+
     def _feed(self, plain: bytes) -> list[Piece]:
         if not self._begun:
             self._begun = begins(plain, self._fed, protobuf=self._protobuf)

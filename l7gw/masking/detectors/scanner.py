@@ -28,6 +28,8 @@ CONTEXT = 256  # bytes before a value that a detector may look at: the name befo
 LONGEST_BEGUN = 64  # bytes of the longest beginning of a value by which it is told from a word
 LARGEST_PROGRAM = 64 * 1024**2  # bytes that re2 may use for an expression and its states; ours take less than 4 MiB
 MOST_SCANNERS = 32  # sets of detectors that are kept; a policy names few, and each takes about a megabyte
+LONGEST_SAID = 1024  # characters of a text that is remembered; a request's line or its header fields have a few hundred
+MOST_SAID = 2048  # texts that are remembered: with LONGEST_SAID 2 MiB, and up to 8 where they are not ASCII
 
 _MASKED = re.compile(rb"(?:%s)?%s*" % (PLACEHOLDER.pattern.encode(), re.escape(FILLER).encode()))
 
@@ -101,6 +103,7 @@ class Scanner:
         self._unknown = [locator for locator in locators if locator.tree is None]
         self._longest = max((locator.longest for locator in locators), default=0)
         self._marks: MadeAside | None = None
+        self._nothing_in: set[str] = set()  # texts in which nothing was noticed
 
     def warm(self) -> None:
         """Compile what any scan, and any stream, needs."""
@@ -120,6 +123,19 @@ class Scanner:
         """Whether something in the bytes is worth a look. Where `scan` finds something this is true, and also where it finds
         something in a text of which the bytes are the JSON, unless that writes letters or digits as \\u escapes."""
         return self._noticed.anything(data)
+
+    def may_hold_text(self, text: str) -> bool:
+        """As `may_hold`, for a text that calls say again and again, such as a header field: one in which nothing was noticed is
+        remembered, which saves its search. A text with a backslash may be written in escapes, so it may hold something."""
+        if text in self._nothing_in:
+            return False
+        if "\\" in text or self.may_hold(text.encode("utf-8", "surrogateescape")):
+            return True
+        if len(text) <= LONGEST_SAID:
+            if len(self._nothing_in) >= MOST_SAID:
+                self._nothing_in.clear()  # keeps no order, which would cost more at each call than this does once
+            self._nothing_in.add(text)
+        return False
 
     def marks(self, beside: Sequence[Expression], size: int) -> Marks | None:
         """One search for these expressions, which are the same at each call, and for what `may_hold` notices, by the mark DETECTOR.
@@ -218,9 +234,9 @@ class Scanners:
         self._made: OrderedDict[frozenset[str], Scanner] = OrderedDict()
         self._making = threading.Lock()  # who needs a scanner that a thread makes already waits for it
 
-    @property
+    @cached_property
     def default(self) -> Scanner:
-        """The scanner for what the configuration has on."""
+        """The scanner for what the configuration has on. Each call asks for it."""
         return self.with_(frozenset())
 
     def with_(self, names: frozenset[str]) -> Scanner:

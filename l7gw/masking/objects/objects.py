@@ -67,6 +67,9 @@ class Scanner(Protocol):
     def may_hold(self, data: bytes) -> bool:
         """Whether `scan` could find anything. It costs one search."""
 
+    def may_hold_text(self, text: str) -> bool:
+        """As `may_hold`, for a text that calls say again and again."""
+
     def marks(self, beside: Sequence[Expression], size: int) -> Marks | None:
         """One search for `beside` and for what `may_hold` notices, for so many bytes; None where there is none yet."""
 
@@ -137,7 +140,7 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
             data = without_go_escapes(data)
             if self.scanner.may_hold(data):
                 return True
-        if any(field.kind == listed or field.kind.encode() in data for field in self.fields):
+        if self.fields and any(field.kind == listed or field.kind.encode() in data for field in self.fields):
             return True
         return self._holds_registered(data, self._namespaces)
 
@@ -185,6 +188,13 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
     def looks_held(self, data: bytes) -> bool:
         """Whether the prefilters notice something, or cannot tell because the bytes are written in escapes."""
         return self._notice(data, self._namespaces)
+
+    def looks_held_text(self, text: str) -> bool:
+        """As `looks_held`, for a text of a request's head: what the scanner noticed nothing in is not searched again."""
+        if self.scanner.may_hold_text(text) or '"binaryData' in text:
+            return True
+        known = self.registry is not None and self.registry.namespaces(self.cluster)
+        return bool(known) and self._holds_registered(text.encode("utf-8", "surrogateescape"), self._namespaces)
 
     def _notices(self, namespace: str) -> Callable[[bytes], bool]:
         """`looks_held` for bytes of an object of a namespace."""

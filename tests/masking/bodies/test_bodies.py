@@ -18,7 +18,7 @@ from l7gw.kube.objects import protobuf_nodes, protobuf_splits
 from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.bodies.answers import Choice
-from l7gw.masking.bodies.bodies import HELD_WHOLE, MOST_HELD, BodyMask, Budget
+from l7gw.masking.bodies.bodies import HELD_WHOLE, MOST_HELD, BodyMask, Budget, ObjectBody
 from l7gw.masking.configured import ordinary
 from l7gw.masking.masking import Masking
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
@@ -257,3 +257,37 @@ def test_a_long_list_is_masked_in_flat_memory(megabytes: int) -> None:
         assert tracemalloc.get_traced_memory()[1] < megabytes * 1024 * 1024 * 8 // 25
     finally:
         tracemalloc.stop()
+
+
+WHOLE = [
+    b"",
+    b" ",
+    b"{}",
+    b" {}\n",
+    b"[1]",
+    b"{",
+    b"no",
+    b"}{",
+    b"k8s\0",
+    b"k8s",
+    b'{"kind":"Pod","x":"password=hunter2"}',
+    json.dumps(secret()).encode(),
+]
+
+
+@pytest.mark.parametrize("data", WHOLE)
+@pytest.mark.parametrize("protobuf", [False, True])
+@pytest.mark.parametrize("path", ["/api/v1/namespaces/d/pods/web-0", f"{SECRETS}/db"])
+def test_a_body_that_is_taken_at_once_gives_what_it_gives_in_parts(path: str, protobuf: bool, data: bytes) -> None:
+    chosen = Choice(sort="object", protobuf=protobuf)
+
+    def outcome(at_once: bool) -> Any:
+        mask = body(path, chosen)
+        assert isinstance(mask, ObjectBody)
+        try:
+            pieces = mask.at_once(data) if at_once else mask.feed(data) + mask.end()
+        except Unreadable as error:
+            return str(error)
+        return b"".join(one.shown for one in pieces), b"".join(one.recorded for one in pieces), mask.finds, mask.edited
+
+    assert outcome(at_once=True) == outcome(at_once=False)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from l7gw.masking.detectors.scanner import CONTEXT, Scanner, Scanners
+from l7gw.masking.detectors.scanner import CONTEXT, LONGEST_SAID, MOST_SAID, Scanner, Scanners
 from l7gw.masking.detectors.table import BUILT_IN
 
 GITHUB = b"ghp_" + b"a1B2" * 9
@@ -85,3 +87,25 @@ def test_a_rule_turns_on_what_the_configuration_leaves_off(scanners: Scanners) -
 def test_a_scanner_of_no_detectors_finds_nothing() -> None:
     scanner = Scanner([])
     assert not scanner.may_hold(GITHUB) and not scanner.scan(GITHUB) and scanner.open_from(GITHUB) == len(GITHUB)
+
+
+HEADS = st.lists(
+    st.sampled_from(["curl/8", "/api/v1/pods", "password=", "hunter2", GITHUB.decode(), "\\u0070", "%", "\udc80"]), max_size=4
+)
+
+
+@given(heads=st.lists(HEADS.map("".join), max_size=8))
+def test_a_text_that_is_said_again_holds_what_it_held_before(scanner: Scanner, heads: list[str]) -> None:
+    for text in heads * 2:
+        noticed = scanner.may_hold(text.encode("utf-8", "surrogateescape"))
+        assert scanner.may_hold_text(text) == (noticed or "\\" in text)
+
+
+def test_of_the_texts_that_are_said_only_so_many_are_remembered_and_none_that_is_long(scanners: Scanners) -> None:
+    scanner = scanners.with_(frozenset({"email"}))
+    for number in range(2 * MOST_SAID + 1):
+        assert not scanner.may_hold_text(f"/api/v1/namespaces/n{number}/pods")
+        assert len(scanner._nothing_in) <= MOST_SAID
+    held = len(scanner._nothing_in)
+    assert not scanner.may_hold_text("x" * (LONGEST_SAID + 1))
+    assert len(scanner._nothing_in) == held

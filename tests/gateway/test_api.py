@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 
 from tests.support.h2_client import connected
 from tests.support.held import Held, held
+from tests.support.http_callers import Http2Caller
 from tests.support.raw_client import RawClient
 
 LIST = "GET /l7gw/v1/holds"
@@ -157,3 +161,21 @@ def test_where_there_can_be_no_socket_the_gateway_serves_without_one_and_says_so
         assert made.api(LIST, made.lea)[0] == 200
         made.gateway.stop()
         assert made.socket.read_text() == "something else"
+
+
+@pytest.mark.long
+def test_two_hundred_watches_over_http2_hear_each_of_a_new_hold(running: Held) -> None:
+    """Four reviewers with a connection each, whose fifty streams are watches. A fifth caller is answered meanwhile."""
+    answered = threading.Barrier(5)
+
+    def watch(number: int) -> None:
+        with closing(Http2Caller(running.scene, token=running.token(f"rev{number}", "sre"))) as caller:
+            caller.hear_on_all("/l7gw/v1/holds?watch=1", 50, b"held-by-all", answered.wait)
+
+    with ThreadPoolExecutor(4) as pool:
+        watching = [pool.submit(watch, number) for number in range(4)]
+        answered.wait(30)
+        running.ask("back-all", "held-by-all")
+        for one in watching:
+            one.result(60)
+    assert running.api(f"{LIST}?limit=1", running.lea)[0] == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Protocol
 
 import h11
@@ -105,10 +106,10 @@ class Http2Caller:
     """A client of HTTP/2 with frames by hyperframe and fields by hpack. The h2 library does not serve: it accepts no answer after a
     GOAWAY."""
 
-    def __init__(self, it: Scene, window: int = 65_535) -> None:
-        """Connect. `window` is the initial window of each stream, in bytes."""
+    def __init__(self, it: Scene, window: int = 65_535, token: str = "") -> None:
+        """Connect. `window` is the initial window of each stream, in bytes; `token` is Ann's where none is given."""
         self.open = True
-        self._token = it.token
+        self._token = token or it.token
         self._pack, self._unpack = hpack.Encoder(), hpack.Decoder()
         self._received = bytearray()
         self._stream = -1
@@ -200,6 +201,25 @@ class Http2Caller:
                     self._unpack.decode(frame.data)
         except OSError as error:
             raise Cut from error
+
+    def hear_on_all(self, target: str, count: int, event: bytes, then: Callable[[], None]) -> None:
+        """Watch `count` times, call `then` once all are answered, and wait until each has brought these bytes. Raises Cut."""
+        heard: dict[int, bytes] = {}
+        for _ in range(count):
+            self.ask(target)
+            heard[self._stream] = b""
+        answered: set[int] = set()
+        while not all(event in found for found in heard.values()):
+            frame = self._frame()
+            if isinstance(frame, RstStreamFrame | GoAwayFrame) or "END_STREAM" in frame.flags:
+                raise Cut
+            if isinstance(frame, DataFrame):
+                heard[frame.stream_id] += frame.data
+            elif isinstance(frame, HeadersFrame):
+                self._unpack.decode(frame.data)
+                answered.add(frame.stream_id)
+                if len(answered) == count:
+                    then()
 
     def leave(self) -> None:
         self.socket.sendall(RstStreamFrame(self._stream, 8).serialize())  # CANCEL

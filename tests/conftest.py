@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,11 @@ from hypothesis import HealthCheck, settings
 from l7gw.timeouts import Timeouts
 from tests.npm.install import MissingNode, node_modules
 from tests.support.both_ways import Both, before
+from tests.support.databases import VARIABLE
 from tests.support.held_calls import POLICY
 from tests.support.kubernetes.build import BuildFailed, Built, MissingGo, built
 from tests.support.kubernetes.cluster import RealCluster
+from tests.support.postgres import MissingPostgres, Postgres
 from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import OK, answering
 
@@ -64,6 +67,25 @@ def cluster(cluster_programs: Built, tmp_path_factory: pytest.TempPathFactory) -
     """A real Kubernetes, shared by all tests. A test names its namespaces and pods after itself."""
     with RealCluster.start(tmp_path_factory.mktemp("cluster"), cluster_programs) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL server, shared by all tests. A test makes a schema of its own (`tests/support/databases.py`)."""
+    try:
+        server = Postgres()
+    except MissingPostgres as error:
+        missing(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The test runs twice: with the metadata in SQLite, and at a PostgreSQL server. Gives the database's name."""
+    server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    monkeypatch.setenv(VARIABLE, json.dumps(server.keywords().keywords) if server is not None else "")
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from l7gw.approval.rows import SECOND
 from l7gw.approval.states import LIVE, move
 from l7gw.errors import Refusal
 from l7gw.store.tables import holds
+from l7gw.store.turns import take_turns
 
 # microseconds after its end in which a refused upgrade's hold answers the same call again: kubectl falls back to SPDY at once
 RETRY = 10 * SECOND
@@ -42,6 +43,7 @@ class Asking(NamedTuple):
 def find_or_make(connection: sa.Connection, asked: Asked, asking: Asking) -> Found:
     """The hold for this call. Raises Refusal 429 where it would be one too many."""
     ended: list[Hold] = []
+    take_turns(connection, "holds")  # of two equal calls that come back at once the second finds the first's hold; and both count
     if asked.terms.wait == "come-back":
         known = _come_back(connection, asked, asking.now, ended)
     else:

@@ -21,6 +21,7 @@ from l7gw.approval.asking import Asking, Found
 from l7gw.approval.budgets import Budgets
 from l7gw.approval.lease import RENEW, Lease
 from l7gw.approval.messages import STATES, Asked, Hold, Review, Reviewer, ReviewView, Shown, State, Waiter, encode
+from l7gw.approval.overheard import Overheard
 from l7gw.approval.people import People
 from l7gw.approval.reviewing import Reviewed, Reviewing
 from l7gw.approval.rows import MOST_LISTED, Page, Seen
@@ -79,6 +80,7 @@ class Desk:
         self._next_upkeep = 0.0  # monotonic seconds
         self._keeping = False
         self._blind = False  # whether the last upkeep could not look at the holds
+        self._overheard = Overheard(store, self._now, self._tell)
         self.configure()
 
     def configure(
@@ -231,6 +233,12 @@ class Desk:
         number = self._watched
         self._watchers[number] = callback
         return lambda: self._watchers.pop(number, None) and None
+
+    def rang(self, hold: str) -> None:
+        """Another gateway has changed this hold; any of them where it is ""."""
+        self._live = True
+        if self._watchers or hold in self._waiting or (not hold and self._waiting):
+            self._overheard.rang(hold)
 
     # ------------------------------------------------------------------ time
 

@@ -39,9 +39,13 @@ class Lease:
     def bury(self, connection: sa.Connection, now: int) -> list[str]:
         """Take the dead gateways off the list. Gives their ids."""
         found = connection.execute(sa.select(gateways).where(gateways.c.id != self.id)).all()
-        dead = [row.id for row in found if row.renewed < now - DEAD_AFTER or self._is_gone(row.id)]
-        if dead:
-            connection.execute(gateways.delete().where(gateways.c.id.in_(dead)))
+        silent = gateways.c.renewed < now - DEAD_AFTER  # asked again as its row is taken: it may renew its lease this moment
+        dead = []
+        for row in found:
+            gone = self._is_gone(row.id)
+            if gone or row.renewed < now - DEAD_AFTER:
+                here = gateways.delete().where(gateways.c.id == row.id, sa.true() if gone else silent)
+                dead += [row.id] * connection.execute(here).rowcount
         return dead
 
     def end(self, connection: sa.Connection) -> None:

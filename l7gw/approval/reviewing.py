@@ -12,8 +12,9 @@ from l7gw.approval.messages import Asked, Hold, Review, Reviewer, ReviewView, en
 from l7gw.approval.people import People
 from l7gw.approval.reviewers import counts
 from l7gw.approval.rows import SECOND
-from l7gw.approval.states import TABLE, move
+from l7gw.approval.states import TABLE, TOPIC, move
 from l7gw.errors import Refusal
+from l7gw.store.bell import ring
 from l7gw.store.tables import holds, reviews
 
 TWICE = "you have said so already, under this or another name: a person counts once"
@@ -81,6 +82,7 @@ def _write(connection: sa.Connection, hold: str, reviewer: Reviewer, people: Peo
         connection.execute(reviews.insert().values(**values, view=encode(view).decode()))
     except sa.exc.IntegrityError as error:
         raise Refusal(409, "Conflict", TWICE) from error
+    ring(connection, TOPIC, hold)  # watchers see an approval after which others are needed, too
 
 
 def _deny(connection: sa.Connection, hold: str, view: ReviewView, now: int) -> bool:

@@ -11,7 +11,10 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from l7gw.approval.messages import State
+from l7gw.store.bell import ring
 from l7gw.store.tables import holds
+
+TOPIC = "hold"  # of the bell: other gateways hear that a hold is new, was reviewed or has moved
 
 Event = Literal[
     "approve",  # the last approval that was needed
@@ -48,5 +51,6 @@ def move(connection: sa.Connection, hold: str, event: Event, now: int, *conditio
             values["ended"] = now
         changed = connection.execute(holds.update().where(*where).values(state=following, **values)).rowcount == 1
         if changed:
+            ring(connection, TOPIC, hold)
             break
     return changed

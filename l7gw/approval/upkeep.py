@@ -51,16 +51,19 @@ def stop(connection: sa.Connection, lease: Lease, now: int) -> list[Hold]:
     return rows.read(connection, changed)
 
 
+# Both take the rows in the order of their ids, since another gateway may do the same this moment.
+
+
 def _void(connection: sa.Connection, now: int, why: str, where: sa.ColumnElement[bool]) -> list[str]:
-    live = sa.select(holds.c.id).where(holds.c.wait == "wait", holds.c.state.in_(LIVE), where)
+    live = sa.select(holds.c.id).where(holds.c.wait == "wait", holds.c.state.in_(LIVE), where).order_by(holds.c.id)
     return [hold for hold in list(connection.execute(live).scalars()) if move(connection, hold, "void", now, why=why)]
 
 
 def _expire(connection: sa.Connection, now: int) -> list[str]:
-    due = sa.select(holds.c.id, holds.c.state).where(holds.c.state.in_(LIVE), holds.c.expires <= now).limit(AT_ONCE)
+    due = sa.select(holds.c.id, holds.c.state).where(holds.c.state.in_(LIVE), holds.c.expires <= now)
     return [
         hold
-        for hold, state in connection.execute(due).all()
+        for hold, state in connection.execute(due.order_by(holds.c.id).limit(AT_ONCE)).all()
         if move(connection, hold, "expire", now, holds.c.expires <= now, why=rows.why_expired(state))
     ]
 

@@ -108,6 +108,10 @@ def _sections(
 def _approvals(settings: Settings) -> list[str]:
     root = "is an approval without a credential" if settings.reviews_local else "approves nothing without a credential"
     lines = [f"{settings.most_holds} calls of one principal may wait for one; root on this machine {root}"]
+    if settings.store is not None:
+        lines.append(
+            f"they are kept in {settings.store.place}{', whose certificate is verified' if settings.store.verified else ''}"
+        )
     group = f", the members of {settings.socket_group}" if settings.socket_group else ""
     lines.append(
         f"they are answered at {settings.socket_path}, by root and the gateway's user{group}; or with --server and a token"
@@ -280,6 +284,8 @@ def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     for cluster in settings.clusters.values():
         if cluster.impersonate != "none" and not policy.groups_going_up(cluster.name, cluster.groups).everything:
             yield from _without_groups(cluster, policy)
+    if settings.store is not None and not settings.store.verified and not settings.store.near:
+        yield "`store`: the server's certificate is not verified; add sslmode=verify-full, and sslrootcert=FILE"
     if not any(rule.says != "deny" for rule in policy.rules):
         yield "no rule allows anything: every call but discovery will be denied"
 
@@ -312,6 +318,7 @@ def _document(
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
         "approvals": {
             "holds": settings.most_holds,
+            "store": "sqlite" if settings.store is None else settings.store.place,
             "local": settings.reviews_local,
             "people": [{"user": one.user, "also": list(one.also)} for one in settings.people],
             **({"owners": say_logins(settings.identity)} if _asks_owners(policy) else {}),

@@ -1,4 +1,4 @@
-"""What l7gw.yaml says about approvals: `people`, `reviews`, `limits.holds`, `socket` and `store`."""
+"""What l7gw.yaml says about approvals: `people`, `reviews`, `limits.holds` and `socket`."""
 
 from __future__ import annotations
 
@@ -69,14 +69,3 @@ def socket_of(top: Reader) -> tuple[Path | None, str]:
     if fault := name_rules.fault(group) if group else "":
         inner.wrong("group", f"`group`: {shown(group)} {fault}")
     return inner.path("path"), group
-
-
-def check_store(top: Reader) -> None:
-    """Report a `store` that this version cannot use. What the text holds is not told: it may be a password."""
-    if not top.has("store"):
-        return
-    text = top.text("store")
-    if text.startswith(("postgresql://", "postgresql+")):
-        top.wrong("store", "`store`: PostgreSQL is not in this version", "leave it out, or say sqlite")
-    elif text and text != "sqlite":
-        top.wrong("store", "`store` must be sqlite")

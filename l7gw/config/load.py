@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import get_args
 
-from l7gw.config.approvals import check_store, most_holds, people_of, reviews_local, socket_of
+from l7gw.config.approvals import most_holds, people_of, reviews_local, socket_of
 from l7gw.config.clusters import clusters_of
 from l7gw.config.document import Document, Reader, plain, shown
 from l7gw.config.fields import certificate_of, is_host_name, is_ip
@@ -17,6 +17,7 @@ from l7gw.config.identity import identity_of
 from l7gw.config.masking import masking_of
 from l7gw.config.private import fault_of_state
 from l7gw.config.settings import SOCKET, Durable, Hook, Masking, Recording, Settings
+from l7gw.config.store import store_of
 from l7gw.errors import ConfigurationError, Problem
 
 WHICH_FILE = "say which file with --config FILE or $L7GW_CONFIG"
@@ -86,7 +87,7 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
     people = people_of(top)
     local, holds = reviews_local(top), most_holds(top)
     socket, group = socket_of(top)
-    check_store(top)
+    store = store_of(top)
     problems = document.sorted_problems()
     if problems or tls is None or policy is None:
         return None, policy, problems, hooks, masking
@@ -106,6 +107,7 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
         most_holds=holds,
         socket=socket,
         socket_group=group,
+        store=store,
     )
     return settings, policy, [], hooks, masking
 

@@ -220,6 +220,32 @@ class Person:
 
 
 @dataclass(frozen=True)
+class PostgresServer:
+    """A database at a PostgreSQL server: libpq's keywords, the password among them, which no text of this object shows."""
+
+    keywords: dict[str, str] = field(repr=False, hash=False)
+
+    @property
+    def place(self) -> str:
+        """Where the database is, in words for people."""
+        known = self.keywords
+        hosts = known.get("host") or known.get("hostaddr") or "the host that libpq's environment names"
+        port = f", port {known['port']}" if "port" in known else ""
+        return f"PostgreSQL at {hosts}{port}, database {known.get('dbname') or known.get('user') or 'of its environment'}"
+
+    @property
+    def verified(self) -> bool:
+        """Whether nobody between here and the server can pass for it."""
+        return self.keywords.get("sslmode") == "verify-full"
+
+    @property
+    def near(self) -> bool:
+        """Whether the server is on this machine."""
+        hosts = (self.keywords.get("hostaddr") or self.keywords.get("host") or "/").split(",")
+        return all(host.startswith("/") or host in ("localhost", "127.0.0.1", "::1") for host in hosts)
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole of l7gw.yaml, without a mistake. All paths are absolute."""
 
@@ -238,6 +264,7 @@ class Settings:
     most_holds: int = USUAL_HOLDS  # pending holds of one principal
     socket: Path | None = None  # where the API's socket is, if not in the state
     socket_group: str = ""  # whose members may connect to it too; "" for none
+    store: PostgresServer | None = None  # where the metadata is; None for SQLite in the state
 
     @property
     def socket_path(self) -> Path:

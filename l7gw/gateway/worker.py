@@ -163,9 +163,10 @@ class Worker:
         return far.record if far is not None else "all"
 
     def _desk_for(self, policy: Policy, settings: Settings) -> Desk | None:
-        """The desk, where the policy holds something or holds are known from before. Raises OSError where its database cannot be
-        used."""
-        if self._desk is None and (policy.holds or (settings.state / METADATA).exists()):
+        """The desk, where the policy holds something, holds are known from before, or other gateways may hold calls. Raises OSError
+        where its database cannot be used."""
+        known = settings.store is not None or (settings.state / METADATA).exists()
+        if self._desk is None and (policy.holds or known):
             return self._open_desk()
         return self._desk
 

@@ -8,6 +8,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,9 @@ Then = Callable[[T | Exception], None]
 
 NAME = "metadata.sqlite"  # in the state
 BUSY = 5000  # milliseconds that another process on the same state may hold the database; a transaction of ours takes a few
+TRIES = 4  # times that one piece of work is run, where others come between
+AGAIN = 1.0  # seconds until a database that cannot be reached is tried again
+LONGEST_WORDS = 500  # characters of what a database said of a failure
 MOST_WAITING = 4096  # pieces of work; where the disk takes none, the next are refused instead of piling up
 
 
@@ -67,18 +71,29 @@ def _begin(connection: sa.Connection) -> None:
 
 
 class Store:
-    """The thread. `do` is called on the loop, and calls back on it."""
+    """The thread. `do` is called on the loop, and calls back on it.
 
-    def __init__(self, engine: sa.Engine, loop: asyncio.AbstractEventLoop) -> None:
+    `prepare` is run in the thread before the first work, and again until it succeeds: it makes the tables of a server that was away
+    when the gateway began.
+    """
+
+    def __init__(self, engine: sa.Engine, loop: asyncio.AbstractEventLoop, prepare: Callable[[], None] | None = None) -> None:
         self._engine = engine
         self._loop = loop
+        self._prepare = prepare
+        self._away = ""  # why the database cannot be reached; "" while it can
+        self._next_try = 0.0  # monotonic seconds
         self._waiting: queue.SimpleQueue[tuple[Work[Any], Then[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="l7gw-store", daemon=True)
         self._thread.start()
 
     def do(self, work: Work[T], then: Then[T]) -> None:
         """Run `work` in a transaction, and call `then` with what it gave or raised; what raises leaves nothing behind. A database
-        that cannot be used is a StoreAway. A `Refusal` that `work` raises comes back as it is."""
+        that cannot be used is a StoreAway. A `Refusal` that `work` raises comes back as it is.
+
+        `work` may be run again, in a new transaction, where another gateway came between or the connection was lost before the
+        commit. Whether a commit whose answer is lost was done is not known: that is a StoreAway too.
+        """
         if self._waiting.qsize() >= MOST_WAITING:
             self._loop.call_soon(then, StoreAway("the database of the holds is behind"))
             return
@@ -99,11 +114,78 @@ class Store:
             del job, work, then, found  # or they would live until the next work comes
 
     def _done(self, work: Work[T]) -> T | Exception:
+        if self._away and time.monotonic() < self._next_try:  # or each that waits would wait for a connection of its own
+            return StoreAway(self._away)
         try:
-            with self._engine.begin() as connection:
-                return work(connection)
+            if self._prepare is not None:
+                self._prepare()
+                self._prepare = None
+            found = self._tried(work)
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
-            log.warning("the database of the holds: %s", error)
-            return StoreAway(f"the database of the holds cannot be used: {getattr(error, 'orig', None) or error}")
+            return self._failed(error)
         except Exception as error:
             return error
+        if self._away:
+            self._away = ""
+            log.info("the database of the holds is back")
+        return found
+
+    def _tried(self, work: Work[T]) -> T:
+        for _ in range(TRIES - 1):
+            with suppress(_Again):
+                return self._once(work)
+        return self._once(work, last=True)
+
+    def _once(self, work: Work[T], *, last: bool = False) -> T:
+        """One transaction. Raises _Again where it left nothing behind and may succeed when it is run once more."""
+        committing = False
+        try:
+            with self._engine.connect() as connection:
+                transaction = connection.begin()
+                found = work(connection)
+                committing = True
+                transaction.commit()
+                return found
+        except sa.exc.DBAPIError as error:
+            lost = error.connection_invalidated
+            if committing and lost:
+                raise OSError("the connection was lost, and whether the change was stored is not known") from error
+            if not last and (lost or _came_between(error)):
+                raise _Again from error
+            raise
+
+    def _failed(self, error: Exception) -> StoreAway:
+        """The words of a failure. Where the database cannot be reached, whoever comes next is told so at once."""
+        why = f"the database of the holds cannot be used: {in_words(error)}"
+        if self._engine.dialect.name != "sqlite" and _unreachable(error):
+            self._next_try = time.monotonic() + AGAIN
+            if not self._away:
+                log.error("%s", why)
+            self._away = why
+        else:
+            log.warning("%s", why)
+        return StoreAway(why)
+
+
+def _unreachable(error: Exception) -> bool:
+    """Whether there is no connection. What the server itself said has a code of its own."""
+    if isinstance(error, sa.exc.DBAPIError):
+        unnamed = isinstance(error, sa.exc.OperationalError) and getattr(error.orig, "sqlstate", None) is None
+        return error.connection_invalidated or unnamed
+    return True
+
+
+class _Again(Exception):
+    """The transaction may succeed when it is run once more."""
+
+
+def _came_between(error: sa.exc.DBAPIError) -> bool:
+    """Whether another connection did something at the same time: wrote what must be there once, or waited for us as we for it."""
+    state = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, sa.exc.IntegrityError) or state in ("40001", "40P01")
+
+
+def in_words(error: Exception) -> str:
+    """What the database said, in one line: neither the statement nor its values."""
+    said = str(getattr(error, "orig", None) or error)
+    return " ".join(said.split())[:LONGEST_WORDS]

@@ -10,8 +10,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from l7gw.store.tables import metadata
+from l7gw.store.turns import take_turns
 
 NEWEST = "0002"  # the revision of the newest step
+LONGEST_STEP = "60s"  # for a step, and for another gateway's steps before it
 STEPS = Path(__file__).parent / "migrations"
 NOTED = sa.Table(  # Alembic's own table: the revision that the database has
     "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), nullable=False, primary_key=True)
@@ -19,8 +21,11 @@ NOTED = sa.Table(  # Alembic's own table: the revision that the database has
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Make the tables, or change those of an earlier version. Raises OSError for a database that a later version wrote."""
+    """Make the tables, or change those of an earlier version. Raises OSError for a database that a later version wrote, and for one
+    that has no schema to make them in. Of several gateways that begin at once one does it, and the others wait."""
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            _wait_for_others(connection)
         found = _revision(connection)
         if found is None:
             metadata.create_all(connection)
@@ -30,6 +35,16 @@ def migrate(engine: sa.Engine) -> None:
             raise OSError(f"the database was written by a later version of l7gw (tables {found}, this one knows {NEWEST})")
         elif found < NEWEST:
             run_steps(connection)
+
+
+def _wait_for_others(connection: sa.Connection) -> None:
+    """Wait until no other gateway changes the tables. The lock ends with the transaction."""
+    for setting in ("statement_timeout", "lock_timeout"):
+        connection.execute(sa.select(sa.func.set_config(setting, LONGEST_STEP, sa.true())))
+    take_turns(connection, "tables")
+    if connection.execute(sa.select(sa.func.current_schema())).scalar() is None:
+        hint = "CREATE SCHEMA it, owned by the gateway's role; or see that role's search_path, and `options` in `store`"
+        raise OSError(f"the database has no schema of the gateway's search_path\n  hint: {hint}")
 
 
 def _revision(connection: sa.Connection) -> str | None:

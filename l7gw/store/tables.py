@@ -1,6 +1,6 @@
 """The tables of the metadata database, as the newest migration leaves them (`tests/store/test_migrate.py` compares).
 
-The database is SQLite or, in a later version, PostgreSQL: nothing here or in a query may be a word of one of them alone. Times are
+The database is SQLite or PostgreSQL: nothing here or in a query may be a word of one of them alone. Times are
 microseconds since 1970. Messages are JSON texts.
 """
 

@@ -74,7 +74,8 @@ class _Server:
             limits=self._limits,
         )
         recorder.open()
-        desk = HoldDesk(self._settings.state, SystemClock(), recorder, lambda cluster: worker.records(cluster))
+        store = self._settings.store
+        desk = HoldDesk(self._settings.state, SystemClock(), recorder, lambda cluster: worker.records(cluster), store)
         try:
             worker = Worker(self._settings, recorder, SystemClock(), self._timeouts, self._limits, open_desk=desk.open)
             await self._listen(worker)
@@ -170,12 +171,12 @@ class _Server:
         self._ending.set()
 
     def _reload(self, worker: Worker) -> None:
-        """Read the configuration again and put it into force, all but `listen` and `state`. A wrong one changes nothing."""
+        """Read the configuration again and put it into force, all but what `_fixed` names. A wrong one changes nothing."""
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
         try:
             settings = load(self._config)
             if _fixed(settings) != _fixed(self._settings):
-                log.error("`listen`, `state` and `socket` change only with a restart")
+                log.error("`listen`, `state`, `socket` and `store` change only with a restart")
             worker.configure(settings)
             worker.warm()
             log.info("configuration read again")
@@ -188,7 +189,7 @@ class _Server:
 
 def _fixed(settings: Settings) -> tuple[object, ...]:
     """What a reload leaves as it was."""
-    return settings.listen, settings.state, settings.socket_path, settings.socket_group
+    return settings.listen, settings.state, settings.socket_path, settings.socket_group, settings.store
 
 
 async def _tick(worker: Worker, api: ApiSocket) -> None:

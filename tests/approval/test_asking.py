@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from l7gw.approval.messages import Hold, Requester
 from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers
 from tests.support.desks import NO, Seat, Waits, answer, asked, reviewer, run, terms
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 BACK = terms(wait="come-back")
 EXEC = {"verb": "create", "subresource": "exec", "effects": ("execute",), "argv": ("sh",), "intent": "i-exec"}

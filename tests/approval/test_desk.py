@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from l7gw.approval.messages import Hold
 from l7gw.errors import Refusal
-from l7gw.store.database import of_state
+from tests.support.databases import engine_of
 from tests.support.desks import NO, Seat, Waits, answer, asked, reviewer, run, terms
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 COMES_BACK = terms(wait="come-back")
 
@@ -160,7 +164,7 @@ def test_with_the_database_away_calls_are_refused_in_words_and_waiting_ones_wait
     async def away(seat: Seat) -> None:
         waiter = Waits()
         hold = await seat.held(asked(), waiter)
-        other = of_state(tmp_path / "state")
+        other = engine_of(tmp_path / "state")
         with other.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE holds RENAME TO away")
         for found in (await seat.ask(asked("b"), Waits()), await seat.review(hold, reviewer())):

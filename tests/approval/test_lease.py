@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from l7gw.approval.lease import DEAD_AFTER, FOLDER, Lease
-from l7gw.store.database import of_state
 from l7gw.store.tables import gateways
+from tests.support.databases import engine_of
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 NOW = 1_700_000_000_000_000
 
@@ -20,7 +22,7 @@ def listed(connection: sa.Connection) -> list[str]:
 
 def test_a_gateway_of_the_same_state_is_dead_as_soon_as_its_lock_is_gone(tmp_path: Path) -> None:
     one, two = Lease(tmp_path, "one"), Lease(tmp_path, "two")
-    with of_state(tmp_path).begin() as connection:
+    with engine_of(tmp_path).begin() as connection:
         one.renew(connection, NOW)
         two.renew(connection, NOW)
         assert two.bury(connection, NOW) == [] and listed(connection) == ["one", "two"]
@@ -37,7 +39,7 @@ def test_a_gateway_elsewhere_is_dead_when_it_was_not_heard_of_for_half_a_minute(
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     here, there = Lease(tmp_path / "a", "here"), Lease(tmp_path / "b", "there")
-    with of_state(tmp_path).begin() as connection:
+    with engine_of(tmp_path).begin() as connection:
         there.renew(connection, NOW)
         assert here.bury(connection, NOW + DEAD_AFTER) == []
         assert here.bury(connection, NOW + DEAD_AFTER + 1) == ["there"]

@@ -16,9 +16,11 @@ import sqlalchemy as sa
 
 from l7gw.approval import rows
 from l7gw.approval.states import move
-from l7gw.store.database import of_state
 from l7gw.store.tables import holds
+from tests.support.databases import VARIABLE, engine_of
 from tests.support.desks import Waits, asked, reviewer, seat, terms
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 RACERS = 50
 NOW = 1_700_000_000_000_000
@@ -26,14 +28,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_of_fifty_that_race_for_an_approval_one_wins(tmp_path: Path) -> None:
-    engine = of_state(tmp_path)
+    engine = engine_of(tmp_path)
     with engine.begin() as connection:
         rows.insert(connection, asked(), hold="h", gateway="g", now=NOW)
         move(connection, "h", "approve", NOW)
     barrier, won = threading.Barrier(RACERS), []
 
     def race() -> None:
-        own = of_state(tmp_path)  # a connection of its own
+        own = engine_of(tmp_path)  # a connection of its own
         barrier.wait()
         with own.begin() as connection:
             if move(connection, "h", "consume", NOW, holds.c.bound == "b-a"):
@@ -109,7 +111,11 @@ AFTER = {
 def killed_in(state: Path, goal: str) -> list[str]:
     """The ids of the holds of a process that brought them to a state and was killed then."""
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(state), goal], stdout=subprocess.PIPE, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
+        [sys.executable, "-c", KILLED, str(state), goal],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), VARIABLE: os.environ[VARIABLE]},
     )
     with process:
         assert process.stdout is not None
@@ -194,7 +200,7 @@ with tempfile.TemporaryDirectory(dir=sys.argv[1]) as folder:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), VARIABLE: os.environ[VARIABLE]},
         timeout=280,
     )
     assert done.returncode == 0, done.stderr

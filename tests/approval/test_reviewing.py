@@ -15,6 +15,8 @@ from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers
 from tests.support.desks import NO, YES, Seat, Waits, asked, reviewer, run, terms
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 TWO = terms(("writes", Reviewers(groups=("sre",), minimum=2)))
 
 

@@ -16,6 +16,8 @@ from l7gw.hold_terms import Reviewers
 from l7gw.identifiers import uuid7
 from tests.support.desks import NO, Seat, Waits, answer, asked, reviewer, run, terms
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 PROMISED = [  # what programs may rely on
     *("id", "state", "session", "run", "exchange", "principal", "cluster", "command", "verb", "group", "resource", "subresource"),
     *("namespace", "name", "argv", "rule", "message", "wait", "created", "expires", "needed", "reviewers", "reviews", "shown"),

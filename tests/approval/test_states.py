@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from l7gw.approval import rows
 from l7gw.approval.messages import STATES, State
 from l7gw.approval.states import LIVE, TABLE, Event, move
-from l7gw.store.database import of_state
 from l7gw.store.tables import holds
+from tests.support.databases import engine_of
 from tests.support.desks import asked
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 NOW = 1_700_000_000_000_000
@@ -35,9 +37,14 @@ HEAD, *ROWS = [line.split() for line in DRAWN.strip().splitlines()]
 MOVES = [(row[0], event, to) for row in ROWS for event, to in zip(HEAD, row[1:])]
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
-    return of_state(tmp_path_factory.mktemp("states"))
+OPENED: dict[str, sa.Engine] = {}  # one database of each kind for all tests of this file
+
+
+@pytest.fixture
+def engine(each_database: str, tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
+    if each_database not in OPENED:
+        OPENED[each_database] = engine_of(tmp_path_factory.mktemp("states"))
+    return OPENED[each_database]
 
 
 def in_state(connection: sa.Connection, state: str) -> str:

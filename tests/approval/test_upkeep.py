@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from l7gw.approval import rows
@@ -15,6 +16,8 @@ from l7gw.approval.upkeep import AT_ONCE, GONE, KEPT, STOPPED
 from l7gw.errors import Refusal
 from tests.support.desks import Seat, Waits, answer, asked, reviewer, seat, terms
 from tests.support.manual_clock import ManualClock
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 NOW = 1_700_000_000_000_000
 BACK = terms(wait="come-back", ttl=3600, use_within=3600)

@@ -64,7 +64,7 @@ def test_who_may_approve_and_who_has_several_names_is_told(
     assert "1 person has several names, and none approves an own call\n" in out
     assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 0
     assert json.loads(capsys.readouterr().out)["approvals"] == {
-        "holds": 3, "local": True, "people": [{"user": "ann", "also": ["cert:ann"]}],
+        "holds": 3, "local": True, "people": [{"user": "ann", "also": ["cert:ann"]}], "store": "sqlite",
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`people`, `reviews`, `limits`, `socket` and `store` in l7gw.yaml."""
+"""`people`, `reviews`, `limits` and `socket` in l7gw.yaml."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_without_the_keys_nobody_has_two_names_root_does_not_approve_and_twenty_
 
 def test_each_key_is_taken(written: Written) -> None:
     written.top |= {"people": [{"user": "ann", "also": ["aws:ann", "cert:ann"]}, {"user": "bob", "also": "cert:bob"}]}
-    written.top |= {"reviews": {"local": True}, "limits": {"holds": 3}, "store": "sqlite"}
+    written.top |= {"reviews": {"local": True}, "limits": {"holds": 3}}
     it = written.load()
     assert it.people == (Person("ann", ("aws:ann", "cert:ann")), Person("bob", ("cert:bob",)))
     assert (it.reviews_local, it.most_holds) == (True, 3)
@@ -50,20 +50,12 @@ def test_the_socket_may_lie_elsewhere_and_be_for_a_group_too(written: Written) -
         ({"socket": {"paht": "x"}}, "paht"),
         ({"socket": "/run/l7gw.sock"}, "`socket` must be a mapping"),
         ({"socket": {"group": "sre\u202e"}}, "`group`"),
-        ({"store": "mysql"}, "`store` must be sqlite"),
     ],
 )
 def test_each_mistake_is_told(keys: dict[str, Any], said: str, written: Written) -> None:
     written.top |= keys
     (problem,) = written.problems()
     assert said in problem
-
-
-@pytest.mark.parametrize("store", ["postgresql://l7gw:tres-secret@db/l7gw", "postgresql+psycopg://db/l7gw"])
-def test_postgresql_is_not_in_this_version_and_its_password_is_not_told(store: str, written: Written) -> None:
-    written.top["store"] = store
-    assert written.problems() == ["`store`: PostgreSQL is not in this version"]
-    assert "tres-secret" not in repr(written.problems())
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,15 @@ import sqlalchemy as sa
 from l7gw.errors import Refusal
 from l7gw.store.database import NAME, Store, StoreAway, of_state
 from l7gw.store.tables import gateways
+from tests.support.databases import engine_of, store_of
 from tests.support.desks import answer
+
+both = pytest.mark.usefixtures("each_database")
 
 
 def with_store(state: Path, test: Callable[[Store], object]) -> None:
     async def run() -> None:
-        store = Store(of_state(state), asyncio.get_running_loop())
+        store = store_of(state)
         try:
             await test(store)  # type: ignore[misc]
         finally:
@@ -36,6 +39,7 @@ def names(connection: sa.Connection) -> list[str]:
     return list(connection.execute(sa.select(gateways.c.id).order_by(gateways.c.id)).scalars())
 
 
+@both
 def test_work_is_done_in_its_order_elsewhere_and_answered_on_the_loop(tmp_path: Path) -> None:
     async def ordered(store: Store) -> None:
         here, seen = threading.get_ident(), []
@@ -50,6 +54,7 @@ def test_work_is_done_in_its_order_elsewhere_and_answered_on_the_loop(tmp_path: 
     with_store(tmp_path / "state", ordered)
 
 
+@both
 def test_work_that_fails_leaves_nothing_behind_and_says_why(tmp_path: Path) -> None:
     def refused(connection: sa.Connection) -> None:
         add("a")(connection)
@@ -67,7 +72,8 @@ def test_work_that_fails_leaves_nothing_behind_and_says_why(tmp_path: Path) -> N
     with_store(tmp_path / "state", fails)
 
 
-def test_what_is_answered_is_in_the_file_when_it_is_opened_again(tmp_path: Path) -> None:
+@both
+def test_what_is_answered_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
     async def first(store: Store) -> None:
         await answer(lambda then: store.do(add("a"), then))
 
@@ -113,11 +119,12 @@ def test_a_commit_is_synced_and_writers_take_turns(tmp_path: Path) -> None:
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
+@both
 def test_a_database_that_goes_away_is_told_and_comes_back(tmp_path: Path) -> None:
     state = tmp_path / "state"
 
     async def away(store: Store) -> None:
-        other = of_state(state)
+        other = engine_of(state)
         with other.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE gateways RENAME TO away")
         assert isinstance(await answer(lambda then: store.do(names, then)), StoreAway)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,28 +11,54 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from l7gw.store.database import of_state
 from l7gw.store.migrate import NEWEST, STEPS, migrate, run_steps
 from l7gw.store.tables import metadata
+from tests.support.databases import server_of
+
+pytestmark = pytest.mark.usefixtures("each_database")
+OF_POSTGRES = """
+SELECT table_name || '.' || column_name, concat_ws(' ', data_type, character_maximum_length, is_nullable, column_default)
+FROM information_schema.columns WHERE table_schema = current_schema()
+UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()
+UNION ALL SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
+"""
 
 
 def engine(path: Path) -> sa.Engine:
-    return sa.create_engine(sa.URL.create("sqlite", database=str(path / "m.sqlite")))
+    """A database without tables."""
+    path.mkdir(exist_ok=True)
+    server = server_of(path)
+    return sa.create_engine(sa.URL.create("sqlite", database=str(path / "m.sqlite"))) if server is None else server.engine
+
+
+def opened(path: Path) -> sa.Engine:
+    """The same as the gateway opens it."""
+    server = server_of(path)
+    if server is None:
+        return of_state(path)
+    return server.engine
 
 
 def written_tables(engine: sa.Engine) -> dict[str, str]:
-    """The statements that made tables and indexes, without what spaces and line breaks say nothing."""
+    """The statements that made tables and indexes, without what spaces and line breaks say nothing; at a server, what it says of
+    columns, indexes and constraints, without the schema's name."""
     with engine.connect() as connection:
-        found = connection.execute(
-            sa.text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'")
-        )
-        return {name: " ".join(sql.split()).replace("( ", "(").replace(" )", ")") for name, sql in found}
+        if engine.dialect.name == "sqlite":
+            found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all()
+        else:
+            schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one()
+            found = [(name, said.replace(schema, "")) for name, said in connection.exec_driver_sql(OF_POSTGRES)]
+        return {
+            name: " ".join(said.split()).replace("( ", "(").replace(" )", ")")
+            for name, said in found
+            if not name.startswith("alembic_version")
+        }
 
 
 def test_the_steps_lead_to_the_tables_that_a_new_database_has(tmp_path: Path) -> None:
-    new, stepped = engine(tmp_path), engine(tmp_path)
+    new, stepped = engine(tmp_path / "new"), engine(tmp_path / "stepped")
     migrate(new)
-    (tmp_path / "m.sqlite").rename(tmp_path / "new.sqlite")
-    new = sa.create_engine(sa.URL.create("sqlite", database=str(tmp_path / "new.sqlite")))
     with stepped.begin() as connection:
         run_steps(connection)
     with stepped.connect() as connection:
@@ -66,6 +93,24 @@ def test_a_database_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
         migrate(database)
 
 
+def test_of_gateways_that_begin_at_once_one_makes_the_tables(tmp_path: Path) -> None:
+    barrier, failed = threading.Barrier(4), []
+
+    def begin() -> None:
+        barrier.wait()
+        try:
+            migrate(opened(tmp_path))
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert failed == []
+
+
 def test_a_database_without_a_step_that_alembic_knows_is_brought_there(tmp_path: Path) -> None:
     database = engine(tmp_path)
     with database.begin() as connection:
@@ -74,4 +119,4 @@ def test_a_database_without_a_step_that_alembic_knows_is_brought_there(tmp_path:
         connection.execute(sa.text("DELETE FROM alembic_version"))
     with database.begin() as connection:
         run_steps(connection)
-    assert "holds" in written_tables(database)
+    assert sa.inspect(database).has_table("holds")

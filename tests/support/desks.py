@@ -15,7 +15,7 @@ from l7gw.errors import Refusal
 from l7gw.hold_terms import HoldTerms, Reviewers, RuleTerms, Wait
 from l7gw.identifiers import uuid7
 from l7gw.identity.principal import Principal
-from l7gw.store.database import Store, of_state
+from tests.support.databases import store_of
 from tests.support.manual_clock import ManualClock
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Seat:
         state.mkdir(mode=0o700, exist_ok=True)
         self.clock = clock
         self.record = Record()
-        self.store = Store(of_state(state), asyncio.get_running_loop())
+        self.store = store_of(state)
         self.desk = Desk(self.store, Lease(state, uuid7()), clock, self.record)
 
     async def ask(self, call: Asked, waiter: Any = None) -> Hold | Refusal:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -34,7 +35,10 @@ def server_of(folder: Path) -> Server | None:
     if not said:
         return None
     keywords, schema = json.loads(said), _schema(folder)
-    with psycopg.connect(**keywords, autocommit=True) as connection:
+    with (
+        suppress(psycopg.errors.UniqueViolation),
+        psycopg.connect(**keywords, autocommit=True) as connection,
+    ):  # another made it just now
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
     return Server(PostgresServer(keywords | {"options": f"-csearch_path={schema}"}), SystemClock())
 

@@ -2,8 +2,9 @@
 compared without it.
 
 Nothing that somebody chose is left out, or a caller could hide it from a reviewer under such a name: what the body of the call
-says, and what stood before, stays. `restartedAt` is written by the client, and restarts what it stands in: any time but the one
-that stood there before is the same, and never no change.
+says, and what stood before, stays. Two things are written by kubectl itself, and stay as a word for themselves, so that they are
+never no change: `restartedAt`, where any time but the one that stood there is the same, and the name of a new container of `kubectl
+debug`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ OF_JOB_UID = ("controller-uid", "batch.kubernetes.io/controller-uid")
 OF_JOB_NAME = ("job-name", "batch.kubernetes.io/job-name")
 # The token's volume (KK plugin/pkg/admission/serviceaccount/admission.go)
 TOKEN_VOLUME = re.compile(r"kube-api-access-[a-z0-9]{5}")
+# The name that `kubectl debug` gives a container where the user gives none: another one each time (KC pkg/cmd/debug/debug.go, its
+# letters AM pkg/util/rand/rand.go)
+DEBUGGER = re.compile("debugger-[bcdfghjklmnpqrstvwxz2456789]{5}")
+INVENTED = "(a name that kubectl makes anew)"
 # KC pkg/polymorphichelpers/objectrestarter.go
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
@@ -125,7 +130,18 @@ def _pod(spec: dict[str, Any], before: dict[str, Any], chosen: _Chosen) -> dict[
     for kind in ("containers", "initContainers", "ephemeralContainers"):
         if kind in spec:
             result[kind] = [_container(each, gone) for each in _list(spec[kind])]
+    if "ephemeralContainers" in spec:
+        known = {_dict(one).get("name") for one in _list(before.get("ephemeralContainers"))}
+        result["ephemeralContainers"] = [_invented(each, known) for each in result["ephemeralContainers"]]
     return result
+
+
+def _invented(container: Any, known: set[Any]) -> Any:
+    """A container of `kubectl debug`, without the name that it was given now."""
+    name = _dict(container).get("name")
+    if isinstance(name, str) and name not in known and DEBUGGER.fullmatch(name) is not None:
+        return {**container, "name": INVENTED}
+    return container
 
 
 def _container(container: Any, gone: set[str]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7gw.kube.made_anew import ANEW, METADATA, RESTARTED, without_made_anew
+from l7gw.kube.made_anew import ANEW, INVENTED, METADATA, RESTARTED, without_made_anew
 from l7gw.kube.requestinfo import describe
 
 PODS = describe("POST", "/api/v1/namespaces/dev/pods")
@@ -49,6 +49,20 @@ def test_what_a_caller_names_like_a_token_volume_is_not_left_out() -> None:
     pod: dict[str, Any] = {"spec": {"volumes": [volume], "containers": [{"name": "c", "volumeMounts": [mount]}]}}
     for more in ({"sent": b'{"name":"kube-api-access-x7k2p"}'}, {"sent": None}, {"before": {"spec": {"volumes": [volume]}}}):
         assert without_made_anew(PODS, pod, **more)["spec"] == pod["spec"]
+
+
+def test_the_name_that_kubectl_debug_makes_is_the_same_each_time_and_no_other_is() -> None:
+    def pod(*names: str) -> dict[str, Any]:
+        return {"metadata": {}, "spec": {"ephemeralContainers": [{"name": name, "image": "i"} for name in names]}}
+
+    stands = pod("debugger-x7k2p")
+    act = describe("PATCH", "/api/v1/namespaces/dev/pods/web-0/ephemeralcontainers")
+    found = [
+        without_made_anew(act, pod("debugger-x7k2p", name), before=stands, sent=name.encode())["spec"]["ephemeralContainers"]
+        for name in ("debugger-bbbbb", "debugger-99999", "debugger-mine1", "debugger-bbbbbb", "shell")
+    ]
+    assert found[0] == found[1] == [{"name": "debugger-x7k2p", "image": "i"}, {"name": INVENTED, "image": "i"}]
+    assert [one[1]["name"] for one in found[2:]] == ["debugger-mine1", "debugger-bbbbbb", "shell"]
 
 
 def test_a_value_that_a_json_patch_copies_is_not_left_out() -> None:

@@ -66,6 +66,24 @@ def test_a_patch_comes_back_after_its_approval_once(stage: Stage) -> None:
     assert stage.hand.of(hold).state == "consumed"
 
 
+def test_a_debug_container_comes_back_under_another_name_and_is_the_approved_one(stage: Stage) -> None:
+    stage.cluster.pod("debugged", NAMESPACE)
+    command = ("debug", "debugged", "--image=busybox", "--profile=general", "--attach=false", "--", "ls")
+    assert stage.kubectl("back-debug", *command).returncode == 1
+    hold = stage.hand.pending("back-debug")
+    assert hold.subresource == "ephemeralcontainers" and "execute" in hold.effects
+    assert hold.shown.diff is not None and "name: (a name that kubectl makes anew)" in hold.shown.diff
+    stage.hand.approve(hold)
+    other = stage.kubectl("back-debug", *command[:2], "--image=alpine", *command[3:])
+    assert other.returncode == 1 and hold.id not in other.stderr
+    done = stage.kubectl("back-debug", *command)
+    assert done.returncode == 0, done.stderr
+    (made,) = stage.get("pods/debugged")[1]["spec"]["ephemeralContainers"]
+    assert made["name"].startswith("debugger-") and made["image"] == "busybox"
+    again = stage.kubectl("back-debug", *command)
+    assert again.returncode == 1 and hold.id not in again.stderr
+
+
 def test_a_denied_call_is_told_why(stage: Stage) -> None:
     stage.make("denied", a="1")
     with Answering(stage.hand, approve=False):

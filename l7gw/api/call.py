@@ -187,6 +187,8 @@ class ApiCall:
             raise _too_large()
         if request.length not in (0, NO_BODY) and not handlers.takes_body(request.method):
             raise Refusal(400, "BadRequest", f"a {visible(request.method)} has no body here")
+        if any(name.startswith("impersonate-") for name, _ in request.headers):
+            raise Refusal(403, "Forbidden", "an approval is given by one's own credential: --as means nothing here")
         self._token = bearer_of(request)
         if self._token is None and not self._client.certificates and self._peer is not None:
             self._known(of_peer(self._peer))

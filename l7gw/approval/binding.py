@@ -12,6 +12,7 @@ from hashlib import sha256
 import msgspec
 
 from l7gw.approval.messages import Asked, Requester
+from l7gw.kube.acting_as import ActsAs
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -30,10 +31,11 @@ def binding(
     headers: Iterable[tuple[str, str]],
     body: bytes,
     uids: Iterable[str],
+    acts_as: ActsAs | None = None,
 ) -> str:
     """What a waiting call is bound to: 64 hex digits. `target` is path and query, `headers` are those that travel, in their order.
     `uids` are those of the objects that are shown: of an exec the pod, of a deletecollection every object."""
-    head = (_identity(requester), cluster, method, target, [list(pair) for pair in headers])
+    head = (_identity(requester, acts_as), cluster, method, target, [list(pair) for pair in headers])
     return _hash("l7gw binding", *head, sha256(body).digest(), sorted(uids))
 
 
@@ -47,12 +49,15 @@ def intent(
     argv: Iterable[str] | None = None,
     options: Iterable[str] = (),
     uids: Iterable[str] = (),
+    acts_as: ActsAs | None = None,
 ) -> str:
     """What a call that comes back is bound to: 64 hex digits. `target` is group, resource, subresource, namespace and name.
     `changes` is the normalised difference that a write makes, or the body where no dry run can be made. `options` is what else
     decides about the outcome: the container, stdin and terminal of an exec, ports, selectors, what a DeleteOptions asks."""
     command = None if argv is None else list(argv)
-    return _hash("l7gw intent", _identity(requester), cluster, verb, list(target), changes, command, list(options), sorted(uids))
+    return _hash(
+        "l7gw intent", _identity(requester, acts_as), cluster, verb, list(target), changes, command, list(options), sorted(uids)
+    )
 
 
 def rest_of_run(asked: Asked) -> str:
@@ -67,9 +72,11 @@ def retry(asked: Asked) -> str:
     return _hash("l7gw retry", asked.session, asked.intent, msgspec.to_builtins(asked.terms.rules))
 
 
-def _identity(requester: Requester) -> list[str]:
-    """Who asks. Groups are left out: a renewed token may list them in another order, and policy is asked again at release."""
-    return [requester.issuer, requester.user, requester.actor, requester.kind]
+def _identity(requester: Requester, acts_as: ActsAs | None = None) -> list[object]:
+    """Who asks, and as whom the call is made. The requester's groups are left out: a renewed token may list them in another order,
+    and policy is asked again at release."""
+    who: list[object] = [requester.issuer, requester.user, requester.actor, requester.kind]
+    return who if acts_as is None else [*who, [acts_as.user, *sorted(acts_as.groups)]]
 
 
 def _hash(*fields: object) -> str:

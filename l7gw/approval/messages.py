@@ -15,6 +15,7 @@ from msgspec import Meta
 from l7gw.config.settings import Kind
 from l7gw.hold_terms import HoldTerms, Wait
 from l7gw.identity.principal import Principal
+from l7gw.kube.acting_as import ActsAs
 
 State = Literal["pending", "approved", "denied", "expired", "cancelled", "consumed", "void"]
 STATES: tuple[State, ...] = get_args(State)
@@ -140,6 +141,7 @@ class Asked(Message, frozen=True, kw_only=True):
     effects: tuple[str, ...] = ()
     uids: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
+    acts_as: ActsAs | None = None  # as whom the call is made in the cluster (`--as`); None: as the principal
     shown: Shown = Shown()
     version: int = VERSION
 
@@ -226,6 +228,7 @@ class Hold(Message, frozen=True, kw_only=True):
     shown: Shown
     uids: tuple[str, ...] = ()
     rest: Rest | None = None  # None where nothing is left, or none was allowed; `until` may be past
+    acts_as: ActsAs | None = None  # as whom the call is made in the cluster (`--as`); null: as the principal
     replaces: str = ""  # the hold in whose place this one stands, since the object changed; "" for none
     version: int = VERSION
 

@@ -219,5 +219,6 @@ def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...], rest: Rest | Non
         shown=asked.shown,
         uids=asked.uids,
         rest=rest if any(view.rest_of_run for view in said) else None,
+        acts_as=asked.acts_as,
         replaces=row.replaces,
     )

@@ -233,6 +233,7 @@ def _cluster(cluster: Cluster, policy: Policy) -> list[str]:
         f"to {cluster.server_authority}, trusting {cluster.certificate_authority}, with {shows}",
         _as_whom(cluster),
         *_going_up(cluster, policy),
+        *_acted_as(cluster, policy),
         _recorded(cluster.record),
     ]
 
@@ -273,6 +274,17 @@ def _going_up(cluster: Cluster, policy: Policy) -> list[str]:
         return ["no groups go up, as no rule names any"]
     named = ", ".join(f"{cluster.prefix}{text}" for text in groups.texts)
     return [f"groups that go up, and that RBAC must let the gateway impersonate: {named}"]
+
+
+def _acted_as(cluster: Cluster, policy: Policy) -> list[str]:
+    """Sentences about whom callers may act as."""
+    named = policy.acted_as(cluster.name)
+    if not named or cluster.impersonate == "none":
+        return []
+    return [
+        f"callers may act (--as) as {', '.join(named)}: RBAC must let the gateway impersonate these too, "
+        "and create subjectaccessreviews.authorization.k8s.io"
+    ]
 
 
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
@@ -360,6 +372,7 @@ def _cluster_document(cluster: Cluster, policy: Policy) -> dict[str, Any]:
         "credential": "client-certificate" if isinstance(cluster.credential, ClientCredential) else "token-file",
         "impersonate": cluster.impersonate,
         "prefix": cluster.prefix,
+        "acted_as": [] if cluster.impersonate == "none" else list(policy.acted_as(cluster.name)),
         "groups": [] if cluster.impersonate == "none" else list(policy.groups_going_up(cluster.name, cluster.groups).texts),
         "record": cluster.record,
     }

@@ -43,10 +43,11 @@ def table(holds: Sequence[Hold], now: datetime.datetime) -> Table:
 
 
 def who(hold: Hold) -> str:
-    """Whose call it is: the user, the agent that acts for him, and what else than a person he is."""
+    """Whose call it is: the user, the agent that acts for him, what else than a person he is, and as whom the call is made."""
     asked = hold.principal
     kind = f" ({asked.kind})" if asked.kind != "human" else ""
-    return (f"{asked.actor} for {asked.user}" if asked.actor else asked.user) + kind
+    acting = f", as {hold.acts_as.user}" if hold.acts_as is not None else ""
+    return (f"{asked.actor} for {asked.user}" if asked.actor else asked.user) + kind + acting
 
 
 def state(hold: Hold) -> str:
@@ -109,6 +110,7 @@ def _head(hold: Hold, now: datetime.datetime) -> Iterator[tuple[str, str]]:
     yield "argv", "" if hold.argv is None else " ".join(safe(repr(word)) for word in hold.argv)
     yield "cluster", safe(hold.cluster)
     yield "who", safe(who(hold))
+    yield "made as", "" if hold.acts_as is None else safe(str(hold.acts_as))
     yield "groups", safe(", ".join(asked.groups))
     yield "issuer", safe(asked.issuer)
     yield "address", safe(asked.address)

@@ -21,7 +21,8 @@ from l7gw.config.load import find, load
 from l7gw.config.settings import KINDS, Kind
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
-from l7gw.kube.act import Act
+from l7gw.kube.act import Act, acting
+from l7gw.kube.acting_as import identity
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
 from l7gw.policy import budgets, holds, masks
@@ -125,6 +126,8 @@ class _Explain(click.Command):
 @click.option("--group", "groups", metavar="G", multiple=True, help="May be repeated.")
 @click.option("--kind", type=click.Choice(KINDS), default="human", show_default=True)
 @click.option("--cluster", metavar="C", required=True, help="A cluster of the configuration.")
+@click.option("--as", "as_user", metavar="U", default="", help="Of whom acts as somebody else of the cluster, as kubectl's.")
+@click.option("--as-group", "as_groups", metavar="G", multiple=True, help="May be repeated.")
 @click.option("-f", "--filename", "sent", metavar="FILE", type=click.Path(path_type=Path), help="The object that is sent.")
 @click.option("--result", "given", metavar="FILE", type=click.Path(path_type=Path), help="What a dry run of the call gives.")
 @click.option("-n", "--namespace", metavar="NS", help="Default: `default`, as for kubectl.")
@@ -139,7 +142,7 @@ class _Explain(click.Command):
 def explain(
     config: Path | None, file: Path | None, user: str, groups: tuple[str, ...], kind: Kind, cluster: str, namespace: str | None,
     all_namespaces: bool, subresource: str | None, stdin: bool, tty: bool, output: str, verb: str, resource: str,
-    argv: tuple[str, ...], sent: Path | None, given: Path | None,
+    argv: tuple[str, ...], sent: Path | None, given: Path | None, as_user: str, as_groups: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Ask the policy about one call: would it pass, by which rule, and why not by those before it? And what would be masked for the
     caller?
@@ -158,6 +161,7 @@ def explain(
     l7gw policy explain --user bot --kind agent --cluster prod list secrets -A
     l7gw policy explain --user ann --cluster prod get /metrics
     l7gw policy explain --user ann --cluster prod kubectl drain node-1 --ignore-daemonsets
+    l7gw policy explain --user ann --cluster prod --as jane get pods -n dev
     l7gw policy explain --user ann --cluster prod -f web.yaml update deployments.apps/web -n dev
     """
     if namespace is not None and all_namespaces:
@@ -171,19 +175,17 @@ def explain(
         calls = [Call(method, _act(method, target), _objects(sent)[0] if sent is not None else None)]
     else:
         raise click.UsageError("Missing argument 'RESOURCE[/NAME]'.")
+    calls = _as(calls, as_user, as_groups)
     rules = _policy(config, file, cluster)
     explained = _explained(rules, principal, cluster, calls, given)
     number = worst([explanation.verdict for explanation in explained])
+    command = shlex.join(("kubectl", *typed)) if verb == "kubectl" else ""
     if output == "json":
         documents = [_document(each, principal, cluster, call) for call, each in zip(calls, explained)]
-        of_command = {"command": shlex.join(("kubectl", *typed)), "calls": documents} if verb == "kubectl" else {}
+        of_command = {"command": command, "calls": documents} if command else {}
         click.echo(json.dumps({**documents[number], **of_command}, indent=2))
     else:
-        if len(calls) > 1:
-            what = f"{shlex.join(('kubectl', *typed))}: {_said(explained[number].verdict)}"
-            click.echo(f"{what}, as its worst of {len(calls)} calls is: {in_words(calls[number].act)}\n")
-        for call, each in zip(calls, explained):
-            _show(each, call)
+        _show_all(command, calls, explained, number)
     verdict = explained[number].verdict
     sys.exit(3 if verdict.needs else 1 if verdict.decision == "deny" else 0)
 
@@ -195,6 +197,17 @@ def _explained(rules: Policy, principal: Principal, cluster: str, calls: list[Ca
     except NotRead as error:
         raise click.UsageError(str(error)) from None
     return [rules.explain(principal, cluster, call.act, look_at_sent(call, result)) for call in calls]
+
+
+def _as(calls: list[Call], user: str, groups: tuple[str, ...]) -> list[Call]:
+    """The calls, made as somebody else where `--as` names one. Raises UsageError."""
+    if not user and not groups:
+        return calls
+    try:
+        acts_as = identity(user, list(groups))
+    except Refusal as refusal:
+        raise click.UsageError(f"the gateway refuses this before it asks the policy: {refusal.message}") from None
+    return [Call(call.method, acting(call.act, acts_as), call.object) for call in calls]
 
 
 def _objects(sent: Path) -> list[Manifest]:
@@ -324,6 +337,15 @@ def _check_command(verb: str, subresource: str, name: str, argv: tuple[str, ...]
         raise click.UsageError("-i and -t belong to exec and attach")
 
 
+def _show_all(command: str, calls: list[Call], explained: list[Explanation], number: int) -> None:
+    """All calls of a command, of which the one of this number is the worst."""
+    if len(calls) > 1:
+        said = _said(explained[number].verdict)
+        click.echo(f"{command}: {said}, as its worst of {len(calls)} calls is: {in_words(calls[number].act)}\n")
+    for call, each in zip(calls, explained):
+        _show(each, call)
+
+
 def _show(explanation: Explanation, call: Call) -> None:
     verdict, act = explanation.verdict, call.act
     click.echo(f"{_said(verdict)}: {verdict.reason}{_GIVEN[verdict.needs] if verdict.needs is not None else ''}")
@@ -373,6 +395,7 @@ def _document(explanation: Explanation, principal: Principal, cluster: str, call
             "effects": sorted(act.effects),
             "argv": None if act.argv is None else list(act.argv),
             "dry_run": is_dry_run(act, call.object),
+            "as": None if act.acts_as is None else {"user": act.acts_as.user, "groups": list(act.acts_as.groups)},
         },
         "considered": [
             {

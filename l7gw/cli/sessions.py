@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from l7gw.cli.state import Events, ago, fail, state_options, summaries, the_state, the_whole_session
+from l7gw.kube.in_kubectl import acting_words
 from l7gw.recording.events import (
     ExchangeEnded,
     HoldRecorded,
@@ -193,6 +194,8 @@ def _what(event: RequestRecorded) -> str:
         words += "-l", shlex.quote(event.label_selector)
     if event.field_selector:
         words += "--field-selector", shlex.quote(event.field_selector)
+    if event.as_user is not None:
+        words += acting_words(event.as_user, event.as_groups or ())
     if event.argv is not None:
         words += "--", shlex.join(event.argv)
     return " ".join(word for word in words if word)

@@ -48,12 +48,13 @@ def upstream_request(request: Request, act: Act, own: Headers, *, host: str, add
     return Request(request.method, act.target, tuple(headers), body, upgrade=request.upgrade)
 
 
-def check_acceptable(request: Request, act: Act) -> None:
-    """Raises Refusal for a request that cannot be passed on. Called before the request is judged, recorded as allowed, or a
-    connection is dialled."""
+def check_acceptable(request: Request, act: Act) -> bool:
+    """Whether the request asks to be made as somebody else (`kube.acting_as` reads as whom). Raises Refusal for a request that
+    cannot be passed on. Called before the request is judged, recorded as allowed, or a connection is dialled."""
+    as_another = False
     for name, value in request.headers:
-        if name.startswith("impersonate-"):  # if it were dropped in silence, the call would act as the caller (kubernetes-wire 7.2)
-            raise Refusal(403, "Forbidden", "acting as somebody else (--as) is not allowed yet; run the command as yourself")
+        if name.startswith("impersonate-"):
+            as_another = True
         if name == "origin" and request.upgrade and value.lower() != f"https://{_host(request)}":
             # Another Origin is a web page of somebody else (threats C11). The Python client names the server itself as Origin.
             raise Refusal(403, "Forbidden", "upgrades from web pages are not taken: the Origin is another than this server")
@@ -65,6 +66,7 @@ def check_acceptable(request: Request, act: Act) -> None:
             if version != "13" or not valid_key(key):
                 raise Refusal(400, "BadRequest", "the WebSocket handshake lacks its version 13 or a key of 16 bytes")
         offered_protocols(request, act)
+    return as_another
 
 
 def _host(request: Request) -> str:

@@ -14,6 +14,7 @@ from l7gw import name_rules
 from l7gw.config.settings import Impersonate
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
+from l7gw.kube.acting_as import ActsAs
 from l7gw.policy.patterns import Globs
 from l7gw.wire.events import Headers
 
@@ -45,9 +46,32 @@ def impersonation(principal: Principal, session: str, mode: Impersonate, prefix:
             _leave_out(group, fault)
         else:
             headers.append(("impersonate-group", _octets(name)))
-    headers.append(("impersonate-extra-l7gw-user", _octets(principal.user)))
-    headers.append(("impersonate-extra-l7gw-session", session))
-    return tuple(headers)
+    return (*headers, *_extras(principal, session))
+
+
+def impersonation_as(acts_as: ActsAs, principal: Principal, session: str) -> Headers:
+    """The header lines of a call that is made as somebody else: his names as they were asked for, without the prefix, and the
+    extras, by which the cluster's audit log says whose call it truly is."""
+    groups = [("impersonate-group", _octets(group)) for group in acts_as.groups]
+    return (("impersonate-user", _octets(acts_as.user)), *groups, *_extras(principal, session))
+
+
+def _extras(principal: Principal, session: str) -> Headers:
+    return (("impersonate-extra-l7gw-user", _octets(principal.user)), ("impersonate-extra-l7gw-session", session))
+
+
+def impersonated(headers: Headers) -> tuple[str, tuple[str, ...], dict[str, list[str]]]:
+    """Whom these header lines name to the cluster: user, groups and extras. The user is "" where they name nobody."""
+    user, groups, extra = "", [], {}
+    for name, value in headers:
+        text = value.encode("latin-1").decode()
+        if name == "impersonate-user":
+            user = text
+        elif name == "impersonate-group":
+            groups.append(text)
+        elif name.startswith("impersonate-extra-"):
+            extra[name.removeprefix("impersonate-extra-")] = [text]
+    return user, tuple(groups), extra
 
 
 @lru_cache(maxsize=4096)
@@ -67,6 +91,13 @@ def check_nameable(principal: Principal, mode: Impersonate, prefix: str) -> str:
         if fault := _fault(name):
             raise Refusal(403, "Forbidden", f"this user cannot be named to the cluster: the name {fault}")
     return user
+
+
+def check_named(mode: Impersonate) -> None:
+    """Raises Refusal 403 for a call as somebody else on a cluster where the gateway names nobody: its own credential would be asked
+    whether it may, and it is the same for everybody."""
+    if mode == "none":
+        raise Refusal(403, "Forbidden", "--as cannot be used on this cluster: l7gw shows it no callers (impersonate: none)")
 
 
 @lru_cache(maxsize=1024)  # so that each group is logged once

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from l7gw.clock import Clock
 from l7gw.cluster.headers import upstream_request
-from l7gw.cluster.impersonation import impersonation
+from l7gw.cluster.impersonation import impersonation, impersonation_as
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
@@ -175,26 +175,34 @@ class Call:
         return inside()
 
     def as_caller(self, request: Request, act: Act, body: int) -> Request:
-        """The request that goes to the cluster: written anew, with the gateway's credential and the caller's impersonation. `body`
-        is its length in bytes, or NO_BODY."""
+        """The request that goes to the cluster: written anew, with the gateway's credential and the impersonation of the caller, or
+        of whom he asked for. `body` is its length in bytes, or NO_BODY."""
+        assert self.act and self.principal and self.call_record
+        acts_as = self.act.acts_as
+        if acts_as is None:
+            return self._going_up(request, act, body, self.own_identity())
+        return self._going_up(request, act, body, impersonation_as(acts_as, self.principal, self.call_record.session.id))
+
+    def as_gateway(self, request: Request, act: Act, body: int) -> Request:
+        """As `as_caller`, of a call that the gateway makes for itself: it names nobody."""
+        return self._going_up(request, act, body, ())
+
+    def _going_up(self, request: Request, act: Act, body: int, named: Headers) -> Request:
         assert self.far
-        own = self._own_headers()
         host, address = self.far.endpoint.authority, self.client.address
+        own = (*self.far.endpoint.credential.authorization, *named)
         return upstream_request(request, act, own, host=host, address=address, body=body, audit_id=self.audit_id)
 
-    def _own_headers(self) -> Headers:
-        """The header fields of the gateway's credential and of the caller's impersonation."""
+    def own_identity(self) -> Headers:
+        """The header fields that name the caller himself to the cluster."""
         assert self.far and self.principal and self.call_record
         cluster = self.far.endpoint.cluster
-        return (
-            *self.far.endpoint.credential.authorization,
-            *impersonation(
-                self.principal,
-                self.call_record.session.id,
-                cluster.impersonate,
-                cluster.prefix,
-                self.worker.policy.groups_going_up(cluster.name, cluster.groups),
-            ),
+        return impersonation(
+            self.principal,
+            self.call_record.session.id,
+            cluster.impersonate,
+            cluster.prefix,
+            self.worker.policy.groups_going_up(cluster.name, cluster.groups),
         )
 
     # ------------------------------------------------------------------ ends
@@ -209,7 +217,7 @@ class Call:
             self._drop_upstream()
         record = self._begin_record()
         if answer is not None and answer.begun:
-            self._warn_of_cluster("%s; the answer to %s is cut", refusal.message, self.audit_id)
+            self.warn_of_cluster("%s; the answer to %s is cut", refusal.message, self.audit_id)
             told = answer.told(refusal)
             self.end("cut", refusal.message)
             if told:
@@ -245,14 +253,14 @@ class Call:
 
     def cluster_broke(self, error: PeerError) -> None:
         """Log that the cluster broke the protocol of its stream."""
-        self._warn_of_cluster("it broke the protocol of the stream of %s: %s", self.audit_id, error)
+        self.warn_of_cluster("it broke the protocol of the stream of %s: %s", self.audit_id, error)
 
     def guessing(self, values: int) -> None:
         """Log that so many different registered values were found in one stream: somebody guesses, or copies them all."""
         user = self.principal.user if self.principal is not None else ""
         self.worker.of_peers.error(user, "ALARM: %d different values of Secrets stood in the streams of %s", values, self.audit_id)
 
-    def _warn_of_cluster(self, line: str, *values: object) -> None:
+    def warn_of_cluster(self, line: str, *values: object) -> None:
         """Log a line about the call's cluster. Repeated lines are counted instead."""
         self.worker.of_peers.warning(f"cluster {self.far.name if self.far is not None else ''}", line, *values)
 

@@ -7,6 +7,7 @@
     check_head placeholders of masked values where nothing is restored    422
     gather     the request body, whole                     413
     record     who, what, verdict, body, masked: a write is on the disk before the next step     400, 415
+    impersonate  where it is made as somebody else (--as): does RBAC let the caller? (`impersonating.py`)         403
     rehearse   where a condition asks what the call would do: its dry run, then the verdict (`rehearsing.py`)                 403
     budget     where the rule has a budget: the call is counted, and beyond it held or denied (`budgeting.py`)               403
     hold       where the policy holds the call: it waits for a reviewer, or is refused and comes back (`holding.py`)         403
@@ -29,7 +30,7 @@ from functools import partial
 import msgspec
 
 from l7gw.cluster.headers import check_acceptable, own_length
-from l7gw.cluster.impersonation import check_nameable
+from l7gw.cluster.impersonation import check_nameable, check_named
 from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
@@ -38,6 +39,7 @@ from l7gw.gateway.call import CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.holding import Holding
+from l7gw.gateway.impersonating import Impersonating
 from l7gw.gateway.in_flight import InFlightCall
 from l7gw.gateway.looking import NOTHING, Answers, Known
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
@@ -48,6 +50,8 @@ from l7gw.gateway.side_calls import MOST_TRIES, SideAnswer, SideCall, check_allo
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
+from l7gw.kube.act import acting
+from l7gw.kube.acting_as import asked_identity
 from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import in_words
@@ -104,8 +108,10 @@ class Exchange(InFlightCall):
             check_alone(self.request, self.token)
         self.act = self.client.describe(self.request, self._target)
         assert self.principal and self.far
-        check_acceptable(self.request, self.act)
         cluster = self.far.endpoint.cluster
+        if check_acceptable(self.request, self.act):
+            self.act = acting(self.act, asked_identity(self.request.headers))
+            check_named(cluster.impersonate)
         check_nameable(self.principal, cluster.impersonate, cluster.prefix)
         return self.judge
 
@@ -209,7 +215,7 @@ class Exchange(InFlightCall):
         if self.worker.waits_for_disk(self.act):
             record.durable(self._recorded)
             return None
-        return self.budget
+        return self.impersonate
 
     def _read_strictly(self, masked: Callable[[], bytes]) -> bytes:
         """The body as it is recorded. Raises Refusal for one that does not go up, and records what can be masked of that."""
@@ -229,7 +235,12 @@ class Exchange(InFlightCall):
     def _recorded(self, error: Exception | None) -> Step | None:
         if error is not None:
             raise self.worker.recorder.refusal() or unrecordable()
-        return self.budget
+        return self.impersonate
+
+    def impersonate(self) -> Step | None:
+        """Where the call is made as somebody else, the cluster is asked whether its RBAC lets the caller."""
+        assert self.act
+        return self.budget if self.act.acts_as is None else Impersonating(self, then=self.budget).begin()
 
     def rehearse(self) -> Step | None:
         """A condition of the policy asks what the call would do: make its dry run, and take the verdict."""
@@ -259,8 +270,13 @@ class Exchange(InFlightCall):
         terms = self.verdict.hold
         if terms is None or (self.holding is not None and self.holding.covers(terms)):
             return self.count
-        self.holding = Holding(self, go_on=self.count)
+        self.holding = Holding(self, go_on=self._released)
         return self.holding.begin(known)
+
+    def _released(self) -> Step | None:
+        """The call may have waited for long: rights that were taken away meanwhile count."""
+        assert self.act
+        return self.count if self.act.acts_as is None else Impersonating(self, then=self.count).begin()
 
     def count(self) -> Step | None:
         """A call that was held, and has a budget, is counted once it may go on."""

@@ -176,6 +176,7 @@ def asked_of(call: HeldCall, view: View) -> Asked:
         name=act.name,
         argv=shown.argv,
         effects=tuple(sorted(act.effects)),
+        acts_as=act.acts_as,
         uids=view.uids,
         tokens=tuple(binding.digest(one) for one in call.worker.identity.credentials_of(call.principal)),
         shown=msgspec.structs.replace(view.shown, recent=_recent(record)),
@@ -203,6 +204,7 @@ def _binding(call: HeldCall, act: Act, requester: Requester, cluster: str, view:
         headers=[pair for pair in call.request.headers if pair[0] in TRAVELS],
         body=call.body.joined(),
         uids=view.uids,
+        acts_as=act.acts_as,
     )
 
 
@@ -218,6 +220,7 @@ def _intent(act: Act, requester: Requester, cluster: str, view: View) -> str:
         argv=act.argv,
         options=view.options,
         uids=view.uids,
+        acts_as=act.acts_as,
     )
 
 

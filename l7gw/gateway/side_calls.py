@@ -1,9 +1,10 @@
 """Side calls: what the gateway itself asks the cluster within a call, because the call cannot be decided or written without it.
 
-A side call is made as the requester: with the gateway's credential and the requester's impersonation, over a connection of the same
-pool, with the Audit-ID of the call, so that the cluster's audit log ties both together. It is no act of the requester's: it stands
-in the record as a verdict with its reason (`check_allowed`), and its answer goes to the gateway alone. An answer may hold secrets.
-Whoever shows or keeps any of it masks it first.
+A side call is made as the requester or, with `--as`, as whom he asked for: with the gateway's credential and that impersonation,
+over a connection of the same pool, with the Audit-ID of the call, so that the cluster's audit log ties both together. A question
+about the requester is asked as the gateway itself. A side call is no act of the requester's: it stands in the record as a verdict
+with its reason (`check_allowed`), and its answer goes to the gateway alone. An answer may hold secrets. Whoever shows or keeps any
+of it masks it first.
 
 A side call is bounded in bytes and seconds, and a call makes one at a time. A call that ends ends its side call.
 """
@@ -23,7 +24,7 @@ from l7gw.gateway.answer import HeldAnswer, checked_response
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.guard import Step
 from l7gw.identity.principal import Principal
-from l7gw.kube.act import Act
+from l7gw.kube.act import Act, acting
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.session import CallRecord
@@ -53,6 +54,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""  # b"" for none
     content_type: str = JSON  # of the body
     accept: str = JSON
+    own: bool = False  # made as the gateway itself, which names nobody: a question about its caller
 
 
 class _Told(msgspec.Struct):
@@ -103,11 +105,15 @@ class AskingCall(Protocol):
     request: Request
     far: FarSide | None
     principal: Principal | None
+    act: Act | None
     call_record: CallRecord | None
     side: SideCall | None
 
     def as_caller(self, request: Request, act: Act, body: int) -> Request:
-        """A request as it goes up for the call's requester."""
+        """A request as it goes up for the call's requester, or for whom he asked to be taken."""
+
+    def as_gateway(self, request: Request, act: Act, body: int) -> Request:
+        """A request as it goes up for the gateway itself."""
 
     def enter(self, inside: Step) -> None:
         """Go on with `inside`, behind the guard of the call."""
@@ -115,8 +121,9 @@ class AskingCall(Protocol):
 
 def check_allowed(call: AskingCall, asked: Asked) -> None:
     """The policy must allow a side call like a call of the requester's own. The verdict is recorded. Raises Refusal 403."""
-    assert call.principal and call.far and call.call_record
-    verdict = call.worker.judge(call.principal, call.far.name, describe(asked.method, asked.target))
+    assert call.principal and call.far and call.call_record and call.act
+    act = acting(describe(asked.method, asked.target), call.act.acts_as)
+    verdict = call.worker.judge(call.principal, call.far.name, act)
     if not verdict.allowed:
         raise Refusal(403, "Forbidden", f"{asked.why}, and the policy denies that: {verdict.reason}", rule=verdict.rule or None)
     call.call_record.verdict("allow", rule=verdict.rule, reason=f"{asked.why}: {verdict.reason}", own=True)
@@ -147,7 +154,8 @@ class SideCall:
         if asked.body:
             headers.append(("content-type", asked.content_type))
         request = Request(asked.method, asked.target, tuple(headers))
-        self._request = call.as_caller(request, self._act, len(asked.body) or NO_BODY)
+        going_up = call.as_gateway if asked.own else call.as_caller
+        self._request = going_up(request, self._act, len(asked.body) or NO_BODY)
         self._connection: Upstream | None = None
         self._deadline = 0.0  # monotonic seconds; 0 until there is a connection
         self._tries = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
+
+from l7gw.kube.acting_as import ActsAs
 
 Effect = Literal[
     "discovery",
@@ -53,6 +55,7 @@ class Act:
     field_selector: str | None = None
     follows: bool = False  # a watch, or a followed log: its answer goes on as things happen
     long_running: bool = False  # watch, proxy, exec, attach, portforward, log (KK pkg/controlplane/apiserver/config.go)
+    acts_as: ActsAs | None = None  # as whom the caller asks to be taken (`--as`); None: as himself
 
     @property
     def target(self) -> str:
@@ -72,3 +75,8 @@ class Act:
         """The resource as policy spells it: `pods`, `pods/exec`, `deployments.apps`, `deployments.apps/scale`."""
         base = f"{self.resource}.{self.group}" if self.group else self.resource
         return f"{base}/{self.subresource}" if self.subresource else base
+
+
+def acting(act: Act, acts_as: ActsAs | None) -> Act:
+    """The same act, made as somebody else: it has the effect `impersonate` too. None: as the caller himself."""
+    return act if acts_as is None else replace(act, acts_as=acts_as, effects=act.effects | {"impersonate"})

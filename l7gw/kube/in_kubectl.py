@@ -17,8 +17,17 @@ _SERVED = {"create": "create", "update": "replace", "get": "get", "list": "get",
 
 def in_kubectl(method: str, act: Act, content_type: str = "") -> str:
     """The command, LONGEST characters at most. `content_type` is that of the body, "" for none."""
-    text = " ".join(_words(method, act, content_type))
+    words = _words(method, act, content_type)
+    if act.acts_as is not None:  # before the words that follow `--`
+        at = words.index("--") if "--" in words else len(words)
+        words[at:at] = acting_words(act.acts_as.user, act.acts_as.groups)
+    text = " ".join(words)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def acting_words(user: str, groups: tuple[str, ...]) -> list[str]:
+    """kubectl's flags for acting as somebody else."""
+    return [f"--as={shlex.quote(user)}", *(f"--as-group={shlex.quote(group)}" for group in groups)]
 
 
 def _words(method: str, act: Act, content_type: str) -> list[str]:

@@ -30,6 +30,7 @@ MOST_KEPT = 4096  # callers whose rules are remembered; one more, and all are fo
 MOST_LISTED = 6  # patterns of a key that a sentence lists
 
 _OPEN: frozenset[Effect] = frozenset(("discovery",))
+_OPEN_AS: frozenset[Effect] = frozenset(("discovery", "impersonate"))
 _DISCOVERED = Verdict(
     allowed=True, rule=DISCOVERY, reason="discovery, version, health and self reviews are open to everybody who is known"
 )
@@ -110,6 +111,8 @@ class Policy:
                 held = [verdict] if held is None else [*held, verdict]
         if act.effects == _OPEN:  # without discovery kubectl cannot even show a refusal
             return _DISCOVERED if held is None else _held(held, _DISCOVERED)
+        if act.acts_as is not None:
+            return self._look(principal, cluster, act, looked)
         for rule, verdict in rules:
             if not rule.mismatch(act):
                 if rule.when is not None:
@@ -119,7 +122,7 @@ class Policy:
         return _UNMATCHED
 
     def _look(self, principal: Principal, cluster: str, act: Act, looked: Looked | None) -> Verdict:
-        """As `judge`, where a rule that matches by its other keys has a condition."""
+        """As `judge`, where a rule that matches by its other keys has a condition, or the call is made as somebody else."""
         guardrails, rules = self._about(principal, cluster)
         return _Conditional(Context(principal, act, verb_of(act), looked)).verdict(guardrails, rules, act)
 
@@ -145,6 +148,11 @@ class Policy:
             found = self._going_up[cluster, also] = Globs(sorted(named | set(also)))
         return found
 
+    def acted_as(self, cluster: str) -> tuple[str, ...]:
+        """Whom rules about the cluster let callers act as, as RBAC calls them; patterns stand as they are written."""
+        rules = [rule for rule in self.rules if rule.acts_as is not None and rule.says != "deny" and rule.is_about(cluster)]
+        return tuple(dict.fromkeys(name for rule in rules if rule.acts_as is not None for name in rule.acts_as.named))
+
     def explain(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Explanation:
         """As `judge`, with every rule that was compared with the call and why it did not match."""
         judged = _Conditional(Context(principal, act, verb_of(act), looked))
@@ -160,8 +168,8 @@ class Policy:
         for rule in self.guardrails:
             if not consider(rule).why and rule.says == "deny":
                 return Explanation(verdict, tuple(considered))
-        is_open = act.effects == _OPEN
-        considered.append(Considered(DISCOVERY, "allow", guardrail=False, why="" if is_open else "the call is more than discovery"))
+        is_open = act.effects == _OPEN or verdict.rule == DISCOVERY
+        considered.append(Considered(DISCOVERY, "allow", guardrail=False, why="" if is_open else _why_not_open(act)))
         for rule in () if is_open else self.rules:
             if not consider(rule).why or judged.is_open(rule):
                 break
@@ -210,13 +218,20 @@ class _Conditional:
         if act.effects == _OPEN:
             return _DISCOVERED
         for rule, verdict in rules:
+            if act.acts_as is not None and act.effects == _OPEN_AS and rule.lets_act_as(act.acts_as):
+                if self._outcome(rule) == "yes":
+                    return replace(
+                        _DISCOVERED, reason=f"discovery is open, and rule {rule.name!r} lets the caller act as {act.acts_as}"
+                    )
+                continue
             if rule.mismatch(act):
                 continue
             outcome = self._outcome(rule)
             if outcome == "object" or outcome == "result":
                 return _needing(rule, outcome)
             if outcome == "yes" or (outcome == "error" and not rule.allow):
-                return swept(verdict, act)
+                reaches = act.acts_as is None or rule.says == "deny" or rule.lets_act_as(act.acts_as)
+                return swept(verdict, act) if reaches else _for_nobody(rule)
         return _UNMATCHED
 
     def _outcome(self, rule: Rule) -> Outcome:
@@ -224,6 +239,11 @@ class _Conditional:
             return "yes"
         found = self.outcomes[rule.name] = self.context.judge(rule.when)
         return found[0]
+
+
+def _for_nobody(rule: Rule) -> Verdict:
+    """Of a hold that reaches a call made as somebody else, and has no `as`: an approval must not give what no rule allows."""
+    return Verdict(allowed=False, rule=rule.name, reason=f"rule {rule.name!r} holds the call, and lets nobody act as somebody else")
 
 
 def _needing(rule: Rule, needed: Needed) -> Verdict:
@@ -273,6 +293,12 @@ def _held(held: list[Verdict], verdict: Verdict) -> Verdict:
     return replace(first, reason=reason, obligations=verdict.obligations, hold=together, budget=verdict.budget)
 
 
+def _why_not_open(act: Act) -> str:
+    if act.effects == _OPEN_AS:
+        return f"no rule that is asked before a denial lets the caller act as {act.acts_as}"
+    return "the call is more than discovery"
+
+
 def _why(rule: Rule, key: Key, principal: Principal, cluster: str, act: Act) -> str:
     """Why a rule does not match, as a sentence. `key` is what `Rule.stranger` or `Rule.mismatch` gave."""
     match key:
@@ -300,6 +326,11 @@ def _why(rule: Rule, key: Key, principal: Principal, cluster: str, act: Act) -> 
         case "names":
             asked = f"the name {act.name}" if act.name else "a call that names no object"
             return _not_within(key, asked, rule.names)
+        case "as":
+            if act.acts_as is None:
+                return "as: the call is made as the caller himself"
+            named = "names another" if rule.acts_as is not None else "lets nobody act as somebody else"
+            return f"as: the call is made as {act.acts_as}, and the rule {named}"
         case "commands":
             return f"commands: {_why_commands(rule, act)}"
         case "interactive":

@@ -15,7 +15,7 @@ from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN, plurals_of
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
-from l7gw.policy import budgets, holds, masks
+from l7gw.policy import acting, budgets, holds, masks
 from l7gw.policy.budgets import Budget
 from l7gw.policy.cases import Case, cases_of
 from l7gw.policy.commands import Command
@@ -29,7 +29,7 @@ from l7gw.policy.vocabulary import KUBECTL, VERBS, meant
 TOP_KEYS = ("guardrails", "rules", "defaults", "tests")
 KEYS = (
     *("name", "verdict", "reason", "users", "groups", "kinds", "clusters", "namespaces", "effects", "verbs"),
-    *("resources", "names", "commands", "interactive", "when"),
+    *("resources", "names", "as", "commands", "interactive", "when"),
     *masks.KEYS,
     *holds.KEYS,
     *budgets.KEYS,
@@ -107,6 +107,7 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: 
     says = _verdict(reader, guardrail)
     allow = says == "allow"
     commands = _compiled(reader, "commands", Command)
+    effects = _choices(reader, "effects", EFFECTS)
     rule = Rule(
         name=name,
         allow=allow,
@@ -117,10 +118,11 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: 
         kinds=_choices(reader, "kinds", KINDS),
         clusters=_globs(reader, "clusters"),
         namespaces=_globs(reader, "namespaces"),
-        effects=_choices(reader, "effects", EFFECTS) or (ALLOWED_EFFECTS if allow else DENIED_EFFECTS),
+        effects=effects or (ALLOWED_EFFECTS if allow else DENIED_EFFECTS),
         verbs=_verbs(reader),
         resources=_resources(reader),
         names=_globs(reader, "names"),
+        acts_as=acting.acting_of(reader),
         commands=commands,
         interactive=reader.flag("interactive"),
         obligations=defaults.obliged(reader, says, guardrail=guardrail),
@@ -135,6 +137,8 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: 
         reader.wrong("commands", "`commands` is about the effect execute, which `effects` does not list", "effects: [execute]")
     if rule.budget is not None:
         budgets.check_counts(reader, rule.budget, rule.effects)
+    if not guardrail and says in ("allow", "hold"):
+        acting.check(reader, effects)
     return rule
 
 

@@ -11,7 +11,9 @@ from typing import Final, Literal
 from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act, Effect
+from l7gw.kube.acting_as import ActsAs
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
+from l7gw.policy.acting import As
 from l7gw.policy.budgets import Budget
 from l7gw.policy.commands import Command
 from l7gw.policy.conditions import Condition
@@ -28,6 +30,7 @@ DENIED_EFFECTS: frozenset[Effect] = ALLOWED_EFFECTS - {"discovery"}
 _CONNECTED = frozenset(("pods", "services", "nodes"))
 # Stands for an empty set of effects, which should never be: such a call must not look harmless.
 _UNKNOWN: frozenset[Effect] = frozenset(("other",))
+_DISCOVERY: frozenset[Effect] = frozenset(("discovery",))
 PATH: Final = "path"
 
 # The key for which a rule does not match.
@@ -41,6 +44,7 @@ Key = Literal[
     "verbs",
     "resources",
     "names",
+    "as",
     "commands",
     "interactive",
     "path",  # no key of the file: the rule is about objects, and the act has none
@@ -57,10 +61,11 @@ def verb_of(act: Act) -> str:
 
 def in_words(act: Act) -> str:
     """What is asked, for people: `get pods web-0 in namespace dev`, or `get /metrics` of a path that is no resource."""
+    acting = f"as {act.acts_as}" if act.acts_as is not None else ""
     if not act.is_resource:
-        return f"{act.verb} {act.path}"
+        return " ".join(filter(None, (act.verb, act.path, acting)))
     scope = f"in namespace {act.namespace}" if act.namespace else "in all namespaces or the cluster"
-    return " ".join(filter(None, (verb_of(act), act.kind, act.name, scope)))
+    return " ".join(filter(None, (verb_of(act), act.kind, act.name, scope, acting)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Rule:
     verbs: Globs | None = None
     resources: Resources | None = None
     names: Globs | None = None
+    acts_as: As | None = None  # `as`
     commands: tuple[Command, ...] | None = None
     interactive: bool = False
     obligations: Obligations = NO_OBLIGATIONS  # of an allow, or of a hold in `rules`
@@ -129,9 +135,16 @@ class Rule:
 
     # ------------------------------------------------------------------ allow: every effect, and the whole extent
 
+    def lets_act_as(self, asked: ActsAs) -> bool:
+        """Whether the rule lets calls pass that are made as this identity."""
+        lets = (self.allow or self.holding is not None) and not self.guardrail and "impersonate" in self.effects
+        return lets and self.acts_as is not None and self.acts_as.covers(asked)
+
     def _uncovered(self, act: Act) -> Key | NoKey:
         if not (act.effects or _UNKNOWN) <= self.effects:
             return "effects"
+        if act.acts_as is not None and not self.lets_act_as(act.acts_as):
+            return "as"
         if self.verbs is not None and not self.verbs.match(verb_of(act)):
             return "verbs"
         if not act.is_resource:
@@ -162,6 +175,8 @@ class Rule:
     def _apart(self, act: Act) -> Key | NoKey:
         if self.effects.isdisjoint(act.effects or _UNKNOWN):
             return "effects"
+        if (self.acts_as is not None or act.acts_as is not None) and (key := self._apart_by_identity(act)):
+            return key
         if self.verbs is not None and not any(map(self.verbs.match, _verbs_of(act))):
             return "verbs"
         if not act.is_resource:
@@ -174,6 +189,20 @@ class Rule:
         if self.names is not None and act.name and not (self.names.match(act.name) or self.names.match(act.object_name)):
             return "names"
         return self._apart_by_command(act) if self.commands is not None else ""
+
+    def _apart_by_identity(self, act: Act) -> Key | NoKey:
+        """As `_apart`, where the rule has `as`, or the call is made as somebody else. A hold in `rules` lets calls pass: it covers
+        whom it names. Discovery, made as somebody else, is reached by a hold that names discovery, and by a deny that does or that
+        lists effects or identities at all: each of kubectl's many calls of discovery would else be held."""
+        asked = act.acts_as
+        if asked is None:
+            return "" if self.holding is not None and not self.guardrail else "as"
+        if self.acts_as is not None:
+            is_named = self.acts_as.overlaps if self.guardrail or self.holding is None else self.acts_as.covers
+            if not is_named(asked):
+                return "as"
+        general = self.holding is not None or (self.acts_as is None and self.effects == DENIED_EFFECTS)
+        return "effects" if general and "discovery" in act.effects and "discovery" not in self.effects else ""
 
     def _apart_by_command(self, act: Act) -> Key | NoKey:
         """As `_apart`, for `commands`. An unknown argv may be any argv. Through a terminal or

@@ -32,6 +32,7 @@ def _hides(first: Rule, rule: Rule) -> bool:
         and (first.verbs is None or (not looser and _within(first.verbs, rule.verbs)))
         and _resources_within(first, rule)
         and _commands_within(first, rule, looser=looser)
+        and _acting_within(first, rule)
         and _effects_within(first, rule, looser=looser)
     )
 
@@ -82,6 +83,14 @@ def _commands_within(first: Rule, rule: Rule, *, looser: bool) -> bool:
     if rule.commands is None or looser or (first.allow and rule.interactive and not first.interactive):
         return False
     return {command.text for command in rule.commands} <= {command.text for command in first.commands}
+
+
+def _acting_within(first: Rule, rule: Rule) -> bool:
+    """Whether the first decides the calls that are made as somebody else too, or they are denied either way: a rule without `as`
+    lets none of them pass."""
+    if first.acts_as is None:
+        return not first.allow or rule.acts_as is None
+    return rule.acts_as is None and not first.guardrail and first.says != "deny"
 
 
 def _effects_within(first: Rule, rule: Rule, *, looser: bool) -> bool:

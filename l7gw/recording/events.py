@@ -110,6 +110,9 @@ class RequestRecorded(Event, tag="request"):
     field_selector: str | None = None  # of the same
     stdin: bool | None = None  # of exec and attach: whether the client asked for stdin
     tty: bool | None = None  # of exec and attach: whether the client asked for a terminal
+    # As whom the caller asked to be taken (`--as`). The session's user is who he truly is. None: as himself
+    as_user: str | None = None
+    as_groups: tuple[str, ...] | None = None
 
 
 class RequestBody(Event, tag="request-body"):

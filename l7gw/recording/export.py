@@ -129,7 +129,7 @@ def _request(event: e.RequestRecorded) -> Line:
         "namespace": event.namespace, "name": event.name, "effects": list(event.effects), "audit_id": event.audit_id,
         "argv": _list(event.argv), "container": event.container, "ports": _list(event.ports),
         "label_selector": event.label_selector, "field_selector": event.field_selector,
-        "stdin": event.stdin, "tty": event.tty,
+        "stdin": event.stdin, "tty": event.tty, "as_user": event.as_user, "as_groups": _list(event.as_groups),
     }  # fmt: skip
 
 

@@ -50,6 +50,9 @@ def _add_query(event: e.RequestRecorded, act: Act) -> None:
     if interactive:
         event.stdin = act.stdin
         event.tty = act.tty
+    if act.acts_as is not None:
+        event.as_user = act.acts_as.user
+        event.as_groups = act.acts_as.groups
 
 
 class Session:

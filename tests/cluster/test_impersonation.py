@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.cluster.impersonation import LONGEST_NAME, _leave_out, impersonation
+from l7gw.cluster.impersonation import LONGEST_NAME, _leave_out, check_named, impersonated, impersonation, impersonation_as
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
+from l7gw.kube.acting_as import ActsAs
 from l7gw.policy.patterns import Globs
 
 ANN = Principal("ann", ("engineers", "on-call"))
@@ -95,3 +96,22 @@ def test_a_name_travels_as_its_utf_8_bytes() -> None:
     assert ("impersonate-extra-l7gw-user", "jürgen".encode().decode("latin-1")) in impersonation(
         Principal("jürgen"), "S", "groups", "p:", ALL
     )
+
+
+def test_whom_a_caller_asks_for_goes_up_without_a_prefix_and_with_the_callers_own_name_beside() -> None:
+    found = impersonation_as(ActsAs("j\u00fcrgen", ("developers", "on call")), ANN, "S")
+    assert found == (
+        ("impersonate-user", "j\u00fcrgen".encode().decode("latin-1")),
+        ("impersonate-group", "developers"),
+        ("impersonate-group", "on call"),
+        ("impersonate-extra-l7gw-user", "ann"),
+        ("impersonate-extra-l7gw-session", "S"),
+    )
+    assert impersonated(found) == ("j\u00fcrgen", ("developers", "on call"), {"l7gw-user": ["ann"], "l7gw-session": ["S"]})
+
+
+def test_nobody_acts_as_another_where_the_cluster_is_shown_no_callers() -> None:
+    check_named("groups")
+    check_named("user")
+    with pytest.raises(Refusal, match="impersonate: none"):
+        check_named("none")

@@ -35,7 +35,7 @@ WITHIN = 60.0  # seconds for the whole test
 # The steps that raise, in the call whose target names the step: class, method, and how to get the call from the method's object.
 STEPS = [
     *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("route", "identify", "classify", "judge", "gather", "record")),
-    *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("forward", "_send", "_own_headers", "wait_for_disk", "_cut")),
+    *(("l7gw.gateway.exchange:Exchange", step, "self") for step in ("forward", "_send", "own_identity", "wait_for_disk", "_cut")),
     *(("l7gw.gateway.call:Call", step, "self") for step in ("_begin_record", "_tell", "end", "_drop_upstream", "finish", "fail")),
     *(("l7gw.gateway.answer_relay:AnswerRelay", step, "self._call") for step in ("take", "_head")),
     ("l7gw.gateway.downstream_http2:Http2Stream", "send", "self.exchange"),

@@ -16,6 +16,7 @@ from l7gw.gateway.guard import Step
 from l7gw.gateway.side_calls import MOST_TRIES, Asked, SideAnswer, SideCall
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
+from l7gw.kube.requestinfo import describe
 from l7gw.policy.verdict import Verdict
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Request, Response
@@ -58,6 +59,7 @@ class CallOfTest:
         self.request = Request("PUT", "/", (("user-agent", "kubectl"), ("cookie", "x"), ("content-type", "application/yaml")))
         self.far: Any = SimpleNamespace(name="prod", standing=Standing("prod"), pool=self)
         self.principal = Principal("lea")
+        self.act = describe("PUT", "/api/v1/namespaces/shop/pods/web")
         self.call_record = None
         self.side: SideCall | None = None
         self.waiting: list[Callable[[Upstream | Refusal], None]] = []
@@ -75,6 +77,9 @@ class CallOfTest:
 
     def as_caller(self, request: Request, act: Act, body: int) -> Request:
         return Request(request.method, act.target, (*request.headers, ("impersonate-user", "lea")), body)
+
+    def as_gateway(self, request: Request, act: Act, body: int) -> Request:
+        return Request(request.method, act.target, request.headers, body)
 
     def enter(self, inside: Step) -> None:
         step: Step | None = inside
@@ -119,6 +124,12 @@ def test_the_answer_is_handed_over_whole_and_the_connection_serves_others(call: 
     assert call.said == [SideAnswer(200, JSON, b'{"a":1}')]
     assert connection.end == "released"
     assert call.side is None
+
+
+def test_what_the_gateway_asks_for_itself_names_nobody(call: CallOfTest) -> None:
+    call.ask(method="POST", body=b"{}", own=True)
+    sent = call.connected().sent[0]
+    assert isinstance(sent, Request) and [name for name, _ in sent.headers] == ["user-agent", "accept", "content-type"]
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/merge-patch+json"])

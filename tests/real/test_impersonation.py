@@ -79,7 +79,7 @@ Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @contextlib.contextmanager
-def gateway_with(cluster: RealCluster, token: str, folder: Path) -> Iterator[tuple[Gateway, DemoIssuer]]:
+def gateway_with(cluster: RealCluster, token: str, folder: Path, policy: str = ENGINEERS) -> Iterator[tuple[Gateway, DemoIssuer]]:
     """A gateway that shows this token to the cluster, and the issuer of its callers' tokens."""
     authority = Authority(folder / "issuer", "issuer CA")
     file = folder / "token"
@@ -88,7 +88,7 @@ def gateway_with(cluster: RealCluster, token: str, folder: Path) -> Iterator[tup
     with issuing(authority) as issuer:
         entry = {"server": cluster.server, "certificate-authority": str(cluster.ca), "credential": {"token-file": str(file)}}
         settings = {"identity": [identity(issuer, authority)], "clusters": {"real": entry}}
-        with Gateway(folder / "gateway", settings, ENGINEERS) as gateway:
+        with Gateway(folder / "gateway", settings, policy) as gateway:
             yield gateway, issuer
 
 

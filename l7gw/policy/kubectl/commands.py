@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from l7gw.config.document import nearest, shown
+from l7gw.errors import Refusal
+from l7gw.kube.act import acting
+from l7gw.kube.acting_as import ActsAs, identity
 from l7gw.policy.kubectl import in_pods, reading, writing
 from l7gw.policy.kubectl.calls import Asked, Call
 from l7gw.policy.kubectl.manifests import Manifest
-from l7gw.policy.kubectl.words import NotRead, words_of
+from l7gw.policy.kubectl.words import NotRead, Words, words_of
 
 Read = Callable[[Asked], list[Call]]
 
@@ -23,9 +26,6 @@ def calls_of(words: Sequence[str], objects: list[Manifest] | None = None) -> lis
     read = words_of(words)
     if not read.arguments:
         raise NotRead("kubectl without a command makes no call", "such as kubectl get pods -n dev")
-    for flag in ("as", "as-group", "as-uid"):
-        if flag in read.flags:
-            raise NotRead(f"--{flag} is not in this version", "it comes with the effect impersonate")
     for flag in ("kustomize", "prune"):
         if flag in read.flags:
             raise NotRead(f"what kubectl does for --{flag} is not read here", "give the objects with -f")
@@ -41,7 +41,23 @@ def calls_of(words: Sequence[str], objects: list[Manifest] | None = None) -> lis
     found = known(Asked(read, objects if "filename" in read.flags else None))
     if not found:
         raise NotRead(f"this kubectl {name} makes no call that a policy judges")
-    return found
+    acts_as = _acts_as(read)
+    return [Call(call.method, acting(call.act, acts_as), call.object) for call in found] if acts_as is not None else found
+
+
+def _acts_as(read: Words) -> ActsAs | None:
+    """As whom the command is made; None without `--as`. Raises NotRead for what the gateway refuses."""
+    user, groups = read.flag("as"), read.flags.get("as-group", [])
+    if "as-uid" in read.flags:
+        raise NotRead("the gateway refuses --as-uid", "a user and groups alone can be asked for")
+    if not user:
+        if groups or "as" in read.flags:
+            raise NotRead("the gateway refuses --as-group without --as", "name the user too")
+        return None
+    try:
+        return identity(user, groups)
+    except Refusal as refusal:
+        raise NotRead(f"the gateway refuses this before it asks the policy: {refusal.message}") from None
 
 
 COMMANDS: dict[str, Read] = {

@@ -8,13 +8,13 @@ import shlex
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import click
 
 from l7gw import name_rules
 from l7gw.cli.backtest import backtest
+from l7gw.cli.explained import document, show_all
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
@@ -25,17 +25,13 @@ from l7gw.kube.act import Act, acting
 from l7gw.kube.acting_as import identity
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
-from l7gw.policy import budgets, holds, masks
 from l7gw.policy.cases import kubectl_calls, look_at_sent, result_of, worst
 from l7gw.policy.doubts import Issuer, doubts
 from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.kubectl.calls import Call
 from l7gw.policy.kubectl.manifests import Manifest, objects_of
 from l7gw.policy.kubectl.words import NotRead
-from l7gw.policy.looked import is_dry_run
 from l7gw.policy.packs import NAMES, about, text_of
-from l7gw.policy.rules import in_words, verb_of
-from l7gw.policy.verdict import Decision, Needed, Verdict
 from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
 
 METHODS = {
@@ -52,8 +48,6 @@ METHODS = {
     "portforward": "POST",
     "proxy": "GET",
 }
-SAID: dict[Decision, str] = {"allow": "allowed", "hold": "held", "deny": "denied"}
-_GIVEN: dict[Needed, str] = {"object": "; -f FILE gives it", "result": "; --result FILE gives what a dry run of the call gives"}
 COLLECTIVE = ("create", "deletecollection")  # their path names no object; a create's is in the body, which policy cannot read
 
 
@@ -181,11 +175,11 @@ def explain(
     number = worst([explanation.verdict for explanation in explained])
     command = shlex.join(("kubectl", *typed)) if verb == "kubectl" else ""
     if output == "json":
-        documents = [_document(each, principal, cluster, call) for call, each in zip(calls, explained)]
+        documents = [document(each, principal, cluster, call) for call, each in zip(calls, explained)]
         of_command = {"command": command, "calls": documents} if command else {}
         click.echo(json.dumps({**documents[number], **of_command}, indent=2))
     else:
-        _show_all(command, calls, explained, number)
+        show_all(command, calls, explained, number)
     verdict = explained[number].verdict
     sys.exit(3 if verdict.needs else 1 if verdict.decision == "deny" else 0)
 
@@ -335,77 +329,3 @@ def _check_command(verb: str, subresource: str, name: str, argv: tuple[str, ...]
         raise click.UsageError(f"{verb} takes no command, and here is one: {shlex.join(argv)}\n  hint: {hint}")
     if interactive and verb not in ("exec", "attach"):
         raise click.UsageError("-i and -t belong to exec and attach")
-
-
-def _show_all(command: str, calls: list[Call], explained: list[Explanation], number: int) -> None:
-    """All calls of a command, of which the one of this number is the worst."""
-    if len(calls) > 1:
-        said = _said(explained[number].verdict)
-        click.echo(f"{command}: {said}, as its worst of {len(calls)} calls is: {in_words(calls[number].act)}\n")
-    for call, each in zip(calls, explained):
-        _show(each, call)
-
-
-def _show(explanation: Explanation, call: Call) -> None:
-    verdict, act = explanation.verdict, call.act
-    click.echo(f"{_said(verdict)}: {verdict.reason}{_GIVEN[verdict.needs] if verdict.needs is not None else ''}")
-    click.echo(f"\n  {call.method} {act.target}\n  {in_words(act)}")
-    click.echo(f"  effects: {', '.join(sorted(act.effects))}")
-    for line in holds.in_words(verdict.hold) if verdict.hold is not None else ():
-        click.echo(f"  {line}")
-    for line in budgets.in_words(verdict.budget) if verdict.budget is not None else ():
-        click.echo(f"  {line}")
-    if verdict.hold is not None and is_dry_run(act, call.object):
-        click.echo("  it is a dry run, which changes nothing and passes without a hold")
-    click.echo(f"  {masks.in_words(verdict.obligations)}\n" if verdict.decision != "deny" else "")
-    for one in explanation.considered:
-        sort = "guardrail" if one.guardrail else "rule"
-        outcome = f"no: {one.why}" if one.why else f"yes, and it says {one.verdict}"
-        click.echo(f"  {sort:<9}  {one.name}  ({one.verdict})\n{'':13}{outcome}")
-        for line in (*((one.note,) if one.note else ()), *(f"when saw {name} = {value}" for name, value in one.saw)):
-            click.echo(f"{'':13}{line}")
-
-
-def _said(verdict: Verdict) -> str:
-    return "not known" if verdict.needs else SAID[verdict.decision]
-
-
-def _document(explanation: Explanation, principal: Principal, cluster: str, call: Call) -> dict[str, Any]:
-    verdict, act = explanation.verdict, call.act
-    return {
-        "allowed": verdict.allowed,
-        "verdict": "unknown" if verdict.needs else verdict.decision,
-        "rule": verdict.rule,
-        "reason": verdict.reason,
-        "hold": None if verdict.hold is None else holds.document(verdict.hold),
-        "budget": None if verdict.budget is None else budgets.document(verdict.budget),
-        "needs": verdict.needs,
-        "obligations": masks.document(verdict.obligations),
-        "principal": {"user": principal.user, "groups": list(principal.groups), "kind": principal.kind},
-        "cluster": cluster,
-        "request": {
-            "method": call.method,
-            "target": act.target,
-            "verb": verb_of(act),
-            "group": act.group,
-            "resource": act.resource,
-            "subresource": act.subresource,
-            "namespace": act.namespace,
-            "name": act.name,
-            "effects": sorted(act.effects),
-            "argv": None if act.argv is None else list(act.argv),
-            "dry_run": is_dry_run(act, call.object),
-            "as": None if act.acts_as is None else {"user": act.acts_as.user, "groups": list(act.acts_as.groups)},
-        },
-        "considered": [
-            {
-                "name": one.name,
-                "guardrail": one.guardrail,
-                "verdict": one.verdict,
-                "matched": not one.why,
-                "why": one.why or one.note or "it matches",
-                "saw": dict(one.saw),
-            }
-            for one in explanation.considered
-        ],
-    }

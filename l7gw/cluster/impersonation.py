@@ -11,12 +11,14 @@ from functools import lru_cache
 from typing import assert_never
 
 from l7gw import name_rules
+from l7gw.cluster.headers import check_acceptable
 from l7gw.config.settings import Impersonate
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
-from l7gw.kube.acting_as import ActsAs
+from l7gw.kube.act import Act, acting
+from l7gw.kube.acting_as import ActsAs, asked_identity
 from l7gw.policy.patterns import Globs
-from l7gw.wire.events import Headers
+from l7gw.wire.events import Headers, Request
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +95,15 @@ def check_nameable(principal: Principal, mode: Impersonate, prefix: str) -> str:
     return user
 
 
-def check_named(mode: Impersonate) -> None:
-    """Raises Refusal 403 for a call as somebody else on a cluster where the gateway names nobody: its own credential would be asked
-    whether it may, and it is the same for everybody."""
+def acting_as_asked(act: Act, request: Request, mode: Impersonate) -> Act:
+    """The act of a request; with `--as` the act as whom it asks for. Raises Refusal for a request that cannot be passed on, and 403
+    for `--as` on a cluster where the gateway names nobody: RBAC would be asked about its own credential, the same for everybody."""
+    if not check_acceptable(request, act):
+        return act
+    acts_as = asked_identity(request.headers)
     if mode == "none":
         raise Refusal(403, "Forbidden", "--as cannot be used on this cluster: l7gw shows it no callers (impersonate: none)")
+    return acting(act, acts_as)
 
 
 @lru_cache(maxsize=1024)  # so that each group is logged once

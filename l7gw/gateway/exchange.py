@@ -29,8 +29,8 @@ from functools import partial
 
 import msgspec
 
-from l7gw.cluster.headers import check_acceptable, own_length
-from l7gw.cluster.impersonation import check_nameable, check_named
+from l7gw.cluster.headers import own_length
+from l7gw.cluster.impersonation import acting_as_asked, check_nameable
 from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
 from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import AnswerRelay
@@ -39,7 +39,7 @@ from l7gw.gateway.call import CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.holding import Holding
-from l7gw.gateway.impersonating import Impersonating
+from l7gw.gateway.impersonating import rbac_lets
 from l7gw.gateway.in_flight import InFlightCall
 from l7gw.gateway.looking import NOTHING, Answers, Known
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
@@ -50,8 +50,6 @@ from l7gw.gateway.side_calls import MOST_TRIES, SideAnswer, SideCall, check_allo
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
-from l7gw.kube.act import acting
-from l7gw.kube.acting_as import asked_identity
 from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import in_words
@@ -106,12 +104,10 @@ class Exchange(InFlightCall):
     def classify(self) -> Step | None:
         if self.token is not None:  # a token here is proven: `identify` refuses any other
             check_alone(self.request, self.token)
-        self.act = self.client.describe(self.request, self._target)
         assert self.principal and self.far
         cluster = self.far.endpoint.cluster
-        if check_acceptable(self.request, self.act):
-            self.act = acting(self.act, asked_identity(self.request.headers))
-            check_named(cluster.impersonate)
+        self.act = self.client.describe(self.request, self._target)
+        self.act = acting_as_asked(self.act, self.request, cluster.impersonate)
         check_nameable(self.principal, cluster.impersonate, cluster.prefix)
         return self.judge
 
@@ -239,8 +235,7 @@ class Exchange(InFlightCall):
 
     def impersonate(self) -> Step | None:
         """Where the call is made as somebody else, the cluster is asked whether its RBAC lets the caller."""
-        assert self.act
-        return self.budget if self.act.acts_as is None else Impersonating(self, then=self.budget).begin()
+        return rbac_lets(self, self.budget)
 
     def rehearse(self) -> Step | None:
         """A condition of the policy asks what the call would do: make its dry run, and take the verdict."""
@@ -270,13 +265,8 @@ class Exchange(InFlightCall):
         terms = self.verdict.hold
         if terms is None or (self.holding is not None and self.holding.covers(terms)):
             return self.count
-        self.holding = Holding(self, go_on=self._released)
+        self.holding = Holding(self, go_on=partial(rbac_lets, self, self.count))  # again: it may have waited for long
         return self.holding.begin(known)
-
-    def _released(self) -> Step | None:
-        """The call may have waited for long: rights that were taken away meanwhile count."""
-        assert self.act
-        return self.count if self.act.acts_as is None else Impersonating(self, then=self.count).begin()
 
     def count(self) -> Step | None:
         """A call that was held, and has a budget, is counted once it may go on."""

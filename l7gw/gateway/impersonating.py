@@ -42,6 +42,12 @@ class ImpersonatingCall(AskingCall, Protocol):
         """Log a line about the call's cluster. Repeated lines are counted instead."""
 
 
+def rbac_lets(call: ImpersonatingCall, then: Step) -> Step | None:
+    """The step `then`, where the call is made as the caller himself, or once the cluster says yes to each name. Raises Refusal."""
+    assert call.act is not None
+    return then if call.act.acts_as is None else Impersonating(call, then).begin()
+
+
 class Impersonating:
     """The questions about one call, one after the other. `then` is the call's next step where the cluster says yes to each."""
 
@@ -90,5 +96,5 @@ class Impersonating:
             raise Refusal(
                 403, "Forbidden", f"the cluster's RBAC does not let {who}, as which you are known there, impersonate {asked}{told}"
             )
-        call.call_record.verdict("allow", reason=f"the cluster lets {who} impersonate {asked}")
+        call.call_record.verdict("allow", reason=f"the cluster lets {who} impersonate {asked}", own=True)
         return self.begin if self._left else self._then

@@ -19,6 +19,7 @@ from l7gw.config.settings import Kind
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
+from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.requestinfo import describe
 from l7gw.recording import reader
 from l7gw.recording.events import (
@@ -244,7 +245,8 @@ class PastCalls:
 
     def _act(self, request: RequestRecorded, cluster: str) -> Act:
         # The recorded fields beside the target say how the version that recorded it read it
-        key = (request.method, request.target, request.verb, request.effects, request.argv, cluster)
+        as_whom = (request.as_user, request.as_groups)
+        key = (request.method, request.target, request.verb, request.effects, request.argv, cluster, as_whom)
         act = self._acts.get(key)
         if act is None:
             if len(self._acts) >= MOST_ACTS:
@@ -279,6 +281,7 @@ def act_of(request: RequestRecorded, cluster: str) -> Act:
         ports=request.ports or read.ports,
         label_selector=request.label_selector,
         field_selector=request.field_selector,
+        acts_as=None if request.as_user is None else ActsAs(request.as_user, request.as_groups or ()),
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.cluster.impersonation import LONGEST_NAME, _leave_out, check_named, impersonated, impersonation, impersonation_as
+from l7gw.cluster.impersonation import LONGEST_NAME, _leave_out, acting_as_asked, impersonated, impersonation, impersonation_as
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.acting_as import ActsAs
+from l7gw.kube.requestinfo import describe
 from l7gw.policy.patterns import Globs
+from l7gw.wire.events import Request
 
 ANN = Principal("ann", ("engineers", "on-call"))
 ALL = Globs(["*"])
@@ -111,7 +113,9 @@ def test_whom_a_caller_asks_for_goes_up_without_a_prefix_and_with_the_callers_ow
 
 
 def test_nobody_acts_as_another_where_the_cluster_is_shown_no_callers() -> None:
-    check_named("groups")
-    check_named("user")
+    act = describe("GET", "/api/v1/pods")
+    request = Request("GET", "/api/v1/pods", (("impersonate-user", "jane"),))
+    assert acting_as_asked(act, request, "groups").acts_as == acting_as_asked(act, request, "user").acts_as == ActsAs("jane")
+    assert acting_as_asked(act, Request("GET", "/api/v1/pods", ()), "none") is act
     with pytest.raises(Refusal, match="impersonate: none"):
-        check_named("none")
+        acting_as_asked(act, request, "none")

@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from l7gw.clock import SystemClock
+from l7gw.kube.act import acting
+from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.requestinfo import describe
 from l7gw.limits import Limits
 from l7gw.recording import events as e
@@ -83,6 +85,21 @@ def test_what_the_gateway_asked_for_a_call_is_no_verdict_on_it(tmp_path: Path) -
     recorded(tmp_path, fill)
     (one,) = PastCalls(tmp_path)
     assert (one.verdict.verdict, one.verdict.rule, one.body) == ("deny", "few", b'{"a":1}')
+
+
+def test_a_call_as_somebody_else_is_judged_again_as_one(tmp_path: Path) -> None:
+    acts = [acting(describe("GET", PODS), as_whom) for as_whom in (None, ActsAs("jane"), ActsAs("jane", ("developers",)))]
+
+    def fill(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        for act in acts:
+            record = session.begin(run_id="r", client="c", command="")
+            record.request(method="GET", target=PODS, headers=(), act=act, audit_id="")
+            record.verdict("allow", reason="")
+            record.end("complete")
+
+    recorded(tmp_path, fill)
+    assert [(one.act.acts_as, one.act.effects) for one in PastCalls(tmp_path)] == [(act.acts_as, act.effects) for act in acts]
 
 
 def test_the_recording_of_a_version_without_the_last_fields_is_read(tmp_path: Path) -> None:

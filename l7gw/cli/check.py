@@ -19,7 +19,7 @@ from l7gw.errors import ConfigurationError, Problem
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
 from l7gw.masking.configured import Configured, configured
-from l7gw.policy.doubts import doubts, say_logins
+from l7gw.policy.doubts import doubts, held_by, say_logins
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
 from l7gw.recording import masking_key
@@ -134,7 +134,7 @@ def _owners(settings: Settings, policy: Policy) -> list[str]:
 
 
 def _asks_owners(policy: Policy) -> bool:
-    return any(rule.holding is not None and rule.holding.reviewers.owner for rule in (*policy.guardrails, *policy.rules))
+    return any((held := held_by(rule)) is not None and held.reviewers.owner for rule in (*policy.guardrails, *policy.rules))
 
 
 def _fingerprint(settings: Settings) -> str:

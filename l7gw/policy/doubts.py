@@ -1,5 +1,6 @@
 """Rules that are probably mistakes: they name a cluster that is not configured, a resource or subresource that Kubernetes does not
-have, keys that no single call matches, or reviewers who can never approve; or another rule decides every call before them.
+have, keys that no single call matches, or reviewers who can never approve; they stop what has not what their condition asks for;
+or another rule decides every call before them.
 
 A guardrail with such a mistake guards nothing. It is a doubt and no error, because one policy may serve several gateways with
 other clusters, and a resource may be a custom or an aggregated one. What is certainly a mistake is an error of `load`.
@@ -16,6 +17,7 @@ from l7gw.hold_terms import Reviewers
 from l7gw.kube.builtin import BUILT_IN, GROUPS, SUBRESOURCES, plurals_of
 from l7gw.policy.commands import Command
 from l7gw.policy.every_call import every_call
+from l7gw.policy.holds import Holding
 from l7gw.policy.patterns import glob
 from l7gw.policy.rules import Rule
 from l7gw.policy.shadows import shadow
@@ -34,8 +36,8 @@ def doubts(rules: Iterable[Rule], clusters: Collection[str] | None, identity: Co
             found += [f"{what} {doubt}" for doubt in _clusters(rule.clusters.texts, clusters)]
         if not rule.allow:
             found += [f"{what} {doubt}" for doubt in _short_commands(rule.commands or (), holds=rule.holding is not None)]
-        held = rule.holding if rule.budget is None else rule.budget.holding
-        if held is not None:
+            found += [f"{what} {doubt}" for doubt in _stops_readers(rule)]
+        if (held := held_by(rule)) is not None:
             found += [f"{what} {doubt}" for doubt in _reviewers(held.reviewers, identity)]
         strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
         if not strange and not _can_match(rule):
@@ -46,6 +48,11 @@ def doubts(rules: Iterable[Rule], clusters: Collection[str] | None, identity: Co
         before.append(rule)
         found += [f"{what} {doubt}" for doubt in strange]
     return found
+
+
+def held_by(rule: Rule) -> Holding | None:
+    """How the rule holds calls, or what is beyond its budget; None where it holds nothing."""
+    return rule.holding if rule.budget is None else rule.budget.holding
 
 
 def _reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None) -> Iterator[str]:
@@ -78,6 +85,20 @@ def _may_begin(text: str, prefix: str) -> bool:
     """Whether a name with this prefix may match the glob."""
     head, star, _ = text.partition("*")
     return head.startswith(prefix) or (star != "" and prefix.startswith(head))
+
+
+def _stops_readers(rule: Rule) -> Iterator[str]:
+    """Doubts about a denial or a hold by what is sent, or by what that would do, which no reading has."""
+    named = sorted(rule.when.reads) if rule.when is not None else []
+    if not named:
+        return
+    anywhere = replace(rule, namespaces=None, names=None)
+    if any(not anywhere.mismatch(act) for act in every_call() if act.is_resource and "read" in act.effects):
+        does = "holds" if rule.holding is not None else "denies"
+        yield (
+            f"{does} whatever reads: its `when` asks for `{named[0]}`, which a reading has not, and what cannot be judged counts "
+            "as a match; `verbs: [create, update, patch]` are those that send something"
+        )
 
 
 def _can_match(rule: Rule) -> bool:

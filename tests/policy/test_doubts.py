@@ -79,6 +79,23 @@ def test_a_rule_that_no_call_fits_is_doubted(tmp_path: Path, keys: str, is_doubt
     assert found == (["rule 'r' matches no call: none has its `verbs`, `resources` and `effects` together"] if is_doubted else [])
 
 
+@pytest.mark.parametrize(
+    ("keys", "does"),
+    [
+        ("verdict: deny, when: 'result.spec.replicas > 3'", "denies"),
+        ("verdict: deny, namespaces: [prod], resources: [deployments.apps], when: 'object.spec.replicas > 3'", "denies"),
+        ("verdict: hold, reviewers: {users: [lea]}, effects: [read, write], when: 'object.spec.replicas > 3'", "holds"),
+        ("verdict: deny, verbs: [create, update, patch, delete], when: 'result.spec.replicas > 3'", ""),
+        ("verdict: deny, effects: [write, delete], when: 'result.spec.replicas > 3'", ""),
+        ("verdict: deny, when: 'request.name == \"a\"'", ""),
+        ("verdict: allow, when: 'result.spec.replicas > 3'", ""),
+    ],
+)
+def test_a_rule_that_stops_readers_because_they_send_nothing_is_doubted(tmp_path: Path, keys: str, does: str) -> None:
+    found = doubts([one(tmp_path, keys)], None)
+    assert [doubt.partition(":")[0] for doubt in found] == ([f"rule 'r' {does} whatever reads"] if does else [])
+
+
 def test_where_the_clusters_are_not_known_none_is_doubted(tmp_path: Path) -> None:
     assert doubts([one(tmp_path, "verdict: deny, clusters: [prdo]")], None) == []
 

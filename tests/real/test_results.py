@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import ssl
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ import pytest
 from tests.support.both_ways import Both, before
 from tests.support.faults import until
 from tests.support.kubernetes.cluster import RealCluster
+from tests.support.reviewing_hand import Hand
 
 NAMESPACE = "results"
 POLICY = """
@@ -30,6 +33,13 @@ guardrails:
     verdict: deny
   - {name: gadgets, resources: ["*.gadgets.example.com"], effects: [write], when: 'result.kind == "Gadget"', verdict: deny}
   - {name: web only, resources: [services], verbs: [create, patch], when: '!(result.spec.type in ["ClusterIP"])', verdict: deny}
+  - name: looked at
+    users: [waits]
+    resources: [configmaps]
+    verbs: [create, update, patch]
+    when: 'result.data.a == "held"'
+    verdict: hold
+    reviewers: {groups: [sre]}
 rules:
   - name: default account
     resources: [pods]
@@ -44,11 +54,11 @@ rules:
 class Stage:
     def __init__(self, both: Both) -> None:
         self.both, self.cluster = both, both.cluster
-        self.config = both.of("ann")
+        self.configs = {user: both.of(user) for user in ("ann", "waits")}
 
-    def kubectl(self, *arguments: str, stdin: Any = None) -> subprocess.CompletedProcess[str]:
+    def kubectl(self, *arguments: str, stdin: Any = None, user: str = "ann") -> subprocess.CompletedProcess[str]:
         text = json.dumps(stdin) if stdin is not None else None
-        return self.cluster.kubectl("-n", NAMESPACE, *arguments, kubeconfig=self.config, stdin=text, check=False)
+        return self.cluster.kubectl("-n", NAMESPACE, *arguments, kubeconfig=self.configs[user], stdin=text, check=False)
 
     def deployment(self, name: str, replicas: int) -> dict[str, Any]:
         template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
@@ -198,3 +208,41 @@ def test_many_calls_at_once_are_each_judged_by_their_own_result(stage: Stage) ->
         done = list(pool.map(lambda number: stage.kubectl("scale", f"deploy/each-{number}", f"--replicas={number + 2}"), range(4)))
     assert [one.returncode for one in done] == [0, 0, 1, 1]
     assert [stage.replicas(f"each-{number}") for number in range(4)] == [2, 3, 0, 0]
+
+
+def test_what_is_held_by_its_result_is_judged_again_at_its_release(stage: Stage) -> None:
+    hand = Hand(stage.both.gateway.state)
+    stage.make(CONFIG_MAPS, {"metadata": {"name": "held"}, "data": {"a": "1"}})
+
+    def patch(value: str) -> subprocess.CompletedProcess[str]:
+        return stage.kubectl("patch", "configmap/held", "--type=merge", "-p", json.dumps({"data": {"a": value}}), user="waits")
+
+    assert patch("free").returncode == 0
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(patch, "held")
+        hold = hand.pending("waits")
+        assert hold.shown.diff is not None and "+  a: held" in hold.shown.diff
+        hand.approve(hold)
+        done = running.result(60)
+    assert done.returncode == 0 and "held by rule 'looked at', approved by lea" in done.stderr, done.stderr
+    assert hand.of(hold).state == "consumed"
+    hand.close()
+
+
+def test_a_body_in_protobuf_is_judged_by_its_result(stage: Stage) -> None:
+    """The API server's own bytes, put back, as other clients than kubectl write."""
+    stage.make(DEPLOYMENTS, stage.deployment("packed", 9))
+    cluster, gateway, target = stage.cluster, stage.both.gateway, f"{DEPLOYMENTS}/packed"
+    kind = "application/vnd.kubernetes.protobuf"
+    straight = http.client.HTTPSConnection(cluster.host, cluster.port, context=cluster.tls, timeout=60)
+    straight.request("GET", target, headers={"Accept": kind})
+    body = straight.getresponse().read()
+    straight.close()
+    trusted = ssl.create_default_context(cafile=str(gateway.authority.certificate))
+    through = http.client.HTTPSConnection("localhost", gateway.port, context=trusted, timeout=60)
+    headers = {"Content-Type": kind, "Accept": "application/json", "Authorization": f"Bearer {stage.both.token}"}
+    through.request("PUT", f"/real{target}", body, headers)
+    answer = through.getresponse()
+    assert body.startswith(b"k8s\0") and answer.status == 403
+    assert "denied by guardrail 'few'" in json.loads(answer.read())["message"]
+    through.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from l7gw import plainjson
 from l7gw.kube.acting_as import ActsAs
 
 PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -54,8 +55,8 @@ def review(user: str, groups: tuple[str, ...], extra: dict[str, list[str]], aske
 def answered(body: bytes) -> tuple[bool, str]:
     """Whether a review that was answered allows, and why, in the cluster's words. Raises ValueError for any other body."""
     try:
-        found = msgspec.json.decode(body, type=_Review)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found = msgspec.convert(plainjson.read(body), _Review)
+    except msgspec.ValidationError as error:
         raise ValueError("no review") from error
     if found.kind != "SubjectAccessReview":
         raise ValueError("another kind")

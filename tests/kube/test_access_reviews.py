@@ -57,6 +57,7 @@ def test_an_answer_says_whether_and_why(status: dict[str, object], found: tuple[
         b'{"kind":"SubjectAccessReview","status":{}}',
         b'{"kind":"SubjectAccessReview","status":{"allowed":"true"}}',
         b'{"kind":"SubjectAccessReview","status":{"allowed":1}}',
+        b'{"kind":"SubjectAccessReview","status":{"allowed":false,"allowed":true}}',
         b'{"kind":"Status","status":{"allowed":true}}',
     ],
 )

@@ -1,9 +1,12 @@
-"""What the deciding rule of the policy obliges the gateway to do with a call that it allows."""
+"""What the deciding rule of the policy obliges the gateway to do with a call that it allows: what is masked and what is shown, how
+it is recorded, and how long it may stream."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from l7gw.config.settings import Durable, RecordMode
 
 EVERYTHING = "*"
 # What is masked by where it stands in an object, and what a Secret that was read says elsewhere. The other names are detectors'.
@@ -35,3 +38,16 @@ class Obligations:
 
 
 NO_OBLIGATIONS = Obligations()
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How a call that passes is handled. Of what is None the configuration says it: `record` of its cluster, `durable` of
+    `recording`; a stream without `max_duration`, in seconds, lasts as long as any may (`timeouts.longest_stream`)."""
+
+    record: RecordMode | None = None
+    durable: Durable | None = None
+    max_duration: int | None = None
+
+
+NO_HANDLING = Handling()

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol, get_args
 import msgspec
 from msgspec import Meta
 
-from l7gw.config.settings import Kind
+from l7gw.config.settings import Kind, RecordMode
 from l7gw.hold_terms import HoldTerms, Wait
 from l7gw.identity.principal import Principal
 from l7gw.kube.acting_as import ActsAs
@@ -143,6 +143,7 @@ class Asked(Message, frozen=True, kw_only=True):
     tokens: tuple[str, ...] = ()
     acts_as: ActsAs | None = None  # as whom the call is made in the cluster (`--as`); None: as the principal
     shown: Shown = Shown()
+    record: RecordMode | None = None  # what the recording keeps of the call, by its rule; None where its cluster says it
     version: int = VERSION
 
     @property
@@ -229,6 +230,7 @@ class Hold(Message, frozen=True, kw_only=True):
     uids: tuple[str, ...] = ()
     rest: Rest | None = None  # None where nothing is left, or none was allowed; `until` may be past
     acts_as: ActsAs | None = None  # as whom the call is made in the cluster (`--as`); null: as the principal
+    record: RecordMode | None = None  # as in `Asked`
     replaces: str = ""  # the hold in whose place this one stands, since the object changed; "" for none
     version: int = VERSION
 

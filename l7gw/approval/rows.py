@@ -217,6 +217,7 @@ def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...], rest: Rest | Non
         reviewers=reviewers,
         reviews=said,
         shown=asked.shown,
+        record=asked.record,
         uids=asked.uids,
         rest=rest if any(view.rest_of_run for view in said) else None,
         acts_as=asked.acts_as,

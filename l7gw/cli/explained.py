@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from l7gw.identity.principal import Principal
-from l7gw.policy import budgets, holds, masks
+from l7gw.policy import budgets, handling, holds, masks
 from l7gw.policy.judge import Explanation
 from l7gw.policy.kubectl.calls import Call
 from l7gw.policy.looked import is_dry_run
@@ -36,6 +36,8 @@ def _show(explanation: Explanation, call: Call) -> None:
         click.echo(f"  {line}")
     for line in budgets.in_words(verdict.budget) if verdict.budget is not None else ():
         click.echo(f"  {line}")
+    for line in handling.in_words(verdict.handling):
+        click.echo(f"  {line}")
     if verdict.hold is not None and is_dry_run(act, call.object):
         click.echo("  it is a dry run, which changes nothing and passes without a hold")
     click.echo(f"  {masks.in_words(verdict.obligations)}\n" if verdict.decision != "deny" else "")
@@ -61,7 +63,7 @@ def document(explanation: Explanation, principal: Principal, cluster: str, call:
         "hold": None if verdict.hold is None else holds.document(verdict.hold),
         "budget": None if verdict.budget is None else budgets.document(verdict.budget),
         "needs": verdict.needs,
-        "obligations": masks.document(verdict.obligations),
+        "obligations": {**masks.document(verdict.obligations), **handling.document(verdict.handling)},
         "principal": {"user": principal.user, "groups": list(principal.groups), "kind": principal.kind},
         "cluster": cluster,
         "request": {

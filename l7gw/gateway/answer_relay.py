@@ -43,6 +43,10 @@ from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Raw, Request
 SLICE = 256 * 1024  # bytes of a masked body that are sent before it is asked whether the client takes more
 
 
+class LastWords(Refusal):
+    """The gateway ends a stream, for a reason that its client is told in the stream where that has a form for it."""
+
+
 class AnsweredCall(TunnelOwner, Protocol):
     """What the relay asks of the call whose answer it handles."""
 
@@ -333,8 +337,11 @@ class AnswerRelay:
 
     def told(self, refusal: Refusal) -> bool:
         """The call fails behind the answer's head. Whether its client could be told why, and took that as the answer's end: a watch
-        has an event for it, which stands behind whole events where the mask refuses the rest."""
-        if refusal is not self._refused or self._choice.sort != "watch" or self._told_end:
+        has an event for it, which stands behind whole events where the mask refuses the rest, or nothing of it waits."""
+        if self._choice.sort != "watch" or self._told_end:
+            return False
+        behind_whole = isinstance(refusal, LastWords) and self._steps is None and not self._unsent
+        if refusal is not self._refused and not behind_whole:
             return False
         assert isinstance(self._mask, ObjectBody)
         words = watch_error(

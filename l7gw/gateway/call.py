@@ -42,7 +42,7 @@ from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.masking import Masking
 from l7gw.masking.sent.sent_masks import SentMasks
-from l7gw.obligations import NO_OBLIGATIONS
+from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling
 from l7gw.policy.judge import Policy
 from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
@@ -102,11 +102,11 @@ class CallServices(Protocol):
         """The verdict on a new call, or on a connection inside a port-forward: the policy's and, after an allow, the hooks'.
         `looked` is what was read of its body, None before that."""
 
-    def waits_for_disk(self, act: Act) -> bool:
+    def waits_for_disk(self, act: Act, handling: Handling) -> bool:
         """Whether the call must be on the disk before its first byte goes upstream."""
 
     def begin_record(
-        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
+        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide, handling: Handling
     ) -> CallRecord:
         """The record of a new call, in the principal's session or among the attempts."""
 
@@ -120,7 +120,7 @@ class Call:
     __slots__ = (
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "result", "masks",
         "call_record", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused", "sent_as_recorded", "tunnel",
-        "_answer", "_sent_masks", "began", "deadline", "unrecorded", "over",
+        "_answer", "_sent_masks", "went_up", "longest", "began", "deadline", "unrecorded", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -149,6 +149,8 @@ class Call:
         self.tunnel: Tunnel | None = None
         self._answer: AnswerRelay | None = None
         self.began = worker.clock.monotonic()  # seconds, by the monotonic clock
+        self.went_up = 0.0  # monotonic second at which it went to the cluster; 0 before
+        self.longest = 0.0  # seconds that it may last from there on; 0 for a call that is no stream
         self.deadline = 0.0  # monotonic second by which the answer must begin; 0 where there is none
         self.unrecorded = 0  # bytes of a body that is refused and cannot be recorded
         self.over = False
@@ -325,9 +327,9 @@ class Call:
             request, hide, sent = self.request, self._hide, self.sent
             target, headers, act = hide(request.target), recorded_headers(request.headers, hide), self.act
             masked = sent.needed(target, headers)  # not of the token: it has the form of what detectors look for
-            self.call_record = record = self.worker.begin_record(
-                self.principal, self.far, self.client, request, (lambda text: sent.text(hide(text))) if masked else hide
-            )
+            hidden = (lambda text: sent.text(hide(text))) if masked else hide
+            handling = self.verdict.handling if self.verdict is not None else NO_HANDLING  # a denial is recorded as its cluster is
+            self.call_record = record = self.worker.begin_record(self.principal, self.far, self.client, request, hidden, handling)
             if record.silent:
                 return record
             if masked:

@@ -207,8 +207,8 @@ class Exchange(InFlightCall):
         return self._durably(record)
 
     def _durably(self, record: CallRecord) -> Step | None:
-        assert self.act
-        if self.worker.waits_for_disk(self.act):
+        assert self.act and self.verdict
+        if self.worker.waits_for_disk(self.act, self.verdict.handling):
             record.durable(self._recorded)
             return None
         return self.impersonate
@@ -335,11 +335,14 @@ class Exchange(InFlightCall):
         return self._send
 
     def _send(self) -> Step | None:
-        assert self.upstream and self.act and self.far and self.call_record and self.masks
+        assert self.upstream and self.act and self.verdict and self.far and self.call_record and self.masks
         body = self.body.joined()
         request = self.as_caller(self.request, self.act, own_length(self.request.length, len(body)))
-        if not self.act.long_running:
-            self.deadline = self.worker.clock.monotonic() + self.worker.timeouts.answer_begins
+        self.went_up = self.worker.clock.monotonic()
+        if self.act.long_running:
+            self.longest = self.may_last(self.verdict)
+        else:
+            self.deadline = self.went_up + self.worker.timeouts.answer_begins
         upstream = self.upstream
         self._answer = AnswerRelay(
             self, upstream, self.far, self.act, request, self.call_record, self.worker, self.masks, guarded=self._guarded

@@ -180,6 +180,7 @@ def asked_of(call: HeldCall, view: View) -> Asked:
         uids=view.uids,
         tokens=tuple(binding.digest(one) for one in call.worker.identity.credentials_of(call.principal)),
         shown=msgspec.structs.replace(view.shown, recent=_recent(record)),
+        record=verdict.handling.record,
     )
 
 

@@ -18,7 +18,8 @@ Then = Callable[[Exception | None], None]
 
 
 class HoldEvidence:
-    """The desk's evidence. `mode` is the `record` of a cluster, by its name: of `metadata` no view is kept, of `none` nothing."""
+    """The desk's evidence. `mode` is the `record` of a cluster, by its name, for calls whose rule says none. Of `metadata` no view
+    is kept, of `none` nothing."""
 
     def __init__(self, recorder: Recorder, mode: Callable[[str], RecordMode]) -> None:
         self._recorder = recorder
@@ -26,7 +27,8 @@ class HoldEvidence:
 
     def changed(self, hold: Hold, review: ReviewView | None, then: Then) -> None:
         """Record that a hold has come to its state, and what somebody said of it. `then` gets None once that is on the disk."""
-        session = self._session(hold.principal, hold.cluster, then)
+        mode = hold.record or self._mode(hold.cluster)
+        session = self._session(hold.principal, hold.cluster, mode, then)
         if session is None:
             return
         number, elsewhere = _place(session, hold.session, hold.exchange)
@@ -49,14 +51,14 @@ class HoldEvidence:
         if review is None or hold.state not in ("pending", "consumed"):  # a review then changed no state
             session.count(held=hold.state == "pending")
             event = _event(session, hold, number, elsewhere)
-            if self._mode(hold.cluster) != "all":
+            if mode != "all":
                 event.shown = ""
             session.append(event)
         session.durable(then)
 
     def covered(self, hold: str, asked: Asked, then: Then) -> None:
         """Record that a call passes as the rest of a run that was approved with this hold."""
-        session = self._session(asked.principal, asked.cluster, then)
+        session = self._session(asked.principal, asked.cluster, asked.record or self._mode(asked.cluster), then)
         if session is None:
             return
         number, elsewhere = _place(session, asked.session, asked.exchange)
@@ -74,9 +76,9 @@ class HoldEvidence:
         )
         session.durable(then)
 
-    def _session(self, who: Requester, cluster: str, then: Then) -> Session | None:
+    def _session(self, who: Requester, cluster: str, mode: RecordMode, then: Then) -> Session | None:
         """The running session of the requester. None where nothing is recorded: `then` is told at once."""
-        if self._mode(cluster) == "none":
+        if mode == "none":
             asyncio.get_running_loop().call_soon(then, None)
             return None
         principal = Principal(who.user, who.groups, kind=who.kind, issuer=who.issuer, actor=who.actor, address=who.address)

@@ -6,10 +6,13 @@ from __future__ import annotations
 import dataclasses
 
 from l7gw.cluster.upstream import SLOW_DISK, SLOW_READER
+from l7gw.config.document import lasting
 from l7gw.errors import Refusal
+from l7gw.gateway.answer_relay import LastWords
 from l7gw.gateway.call import Call
 from l7gw.gateway.guard import Step, entry
 from l7gw.kube.requestinfo import STREAMING
+from l7gw.policy.verdict import Verdict
 
 
 class InFlightCall(Call):
@@ -43,6 +46,9 @@ class InFlightCall(Call):
         if self.deadline and now > self.deadline:
             done = "the call may have been carried out" if self._answer is not None else "nothing was changed"
             raise Refusal(504, "Timeout", f"the cluster does not answer; {done}")
+        if self.longest and now - self.went_up >= self.longest:
+            self._cut(f"this stream has run for {lasting(int(self.longest))}, as long as it may; run the command again", told=True)
+            return None
         if self.tunnel is not None:
             self.tunnel.tick(now)
         if self.holding is not None:
@@ -52,7 +58,7 @@ class InFlightCall(Call):
     @entry
     def rejudge(self) -> None:
         """Judge a running stream again. Cut it where policy no longer allows it (threats F6, D17), where its credential has
-        expired, or where it has run for longer than `longest_stream`."""
+        expired. How long it may run is what the policy says now."""
         if not self.is_stream or self.over or self.verdict is None:
             return
         assert self.principal and self.far and self.act
@@ -61,13 +67,17 @@ class InFlightCall(Call):
         if verdict.decision == "deny":  # a new hold ends nothing: whoever streams was let in
             if self.call_record is not None:
                 self.call_record.verdict("deny", rule=verdict.rule, reason=verdict.reason)
-            self._cut(f"this stream is no longer allowed: {verdict.reason}")
+            self._cut(f"this stream is no longer allowed: {verdict.reason}", told=True)
         elif self.masks is not None and verdict.obligations != self.masks.obligations:
-            self._cut("the policy masks other values of this stream now; run the command again")
+            self._cut("the policy masks other values of this stream now; run the command again", told=True)
         elif expired and self.worker.identity.ends_with_credential(self.principal):
-            self._cut("the credential of this stream has expired; log in and run the command again")
-        elif self.worker.clock.monotonic() - self.began > self.worker.timeouts.longest_stream:
-            self._cut(f"this stream has run for {self.worker.timeouts.longest_stream / 3600:.0f} hours; run the command again")
+            self._cut("the credential of this stream has expired; log in and run the command again", told=True)
+        elif self.longest:
+            self.longest = self.may_last(verdict)
+
+    def may_last(self, verdict: Verdict) -> float:
+        """How many seconds a stream may last that passes by this verdict."""
+        return verdict.handling.max_duration or self.worker.timeouts.longest_stream
 
     def may_forward(self, port: int) -> bool:
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
@@ -84,12 +94,13 @@ class InFlightCall(Call):
             raise self.holding.stopped(why)
         self._cut(why)
 
-    def _cut(self, why: str) -> None:
-        """Cut the call: by a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5)."""
+    def _cut(self, why: str, *, told: bool = False) -> None:
+        """Cut the call: by a failure Status where its protocol has room for one (threats H1, kubernetes-wire 4.4, 5.5). `told`: a
+        watch ends with an event that says why. Informers list anew after one, which they all would at the end of a gateway."""
         if self.over:
             return
         if self.tunnel is None:
-            raise Refusal(503, "ServiceUnavailable", why)
+            raise (LastWords if told else Refusal)(503, "ServiceUnavailable", why)
         self.tunnel.end(why)
 
     @entry

@@ -38,6 +38,7 @@ from l7gw.masking.bodies.bodies import Budget
 from l7gw.masking.configured import Configured, configured
 from l7gw.masking.masking import Masking
 from l7gw.masking.registry.registry import Registry
+from l7gw.obligations import Handling
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.looked import Looked
@@ -213,9 +214,10 @@ class Worker:
 
     # ------------------------------------------------------------------ recording
 
-    def waits_for_disk(self, act: Act) -> bool:
+    def waits_for_disk(self, act: Act, handling: Handling) -> bool:
         """Whether the call must be on the disk before its first byte goes upstream."""
-        match self._durable:
+        durable = handling.durable or self._durable
+        match durable:
             case "writes":
                 return not act.effects.isdisjoint(CHANGES)
             case "all":
@@ -223,10 +225,10 @@ class Worker:
             case "none":
                 return False
             case _:
-                assert_never(self._durable)
+                assert_never(durable)
 
     def begin_record(
-        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide
+        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide, handling: Handling
     ) -> CallRecord:
         """The record of a new call: in the principal's session and the run of the client process or, without a principal, among the
         day's attempts."""
@@ -234,7 +236,8 @@ class Worker:
         if principal is None or far is None:
             return self.recorder.attempts(cluster).begin()
         session = self.recorder.session(principal, cluster)
-        match far.record:
+        mode = handling.record or far.record
+        match mode:
             case "all":
                 content = True
             case "metadata":
@@ -242,7 +245,7 @@ class Worker:
             case "none":
                 return Silent(session)
             case _:
-                assert_never(far.record)
+                assert_never(mode)
         headers = dict(request.headers)
         run = run_of(request, client)
         client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))

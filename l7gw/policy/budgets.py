@@ -13,7 +13,7 @@ from l7gw.config.document import Reader, lasting, plain
 from l7gw.config.settings import DAY, Kind
 from l7gw.hold_terms import LONGEST_MESSAGE, together
 from l7gw.kube.act import Act
-from l7gw.obligations import NO_OBLIGATIONS
+from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS
 from l7gw.policy import holds
 from l7gw.policy.holds import Holding
 from l7gw.policy.verdict import Verdict
@@ -98,7 +98,9 @@ def beyond(verdict: Verdict, why: str) -> Verdict:
     assert terms is not None
     if terms.beyond is None:
         reason = f"denied by rule {terms.rule!r}: {why}. Nothing was done"
-        return replace(verdict, allowed=False, rule=terms.rule, reason=reason, hold=None, obligations=NO_OBLIGATIONS)
+        return replace(
+            verdict, allowed=False, rule=terms.rule, reason=reason, hold=None, obligations=NO_OBLIGATIONS, handling=NO_HANDLING
+        )
     own = terms.beyond
     held = together([one for one in (verdict.hold, own) if one is not None])
     message = f"{why}. {own.message}" if own.message else why

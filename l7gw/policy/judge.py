@@ -270,14 +270,15 @@ def _considered(rule: Rule, why: str, judged: _Conditional) -> Considered:
 def _verdict(rule: Rule, kind: Kind) -> Verdict:
     if rule.allow:
         reason = rule.reason or f"allowed by rule {rule.name!r}"
-        said = Verdict(allowed=True, rule=rule.name, reason=reason, obligations=rule.obligations)
+        said = Verdict(allowed=True, rule=rule.name, reason=reason, obligations=rule.obligations, handling=rule.handling)
         return said if rule.budget is None else replace(said, budget=rule.budget.terms(rule.name, kind), remember=False)
     what = "guardrail" if rule.guardrail else "rule"
     why = f": {rule.reason}" if rule.reason else ""
     if rule.holding is not None:
         terms = rule.holding.terms(rule.name, kind)
         reason = f"held by {what} {rule.name!r}{why}"
-        return Verdict(allowed=False, rule=rule.name, reason=reason, obligations=rule.obligations, hold=terms, remember=False)
+        held = Verdict(allowed=False, rule=rule.name, reason=reason, hold=terms, remember=False)
+        return replace(held, obligations=rule.obligations, handling=rule.handling)
     return Verdict(allowed=False, rule=rule.name, reason=f"denied by {what} {rule.name!r}{why}")
 
 
@@ -290,7 +291,7 @@ def _held(held: list[Verdict], verdict: Verdict) -> Verdict:
     more = len(terms) - 1
     reason = f"{first.reason} (and {more} more rule{'s' if more > 1 else ''})" if more else first.reason
     together = hold_terms.together(terms)
-    return replace(first, reason=reason, obligations=verdict.obligations, hold=together, budget=verdict.budget)
+    return replace(verdict, allowed=False, rule=first.rule, reason=reason, hold=together, remember=False)
 
 
 def _why_not_open(act: Act) -> str:

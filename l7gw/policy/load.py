@@ -14,8 +14,8 @@ from l7gw.config.document import Document, Reader, Word, nearest, plain, shown, 
 from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
 from l7gw.kube.builtin import BUILT_IN, plurals_of
-from l7gw.obligations import NO_OBLIGATIONS, Obligations
-from l7gw.policy import acting, budgets, holds, masks
+from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling, Obligations
+from l7gw.policy import acting, budgets, handling, holds, masks
 from l7gw.policy.budgets import Budget
 from l7gw.policy.cases import Case, cases_of
 from l7gw.policy.commands import Command
@@ -33,10 +33,9 @@ KEYS = (
     *masks.KEYS,
     *holds.KEYS,
     *budgets.KEYS,
+    *handling.KEYS,
 )
-DEFAULTS_KEYS = (*masks.KEYS, *holds.DEFAULT_KEYS)
-OBLIGATIONS = "the obligations"
-LATER = dict.fromkeys(("record", "durable", "max-duration"), OBLIGATIONS)
+DEFAULTS_KEYS = (*masks.KEYS, *holds.DEFAULT_KEYS, *handling.KEYS)
 
 MOST_RULES = 2000  # a call is compared with its principal's rules one by one; each takes 0.4 us, measured
 MOST_VALUES = 1000  # in one list; more people should be a group of the identity provider
@@ -51,8 +50,10 @@ def load(path: Path, detectors: Collection[str] | None = None) -> tuple[tuple[Ru
     that the configuration has; None where they are not known. Raises ConfigurationError with all its mistakes."""
     document = Document(path)
     top = document.reader(TOP_KEYS)
-    said = top.inner("defaults", DEFAULTS_KEYS, LATER)
-    defaults = _Defaults(masks.obligations(said, NO_OBLIGATIONS, detectors), holds.holding(said, NO_HOLDING), detectors)
+    said = top.inner("defaults", DEFAULTS_KEYS)
+    obliged, handled = masks.obligations(said, NO_OBLIGATIONS, detectors), handling.handling(said, NO_HANDLING)
+    handling.check_defaults(said, handled)
+    defaults = _Defaults(obliged, handled, holds.holding(said, NO_HOLDING), detectors)
     if document.root is None or not (top.has("rules") or top.has("guardrails") or document.problems):
         document.wrong(None, "has no rules", "everything but discovery would be denied; say `rules: []` if that is meant")
     lines: dict[str, int] = {}
@@ -71,6 +72,7 @@ class _Defaults:
     """What `defaults` says for every rule. `detectors` are the names of the configuration's; None where they are not known."""
 
     obligations: Obligations
+    handling: Handling
     holding: Holding
     detectors: Collection[str] | None
 
@@ -81,6 +83,14 @@ class _Defaults:
         if says is not None:
             masks.refuse(reader)
         return NO_OBLIGATIONS
+
+    def handled(self, reader: Reader, says: Decision | None, *, guardrail: bool) -> Handling:
+        """How a rule has calls handled that pass by it."""
+        if says == "allow" or (says == "hold" and not guardrail):
+            return handling.handling(reader, self.handling)
+        if says is not None:
+            handling.refuse(reader)
+        return NO_HANDLING
 
     def held(self, reader: Reader, says: Decision | None) -> Holding | None:
         """What a rule says of its holds, None where it holds nothing."""
@@ -102,7 +112,7 @@ class _Defaults:
 
 def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: _Defaults, *, guardrail: bool) -> Rule:
     what = "guardrail" if guardrail else "rule"
-    reader = Reader(document, node, f"this {what}", KEYS, LATER)
+    reader = Reader(document, node, f"this {what}", KEYS)
     name = _name(reader, node, lines)
     says = _verdict(reader, guardrail)
     allow = says == "allow"
@@ -126,6 +136,7 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: 
         commands=commands,
         interactive=reader.flag("interactive"),
         obligations=defaults.obliged(reader, says, guardrail=guardrail),
+        handling=defaults.handled(reader, says, guardrail=guardrail),
         holding=defaults.held(reader, says),
         budget=defaults.counted(reader, says),
         when=_condition(reader),
@@ -135,6 +146,7 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: 
         reader.wrong("interactive", "`interactive` is for a rule that allows `commands`", "others do not look at it")
     if commands is not None and "execute" not in rule.effects:
         reader.wrong("commands", "`commands` is about the effect execute, which `effects` does not list", "effects: [execute]")
+    handling.check_recorded(reader, rule.handling, rule.effects)
     if rule.budget is not None:
         budgets.check_counts(reader, rule.budget, rule.effects)
     if not guardrail and says in ("allow", "hold"):

@@ -12,7 +12,7 @@ from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act, Effect
 from l7gw.kube.acting_as import ActsAs
-from l7gw.obligations import NO_OBLIGATIONS, Obligations
+from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling, Obligations
 from l7gw.policy.acting import As
 from l7gw.policy.budgets import Budget
 from l7gw.policy.commands import Command
@@ -93,6 +93,7 @@ class Rule:
     commands: tuple[Command, ...] | None = None
     interactive: bool = False
     obligations: Obligations = NO_OBLIGATIONS  # of an allow, or of a hold in `rules`
+    handling: Handling = NO_HANDLING  # as `obligations`
     holding: Holding | None = None
     budget: Budget | None = None  # of an allow
     when: Condition | None = None  # looked at last, by the judge

@@ -7,7 +7,7 @@ from typing import Literal
 
 from l7gw.budget_terms import BudgetTerms
 from l7gw.hold_terms import HoldTerms
-from l7gw.obligations import NO_OBLIGATIONS, Obligations
+from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling, Obligations
 
 Decision = Literal["allow", "hold", "deny"]
 Needed = Literal[
@@ -36,6 +36,7 @@ class Verdict:
     needs: Needed | None = None
     remember: bool = True
     budget: BudgetTerms | None = None
+    handling: Handling = NO_HANDLING  # of an allow or a hold: how it is recorded, and how long it may stream
 
     @property
     def decision(self) -> Decision:

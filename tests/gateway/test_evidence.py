@@ -429,7 +429,8 @@ def ended(tmp_path: Path) -> Iterator[Scene]:
         it.gateway.policy.write_text(TIGHTER)
         messages(policy_exec, leg, is_closed)
         policy_exec.socket.close()
-        watch.rest()
+        assert b"no longer allowed" in watch.answer()[2]
+        watch.socket.close()
         it.gateway.stop()
         shut_down.socket.close()
         yield it

@@ -129,6 +129,17 @@ def test_of_a_cluster_that_is_not_recorded_nothing_is_written_and_holds_go_on(tm
     assert summaries(tmp_path / "s") == []
 
 
+def test_the_rule_of_a_call_says_what_is_kept_of_its_hold_before_the_cluster_does(tmp_path: Path) -> None:
+    async def by_rule(seat: Seat, recorder: Recorder) -> None:
+        session = recorder.session(ANN, "prod")
+        for number, mode in enumerate(("all", "metadata", "none"), 1):
+            await seat.held(of_session(session.id, number, record=mode, binding=f"b-{mode}"), Waits())
+        events = [one for one in session_events(tmp_path / "s", key_of(session.id)) if isinstance(one, e.HoldRecorded)]
+        assert [(one.exchange, bool(one.shown)) for one in events] == [(1, True), (2, False)]
+
+    with_evidence(tmp_path / "s", by_rule, record="none")
+
+
 def test_of_a_cluster_whose_content_is_not_recorded_the_view_is_not_either(tmp_path: Path) -> None:
     async def without(seat: Seat, recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")

@@ -5,8 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from l7gw.config.settings import Durable
+from l7gw.gateway.worker import Worker
+from l7gw.kube.requestinfo import describe
+from l7gw.obligations import Handling
 from l7gw.recording.reader import segments
 from l7gw.wire.websocket import Close, Connection, Frame, Message
 from tests.support.raw_client import WEBSOCKET, RawClient
@@ -116,3 +123,49 @@ def test_record_none_keeps_only_that_there_was_a_session(tmp_path: Path) -> None
     assert (session["exchanges"], session["denied"], session["bytes"]) == (0, 0, 0)
     assert [event["type"] for event in events] == ["session", "ended"]
     assert not any(word in json.dumps(events) + replay for word in ("configmaps", "exec", *(one.decode() for one in CONTENT)))
+
+
+BY_RULE = """
+rules:
+  - {name: creates, resources: [configmaps], verbs: [create], record: metadata, verdict: allow}
+  - {name: looks, effects: [read], record: none, verdict: allow}
+  - {name: secrets, resources: [secrets], verdict: deny}
+  - {name: all, effects: ["*"], record: all, verdict: allow}
+"""
+
+
+@pytest.mark.parametrize("keep", ["all", "none"])
+def test_a_rule_says_what_is_recorded_of_its_calls_and_a_denial_is_recorded_as_its_cluster_is(tmp_path: Path, keep: str) -> None:
+    with scene(tmp_path, cluster, BY_RULE, cluster={"record": keep}) as it:
+        create(it)
+        execute(it)
+        for resource in ("pods", "secrets"):
+            with RawClient(it.gateway) as client:
+                client.send(it.request(f"GET /api/v1/namespaces/default/{resource}/x"))
+                client.answer()
+        it.gateway.stop()
+        (session,) = it.gateway.sessions()
+        events = it.gateway.events(session["id"])
+    denied = ["/api/v1/namespaces/default/secrets/x"] if keep == "all" else []
+    assert [event["target"] for event in of_type(events, "request")] == [CONFIG_MAPS, EXEC, *denied]
+    assert not of_type(events, "request-body") and [one["status"] for one in of_type(events, "response")][:2] == [201, 101]
+    frames = [frame for frame in of_type(events, "frame") if frame["channel"] == "stdout"]
+    assert [frame["text"] for frame in frames] == [PRINTED.decode()]
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings", "waits"),
+    [
+        (None, "writes", [False, True]),
+        (None, "all", [True, True]),
+        ("none", "all", [False, False]),
+        ("writes", "none", [False, True]),
+        ("all", "writes", [True, True]),
+    ],
+)
+def test_a_rule_says_which_calls_wait_for_the_disk_before_the_configuration_does(
+    rule: Durable | None, settings: Durable, waits: list[bool]
+) -> None:
+    worker: Any = SimpleNamespace(_durable=settings)
+    acts = [describe("GET", CONFIG_MAPS), describe("POST", CONFIG_MAPS)]
+    assert [Worker.waits_for_disk(worker, act, Handling(durable=rule)) for act in acts] == waits

@@ -74,12 +74,6 @@ def test_a_group_is_a_name_and_holds_no_other_so_that_none_is_in_a_loop(tmp_path
     assert problems(tmp_path, text)
 
 
-@pytest.mark.parametrize("key", ["record", "durable", "max-duration"])
-def test_keys_that_are_not_built_yet_say_so(tmp_path: Path, key: str) -> None:
-    found = problems(tmp_path, f"rules:\n- {{name: r, verdict: allow, {key}: x}}\n")
-    assert [problem.what for problem in found] == [f"`{key}` is not in this version"]
-
-
 @pytest.mark.parametrize(
     "keys, hint",
     [

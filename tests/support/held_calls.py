@@ -32,6 +32,7 @@ rules:
     reviewers: {groups: [sre]}
     wait: come-back
     verdict: allow
+  - {name: short streams, users: [short*], effects: ["*"], max-duration: 2s, verdict: allow}
   - {name: five deletes, users: [stop*], budget: {deletes: 5, per: 2h}, verdict: allow}
   - {name: all, effects: ["*"], verdict: allow}
 """

@@ -64,9 +64,9 @@ def write_down(path: str) -> None:
     begin_record = Worker.begin_record
     lines = Path(path).open("a", buffering=1)  # noqa: SIM115  (stays open as long as the process lives)
 
-    def begin(worker: Worker, principal: Any, far: Any, client: Any, request: Any, hide: Any) -> Any:
+    def begin(worker: Worker, principal: Any, far: Any, client: Any, request: Any, *more: Any) -> Any:
         agent = dict(request.headers).get("user-agent", "")
         print(json.dumps([spoken[type(client)], request.upgrade, request.method, request.target, agent]), file=lines)
-        return begin_record(worker, principal, far, client, request, hide)
+        return begin_record(worker, principal, far, client, request, *more)
 
     Worker.begin_record = begin  # type: ignore[method-assign]

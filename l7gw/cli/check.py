@@ -114,7 +114,8 @@ def _approvals(settings: Settings) -> list[str]:
         )
     group = f", the members of {settings.socket_group}" if settings.socket_group else ""
     lines.append(
-        f"they are answered at {settings.socket_path}, by root and the gateway's user{group}; or with --server and a token"
+        f"they are answered at {settings.socket_path}, by root and the gateway's user{group}; "
+        "or with --server and a token or certificate"
     )
     if settings.people:
         count = len(settings.people)

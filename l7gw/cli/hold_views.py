@@ -148,7 +148,7 @@ def _reviewers(rule: RuleView) -> str:
 
 def _review(review: ReviewView) -> str:
     how = " (local, without a credential)" if review.local else " (FORCED)" if review.forced else ""
-    rest = f", and {review.rest_of_run} more calls of the run" if review.rest_of_run else ""
+    rest = f", and allows {review.rest_of_run} more calls of the run" if review.rest_of_run else ""
     words = "".join(f": {safe(text)}" for text in (review.note, review.reason) if text)
     return f"{_local(review.time)} {safe(review.user)} {'approved' if review.verdict == 'approve' else 'denied'}{how}{rest}{words}"
 

@@ -147,7 +147,10 @@ def approve(
     if within is not None:
         said["for"] = _seconds(within)
     found = _reviewed(reach, hold, "approve", said)
-    _print_review(found, output, _after_approval(found))
+    words = _after_approval(found)
+    if rest and found.state != "pending" and found.rest is None:
+        words += "; no more calls of its run pass, as not every approval allows some"
+    _print_review(found, output, words)
 
 
 @holds.command()

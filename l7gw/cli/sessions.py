@@ -91,7 +91,17 @@ def list_sessions(
         click.echo("no sessions", err=True)
         return
     table = Table(
-        Column("session", no_wrap=True), "cluster", "who", "began", "lasted", "calls", "denied", "bytes", "state", box=box.SIMPLE
+        Column("session", no_wrap=True),
+        "cluster",
+        "who",
+        "began",
+        "lasted",
+        "calls",
+        "denied",
+        "held",
+        "bytes",
+        "state",
+        box=box.SIMPLE,
     )
     for one in found:
         table.add_row(*_row(one))
@@ -110,7 +120,8 @@ def _row(one: Summary) -> list[str]:
     began = datetime.datetime.fromtimestamp(one.started.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
     lasted = str(datetime.timedelta(seconds=max(0, one.last - one.started.time) // 1_000_000))
     return [
-        one.id, safe(one.started.cluster), who, began, lasted, str(one.exchanges), str(one.denied), f"{one.content:,}", one.state,
+        one.id, safe(one.started.cluster), who, began, lasted,
+        str(one.exchanges), str(one.denied), str(one.held), f"{one.content:,}", one.state,
     ]  # fmt: skip
 
 

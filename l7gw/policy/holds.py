@@ -102,8 +102,9 @@ def in_words(terms: HoldTerms) -> list[str]:
 
 
 def who(reviewers: Reviewers) -> str:
-    """Who approves, in words: `2 approvals by users lea or groups sre`."""
-    named = [f"{key} {', '.join(texts)}" for key, texts in (("users", reviewers.users), ("groups", reviewers.groups)) if texts]
+    """Who approves, in words: `2 approvals by user lea or groups sre, dba`."""
+    asked = (("user", reviewers.users), ("group", reviewers.groups))
+    named = [f"{one}{'s' if len(texts) > 1 else ''} {', '.join(texts)}" for one, texts in asked if texts]
     if reviewers.owner:
         named.append("the person for whom the agent acts")
     forced = f"; {', '.join(reviewers.emergency)} may force it" if reviewers.emergency else ""

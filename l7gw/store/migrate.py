@@ -56,10 +56,10 @@ def _revision(connection: sa.Connection) -> str | None:
 
 def run_steps(connection: sa.Connection) -> None:
     """Run the steps that the database lacks."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # before the import, which logs what it sets up
     from alembic import command  # takes 0.2 s to import, and only the first start of a new version needs it
     from alembic.config import Config
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(STEPS).replace("%", "%%"))
     config.attributes["connection"] = connection

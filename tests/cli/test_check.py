@@ -46,7 +46,7 @@ def test_a_good_configuration_is_told_in_plain_words(
         "Policy         F/policy.yaml: no guardrails, no rules; what no rule allows is denied\n"
         "Recording      in F/state; what changes something is on the disk before it is forwarded; calls stop below 2GiB free\n"
         "Approvals      20 calls of one principal may wait for one; root on this machine approves nothing without a credential\n"
-        "               they are answered at F/state/l7gw.sock, by root and the gateway's user; or with --server and a token\n"
+        "               they are answered at F/state/l7gw.sock, by root and the gateway's user; or with --server and a token or certificate\n"
         "Masking        the key keys/masking in the state is made at the first start\n"
         "               27 detectors are on; off: card-number, email; values of Secrets are recognised elsewhere\n"
         "Mind           recordings are masked, but not encrypted in this version: what masking does not find is readable in F/state\n"

@@ -106,7 +106,7 @@ def test_a_forced_and_a_local_review_are_marked_so() -> None:
     local = ReviewView(user="local:root", verdict="approve", note="", time="2026-11-27T11:58:00.000000Z", local=True, rest_of_run=3)
     text = printed(with_(reviews=(forced, local)))
     assert "dan approved (FORCED): INC-1" in text
-    assert "local:root approved (local, without a credential), and 3 more calls of the run" in text
+    assert "local:root approved (local, without a credential), and allows 3 more calls of the run" in text
 
 
 def test_a_difference_has_colours_on_a_terminal_and_none_elsewhere() -> None:

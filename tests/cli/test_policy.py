@@ -107,7 +107,7 @@ def test_explain_of_a_held_call_exits_0_and_has_the_terms_of_the_hold(ask: Any, 
     status, out, _ = ask(*asked)
     assert status == 0 and out.startswith("held: held by guardrail 'keep prod': it is prod (and 1 more rule)\n")
     assert (
-        "  rule 'change' needs 2 approvals by groups sre\n" in out
+        "  rule 'change' needs 2 approvals by group sre\n" in out
         and "keep prod  (hold)\n             yes, and it says hold\n" in out
     )
     status, out, _ = ask("--policy", str(tmp_path / "held.yaml"), "kubectl", "delete", "pod", "a", "-n", "prod", "--dry-run=server")

@@ -81,12 +81,14 @@ def test_the_table_of_sessions_has_all_columns_in_words(state: Path, capsys: pyt
     ids = [summary.id for summary in summaries(state)]
     when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
     assert (status, err) == (0, "")
-    assert rows[0] == "session | cluster | who | began | lasted | calls | denied | bytes | state"
+    assert rows[0] == "session | cluster | who | began | lasted | calls | denied | held | bytes | state"
     assert re.fullmatch(
-        rf"{ids[0]} \| prod \| \(attempts without a principal\) \| {when} \| 0:00:00 \| 1 \| 0 \| 0 \| closed", rows[2]
+        rf"{ids[0]} \| prod \| \(attempts without a principal\) \| {when} \| 0:00:00 \| 1 \| 0 \| 0 \| 0 \| closed", rows[2]
     )
-    assert re.fullmatch(rf"{ids[1]} \| stage \| bob@example.com \(agent\) \| {when} \| 0:00:00 \| 1 \| 1 \| 0 \| closed", rows[3])
-    assert re.fullmatch(rf"{ids[2]} \| prod \| ann@example.com \| {when} \| 0:00:00 \| 1 \| 0 \| 2 \| closed", rows[4])
+    assert re.fullmatch(
+        rf"{ids[1]} \| stage \| bob@example.com \(agent\) \| {when} \| 0:00:00 \| 1 \| 1 \| 0 \| 0 \| closed", rows[3]
+    )
+    assert re.fullmatch(rf"{ids[2]} \| prod \| ann@example.com \| {when} \| 0:00:00 \| 1 \| 0 \| 0 \| 2 \| closed", rows[4])
     assert len(rows) == 5
 
 

@@ -34,7 +34,7 @@ def test_who_comes_back_is_told_what_to_do_first() -> None:
     refusal = come_back(hold(), terms("Ask in #prod."))
     assert isinstance(refusal, ComeBack) and refusal.code == 403 and refusal.hold == ID
     assert refusal.message == (
-        f"nothing was done: this call needs an approval by groups team-0, and waits for it as hold {ID}. After the approval, within 10m,"
+        f"nothing was done: this call needs an approval by group team-0, and waits for it as hold {ID}. After the approval, within 10m,"
         f" run the same command again; not before. A reviewer approves it with: l7gw holds approve {ID}"
         " (held by rule 'rule 0 of a long name' until 2026-11-27T10:10:00Z). Ask in #prod."
     )

@@ -127,7 +127,7 @@ def test_a_budget_is_told_in_words_and_as_json(tmp_path: Path) -> None:
         "rule 'r' has a budget of 5 deletes per 10m, for each person",
         "beyond it the call is denied, until fewer have passed in the last 10m",
     ]
-    assert in_words(terms(f"{FIVE}, {SRE}"))[1] == "beyond it rule 'r' needs an approval by groups sre"
+    assert in_words(terms(f"{FIVE}, {SRE}"))[1] == "beyond it rule 'r' needs an approval by group sre"
     assert document(terms("budget: {calls: 9, deletes: 5, per: 10m}")) == {"calls": 9, "deletes": 5, "per": 600, "beyond": None}
     assert document(terms(f"{FIVE}, {SRE}"))["beyond"]["ttl"] == 600  # type: ignore[index]
     assert used_up(Limit("deletes", 5), 600, 1_700_000_000_000_001) == (

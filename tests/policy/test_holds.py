@@ -50,7 +50,7 @@ def test_a_hold_says_in_words_and_as_json_who_approves_it(tmp_path: Path) -> Non
     held = one(tmp_path, keys).holding
     assert held is not None
     assert in_words(held.terms("r", "human")) == [
-        "rule 'r' needs 2 approvals by users lea or groups sre or the person for whom the agent acts; oncall may force it",
+        "rule 'r' needs 2 approvals by user lea or group sre or the person for whom the agent acts; oncall may force it",
         "the call waits up to 10m for that",
     ]
     assert in_words(held.terms("r", "agent"))[1].startswith("the call is refused, and passes when it is made again within 10m")

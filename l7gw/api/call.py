@@ -17,15 +17,14 @@ import uuid
 from collections.abc import Callable
 from typing import Protocol
 
-from l7gw.api import handlers
+from l7gw.api import handlers, replies, signed
 from l7gw.api.callers import Caller, Peer, of_peer, of_principal, sees
-from l7gw.api.handlers import Answer, ApiRequest, Desks, Watch, fault_of
+from l7gw.api.handlers import Answer, ApiRequest, Watch, fault_of
 from l7gw.api.lines import Lines
 from l7gw.api.messages import LARGEST_SAID, Failure
 from l7gw.api.pace import Pace
 from l7gw.api.watches import Watches
 from l7gw.approval.messages import Hold, encode
-from l7gw.clock import Clock
 from l7gw.errors import Refusal
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import IdentityChain, Pending
@@ -41,10 +40,9 @@ TOLD_AT_ONCE = 50  # holds that a watch reads at a time of those that are there
 PROVE_EVERY = 30.0  # seconds between two looks at whether the credential of a watch still counts
 
 
-class Services(Desks, Protocol):
+class Services(replies.Services, Protocol):
     """What a call of the API asks of its gateway."""
 
-    clock: Clock
     timeouts: Timeouts
     of_peers: CountedLog
 
@@ -189,6 +187,9 @@ class ApiCall:
             raise Refusal(400, "BadRequest", f"a {visible(request.method)} has no body here")
         if any(name.startswith("impersonate-") for name, _ in request.headers):
             raise Refusal(403, "Forbidden", "an approval is given by one's own credential: --as means nothing here")
+        if replies.is_reply(request.target):  # its signature proves it, once its body is there
+            self._known(replies.somebody(self._client.address))
+            return
         self._token = bearer_of(request)
         if self._token is None and not self._client.certificates and self._peer is not None:
             self._known(of_peer(self._peer))
@@ -234,7 +235,14 @@ class ApiCall:
             body=self._body,
             content_type=headers.get("content-type", ""),
         )
-        handlers.answer(self._api.services, asked, self._caller, lambda said: self._guarded(lambda: self._answered(said)))
+
+        def then(said: Answer | Watch | Refusal) -> None:
+            self._guarded(lambda: self._answered(said))
+
+        if replies.is_reply(asked.target):
+            replies.answer(self._api.services, asked, headers.get(signed.HEADER, ""), then)
+        else:
+            handlers.answer(self._api.services, asked, self._caller, then)
 
     # ------------------------------------------------------------------ answers
 

@@ -1,33 +1,63 @@
-"""A connection at the socket: HTTP/1.1 by our own codec, one call at a time."""
+"""A connection of HTTP/1.1 by our own codec, one call at a time: at the gateway's socket, and where Slack's answers come in."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from l7gw.api.call import Api, ApiCall
-from l7gw.api.callers import Peer
+from l7gw.clock import Clock
 from l7gw.errors import Refusal, StatusReason
+from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Request
 from l7gw.wire.http1 import BODY, ServerConnection
 
 LINGER_BYTES = 4 * 1024 * 1024  # bytes of a refused client that are read and dropped before its connection is cut
 UNREAD = 256 * 1024  # bytes that wait for a client that reads slowly, until a watch writes no more
-CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7)
 
 _REASONS: dict[int, StatusReason] = {405: "MethodNotAllowed", 408: "Timeout", 413: "RequestEntityTooLarge"}
+
+
+class Times(Protocol):
+    clock: Clock
+    timeouts: Timeouts
+
+
+class Call(Protocol):
+    """What a connection brings. `api.call.ApiCall` says what each entry means."""
+
+    @property
+    def is_stream(self) -> bool: ...
+
+    @property
+    def waits_for_body(self) -> bool: ...
+
+    def begin(self) -> None: ...
+
+    def on_body(self, data: bytes) -> None: ...
+
+    def on_request_end(self) -> None: ...
+
+    def malformed(self, refusal: Refusal, *, answerable: bool) -> None: ...
+
+    def client_gone(self, why: str) -> None: ...
+
+    def on_client_writable(self, *, writable: bool) -> None: ...
+
+    def tick(self, now: float) -> None: ...
 
 
 class Connections(Protocol):
     """Who keeps the connections of a socket."""
 
-    api: Api
+    @property
+    def services(self) -> Times: ...
 
-    def admit(self, one: Connection, peer: Peer) -> bool:
+    def call(self, one: Connection, request: Request) -> Call:
+        """What a request becomes."""
+
+    def admit(self, one: Connection, transport: asyncio.BaseTransport) -> bool:
         """Count a connection. False where there are too many."""
 
     def dismiss(self, one: Connection) -> None:
@@ -35,24 +65,23 @@ class Connections(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One client at the socket."""
+    """One client."""
 
-    address = ""
+    address = ""  # none at a socket of this machine
     certificates: tuple[bytes, ...] = ()
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._codec = ServerConnection()
         self._transport: asyncio.Transport | None = None
-        self._call: ApiCall | None = None
+        self._call: Call | None = None
         self._pumping = False
-        self._since = connections.api.services.clock.monotonic()  # when the client's time for what it must send next began
+        self._since = connections.services.clock.monotonic()  # when the client's time for what it must send next began
         self._asking = False  # whether bytes of a request have come
         self._unread = 0  # bytes of an answer that waited at the last tick
         self._unread_since = 0.0
         self._closing_at = 0.0  # monotonic seconds when the lingering ends; 0 where the connection is not closing
         self._dropped = 0  # bytes that were dropped since then
-        self.peer = Peer(0, -1, -1)
         self.writable = True
 
     # ------------------------------------------------------------------ what the loop calls
@@ -60,9 +89,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=UNREAD)
-        sock: socket.socket = transport.get_extra_info("socket")
-        self.peer = Peer(*CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)))
-        if not self._connections.admit(self, self.peer):
+        if not self._connections.admit(self, transport):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -80,7 +107,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._asking and self._call is None:
             self._asking = True
-            self._since = self._connections.api.services.clock.monotonic()
+            self._since = self._connections.services.clock.monotonic()
         self._pump(lambda: self._codec.receive(data))
 
     def eof_received(self) -> bool:
@@ -121,7 +148,7 @@ class Connection(asyncio.Protocol):
 
     def _dispatch(self, event: HttpEvent) -> None:
         if isinstance(event, Request):
-            self._call = ApiCall(self._connections.api, self, event, self.peer)
+            self._call = self._connections.call(self, event)
             self._call.begin()
         elif self._call is not None:
             if isinstance(event, Body):
@@ -137,7 +164,7 @@ class Connection(asyncio.Protocol):
             call.client_gone(error.reason)
             self.abort()
             return
-        (call or ApiCall(self._connections.api, self, NO_REQUEST, self.peer)).malformed(refusal, answerable=answerable)
+        (call or self._connections.call(self, NO_REQUEST)).malformed(refusal, answerable=answerable)
         self._close()
 
     # ------------------------------------------------------------------ what a call does
@@ -155,7 +182,7 @@ class Connection(asyncio.Protocol):
             return
         self._call = None
         self._asking = False
-        self._since = self._connections.api.services.clock.monotonic()
+        self._since = self._connections.services.clock.monotonic()
         if self._codec.must_close:
             self._close()
         elif not self._pumping:
@@ -176,7 +203,7 @@ class Connection(asyncio.Protocol):
         if data := self._codec.take():
             self._transport.write(data)
         if self._codec.must_close and not self._codec.request_complete:
-            services = self._connections.api.services
+            services = self._connections.services
             self._closing_at = services.clock.monotonic() + services.timeouts.linger
             self._transport.resume_reading()
         else:
@@ -193,7 +220,7 @@ class Connection(asyncio.Protocol):
         """Once a second."""
         if self._transport is None:
             return
-        call, timeouts = self._call, self._connections.api.services.timeouts
+        call, timeouts = self._call, self._connections.services.timeouts
         waited = now - self._since
         waiting = self._transport.get_write_buffer_size()
         if waiting != self._unread:

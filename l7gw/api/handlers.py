@@ -78,23 +78,24 @@ def answer(desks: Desks, request: ApiRequest, caller: Caller, then: Then) -> Non
     parts = path.removeprefix(PREFIX).split("/") if path.startswith(PREFIX) else []
     match parts:
         case ["holds"]:
-            _only("GET", request, path)
+            only("GET", request, path)
             _list(desks, _query(query, LIST_KEYS), caller, then)
         case ["holds", hold] if hold:
-            _only("GET", request, path)
+            only("GET", request, path)
             _query(query, ())
             _found(desks, hold, caller, lambda found: then(_told(found)))
         case ["holds", hold, verb] if hold and verb in VERBS:
-            _only("POST", request, path)
+            only("POST", request, path)
             _query(query, ())
-            _review(desks, hold, VERBS[verb], _said(request), caller, then)
+            review(desks, hold, VERBS[verb], _said(request), caller, then)
         case _:
             raise Refusal(
                 404, "NotFound", f"the API has no {quoted(path)}; it has {PREFIX}holds, and below it ID, ID/approve and ID/deny"
             )
 
 
-def _only(method: str, request: ApiRequest, path: str) -> None:
+def only(method: str, request: ApiRequest, path: str) -> None:
+    """Raises Refusal 405 for another method."""
     if request.method != method:
         raise Refusal(405, "MethodNotAllowed", f"{visible(path)} takes {method} alone")
 
@@ -202,21 +203,27 @@ def _told(found: Hold | Refusal) -> Answer | Refusal:
 # ---------------------------------------------------------------------- reviewing
 
 
-def _said(request: ApiRequest) -> Said:
+def check_json(request: ApiRequest) -> None:
+    """Raises Refusal 415 for another content type."""
     kind = request.content_type.partition(";")[0].strip().lower()
     if kind != "application/json":  # a web page of somebody else can send no such type without asking us first
         raise Refusal(415, "UnsupportedMediaType", "a review is sent as `content-type: application/json`")
+
+
+def _said(request: ApiRequest) -> Said:
+    check_json(request)
     try:
         return decode_said(request.body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _bad(f"the review cannot be read: {visible(str(error))}") from error
 
 
-def _review(desks: Desks, prefix: str, verdict: ReviewVerdict, said: Said, caller: Caller, then: Then) -> None:
+def review(desks: Desks, prefix: str, verdict: ReviewVerdict, said: Said, caller: Caller, then: Then) -> None:
+    """Let a caller say something to the hold whose id begins so. Raises Refusal, or calls `then`."""
     reviewer = caller.reviewer
     if reviewer is None:
         raise Refusal(403, "Forbidden", "who reviews proves who he is: send a token (--token-file FILE, or $L7GW_TOKEN)")
-    review = Review(
+    its = Review(
         verdict=verdict,
         note=said.note,
         rest_of_run=said.rest_of_run,
@@ -239,7 +246,7 @@ def _review(desks: Desks, prefix: str, verdict: ReviewVerdict, said: Said, calle
         else:
             desk = desks.desk_if_any
             assert desk is not None, "it gave the hold"
-            desk.review(found.id, reviewer, review, reviewed)
+            desk.review(found.id, reviewer, its, reviewed)
 
     _found(desks, prefix, caller, got)
 

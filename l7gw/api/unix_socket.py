@@ -15,14 +15,16 @@ import os
 import resource
 import socket
 import stat
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from l7gw.api.call import Api
+from l7gw.api.call import Api, ApiCall, Services
 from l7gw.api.callers import ROOT_USER, Peer
 from l7gw.api.connection import Connection
 from l7gw.api.messages import OTHERS_WRITE
+from l7gw.wire.events import Request
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ BACKLOG = 128
 MOST_CONNECTIONS = 256  # a few consoles, and reviewers who look
 FOR_ROOT = 8  # of them, so that root gets in whatever others do
 SHARE = 5  # a fifth of the process's descriptors at most; the listeners' clients have two fifths, the clusters as many
+CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7)
 AGAIN = 5.0  # seconds between two looks at a socket that another gateway has
 
 
@@ -46,7 +49,7 @@ class ApiSocket:
         self._group = group
         self._server: asyncio.Server | None = None
         self._inode = 0
-        self._open: dict[Connection, None] = {}
+        self._open: dict[Connection, Peer] = {}
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._most = max(FOR_ROOT * 2, min(MOST_CONNECTIONS, soft // SHARE))
         self._next_try = 0.0
@@ -99,12 +102,25 @@ class ApiSocket:
 
     # ------------------------------------------------------------------ for connections
 
-    def admit(self, one: Connection, peer: Peer) -> bool:
+    @property
+    def services(self) -> Services:
+        return self.api.services
+
+    def call(self, one: Connection, request: Request) -> ApiCall:
+        return ApiCall(self.api, one, request, self._open[one])
+
+    def admit(self, one: Connection, transport: asyncio.BaseTransport) -> bool:
+        """Count a connection, with who is at its other end. False where there are too many."""
+        sock: socket.socket = transport.get_extra_info("socket")
+        peer = Peer(*CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)))
+        return self._count(one, peer)
+
+    def _count(self, one: Connection, peer: Peer) -> bool:
         own = peer.uid in (ROOT_USER, os.geteuid())
         if len(self._open) >= self._most - (0 if own else FOR_ROOT):
             self.api.services.of_peers.warning("the socket", "%d connections are open, one more is refused", len(self._open))
             return False
-        self._open[one] = None
+        self._open[one] = peer
         return True
 
     def dismiss(self, one: Connection) -> None:

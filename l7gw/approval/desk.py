@@ -24,7 +24,7 @@ from l7gw.approval.messages import STATES, Asked, Hold, Review, Reviewer, Review
 from l7gw.approval.overheard import Overheard
 from l7gw.approval.people import People
 from l7gw.approval.reviewing import Reviewed, Reviewing
-from l7gw.approval.rows import MOST_LISTED, Page, Seen
+from l7gw.approval.rows import MOST_LISTED, SECOND, Page, Seen
 from l7gw.approval.states import LIVE, Event, move
 from l7gw.approval.upkeep import Kept
 from l7gw.clock import Clock
@@ -32,6 +32,7 @@ from l7gw.config.settings import MOST_HOLDS, USUAL_HOLDS
 from l7gw.errors import Refusal
 from l7gw.identifiers import uuid7
 from l7gw.name_rules import quoted
+from l7gw.store import once
 from l7gw.store.database import Store, StoreAway, Then
 from l7gw.store.tables import holds
 
@@ -190,6 +191,14 @@ class Desk:
             ),
             done,
         )
+
+    def take_once(self, message: str, lasts: float, then: Callable[[bool | Refusal], None]) -> None:
+        """Take a signed message, which is remembered for `lasts` seconds. False where it was taken before; or a Refusal 503."""
+
+        def taken(found: bool | Exception) -> None:
+            then(found if isinstance(found, bool) else _refusal(found))
+
+        self._store.do(lambda connection: once.take(connection, message, self._now(), int(lasts * SECOND)), taken)
 
     def get(self, prefix: str, then: Answer, seen: Seen = lambda _: True) -> None:
         """The hold whose id begins so, of those that are `seen`. A Refusal: 404 where there is none, 409 where several do, 503."""

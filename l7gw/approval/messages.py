@@ -25,6 +25,8 @@ Proof = Literal[  # by what a reviewer proved who he is
     "client-certificate",
     "aws",  # never approves
     "local",  # root at the socket, without a credential
+    "slack",  # a button in Slack: its signature, and the map of the configuration
+    "webhook",  # a signed answer, and the map of the configuration
 ]
 
 VERSION = 1

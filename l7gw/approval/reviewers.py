@@ -18,7 +18,7 @@ from l7gw.policy.patterns import Globs
 
 FRESH = 10 * 60.0  # seconds since a person logged in, for the approval of an own agent's call
 SKEW = 60.0  # seconds that the issuer's clock may be ahead
-PROVES: frozenset[Proof] = frozenset(("oidc", "client-certificate"))
+PROVES: frozenset[Proof] = frozenset(("oidc", "client-certificate", "slack", "webhook"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from l7gw.approval.messages import Asked, Hold, Review, Reviewer, ReviewView, en
 from l7gw.approval.people import People
 from l7gw.approval.reviewers import counts
 from l7gw.approval.rows import SECOND
-from l7gw.approval.states import TABLE, TOPIC, move
+from l7gw.approval.states import TABLE, move, noted
 from l7gw.errors import Refusal
-from l7gw.store.bell import ring
 from l7gw.store.tables import holds, reviews
 
 TWICE = "you have said so already, under this or another name: a person counts once"
@@ -65,6 +64,7 @@ def review(connection: sa.Connection, hold: str, reviewer: Reviewer, said: Revie
         rest_of_run=said.rest_of_run,
     )
     _write(connection, hold, reviewer, reviewing.people, said, view)
+    noted(connection, hold, now)  # watchers see an approval after which others are needed, too
     if revokes:
         return Reviewed(rows.one(connection, hold), view, moved=False)
     moved = _deny(connection, hold, view, now) if said.verdict == "deny" else _approve(connection, hold, asked, now)
@@ -82,7 +82,6 @@ def _write(connection: sa.Connection, hold: str, reviewer: Reviewer, people: Peo
         connection.execute(reviews.insert().values(**values, view=encode(view).decode()))
     except sa.exc.IntegrityError as error:
         raise Refusal(409, "Conflict", TWICE) from error
-    ring(connection, TOPIC, hold)  # watchers see an approval after which others are needed, too
 
 
 def _deny(connection: sa.Connection, hold: str, view: ReviewView, now: int) -> bool:

@@ -22,10 +22,9 @@ from l7gw.approval.messages import (
     State,
     encode,
 )
-from l7gw.approval.states import TOPIC
+from l7gw.approval.states import noted
 from l7gw.clock import moment
 from l7gw.hold_terms import Reviewers
-from l7gw.store.bell import ring
 from l7gw.store.tables import holds, rests_of_runs, reviews
 
 MOST_LISTED = 500  # holds of one answer, and holds that are looked at for it
@@ -67,7 +66,7 @@ def insert(connection: sa.Connection, asked: Asked, *, hold: str, gateway: str, 
         "asked": encode(asked).decode(),
     }
     connection.execute(holds.insert(), row)
-    ring(connection, TOPIC, hold)
+    noted(connection, hold, now)
     return _hold(SimpleNamespace(**row), asked, ())
 
 

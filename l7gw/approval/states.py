@@ -11,10 +11,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from l7gw.approval.messages import State
+from l7gw.store import outbox
 from l7gw.store.bell import ring
 from l7gw.store.tables import holds
 
-TOPIC = "hold"  # of the bell: other gateways hear that a hold is new, was reviewed or has moved
+TOPIC = "hold"  # of the bell and the outbox: a hold is new, was reviewed or has moved
 
 Event = Literal[
     "approve",  # the last approval that was needed
@@ -51,6 +52,13 @@ def move(connection: sa.Connection, hold: str, event: Event, now: int, *conditio
             values["ended"] = now
         changed = connection.execute(holds.update().where(*where).values(state=following, **values)).rowcount == 1
         if changed:
-            ring(connection, TOPIC, hold)
+            noted(connection, hold, now)
             break
     return changed
+
+
+def noted(connection: sa.Connection, hold: str, now: int) -> None:
+    """Let others hear, once this is committed, that a hold is new, was reviewed or has moved: other gateways, and the channels that
+    are told outside. `now` is in microseconds."""
+    ring(connection, TOPIC, hold)
+    outbox.note(connection, TOPIC, hold, now)

@@ -12,7 +12,8 @@ from l7gw.approval import budgets, rows
 from l7gw.approval.lease import Lease
 from l7gw.approval.messages import Hold, State
 from l7gw.approval.rows import SECOND
-from l7gw.approval.states import LIVE, move
+from l7gw.approval.states import LIVE, TOPIC, move
+from l7gw.store import outbox
 from l7gw.store.tables import gateways, holds
 
 KEPT = 30 * 86400 * SECOND  # microseconds that an ended hold is listed; the recordings keep what was said of it
@@ -37,8 +38,9 @@ def upkeep(connection: sa.Connection, lease: Lease, waiting: dict[str, State], n
     lease.bury(connection, now)
     at_the_dead = holds.c.gateway.not_in(sa.select(gateways.c.id))
     changed = _void(connection, now, GONE, at_the_dead) + _expire(connection, now)
-    old = sa.select(holds.c.id).where(holds.c.ended < now - KEPT).limit(AT_ONCE)
-    connection.execute(holds.delete().where(holds.c.id.in_(list(connection.execute(old).scalars()))))
+    old = list(connection.execute(sa.select(holds.c.id).where(holds.c.ended < now - KEPT).limit(AT_ONCE)).scalars())
+    connection.execute(holds.delete().where(holds.c.id.in_(old)))
+    outbox.forget(connection, TOPIC, old)
     budgets.forget(connection, now)
     live = connection.execute(sa.select(holds.c.id).where(holds.c.state.in_(LIVE)).limit(1)).first() is not None
     return Kept(rows.read(connection, changed), rows.read(connection, _without(changed_elsewhere, changed)), live)

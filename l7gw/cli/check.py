@@ -10,6 +10,7 @@ from typing import Any, TypeVar, assert_never
 
 import click
 
+from l7gw.cli import check_reviews
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import lasting, sized
 from l7gw.config.hooks import PARTS
@@ -117,6 +118,7 @@ def _approvals(settings: Settings) -> list[str]:
         f"they are answered at {settings.socket_path}, by root and the gateway's user{group}; "
         "or with --server and a token or certificate"
     )
+    lines += check_reviews.lines(settings)
     if settings.people:
         count = len(settings.people)
         lines.append(f"{count} {'person has' if count == 1 else 'people have'} several names, and none approves an own call")
@@ -335,6 +337,7 @@ def _document(
             "local": settings.reviews_local,
             "people": [{"user": one.user, "also": list(one.also)} for one in settings.people],
             **({"owners": say_logins(settings.identity)} if _asks_owners(policy) else {}),
+            **check_reviews.document(settings),
         },
         "masking": {"key": key or None, "detectors": sorted(masking.scanners.on), "registry": masking.registry},
         "hooks": [_hook_document(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)],

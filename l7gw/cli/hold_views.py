@@ -17,6 +17,7 @@ from l7gw.recording.terminal.unseen import safe
 SHORTEST = 13  # characters of an id that are shown at least: its milliseconds
 MARGIN = " " * 14
 STYLES = {"pending": "yellow", "approved": "green", "consumed": "green", "denied": "red"}
+OTHER_WAYS = ("slack", "webhook")  # issuers of reviews that came by no credential of `identity`
 DIFF = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -148,6 +149,7 @@ def _reviewers(rule: RuleView) -> str:
 
 def _review(review: ReviewView) -> str:
     how = " (local, without a credential)" if review.local else " (FORCED)" if review.forced else ""
+    how += f" (by {review.issuer})" if review.issuer in OTHER_WAYS else ""
     rest = f", and allows {review.rest_of_run} more calls of the run" if review.rest_of_run else ""
     words = "".join(f": {safe(text)}" for text in (review.note, review.reason) if text)
     return f"{_local(review.time)} {safe(review.user)} {'approved' if review.verdict == 'approve' else 'denied'}{how}{rest}{words}"

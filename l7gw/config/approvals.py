@@ -1,4 +1,4 @@
-"""What l7gw.yaml says about approvals: `people`, `reviews`, `limits.holds` and `socket`."""
+"""What l7gw.yaml says about approvals: `people`, `limits.holds` and `socket`. `reviews` and `store` have the rest."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from l7gw.config.document import Reader, plain, shown
 from l7gw.config.settings import MOST_HOLDS, USUAL_HOLDS, Person
 
 PERSON_KEYS = ("user", "also")
-REVIEWS_KEYS = ("local",)
-REVIEWS_LATER = {"slack": "Slack", "webhook": "webhooks"}
 LIMITS_KEYS = ("holds",)
 SOCKET_KEYS = ("path", "group")
 LIMITS_LATER = {"requests-per-second": "limits per principal", "streams": "limits per principal"}
@@ -42,11 +40,6 @@ def people_of(top: Reader) -> tuple[Person, ...]:
             owners[name] = user
         found.append(Person(user, tuple(also)))
     return tuple(found)
-
-
-def reviews_local(top: Reader) -> bool:
-    """Whether root at the socket may approve without a credential."""
-    return top.inner("reviews", REVIEWS_KEYS, REVIEWS_LATER).flag("local")
 
 
 def most_holds(top: Reader) -> int:

@@ -108,3 +108,13 @@ def is_ip(text: str, version: int) -> bool:
 def is_host_name(text: str) -> bool:
     """Whether the text is a DNS name in lower case. A last label of digits alone is a mistyped address (RFC 1123 section 2.1)."""
     return HOST_NAME.fullmatch(text) is not None and not text.rpartition(".")[2].isdigit()
+
+
+def address_of(text: str) -> tuple[str, int] | None:
+    """Host (without brackets) and port, where 0 is any free port. None where the text is no address."""
+    host, _, digits = text.rpartition(":")
+    if re.fullmatch(r"[0-9]{1,5}", digits) is None or int(digits) > 65535:
+        return None
+    if host.startswith("[") and host.endswith("]"):
+        return (host[1:-1], int(digits)) if is_ip(host[1:-1], 6) else None
+    return (host, int(digits)) if is_ip(host, 4) or is_host_name(host.lower()) else None

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 from typing import get_args
 
-from l7gw.config.approvals import most_holds, people_of, reviews_local, socket_of
+from l7gw.config.approvals import most_holds, people_of, socket_of
 from l7gw.config.clusters import clusters_of
 from l7gw.config.document import Document, Reader, plain, shown
-from l7gw.config.fields import certificate_of, is_host_name, is_ip
+from l7gw.config.fields import address_of, certificate_of
 from l7gw.config.hooks import hooks_of
 from l7gw.config.identity import identity_of
 from l7gw.config.masking import masking_of
 from l7gw.config.private import fault_of_state
+from l7gw.config.reviews import reviews_of
 from l7gw.config.settings import SOCKET, Durable, Hook, Masking, Recording, Settings
 from l7gw.config.store import store_of
 from l7gw.errors import ConfigurationError, Problem
@@ -85,7 +85,8 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
     masking = masking_of(top)
     hooks = hooks_of(top)
     people = people_of(top)
-    local, holds = reviews_local(top), most_holds(top)
+    local, slack, webhook = reviews_of(top)
+    holds = most_holds(top)
     socket, group = socket_of(top)
     store = store_of(top)
     problems = document.sorted_problems()
@@ -104,6 +105,8 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
         masking=masking,
         people=people,
         reviews_local=local,
+        slack=slack,
+        webhook=webhook,
         most_holds=holds,
         socket=socket,
         socket_group=group,
@@ -116,7 +119,7 @@ def _listen(top: Reader) -> tuple[tuple[str, int], ...]:
     found: list[tuple[str, int]] = []
     addresses = top.listed("listen", one=True) if top.has("listen") else [(LISTEN, top.node)]
     for text, node in addresses or ():
-        address = _address(text)
+        address = address_of(text)
         if address is None:
             hint = "HOST:PORT, such as 0.0.0.0:8443 or [::]:8443"
             top.document.wrong(node, f"`listen`: {shown(text)} is no address", hint)
@@ -127,16 +130,6 @@ def _listen(top: Reader) -> tuple[tuple[str, int], ...]:
     if len(found) > MOST_LISTENERS:
         top.wrong("listen", f"`listen` has more than {MOST_LISTENERS} addresses")
     return tuple(found)
-
-
-def _address(text: str) -> tuple[str, int] | None:
-    """Host (without brackets) and port, where 0 is any free port. None where the text is no address."""
-    host, _, digits = text.rpartition(":")
-    if re.fullmatch(r"[0-9]{1,5}", digits) is None or int(digits) > 65535:
-        return None
-    if host.startswith("[") and host.endswith("]"):
-        return (host[1:-1], int(digits)) if is_ip(host[1:-1], 6) else None
-    return (host, int(digits)) if is_ip(host, 4) or is_host_name(host.lower()) else None
 
 
 def _workers(top: Reader) -> None:

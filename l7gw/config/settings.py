@@ -30,6 +30,10 @@ RecordMode = Literal[  # what is recorded of a cluster's calls
     "none",
 ]
 Durable = Literal["none", "writes", "all"]  # which calls wait until their record is on the disk
+SlackShow = Literal[  # what a message to Slack has of what a call would do
+    "summary",  # numbers and kinds, and no content of an object
+    "diff",  # the masked difference, as far as a message of Slack's goes
+]
 HookPart = Literal[  # what a hook is called for
     "act",
     "object",
@@ -246,6 +250,43 @@ class PostgresServer:
 
 
 @dataclass(frozen=True)
+class Mapped:
+    """Who a person is that Slack or a webhook names: the user, with his groups, as a token of an issuer would name him."""
+
+    user: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SlackReviews:
+    """Holds are told in a channel of Slack, and answered by its buttons.
+
+    `listen` is where Slack's answers come in: host without brackets, and port. `users` maps ids of Slack's to people. `endpoint` is
+    the URL of Slack's API, without a slash at its end.
+    """
+
+    listen: tuple[str, int]
+    token_file: Path
+    signing_secret_file: Path
+    channel: str
+    users: dict[str, Mapped] = field(hash=False)
+    show: SlackShow
+    endpoint: str
+    certificate_authority: Path | None  # None: the machine's own
+
+
+@dataclass(frozen=True)
+class WebhookReviews:
+    """Holds are told by a signed POST to `url`, and answered by a signed POST to the gateway. `users` maps the names that the other
+    side gives to people."""
+
+    url: str
+    secret_file: Path
+    users: dict[str, Mapped] = field(hash=False)
+    certificate_authority: Path | None
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole of l7gw.yaml, without a mistake. All paths are absolute."""
 
@@ -261,10 +302,17 @@ class Settings:
     masking: Masking = Masking()
     people: tuple[Person, ...] = ()
     reviews_local: bool = False  # whether root at the socket may approve without a credential
+    slack: SlackReviews | None = None
+    webhook: WebhookReviews | None = None
     most_holds: int = USUAL_HOLDS  # pending holds of one principal
     socket: Path | None = None  # where the API's socket is, if not in the state
     socket_group: str = ""  # whose members may connect to it too; "" for none
     store: PostgresServer | None = None  # where the metadata is; None for SQLite in the state
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that are told of holds, by their names in the outbox."""
+        return tuple(name for name, there in (("slack", self.slack), ("webhook", self.webhook)) if there is not None)
 
     @property
     def socket_path(self) -> Path:

@@ -46,6 +46,7 @@ class HoldEvidence:
                     reason=review.reason,
                     rest_of_run=review.rest_of_run,
                     session=elsewhere,
+                    issuer=review.issuer,
                 )
             )
         if review is None or hold.state not in ("pending", "consumed"):  # a review then changed no state

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
 from l7gw.api.call import Api
+from l7gw.api.replies import Webhook
 from l7gw.approval.people import People
 from l7gw.clock import Clock
 from l7gw.cluster.pool import Pool
@@ -115,11 +116,13 @@ class Worker:
             name: FarSide(cluster, self.clock, self.timeouts, former=self._far.get(name))
             for name, cluster in settings.clusters.items()
         }
+        webhook = Webhook(settings.webhook.secret_file, settings.webhook.users) if settings.webhook is not None else None
         desk = self._desk_for(policy, settings)
         identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
         self._desk = desk
         if desk is not None:
             desk.configure(People(settings.people), local=settings.reviews_local, most=settings.most_holds)
+        self.webhook = webhook
         self.settings = settings
         self.masking = Masking(self._masking_key, masking, registry=self._registry, budget=self._budget, hooks=hooks)
         self.policy = policy

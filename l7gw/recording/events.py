@@ -207,6 +207,7 @@ class ReviewRecorded(Event, tag="review"):
     reason: str = ""  # why he did
     rest_of_run: int = 0  # further calls of the run that he approves
     session: str = ""
+    issuer: str = ""  # by what he proved who he is: an issuer's URL, client-certificate, slack, webhook; "" for local root
 
 
 class ExchangeEnded(Event, tag="end"):

@@ -138,7 +138,7 @@ def _approval(event: e.HoldRecorded | e.ReviewRecorded) -> Line:
         return {
             "type": "review", "hold": event.hold, "user": event.user, "verdict": event.verdict, "note": event.note,
             "local": event.local, "forced": list(event.forced), "reason": event.reason, "rest_of_run": event.rest_of_run,
-            "session": event.session,
+            "session": event.session, "issuer": event.issuer,
         }  # fmt: skip
     line: Line = {"type": "hold", "hold": event.hold, "state": event.state, "rule": event.rule, "wait": event.wait}
     line |= {"why": event.why, "command": event.command, "session": event.session}

@@ -9,7 +9,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from l7gw.config.private import fault_of_state
 from l7gw.store.migrate import migrate
+from l7gw.store.outbox import CHANNELS
 from l7gw.store.present import keep_present, url_of
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,10 @@ class Store:
         self._waiting: queue.SimpleQueue[tuple[Work[Any], Then[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="l7gw-store", daemon=True)
         self._thread.start()
+
+    def tell(self, channels: Sequence[str]) -> None:
+        """Name the channels that are told of changes from now on (`outbox.note`)."""
+        self._engine.update_execution_options(**{CHANNELS: tuple(channels)})
 
     def do(self, work: Work[T], then: Then[T]) -> None:
         """Run `work` in a transaction, and call `then` with what it gave or raised; what raises leaves nothing behind. A database

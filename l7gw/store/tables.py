@@ -82,3 +82,26 @@ budgets = sa.Table(
     sa.Column("ends", sa.BigInteger, nullable=False),  # when none of them counts any more
     sa.Index("budgets_by_end", "ends"),
 )
+
+notices = sa.Table(  # what channels such as Slack are to be told: `store.outbox`
+    "notices",
+    metadata,
+    sa.Column("channel", sa.String(16), primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("about", sa.String(36), primary_key=True),
+    sa.Column("changes", sa.Integer, nullable=False),  # so often it was new or changed
+    sa.Column("due", sa.BigInteger),  # when it is to be told; NULL where nothing is
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("taken", sa.BigInteger, nullable=False),  # until when `holder` tells it; 0 for nobody
+    sa.Column("holder", sa.String(36), nullable=False),
+    sa.Column("place", sa.Text, nullable=False),  # where the channel has it, such as a message of Slack's
+    sa.Index("notices_due", "channel", "due"),
+)
+
+taken_once = sa.Table(  # signed messages that were taken: `store.once`
+    "taken_once",
+    metadata,
+    sa.Column("mark", sa.String(64), primary_key=True),
+    sa.Column("until", sa.BigInteger, nullable=False),
+    sa.Index("taken_once_old", "until"),
+)

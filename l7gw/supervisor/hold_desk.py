@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class HoldDesk:
         server: PostgresServer | None = None,
     ) -> None:
         self._state = state
+        self._channels: Sequence[str] = ()
         self._clock = clock
         self._evidence = HoldEvidence(recorder, records)
         self._server = server
@@ -69,9 +70,22 @@ class HoldDesk:
                 self._store = Store(server.engine, loop, None if _is_ready(server) else server.prepare)
                 self._listener = Listener(bell, loop, server.listening, lambda: server.own_process)
                 clock = server.clock
+            self._store.tell(self._channels)
+            self._clock = clock
             self._desk = Desk(self._store, Lease(self._state, uuid7()), clock, self._evidence)
             bell.subscribe(TOPIC, self._desk.rang)
         return self._desk
+
+    @property
+    def opened(self) -> tuple[Desk, Store, Clock] | None:
+        """The desk, its database and the clock of that; None as long as nothing was ever held."""
+        return (self._desk, self._store, self._clock) if self._desk is not None and self._store is not None else None
+
+    def configure(self, channels: Sequence[str]) -> None:
+        """Name the channels that are told of changes from now on."""
+        self._channels = channels
+        if self._store is not None:
+            self._store.tell(channels)
 
     async def close(self) -> None:
         """End: what waits here is void."""

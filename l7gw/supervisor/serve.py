@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -32,6 +33,9 @@ from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording.recorder import Recorder
 from l7gw.supervisor.hold_desk import HoldDesk
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
+
+if TYPE_CHECKING:
+    from l7gw.notify.notifier import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +64,8 @@ class _Server:
         self._ending = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
         self._socket: ApiSocket | None = None
+        self._desk: HoldDesk | None = None
+        self._notifier: Notifier | None = None  # as long as no channel is told of holds
         self._followed: set[KeySet] = set()  # issuers whose keys are being fetched for the first time
 
     async def run(self) -> None:
@@ -75,8 +81,9 @@ class _Server:
         )
         recorder.open()
         store = self._settings.store
-        desk = HoldDesk(self._settings.state, SystemClock(), recorder, lambda cluster: worker.records(cluster), store)
+        desk = self._desk = HoldDesk(self._settings.state, SystemClock(), recorder, lambda cluster: worker.records(cluster), store)
         try:
+            await self._notify_first()
             worker = Worker(self._settings, recorder, SystemClock(), self._timeouts, self._limits, open_desk=desk.open)
             await self._listen(worker)
             self._socket = await self._open_socket(worker)
@@ -86,7 +93,7 @@ class _Server:
             worker.identity.prefetch()
             self._tell(worker)
             worker.warm()
-            ticking = loop.create_task(_tick(worker, self._socket))
+            ticking = loop.create_task(self._tick(worker, self._socket))
             await self._ending.wait()
             log.info("ending: no more connections are accepted")
             notify("STOPPING=1")
@@ -94,6 +101,8 @@ class _Server:
             ticking.cancel()
         finally:
             self._close()
+            if self._notifier is not None:
+                await self._notifier.close()
             await desk.close()
             recorder.close()
 
@@ -178,6 +187,7 @@ class _Server:
             if _fixed(settings) != _fixed(self._settings):
                 log.error("`listen`, `state`, `socket` and `store` change only with a restart")
             worker.configure(settings)
+            self._notify(settings)
             worker.warm()
             log.info("configuration read again")
             worker.identity.prefetch()
@@ -186,20 +196,38 @@ class _Server:
             log.error("the changed configuration is not used, the former stays in force:\n%s", error)
         notify("READY=1")
 
+    async def _notify_first(self) -> None:
+        """At the start an address that cannot be used ends the gateway; later it is told in the log."""
+        self._notify(self._settings)
+        if self._notifier is not None:
+            await self._notifier.open()
+
+    def _notify(self, settings: Settings) -> None:
+        """Tell the channels of a configuration of holds. Raises OSError where one cannot be."""
+        assert self._desk is not None
+        self._desk.configure(settings.channels)
+        if self._notifier is not None:
+            self._notifier.configure(settings)
+        elif settings.channels:
+            from l7gw.notify.notifier import Notifier  # loaded where it is used, as the desk is
+
+            self._notifier = Notifier(settings, SystemClock(), self._desk, self._timeouts)
+
+    async def _tick(self, worker: Worker, api: ApiSocket) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                api.tick(worker.clock.monotonic())
+                worker.tick()
+                if self._notifier is not None:
+                    self._notifier.tick()
+            except Exception:
+                log.exception("the second's tick failed")
+
 
 def _fixed(settings: Settings) -> tuple[object, ...]:
     """What a reload leaves as it was."""
     return settings.listen, settings.state, settings.socket_path, settings.socket_group, settings.store
-
-
-async def _tick(worker: Worker, api: ApiSocket) -> None:
-    while True:
-        await asyncio.sleep(1.0)
-        try:
-            api.tick(worker.clock.monotonic())
-            worker.tick()
-        except Exception:
-            log.exception("the second's tick failed")
 
 
 def notify(state: str) -> None:

@@ -69,6 +69,7 @@ def test_a_hold_its_review_and_its_use_are_events_of_the_call(tmp_path: Path) ->
             "kubectl delete pod web-0 -n dev",
         )
         assert (review.user, review.verdict, review.note, review.rest_of_run) == ("rob", "approve", "go on", 2)
+        assert review.issuer == "https://idp"
         assert isinstance(approved, e.HoldRecorded) and (approved.state, approved.shown, approved.reviews) == ("approved", "", "")
         assert consumed.state == "consumed" and json.loads(consumed.shown) == json.loads(pending.shown) == {"diff": "-a\n+b"}
         assert [(one["user"], one["verdict"]) for one in json.loads(consumed.reviews)] == [("rob", "approve")]

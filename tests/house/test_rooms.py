@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "l7gw"
 FLOORS = [  # top to bottom
     {"cli", "console", "demo"},
     {"supervisor"},
-    {"gateway"},
+    {"gateway", "notify"},
     {"api"},
     {"approval", "cluster", "recording"},
     {"hooking"},

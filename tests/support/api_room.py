@@ -13,6 +13,7 @@ import msgspec
 
 from l7gw.api.call import Api, ApiCall
 from l7gw.api.callers import Peer
+from l7gw.api.replies import Webhook
 from l7gw.approval.desk import Desk
 from l7gw.approval.messages import Hold
 from l7gw.config.settings import KindRule
@@ -40,6 +41,7 @@ class Room:
         self.of_peers = CountedLog(logging.getLogger("test"), issuer.clock.monotonic)
         self.identity = IdentityChain([entry(kind=KINDS)], issuer.clock, issuer.fetch)
         self.desk_if_any: Desk | None = chair.desk
+        self.webhook: Webhook | None = None
         self.api = Api(self)
         self.api.tick()
 

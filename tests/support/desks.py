@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+import sqlalchemy as sa
+
+from l7gw.approval import rows
 from l7gw.approval.desk import Desk
 from l7gw.approval.lease import Lease
 from l7gw.approval.messages import Asked, Hold, Requester, Review, Reviewer, ReviewView
@@ -15,6 +20,7 @@ from l7gw.errors import Refusal
 from l7gw.hold_terms import HoldTerms, Reviewers, RuleTerms, Wait
 from l7gw.identifiers import uuid7
 from l7gw.identity.principal import Principal
+from l7gw.store.tables import metadata
 from tests.support.databases import store_of
 from tests.support.manual_clock import ManualClock
 
@@ -152,3 +158,17 @@ def run(test: Callable[[Seat], Coroutine[Any, Any, None]], state: Path) -> None:
             await test(one)
 
     asyncio.run(with_seat())
+
+
+def hold_of(call: Asked, **changes: Any) -> Hold:
+    """The pending hold of a call, without a desk; `changes` are fields that it has instead."""
+    with _memory().connect() as connection:  # rolled back
+        found = rows.insert(connection, call, hold=uuid7(), gateway="g1", now=1_700_000_000_000_000)
+    return msgspec.structs.replace(found, **changes)
+
+
+@lru_cache(maxsize=1)
+def _memory() -> sa.Engine:
+    engine = sa.create_engine("sqlite://")
+    metadata.create_all(engine)
+    return engine

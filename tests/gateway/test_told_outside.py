@@ -1,0 +1,126 @@
+"""A running gateway that tells Slack and a webhook of its holds, and is answered by both; also over a kill."""
+
+from __future__ import annotations
+
+import copy
+import http.client
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from l7gw.demo.pki import write_private
+from tests.support.faults import until
+from tests.support.held import Held, held
+from tests.support.posted import SECRET, Said, Side, is_signed, side, webhook_signature
+from tests.support.slack_stand_in import TOKEN, Slack, slack
+
+USERS = {"U0LEA": {"user": "lea", "groups": ["sre"]}, "U0ROB": {"user": "rob", "groups": ["sre"]}}
+
+
+class Told(Held):
+    def __init__(self, running: Held, other: Slack, hook: Side) -> None:
+        super().__init__(running.scene)
+        self.slack, self.hook = other, hook
+
+    def press(self, button: str, hold: str, who: str = "U0LEA") -> int:
+        """Press a button in Slack; gives the status of the answer to Slack."""
+        found = re.findall(r"taken at http://127\.0\.0\.1:([0-9]+)/slack/interactions", self.gateway.log)
+        return self.send(int(found[-1]), "/slack/interactions", *self.slack.press(button, hold, who))[0]
+
+    def reply(self, hold: str, user: str, verdict: str = "approve") -> tuple[int, Any]:
+        body = json.dumps({"type": "review", "hold": hold, "verdict": verdict, "user": user}).encode()
+        signed = webhook_signature(body, int(time.time()))
+        return self.api("POST /l7gw/v1/webhook", None, body, f"L7GW-Signature: {signed}")
+
+    @staticmethod
+    def send(port: int, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        found = answer.status, answer.read()
+        connection.close()
+        return found
+
+    def state(self, hold: str) -> str:
+        return str(self.at_socket(f"GET /l7gw/v1/holds/{hold}", self.lea)[1]["state"])
+
+
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    folder = tmp_path_factory.mktemp("told")
+    for name, secret in (("token", TOKEN), ("signing", SECRET), ("hook", SECRET)):
+        write_private(folder / name, secret.encode())
+    with slack() as other, side() as hook:
+        reviews = {
+            "slack": {
+                "listen": "127.0.0.1:0", "token-file": str(folder / "token"), "signing-secret-file": str(folder / "signing"),
+                "channel": "#approvals", "users": USERS, "endpoint-url": other.url,
+            },
+            "webhook": {"url": f"{hook.url}/l7gw", "secret-file": str(folder / "hook"), "users": copy.deepcopy(USERS)},
+        }  # fmt: skip
+        with held(folder / "gateway", reviews=reviews) as running:
+            yield Told(running, other, hook)
+
+
+def test_a_hold_is_told_to_both_answered_in_slack_and_its_message_says_how_it_ended(it: Told) -> None:
+    hold = it.ask("back-1", "one")
+    until(lambda: it.slack.messages)
+    assert "Approval needed" in it.slack.message(hold)["text"]
+    (sent,) = it.hook.wait(lambda sent: len(sent) == 1)
+    assert is_signed(sent) and (sent.json["hold"]["id"], sent.json["hold"]["state"]) == (hold, "pending")
+    assert it.press("approve", hold, "U0EVE") == 200
+    until(lambda: it.slack.told)
+    assert "is no reviewer" in it.slack.told[0]["text"] and it.state(hold) == "pending"
+    assert it.press("approve", hold) == 200
+    until(lambda: "Approved" in it.slack.message(hold)["text"])
+    assert it.state(hold) == "approved"
+    done = it.l7gw("show", hold, token=it.lea)
+    assert "lea approved (by slack)" in done.stdout
+    it.hook.wait(lambda sent: sent[-1].json["hold"]["state"] == "approved")
+
+
+def test_a_signed_reply_of_the_webhook_is_a_review_and_counts_once(it: Told) -> None:
+    hold = it.ask("back-2", "two")
+    body = json.dumps({"type": "review", "hold": hold, "verdict": "deny", "user": "U0ROB", "note": "not now"}).encode()
+    signed = f"L7GW-Signature: {webhook_signature(body, int(time.time()))}"
+    status, document = it.api("POST /l7gw/v1/webhook", None, body, signed)
+    assert (status, document["state"], document["reviews"][0]["issuer"]) == (200, "denied", "webhook")
+    assert it.api("POST /l7gw/v1/webhook", None, body, signed)[0] == 409
+    assert it.api("POST /l7gw/v1/webhook", None, body)[0] == 401
+    until(lambda: "Denied" in it.slack.message(hold)["text"])
+    assert "by slack" not in it.l7gw("show", hold, token=it.lea).stdout
+    assert "the API refused somebody" in it.gateway.log or "the API refused 'the webhook" in it.gateway.log
+
+
+def test_what_was_not_told_before_a_kill_is_told_after_it_and_a_message_that_stands_is_changed(it: Told) -> None:
+    stands = it.ask("back-3", "three")
+    until(lambda: any(stands in json.dumps(one) for one in it.slack.messages.values()))
+    it.slack.away = Said(503)
+    before = len(it.hook.sent)
+    new = it.ask("back-3", "four")
+    assert it.at_socket(f"POST /l7gw/v1/holds/{stands}/deny", it.rob, {})[0] == 200
+    it.hook.wait(lambda sent: len(sent) >= before + 2)
+    until(lambda: "Slack: cannot be told" in it.gateway.log)
+    it.gateway.kill()
+    it.slack.away = None
+    it.gateway.start()
+    until(lambda: any(new in json.dumps(one) for one in it.slack.messages.values()))
+    until(lambda: "Denied" in it.slack.message(stands)["text"])
+    assert it.press("approve", new) == 200
+    until(lambda: "Approved" in it.slack.message(new)["text"])
+    assert TOKEN not in it.gateway.log and SECRET not in it.gateway.log
+
+
+def test_check_says_who_is_told_and_no_secret(it: Told) -> None:
+    done = it.gateway.l7gw("check")
+    assert (
+        "is told in #approvals (summary), and answers at http://127.0.0.1:0/slack/interactions; 2 people may answer" in done.stdout
+    )
+    assert f"the webhook at {it.hook.url.removeprefix('http://')} is told, and 2 people may answer by it" in done.stdout
+    assert TOKEN not in done.stdout and SECRET not in done.stdout
+    document = json.loads(it.gateway.l7gw("check", "-o", "json").stdout)["approvals"]
+    assert document["slack"]["users"] == USERS and document["webhook"]["users"] == USERS

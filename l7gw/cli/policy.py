@@ -18,7 +18,7 @@ from l7gw.cli.explained import document, show_all
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
-from l7gw.config.settings import KINDS, Kind
+from l7gw.config.settings import KINDS, Kind, Mapped
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, acting
@@ -78,15 +78,16 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
         raise click.UsageError("FILE and --config exclude each other")
     clusters: Collection[str] | None = None
     identity: Collection[Issuer] | None = None
+    mapped: Collection[Mapped] = ()
     detectors: Collection[str] | None = None
     if file is not None:
         path = file.absolute()
     else:
         settings = load(find(config))
-        path, clusters, identity = settings.policy, settings.clusters, settings.identity
+        path, clusters, identity, mapped = settings.policy, settings.clusters, settings.identity, settings.mapped
         detectors = configured(settings.masking, settings.path).names(settings.hooks)
     found = Policy.load(path, detectors)
-    warnings = doubts((*found.guardrails, *found.rules), clusters, identity)
+    warnings = doubts((*found.guardrails, *found.rules), clusters, identity, mapped)
     if output == "json":
         counts = {"guardrails": len(found.guardrails), "rules": len(found.rules), "tests": found.tests}
         click.echo(json.dumps({"file": str(path), **counts, "warnings": warnings}, indent=2))

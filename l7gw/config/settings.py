@@ -310,6 +310,11 @@ class Settings:
     store: PostgresServer | None = None  # where the metadata is; None for SQLite in the state
 
     @property
+    def mapped(self) -> tuple[Mapped, ...]:
+        """Who may answer in Slack or by the webhook."""
+        return tuple(who for one in (self.slack, self.webhook) if one is not None for who in one.users.values())
+
+    @property
     def channels(self) -> tuple[str, ...]:
         """The channels that are told of holds, by their names in the outbox."""
         return tuple(name for name, there in (("slack", self.slack), ("webhook", self.webhook)) if there is not None)

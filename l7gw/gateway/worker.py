@@ -358,6 +358,6 @@ class Worker:
 def _policy(settings: Settings, masking: Configured) -> Policy:
     """The policy, read from its file. Rules that are probably mistakes are logged. Raises ConfigurationError."""
     policy = Policy.load(settings.policy, masking.names(settings.hooks))
-    for doubt in doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity):
+    for doubt in doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped):
         log.warning("%s: %s", settings.policy, doubt)
     return policy

@@ -64,6 +64,7 @@ class Delivery:
         self._holder = holder
         self._chance = chance
         self._woken = asyncio.Event()
+        self._ends = False
         self._failures = 0  # of the channel, one after another
         self._rests_until = 0.0  # monotonic seconds
         self._said = CountedLog(log, clock.monotonic)
@@ -72,9 +73,14 @@ class Delivery:
         """Something may be due."""
         self._woken.set()
 
+    def end(self) -> None:
+        """Tell no more than what is being told now; then `run` ends."""
+        self._ends = True
+        self._woken.set()
+
     async def run(self) -> None:
-        """Tell what is due, until the task is cancelled."""
-        while True:
+        """Tell what is due, until the worker is ended or its task cancelled."""
+        while not self._ends:
             self._woken.clear()
             try:
                 pause = await self.step()
@@ -82,7 +88,7 @@ class Delivery:
                 log.exception("%s: telling went wrong", self._channel.where)
                 pause = LONGEST_PAUSE
             self._said.tick()
-            if pause > 0.0:
+            if pause > 0.0 and not self._ends:
                 await self._wait(pause)
 
     async def step(self) -> float:

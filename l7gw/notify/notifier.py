@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 from l7gw.approval.messages import Hold
 from l7gw.clock import Clock
@@ -20,6 +19,8 @@ from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
 
+ENDS_WITHIN = 5.0  # seconds in which what is being told may end; else it is told again after the next start
+
 
 class Notifier:
     """`holding` has the desk and its database, as soon as something was ever held: nothing is told until then."""
@@ -31,14 +32,19 @@ class Notifier:
         self._timeouts = timeouts
         self._holder = uuid7()
         self._channels: list[Channel] = []
+        self._ending: set[asyncio.Task[None]] = set()
         self._running: list[tuple[Delivery, asyncio.Task[None]]] = []
         self._end_watch: Callable[[], None] | None = None
         self._listener: SlackListener | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._configured: tuple[object, ...] = ()
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
         """Put a configuration into force. Raises OSError where a secret or certificate cannot be used, and then changes nothing."""
+        configured = (settings.slack, settings.webhook, settings.tls)
+        if configured == self._configured:
+            return  # secrets and certificates are read again where they are used
         channels: list[Channel] = []
         if settings.webhook is not None:
             channels.append(WebhookChannel(settings.webhook, self._clock))
@@ -53,6 +59,7 @@ class Notifier:
             else:
                 listener.answers = answers
         self._stop()
+        self._configured = configured
         self._channels = channels
         if listener is not self._listener and self._listener is not None:
             self._listener.close()
@@ -82,11 +89,11 @@ class Notifier:
         """Tell no more. What was not told is told at the next start."""
         if self._listener is not None:
             self._listener.close()
-        tasks = [task for _, task in self._running]
         self._stop()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=ENDS_WITHIN)
+        for task in list(self._ending):
+            task.cancel()
 
     async def _open_again(self) -> None:
         """Listen at another address than before, once a configuration names one."""
@@ -101,8 +108,10 @@ class Notifier:
             one.wake()
 
     def _stop(self) -> None:
-        for _, task in self._running:
-            task.cancel()
+        for one, task in self._running:
+            one.end()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
         self._running = []
         if self._end_watch is not None:
             self._end_watch()

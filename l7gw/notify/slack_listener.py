@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from dataclasses import replace
 
 from l7gw.api.connection import Connection
 from l7gw.api.handlers import Answer, Watch, fault_of
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/slack/interactions"
 LARGEST = 256 * 1024  # bytes of a request: Slack sends the message along, escaped twice; ours has 40 KiB so at most
+IDLE = 30.0  # seconds that a connection may be idle; anybody may open one, and Slack opens another
 MOST_CONNECTIONS = 64  # Slack's and its proxy's; so many bodies are held at most
 BACKLOG = 64
 
@@ -38,7 +40,7 @@ class SlackListener:
     def __init__(self, answers: SlackAnswers, listen: tuple[str, int], tls: Certificate, clock: Clock, timeouts: Timeouts) -> None:
         self.answers = answers
         self.clock = clock
-        self.timeouts = timeouts
+        self.timeouts = replace(timeouts, between_requests=IDLE)
         self.of_peers = CountedLog(log, clock.monotonic)
         self.listen = listen
         self.tls = tls

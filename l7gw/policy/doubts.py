@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from l7gw.config.document import nearest
-from l7gw.config.settings import ClientCertificate, OidcIssuer
+from l7gw.config.settings import ClientCertificate, Mapped, OidcIssuer
 from l7gw.hold_terms import Reviewers
 from l7gw.kube.builtin import BUILT_IN, GROUPS, SUBRESOURCES, plurals_of
 from l7gw.policy.commands import Command
@@ -25,9 +25,14 @@ from l7gw.policy.shadows import shadow
 Issuer = OidcIssuer | ClientCertificate
 
 
-def doubts(rules: Iterable[Rule], clusters: Collection[str] | None, identity: Collection[Issuer] | None = None) -> list[str]:
+def doubts(
+    rules: Iterable[Rule],
+    clusters: Collection[str] | None,
+    identity: Collection[Issuer] | None = None,
+    mapped: Collection[Mapped] = (),
+) -> list[str]:
     """Each doubt as a sentence, in the order of the rules, which begin with the guardrails. `clusters` and `identity` are the
-    configured ones, None where they are not known."""
+    configured ones, None where they are not known. `mapped` are the people who answer in Slack or by the webhook."""
     found: list[str] = []
     before: list[Rule] = []
     for rule in rules:
@@ -38,7 +43,7 @@ def doubts(rules: Iterable[Rule], clusters: Collection[str] | None, identity: Co
             found += [f"{what} {doubt}" for doubt in _short_commands(rule.commands or (), holds=rule.holding is not None)]
             found += [f"{what} {doubt}" for doubt in _stops_readers(rule)]
         if (held := held_by(rule)) is not None:
-            found += [f"{what} {doubt}" for doubt in _reviewers(held.reviewers, identity)]
+            found += [f"{what} {doubt}" for doubt in _reviewers(held.reviewers, identity, mapped)]
         strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
         if not strange and not _can_match(rule):
             strange = ["matches no call: none has its `verbs`, `resources` and `effects` together"]
@@ -55,23 +60,25 @@ def held_by(rule: Rule) -> Holding | None:
     return rule.holding if rule.budget is None else rule.budget.holding
 
 
-def _reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None) -> Iterator[str]:
+def _reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None, mapped: Collection[Mapped]) -> Iterator[str]:
     """Doubts about who may approve. Only people do, so an issuer of agents or workloads names no reviewer."""
     if identity is not None:
         of_people = [issuer for issuer in identity if issuer.kind.fixed in (None, "human")]
         of_groups = [issuer for issuer in of_people if isinstance(issuer, ClientCertificate) or issuer.groups]
-        for key, texts, issuers in (
-            ("users", reviewers.users, of_people),
-            ("groups", reviewers.groups, of_groups),
-            ("emergency groups", reviewers.emergency, of_groups),
+        groups = [group for one in mapped for group in one.groups]
+        for key, texts, issuers, named in (
+            ("users", reviewers.users, of_people, [one.user for one in mapped]),
+            ("groups", reviewers.groups, of_groups, groups),
+            ("emergency groups", reviewers.emergency, of_groups, []),  # nobody forces an approval in Slack
         ):
-            strange = [text for text in texts if not any(_may_begin(text, issuer.prefix) for issuer in issuers)]
+            unnamed = [text for text in texts if not any(map(glob(text), named))]
+            strange = [text for text in unnamed if not any(_may_begin(text, issuer.prefix) for issuer in issuers)]
             if strange:
                 yield f"has reviewers whom no issuer of people in `identity` can name: {key} {', '.join(strange)}"
         if reviewers.owner and not say_logins(identity):
             yield "has `owner: true`, and no token says when its owner logged in: `identity` has no OIDC issuer of people"
-    named = set(reviewers.users)
-    if not reviewers.groups and not any("*" in user for user in named) and len(named) + reviewers.owner < reviewers.minimum:
+    users = set(reviewers.users)
+    if not reviewers.groups and not any("*" in user for user in users) and len(users) + reviewers.owner < reviewers.minimum:
         yield f"needs {reviewers.minimum} approvals, and its reviewers are fewer"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,11 +15,13 @@ from l7gw.clock import Clock
 from l7gw.config.settings import Certificate, Mapped, WebhookReviews
 from l7gw.demo.pki import Authority
 from l7gw.notify.notifier import Notifier
+from l7gw.store import outbox
 from l7gw.store.database import Store
 from l7gw.timeouts import Timeouts
 from tests.notify.test_slack import settings_of
 from tests.support.desks import Seat, asked, run, terms
-from tests.support.posted import SECRET, Side, side
+from tests.support.desks import answer as answered
+from tests.support.posted import SECRET, Said, Sent, Side, side
 from tests.support.slack_stand_in import Slack
 
 COMES = terms(wait="come-back")
@@ -91,9 +95,13 @@ def test_a_configuration_that_is_read_again_exchanges_the_channels(tmp_path: Pat
         await it.seat.held(asked("2", terms=COMES))
         await it.until(lambda: it.slack.messages)
         assert len(it.hook.sent) == 1
-        answers = listener.answers
+        answers, running = listener.answers, notifier._running
         notifier.configure(it.settings("slack"))
-        assert notifier._listener is listener and listener.answers is not answers
+        assert (listener.answers, notifier._running) == (answers, running)
+        changed = it.settings("slack")
+        changed.slack = dataclasses.replace(changed.slack, show="diff")
+        notifier.configure(changed)
+        assert notifier._listener is listener and listener.answers is not answers and not notifier._running
         notifier.configure(it.settings())
         assert notifier._listener is None
         await notifier.close()
@@ -116,5 +124,31 @@ def test_an_address_that_cannot_be_used_any_more_is_told_and_the_channel_goes_on
         await it.until(lambda: it.slack.messages and "Slack's answers are not taken" in caplog.text)
         taken.close()
         await notifier.close()
+
+    in_room(test, tmp_path)
+
+
+def test_what_is_being_told_when_the_gateway_ends_is_told_and_noted(tmp_path: Path) -> None:
+    async def test(it: Room) -> None:
+        it.opened = (it.seat.desk, it.seat.store, it.seat.clock)
+        it.seat.store.tell(["slack"])
+        notifier = it.notifier("slack")
+        notifier.tick()
+        answer = it.slack.side.answer
+        came, goes = threading.Event(), threading.Event()
+
+        def slow(sent: Sent) -> Said:
+            came.set()
+            goes.wait(30)
+            return answer(sent)
+
+        it.slack.side.answer = slow
+        await it.seat.held(asked("1", terms=COMES))
+        await it.until(came.is_set)
+        closing = asyncio.get_running_loop().create_task(notifier.close())
+        goes.set()
+        await closing
+        assert await answered(lambda then: it.seat.store.do(lambda connection: outbox.next_due(connection, "slack"), then)) is None
+        assert len(it.slack.messages) == 1
 
     in_room(test, tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.config.settings import ClientCertificate, KindRule, OidcIssuer
+from l7gw.config.settings import ClientCertificate, KindRule, Mapped, OidcIssuer
 from l7gw.policy.doubts import Issuer, doubts
 from l7gw.policy.load import load
 from l7gw.policy.rules import Rule
@@ -126,6 +126,12 @@ def test_reviewers_whom_no_issuer_can_name_are_doubted(
     told = f"rule 'r' has reviewers whom no issuer of people in `identity` can name: {strange}"
     assert doubts([rule], None, identity) == ([told] if strange else [])
     assert doubts([rule], None) == []
+
+
+def test_who_answers_in_slack_or_by_the_webhook_can_be_named_but_forces_nothing(tmp_path: Path) -> None:
+    rule = one(tmp_path, "verdict: hold, reviewers: {users: [lea], groups: ['sr*'], emergency: {groups: [sre]}}")
+    (told,) = doubts([rule], None, [AGENTS], [Mapped("lea", ("sre",))])
+    assert told.endswith("can name: emergency groups sre")
 
 
 @pytest.mark.parametrize("identity", [[AGENTS], [CERTIFICATES], [CERTIFICATES, AGENTS], [CERTIFICATES, PEOPLE]])

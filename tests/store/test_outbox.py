@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from l7gw.store import outbox
-from l7gw.store.database import of_state
 from l7gw.store.tables import notices
+from tests.support.databases import engine_of
 
 SECOND = 1_000_000
 
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
+
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sa.Connection]:
-    engine = of_state(tmp_path)
+def connection(tmp_path: Path, each_database: str) -> Iterator[sa.Connection]:
+    engine = engine_of(tmp_path)
     engine.update_execution_options(**{outbox.CHANNELS: ("slack", "webhook")})
     with engine.begin() as found:
         yield found
@@ -25,7 +29,7 @@ def connection(tmp_path: Path) -> Iterator[sa.Connection]:
 
 
 def test_a_change_is_noted_for_each_channel_and_for_none_where_none_is_told(tmp_path: Path) -> None:
-    engine = of_state(tmp_path)
+    engine = engine_of(tmp_path)
     with engine.begin() as connection:
         outbox.note(connection, "hold", "h1", 1)
         assert connection.execute(sa.select(notices)).all() == []
@@ -91,3 +95,21 @@ def test_the_one_that_waited_longest_is_first_and_what_is_forgotten_is_gone(conn
     outbox.forget(connection, "hold", [])
     notice = outbox.take(connection, "webhook", "g1", 5)
     assert notice is not None and notice.about == "h2"
+
+
+def test_of_gateways_that_look_at_once_each_takes_another_row_or_none(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path)
+    engine.update_execution_options(**{outbox.CHANNELS: ("slack",)})
+    with engine.begin() as connection:
+        for number in range(3):
+            outbox.note(connection, "hold", f"h{number}", 1)
+    with ThreadPoolExecutor(8) as pool:
+
+        def take(number: int) -> str:
+            with engine.begin() as connection:
+                found = outbox.take(connection, "slack", f"g{number}", 5)
+                return found.about if found is not None else ""
+
+        taken = [about for about in pool.map(take, range(8)) if about]
+    assert len(taken) == len(set(taken)) >= 1
+    engine.dispose()

@@ -246,6 +246,8 @@ class Exchange(InFlightCall):
         verdict = self.verdict
         assert verdict and verdict.needs is None and self.call_record
         self.call_record.verdict(verdict.decision, rule=verdict.rule, reason=verdict.reason)
+        if verdict.hold is None:
+            self.sent_as_recorded = b""
         return self.budget(answers)
 
     def budget(self, known: Known = NOTHING) -> Step | None:
@@ -262,6 +264,8 @@ class Exchange(InFlightCall):
         """Where the policy holds the call, nothing goes up before a reviewer has seen what it would do, and said yes. `known` is
         what was asked of the cluster before."""
         assert self.verdict
+        if self.verdict.needs is not None:  # another policy gave the verdict while the budget was counted
+            return self.rehearse
         terms = self.verdict.hold
         if terms is None or (self.holding is not None and self.holding.covers(terms)):
             return self.count
@@ -301,11 +305,14 @@ class Exchange(InFlightCall):
         return self.forward
 
     def forward(self) -> Step | None:
-        assert self.far and self.act
+        assert self.far and self.act and self.verdict
+        if self.verdict.needs is not None:
+            return self.rehearse
         if self._policy is not self.worker.policy:  # the body and the disk took their time
             self.verdict = self.judged()
             if not self._has_passed(self.verdict):
                 return self.budget
+        self.result = None
         if self.request.upgrade:
             kind: Wanted = FRESH
         elif self.act.follows:

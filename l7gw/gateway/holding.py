@@ -102,6 +102,7 @@ class Holding:
         self._hold = hold
         if hold.wait == "wait":
             self._waits = hold.state == "pending"
+            self._call.result = None  # it may have a megabyte, and is asked for anew at the release
             if not self._waits:
                 raise hold_words.ended(hold)
             return None

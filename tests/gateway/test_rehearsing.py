@@ -7,10 +7,13 @@ import dataclasses
 import json
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from l7gw.gateway.exchange import Exchange
+from l7gw.policy.verdict import Verdict
 from l7gw.timeouts import USUAL_TIMEOUTS
 from tests.support.faults import until
 from tests.support.raw_client import RawClient
@@ -196,6 +199,14 @@ def test_a_held_call_whose_dry_run_is_refused_is_shown_as_sent(judged: Scene, cl
         assert hold.shown.dry_run == "the dry run failed: the webhook says no" and cluster.lines() == [DRY, f"GET {CONFIG_MAP}"]
         cluster.says = None
     until(lambda: hand.of(hold).state == "cancelled")
+
+
+def test_a_verdict_that_waits_for_a_result_never_goes_past_the_hold() -> None:
+    """Another policy may come while a budget is counted, and its verdict be without a result still."""
+    waiting = Verdict(allowed=False, rule="r", reason="", needs="result")
+    call: Any = SimpleNamespace(verdict=waiting, rehearse=object(), far=object(), act=object())
+    assert Exchange.hold(call) is call.rehearse and Exchange.budget(call) is call.rehearse
+    assert Exchange.forward(call) is call.rehearse  # type: ignore[call-arg]
 
 
 def test_a_client_that_leaves_ends_the_dry_run(judged: Scene, cluster: Cluster) -> None:

@@ -27,8 +27,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import msgspec
-
 from l7gw.cluster.headers import own_length
 from l7gw.cluster.impersonation import acting_as_asked, check_nameable
 from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
@@ -45,6 +43,7 @@ from l7gw.gateway.looking import NOTHING, Answers, Known
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
 from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.gateway.restoring import check_head, reading_of, restored, tests_first, to_restore
+from l7gw.gateway.results import denial
 from l7gw.gateway.sent_object import look_into
 from l7gw.gateway.side_calls import MOST_TRIES, SideAnswer, SideCall, check_allowed
 from l7gw.identity.bearer import bearer_of, check_alone
@@ -52,7 +51,6 @@ from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
 from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
-from l7gw.policy.rules import in_words
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
@@ -122,29 +120,15 @@ class Exchange(InFlightCall):
         self._policy = self.worker.policy
         verdict = self.worker.judge(self.principal, self.far.name, self.act)
         if verdict.needs is not None and self.body.whole:
-            looked, result = look_into(self.request, self.body.joined()), self.result
-            if result is not None:
-                looked = msgspec.structs.replace(looked, result=result.value, result_fault=result.fault)
+            looked = look_into(self.request, self.body.joined())
+            looked = self.result.beside(looked) if self.result is not None else looked
             verdict = self.worker.judge(self.principal, self.far.name, self.act, looked)
         if self.budgeting is not None:
             verdict = self.budgeting.of(verdict)
         if verdict.decision == "deny" and verdict.needs is None:
-            raise self._denial(verdict)
+            raise denial(verdict, self.act, self.result)
         self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
         return verdict
-
-    def _denial(self, verdict: Verdict) -> Refusal:
-        """A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the
-        call itself is named. A dry run that failed may be why: the words say so. Where no rule denies the call and the cluster
-        refuses it anyway, the client hears what it knows how to answer: a conflict, an object that is gone or there already."""
-        assert self.act
-        words = verdict.reason if verdict.rule else f"{verdict.reason}: {in_words(self.act)}"
-        result = self.result
-        if result is not None and result.fault:
-            if result.refused is not None and not verdict.rule:
-                return result.refused
-            words = f"{words}; {result.fault}"
-        return Refusal(403, "Forbidden", words, rule=verdict.rule or None)
 
     def check_head(self) -> Step | None:
         check_head(self.request, self._target)

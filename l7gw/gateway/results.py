@@ -16,9 +16,12 @@ from l7gw.errors import Refusal, StatusReason
 from l7gw.gateway.hold_views import Subject, can_be_rehearsed, in_words
 from l7gw.gateway.sent_object import look_by_type
 from l7gw.gateway.side_calls import Asked, SideAnswer
+from l7gw.kube.act import Act
 from l7gw.kube.dry_runs import is_eviction
 from l7gw.masking.sent.sent_body import format_of
+from l7gw.policy import rules
 from l7gw.policy.looked import NO_RESULT, Looked, Value
+from l7gw.policy.verdict import Verdict
 
 NO_OBJECT = "the dry run gives no object"
 # The cluster's refusals that clients act upon by their reason: they make the call again, or take the object that is there.
@@ -34,6 +37,25 @@ class Result(msgspec.Struct, frozen=True):
     value: Value = None
     fault: str = ""
     refused: Refusal | None = None
+
+    def beside(self, sent: Looked) -> Looked:
+        """What conditions see of the call, of which `sent` is what it sends."""
+        return msgspec.structs.replace(sent, result=self.value, result_fault=self.fault)
+
+
+def denial(verdict: Verdict, act: Act, result: Result | None) -> Refusal:
+    """What a denied call is told. `result` is None where no dry run was asked for.
+
+    A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the call
+    itself is named. A dry run that failed may be why: the words say so. Where no rule denies the call and the cluster refuses it
+    anyway, the client hears what it knows how to answer: a conflict, an object that is gone or there already.
+    """
+    words = verdict.reason if verdict.rule else f"{verdict.reason}: {rules.in_words(act)}"
+    if result is not None and result.fault:
+        if result.refused is not None and not verdict.rule:
+            return result.refused
+        words = f"{words}; {result.fault}"
+    return Refusal(403, "Forbidden", words, rule=verdict.rule or None)
 
 
 def result_of(subject: Subject) -> Generator[Asked, SideAnswer | Refusal, Result]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from l7gw import hooks
 from l7gw.hooking.call_texts import Texts
 from l7gw.hooking.hooked import Hooked, HookFailed
-from l7gw.masking.watch import Place
+from l7gw.masking.users_hooks import Place
 
 _Wire = tuple[Hooked, hooks.Tripwire]
 

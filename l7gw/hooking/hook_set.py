@@ -15,7 +15,7 @@ from l7gw.masking.bodies.bodies import ObjectMasks
 from l7gw.masking.objects.hiding import Hiding
 from l7gw.masking.objects.object_kinds import Unit
 from l7gw.masking.objects.objects import ObjectMasker
-from l7gw.masking.watch import Watch
+from l7gw.masking.users_hooks import Watch
 from l7gw.policy.verdict import Verdict
 
 _AS_SENT = AsSent()

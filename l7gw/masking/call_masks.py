@@ -23,7 +23,7 @@ from l7gw.masking.objects.objects import ObjectMasker
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.registry import Registry
 from l7gw.masking.sent.requests import Headers, recorded_headers
-from l7gw.masking.watch import CallHooks, Hooks
+from l7gw.masking.users_hooks import CallHooks, Hooks
 from l7gw.obligations import Obligations
 
 

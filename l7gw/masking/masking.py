@@ -10,7 +10,7 @@ from l7gw.masking.configured import Configured, ordinary
 from l7gw.masking.objects.structure_hints import hints
 from l7gw.masking.placeholder_search import may_hold
 from l7gw.masking.registry.registry import Registry
-from l7gw.masking.watch import Hooks
+from l7gw.masking.users_hooks import Hooks
 from l7gw.obligations import Obligations
 
 

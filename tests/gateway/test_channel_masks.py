@@ -18,7 +18,7 @@ from l7gw.masking.detectors.scanner import Scanners
 from l7gw.masking.detectors.table import BUILT_IN
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.registry import Registry
-from l7gw.masking.watch import Place
+from l7gw.masking.users_hooks import Place
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from l7gw.wire.spdy_events import Data, Reset, SynReply, SynStream
 from l7gw.wire.websocket import Close, Message

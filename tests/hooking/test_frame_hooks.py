@@ -10,7 +10,7 @@ from l7gw.hooking.call_texts import AsSent
 from l7gw.hooking.frame_hooks import ChannelHooks
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooks import End, Mask, Stream
-from l7gw.masking.watch import Place
+from l7gw.masking.users_hooks import Place
 from tests.test_hooks import ACT
 
 STREAM = Stream(ACT, "stdout", False)

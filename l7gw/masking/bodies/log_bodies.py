@@ -8,7 +8,7 @@ from l7gw.masking.bodies.bodies import MOST_UNPACKED, MUCH, Piece
 from l7gw.masking.bodies.gzip_bodies import Unpacker
 from l7gw.masking.bodies.streams import StreamMask, StreamRules
 from l7gw.masking.find import Find
-from l7gw.masking.watch import Watch
+from l7gw.masking.users_hooks import Watch
 
 LOG = "log"  # the name of the channel in `where`
 

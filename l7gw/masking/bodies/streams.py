@@ -21,7 +21,7 @@ from l7gw.masking.placeholder import BEGINNING, FILLER, Tagger, of_length
 from l7gw.masking.registry.registered_values import Recognised
 from l7gw.masking.registry.registry import Registry
 from l7gw.masking.registry.text_views import View, shown
-from l7gw.masking.watch import Watch
+from l7gw.masking.users_hooks import Watch
 from l7gw.obligations import Obligations
 
 CLIENT_WAITS = 0.025  # seconds that a byte is held back from the client; a person notices an echo from about 50 ms on

@@ -21,7 +21,7 @@ from l7gw.masking.objects.structure import mask_structure
 from l7gw.masking.placeholder import BEGINNING, Tagger
 from l7gw.masking.sent.arguments import passwords
 from l7gw.masking.sent.placed import placed
-from l7gw.masking.watch import CallHooks
+from l7gw.masking.users_hooks import CallHooks
 
 Headers = tuple[tuple[str, str], ...]
 

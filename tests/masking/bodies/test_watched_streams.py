@@ -9,7 +9,7 @@ from l7gw.masking.detectors.scanner import Scanners
 from l7gw.masking.detectors.table import BUILT_IN
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.registry import Registry
-from l7gw.masking.watch import Place
+from l7gw.masking.users_hooks import Place
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 
 KEY = b"k" * 32

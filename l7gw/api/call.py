@@ -17,12 +17,13 @@ import uuid
 from collections.abc import Callable
 from typing import Protocol
 
-from l7gw.api import handlers, replies, signed
+from l7gw.api import handlers, replies, session_handlers, signed
 from l7gw.api.callers import Caller, Peer, of_peer, of_principal, sees
 from l7gw.api.handlers import Answer, ApiRequest, Watch, fault_of
 from l7gw.api.lines import Lines
 from l7gw.api.messages import LARGEST_SAID, Failure
 from l7gw.api.pace import Pace
+from l7gw.api.running import Running
 from l7gw.api.watches import Watches
 from l7gw.approval.messages import Hold, encode
 from l7gw.errors import Refusal
@@ -40,7 +41,7 @@ TOLD_AT_ONCE = 50  # holds that a watch reads at a time of those that are there
 PROVE_EVERY = 30.0  # seconds between two looks at whether the credential of a watch still counts
 
 
-class Services(replies.Services, Protocol):
+class Services(replies.Services, Running, Protocol):
     """What a call of the API asks of its gateway."""
 
     timeouts: Timeouts
@@ -241,6 +242,8 @@ class ApiCall:
 
         if replies.is_reply(asked.target):
             replies.answer(self._api.services, asked, headers.get(signed.HEADER, ""), then)
+        elif session_handlers.takes(asked):
+            session_handlers.answer(self._api.services, asked, self._caller, then)
         else:
             handlers.answer(self._api.services, asked, self._caller, then)
 

@@ -79,18 +79,20 @@ def answer(desks: Desks, request: ApiRequest, caller: Caller, then: Then) -> Non
     match parts:
         case ["holds"]:
             only("GET", request, path)
-            _list(desks, _query(query, LIST_KEYS), caller, then)
+            _list(desks, query_of(query, LIST_KEYS), caller, then)
         case ["holds", hold] if hold:
             only("GET", request, path)
-            _query(query, ())
+            query_of(query, ())
             _found(desks, hold, caller, lambda found: then(_told(found)))
         case ["holds", hold, verb] if hold and verb in VERBS:
             only("POST", request, path)
-            _query(query, ())
+            query_of(query, ())
             review(desks, hold, VERBS[verb], _said(request), caller, then)
         case _:
             raise Refusal(
-                404, "NotFound", f"the API has no {quoted(path)}; it has {PREFIX}holds, and below it ID, ID/approve and ID/deny"
+                404,
+                "NotFound",
+                f"the API has no {quoted(path)}; it has {PREFIX}holds, below it ID, ID/approve and ID/deny, and {PREFIX}sessions",
             )
 
 
@@ -100,18 +102,18 @@ def only(method: str, request: ApiRequest, path: str) -> None:
         raise Refusal(405, "MethodNotAllowed", f"{visible(path)} takes {method} alone")
 
 
-def _query(query: str, known: tuple[str, ...]) -> dict[str, list[str]]:
+def query_of(query: str, known: tuple[str, ...]) -> dict[str, list[str]]:
     """The parameters of a query, each with its values. Raises Refusal 400 for one that is not known."""
     if len(query) > LONGEST_QUERY:
-        raise _bad(f"the query has more than {LONGEST_QUERY} characters")
+        raise bad(f"the query has more than {LONGEST_QUERY} characters")
     found: dict[str, list[str]] = {}
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict", max_num_fields=32)
     except ValueError as error:
-        raise _bad("the query cannot be read") from error
+        raise bad("the query cannot be read") from error
     for name, value in pairs:
         if name not in known:
-            raise _bad(f"there is no parameter {quoted(name)} here" + (f"; there are {', '.join(known)}" if known else ""))
+            raise bad(f"there is no parameter {quoted(name)} here" + (f"; there are {', '.join(known)}" if known else ""))
         found.setdefault(name, []).append(value)
     return found
 
@@ -123,20 +125,20 @@ def _list(desks: Desks, query: dict[str, list[str]], caller: Caller, then: Then)
     states = tuple(state for value in query.get("state", ()) for state in value.split(",") if state)
     for state in states:
         if state not in STATES:
-            raise _bad(f"a hold is never {quoted(state)}; the states are {', '.join(STATES)}")
+            raise bad(f"a hold is never {quoted(state)}; the states are {', '.join(STATES)}")
     chosen = cast(tuple[State, ...], states)
     watch = _one(query, "watch") or "0"
     if watch not in ("0", "1", "true", "false"):
-        raise _bad("`watch` is 1 or 0")
+        raise bad("`watch` is 1 or 0")
     if watch in ("1", "true"):
         then(Watch(states=chosen or OPEN))
         return
     limit = _one(query, "limit") or str(USUAL_LIST)
     if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= MOST_LISTED):
-        raise _bad(f"`limit` is a number within 1 and {MOST_LISTED}")
+        raise bad(f"`limit` is a number within 1 and {MOST_LISTED}")
     before = _one(query, "before")
     if len(before) > 36:
-        raise _bad("`before` is the id of a hold")
+        raise bad("`before` is the id of a hold")
     desk = desks.desk_if_any
     if desk is None:
         then(_page([], ""))
@@ -154,7 +156,7 @@ def _list(desks: Desks, query: dict[str, list[str]], caller: Caller, then: Then)
 def _one(query: dict[str, list[str]], name: str) -> str:
     values = query.get(name, [])
     if len(values) > 1:
-        raise _bad(f"`{name}` stands twice")
+        raise bad(f"`{name}` stands twice")
     return values[0] if values else ""
 
 
@@ -215,7 +217,7 @@ def _said(request: ApiRequest) -> Said:
     try:
         return decode_said(request.body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _bad(f"the review cannot be read: {visible(str(error))}") from error
+        raise bad(f"the review cannot be read: {visible(str(error))}") from error
 
 
 def review(desks: Desks, prefix: str, verdict: ReviewVerdict, said: Said, caller: Caller, then: Then) -> None:
@@ -275,5 +277,5 @@ def fault_of(refusal: Refusal) -> Fault:
     return Fault(code=refusal.code, reason=refusal.reason, message=refusal.message, hold=refusal.hold or "", state=state)
 
 
-def _bad(why: str) -> Refusal:
+def bad(why: str) -> Refusal:
     return Refusal(400, "BadRequest", why)

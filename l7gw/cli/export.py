@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from l7gw.cli import completing
 from l7gw.cli.state import Events, fail, state_options, the_session, the_state
 from l7gw.recording.export import Line, asciicast, execs, json_lines
 from l7gw.recording.reader import Unreadable
@@ -40,7 +41,7 @@ def _write_lines(documents: Iterator[Line], session_id: str, exchange: int | Non
 
 
 @click.command(short_help="Write a session as JSON Lines or asciicast.")
-@click.argument("session_id", metavar="SESSION[/EXCHANGE]")
+@click.argument("session_id", metavar="SESSION[/EXCHANGE]", shell_complete=completing.sessions)
 @click.option(
     "--format", "form", type=click.Choice(["jsonl", "asciicast"]), required=True, help="jsonl: every event; asciicast: one exec."
 )

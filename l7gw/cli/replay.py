@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from l7gw.cli import completing
 from l7gw.cli.state import Events, fail, state_options, the_session, the_state
 from l7gw.clock import moment
 from l7gw.recording.export import Exec, execs
@@ -32,7 +33,7 @@ class Number(click.FloatRange):
 
 
 @click.command(short_help="Watch a recorded exec again.")
-@click.argument("session_id", metavar="SESSION[/EXCHANGE]")
+@click.argument("session_id", metavar="SESSION[/EXCHANGE]", shell_complete=completing.sessions)
 @click.option("--speed", type=Number(0.1, 100), default=1.0, show_default=True, help="How much faster than it was.")
 @click.option("--max-idle", type=Number(0), default=LONGEST_PAUSE, show_default=True, help="Longest pause, in seconds.")
 @click.option("--instant", is_flag=True, help="Show the last screen at once.")

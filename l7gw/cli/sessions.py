@@ -15,7 +15,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
+from l7gw.cli import completing
+from l7gw.cli.kill import kill, running
 from l7gw.cli.state import Events, ago, fail, state_options, summaries, the_state, the_whole_session
+from l7gw.cli.tail import tail
 from l7gw.kube.in_kubectl import acting_words
 from l7gw.recording.events import (
     ExchangeEnded,
@@ -42,9 +45,13 @@ ORDERS: dict[str, Callable[[Summary], int]] = {
 }
 
 
-@click.group(short_help="List and show recorded sessions.")
+@click.group(short_help="List, show, follow and end sessions.")
 def sessions() -> None:
     """A session is one person, agent or workload on one cluster, until 15 minutes without a call."""
+
+
+for command in (tail, running, kill):
+    sessions.add_command(command)
 
 
 @sessions.command("list")
@@ -126,7 +133,7 @@ def _row(one: Summary) -> list[str]:
 
 
 @sessions.command("show", short_help="Show one session and its calls.")
-@click.argument("session_id", metavar="SESSION")
+@click.argument("session_id", metavar="SESSION", shell_complete=completing.sessions)
 @state_options
 @OUTPUT
 def show(session_id: str, config: Path | None, state: Path | None, output: str) -> None:

@@ -12,6 +12,7 @@ from l7gw.gateway.answer_relay import LastWords
 from l7gw.gateway.call import Call
 from l7gw.gateway.guard import Step, entry
 from l7gw.kube.requestinfo import STREAMING
+from l7gw.name_rules import quoted, visible
 from l7gw.policy.verdict import Verdict
 
 
@@ -86,6 +87,22 @@ class InFlightCall(Call):
         passes = verdict.decision != "deny"  # a port-forward is held at its upgrade, and approved with all its connections
         self.call_record.verdict("allow" if passes else "deny", rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
         return passes
+
+    @entry
+    def kill(self, user: str, reason: str, *, local: bool) -> None:
+        """End the call because a person said so: he is recorded, and the client is told."""
+        if self.over or self.refused is not None:
+            return
+        self._begin_record().kill(user, reason, local=local)
+        why = f"{quoted(user)} ended this call" + (f": {visible(reason)}" if reason else "")
+        if self.tunnel is not None:
+            self.tunnel.end(why)
+        elif self._answer is None:
+            raise LastWords(403, "Forbidden", f"{why}; nothing was changed")
+        elif self._answer.begun:
+            raise LastWords(403, "Forbidden", why)
+        else:
+            raise LastWords(503, "ServiceUnavailable", f"{why}; it may have been carried out")
 
     @entry
     def cut(self, why: str) -> None:

@@ -24,6 +24,8 @@ from l7gw.gateway.client import Client, run_of
 from l7gw.gateway.downstream import RESTARTED, Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
+from l7gw.gateway.endable import EndableCall
+from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening, why_cut
@@ -173,6 +175,16 @@ class Worker:
         if self._desk is None and (policy.holds or known):
             return self._open_desk()
         return self._desk
+
+    @property
+    def people(self) -> People:
+        """Which names are one person's."""
+        return People(self.settings.people)
+
+    @property
+    def running(self) -> list[EndableCall]:
+        """The calls of clusters that are under way."""
+        return [EndableCall(call) for client in self._clients for call in client.exchanges if isinstance(call, Exchange)]
 
     # ------------------------------------------------------------------ connections
 

@@ -210,6 +210,15 @@ class ReviewRecorded(Event, tag="review"):
     issuer: str = ""  # by what he proved who he is: an issuer's URL, client-certificate, slack, webhook; "" for local root
 
 
+class KillRecorded(Event, tag="kill"):
+    """Somebody ended a call that was under way (`l7gw sessions kill`). Its `end` follows."""
+
+    exchange: int
+    user: str
+    reason: str
+    local: bool = False  # whether it was at the socket, by root or the gateway's own user, without a credential
+
+
 class ExchangeEnded(Event, tag="end"):
     """The last event of an exchange."""
 
@@ -261,6 +270,7 @@ WrittenEvent = (
     | MaskRecorded
     | HoldRecorded
     | ReviewRecorded
+    | KillRecorded
     | ExchangeEnded
     | AttemptsDropped
     | ClockStepped

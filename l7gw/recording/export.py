@@ -106,6 +106,8 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             }  # fmt: skip
         case e.HoldRecorded() | e.ReviewRecorded():
             return _approval(event)
+        case e.KillRecorded():
+            return {"type": "kill", "user": event.user, "reason": event.reason, "local": event.local}
         case e.ExchangeEnded():
             return {"type": "end", "outcome": event.outcome, "reason": event.reason}
         case e.AttemptsDropped():

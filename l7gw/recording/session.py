@@ -296,6 +296,10 @@ class CallRecord:
         event.late = find.late
         session.append(event)
 
+    def kill(self, user: str, reason: str, *, local: bool) -> None:
+        """Record that somebody ends the call. `local`: he is known by the socket alone."""
+        self.session.append(e.KillRecorded(self.session.now(), self.number, user=user, reason=reason, local=local))
+
     def end(self, outcome: e.Outcome, reason: str = "") -> None:
         """Record the end of the call. `reason` says why the call failed; "" where it is complete."""
         self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome=outcome, reason=reason))
@@ -335,6 +339,9 @@ class Silent(CallRecord):
         pass
 
     def mask(self, find: Find, *, up: bool) -> None:
+        pass
+
+    def kill(self, user: str, reason: str, *, local: bool) -> None:
         pass
 
     def end(self, outcome: e.Outcome, reason: str = "") -> None:

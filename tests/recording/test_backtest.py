@@ -35,6 +35,7 @@ rules:
   - {name: read, effects: [read], verdict: allow}
   - {name: dev, groups: [engineers], namespaces: [dev], effects: [write, workload, delete, execute], verdict: allow}
   - {name: look, kinds: [agent], effects: [write, workload, delete], verdict: hold, reviewers: {groups: [sre]}}
+  - {name: few, effects: [delete], verdict: allow, budget: {deletes: 1, per: 10m}, reviewers: {groups: [sre]}}
 """,
     """
 guardrails:
@@ -215,6 +216,14 @@ def test_without_bodies_in_the_record_what_an_object_decides_is_unknown(tmp_path
     assert dict(run_over(tmp_path / "state", new).unknown) == {"object-not-recorded": 1}
     journal(tmp_path / "kept", everything, [scale])
     assert changes(run_over(tmp_path / "kept", new)) == {("allow", "deny", "all", "big"): 1}
+
+
+def test_what_a_dry_run_decides_is_unknown(tmp_path: Path) -> None:
+    scale = Asked(ANN, "PATCH", "/apis/apps/v1/namespaces/dev/deployments/web/scale", b'{"spec":{"replicas":9}}')
+    journal(tmp_path / "state", loaded(OPEN, tmp_path), [scale, Asked(ANN, "GET", "/api/v1/pods")])
+    new = loaded("guardrails:\n- {name: g, when: 'result.spec.replicas > 3', verdict: deny}\n" + OPEN, tmp_path)
+    run = run_over(tmp_path / "state", new)
+    assert (changes(run), dict(run.unknown)) == ({("allow", "deny", "all", "g"): 1}, {"result": 1})
 
 
 def test_a_denial_for_a_group_that_is_no_name_is_unknown(tmp_path: Path) -> None:

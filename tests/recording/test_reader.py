@@ -57,6 +57,7 @@ EVERY_EVENT: list[e.Event] = [
     e.AttemptsDropped(11, 2**40),
     e.ClockStepped(12, -3_600_000_000),
     e.HoldRecorded(9, 1, "h", "denied", "writes", "wait", "not today", "kubectl delete", '{"diff":"+a"}', "[]", "s"),
+    e.KillRecorded(9, 1, "rob", "enough", True),
     e.ReviewRecorded(9, 1, "h", "rob", "deny", "not today", True, ("writes",), "fire", 5, "s", "slack"),
     e.SessionEnded(13, "idle"),
 ]

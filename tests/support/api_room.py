@@ -14,8 +14,10 @@ import msgspec
 from l7gw.api.call import Api, ApiCall
 from l7gw.api.callers import Peer
 from l7gw.api.replies import Webhook
+from l7gw.api.running import Endable
 from l7gw.approval.desk import Desk
 from l7gw.approval.messages import Hold
+from l7gw.approval.people import People
 from l7gw.config.settings import KindRule
 from l7gw.hold_terms import Reviewers
 from l7gw.identity.chain import IdentityChain
@@ -42,6 +44,8 @@ class Room:
         self.identity = IdentityChain([entry(kind=KINDS)], issuer.clock, issuer.fetch)
         self.desk_if_any: Desk | None = chair.desk
         self.webhook: Webhook | None = None
+        self.people = People()
+        self.running: list[Endable] = []
         self.api = Api(self)
         self.api.tick()
 

@@ -1,0 +1,28 @@
+"""What a shell completes: the ids of sessions, where it is asked for one."""
+
+from __future__ import annotations
+
+from contextlib import redirect_stderr, suppress
+from io import StringIO
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from l7gw.cli.state import the_state
+from l7gw.errors import ConfigurationError
+from l7gw.recording.session_list import summaries
+from l7gw.recording.terminal.unseen import safe
+
+MOST = 50  # ids, the newest; a shell shows no more on one screen
+
+
+def sessions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The sessions whose id begins so, newest first, with who and where. None where the state cannot be read: nobody is told why
+    while he types."""
+    with suppress(OSError, SystemExit, ConfigurationError), redirect_stderr(StringIO()):
+        given: dict[str, Path | None] = ctx.params
+        found = summaries(the_state(given.get("config"), given.get("state")))
+        mine = [one for one in found if one.id.startswith(incomplete.lower())][:MOST]
+        return [CompletionItem(one.id, help=safe(f"{one.started.user or 'attempts'} on {one.started.cluster}")) for one in mine]
+    return []

@@ -1,0 +1,31 @@
+"""A shell completes the ids of sessions, and says nothing where it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.shell_completion import BashComplete
+
+from l7gw.cli.main import cli
+from l7gw.recording.session_list import summaries
+from tests.support.journals import ANN, call, recorded
+
+
+def completed(*words: str) -> list[tuple[str, str | None]]:
+    complete = BashComplete(cli, {}, "l7gw", "_L7GW_COMPLETE")
+    return [(one.value, one.help) for one in complete.get_completions(list(words[:-1]), words[-1])]
+
+
+def test_the_ids_of_sessions_are_completed_where_one_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for cluster in ("prod", "stage\x1b"):
+        recorded(tmp_path, lambda recorder, on=cluster: call(recorder.session(ANN, on), "/api").end("complete"))  # type: ignore[misc]
+    new, old = [one.id for one in summaries(tmp_path)]
+    for words in (("replay",), ("export",), ("sessions", "show"), ("sessions", "tail"), ("sessions", "kill")):
+        state = () if words[-1] == "kill" else ("--state", str(tmp_path))
+        found = completed(*words, *state, "")
+        if state:
+            assert found == [(new, "ann@example.com on stage\\u001b"), (old, "ann@example.com on prod")]
+            assert completed(*words, *state, old[:30].upper()) == [(old, "ann@example.com on prod")]
+        assert completed(*words, "--config", str(tmp_path / "none.yaml"), "") == []
+    assert capsys.readouterr() == ("", "")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 import msgspec
+from msgspec import structs
 
 from l7gw.kube.in_kubectl import in_kubectl
 from l7gw.policy.judge import UNMATCHED, Policy
@@ -88,6 +89,7 @@ class Backtest:
             self.unknown["groups-not-recorded"] += 1
             return
         change = Change(before, after.decision, said.rule, after.rule)
+        call = structs.replace(call, body=None)  # which may have megabytes, and an example is kept for each change
         counted = self.changes.get(change)
         if counted is None:
             self.changes[change] = Counted(1, call)

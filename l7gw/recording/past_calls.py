@@ -34,7 +34,8 @@ from l7gw.recording.events import (
 )
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION
 
-MOST_ACTS = 4096  # request lines whose act is remembered, about 1 kB each; clients repeat them
+MOST_ACTS = 4096  # request lines whose act is remembered; clients repeat them
+LONGEST_ACT = 2048  # characters of a target that is remembered: 8 MiB of them at most
 BODIES = frozenset(("POST", "PUT", "PATCH", "DELETE"))  # methods of requests that may have a body
 
 
@@ -249,9 +250,11 @@ class PastCalls:
         key = (request.method, request.target, request.verb, request.effects, request.argv, cluster, as_whom)
         act = self._acts.get(key)
         if act is None:
-            if len(self._acts) >= MOST_ACTS:
-                self._acts.clear()
-            act = self._acts[key] = act_of(request, cluster)
+            act = act_of(request, cluster)
+            if len(request.target) <= LONGEST_ACT:
+                if len(self._acts) >= MOST_ACTS:
+                    self._acts.clear()
+                self._acts[key] = act
         return act
 
 

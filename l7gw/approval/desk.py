@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -20,7 +19,7 @@ from l7gw.approval import asking, rest_of_run, reviewing, rows, upkeep
 from l7gw.approval.asking import Asking, Found
 from l7gw.approval.budgets import Budgets
 from l7gw.approval.lease import RENEW, Lease
-from l7gw.approval.messages import STATES, Asked, Hold, Review, Reviewer, ReviewView, Shown, State, Waiter, encode
+from l7gw.approval.messages import STATES, Asked, Evidence, Hold, Review, Reviewer, ReviewView, Shown, State, Waiter, encode
 from l7gw.approval.overheard import Overheard
 from l7gw.approval.people import People
 from l7gw.approval.reviewing import Reviewed, Reviewing
@@ -42,17 +41,6 @@ LARGEST_ASKED = 512 * 1024  # bytes of a call's message; its views have at most 
 PREFIX = re.compile("[0-9a-f-]{1,36}")
 
 Answer = Callable[[Hold | Refusal], None]
-
-
-class Evidence(Protocol):
-    """What the desk asks of the recording."""
-
-    def changed(self, hold: Hold, review: ReviewView | None, then: Callable[[Exception | None], None]) -> None:
-        """Record that a hold has come to its state, or what somebody said of it. `then` is called on the loop with None once it is
-        on the disk, or with the error. Answers come in the order of the calls."""
-
-    def covered(self, hold: str, asked: Asked, then: Callable[[Exception | None], None]) -> None:
-        """Record that a call passes as the rest of a run that was approved with this hold. `then` as above."""
 
 
 class _Waiting:

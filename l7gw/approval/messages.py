@@ -7,6 +7,7 @@ text that a requester chose is kept as it came: whoever shows it escapes it (`na
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal, Protocol, get_args
 
 import msgspec
@@ -276,6 +277,17 @@ class Waiter(Protocol):
     def hold_changed(self, hold: Hold) -> None:
         """The hold is approved, denied, expired or void. Called on the loop, once for each of these states that it comes to; the
         record of it is on the disk."""
+
+
+class Evidence(Protocol):
+    """What the desk asks of the recording."""
+
+    def changed(self, hold: Hold, review: ReviewView | None, then: Callable[[Exception | None], None]) -> None:
+        """Record that a hold has come to its state, or what somebody said of it. `then` is called on the loop with None once it is
+        on the disk, or with the error. Answers come in the order of the calls."""
+
+    def covered(self, hold: str, asked: Asked, then: Callable[[Exception | None], None]) -> None:
+        """Record that a call passes as the rest of a run that was approved with this hold. `then` as above."""
 
 
 local_root = Reviewer(principal=Principal("local:root"), proven="local")

@@ -8,7 +8,7 @@ from typing import Any
 
 from l7gw.cli.check_reviews import document, lines
 from l7gw.config.settings import Mapped, WebhookReviews
-from tests.notify.test_slack import settings_of
+from tests.support.slack_stand_in import settings_of
 
 LEA = {"U0LEA": Mapped("lea", ("sre",))}
 

@@ -24,6 +24,7 @@ from tests.support.postgres import PASSWORD, Postgres
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene, identity
 from tests.support.scripted_upstream import OK, ScriptedUpstream, answering
+from tests.support.slack_stand_in import slack
 
 RACERS = 50
 WITHIN = 30.0  # seconds for what takes a tenth of one
@@ -41,18 +42,21 @@ class Two:
 
 
 @contextlib.contextmanager
-def two(folder: Path, store: str) -> Iterator[Two]:
+def two(folder: Path, store: str, **config: Any) -> Iterator[Two]:
+    """`config` are further keys of both configurations."""
     authority = Authority(folder / "issuer", "issuer CA")
     with contextlib.ExitStack() as stack:
         issuer = stack.enter_context(issuing(authority))
         upstream = stack.enter_context(ScriptedUpstream(folder / "upstream", answering(OK)))
-        a, b = (stack.enter_context(gateway(folder / name, store, issuer, authority, upstream)) for name in "ab")
+        a, b = (stack.enter_context(gateway(folder / name, store, issuer, authority, upstream, **config)) for name in "ab")
         yield Two(Held(Scene(a, upstream, issuer)), Held(Scene(b, upstream, issuer)), upstream)
 
 
-def gateway(folder: Path, store: str, issuer: DemoIssuer, authority: Authority, upstream: ScriptedUpstream) -> Gateway:
+def gateway(
+    folder: Path, store: str, issuer: DemoIssuer, authority: Authority, upstream: ScriptedUpstream, **config: Any
+) -> Gateway:
     clusters = {"test": upstream.cluster(impersonate="groups", groups=["*"])}
-    made = Gateway(folder, {"identity": [identity(issuer, authority)], "clusters": clusters, "store": store}, POLICY)
+    made = Gateway(folder, {"identity": [identity(issuer, authority)], "clusters": clusters, "store": store, **config}, POLICY)
     made.config.chmod(0o600)  # it has a password
     return made
 
@@ -241,3 +245,25 @@ def watched(at: Held, timeout: float = WITHIN) -> Iterator[Iterator[bytes]]:
         lines = _lines(watcher)
         next(lines)
         yield lines
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_two_gateways_tell_slack_of_each_hold_once_and_a_button_counts_once_at_either(tmp_path: Path, postgres: Postgres) -> None:
+    postgres.does("CREATE SCHEMA told AUTHORIZATION l7gw", database="l7gw")
+    with (
+        slack() as it_slack,
+        two(tmp_path, postgres.url("options=-csearch_path%3Dtold"), reviews=it_slack.reviews(tmp_path)) as it,
+    ):
+        holds = [(it.a if number % 2 else it.b).ask(f"back-{number}") for number in range(16)]
+        until(lambda: len(it_slack.messages) >= len(holds), within=WITHIN)
+        first, second, *others = holds
+        press = it_slack.press("approve", first)
+        answers = {it_slack.send(it_slack.port_of(at.gateway.log), *press) for at in (it.b, it.a)}
+        assert answers == {200, 409}  # who comes second hears that it was taken
+        assert it_slack.send(it_slack.port_of(it.a.gateway.log), *it_slack.press("deny", second)) == 200
+        for other in others:
+            approve(it.a, other, it.a.lea)
+        until(lambda: all("Approved" in it_slack.message(hold)["text"] for hold in (first, *others)), within=WITHIN)
+        until(lambda: "Denied" in it_slack.message(second)["text"], within=WITHIN)
+        assert it_slack.calls.count("chat.postMessage") == len(holds) == len(it_slack.messages)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import http.client
 import json
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -28,22 +26,12 @@ class Told(Held):
 
     def press(self, button: str, hold: str, who: str = "U0LEA") -> int:
         """Press a button in Slack; gives the status of the answer to Slack."""
-        found = re.findall(r"taken at http://127\.0\.0\.1:([0-9]+)/slack/interactions", self.gateway.log)
-        return self.send(int(found[-1]), "/slack/interactions", *self.slack.press(button, hold, who))[0]
+        return self.slack.send(self.slack.port_of(self.gateway.log), *self.slack.press(button, hold, who))
 
     def reply(self, hold: str, user: str, verdict: str = "approve") -> tuple[int, Any]:
         body = json.dumps({"type": "review", "hold": hold, "verdict": verdict, "user": user}).encode()
         signed = webhook_signature(body, int(time.time()))
         return self.api("POST /l7gw/v1/webhook", None, body, f"L7GW-Signature: {signed}")
-
-    @staticmethod
-    def send(port: int, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("POST", path, body, headers)
-        answer = connection.getresponse()
-        found = answer.status, answer.read()
-        connection.close()
-        return found
 
     def state(self, hold: str) -> str:
         return str(self.at_socket(f"GET /l7gw/v1/holds/{hold}", self.lea)[1]["state"])
@@ -52,16 +40,10 @@ class Told(Held):
 @pytest.fixture(scope="module")
 def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     folder = tmp_path_factory.mktemp("told")
-    for name, secret in (("token", TOKEN), ("signing", SECRET), ("hook", SECRET)):
-        write_private(folder / name, secret.encode())
+    write_private(folder / "hook", SECRET.encode())
     with slack() as other, side() as hook:
-        reviews = {
-            "slack": {
-                "listen": "127.0.0.1:0", "token-file": str(folder / "token"), "signing-secret-file": str(folder / "signing"),
-                "channel": "#approvals", "users": USERS, "endpoint-url": other.url,
-            },
-            "webhook": {"url": f"{hook.url}/l7gw", "secret-file": str(folder / "hook"), "users": copy.deepcopy(USERS)},
-        }  # fmt: skip
+        webhook = {"url": f"{hook.url}/l7gw", "secret-file": str(folder / "hook"), "users": copy.deepcopy(USERS)}
+        reviews = other.reviews(folder, webhook=webhook)
         with held(folder / "gateway", reviews=reviews) as running:
             yield Told(running, other, hook)
 

@@ -18,11 +18,10 @@ from l7gw.notify.notifier import Notifier
 from l7gw.store import outbox
 from l7gw.store.database import Store
 from l7gw.timeouts import Timeouts
-from tests.notify.test_slack import settings_of
 from tests.support.desks import Seat, asked, run, terms
 from tests.support.desks import answer as answered
 from tests.support.posted import SECRET, Said, Sent, Side, side
-from tests.support.slack_stand_in import Slack
+from tests.support.slack_stand_in import Slack, settings_of
 
 COMES = terms(wait="come-back")
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from l7gw.approval.messages import Hold
 from l7gw.config.reviews import SLACK_API
-from l7gw.config.settings import SlackReviews
 from l7gw.notify.posts import NotTold
 from l7gw.notify.slack import SlackChannel
 from l7gw.store.outbox import Notice
 from tests.support.desks import asked, hold_of
-from tests.support.posted import SECRET, Said
-from tests.support.slack_stand_in import CHANNEL, TOKEN, Slack, slack
+from tests.support.posted import Said
+from tests.support.slack_stand_in import CHANNEL, Slack, settings_of, slack
 
 NOTICE = Notice("slack", "hold", "h", changes=1, tries=0, place="", taken=0)
 
@@ -26,16 +24,6 @@ NOTICE = Notice("slack", "hold", "h", changes=1, tries=0, place="", taken=0)
 def it() -> Iterator[Slack]:
     with slack() as found:
         yield found
-
-
-def settings_of(endpoint: str, folder: Path, **more: Any) -> SlackReviews:
-    for name, secret in (("slack.token", TOKEN), ("slack.secret", SECRET)):
-        (folder / name).write_text(secret)
-    about: dict[str, Any] = {
-        "listen": ("127.0.0.1", 0), "token_file": folder / "slack.token", "signing_secret_file": folder / "slack.secret",
-        "channel": "#approvals", "users": {}, "show": "summary", "endpoint": endpoint, "certificate_authority": None,
-    }  # fmt: skip
-    return SlackReviews(**about | more)
 
 
 def tell(channel: SlackChannel, hold: Hold, place: str = "") -> str:

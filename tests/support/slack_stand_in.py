@@ -5,14 +5,18 @@ https://docs.slack.dev/reference/block-kit, .../messaging/formatting-message-tex
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+from l7gw.config.settings import SlackReviews
+from l7gw.demo.pki import write_private
 from tests.support.posted import SECRET, Said, Sent, Side, side, slack_signature
 
 TOKEN = "xoxb-of-this-test-only"
@@ -111,11 +115,45 @@ class Slack:
             "X-Slack-Signature": slack_signature(body, at, secret),
         }, body
 
+    @staticmethod
+    def port_of(log: str) -> int:
+        """Where a gateway takes presses, by its log."""
+        return int(re.findall(r"taken at http://127\.0\.0\.1:([0-9]+)/slack/interactions", log)[-1])
+
+    @staticmethod
+    def send(port: int, headers: dict[str, str], body: bytes) -> int:
+        """Send what `press` gives to a gateway; the status of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("POST", "/slack/interactions", body, headers)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def reviews(self, folder: Path, **more: Any) -> dict[str, Any]:
+        """`reviews` in l7gw.yaml, with the secrets in files in the folder."""
+        for name, secret in (("slack.token", TOKEN), ("slack.secret", SECRET)):
+            write_private(folder / name, secret.encode())
+        users = {"U0LEA": {"user": "lea", "groups": ["sre"]}, "U0ROB": {"user": "rob", "groups": ["sre"]}}
+        keys = {"token-file": str(folder / "slack.token"), "signing-secret-file": str(folder / "slack.secret")}
+        keys |= {"listen": "127.0.0.1:0", "channel": "#approvals", "endpoint-url": self.url}
+        return {"slack": {**keys, "users": users}, **more}
+
 
 @contextmanager
 def slack() -> Iterator[Slack]:
     with side() as other:
         yield Slack(other)
+
+
+def settings_of(endpoint: str, folder: Path, **more: Any) -> SlackReviews:
+    """Settings with the secrets of this side, in files in the folder."""
+    for name, secret in (("slack.token", TOKEN), ("slack.secret", SECRET)):
+        (folder / name).write_text(secret)
+    about: dict[str, Any] = {
+        "listen": ("127.0.0.1", 0), "token_file": folder / "slack.token", "signing_secret_file": folder / "slack.secret",
+        "channel": "#approvals", "users": {}, "show": "summary", "endpoint": endpoint, "certificate_authority": None,
+    }  # fmt: skip
+    return SlackReviews(**about | more)
 
 
 # ---------------------------------------------------------------------- what Slack takes

@@ -31,6 +31,8 @@ guardrails:
     verbs: [delete]
     when: 'has(result.metadata.labels) && "keep" in result.metadata.labels'
     verdict: deny
+  - {name: keep running, resources: [pods/eviction], when: 'result.metadata.labels["keep"] == "yes"', verbs: [create], verdict: deny}
+  - {name: sizes, resources: [gizmos.results.example.com], effects: [write], when: 'result.spec.size > 3', verdict: deny}
   - {name: gadgets, resources: ["*.gadgets.example.com"], effects: [write], when: 'result.kind == "Gadget"', verdict: deny}
   - {name: web only, resources: [services], verbs: [create, patch], when: '!(result.spec.type in ["ClusterIP"])', verdict: deny}
   - name: looked at
@@ -147,7 +149,7 @@ def test_what_the_server_fills_in_is_seen(stage: Stage) -> None:
     assert refused.returncode == 1 and "denied by guardrail 'web only'" in refused.stderr
 
 
-@pytest.mark.parametrize("kind", ["configmap", "pod", "deployment"])
+@pytest.mark.parametrize("kind", ["configmap", "pod", pytest.param("deployment", marks=pytest.mark.long)])
 def test_a_delete_is_judged_by_what_would_go(stage: Stage, kind: str) -> None:
     made = {
         "configmap": (CONFIG_MAPS, {"data": {"a": "b"}}),
@@ -199,6 +201,40 @@ def test_what_a_service_serves_has_no_result(stage: Stage) -> None:
         stage.cluster.request("DELETE", f"{path}/v1.gadgets.example.com")
     assert refused.returncode == 1
     assert "denied by guardrail 'gadgets'; no dry run can be made of this call" in refused.stderr
+
+
+def test_of_an_eviction_the_pod_is_seen(stage: Stage) -> None:
+    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    for name, labels in (("stays", {"keep": "yes"}), ("goes", {"keep": "no"})):
+        spec = {"containers": [{"name": "c", "image": "i"}], "terminationGracePeriodSeconds": 0}
+        stage.make(pods, {"metadata": {"name": name, "labels": labels}, "spec": spec})
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        done = stage.kubectl("create", "--raw", f"{pods}/{name}/eviction", "-f", "-", stdin=body)
+        assert (done.returncode == 0) is (name == "goes"), done.stderr
+        assert name == "goes" or "denied by guardrail 'keep running'" in done.stderr
+    assert stage.cluster.request("GET", f"{pods}/stays")[0] == 200
+
+
+@pytest.mark.long
+def test_a_default_of_a_custom_resource_is_seen(stage: Stage) -> None:
+    size = {"type": "object", "properties": {"size": {"type": "integer", "default": 5}}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": size}}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    names = {"plural": "gizmos", "singular": "gizmo", "kind": "Gizmo", "listKind": "GizmoList"}
+    path, group = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "results.example.com"
+    definition = {"group": group, "scope": "Namespaced", "names": names, "versions": [version]}
+    stage.make(path, {"metadata": {"name": f"gizmos.{group}"}, "spec": definition})
+    stage.cluster.kubectl("wait", "--for=condition=established", f"crd/gizmos.{group}")
+    target = f"/apis/{group}/v1/namespaces/{NAMESPACE}/gizmos"
+    until(lambda: stage.cluster.request("GET", target)[0] == 200)
+    try:
+        for name, spec, passes in (("plain", {}, False), ("small", {"size": 3}, True)):
+            body = {"apiVersion": f"{group}/v1", "kind": "Gizmo", "metadata": {"name": name}, "spec": spec}
+            done = stage.kubectl("create", "--raw", target, "-f", "-", stdin=body)
+            assert (done.returncode == 0) is passes, done.stderr
+            assert passes or "denied by guardrail 'sizes'" in done.stderr
+    finally:
+        stage.cluster.request("DELETE", f"{path}/gizmos.{group}")
 
 
 def test_many_calls_at_once_are_each_judged_by_their_own_result(stage: Stage) -> None:

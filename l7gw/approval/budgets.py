@@ -106,9 +106,11 @@ def _told(then: Answer) -> Callable[[Spent | Exceeded | Exception | None], None]
 def take(connection: sa.Connection, spending: Spending, now: int, *, approved: bool = False) -> Spent | Exceeded:
     """Count the call in the kinds that it is of, in all or in none."""
     key = _key(spending)
-    times = _locked(connection, key, now)
+    text = _locked(connection, key, now)
+    times = _read(text, now)
     if not approved and (found := _exceeded(times, spending, now)) is not None:
-        _write(connection, key, times, spending)  # a clock that was ahead has left times of the future, which are of now
+        if times != _decode(text):  # a clock that was ahead has left times of the future, which are of now
+            _write(connection, key, times, spending)
         return found
     kept: Times = {}
     for limit in spending.budget.limits:
@@ -148,8 +150,8 @@ def _key(spending: Spending) -> str:
     return hashlib.sha256(_encode((spending.person, spending.budget.rule))).hexdigest()
 
 
-def _locked(connection: sa.Connection, key: str, now: int) -> Times:
-    """The times of a row, which nobody else changes until this transaction is over."""
+def _locked(connection: sa.Connection, key: str, now: int) -> str:
+    """The times of a row as they are stored. Nobody else changes them until this transaction is over."""
     row = sa.select(budgets.c.times).where(budgets.c.key == key).with_for_update()
     text = connection.execute(row).scalar()
     if text is None:
@@ -159,7 +161,7 @@ def _locked(connection: sa.Connection, key: str, now: int) -> Times:
         except sa.exc.IntegrityError:  # another gateway made it just now
             pass
         text = connection.execute(row).scalar_one()
-    return _read(text, now)
+    return str(text)
 
 
 def _read(text: str, now: int) -> Times:

@@ -117,7 +117,8 @@ class Policy:
             if not rule.mismatch(act):
                 if rule.when is not None:
                     return self._look(principal, cluster, act, looked)
-                verdict = swept(verdict, act)
+                if verdict.budget is not None:
+                    verdict = swept(verdict, act)
                 return verdict if held is None else _held(held, verdict)
         return _UNMATCHED
 

@@ -15,6 +15,7 @@ from l7gw.budget_terms import BudgetKind, BudgetTerms, Limit
 from l7gw.errors import Refusal
 from l7gw.store.database import StoreAway, of_state
 from l7gw.store.tables import budgets
+from tests.support.databases import engine_of
 from tests.support.desks import Seat, answer, run
 
 NOW = 1_700_000_000_000_000
@@ -53,9 +54,14 @@ def test_the_window_slides_so_that_no_edge_of_it_doubles_the_budget(engine: sa.E
     assert taken(engine, NOW + PER * SECOND) == Exceeded(limit=Limit("deletes", 5), goes_on=NOW + (PER + 100) * SECOND)
 
 
-def test_what_is_refused_is_not_counted(engine: sa.Engine) -> None:
-    for number in range(20):
+def test_what_is_refused_is_not_counted_and_writes_nothing(engine: sa.Engine) -> None:
+    for number in range(5):
         taken(engine, NOW + number)
+    wrote: list[str] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *called: wrote.append(called[2]))
+    for number in range(5, 20):
+        taken(engine, NOW + number)
+    assert {statement.split()[0] for statement in wrote} <= {"BEGIN", "SELECT"}
     assert taken(engine, NOW + 20) == Exceeded(limit=Limit("deletes", 5), goes_on=NOW + PER * SECOND)
 
 
@@ -124,10 +130,10 @@ def test_a_budget_that_was_made_smaller_counts_the_newest(engine: sa.Engine) -> 
 
 
 def test_rows_go_when_nothing_in_them_counts_any_more(engine: sa.Engine) -> None:
-    for number in range(AT_ONCE + 3):
-        taken(engine, NOW, spending(f"p{number}"))
-    taken(engine, NOW + 10 * SECOND, spending("late"))
     with engine.begin() as connection:
+        for number in range(AT_ONCE + 3):
+            take(connection, spending(f"p{number}"), NOW)
+        take(connection, spending("late"), NOW + 10 * SECOND)
         forget(connection, NOW + (PER - 1) * SECOND)
         assert connection.execute(sa.select(sa.func.count()).select_from(budgets)).scalar_one() == AT_ONCE + 4
         forget(connection, NOW + PER * SECOND)
@@ -135,12 +141,13 @@ def test_rows_go_when_nothing_in_them_counts_any_more(engine: sa.Engine) -> None
     assert rows(engine) == 1
 
 
+@pytest.mark.usefixtures("each_database")
 def test_of_fifty_that_race_on_connections_of_their_own_five_pass(tmp_path: Path) -> None:
-    of_state(tmp_path)
+    engine_of(tmp_path).dispose()
     barrier, passed = threading.Barrier(RACERS), []
 
     def race() -> None:
-        own = of_state(tmp_path)
+        own = engine_of(tmp_path)
         barrier.wait()
         if isinstance(taken(own, NOW), Spent):
             passed.append(1)
@@ -154,6 +161,7 @@ def test_of_fifty_that_race_on_connections_of_their_own_five_pass(tmp_path: Path
     assert len(passed) == 5
 
 
+@pytest.mark.usefixtures("each_database")
 def test_the_desk_counts_across_a_restart_and_forgets_in_its_upkeep(tmp_path: Path) -> None:
     async def first(seat: Seat) -> None:
         for _ in range(5):
@@ -167,7 +175,7 @@ def test_the_desk_counts_across_a_restart_and_forgets_in_its_upkeep(tmp_path: Pa
         seat.desk.budgets.give_back(spent)
         await seat.tick(PER + 10)
         assert await answer(lambda then: seat.desk.budgets.look(spending(), then)) is None
-        with of_state(tmp_path / "state").connect() as connection:
+        with engine_of(tmp_path / "state").connect() as connection:
             assert connection.execute(sa.select(budgets)).all() == []
 
     run(first, tmp_path)

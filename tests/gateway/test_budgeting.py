@@ -155,6 +155,7 @@ def test_a_call_beyond_its_budget_is_held_says_why_and_goes_on_after_its_approva
     assert said[1][1].startswith("held by rule 'then a look': the budget of 1 delete per 2h is used up")
 
 
+@pytest.mark.long
 def test_a_denied_call_beyond_its_budget_does_not_count(counted: Scene, cluster: Cluster, hand: Hand) -> None:
     assert ask(counted, "look-2", f"DELETE {POD}")[0] == 200
     with RawClient(counted.gateway) as client:
@@ -179,6 +180,7 @@ def test_a_guardrail_and_a_budget_are_one_hold(counted: Scene, cluster: Cluster,
     assert len([hold for hold in hand.holds() if hold.principal.user == "guarded-1"]) == 2
 
 
+@pytest.mark.long
 def test_a_budget_that_is_used_up_while_a_guardrail_holds_is_asked_about_before_the_call_goes_on(
     counted: Scene, cluster: Cluster, hand: Hand
 ) -> None:

@@ -134,7 +134,7 @@ rules:
 """
 
 
-@pytest.mark.parametrize("keep", ["all", "none"])
+@pytest.mark.parametrize("keep", ["all", pytest.param("none", marks=pytest.mark.long)])
 def test_a_rule_says_what_is_recorded_of_its_calls_and_a_denial_is_recorded_as_its_cluster_is(tmp_path: Path, keep: str) -> None:
     with scene(tmp_path, cluster, BY_RULE, cluster={"record": keep}) as it:
         create(it)

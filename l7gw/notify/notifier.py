@@ -19,6 +19,7 @@ from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
 
+OPENS_AGAIN = 60.0  # seconds until an address that could not be used is tried again
 ENDS_WITHIN = 5.0  # seconds in which what is being told may end; else it is told again after the next start
 
 
@@ -63,6 +64,8 @@ class Notifier:
         self._channels = channels
         if listener is not self._listener and self._listener is not None:
             self._listener.close()
+        if listener is not self._listener and self._opening is not None:
+            self._opening.cancel()
         self._listener = listener
 
     async def open(self) -> None:
@@ -101,7 +104,7 @@ class Notifier:
             await self.open()
         except OSError as error:
             log.error("Slack's answers are not taken: %s", error)
-            await asyncio.sleep(60.0)  # seconds until it is tried again
+            await asyncio.sleep(OPENS_AGAIN)
 
     def _changed(self, _hold: Hold) -> None:
         for one, _ in self._running:

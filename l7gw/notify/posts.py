@@ -15,7 +15,7 @@ from l7gw.file_stamp import Stamp
 from l7gw.identity.fetch import trust
 
 LARGEST_ANSWER = 256 * 1024  # bytes; Slack's answer holds the message, which has 50 blocks of 3,000 characters at most
-LONGEST_REST = 3600.0  # seconds for which a peer may ask us to wait
+LONGEST_REST = 600.0  # seconds for which a peer may ask us to wait; Slack asks for 30 or so
 AGENT = "l7gw"
 
 

@@ -15,6 +15,7 @@ from l7gw.api.handlers import Answer, Watch, fault_of
 from l7gw.api.messages import Failure
 from l7gw.approval.messages import encode
 from l7gw.clock import Clock
+from l7gw.cluster.transport import SocketReading, listen
 from l7gw.config.private import load_pair
 from l7gw.config.reviews import is_loopback
 from l7gw.config.settings import Certificate
@@ -47,18 +48,22 @@ class SlackListener:
         self.address = ""  # where it listens, once it does
         self._server: asyncio.Server | None = None
         self._open: dict[Connection, None] = {}
+        self._counted = 0
         self._context = None if is_loopback(listen[0]) else _context(tls)
         self._stamp = Stamp(tls.certificate, tls.key)
 
     async def open(self) -> None:
         """Listen. Raises OSError, in words for people, where the address cannot be used."""
-        handshake = None if self._context is None else self.timeouts.handshake
-        loop = asyncio.get_running_loop()
         host, port = self.listen
+        context = self._context
         try:
-            self._server = await loop.create_server(
-                lambda: Connection(self), host, port, ssl=self._context, backlog=BACKLOG, ssl_handshake_timeout=handshake
-            )
+            if context is None:
+                loop = asyncio.get_running_loop()
+                self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=BACKLOG)
+            else:
+                self._server = await listen(
+                    lambda: _OverTls(self), host, port, lambda: context, self, backlog=BACKLOG, timeouts=self.timeouts
+                )
         except OSError as error:
             raise OSError(f"`reviews.slack.listen`: {host}:{port} cannot be used: {error.strerror or error}") from error
         host, port = self._server.sockets[0].getsockname()[:2]
@@ -97,16 +102,40 @@ class SlackListener:
         return SlackCall(self, one, request)
 
     def admit(self, one: Connection, transport: asyncio.BaseTransport) -> bool:
+        if self._context is None and not self.opened():
+            return False
         peer = transport.get_extra_info("peername")
         one.address = str(peer[0]) if peer else ""
-        if len(self._open) >= MOST_CONNECTIONS:
-            self.of_peers.warning(one.address, "%d connections for Slack's answers are open, one more is refused", MOST_CONNECTIONS)
-            return False
         self._open[one] = None
         return True
 
     def dismiss(self, one: Connection) -> None:
-        self._open.pop(one, None)
+        if one in self._open:
+            del self._open[one]
+            if self._context is None:
+                self.closed()
+
+    # ------------------------------------------------------------------ as the door of TLS, which counts from the first packet
+
+    def opened(self) -> bool:
+        """Count a connection. False where there are too many: it is not counted then."""
+        if self._counted >= MOST_CONNECTIONS:
+            self.of_peers.warning("Slack", "%d connections for its answers are open, one more is refused", MOST_CONNECTIONS)
+            return False
+        self._counted += 1
+        return True
+
+    def closed(self) -> None:
+        """A connection that was counted is closed."""
+        self._counted -= 1
+
+    def failed(self, address: str, error: ssl.SSLError) -> None:
+        """The handshake with a client failed."""
+        self.of_peers.warning(address, "TLS handshake for Slack's answers cut: %s", error.reason or "no TLS")
+
+
+class _OverTls(Connection):
+    below: SocketReading | None = None
 
 
 class SlackCall:

@@ -27,7 +27,7 @@ def test_a_body_is_sent_with_its_headers_and_the_answer_is_given() -> None:
         assert (sent.path, sent.body, sent.headers["x-about"], sent.headers["user-agent"]) == ("/a?b=c", b"{}", "test", "l7gw")
 
 
-def test_a_peer_makes_us_wait_an_hour_at_most() -> None:
+def test_a_peer_makes_us_wait_ten_minutes_at_most() -> None:
     cases = {"": 0.0, "soon": 0.0, "-1": 0.0, "Wed, 21 Oct 2026 07:28:00 GMT": 0.0, "30": 30.0, "999999": LONGEST_REST}
     with side() as other:
         for said, rest in cases.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import ssl
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from l7gw.api.handlers import Answer
 from l7gw.config.settings import Certificate
@@ -91,7 +93,7 @@ def run(test: Callable[[Served], Coroutine[Any, Any, None]], folder: Path, host:
         async with serving(folder, host) as served:
             await test(served)
 
-    asyncio.run(inside())
+    uvloop.run(inside())
 
 
 def test_a_post_to_the_path_is_taken_and_answered_with_an_empty_200(tmp_path: Path) -> None:
@@ -191,6 +193,30 @@ def test_who_sends_nothing_is_cut_and_there_are_not_more_connections_than_that(
         assert "one more is refused" in caplog.text
 
     run(test, tmp_path)
+
+
+def test_connections_in_their_handshake_count_too_and_a_failed_one_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(served: Served) -> None:
+        port = int(served.listener.address.rpartition(":")[2])
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(slack_listener.MOST_CONNECTIONS)]
+        reader, _ = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        assert "one more is refused" in caplog.text
+        silent[0][1].write(post())
+        with contextlib.suppress(ConnectionError):
+            await silent[0][0].read()
+        assert "127.0.0.1: TLS handshake for Slack's answers cut" in caplog.text
+        while served.listener._counted == len(silent):
+            await asyncio.sleep(0.01)
+        context = ssl.create_default_context(cafile=served.authority.certificate)
+        assert await served.send(post(), context) == (200, None)
+        for _, writer in silent:
+            writer.close()
+
+    run(test, tmp_path, "0.0.0.0")
 
 
 def test_an_address_that_is_taken_is_told_in_words(tmp_path: Path) -> None:

@@ -17,15 +17,17 @@ from l7gw.clock import Clock
 from l7gw.cluster.upstream import MASKING, Upstream
 from l7gw.errors import Refusal
 from l7gw.gateway.alarm import Alarm
-from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
+from l7gw.gateway.answer import acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.hold_words import warning_field
+from l7gw.gateway.self_reviews import Held, held_back
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
 from l7gw.gateway.tunnel_sides import ClientSide, ClusterSide, Sides, TunnelOwner
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Unreadable
+from l7gw.kube.self_reviews import Question
 from l7gw.kube.status import watch_error
 from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, ORDINARY, choice
 from l7gw.masking.bodies.answers import shown_headers as masked_headers
@@ -33,6 +35,7 @@ from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, BodyMask, ObjectBody, Pie
 from l7gw.masking.bodies.log_bodies import LogBody
 from l7gw.masking.bodies.streams import MOST_GUESSES
 from l7gw.masking.call_masks import CallMasks
+from l7gw.policy.can_i import Can
 from l7gw.recording.events import Outcome
 from l7gw.recording.redact import recorded_headers
 from l7gw.recording.session import CallRecord
@@ -57,6 +60,9 @@ class AnsweredCall(TunnelOwner, Protocol):
     deadline: float
     warning: str
     over: bool
+
+    def can_i(self, question: Question) -> Can | None:
+        """What the policy says to a self review of the caller's."""
 
     def upgrade_refused(self) -> None:
         """The cluster answers an upgrade by something else. Clients then try another protocol."""
@@ -109,7 +115,7 @@ class AnswerRelay:
         self._record = record
         self._worker = worker
         self._guarded = guarded
-        self._held: HeldAnswer | None = None  # an answer that is not whole yet, and may be told in other words
+        self._held: Held | None = None  # an answer that is not whole yet, and may be told in other words
         self._masks = masks
         self._choice = AS_IT_CAME
         self._mask: BodyMask | None = None  # None where the body passes as it comes
@@ -149,9 +155,8 @@ class AnswerRelay:
             assert call.tunnel is not None
             call.tunnel.from_cluster(event.data)
         elif isinstance(event, Response):
-            if HeldAnswer.needed(event, self._act, guarded=self._guarded):
-                self._held = HeldAnswer(event)
-            else:
+            self._held = held_back(event, self._act, self._call.can_i, guarded=self._guarded)
+            if self._held is None:
                 self._head(event)
         elif isinstance(event, End):
             if self._mask is not None:

@@ -37,12 +37,15 @@ from l7gw.gateway.tunnel_sides import ClientSide
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
+from l7gw.kube.acting_as import ActsAs
+from l7gw.kube.self_reviews import Question
 from l7gw.log import CountedLog
 from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.masking import Masking
 from l7gw.masking.sent.sent_masks import SentMasks
 from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling
+from l7gw.policy.can_i import Can
 from l7gw.policy.judge import Policy
 from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
@@ -101,6 +104,9 @@ class CallServices(Protocol):
     def judge(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
         """The verdict on a new call, or on a connection inside a port-forward: the policy's and, after an allow, the hooks'.
         `looked` is what was read of its body, None before that."""
+
+    def can_i(self, principal: Principal, cluster: str, question: Question, acts_as: ActsAs | None) -> Can | None:
+        """What the policy and the hooks say to a self review; None where the question is about no call."""
 
     def waits_for_disk(self, act: Act, handling: Handling) -> bool:
         """Whether the call must be on the disk before its first byte goes upstream."""
@@ -184,6 +190,11 @@ class Call:
         if acts_as is None:
             return self._going_up(request, act, body, self.own_identity())
         return self._going_up(request, act, body, impersonation_as(acts_as, self.principal, self.call_record.session.id))
+
+    def can_i(self, question: Question) -> Can | None:
+        """What the policy says to a self review of the caller's, asked as whom he asks to be taken."""
+        assert self.far and self.principal and self.act
+        return self.worker.can_i(self.principal, self.far.name, question, self.act.acts_as)
 
     def as_gateway(self, request: Request, act: Act, body: int) -> Request:
         """As `as_caller`, of a call that the gateway makes for itself: it names nobody."""

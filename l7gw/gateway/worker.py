@@ -35,13 +35,16 @@ from l7gw.hooking.loader import load_hooks
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
+from l7gw.kube.acting_as import ActsAs
+from l7gw.kube.self_reviews import Question
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
 from l7gw.masking.bodies.bodies import Budget
 from l7gw.masking.configured import Configured, configured
 from l7gw.masking.masking import Masking
 from l7gw.masking.registry.registry import Registry
-from l7gw.obligations import Handling
+from l7gw.obligations import NO_OBLIGATIONS, Handling
+from l7gw.policy.can_i import Can, asked_act
 from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.looked import Looked
@@ -226,6 +229,18 @@ class Worker:
             return verdict
         masks = self.masking.of_call(cluster, act, principal, verdict.obligations).objects(sender=principal.user)
         return self.hooks.judge(verdict, principal, cluster, act, AsRecorded(masks))
+
+    def can_i(self, principal: Principal, cluster: str, question: Question, acts_as: ActsAs | None) -> Can | None:
+        """What the policy and the hooks say to a self review; None where the question is about no call."""
+        can = self.policy.can_i(principal, cluster, question, acts_as)
+        if can is None or not can.allowed or not self.hooks.acts:
+            return can
+        act = asked_act(question, acts_as)
+        if act is None:  # about impersonation: hooks are asked about the calls that are made so
+            return can
+        masks = self.masking.of_call(cluster, act, principal, NO_OBLIGATIONS).objects(sender=principal.user)
+        said = self.hooks.judge(Verdict(allowed=True, rule=can.rule, reason=can.reason), principal, cluster, act, AsRecorded(masks))
+        return can if said.allowed else Can(allowed=False, reason=said.reason, rule=said.rule)
 
     # ------------------------------------------------------------------ recording
 

@@ -14,8 +14,11 @@ from l7gw.errors import ConfigurationError
 from l7gw.hold_terms import HoldTerms
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
+from l7gw.kube.acting_as import ActsAs
+from l7gw.kube.self_reviews import Question
 from l7gw.obligations import Obligations
 from l7gw.policy.budgets import swept
+from l7gw.policy.can_i import Can, answer
 from l7gw.policy.cases import run
 from l7gw.policy.conditions import Context, Outcome
 from l7gw.policy.load import load
@@ -126,6 +129,10 @@ class Policy:
         """As `judge`, where a rule that matches by its other keys has a condition, or the call is made as somebody else."""
         guardrails, rules = self._about(principal, cluster)
         return _Conditional(Context(principal, act, verb_of(act), looked)).verdict(guardrails, rules, act)
+
+    def can_i(self, principal: Principal, cluster: str, question: Question, acts_as: ActsAs | None) -> Can | None:
+        """What the policy says to a self review of the principal's; None where the question is about no call."""
+        return answer(*self._about(principal, cluster), principal, question, acts_as)
 
     def _about(self, principal: Principal, cluster: str) -> tuple[_Decided, _Decided]:
         """The guardrails and the rules that are about this caller on this cluster. They are remembered for each caller."""

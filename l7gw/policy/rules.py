@@ -20,7 +20,7 @@ from l7gw.policy.conditions import Condition
 from l7gw.policy.holds import Holding
 from l7gw.policy.patterns import Globs, Resources, glob
 from l7gw.policy.verdict import Decision
-from l7gw.policy.vocabulary import CONNECTS
+from l7gw.policy.vocabulary import CONNECTS, VERBS
 
 ALLOWED_EFFECTS: frozenset[Effect] = frozenset(EFFECTS) - {"other"}  # of an allow without `effects`: `other` must be named
 # Of a deny or a hold without `effects`. It leaves out discovery: kubectl needs discovery to show the refusal of another call, and
@@ -183,7 +183,7 @@ class Rule:
         if not act.is_resource:
             narrowed = _narrows(self.resources) or _narrows(self.namespaces) or _narrows(self.names) or self.commands
             return PATH if narrowed else ""
-        if self.resources is not None and not self.resources.match(act.resource, act.group, act.subresource):
+        if self.resources is not None and not _any_of(act) and not self.resources.match(act.resource, act.group, act.subresource):
             return "resources"
         if self.namespaces is not None and act.namespace and not self.namespaces.match(act.namespace):
             return "namespaces"
@@ -218,9 +218,17 @@ class Rule:
 
 
 def _verbs_of(act: Act) -> tuple[str, ...]:
-    """Every verb by which a deny may name the act: a client opens a stream by a get or by a create, as it prefers."""
+    """Every verb by which a deny may name the act: a client opens a stream by a get or by a create, as it prefers. `*` is asked for
+    by self reviews alone."""
     verb = verb_of(act)
+    if act.verb == "*":
+        return (verb, *VERBS)
     return (verb, act.verb, "get", "create") if verb != act.verb else (verb,)
+
+
+def _any_of(act: Act) -> bool:
+    """Whether the act is about any resource, or any subresource: a self review may ask so. A path that does is overlapped too."""
+    return "*" in (act.group, act.resource, act.subresource)
 
 
 def _covers_name(names: Globs, act: Act) -> bool:

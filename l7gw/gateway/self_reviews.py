@@ -73,7 +73,7 @@ Held = HeldAnswer | ReviewAnswer
 
 
 def held_back(head: Response, act: Act, ask: Ask, *, guarded: bool) -> Held | None:
-    """What holds an answer back until it is whole; None where the answer goes on as it comes. `guarded` as in `HeldAnswer.needed`."""
+    """What holds an answer back until it is whole; None where it goes on as it comes. `guarded` is as in `HeldAnswer.needed`."""
     if HeldAnswer.needed(head, act, guarded=guarded):
         return HeldAnswer(head)
     kind = asks(act)

@@ -19,6 +19,7 @@ from tests.support.kubernetes.cluster import RealCluster
 from tests.support.reviewing_hand import Hand
 
 NAME = "l7gw-acting"
+OWN_GROUP = {"apiGroups": [""], "resources": ["groups"], "resourceNames": ["l7gw:actors"], "verbs": ["impersonate"]}
 ACTED_AS: list[dict[str, Any]] = [  # whom the gateway is let impersonate beside what README.md says
     {"apiGroups": [""], "resources": ["users"], "resourceNames": ["jane", "büro"], "verbs": ["impersonate"]},
     {"apiGroups": [""], "resources": ["groups"], "resourceNames": ["developers"], "verbs": ["impersonate"]},
@@ -38,7 +39,7 @@ rules:
     reviewers: {{groups: [sre]}}
     wait: wait
   - name: act as others
-    groups: [engineers]
+    groups: [actors]
     effects: [read, write, delete, execute, impersonate]
     as: {{users: [jane, rootless, büro], groups: [developers], service-accounts: ["{NAME}/c*"]}}
     verdict: allow
@@ -49,10 +50,10 @@ Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def running(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, DemoIssuer]]:
-    token = account(cluster, NAME, [*IMPERSONATING, *ACTED_AS, *REVIEWS])
+    token = account(cluster, NAME, [*IMPERSONATING, OWN_GROUP, *ACTED_AS, *REVIEWS])
     cluster.namespace(NAME)
     cluster.request("POST", f"/api/v1/namespaces/{NAME}/serviceaccounts", {"metadata": {"name": "ci"}})
-    engineers = {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:engineers"}
+    engineers = {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:actors"}
     bound(cluster, f"{NAME}-engineers", ACTED_AS, engineers)
     reading = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}]
     bound(cluster, f"{NAME}-jane", reading, {"kind": "User", "apiGroup": RBAC, "name": "jane"})
@@ -68,7 +69,7 @@ def running(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> I
 def ask(cluster: RealCluster, running: tuple[Gateway, DemoIssuer]) -> Ask:
     gateway, issuer = running
 
-    def kubectl(user: str, *words: str, groups: tuple[str, ...] = ("engineers",)) -> subprocess.CompletedProcess[str]:
+    def kubectl(user: str, *words: str, groups: tuple[str, ...] = ("actors",)) -> subprocess.CompletedProcess[str]:
         config = gateway.kubeconfig("real", issuer.token(user, list(groups)), name=f"{user}.kubeconfig")
         return cluster.kubectl("-n", NAME, *words, kubeconfig=config, check=False)
 
@@ -92,7 +93,7 @@ def test_a_call_is_made_as_whom_the_caller_asks_for(cluster: RealCluster, ask: A
     assert (acted["as_user"], acted["as_groups"], acted["effects"]) == ("jane", [], ["impersonate", "read"])
     assert next(event for event in requests if event["resource"] == "configmaps")["as_user"] is None
     reasons = [event["reason"] for event in gateway.events(session) if event["type"] == "verdict"]
-    assert 'the cluster lets l7gw (groups l7gw:engineers) impersonate groups "developers"' in reasons
+    assert 'the cluster lets l7gw (groups l7gw:actors) impersonate groups "developers"' in reasons
     shown = gateway.l7gw("sessions", "show", session).stdout
     assert "--as=jane" in shown
     audited = [event for event in cluster.audit(acted["audit_id"]) if event["objectRef"]["resource"] == "configmaps"]
@@ -133,14 +134,12 @@ def test_rbac_must_let_the_caller_himself_and_is_asked_with_every_call(cluster: 
     name = f"{NAME}-engineers"
     one = ask("ann", "get", "configmaps", "--as=büro")
     assert one.returncode == 1 and 'User "büro" cannot list resource "configmaps"' in one.stderr
-    bound(cluster, name, [], {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:engineers"})
+    bound(cluster, name, [], {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:actors"})
     try:
-        words = (
-            'the cluster\'s RBAC does not let l7gw (groups l7gw:engineers), as which you are known there, impersonate users "jane"'
-        )
+        words = 'the cluster\'s RBAC does not let l7gw (groups l7gw:actors), as which you are known there, impersonate users "jane"'
         until(lambda: words in ask("ann", "get", "configmaps", "--as=jane").stderr, 20)
     finally:
-        bound(cluster, name, ACTED_AS, {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:engineers"})
+        bound(cluster, name, ACTED_AS, {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:actors"})
     until(lambda: ask("ann", "get", "configmaps", "--as=jane").returncode == 0, 20)
 
 
@@ -174,9 +173,9 @@ def test_a_held_call_shows_its_reviewer_as_whom_it_is_made(
 
 
 def test_a_gateway_that_may_not_ask_says_what_it_lacks(cluster: RealCluster, tmp_path: Path) -> None:
-    token = account(cluster, f"{NAME}-mute", [*IMPERSONATING, *ACTED_AS])
+    token = account(cluster, f"{NAME}-mute", [*IMPERSONATING, OWN_GROUP, *ACTED_AS])
     with gateway_with(cluster, token, tmp_path, POLICY) as (gateway, issuer):
-        config = gateway.kubeconfig("real", issuer.token("ann", ["engineers"]))
+        config = gateway.kubeconfig("real", issuer.token("ann", ["actors"]))
         path = f"/api/v1/namespaces/{NAME}/configmaps"
         done = cluster.kubectl("get", "--raw", path, "--as=jane", kubeconfig=config, check=False)
         words = "cluster real does not let the gateway create subjectaccessreviews.authorization.k8s.io"

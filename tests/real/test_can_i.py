@@ -17,26 +17,27 @@ from tests.support.kubernetes.cluster import RealCluster
 
 NAME = "l7gw-can-i"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+OWN_GROUP = {"apiGroups": [""], "resources": ["groups"], "resourceNames": ["l7gw:askers"], "verbs": ["impersonate"]}
 ACTED_AS: list[dict[str, Any]] = [{"apiGroups": [""], "resources": ["users"], "resourceNames": ["jane"], "verbs": ["impersonate"]}]
 ASKING = [{"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]}]
 POLICY = """
 guardrails:
   - {name: prod stays, namespaces: [prod], effects: [delete], verdict: deny, reason: ask the owners}
 rules:
-  - {name: deletes wait, groups: [engineers], effects: [delete], verdict: hold, reviewers: {groups: [sre]}}
-  - {name: few replicas, groups: [engineers], verbs: [create], resources: [pods], when: 'size(object.spec.containers) < 3', verdict: allow}
-  - {name: looks inside, groups: [engineers], effects: [execute], commands: ["ls **"], verdict: allow}
-  - {name: engineers read, groups: [engineers], effects: [read, impersonate], as: {users: [jane]}, verdict: allow}
-  - {name: more than RBAC, groups: [engineers], resources: [nodes], verbs: [patch], verdict: allow}
+  - {name: deletes wait, groups: [askers], effects: [delete], verdict: hold, reviewers: {groups: [sre]}}
+  - {name: few replicas, groups: [askers], verbs: [create], resources: [pods], when: 'size(object.spec.containers) < 3', verdict: allow}
+  - {name: looks inside, groups: [askers], effects: [execute], commands: ["ls **"], verdict: allow}
+  - {name: engineers read, groups: [askers], effects: [read, impersonate], as: {users: [jane]}, verdict: allow}
+  - {name: more than RBAC, groups: [askers], resources: [nodes], verbs: [patch], verdict: allow}
 """
 Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
 def running(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, DemoIssuer]]:
-    token = account(cluster, NAME, [*IMPERSONATING, *ACTED_AS, *ASKING])
+    token = account(cluster, NAME, [*IMPERSONATING, OWN_GROUP, *ACTED_AS, *ASKING])
     rights = [{"apiGroups": ["", "apps"], "resources": ["pods", "pods/exec", "configmaps", "deployments"], "verbs": ["*"]}]
-    bound(cluster, f"{NAME}-engineers", [*rights, *ACTED_AS], {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:engineers"})
+    bound(cluster, f"{NAME}-engineers", [*rights, *ACTED_AS], {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:askers"})
     reads = [{"apiGroups": [""], "resources": ["services"], "verbs": ["list"]}]
     bound(cluster, f"{NAME}-jane", reads, {"kind": "User", "apiGroup": RBAC, "name": "jane"})
     with gateway_with(cluster, token, tmp_path_factory.mktemp("can-i"), POLICY) as it:
@@ -46,7 +47,7 @@ def running(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(params=["newest", "1.29"])
 def ask(cluster: RealCluster, running: tuple[Gateway, DemoIssuer], request: pytest.FixtureRequest) -> Ask:
     gateway, issuer = running
-    config = gateway.kubeconfig("real", issuer.token("ann", ["engineers"]), name="can-i.kubeconfig")
+    config = gateway.kubeconfig("real", issuer.token("ann", ["askers"]), name="can-i.kubeconfig")
     binary = next(
         (path for version, path in cluster.built.kubectls.items() if version.startswith("v1.29") == (request.param == "1.29"))
     )

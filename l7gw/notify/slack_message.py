@@ -104,6 +104,8 @@ def _fields(hold: Hold) -> list[str]:
         ("Held by", code(", ".join(rule.rule for rule in hold.rules), LONGEST_FIELD)),
         ("May approve", _several([_reviewers(rule) for rule in hold.rules])),
     ]
+    if hold.acts_as is not None:
+        found.insert(1, ("Made as", code(str(hold.acts_as), LONGEST_FIELD)))
     if hold.state == "pending":
         found.append(("Answer until", f"{_when(hold.expires)}; {how}"))
     if hold.message:

@@ -14,6 +14,7 @@ from l7gw.demo.pki import write_private
 from tests.support.faults import until
 from tests.support.held import Held, held
 from tests.support.posted import SECRET, Said, Side, is_signed, side, webhook_signature
+from tests.support.raw_client import RawClient
 from tests.support.slack_stand_in import TOKEN, Slack, slack
 
 USERS = {"U0LEA": {"user": "lea", "groups": ["sre"]}, "U0ROB": {"user": "rob", "groups": ["sre"]}}
@@ -76,6 +77,22 @@ def test_a_signed_reply_of_the_webhook_is_a_review_and_counts_once(it: Told) -> 
     until(lambda: "Denied" in it.slack.message(hold)["text"])
     assert "by slack" not in it.l7gw("show", hold, token=it.lea).stdout
     assert "the API refused somebody" in it.gateway.log or "the API refused 'the webhook" in it.gateway.log
+
+
+def test_a_call_that_waits_goes_on_after_one_approval_in_slack_and_one_by_the_webhook(it: Told) -> None:
+    with RawClient(it.gateway) as client:
+        client.send(it.scene.request("GET /api/v1/namespaces/dev/pods/five", token=it.token("wait-1")))
+        until(lambda: any("five" in one["text"] for one in it.slack.messages.values()))
+        (message,) = [one for one in it.slack.messages.values() if "five" in one["text"]]
+        assert "0 of 2 given" in message["text"]
+        (hold,) = [button["value"] for block in message["blocks"] for button in block.get("elements", [])[:1] if "value" in button]
+        assert it.press("approve", hold) == 200
+        until(lambda: "1 of 2 given" in it.slack.message(hold)["text"])
+        status, document = it.reply(hold, "U0ROB")
+        assert (status, document["state"]) == (200, "approved")
+        status, headers, _ = client.answer()
+        assert status == 200 and "approved by lea, rob" in dict(headers).get("warning", "")
+    until(lambda: "the call went on" in it.slack.message(hold)["text"])
 
 
 def test_what_was_not_told_before_a_kill_is_told_after_it_and_a_message_that_stands_is_changed(it: Told) -> None:

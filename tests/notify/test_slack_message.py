@@ -22,6 +22,7 @@ from l7gw.approval.messages import (
 )
 from l7gw.config.settings import SlackShow
 from l7gw.hold_terms import Reviewers
+from l7gw.kube.acting_as import ActsAs
 from l7gw.notify.slack_message import message, told
 from tests.support.desks import asked, hold_of, terms
 from tests.support.slack_stand_in import check
@@ -142,3 +143,8 @@ def test_the_view_of_a_hold_that_is_no_more_pending_is_taken_out() -> None:
     hold: Hold = hold_of(asked(shown=Shown(diff=DIFF)))
     assert "image: web:2" in text_of(message(hold, "diff"))
     assert "image" not in text_of(message(hold_of(asked(shown=Shown(diff=DIFF)), state="expired"), "diff"))
+
+
+def test_as_whom_a_call_is_made_is_said_beside_who_makes_it() -> None:
+    text = text_of(sent(asked(acts_as=ActsAs(user="bob<", groups=("dev",)))))
+    assert "*Who*\n`ann`" in text and "*Made as*\n`bob&lt;" in text

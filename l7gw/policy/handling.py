@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import get_args
 
 from l7gw.config.document import Reader, lasting
@@ -49,6 +50,17 @@ def check_recorded(reader: Reader, found: Handling, effects: frozenset[Effect]) 
     if found.record == "none" and more:
         does = f"and this rule allows {', '.join(more)}"
         reader.wrong("record", f"`record: none` is for a rule that only reads, {does}", "effects: [read]; or record: metadata")
+
+
+def until_decided(found: Collection[Handling]) -> Handling:
+    """How a call is recorded as long as it is not known which rule decides, by the rules that may: as the one says that records
+    most, and on the disk where one asks for that. Such a call changes something."""
+    record = {one.record for one in found}
+    durable = {one.durable for one in found}
+    return Handling(
+        record="all" if "all" in record else None if None in record or not found else "metadata",
+        durable="all" if durable & {"all", "writes"} else None if None in durable or not found else "none",
+    )
 
 
 def refuse(reader: Reader) -> None:

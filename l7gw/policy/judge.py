@@ -21,6 +21,7 @@ from l7gw.policy.budgets import swept
 from l7gw.policy.can_i import Can, answer
 from l7gw.policy.cases import run
 from l7gw.policy.conditions import Context, Outcome
+from l7gw.policy.handling import until_decided
 from l7gw.policy.load import load
 from l7gw.policy.looked import Looked
 from l7gw.policy.patterns import Globs, Resources
@@ -197,9 +198,10 @@ class _Conditional:
 
     def verdict(self, guardrails: _Decided, rules: _Decided, act: Act) -> Verdict:
         found = self._verdict(guardrails, rules, act)
-        if found.needs is not None:  # until it is known which rule decides, what is recorded is masked as each of them says
-            masks = (verdict.obligations.mask for rule, verdict in rules if not rule.mismatch(act))
-            return replace(found, obligations=Obligations(mask=frozenset().union(*masks)))
+        if found.needs is not None:  # until it is known which rule decides, the record is as strict as any of them says
+            may = [verdict for rule, verdict in rules if not rule.mismatch(act) and rule.says != "deny"]
+            masks = Obligations(mask=frozenset().union(*(verdict.obligations.mask for verdict in may)))
+            return replace(found, obligations=masks, handling=until_decided([verdict.handling for verdict in may]))
         return replace(found, remember=False) if self.context.asked and found.remember else found
 
     def _verdict(self, guardrails: _Decided, rules: _Decided, act: Act) -> Verdict:

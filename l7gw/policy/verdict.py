@@ -23,9 +23,9 @@ class Verdict:
 
     A held call is not `allowed`. `obligations` are those of the rule of `rules` that decided: they count once the call passes.
     `needs` is not None where the policy cannot decide yet, because a rule's `when` reads what was not given to the judge. Such a
-    verdict is a denial for whoever does not ask again with it; its obligations mask what any rule masks that may decide. `remember`
-    is false where the same act may get another verdict: a hold, and a verdict in which an object, a result or a budget took part.
-    `budget` is that of the rule that allows the call.
+    verdict is a denial for whoever does not ask again with it; it masks what any rule masks that may decide, and records as much.
+    `remember` is false where the same act may get another verdict: a hold, and a verdict in which an object, a result or a budget
+    took part. `budget` is that of the rule that allows the call.
     """
 
     allowed: bool

@@ -190,10 +190,11 @@ def test_a_verdict_waits_for_the_result_only_where_it_could_matter(policy: Make)
     it = policy(
         "guardrails:\n- {name: g, resources: [deployments.apps], verdict: deny, when: 'result.spec.replicas > 3'}\n"
         "- {name: d, resources: [deployments.apps], namespaces: [prod], verdict: deny}\n"
-        "rules:\n- {name: w, effects: [write, workload], namespaces: [dev, prod], verdict: allow, mask: [env]}\n"
+        "rules:\n- {name: w, effects: [write, workload], namespaces: [dev, prod], verdict: allow, mask: [env], record: metadata}\n"
     )
     waits = it.judge(ANN, "c", PATCH, WEB)
     assert (waits.needs, waits.rule, waits.decision) == ("result", "g", "deny") and waits.obligations.mask == {"env"}
+    assert waits.handling.record == "metadata"
     for replicas, decision in ((3, "allow"), (4, "deny")):
         verdict = it.judge(ANN, "c", PATCH, Looked(result={"spec": {"replicas": replicas}}))
         assert (verdict.decision, verdict.needs, verdict.remember) == (decision, None, decision == "deny" and verdict.remember)

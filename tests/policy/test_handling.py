@@ -10,7 +10,7 @@ from l7gw.errors import ConfigurationError
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.obligations import NO_HANDLING, Handling
-from l7gw.policy.handling import document, in_words
+from l7gw.policy.handling import document, in_words, until_decided
 from l7gw.policy.judge import Policy
 from l7gw.policy.load import load
 
@@ -83,3 +83,20 @@ def test_it_is_told_in_words_and_as_json() -> None:
         "a stream ends after 30m",
     ]
     assert document(said) == {"record": "metadata", "durable": "all", "max-duration": 1800}
+
+
+@pytest.mark.parametrize(
+    ("found", "record", "durable"),
+    [
+        ([], None, None),
+        ([Handling()], None, None),
+        ([Handling(record="metadata", durable="none")], "metadata", "none"),
+        ([Handling(record="metadata", durable="none"), Handling()], None, None),
+        ([Handling(record="metadata", durable="writes"), Handling(record="all", durable="none")], "all", "all"),
+        ([Handling(durable="all"), Handling()], None, "all"),
+    ],
+)
+def test_a_call_of_which_the_rule_is_not_known_is_recorded_as_the_strictest_says(
+    found: list[Handling], record: str | None, durable: str | None
+) -> None:
+    assert until_decided(found) == Handling(record=record, durable=durable)  # type: ignore[arg-type]

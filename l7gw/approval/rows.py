@@ -28,6 +28,7 @@ from l7gw.hold_terms import Reviewers
 from l7gw.store.tables import holds, rests_of_runs, reviews
 
 MOST_LISTED = 500  # holds of one answer, and holds that are looked at for it
+MOST_UNSEEN = 100  # holds that are looked at for who may not see them: each takes 0.1 ms, and all work on the database waits
 READ_AT_ONCE = 50
 SECOND = 1_000_000  # microseconds
 
@@ -95,10 +96,11 @@ def asked_of(connection: sa.Connection, hold: str) -> Asked | None:
 
 
 def of_prefix(connection: sa.Connection, prefix: str, seen: Seen) -> list[Hold]:
-    """The holds whose ids begin so and that are `seen`, two at most: more need not be told apart. Of more than MOST_LISTED that
+    """The holds whose ids begin so and that are `seen`, two at most: more need not be told apart. Of more than MOST_UNSEEN that
     begin so the newest are looked at."""
     found = sa.select(holds.c.id).where(holds.c.id.startswith(prefix, autoescape=True)).order_by(holds.c.id.desc())
-    return list(itertools.islice(_seen(connection, list(connection.execute(found.limit(MOST_LISTED)).scalars()), seen), 2))
+    ids = list(connection.execute(found.limit(MOST_UNSEEN)).scalars())
+    return list(itertools.islice(filter(seen, _in_parts(connection, ids)), 2))
 
 
 def listed(connection: sa.Connection, states: Sequence[State], *, most: int, before: str) -> list[Hold]:
@@ -110,20 +112,29 @@ def listed(connection: sa.Connection, states: Sequence[State], *, most: int, bef
 
 def page(connection: sa.Connection, states: Sequence[State], seen: Seen, *, most: int, before: str) -> Page:
     """A page of the newest holds in these states that are `seen`, newest first; with `before`, of those whose ids are below it.
-    MOST_LISTED are looked at."""
+    It ends where MOST_LISTED were looked at, or MOST_UNSEEN that are not seen."""
     where = [holds.c.state.in_(states)] + ([holds.c.id < before] if before else [])
     newest = sa.select(holds.c.id).where(*where).order_by(holds.c.id.desc()).limit(MOST_LISTED + 1)
     ids = list(connection.execute(newest).scalars())
-    found = list(itertools.islice(_seen(connection, ids[:MOST_LISTED], seen), most + 1))
-    if len(found) > most:
-        return Page(found[:most], found[most - 1].id)
-    return Page(found, _between(ids[-2], ids[-1]) if len(ids) > MOST_LISTED else "")
+    found: list[Hold] = []
+    looked = unseen = 0
+    for hold in _in_parts(connection, ids[:MOST_LISTED]):
+        looked += 1
+        if not seen(hold):
+            unseen += 1
+        elif len(found) == most:
+            return Page(found, found[-1].id)
+        else:
+            found.append(hold)
+        if unseen == MOST_UNSEEN:
+            break
+    return Page(found, _between(ids[looked - 1], ids[looked]) if looked < len(ids) else "")
 
 
-def _seen(connection: sa.Connection, ids: Sequence[str], seen: Seen) -> Iterator[Hold]:
-    """Those of these holds that are seen. They are read a part at a time, as long as more are asked for."""
+def _in_parts(connection: sa.Connection, ids: Sequence[str]) -> Iterator[Hold]:
+    """These holds, newest first. They are read a part at a time, as long as more are asked for."""
     for at in range(0, len(ids), READ_AT_ONCE):
-        yield from filter(seen, read(connection, ids[at : at + READ_AT_ONCE]))
+        yield from read(connection, ids[at : at + READ_AT_ONCE])
 
 
 def _between(newer: str, older: str) -> str:

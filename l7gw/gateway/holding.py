@@ -145,7 +145,7 @@ class Holding:
         """The gateway ends the waiting call: its hold is void, so that nobody approves what cannot go on. Gives the refusal."""
         assert self._hold is not None
         self._waits = False
-        self._call.worker.desk.void(self._hold.id, f"nothing was sent: {why}")
+        self._call.worker.desk.void(self._hold.id, f"nothing was sent: {why.partition(';')[0]}")
         return hold_words.stopped(self._hold, why)
 
     def upgrade_refused(self) -> None:

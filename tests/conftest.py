@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from l7gw.timeouts import Timeouts
 from tests.npm.install import MissingNode, node_modules
 from tests.support.both_ways import Both, before
-from tests.support.databases import VARIABLE
+from tests.support.databases import VARIABLE, at_server
 from tests.support.held_calls import POLICY
 from tests.support.kubernetes.build import BuildFailed, Built, MissingGo, built
 from tests.support.kubernetes.cluster import RealCluster
@@ -84,7 +83,7 @@ def postgres() -> Iterator[Postgres]:
 def each_database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The test runs twice: with the metadata in SQLite, and at a PostgreSQL server. Gives the database's name."""
     server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    monkeypatch.setenv(VARIABLE, json.dumps(server.keywords().keywords) if server is not None else "")
+    monkeypatch.setenv(VARIABLE, at_server(server) if server is not None else "")
     return str(request.param)
 
 

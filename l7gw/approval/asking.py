@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from l7gw.approval import rest_of_run, rows
-from l7gw.approval.messages import Asked, Hold
+from l7gw.approval.messages import Asked, Hold, Shown, encode
 from l7gw.approval.rows import SECOND
 from l7gw.approval.states import LIVE, move
 from l7gw.errors import Refusal
@@ -17,6 +18,7 @@ from l7gw.store.turns import take_turns
 
 # microseconds after its end in which a refused upgrade's hold answers the same call again: kubectl falls back to SPDY at once
 RETRY = 10 * SECOND
+LARGEST_ASKED = 512 * 1024  # bytes of a call's message; its views have at most 64 KiB each
 GIVEN_UP_IN = 600 * SECOND  # microseconds in which a cancelled hold still counts: about as long as a hold is pending
 MOST_GIVEN_UP = 3  # times `limits.holds` that a principal may give up in that time; a client that tries again each minute is below
 
@@ -38,6 +40,13 @@ class Asking(NamedTuple):
     now: int
     most: int
     most_in_all: int
+
+
+def bounded(asked: Asked) -> Asked:
+    """The call, without its views where they are too large to keep. Raises nothing: a head alone is bounded by the codecs."""
+    if len(encode(asked)) <= LARGEST_ASKED:
+        return asked
+    return msgspec.structs.replace(asked, shown=Shown(dry_run="what it would change is too large to be shown"))
 
 
 def find_or_make(connection: sa.Connection, asked: Asked, asking: Asking) -> Found:

@@ -12,16 +12,16 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import msgspec
 import sqlalchemy as sa
 
 from l7gw.approval import asking, rest_of_run, reviewing, rows, upkeep
-from l7gw.approval.asking import Asking, Found
+from l7gw.approval.asking import Asking, Found, bounded
 from l7gw.approval.budgets import Budgets
 from l7gw.approval.lease import RENEW, Lease
-from l7gw.approval.messages import STATES, Asked, Evidence, Hold, Review, Reviewer, ReviewView, Shown, State, Waiter, encode
+from l7gw.approval.messages import STATES, Asked, Evidence, Hold, Review, Reviewer, ReviewView, State, Waiter
 from l7gw.approval.overheard import Overheard
 from l7gw.approval.people import People
+from l7gw.approval.refusals import refusal, unrecorded
 from l7gw.approval.reviewing import Reviewed, Reviewing
 from l7gw.approval.rows import MOST_LISTED, SECOND, Page, Seen
 from l7gw.approval.states import LIVE, Event, move
@@ -32,12 +32,12 @@ from l7gw.errors import Refusal
 from l7gw.identifiers import uuid7
 from l7gw.name_rules import quoted
 from l7gw.store import once
-from l7gw.store.database import Store, StoreAway, Then
+from l7gw.store.database import Store, Then
 from l7gw.store.tables import holds
 
 log = logging.getLogger(__name__)
 
-LARGEST_ASKED = 512 * 1024  # bytes of a call's message; its views have at most 64 KiB each
+MOST_LATER = 1000  # changes; where the store is away for long, holds beyond these end by themselves
 PREFIX = re.compile("[0-9a-f-]{1,36}")
 
 Answer = Callable[[Hold | Refusal], None]
@@ -69,6 +69,7 @@ class Desk:
         self._next_upkeep = 0.0  # monotonic seconds
         self._keeping = False
         self._blind = False  # whether the last upkeep could not look at the holds
+        self._later: dict[str, tuple[Event, str]] = {}  # what happened to holds while the store could not take it
         self._overheard = Overheard(store, self._now, self._tell)
         self.configure()
 
@@ -94,13 +95,13 @@ class Desk:
         it then claims. A hold that is denied or expired answers an exec over SPDY whose twin over WebSocket was just refused. The
         answer is a Refusal: 429 beyond the limits, 503 where the hold cannot be stored or recorded.
         """
-        asked = _bounded(asked)
+        asked = bounded(asked)
         self._made(lambda connection: asking.find_or_make(connection, asked, self._asking()), waiter, then)
 
     def replace(self, hold: str, asked: Asked, waiter: Waiter | None, then: Answer) -> None:
         """The object changed while its call waited: the hold is void, and a new pending one shows what would happen now."""
         self._waiting.pop(hold, None)
-        asked = _bounded(asked)
+        asked = bounded(asked)
         why = "the object has changed meanwhile; another hold shows what would happen now"
         self._made(lambda connection: asking.replace(connection, hold, asked, self._asking(), why), waiter, then)
 
@@ -135,8 +136,10 @@ class Desk:
             if isinstance(consumed, Hold):
                 self._waiting.pop(hold, None)
                 self._changed(consumed, None, lambda error: then(error is None))
-            else:
-                then(taken)
+                return
+            if consumed is not None and hold in self._waiting:  # it may be stored as used: then this changes nothing
+                self._move(hold, "void", "whether the approval was used is not known; nothing was sent")
+            then(taken)
 
         self._store.do(work, done)
 
@@ -167,11 +170,11 @@ class Desk:
 
         def done(found: Reviewed | Exception) -> None:
             if not isinstance(found, Reviewed):
-                then(_refusal(found))
+                then(refusal(found))
                 return
             if found.view.forced:
                 log.error("ALARM: %s forced hold %s: %s", quoted(found.view.user), hold, quoted(found.view.reason))
-            self._changed(found.hold, found.view, lambda error: then(found.hold if error is None else _unrecorded(error)))
+            self._changed(found.hold, found.view, lambda error: then(found.hold if error is None else unrecorded(error)))
 
         self._store.do(
             lambda connection: reviewing.review(
@@ -184,7 +187,7 @@ class Desk:
         """Take a signed message, which is remembered for `lasts` seconds. False where it was taken before; or a Refusal 503."""
 
         def taken(found: bool | Exception) -> None:
-            then(found if isinstance(found, bool) else _refusal(found))
+            then(found if isinstance(found, bool) else refusal(found))
 
         self._store.do(lambda connection: once.take(connection, message, self._now(), int(lasts * SECOND)), taken)
 
@@ -199,7 +202,7 @@ class Desk:
                 raise Refusal(404, "NotFound", f"there is no hold {quoted(prefix)}")
             return found[0]
 
-        self._store.do(work, lambda found: then(found if isinstance(found, Hold) else _refusal(found)))
+        self._store.do(work, lambda found: then(found if isinstance(found, Hold) else refusal(found)))
 
     def list(
         self,
@@ -212,7 +215,7 @@ class Desk:
         """The newest holds in these states (none: in all), newest first; with `before`, those older than that hold."""
 
         def done(found: list[Hold] | Exception) -> None:
-            then(found if isinstance(found, list) else _refusal(found))
+            then(found if isinstance(found, list) else refusal(found))
 
         self._store.do(lambda connection: rows.listed(connection, states or STATES, most=most, before=before), done)
 
@@ -220,7 +223,7 @@ class Desk:
         """The newest holds in these states (none: in all) that are `seen`, newest first; with `before`, what follows that page."""
 
         def done(found: Page | Exception) -> None:
-            then(found if isinstance(found, Page) else _refusal(found))
+            then(found if isinstance(found, Page) else refusal(found))
 
         self._store.do(lambda connection: rows.page(connection, states or STATES, seen, most=most, before=before), done)
 
@@ -289,7 +292,7 @@ class Desk:
 
         def done(found: Found | Exception) -> None:
             if not isinstance(found, Found):
-                then(_refusal(found))
+                then(refusal(found))
                 return
             self._live = True
             for hold in found.ended:
@@ -306,7 +309,7 @@ class Desk:
                 then(hold)
                 return
             self.void(hold.id, "the hold could not be recorded")
-            then(_unrecorded(error))
+            then(unrecorded(error))
 
         self._store.do(with_lease, done)
 
@@ -317,8 +320,9 @@ class Desk:
         def done(found: Hold | Exception | None) -> None:
             if isinstance(found, Hold):
                 self._changed(found)
-            elif found is not None:
-                log.error("hold %s stays as it is until it expires: %s", hold, found)
+            elif found is not None and len(self._later) < MOST_LATER:
+                self._later[hold] = (event, why)
+                log.warning("hold %s stays as it is until the database is back: %s", hold, found)
 
         self._store.do(work, done)
 
@@ -335,6 +339,9 @@ class Desk:
         self._live = kept.live
         for hold in kept.changed:
             self._changed(hold)
+        later, self._later = self._later, {}
+        for one, (event, why) in later.items():
+            self._move(one, event, why)
         for hold in kept.others:  # who changed them has recorded it
             self._tell(hold)
 
@@ -366,23 +373,3 @@ def _guarded(callback: Callable[[Hold], None], hold: Hold) -> None:
         callback(hold)
     except Exception:  # a bug of one listener keeps nothing from the others
         log.exception("a change of hold %s went wrong", hold.id)
-
-
-def _refusal(error: object) -> Refusal:
-    if isinstance(error, Refusal):
-        return error
-    if not isinstance(error, StoreAway):
-        log.error("the desk of the holds failed", exc_info=error if isinstance(error, Exception) else None)
-        return Refusal(500, "InternalError", "the gateway failed at this hold; nothing was sent")
-    return Refusal(503, "ServiceUnavailable", f"this call needs an approval, which cannot be asked for or given: {error}")
-
-
-def _unrecorded(error: Exception) -> Refusal:
-    return Refusal(503, "ServiceUnavailable", f"what happens to this hold cannot be recorded, so the call does not pass: {error}")
-
-
-def _bounded(asked: Asked) -> Asked:
-    """The call, without its views where they are too large to keep. Raises nothing: a head alone is bounded by the codecs."""
-    if len(encode(asked)) <= LARGEST_ASKED:
-        return asked
-    return msgspec.structs.replace(asked, shown=Shown(dry_run="what it would change is too large to be shown"))

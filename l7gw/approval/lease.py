@@ -17,6 +17,7 @@ from l7gw.store.tables import gateways
 
 FOLDER = "gateways"  # in the state
 RENEW = 10.0  # seconds between two renewals
+GAP = 20 * SECOND  # microseconds between two looks after which this gateway was away itself; it looks every ten seconds
 DEAD_AFTER = 30 * SECOND  # microseconds without a renewal; two that are late are forgiven
 
 
@@ -25,6 +26,8 @@ class Lease:
 
     def __init__(self, state: Path, gateway: str) -> None:
         self.id = gateway
+        self._looked = -GAP  # the time of the last look at others' leases, in microseconds since 1970
+        self._since = 0  # since when it has looked without a gap
         self._folder = state / FOLDER
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._path = self._folder / gateway
@@ -37,13 +40,21 @@ class Lease:
             connection.execute(gateways.insert().values(id=self.id, renewed=now))
 
     def bury(self, connection: sa.Connection, now: int) -> list[str]:
-        """Take the dead gateways off the list. Gives their ids."""
+        """Take the dead gateways off the list. Gives their ids.
+
+        After a database that was away every lease is old: the first look is no reason to take the living for dead. So this gateway
+        must have looked for as long as another one must have been silent.
+        """
+        if now - self._looked > GAP:
+            self._since = now
+        self._looked = now
+        patient = now - self._since >= DEAD_AFTER
         found = connection.execute(sa.select(gateways).where(gateways.c.id != self.id)).all()
         silent = gateways.c.renewed < now - DEAD_AFTER  # asked again as its row is taken: it may renew its lease this moment
         dead = []
         for row in found:
             gone = self._is_gone(row.id)
-            if gone or row.renewed < now - DEAD_AFTER:
+            if gone or (patient and row.renewed < now - DEAD_AFTER):
                 here = gateways.delete().where(gateways.c.id == row.id, sa.true() if gone else silent)
                 dead += [row.id] * connection.execute(here).rowcount
         return dead

@@ -27,7 +27,6 @@ CHANNEL = "l7gw"  # of the database's; gateways in other schemas of one database
 LONGEST = 200  # characters of a subject; it is an id
 LOOKS = 0.5  # seconds between two looks at whether the bell ends
 AGAIN = 2.0  # seconds until the next try for a connection
-BEATS = 20  # looks without a sound until the server is asked whether it is there
 
 Rings = Callable[[str], None]
 
@@ -110,16 +109,10 @@ class Listener:
                 self._ended.wait(AGAIN)
 
     def _listen(self, connection: psycopg.Connection[Any]) -> None:
-        silent = 0
         while not self._ended.is_set():
-            silent += 1
             for notify in connection.notifies(timeout=LOOKS):
-                silent = 0
                 if notify.pid != self._own():
                     self._tell(self._bell.rang, notify.payload)
-            if silent >= BEATS:
-                silent = 0
-                connection.execute("SELECT 1")
 
     def _back(self) -> None:
         if self._away:

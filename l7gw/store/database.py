@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import queue
 import sqlite3
@@ -31,6 +32,10 @@ NAME = "metadata.sqlite"  # in the state
 BUSY = 5000  # milliseconds that another process on the same state may hold the database; a transaction of ours takes a few
 TRIES = 4  # times that one piece of work is run, where others come between
 AGAIN = 1.0  # seconds until a database that cannot be reached is tried again
+WATCHED = 1.0  # seconds between two looks at whether a server answers
+LONGEST_WORK = 15.0  # seconds; a server ends a statement itself after five, and a connection is made within five
+LONGEST_PREPARING = 150.0  # seconds, of which another gateway's changes of the tables may take sixty
+CLOSES_WITHIN = 5.0  # seconds beyond the longest work; nobody waits for a gateway that ends for longer
 LONGEST_WORDS = 500  # characters of what a database said of a failure
 MOST_WAITING = 4096  # pieces of work; where the disk takes none, the next are refused instead of piling up
 
@@ -75,18 +80,31 @@ class Store:
     """The thread. `do` is called on the loop, and calls back on it.
 
     `prepare` is run in the thread before the first work, and again until it succeeds: it makes the tables of a server that was away
-    when the gateway began.
+    when the gateway began. `cut` ends the connections of one that says nothing for `longest` seconds: it is called on the loop, and
+    what waits in the thread then fails.
     """
 
-    def __init__(self, engine: sa.Engine, loop: asyncio.AbstractEventLoop, prepare: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        loop: asyncio.AbstractEventLoop,
+        prepare: Callable[[], None] | None = None,
+        cut: Callable[[], None] | None = None,
+        longest: float = LONGEST_WORK,
+    ) -> None:
         self._engine = engine
         self._loop = loop
         self._prepare = prepare
+        self._cut = cut
+        self._longest = longest
+        self._until = math.inf  # monotonic seconds at which the work that runs is cut
+        self._hangs = False  # whether it was cut
         self._away = ""  # why the database cannot be reached; "" while it can
         self._next_try = 0.0  # monotonic seconds
         self._waiting: queue.SimpleQueue[tuple[Work[Any], Then[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="l7gw-store", daemon=True)
         self._thread.start()
+        self._watching = loop.call_later(WATCHED, self._watch) if cut is not None else None
 
     def tell(self, channels: Sequence[str]) -> None:
         """Name the channels that are told of changes from now on (`outbox.note`)."""
@@ -107,13 +125,25 @@ class Store:
     def close(self) -> None:
         """Do what was asked for, and end. What it gives is told no more, unless the loop still runs. Blocks its caller."""
         self._waiting.put(None)
-        self._thread.join()
+        self._thread.join(self._longest + CLOSES_WITHIN)
+        if self._watching is not None:
+            self._watching.cancel()
         self._engine.dispose()
+
+    def _watch(self) -> None:
+        if time.monotonic() > self._until and self._cut is not None:
+            self._until = math.inf
+            self._hangs = True
+            self._cut()
+        self._watching = self._loop.call_later(WATCHED, self._watch)
 
     def _run(self) -> None:
         while (job := self._waiting.get()) is not None:
             work, then = job
+            self._hangs = False
+            self._until = time.monotonic() + (self._longest if self._prepare is None else LONGEST_PREPARING)
             found = self._done(work)
+            self._until = math.inf
             with suppress(RuntimeError):  # the loop may have ended
                 self._loop.call_soon_threadsafe(then, found)
             del job, work, then, found  # or they would live until the next work comes
@@ -155,7 +185,7 @@ class Store:
             lost = error.connection_invalidated
             if committing and lost:
                 raise OSError("the connection was lost, and whether the change was stored is not known") from error
-            if not last and (lost or _came_between(error)):
+            if not last and not self._hangs and (lost or _came_between(error)):
                 raise _Again from error
             raise
 
@@ -191,6 +221,7 @@ def _came_between(error: sa.exc.DBAPIError) -> bool:
 
 
 def in_words(error: Exception) -> str:
-    """What the database said, in one line: neither the statement nor its values."""
-    said = str(getattr(error, "orig", None) or error)
+    """What the database said, in one line: neither the statement nor its values, which PostgreSQL's details have."""
+    original = getattr(error, "orig", None) or error
+    said = str(getattr(getattr(original, "diag", None), "message_primary", None) or original)
     return " ".join(said.split())[:LONGEST_WORDS]

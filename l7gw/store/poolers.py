@@ -14,6 +14,7 @@ import psycopg
 ARRIVES = 5.0  # seconds within which a notification between two connections must arrive; it takes milliseconds
 PROBE = "l7gw_probe"  # the channel of the look
 HINT = "give the server's own address, or a pool of sessions (PgBouncer: pool_mode = session)"
+SHARED = f"a pooler of transactions stands before the database: a gateway could not hear of others' changes\n  hint: {HINT}"
 
 
 def check_sessions(connect: Callable[[], psycopg.Connection[Any]]) -> None:
@@ -21,6 +22,8 @@ def check_sessions(connect: Callable[[], psycopg.Connection[Any]]) -> None:
     gives one that commits each statement."""
     with connect() as one, connect() as other:
         ones, others = [_process(one), _process(one)], [_process(other)]
+        if {*ones} & {*others}:
+            raise OSError(SHARED)
         other.execute("BEGIN")  # whatever serves it is taken now, so that a pooler must give `one` another
         others.append(_process(other))
         ones += [_process(one), _process(one)]
@@ -28,9 +31,7 @@ def check_sessions(connect: Callable[[], psycopg.Connection[Any]]) -> None:
         others += [_process(other), _process(other)]
         ones.append(_process(one))
         if len({*ones}) > 1 or len({*others}) > 1 or {*ones} & {*others}:
-            raise OSError(
-                f"a pooler of transactions stands before the database: a gateway could not hear of others' changes\n  hint: {HINT}"
-            )
+            raise OSError(SHARED)
         one.execute(f"LISTEN {PROBE}")
         other.execute(f"NOTIFY {PROBE}")
         if not list(one.notifies(timeout=ARRIVES, stop_after=1)):

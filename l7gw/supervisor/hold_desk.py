@@ -67,7 +67,7 @@ class HoldDesk:
                 from l7gw.store.server import Server
 
                 server = Server(self._server, clock)
-                self._store = Store(server.engine, loop, None if _is_ready(server) else server.prepare)
+                self._store = Store(server.engine, loop, None if _is_ready(server) else server.prepare, server.cut)
                 self._listener = Listener(bell, loop, server.listening, lambda: server.own_process)
                 clock = server.clock
             self._store.tell(self._channels)

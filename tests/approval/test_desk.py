@@ -184,6 +184,28 @@ def test_with_the_database_away_calls_are_refused_in_words_and_waiting_ones_wait
     run(away, tmp_path)
 
 
+def test_what_happened_while_the_database_was_away_is_stored_when_it_is_back(tmp_path: Path) -> None:
+    """A client leaves, and of an approval it is not known whether it was used: nobody shall answer or use either hold any more."""
+
+    async def away(seat: Seat) -> None:
+        left, claimed = await seat.held(asked(), Waits()), await seat.held(asked("b"), Waits())
+        await seat.review(claimed, reviewer())
+        other = engine_of(tmp_path / "state")
+        with other.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE holds RENAME TO away")
+        seat.desk.cancel(left.id, "the client is gone")
+        assert not await seat.claim(claimed, "b-b")
+        await seat.settled()
+        with other.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE away RENAME TO holds")
+        await seat.tick(1)
+        await seat.settled()
+        assert [(await seat.now(one)).state for one in (left, claimed)] == ["cancelled", "void"]
+        assert [what for one, what in seat.record.events if one == claimed.id][-1] == "void"
+
+    run(away, tmp_path)
+
+
 def test_a_bug_in_the_desk_refuses_the_call_and_nothing_else(tmp_path: Path) -> None:
     async def bug(seat: Seat) -> None:
         found = await seat.ask(None)  # type: ignore[arg-type]

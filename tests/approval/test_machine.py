@@ -21,8 +21,10 @@ from l7gw.approval.people import People
 from l7gw.config.settings import Person
 from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers
+from tests.support.databases import VARIABLE, at_server
 from tests.support.desks import Seat, Waits, answer, asked, reviewer, terms
 from tests.support.manual_clock import ManualClock
+from tests.support.postgres import Postgres
 
 TTL, USE = 100, 50  # seconds
 MEMORY = "/dev/shm"  # what the disk keeps is asked elsewhere (test_races.py)
@@ -258,3 +260,9 @@ def test_the_desk_and_a_plain_model_say_the_same() -> None:
 @pytest.mark.long
 def test_the_desk_and_a_plain_model_say_the_same_for_long() -> None:
     run_state_machine_as_test(Desks, settings=_settings(40))
+
+
+@pytest.mark.long
+def test_the_desk_at_a_server_and_a_plain_model_say_the_same(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, at_server(postgres))
+    run_state_machine_as_test(Desks, settings=_settings(10))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -15,10 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from l7gw.approval import rows
+from l7gw.approval.messages import Hold, Requester, Review
 from l7gw.approval.states import move
+from l7gw.hold_terms import Reviewers
 from l7gw.store.tables import holds
 from tests.support.databases import VARIABLE, engine_of
-from tests.support.desks import Waits, asked, reviewer, seat, terms
+from tests.support.desks import NO, Waits, asked, reviewer, seat, terms
+from tests.support.manual_clock import ManualClock
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -67,6 +69,50 @@ def test_of_fifty_calls_that_come_back_at_once_one_goes_on_and_the_others_are_on
             assert went.count(True) == 1
             again = {(await one.held(call)).id for _ in range(3)}
             assert len(again) == 1 and hold.id not in again
+
+    asyncio.run(race())
+
+
+def test_two_gateways_that_are_asked_the_same_at_once_make_one_hold(tmp_path: Path) -> None:
+    async def race() -> None:
+        clock = ManualClock()
+        async with seat(tmp_path / "s", clock) as one, seat(tmp_path / "s", clock) as other:
+            for number in range(20):
+                call = asked(f"{number}", terms=terms(wait="come-back"), who=Requester(user=f"u{number}"))
+                found = await asyncio.gather(one.held(call), other.held(call))
+                assert found[0].id == found[1].id
+
+    asyncio.run(race())
+
+
+def test_two_gateways_let_no_more_calls_wait_or_pass_than_may(tmp_path: Path) -> None:
+    """The limit of a principal's holds, and the rest of a run, are counted by both at once."""
+
+    async def race() -> None:
+        clock = ManualClock()
+        async with seat(tmp_path / "s", clock) as one, seat(tmp_path / "s", clock) as other:
+            for each in (one, other):
+                each.desk.configure(most=5)
+            found = await asyncio.gather(*(each.ask(asked(f"{n}"), Waits()) for n in range(10) for each in (one, other)))
+            assert sum(isinstance(hold, Hold) for hold in found) == 5
+            hold = next(hold for hold in found if isinstance(hold, Hold))
+            await one.review(hold, reviewer(), Review(verdict="approve", rest_of_run=7, for_seconds=600))
+            passed = await asyncio.gather(*(each.covered(asked("more")) for _ in range(10) for each in (one, other)))
+            assert passed.count(hold.id) == 7 and passed.count(None) == 13
+
+    asyncio.run(race())
+
+
+def test_of_reviews_at_two_gateways_at_once_each_counts_and_one_moves_the_hold(tmp_path: Path) -> None:
+    async def race() -> None:
+        clock, two = ManualClock(), terms(("two", Reviewers(groups=("sre",), minimum=2)))
+        async with seat(tmp_path / "s", clock) as one, seat(tmp_path / "s", clock) as other:
+            for number in range(10):
+                hold = await one.held(asked(f"{number}", terms=two, who=Requester(user=f"u{number}")), Waits())
+                found = await asyncio.gather(one.review(hold, reviewer("rob")), other.review(hold, reviewer("lea")))
+                assert sorted(each.state for each in found) == ["approved", "pending"]  # type: ignore[union-attr]
+                twice = await asyncio.gather(one.review(hold, reviewer("rob"), NO), other.review(hold, reviewer("lea"), NO))
+                assert sorted(type(each).__name__ for each in twice) == ["Hold", "Refusal"]
 
     asyncio.run(race())
 
@@ -151,62 +197,6 @@ def test_a_gateway_killed_in_each_state_sends_nothing_and_keeps_what_comes_back(
         return Of()
 
     asyncio.run(reopened())
-
-
-@pytest.mark.timeout(300)  # 30 s of one core
-@pytest.mark.long
-def test_ten_thousand_holds_leave_memory_flat(tmp_path: Path) -> None:
-    """In a process of its own, so that what other tests left does not count. Most expire, some are approved and used. The disk is
-    not what is asked about: the database lies in memory where the system has room for it there."""
-    work = """
-import asyncio, gc, json, resource, sys, tempfile
-from pathlib import Path
-from tests.support.desks import Waits, asked, reviewer, Seat, terms
-from tests.support.manual_clock import ManualClock
-
-def size():
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-class Nothing(list):
-    def append(self, event):
-        pass
-
-async def main(state):
-    seat = Seat(Path(state), ManualClock())
-    seat.desk.configure(most=500)
-    seat.record.events = Nothing()
-    sizes = []
-    for number in range(10_000):
-        back = number % 2 == 0
-        hold = await seat.held(asked(f"{number}", terms=terms(wait="come-back" if back else "wait")), None if back else Waits())
-        if number % 25 == 0:
-            await seat.review(hold, reviewer())
-            assert await seat.claim(hold, ("i-" if back else "b-") + str(number))
-        if number % 200 == 199:
-            await seat.tick(700)
-        if number % 1000 == 999:
-            sizes.append(size())
-    print(json.dumps([sizes, len(seat.desk._waiting)]))
-    await seat.end()
-
-with tempfile.TemporaryDirectory(dir=sys.argv[1]) as folder:
-    asyncio.run(main(folder + "/s"))
-"""
-    memory = Path("/dev/shm")
-    place = memory if os.access(memory, os.W_OK) else tmp_path
-    done = subprocess.run(
-        [sys.executable, "-c", work, str(place)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), VARIABLE: os.environ[VARIABLE]},
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    sizes, waiting = json.loads(done.stdout)
-    assert waiting == 0
-    assert sizes[-1] - sizes[1] < 8 * 1024 * 1024, sizes  # after the caches of the first two thousand are full
 
 
 def test_a_waiter_of_a_living_gateway_is_not_disturbed_by_one_that_starts(tmp_path: Path) -> None:

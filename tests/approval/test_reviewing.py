@@ -151,3 +151,13 @@ def test_a_person_whose_names_are_told_after_his_first_approval_counts_once(tmp_
         assert code(await seat.review(hold, reviewer("rob"))) == 409
 
     run(told, tmp_path)
+
+
+def test_a_note_with_a_nul_denies_as_any_other_does(tmp_path: Path) -> None:
+    async def strange(seat: Seat) -> None:
+        hold = await seat.held(asked(), Waits())
+        found = await seat.review(hold, reviewer(), Review(verdict="deny", note="a\0b\u202e"))
+        assert isinstance(found, Hold) and found.state == "denied" and found.reviews[0].note == "a\0b\u202e"
+        assert (await seat.held(asked("b"), Waits())).state == "pending"
+
+    run(strange, tmp_path)

@@ -44,7 +44,9 @@ def test_a_gateway_that_is_not_heard_of_for_half_a_minute_loses_what_waits_at_it
             pending, approved = Waits(), Waits()
             first, second = await slow.held(asked(), pending), await slow.held(asked("b"), approved)
             await slow.review(second, reviewer())
-            await other.tick(30)
+            await other.tick()
+            for _ in range(3):
+                await other.tick(10)
             assert (await other.now(first)).state == "pending"
             await other.tick(1)
             assert {(await other.now(one)).state for one in (first, second)} == {"void"}

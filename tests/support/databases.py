@@ -21,8 +21,14 @@ from l7gw.config.settings import PostgresServer
 from l7gw.store.database import Store, of_state
 from l7gw.store.migrate import migrate
 from l7gw.store.server import Server
+from tests.support.postgres import Postgres
 
 VARIABLE = "L7GW_TEST_SERVER"  # libpq's keywords of the server, as JSON; empty for SQLite
+
+
+def at_server(postgres: Postgres) -> str:
+    """The value of that variable for a server."""
+    return json.dumps(postgres.keywords().keywords)
 
 
 def _schema(folder: Path) -> str:

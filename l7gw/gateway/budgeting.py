@@ -59,12 +59,13 @@ class CountedCall(Protocol):
 
 
 class Budgeting:
-    """The budget of one call."""
+    """The budget of one call. `again` is the call's step that begins here: it is taken once the budget is found used up."""
 
-    __slots__ = ("_call", "_spent", "_why")
+    __slots__ = ("_again", "_call", "_spent", "_why")
 
-    def __init__(self, call: CountedCall) -> None:
+    def __init__(self, call: CountedCall, again: Step) -> None:
         self._call = call
+        self._again = again
         self._spent: list[Spent] = []  # of each rule one at most; several where the policy changed meanwhile
         self._why: dict[str, str] = {}  # of each rule whose budget is used up, why the call is beyond it
 
@@ -86,18 +87,18 @@ class Budgeting:
             return then
         budgets = self._call.worker.desk.budgets
         if verdict.hold is None:
-            budgets.take(spending, partial(self._told, then, then))
+            budgets.take(spending, partial(self._told, then))
         else:
-            budgets.look(spending, partial(self._told, then, then))
+            budgets.look(spending, partial(self._told, then))
         return None
 
-    def settle(self, then: Step, hold: Step, *, approved: bool) -> Step | None:
-        """The call may go on, but for its budget. `approved`: reviewers were asked about that. `hold` is the step to hold it."""
+    def settle(self, then: Step, *, approved: bool) -> Step | None:
+        """The call may go on, but for its budget. `approved`: reviewers were asked about that."""
         budget = self._call.verdict.budget if self._call.verdict is not None else None
         spending = self._spending(budget) if budget is not None else None
         if spending is None:
             return then
-        self._call.worker.desk.budgets.take(spending, partial(self._told, then, hold), approved=approved)
+        self._call.worker.desk.budgets.take(spending, partial(self._told, then), approved=approved)
         return None
 
     def _spending(self, budget: BudgetTerms) -> Spending | None:
@@ -110,24 +111,25 @@ class Budgeting:
             return None
         return Spending(person=call.worker.desk.person(call.principal.user), budget=budget, kinds=kinds)
 
-    def _told(self, then: Step, hold: Step, found: Spent | Exceeded | Refusal | None) -> None:
+    def _told(self, then: Step, found: Spent | Exceeded | Refusal | None) -> None:
         if self._call.over:
             if isinstance(found, Spent):
                 self._call.worker.desk.budgets.give_back(found)
             return
-        self._call.enter(partial(self._go_on, then, hold, found))
+        self._call.enter(partial(self._go_on, then, found))
 
-    def _go_on(self, then: Step, hold: Step, found: Spent | Exceeded | Refusal | None) -> Step | None:
+    def _go_on(self, then: Step, found: Spent | Exceeded | Refusal | None) -> Step | None:
         if isinstance(found, Refusal):
             raise found
         if isinstance(found, Exceeded):
-            return self._exceeded(found, hold)
+            return self._exceeded(found)
         if found is not None:
             self._spent.append(found)
         return then
 
-    def _exceeded(self, found: Exceeded, hold: Step) -> Step | None:
-        """Raises Refusal 403 where nobody reviews what is beyond the budget."""
+    def _exceeded(self, found: Exceeded) -> Step:
+        """Judge the call anew, as one beyond its budget; the policy may be another one by now. Raises Refusal 403 where nobody
+        reviews that."""
         call = self._call
         assert call.verdict is not None and call.verdict.budget is not None and call.call_record is not None
         budget = call.verdict.budget
@@ -135,7 +137,7 @@ class Budgeting:
         call.verdict = verdict = call.judged()
         if verdict.decision == "hold":
             call.call_record.verdict("hold", rule=budget.rule, reason=verdict.reason)
-        return hold
+        return self._again
 
     def leave(self) -> None:
         """The call did not go up, or the cluster refused its upgrade, so that the client makes it again: it counts no more."""

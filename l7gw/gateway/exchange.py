@@ -241,8 +241,11 @@ class Exchange(InFlightCall):
             return self.rehearse
         if self.verdict.budget is None:
             return self.hold(known)
-        self.budgeting = self.budgeting or Budgeting(self)
-        return self.budgeting.begin(partial(self.hold, known))
+        return self._counted().begin(partial(self.hold, known))
+
+    def _counted(self) -> Budgeting:
+        self.budgeting = self.budgeting or Budgeting(self, again=self.budget)
+        return self.budgeting
 
     def hold(self, known: Known = NOTHING) -> Step | None:
         """Where the policy holds the call, nothing goes up before a reviewer has seen what it would do, and said yes. `known` is
@@ -259,10 +262,10 @@ class Exchange(InFlightCall):
     def count(self) -> Step | None:
         """A call that was held, and has a budget, is counted once it may go on."""
         assert self.verdict
-        if self.verdict.budget is None or self.budgeting is None:
+        if self.verdict.budget is None:
             return self.restore
         approved = self.holding is not None and self.holding.has_passed(self.verdict.budget.rule)
-        return self.budgeting.settle(self.restore, self.hold, approved=approved)
+        return self._counted().settle(self.restore, approved=approved)
 
     # ------------------------------------------------------------------ up
 

@@ -22,6 +22,7 @@ POLICY = """
 guardrails:
   - {name: looked at, users: ["guarded*"], effects: [delete], verdict: hold, reviewers: {groups: [sre]}, wait: wait}
 rules:
+  - {name: later, users: ["later*"], effects: [delete], verdict: hold, reviewers: {groups: [sre]}, wait: wait}
   - name: few deletes
     users: ["stop*"]
     effects: [read, write, delete, execute]
@@ -197,6 +198,30 @@ def test_a_budget_that_is_used_up_while_a_guardrail_holds_is_asked_about_before_
         assert [each.rule for each in three.rules] == ["looked at", "then a look"] and deletes(cluster) == 1
         hand.approve(three)
         assert second.answer("DELETE")[0] == 200
+
+
+@pytest.mark.long
+def test_a_call_that_a_new_policy_lets_pass_while_it_waits_is_counted_by_that(counted: Scene, cluster: Cluster, hand: Hand) -> None:
+    token = counted.issuer.token("later-1", ["engineers"])
+    with RawClient(counted.gateway) as first, RawClient(counted.gateway) as second:
+        first.send(counted.request(f"DELETE {POD}", GO, token=token))
+        one = hand.pending("later-1")
+        second.send(counted.request(f"DELETE {POD}?x=y", GO, token=token))
+        two = hand.pending("later-1", one)
+        before = counted.gateway.log.count("policy read again")
+        counts = "verdict: allow, budget: {deletes: 1, per: 2h}}"
+        counted.gateway.policy.write_text(
+            POLICY.replace("verdict: hold, reviewers: {groups: [sre]}, wait: wait}\n  - name: few", f"{counts}\n  - name: few")
+        )
+        try:
+            until(lambda: counted.gateway.log.count("policy read again") > before)
+            hand.approve(one)
+            assert first.answer("DELETE")[0] == 200
+            hand.approve(two)
+            assert second.answer("DELETE")[0] == 403
+        finally:
+            counted.gateway.policy.write_text(POLICY)
+    assert deletes(cluster) == 1
 
 
 def test_an_exec_whose_upgrade_the_cluster_refuses_counts_no_more(counted: Scene, cluster: Cluster) -> None:

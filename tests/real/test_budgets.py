@@ -70,3 +70,10 @@ def test_a_budget_leaves_rehearsals_and_other_calls_alone(stage: Stage) -> None:
     assert stage.kubectl("stop-2", "delete", "pod", "kept", "--wait=false").returncode == 0
     swept = stage.kubectl("stop-2", "delete", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods")
     assert swept.returncode == 1 and "a deletecollection exceeds any budget" in swept.stderr
+
+
+def test_an_exec_beyond_its_budget_is_told_why_and_reaches_no_pod(stage: Stage) -> None:
+    stage.cluster.pod("inside", NAMESPACE)
+    found = [stage.kubectl("stop-3", "exec", "inside", "--", "echo", f"no-{number}") for number in range(3)]
+    assert [(done.returncode, done.stdout) for done in found] == [(0, "no-0\n"), (0, "no-1\n"), (1, "")]
+    assert "the budget of 2 executes per 2h is used up until " in found[2].stderr

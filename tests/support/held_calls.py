@@ -33,7 +33,7 @@ rules:
     wait: come-back
     verdict: allow
   - {name: short streams, users: [short*], effects: ["*"], max-duration: 2s, verdict: allow}
-  - {name: five deletes, users: [stop*], budget: {deletes: 5, per: 2h}, verdict: allow}
+  - {name: five deletes, users: [stop*], budget: {deletes: 5, executes: 2, per: 2h}, verdict: allow}
   - {name: all, effects: ["*"], verdict: allow}
 """
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from l7gw.approval.messages import ExecView, Hold, Inventory, RuleView, Shown
 from l7gw.config.settings import SlackShow
-from l7gw.notify.slack_text import block, code, cut, escaped, units
+from l7gw.notify.slack_text import block, code, cut, escaped, is_cut, units
 
+CUT = ":warning: {} is longer than a message of Slack's: look at the rest with `l7gw holds show` before you approve."
 APPROVE, DENY = "l7gw-approve", "l7gw-deny"  # the buttons' action_id
 
 LONGEST_TEXT = 3000  # characters of a text of a section
@@ -29,9 +30,11 @@ def message(hold: Hold, show: SlackShow) -> dict[str, Any]:
     """The fields `text` and `blocks` of chat.postMessage and chat.update. No content of an object stays once the hold is over."""
     title = _title(hold)
     pending = hold.state == "pending"
+    command = block([hold.command], LONGEST_VIEW)
     blocks = [
         _section(f"*{title}* on cluster {code(hold.cluster, 100)}{_why(hold)}"),
-        _section(block([hold.command], LONGEST_VIEW)),
+        _section(command),
+        *([_section(CUT.format("The command"))] if pending and is_cut(command) else ()),
         {"type": "section", "fields": [_mrkdwn(text) for text in _fields(hold)]},
     ]
     if pending:
@@ -135,9 +138,8 @@ def _when(moment: str) -> str:
 
 
 def _view(shown: Shown, show: SlackShow) -> list[str]:
-    if show == "diff":
-        return [_warned(shown), _whole(shown)]
-    return [_warned(shown), _summary(shown)]
+    view = _whole(shown) if show == "diff" else _summary(shown)
+    return [_warned(shown), view, CUT.format("What it would do") if is_cut(view) else ""]
 
 
 def _warned(shown: Shown) -> str:

@@ -41,6 +41,11 @@ def block(lines: list[str], most: int) -> str:
     return "```\n" + "\n".join(found) + "\n```"
 
 
+def is_cut(text: str) -> bool:
+    """Whether a block of code of `block` lacks something of its lines. Lines that end so themselves count too."""
+    return text.endswith((f"{MORE}\n```", " more lines\n```"))
+
+
 def cut(text: str, most: int) -> str:
     """An escaped text of `most` characters at most. No escape is cut within."""
     if units(text) <= most:

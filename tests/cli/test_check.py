@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from l7gw.cli.main import main
+from l7gw.demo.pki import write_private
 from l7gw.recording.masking_key import fingerprint, masking_key, path_of
+from tests.support.posted import SECRET, Side
+from tests.support.slack_stand_in import TOKEN, Slack
 from tests.support.written_configuration import Written
 
 
@@ -85,6 +88,24 @@ def test_by_whose_tokens_an_owner_of_agents_may_approve_is_told(
     assert run(monkeypatch, "check", "--config", written.path) == 0
     out, err = capsys.readouterr()
     assert "by tokens of no issuer" in out and "rule 'r' has `owner: true`, and no token says when its owner logged in" in err
+
+
+def test_who_is_told_in_slack_and_by_the_webhook_is_said_and_no_secret(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hook = {"url": "https://hooks.example.com/tres-path", "secret-file": "hook.secret", "users": {"lea": {"user": "lea"}}}
+    write_private(written.folder / "hook.secret", SECRET.encode())
+    it = Slack(Side(80))
+    written.top["reviews"] = it.reviews(written.folder, webhook=hook)
+    written.load()
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    out = capsys.readouterr().out
+    assert "is told in #approvals (summary), and answers at http://127.0.0.1:0/slack/interactions; 2 people may answer\n" in out
+    assert "the webhook at hooks.example.com is told, and 1 person may answer by it\n" in out
+    assert run(monkeypatch, "check", "--config", written.path, "-o", "json") == 0
+    told = capsys.readouterr().out
+    assert {"slack", "webhook"} <= json.loads(told)["approvals"].keys()
+    assert not any(secret in out + told for secret in (SECRET, TOKEN, "tres-path"))
 
 
 def test_the_mistakes_of_both_files_are_told_at_once(

@@ -112,14 +112,3 @@ def test_what_was_not_told_before_a_kill_is_told_after_it_and_a_message_that_sta
     assert it.press("approve", new) == 200
     until(lambda: "Approved" in it.slack.message(new)["text"])
     assert TOKEN not in it.gateway.log and SECRET not in it.gateway.log
-
-
-def test_check_says_who_is_told_and_no_secret(it: Told) -> None:
-    done = it.gateway.l7gw("check")
-    assert (
-        "is told in #approvals (summary), and answers at http://127.0.0.1:0/slack/interactions; 2 people may answer" in done.stdout
-    )
-    assert f"the webhook at {it.hook.url.removeprefix('http://')} is told, and 2 people may answer by it" in done.stdout
-    assert TOKEN not in done.stdout and SECRET not in done.stdout
-    document = json.loads(it.gateway.l7gw("check", "-o", "json").stdout)["approvals"]
-    assert document["slack"]["users"] == USERS and document["webhook"]["users"] == USERS

@@ -148,3 +148,12 @@ def test_the_view_of_a_hold_that_is_no_more_pending_is_taken_out() -> None:
 def test_as_whom_a_call_is_made_is_said_beside_who_makes_it() -> None:
     text = text_of(sent(asked(acts_as=ActsAs(user="bob<", groups=("dev",)))))
     assert "*Who*\n`ann`" in text and "*Made as*\n`bob&lt;" in text
+
+
+def test_where_a_message_cannot_show_all_the_reviewer_is_told_to_look_at_the_rest() -> None:
+    assert "longer than a message" not in text_of(sent(asked(shown=Shown(diff=DIFF)), "diff"))
+    padded = sent(asked(command=f"kubectl exec web-0 -- echo {'x' * 3000}; rm -rf /"))
+    assert "The command is longer than a message of Slack's" in text_of(padded) and buttons(padded)
+    long = Shown(diff="\n".join(["+ x"] * 9000))
+    assert "What it would do is longer than a message" in text_of(sent(asked(shown=long), "diff"))
+    assert "longer than a message" not in text_of(sent(asked(shown=long)))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw.notify.slack_text import block, code, cut, escaped, units
+from l7gw.notify.slack_text import block, code, cut, escaped, is_cut, units
 from tests.support.slack_stand_in import _check_text as taken
 
 
@@ -46,6 +46,12 @@ def test_what_is_left_out_of_a_block_is_said() -> None:
     assert shown == [str(number) for number in range(len(shown))]
     assert found.endswith(f"… and {1000 - len(shown)} more lines\n```")
     assert block(["a", "b"], 500) == "```\na\nb\n```"
+    assert [is_cut(text) for text in (found, block(["a", "b"], 500), block(["x" * 900], 500), block(["a"] * 250, 500))] == [
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_no_escape_is_cut_within() -> None:

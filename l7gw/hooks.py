@@ -58,6 +58,8 @@ class Act:
     ports: tuple[int, ...] | None  # that the query of a port-forward names
     label_selector: str | None
     field_selector: str | None
+    as_user: str | None = None  # whom of the cluster the caller asks to be taken for (`--as`); None: himself
+    as_groups: tuple[str, ...] = ()
 
 
 class View:

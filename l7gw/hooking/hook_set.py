@@ -112,4 +112,6 @@ def act_of(principal: Principal, cluster: str, act: Act, texts: Texts) -> hooks.
         ports=act.ports,
         label_selector=act.label_selector and texts.text(act.label_selector),
         field_selector=act.field_selector and texts.text(act.field_selector),
+        as_user=None if act.acts_as is None else act.acts_as.user,
+        as_groups=() if act.acts_as is None else act.acts_as.groups,
     )

@@ -18,9 +18,8 @@ _SERVED = {"create": "create", "update": "replace", "get": "get", "list": "get",
 def in_kubectl(method: str, act: Act, content_type: str = "") -> str:
     """The command, LONGEST characters at most. `content_type` is that of the body, "" for none."""
     words = _words(method, act, content_type)
-    if act.acts_as is not None:  # before the words that follow `--`
-        at = words.index("--") if "--" in words else len(words)
-        words[at:at] = acting_words(act.acts_as.user, act.acts_as.groups)
+    if act.acts_as is not None:  # before what may be so long that it is cut
+        words[1:1] = acting_words(act.acts_as.user, act.acts_as.groups)
     text = " ".join(words)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 

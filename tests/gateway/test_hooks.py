@@ -14,7 +14,7 @@ import pytest
 from tests.support.faults import until
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene, scene
-from tests.support.scripted_upstream import Visit
+from tests.support.scripted_upstream import Visit, answering
 
 ACTS = """
 import json
@@ -52,6 +52,21 @@ def get(it: Scene, name: str) -> tuple[int, Any]:
         client.send(it.request(f"GET {CONFIG_MAPS}/{name}"))
         status, _, body = client.answer()
     return status, json.loads(body) if status >= 400 else body
+
+
+def test_a_self_review_is_answered_by_hooks_too(acts: Scene) -> None:
+    for name, allowed in (("fine", True), ("denied", False), ("broken", False)):
+        spec = {"resourceAttributes": {"verb": "get", "resource": "configmaps", "namespace": "default", "name": name}}
+        review = {"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": spec}
+        said = json.dumps(review | {"status": {"allowed": True}}).encode()
+        head = b"HTTP/1.1 201 X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        acts.upstream.script = answering(head % len(said) + said)
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        with RawClient(acts.gateway) as client:
+            client.send(acts.request(f"POST {path}", "Content-Type: application/json", body=json.dumps(review).encode()))
+            status = json.loads(client.answer()[2])["status"]
+        assert status["allowed"] is allowed
+        assert name != "denied" or status["reason"] == "l7gw: denied by hook 'acts': nobody reads this"
 
 
 def test_a_call_is_denied_by_a_hook_with_its_reason_and_the_hook_is_the_rule(acts: Scene) -> None:

@@ -14,7 +14,8 @@ from l7gw.config.settings import HookPart
 from l7gw.hooking.hook_set import HookSet, act_of
 from l7gw.hooking.hooked import Hooked
 from l7gw.identity.principal import Principal
-from l7gw.kube.act import Act
+from l7gw.kube.act import Act, acting
+from l7gw.kube.acting_as import ActsAs
 from l7gw.policy.verdict import Verdict
 
 ANN = Principal("ann", ("engineers",), "human", "https://idp.example.com", "", "10.0.0.9", unfit=("x",))
@@ -91,7 +92,9 @@ def test_the_copy_has_what_is_asked_and_no_credential() -> None:
     assert act.caller == hooks.Caller("ann", ("engineers",), "human", "https://idp.example.com", "", "10.0.0.9")
     assert (act.cluster, act.verb, act.resource, act.subresource, act.container) == ("prod", "exec", "pods", "exec", "db")
     assert (act.namespace, act.name, act.effects, act.stdin, act.tty) == ("default", "web-0", {"execute"}, True, False)
-    assert act.path == EXEC.path
+    assert act.path == EXEC.path and act.as_user is None
+    as_jane = act_of(ANN, "prod", acting(EXEC, ActsAs("jane", ("team",))), MASKED)
+    assert (as_jane.caller, as_jane.as_user, as_jane.as_groups) == (act.caller, "jane", ("team",))
     names = {field.name for field in dataclasses.fields(act)} | {field.name for field in dataclasses.fields(act.caller)}
     assert not names & {"query", "headers", "token", "authorization", "body"}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from l7gw.kube.act import acting
+from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.in_kubectl import LONGEST, in_kubectl
 from l7gw.kube.requestinfo import describe
 
@@ -43,3 +45,13 @@ def test_a_call_is_written_as_its_command(line: str, content_type: str, words: s
 def test_a_command_is_cut_at_its_length() -> None:
     found = in_kubectl("GET", describe("GET", f"{POD}/exec?command={'x' * 5000}"))
     assert len(found) == LONGEST and found.endswith("…")
+
+
+def test_as_whom_a_call_is_made_stands_before_what_may_be_cut() -> None:
+    jane = ActsAs("jane; rm -rf", ("a b",))
+
+    act = acting(describe("GET", f"{POD}/exec?command=x&command=" + "y" * LONGEST), ActsAs("jane"))
+    assert in_kubectl("GET", act).startswith("kubectl exec --as=jane web-0 -n dev -- x yyy")
+    assert in_kubectl("GET", acting(describe("GET", "/metrics"), jane)) == "GET --as='jane; rm -rf' --as-group='a b' /metrics"
+    long = acting(describe("DELETE", "/api/v1/namespaces/dev/pods?labelSelector=" + "z" * LONGEST), jane)
+    assert in_kubectl("DELETE", long).startswith("kubectl delete --as='jane; rm -rf' --as-group='a b' pods -n dev")

@@ -12,6 +12,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, acting
 from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.requestinfo import describe
+from l7gw.policy.doubts import doubts
 from l7gw.policy.judge import DISCOVERY, Policy
 
 Make = Callable[[str], Policy]
@@ -174,8 +175,6 @@ def test_mistakes_are_told_in_words(policy: Make, keys: str, words: str) -> None
 
 
 def test_a_rule_that_names_others_is_not_hidden_by_one_that_lets_nobody_act(policy: Make) -> None:
-    from l7gw.policy.doubts import doubts
-
     all_of_them = "- {name: all, effects: ['*'], verdict: allow}\n"
     it = policy("rules:\n" + all_of_them + RULE.replace("rules:\n", ""))
     assert not doubts(it.rules, None)
@@ -188,3 +187,9 @@ def test_a_test_and_explain_take_as_in_a_kubectl_command(policy: Make) -> None:
     policy(RULE + "tests:\n" + case % ("jane --as-group=team-a", "allow") + case % ("joe", "deny"))
     with pytest.raises(ConfigurationError, match="as jane"):
         policy(RULE + "tests:\n" + case % ("jane --as-group=admins", "allow"))
+
+
+def test_the_example_of_the_page_passes_its_own_tests(policy: Make) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "policy.md").read_text()
+    block = page.split("## Acting as somebody else")[1].split("```yaml\n")[1].split("```")[0]
+    assert policy(block).tests == 3

@@ -181,6 +181,7 @@ class DemoCluster:
             "kind": kind.kind,
             "apiVersion": kind.api_version,
             "metadata": {"creationTimestamp": now()},
+            "spec": call.document().get("spec", {}),
             "status": status,
         }
         return _json(document, 201)

@@ -126,6 +126,8 @@ def test_a_demo_that_is_kept_says_what_to_type_and_leaves_nothing_after_ctrl_c(t
         shown = json.loads(kubectl("get", "secret", "mine", "-o", "json"))
         assert {base64.b64decode(value)[:23] for value in shown["data"].values()} == {b"l7gw-masked-secret-data"}
         assert shown["data"].keys() == {"password", "more"} and "stringData" not in shown
+        assert kubectl("auth", "can-i", "delete", "pods") == kubectl("auth", "can-i", "get", "pods") == "yes\n"
+        assert kubectl("auth", "can-i", "get", "/metrics").startswith("no - l7gw: ")
         modes = [path.stat().st_mode & 0o777 for path in (Path(kubeconfig), token, token.parent)]
         assert modes == [0o600, 0o600, 0o700]
         waiting = subprocess.Popen(

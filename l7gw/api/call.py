@@ -19,10 +19,11 @@ from typing import Protocol
 
 from l7gw.api import handlers, replies, session_handlers, signed
 from l7gw.api.callers import Caller, Peer, of_peer, of_principal, sees
-from l7gw.api.handlers import Answer, ApiRequest, Watch, fault_of
+from l7gw.api.handlers import Watch, fault_of
 from l7gw.api.lines import Lines
 from l7gw.api.messages import LARGEST_SAID, Failure
 from l7gw.api.pace import Pace
+from l7gw.api.requests import Answer, ApiRequest
 from l7gw.api.running import Running
 from l7gw.api.watches import Watches
 from l7gw.approval.messages import Hold, encode
@@ -41,7 +42,7 @@ TOLD_AT_ONCE = 50  # holds that a watch reads at a time of those that are there
 PROVE_EVERY = 30.0  # seconds between two looks at whether the credential of a watch still counts
 
 
-class Services(replies.Services, Running, Protocol):
+class Services(replies.Services, handlers.AllDesks, Running, Protocol):
     """What a call of the API asks of its gateway."""
 
     timeouts: Timeouts

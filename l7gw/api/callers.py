@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from l7gw.approval.binding import digest
-from l7gw.approval.messages import Hold, Message, Proof, Reviewer, ReviewersView, Shown, local_root
+from l7gw.approval.messages import Hold, Message, Proof, Requester, Reviewer, ReviewersView, Shown, local_root
 from l7gw.approval.reviewers import PROVES, within
 from l7gw.errors import Refusal
 from l7gw.identity import certificate, oidc
@@ -72,14 +72,25 @@ def _proof(principal: Principal) -> Proof:
     return "oidc" if principal.issuer.startswith("https://") else "aws"
 
 
-def sees(caller: Caller, hold: Hold, person: Callable[[str], str]) -> bool:
-    """Whether a caller may see this hold. `person` gives the canonical person of a user's name (`Desk.person`)."""
+class Seen(Protocol):
+    """A hold or a grant, as far as it matters who sees it."""
+
+    @property
+    def principal(self) -> Requester: ...
+
+    @property
+    def asks(self) -> tuple[ReviewersView, ...]:
+        """Whom it asks: the reviewers of each rule."""
+
+
+def sees(caller: Caller, seen: Seen, person: Callable[[str], str]) -> bool:
+    """Whether a caller may see this hold or grant. `person` gives the canonical person of a user's name (`Desk.person`)."""
     if caller.sees_all:
         return True
     reviewer = caller.reviewer
     if reviewer is None:
         return False
-    return _asked(reviewer.principal, hold, person) or _reviews(reviewer, hold, person)
+    return _asked(reviewer.principal, seen, person) or _reviews(reviewer, seen, person)
 
 
 def as_seen(caller: Caller, hold: Hold, person: Callable[[str], str]) -> Hold:
@@ -90,18 +101,18 @@ def as_seen(caller: Caller, hold: Hold, person: Callable[[str], str]) -> Hold:
     return msgspec.structs.replace(hold, shown=Shown())
 
 
-def _reviews(reviewer: Reviewer, hold: Hold, person: Callable[[str], str]) -> bool:
-    """Whether a hold asks for this reviewer: by name, or as the owner of the agent."""
+def _reviews(reviewer: Reviewer, seen: Seen, person: Callable[[str], str]) -> bool:
+    """Whether it asks for this reviewer: by name, or as the owner of the agent."""
     who = reviewer.principal
     if reviewer.proven not in PROVES or who.kind != "human" or who.actor:
         return False
-    owns = bool(hold.principal.actor) and person(who.user) == person(hold.principal.user)
-    return any(_named(who, rule.reviewers) or (owns and rule.reviewers.owner) for rule in hold.rules)
+    owns = bool(seen.principal.actor) and person(who.user) == person(seen.principal.user)
+    return any(_named(who, reviewers) or (owns and reviewers.owner) for reviewers in seen.asks)
 
 
-def _asked(who: Principal, hold: Hold, person: Callable[[str], str]) -> bool:
-    """Whether the hold is the caller's own: of his call, or of an agent that acts for him. An agent sees no other agent's."""
-    asked = hold.principal
+def _asked(who: Principal, seen: Seen, person: Callable[[str], str]) -> bool:
+    """Whether it is the caller's own: of his call or request, or of an agent that acts for him. An agent sees no other agent's."""
+    asked = seen.principal
     if who.actor:
         return who.actor == asked.actor and person(who.user) == person(asked.user)
     return person(who.user) in {person(name) for name in (asked.user, asked.actor) if name}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, cast
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
+from l7gw.api import grant_handlers
 from l7gw.api.callers import Caller, as_seen, sees
-from l7gw.api.messages import LARGEST_PAGE, PREFIX, USUAL_LIST, Fault, Page, Said, decode_said
+from l7gw.api.grant_handlers import GrantDesks
+from l7gw.api.messages import PREFIX, Fault, Page, Said, decode_said
+from l7gw.api.requests import LIST_KEYS, Answer, ApiRequest, as_many_as_fit, bad, once, only, part_of, query_of, said_in, states_of
 from l7gw.approval.messages import STATES, Hold, Message, Review, ReviewVerdict, State, encode
 from l7gw.errors import Refusal
 from l7gw.name_rules import quoted, visible
@@ -18,28 +18,8 @@ if TYPE_CHECKING:
     from l7gw.approval.desk import Desk
     from l7gw.approval.rows import Page as Listed
 
-MOST_LISTED = 500  # holds of one answer, as the desk lists them
-LONGEST_QUERY = 2048  # characters; the longest useful one has 200
-LIST_KEYS = ("state", "limit", "before", "watch")
 VERBS: dict[str, ReviewVerdict] = {"approve": "approve", "deny": "deny"}
 OPEN: tuple[State, ...] = ("pending", "approved")
-
-
-class ApiRequest(Message, frozen=True, kw_only=True):
-    """`target` is path and query as they came. `body` is "" where there is none."""
-
-    method: str
-    target: str
-    body: bytes = b""
-    content_type: str = ""
-
-
-class Answer(Message, frozen=True, kw_only=True):
-    """JSON, with the status of HTTP. `about` says in words for the log what was done; "" where nothing was changed."""
-
-    status: int
-    body: bytes
-    about: str = ""
 
 
 class Watch(Message, frozen=True, kw_only=True):
@@ -60,11 +40,15 @@ Then = Callable[[Answer | Watch | Refusal], None]
 
 
 class Desks(Protocol):
-    """What the handlers ask for."""
+    """What the handlers of holds ask for."""
 
     @property
     def desk_if_any(self) -> Desk | None:
         """The desk; None as long as nothing was ever held."""
+
+
+class AllDesks(Desks, GrantDesks, Protocol):
+    """What all handlers ask for."""
 
 
 def takes_body(method: str) -> bool:
@@ -72,14 +56,14 @@ def takes_body(method: str) -> bool:
     return method == "POST"
 
 
-def answer(desks: Desks, request: ApiRequest, caller: Caller, then: Then) -> None:
+def answer(desks: AllDesks, request: ApiRequest, caller: Caller, then: Then) -> None:
     """Answer a request. Raises Refusal where that is known at once, else `then` is called."""
     path, _, query = request.target.partition("?")
     parts = path.removeprefix(PREFIX).split("/") if path.startswith(PREFIX) else []
     match parts:
         case ["holds"]:
             only("GET", request, path)
-            _list(desks, query_of(query, LIST_KEYS), caller, then)
+            _list(desks, query_of(query, (*LIST_KEYS, "watch")), caller, then)
         case ["holds", hold] if hold:
             only("GET", request, path)
             query_of(query, ())
@@ -87,58 +71,25 @@ def answer(desks: Desks, request: ApiRequest, caller: Caller, then: Then) -> Non
         case ["holds", hold, verb] if hold and verb in VERBS:
             only("POST", request, path)
             query_of(query, ())
-            review(desks, hold, VERBS[verb], _said(request), caller, then)
+            review(desks, hold, VERBS[verb], said_in(request, decode_said, "review"), caller, then)
+        case ["grants", *rest]:
+            grant_handlers.answer(desks, request, rest, query, caller, then)
         case _:
-            raise Refusal(
-                404,
-                "NotFound",
-                f"the API has no {quoted(path)}; it has {PREFIX}holds, below it ID, ID/approve and ID/deny, and {PREFIX}sessions",
-            )
-
-
-def only(method: str, request: ApiRequest, path: str) -> None:
-    """Raises Refusal 405 for another method."""
-    if request.method != method:
-        raise Refusal(405, "MethodNotAllowed", f"{visible(path)} takes {method} alone")
-
-
-def query_of(query: str, known: tuple[str, ...]) -> dict[str, list[str]]:
-    """The parameters of a query, each with its values. Raises Refusal 400 for one that is not known."""
-    if len(query) > LONGEST_QUERY:
-        raise bad(f"the query has more than {LONGEST_QUERY} characters")
-    found: dict[str, list[str]] = {}
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict", max_num_fields=32)
-    except ValueError as error:
-        raise bad("the query cannot be read") from error
-    for name, value in pairs:
-        if name not in known:
-            raise bad(f"there is no parameter {quoted(name)} here" + (f"; there are {', '.join(known)}" if known else ""))
-        found.setdefault(name, []).append(value)
-    return found
+            raise grant_handlers.no_such_path(path)
 
 
 # ---------------------------------------------------------------------- looking
 
 
 def _list(desks: Desks, query: dict[str, list[str]], caller: Caller, then: Then) -> None:
-    states = tuple(state for value in query.get("state", ()) for state in value.split(",") if state)
-    for state in states:
-        if state not in STATES:
-            raise bad(f"a hold is never {quoted(state)}; the states are {', '.join(STATES)}")
-    chosen = cast(tuple[State, ...], states)
-    watch = _one(query, "watch") or "0"
+    chosen = states_of(query, STATES, "hold")
+    watch = once(query, "watch") or "0"
     if watch not in ("0", "1", "true", "false"):
         raise bad("`watch` is 1 or 0")
     if watch in ("1", "true"):
         then(Watch(states=chosen or OPEN))
         return
-    limit = _one(query, "limit") or str(USUAL_LIST)
-    if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= MOST_LISTED):
-        raise bad(f"`limit` is a number within 1 and {MOST_LISTED}")
-    before = _one(query, "before")
-    if len(before) > 36:
-        raise bad("`before` is the id of a hold")
+    limit, before = part_of(query, "hold")
     desk = desks.desk_if_any
     if desk is None:
         then(_page([], ""))
@@ -150,27 +101,13 @@ def _list(desks: Desks, query: dict[str, list[str]], caller: Caller, then: Then)
             return
         then(_page([as_seen(caller, hold, desk.person) for hold in found.holds], found.before))
 
-    desk.page(chosen, lambda hold: sees(caller, hold, desk.person), listed, most=int(limit), before=before)
-
-
-def _one(query: dict[str, list[str]], name: str) -> str:
-    values = query.get(name, [])
-    if len(values) > 1:
-        raise bad(f"`{name}` stands twice")
-    return values[0] if values else ""
+    desk.page(chosen, lambda hold: sees(caller, hold, desk.person), listed, most=limit, before=before)
 
 
 def _page(holds: list[Hold], before: str) -> Answer:
     """The answer with these holds, or with as many of them as an answer may have. `before` is where the list goes on behind them;
     "" where it ends."""
-    told: list[msgspec.Raw] = []
-    size = 0
-    for hold in holds:
-        text = encode(hold)
-        size += len(text)
-        if told and size > LARGEST_PAGE:
-            break
-        told.append(msgspec.Raw(text))
+    told = as_many_as_fit(holds)
     if len(told) < len(holds):
         before = holds[len(told) - 1].id
     return Answer(status=200, body=encode(Page(holds=told, before=before)))
@@ -203,21 +140,6 @@ def _told(found: Hold | Refusal) -> Answer | Refusal:
 
 
 # ---------------------------------------------------------------------- reviewing
-
-
-def check_json(request: ApiRequest) -> None:
-    """Raises Refusal 415 for another content type."""
-    kind = request.content_type.partition(";")[0].strip().lower()
-    if kind != "application/json":  # a web page of somebody else can send no such type without asking us first
-        raise Refusal(415, "UnsupportedMediaType", "a review is sent as `content-type: application/json`")
-
-
-def _said(request: ApiRequest) -> Said:
-    check_json(request)
-    try:
-        return decode_said(request.body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise bad(f"the review cannot be read: {visible(str(error))}") from error
 
 
 def review(desks: Desks, prefix: str, verdict: ReviewVerdict, said: Said, caller: Caller, then: Then) -> None:
@@ -275,7 +197,3 @@ def fault_of(refusal: Refusal) -> Fault:
     """A refusal as the API tells it."""
     state = refusal.state if isinstance(refusal, OverAlready) else ""
     return Fault(code=refusal.code, reason=refusal.reason, message=refusal.message, hold=refusal.hold or "", state=state)
-
-
-def bad(why: str) -> Refusal:
-    return Refusal(400, "BadRequest", why)

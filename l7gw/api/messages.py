@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from l7gw.approval.grant_messages import Grant, Lasting, Name, Reason
 from l7gw.approval.messages import LONGEST_REST, MOST_CALLS, USUAL_REST, Hold, Message, Note, State
 
 VERSION = 1
@@ -30,6 +31,25 @@ class Said(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: Literal[1] = 1
 
 
+class GrantRequest(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is sent to ask for a group. `for` is in seconds."""
+
+    group: Name
+    cluster: Name
+    for_seconds: Lasting = msgspec.field(name="for")
+    reason: Reason
+    version: Literal[1] = 1
+
+
+class SaidOfGrant(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is sent to `approve`, `deny` or `revoke` of a grant."""
+
+    note: Note = ""
+    force: bool = False
+    reason: Note = ""
+    version: Literal[1] = 1
+
+
 class Page(Message, frozen=True, kw_only=True):
     """A part of the list of holds, newest first. The next part is asked for with this `before`; "" where this is the last."""
 
@@ -42,6 +62,22 @@ class HoldPage(Message, frozen=True, kw_only=True):
     """A `Page` as its reader takes it."""
 
     holds: list[Hold]
+    before: str = ""
+    version: int = VERSION
+
+
+class GrantPage(Message, frozen=True, kw_only=True):
+    """As `Page`, of grants."""
+
+    grants: list[msgspec.Raw]
+    before: str = ""
+    version: int = VERSION
+
+
+class GrantsPage(Message, frozen=True, kw_only=True):
+    """A `GrantPage` as its reader takes it."""
+
+    grants: list[Grant]
     before: str = ""
     version: int = VERSION
 
@@ -64,5 +100,8 @@ class Failure(Message, frozen=True, kw_only=True):
 
 
 decode_said = msgspec.json.Decoder(Said).decode
+decode_grant_request = msgspec.json.Decoder(GrantRequest).decode
+decode_said_of_grant = msgspec.json.Decoder(SaidOfGrant).decode
+decode_grants = msgspec.json.Decoder(GrantsPage).decode
 decode_page = msgspec.json.Decoder(HoldPage).decode
 decode_failure = msgspec.json.Decoder(Failure).decode

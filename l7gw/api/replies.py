@@ -12,8 +12,9 @@ from msgspec import Meta
 from l7gw import plainjson
 from l7gw.api import handlers, signed
 from l7gw.api.callers import Caller
-from l7gw.api.handlers import Answer, ApiRequest, Desks, Then
+from l7gw.api.handlers import Desks, Then
 from l7gw.api.messages import PREFIX, Said
+from l7gw.api.requests import Answer, ApiRequest, check_json, only
 from l7gw.approval.binding import digest
 from l7gw.approval.messages import Message, Note, Proof, Reviewer, ReviewVerdict
 from l7gw.clock import Clock
@@ -83,7 +84,7 @@ def mapped(users: Mapping[str, Mapped], name: str, proven: Proof, where: str) ->
 
 def answer(services: Services, request: ApiRequest, signature: str, then: Then) -> None:
     """Answer a reply. Raises Refusal where that is known at once, else `then` is called."""
-    handlers.only("POST", request, PATH)
+    only("POST", request, PATH)
     webhook = services.webhook
     desk = services.desk_if_any
     if webhook is None:
@@ -91,7 +92,7 @@ def answer(services: Services, request: ApiRequest, signature: str, then: Then) 
     if desk is None:
         raise Refusal(404, "NotFound", "nothing was ever held here")
     mark = signed.check(webhook.secret.value(), signature, request.body, services.clock.wall())
-    handlers.check_json(request)
+    check_json(request)
     reply = _read(request.body)
 
     def taken(found: bool | Refusal) -> None:

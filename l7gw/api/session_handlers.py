@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 
 from l7gw.api.callers import Caller
-from l7gw.api.handlers import Answer, ApiRequest, bad, only, query_of
 from l7gw.api.messages import PREFIX
+from l7gw.api.requests import Answer, ApiRequest, bad, only, query_of
 from l7gw.api.running import Endable, KillSaid, Running, RunningCalls, decode_kill, is_person, may_end
 from l7gw.approval.messages import encode
 from l7gw.errors import Refusal

@@ -22,6 +22,11 @@ def digest(secret: str | bytes) -> str:
     return _hash("l7gw credential", secret.encode() if isinstance(secret, str) else secret)
 
 
+def asker(requester: Requester, cluster: str, group: str) -> str:
+    """Who asks for which group on which cluster: 64 hex digits, the same whenever he asks for it again."""
+    return _hash("l7gw grant", _identity(requester), cluster, group)
+
+
 def binding(
     requester: Requester,
     cluster: str,

@@ -8,13 +8,13 @@ text that a requester chose is kept as it came: whoever shows it escapes it (`na
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal, Protocol, get_args
+from typing import Annotated, ClassVar, Literal, Protocol, get_args
 
 import msgspec
 from msgspec import Meta
 
 from l7gw.config.settings import Kind, RecordMode
-from l7gw.hold_terms import HoldTerms, Wait
+from l7gw.hold_terms import HoldTerms, RuleTerms, Wait
 from l7gw.identity.principal import Principal
 from l7gw.kube.acting_as import ActsAs
 
@@ -149,6 +149,12 @@ class Asked(Message, frozen=True, kw_only=True):
     record: RecordMode | None = None  # what the recording keeps of the call, by its rule; None where its cluster says it
     version: int = VERSION
 
+    what: ClassVar[str] = "call"
+
+    @property
+    def rules(self) -> tuple[RuleTerms, ...]:
+        return self.terms.rules
+
     @property
     def bound(self) -> str:
         """What `claim` must bring: the binding of a waiting call, the intent of one that comes back."""
@@ -237,6 +243,11 @@ class Hold(Message, frozen=True, kw_only=True):
     replaces: str = ""  # the hold in whose place this one stands, since the object changed; "" for none
     version: int = VERSION
 
+    @property
+    def asks(self) -> tuple[ReviewersView, ...]:
+        """Whom it asks: the reviewers of each rule."""
+        return tuple(rule.reviewers for rule in self.rules)
+
 
 # ---------------------------------------------------------------------- an answer to it
 
@@ -269,6 +280,25 @@ class Review(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
     force: bool = False
     reason: Note = ""
     version: Literal[1] = 1
+
+
+class Reviewable(Protocol):
+    """What is asked of reviewers: a call, or a group for some time. `what` is the word for it."""
+
+    what: ClassVar[str]
+
+    @property
+    def principal(self) -> Requester: ...
+
+    @property
+    def person(self) -> str: ...
+
+    @property
+    def tokens(self) -> tuple[str, ...]: ...
+
+    @property
+    def rules(self) -> tuple[RuleTerms, ...]:
+        """Who approves: each one's reviewers are asked."""
 
 
 class Waiter(Protocol):

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from l7gw.approval import rows
 from l7gw.approval.messages import Hold
-from l7gw.approval.rows import MOST_LISTED, SECOND
+from l7gw.approval.parts import MOST_LISTED
+from l7gw.approval.rows import SECOND
 from l7gw.store.database import Store
 from l7gw.store.tables import holds
 

@@ -1,4 +1,4 @@
-"""Who may say what about a hold: which rules a reviewer counts for, and who never counts (threats G3).
+"""Who may say what about a hold or a grant: which rules a reviewer counts for, and who never counts (threats G3).
 
 Agents and workloads never approve, nor does who proved himself by AWS. Nobody approves his own call, under whatever name. A rule
 may ask for one exception: with `owner: true` the person for whom an agent acts may approve, by another credential of a fresh login.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from l7gw.approval.messages import Asked, Proof, Review, Reviewer
+from l7gw.approval.messages import Proof, Review, Reviewable, Reviewer
 from l7gw.approval.people import People
 from l7gw.errors import Refusal
 from l7gw.hold_terms import RuleTerms
@@ -29,9 +29,9 @@ class Counts:
     forced: tuple[str, ...] = ()
 
 
-def counts(asked: Asked, reviewer: Reviewer, review: Review, people: People, *, local: bool, now: float) -> Counts:
-    """For which rules of the hold this review counts. `local` is the configuration's `reviews: {local}`, `now` is in seconds since
-    1970. Raises Refusal 403, in words, where it counts for none, and 400 for a forced approval without a reason."""
+def counts(asked: Reviewable, reviewer: Reviewer, review: Review, people: People, *, local: bool, now: float) -> Counts:
+    """For which of the rules that were asked about this review counts. `local` is the configuration's `reviews: {local}`, `now` is
+    in seconds since 1970. Raises Refusal 403, in words, where it counts for none, 400 for a forced approval without a reason."""
     if reviewer.local:
         return _of_root(asked, review, local=local)
     _proven(reviewer)
@@ -39,7 +39,7 @@ def counts(asked: Asked, reviewer: Reviewer, review: Review, people: People, *, 
     own = approves and _is_own(asked, reviewer, people)
     why_not = _not_as_owner(asked, reviewer, people, now)
     found, forced = [], []
-    for terms in asked.terms.rules:
+    for terms in asked.rules:
         if own:
             fits = terms.reviewers.owner and not why_not
         else:
@@ -50,22 +50,22 @@ def counts(asked: Asked, reviewer: Reviewer, review: Review, people: People, *, 
         if fits or (may_force and (review.force or not approves)):
             found.append(terms.rule)
     if review.force and approves:
-        _check_force(review, forced)
+        _check_force(review, forced, asked.what)
     if found:
         return Counts(tuple(found), tuple(forced))
-    if own and not any(terms.reviewers.owner for terms in asked.terms.rules):
-        raise _refused("nobody approves his own call, under whatever name")
-    if why_not and any(terms.reviewers.owner for terms in asked.terms.rules) and own:
-        raise _refused(f"who is behind a call approves it only as the owner of the agent: {why_not}")
+    if own and not any(terms.reviewers.owner for terms in asked.rules):
+        raise _refused(f"nobody approves his own {asked.what}, under whatever name")
+    if why_not and any(terms.reviewers.owner for terms in asked.rules) and own:
+        raise _refused(f"who is behind a {asked.what} approves it only as the owner of the agent: {why_not}")
     raise _refused(f"{quoted(reviewer.principal.user)} is not among the reviewers: {_named(asked)}")
 
 
-def _of_root(asked: Asked, review: Review, *, local: bool) -> Counts:
+def _of_root(asked: Reviewable, review: Review, *, local: bool) -> Counts:
     if not local:
         raise _refused("root reviews without a credential only where the configuration says `reviews: {local: true}`")
     if review.force:
         raise _refused("root without a credential is one approval, and in no emergency group")
-    return Counts(asked.terms.names)
+    return Counts(tuple(terms.rule for terms in asked.rules))
 
 
 def _proven(reviewer: Reviewer) -> None:
@@ -76,12 +76,12 @@ def _proven(reviewer: Reviewer) -> None:
         raise _refused("agents and workloads never approve, nor does who acts for somebody else")
 
 
-def _is_own(asked: Asked, reviewer: Reviewer, people: People) -> bool:
+def _is_own(asked: Reviewable, reviewer: Reviewer, people: People) -> bool:
     """Whether the reviewer is behind the call, by the names known now or by those known when it was made."""
     return people.person(reviewer.principal.user) in people.behind(asked.principal) | {asked.person}
 
 
-def _not_as_owner(asked: Asked, reviewer: Reviewer, people: People, now: float) -> str:
+def _not_as_owner(asked: Reviewable, reviewer: Reviewer, people: People, now: float) -> str:
     """Why the reviewer is not the person for whom the agent acts, freshly logged in; "" where that is who reviews."""
     requester = asked.principal
     if not requester.actor:
@@ -103,9 +103,9 @@ def _fits(terms: RuleTerms, reviewer: Reviewer) -> bool:
     return within(who.users, (reviewer.principal.user,)) or within(who.groups, reviewer.principal.groups)
 
 
-def _check_force(review: Review, forced: list[str]) -> None:
+def _check_force(review: Review, forced: list[str], what: str) -> None:
     if not forced:
-        raise _refused("an approval is forced only by a member of a rule's emergency groups who is not behind the call")
+        raise _refused(f"an approval is forced only by a member of a rule's emergency groups who is not behind the {what}")
     if not review.reason.strip():
         raise Refusal(400, "BadRequest", "a forced approval needs a reason (--reason TEXT)")
 
@@ -123,10 +123,10 @@ def _compiled(texts: tuple[str, ...]) -> Globs:
     return Globs(texts)
 
 
-def _named(asked: Asked) -> str:
+def _named(asked: Reviewable) -> str:
     """The reviewers of each rule, in words."""
     said = []
-    for terms in asked.terms.rules:
+    for terms in asked.rules:
         who = terms.reviewers
         whom = [f"users {', '.join(who.users)}"] if who.users else []
         whom += [f"groups {', '.join(who.groups)}"] if who.groups else []

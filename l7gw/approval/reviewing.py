@@ -63,7 +63,7 @@ def review(connection: sa.Connection, hold: str, reviewer: Reviewer, said: Revie
         rules=counted.rules,
         rest_of_run=said.rest_of_run,
     )
-    _write(connection, hold, reviewer, reviewing.people, said, view)
+    write(connection, reviews.c.hold, reviewer, reviewing.people, view, hold, for_seconds=said.for_seconds)
     noted(connection, hold, now)  # watchers see an approval after which others are needed, too
     if revokes:
         return Reviewed(rows.one(connection, hold), view, moved=False)
@@ -71,15 +71,20 @@ def review(connection: sa.Connection, hold: str, reviewer: Reviewer, said: Revie
     return Reviewed(rows.one(connection, hold), view, moved)
 
 
-def _write(connection: sa.Connection, hold: str, reviewer: Reviewer, people: People, said: Review, view: ReviewView) -> None:
+def write(
+    connection: sa.Connection, about: sa.Column[str], reviewer: Reviewer, people: People, view: ReviewView, which: str, **more: int
+) -> None:
+    """Write down a review of the one whose id is `which`, in the column `about` of a table of reviews. `more` are further columns.
+    Raises Refusal 409 where the same person has said so before, under whatever name."""
+    table = about.table
     person = ROOT if reviewer.local else people.person(reviewer.principal.user)
-    values = {"hold": hold, "person": person, "verdict": said.verdict, "for_seconds": said.for_seconds}
-    former = sa.select(reviews.c.view).where(reviews.c.hold == hold, reviews.c.verdict == said.verdict)
+    former = sa.select(table.c.view).where(about == which, table.c.verdict == view.verdict)
     for one in map(_view, connection.execute(former).scalars()):  # `people` may have changed since
         if person == (ROOT if one.local else people.person(one.user)):
             raise Refusal(409, "Conflict", TWICE)
+    values = {about.name: which, "person": person, "verdict": view.verdict, "view": encode(view).decode(), **more}
     try:
-        connection.execute(reviews.insert().values(**values, view=encode(view).decode()))
+        connection.execute(sa.insert(table).values(values))
     except sa.exc.IntegrityError as error:
         raise Refusal(409, "Conflict", TWICE) from error
 

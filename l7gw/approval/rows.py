@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from l7gw.approval.messages import (
     Asked,
     Hold,
     Rest,
+    Reviewable,
     Reviewer,
     ReviewersView,
     ReviewVerdict,
@@ -22,14 +22,13 @@ from l7gw.approval.messages import (
     State,
     encode,
 )
+from l7gw.approval.parts import MOST_LISTED as MOST_LISTED
+from l7gw.approval.parts import Parts
 from l7gw.approval.states import noted
 from l7gw.clock import moment
 from l7gw.hold_terms import Reviewers
 from l7gw.store.tables import holds, rests_of_runs, reviews
 
-MOST_LISTED = 500  # holds of one answer, and holds that are looked at for it
-MOST_UNSEEN = 100  # holds that are looked at for who may not see them: each takes 0.1 ms, and all work on the database waits
-READ_AT_ONCE = 50
 SECOND = 1_000_000  # microseconds
 
 Seen = Callable[[Hold], bool]  # whether who asks may see a hold; called in the store's thread
@@ -96,11 +95,8 @@ def asked_of(connection: sa.Connection, hold: str) -> Asked | None:
 
 
 def of_prefix(connection: sa.Connection, prefix: str, seen: Seen) -> list[Hold]:
-    """The holds whose ids begin so and that are `seen`, two at most: more need not be told apart. Of more than MOST_UNSEEN that
-    begin so the newest are looked at."""
-    found = sa.select(holds.c.id).where(holds.c.id.startswith(prefix, autoescape=True)).order_by(holds.c.id.desc())
-    ids = list(connection.execute(found.limit(MOST_UNSEEN)).scalars())
-    return list(itertools.islice(filter(seen, _in_parts(connection, ids)), 2))
+    """The holds whose ids begin so and that are `seen`, two at most."""
+    return _PARTS.of_prefix(connection, prefix, seen)
 
 
 def listed(connection: sa.Connection, states: Sequence[State], *, most: int, before: str) -> list[Hold]:
@@ -113,34 +109,7 @@ def listed(connection: sa.Connection, states: Sequence[State], *, most: int, bef
 def page(connection: sa.Connection, states: Sequence[State], seen: Seen, *, most: int, before: str) -> Page:
     """A page of the newest holds in these states that are `seen`, newest first; with `before`, of those whose ids are below it.
     It ends where MOST_LISTED were looked at, or MOST_UNSEEN that are not seen."""
-    where = [holds.c.state.in_(states)] + ([holds.c.id < before] if before else [])
-    newest = sa.select(holds.c.id).where(*where).order_by(holds.c.id.desc()).limit(MOST_LISTED + 1)
-    ids = list(connection.execute(newest).scalars())
-    found: list[Hold] = []
-    looked = unseen = 0
-    for hold in _in_parts(connection, ids[:MOST_LISTED]):
-        looked += 1
-        if not seen(hold):
-            unseen += 1
-        elif len(found) == most:
-            return Page(found, found[-1].id)
-        else:
-            found.append(hold)
-        if unseen == MOST_UNSEEN:
-            break
-    return Page(found, _between(ids[looked - 1], ids[looked]) if looked < len(ids) else "")
-
-
-def _in_parts(connection: sa.Connection, ids: Sequence[str]) -> Iterator[Hold]:
-    """These holds, newest first. They are read a part at a time, as long as more are asked for."""
-    for at in range(0, len(ids), READ_AT_ONCE):
-        yield from read(connection, ids[at : at + READ_AT_ONCE])
-
-
-def _between(newer: str, older: str) -> str:
-    """What an id is below of which `older` is one, and `newer` is none: no more of it than tells the two apart."""
-    same = next(at for at, (one, other) in enumerate(zip(newer, older)) if one != other)
-    return newer[: same + 1]
+    return Page(*_PARTS.page(connection, states, seen, most=most, before=before))
 
 
 def why_expired(state: str) -> str:
@@ -163,25 +132,28 @@ def review_view(reviewer: Reviewer, verdict: ReviewVerdict, now: int, **said: An
     )
 
 
-def satisfied(asked: Asked, said: Sequence[ReviewView]) -> bool:
+def satisfied(asked: Reviewable, said: Sequence[ReviewView]) -> bool:
     """Whether each rule has the approvals that it asks for, or was forced."""
-    return all(view.forced or view.approvals >= view.reviewers.minimum for view in _rules(asked, said))
+    return all(view.forced or view.approvals >= view.reviewers.minimum for view in rules_of(asked, said))
 
 
-def _rules(asked: Asked, said: Sequence[ReviewView]) -> tuple[RuleView, ...]:
+def rules_of(asked: Reviewable, said: Sequence[ReviewView]) -> tuple[RuleView, ...]:
+    """The rules that were asked about, with the approvals that each has."""
     approvals = [view for view in said if view.verdict == "approve"]
     return tuple(
         RuleView(
             rule=terms.rule,
-            reviewers=_reviewers([terms.reviewers]),
+            reviewers=reviewers_of([terms.reviewers]),
             approvals=sum(terms.rule in view.rules for view in approvals),
             forced=any(terms.rule in view.forced for view in approvals),
         )
-        for terms in asked.terms.rules
+        for terms in asked.rules
     )
 
 
-def _reviewers(several: Sequence[Reviewers]) -> ReviewersView:
+def reviewers_of(several: Sequence[Reviewers]) -> ReviewersView:
+    """The reviewers of several rules by name, all together."""
+
     def names(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for one in lists for name in one))
 
@@ -196,7 +168,7 @@ def _reviewers(several: Sequence[Reviewers]) -> ReviewersView:
 
 def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...], rest: Rest | None = None) -> Hold:
     """The hold of a row of the table `holds`. `rest` is of its run; the retry of a refused upgrade is none."""
-    reviewers = _reviewers([terms.reviewers for terms in asked.terms.rules])
+    reviewers = reviewers_of([terms.reviewers for terms in asked.terms.rules])
     return Hold(
         id=row.id,
         state=row.state,
@@ -216,7 +188,7 @@ def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...], rest: Rest | Non
         argv=asked.argv,
         effects=asked.effects,
         rule=asked.terms.rules[0].rule,
-        rules=_rules(asked, said),
+        rules=rules_of(asked, said),
         message=asked.terms.message,
         wait=asked.terms.wait,
         created=moment(row.created),
@@ -233,3 +205,6 @@ def _hold(row: Any, asked: Asked, said: tuple[ReviewView, ...], rest: Rest | Non
         acts_as=asked.acts_as,
         replaces=row.replaces,
     )
+
+
+_PARTS = Parts(holds, read)

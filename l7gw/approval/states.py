@@ -1,16 +1,16 @@
 """The states of a hold, as one table: what may happen in which state, and which state follows. docs/approvals.md draws it.
 
-A state without a row of events is an end. Nothing else moves a hold: `move` is the only writer of a hold's state, and its UPDATE
-changes a row only in a state in which the event may happen. So of two events that race one finds the hold, the other finds it gone.
+Nothing else moves a hold: `move` is the only writer of a hold's state.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 
 from l7gw.approval.messages import State
+from l7gw.approval.moves import Moves
 from l7gw.store import outbox
 from l7gw.store.bell import ring
 from l7gw.store.tables import holds
@@ -35,26 +35,6 @@ TABLE: dict[State, dict[Event, State]] = {
     "consumed": {},
     "void": {},
 }
-LIVE: tuple[State, ...] = tuple(state for state, events in TABLE.items() if events)
-_FROM: dict[Event, dict[State, State]] = {}
-for _state, _events in TABLE.items():
-    for _event, _next in _events.items():
-        _FROM.setdefault(_event, {})[_state] = _next
-
-
-def move(connection: sa.Connection, hold: str, event: Event, now: int, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
-    """Let an event happen to a hold at `now`, in microseconds. False where the hold is not in a state for it, or one of the
-    further `conditions` is not met; nothing is changed then. `values` are further columns to set."""
-    changed = False
-    for state, following in _FROM[event].items():
-        where = (holds.c.id == hold, holds.c.state == state, *conditions)
-        if following not in LIVE:
-            values["ended"] = now
-        changed = connection.execute(holds.update().where(*where).values(state=following, **values)).rowcount == 1
-        if changed:
-            noted(connection, hold, now)
-            break
-    return changed
 
 
 def noted(connection: sa.Connection, hold: str, now: int) -> None:
@@ -62,3 +42,8 @@ def noted(connection: sa.Connection, hold: str, now: int) -> None:
     are told outside. `now` is in microseconds."""
     ring(connection, TOPIC, hold)
     outbox.note(connection, TOPIC, hold, now)
+
+
+_MOVES = Moves(holds, TABLE, noted)
+LIVE = _MOVES.live
+move = _MOVES.move

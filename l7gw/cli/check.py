@@ -21,6 +21,8 @@ from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
 from l7gw.masking.configured import Configured, configured
 from l7gw.policy.doubts import doubts, held_by, say_logins
+from l7gw.policy.grant_doubts import grant_doubts
+from l7gw.policy.grants import in_words
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
 from l7gw.recording import masking_key
@@ -99,7 +101,8 @@ def _sections(
     guardrails, rules = _count(policy.guardrails, "guardrail"), _count(policy.rules, "rule")
     yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
     yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
-    yield "Approvals", [*_approvals(settings), *_owners(settings, policy)]
+    asked_for = [f"may be asked for: {in_words(entry)}" for entry in policy.grants]
+    yield "Approvals", [*_approvals(settings), *_owners(settings, policy), *asked_for]
     yield "Masking", [_masking(key), _detectors(settings, masking)]
     if loaded:
         yield "Hooks", [_hook(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)]
@@ -293,6 +296,7 @@ def _acted_as(cluster: Cluster, policy: Policy) -> list[str]:
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     """Sentences about settings that are valid but probably not meant."""
     yield from doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped)
+    yield from grant_doubts(policy, settings.clusters, settings.identity, settings.mapped)
     for entry in settings.identity:
         if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
             yield f"tokens of {entry.issuer} may live {lasting(entry.longest_lifetime)}: a stolen one is good until it ends"
@@ -329,7 +333,7 @@ def _document(
         "listen": [_address(*address) for address in settings.listen],
         "identity": [_identity_document(entry) for entry in settings.identity],
         "clusters": [_cluster_document(cluster, policy) for cluster in settings.clusters.values()],
-        "policy": {"file": str(settings.policy), "guardrails": len(policy.guardrails), "rules": len(policy.rules)},
+        "policy": {"file": str(settings.policy), **policy.counts},
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
         "approvals": {
             "holds": settings.most_holds,

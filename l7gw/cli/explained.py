@@ -8,9 +8,11 @@ import click
 
 from l7gw.identity.principal import Principal
 from l7gw.policy import budgets, handling, holds, masks
-from l7gw.policy.judge import Explanation
+from l7gw.policy.cases import look_at_sent
+from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.kubectl.calls import Call
 from l7gw.policy.looked import is_dry_run
+from l7gw.policy.openings import openings
 from l7gw.policy.rules import in_words, verb_of
 from l7gw.policy.verdict import Decision, Needed, Verdict
 
@@ -25,6 +27,12 @@ def show_all(command: str, calls: list[Call], explained: list[Explanation], numb
         click.echo(f"{command}: {said}, as its worst of {len(calls)} calls is: {in_words(calls[number].act)}\n")
     for call, each in zip(calls, explained):
         _show(each, call)
+
+
+def show_openings(rules: Policy, principal: Principal, cluster: str, call: Call, verdict: Verdict) -> None:
+    """What the caller could ask for, where the call is denied."""
+    for command in openings(rules, principal, cluster, call.act, look_at_sent(call)) if verdict.decision == "deny" else ():
+        click.echo(f"\n  with a grant it would pass: {command}")
 
 
 def _show(explanation: Explanation, call: Call) -> None:

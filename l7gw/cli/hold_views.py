@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from l7gw.approval.messages import ExecView, Hold, Inventory, ReviewView, RuleView, Shown
+from l7gw.approval.messages import ExecView, Hold, Inventory, Requester, ReviewersView, ReviewView, RuleView, Shown
 from l7gw.recording.terminal.unseen import safe
 
 SHORTEST = 13  # characters of an id that are shown at least: its milliseconds
@@ -27,9 +27,9 @@ def table(holds: Sequence[Hold], now: datetime.datetime) -> Table:
         Column("hold", no_wrap=True), Column("state", no_wrap=True), "who", "cluster", "command", "rule",
         Column("age", no_wrap=True), Column("left", no_wrap=True), box=box.SIMPLE,
     )  # fmt: skip
-    length = _telling([hold.id for hold in holds])
+    length = telling([hold.id for hold in holds])
     for hold in holds:
-        left = "" if hold.ended is not None else span(_since(now, hold.expires))
+        left = "" if hold.ended is not None else span(since(now, hold.expires))
         found.add_row(
             hold.id[:length],
             Text(state(hold), STYLES.get(hold.state, "")),
@@ -37,18 +37,21 @@ def table(holds: Sequence[Hold], now: datetime.datetime) -> Table:
             safe(hold.cluster),
             safe(hold.command),
             safe(", ".join(rule.rule for rule in hold.rules)),
-            span(-_since(now, hold.created)),
+            span(-since(now, hold.created)),
             left,
         )
     return found
 
 
 def who(hold: Hold) -> str:
-    """Whose call it is: the user, the agent that acts for him, what else than a person he is, and as whom the call is made."""
-    asked = hold.principal
+    """Whose call it is, and as whom it is made."""
+    return called(hold.principal) + (f", as {hold.acts_as.user}" if hold.acts_as is not None else "")
+
+
+def called(asked: Requester) -> str:
+    """Who asked: the user, the agent that acts for him, and what else than a person he is."""
     kind = f" ({asked.kind})" if asked.kind != "human" else ""
-    acting = f", as {hold.acts_as.user}" if hold.acts_as is not None else ""
-    return (f"{asked.actor} for {asked.user}" if asked.actor else asked.user) + kind + acting
+    return (f"{asked.actor} for {asked.user}" if asked.actor else asked.user) + kind
 
 
 def state(hold: Hold) -> str:
@@ -59,7 +62,7 @@ def state(hold: Hold) -> str:
     return f"pending {given}/{hold.needed}"
 
 
-def _telling(ids: Sequence[str]) -> int:
+def telling(ids: Sequence[str]) -> int:
     """How many characters tell these ids apart."""
     length = SHORTEST
     ordered = sorted(ids)
@@ -69,7 +72,7 @@ def _telling(ids: Sequence[str]) -> int:
     return length
 
 
-def _since(now: datetime.datetime, moment: str) -> float:
+def since(now: datetime.datetime, moment: str) -> float:
     """Seconds from now to a moment; negative where it is past."""
     return (datetime.datetime.fromisoformat(moment) - now).total_seconds()
 
@@ -94,7 +97,7 @@ def show(console: Console, hold: Hold, now: datetime.datetime) -> None:
     for rule in hold.rules:
         console.print(f"{'reviewers':>12}  {_reviewers(rule)}", soft_wrap=True)
     for review in hold.reviews:
-        console.print(f"{'review':>12}  {_review(review)}", style="red" if review.forced else "", soft_wrap=True)
+        console.print(f"{'review':>12}  {review_line(review)}", style="red" if review.forced else "", soft_wrap=True)
     if hold.shown == Shown():
         console.print("\nThere is no view of the call here: reviewers alone are shown one, and a read has none.")
     for style, line in _shown(hold.shown):
@@ -122,37 +125,48 @@ def _head(hold: Hold, now: datetime.datetime) -> Iterator[tuple[str, str]]:
     yield "session", f"{hold.session}/{hold.exchange}"
     how = "the call waits for the answer" if hold.wait == "wait" else "the call was refused, and comes back after an approval"
     yield "how", how
-    yield "asked", f"{_local(hold.created)}, {span(-_since(now, hold.created))} ago"
+    yield "asked", f"{local(hold.created)}, {span(-since(now, hold.created))} ago"
     if hold.ended is not None:
-        yield "ended", _local(hold.ended)
+        yield "ended", local(hold.ended)
     else:
         yield (
             ("answer until" if hold.state == "pending" else "used until"),
-            f"{_local(hold.expires)}, {span(_since(now, hold.expires))} left",
+            f"{local(hold.expires)}, {span(since(now, hold.expires))} left",
         )
-    if hold.rest is not None and (left := _since(now, hold.rest.until)) > 0:
+    if hold.rest is not None and (left := since(now, hold.rest.until)) > 0:
         yield "rest of run", f"{hold.rest.calls} more calls may pass, for {span(left)}; l7gw holds deny takes them back"
     yield "replaces", hold.replaces
 
 
-def _local(moment: str) -> str:
+def local(moment: str) -> str:
+    """A moment in the time of this machine."""
     return datetime.datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _reviewers(rule: RuleView) -> str:
-    named = rule.reviewers
-    whom = [*named.users, *(f"group {name}" for name in named.groups), *(["the owner of the agent"] if named.owner else ())]
-    given = "forced" if rule.forced else f"{rule.approvals} of {named.minimum}"
-    may_force = f"; group {', '.join(named.emergency)} may force it" if named.emergency else ""
-    return safe(f"{rule.rule}: {', '.join(whom) or 'nobody'} ({given}){may_force}")
+    given = "forced" if rule.forced else f"{rule.approvals} of {rule.reviewers.minimum}"
+    return f"{safe(rule.rule)}: {reviewers(rule.reviewers, given)}"
 
 
-def _review(review: ReviewView) -> str:
+def named(who: ReviewersView) -> str:
+    """Who may approve, in words."""
+    whom = [*who.users, *(f"group {name}" for name in who.groups), *(["the owner of the agent"] if who.owner else ())]
+    return safe(", ".join(whom) or "nobody")
+
+
+def reviewers(who: ReviewersView, given: str) -> str:
+    """Who may approve, and how often somebody has: `lea, group sre (1 of 2); group oncall may force it`."""
+    may_force = f"; group {', '.join(who.emergency)} may force it" if who.emergency else ""
+    return f"{named(who)} ({given}){safe(may_force)}"
+
+
+def review_line(review: ReviewView) -> str:
+    """What somebody said, in a line."""
     how = " (local, without a credential)" if review.local else " (FORCED)" if review.forced else ""
     how += f" (by {review.issuer})" if review.issuer in OTHER_WAYS else ""
     rest = f", and allows {review.rest_of_run} more calls of the run" if review.rest_of_run else ""
     words = "".join(f": {safe(text)}" for text in (review.note, review.reason) if text)
-    return f"{_local(review.time)} {safe(review.user)} {'approved' if review.verdict == 'approve' else 'denied'}{how}{rest}{words}"
+    return f"{local(review.time)} {safe(review.user)} {'approved' if review.verdict == 'approve' else 'denied'}{how}{rest}{words}"
 
 
 def _shown(shown: Shown) -> Iterator[tuple[str, str]]:

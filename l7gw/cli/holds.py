@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
-import sys
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 
 from l7gw.api.messages import decode_page
 from l7gw.approval.messages import LONGEST_NOTE, LONGEST_REST, MOST_CALLS, STATES, Hold, decode_hold
 from l7gw.cli import hold_views
+from l7gw.cli.answers import AT_A_TIME, MOST_LISTED, OUTPUT, console, id_of, now, seconds_of, told
 from l7gw.cli.api_client import NO, UNKNOWN, USAGE, ApiClient, Reach, Refused, reach_options
 from l7gw.cli.state import fail
-from l7gw.name_rules import visible
 from l7gw.recording.terminal.unseen import safe
-
-OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
-WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
-MOST_LISTED = 100_000  # holds that --limit takes; the list is asked for in parts
-SECONDS = {"s": 1, "m": 60, "h": 3600}
-PREFIX = re.compile("[0-9A-Fa-f-]{1,36}")
 
 
 @click.group(short_help="Look at calls that wait for a human, and answer them.")
@@ -62,11 +53,11 @@ def list_holds(reach: Reach, output: str, state: tuple[str, ...], limit: int) ->
     try:
         found = _listed(ApiClient(reach), ",".join(state), limit)
     except Refused as refused:
-        _told(refused)
+        told(refused)
     if output == "json":
         click.echo(json.dumps([msgspec.to_builtins(hold) for hold in found], indent=2))
     elif found:
-        _console().print(hold_views.table(found, _now()))
+        console().print(hold_views.table(found, now()))
     else:
         click.echo("no holds" + (" that you asked for or could review" if reach.server else ""), err=True)
 
@@ -75,7 +66,7 @@ def _listed(client: ApiClient, states: str, limit: int) -> list[Hold]:
     found: list[Hold] = []
     before = ""
     while len(found) < limit:
-        query = {"state": states, "limit": str(min(limit - len(found), 100)), "before": before}
+        query = {"state": states, "limit": str(min(limit - len(found), AT_A_TIME)), "before": before}
         page = decode_page(client.get("holds", **{name: value for name, value in query.items() if value}))
         found += page.holds
         before = page.before
@@ -102,13 +93,13 @@ def show(hold: str, reach: Reach, output: str) -> None:
       l7gw holds show 0199d2a4 -o json | jq -r .shown.diff
     """
     try:
-        found = decode_hold(ApiClient(reach).get(f"holds/{_id(hold)}"))
+        found = decode_hold(ApiClient(reach).get(f"holds/{id_of(hold, 'hold')}"))
     except Refused as refused:
-        _told(refused)
+        told(refused)
     if output == "json":
         click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
     else:
-        hold_views.show(_console(), found, _now())
+        hold_views.show(console(), found, now())
 
 
 @holds.command()
@@ -145,7 +136,7 @@ def approve(
         fail("--force needs --reason TEXT, and --reason goes with --force", USAGE)
     said: dict[str, Any] = {"note": note, "rest_of_run": rest or 0, "force": force, "reason": reason}
     if within is not None:
-        said["for"] = _seconds(within)
+        said["for"] = seconds_of(within, LONGEST_REST)
     found = _reviewed(reach, hold, "approve", said)
     words = _after_approval(found)
     if rest and found.state != "pending" and found.rest is None:
@@ -189,7 +180,7 @@ def watch(reach: Reach, output: str) -> None:
     \b
       l7gw holds watch -o json | jq --unbuffered 'select(.state == "pending").command'
     """
-    console = _console()
+    screen = console()
     try:
         for line in ApiClient(reach).lines("holds", watch="1"):
             if line.startswith(b'{"error"'):
@@ -200,9 +191,9 @@ def watch(reach: Reach, output: str) -> None:
             hold = decode_hold(line)
             when = datetime.datetime.now().strftime("%H:%M:%S")
             words = f"{when}  {hold.id}  {hold_views.state(hold):<12}  {hold_views.who(hold)}  {hold.command}"
-            console.print(safe(words), style=hold_views.STYLES.get(hold.state, ""), soft_wrap=True)
+            screen.print(safe(words), style=hold_views.STYLES.get(hold.state, ""), soft_wrap=True)
     except Refused as refused:
-        _told(refused)
+        told(refused)
     except KeyboardInterrupt:
         return
     fail("the gateway ended the watch", UNKNOWN)
@@ -216,11 +207,11 @@ def _reviewed(reach: Reach, hold: str, verb: str, said: dict[str, Any]) -> Hold:
         fail(f"--note and --reason have at most {LONGEST_NOTE} characters", USAGE)
     try:
         client = ApiClient(reach)
-        return decode_hold(client.post(f"holds/{_id(hold)}/{verb}", msgspec.json.encode(said)))
+        return decode_hold(client.post(f"holds/{id_of(hold, 'hold')}/{verb}", msgspec.json.encode(said)))
     except Refused as refused:
         if refused.fault.code == 401:
-            _told(refused, NO)
-        _told(refused)
+            told(refused, NO)
+        told(refused)
 
 
 def _print_review(hold: Hold, output: str, words: str) -> None:
@@ -238,39 +229,3 @@ def _after_approval(hold: Hold) -> str:
     if hold.wait == "come-back" and hold.state == "approved":
         return f"approved: {call} may go on when it is run again, once, until {hold.expires}"
     return f"approved: {call} goes on"
-
-
-def _told(refused: Refused, status: int | None = None) -> NoReturn:
-    """End the command with what the gateway said."""
-    fault = refused.fault
-    statuses = {400: USAGE, 403: NO, 404: NO, 409: NO, 413: USAGE, 415: USAGE}
-    hint = ""
-    if fault.code == 401:
-        hint = "\n  hint: --token-file FILE, else $L7GW_TOKEN, is the token by which you prove who you are"
-    elif fault.code == 403 and not refused.proven:
-        hint = "\n  hint: send a token of your own: --token-file FILE, or $L7GW_TOKEN"
-    if status is None:
-        status = statuses.get(fault.code, UNKNOWN) if fault.reason else UNKNOWN  # without a reason it is no gateway that answered
-    fail(visible(fault.message) + hint, status)
-
-
-def _id(text: str) -> str:
-    if PREFIX.fullmatch(text) is None:
-        fail(f"{visible(text)!r} is no id of a hold, and no beginning of one; l7gw holds list has them", USAGE)
-    return text.lower()
-
-
-def _seconds(text: str) -> int:
-    match = re.fullmatch("([0-9]{1,5})([smh])", text)
-    if match is None or not 1 <= (seconds := int(match[1]) * SECONDS[match[2]]) <= LONGEST_REST:
-        fail(f"--for is a time such as 10m, at most {LONGEST_REST // 60}m", USAGE)
-    return seconds
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-def _console() -> Console:
-    """A console as wide as the terminal or, without one, WITHOUT_TERMINAL columns wide. No text is read as markup."""
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WITHOUT_TERMINAL)

@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "demo",
     "kubeconfig": "kubeconfig",
     "holds": "holds",
+    "grants": "grants",
     "sessions": "sessions",
     "replay": "replay",
     "export": "export",

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -14,11 +15,11 @@ import click
 
 from l7gw import name_rules
 from l7gw.cli.backtest import backtest
-from l7gw.cli.explained import document, show_all
+from l7gw.cli.explained import document, show_all, show_openings
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
-from l7gw.config.settings import KINDS, Kind, Mapped
+from l7gw.config.settings import KINDS, Cluster, Kind, Mapped
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, acting
@@ -27,6 +28,8 @@ from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
 from l7gw.policy.cases import kubectl_calls, look_at_sent, result_of, worst
 from l7gw.policy.doubts import Issuer, doubts
+from l7gw.policy.grant_doubts import grant_doubts
+from l7gw.policy.grants import first_for
 from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.kubectl.calls import Call
 from l7gw.policy.kubectl.manifests import Manifest, objects_of
@@ -76,8 +79,8 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
     """
     if file is not None and config is not None:
         raise click.UsageError("FILE and --config exclude each other")
-    clusters: Collection[str] | None = None
-    identity: Collection[Issuer] | None = None
+    clusters: Mapping[str, Cluster] | None = None
+    identity: Sequence[Issuer] | None = None
     mapped: Collection[Mapped] = ()
     detectors: Collection[str] | None = None
     if file is not None:
@@ -88,12 +91,13 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
         detectors = configured(settings.masking, settings.path).names(settings.hooks)
     found = Policy.load(path, detectors)
     warnings = doubts((*found.guardrails, *found.rules), clusters, identity, mapped)
+    warnings += grant_doubts(found, clusters, identity, mapped)
     if output == "json":
-        counts = {"guardrails": len(found.guardrails), "rules": len(found.rules), "tests": found.tests}
-        click.echo(json.dumps({"file": str(path), **counts, "warnings": warnings}, indent=2))
+        click.echo(json.dumps({"file": str(path), **found.counts, "tests": found.tests, "warnings": warnings}, indent=2))
         return
+    grants = f", grants {len(found.grants)}" if found.grants else ""
     tests = f", tests {found.tests}, all passed" if found.tests else ""
-    click.echo(f"{path} is in order: guardrails {len(found.guardrails)}, rules {len(found.rules)}{tests}")
+    click.echo(f"{path} is in order: guardrails {len(found.guardrails)}, rules {len(found.rules)}{grants}{tests}")
     for warning in warnings:
         click.echo(f"l7gw: {warning}", err=True)
 
@@ -119,6 +123,7 @@ class _Explain(click.Command):
 @click.option("--policy", "file", metavar="FILE", type=click.Path(path_type=Path), help="A policy, in place of the one in force.")
 @click.option("--user", metavar="U", required=True, help="As the identity gives it, with its prefix.")
 @click.option("--group", "groups", metavar="G", multiple=True, help="May be repeated.")
+@click.option("--granted", metavar="G", multiple=True, help="A group that a grant gives; the policy must list it for this user.")
 @click.option("--kind", type=click.Choice(KINDS), default="human", show_default=True)
 @click.option("--cluster", metavar="C", required=True, help="A cluster of the configuration.")
 @click.option("--as", "as_user", metavar="U", default="", help="Of whom acts as somebody else of the cluster, as kubectl's.")
@@ -137,7 +142,7 @@ class _Explain(click.Command):
 def explain(
     config: Path | None, file: Path | None, user: str, groups: tuple[str, ...], kind: Kind, cluster: str, namespace: str | None,
     all_namespaces: bool, subresource: str | None, stdin: bool, tty: bool, output: str, verb: str, resource: str,
-    argv: tuple[str, ...], sent: Path | None, given: Path | None, as_user: str, as_groups: tuple[str, ...],
+    argv: tuple[str, ...], granted: tuple[str, ...], sent: Path | None, given: Path | None, as_user: str, as_groups: tuple[str, ...]
 ) -> None:  # fmt: skip
     """Ask the policy about one call: would it pass, by which rule, and why not by those before it? And what would be masked for the
     caller?
@@ -153,7 +158,7 @@ def explain(
     l7gw policy explain --user ann --group engineers --cluster prod delete pods -n prod
     l7gw policy explain --user ann --group engineers --cluster prod get deployments.apps/web -n dev
     l7gw policy explain --user bot --kind agent --cluster prod exec pods/web-0 -- cat /var/log/app.log
-    l7gw policy explain --user bot --kind agent --cluster prod list secrets -A
+    l7gw policy explain --user ann --granted oncall --cluster prod list secrets -A
     l7gw policy explain --user ann --cluster prod get /metrics
     l7gw policy explain --user ann --cluster prod kubectl drain node-1 --ignore-daemonsets
     l7gw policy explain --user ann --cluster prod --as jane get pods -n dev
@@ -161,7 +166,6 @@ def explain(
     """
     if namespace is not None and all_namespaces:
         raise click.UsageError("-n and -A exclude each other")
-    principal = _principal(user, groups, kind)
     if verb == "kubectl":
         typed = [word for word in (resource, *argv) if word]
         calls = _kubectl(typed, namespace, sent, all_namespaces=all_namespaces)
@@ -172,6 +176,7 @@ def explain(
         raise click.UsageError("Missing argument 'RESOURCE[/NAME]'.")
     calls = _as(calls, as_user, as_groups)
     rules = _policy(config, file, cluster)
+    principal = _with_granted(rules, _principal(user, groups, kind), cluster, granted)
     explained = _explained(rules, principal, cluster, calls, given)
     number = worst([explanation.verdict for explanation in explained])
     command = shlex.join(("kubectl", *typed)) if verb == "kubectl" else ""
@@ -181,6 +186,7 @@ def explain(
         click.echo(json.dumps({**documents[number], **of_command}, indent=2))
     else:
         show_all(command, calls, explained, number)
+        show_openings(rules, principal, cluster, calls[number], explained[number].verdict)
     verdict = explained[number].verdict
     sys.exit(3 if verdict.needs else 1 if verdict.decision == "deny" else 0)
 
@@ -270,6 +276,14 @@ def _principal(user: str, groups: tuple[str, ...], kind: Kind) -> Principal:
         click.echo(f"l7gw: identity leaves the group {name_rules.quoted(group)} out, only denials look at it: it {fault}", err=True)
     unfit = tuple(spelling for group in faults for spelling in name_rules.spellings(group))
     return Principal(user, groups=tuple(group for group in groups if group not in faults), kind=kind, unfit=unfit)
+
+
+def _with_granted(rules: Policy, principal: Principal, cluster: str, granted: tuple[str, ...]) -> Principal:
+    """The principal with the groups of grants. Raises UsageError for one that the policy does not let him ask for."""
+    for group in granted:
+        if first_for(rules.grants, principal, cluster, group) is None:
+            raise click.UsageError(f"the policy does not let {principal.user} ask for {name_rules.quoted(group)} on {cluster}")
+    return replace(principal, groups=(*principal.groups, *granted))
 
 
 def _policy(config: Path | None, file: Path | None, cluster: str) -> Policy:

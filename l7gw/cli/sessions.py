@@ -22,6 +22,7 @@ from l7gw.cli.tail import tail
 from l7gw.kube.in_kubectl import acting_words
 from l7gw.recording.events import (
     ExchangeEnded,
+    GrantRecorded,
     HoldRecorded,
     MaskRecorded,
     RequestRecorded,
@@ -166,15 +167,20 @@ def show(session_id: str, config: Path | None, state: Path | None, output: str) 
         words = (header_text(run.command), header_text(run.client), run.id)
         console.print(f"{'run':>12}  {'  '.join(safe(text) for text in words if text)}")
     try:
-        console.print(_calls(place, summary))
+        table, grants = _calls(place, summary)
+        console.print(table)
+        for line in grants:
+            console.print(f"{'grant':>12}  {line}", soft_wrap=True)
     except Unreadable as error:
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
 
 
-def _calls(place: Path, summary: Summary) -> Table:
+def _calls(place: Path, summary: Summary) -> tuple[Table, list[str]]:
+    """A row for each call, and a line for each thing that was done to a grant."""
     rows: dict[int, list[str]] = {}
     masked: dict[int, Masked] = {}
     said: dict[str, list[str]] = {}  # who reviewed a hold
+    grants: list[str] = []
     for event in Events(place, summary)():
         if isinstance(event, RequestRecorded):
             rows[event.exchange] = [str(event.exchange), safe(_what(event)), safe(event.namespace), "", "", "", "", ""]
@@ -185,6 +191,8 @@ def _calls(place: Path, summary: Summary) -> Table:
         elif isinstance(event, HoldRecorded) and event.exchange in rows:
             by = f" by {safe(', '.join(said[event.hold]))}" if said.get(event.hold) else ""
             rows[event.exchange][3] = f"hold ({safe(event.rule)}): {safe(event.state)}{by}"
+        elif isinstance(event, GrantRecorded):
+            grants.append(_granted(event))
         elif isinstance(event, ReviewRecorded):
             said.setdefault(event.hold, []).append(event.user)
         elif isinstance(event, ResponseRecorded) and event.exchange in rows:
@@ -198,7 +206,16 @@ def _calls(place: Path, summary: Summary) -> Table:
     table = Table("call", "what", "namespace", "verdict", "status", "masked", "outcome", "reason", box=box.SIMPLE)
     for row in rows.values():
         table.add_row(*row)
-    return table
+    return table, grants
+
+
+def _granted(event: GrantRecorded) -> str:
+    """What was done to a grant: `2026-01-01 10:00:00 oncall is approved (approve by lea): seen`."""
+    when = datetime.datetime.fromtimestamp(event.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    by = f" by {event.user}" if event.user else ""
+    forced = " (FORCED)" if event.forced else ""
+    words = "".join(f": {text}" for text in (event.note, event.reason) if text)
+    return safe(f"{when} {event.group} is {event.state} ({event.did}{by}){forced}{words}  {event.grant}")
 
 
 def _what(event: RequestRecorded) -> str:

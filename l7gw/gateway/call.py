@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from l7gw.approval.active_grants import ActiveGrant, ActiveGrants
 from l7gw.clock import Clock
 from l7gw.cluster.headers import upstream_request
 from l7gw.cluster.impersonation import impersonation, impersonation_as
@@ -89,6 +90,7 @@ class CallServices(Protocol):
     timeouts: Timeouts
     recorder: Recorder
     policy: Policy
+    grants: ActiveGrants
     masking: Masking
     steps: Steps
     routes: Routes[FarSide]
@@ -108,6 +110,12 @@ class CallServices(Protocol):
     def can_i(self, principal: Principal, cluster: str, question: Question, acts_as: ActsAs | None) -> Can | None:
         """What the policy and the hooks say to a self review; None where the question is about no call."""
 
+    def judge_by_policy(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
+        """The policy's verdict alone, as on a stream that is judged again."""
+
+    def acting(self, principal: Principal, cluster: str) -> tuple[Principal, tuple[ActiveGrant, ...]]:
+        """The principal with the groups that are granted to him on this cluster now, and by which grants."""
+
     def waits_for_disk(self, act: Act, handling: Handling) -> bool:
         """Whether the call must be on the disk before its first byte goes upstream."""
 
@@ -125,8 +133,8 @@ class Call:
 
     __slots__ = (
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "result", "masks",
-        "call_record", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused", "sent_as_recorded", "tunnel",
-        "_answer", "_sent_masks", "went_up", "longest", "began", "deadline", "unrecorded", "over",
+        "call_record", "sent_grants", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused",
+        "sent_as_recorded", "tunnel", "_answer", "_sent_masks", "went_up", "longest", "began", "deadline", "unrecorded", "over",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -145,6 +153,7 @@ class Call:
         self._sent_masks: SentMasks | None = None
         self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
+        self.sent_grants: tuple[ActiveGrant, ...] = ()  # the grants whose groups the cluster was told
         self.side: SideCall | None = None  # while the gateway asks the cluster something for this call
         self.budgeting: Budgeting | None = None  # of a call whose rule has a budget
         self.holding: Holding | None = None  # of a call that the policy holds
@@ -210,13 +219,11 @@ class Call:
         """The header fields that name the caller himself to the cluster."""
         assert self.far and self.principal and self.call_record
         cluster = self.far.endpoint.cluster
-        return impersonation(
-            self.principal,
-            self.call_record.session.id,
-            cluster.impersonate,
-            cluster.prefix,
-            self.worker.policy.groups_going_up(cluster.name, cluster.groups),
-        )
+        who, grants = self.worker.acting(self.principal, self.far.name)
+        going_up = self.worker.policy.groups_going_up(cluster.name, cluster.groups)
+        if grants and cluster.impersonate != "none":
+            self.sent_grants = tuple(one for one in grants if going_up.match(one.group))
+        return impersonation(who, self.call_record.session.id, cluster.impersonate, cluster.prefix, going_up)
 
     # ------------------------------------------------------------------ ends
 

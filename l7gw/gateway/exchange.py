@@ -35,6 +35,7 @@ from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.budgeting import Budgeting
 from l7gw.gateway.call import CallServices
 from l7gw.gateway.client import Client
+from l7gw.gateway.granted import is_old
 from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.holding import Holding
 from l7gw.gateway.impersonating import rbac_lets
@@ -51,6 +52,7 @@ from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
 from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
+from l7gw.policy.openings import first_opening
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
@@ -61,12 +63,13 @@ from l7gw.wire.semantics import BODILESS
 class Exchange(InFlightCall):
     """The steps of a call in their order, and the entries by which its request, its connection and its answer come."""
 
-    __slots__ = ("_guarded", "_policy", "_target", "_tries")
+    __slots__ = ("_grants", "_guarded", "_policy", "_target", "_tries")
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
         super().__init__(worker, client, request)
         self._target = request.target  # without the cluster's path prefix
         self._policy: Policy | None = None  # the snapshot of the policy that gave the verdict
+        self._grants = 0  # the generation of the grants that it was given under
         self._guarded = False  # whether a JSON patch that goes up tests the version of the object first
         self._tries = 0  # times that the cluster turned the request away unread
 
@@ -117,7 +120,7 @@ class Exchange(InFlightCall):
         """Take the verdict of the policy in force. It `needs` the body or the result where that decides and is not here yet. Raises
         Refusal 403 where it is a denial."""
         assert self.principal and self.act and self.far
-        self._policy = self.worker.policy
+        self._policy, self._grants = self.worker.policy, self.worker.grants.generation
         verdict = self.worker.judge(self.principal, self.far.name, self.act)
         if verdict.needs is not None and self.body.whole:
             looked = look_into(self.request, self.body.joined())
@@ -126,7 +129,7 @@ class Exchange(InFlightCall):
         if self.budgeting is not None:
             verdict = self.budgeting.of(verdict)
         if verdict.decision == "deny" and verdict.needs is None:
-            raise denial(verdict, self.act, self.result)
+            raise denial(verdict, self.act, self.result, first_opening(self.worker.policy, self.principal, self.far.name, self.act))
         self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
         return verdict
 
@@ -295,7 +298,7 @@ class Exchange(InFlightCall):
         assert self.far and self.act and self.verdict
         if self.verdict.needs is not None:
             return self.rehearse
-        if self._policy is not self.worker.policy:  # the body and the disk took their time
+        if is_old(self.verdict, self.worker, self._policy, self._grants):  # the body, the disk or a reviewer took their time
             self.verdict = self.judged()
             if not self._has_passed(self.verdict):
                 return self.budget

@@ -28,7 +28,7 @@ class HoldEvidence:
     def changed(self, hold: Hold, review: ReviewView | None, then: Then) -> None:
         """Record that a hold has come to its state, and what somebody said of it. `then` gets None once that is on the disk."""
         mode = hold.record or self._mode(hold.cluster)
-        session = self._session(hold.principal, hold.cluster, mode, then)
+        session = session_of(self._recorder, mode, hold.principal, hold.cluster, then)
         if session is None:
             return
         number, elsewhere = _place(session, hold.session, hold.exchange)
@@ -59,7 +59,8 @@ class HoldEvidence:
 
     def covered(self, hold: str, asked: Asked, then: Then) -> None:
         """Record that a call passes as the rest of a run that was approved with this hold."""
-        session = self._session(asked.principal, asked.cluster, asked.record or self._mode(asked.cluster), then)
+        mode = asked.record or self._mode(asked.cluster)
+        session = session_of(self._recorder, mode, asked.principal, asked.cluster, then)
         if session is None:
             return
         number, elsewhere = _place(session, asked.session, asked.exchange)
@@ -77,13 +78,14 @@ class HoldEvidence:
         )
         session.durable(then)
 
-    def _session(self, who: Requester, cluster: str, mode: RecordMode, then: Then) -> Session | None:
-        """The running session of the requester. None where nothing is recorded: `then` is told at once."""
-        if mode == "none":
-            asyncio.get_running_loop().call_soon(then, None)
-            return None
-        principal = Principal(who.user, who.groups, kind=who.kind, issuer=who.issuer, actor=who.actor, address=who.address)
-        return self._recorder.session(principal, cluster)
+
+def session_of(recorder: Recorder, mode: RecordMode, who: Requester, cluster: str, then: Then) -> Session | None:
+    """The running session of a requester. None where nothing is recorded: `then` is told at once."""
+    if mode == "none":
+        asyncio.get_running_loop().call_soon(then, None)
+        return None
+    principal = Principal(who.user, who.groups, kind=who.kind, issuer=who.issuer, actor=who.actor, address=who.address)
+    return recorder.session(principal, cluster)
 
 
 def _event(session: Session, hold: Hold, number: int, elsewhere: str) -> HoldRecorded:

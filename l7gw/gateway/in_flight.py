@@ -63,12 +63,14 @@ class InFlightCall(Call):
         if not self.is_stream or self.over or self.verdict is None:
             return
         assert self.principal and self.far and self.act
-        verdict = self.worker.policy.judge(self.principal, self.far.name, self.act)
+        verdict = self.worker.judge_by_policy(self.principal, self.far.name, self.act)
         expired = self.worker.clock.wall() >= self.principal.expires
-        if verdict.decision == "deny":  # a new hold ends nothing: whoever streams was let in
+        over = self._grant_over(verdict)
+        if verdict.decision == "deny" or over:  # a new hold ends nothing: whoever streams was let in
+            why = f"{over}: {verdict.reason}" if over and verdict.decision == "deny" else over or verdict.reason
             if self.call_record is not None:
-                self.call_record.verdict("deny", rule=verdict.rule, reason=verdict.reason)
-            self._cut(f"this stream is no longer allowed: {verdict.reason}", told=True)
+                self.call_record.verdict("deny", rule=verdict.rule, reason=why)
+            self._cut(f"this stream is no longer allowed: {why}", told=True)
         elif self.masks is not None and verdict.obligations != self.masks.obligations:
             self._cut("the policy masks other values of this stream now; run the command again", told=True)
         elif expired and self.worker.identity.ends_with_credential(self.principal):
@@ -79,6 +81,21 @@ class InFlightCall(Call):
     def may_last(self, verdict: Verdict) -> float:
         """How many seconds a stream may last that passes by this verdict."""
         return verdict.handling.max_duration or self.worker.timeouts.longest_stream
+
+    def _grant_over(self, verdict: Verdict) -> str:
+        """That a grant is over by which the stream was allowed or by whose group the cluster let it in, in words; "" where none
+        is. `verdict` is the one of now. A stream that its principal may begin without the grant goes on, unless the cluster was
+        told the group."""
+        assert self.verdict and self.principal and self.far
+        if not (self.verdict.grants or self.sent_grants):
+            return ""
+        still = {one.group for one in self.worker.acting(self.principal, self.far.name)[1]}
+        needed = () if verdict.allowed else self.verdict.grants
+        sent = ((one.id, one.group) for one in self.sent_grants)
+        for grant, group in (*needed, *sent):
+            if group not in still:
+                return f"the grant of {quoted(group)} {self.worker.grants.why_over(grant)} ({grant})"
+        return ""
 
     def may_forward(self, port: int) -> bool:
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""

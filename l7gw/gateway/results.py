@@ -43,8 +43,9 @@ class Result(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(sent, result=self.value, result_fault=self.fault)
 
 
-def denial(verdict: Verdict, act: Act, result: Result | None) -> Refusal:
-    """What a denied call is told. `result` is None where no dry run was asked for.
+def denial(verdict: Verdict, act: Act, result: Result | None, ask: str = "") -> Refusal:
+    """What a denied call is told. `result` is None where no dry run was asked for. `ask` is the command that asks for a group by
+    which it would pass, "" for none.
 
     A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the call
     itself is named. A dry run that failed may be why: the words say so. Where no rule denies the call and the cluster refuses it
@@ -55,7 +56,7 @@ def denial(verdict: Verdict, act: Act, result: Result | None) -> Refusal:
         if result.refused is not None and not verdict.rule:
             return result.refused
         words = f"{words}; {result.fault}"
-    return Refusal(403, "Forbidden", words, rule=verdict.rule or None)
+    return Refusal(403, "Forbidden", f"{words}; ask for it: {ask}" if ask else words, rule=verdict.rule or None)
 
 
 def result_of(subject: Subject) -> Generator[Asked, SideAnswer | Refusal, Result]:

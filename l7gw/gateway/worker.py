@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from l7gw.api.call import Api
 from l7gw.api.replies import Webhook
+from l7gw.approval.active_grants import ActiveGrant, ActiveGrants
 from l7gw.approval.people import People
 from l7gw.clock import Clock
 from l7gw.cluster.pool import Pool
@@ -19,14 +20,17 @@ from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Durable, RecordMode, Settings
 from l7gw.errors import ConfigurationError
 from l7gw.file_stamp import Stamp
+from l7gw.gateway import granted
 from l7gw.gateway.call import DiskWaiter
 from l7gw.gateway.client import Client, run_of
+from l7gw.gateway.desks import Desks, Opened
 from l7gw.gateway.downstream import RESTARTED, Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.endable import EndableCall
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.policy_file import policy_of
 from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening, why_cut
 from l7gw.hooking.call_texts import AsRecorded
@@ -40,13 +44,11 @@ from l7gw.kube.self_reviews import Question
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
 from l7gw.masking.bodies.bodies import Budget
-from l7gw.masking.configured import Configured, configured
+from l7gw.masking.configured import configured
 from l7gw.masking.masking import Masking
 from l7gw.masking.registry.registry import Registry
 from l7gw.obligations import NO_OBLIGATIONS, Handling
 from l7gw.policy.can_i import Can, asked_act
-from l7gw.policy.doubts import doubts
-from l7gw.policy.judge import Policy
 from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.masking_key import masking_key
@@ -59,10 +61,9 @@ from l7gw.wire.events import Request
 
 if TYPE_CHECKING:
     from l7gw.approval.desk import Desk
+    from l7gw.approval.grant_desk import GrantDesk
 
 log = logging.getLogger(__name__)
-
-METADATA = "metadata.sqlite"  # in the state: the database of the holds (`store.database.NAME`, which is loaded where it is used)
 
 REJUDGE_EVERY = 30.0  # seconds between two judgements of a running stream (threats F6, D17: within 60)
 OWN_DESCRIPTORS = 24  # file descriptors for the loop, the listeners, the journal and the fetching of an issuer's keys
@@ -81,11 +82,12 @@ class Worker:
         timeouts: Timeouts = USUAL_TIMEOUTS,
         limits: Limits = USUAL_LIMITS,
         *,
-        open_desk: Callable[[], Desk],
+        open_desks: Callable[[ActiveGrants], Opened],
     ) -> None:
         self.clock = clock
-        self._open_desk = open_desk
-        self._desk: Desk | None = None  # as long as nothing was ever held here
+        self._desks = Desks(open_desks, clock)
+        self.grants = self._desks.active
+        self.grants.when_changed(self._rejudge_soon)
         self.api = Api(self)
         self.timeouts = timeouts
         self._limits = limits
@@ -114,7 +116,7 @@ class Worker:
         """Put a configuration into force. Raises ConfigurationError, OSError or ssl.SSLError, and then changes nothing."""
         policy_file = Stamp(settings.policy)  # taken before the file is read, so that a change in between is noticed
         masking = configured(settings.masking, settings.path)
-        policy = _policy(settings, masking)
+        policy = policy_of(settings, masking)
         listening = Listening(settings)
         hooks = HookSet(load_hooks(settings.hooks, settings.path))
         far = {
@@ -122,11 +124,9 @@ class Worker:
             for name, cluster in settings.clusters.items()
         }
         webhook = Webhook(settings.webhook.secret_file, settings.webhook.users) if settings.webhook is not None else None
-        desk = self._desk_for(policy, settings)
+        desks = self._desks.wanted(policy, settings)
         identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
-        self._desk = desk
-        if desk is not None:
-            desk.configure(People(settings.people), local=settings.reviews_local, most=settings.most_holds)
+        self._desks.use(desks, settings)
         self.webhook = webhook
         self.settings = settings
         self.masking = Masking(self._masking_key, masking, registry=self._registry, budget=self._budget, hooks=hooks)
@@ -158,26 +158,27 @@ class Worker:
 
     @property
     def desk(self) -> Desk:
-        assert self._desk is not None, "the policy holds nothing"
-        return self._desk
+        assert self._desks.holds is not None, "the policy holds nothing"
+        return self._desks.holds
 
     @property
     def desk_if_any(self) -> Desk | None:
         """The desk; None as long as nothing was ever held."""
-        return self._desk
+        return self._desks.holds
+
+    def has_cluster(self, name: str) -> bool:
+        """Whether a cluster of this name is configured."""
+        return name in self._far
 
     def records(self, cluster: str) -> RecordMode:
         """What is recorded of a cluster's calls. Of one that is configured no more it is `all`: a hold of it may live on."""
         far = self._far.get(cluster)
         return far.record if far is not None else "all"
 
-    def _desk_for(self, policy: Policy, settings: Settings) -> Desk | None:
-        """The desk, where the policy holds something, holds are known from before, or other gateways may hold calls. Raises OSError
-        where its database cannot be used."""
-        known = settings.store is not None or (settings.state / METADATA).exists()
-        if self._desk is None and (policy.holds or known):
-            return self._open_desk()
-        return self._desk
+    @property
+    def grants_if_any(self) -> GrantDesk | None:
+        """The desk at which groups are asked for; None as long as nothing was ever held."""
+        return self._desks.grants
 
     @property
     def people(self) -> People:
@@ -224,22 +225,31 @@ class Worker:
     def judge(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
         """The verdict on a new call, or on a connection inside a port-forward: the policy's and, where that is no denial, the
         hooks'."""
-        verdict = self.policy.judge(principal, cluster, act, looked)
+        verdict = self.judge_by_policy(principal, cluster, act, looked)
         if not self.hooks.acts or verdict.decision == "deny":
             return verdict
         masks = self.masking.of_call(cluster, act, principal, verdict.obligations).objects(sender=principal.user)
-        return self.hooks.judge(verdict, principal, cluster, act, AsRecorded(masks))
+        return self.hooks.judge(verdict, self.acting(principal, cluster)[0], cluster, act, AsRecorded(masks))
+
+    def judge_by_policy(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
+        """The policy's verdict, with the groups that are granted to the principal now."""
+        return granted.judged(self.policy, self.grants, principal, cluster, act, looked)
+
+    def acting(self, principal: Principal, cluster: str) -> tuple[Principal, tuple[ActiveGrant, ...]]:
+        """The principal with the groups that are granted to him on this cluster, and by which grants."""
+        return granted.acting(self.policy, self.grants, principal, cluster)
 
     def can_i(self, principal: Principal, cluster: str, question: Question, acts_as: ActsAs | None) -> Can | None:
         """What the policy and the hooks say to a self review; None where the question is about no call."""
-        can = self.policy.can_i(principal, cluster, question, acts_as)
+        who = self.acting(principal, cluster)[0]
+        can = self.policy.can_i(who, cluster, question, acts_as)
         if can is None or not can.allowed or not self.hooks.acts:
             return can
         act = asked_act(question, acts_as)
         if act is None:  # about impersonation: hooks are asked about the calls that are made so
             return can
         masks = self.masking.of_call(cluster, act, principal, NO_OBLIGATIONS).objects(sender=principal.user)
-        said = self.hooks.judge(Verdict(allowed=True, rule=can.rule, reason=can.reason), principal, cluster, act, AsRecorded(masks))
+        said = self.hooks.judge(Verdict(allowed=True, rule=can.rule, reason=can.reason), who, cluster, act, AsRecorded(masks))
         return can if said.allowed else Can(allowed=False, reason=said.reason, rule=said.rule)
 
     # ------------------------------------------------------------------ recording
@@ -312,8 +322,7 @@ class Worker:
         self.of_peers.tick()
         self._registry.tick()
         self.hooks.tick()
-        if self._desk is not None:
-            self._desk.tick(now)
+        self._desks.tick(now)
         self.api.tick()
         if self._turned_away:
             log.error("%d connections refused: %d are open, the limit of descriptors is near", self._turned_away, self._open)
@@ -339,6 +348,10 @@ class Worker:
                 for exchange in client.exchanges:
                     exchange.rejudge()
 
+    def _rejudge_soon(self) -> None:
+        """Judge the running streams again at the next tick: policy or grants have changed."""
+        self._next_rejudging = 0.0
+
     def _pools(self) -> list[Pool]:
         return [*(far.pool for far in self._far.values()), *self._former]
 
@@ -346,15 +359,13 @@ class Worker:
         if not self._policy_file.changed():
             return
         try:
-            policy = _policy(self.settings, self.masking.configured)
-            if self._desk is None and policy.holds:
-                self._desk = self._desk_for(policy, self.settings)
-                self.desk.configure(People(self.settings.people), local=self.settings.reviews_local, most=self.settings.most_holds)
+            policy = policy_of(self.settings, self.masking.configured)
+            self._desks.use(self._desks.wanted(policy, self.settings), self.settings)
             self.policy = policy
             for far in self._far.values():
                 far.standing.policy_changed()
             log.info("policy read again: %s", self.settings.policy)
-            self._next_rejudging = 0.0
+            self._rejudge_soon()
         except (ConfigurationError, OSError) as error:
             log.error("the changed policy is not used, the former stays in force:\n%s", error)
 
@@ -380,11 +391,3 @@ class Worker:
             client.abort(RESTARTED)
         for pool in self._pools():
             pool.close()
-
-
-def _policy(settings: Settings, masking: Configured) -> Policy:
-    """The policy, read from its file. Rules that are probably mistakes are logged. Raises ConfigurationError."""
-    policy = Policy.load(settings.policy, masking.names(settings.hooks))
-    for doubt in doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped):
-        log.warning("%s: %s", settings.policy, doubt)
-    return policy

@@ -14,9 +14,10 @@ from urllib.parse import parse_qs
 
 from l7gw import plainjson
 from l7gw.api import handlers, replies, signed
-from l7gw.api.handlers import Answer, Watch
+from l7gw.api.handlers import Watch
 from l7gw.api.messages import Said
 from l7gw.api.pace import Pace
+from l7gw.api.requests import Answer
 from l7gw.approval.desk import Desk
 from l7gw.approval.messages import ReviewVerdict
 from l7gw.clock import Clock

@@ -11,8 +11,9 @@ import ssl
 from dataclasses import replace
 
 from l7gw.api.connection import Connection
-from l7gw.api.handlers import Answer, Watch, fault_of
+from l7gw.api.handlers import Watch, fault_of
 from l7gw.api.messages import Failure
+from l7gw.api.requests import Answer
 from l7gw.approval.messages import encode
 from l7gw.clock import Clock
 from l7gw.cluster.transport import SocketReading, listen

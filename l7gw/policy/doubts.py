@@ -38,12 +38,12 @@ def doubts(
     for rule in rules:
         what = f"{'guardrail' if rule.guardrail else 'rule'} {rule.name!r}"
         if rule.clusters is not None and clusters is not None:
-            found += [f"{what} {doubt}" for doubt in _clusters(rule.clusters.texts, clusters)]
+            found += [f"{what} {doubt}" for doubt in of_clusters(rule.clusters.texts, clusters)]
         if not rule.allow:
             found += [f"{what} {doubt}" for doubt in _short_commands(rule.commands or (), holds=rule.holding is not None)]
             found += [f"{what} {doubt}" for doubt in _stops_readers(rule)]
         if (held := held_by(rule)) is not None:
-            found += [f"{what} {doubt}" for doubt in _reviewers(held.reviewers, identity, mapped)]
+            found += [f"{what} {doubt}" for doubt in of_reviewers(held.reviewers, identity, mapped)]
         strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
         if not strange and not _can_match(rule):
             strange = ["matches no call: none has its `verbs`, `resources` and `effects` together"]
@@ -60,7 +60,7 @@ def held_by(rule: Rule) -> Holding | None:
     return rule.holding if rule.budget is None else rule.budget.holding
 
 
-def _reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None, mapped: Collection[Mapped]) -> Iterator[str]:
+def of_reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None, mapped: Collection[Mapped]) -> Iterator[str]:
     """Doubts about who may approve. Only people do, so an issuer of agents or workloads names no reviewer."""
     if identity is not None:
         of_people = [issuer for issuer in identity if issuer.kind.fixed in (None, "human")]
@@ -127,7 +127,8 @@ def _is_others(text: str) -> bool:
     return group not in GROUPS and "*" not in group
 
 
-def _clusters(texts: tuple[str, ...], known: Collection[str]) -> Iterator[str]:
+def of_clusters(texts: tuple[str, ...], known: Collection[str]) -> Iterator[str]:
+    """Doubts about patterns of clusters of which no configured one matches."""
     strange = [text for text in texts if not any(map(glob(text), known))]
     if strange:
         yield f"is about clusters that are not configured: {', '.join(strange)}{_meant(strange[0], known)}"

@@ -48,7 +48,7 @@ NO_HOLDING = Holding(Reviewers())
 def holding(reader: Reader, defaults: Holding) -> Holding:
     """What a mapping says of holding. What it does not say is as in `defaults`. Mistakes are reported."""
     return Holding(
-        reviewers=_reviewers(reader) if reader.has("reviewers") else defaults.reviewers,
+        reviewers=reviewed(reader, defaults.reviewers),
         wait=reader.choice("wait", defaults.wait, WAITS),
         ttl=reader.duration("ttl", defaults.ttl, least=LEAST_TIME, most=MOST_TIME),
         use_within=reader.duration("use-within", defaults.use_within, least=LEAST_TIME, most=MOST_TIME),
@@ -58,10 +58,13 @@ def holding(reader: Reader, defaults: Holding) -> Holding:
 
 def check_reviewed(reader: Reader, held: Holding) -> None:
     """Report a hold that nobody could ever approve."""
-    reviewers = held.reviewers
-    if reader.has("reviewers") or reviewers.users or reviewers.groups or reviewers.owner:
-        return  # a mapping that names nobody is reported where it is read
-    reader.missing("reviewers", f"somebody must be able to approve the call: {EXAMPLE}, here or in `defaults`")
+    check_somebody(reader, held.reviewers, "the call")
+
+
+def check_somebody(reader: Reader, reviewers: Reviewers, what: str) -> None:
+    """Report where nobody could ever approve `what`. A mapping that names nobody is reported where it is read."""
+    if not (reader.has("reviewers") or reviewers.users or reviewers.groups or reviewers.owner):
+        reader.missing("reviewers", f"somebody must be able to approve {what}: {EXAMPLE}, here or in `defaults`")
 
 
 def refuse(reader: Reader) -> None:
@@ -115,7 +118,10 @@ def who(reviewers: Reviewers) -> str:
 # ---------------------------------------------------------------------- reviewers
 
 
-def _reviewers(reader: Reader) -> Reviewers:
+def reviewed(reader: Reader, default: Reviewers) -> Reviewers:
+    """Who approves, as `reviewers` of a mapping says; `default` where it says nothing. Mistakes are reported."""
+    if not reader.has("reviewers"):
+        return default
     inner = reader.inner("reviewers", REVIEWERS_KEYS)
     emergency = inner.inner("emergency", ("groups",))
     if inner.has("emergency") and not emergency.has("groups"):

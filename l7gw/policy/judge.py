@@ -21,6 +21,7 @@ from l7gw.policy.budgets import swept
 from l7gw.policy.can_i import Can, answer
 from l7gw.policy.cases import run
 from l7gw.policy.conditions import Context, Outcome
+from l7gw.policy.grants import GrantEntry
 from l7gw.policy.handling import until_decided
 from l7gw.policy.load import load
 from l7gw.policy.looked import Looked
@@ -72,11 +73,14 @@ class Policy:
     use these as its key, and must be emptied when another object becomes the policy in force.
     """
 
-    __slots__ = ("_going_up", "_of_caller", "guardrails", "rules", "tests")
+    __slots__ = ("_going_up", "_of_caller", "grants", "guardrails", "rules", "tests")
 
-    def __init__(self, guardrails: tuple[Rule, ...], rules: tuple[Rule, ...], tests: int = 0) -> None:
-        """`tests` is the number of tests that the file has and that it has passed."""
+    def __init__(
+        self, guardrails: tuple[Rule, ...], rules: tuple[Rule, ...], tests: int = 0, grants: tuple[GrantEntry, ...] = ()
+    ) -> None:
+        """`tests` is the number of tests that the file has and has passed. `grants` are the groups that may be asked for."""
         self.tests = tests
+        self.grants = grants
         self.guardrails = guardrails
         self.rules = rules
         self._of_caller: dict[tuple[str, tuple[str, ...], tuple[str, ...], str, str], tuple[_Decided, _Decided]] = {}
@@ -86,17 +90,23 @@ class Policy:
     def load(cls, path: Path, detectors: Collection[str] | None = None) -> Policy:
         """The policy in a file. `detectors` are the names that `mask` and `reveal` may have beside those of structure; None where
         they are not known. Its tests are run. Raises ConfigurationError with every mistake in it, failed tests included."""
-        guardrails, rules, cases = load(path, detectors)
-        policy = cls(guardrails, rules, len(cases))
-        failed = run(cases, path, policy.judge)
+        found = load(path, detectors)
+        policy = cls(found.guardrails, found.rules, len(found.cases), found.grants)
+        failed = run(found.cases, path, policy.judge)
         if failed:
             raise ConfigurationError(failed)
         return policy
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many guardrails, rules and grants it has."""
+        return {"guardrails": len(self.guardrails), "rules": len(self.rules), "grants": len(self.grants)}
+
+    @property
     def holds(self) -> bool:
-        """Whether any rule holds calls, or counts them."""
-        return any(rule.holding is not None or rule.budget is not None for rule in (*self.guardrails, *self.rules))
+        """Whether reviewers are asked anything, or calls are counted: a rule holds or counts calls, or a group may be asked for."""
+        rules = (*self.guardrails, *self.rules)
+        return bool(self.grants) or any(rule.holding is not None or rule.budget is not None for rule in rules)
 
     def judge(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Verdict:
         """Whether the principal may do this on the cluster, by which rule, and why.

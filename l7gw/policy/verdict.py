@@ -24,8 +24,9 @@ class Verdict:
     A held call is not `allowed`. `obligations` are those of the rule of `rules` that decided: they count once the call passes.
     `needs` is not None where the policy cannot decide yet, because a rule's `when` reads what was not given to the judge. Such a
     verdict is a denial for whoever does not ask again with it; it masks what any rule masks that may decide, and records as much.
-    `remember` is false where the same act may get another verdict: a hold, and a verdict in which an object, a result or a budget
-    took part. `budget` is that of the rule that allows the call.
+    `remember` is false where the same act may get another verdict: a hold, and a verdict in which an object, a result, a budget or
+    a grant took part. `budget` is that of the rule that allows the call. `grants` are those without which the verdict would be
+    another, each with its id and its group.
     """
 
     allowed: bool
@@ -37,6 +38,7 @@ class Verdict:
     remember: bool = True
     budget: BudgetTerms | None = None
     handling: Handling = NO_HANDLING  # of an allow or a hold: how it is recorded, and how long it may stream
+    grants: tuple[tuple[str, str], ...] = ()
 
     @property
     def decision(self) -> Decision:

@@ -219,6 +219,26 @@ class KillRecorded(Event, tag="kill"):
     local: bool = False  # whether it was at the socket, by root or the gateway's own user, without a credential
 
 
+class GrantRecorded(Event, tag="grant"):
+    """A group was asked for, or something was done to such a grant. It belongs to no exchange: it stands in the session of the one
+    who asked on that cluster."""
+
+    grant: str  # its id, a UUIDv7
+    state: str  # pending approved denied expired revoked ended
+    group: str
+    cluster: str
+    did: str  # request approve deny revoke; time: nobody answered, or it is over
+    user: str  # who did it; "" where it was time
+    note: str  # what he said; of a request the reason
+    seconds: int  # how long it lasts
+    starts: str = ""  # RFC 3339; "" before it is approved
+    ends: str = ""  # as above
+    local: bool = False  # whether it was root at the socket, without a credential
+    forced: bool = False  # whether a member of an emergency group forced it
+    reason: str = ""  # why he did
+    reviews: str = ""  # JSON: all that reviewers said; "" in events of other states than approved
+
+
 class ExchangeEnded(Event, tag="end"):
     """The last event of an exchange."""
 
@@ -271,6 +291,7 @@ WrittenEvent = (
     | HoldRecorded
     | ReviewRecorded
     | KillRecorded
+    | GrantRecorded
     | ExchangeEnded
     | AttemptsDropped
     | ClockStepped

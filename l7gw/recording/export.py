@@ -108,6 +108,8 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             return _approval(event)
         case e.KillRecorded():
             return {"type": "kill", "user": event.user, "reason": event.reason, "local": event.local}
+        case e.GrantRecorded():
+            return _grant(event)
         case e.ExchangeEnded():
             return {"type": "end", "outcome": event.outcome, "reason": event.reason}
         case e.AttemptsDropped():
@@ -144,8 +146,23 @@ def _approval(event: e.HoldRecorded | e.ReviewRecorded) -> Line:
         }  # fmt: skip
     line: Line = {"type": "hold", "hold": event.hold, "state": event.state, "rule": event.rule, "wait": event.wait}
     line |= {"why": event.why, "command": event.command, "session": event.session}
-    for name, text in (("shown", event.shown), ("reviews", event.reviews)):
-        with suppress(ValueError):  # a text that is no JSON is left out: a later version may write another form
+    return line | _unpacked(shown=event.shown, reviews=event.reviews)
+
+
+def _grant(event: e.GrantRecorded) -> Line:
+    return {
+        "type": "grant", "grant": event.grant, "state": event.state, "group": event.group, "cluster": event.cluster,
+        "did": event.did, "user": event.user, "note": event.note, "for": event.seconds, "starts": event.starts or None,
+        "ends": event.ends or None, "local": event.local, "forced": event.forced, "reason": event.reason,
+        **_unpacked(reviews=event.reviews),
+    }  # fmt: skip
+
+
+def _unpacked(**texts: str) -> Line:
+    """JSON in texts; None for an empty one. A text that is no JSON is left out: a later version may write another form."""
+    line: Line = {}
+    for name, text in texts.items():
+        with suppress(ValueError):
             line[name] = json.loads(text) if text else None
     return line
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from l7gw.store.tables import metadata
 from l7gw.store.turns import take_turns
 
-NEWEST = "0003"  # the revision of the newest step
+NEWEST = "0004"  # the revision of the newest step
 LONGEST_STEP = "60s"  # for a step, and for another gateway's steps before it
 STEPS = Path(__file__).parent / "migrations"
 NOTED = sa.Table(  # Alembic's own table: the revision that the database has

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 ENDS_OR_WAITS = "state IN ('pending', 'approved', 'denied', 'expired', 'cancelled', 'consumed', 'void')"
+GRANTED_OR_NOT = "state IN ('pending', 'approved', 'denied', 'expired', 'revoked', 'ended')"
 COMING_BACK = "state = 'pending' AND wait = 'come-back'"  # of one intent only one such hold may be
 
 metadata = sa.MetaData()
@@ -104,4 +105,43 @@ taken_once = sa.Table(  # signed messages that were taken: `store.once`
     sa.Column("mark", sa.String(64), primary_key=True),
     sa.Column("until", sa.BigInteger, nullable=False),
     sa.Index("taken_once_old", "until"),
+)
+
+grants = sa.Table(
+    "grants",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("asker", sa.String(64), nullable=False),  # a hash of who asks for which group on which cluster
+    sa.Column("person", sa.Text, nullable=False),  # the canonical person of the requester
+    sa.Column("actor", sa.Text, nullable=False),  # "" for none
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),  # until when a pending one may be answered
+    sa.Column("starts", sa.BigInteger),  # NULL until it is approved
+    sa.Column("ends", sa.BigInteger),  # as above
+    sa.Column("recorded", sa.BigInteger),  # when the approval was on the disk of the recordings; before that it does not count
+    sa.Column("ended", sa.BigInteger),  # NULL while it is pending or approved
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("asked", sa.Text, nullable=False),  # approval.grant_messages.GrantAsked
+    sa.CheckConstraint(GRANTED_OR_NOT, name="grants_state"),
+    sa.Index("grants_by_state", "state", "expires"),
+    sa.Index("grants_by_end", "ended"),
+    sa.Index(
+        "grants_pending",
+        "asker",
+        unique=True,  # who has asked need not ask again
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    ),
+)
+
+grant_reviews = sa.Table(
+    "grant_reviews",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("grant_id", sa.String(36), sa.ForeignKey("grants.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("person", sa.Text, nullable=False),  # the canonical person of the reviewer
+    sa.Column("verdict", sa.String(7), nullable=False),
+    sa.Column("view", sa.Text, nullable=False),  # approval.messages.ReviewView
+    sa.UniqueConstraint("grant_id", "person", "verdict", name="grant_reviews_once"),
 )

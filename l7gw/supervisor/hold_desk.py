@@ -12,14 +12,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from l7gw.approval.active_grants import ActiveGrants
 from l7gw.clock import Clock
 from l7gw.config.settings import PostgresServer, RecordMode
+from l7gw.gateway.grant_evidence import GrantEvidence
 from l7gw.gateway.hold_evidence import HoldEvidence
 from l7gw.identifiers import uuid7
 from l7gw.recording.recorder import Recorder
 
 if TYPE_CHECKING:
     from l7gw.approval.desk import Desk
+    from l7gw.approval.grant_desk import GrantDesk
     from l7gw.store.bell import Listener
     from l7gw.store.database import Store
     from l7gw.store.server import Server
@@ -45,36 +48,48 @@ class HoldDesk:
         self._channels: Sequence[str] = ()
         self._clock = clock
         self._evidence = HoldEvidence(recorder, records)
+        self._grant_evidence = GrantEvidence(recorder, records)
         self._server = server
         self._store: Store | None = None
         self._listener: Listener | None = None
         self._desk: Desk | None = None
+        self._grants: GrantDesk | None = None
 
-    def open(self) -> Desk:
-        """The desk. Raises OSError, in words for people, where its database cannot be used. The gateway serves without a server
-        that is away: what is held is refused until it is back."""
+    def open(self, active: ActiveGrants) -> tuple[Desk, GrantDesk]:
+        """The desks of the holds and of the grants. `active` is where the grants in force are kept: those of the database are there
+        when this returns. Raises OSError, in words for people, where the database cannot be used. The gateway serves without a
+        server that is away: what is held is refused until it is back, and no grant counts until then."""
         from l7gw.approval.desk import Desk
+        from l7gw.approval.grant_desk import GrantDesk
+        from l7gw.approval.grant_states import GRANT_TOPIC
         from l7gw.approval.lease import Lease
         from l7gw.approval.states import TOPIC
         from l7gw.store.bell import Bell, Listener
         from l7gw.store.database import Store, of_state
 
-        if self._desk is None:
-            loop, bell, clock = asyncio.get_running_loop(), Bell(), self._clock
+        if self._desk is None or self._grants is None:
+            loop, bell, clock, engine = asyncio.get_running_loop(), Bell(), self._clock, None
             if self._server is None:
-                self._store = Store(of_state(self._state), loop)
+                engine = of_state(self._state)
+                self._store = Store(engine, loop)
             else:
                 from l7gw.store.server import Server
 
                 server = Server(self._server, clock)
-                self._store = Store(server.engine, loop, None if _is_ready(server) else server.prepare, server.cut)
+                ready = _is_ready(server)
+                engine = server.engine if ready else None
+                self._store = Store(server.engine, loop, None if ready else server.prepare, server.cut)
                 self._listener = Listener(bell, loop, server.listening, lambda: server.own_process)
                 clock = server.clock
             self._store.tell(self._channels)
             self._clock = clock
+            self._grants = GrantDesk(self._store, clock, self._grant_evidence, active)
+            if engine is not None:
+                self._grants.begin(engine)
             self._desk = Desk(self._store, Lease(self._state, uuid7()), clock, self._evidence)
             bell.subscribe(TOPIC, self._desk.rang)
-        return self._desk
+            bell.subscribe(GRANT_TOPIC, self._grants.rang)
+        return self._desk, self._grants
 
     @property
     def opened(self) -> tuple[Desk, Store, Clock] | None:
@@ -102,7 +117,7 @@ class HoldDesk:
             if self._listener is not None:
                 self._listener.close()
             self._store.close()
-            self._desk = self._store = self._listener = None
+            self._desk = self._grants = self._store = self._listener = None
 
 
 def _is_ready(server: Server) -> bool:

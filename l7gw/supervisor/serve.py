@@ -84,7 +84,7 @@ class _Server:
         desk = self._desk = HoldDesk(self._settings.state, SystemClock(), recorder, lambda cluster: worker.records(cluster), store)
         try:
             await self._notify_first()
-            worker = Worker(self._settings, recorder, SystemClock(), self._timeouts, self._limits, open_desk=desk.open)
+            worker = Worker(self._settings, recorder, SystemClock(), self._timeouts, self._limits, open_desks=desk.open)
             await self._listen(worker)
             self._socket = await self._open_socket(worker)
             self._handle_signals(worker)

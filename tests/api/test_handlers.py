@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from l7gw.api.callers import Peer
-from l7gw.api.handlers import MOST_LISTED
 from l7gw.api.messages import LARGEST_PAGE, LARGEST_SAID
+from l7gw.api.requests import MOST_LISTED
 from l7gw.approval.messages import LONGEST_NOTE, MOST_CALLS, Requester, Shown
 from l7gw.hold_terms import Reviewers
 from tests.support.api_room import Caller, Room, in_room

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from l7gw.approval import rows
 from l7gw.approval.messages import Claimed, Hold, Shown, decode_hold, encode
-from l7gw.approval.rows import MOST_LISTED, Page
+from l7gw.approval.parts import MOST_LISTED
+from l7gw.approval.rows import Page
 from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers
 from l7gw.identifiers import uuid7

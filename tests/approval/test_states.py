@@ -78,7 +78,7 @@ def test_the_table_is_the_drawn_one_and_says_of_every_state_what_may_happen() ->
 
 
 def test_the_documents_draw_the_same_table() -> None:
-    page = (Path(__file__).parents[2] / "docs/approvals.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/approvals.md").read_text().partition("## Grants")[0]
     drawn = {
         cells[0].strip("`* "): [cell.strip("`* ") for cell in cells[1:]]
         for cells in re.findall(r"^\|(.+)\|$", page, re.M)

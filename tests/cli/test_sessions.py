@@ -227,19 +227,19 @@ def test_events_of_a_later_version_are_left_out_and_told(tmp_path: Path, capsys:
     def fill(recorder: Recorder) -> None:
         session = recorder.session(ANN, "prod")
         running = call(session, "/api/v1/pods")
-        for name in ("grant", "witness", "grant"):
+        for name in ("blessing", "witness", "blessing"):
             session.append_encoded(msgspec.msgpack.encode([name, 1_779_000_000_000_000, 1, "x"]))
         running.end("complete")
 
     recorded(tmp_path, fill)
     (summary,) = summaries(tmp_path)
-    told = "left out: 3 events of kinds that this version does not know (grant, witness)"
+    told = "left out: 3 events of kinds that this version does not know (blessing, witness)"
     status, out, err = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)
     assert status == 0 and told in err and re.search("1 +list pods .*complete", out)
     status, out, err = cli_run(capsys, "export", summary.id, "--format", "jsonl", "--state", tmp_path)
     lines = [json.loads(line) for line in out.splitlines()]
     assert status == 0 and told in err
-    assert lines[-1] == {"type": "unknown", "count": 3, "names": {"grant": 2, "witness": 1}}
+    assert lines[-1] == {"type": "unknown", "count": 3, "names": {"blessing": 2, "witness": 1}}
     assert [(line["seq"], line["type"]) for line in lines[1:-1]] == [
         (2, "run"),
         (3, "request"),

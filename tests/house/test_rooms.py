@@ -115,6 +115,13 @@ TESTS = PACKAGE.parent / "tests"
 
 # Modules without a test file of their own: they do nothing alone, so a suite drives them in the running gateway.
 DRIVEN_BY = {
+    "api/requests.py": "api/test_handlers.py",
+    "approval/grant_messages.py": "approval/test_grant_desk.py",
+    "approval/grant_rows.py": "approval/test_grant_desk.py",
+    "approval/granting.py": "approval/test_grant_desk.py",
+    "approval/moves.py": "approval/test_states.py",
+    "approval/parts.py": "approval/test_rows.py",
+    "cli/answers.py": "cli/test_holds.py",
     "cli/demo.py": "demo/test_run.py",
     "cli/serve.py": "faults/test_restart.py",
     "cli/state.py": "cli/test_numbers.py",
@@ -122,6 +129,7 @@ DRIVEN_BY = {
     "gateway/answer_relay.py": "gateway/test_standing.py",
     "gateway/call.py": "gateway/test_calls.py",
     "gateway/client.py": "gateway/test_record.py",
+    "gateway/desks.py": "gateway/test_granted.py",
     "gateway/downstream.py": "faults/test_slow.py",
     "gateway/downstream_http1.py": "gateway/test_wire.py",
     "gateway/downstream_http2.py": "gateway/test_http2.py",
@@ -129,9 +137,11 @@ DRIVEN_BY = {
     "gateway/hold_asking.py": "gateway/test_holding.py",
     "gateway/in_flight.py": "faults/test_slow.py",
     "gateway/looking.py": "gateway/test_holding.py",
+    "gateway/policy_file.py": "faults/test_restart.py",
     "gateway/refused_exec.py": "gateway/test_holding.py",
     "gateway/tunnel.py": "gateway/test_tunnel_pings.py",
     "gateway/worker.py": "faults/test_restart.py",
+    "policy/value_lists.py": "policy/test_load.py",
     "supervisor/hold_desk.py": "gateway/test_holding.py",
     **dict.fromkeys(
         (f"policy/kubectl/{name}.py" for name in ("calls", "in_pods", "reading", "shared", "writing")),

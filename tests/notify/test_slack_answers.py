@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from l7gw.api.handlers import Answer
+from l7gw.api.requests import Answer
 from l7gw.approval.desk import Desk
 from l7gw.approval.messages import Hold
 from l7gw.clock import Clock

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from l7gw.api.handlers import Answer
+from l7gw.api.requests import Answer
 from l7gw.config.settings import Certificate
 from l7gw.demo.pki import Authority
 from l7gw.errors import Refusal

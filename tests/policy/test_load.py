@@ -123,4 +123,4 @@ def test_a_name_cannot_pose_as_a_built_in_rule(tmp_path: Path) -> None:
 
 def test_an_empty_list_of_rules_is_a_policy(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("rules: []\n")
-    assert load(tmp_path / "policy.yaml") == ((), (), ())
+    assert load(tmp_path / "policy.yaml") == ((), (), (), ())

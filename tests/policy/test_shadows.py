@@ -15,7 +15,7 @@ SRE = "reviewers: {groups: [sre]}"
 def found(tmp_path: Path, first: str, second: str, *, section: str = "rules") -> list[str]:
     path = tmp_path / "policy.yaml"
     path.write_text(f"{section}:\n- {{name: a, {first}}}\n{'rules:' if section != 'rules' else ''}\n- {{name: b, {second}}}\n")
-    guardrails, rules, _ = load(path)
+    guardrails, rules, *_ = load(path)
     return [doubt for doubt in doubts((*guardrails, *rules), None) if "never reached" in doubt]
 
 

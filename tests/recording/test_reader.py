@@ -59,6 +59,7 @@ EVERY_EVENT: list[e.Event] = [
     e.HoldRecorded(9, 1, "h", "denied", "writes", "wait", "not today", "kubectl delete", '{"diff":"+a"}', "[]", "s"),
     e.KillRecorded(9, 1, "rob", "enough", True),
     e.ReviewRecorded(9, 1, "h", "rob", "deny", "not today", True, ("writes",), "fire", 5, "s", "slack"),
+    e.GrantRecorded(9, "g", "approved", "oncall", "prod", "approve", "lea", "seen", 1800, "t0", "t1", True, True, "fire", "[]"),
     e.SessionEnded(13, "idle"),
 ]
 
@@ -122,7 +123,7 @@ BAD = {
 }
 
 
-LATER = [["grant", 20, 1, "ann", {"a": [1]}], ["witness", 21, 1]]  # events that a later version may write
+LATER = [["blessing", 20, 1, "ann", {"a": [1]}], ["witness", 21, 1]]  # events that a later version may write
 
 
 def test_unknown_events_and_elements_of_later_versions_are_skipped() -> None:
@@ -131,7 +132,7 @@ def test_unknown_events_and_elements_of_later_versions_are_skipped() -> None:
     events = reader.decode(encoded([run]) + b"".join(map(msgspec.msgpack.encode, [LATER[0], longer, LATER[1]])), 4)
     first, grant, last, witness = events
     assert (first, last) == (run, end)
-    assert isinstance(grant, e.UnknownEvent) and (grant.name, grant.time) == ("grant", 20)
+    assert isinstance(grant, e.UnknownEvent) and (grant.name, grant.time) == ("blessing", 20)
     assert isinstance(witness, e.UnknownEvent) and (witness.name, witness.time) == ("witness", 21)
 
 

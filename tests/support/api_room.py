@@ -16,12 +16,16 @@ from l7gw.api.callers import Peer
 from l7gw.api.replies import Webhook
 from l7gw.api.running import Endable
 from l7gw.approval.desk import Desk
+from l7gw.approval.grant_desk import GrantDesk
 from l7gw.approval.messages import Hold
 from l7gw.approval.people import People
 from l7gw.config.settings import KindRule
 from l7gw.hold_terms import Reviewers
 from l7gw.identity.chain import IdentityChain
 from l7gw.log import CountedLog
+from l7gw.policy.grants import GrantEntry
+from l7gw.policy.judge import Policy
+from l7gw.policy.patterns import Globs
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Request, Response
 from tests.support.desks import Seat, asked, seat, terms
@@ -30,6 +34,11 @@ from tests.support.token_issuer import Issuer, entry, settled
 
 KINDS = KindRule(fixed=None, claim="kind", values={"human": ("human",), "workload": ("workload",)})
 SRE = Reviewers(groups=("sre",))
+GRANTS = (
+    GrantEntry("oncall", SRE, groups=Globs(("dev",)), clusters=Globs(("prod*", "far")), most=7200),
+    GrantEntry("agents-plus", Reviewers(owner=True), kinds=frozenset(("agent",))),
+    GrantEntry("two", Reviewers(groups=("sre",), minimum=2, emergency=("night",))),
+)
 
 
 class Room:
@@ -43,6 +52,8 @@ class Room:
         self.of_peers = CountedLog(logging.getLogger("test"), issuer.clock.monotonic)
         self.identity = IdentityChain([entry(kind=KINDS)], issuer.clock, issuer.fetch)
         self.desk_if_any: Desk | None = chair.desk
+        self.grants_if_any: GrantDesk | None = chair.grants
+        self.policy = Policy((), (), grants=GRANTS)
         self.webhook: Webhook | None = None
         self.people = People()
         self.running: list[Endable] = []
@@ -51,6 +62,9 @@ class Room:
 
     def token(self, user: str = "lea", *groups: str, **claims: Any) -> str:
         return self.issuer.token(sub=user, groups=list(groups or ("sre",)), **{"kind": "human", **claims})
+
+    def has_cluster(self, name: str) -> bool:
+        return name.startswith("prod")
 
     async def hold(self, of: str = "a", **fields: Any) -> Hold:
         """A pending hold that comes back, of ann unless `fields` say something else."""

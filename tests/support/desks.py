@@ -13,7 +13,10 @@ import msgspec
 import sqlalchemy as sa
 
 from l7gw.approval import rows
+from l7gw.approval.active_grants import ActiveGrants
 from l7gw.approval.desk import Desk
+from l7gw.approval.grant_desk import GrantDesk
+from l7gw.approval.grant_messages import Grant, GrantAsked, GrantDone
 from l7gw.approval.lease import Lease
 from l7gw.approval.messages import Asked, Hold, Requester, Review, Reviewer, ReviewView
 from l7gw.errors import Refusal
@@ -27,6 +30,7 @@ from tests.support.manual_clock import ManualClock
 T = TypeVar("T")
 SRE = Reviewers(groups=("sre",))
 ANN = Requester(user="ann", groups=("dev",))
+GRANT_TERMS = RuleTerms("grant of oncall", SRE)
 YES, NO = Review(verdict="approve"), Review(verdict="deny", note="not today")
 
 
@@ -48,6 +52,15 @@ def asked(of: str = "a", *, who: Requester = ANN, **fields: Any) -> Asked:
     if about["terms"].wait == "wait" and "intent" not in fields:
         about["intent"] = ""
     return Asked(**about)
+
+
+def wish(group: str = "oncall", *, who: Requester = ANN, **fields: Any) -> GrantAsked:
+    """A grant that is asked for: half an hour of oncall on prod, unless `fields` say something else."""
+    about: dict[str, Any] = {
+        "principal": who, "person": who.user, "group": group, "cluster": "prod", "seconds": 1800, "reason": "INC-1",
+        "terms": GRANT_TERMS, "ttl": 600,
+    }  # fmt: skip
+    return GrantAsked(**about | fields)
 
 
 def reviewer(user: str = "rob", *groups: str, **fields: Any) -> Reviewer:
@@ -82,6 +95,18 @@ class Record:
         asyncio.get_running_loop().call_soon(then, self.failure)
 
 
+class GrantRecord:
+    """The grants' evidence: what was recorded, in order. `failure` lets the disk fail."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str, str, str]] = []  # the grant, its state, what was done and by whom
+        self.failure: Exception | None = None
+
+    def changed(self, grant: Grant, done: GrantDone, then: Callable[[Exception | None], None]) -> None:
+        self.events.append((grant.id, grant.state, done.did, done.user))
+        asyncio.get_running_loop().call_soon(then, self.failure)
+
+
 class Waits:
     """A waiter: the states that it was told."""
 
@@ -101,6 +126,10 @@ class Seat:
         self.record = Record()
         self.store = store_of(state)
         self.desk = Desk(self.store, Lease(state, uuid7()), clock, self.record)
+        self.granted = GrantRecord()
+        self.active = ActiveGrants(clock)
+        self.grants = GrantDesk(self.store, clock, self.granted, self.active)
+        self.grants.begin(self.store._engine)
 
     async def ask(self, call: Asked, waiter: Any = None) -> Hold | Refusal:
         return await answer(lambda then: self.desk.ask(call, waiter, then))
@@ -119,6 +148,28 @@ class Seat:
     async def covered(self, call: Asked) -> str | None:
         return await answer(lambda then: self.desk.covered(call, then))
 
+    async def grant(self, wish: GrantAsked) -> Grant | Refusal:
+        return await answer(lambda then: self.grants.ask(wish, then))
+
+    async def granted_to(self, wish: GrantAsked, who: Reviewer | None = None) -> Grant:
+        """A grant that was asked for and approved."""
+        found = await self.grant(wish)
+        assert isinstance(found, Grant), found
+        approved = await self.say(found, who or reviewer(), YES, wish.terms)
+        assert isinstance(approved, Grant) and approved.state == "approved", approved
+        return approved
+
+    async def say(self, grant: Grant, who: Reviewer, said: Review, now: RuleTerms | None = GRANT_TERMS) -> Grant | Refusal:
+        return await answer(lambda then: self.grants.review(grant.id, who, said, now, then))
+
+    async def revoke(self, grant: Grant, by: Reviewer, note: str = "") -> Grant | Refusal:
+        return await answer(lambda then: self.grants.revoke(grant.id, by, note, then))
+
+    async def grant_now(self, grant: Grant) -> Grant:
+        found = await answer(lambda then: self.grants.get(grant.id, then))
+        assert isinstance(found, Grant), found
+        return found
+
     async def now(self, hold: Hold) -> Hold:
         found = await answer(lambda then: self.desk.get(hold.id, then))
         assert isinstance(found, Hold), found
@@ -128,6 +179,7 @@ class Seat:
         """Let so many seconds pass, and a tick after them."""
         self.clock.advance(seconds)
         self.desk.tick(self.clock.monotonic())
+        self.grants.tick(self.clock.monotonic())
         await self.settled()
 
     async def settled(self) -> None:

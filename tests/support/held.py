@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from l7gw.cli.main import cli
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene, scene
+from tests.support.scripted_upstream import ALWAYS_OK, Script
 
 POLICY = """
 rules:
@@ -86,12 +87,12 @@ class Held:
                 answered += data
         return int(answered[9:12]), json.loads(answered.partition(b"\r\n\r\n")[2])
 
-    def l7gw(self, *arguments: str | Path, token: str | None = None, server: bool = False) -> Done:
-        """`l7gw holds ...` in this process, which saves the start of another; at the socket, or with --server."""
+    def l7gw(self, *arguments: str | Path, token: str | None = None, server: bool = False, of: str = "holds") -> Done:
+        """`l7gw holds ...` (`of`) in this process, which saves the start of another; at the socket, or with --server."""
         how: tuple[str | Path, ...] = ("--config", self.gateway.config)
         if server:
             how = ("--server", f"https://{self.gateway.address}", "--certificate-authority", self.gateway.authority.certificate)
-        words = [str(word) for word in ("holds", arguments[0], *how, *arguments[1:])]
+        words = [str(word) for word in (of, arguments[0], *how, *arguments[1:])]
         done = CliRunner().invoke(cli, words, env={"L7GW_TOKEN": token, "NO_COLOR": "1"})
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return Done(done.exit_code, done.stdout, done.stderr)
@@ -110,6 +111,6 @@ def _request(line: str, token: str | None, said: object, headers: tuple[str, ...
 
 
 @contextmanager
-def held(folder: Path, policy: str = POLICY, **config: Any) -> Iterator[Held]:
-    with scene(folder, policy=policy, **config) as running:
+def held(folder: Path, policy: str = POLICY, *, script: Script = ALWAYS_OK, **config: Any) -> Iterator[Held]:
+    with scene(folder, script, policy=policy, **config) as running:
         yield Held(running)

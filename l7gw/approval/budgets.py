@@ -15,9 +15,9 @@ from collections.abc import Callable
 import msgspec
 import sqlalchemy as sa
 
-from l7gw.approval.messages import Message
+from l7gw.approval.messages import Exceeded, Spending, Spent
 from l7gw.approval.rows import SECOND
-from l7gw.budget_terms import BudgetKind, BudgetTerms, Limit
+from l7gw.budget_terms import BudgetKind
 from l7gw.errors import Refusal
 from l7gw.store.database import Store, StoreAway
 from l7gw.store.tables import budgets
@@ -30,32 +30,6 @@ Times = dict[BudgetKind, list[int]]  # of each kind when its calls were let pass
 
 _decode = msgspec.json.Decoder(Times).decode
 _encode = msgspec.json.Encoder().encode
-
-
-class Spending(Message, frozen=True, kw_only=True):
-    """A call that a budget is about. `person` is the canonical person who asks, behind an agent the one for whom it acts, and
-    `kinds` are those of the budget's kinds that the call is of; of a deletecollection there may be none."""
-
-    person: str
-    budget: BudgetTerms
-    kinds: tuple[BudgetKind, ...]
-
-
-class Spent(Message, frozen=True, kw_only=True):
-    """A call was counted. `key` is that of its row, `time` is in microseconds since 1970."""
-
-    key: str
-    rule: str
-    kinds: tuple[BudgetKind, ...]
-    time: int
-
-
-class Exceeded(Message, frozen=True, kw_only=True):
-    """A call was not counted: so many calls of a kind have passed. `goes_on` is when one may pass again, in microseconds since
-    1970; of several kinds that are used up it is the one that goes on last."""
-
-    limit: Limit
-    goes_on: int
 
 
 Answer = Callable[[Spent | Exceeded | Refusal | None], None]

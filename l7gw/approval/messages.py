@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal, Protocol, get_args
 import msgspec
 from msgspec import Meta
 
+from l7gw.budget_terms import BudgetKind, BudgetTerms, Limit
 from l7gw.config.settings import Kind, RecordMode
 from l7gw.hold_terms import HoldTerms, RuleTerms, Wait
 from l7gw.identity.principal import Principal
@@ -323,3 +324,32 @@ class Evidence(Protocol):
 local_root = Reviewer(principal=Principal("local:root"), proven="local")
 decode_hold = msgspec.json.Decoder(Hold).decode
 encode = msgspec.json.Encoder().encode
+
+
+# ---------------------------------------------------------------------- budgets
+
+
+class Spending(Message, frozen=True, kw_only=True):
+    """A call that a budget is about. `person` is the canonical person who asks, behind an agent the one for whom it acts, and
+    `kinds` are those of the budget's kinds that the call is of; of a deletecollection there may be none."""
+
+    person: str
+    budget: BudgetTerms
+    kinds: tuple[BudgetKind, ...]
+
+
+class Spent(Message, frozen=True, kw_only=True):
+    """A call was counted. `key` is that of its row, `time` is in microseconds since 1970."""
+
+    key: str
+    rule: str
+    kinds: tuple[BudgetKind, ...]
+    time: int
+
+
+class Exceeded(Message, frozen=True, kw_only=True):
+    """A call was not counted: so many calls of a kind have passed. `goes_on` is when one may pass again, in microseconds since
+    1970; of several kinds that are used up it is the one that goes on last."""
+
+    limit: Limit
+    goes_on: int

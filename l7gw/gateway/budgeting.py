@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from l7gw.approval.budgets import Exceeded, Spending, Spent
+from l7gw.approval.messages import Exceeded, Spending, Spent
 from l7gw.budget_terms import BudgetTerms
 from l7gw.errors import Refusal
 from l7gw.gateway.guard import Step

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from l7gw.approval.budgets import AT_ONCE, Exceeded, Spending, Spent, forget, give_back, look, take
+from l7gw.approval.budgets import AT_ONCE, forget, give_back, look, take
+from l7gw.approval.messages import Exceeded, Spending, Spent
 from l7gw.approval.rows import SECOND
 from l7gw.budget_terms import BudgetKind, BudgetTerms, Limit
 from l7gw.errors import Refusal

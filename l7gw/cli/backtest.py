@@ -32,6 +32,7 @@ IN_WORDS: dict[Why, str] = {
     "object-masked": "what a condition reads of the object is masked",
     "argv-masked": "a rule reads a command in which something is masked",
     "result": "a condition reads the result of a dry run",
+    "grant-not-recorded": "a group was granted, and of the grant nothing is recorded here",
     "groups-not-recorded": "a denial was for a group that is no name",
 }
 

@@ -1,11 +1,12 @@
 """A policy, run over the calls of a journal: which of them would get another verdict?
 
 A call's verdict is a new one where the word differs: allow, hold or deny. What is asked is the policy alone: budgets are as if
-nothing had been counted, grants are the groups with which the call was recorded, and what a hook denied stays denied.
+nothing had been counted, a group that was granted counts where the policy lists it, and what a hook denied stays denied.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,13 +15,16 @@ from typing import Literal
 import msgspec
 from msgspec import structs
 
+from l7gw.identity.principal import Principal
 from l7gw.kube.in_kubectl import in_kubectl
+from l7gw.policy.grants import first_for
 from l7gw.policy.judge import UNMATCHED, Policy
 from l7gw.policy.looked import Looked
 from l7gw.policy.rules import Rule
 from l7gw.policy.verdict import Decision, Verdict
 from l7gw.recording.past_calls import PastCall
 
+_BY_GRANT = re.compile(r" by grant ([0-9a-f-]{36})")  # in the reason of a verdict (`gateway.granted`)
 HOOK = "hook-"  # how the names of hooks begin in the place of a rule's (`hooking.hooked`)
 
 Why = Literal[
@@ -28,6 +32,7 @@ Why = Literal[
     "object-masked",  # a condition reads a value of the object that is masked in the recording
     "argv-masked",  # a rule reads the command, in which something is masked
     "result",  # a condition reads what a dry run made of the call
+    "grant-not-recorded",  # a group counted that was granted, and of the grant nothing is recorded here
     "groups-not-recorded",  # a denial was for a group that is no name, and which the recording does not have
 ]
 
@@ -98,7 +103,9 @@ class Backtest:
             counted.example = call
 
     def _judged(self, call: PastCall) -> Verdict | Why:
-        who, cluster, act = call.principal, call.cluster, call.act
+        if not {one.id for one in call.granted}.issuperset(_BY_GRANT.findall(call.verdict.reason)):
+            return "grant-not-recorded"
+        who, cluster, act = self._who(call), call.cluster, call.act
         verdict = self._policy.judge(who, cluster, act)
         if verdict.needs == "object":
             if call.lacks_body:
@@ -113,14 +120,17 @@ class Backtest:
             return "argv-masked"
         return verdict
 
+    def _who(self, call: PastCall) -> Principal:
+        """The caller, with the granted groups that count by this policy."""
+        who = call.principal
+        groups = dict.fromkeys(one.group for one in call.granted if first_for(self._policy.grants, who, call.cluster, one.group))
+        new = tuple(group for group in groups if group not in who.groups)
+        return replace(who, groups=(*who.groups, *new)) if new else who
+
     def _near(self, call: PastCall) -> list[Rule]:
         """The rules that match the call by all keys but `commands` and `when`."""
-        unsaid = replace(call.act, argv=None)
-        return [
-            rule
-            for rule in self._rules
-            if not rule.stranger(call.principal, call.cluster) and rule.mismatch(unsaid) in ("", "commands")
-        ]
+        unsaid, who = replace(call.act, argv=None), self._who(call)
+        return [rule for rule in self._rules if not rule.stranger(who, call.cluster) and rule.mismatch(unsaid) in ("", "commands")]
 
     def _reads_target(self, call: PastCall) -> bool:
         """Whether a rule may read what is masked in the call's target."""

@@ -23,6 +23,7 @@ from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.requestinfo import describe
 from l7gw.recording import reader
 from l7gw.recording.events import (
+    GrantRecorded,
     MaskRecorded,
     RequestBody,
     RequestRecorded,
@@ -33,6 +34,7 @@ from l7gw.recording.events import (
     WrittenEvent,
 )
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION
+from l7gw.recording.past_grants import LONGEST, Granted, PastGrants
 
 MOST_ACTS = 4096  # request lines whose act is remembered; clients repeat them
 LONGEST_ACT = 2048  # characters of a target that is remembered: 8 MiB of them at most
@@ -48,6 +50,7 @@ class PastCall(msgspec.Struct, frozen=True, kw_only=True):
     request: RequestRecorded
     act: Act
     verdict: VerdictRecorded  # the first one; later ones are about a running stream, or say that a held call goes on
+    granted: tuple[Granted, ...] = ()  # what the caller had beside the groups of the principal
     masked: tuple[str, ...] = ()  # where values are masked in what the caller sent
     body: bytes | None = None  # None where there was none, or it is not recorded
 
@@ -94,7 +97,7 @@ def _skipped(kind: type[WrittenEvent]) -> Any:
     return msgspec.defstruct(f"Skipped{kind.__name__}", fields, array_like=True, tag=kind.__struct_config__.tag, gc=False)
 
 
-_READ = (SegmentStarted, SessionStarted, SessionEnded, RequestRecorded, RequestBody, VerdictRecorded, MaskRecorded)
+_READ = (SegmentStarted, SessionStarted, SessionEnded, RequestRecorded, RequestBody, VerdictRecorded, MaskRecorded, GrantRecorded)
 
 
 def _decoder(*skipped: type[WrittenEvent]) -> msgspec.msgpack.Decoder[list[Any]]:
@@ -130,6 +133,7 @@ class PastCalls:
         self._decoder = _decoder() if bodies else _decoder(RequestBody)
         self._read = read
         self._sessions: dict[bytes, _Session] = {}
+        self._grants = PastGrants()
         self._writer = ""
         self._acts: dict[tuple[object, ...], Act] = {}
 
@@ -154,7 +158,7 @@ class PastCalls:
             self.unreadable += max(0, header.session_sequence - session.next)
             session.next = header.session_sequence + 1
         if not header.flags & HOLDS_SESSION_EVENTS:
-            if header.last < self._since or (session is not None and not session.wanted):
+            if header.last < self._since - LONGEST or (session is not None and not session.wanted):
                 return
             if session is None:
                 self.unreadable += 1
@@ -204,6 +208,9 @@ class PastCalls:
             if session.wanted and self._since <= event.time and (self._until is None or event.time <= self._until):
                 session.calls[event.exchange] = _Begun(event)
             return None
+        if kind is GrantRecorded:
+            self._grants.take(session.started, event)
+            return None
         call = session.calls.get(getattr(event, "exchange", 0))
         if call is None:
             return None
@@ -240,6 +247,7 @@ class PastCalls:
             request=call.request,
             act=self._act(call.request, session.started.cluster),
             verdict=call.verdict,
+            granted=self._grants.at(session.started, call.request.time),
             masked=tuple(call.masked),
             body=call.body,
         )

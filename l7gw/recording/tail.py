@@ -143,6 +143,9 @@ class Tail:
         elif isinstance(event, e.ReviewRecorded):
             note = f": {event.note}" if event.note else ""
             lines.append(self._line(session, event, f"{event.verdict} of hold {event.hold} by {event.user}{note}"))
+        elif isinstance(event, e.GrantRecorded):
+            by = f" by {event.user}" if event.user else ""
+            lines.append(self._line(session, event, f"grant {event.grant} of {event.group}: {event.did}{by}, {event.state}"))
         elif isinstance(event, e.KillRecorded):
             why = f": {event.reason}" if event.reason else ""
             lines.append(self._line(session, event, f"{event.user} ends it{why}"))

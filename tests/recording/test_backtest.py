@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from l7gw.clock import moment
 from l7gw.gateway.sent_object import look_by_type
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
@@ -18,6 +19,7 @@ from l7gw.kube.requestinfo import describe
 from l7gw.policy.judge import Policy
 from l7gw.policy.packs import NAMES, text_of
 from l7gw.recording.backtest import Backtest, command_of
+from l7gw.recording.events import GrantRecorded
 from l7gw.recording.past_calls import PastCalls
 from l7gw.recording.recorder import Recorder
 from tests.support.journals import call
@@ -224,6 +226,44 @@ def test_what_a_dry_run_decides_is_unknown(tmp_path: Path) -> None:
     new = loaded("guardrails:\n- {name: g, when: 'result.spec.replicas > 3', verdict: deny}\n" + OPEN, tmp_path)
     run = run_over(tmp_path / "state", new)
     assert (changes(run), dict(run.unknown)) == ({("allow", "deny", "all", "g"): 1}, {"result": 1})
+
+
+GRANT = "01a21f00-0000-7000-8000-000000000000"
+ONCALL = """
+grants: [{group: oncall, groups: [engineers], reviewers: {groups: [sre]}}]
+rules:
+  - {name: read, effects: [read], verdict: allow}
+  - {name: on call, groups: [oncall], effects: [delete], verdict: allow}
+"""
+
+
+def granted(recorder: Recorder, reason: str, *, event: bool = True) -> None:
+    """Two deletes of ann, between which she is granted a group."""
+    session = recorder.session(ANN, "prod")
+    for allowed in (False, True):
+        if allowed and event:
+            ends = moment(session.now() + 3_600_000_000)
+            session.append(GrantRecorded(session.now(), GRANT, "approved", "oncall", "prod", "approve", "lea", "", 3600, "", ends))
+        record = session.begin(run_id="r", client="c", command="")
+        act = describe("DELETE", "/api/v1/namespaces/dev/pods/a")
+        record.request(method="DELETE", target=act.path, headers=(), act=act, audit_id="")
+        if allowed:
+            record.verdict("allow", rule="on call", reason=reason)
+        else:
+            record.verdict("deny", reason="no rule allows it: delete pods a in namespace dev")
+        record.end("complete")
+
+
+def test_a_granted_group_counts_while_it_was_granted_where_the_policy_lists_it(tmp_path: Path) -> None:
+    policy = loaded(ONCALL, tmp_path)
+    words = f"allowed by rule 'on call' (oncall by grant {GRANT})"
+    journal(tmp_path / "state", policy, [], more=lambda recorder: granted(recorder, words))
+    run = run_over(tmp_path / "state", policy)
+    assert (changes(run), dict(run.unknown), run.calls) == ({}, {}, 2)
+    unlisted = loaded(ONCALL.replace("group: oncall", "group: dba"), tmp_path)
+    assert changes(run_over(tmp_path / "state", unlisted)) == {("allow", "deny", "on call", ""): 1}
+    journal(tmp_path / "elsewhere", policy, [], more=lambda recorder: granted(recorder, words, event=False))
+    assert dict(run_over(tmp_path / "elsewhere", policy).unknown) == {"grant-not-recorded": 1}
 
 
 def test_a_denial_for_a_group_that_is_no_name_is_unknown(tmp_path: Path) -> None:

@@ -66,10 +66,12 @@ def test_holds_reviews_and_kills_are_lines() -> None:
         e.HoldRecorded(1, 7, "h1", "denied", "r", "wait", "not now"),
         e.KillRecorded(1, 7, "rob", "enough"),
         e.KillRecorded(1, 7, "rob", ""),
+        e.GrantRecorded(1, "g1", "approved", "oncall", "prod", "approve", "lea", "", 60),
     )
     assert said == [
         "#7  hold h1 is pending", "#7  deny of hold h1 by lea: not\\u000anow", "#7  hold h1 is denied: not now",
         "#7  rob ends it: enough", "#7  rob ends it",
+        "grant g1 of oncall: approve by lea, approved",
     ]  # fmt: skip
 
 

@@ -24,6 +24,8 @@ from l7gw.config.settings import PostgresServer
 from l7gw.store.database import in_words
 from l7gw.store.migrate import migrate
 from l7gw.store.poolers import check_sessions
+from l7gw.store.schemas import ALONE, check_alone
+from l7gw.store.tables import metadata
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,9 @@ OURS = {  # the transport: a server that went away without a word is noticed aft
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-SESSION = (  # the server's side of the same: no statement of ours takes a tenth of this
+SESSION = (
+    ALONE,  # first: names are looked for in one schema from here on
+    # the server's side of the same: no statement of ours takes a tenth of this
     "SET statement_timeout = '5s'",
     "SET lock_timeout = '3s'",
     "SET idle_in_transaction_session_timeout = '10s'",
@@ -123,6 +127,8 @@ class Server:
         try:
             with self._within(LOOKS_WITHIN):
                 check_sessions(self.listening)
+                with self.listening() as connection:
+                    check_alone(connection, list(metadata.tables))
             migrate(self.engine)
         except (psycopg.OperationalError, sa.exc.OperationalError, sa.exc.TimeoutError) as error:
             raise ConnectionError(in_words(error)) from error

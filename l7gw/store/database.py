@@ -30,6 +30,7 @@ Then = Callable[[T | Exception], None]
 
 NAME = "metadata.sqlite"  # in the state
 BUSY = 5000  # milliseconds that another process on the same state may hold the database; a transaction of ours takes a few
+READ_ONLY = "25006"  # PostgreSQL's code: a write where there are none
 TRIES = 4  # times that one piece of work is run, where others come between
 AGAIN = 1.0  # seconds until a database that cannot be reached is tried again
 WATCHED = 1.0  # seconds between two looks at whether a server answers
@@ -192,6 +193,8 @@ class Store:
     def _failed(self, error: Exception) -> StoreAway:
         """The words of a failure. Where the database cannot be reached, whoever comes next is told so at once."""
         why = f"the database of the holds cannot be used: {in_words(error)}"
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == READ_ONLY:
+            self._engine.dispose()  # it is a standby now: the next connection looks for who is not
         if self._engine.dialect.name != "sqlite" and _unreachable(error):
             self._next_try = time.monotonic() + AGAIN
             if not self._away:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -154,6 +154,12 @@ AFTER = {
 }  # fmt: skip
 
 
+class Of(NamedTuple):
+    """A hold, by its id alone."""
+
+    id: str
+
+
 def killed_in(state: Path, goal: str) -> list[str]:
     """The ids of the holds of a process that brought them to a state and was killed then."""
     process = subprocess.Popen(
@@ -177,26 +183,46 @@ def test_a_gateway_killed_in_each_state_sends_nothing_and_keeps_what_comes_back(
 
     async def reopened() -> None:
         async with seat(tmp_path / "s") as one:
-            assert not await one.claim(by_id(waits), "b-w")  # before the first look, too
+            assert not await one.claim(Of(waits), "b-w")  # before the first look, too
             if goal == "approved":
                 await one.tick(1)
-                assert await one.claim(by_id(back), "i-c")
+                assert await one.claim(Of(back), "i-c")
                 return
-            assert not await one.claim(by_id(back), "i-c")
+            assert not await one.claim(Of(back), "i-c")
             await one.tick(1)
-            assert tuple([(await one.now(by_id(hold))).state for hold in (waits, back)]) == AFTER[goal]
-            assert not await one.claim(by_id(waits), "b-w")
+            assert tuple([(await one.now(Of(hold))).state for hold in (waits, back)]) == AFTER[goal]
+            assert not await one.claim(Of(waits), "b-w")
             if goal == "pending":
                 assert (await one.held(asked("c", terms=terms(wait="come-back", ttl=3600, use_within=3600)))).id == back
-                assert (await one.now(by_id(waits))).why.startswith("the gateway at which the call waited is gone")
-
-    def by_id(hold: str) -> Any:
-        class Of:
-            id = hold
-
-        return Of()
+                assert (await one.now(Of(waits))).why.startswith("the gateway at which the call waited is gone")
 
     asyncio.run(reopened())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("goal", AFTER)
+def test_a_gateway_killed_in_each_state_is_noticed_by_one_elsewhere_after_half_a_minute(
+    goal: str, tmp_path: Path, each_database: str
+) -> None:
+    if each_database == "sqlite":
+        return  # its gateways share a state
+    waits, back = killed_in(tmp_path / "s", goal)
+
+    async def elsewhere() -> None:
+        async with seat(tmp_path / "another", database=tmp_path / "s") as one:
+
+            async def states() -> tuple[str, ...]:
+                return tuple([(await one.now(Of(hold))).state for hold in (waits, back)])
+
+            for _ in range(4):
+                assert await states() == (goal, goal)
+                assert not await one.claim(Of(waits), "b-w")
+                await one.tick(10)
+            await one.tick(1)
+            assert await states() == AFTER[goal]
+            assert await one.claim(Of(back), "i-c") is (goal == "approved")
+
+    asyncio.run(elsewhere())
 
 
 def test_a_waiter_of_a_living_gateway_is_not_disturbed_by_one_that_starts(tmp_path: Path) -> None:

@@ -233,6 +233,19 @@ def test_a_server_that_stands_still_is_cut_told_and_not_waited_for_again(postgre
     asyncio.run(still())
 
 
+def test_a_server_that_takes_no_writes_any_more_is_left_for_one_that_does(postgres: Postgres) -> None:
+    async def standby() -> None:
+        server = server_of(postgres, "standby")
+        server.prepare()
+        store = Store(server.engine, asyncio.get_running_loop())
+        await done(store, lambda connection: connection.exec_driver_sql("SET default_transaction_read_only = on").rowcount)
+        assert "read-only transaction" in str(await done(store, add("a")))
+        assert await done(store, add("a")) == "a"
+        store.close()
+
+    asyncio.run(standby())
+
+
 def test_a_database_without_rights_or_a_schema_is_told_with_what_to_do(postgres: Postgres) -> None:
     with pytest.raises(OSError, match=r"no schema of the gateway's search_path\n  hint: CREATE SCHEMA"):
         Server(postgres.keywords("nowhere"), SystemClock()).prepare()

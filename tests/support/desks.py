@@ -118,13 +118,13 @@ class Waits:
 
 
 class Seat:
-    """A desk with its clock, and its questions as coroutines."""
+    """A desk with its clock, and its questions as coroutines. `database` is the folder of its database, its state if there is none."""
 
-    def __init__(self, state: Path, clock: ManualClock) -> None:
+    def __init__(self, state: Path, clock: ManualClock, database: Path | None = None) -> None:
         state.mkdir(mode=0o700, exist_ok=True)
         self.clock = clock
         self.record = Record()
-        self.store = store_of(state)
+        self.store = store_of(database or state)
         self.desk = Desk(self.store, Lease(state, uuid7()), clock, self.record)
         self.granted = GrantRecord()
         self.active = ActiveGrants(clock)
@@ -194,8 +194,8 @@ class Seat:
 
 
 @asynccontextmanager
-async def seat(state: Path, clock: ManualClock | None = None) -> AsyncIterator[Seat]:
-    one = Seat(state, clock or ManualClock())
+async def seat(state: Path, clock: ManualClock | None = None, database: Path | None = None) -> AsyncIterator[Seat]:
+    one = Seat(state, clock or ManualClock(), database)
     try:
         yield one
     finally:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from l7gw.store.database import in_words
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -105,7 +107,7 @@ class Listener:
             except psycopg.Error as error:
                 if not self._away:
                     self._away = True
-                    log.warning("what other gateways change is looked at once a second, since nothing is heard of it: %s", error)
+                    log.warning("what other gateways change is looked at once a second, since nothing is heard of it: %s", in_words(error))
                 self._ended.wait(AGAIN)
 
     def _listen(self, connection: psycopg.Connection[Any]) -> None:

@@ -107,7 +107,7 @@ class Listener:
             except psycopg.Error as error:
                 if not self._away:
                     self._away = True
-                    log.warning("what other gateways change is looked at once a second, since nothing is heard of it: %s", in_words(error))
+                    log.warning("what other gateways change is looked at once a second, as nothing is heard: %s", in_words(error))
                 self._ended.wait(AGAIN)
 
     def _listen(self, connection: psycopg.Connection[Any]) -> None:

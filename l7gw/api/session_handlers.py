@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import msgspec
-
 from l7gw.api.callers import Caller
 from l7gw.api.messages import PREFIX
-from l7gw.api.requests import Answer, ApiRequest, bad, only, query_of
+from l7gw.api.requests import Answer, ApiRequest, bad, only, query_of, said_in
 from l7gw.api.running import Endable, KillSaid, Running, RunningCalls, decode_kill, is_person, may_end
 from l7gw.approval.messages import encode
 from l7gw.errors import Refusal
-from l7gw.name_rules import quoted, visible
+from l7gw.name_rules import quoted
 
 ROOT = f"{PREFIX}sessions"
 MOST_LISTED = 1000  # calls of one answer, the newest; each has 1 kB
@@ -42,19 +40,10 @@ def answer(running: Running, request: ApiRequest, caller: Caller, then: Then) ->
         case ["sessions", session, "kill"] if session:
             only("POST", request, path)
             query_of(query, ())
-            _kill(_chosen(running, session, _said(request), caller), _said(request), caller, then)
+            said = said_in(request, decode_kill, "reason")
+            _kill(_chosen(running, session, said, caller), said, caller, then)
         case _:
             raise Refusal(404, "NotFound", f"the API has no {quoted(path)}; it has {ROOT}?running=1 and {ROOT}/ID/kill")
-
-
-def _said(request: ApiRequest) -> KillSaid:
-    if request.content_type.partition(";")[0].strip().lower() != "application/json":
-        # a web page of somebody else can send no such type without asking us first
-        raise Refusal(415, "UnsupportedMediaType", "this is sent as `content-type: application/json`")
-    try:
-        return decode_kill(request.body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise bad(f"what is sent cannot be read: {visible(str(error))}") from error
 
 
 def _endable(running: Running, caller: Caller, prefix: str = "") -> list[Endable]:

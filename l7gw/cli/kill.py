@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NoReturn
 
 import click
 import msgspec
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 
 from l7gw.api.running import LONGEST_REASON, RunningCall, decode_running
 from l7gw.cli import completing
-from l7gw.cli.api_client import NO, UNKNOWN, USAGE, ApiClient, Reach, Refused, reach_options
+from l7gw.cli.answers import OUTPUT, console, told
+from l7gw.cli.api_client import NO, USAGE, ApiClient, Reach, Refused, reach_options
 from l7gw.cli.state import fail
 from l7gw.name_rules import visible
 from l7gw.recording.terminal.unseen import safe
 
-OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
-WIDTH = 240  # columns of the table
 ID = re.compile("[0-9A-Fa-f-]{1,36}")
-STATUSES = {400: USAGE, 403: NO, 404: NO, 409: NO, 413: USAGE, 415: USAGE}
 
 
 @click.command("running", short_help="List the calls that are under way and that you may end.")
@@ -41,14 +37,14 @@ def running(reach: Reach, output: str) -> None:
     try:
         found = decode_running(ApiClient(reach).get("sessions", running="1")).calls
     except Refused as refused:
-        _told(refused)
+        told(refused)
     if output == "json":
         click.echo(json.dumps([msgspec.to_builtins(call) for call in found], indent=2))
     elif found:
         table = Table(Column("session", no_wrap=True), "call", "who", "cluster", "since", "what", box=box.SIMPLE)
         for call in found:
             table.add_row(call.session, str(call.exchange), _who(call), safe(call.cluster), call.started, safe(call.command))
-        Console(highlight=False, markup=False, emoji=False, width=WIDTH).print(table)
+        console().print(table)
     else:
         click.echo("no calls that you may end are under way", err=True)
 
@@ -91,7 +87,7 @@ def kill(session: str, reach: Reach, output: str, exchange: int | None, reason: 
     try:
         ended = decode_running(ApiClient(reach).post(f"sessions/{prefix.lower()}/kill", msgspec.json.encode(said))).calls
     except Refused as refused:
-        _told(refused)
+        told(refused, NO if refused.fault.code == 401 else None)
     if output == "json":
         click.echo(json.dumps([msgspec.to_builtins(call) for call in ended], indent=2))
         return
@@ -102,11 +98,3 @@ def kill(session: str, reach: Reach, output: str, exchange: int | None, reason: 
 def _who(call: RunningCall) -> str:
     who = call.principal
     return safe(f"{who.actor} for {who.user}" if who.actor else who.user)
-
-
-def _told(refused: Refused) -> NoReturn:
-    fault = refused.fault
-    hint = ""
-    if fault.code == 401 or (fault.code == 403 and not refused.proven):
-        hint = "\n  hint: --token-file FILE, else $L7GW_TOKEN, is the token by which you prove who you are"
-    fail(visible(fault.message) + hint, STATUSES.get(fault.code, UNKNOWN) if fault.reason else UNKNOWN)

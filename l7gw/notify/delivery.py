@@ -122,13 +122,19 @@ class Delivery:
         try:
             place = await self._channel.tell(hold, notice)
         except NotTold as why:
-            again = self._failed(notice, why)
-            await self._do(lambda connection: outbox.failed(connection, notice, self._holder, again))
+            await self._again(notice, self._failed(notice, why))
+            return
+        except Exception:  # a bug at this hold: the next are told all the same
+            log.exception("%s: telling of hold %s went wrong", self._channel.where, hold.id)
+            await self._again(notice, self._now() + int(self._pause(notice.tries) * SECOND))
             return
         if self._failures:
             log.info("%s is told again", self._channel.where)
         self._failures = 0
         await self._do(lambda connection: outbox.told(connection, notice, self._holder, self._now(), place))
+
+    async def _again(self, notice: Notice, at: int) -> None:
+        await self._do(lambda connection: outbox.failed(connection, notice, self._holder, at))
 
     async def _give_up(self, notice: Notice, hold: Hold | None) -> None:
         if hold is None:

@@ -16,6 +16,7 @@ from l7gw.identity.fetch import trust
 
 LARGEST_ANSWER = 256 * 1024  # bytes; Slack's answer holds the message, which has 50 blocks of 3,000 characters at most
 LONGEST_REST = 600.0  # seconds for which a peer may ask us to wait; Slack asks for 30 or so
+LONGEST_WORDS = 200  # characters of why it cannot be reached: they may quote what came
 AGENT = "l7gw"
 
 
@@ -55,7 +56,7 @@ class Posts:
         except TimeoutError as error:
             raise NotTold(f"no answer within {within:.0f} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise NotTold(f"it cannot be reached: {error or type(error).__name__}") from error
+            raise NotTold(f"it cannot be reached: {str(error)[:LONGEST_WORDS] or type(error).__name__}") from error
 
     async def _send(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         if self._context is None or self._stamp.changed():

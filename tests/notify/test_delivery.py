@@ -165,6 +165,31 @@ def test_a_message_that_alone_is_refused_holds_up_no_other(tmp_path: Path) -> No
     with_told(test, tmp_path)
 
 
+def test_a_hold_at_which_telling_goes_wrong_holds_up_no_other_and_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(it: Told) -> None:
+        first = await it.seat.held(asked("1", terms=COMES))
+        right = it.channel.tell
+
+        async def wrong(hold: Hold, notice: Notice) -> str:
+            if hold.id == first.id:
+                raise KeyError("a bug")
+            return await right(hold, notice)
+
+        it.channel.tell = wrong  # type: ignore[method-assign]
+        other = await it.seat.held(asked("2", terms=COMES))
+        assert await it.step() == FIRST_PAUSE
+        assert it.channel.told == [(other.id, "pending", "")]
+        assert f"telling of hold {first.id} went wrong" in caplog.text and "KeyError" in caplog.text
+        it.channel.tell = right  # type: ignore[method-assign]
+        it.seat.clock.advance(FIRST_PAUSE)
+        await it.step()
+        assert it.channel.told[1:] == [(first.id, "pending", "")]
+
+    with_told(test, tmp_path)
+
+
 def test_what_is_over_for_an_hour_is_told_no_more_and_the_log_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def test(it: Told) -> None:
         hold = await it.seat.held(asked(terms=COMES))
@@ -254,7 +279,7 @@ def test_the_worker_tells_at_once_when_it_is_woken_and_goes_on_after_a_bug(
         it.channel.tell = wrong  # type: ignore[method-assign]
         await it.seat.held(asked("1", terms=COMES))
         it.worker.wake()
-        while "telling went wrong" not in caplog.text:
+        while "went wrong" not in caplog.text:
             await asyncio.sleep(0)
         it.seat.clock.advance(TAKEN / 1_000_000)
         it.worker.wake()

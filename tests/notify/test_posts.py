@@ -51,6 +51,25 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
             send(other.url)
 
 
+def test_words_about_an_answer_that_cannot_be_read_are_bounded() -> None:
+    with socket.socket() as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.listen()
+
+        def garbage() -> None:
+            one = peer.accept()[0]
+            with one:
+                one.recv(65536)
+                one.sendall(b"HTTP/9 " + b"x" * 20_000 + b"\r\n\r\n")
+
+        thread = threading.Thread(target=garbage)
+        thread.start()
+        with pytest.raises(NotTold, match="cannot be reached: illegal status line") as told:
+            send(f"http://127.0.0.1:{peer.getsockname()[1]}")
+        thread.join()
+        assert len(str(told.value)) < 300
+
+
 def test_who_is_not_there_or_does_not_answer_is_told_in_words() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -9,6 +9,7 @@ import pytest
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.doubts import doubts
+from l7gw.policy.grant_doubts import grant_doubts
 from l7gw.policy.judge import Policy
 from l7gw.policy.packs import NAMES, about, text_of
 
@@ -24,7 +25,7 @@ def pack(request: pytest.FixtureRequest, tmp_path: Path) -> Policy:
 
 
 def test_a_pack_leaves_no_doubts_and_has_tests_that_pass(pack: Policy) -> None:
-    assert doubts((*pack.guardrails, *pack.rules), None) == [] and pack.tests >= 15
+    assert doubts((*pack.guardrails, *pack.rules), None) == [] == grant_doubts(pack, None) and pack.tests >= 15
 
 
 @pytest.mark.parametrize("namespace", ["dev", "cde", "kube-system"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+from l7gw.kube.acting_as import ActsAs
 from l7gw.name_rules import visible
 from l7gw.wire.events import Headers
 
@@ -68,11 +69,13 @@ class Standing:
 
 
 def named(headers: Headers) -> frozenset[str]:
-    """The users, groups and keys of extras that a request's headers impersonate, spelled as in RBAC."""
+    """The users, groups and keys of extras that a request's headers impersonate, spelled as in RBAC. A service account stands with
+    its namespace."""
     found = set()
     for name, value in headers:
         if name == "impersonate-user":
-            found.add(f"users {_text(value)}")
+            user = ActsAs(_text(value))
+            found.add(f"serviceaccounts {user.account}" if user.account else f"users {user.user}")
         elif name == "impersonate-group":
             found.add(f"groups {_text(value)}")
         elif name.startswith("impersonate-extra-"):

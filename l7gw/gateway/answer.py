@@ -85,7 +85,7 @@ class HeldAnswer:
         if refused is None:
             return None
         asked = named(request.headers)
-        missing = frozenset((refused.resource, f"{refused.resource} {refused.name}")) & asked
+        missing = frozenset(name for name in asked if refused.is_about(name))
         lacks = "this permission" if missing else "one of these permissions"
         words = f"cluster {cluster} does not let the gateway impersonate {shown(missing or asked)}: RBAC there lacks {lacks}"
         if not missing and refused.verb != "impersonate":

@@ -39,6 +39,13 @@ class NotImpersonated:
     resource: str = ""
     name: str = ""
 
+    def is_about(self, named: str) -> bool:
+        """Whether it is about this name, in RBAC's spelling: `groups x`, `userextras/x`, `serviceaccounts NAMESPACE/x`. The cluster
+        does not say the namespace in its own field."""
+        if self.resource == "serviceaccounts":
+            return named.startswith("serviceaccounts ") and named.endswith(f"/{self.name}")
+        return named in (self.resource, f"{self.resource} {self.name}")
+
 
 class _Details(msgspec.Struct):
     name: str = ""

@@ -172,6 +172,18 @@ def test_a_held_call_shows_its_reviewer_as_whom_it_is_made(
     assert other.returncode == 1 and "is forbidden" in other.stderr
 
 
+def test_a_gateway_that_may_not_impersonate_whom_the_caller_may_says_what_it_lacks(cluster: RealCluster, tmp_path: Path) -> None:
+    token = account(cluster, f"{NAME}-narrow", [*IMPERSONATING, OWN_GROUP, *REVIEWS])
+    with gateway_with(cluster, token, tmp_path, POLICY) as (gateway, issuer):
+        config = gateway.kubeconfig("real", issuer.token("ann", ["actors"]))
+        path = f"/api/v1/namespaces/{NAME}/configmaps"
+        for name, lacks in (("jane", "users jane"), (f"system:serviceaccount:{NAME}:ci", f"serviceaccounts {NAME}/ci")):
+            done = cluster.kubectl("get", "--raw", path, f"--as={name}", kubeconfig=config, check=False)
+            assert done.returncode == 1 and f"l7gw: cluster real does not let the gateway impersonate {lacks}" in done.stderr, (
+                done.stderr
+            )
+
+
 def test_a_gateway_that_may_not_ask_says_what_it_lacks(cluster: RealCluster, tmp_path: Path) -> None:
     token = account(cluster, f"{NAME}-mute", [*IMPERSONATING, OWN_GROUP, *ACTED_AS])
     with gateway_with(cluster, token, tmp_path, POLICY) as (gateway, issuer):

@@ -123,6 +123,8 @@ class Backtest:
     def _who(self, call: PastCall) -> Principal:
         """The caller, with the granted groups that count by this policy."""
         who = call.principal
+        if not call.granted:
+            return who
         groups = dict.fromkeys(one.group for one in call.granted if first_for(self._policy.grants, who, call.cluster, one.group))
         new = tuple(group for group in groups if group not in who.groups)
         return replace(who, groups=(*who.groups, *new)) if new else who

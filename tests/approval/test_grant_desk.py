@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,10 @@ from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers, RuleTerms
 from l7gw.identity.principal import Principal
 from l7gw.store.database import StoreAway
+from tests.support.databases import VARIABLE
 from tests.support.desks import ANN, GRANT_TERMS, NO, YES, Seat, answer, reviewer, run, seat, wish
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 ROOT = Path(__file__).parents[2]
 WHO = Principal("ann")  # as `ANN`, whose issuer is ""
@@ -293,7 +297,7 @@ asyncio.run(main(*sys.argv[1:]))
 def test_a_killed_gateway_keeps_what_was_granted_and_records_what_it_could_not(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path / "s")],
-        stdout=subprocess.PIPE, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT), VARIABLE: os.environ[VARIABLE]},
     )  # fmt: skip
     with process:
         assert process.stdout is not None and process.stdout.readline() == "there\n"

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from l7gw.approval import grant_rows
 from l7gw.approval.grant_messages import GRANT_STATES, GrantState
 from l7gw.approval.grant_states import GRANT_LIVE, GRANT_TABLE, GrantEvent, move_grant
-from l7gw.store.database import of_state
 from l7gw.store.tables import grants
+from tests.support.databases import engine_of
 from tests.support.desks import wish
 
 EVENTS: tuple[GrantEvent, ...] = get_args(GrantEvent)
@@ -33,9 +33,14 @@ HEAD, *ROWS = [line.split() for line in DRAWN.strip().splitlines()]
 MOVES = [(row[0], event, to) for row in ROWS for event, to in zip(HEAD, row[1:])]
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
-    return of_state(tmp_path_factory.mktemp("states"))
+OPENED: dict[str, sa.Engine] = {}  # one database of each kind for all tests of this file
+
+
+@pytest.fixture
+def engine(each_database: str, tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
+    if each_database not in OPENED:
+        OPENED[each_database] = engine_of(tmp_path_factory.mktemp("states"))
+    return OPENED[each_database]
 
 
 def in_state(connection: sa.Connection, state: str) -> str:

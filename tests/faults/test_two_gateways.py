@@ -26,6 +26,13 @@ from tests.support.scene import Scene, identity
 from tests.support.scripted_upstream import OK, ScriptedUpstream, answering
 from tests.support.slack_stand_in import slack
 
+GRANTED = """
+grants:
+  - {group: oncall, users: [gran], clusters: [test], reviewers: {groups: [sre]}, max: 1h}
+rules:
+  - {name: on call, users: [gran*], groups: [oncall], effects: [read], verdict: allow}
+  - {name: not on call, users: [gran*], effects: [read], verdict: deny}
+"""
 RACERS = 50
 WITHIN = 30.0  # seconds for what takes a tenth of one
 
@@ -56,7 +63,11 @@ def gateway(
     folder: Path, store: str, issuer: DemoIssuer, authority: Authority, upstream: ScriptedUpstream, **config: Any
 ) -> Gateway:
     clusters = {"test": upstream.cluster(impersonate="groups", groups=["*"])}
-    made = Gateway(folder, {"identity": [identity(issuer, authority)], "clusters": clusters, "store": store, **config}, POLICY)
+    made = Gateway(
+        folder,
+        {"identity": [identity(issuer, authority)], "clusters": clusters, "store": store, **config},
+        POLICY.replace("rules:", GRANTED.strip()),
+    )
     made.config.chmod(0o600)  # it has a password
     return made
 
@@ -147,6 +158,19 @@ def test_a_watch_at_one_gateway_sees_what_happens_at_the_other(it: Two) -> None:
         _next_of(lines, hold, "pending")
         approve(it.b, hold, it.b.lea)
         _next_of(lines, hold, "approved")
+
+
+def test_a_group_that_is_granted_at_one_gateway_counts_at_the_other_until_it_is_taken_back(it: Two) -> None:
+    ask = {"group": "oncall", "cluster": "test", "for": 600, "reason": "disk full"}
+    status, grant = it.a.api("POST /l7gw/v1/grants", it.a.token("gran"), ask)
+    assert status in (200, 201), grant
+    assert Waiting(it.a, "gran").answered() == 403
+    status, said = it.b.api(f"POST /l7gw/v1/grants/{grant['id']}/approve", it.b.lea, {"version": 1})
+    assert status == 200, said
+    until(lambda: Waiting(it.a, "gran").answered() == 200, within=WITHIN)
+    status, said = it.b.api(f"POST /l7gw/v1/grants/{grant['id']}/revoke", it.b.lea, {"version": 1})
+    assert status == 200, said
+    until(lambda: Waiting(it.a, "gran").answered() == 403, within=WITHIN)
 
 
 def test_of_fifty_that_race_for_one_approval_at_two_gateways_one_goes_on(it: Two) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections import deque
@@ -55,6 +56,8 @@ def tail(session_id: str | None, config: Path | None, state: Path | None, follow
             summary, exchange = the_session(place, session_id)
             _one(place, summary, exchange, follow=follow, lines=lines)
     except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # the reader closed the pipe: click ends the command quietly
         fail(f"the state cannot be read: {error}{HINT}", 3)
     except KeyboardInterrupt:
         sys.exit(130)

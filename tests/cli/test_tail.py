@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,15 @@ def test_each_no_has_its_exit_status(state: Path, capsys: pytest.CaptureFixture[
     assert shown(capsys, "x/y", "--state", state)[0] == 2
     assert shown(capsys, "-n", "-1", "--state", state)[0] == 2
     assert shown(capsys, "--state", state / "none")[0] == 3
+
+
+def test_whoever_reads_no_further_ends_it_without_a_word(state: Path) -> None:
+    read, written = os.pipe()
+    os.close(read)  # as `l7gw sessions tail | head` has it in the end
+    command = [sys.executable, "-m", "l7gw", "sessions", "tail", "--state", str(state)]
+    ended = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, timeout=120)
+    os.close(written)
+    assert (ended.returncode, ended.stderr) == (1, b"")
 
 
 def test_a_session_whose_gateway_has_died_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,16 +5,18 @@ each step is a file in `migrations/versions`, run by Alembic. Either is one tran
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from l7gw.store.tables import metadata
+from l7gw.store.tables import holds, metadata
 from l7gw.store.turns import take_turns
 
 NEWEST = "0004"  # the revision of the newest step
 LONGEST_STEP = "60s"  # for a step, and for another gateway's steps before it
 STEPS = Path(__file__).parent / "migrations"
+REVISION = re.compile("[0-9]{4}")
 NOTED = sa.Table(  # Alembic's own table: the revision that the database has
     "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), nullable=False, primary_key=True)
 )
@@ -48,10 +50,15 @@ def _wait_for_others(connection: sa.Connection) -> None:
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    """The revision of the tables; None for an empty database."""
-    if not sa.inspect(connection).has_table(NOTED.name):
+    """The revision of the tables; None for an empty database. Raises OSError where it is not ours, or tables are missing."""
+    inspected = sa.inspect(connection)
+    if not inspected.has_table(NOTED.name):
         return None
-    return str(connection.execute(sa.select(NOTED.c.version_num)).scalar_one())
+    noted = [str(one) for one in connection.execute(sa.select(NOTED.c.version_num)).scalars()]
+    if len(noted) != 1 or not REVISION.fullmatch(noted[0]) or not inspected.has_table(holds.name):
+        hint = "give the gateway a database or a schema of its own; of a copy that is not whole, drop that table"
+        raise OSError(f"the table {NOTED.name} in the database is not l7gw's\n  hint: {hint}")
+    return noted[0]
 
 
 def run_steps(connection: sa.Connection) -> None:

@@ -44,8 +44,13 @@ ORDER BY m.does LIMIT 1
 
 
 def check_alone(connection: psycopg.Connection[Any], tables: list[str]) -> None:
-    """Raises OSError, in words for people, where somebody else than the gateway's role, the owner of the database and superusers
-    rules over the schema or over one of these tables. `connection` commits each statement, and is of no use afterwards."""
+    """Raises OSError, in words for people, where the database does not keep every text, and where somebody else than the gateway's
+    role, the owner of the database and superusers rules over the schema or over one of these tables. `connection` commits each
+    statement, and is of no use afterwards."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        hint = "CREATE DATABASE l7gw OWNER l7gw ENCODING 'UTF8' TEMPLATE template0"
+        raise OSError(f"the database keeps texts as {encoding}, which has not every character of a call\n  hint: {hint}")
     found = connection.execute("SELECT pg_catalog.current_schema()").fetchone()
     if found is None or found[0] is None:
         return  # there is none, which `migrate` says

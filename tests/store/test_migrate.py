@@ -93,6 +93,19 @@ def test_a_database_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
         migrate(database)
 
 
+@pytest.mark.parametrize("noted", [(), ("ae1027a6acf4",), ("0001", "0002"), ("",), ("0001",), (NEWEST,)])
+def test_the_tables_of_another_program_are_not_touched(tmp_path: Path, noted: tuple[str, ...]) -> None:
+    """Its steps are Alembic's too, or the table is left of a database that was copied in part."""
+    database = engine(tmp_path)
+    with database.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        for one in noted:
+            connection.execute(sa.text("INSERT INTO alembic_version VALUES (:one)"), {"one": one})
+    with pytest.raises(OSError, match="alembic_version in the database is not l7gw's\n  hint: "):
+        migrate(database)
+    assert sa.inspect(database).get_table_names() == ["alembic_version"]
+
+
 def test_of_gateways_that_begin_at_once_one_makes_the_tables(tmp_path: Path) -> None:
     barrier, failed = threading.Barrier(4), []
 

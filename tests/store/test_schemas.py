@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from l7gw.clock import SystemClock
+from l7gw.config.settings import PostgresServer
 from l7gw.store.bell import ring
 from l7gw.store.server import Server
 from tests.support.postgres import Postgres
@@ -92,3 +93,11 @@ def test_what_others_make_in_public_is_not_run_by_a_gateway_that_has_a_schema_of
             assert connection.execute(sa.text("SHOW search_path")).scalar() == "l7gw"
     finally:
         postgres.does("DROP FUNCTION public.pg_notify", "DROP SCHEMA l7gw CASCADE", database="l7gw")
+
+
+def test_a_database_that_does_not_keep_every_character_is_refused(postgres: Postgres) -> None:
+    """A call that holds one of the others could not be held later on."""
+    postgres.does("CREATE DATABASE latin OWNER l7gw ENCODING 'LATIN1' TEMPLATE template0")
+    found = PostgresServer(postgres.keywords().keywords | {"dbname": "latin"})
+    with pytest.raises(OSError, match=r"keeps texts as LATIN1, .*\n  hint: CREATE DATABASE l7gw OWNER l7gw ENCODING 'UTF8'"):
+        Server(found, SystemClock()).prepare()

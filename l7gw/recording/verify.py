@@ -25,7 +25,10 @@ LARGEST = 8 << 20
 ZERO = bytes(32)
 # docs/recording-format.md, "Events". Events with other names come from later versions; they are skipped and counted.
 NAMES = frozenset(
-    "segment session run request request-body verdict response response-body frame mask hold review end dropped clock ended".split()
+    (
+        "segment session run request request-body verdict response response-body frame mask hold review kill grant end dropped "
+        "clock ended"
+    ).split()
 )
 FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878 section 3.1.1; frames with other magic numbers hold no data
 

@@ -83,12 +83,6 @@ def test_what_denies_shows_nothing_and_may_not_speak_of_it(tmp_path: Path, secti
         policy(tmp_path, f"{section}:\n- {{name: r, verdict: deny, {key}}}\n")
 
 
-@pytest.mark.parametrize("key", ["record", "durable", "max-duration"])
-def test_other_defaults_are_not_in_this_version(tmp_path: Path, key: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"`{key}` is not in this version"):
-        policy(tmp_path, f"defaults: {{{key}: x}}\nrules: []\n")
-
-
 @pytest.mark.parametrize(
     ("said", "words"),
     [

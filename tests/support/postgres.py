@@ -48,15 +48,16 @@ def program(name: str) -> str:
 
 
 def _as_nobody() -> tuple[list[str], int, int]:
-    """What stands before a command that must not be root's, and whose it is then."""
+    """What stands before a command that must not be root's, and whose it is then. It ends with us, however we end."""
+    ends = ["setpriv", "--pdeathsig", "INT"]
     if os.geteuid() != 0:
-        return [], os.geteuid(), os.getegid()
+        return [*ends, "--"] if shutil.which("setpriv") else [], os.geteuid(), os.getegid()
     for name in ("postgres", "nobody"):
         try:
             user = pwd.getpwnam(name)
         except KeyError:
             continue
-        words = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
+        words = [*ends, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
         return words, user.pw_uid, user.pw_gid
     raise MissingPostgres("PostgreSQL needs a user other than root")
 

@@ -26,6 +26,8 @@ from l7gw.name_rules import visible
 WHY = "to show a reviewer what would happen, the gateway asks the cluster as you"
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes; as for a reading before a placeholder is restored
 LARGEST_SHOWN = 512 * 1024  # bytes of an object that is shown as a difference; larger ones are compared, and nobody reads them
+MASKED = "@@ only values that are masked differ @@"
+ALIKE = "@@ values differ that are written alike here: control characters, or what stands for one @@"
 LONGEST_WORDS = 300  # characters of what the cluster says to a dry run
 
 JSON_PATCH = "application/json-patch"
@@ -156,12 +158,9 @@ def _difference(subject: Subject, body: bytes, before: bytes | None, after: byte
         return msgspec.structs.replace(view, shown=Shown(sent=_readable(subject.recorded), dry_run=words))
     masked_before = subject.mask(before) if before is not None else None
     masked_after = subject.mask(after)
-    diff = unified(
-        normal(masked_before, masked_before) if masked_before is not None else None,
-        normal(masked_after, masked_before),
-        LONGEST_VIEW,
-    )
-    return msgspec.structs.replace(view, shown=Shown(diff=diff or "@@ only values that are masked differ @@"))
+    old, new = normal(masked_before, masked_before) if masked_before is not None else None, normal(masked_after, masked_before)
+    diff = unified(old, new, LONGEST_VIEW) or (ALIKE if changes(old, new) else MASKED)
+    return msgspec.structs.replace(view, shown=Shown(diff=diff))
 
 
 def _name(node: Node | None) -> str:

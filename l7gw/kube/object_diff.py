@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +19,8 @@ from l7gw.name_rules import visible
 CONTEXT = 3  # lines around a change
 MOST_LINES = 4000  # of the part in which two objects differ; difflib would take seconds for more
 LONGEST_LINE = 500  # characters that are shown of one value
+LONGEST_CHANGE = 4000  # characters of a value in the place of another one, from where they begin to differ
+AROUND = 60  # characters before and behind what differs
 
 # Texts that would look like something else: nothing, a number, a word that YAML reads
 _LOOKS_OTHERWISE = re.compile(r"|[-+]?[0-9.][-+0-9._eExXa-f]*|true|false|null|yes|no|on|off|~|[\[{].*", re.IGNORECASE | re.DOTALL)
@@ -49,12 +52,19 @@ def _changes(path: Path, before: list[Any], after: list[Any]) -> Iterator[Change
         yield path, before, after
 
 
+class _Line(NamedTuple):
+    """A line of an object: its indentation and the name of the member, and its value, whole."""
+
+    head: str
+    text: str = ""
+
+
 def lines_of(value: Any) -> list[str]:
     """An object as lines, as YAML has it. Control characters are visible, so that no value looks like two lines."""
-    return list(_lines(value, ""))
+    return [_cut(line) for line in _lines(value, "")]
 
 
-def _lines(value: Any, indent: str) -> Iterator[str]:
+def _lines(value: Any, indent: str) -> Iterator[_Line]:
     if isinstance(value, dict):
         for name in sorted(value):
             yield from _member(f"{indent}{visible(name)}:", value[name], indent)
@@ -62,41 +72,65 @@ def _lines(value: Any, indent: str) -> Iterator[str]:
         for item in value:
             if isinstance(item, dict | list) and item:
                 inner = list(_lines(item, indent + "  "))
-                yield f"{indent}- {inner[0][len(indent) + 2 :]}"
+                yield _Line(f"{indent}- {inner[0].head[len(indent) + 2 :]}", inner[0].text)
                 yield from inner[1:]
             else:
-                yield f"{indent}- {_scalar(item)}"
+                yield _Line(f"{indent}- ", _scalar(item))
     else:
-        yield indent + _scalar(value)
+        yield _Line(indent, _scalar(value))
 
 
-def _member(head: str, value: Any, indent: str) -> Iterator[str]:
+def _member(head: str, value: Any, indent: str) -> Iterator[_Line]:
     if isinstance(value, dict | list) and value:
-        yield head
+        yield _Line(head)
         yield from _lines(value, indent if isinstance(value, list) else indent + "  ")
     elif isinstance(value, str) and "\n" in value:
-        yield f"{head} |"
-        yield from (f"{indent}  {_short(visible(line))}" for line in value.split("\n"))
+        yield _Line(f"{head} |")
+        yield from (_Line(f"{indent}  ", visible(line)) for line in value.split("\n"))
     else:
-        yield f"{head} {_scalar(value)}"
+        yield _Line(f"{head} ", _scalar(value))
 
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         plain = _LOOKS_OTHERWISE.fullmatch(value) is None and value.strip() == value
-        return _short(visible(value) if plain else f'"{visible(value)}"')
+        return visible(value) if plain else f'"{visible(value)}"'
     return msgspec.json.encode(value).decode()
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}… ({len(text)} characters)"
+def _cut(line: _Line, other: _Line | None = None) -> str:
+    """A line as it is shown. Of a long value its beginning is; where it stands in the place of another one, what differs, since a
+    change behind the beginning would else look like none."""
+    text = line.text
+    if len(text) <= LONGEST_LINE:
+        return line.head + text
+    first, last, most = 0, len(text), LONGEST_LINE
+    if other is not None:
+        same = _same_beginning(text, other.text)
+        ends = min(_same_beginning(text[::-1], other.text[::-1]), len(text) - same, len(other.text) - same)
+        first, last, most = max(0, same - AROUND), min(last, len(text) - ends + AROUND), LONGEST_CHANGE
+    shown = text[first : min(last, first + most)]
+    behind = "…" if first + len(shown) < len(text) else ""
+    return f"{line.head}{'…' if first else ''}{shown}{behind} ({len(text)} characters)"
+
+
+def _same_beginning(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def unified(before: Any, after: Any, most: int) -> str:
     """The difference as a unified diff without a head, `most` characters at most. `before` is None for a new object, `after` for
     one that is gone. "" where nothing differs."""
-    old = [] if before is None else lines_of(before)
-    new = [] if after is None else lines_of(after)
+    old = [] if before is None else list(_lines(before, ""))
+    new = [] if after is None else list(_lines(after, ""))
     start, end_old, end_new = _apart(old, new)
     if max(end_old, end_new) - start > MOST_LINES:
         return f"@@ {end_old - start} lines became {end_new - start}: too many to be shown @@"
@@ -104,18 +138,29 @@ def unified(before: Any, after: Any, most: int) -> str:
     kept_old, kept_new = old[first : end_old + CONTEXT], new[first : end_new + CONTEXT]
     shown: list[str] = []
     size = 0
-    for number, line in enumerate(difflib.unified_diff(kept_old, kept_new, lineterm="", n=CONTEXT)):
-        if number < 2:  # the names of files
-            continue
+    for line in _marked(kept_old, kept_new):
         size += len(line) + 1
         if size > most - 80:
             shown.append("… the rest is too long to be shown")
             break
-        shown.append("@@" if line.startswith("@@") else line)
+        shown.append(line)
     return "\n".join(shown)
 
 
-def _apart(old: list[str], new: list[str]) -> tuple[int, int, int]:
+def _marked(old: list[_Line], new: list[_Line]) -> Iterator[str]:
+    """The lines of a unified diff. A line that goes and the one that comes in its place are cut at the same place."""
+    for group in difflib.SequenceMatcher(None, old, new).get_grouped_opcodes(CONTEXT):
+        yield "@@"
+        for tag, begin, end, new_begin, new_end in group:
+            gone, come = old[begin:end], new[new_begin:new_end]
+            if tag == "equal":
+                yield from (f" {_cut(line)}" for line in gone)
+                continue
+            yield from (f"-{_cut(line, other)}" for line, other in zip_longest(gone, come[: len(gone)]) if line is not None)
+            yield from (f"+{_cut(line, other)}" for line, other in zip_longest(come, gone[: len(come)]) if line is not None)
+
+
+def _apart(old: list[_Line], new: list[_Line]) -> tuple[int, int, int]:
     """Where two lists of lines begin to differ, and where each has differed for the last time."""
     start = 0
     while start < min(len(old), len(new)) and old[start] == new[start]:

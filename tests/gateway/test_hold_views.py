@@ -35,6 +35,18 @@ def test_the_difference_is_shown_masked_and_compared_unmasked() -> None:
     assert view.uids == ("u-1",) and b"hunter2" in view.changes and not view.free and not view.refused
 
 
+def test_what_differs_in_nothing_that_is_shown_is_told_in_words() -> None:
+    masked = view_of(said(config_map("hunter2")), said(config_map("hunter2") | {"data": {"a": "masked"}}))
+    assert masked.shown.diff == "@@ only values that are masked differ @@"
+    alike = view_of(said(config_map("\x1b")), said(config_map("\\x1b")))
+    assert alike.shown.diff is not None and "@@ values differ that are written alike here" in alike.shown.diff
+
+
+def test_a_change_behind_the_beginning_of_a_long_value_is_shown() -> None:
+    shown = view_of(said(config_map("x" * 600 + "echo done")), said(config_map("x" * 600 + "rm -rf /db"))).shown.diff
+    assert shown is not None and "xecho done (609 characters)" in shown and "xrm -rf /db (610 characters)" in shown
+
+
 def test_the_dry_run_has_the_body_as_it_was_sent_and_the_seconds_that_it_may_take() -> None:
     _, asked = seen(
         look_at_write(subject(LINE, BODY, MERGE)), {f"GET {PATH}": said(config_map()), f"PATCH {PATH}": said(config_map("2"))}

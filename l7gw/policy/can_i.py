@@ -22,9 +22,13 @@ from l7gw.policy.conditions import Context
 from l7gw.policy.every_call import every_call
 from l7gw.policy.rules import Rule, verb_of
 from l7gw.policy.verdict import Verdict
-from l7gw.policy.vocabulary import CLUSTER_SCOPED
+from l7gw.policy.patterns import Globs
+from l7gw.policy.vocabulary import CLUSTER_SCOPED, CONNECTS
 
 CALLED: Final = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")  # verbs that a call can have
+EVERYWHERE: Final = ("list", "watch", "deletecollection")  # verbs of calls that may be about all namespaces
+NAMELESS: Final = (*EVERYWHERE, "create")  # verbs of calls that name no object, unless they name a subresource
+OPEN: Final[frozenset[Effect]] = frozenset(("discovery", "impersonate"))
 ON_PATHS: Final = ("get", "post")  # stand for all methods: the first reads, all others write
 # Fields of `request` that a question does not say
 UNSAID: Final = frozenset(("argv", "container", "stdin", "tty", "ports", "dry_run", "path"))
@@ -152,17 +156,17 @@ def _can(guardrails: Decided, rules: Decided, act: Act, context: Context) -> Can
             held.append(rule.name)
         elif fit != "no":
             depends = depends or DEPENDS[fit]
-    if "discovery" in act.effects and (act.acts_as is None or any(rule.lets_act_as(act.acts_as) for rule, _ in rules)):
+    if act.effects <= OPEN and (act.acts_as is None or any(rule.lets_act_as(act.acts_as) for rule, _ in rules)):
         return Can(allowed=True, reason=_reason(held, depends))
     maybe = ""  # the first rule that lets the call pass, or not
     for rule, verdict in rules:
         fit = _fit(rule, act, context)
         if fit == "no":
             continue
-        if rule.says == "hold" and _is_wild(act) and replace(rule, allow=True).mismatch(act):
+        passes = rule.says != "deny" and (act.acts_as is None or rule.lets_act_as(act.acts_as))
+        if passes and rule.says == "hold" and not _holds_all(rule, act):
             held.append(rule.name)  # of the calls that are asked about, it is about some
             continue
-        passes = rule.says != "deny" and (act.acts_as is None or rule.lets_act_as(act.acts_as))
         if fit != "yes":
             depends = depends or DEPENDS[fit]
             maybe = maybe or (rule.name if passes else "")
@@ -185,6 +189,19 @@ def _is_wild(act: Act) -> bool:
     return "*" in (act.verb, act.group, act.resource, act.subresource)
 
 
+def _holds_all(rule: Rule, act: Act) -> bool:
+    """Whether a hold that reaches some of the calls that are asked about reaches all of them."""
+    if _is_wild(act):
+        return not replace(rule, allow=True).mismatch(act)
+    any_name = not act.name and (act.subresource != "" or act.verb not in NAMELESS)
+    any_space = not act.namespace and act.resource not in CLUSTER_SCOPED and act.verb not in EVERYWHERE
+    return not (any_name and _narrows(rule.names)) and not (any_space and _narrows(rule.namespaces))
+
+
+def _narrows(patterns: Globs | None) -> bool:
+    return patterns is not None and not patterns.everything
+
+
 def _unsaid(act: Act) -> frozenset[str]:
     """The fields of `request` that the question leaves open."""
     texts = {"group": act.group, "resource": act.resource, "subresource": act.subresource, "verb": act.verb}
@@ -200,6 +217,13 @@ def _fit(rule: Rule, act: Act, context: Context) -> Fit:
         return "no"
     if rule.allow and act.resource == "*" and rule.resources is not None and not rule.resources.everything:
         return "no"  # `*.apps` has no subresources, which `*` asks for too
+    if (
+        rule.allow
+        and rule.verbs is not None
+        and "*" in (act.resource, act.subresource)
+        and not all(map(rule.verbs.match, CONNECTS))
+    ):
+        return "no"  # to policy exec is a verb of its own
     if rule.when is not None:
         if rule.when.reads:
             return "object"

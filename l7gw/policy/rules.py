@@ -223,6 +223,8 @@ def _verbs_of(act: Act) -> tuple[str, ...]:
     verb = verb_of(act)
     if act.verb == "*":
         return (verb, *VERBS)
+    if _any_of(act):
+        return (verb, *CONNECTS)
     return (verb, act.verb, "get", "create") if verb != act.verb else (verb,)
 
 

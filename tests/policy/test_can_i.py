@@ -195,3 +195,29 @@ def test_impersonation_is_asked_about_by_whom_rules_name(ask: Ask, asked: dict[s
     assert said(ask(ACT, verb="impersonate", **asked))[0] is allowed
     assert not said(ask(ACT, "- {name: g, effects: [impersonate], verdict: deny}", verb="impersonate", **asked))[0]
     assert not said(ask("- {name: d, effects: [impersonate], verdict: deny}\n" + ACT, verb="impersonate", **asked))[0]
+
+
+def test_a_hold_of_a_part_is_no_yes_for_the_rest(ask: Ask) -> None:
+    hold = (
+        "- {name: h, effects: [delete, write, read], namespaces: [prod], names: [web-0], verdict: hold, reviewers: {groups: [sre]}}"
+    )
+    words = "held for approval by rule 'h'"
+    for asked in ({"verb": "delete"}, {"verb": "delete", "namespace": ""}, {"verb": "update", "namespace": "", "name": "web-0"}):
+        assert said(ask(hold, **{"namespace": "prod", **asked})) == (False, "no rule allows it"), asked
+        assert said(ask(f"{hold}\n{ALL}", **{"namespace": "prod", **asked})) == (True, words), asked
+    for asked in ({"verb": "delete", "name": "web-0"}, {"verb": "deletecollection"}, {"verb": "list", "namespace": ""}):
+        assert said(ask(hold, **{"namespace": "prod", **asked})) == (True, words), f"that is one call: {asked}"
+
+
+def test_a_star_asks_for_exec_and_for_more_than_discovery(ask: Ask) -> None:
+    for verbs, asked, allowed in (
+        ("[create, patch]", {"verb": "create", "subresource": "*"}, False),
+        ("[create, patch]", {"verb": "create"}, True),
+        ("[create, exec, attach, portforward, proxy]", {"verb": "create", "subresource": "*"}, True),
+    ):
+        assert said(ask(f"- {{name: r, effects: ['*'], verbs: {verbs}, verdict: allow}}", **asked))[0] is allowed
+    deny = "- {name: d, verbs: [exec], verdict: deny}"
+    assert said(ask(ALL, deny, verb="create", subresource="*")) == (False, "denied by guardrail 'd'")
+    reviews = {"group": "authorization.k8s.io", "resource": "selfsubjectaccessreviews", "namespace": ""}
+    assert said(ask("", **reviews, verb="create"))[0] and not said(ask("", **reviews, verb="*"))[0]
+    assert said(ask("", path="/version"))[0] and not said(ask("", path="/version", verb="*"))[0]

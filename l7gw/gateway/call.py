@@ -11,6 +11,7 @@ import os
 import random
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -236,6 +237,8 @@ class Call:
         if answer is None or answer.begun or not answer.whole:  # a whole answer's connection is given back by `finish`
             self._drop_upstream()
         record = self._begin_record()
+        if record.silent and refusal.code == 403 and not self.went_up and not isinstance(refusal, ComeBack):
+            record = self._record_denial()
         if answer is not None and answer.begun:
             self.warn_of_cluster("%s; the answer to %s is cut", refusal.message, self.audit_id)
             told = answer.told(refusal)
@@ -358,6 +361,13 @@ class Call:
             if self.verdict is not None and self.verdict.decision != "deny":  # `fail` records a denial
                 record.verdict(self.verdict.decision, rule=self.verdict.rule, reason=self.verdict.reason)
         return self.call_record
+
+    def _record_denial(self) -> CallRecord:
+        """The record of a call that is denied after its rule said `record: none`, which is about what passes: as its cluster's."""
+        self.call_record = None
+        if self.verdict is not None:
+            self.verdict = replace(self.verdict, handling=NO_HANDLING)
+        return self._begin_record()
 
     def _record_finds(self, record: CallRecord) -> None:
         """Record what was masked so far in what the caller sent."""

@@ -20,9 +20,9 @@ from l7gw.kube.effects import path_effects, resource_effects
 from l7gw.kube.self_reviews import Question
 from l7gw.policy.conditions import Context
 from l7gw.policy.every_call import every_call
+from l7gw.policy.patterns import Globs
 from l7gw.policy.rules import Rule, verb_of
 from l7gw.policy.verdict import Verdict
-from l7gw.policy.patterns import Globs
 from l7gw.policy.vocabulary import CLUSTER_SCOPED, CONNECTS
 
 CALLED: Final = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")  # verbs that a call can have

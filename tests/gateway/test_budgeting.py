@@ -36,6 +36,7 @@ rules:
     wait: wait
     message: slow down
     verdict: allow
+  - {name: few looks, users: ["silent*"], effects: [read], record: none, budget: {calls: 1, per: 2h}, verdict: allow}
   - {name: all, effects: ["*"], verdict: allow}
 """
 
@@ -262,3 +263,11 @@ def test_calls_without_a_budget_ask_no_database(counted: Scene, cluster: Cluster
         status, _, told = client.answer("DELETE")
         assert status == 503 and b"this call has a budget, and nobody can count it now, so nothing was done" in told
     assert deletes(cluster) == 1
+
+
+def test_what_a_budget_denies_is_recorded_also_where_its_rule_records_nothing(counted: Scene, cluster: Cluster) -> None:
+    assert [ask(counted, "silent-1", f"GET {POD}?n={number}")[0] for number in range(2)] == [200, 403]
+    (session,) = [one for one in counted.gateway.sessions() if one["principal"]["user"] == "silent-1"]
+    events = counted.gateway.events(session["id"])
+    assert [event["target"] for event in events if event["type"] == "request"] == [f"{POD}?n=1"]
+    assert [event["verdict"] for event in events if event["type"] == "verdict"] == ["allow", "deny"] and session["denied"] == 1

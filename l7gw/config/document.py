@@ -30,6 +30,9 @@ DURATION = r"([0-9]{1,9})(s|m|h|d)"
 DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZES = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 
+# Where a file is to be named: a token of Slack's, a JWT, a key in PEM, or what a program drew by chance
+LOOKS_SECRET = re.compile(r"(xox[a-z]|xapp)-.*|eyJ.*|-----BEGIN.*|[0-9A-Fa-f]{16,}|[A-Za-z0-9+/=_-]{32,}", re.DOTALL)
+
 Word = TypeVar("Word", bound=str)  # a `Literal` of the few texts that a value may have
 Default = TypeVar("Default", bound=str | None)
 
@@ -295,7 +298,11 @@ class Reader:
             with path.open("rb"):
                 return path
         except OSError as error:
-            self.wrong(key, f"`{key}`: {path} cannot be read: {error.strerror}", "a relative path begins at this file's folder")
+            if LOOKS_SECRET.fullmatch(self.text(key)):  # reports go to logs
+                hint = "put it into a file of its own, which nobody else can read (chmod 600), and name that file here"
+                self.wrong(key, f"`{key}` names no file that can be read, and looks like a secret itself", hint)
+            else:
+                self.wrong(key, f"`{key}`: {path} cannot be read: {error.strerror}", "a relative path begins at this file's folder")
             return None
 
     def texts(self, key: str, *, one: bool = False) -> tuple[str, ...] | None:

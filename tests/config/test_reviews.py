@@ -118,6 +118,16 @@ def test_a_secret_that_others_can_read_or_that_is_none_is_a_mistake_that_tells_n
 
 
 @pytest.mark.parametrize(
+    "secret",
+    ["xoxb-1-CANARY", "xapp-1-CANARY", "eyJCANARY.e.s", "0123456789abcdef" * 2, "CANARY+/" * 5 + "=="],
+)
+def test_a_secret_that_stands_where_its_file_must_be_named_is_told_by_no_report(secrets: Written, secret: str) -> None:
+    secrets.top["reviews"] = {"slack": {**SLACK, "token-file": secret}}
+    (told,) = secrets.problems()
+    assert "`token-file` names no file that can be read, and looks like a secret itself" in told and secret not in repr(told)
+
+
+@pytest.mark.parametrize(
     ("host", "here"), [("127.0.0.1", 1), ("127.9.9.9", 1), ("::1", 1), ("localhost", 1), ("10.0.0.1", 0), ("a", 0)]
 )
 def test_only_the_loopback_is_this_machine(host: str, here: int) -> None:

@@ -296,7 +296,7 @@ def _acted_as(cluster: Cluster, policy: Policy) -> list[str]:
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     """Sentences about settings that are valid but probably not meant."""
     yield from doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped)
-    yield from grant_doubts(policy, settings.clusters, settings.identity, settings.mapped)
+    yield from (*grant_doubts(policy, settings.clusters, settings.identity, settings.mapped), *check_reviews.doubts(settings))
     for entry in settings.identity:
         if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
             yield f"tokens of {entry.issuer} may live {lasting(entry.longest_lifetime)}: a stolen one is good until it ends"

@@ -22,6 +22,7 @@ from l7gw.hold_terms import RuleTerms
 from l7gw.store.tables import grant_reviews, grants
 from l7gw.store.turns import take_turns
 
+HOUR = 3600 * SECOND
 SETTLES = 5 * SECOND  # microseconds in which an approval is recorded; what takes longer was interrupted, and is recorded anew
 
 
@@ -30,6 +31,9 @@ class Bounds(NamedTuple):
 
     pending: int = 10  # that one principal has asked for; an incident needs one or two
     in_all: int = 500  # pending ones; nobody reads more
+    over: int = (
+        30  # that one principal has asked for, and that were over within the last hour: who asks in a loop fills the database
+    )
     active: int = 1000  # in force: every gateway keeps them in memory, about 1 KiB each
 
 
@@ -62,6 +66,11 @@ def ask(connection: sa.Connection, asked: GrantAsked, grant: str, now: int, boun
     if of_principal >= bounds.pending or in_all >= bounds.in_all:
         whose = f"{bounds.pending} grants that you" if of_principal >= bounds.pending else f"{bounds.in_all} grants that people"
         raise Refusal(429, "TooManyRequests", f"{whose} asked for are pending already")
+    over = sa.select(sa.func.count()).where(
+        grants.c.ended > now - HOUR, grants.c.person == asked.person, grants.c.actor == asked.principal.actor
+    )
+    if connection.execute(over).scalar_one() >= bounds.over:
+        raise Refusal(429, "TooManyRequests", f"{bounds.over} grants that you asked for were over within the last hour")
     try:
         with connection.begin_nested():
             return grant_rows.insert(connection, asked, grant, now), grant_rows.read(connection, expired)

@@ -203,6 +203,19 @@ def test_how_much_may_be_asked_for_is_bounded(tmp_path: Path) -> None:
     run(test, tmp_path)
 
 
+def test_who_asks_and_withdraws_in_a_loop_is_refused_for_a_while(tmp_path: Path) -> None:
+    async def test(one: Seat) -> None:
+        one.grants.configure(bounds=Bounds(over=3))
+        for _ in range(3):
+            await one.revoke(await asked(one), reviewer("ann", "dev"))
+        refused(await one.grant(wish()), 429, "3 grants that you asked for were over within the last hour")
+        await asked(one, who=Requester(user="eve"))
+        one.clock.advance(3601)
+        await asked(one)
+
+    run(test, tmp_path)
+
+
 def test_how_many_may_be_in_force_is_bounded(tmp_path: Path) -> None:
     async def test(one: Seat) -> None:
         one.grants.configure(bounds=Bounds(active=1))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from l7gw.approval.grant_messages import Grant
+from l7gw.approval.granting import Bounds
 from l7gw.approval.messages import Requester, Review
 from l7gw.approval.people import People
 from l7gw.config.settings import Person
@@ -68,7 +69,7 @@ class Grants(RuleBasedStateMachine):
     async def sit(self) -> Seat:
         seat = Seat(Path(self.folder.name) / "s", self.clock)
         seat.desk.configure(PEOPLE)
-        seat.grants.configure(PEOPLE)
+        seat.grants.configure(PEOPLE, bounds=Bounds(over=1000))
         return seat
 
     def do(self, work: Any) -> Any:
@@ -214,4 +215,4 @@ def test_the_desk_of_the_grants_and_a_plain_model_say_the_same() -> None:
 
 @pytest.mark.long
 def test_the_desk_of_the_grants_and_a_plain_model_say_the_same_for_long() -> None:
-    run_state_machine_as_test(Grants, settings=_settings(40))
+    run_state_machine_as_test(Grants, settings=_settings(20))

@@ -235,6 +235,7 @@ def test_nobody_sees_the_grants_of_others(running: Held) -> None:
     assert say(running, grant[:30], "revoke", running.token("sam", "engineers"))[0] == 200
 
 
+@pytest.mark.long  # the desk's own test of it is short
 def test_a_killed_gateway_keeps_what_was_granted_and_what_was_taken_back(tmp_path: Path) -> None:
     with held(tmp_path, POLICY) as running:
         token = running.token("ann", "engineers")

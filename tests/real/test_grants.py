@@ -93,7 +93,7 @@ def test_denied_asked_for_approved_by_another_person_allowed_and_taken_back(desk
     assert hint in desk.kubectl("ann", "get", "secrets").stderr
 
 
-@pytest.mark.parametrize("websocket", ["true", "false"])
+@pytest.mark.parametrize("websocket", ["true", pytest.param("false", marks=pytest.mark.long)])
 def test_an_exec_that_a_grant_allowed_ends_with_words_when_it_is_taken_back(desk: Desk, websocket: str) -> None:
     grant = desk.granted("bob")
     process = desk.exec("bob", websocket)
@@ -105,6 +105,7 @@ def test_an_exec_that_a_grant_allowed_ends_with_words_when_it_is_taken_back(desk
         process.kill()
 
 
+@pytest.mark.long
 def test_an_exec_that_a_grant_allowed_ends_with_words_when_its_time_is_over(desk: Desk) -> None:
     desk.granted("cia", "5s")
     process = desk.exec("cia", "true")

@@ -114,7 +114,7 @@ def look_at_write(subject: Subject) -> Look:
             raise said.refusal(WHY)
         return as_sent(subject, f"the dry run failed: {in_words(subject, said)}", uids=uids, refused=True)
     try:
-        return _difference(subject, body, before, said.body)
+        return _difference(subject, before, said.body)
     except (msgspec.DecodeError, RecursionError, Unreadable):
         return as_sent(subject, "what the dry run gave cannot be compared with what stands there", uids=uids)
 
@@ -133,12 +133,12 @@ def standing_path(act: Act) -> str:
     return act.path.removesuffix("/finalize") if act.subresource == "finalize" else act.path
 
 
-def _difference(subject: Subject, body: bytes, before: bytes | None, after: bytes) -> View:
+def _difference(subject: Subject, before: bytes | None, after: bytes) -> View:
     act = subject.act
     if act.resource == "bindings" or act.subresource == "binding":
         return as_sent(subject)
-    said = _encode(plain(subject.node)) if subject.node is not None else body
-    copies = subject.content_type.startswith(JSON_PATCH) and any(operation in said for operation in _COPIES)
+    said = _encode(plain(subject.node)) if subject.node is not None else None  # a body that nobody can read may choose anything
+    copies = subject.content_type.startswith(JSON_PATCH) and any(operation in (said or b"") for operation in _COPIES)
     sent = None if copies else said
     named = act.verb != "create" or bool(_name(subject.node))
 

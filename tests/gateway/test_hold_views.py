@@ -47,6 +47,16 @@ def test_a_change_behind_the_beginning_of_a_long_value_is_shown() -> None:
     assert shown is not None and "xecho done (609 characters)" in shown and "xrm -rf /db (610 characters)" in shown
 
 
+def test_of_a_body_that_nobody_can_read_everything_is_shown() -> None:
+    """It may choose the name that is else made anew, in a way that is not found in its bytes."""
+    volume = {"name": "kube-api-access-abcde", "hostPath": {"path": "/"}}
+    pod = {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [], "volumes": [volume]}}
+    path = "/api/v1/namespaces/shop/pods"
+    sent = subject(f"POST {path}", b"volumes: [{name: kube-api-access-abcde, hostPath: {path: /}}]", "application/yaml", node=None)
+    shown = seen(look_at_write(sent), {f"POST {path}": said(pod)})[0].shown.diff
+    assert shown is not None and "hostPath" in shown
+
+
 def test_the_dry_run_has_the_body_as_it_was_sent_and_the_seconds_that_it_may_take() -> None:
     _, asked = seen(
         look_at_write(subject(LINE, BODY, MERGE)), {f"GET {PATH}": said(config_map()), f"PATCH {PATH}": said(config_map("2"))}

@@ -16,7 +16,7 @@ from l7gw.gateway.hold_views import Subject, View
 from l7gw.gateway.request_body import RequestBody
 from l7gw.gateway.restoring import reading_of, restored, to_restore
 from l7gw.gateway.results import Result
-from l7gw.gateway.side_calls import AskingCall, check_allowed
+from l7gw.gateway.side_calls import AskingCall, Judging, check_allowed
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
@@ -44,7 +44,7 @@ DISCOVERY = frozenset(("discovery",))
 TRAVELS = frozenset(("accept", "content-type", "if-match", "user-agent"))  # header fields of a call that change what it does
 
 
-class HoldServices(Protocol):
+class HoldServices(Judging, Protocol):
     """What a held call asks of its worker."""
 
     clock: Clock

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from l7gw.gateway.guard import Step
 from l7gw.gateway.hold_asking import HeldCall, subject_of
 from l7gw.gateway.looking import Answers, Looking
-from l7gw.gateway.results import Result, result_of
+from l7gw.gateway.results import Result, reading_of, result_of, untold
 
 OWN = "the gateway's own call for a condition of the policy, as the requester and not counted as an act"
 
@@ -18,10 +18,17 @@ def judge_by_result(call: HeldCall, then: Callable[[Answers], Step | None]) -> S
     answers: Answers = {}
 
     def judge(result: Result) -> Step | None:
-        call.result = result
+        call.result = untold(result) if result.quotes and not _may_read(call) else result
         call.verdict = call.judged()
         return then(answers)
 
     worker = call.worker
     look = result_of(subject_of(call))
     return Looking(call, worker.clock, look, judge, within=worker.timeouts.view, keep=answers, own=OWN).begin()
+
+
+def _may_read(call: HeldCall) -> bool:
+    """Whether the policy lets the caller read the object that the call is about."""
+    assert call.act is not None and call.principal is not None and call.far is not None
+    reading = reading_of(call.act)
+    return reading is None or call.worker.judge(call.principal, call.far.name, reading).allowed

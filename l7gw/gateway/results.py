@@ -16,13 +16,16 @@ from l7gw.errors import Refusal, StatusReason
 from l7gw.gateway.hold_views import Subject, can_be_rehearsed, in_words
 from l7gw.gateway.sent_object import look_by_type
 from l7gw.gateway.side_calls import Asked, SideAnswer
-from l7gw.kube.act import Act
+from l7gw.kube.act import Act, acting
 from l7gw.kube.dry_runs import is_eviction
+from l7gw.kube.requestinfo import describe
 from l7gw.masking.sent.sent_body import format_of
 from l7gw.policy import rules
 from l7gw.policy.looked import NO_RESULT, Looked, Value
 from l7gw.policy.verdict import Verdict
 
+INVALID = 422  # kube-apiserver then names the values of the whole object that do not fit, also those that the call leaves alone
+UNTOLD = "its dry run failed: the cluster finds what it would make invalid, and why is for those who may read the object"
 NO_OBJECT = "the dry run gives no object"
 # The cluster's refusals that clients act upon by their reason: they make the call again, or take the object that is there.
 _TOLD: Final[dict[str, StatusReason]] = {"AlreadyExists": "AlreadyExists", "Conflict": "Conflict", "NotFound": "NotFound"}
@@ -32,15 +35,24 @@ Asking = Generator[Asked, SideAnswer | Refusal, Any]
 
 class Result(msgspec.Struct, frozen=True):
     """What conditions see of a dry run: `value`, None where there is none, and in `fault` why. `refused` is what the cluster says
-    to the call itself, where it says that the object is gone, changed, or there already."""
+    to the call itself, where it says that the object is gone, changed, or there already. `quotes`: the cluster's words in `fault`
+    may quote what is stored, since it looked at the object that the call would make."""
 
     value: Value = None
     fault: str = ""
     refused: Refusal | None = None
+    quotes: bool = False
 
     def beside(self, sent: Looked) -> Looked:
         """What conditions see of the call, of which `sent` is what it sends."""
         return msgspec.structs.replace(sent, result=self.value, result_fault=self.fault)
+
+
+def reading_of(act: Act) -> Act | None:
+    """The act that reads the whole object that a write is about; None of one that makes it."""
+    if act.verb == "create" and not act.subresource:
+        return None
+    return acting(describe("GET", act.path.removesuffix(f"/{act.subresource}")), act.acts_as)
 
 
 def denial(verdict: Verdict, act: Act, result: Result | None, ask: str = "") -> Refusal:
@@ -95,7 +107,13 @@ def _failed(subject: Subject, said: SideAnswer | Refusal) -> Result:
     refused = None
     if isinstance(said, SideAnswer) and (reason := _TOLD.get(_reason(said.body))) is not None:
         refused = Refusal(said.status, reason, words)
-    return Result(fault=f"its dry run failed: {words}", refused=refused)
+    quotes = isinstance(said, SideAnswer) and said.status == INVALID
+    return Result(fault=f"its dry run failed: {words}", refused=refused, quotes=quotes)
+
+
+def untold(result: Result) -> Result:
+    """The result for a caller who may not read the object."""
+    return Result(fault=UNTOLD) if result.quotes else result
 
 
 def _read(said: SideAnswer) -> Looked:

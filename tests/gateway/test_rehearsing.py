@@ -143,6 +143,11 @@ def test_a_denied_call_never_goes_up_and_hears_no_value(judged: Scene, cluster: 
         ((409, {"reason": "Conflict", "message": "it was changed"}), "it was changed", (409, "l7gw: it was changed")),
         ((404, {"reason": "NotFound", "message": "no db"}), "no db", (404, "l7gw: no db")),
         ((500, {"message": "webhook: hunter2"}), "webhook", (403, "no rule allows it")),
+        (
+            (422, {"reason": "Invalid", "message": "spec: {a: x}"}),
+            "spec: {a: x}",
+            (403, "why is for those who may read the object"),
+        ),
     ],
 )
 def test_a_dry_run_that_the_cluster_refuses_is_an_error_and_told_in_words(
@@ -152,7 +157,7 @@ def test_a_dry_run_that_the_cluster_refuses_is_an_error_and_told_in_words(
     status, answer = answered(judged, "guarded-3", "1")
     assert status == 403 and f"two are enough; its dry run failed: {guarded}" in answer["message"]
     status, answer = answered(judged, "only-3", "1")
-    assert status == only[0] and only[1] in answer["message"]
+    assert status == only[0] and only[1] in answer["message"] and "{a: x}" not in json.dumps(answer)
     if status != 403:
         assert answer["reason"] == says[1]["reason"]
     assert cluster.lines() == [DRY, DRY]

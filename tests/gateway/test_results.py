@@ -10,9 +10,12 @@ import pytest
 from l7gw.errors import Refusal
 from l7gw.gateway.hold_deletes import look_at_delete
 from l7gw.gateway.hold_views import Subject, look_at_write
-from l7gw.gateway.results import Result, result_of
+from l7gw.gateway.results import UNTOLD, Result, reading_of, result_of, untold
 from l7gw.gateway.sent_object import TOO_LARGE
 from l7gw.gateway.side_calls import Asked, SideAnswer
+from l7gw.kube.act import acting
+from l7gw.kube.acting_as import ActsAs
+from l7gw.kube.requestinfo import describe
 from l7gw.policy.looked import LARGEST_OBJECT, MOST_ITEMS, NO_RESULT
 from tests.support.looks import failed, found, said, seen, subject
 
@@ -144,3 +147,24 @@ def test_a_reviewers_view_asks_for_the_same_dry_run(line: str, look: Callable[[S
     made = result(line, answers, body)[1]
     shown = seen(look(subject(line, body, MERGE)), answers)[1]
     assert set(made) <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("line", "reading"),
+    [
+        (f"PATCH {PATH}", PATH),
+        (f"PUT {PATH}/scale", PATH),
+        (f"POST {POD}/eviction", POD),
+        (f"DELETE {POD}", POD),
+        ("POST /api/v1/namespaces/shop/pods", None),
+    ],
+)
+def test_what_the_cluster_says_of_an_invalid_object_is_for_those_who_may_read_it(line: str, reading: str | None) -> None:
+    method, _, path = line.partition(" ")
+    act = acting(describe(method, path), ActsAs("jane"))
+    read = reading_of(act)
+    assert (read.path if read is not None else None) == reading and (read is None or read.acts_as == ActsAs("jane"))
+    given = result(f"PATCH {PATH}", {f"PATCH {PATH}": failed(422, "stored: 7")}, BODY)[0]
+    assert given.quotes and "stored" in given.fault and untold(given).fault == UNTOLD
+    other = Result(fault="x")
+    assert untold(other) is other

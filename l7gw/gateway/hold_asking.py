@@ -63,7 +63,7 @@ class HeldCall(AskingCall, Protocol):
     """What the step asks of the call."""
 
     @property
-    def worker(self) -> HoldServices: ...  # type: ignore[override]
+    def worker(self) -> HoldServices: ...
 
     client: Client
     request: Request

@@ -14,12 +14,13 @@ import msgspec
 
 from l7gw.approval.messages import MOST_ITEMS, Inventory, InventoryItem, Shown
 from l7gw.errors import Refusal
-from l7gw.gateway.hold_views import WHY, Look, Subject, View, can_be_rehearsed, in_words, told, uid_of
+from l7gw.gateway.hold_views import NAME, WHY, Look, Subject, View, can_be_rehearsed, in_words, told, uid_of
 from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube.act import Act
 from l7gw.kube.body_values import plain
 from l7gw.kube.dry_runs import asked_options, is_eviction, known_option
 from l7gw.kube.selectors import selects
+from l7gw.name_rules import quoted
 
 PAGE = 500  # objects of one list
 MOST_DELETED = 2500  # objects of one deletecollection; nobody reads more before saying yes
@@ -95,6 +96,10 @@ class _Counting:
 
     def not_known(self, what: str, said: SideAnswer | Refusal) -> None:
         self.warnings.append(f"{what} cannot be read as the requester: {in_words(self.subject, said)}")
+
+    def not_all(self, what: str, found: _List) -> None:
+        if found.metadata.continue_:
+            self.warnings.append(f"there are more than {PAGE} {what}; the first are listed")
 
     def inventory(self) -> Inventory:
         return Inventory(items=tuple(self.items), counts=self.counts, warnings=tuple(self.warnings))
@@ -203,8 +208,7 @@ def _contents(counting: _Counting, namespace: str) -> Reading:
             continue
         for one in found.items:
             counting.add(resource, one.metadata, "deleted")
-        if found.metadata.continue_:
-            counting.warnings.append(f"there are more than {PAGE} {resource}; the first are listed")
+        counting.not_all(resource, found)
         if claims:
             yield from _volumes(counting, found.items)
     counting.warnings.append("objects of other kinds, and of custom resources, are deleted too; they are not listed")
@@ -214,6 +218,9 @@ def _volumes(counting: _Counting, claims: list[_Object]) -> Reading:
     """What becomes of the volumes behind some claims."""
     named = [name for name in (_text(one.spec, "volumeName") for one in claims) if name]
     for name in named[:MOST_VOLUMES]:
+        if NAME.fullmatch(name) is None:  # whoever makes a claim may write anything there
+            counting.warnings.append(f"a claim names a volume as no volume can be named: {quoted(name)}")
+            continue
         said = yield counting.subject.asks(f"/api/v1/persistentvolumes/{name}")
         found = told(said, _Object)
         if found is None:
@@ -240,6 +247,7 @@ def _owned(counting: _Counting, act: Act, standing: _Object) -> Reading:
         if found is None:
             counting.not_known(resource, said)
             continue
+        counting.not_all(resource, found)
         for one in found.items:
             if owners.intersection(owner.uid for owner in one.metadata.owner_references):
                 owners.add(one.metadata.uid)
@@ -255,6 +263,7 @@ def _budgets(counting: _Counting, act: Act, pod: _Object) -> Reading:
     if found is None:
         counting.not_known("disruption budgets", said)
         return
+    counting.not_all("disruption budgets", found)
     for one in found.items:
         selector = (one.spec or {}).get("selector")
         left = (one.status or {}).get("disruptionsAllowed")

@@ -9,7 +9,7 @@ import msgspec
 
 from l7gw.approval.messages import ExecView, Shown
 from l7gw.errors import Refusal
-from l7gw.gateway.hold_views import WHY, Look, Subject, View, in_words, told
+from l7gw.gateway.hold_views import NAME, WHY, Look, Subject, View, in_words, told
 from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube.act import Act
 
@@ -66,7 +66,12 @@ class _Binding(msgspec.Struct, rename="camel"):
     subjects: list[_Subject] | None = None
 
 
+class _ListMeta(msgspec.Struct):
+    continue_: str = msgspec.field(name="continue", default="")
+
+
 class _Bindings(msgspec.Struct):
+    metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
     items: list[_Binding] = []
 
 
@@ -123,7 +128,7 @@ def _owner(subject: Subject, pod: _Pod) -> Reading:
     owner = next((one for one in pod.metadata.owner_references if one.controller), None)
     if owner is None:
         return ""
-    if owner.kind == "ReplicaSet":
+    if owner.kind == "ReplicaSet" and NAME.fullmatch(owner.name):  # whoever makes a pod may write any name there
         said = yield subject.asks(f"/apis/apps/v1/namespaces/{subject.act.namespace}/replicasets/{owner.name}")
         found = told(said, _Pod)
         above = next((one for one in found.metadata.owner_references if one.controller), None) if found is not None else None
@@ -135,6 +140,7 @@ def _rbac(subject: Subject, namespace: str, account: str) -> Reading:
     """The roles that the service account has by name, as lines."""
     groups = {f"system:serviceaccounts:{namespace}", "system:serviceaccounts"}
     lines: list[str] = []
+    more: list[str] = []
     for kind, place in (("ClusterRoleBinding", ""), ("RoleBinding", f"/namespaces/{namespace}")):
         target = f"/apis/rbac.authorization.k8s.io/v1{place}/{kind.lower()}s?limit={MOST_BINDINGS}"
         said = yield subject.asks(target)
@@ -142,6 +148,8 @@ def _rbac(subject: Subject, namespace: str, account: str) -> Reading:
         if found is None:
             lines.append(f"{kind}s cannot be read as the requester: {in_words(subject, said)}")
             continue
+        if found.metadata.continue_:
+            more.append(f"there are more than {MOST_BINDINGS} {kind}s; the others are not looked at")
         for one in found.items:
             own = any(
                 (who.kind == "ServiceAccount" and (who.name, who.namespace or namespace) == (account, namespace))
@@ -150,4 +158,6 @@ def _rbac(subject: Subject, namespace: str, account: str) -> Reading:
             )
             if own:
                 lines.append(f"{one.role_ref.kind} {one.role_ref.name} by {kind} {one.metadata.name}")
-    return lines[:MOST_LINES] or ["nothing by a role of its own"]
+    if len(lines) > MOST_LINES:
+        more.append(f"and {len(lines) - MOST_LINES} more")
+    return [*(lines[:MOST_LINES] or ["nothing by a role of its own"]), *more]

@@ -7,6 +7,7 @@ before anything keeps it. A call of which no dry run can be made is shown as it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -26,6 +27,8 @@ from l7gw.name_rules import visible
 WHY = "to show a reviewer what would happen, the gateway asks the cluster as you"
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes; as for a reading before a placeholder is restored
 LARGEST_SHOWN = 512 * 1024  # bytes of an object that is shown as a difference; larger ones are compared, and nobody reads them
+# What may be asked for by a name that stands within an object: Kubernetes itself takes any text there
+NAME = re.compile("[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?")
 MASKED = "@@ only values that are masked differ @@"
 ALIKE = "@@ values differ that are written alike here: control characters, or what stands for one @@"
 LONGEST_WORDS = 300  # characters of what the cluster says to a dry run

@@ -97,6 +97,26 @@ def test_a_claim_says_what_becomes_of_its_data() -> None:
     )
 
 
+def test_a_claim_that_names_no_volume_asks_for_nothing_else() -> None:
+    """Whoever makes a claim could else keep others from deleting its namespace, as of such a path nothing is asked."""
+    path = "/api/v1/namespaces/dev/persistentvolumeclaims/data"
+    standing = {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "uid": "u"}, "spec": {"volumeName": "../secrets"}}
+    view, asked = seen(look_at_delete(subject(f"DELETE {path}")), {f"GET {path}": said(standing), f"DELETE {path}": said(standing)})
+    assert view.shown.inventory is not None and not [one for one in asked if "persistentvolumes/" in one.target]
+    assert view.shown.inventory.warnings == ("a claim names a volume as no volume can be named: '../secrets'",)
+
+
+def test_where_not_everything_that_is_owned_was_read_the_reviewer_is_told() -> None:
+    path = "/apis/apps/v1/namespaces/dev/replicasets/web"
+    standing = {"kind": "ReplicaSet", "metadata": {"name": "web", "uid": "u"}}
+    answers = {f"GET {path}": said(standing), f"DELETE {path}": said(standing)}
+    more = {"metadata": {"continue": "x"}, "items": []}
+    view, _ = seen(look_at_delete(subject(f"DELETE {path}")), {**answers, "GET /api/v1/namespaces/dev/pods": said(more)})
+    assert view.shown.inventory is not None and view.shown.inventory.warnings == (
+        "there are more than 500 pods; the first are listed",
+    )
+
+
 def test_a_collection_is_listed_in_pages_and_never_beyond_what_anybody_reads() -> None:
     def pages(asked: Asked) -> Any:
         number = int(dict(pair.split("=") for pair in asked.target.partition("?")[2].split("&")).get("continue", 0))

@@ -97,3 +97,20 @@ def test_the_arguments_are_shown_as_they_are_recorded() -> None:
     about = subject(f"GET {POD}/exec?command=mysql&command=-phunter2")
     shown = seen(look_at_pod(about, dataclasses.replace(about.act, argv=("mysql", "-pmasked"))), ANSWERS)[0].shown.exec
     assert shown is not None and shown.argv == ("mysql", "-pmasked")
+
+
+@pytest.mark.parametrize("name", ["..", "../../../../api/v1/secrets", "a b", "x?watch=1", "x\r\nHost: y", "%2e%2e", ""])
+def test_whatever_name_the_owner_of_a_pod_has_nothing_else_is_asked_and_the_pod_is_shown(name: str) -> None:
+    about = subject(f"GET {POD}/exec?command=id")
+    owned = pod(ownerReferences=[{"kind": "ReplicaSet", "name": name, "controller": True}])
+    view, asked = seen(look_at_pod(about, about.act), {**ANSWERS, f"GET {POD}": said(owned)})
+    assert view.shown.exec is not None and view.shown.exec.owner == f"ReplicaSet {name}"
+    assert not [one for one in asked if "replicasets" in one.target]
+
+
+def test_where_not_every_binding_was_looked_at_or_is_shown_the_reviewer_is_told() -> None:
+    mine = {"kind": "ServiceAccount", "name": "runner"}
+    many = {"metadata": {"continue": "x"}, "items": [binding(f"b{number}", "edit", mine) for number in range(25)]}
+    shown = view_of(f"GET {POD}/exec?command=id", {**ANSWERS, f"GET {RBAC}/namespaces/dev/rolebindings": said(many)}).shown.exec
+    assert shown is not None and len(shown.rbac) == 22
+    assert shown.rbac[20:] == ("there are more than 500 RoleBindings; the others are not looked at", "and 6 more")

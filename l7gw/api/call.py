@@ -394,4 +394,4 @@ SAFE = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 
 
 def _too_large() -> Refusal:
-    return Refusal(413, "RequestEntityTooLarge", f"a review has at most {LARGEST_SAID // 1024} KiB")
+    return Refusal(413, "RequestEntityTooLarge", f"what is sent to the API has at most {LARGEST_SAID // 1024} KiB")

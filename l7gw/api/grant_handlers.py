@@ -121,7 +121,8 @@ def _not_listed(policy: Policy, who: Principal, asked: GrantRequest) -> Refusal:
     groups = dict.fromkeys(one.group for one in policy.grants if one.is_for(who, asked.cluster))
     named = ", ".join(quoted(group) for group in [*groups][:MOST_NAMED])
     hint = f"; you may ask for {named} there" if named else ""
-    why = f"the policy does not let you ask for {quoted(asked.group)} on {quoted(asked.cluster)}{hint}"
+    kind = "" if who.kind == "human" else f", {'an agent' if who.kind == 'agent' else 'a workload'},"  # a claim may say so unasked
+    why = f"the policy does not let you{kind} ask for {quoted(asked.group)} on {quoted(asked.cluster)}{hint}"
     return Refusal(403, "Forbidden", why)
 
 

@@ -21,12 +21,13 @@ Holder = tuple[str, str, str, str, str]  # issuer, user, kind, actor, cluster
 
 
 class ActiveGrant(msgspec.Struct, frozen=True):
-    """A grant in force. `ends` is in microseconds since 1970."""
+    """A grant in force. `ends` is in microseconds since 1970, `lasts` how many it was given for."""
 
     id: str
     group: str
     holder: Holder
     ends: int
+    lasts: int
 
 
 class ActiveGrants:
@@ -75,7 +76,7 @@ class ActiveGrants:
         for one in active:
             if one.id in self._words:
                 continue  # over is over, whatever a clock says that was set back
-            ends = now + one.ends / SECOND - wall
+            ends = now + min(one.ends / SECOND - wall, one.lasts / SECOND)  # the clock may have been set back before a start
             until[one.id] = min(ends, self._until.get(one.id, ends))
             found.setdefault(one.holder, []).append(one)
         gone = self._until.keys() - until.keys()

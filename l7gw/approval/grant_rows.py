@@ -76,7 +76,7 @@ def active(connection: sa.Connection, now: int) -> list[ActiveGrant]:
     """The grants in force: approved, recorded, and not over."""
     where = (grants.c.state == "approved", grants.c.recorded.is_not(None), grants.c.ends > now)
     found = connection.execute(sa.select(grants.c.id, grants.c.ends, grants.c.asked).where(*where).order_by(grants.c.id))
-    return [ActiveGrant(row.id, (asked := _asked(row.asked)).group, holder_of(asked), row.ends) for row in found]
+    return [_in_force(row.id, row.ends, _asked(row.asked)) for row in found]
 
 
 def unrecorded(connection: sa.Connection, before: int) -> list[Grant]:
@@ -95,6 +95,10 @@ def holder_of(asked: GrantAsked) -> Holder:
     """To whom a grant belongs, and where."""
     who = asked.principal
     return (who.issuer, who.user, who.kind, who.actor, asked.cluster)
+
+
+def _in_force(grant: str, ends: int, asked: GrantAsked) -> ActiveGrant:
+    return ActiveGrant(grant, asked.group, holder_of(asked), ends, asked.seconds * SECOND)
 
 
 def _grant(row: Any, asked: GrantAsked, said: tuple[ReviewView, ...]) -> Grant:

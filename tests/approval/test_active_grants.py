@@ -15,7 +15,13 @@ HOLDER = ("https://idp", "ann", "human", "", "prod")
 
 
 def grant(clock: ManualClock, name: str = "g", seconds: float = 60, **fields: object) -> ActiveGrant:
-    about = {"id": name, "group": "oncall", "holder": HOLDER, "ends": int((clock.wall() + seconds) * 1e6)}
+    about = {
+        "id": name,
+        "group": "oncall",
+        "holder": HOLDER,
+        "ends": int((clock.wall() + seconds) * 1e6),
+        "lasts": int(seconds * 1e6),
+    }
     return ActiveGrant(**about | fields)  # type: ignore[arg-type]
 
 
@@ -67,6 +73,19 @@ def test_a_clock_that_is_set_back_makes_no_grant_longer_and_wakes_none() -> None
     active.tick()
     active.replace([one], {}, clock.wall())  # the database has not noticed yet
     assert ids(active) == [] and not active.has("g")
+
+
+def test_a_clock_that_was_set_back_while_the_gateway_was_down_makes_no_grant_longer_than_it_was_given() -> None:
+    clock = ManualClock()
+    one = grant(clock)
+    clock._wall -= 86400
+    started = ActiveGrants(clock)
+    started.replace([one], {}, clock.wall())
+    clock.advance(59)
+    started.replace([one], {}, clock.wall())
+    assert ids(started) == ["g"]
+    clock.advance(1)
+    assert ids(started) == []
 
 
 def test_what_is_read_again_without_a_change_is_no_change() -> None:

@@ -121,7 +121,7 @@ def test_only_what_the_policy_lists_may_be_asked_for(running: Held) -> None:
         (ann, {"reason": "x" * 1001}, 400, "reason"),
         (ann, {"for": 0}, 400, "for"),
         (ann, {"more": 1}, 400, "more"),
-        (bot, {}, 403, "does not let you"),  # an agent, and the entry is for people
+        (bot, {}, 403, "does not let you, an agent, ask for 'oncall'"),  # an agent, and the entry is for people
         (running.token("ann", "engineers", "oncall"), {}, 409, "in the group 'oncall' already"),
     ):
         found, told = running.api(f"POST {GRANTS}", token, {**ONCALL, **fields})

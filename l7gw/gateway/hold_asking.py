@@ -128,16 +128,21 @@ def subject_of(call: HeldCall) -> Subject:
     )
 
 
-def _recent(record: CallRecord) -> tuple[str, ...]:
-    """What the requester did in the minutes before, newest first: how long ago, and what. Discovery is left out."""
+def _recent(record: CallRecord, shown: Act) -> tuple[str, ...]:
+    """What the requester did in the minutes before, newest first: how long ago, and what. Discovery is left out, and so is the call
+    itself, which is `shown`. Calls that came while it was looked at stand before it."""
     now = record.session.now()
     found = []
+    own = record.silent  # whether the call itself was left out: of one that is not recorded there is nothing to leave out
     for time, method, act in reversed(record.session.recent):
         ago = (now - time) // 1_000_000
         if ago > RECENT or act.effects == DISCOVERY:
             continue
+        if not own and act == shown:
+            own = True
+            continue
         found.append(f"{ago} s ago: {in_kubectl(method, act)}"[:LONGEST_RECENT])
-    return tuple(found[1:])  # the first is the call itself
+    return tuple(found)
 
 
 def _again(sent: SentMasks, work: Callable[[SentMasks], T]) -> T:
@@ -179,7 +184,7 @@ def asked_of(call: HeldCall, view: View) -> Asked:
         acts_as=act.acts_as,
         uids=view.uids,
         tokens=tuple(binding.digest(one) for one in call.worker.identity.credentials_of(call.principal)),
-        shown=msgspec.structs.replace(view.shown, recent=_recent(record)),
+        shown=msgspec.structs.replace(view.shown, recent=_recent(record, shown)),
         record=verdict.handling.record,
     )
 

@@ -158,6 +158,22 @@ def test_a_client_of_http1_that_bears_them_gets_five_interim_answers(
         assert b"HTTP/1.1 403 " in found
 
 
+def test_a_call_made_while_another_is_looked_at_is_among_what_its_reviewer_is_shown(
+    held: Scene, cluster: Cluster, hand: Hand
+) -> None:
+    cluster.slow = True
+    user = "ann-busy@example.com"
+    token = held.issuer.token(user, ["engineers"])
+    with RawClient(held.gateway) as client, RawClient(held.gateway) as other:
+        client.send(held.request(f"PATCH {CONFIG_MAP}", JSON, GO, body=PATCH, token=token))
+        until(lambda: any("dryRun" in line for line in cluster.lines()))
+        other.send(held.request("GET /api/v1/namespaces/shop/configmaps/meanwhile", token=token))
+        assert other.answer("GET")[0] == 200
+        hold = hand.pending(user)
+        assert [one.partition(": ")[2] for one in hold.shown.recent] == ["kubectl get configmaps meanwhile -n shop"]
+        hand.deny(hold)
+
+
 def test_a_dry_run_that_takes_too_long_is_shown_as_such(held: Scene, cluster: Cluster, hand: Hand) -> None:
     cluster.slow = True
     with RawClient(held.gateway) as client:

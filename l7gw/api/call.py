@@ -305,7 +305,7 @@ class ApiCall:
 
     def _watch(self, watch: Watch) -> None:
         services = self._api.services
-        self._end_watch = self._api.watches.add(self)
+        self._end_watch = self._api.watches.add(self, self._caller.name if self._caller is not None else "")
         self._api.began_to_watch(self)
         self._lines = Lines(self._api.watches, self._client, self._may_see, services.clock.monotonic)
         self._next_proof = services.clock.monotonic() + PROVE_EVERY

@@ -32,7 +32,8 @@ class Peer(NamedTuple):
 
 
 class Caller(Message, frozen=True, kw_only=True):
-    """`reviewer` is who proved himself; None for the gateway's own user at the socket, who only looks. `name` is for the log."""
+    """`reviewer` is who proved himself; None for the gateway's own user at the socket, who only looks. `name` is for the
+    log, and what the caller asks is counted by it."""
 
     name: str
     reviewer: Reviewer | None
@@ -60,10 +61,17 @@ def of_principal(principal: Principal, token: str | None, certificates: tuple[by
         said = oidc.read(token).claims.get("auth_time")
         auth_time = float(said) if isinstance(said, int | float) and not isinstance(said, bool) else None
     return Caller(
-        name=principal.user,
+        name=_name_of(principal),
         reviewer=Reviewer(principal=principal, proven=proven, token_digest=digest(credential), auth_time=auth_time),
         sees_all=peer is not None and peer.uid in (ROOT_USER, os.geteuid()),
     )
+
+
+def _name_of(principal: Principal) -> str:
+    """A person's name is his alone: what his agents do is counted and logged beside it."""
+    if principal.actor:
+        return f"{principal.actor} for {principal.user}"
+    return principal.user if principal.kind == "human" else f"{principal.user} ({principal.kind})"
 
 
 def _proof(principal: Principal) -> Proof:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from l7gw.approval.desk import Desk
 
 MOST_WATCHING = 256  # in all; a team with its consoles and scripts has a few dozen
+FOR_OTHERS = 56  # of them, for callers who watch less than OF_ONE times: an agent that takes all others keeps no reviewer from it
+OF_ONE = 8
 NOTHING = Shown()
 
 
@@ -32,7 +34,7 @@ class Watches:
 
     def __init__(self) -> None:
         self._desk: Desk | None = None
-        self._watchers: dict[Watcher, None] = {}
+        self._watchers: dict[Watcher, str] = {}  # each with its caller
         self._last: tuple[Hold, bytes] | None = None
 
     def follow(self, desk: Desk | None) -> None:
@@ -40,12 +42,14 @@ class Watches:
             self._desk = desk
             desk.watch(self._changed)
 
-    def add(self, watcher: Watcher) -> Callable[[], None]:
+    def add(self, watcher: Watcher, caller: str) -> Callable[[], None]:
         """Tell a watcher from now on; gives the function that ends it. Raises Refusal 429."""
         if len(self._watchers) >= MOST_WATCHING:
             raise Refusal(429, "TooManyRequests", f"{MOST_WATCHING} callers watch the holds already")
-        self._watchers[watcher] = None
-        return lambda: self._watchers.pop(watcher, None)
+        if len(self._watchers) >= MOST_WATCHING - FOR_OTHERS and list(self._watchers.values()).count(caller) >= OF_ONE:
+            raise Refusal(429, "TooManyRequests", "you watch the holds often enough, and leave the rest to others")
+        self._watchers[watcher] = caller
+        return lambda: self._watchers.pop(watcher, None) and None
 
     def _changed(self, hold: Hold) -> None:
         if self._watchers:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+import pytest
 
 from l7gw.api.call import PROVE_EVERY, TOLD_AT_ONCE, Api, ApiCall
 from l7gw.api.callers import Peer
@@ -134,6 +136,20 @@ def test_who_asks_too_often_is_a_429_without_retry_after_and_others_are_answered
         assert (await room.ask(HOLDS, room.token("rob")))[0] == 200
         room.clock.advance(1.0)
         assert (await room.ask(HOLDS, lea))[0] == 200
+
+    in_room(test, tmp_path)
+
+
+@pytest.mark.parametrize("claims", [{"act": {"sub": "coder"}}, {"kind": "bot"}])
+def test_an_agent_that_asks_too_often_keeps_its_person_from_no_answer(tmp_path: Path, claims: dict[str, Any]) -> None:
+    """Nor do two agents of one person share: he must be able to deny what one of them asks for, whatever it does."""
+
+    async def test(room: Room) -> None:
+        agent = room.token("lea", **claims)
+        statuses = [(await room.ask(HOLDS, agent))[0] for _ in range(int(AT_ONCE) + 1)]
+        assert statuses[-2:] == [200, 429]
+        assert (await room.ask(HOLDS, room.token("lea")))[0] == 200
+        assert (await room.ask(HOLDS, room.token("lea", act={"sub": "other"})))[0] == 200
 
     in_room(test, tmp_path)
 

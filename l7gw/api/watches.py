@@ -42,14 +42,14 @@ class Watches:
             self._desk = desk
             desk.watch(self._changed)
 
-    def add(self, watcher: Watcher, caller: str) -> Callable[[], None]:
+    def add(self, watcher: Watcher, caller: str) -> Callable[[], object]:
         """Tell a watcher from now on; gives the function that ends it. Raises Refusal 429."""
         if len(self._watchers) >= MOST_WATCHING:
             raise Refusal(429, "TooManyRequests", f"{MOST_WATCHING} callers watch the holds already")
         if len(self._watchers) >= MOST_WATCHING - FOR_OTHERS and list(self._watchers.values()).count(caller) >= OF_ONE:
             raise Refusal(429, "TooManyRequests", "you watch the holds often enough, and leave the rest to others")
         self._watchers[watcher] = caller
-        return lambda: self._watchers.pop(watcher, None) and None
+        return lambda: self._watchers.pop(watcher, None)
 
     def _changed(self, hold: Hold) -> None:
         if self._watchers:

@@ -21,7 +21,7 @@ Event = Literal[
     "approve",  # the last approval that was needed
     "deny",  # one denial, whatever the minimum
     "expire",  # nobody answered within `ttl`, or nobody used the approval within `use-within`
-    "cancel",  # the client of a waiting call is gone
+    "cancel",  # the waiting call is over: its client is gone, the policy denies it by now, or somebody ended it
     "void",  # the gateway of a waiting call is gone, the object or the rules changed, or the hold could not be recorded
     "consume",  # the call goes on
 ]

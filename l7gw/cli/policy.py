@@ -67,8 +67,8 @@ policy.add_command(backtest)
 @config_option
 @output_option
 def check(file: Path | None, config: Path | None, output: str) -> None:
-    """Name every mistake in a policy, with its line. FILE is a policy; without it, that of the configuration, whose clusters
-    are then known.
+    """Name every mistake in a policy, with its line, and run its tests. FILE is a policy; without it, that of the
+    configuration, whose clusters are then known.
 
     \b
     Exit status: 0 in order, 2 not.

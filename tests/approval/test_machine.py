@@ -26,7 +26,7 @@ from tests.support.desks import Seat, Waits, answer, asked, reviewer, terms
 from tests.support.manual_clock import ManualClock
 from tests.support.postgres import Postgres
 
-TTL, USE = 100, 50  # seconds
+TTL, USE, REST = 100, 50, 600  # seconds
 MEMORY = "/dev/shm"  # what the disk keeps is asked elsewhere (test_races.py)
 MOST = 4  # pending holds of one person, so that the limit is met
 ASKERS = ["ann", "cert:ann", "bob"]
@@ -53,7 +53,7 @@ class Model:
         self.state, self.until = "pending", now + TTL
         self.yes: dict[str, int] = {}  # of each person how much of the run he lets pass
         self.no: set[str] = set()
-        self.rest = 0
+        self.rest, self.rest_until = 0, 0.0  # further calls of the run, and until when they pass
         self.told: list[str] = []
 
     @property
@@ -157,6 +157,7 @@ class Desks(RuleBasedStateMachine):
                 model.becomes("approved")
                 model.until = self.clock.wall() + USE
                 model.rest = min(model.yes.values())
+                model.rest_until = self.clock.wall() + REST
             assert isinstance(found, Hold) and found.state == model.state
 
     @rule(which=WHICH, name=st.sampled_from(REVIEWERS))
@@ -166,7 +167,10 @@ class Desks(RuleBasedStateMachine):
             return
         model, _ = self.known[hold]
         found = self.do(self.said(hold, name, Review(verdict="deny")))
-        if not model.live or model.until <= self.clock.wall():
+        if model.state == "consumed" and model.rest and self.clock.wall() < model.rest_until:
+            model.rest = 0  # what is used is used: a denial takes back the rest of the run
+            assert isinstance(found, Hold) and found.state == "consumed"
+        elif not model.live or model.until <= self.clock.wall():
             assert isinstance(found, Refusal) and found.code == 409
         else:
             model.becomes("denied")
@@ -257,11 +261,13 @@ def test_the_desk_and_a_plain_model_say_the_same() -> None:
     run_state_machine_as_test(Desks, settings=_settings(15))
 
 
+@pytest.mark.timeout(300)  # a busy machine; and what a time limit stops Hypothesis would begin again
 @pytest.mark.long
 def test_the_desk_and_a_plain_model_say_the_same_for_long() -> None:
     run_state_machine_as_test(Desks, settings=_settings(40))
 
 
+@pytest.mark.timeout(300)  # a busy machine; and what a time limit stops Hypothesis would begin again
 @pytest.mark.long
 def test_the_desk_at_a_server_and_a_plain_model_say_the_same(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, at_server(postgres))

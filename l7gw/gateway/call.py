@@ -222,9 +222,14 @@ class Call:
         cluster = self.far.endpoint.cluster
         who, grants = self.worker.acting(self.principal, self.far.name)
         going_up = self.worker.policy.groups_going_up(cluster.name, cluster.groups)
-        if grants and cluster.impersonate != "none":
-            self.sent_grants = tuple(one for one in grants if going_up.match(one.group))
+        self.sent_grants = tuple(one for one in grants if cluster.impersonate != "none" and going_up.match(one.group))
         return impersonation(who, self.call_record.session.id, cluster.impersonate, cluster.prefix, going_up)
+
+    @property
+    def tells_no_longer(self) -> bool:
+        """Whether the cluster was told a group by a grant that does not count any more."""
+        assert self.far and self.principal
+        return bool(self.sent_grants) and not {*self.sent_grants} <= {*self.worker.acting(self.principal, self.far.name)[1]}
 
     # ------------------------------------------------------------------ ends
 

@@ -302,6 +302,8 @@ class Exchange(InFlightCall):
             self.verdict = self.judged()
             if not self._has_passed(self.verdict):
                 return self.budget
+            if self.act.acts_as is not None and self.tells_no_longer:
+                return self.impersonate  # the cluster said yes to a group that was granted, and is not any more
         self.result = None
         if self.request.upgrade:
             kind: Wanted = FRESH

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.scripted_upstream import KEPT, Visit
 POLICY = """
 rules:
   - {name: engineers read, groups: [engineers], effects: [read], resources: [configmaps], verdict: allow}
+  - {name: engineers act, groups: [engineers], effects: [read, impersonate], resources: [configmaps], as: {users: [jane]}, verdict: allow}
   - {name: oncall works, groups: [oncall], effects: [read, write, delete, secrets], verdict: allow}
   - {name: held, users: [held], effects: [read], verdict: hold, reviewers: {groups: [oncall]}, wait: come-back}
 grants:
@@ -36,6 +38,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         yield made
 
 
+reviews: list[Callable[[list[str]], bool]] = []  # what the cluster says to an access review of these groups
+
+
 def cluster(visit: Visit) -> None:
     """A watch begins and stays; everything else is answered."""
     visit.socket.settimeout(60)
@@ -44,13 +49,22 @@ def cluster(visit: Visit) -> None:
         head, before = bytes(visit.received[before : visit._read]), visit._read
         if b"watch=1" in head:
             visit.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n")
+        elif b"/subjectaccessreviews " in head:
+            length = int(re.search(rb"content-length: ([0-9]+)", head, re.IGNORECASE)[1])  # type: ignore[index]
+            while len(visit.received) < before + length and visit.more():
+                pass
+            body, visit._read = visit.received[before : before + length], before + length
+            before = visit._read
+            allowed = reviews[0](json.loads(body)["spec"]["groups"])
+            told = json.dumps({"kind": "SubjectAccessReview", "status": {"allowed": allowed}}).encode()
+            visit.send(b"HTTP/1.1 201 X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(told) + told)
         else:
             visit.send(KEPT)
 
 
-def call(running: Held, token: str, line: str = "GET /api/v1/namespaces/dev/secrets/a") -> tuple[int, str]:
+def call(running: Held, token: str, line: str = "GET /api/v1/namespaces/dev/secrets/a", *headers: str) -> tuple[int, str]:
     with RawClient(running.gateway) as client:
-        client.send(running.scene.request(line, token=token))
+        client.send(running.scene.request(line, *headers, token=token))
         status, _, body = client.answer()
     return status, body.decode()
 
@@ -164,6 +178,48 @@ def test_a_stream_ends_with_the_grant_whose_group_the_cluster_was_told_also_wher
         reads.socket.settimeout(0.2)
         with pytest.raises(TimeoutError):  # who has no grant goes on
             reads.socket.recv(1)
+
+
+def test_the_cluster_is_asked_again_about_as_where_the_grant_ended_that_it_was_told_of(running: Held) -> None:
+    token = running.token("willa", "engineers")
+    grant = granted(running, token)
+    seen: list[bool] = []
+
+    def review(groups: list[str]) -> bool:
+        if not seen:
+            assert say(running, grant, "revoke", running.lea)[0] == 200
+        seen.append("l7gw:oncall" in groups)
+        return seen[-1]  # the RBAC of the cluster lets that group alone act as jane
+
+    reviews[:] = [review]
+    status, words = call(running, token, "GET /api/v1/namespaces/dev/configmaps/a", "Impersonate-User: jane")
+    assert (status, seen) == (403, [True, False]) and "RBAC does not let l7gw (groups l7gw:engineers)" in words
+
+
+def test_a_stream_that_the_cluster_let_in_without_the_ended_grant_goes_on(running: Held) -> None:
+    token, other = running.token("willy", "engineers"), running.token("wim", "engineers")
+    grant = granted(running, token)
+    seen: list[bool] = []
+
+    def review(groups: list[str]) -> bool:
+        if not seen:
+            assert say(running, grant, "revoke", running.lea)[0] == 200
+        seen.append("l7gw:oncall" in groups)
+        return True
+
+    reviews[:] = [review]
+    with RawClient(running.gateway) as stays, RawClient(running.gateway) as ends:
+        stays.send(running.scene.request("GET /api/v1/namespaces/dev/configmaps?watch=1", "Impersonate-User: jane", token=token))
+        until_read(stays, b"{}\n")
+        assert seen == [True, False]
+        marker = granted(running, other)
+        ends.send(running.scene.request("GET /api/v1/namespaces/dev/secrets?watch=1", token=other))
+        until_read(ends, b"{}\n")
+        assert say(running, marker, "revoke", running.lea)[0] == 200
+        until_read(ends, LAST)  # all streams were judged again
+        stays.socket.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            stays.socket.recv(1)
 
 
 def test_a_stream_ends_when_the_time_of_its_grant_is_over(running: Held) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, assert_never
 
 import click
 
-from l7gw.cli import check_reviews
+from l7gw.cli import check_clusters, check_reviews
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import lasting, sized
 from l7gw.config.hooks import PARTS
@@ -29,7 +29,6 @@ from l7gw.recording import masking_key
 
 Found = TypeVar("Found")
 
-MOST_LISTED = 6  # rules in a sentence
 READABLE = "recordings are masked, but not encrypted in this version: what masking does not find is readable in"
 
 
@@ -301,27 +300,11 @@ def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
         if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
             yield f"tokens of {entry.issuer} may live {lasting(entry.longest_lifetime)}: a stolen one is good until it ends"
     for cluster in settings.clusters.values():
-        if cluster.impersonate != "none" and not policy.groups_going_up(cluster.name, cluster.groups).everything:
-            yield from _without_groups(cluster, policy)
+        yield from check_clusters.doubts(cluster, policy)
     if settings.store is not None and not settings.store.verified and not settings.store.near:
         yield "`store`: the server's certificate is not verified; add sslmode=verify-full, and sslrootcert=FILE"
     if not any(rule.says != "deny" for rule in policy.rules):
         yield "no rule allows anything: every call but discovery will be denied"
-
-
-def _lets_through(rule: Rule, cluster: Cluster) -> bool:
-    return rule.says != "deny" and rule.is_about(cluster.name)
-
-
-def _without_groups(cluster: Cluster, policy: Policy) -> Iterator[str]:
-    """Sentences about rules that allow calls by groups that are never named to the cluster."""
-    found = [repr(rule.name) for rule in policy.rules if _lets_through(rule, cluster) and not rule.group_names]
-    if found:
-        more = f" and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
-        yield (
-            f"cluster {cluster.name}: rules without `groups:` ({', '.join(found[:MOST_LISTED])}{more}) let callers through whose "
-            f"groups do not go up: RBAC that is bound to those does not see them; clusters.{cluster.name}.groups may name them"
-        )
 
 
 def _document(

@@ -18,8 +18,8 @@ from l7gw.name_rules import visible
 
 CONTEXT = 3  # lines around a change
 MOST_LINES = 4000  # of the part in which two objects differ; difflib would take seconds for more
-LONGEST_LINE = 500  # characters that are shown of one value
-LONGEST_CHANGE = 4000  # characters of a value in the place of another one, from where they begin to differ
+LONGEST_SAME = 500  # characters of a value in the place of another one; of a longer one, what differs is shown
+LONGEST_LINE = 4000  # characters that are shown of one value, as of a script in a new ConfigMap, or from where two begin to differ
 AROUND = 60  # characters before and behind what differs
 
 # Texts that would look like something else: nothing, a number, a word that YAML reads
@@ -102,14 +102,14 @@ def _cut(line: _Line, other: _Line | None = None) -> str:
     """A line as it is shown. Of a long value its beginning is; where it stands in the place of another one, what differs, since a
     change behind the beginning would else look like none."""
     text = line.text
-    if len(text) <= LONGEST_LINE:
+    if len(text) <= (LONGEST_LINE if other is None else LONGEST_SAME):
         return line.head + text
-    first, last, most = 0, len(text), LONGEST_LINE
+    first, last = 0, len(text)
     if other is not None:
         same = _same_beginning(text, other.text)
         ends = min(_same_beginning(text[::-1], other.text[::-1]), len(text) - same, len(other.text) - same)
-        first, last, most = max(0, same - AROUND), min(last, len(text) - ends + AROUND), LONGEST_CHANGE
-    shown = text[first : min(last, first + most)]
+        first, last = max(0, same - AROUND), min(last, len(text) - ends + AROUND)
+    shown = text[first : min(last, first + LONGEST_LINE)]
     behind = "…" if first + len(shown) < len(text) else ""
     return f"{line.head}{'…' if first else ''}{shown}{behind} ({len(text)} characters)"
 

@@ -560,6 +560,8 @@ def test_a_large_answer_that_is_not_read_holds_back_no_neighbour(stage: Stage, w
         assert served is far
 
         def stands() -> bool:
+            if unread.stream not in far.waiting:  # it was asked for, and its answer is not begun yet
+                return False
             left = len(far.waiting[unread.stream])
             time.sleep(0.2)
             return left == len(far.waiting[unread.stream]) and far.room[unread.stream] == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import yaml
@@ -12,11 +11,11 @@ from l7gw.config.document import Reader, shown
 from l7gw.kube.act import EFFECTS, Effect
 from l7gw.kube.acting_as import ACCOUNT, ActsAs
 from l7gw.policy.patterns import BadPattern, Globs, Match, glob
+from l7gw.policy.value_lists import compiled
 
 KEYS = ("users", "groups", "service-accounts")
 EXAMPLE = "as: {users: [jane], groups: [developers], service-accounts: [dev/ci]}"
 ALL: frozenset[Effect] = frozenset(EFFECTS)  # of `*`, which is no listing
-MOST_VALUES = 1000  # in one list, as in every list of a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def acting_of(reader: Reader) -> As | None:
     inner = reader.inner("as", KEYS)
     if isinstance(inner.node, yaml.MappingNode) and not any(map(inner.has, KEYS)):
         reader.wrong("as", "`as` names nobody", EXAMPLE)
-    users, groups, accounts = (_compiled(inner, key, make) for key, make in zip(KEYS, (_name, _group, _account), strict=True))
+    users, groups, accounts = (compiled(inner, key, make) or () for key, make in zip(KEYS, (_name, _group, _account), strict=True))
     return As(
         users=Globs(users),
         groups=Globs(groups),
@@ -73,21 +72,6 @@ def check(reader: Reader, effects: frozenset[Effect] | None) -> None:
         reader.missing("as", f"a rule that lists `impersonate` says as whom: {EXAMPLE}")
     if listed and "impersonate" not in listed and reader.has("as"):
         reader.wrong("as", "`as` is about the effect impersonate, which `effects` does not list", "effects: [..., impersonate]")
-
-
-def _compiled(reader: Reader, key: str, read: Callable[[str], str]) -> list[str]:
-    """What `read` makes of each value at a key. Values that it refuses are reported and left out."""
-    found = reader.listed(key, one=True) or []
-    if len(found) > MOST_VALUES:
-        reader.wrong(key, f"`{key}` has more than {MOST_VALUES} values")
-        found = found[:MOST_VALUES]
-    made = []
-    for text, node in found:
-        try:
-            made.append(read(text))
-        except BadPattern as error:
-            reader.document.wrong(node, f"`{key}`: {error}", error.hint)
-    return made
 
 
 def _name(text: str) -> str:

@@ -11,6 +11,7 @@ from l7gw.config.document import Reader, lasting, plain, shown
 from l7gw.config.settings import DAY, Kind
 from l7gw.hold_terms import LONGEST_MESSAGE, WAITS, HoldTerms, Reviewers, RuleTerms, Wait
 from l7gw.policy.patterns import BadPattern, glob
+from l7gw.policy.value_lists import compiled
 
 DEFAULT_KEYS = ("reviewers", "wait", "ttl", "use-within")
 KEYS = (*DEFAULT_KEYS, "message")
@@ -150,17 +151,11 @@ def _minimum(reader: Reader) -> int:
 
 def _names(reader: Reader, key: str) -> tuple[str, ...]:
     """Globs over names of users or groups. Those that nobody can have are reported and left out."""
-    found = reader.listed(key, one=True) or []
-    if len(found) > MOST_REVIEWERS:
-        reader.wrong(key, f"`{key}` has more than {MOST_REVIEWERS} values")
-        found = found[:MOST_REVIEWERS]
-    good = []
-    for text, node in found:
-        try:
-            if fault := name_rules.fault(text):
-                raise BadPattern(f"{shown(text)} {fault}")
-            glob(text)
-            good.append(text)
-        except BadPattern as error:
-            reader.document.wrong(node, f"`{key}`: {error}", error.hint)
-    return tuple(good)
+    return compiled(reader, key, _name, MOST_REVIEWERS) or ()
+
+
+def _name(text: str) -> str:
+    if fault := name_rules.fault(text):
+        raise BadPattern(f"{shown(text)} {fault}")
+    glob(text)
+    return text

@@ -18,18 +18,19 @@ MOST_VALUES = 1000  # in one list; more people should be a group of the identity
 T = TypeVar("T")
 
 
-def _values(reader: Reader, key: str) -> list[tuple[str, yaml.Node]] | None:
+def _values(reader: Reader, key: str, most: int = MOST_VALUES) -> list[tuple[str, yaml.Node]] | None:
     """The texts at a key, None where it is absent. Mistakes are reported and left out, so the list may be empty."""
     found = reader.listed(key, one=True)
-    if found is not None and len(found) > MOST_VALUES:
-        reader.wrong(key, f"`{key}` has more than {MOST_VALUES} values")
-        return found[:MOST_VALUES]
+    if found is not None and len(found) > most:
+        reader.wrong(key, f"`{key}` has more than {most} values")
+        return found[:most]
     return found
 
 
-def compiled(reader: Reader, key: str, make: Callable[[str], T]) -> tuple[T, ...] | None:
-    """What `make` makes of each value, None where the key is absent. Values that it refuses are reported and left out."""
-    values = _values(reader, key)
+def compiled(reader: Reader, key: str, make: Callable[[str], T], most: int = MOST_VALUES) -> tuple[T, ...] | None:
+    """What `make` makes of each value, None where the key is absent. Values that it refuses are reported and left out, and so are
+    those beyond `most`."""
+    values = _values(reader, key, most)
     if values is None:
         return None
     made = []

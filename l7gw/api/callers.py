@@ -17,6 +17,7 @@ from l7gw.approval.binding import digest
 from l7gw.approval.messages import Hold, Message, Proof, Requester, Reviewer, ReviewersView, Shown, local_root
 from l7gw.approval.reviewers import PROVES, within
 from l7gw.errors import Refusal
+from l7gw.hold_terms import Reviewers
 from l7gw.identity import certificate, oidc
 from l7gw.identity.principal import Principal
 
@@ -109,13 +110,19 @@ def as_seen(caller: Caller, hold: Hold, person: Callable[[str], str]) -> Hold:
     return msgspec.structs.replace(hold, shown=Shown())
 
 
+def is_person(reviewer: Reviewer) -> bool:
+    """Whether a person has proven who he is, and acts for nobody else."""
+    who = reviewer.principal
+    return reviewer.proven in PROVES and who.kind == "human" and not who.actor
+
+
 def _reviews(reviewer: Reviewer, seen: Seen, person: Callable[[str], str]) -> bool:
     """Whether it asks for this reviewer: by name, or as the owner of the agent."""
     who = reviewer.principal
-    if reviewer.proven not in PROVES or who.kind != "human" or who.actor:
+    if not is_person(reviewer):
         return False
     owns = bool(seen.principal.actor) and person(who.user) == person(seen.principal.user)
-    return any(_named(who, reviewers) or (owns and reviewers.owner) for reviewers in seen.asks)
+    return any(names(reviewers, who) or (owns and reviewers.owner) for reviewers in seen.asks)
 
 
 def _asked(who: Principal, seen: Seen, person: Callable[[str], str]) -> bool:
@@ -126,6 +133,7 @@ def _asked(who: Principal, seen: Seen, person: Callable[[str], str]) -> bool:
     return person(who.user) in {person(name) for name in (asked.user, asked.actor) if name}
 
 
-def _named(who: Principal, reviewers: ReviewersView) -> bool:
+def names(reviewers: Reviewers | ReviewersView, who: Principal) -> bool:
+    """Whether these reviewers name him, or a group of his; their emergency groups count."""
     groups = reviewers.groups + reviewers.emergency
     return within(reviewers.users, (who.user,)) or within(groups, who.groups)

@@ -13,10 +13,9 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 from msgspec import Meta
 
-from l7gw.api.callers import Caller
+from l7gw.api.callers import Caller, is_person, names
 from l7gw.approval.messages import Message, Requester
 from l7gw.approval.people import People
-from l7gw.approval.reviewers import PROVES, within
 from l7gw.hold_terms import Reviewers
 
 LONGEST_REASON = 300  # characters; it goes into a refused upgrade, which has 900 bytes
@@ -86,23 +85,17 @@ def may_end(caller: Caller, call: Endable, people: People) -> bool:
     """Whether the caller may end this call, which is in a session."""
     if caller.sees_all:
         return True
-    if not is_person(caller):
+    if caller.reviewer is None or not is_person(caller.reviewer):
         return False
-    assert caller.reviewer is not None
     who = caller.reviewer.principal
     if people.person(who.user) in people.behind(call.requester):
         return True
-    return any(
-        within(named.users, (who.user,)) or within((*named.groups, *named.emergency), who.groups) for named in call.reviewers
-    )
+    return any(names(reviewers, who) for reviewers in call.reviewers)
 
 
-def is_person(caller: Caller) -> bool:
-    """Whether a person has proven who he is, and acts for nobody else."""
-    reviewer = caller.reviewer
-    if reviewer is None or reviewer.proven not in PROVES:
-        return False
-    return reviewer.principal.kind == "human" and not reviewer.principal.actor
+def ends_calls(caller: Caller) -> bool:
+    """Whether the caller is of those who may end any call at all."""
+    return caller.sees_all or (caller.reviewer is not None and is_person(caller.reviewer))
 
 
 decode_kill = msgspec.json.Decoder(KillSaid).decode

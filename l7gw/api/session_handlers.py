@@ -8,7 +8,7 @@ from collections.abc import Callable
 from l7gw.api.callers import Caller
 from l7gw.api.messages import PREFIX
 from l7gw.api.requests import Answer, ApiRequest, bad, only, query_of, said_in
-from l7gw.api.running import Endable, KillSaid, Running, RunningCalls, decode_kill, is_person, may_end
+from l7gw.api.running import Endable, KillSaid, Running, RunningCalls, decode_kill, ends_calls, may_end
 from l7gw.approval.messages import encode
 from l7gw.errors import Refusal
 from l7gw.name_rules import quoted
@@ -48,7 +48,7 @@ def answer(running: Running, request: ApiRequest, caller: Caller, then: Then) ->
 
 def _endable(running: Running, caller: Caller, prefix: str = "") -> list[Endable]:
     """The calls that the caller may end, of sessions whose id begins so."""
-    if not caller.sees_all and not is_person(caller):
+    if not ends_calls(caller):
         raise Refusal(403, "Forbidden", "agents, workloads and who proves himself by AWS end no calls; a person does, by a token")
     people = running.people
     known = (call for call in running.running if call.session_id and call.session_id.startswith(prefix))

@@ -31,9 +31,7 @@ class Bounds(NamedTuple):
 
     pending: int = 10  # that one principal has asked for; an incident needs one or two
     in_all: int = 500  # pending ones; nobody reads more
-    over: int = (
-        30  # that one principal has asked for, and that were over within the last hour: who asks in a loop fills the database
-    )
+    over: int = 30  # of one principal that were over within the last hour: who asks in a loop fills the database
     active: int = 1000  # in force: every gateway keeps them in memory, about 1 KiB each
 
 

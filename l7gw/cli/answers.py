@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
 
 import click
 from rich.console import Console
@@ -13,6 +14,8 @@ from rich.console import Console
 from l7gw.cli.api_client import NO, UNKNOWN, USAGE, Refused
 from l7gw.cli.state import fail
 from l7gw.name_rules import visible
+
+T = TypeVar("T")
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
@@ -34,6 +37,20 @@ def told(refused: Refused, status: int | None = None) -> NoReturn:
     if status is None:
         status = statuses.get(fault.code, UNKNOWN) if fault.reason else UNKNOWN  # without a reason it is no gateway that answered
     fail(visible(fault.message) + hint, status)
+
+
+def in_parts(limit: int, states: str, get: Callable[[dict[str, str]], tuple[list[T], str]]) -> list[T]:
+    """A list of the API, newest first and `limit` long at most. `get` is given the parameters of each part, and gives what is in it
+    and where the list goes on, "" behind the last."""
+    found: list[T] = []
+    before = ""
+    while len(found) < limit:
+        query = {"state": states, "limit": str(min(limit - len(found), AT_A_TIME)), "before": before}
+        part, before = get({name: value for name, value in query.items() if value})
+        found += part
+        if not before:
+            break
+    return found
 
 
 def id_of(text: str, what: str) -> str:

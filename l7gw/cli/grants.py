@@ -17,7 +17,7 @@ from rich.text import Text
 from l7gw.api.messages import decode_grants
 from l7gw.approval.grant_messages import GRANT_STATES, LONGEST_GRANT, LONGEST_REASON, Grant, decode_grant
 from l7gw.approval.messages import LONGEST_NOTE
-from l7gw.cli.answers import AT_A_TIME, MOST_LISTED, OUTPUT, console, id_of, now, seconds_of, told
+from l7gw.cli.answers import MOST_LISTED, OUTPUT, console, id_of, in_parts, now, seconds_of, told
 from l7gw.cli.api_client import NO, USAGE, ApiClient, Reach, Refused, reach_options
 from l7gw.cli.hold_views import called, local, named, review_line, reviewers, since, span, telling
 from l7gw.cli.state import fail
@@ -115,16 +115,14 @@ def list_grants(reach: Reach, output: str, state: tuple[str, ...], limit: int) -
       l7gw grants list --state pending
       l7gw grants list -o json | jq '.[] | select(.state == "approved").principal.user'
     """
-    found: list[Grant] = []
+
+    def part(query: dict[str, str]) -> tuple[list[Grant], str]:
+        page = decode_grants(client.get("grants", **query))
+        return page.grants, page.before
+
     try:
-        client, before = ApiClient(reach), ""
-        while len(found) < limit:
-            query = {"state": ",".join(state), "limit": str(min(limit - len(found), AT_A_TIME)), "before": before}
-            page = decode_grants(client.get("grants", **{name: value for name, value in query.items() if value}))
-            found += page.grants
-            before = page.before
-            if not before:
-                break
+        client = ApiClient(reach)
+        found = in_parts(limit, ",".join(state), part)
     except Refused as refused:
         told(refused)
     if output == "json":

@@ -12,7 +12,7 @@ import msgspec
 from l7gw.api.messages import decode_page
 from l7gw.approval.messages import LONGEST_NOTE, LONGEST_REST, MOST_CALLS, STATES, Hold, decode_hold
 from l7gw.cli import hold_views
-from l7gw.cli.answers import AT_A_TIME, MOST_LISTED, OUTPUT, console, id_of, now, seconds_of, told
+from l7gw.cli.answers import MOST_LISTED, OUTPUT, console, id_of, in_parts, now, seconds_of, told
 from l7gw.cli.api_client import NO, UNKNOWN, USAGE, ApiClient, Reach, Refused, reach_options
 from l7gw.cli.state import fail
 from l7gw.recording.terminal.unseen import safe
@@ -63,16 +63,11 @@ def list_holds(reach: Reach, output: str, state: tuple[str, ...], limit: int) ->
 
 
 def _listed(client: ApiClient, states: str, limit: int) -> list[Hold]:
-    found: list[Hold] = []
-    before = ""
-    while len(found) < limit:
-        query = {"state": states, "limit": str(min(limit - len(found), AT_A_TIME)), "before": before}
-        page = decode_page(client.get("holds", **{name: value for name, value in query.items() if value}))
-        found += page.holds
-        before = page.before
-        if not before:
-            break
-    return found
+    def part(query: dict[str, str]) -> tuple[list[Hold], str]:
+        page = decode_page(client.get("holds", **query))
+        return page.holds, page.before
+
+    return in_parts(limit, states, part)
 
 
 @holds.command()

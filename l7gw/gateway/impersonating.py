@@ -13,7 +13,7 @@ from typing import Protocol
 from l7gw.cluster.impersonation import impersonated
 from l7gw.errors import Refusal
 from l7gw.gateway.guard import Step
-from l7gw.gateway.side_calls import Asked, AskingCall, SideAnswer, SideCall
+from l7gw.gateway.side_calls import Asked, AskingCall, Judging, SideAnswer, SideCall
 from l7gw.kube import access_reviews
 from l7gw.name_rules import visible
 from l7gw.timeouts import Timeouts
@@ -23,7 +23,7 @@ WHY = "to let you act as somebody else, the gateway asks the cluster whether you
 LARGEST = 64 * 1024  # bytes of an answer, which repeats the question and has a sentence more
 
 
-class Services(Protocol):
+class Services(Judging, Protocol):
     """What the step asks of the worker."""
 
     timeouts: Timeouts
@@ -33,7 +33,7 @@ class ImpersonatingCall(AskingCall, Protocol):
     """What the step asks of the call."""
 
     @property
-    def worker(self) -> Services: ...  # type: ignore[override]
+    def worker(self) -> Services: ...
 
     def own_identity(self) -> Headers:
         """The header fields that name the caller himself to the cluster."""

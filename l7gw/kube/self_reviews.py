@@ -24,6 +24,7 @@ MAGIC = b"k8s\0"
 LARGEST = 2 * 1024 * 1024  # bytes of an answer, unpacked; the rules of somebody with thousands of roles have less
 
 Kind = Literal["access", "rules"]
+_KIND_OF: dict[str, Kind] = {"selfsubjectaccessreviews": "access", "selfsubjectrulesreviews": "rules"}
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,7 @@ def asks(act: Act) -> Kind | None:
     """Which self review the call is; None where it is none."""
     if act.group != GROUP or act.verb != "create" or act.subresource or act.name:
         return None
-    return {"selfsubjectaccessreviews": "access", "selfsubjectrulesreviews": "rules"}.get(act.resource)  # type: ignore[return-value]
+    return _KIND_OF.get(act.resource)
 
 
 class Answer:

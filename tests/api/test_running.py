@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from l7gw.api.callers import Caller
-from l7gw.api.running import is_person, may_end
+from l7gw.api.running import ends_calls, may_end
 from l7gw.approval.messages import Requester, Reviewer, local_root
 from l7gw.approval.people import People
 from l7gw.config.settings import Person
@@ -56,5 +56,7 @@ def test_root_his_own_person_and_the_reviewers_of_its_rule_end_a_call_and_nobody
 
 def test_a_person_is_who_has_proven_it_and_acts_for_nobody() -> None:
     assert (
-        is_person(caller("ann")) and not is_person(caller("ann", kind="agent")) and not is_person(Caller(name="x", reviewer=None))
+        ends_calls(caller("ann"))
+        and not ends_calls(caller("ann", kind="agent"))
+        and not ends_calls(Caller(name="x", reviewer=None))
     )

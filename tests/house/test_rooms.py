@@ -19,7 +19,7 @@ FLOORS = [  # top to bottom
     {"identity", "policy", "masking"},
     {"hooks"},
     {"kube"},
-    {"wire"},
+    {"wire", "aws"},
     {
         *(
             "store",

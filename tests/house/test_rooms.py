@@ -19,11 +19,12 @@ FLOORS = [  # top to bottom
     {"identity", "policy", "masking"},
     {"hooks"},
     {"kube"},
-    {"wire", "aws"},
+    {"wire"},
     {
         *(
             "store",
             "config",
+            "aws",
             "name_rules",
             "obligations",
             "hold_terms",

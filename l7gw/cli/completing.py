@@ -1,4 +1,4 @@
-"""What a shell completes: the ids of sessions, where it is asked for one."""
+"""What a shell completes: the ids of sessions and the names of clusters, where it is asked for one."""
 
 from __future__ import annotations
 
@@ -25,4 +25,14 @@ def sessions(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
         found = summaries(the_state(given.get("config"), given.get("state")))
         mine = [one for one in found if one.id.startswith(incomplete.lower())][:MOST]
         return [CompletionItem(one.id, help=safe(f"{one.started.user or 'attempts'} on {one.started.cluster}")) for one in mine]
+    return []
+
+
+def clusters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The clusters whose name begins so, in the configuration's order. None where the configuration has a mistake."""
+    from l7gw.config.load import find, load  # only where it is asked for: the other commands start without it
+
+    with suppress(OSError, ConfigurationError), redirect_stderr(StringIO()):
+        given: dict[str, Path | None] = ctx.params
+        return [CompletionItem(name) for name in load(find(given.get("config"))).clusters if name.startswith(incomplete)]
     return []

@@ -1,10 +1,12 @@
-"""`l7gw kubeconfig CLUSTER`: a client's kubeconfig, without credentials."""
+"""`l7gw kubeconfig CLUSTER`: a client's kubeconfig, without credentials; or one that is there led through the gateway."""
 
 from __future__ import annotations
 
 import base64
 import ipaddress
 import re
+import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -12,10 +14,13 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from l7gw.cli.completing import clusters
+from l7gw.cli.kubeconfig_edit import CannotEdit, Entry, Kubeconfig, rewrite
 from l7gw.cli.options import config_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
-from l7gw.config.settings import Cluster
+from l7gw.config.private import load_pair
+from l7gw.config.settings import Certificate, Cluster, Settings
 
 HEADER = """\
 # {name} through l7gw. No credential is in here: give the user one, for example
@@ -23,8 +28,8 @@ HEADER = """\
 """
 
 
-@click.command(short_help="Print a client's kubeconfig, without credentials.")
-@click.argument("cluster")
+@click.command(short_help="Print a client's kubeconfig, or lead one that is there through the gateway.")
+@click.argument("cluster", shell_complete=clusters)
 @click.option("--address", metavar="HOST:PORT", required=True, help="Where clients reach the gateway.")
 @click.option(
     "--certificate-authority",
@@ -33,30 +38,159 @@ HEADER = """\
     type=click.Path(path_type=Path),
     help="What clients trust; else the last certificate of the gateway's own chain.",
 )
+@click.option(
+    "--edit",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Change the server in this kubeconfig, and the CA where it must.",
+)
+@click.option("--context", metavar="NAME", help="With --edit: whose cluster is changed; else the current context's.")
 @config_option
-def kubeconfig(cluster: str, address: str, authority: Path | None, config: Path | None) -> None:
+def kubeconfig(
+    cluster: str, address: str, authority: Path | None, edit: Path | None, context: str | None, config: Path | None
+) -> None:
     """Print the kubeconfig with which clients reach CLUSTER through this gateway. It holds no credential.
 
     A cluster with `hosts` is reached by its first host name, which also works for `kubectl get --raw` and `kubectl proxy`; one
     without by the path https://HOST:PORT/CLUSTER, which those two drop.
 
+    With --edit nothing is printed but what was changed in FILE: `server`, and the CA where the gateway's certificate is of another.
+    All else in it stays byte for byte, the credential among it; the same command again changes nothing.
+
     \b
     l7gw kubeconfig prod --address gw.example.com:8443 > prod.kubeconfig
     KUBECONFIG=prod.kubeconfig kubectl get pods
     l7gw kubeconfig prod --address 10.0.0.5:8443 --certificate-authority company-ca.crt
+
+    \b
+    aws eks update-kubeconfig --name prod --alias prod
+    l7gw kubeconfig prod --address prod.gw.example.com:8443 --edit ~/.kube/config --context prod
+
+    Exit status: 0 yes, 2 wrong usage, or a file that cannot be changed.
     """
+    if context is not None and edit is None:
+        raise click.UsageError("--context says which cluster of a file is meant\n  hint: --edit FILE says which file")
     settings = load(find(config))
-    found = settings.clusters.get(cluster)
-    if found is None:
-        near = nearest(cluster, list(settings.clusters))
-        hint = f"did you mean {near}?" if near else "one of " + ", ".join(settings.clusters)
-        raise click.UsageError(f"no cluster {cluster!r} is configured\n  hint: {hint}")
+    found = the_cluster(settings, cluster)
     host = _host(address)
+    trusted = None if authority is None else _certificates(authority)
+    if edit is not None:
+        _edit(settings, _Way(found, address, host, trusted), edit, context)
+        return
     chain = _certificates((found.tls or settings.tls).certificate)
-    trusted = _certificates(authority) if authority is not None else chain[-1:]
-    reached_by = found.hosts[0] if found.hosts else host
-    _warn(chain[0], trusted[0], reached_by)
+    trusted = trusted or chain[-1:]
+    _warn(chain[0], trusted[0], found.hosts[0] if found.hosts else host)
     click.echo(HEADER.format(name=found.name) + yaml.safe_dump(_document(found, address, host, trusted), sort_keys=False), nl=False)
+
+
+def the_cluster(settings: Settings, name: str) -> Cluster:
+    """The cluster of this name. Raises UsageError with the nearest where there is none."""
+    found = settings.clusters.get(name)
+    if found is None:
+        near = nearest(name, list(settings.clusters))
+        hint = f"did you mean {near}?" if near else "one of " + ", ".join(settings.clusters)
+        raise click.UsageError(f"no cluster {name!r} is configured\n  hint: {hint}")
+    return found
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How clients reach the gateway: host and port, the host alone, and the certificates that they are to trust, None where
+    nobody said which."""
+
+    cluster: Cluster
+    address: str
+    host: str
+    trusted: list[x509.Certificate] | None
+
+
+def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> None:
+    """Lead one cluster of a kubeconfig through the gateway, and say what was changed."""
+    said: list[str] = []
+
+    def through(octets: bytes) -> bytes:
+        document = Kubeconfig(octets, file.resolve().parent)
+        entry = document.entry(context)
+        server, tls = _served(settings, way, entry)
+        authority = None if entry.insecure else _authority(way, tls, entry)
+        contexts = f" (context{'s' * (len(entry.contexts) > 1)} {', '.join(entry.contexts)})" if entry.contexts else ""
+        said.append(f"cluster {entry.name}{contexts}")
+        said.append(f"  server: {entry.server} -> {server}" if entry.server != server else f"  server: {server}, as before")
+        if entry.insecure:
+            said.append("  insecure-skip-tls-verify stays: this client does not ask who answers it")
+        elif authority is None:
+            said.append("  its CA stays: it is the one of the gateway's certificate")
+        else:
+            said.append(f"  its CA is now {', '.join(one.subject.rfc4514_string() for one in _pem(authority))}")
+        return document.changed(entry, server, authority)
+
+    try:
+        changed = rewrite(file, through)
+    except CannotEdit as error:
+        raise click.UsageError(f"{file} {error}") from None
+    click.echo(f"{file}: {'changed' if changed else 'leads through the gateway already; nothing was changed'}")
+    click.echo("\n".join(said))
+
+
+def _served(settings: Settings, way: _Way, entry: Entry) -> tuple[str, Certificate]:
+    """The `server` with which this entry reaches the cluster, and the certificate that the gateway shows there. Raises
+    CannotEdit."""
+    cluster, name = way.cluster, (entry.tls_server_name or way.host).lower()
+    other = next((one.name for one in settings.clusters.values() if one is not cluster and name in one.hosts), "")
+    if other:
+        raise CannotEdit(f"would lead to cluster {other}: it has the host {name}")
+    tls = (cluster.tls or settings.tls) if name in cluster.hosts else settings.tls
+    own = _certificates(tls.certificate)[0]
+    if entry.tls_server_name and not _names(own, name):
+        raise CannotEdit(
+            f"has `tls-server-name: {entry.tls_server_name}`, which the gateway's certificate does not name: take it out"
+        )
+    if not entry.tls_server_name and not entry.insecure:
+        _warn_of_name(own, name)
+    return f"https://{way.address}" if name in cluster.hosts else f"https://{way.address}/{cluster.name}", tls
+
+
+def _authority(way: _Way, tls: Certificate, entry: Entry) -> bytes | None:
+    """The CA that the entry must have, in PEM; None where the one that it has will do."""
+    if way.trusted is None and not _why_not_trusted(tls, entry.authority):
+        return None
+    trusted = way.trusted or _certificates(tls.certificate)[-1:]
+    pem = _as_pem(trusted)
+    if entry.authority and set(_pem(entry.authority)) == set(trusted):
+        return None
+    if way.trusted is None and (fault := _why_not_trusted(tls, pem)):
+        click.echo(f"l7gw: clients will refuse the gateway's certificate: {fault}", err=True)
+    _warn_of_authority(trusted[0])
+    return pem
+
+
+def _why_not_trusted(tls: Certificate, authority: bytes | None) -> str:
+    """Why a client that trusts these certificates in PEM (None: those of this machine) refuses the gateway's; "" where it trusts
+    it. It is asked by a handshake in memory. Names are not looked at."""
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    theirs.check_hostname = False
+    theirs.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        if authority is None:
+            theirs.load_default_certs()
+        else:
+            theirs.load_verify_locations(cadata=authority.decode("ascii"))
+        load_pair(ours, tls.certificate, tls.key)
+    except (ValueError, OSError):  # ssl.SSLError is an OSError
+        return "no certificate in PEM"
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server, client = ours.wrap_bio(up, down, server_side=True), theirs.wrap_bio(down, up)
+    for side in (client, server) * 3:
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError as error:
+            return error.verify_message
+        except ssl.SSLError as error:
+            return error.reason or "no TLS"
+    return ""
 
 
 def _host(address: str) -> str:
@@ -77,11 +211,10 @@ def _certificates(path: Path) -> list[x509.Certificate]:
 
 
 def _document(cluster: Cluster, address: str, host: str, trusted: list[x509.Certificate]) -> dict[str, object]:
-    pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in trusted)
     there: dict[str, str] = {"server": f"https://{address}" if cluster.hosts else f"https://{address}/{cluster.name}"}
     if cluster.hosts and host.lower() not in cluster.hosts:
         there["tls-server-name"] = cluster.hosts[0]
-    there["certificate-authority-data"] = base64.b64encode(pem).decode()
+    there["certificate-authority-data"] = base64.b64encode(_as_pem(trusted)).decode()
     name = cluster.name
     return {
         "apiVersion": "v1",
@@ -93,10 +226,30 @@ def _document(cluster: Cluster, address: str, host: str, trusted: list[x509.Cert
     }
 
 
+def _as_pem(certificates: list[x509.Certificate]) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
+def _pem(octets: bytes) -> list[x509.Certificate]:
+    """The certificates in PEM; none where there is anything else."""
+    try:
+        return x509.load_pem_x509_certificates(octets)
+    except ValueError:
+        return []
+
+
 def _warn(own: x509.Certificate, trusted: x509.Certificate, host: str) -> None:
     """Say on stderr what would make clients fail."""
+    _warn_of_name(own, host)
+    _warn_of_authority(trusted)
+
+
+def _warn_of_name(own: x509.Certificate, host: str) -> None:
     if not _names(own, host):
         click.echo(f"l7gw: the gateway's certificate does not name {host}: clients will refuse it", err=True)
+
+
+def _warn_of_authority(trusted: x509.Certificate) -> None:
     if not _is_authority(trusted):
         what = "the certificate that clients will trust is the gateway's own, no authority's: it must be replaced with it"
         click.echo(

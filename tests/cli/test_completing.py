@@ -1,4 +1,4 @@
-"""A shell completes the ids of sessions, and says nothing where it cannot."""
+"""A shell completes the ids of sessions and the names of clusters, and says nothing where it cannot."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from click.shell_completion import BashComplete
 from l7gw.cli.main import cli
 from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, call, recorded
+from tests.support.written_configuration import Written
 
 
 def completed(*words: str) -> list[tuple[str, str | None]]:
@@ -28,4 +29,14 @@ def test_the_ids_of_sessions_are_completed_where_one_is_asked_for(tmp_path: Path
             assert found == [(new, "ann@example.com on stage\\u001b"), (old, "ann@example.com on prod")]
             assert completed(*words, *state, old[:30].upper()) == [(old, "ann@example.com on prod")]
         assert completed(*words, "--config", str(tmp_path / "none.yaml"), "") == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_names_of_clusters_are_completed_where_one_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = Written(tmp_path)
+    written.top["clusters"]["stage"] = written.prod
+    written.load()
+    assert completed("kubeconfig", "--config", str(written.path), "") == [("prod", None), ("stage", None)]
+    assert completed("kubeconfig", "--config", str(written.path), "st") == [("stage", None)]
+    assert completed("kubeconfig", "--config", str(tmp_path / "none.yaml"), "") == []
     assert capsys.readouterr() == ("", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +20,9 @@ from tests.support.kubernetes.cluster import RealCluster
 from tests.support.postgres import MissingPostgres, Postgres
 from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import OK, answering
+
+if TYPE_CHECKING:
+    from tests.support.aws.stand_in import Aws  # with botocore it takes 0.4 s to import: in the fixture alone
 
 # A busy machine makes any example take longer; a test that hangs ends by pytest's time limit.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -85,6 +88,17 @@ def each_database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     server: Postgres | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
     monkeypatch.setenv(VARIABLE, at_server(server) if server is not None else "")
     return str(request.param)
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """A stand-in for AWS, for this test alone. This process, and those that it starts, find nothing of AWS in their environment."""
+    from tests.support.aws.environment import inherit
+    from tests.support.aws.stand_in import Aws
+
+    inherit(monkeypatch)
+    with Aws(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

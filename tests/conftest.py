@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,7 +22,10 @@ from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import OK, answering
 
 if TYPE_CHECKING:
+    from tests.support.aws.eks_cluster import EksCluster
     from tests.support.aws.stand_in import Aws  # with botocore it takes 0.4 s to import: in the fixture alone
+
+T = TypeVar("T")
 
 # A busy machine makes any example take longer; a test that hangs ends by pytest's time limit.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,6 +33,7 @@ settings.load_profile("any machine")
 
 _NEEDS_BUILD = {"cluster_programs", "cluster"}
 _BUILT = pytest.StashKey[Built | Exception]()
+_AUTHENTICATOR = pytest.StashKey[Path | Exception]()
 
 
 def missing(tool: str) -> NoReturn:
@@ -41,16 +45,26 @@ def missing(tool: str) -> NoReturn:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the real cluster before the first test: so no test's time limit applies, and its progress is shown."""
-    wanted = any(_NEEDS_BUILD & set(getattr(item, "fixturenames", ())) for item in session.items)
-    if not wanted or session.config.option.collectonly:
+    """Build the real cluster, and aws-iam-authenticator, before the first test: so no test's time limit applies, and the progress is
+    shown."""
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        if wanted & _NEEDS_BUILD:
+            session.config.stash[_BUILT] = _attempt(built)
+        if "authenticator_program" in wanted:
+            from tests.support.aws.authenticator import program
+
+            session.config.stash[_AUTHENTICATOR] = _attempt(program)
+
+
+def _attempt(build: Callable[[], T]) -> T | Exception:
     try:
-        with capture.global_and_fixture_disabled():
-            session.config.stash[_BUILT] = built()
+        return build()
     except (MissingGo, BuildFailed) as error:
-        session.config.stash[_BUILT] = error
+        return error
 
 
 @pytest.fixture(scope="session")
@@ -65,10 +79,34 @@ def cluster_programs(pytestconfig: pytest.Config) -> Built:
 
 
 @pytest.fixture(scope="session")
+def authenticator_program(pytestconfig: pytest.Config) -> Path:
+    """The program of the real aws-iam-authenticator (`tests/support/aws/authenticator.py`)."""
+    found = pytestconfig.stash[_AUTHENTICATOR]
+    if isinstance(found, MissingGo):
+        missing(f"aws-iam-authenticator needs Go: {found}")
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+@pytest.fixture(scope="session")
 def cluster(cluster_programs: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     """A real Kubernetes, shared by all tests. A test names its namespaces and pods after itself."""
     with RealCluster.start(tmp_path_factory.mktemp("cluster"), cluster_programs) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def eks(cluster_programs: Built, authenticator_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EksCluster]:
+    """A real Kubernetes whose tokens the real aws-iam-authenticator verifies (`tests/support/aws/eks_cluster.py`), shared by all
+    tests that ask for it."""
+    from tests.support.aws.eks_cluster import eks_cluster
+    from tests.support.aws.environment import inherit
+
+    with pytest.MonkeyPatch.context() as patch:
+        inherit(patch)
+        with eks_cluster(tmp_path_factory.mktemp("eks"), cluster_programs) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

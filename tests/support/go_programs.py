@@ -65,13 +65,13 @@ def build(go: str, module: Path, package: str, program: Path, flags: list[str] =
         raise BuildFailed(f"building {program.name} failed:\n" + "\n".join(done.stderr.splitlines()[-20:]))
 
 
-def built_once(module: Path, name: str) -> Path:
-    """The path of a small module's program. It is built, in seconds, where the cache has none for its sources. Raises MissingGo,
-    BuildFailed."""
+def built_once(module: Path, name: str, takes: str = "seconds") -> Path:
+    """The path of a small module's program. It is built, which `takes` so long, where the cache has none for its sources. Raises
+    MissingGo, BuildFailed."""
     go = find_go()
 
     def make(folder: Path) -> None:
-        say(f"building {name} (once, seconds)")
+        say(f"building {name} (once, {takes})")
         build(go, module, ".", folder / name)
 
     sources = sorted([*module.glob("*.go"), *module.glob("go.*")])

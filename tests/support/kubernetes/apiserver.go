@@ -68,7 +68,7 @@ func startStorage(dir string) (string, error) {
 
 // startAPIServer returns the address of a kube-apiserver that is starting; it ends with ctx, and tells stop when it fails.
 func startAPIServer(
-	ctx context.Context, stop context.CancelCauseFunc, keys *keys, storage, dir, auditLog string,
+	ctx context.Context, stop context.CancelCauseFunc, keys *keys, storage, dir, auditLog, webhook string,
 ) (string, error) {
 	policy := filepath.Join(dir, "audit-policy.yaml")
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
@@ -90,7 +90,7 @@ func startAPIServer(
 	for _, set := range s.Flags().FlagSets {
 		flags.AddFlagSet(set)
 	}
-	err = flags.Parse([]string{
+	given := []string{
 		"--etcd-servers=" + storage,
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
@@ -113,8 +113,14 @@ func startAPIServer(
 		"--audit-log-path=" + auditLog,
 		"--audit-log-maxsize=4096", // MiB: never rotated under a reader
 		"--profiling=false",
-	})
-	if err != nil {
+	}
+	if webhook != "" { // as EKS asks aws-iam-authenticator
+		given = append(given,
+			"--authentication-token-webhook-config-file="+webhook,
+			"--authentication-token-webhook-version=v1",
+		)
+	}
+	if err := flags.Parse(given); err != nil {
 		return "", err
 	}
 	if err := s.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {

@@ -54,15 +54,17 @@ class RealCluster:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, folder: Path, built: Built) -> Iterator[RealCluster]:
-        """Start a cluster that has `folder` to itself, and end it afterwards. Its log is `cluster.log` in that folder."""
+    def start(cls, folder: Path, built: Built, token_webhook: Path | None = None) -> Iterator[RealCluster]:
+        """Start a cluster that has `folder` to itself, and end it afterwards. Its log is `cluster.log` in that folder. It asks the
+        webhook of the kubeconfig `token_webhook` about tokens that it does not know."""
         folder.mkdir(parents=True, exist_ok=True)
         ready = folder / "ready.json"
         ready.unlink(missing_ok=True)
         log = folder / "cluster.log"
+        asking = [] if token_webhook is None else ["--token-webhook", token_webhook]
         with log.open("wb") as stderr:
             process = subprocess.Popen(
-                [built.cluster, "--dir", folder], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
+                [built.cluster, "--dir", folder, *asking], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
             )
         assert process.stdin is not None
         try:

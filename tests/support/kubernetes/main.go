@@ -36,18 +36,19 @@ type ready struct {
 
 func main() {
 	dir := flag.String("dir", "", "folder for keys, data, pods' files and ready.json; it belongs to one run")
+	webhook := flag.String("token-webhook", "", "kubeconfig of a webhook that is asked about tokens; \"\" for none")
 	flag.Parse()
 	if *dir == "" || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*dir); err != nil {
+	if err := run(*dir, *webhook); err != nil {
 		fmt.Fprintln(os.Stderr, "l7gw-test-cluster:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string) error {
+func run(dir, webhook string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func run(dir string) error {
 		return fmt.Errorf("starting etcd: %w", err)
 	}
 	auditLog := filepath.Join(dir, "audit.log")
-	server, err := startAPIServer(ctx, stop, keys, storage, dir, auditLog)
+	server, err := startAPIServer(ctx, stop, keys, storage, dir, auditLog, webhook)
 	if err != nil {
 		return fmt.Errorf("starting kube-apiserver: %w", err)
 	}

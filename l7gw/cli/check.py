@@ -12,6 +12,7 @@ import click
 
 from l7gw.cli import check_clusters, check_reviews
 from l7gw.cli.options import config_option, output_option
+from l7gw.config.certificates import all_ending
 from l7gw.config.document import lasting, sized
 from l7gw.config.hooks import PARTS
 from l7gw.config.load import find, read
@@ -303,6 +304,7 @@ def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
         yield from check_clusters.doubts(cluster, policy)
     if settings.store is not None and not settings.store.verified and not settings.store.near:
         yield "`store`: the server's certificate is not verified; add sslmode=verify-full, and sslrootcert=FILE"
+    yield from all_ending(settings)
     if not any(rule.says != "deny" for rule in policy.rules):
         yield "no rule allows anything: every call but discovery will be denied"
 

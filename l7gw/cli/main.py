@@ -14,6 +14,7 @@ COMMANDS = {
     "serve": "serve",
     "check": "check",
     "demo": "demo",
+    "clusters": "clusters",
     "kubeconfig": "kubeconfig",
     "holds": "holds",
     "grants": "grants",

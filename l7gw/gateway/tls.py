@@ -6,12 +6,13 @@ import logging
 import ssl
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from l7gw.config.certificates import all_ending
 from l7gw.config.private import load_pair
 from l7gw.config.settings import Certificate, ClientCertificate, Settings
 from l7gw.file_stamp import Stamp
@@ -34,6 +35,8 @@ class Listening:
         files = [entry.certificate_authority for entry in settings.identity if isinstance(entry, ClientCertificate)]
         self._authorities = _newest_first([one for file in files for one in x509.load_pem_x509_certificates(file.read_bytes())])
         self._files: list[tuple[ssl.SSLContext, Certificate, Stamp]] = []
+        self._settings = settings
+        self._told: date | None = None  # the day on which certificates that end soon were told, in UTC
         self.context = self._context(settings.tls)
         self._by_host: dict[str, ssl.SSLContext] = {}
         self._chains: dict[bytes, tuple[bytes, ...]] = {}
@@ -88,7 +91,8 @@ class Listening:
         return chain
 
     def refresh(self) -> None:
-        """Read the certificates that changed; the next handshakes use them. Where one cannot be used, the old one stays."""
+        """Read the certificates that changed; the next handshakes use them. Where one cannot be used, the old one stays. Each day
+        the log has those that end soon."""
         for context, certificate, stamp in self._files:
             if stamp.changed():
                 try:
@@ -97,6 +101,11 @@ class Listening:
                     log.info("certificate %s read again", certificate.certificate)
                 except (OSError, ValueError) as error:
                     log.error("certificate %s is not used: %s", certificate.certificate, error)
+        today = datetime.now(UTC).date()
+        if today != self._told:
+            self._told = today
+            for words in all_ending(self._settings):
+                log.warning("%s", words)
 
 
 def _newest_first(authorities: Sequence[x509.Certificate]) -> str:

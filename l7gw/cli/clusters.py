@@ -1,0 +1,122 @@
+"""`l7gw clusters`: which clusters there are, whether one can be used, and every way round the gateway."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.table import Table
+
+from l7gw.cli.answers import OUTPUT, console
+from l7gw.cli.completing import clusters as completed
+from l7gw.cli.kubeconfig import the_cluster
+from l7gw.cli.options import config_option
+from l7gw.config.certificates import all_ending, life
+from l7gw.config.load import find, load
+from l7gw.config.settings import Certificate, ClientCredential, Cluster, Settings
+
+FAILED = 3  # exit status where a step failed
+
+
+@click.group(short_help="The clusters: list them, test one and every way round the gateway, get it a certificate.")
+def clusters() -> None:
+    """The clusters of the configuration. Nothing here needs a running gateway.
+
+    \b
+      l7gw clusters list
+      l7gw clusters test prod
+      l7gw clusters certificate prod
+    """
+
+
+@clusters.command("list")
+@config_option
+@OUTPUT
+def list_clusters(config: Path | None, output: str) -> None:
+    """List the clusters: how clients reach each, where it is, as what the gateway comes there, and when certificates end.
+
+    Nothing is asked over the network. A certificate that ends within 30 days is told on stderr.
+
+    \b
+      l7gw clusters list
+      l7gw clusters list -o json | jq -r '.[] | select(.tls.ends < "2027-02-01") | .name'
+    """
+    settings = load(find(config))
+    if output == "json":
+        click.echo(json.dumps([_document(settings, cluster) for cluster in settings.clusters.values()], indent=2))
+    else:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for head in ("CLUSTER", "REACHED BY", "SERVER", "CREDENTIAL", "IMPERSONATE", "CERTIFICATE ENDS"):
+            table.add_column(head, overflow="fold")
+        for cluster in settings.clusters.values():
+            table.add_row(*_row(settings, cluster))
+        console().print(table)
+    for words in all_ending(settings):
+        click.echo(f"l7gw: {words}", err=True)
+
+
+def _row(settings: Settings, cluster: Cluster) -> Iterator[str]:
+    ends = _ends(_shown(settings, cluster))
+    yield cluster.name
+    yield ", ".join(cluster.hosts) or f"/{cluster.name}"
+    yield f"https://{cluster.server_authority}"
+    yield "certificate" if isinstance(cluster.credential, ClientCredential) else "token file"
+    yield cluster.impersonate
+    yield "?" if ends is None else str(ends.date())
+
+
+def _shown(settings: Settings, cluster: Cluster) -> Certificate:
+    """The certificate that clients of a cluster are shown."""
+    return cluster.tls or settings.tls
+
+
+def _ends(certificate: Certificate) -> datetime | None:
+    try:
+        return life(certificate.certificate)[1].astimezone(UTC)
+    except (OSError, ValueError):
+        return None
+
+
+def _document(settings: Settings, cluster: Cluster) -> dict[str, Any]:
+    tls = _shown(settings, cluster)
+    ends = _ends(tls)
+    return {
+        "name": cluster.name,
+        "hosts": list(cluster.hosts),
+        "server": f"https://{cluster.server_authority}",
+        "credential": "client-certificate" if isinstance(cluster.credential, ClientCredential) else "token-file",
+        "impersonate": cluster.impersonate,
+        "prefix": cluster.prefix,
+        "groups": list(cluster.groups),
+        "record": cluster.record,
+        "tls": {"certificate": str(tls.certificate), "ends": None if ends is None else ends.strftime("%Y-%m-%dT%H:%M:%SZ")},
+    }
+
+
+@clusters.command(short_help="Try a cluster step by step.")
+@click.argument("name", shell_complete=completed)
+@config_option
+@OUTPUT
+def test(name: str, config: Path | None, output: str) -> None:
+    """Try cluster NAME step by step, with the gateway's own credential: the way there (DNS, TCP, TLS and whose CA), its version,
+    whom it takes the gateway for, and each permission that impersonation needs under this policy.
+
+    Each step has its time; one that fails says what to do, and what cannot be tried without it is told as not tried.
+
+    \b
+    Exit status: 0 all is well, 2 wrong usage or configuration, 3 a step failed.
+
+    \b
+      l7gw clusters test prod
+      l7gw clusters test prod -o json | jq '.steps[] | select(.outcome == "failed")'
+    """
+    from l7gw.cli.clusters_test import tested
+
+    settings = load(find(config))
+    sys.exit(FAILED if tested(settings, the_cluster(settings, name), output) else 0)

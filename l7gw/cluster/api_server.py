@@ -1,0 +1,224 @@
+"""An API server as a command of ours asks it: blocking, over HTTP/1.1, one step at a time, with words for what fails.
+
+The data path has connections of its own (`pool`). What is sent here is the gateway's own question, with its own credential.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+
+from l7gw import plainjson
+from l7gw.cluster.trial import Failure, Found, Trial
+from l7gw.name_rules import visible
+from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
+from l7gw.wire.events import Headers
+
+LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a ConfigMap has 1 MiB at most, a CSR less
+MOST_SAID = 300  # characters of the cluster's own words
+MOST_NAMED = 4  # addresses, names or groups in a sentence
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an API server is, and whom to trust there. `trusted` says in words whose CA that is. `context` trusts it alone, and has
+    the gateway's certificate where it shows one. `host` has no brackets."""
+
+    cluster: str
+    host: str
+    port: int
+    context: ssl.SSLContext
+    trusted: str
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in a Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == 443 else f"{host}:{self.port}"
+
+
+class Answer:
+    """What the API server answered: a status and a JSON object, empty where it was none."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        try:
+            found = plainjson.read(body)
+        except ValueError:
+            found = None
+        self.body: dict[str, Any] = found if isinstance(found, dict) else {}
+
+    @property
+    def said(self) -> str:
+        """The message of a Status, made fit for a terminal."""
+        message = self.body.get("message")
+        return visible(message[:MOST_SAID]) if isinstance(message, str) and message else f"HTTP {self.status}"
+
+    def at(self, *path: str) -> Any:
+        """A value in the object; None where there is none."""
+        found: Any = self.body
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+
+class ApiServer:
+    """A connection to an API server. It is dialled again where the server closed it."""
+
+    def __init__(self, place: Place, authorization: Headers = (), timeouts: Timeouts = USUAL_TIMEOUTS) -> None:
+        self.place = place
+        self._authorization = authorization
+        self._timeouts = timeouts
+        self._connection = http.client.HTTPSConnection(
+            place.host, place.port, timeout=timeouts.answer_begins, context=place.context
+        )
+
+    def carry(self, tls: ssl.SSLSocket) -> None:
+        """Send what is asked over this connection, which was made before."""
+        tls.settimeout(self._timeouts.answer_begins)
+        self._connection.sock = tls
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        """Ask once. Raises Failure where no answer comes, and where the cluster does not know the credential."""
+        headers = {"Host": self.place.authority, "Accept": "application/json", "User-Agent": "l7gw", **dict(self._authorization)}
+        text = None if body is None else json.dumps(body)
+        if text is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            self._connection.request(method, path, text, headers)
+            response = self._connection.getresponse()
+            octets = response.read(LARGEST_ANSWER + 1)
+        except TimeoutError:
+            self._connection.close()
+            raise Failure(f"no answer within {self._timeouts.answer_begins:.0f} s") from None
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise Failure(f"the connection ended: {_why(error)}", "is something between here and the API server?") from None
+        if len(octets) > LARGEST_ANSWER:
+            self._connection.close()
+            raise Failure(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MiB")
+        return Answer(response.status, octets)
+
+
+# ---------------------------------------------------------------------- the way there
+
+
+def connect(trial: Trial, place: Place, timeouts: Timeouts = USUAL_TIMEOUTS) -> ssl.SSLSocket | None:
+    """Find the address, dial it, and speak TLS, a step each. None where one of them failed."""
+    addresses = trial.step("DNS", lambda: _resolved(place))
+    plain = trial.step("TCP", lambda: _dialled(place, addresses or [], timeouts))
+    tls = trial.step("TLS", lambda: _secured(place, _there(plain), timeouts))
+    if tls is None and plain is not None:
+        plain.close()
+    return tls
+
+
+def _there(plain: socket.socket | None) -> socket.socket:
+    assert plain is not None  # the step before would have ended the trial
+    return plain
+
+
+def _resolved(place: Place) -> Found[list[str]]:
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(place.host)
+        return Found([place.host], f"{place.host} is an address")
+    try:
+        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        remedy = f"getent ahosts {place.host}; the name of a private EKS endpoint has addresses within its VPC alone"
+        raise Failure(f"{place.host} has no address: {_why(error)}", remedy) from None
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+    return Found(addresses, f"{place.host} is {listed(addresses)}")
+
+
+def _dialled(place: Place, addresses: list[str], timeouts: Timeouts) -> Found[socket.socket]:
+    fault: OSError | None = None
+    for address in addresses[:MOST_NAMED]:
+        try:
+            plain = socket.create_connection((address, place.port), timeout=timeouts.dial / 2)
+        except OSError as error:
+            fault = error
+        else:
+            return Found(plain, f"port {place.port} of {address}")
+    if isinstance(fault, ConnectionRefusedError):
+        raise Failure(f"port {place.port} refuses connections", "does the API server run, and is it this port?")
+    remedy = "do security groups, firewalls and the public endpoint's CIDRs let this machine through?"
+    raise Failure(f"port {place.port} cannot be reached: {'no answer' if isinstance(fault, TimeoutError) else _why(fault)}", remedy)
+
+
+def _secured(place: Place, plain: socket.socket, timeouts: Timeouts) -> Found[ssl.SSLSocket]:
+    plain.settimeout(timeouts.dial)
+    try:
+        tls = place.context.wrap_socket(plain, server_hostname=place.host)
+    except ssl.SSLCertVerificationError as error:
+        raise _distrusted(place, error, timeouts) from None
+    except ssl.SSLError as error:
+        raise Failure(f"no TLS: {_why(error)}", f"does an API server answer at {place.authority}?") from None
+    except OSError as error:
+        raise Failure(f"the connection ended within TLS: {_why(error)}", "is something between here and the API server?") from None
+    shown = tls.getpeercert(binary_form=True)
+    assert shown is not None  # the context verifies
+    certificate = x509.load_der_x509_certificate(shown)
+    ends = certificate.not_valid_after_utc.date()
+    return Found(tls, f"{tls.version()}; signed by {named(certificate.issuer)}, which is {place.trusted}; until {ends}")
+
+
+def _distrusted(place: Place, error: ssl.SSLCertVerificationError, timeouts: Timeouts) -> Failure:
+    """Why the certificate is not trusted. It is looked at over a second connection, on which nothing is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    shown = None
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection((place.host, place.port), timeout=timeouts.dial) as plain,
+        context.wrap_socket(plain, server_hostname=place.host) as tls,
+    ):
+        shown = tls.getpeercert(binary_form=True)
+    if shown is None:
+        return Failure(f"the certificate is not trusted: {error.verify_message}")
+    certificate = x509.load_der_x509_certificate(shown)
+    what = f"the certificate of {named(certificate.subject)}, signed by {named(certificate.issuer)}, is not trusted"
+    if certificate.not_valid_after_utc < datetime.now(UTC):
+        return Failure(f"the certificate ended on {certificate.not_valid_after_utc.date()}", "it must be renewed at the API server")
+    if error.verify_code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+        return Failure(f"the certificate does not name {place.host}", f"`server` must be one of {listed(_names(certificate))}")
+    remedy = f"trusted is {place.trusted}; is it the cluster that is meant, or has its authority been replaced?"
+    return Failure(f"{what}: {error.verify_message}", remedy)
+
+
+def named(name: x509.Name) -> str:
+    """A certificate's name, made fit for a terminal."""
+    return visible(name.rfc4514_string()[:MOST_SAID]) or "nobody"
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ["(it names none)"]
+    return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
+
+
+def listed(texts: list[str]) -> str:
+    """A few of the texts, made fit for a terminal."""
+    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+    return visible(", ".join(texts[:MOST_NAMED])) + more
+
+
+def _why(error: BaseException | None) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "handshake failed").replace("_", " ").lower()
+    return getattr(error, "strerror", None) or type(error).__name__

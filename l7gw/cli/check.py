@@ -16,7 +16,7 @@ from l7gw.config.certificates import all_ending
 from l7gw.config.document import lasting, sized
 from l7gw.config.hooks import PARTS
 from l7gw.config.load import find, read
-from l7gw.config.settings import DAY, ClientCertificate, ClientCredential, Cluster, Hook, OidcIssuer, RecordMode, Settings
+from l7gw.config.settings import DAY, ClientCertificate, Hook, OidcIssuer, Settings
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
@@ -97,7 +97,7 @@ def _sections(
     callers = [line for entry in settings.identity for line in _identity(entry)]
     yield "Lets in", callers
     for cluster in settings.clusters.values():
-        yield f"Cluster {cluster.name}", _cluster(cluster, policy)
+        yield f"Cluster {cluster.name}", check_clusters.lines(cluster, policy)
     guardrails, rules = _count(policy.guardrails, "guardrail"), _count(policy.rules, "rule")
     yield "Policy", [f"{settings.policy}: {guardrails}, {rules}; what no rule allows is denied"]
     yield "Recording", [f"in {settings.state}; {_durable(settings)}; calls stop below {sized(settings.recording.reserve)} free"]
@@ -230,69 +230,6 @@ def _kind(entry: OidcIssuer) -> str:
     return f"kind by claim {entry.kind.claim}: {listed}, agent where it is missing"
 
 
-def _cluster(cluster: Cluster, policy: Policy) -> list[str]:
-    ways = [f"https://GATEWAY/{cluster.name}", *(f"the server name {host}" for host in cluster.hosts)]
-    credential = cluster.credential
-    shows = f"certificate {credential.certificate}" if isinstance(credential, ClientCredential) else f"token {credential.path}"
-    return [
-        f"by {' or '.join(ways)}",
-        f"to {cluster.server_authority}, trusting {cluster.certificate_authority}, with {shows}",
-        _as_whom(cluster),
-        *_going_up(cluster, policy),
-        *_acted_as(cluster, policy),
-        _recorded(cluster.record),
-    ]
-
-
-def _as_whom(cluster: Cluster) -> str:
-    match cluster.impersonate:
-        case "groups":
-            return f"callers are user l7gw there, with {cluster.prefix!r} before their groups"
-        case "user":
-            return f"callers are themselves there, with {cluster.prefix!r} before user and groups"
-        case "none":
-            return "callers are the gateway's own credential there"
-        case _:
-            assert_never(cluster.impersonate)
-
-
-def _recorded(record: RecordMode) -> str:
-    match record:
-        case "all":
-            return "everything is recorded"
-        case "metadata":
-            return "metadata is recorded"
-        case "none":
-            return "nothing is recorded"
-        case _:
-            assert_never(record)
-
-
-def _going_up(cluster: Cluster, policy: Policy) -> list[str]:
-    """Sentences about the groups that calls name to the cluster, with their prefix. The cluster's RBAC must let the gateway
-    impersonate them."""
-    if cluster.impersonate == "none":
-        return []
-    groups = policy.groups_going_up(cluster.name, cluster.groups)
-    if groups.everything:
-        return ["all groups of a caller go up: RBAC must let the gateway impersonate every one"]
-    if not groups.texts:
-        return ["no groups go up, as no rule names any"]
-    named = ", ".join(f"{cluster.prefix}{text}" for text in groups.texts)
-    return [f"groups that go up, and that RBAC must let the gateway impersonate: {named}"]
-
-
-def _acted_as(cluster: Cluster, policy: Policy) -> list[str]:
-    """Sentences about whom callers may act as."""
-    named = policy.acted_as(cluster.name)
-    if not named or cluster.impersonate == "none":
-        return []
-    return [
-        f"callers may act (--as) as {', '.join(named)}: RBAC must let the gateway impersonate these too, "
-        "and create subjectaccessreviews.authorization.k8s.io"
-    ]
-
-
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     """Sentences about settings that are valid but probably not meant."""
     yield from doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped)
@@ -317,7 +254,7 @@ def _document(
         "file": str(settings.path),
         "listen": [_address(*address) for address in settings.listen],
         "identity": [_identity_document(entry) for entry in settings.identity],
-        "clusters": [_cluster_document(cluster, policy) for cluster in settings.clusters.values()],
+        "clusters": [check_clusters.document(cluster, policy) for cluster in settings.clusters.values()],
         "policy": {"file": str(settings.policy), **policy.counts},
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
         "approvals": {
@@ -354,20 +291,6 @@ def _identity_document(entry: OidcIssuer | ClientCertificate) -> dict[str, Any]:
         "email-verified": entry.email_verified,
         "longest-lifetime": entry.longest_lifetime,
         "end-with-credential": entry.end_with_credential,
-    }
-
-
-def _cluster_document(cluster: Cluster, policy: Policy) -> dict[str, Any]:
-    return {
-        "name": cluster.name,
-        "hosts": list(cluster.hosts),
-        "server": f"https://{cluster.server_authority}",
-        "credential": "client-certificate" if isinstance(cluster.credential, ClientCredential) else "token-file",
-        "impersonate": cluster.impersonate,
-        "prefix": cluster.prefix,
-        "acted_as": [] if cluster.impersonate == "none" else list(policy.acted_as(cluster.name)),
-        "groups": [] if cluster.impersonate == "none" else list(policy.groups_going_up(cluster.name, cluster.groups).texts),
-        "record": cluster.record,
     }
 
 

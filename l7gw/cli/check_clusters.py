@@ -1,18 +1,112 @@
-"""What `l7gw check` doubts of a cluster's section: settings that are valid and probably not meant."""
+"""What `l7gw check` says of a cluster's section, and doubts of it: settings that are valid and probably not meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, assert_never
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from l7gw.cluster.impersonation import GATEWAY_USER
-from l7gw.config.settings import ClientCredential, Cluster
+from l7gw.config.aws_settings import AwsRole
+from l7gw.config.settings import ClientCredential, Cluster, RecordMode, TokenFile
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
 
+KINDS: dict[type, str] = {ClientCredential: "client-certificate", TokenFile: "token-file", AwsRole: "aws"}
 MOST_LISTED = 6  # rules in a sentence
+
+
+def lines(cluster: Cluster, policy: Policy) -> list[str]:
+    """What is said of one cluster: how callers name it, how the gateway reaches it, and as whom."""
+    ways = [f"https://GATEWAY/{cluster.name}", *(f"the server name {host}" for host in cluster.hosts)]
+    return [
+        f"by {' or '.join(ways)}",
+        f"to {cluster.server_authority}, trusting {cluster.certificate_authority}, with {_shown(cluster.credential)}",
+        _as_whom(cluster),
+        *_going_up(cluster, policy),
+        *_acted_as(cluster, policy),
+        _recorded(cluster.record),
+    ]
+
+
+def _shown(credential: ClientCredential | TokenFile | AwsRole) -> str:
+    """What the gateway shows the cluster."""
+    match credential:
+        case ClientCredential():
+            return f"certificate {credential.certificate}"
+        case TokenFile():
+            return f"token {credential.path}"
+        case AwsRole():
+            sessions = "a session for each person" if credential.per == "person" else "one session for everybody"
+            return f"tokens of {credential.role}, {sessions}"
+        case _:
+            assert_never(credential)
+
+
+def _as_whom(cluster: Cluster) -> str:
+    match cluster.impersonate:
+        case "groups":
+            return f"callers are user l7gw there, with {cluster.prefix!r} before their groups"
+        case "user":
+            return f"callers are themselves there, with {cluster.prefix!r} before user and groups"
+        case "none":
+            return "callers are the gateway's own credential there"
+        case _:
+            assert_never(cluster.impersonate)
+
+
+def _recorded(record: RecordMode) -> str:
+    match record:
+        case "all":
+            return "everything is recorded"
+        case "metadata":
+            return "metadata is recorded"
+        case "none":
+            return "nothing is recorded"
+        case _:
+            assert_never(record)
+
+
+def _going_up(cluster: Cluster, policy: Policy) -> list[str]:
+    """Sentences about the groups that calls name to the cluster, with their prefix. The cluster's RBAC must let the gateway
+    impersonate them."""
+    if cluster.impersonate == "none":
+        return []
+    groups = policy.groups_going_up(cluster.name, cluster.groups)
+    if groups.everything:
+        return ["all groups of a caller go up: RBAC must let the gateway impersonate every one"]
+    if not groups.texts:
+        return ["no groups go up, as no rule names any"]
+    named = ", ".join(f"{cluster.prefix}{text}" for text in groups.texts)
+    return [f"groups that go up, and that RBAC must let the gateway impersonate: {named}"]
+
+
+def _acted_as(cluster: Cluster, policy: Policy) -> list[str]:
+    """Sentences about whom callers may act as."""
+    named = policy.acted_as(cluster.name)
+    if not named or cluster.impersonate == "none":
+        return []
+    return [
+        f"callers may act (--as) as {', '.join(named)}: RBAC must let the gateway impersonate these too, "
+        "and create subjectaccessreviews.authorization.k8s.io"
+    ]
+
+
+def document(cluster: Cluster, policy: Policy) -> dict[str, Any]:
+    """The same as an object of `-o json`."""
+    return {
+        "name": cluster.name,
+        "hosts": list(cluster.hosts),
+        "server": f"https://{cluster.server_authority}",
+        "credential": KINDS[type(cluster.credential)],
+        "impersonate": cluster.impersonate,
+        "prefix": cluster.prefix,
+        "acted_as": [] if cluster.impersonate == "none" else list(policy.acted_as(cluster.name)),
+        "groups": [] if cluster.impersonate == "none" else list(policy.groups_going_up(cluster.name, cluster.groups).texts),
+        "record": cluster.record,
+    }
 
 
 def doubts(cluster: Cluster, policy: Policy) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
-from l7gw.cluster.credential import Credential
 from l7gw.config.private import load_pair
 from l7gw.config.settings import Cluster
 from l7gw.errors import Refusal
@@ -12,14 +12,16 @@ from l7gw.file_stamp import Stamp
 
 
 class Endpoint:
-    """How to reach one cluster, as the configuration says."""
+    """How to reach one cluster, as the configuration says. `pair` are the files of the gateway's client certificate and its key;
+    empty where it shows none."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Cluster, pair: tuple[Path, Path] | tuple[()] = ()) -> None:
+        self.name = cluster.name
         self.host, self.port = cluster.server_host, cluster.server_port
         self.authority = cluster.server_authority
-        self.credential = Credential(cluster.credential)
-        self._files = Stamp(cluster.certificate_authority, *self.credential.pair)
+        self._certificate_authority = cluster.certificate_authority
+        self._pair = pair
+        self._files = Stamp(cluster.certificate_authority, *pair)
         self.tls, self.shared_tls = self._contexts()
 
     def _contexts(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -32,10 +34,10 @@ class Endpoint:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # trusts an intermediate authority without its root, as kubectl does
-        context.load_verify_locations(self.cluster.certificate_authority)
+        context.load_verify_locations(self._certificate_authority)
         context.set_alpn_protocols(list(protocols))
-        if self.credential.pair:
-            load_pair(context, *self.credential.pair)
+        if self._pair:
+            load_pair(context, *self._pair)
         return context
 
     def refresh(self) -> bool:
@@ -43,7 +45,6 @@ class Endpoint:
 
         Raises OSError or ssl.SSLError where the new files cannot be used; the old ones then stay in force.
         """
-        self.credential.refresh()
         if self._files.changed():
             self.tls, self.shared_tls = self._contexts()
             return True

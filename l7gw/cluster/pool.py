@@ -12,21 +12,22 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from l7gw.clock import Clock
+from l7gw.cluster.credentials.credential import Credential
+from l7gw.cluster.dials import Dials
 from l7gw.cluster.endpoint import Endpoint, unreachable
 from l7gw.cluster.transport import Arrival, connect
 from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, Upstream, Wanted
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.errors import Refusal
-from l7gw.log import CountedLog
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
 
-DIALS_AT_ONCE = 64  # dials under way; a flood of resets must not become a flood of handshakes (threats B1)
 DIALS_WAITING = 1024  # calls that wait for a dial; further ones are refused with 503, because the cluster cannot keep up
 SHARES_WAITING = 16 * 1024  # calls that wait for a stream; a hundred of them need one connection
 STREAMS_EXPECTED = 100  # streams of the first shared connection, as kube-apiserver allows; later, as many as the last one allowed
@@ -37,13 +38,21 @@ Connected = Callable[["Upstream | Refusal"], None]
 
 
 class Pool:
-    """Connections to one cluster under one credential."""
+    """Connections to one cluster under one credential. `dials` counts the dials of all pools of the cluster."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock, timeouts: Timeouts = USUAL_TIMEOUTS) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credential: Credential,
+        clock: Clock,
+        timeouts: Timeouts = USUAL_TIMEOUTS,
+        *,
+        dials: Dials | None = None,
+    ) -> None:
         self.endpoint = endpoint
+        self.credential = credential
         self.timeouts = timeouts
         self._clock = clock
-        self._told = CountedLog(log, clock.monotonic)  # while the cluster is down, each call would log a line
         self._idle: deque[UpstreamConnection] = deque()  # the one that is idle longest comes first
         self._all: set[UpstreamConnection] = set()
         self._leaving: set[UpstreamConnection] = set()  # connections of an earlier credential; each ends with its call
@@ -55,11 +64,30 @@ class Pool:
         self._streams_expected = STREAMS_EXPECTED
         self._unshared_until = 0.0
         self._retirements = 0
+        self._gate = dials or Dials(clock)
         self._dials: set[asyncio.Task[None]] = set()
+        self._unready = 0  # calls that wait for the credential
 
     def connect(self, then: Connected, kind: Wanted = KEPT) -> None:
         """Call `then` with a connection or stream of this `kind` (see `upstream`), or with the Refusal that says why there is none.
-        The call happens at once where a connection is free."""
+        The call happens at once where a connection is free and the credential is there. A credential that is not there is waited
+        for first: what goes up is what it is then."""
+        if self.credential.ready():
+            self._lend(then, kind)
+        elif self._unready < DIALS_WAITING:
+            self._unready += 1
+            self.credential.wait(partial(self._credential_came, then, kind))
+        else:
+            then(self._crowded())
+
+    def _credential_came(self, then: Connected, kind: Wanted, refusal: Refusal | None) -> None:
+        self._unready -= 1
+        if refusal is not None:
+            then(refusal)
+        else:
+            self._lend(then, kind)
+
+    def _lend(self, then: Connected, kind: Wanted) -> None:
         if kind == ADAPTIVE:
             kind = SHARED if self._dials or len(self._all) > len(self._idle) else KEPT
         if kind == SHARED and self._clock.monotonic() >= self._unshared_until:
@@ -71,31 +99,35 @@ class Pool:
                 then(connection)
                 return
             connection.close()
-        if len(self._dials) < DIALS_AT_ONCE:
+        if self._gate.free:
             self._start(self._dial(then))
         elif len(self._waiting) < DIALS_WAITING:
             self._waiting.append(then)
+            self._gate.wait(self)
         else:
             then(self._crowded())
 
     def _crowded(self) -> Refusal:
-        return Refusal(503, "ServiceUnavailable", f"too many calls wait for cluster {self.endpoint.cluster.name}")
+        return Refusal(503, "ServiceUnavailable", f"too many calls wait for cluster {self.endpoint.name}")
 
     # ------------------------------------------------------------------ connections of one call at a time
 
     def _start(self, dial: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(dial)
-        self._dials.add(task)
-        task.add_done_callback(self._dialled)
+        self._dials.add(self._gate.start(dial, self._dialled))
 
     def _dialled(self, task: asyncio.Task[None]) -> None:
         self._dials.discard(task)
-        if len(self._dials) >= DIALS_AT_ONCE:
-            return
+        if self._waiting or self._sharing:
+            self._gate.wait(self)
+
+    def take_turn(self) -> bool:
+        """Start a dial for the calls that wait. Returns whether there are more of them than that dial will serve."""
         if self._waiting:
             self._start(self._dial(self._waiting.popleft()))
-        elif self._sharing:
-            self._dial_shares()
+        elif self._wants_share:
+            self._share_dials += 1
+            self._start(self._dial_share())
+        return bool(self._waiting) or self._wants_share
 
     async def _dial(self, then: Connected) -> None:
         answer: UpstreamConnection | Refusal
@@ -113,8 +145,8 @@ class Pool:
         return await connect(make, self.endpoint.host, self.endpoint.port, context, self.timeouts.close_notify)
 
     def _unreachable(self, error: Exception) -> Refusal:
-        self._told.warning(f"cluster {self.endpoint.cluster.name}", "%s", error)
-        return unreachable(self.endpoint.cluster.name, error)
+        self._gate.told.warning(f"cluster {self.endpoint.name}", "%s", error)
+        return unreachable(self.endpoint.name, error)
 
     def keep(self, connection: UpstreamConnection) -> None:
         if len(self._idle) >= MOST_IDLE or connection not in self._all:
@@ -142,11 +174,18 @@ class Pool:
         self._sharing.append(then)
         self._dial_shares()
 
+    @property
+    def _wants_share(self) -> bool:
+        """Whether more calls wait for a stream than the dials under way will serve."""
+        return len(self._sharing) > self._share_dials * self._streams_expected
+
     def _dial_shares(self) -> None:
         """Start as many dials as the calls that wait will need."""
-        while len(self._sharing) > self._share_dials * self._streams_expected and len(self._dials) < DIALS_AT_ONCE:
+        while self._wants_share and self._gate.free:
             self._share_dials += 1
             self._start(self._dial_share())
+        if self._wants_share:
+            self._gate.wait(self)
 
     async def _dial_share(self) -> None:
         made: SharedConnection | UpstreamConnection | Refusal | None = None
@@ -178,7 +217,7 @@ class Pool:
             return
         waiting, self._sharing = self._sharing, deque()
         if isinstance(made, UpstreamConnection):
-            log.info("cluster %s does not speak HTTP/2; each watch has a connection of its own", self.endpoint.cluster.name)
+            log.info("cluster %s does not speak HTTP/2; each watch has a connection of its own", self.endpoint.name)
             self._unshared_until = self._clock.monotonic() + UNSHARED_FOR
             self._all.add(made)
             self.keep(made)
@@ -186,7 +225,7 @@ class Pool:
             if isinstance(made, Refusal):
                 then(made)
             else:
-                self.connect(then)
+                self._lend(then, KEPT)
 
     def _spoken(self, protocol: str) -> SharedConnection | UpstreamConnection:
         return SharedConnection(self._clock, self.timeouts) if protocol == "h2" else UpstreamConnection(self)
@@ -194,9 +233,8 @@ class Pool:
     # ------------------------------------------------------------------ time and ends
 
     def tick(self) -> None:
-        """Once a second: end connections that were idle for too long or are dead, and read files that changed."""
+        """Once a second: end connections that were idle for too long or are dead, and read a token that changed."""
         now = self._clock.monotonic()
-        self._told.tick()
         while self._idle and now - self._idle[0].idle_since >= self.timeouts.upstream_idle:
             self._idle.popleft().close()
         for connection in (*self._all, *self._leaving):
@@ -206,10 +244,9 @@ class Pool:
         self._shared = [shared for shared in self._shared if not shared.over]
         self._retired = [shared for shared in self._retired if not shared.over]
         try:
-            if self.endpoint.refresh():
-                self.retire()
+            self.credential.tick(now)
         except (OSError, ValueError) as error:
-            log.error("cluster %s: the new files are not used: %s", self.endpoint.cluster.name, error)
+            log.error("cluster %s: the new token is not used: %s", self.endpoint.name, error)
 
     def retire(self) -> None:
         """The credential or CA has changed: use none of the present connections for another call. Running calls go on."""
@@ -225,8 +262,19 @@ class Pool:
 
     @property
     def over(self) -> bool:
-        """Whether the pool is retired and no call runs on its connections, so that it needs no more ticks."""
-        return not (self._all or self._leaving or self._retired or self._shared or self._dials)
+        """Whether nothing is left in the pool: no connection, and no call that waits for one."""
+        return not (self._all or self._leaving or self._retired or self._shared or self._dials or self._waits)
+
+    @property
+    def unused(self) -> bool:
+        """Whether no call uses a connection of the pool, or waits for one."""
+        if self._leaving or self._dials or self._waits or len(self._all) > len(self._idle):
+            return False
+        return all(shared.unused for shared in (*self._shared, *self._retired))
+
+    @property
+    def _waits(self) -> bool:
+        return bool(self._waiting or self._sharing or self._unready)
 
     def close(self) -> None:
         for task in self._dials:

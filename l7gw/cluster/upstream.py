@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal, Protocol
 
-from l7gw.wire.events import HttpEvent
+from l7gw.kube.act import Act
+from l7gw.wire.events import HttpEvent, Request
+from l7gw.wire.semantics import BODILESS
 
 UNREAD_BY_CLUSTER = 256 * 1024  # bytes that wait for the cluster; where there are more, the client is not read
 SLOW_READER, SLOW_DISK, MASKING, ANY = 1, 2, 4, 7  # bits: why a cluster is not read; it is read again when no reason is left
@@ -20,6 +22,15 @@ KEPT: Final = "kept"
 FRESH: Final = "fresh"
 SHARED: Final = "shared"
 ADAPTIVE: Final = "adaptive"
+
+
+def kind_for(request: Request, act: Act) -> Wanted:
+    """The kind of connection over which a call goes up."""
+    if request.upgrade:
+        return FRESH
+    if act.follows:
+        return SHARED
+    return ADAPTIVE if request.method in BODILESS else KEPT
 
 
 class UpstreamListener(Protocol):

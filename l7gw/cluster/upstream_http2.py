@@ -137,6 +137,11 @@ class SharedConnection(asyncio.Protocol):
     def over(self) -> bool:
         return self._transport is None or self._transport.is_closing()
 
+    @property
+    def unused(self) -> bool:
+        """Whether no call has a stream."""
+        return not self._streams
+
     def open(self) -> UpstreamStream:
         """A stream for one call."""
         number = self._codec.open()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from l7gw.config.aws_settings import AwsRole
 from l7gw.config.field_paths import FieldPath
 
 SOCKET = "l7gw.sock"  # in the state
@@ -129,7 +130,7 @@ class Cluster:
     server_host: str
     server_port: int
     certificate_authority: Path
-    credential: ClientCredential | TokenFile
+    credential: ClientCredential | TokenFile | AwsRole
     hosts: tuple[str, ...] = ()
     tls: Certificate | None = None
     impersonate: Impersonate = "groups"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from l7gw.cluster.headers import offered_protocols, one_value
 from l7gw.cluster.standing import Standing, named, shown
 from l7gw.errors import Refusal
+from l7gw.gateway.anew import NotAccepted
 from l7gw.kube.act import Act
 from l7gw.kube.forbidden import LARGEST_REFUSAL, not_impersonated
 from l7gw.kube.objects.node import Unreadable
@@ -29,15 +30,14 @@ RUN_BY_BROWSERS = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/
 
 def checked_response(response: Response, act: Act, standing: Standing, request: Request) -> None:
     """Raises Refusal 502 for an answer that must not be passed on. Redirects are neither followed nor shown, because they would
-    lead round the gateway (threats A15). A 401 is about the gateway's credential, not the client's; it is passed on only where it
-    comes from behind a proxy subresource. `request` is the one that went upstream."""
+    lead round the gateway (threats A15). A 401 is about the gateway's credential, not the client's: it is a NotAccepted. It is
+    passed on only where it comes from behind a proxy subresource. `request` is the one that went upstream."""
     if 300 <= response.status < 400 and response.status != 304:
         raise Refusal(502, "BadGateway", f"the cluster answered with a redirect ({response.status}), which is not followed")
     if act.subresource == "proxy":
         return  # what a pod answers tells nothing about the cluster
     if response.status == 401:
-        standing.rejected()
-        raise Refusal(502, "BadGateway", "the cluster does not accept the gateway's own credential; tell whoever runs l7gw")
+        raise NotAccepted
     if standing.troubled and response.status < 400:
         standing.accepted(request.headers)
 

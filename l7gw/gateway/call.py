@@ -211,15 +211,15 @@ class Call:
         return self._going_up(request, act, body, ())
 
     def _going_up(self, request: Request, act: Act, body: int, named: Headers) -> Request:
-        assert self.far
+        assert self.far and self.principal
         host, address = self.far.endpoint.authority, self.client.address
-        own = (*self.far.endpoint.credential.authorization, *named)
+        own = (*self.far.pool_of(self.principal).credential.authorization, *named)
         return upstream_request(request, act, own, host=host, address=address, body=body, audit_id=self.audit_id)
 
     def own_identity(self) -> Headers:
         """The header fields that name the caller himself to the cluster."""
         assert self.far and self.principal and self.call_record
-        cluster = self.far.endpoint.cluster
+        cluster = self.far.cluster
         who, grants = self.worker.acting(self.principal, self.far.name)
         going_up = self.worker.policy.groups_going_up(cluster.name, cluster.groups)
         self.sent_grants = tuple(one for one in grants if cluster.impersonate != "none" and going_up.match(one.group))

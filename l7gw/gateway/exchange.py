@@ -29,8 +29,9 @@ from functools import partial
 
 from l7gw.cluster.headers import own_length
 from l7gw.cluster.impersonation import acting_as_asked, check_nameable
-from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, SLOW_DISK, SLOW_READER, Upstream, Wanted
+from l7gw.cluster.upstream import SLOW_DISK, SLOW_READER, Upstream, kind_for
 from l7gw.errors import Refusal
+from l7gw.gateway.anew import NotAccepted, Tries
 from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.budgeting import Budgeting
 from l7gw.gateway.call import CallServices
@@ -46,7 +47,7 @@ from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.gateway.restoring import check_head, reading_of, restored, tests_first, to_restore
 from l7gw.gateway.results import denial
 from l7gw.gateway.sent_object import look_into
-from l7gw.gateway.side_calls import MOST_TRIES, SideAnswer, SideCall, check_allowed
+from l7gw.gateway.side_calls import SideAnswer, SideCall, check_allowed
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.chain import Pending
 from l7gw.identity.principal import Principal
@@ -57,7 +58,6 @@ from l7gw.policy.verdict import Verdict
 from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Informational, Request
-from l7gw.wire.semantics import BODILESS
 
 
 class Exchange(InFlightCall):
@@ -71,7 +71,7 @@ class Exchange(InFlightCall):
         self._policy: Policy | None = None  # the snapshot of the policy that gave the verdict
         self._grants = 0  # the generation of the grants that it was given under
         self._guarded = False  # whether a JSON patch that goes up tests the version of the object first
-        self._tries = 0  # times that the cluster turned the request away unread
+        self._tries: Tries | None = None  # of a request that went up more than once
 
     # ------------------------------------------------------------------ who, what, may they
 
@@ -106,7 +106,7 @@ class Exchange(InFlightCall):
         if self.token is not None:  # a token here is proven: `identify` refuses any other
             check_alone(self.request, self.token)
         assert self.principal and self.far
-        cluster = self.far.endpoint.cluster
+        cluster = self.far.cluster
         self.act = self.client.describe(self.request, self._target)
         self.act = acting_as_asked(self.act, self.request, cluster.impersonate)
         check_nameable(self.principal, cluster.impersonate, cluster.prefix)
@@ -295,7 +295,7 @@ class Exchange(InFlightCall):
         return self.forward
 
     def forward(self) -> Step | None:
-        assert self.far and self.act and self.verdict
+        assert self.far and self.principal and self.act and self.verdict
         if self.verdict.needs is not None:
             return self.rehearse
         if is_old(self.verdict, self.worker, self._policy, self._grants):  # the body, the disk or a reviewer took their time
@@ -305,13 +305,8 @@ class Exchange(InFlightCall):
             if self.act.acts_as is not None and self.tells_no_longer:
                 return self.impersonate  # the cluster said yes to a group that was granted, and is not any more
         self.result = None
-        if self.request.upgrade:
-            kind: Wanted = FRESH
-        elif self.act.follows:
-            kind = SHARED
-        else:
-            kind = ADAPTIVE if self.request.method in BODILESS else KEPT
-        self.far.pool.connect(self._connected, kind)
+        pool = self.far.pool_of(self.principal)
+        pool.connect(self._connected, kind_for(self.request, self.act))
         return None
 
     def _has_passed(self, verdict: Verdict) -> bool:
@@ -334,7 +329,7 @@ class Exchange(InFlightCall):
         return self._send
 
     def _send(self) -> Step | None:
-        assert self.upstream and self.act and self.verdict and self.far and self.call_record and self.masks
+        assert self.upstream and self.act and self.verdict and self.far and self.principal and self.call_record and self.masks
         body = self.body.joined()
         request = self.as_caller(self.request, self.act, own_length(self.request.length, len(body)))
         self.went_up = self.worker.clock.monotonic()
@@ -354,46 +349,50 @@ class Exchange(InFlightCall):
         upstream.flush()
         if not self.client.writable:
             upstream.pause(SLOW_READER)  # the client has not yet read the answer before this one
-        self.body.clear()
+        if not self.far.pool_of(self.principal).credential.renews:
+            self.body.clear()
         self.request = request  # from here on the request is the one that went upstream
         return None
 
     # ------------------------------------------------------------------ down
 
     @entry
-    def on_upstream(self, events: list[HttpEvent]) -> None:
+    def on_upstream(self, events: list[HttpEvent]) -> Step | None:
         """Record and hand on what one read of the cluster brought. All of it is one write. A slow disk then pauses the cluster."""
         if self.over:
-            return
+            return None
         answer = self._answer
         assert answer is not None and self.call_record is not None
         try:
             for event in events:
                 answer.take(event)
                 if self.over:
-                    return
+                    return None
         except PeerError as error:
             raise bad_answer(error) from error
+        except NotAccepted as refusal:
+            return self._with_another_token(refusal)
         if self.call_record.session.backlogged and self.upstream is not None:
             self.upstream.pause(SLOW_DISK)  # a slow disk slows the call; nothing is dropped (threats H11)
             self.wait_for_disk()
+        return None
 
-    @entry
-    def on_upstream_lost(self, error: Exception | None) -> None:
-        """The cluster's connection ended before its answer, or within it. The client never gets this as a clean end."""
-        self.upstream = None
-        if self.over or (self._answer is not None and self._answer.whole):  # a whole answer may still wait for its client
-            return
-        if self.tunnel is None:
-            raise bad_answer(error)
-        self.tunnel.cluster_lost()
+    def _with_another_token(self, refusal: NotAccepted) -> Step:
+        """The cluster does not accept the gateway's own credential. Where that may be another one, the call goes up once more."""
+        assert self.far and self.principal and self._answer
+        self._tries = self._tries or Tries()
+        if not self._tries.not_accepted(self.far.pool_of(self.principal).credential, self.request):
+            self.far.standing.rejected()
+            raise refusal
+        self._drop_upstream()
+        self._answer.close()
+        self._answer = None
+        return self.forward
 
     @entry
     def on_upstream_unprocessed(self) -> Step | None:
-        """The cluster says that it did not act upon the request. A request without a body is sent again, MOST_TRIES
-        times at most (threats I8)."""
+        """The cluster says that it did not act upon the request. A request without a body is sent again (`anew.Tries`)."""
         self.upstream = None
-        self._tries += 1
-        if self._tries > MOST_TRIES:
-            raise Refusal(503, "ServiceUnavailable", "the cluster turns this call away again and again; nothing was done")
+        self._tries = self._tries or Tries()
+        self._tries.turned_away()
         return self.forward

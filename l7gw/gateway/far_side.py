@@ -1,22 +1,90 @@
-"""One cluster as the data path uses it: its endpoint, its connections, and whether it accepts the gateway's credential."""
+"""One cluster as the data path uses it: its endpoint, its pools of connections, and whether it accepts the gateway's credential."""
 
 from __future__ import annotations
 
+import logging
+
 from l7gw.clock import Clock
+from l7gw.cluster.credentials.brokered import BrokeredCredential, Tokens
+from l7gw.cluster.credentials.credential import Credential
+from l7gw.cluster.credentials.messages import TokenWanted
+from l7gw.cluster.credentials.static import StaticCredential
+from l7gw.cluster.dials import Dials
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
+from l7gw.cluster.pools import Key, OnePool, PoolOfEach, Pools
 from l7gw.cluster.standing import Standing
+from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Cluster
 from l7gw.timeouts import Timeouts
 
+log = logging.getLogger(__name__)
+
 
 class FarSide:
-    """One cluster. `former` is the same cluster under the configuration before a reload; what was known of an outage is kept."""
+    """One cluster. `broker` is asked for tokens of AWS; `most_people` is how many pools there may be where each person has one.
+    `former` is the same cluster under the configuration before a reload; what was known of an outage is kept."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, timeouts: Timeouts, former: FarSide | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        timeouts: Timeouts,
+        broker: Tokens | None = None,
+        *,
+        most_people: int,
+        former: FarSide | None = None,
+    ) -> None:
         self.name = cluster.name
         self.hosts = cluster.hosts
         self.record = cluster.record
-        self.endpoint = Endpoint(cluster)
-        self.pool = Pool(self.endpoint, clock, timeouts)
+        self.cluster = cluster
         self.standing: Standing = former.standing if former is not None else Standing(cluster.name)
+        self._clock = clock
+        self._timeouts = timeouts
+        self._broker = broker
+        self._dials = Dials(clock)
+        role = cluster.credential
+        shared = None if isinstance(role, AwsRole) and role.per == "person" else self._credential()
+        self.endpoint = Endpoint(cluster, shared.pair if shared is not None else ())
+        self._pools: Pools = (
+            OnePool(self._pool(shared)) if shared is not None else PoolOfEach(self._pool_of, cluster=self.name, most=most_people)
+        )
+        self.pool_of = self._pools.of
+
+    def _credential(self, issuer: str = "", user: str = "") -> Credential:
+        """The gateway's credential for this person. Raises OSError where a token's file holds no usable token."""
+        credential = self.cluster.credential
+        if not isinstance(credential, AwsRole):
+            return StaticCredential(credential)
+        assert self._broker is not None
+        wanted = TokenWanted(self.name, issuer, user)
+        return BrokeredCredential(self._broker, wanted, self._clock, within=self._timeouts.credential)
+
+    def _pool(self, credential: Credential) -> Pool:
+        return Pool(self.endpoint, credential, self._clock, self._timeouts, dials=self._dials)
+
+    def _pool_of(self, key: Key) -> Pool:
+        return self._pool(self._credential(*key))
+
+    def tick(self) -> None:
+        """Once a second: read files that changed, and end connections that were idle for too long or are dead."""
+        self._pools.tick()
+        self._dials.tick()
+        try:
+            if self.endpoint.refresh():
+                self._pools.retire()
+        except (OSError, ValueError) as error:
+            log.error("cluster %s: the new files are not used: %s", self.name, error)
+
+    def retire(self) -> None:
+        """Another configuration is in force: running calls go on, and no other call is lent a connection."""
+        self._pools.retire()
+
+    @property
+    def over(self) -> bool:
+        """Whether it is retired and no call runs on its connections, so that it needs no more ticks."""
+        return self._pools.over
+
+    def close(self) -> None:
+        self._pools.close()

@@ -1,5 +1,6 @@
 """What may come at any time while a call is in flight: the clock, another policy, a slow disk or reader, a drain, a client that
-leaves, and the rest of a request that cannot be read. The steps of a call in their order are in `exchange.py`."""
+leaves, a connection to the cluster that is lost, and the rest of a request that cannot be read. The steps of a call in their order
+are in `exchange.py`."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from l7gw.errors import Refusal
 from l7gw.gateway.answer_relay import LastWords
 from l7gw.gateway.call import Call
 from l7gw.gateway.guard import Step, entry
+from l7gw.gateway.refusal import bad_answer
 from l7gw.kube.requestinfo import STREAMING
 from l7gw.name_rules import quoted, visible
 from l7gw.policy.verdict import Verdict
@@ -165,6 +167,16 @@ class InFlightCall(Call):
                 self.tunnel.disk_caught_up()
 
     # ------------------------------------------------------------------ both sides
+
+    @entry
+    def on_upstream_lost(self, error: Exception | None) -> None:
+        """The cluster's connection ended before its answer, or within it. The client never gets this as a clean end."""
+        self.upstream = None
+        if self.over or (self._answer is not None and self._answer.whole):  # a whole answer may still wait for its client
+            return
+        if self.tunnel is None:
+            raise bad_answer(error)
+        self.tunnel.cluster_lost()
 
     @entry
     def on_upstream_writable(self, *, writable: bool) -> None:

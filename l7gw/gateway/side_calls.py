@@ -18,8 +18,10 @@ from typing import Final, Protocol
 import msgspec
 
 from l7gw.clock import Clock
+from l7gw.cluster.pool import Pool
 from l7gw.cluster.upstream import ADAPTIVE, KEPT, Upstream, Wanted
 from l7gw.errors import Refusal, StatusReason
+from l7gw.gateway.anew import NotAccepted, Tries
 from l7gw.gateway.answer import HeldAnswer, checked_response
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.guard import Step
@@ -32,7 +34,6 @@ from l7gw.wire.errors import PeerError
 from l7gw.wire.events import NO_BODY, Body, End, Headers, HttpEvent, Request, Response
 
 JSON = "application/json"
-MOST_TRIES = 5  # times that a request is sent again after the cluster turned it away unread (threats I8)
 _PASSED_ON = frozenset(("user-agent", "traceparent", "tracestate"))  # header fields of the call that go up with its side calls
 _REASONS: Final[dict[int, StatusReason]] = {
     403: "Forbidden",
@@ -149,16 +150,10 @@ class SideCall:
         self._asked = asked
         self._then = then
         self._act = describe(asked.method, asked.target)
-        headers = [(name, value) for name, value in call.request.headers if name in _PASSED_ON]
-        headers.append(("accept", asked.accept))
-        if asked.body:
-            headers.append(("content-type", asked.content_type))
-        request = Request(asked.method, asked.target, tuple(headers))
-        going_up = call.as_gateway if asked.own else call.as_caller
-        self._request = going_up(request, self._act, len(asked.body) or NO_BODY)
+        self._request: Request | None = None  # the one that went up last
         self._connection: Upstream | None = None
         self._deadline = 0.0  # monotonic seconds; 0 until there is a connection
-        self._tries = 0
+        self._tries = Tries()
         self._head: Response | None = None
         self._held: HeldAnswer | None = None
         self._body: list[bytes] = []
@@ -168,7 +163,13 @@ class SideCall:
         """Ask for a connection, and send the request over it."""
         self._call.side = self
         kind: Wanted = KEPT if self._asked.body else ADAPTIVE
-        self._far.pool.connect(lambda connection: self._call.enter(partial(self._connected, connection)), kind)
+        self._pool.connect(lambda connection: self._call.enter(partial(self._connected, connection)), kind)
+
+    @property
+    def _pool(self) -> Pool:
+        """The requester's, also of what is asked as the gateway itself: his role session may no more than any other of the role."""
+        assert self._call.principal
+        return self._far.pool_of(self._call.principal)
 
     def tick(self, now: float) -> Step | None:
         """Once a second: give up where the answer is not whole in time."""
@@ -198,6 +199,7 @@ class SideCall:
             return self._end(connection)
         self._connection = connection
         self._deadline = self._call.worker.clock.monotonic() + self._asked.within
+        self._request = self._going_up()  # not before: a token may have been waited for
         connection.begin(self)
         connection.send(self._request)
         if self._asked.body:
@@ -205,6 +207,16 @@ class SideCall:
         connection.send(End())
         connection.flush()
         return None
+
+    def _going_up(self) -> Request:
+        """The request as it goes up now."""
+        call, asked = self._call, self._asked
+        headers = [(name, value) for name, value in call.request.headers if name in _PASSED_ON]
+        headers.append(("accept", asked.accept))
+        if asked.body:
+            headers.append(("content-type", asked.content_type))
+        going_up = call.as_gateway if asked.own else call.as_caller
+        return going_up(Request(asked.method, asked.target, tuple(headers)), self._act, len(asked.body) or NO_BODY)
 
     # ------------------------------------------------------------------ the answer
 
@@ -220,11 +232,14 @@ class SideCall:
             for event in events:
                 whole = self._take(event) or whole
             return self._whole() if whole else None
+        except NotAccepted as refusal:
+            return self._with_another_token(refusal)
         except Refusal as refusal:
             return self._end(refusal)
 
     def _take(self, event: HttpEvent) -> bool:
         """Take one event of the answer. True at its end. Raises Refusal for an answer that is not used."""
+        assert self._request is not None
         if isinstance(event, Response):
             checked_response(event, self._act, self._far.standing, self._request)
             self._head = event
@@ -242,7 +257,7 @@ class SideCall:
     def _whole(self) -> Step | None:
         """The answer has ended: its connection may serve others."""
         head, connection = self._head, self._connection
-        assert head is not None and connection is not None
+        assert head is not None and connection is not None and self._request is not None
         self._connection = None
         connection.release()
         refusal = self._held.refusal(self._far.name, self._far.standing, self._request) if self._held is not None else None
@@ -256,17 +271,31 @@ class SideCall:
         self._call.enter(lambda: None if self.over else self._end(Refusal(502, "BadGateway", words)))
 
     def on_upstream_unprocessed(self) -> None:
-        """The cluster says that it did not look at the request: it is sent again, MOST_TRIES times at most."""
+        """The cluster says that it did not look at the request: it is sent again (`anew.Tries`)."""
         self._connection = None
-        self._call.enter(self._again)
+        self._call.enter(self._turned_away)
 
-    def _again(self) -> Step | None:
+    def _turned_away(self) -> Step | None:
         if self.over:
             return None
-        self._tries += 1
-        if self._tries > MOST_TRIES:
-            words = "the cluster turns this call away again and again; nothing was done"
-            return self._end(Refusal(503, "ServiceUnavailable", words))
+        try:
+            self._tries.turned_away()
+        except Refusal as refusal:
+            return self._end(refusal)
+        return self._again()
+
+    def _with_another_token(self, refusal: NotAccepted) -> Step | None:
+        """The cluster does not accept the gateway's own credential. Where that may be another one, the side call is made again."""
+        assert self._request is not None and self._connection is not None
+        if not self._tries.not_accepted(self._pool.credential, self._request):
+            self._far.standing.rejected()
+            return self._end(refusal)
+        connection, self._connection = self._connection, None
+        connection.abort()
+        return self._again()
+
+    def _again(self) -> Step | None:
+        self._deadline = 0.0
         self._head = self._held = None
         self._body.clear()
         self._size = 0

@@ -15,7 +15,7 @@ from l7gw.api.replies import Webhook
 from l7gw.approval.active_grants import ActiveGrant, ActiveGrants
 from l7gw.approval.people import People
 from l7gw.clock import Clock
-from l7gw.cluster.pool import Pool
+from l7gw.cluster.pools import MOST_POOLS
 from l7gw.cluster.transport import Arrival
 from l7gw.config.settings import Durable, RecordMode, Settings
 from l7gw.errors import ConfigurationError
@@ -30,8 +30,8 @@ from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.endable import EndableCall
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.far_sides import FarSides
 from l7gw.gateway.policy_file import policy_of
-from l7gw.gateway.routing import Routes
 from l7gw.gateway.tls import Listening, why_cut
 from l7gw.hooking.call_texts import AsRecorded
 from l7gw.hooking.hook_set import HookSet
@@ -68,6 +68,7 @@ log = logging.getLogger(__name__)
 REJUDGE_EVERY = 30.0  # seconds between two judgements of a running stream (threats F6, D17: within 60)
 OWN_DESCRIPTORS = 24  # file descriptors for the loop, the listeners, the journal and the fetching of an issuer's keys
 DESCRIPTORS_FOR_CLIENTS = 0.4  # share of the others: each client may need a connection to a cluster too, and 20 % stay in reserve
+DESCRIPTORS_FOR_PEOPLE = 0.1  # share for people of a cluster who each have a pool: it keeps a connection or two for a minute
 CHANGES: frozenset[Effect] = frozenset(("write", "workload", "delete", "execute", "tunnel", "escalate", "impersonate"))
 
 
@@ -101,8 +102,8 @@ class Worker:
         self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
         self.of_peers = CountedLog(log, clock.monotonic)  # for events that a client or a cluster can cause as often as it likes
-        self._far: dict[str, FarSide] = {}
-        self._former: list[Pool] = []  # pools of earlier configurations; each stays while a watch runs on one of its connections
+        most_people = max(1, min(MOST_POOLS, int(descriptors * DESCRIPTORS_FOR_PEOPLE)))
+        self._far = FarSides(clock, timeouts, most_people=most_people)
         self._identity: IdentityChain | None = None
         self._masking_key = masking_key(settings.state)
         self._budget = Budget()
@@ -119,10 +120,7 @@ class Worker:
         policy = policy_of(settings, masking)
         listening = Listening(settings)
         hooks = HookSet(load_hooks(settings.hooks, settings.path))
-        far = {
-            name: FarSide(cluster, self.clock, self.timeouts, former=self._far.get(name))
-            for name, cluster in settings.clusters.items()
-        }
+        far = self._far.wanted(settings)
         webhook = Webhook(settings.webhook.secret_file, settings.webhook.users) if settings.webhook is not None else None
         desks = self._desks.wanted(policy, settings)
         identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
@@ -135,13 +133,8 @@ class Worker:
         self.listening = listening
         self.hooks = hooks
         self._identity = identity
-        for former in self._far.values():
-            former.pool.retire()
-            self._former.append(former.pool)
-        self._far = far
-        for one in far.values():
-            one.standing.policy_changed()
-        self.routes = Routes(list(far.values()))
+        self._far.use(far)
+        self.routes = self._far.routes
         self._durable: Durable = settings.recording.durable
         self.recorder.reserve = settings.recording.reserve
 
@@ -171,9 +164,8 @@ class Worker:
         return name in self._far
 
     def records(self, cluster: str) -> RecordMode:
-        """What is recorded of a cluster's calls. Of one that is configured no more it is `all`: a hold of it may live on."""
-        far = self._far.get(cluster)
-        return far.record if far is not None else "all"
+        """What is recorded of a cluster's calls."""
+        return self._far.records(cluster)
 
     @property
     def grants_if_any(self) -> GrantDesk | None:
@@ -337,9 +329,7 @@ class Worker:
             except Exception:  # a bug at one connection must not stop the ticks of the others
                 log.exception("a connection of %s is cut", client.address)
                 client.abort("the gateway failed at this connection")
-        self._former = [pool for pool in self._former if not pool.over]
-        for pool in self._pools():
-            pool.tick()
+        self._far.tick()
         self.listening.refresh()
         self._reload_policy()
         if now >= self._next_rejudging:
@@ -352,9 +342,6 @@ class Worker:
         """Judge the running streams again at the next tick: policy or grants have changed."""
         self._next_rejudging = 0.0
 
-    def _pools(self) -> list[Pool]:
-        return [*(far.pool for far in self._far.values()), *self._former]
-
     def _reload_policy(self) -> None:
         if not self._policy_file.changed():
             return
@@ -362,8 +349,7 @@ class Worker:
             policy = policy_of(self.settings, self.masking.configured)
             self._desks.use(self._desks.wanted(policy, self.settings), self.settings)
             self.policy = policy
-            for far in self._far.values():
-                far.standing.policy_changed()
+            self._far.policy_changed()
             log.info("policy read again: %s", self.settings.policy)
             self._rejudge_soon()
         except (ConfigurationError, OSError) as error:
@@ -389,5 +375,4 @@ class Worker:
             await asyncio.sleep(0.05)
         for client in list(self._clients):
             client.abort(RESTARTED)
-        for pool in self._pools():
-            pool.close()
+        self._far.close()

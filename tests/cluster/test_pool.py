@@ -11,7 +11,6 @@ import pytest
 import uvloop
 
 from l7gw.cluster import upstream
-from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.config.settings import ClientCredential, Cluster
@@ -20,6 +19,7 @@ from l7gw.errors import Refusal
 from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire.events import End, HttpEvent, Request, Response
 from tests.support.manual_clock import ManualClock
+from tests.support.pools import pool_for
 from tests.support.scripted_upstream import KEPT
 
 
@@ -92,7 +92,7 @@ def staged(
         context = server_context(authority.server("server", *names), clients=authority.certificate)
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         clock = ManualClock()
-        pool = Pool(Endpoint(cluster(folder, authority, server.sockets[0].getsockname()[1])), clock)
+        pool = pool_for(cluster(folder, authority, server.sockets[0].getsockname()[1]), clock)
         await play(Stage(pool, clock, opened))
         pool.close()
         server.close()
@@ -161,7 +161,7 @@ def test_a_cluster_of_another_authority_is_a_502(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         other = Authority(tmp_path / "other")
         endpoint = stage.pool.endpoint
-        pool = Pool(Endpoint(cluster(tmp_path / "other", other, endpoint.port)), stage.clock)
+        pool = pool_for(cluster(tmp_path / "other", other, endpoint.port), stage.clock)
         refusal = await Stage(pool, stage.clock, []).connection()
         assert isinstance(refusal, Refusal) and refusal.code == 502 and "not trusted" in refusal.message
 
@@ -172,21 +172,8 @@ def test_a_port_where_nobody_listens_is_a_502_in_words(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         with contextlib.closing(__import__("socket").socket()) as unused:
             unused.bind(("127.0.0.1", 0))
-            endpoint = Endpoint(cluster(tmp_path, Authority(tmp_path), unused.getsockname()[1]))
-            refusal = await Stage(Pool(endpoint, stage.clock), stage.clock, []).connection()
+            pool = pool_for(cluster(tmp_path, Authority(tmp_path), unused.getsockname()[1]), stage.clock)
+            refusal = await Stage(pool, stage.clock, []).connection()
         assert isinstance(refusal, Refusal) and refusal.code == 502 and "refuses connections" in refusal.message
-
-    staged(tmp_path, play)
-
-
-def test_a_new_credential_ends_the_connections_of_the_former(tmp_path: Path) -> None:
-    async def play(stage: Stage) -> None:
-        await stage.call()
-        credential = stage.pool.endpoint.cluster.credential
-        assert isinstance(credential, ClientCredential)
-        credential.certificate.write_bytes(credential.certificate.read_bytes() + b"\n")
-        stage.pool.tick()
-        await stage.call()
-        assert len(stage.opened) == 2
 
     staged(tmp_path, play)

@@ -18,7 +18,6 @@ from h2.events import DataReceived, Event, RequestReceived, StreamReset
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.upstream import ADAPTIVE, SHARED, SLOW_READER, Upstream
 from l7gw.cluster.upstream_http2 import SharedConnection
@@ -30,6 +29,7 @@ from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 from l7gw.wire.http2 import ClientConnection
 from tests.support.faults import until
 from tests.support.manual_clock import ManualClock
+from tests.support.pools import pool_for
 from tests.support.raw_client import RawClient
 from tests.support.scene import scene
 from tests.support.scripted_upstream import KEPT
@@ -193,7 +193,7 @@ def staged(folder: Path, play: Callable[[Stage], Awaitable[None]], *, most: int 
         port = server.sockets[0].getsockname()[1]
         clock = ManualClock()
         cluster = Cluster("test", "127.0.0.1", port, authority.certificate, ClientCredential(certificate, key))
-        stage = Stage(Pool(Endpoint(cluster), clock), clock)
+        stage = Stage(pool_for(cluster, clock), clock)
         stage.entry = {
             "server": f"https://127.0.0.1:{port}",
             "certificate-authority": str(authority.certificate),

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hyperframe.frame import ContinuationFrame, HeadersFrame, PingFrame, PriorityFrame, PushPromiseFrame, WindowUpdateFrame
 
-from l7gw.gateway.exchange import MOST_TRIES
+from l7gw.gateway.anew import MOST_TRIES
 from tests.support.faults import exec_client, long_list, trouble, until
 from tests.support.figures import figure
 from tests.support.http_callers import CALLERS, WATCH, Caller, Cut

@@ -12,8 +12,9 @@ import pytest
 from l7gw.cluster.standing import Standing
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
+from l7gw.gateway.anew import MOST_TRIES
 from l7gw.gateway.guard import Step
-from l7gw.gateway.side_calls import MOST_TRIES, Asked, SideAnswer, SideCall
+from l7gw.gateway.side_calls import Asked, SideAnswer, SideCall
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
@@ -51,16 +52,30 @@ class Connection:
         self.end = "aborted"
 
 
+class TokenOfTest:
+    """The credential of the pool: a token that can be made anew as often as `left` says."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.refused_values: list[str] = []
+
+    def refused(self, sent: str) -> bool:
+        self.refused_values.append(sent)
+        self.left -= 1
+        return self.left >= 0
+
+
 class CallOfTest:
     """A call that makes side calls, and the pool that gives it connections."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.request = Request("PUT", "/", (("user-agent", "kubectl"), ("cookie", "x"), ("content-type", "application/yaml")))
-        self.far: Any = SimpleNamespace(name="prod", standing=Standing("prod"), pool=self)
+        self.far: Any = SimpleNamespace(name="prod", standing=Standing("prod"), pool_of=lambda principal: self)
         self.principal = Principal("lea")
         self.act = describe("PUT", "/api/v1/namespaces/shop/pods/web")
         self.call_record = None
+        self.credential = TokenOfTest()
         self.side: SideCall | None = None
         self.waiting: list[Callable[[Upstream | Refusal], None]] = []
         self.said: list[SideAnswer | Refusal] = []
@@ -76,7 +91,8 @@ class CallOfTest:
         self.waiting.append(then)
 
     def as_caller(self, request: Request, act: Act, body: int) -> Request:
-        return Request(request.method, act.target, (*request.headers, ("impersonate-user", "lea")), body)
+        token = ("authorization", f"Bearer {len(self.credential.refused_values)}")
+        return Request(request.method, act.target, (*request.headers, token, ("impersonate-user", "lea")), body)
 
     def as_gateway(self, request: Request, act: Act, body: int) -> Request:
         return Request(request.method, act.target, request.headers, body)
@@ -115,7 +131,7 @@ def test_the_answer_is_handed_over_whole_and_the_connection_serves_others(call: 
     connection = call.connected()
     assert isinstance(connection.sent[0], Request)
     names = [name for name, _ in connection.sent[0].headers]
-    assert names == ["user-agent", "accept", "impersonate-user"]
+    assert names == ["user-agent", "accept", "authorization", "impersonate-user"]
     assert connection.sent[0].length == NO_BODY
     connection.call.on_upstream([Response(200, JSON, CHUNKED), Body(b'{"a":')])
     assert not call.said
@@ -247,3 +263,25 @@ def test_a_failure_is_told_by_the_words_that_quote_no_object(status: int, body: 
 )
 def test_json_is_what_says_so_and_is_not_packed(headers: tuple[tuple[str, str], ...], is_json: bool) -> None:
     assert SideAnswer(200, headers, b"{}").is_json is is_json
+
+
+def test_a_refused_token_is_made_anew_once_and_the_question_asked_again_with_it(call: CallOfTest) -> None:
+    call.credential.left = 5
+    call.ask(method="POST", body=b"{}")
+    first = call.connected()
+    first.call.on_upstream([Response(401, JSON, CHUNKED)])
+    assert first.end == "aborted", "its answer was not read to the end"
+    second = call.connected()
+    tokens = [dict(one.sent[0].headers)["authorization"] for one in (first, second) if isinstance(one.sent[0], Request)]
+    assert tokens == ["Bearer 0", "Bearer 1"] and [type(event) for event in second.sent] == [Request, Body, End]
+    second.call.on_upstream([Response(200, JSON, CHUNKED), Body(b"{}"), End()])
+    (said,) = call.said
+    assert isinstance(said, SideAnswer) and said.status == 200 and not call.far.standing.troubled
+
+
+def test_a_new_token_that_is_refused_too_is_an_outage(call: CallOfTest) -> None:
+    call.credential.left = 5
+    call.ask()
+    for _ in range(2):
+        call.connected().call.on_upstream([Response(401, JSON, CHUNKED), End()])
+    assert call.refusal.code == 502 and call.far.standing.troubled and len(call.credential.refused_values) == 1

@@ -1,18 +1,22 @@
-"""The credential that the gateway shows a cluster: a client certificate, or the token in a file. A changed token is read again."""
+"""A credential that is a client certificate, or the token in a file. It is ready at once; a changed token is read again."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from l7gw.config.settings import ClientCredential, TokenFile
+from l7gw.errors import Refusal
 from l7gw.file_stamp import Stamp
 from l7gw.wire.events import Headers
 
 LONGEST_TOKEN = 16 * 1024  # bytes of a token's file; service account tokens have about 1 KiB, an EKS token 4 KiB at most
 
 
-class Credential:
+class StaticCredential:
     """`pair` are the files of certificate and key, empty for a token. Raises OSError where a token's file holds no usable token."""
+
+    renews = False
 
     def __init__(self, credential: ClientCredential | TokenFile) -> None:
         self.pair: tuple[Path, Path] | tuple[()] = ()
@@ -26,7 +30,16 @@ class Credential:
             self._stamp = Stamp(credential.path)
             self.authorization = _bearer(credential.path)
 
-    def refresh(self) -> None:
+    def ready(self) -> bool:
+        return True
+
+    def wait(self, then: Callable[[Refusal | None], None]) -> None:
+        then(None)
+
+    def refused(self, sent: str) -> bool:
+        return False  # nobody can make another one
+
+    def tick(self, now: float) -> None:
         """Read a token that changed. Raises OSError where the new one cannot be used; the old one then stays in force."""
         if self._stamp is not None and self._token_file is not None and self._stamp.changed():
             self.authorization = _bearer(self._token_file)

@@ -1,0 +1,105 @@
+"""A credential whose tokens come from the broker (`broker.py`): one person's, or one that all callers of a cluster share.
+
+Calls wait for the first token together, and the broker is asked once for all of them. A token that the cluster refused is dropped
+and made anew once; where the cluster refuses the new one too, that is an outage, and no more are made for RENEWED_FOR seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from l7gw.clock import Clock
+from l7gw.cluster.credentials.messages import Failed, Token, TokenWanted
+from l7gw.errors import Refusal
+from l7gw.wire.events import Headers
+
+FAILED_FOR = 1.0  # seconds for which a failure answers the calls that come after it, so that a flood of them asks AWS once a second
+RENEWED_FOR = 60.0  # seconds between two tokens that are made because the cluster refused the one before
+
+Then = Callable[[Refusal | None], None]
+
+
+class Tokens(Protocol):
+    """What a credential asks of the broker."""
+
+    def ask(self, wanted: TokenWanted, then: Callable[[Token | Failed], None]) -> None:
+        """Call `then` on the loop, with a token or with why there is none."""
+
+    def at_hand(self, wanted: TokenWanted) -> Token | None:
+        """The token, where there is one. It may have another minute to live, or more."""
+
+    def drop(self, wanted: TokenWanted, token: Token) -> None:
+        """The cluster refused this token: give it to nobody again."""
+
+
+class BrokeredCredential:
+    """The tokens that answer `wanted`. Calls wait `within` seconds for one."""
+
+    pair = ()  # there is no client certificate
+    renews = True
+
+    def __init__(self, broker: Tokens, wanted: TokenWanted, clock: Clock, *, within: float) -> None:
+        self._broker = broker
+        self._wanted = wanted
+        self._clock = clock
+        self._within = within
+        self._token: Token | None = None  # the one that `_header` is made of
+        self._header: Headers = ()
+        self._waiting: list[Then] = []
+        self._since = 0.0  # monotonic seconds since when the first of them waits
+        self._failure: Refusal | None = None
+        self._failed_until = 0.0
+        self._renewed_until = 0.0
+
+    @property
+    def authorization(self) -> Headers:
+        """The header line with the token of this moment. A token that ended while the connection was made is still shown: the
+        cluster takes it for its last margin, and what it refuses is sent again with another."""
+        token = self._broker.at_hand(self._wanted)
+        if token is not None and token is not self._token:
+            self._token, self._header = token, (("authorization", f"Bearer {token.text}"),)
+        if not self._header:
+            raise Refusal(503, "ServiceUnavailable", f"there is no token for cluster {self._wanted.cluster} just now; try again")
+        return self._header
+
+    def ready(self) -> bool:
+        return self._broker.at_hand(self._wanted) is not None
+
+    def wait(self, then: Then) -> None:
+        if self._failure is not None and self._clock.monotonic() < self._failed_until:
+            then(self._failure)
+            return
+        self._waiting.append(then)
+        if len(self._waiting) == 1:
+            self._since = self._clock.monotonic()
+            self._broker.ask(self._wanted, self._answered)
+
+    def _answered(self, said: Token | Failed) -> None:
+        self._failure = None
+        if isinstance(said, Failed):
+            self._failure = Refusal(said.status, said.reason, said.message)
+            self._failed_until = self._clock.monotonic() + FAILED_FOR
+        self._tell(self._failure)
+
+    def _tell(self, refusal: Refusal | None) -> None:
+        waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            then(refusal)
+
+    def refused(self, sent: str) -> bool:
+        if not self._header or sent != self._header[0][1]:
+            return True  # another call was told before, and another token is there or on its way
+        now = self._clock.monotonic()
+        if self._token is None or now < self._renewed_until:
+            return False
+        self._renewed_until = now + RENEWED_FOR
+        self._broker.drop(self._wanted, self._token)
+        self._token, self._header = None, ()
+        return True
+
+    def tick(self, now: float) -> None:
+        """Once a second: refuse the calls that wait where no answer came in time."""
+        if self._waiting and now - self._since >= self._within:
+            words = f"no token for cluster {self._wanted.cluster} within {self._within:.0f} s, because AWS does not answer"
+            self._tell(Refusal(503, "ServiceUnavailable", f"{words}; nothing was changed"))

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from l7gw.cluster.api_server import ApiServer, Place, connect, named
-from l7gw.cluster.credential import Credential
+from l7gw.cluster.credentials.static import StaticCredential
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.rights import ask_all
 from l7gw.cluster.trial import Failure, Found, Trial
+from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.policy.judge import Policy
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
@@ -22,7 +23,7 @@ def try_static(trial: Trial, cluster: Cluster, policy: Policy, timeouts: Timeout
     credential = trial.step("credential", lambda: _credential(cluster))
     if credential is None:
         return None
-    endpoint = Endpoint(cluster)
+    endpoint = Endpoint(cluster, credential.pair)
     place = Place(cluster.name, endpoint.host, endpoint.port, endpoint.tls, f"the CA in {cluster.certificate_authority}")
     is_certificate = isinstance(cluster.credential, ClientCredential)
     refused = (
@@ -34,7 +35,7 @@ def try_static(trial: Trial, cluster: Cluster, policy: Policy, timeouts: Timeout
 
 
 def _asked(
-    trial: Trial, cluster: Cluster, policy: Policy, place: Place, credential: Credential, refused: str, timeouts: Timeouts
+    trial: Trial, cluster: Cluster, policy: Policy, place: Place, credential: StaticCredential, refused: str, timeouts: Timeouts
 ) -> ApiServer | None:
     tls = connect(trial, place, timeouts)
     server = ApiServer(place, credential.authorization, timeouts)
@@ -44,10 +45,11 @@ def _asked(
     return server if tls is not None else None
 
 
-def _credential(cluster: Cluster) -> Found[Credential]:
+def _credential(cluster: Cluster) -> Found[StaticCredential]:
     """The credential, as far as it can be looked at without the cluster."""
+    assert not isinstance(cluster.credential, AwsRole)
     try:
-        found = Credential(cluster.credential)
+        found = StaticCredential(cluster.credential)
         if isinstance(cluster.credential, ClientCredential):
             return Found(found, _certificate(cluster.credential))
     except (OSError, ValueError) as error:

@@ -50,6 +50,8 @@ READ = {
     "approval/reviewing._view": "what this program wrote into its database",
     "approval/budgets._decode": "what this program wrote into its database",
     "recording/export._unpacked": "what this program recorded",
+    "recording/audit_log._decode": "a cluster's audit log: who can write it may as well leave lines out",
+    "recording/audit_log._decoded": "the text of a line that CloudWatch has",
     "cli/holds.watch": "what the gateway itself says",
     "policy/kubectl/writing.patch": "a patch in a test of a policy, by whoever writes the policy",
     "hooking/plain_values._decode": "one value, for a hook's own copy",

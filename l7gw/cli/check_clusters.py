@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, assert_never
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from l7gw.cluster.impersonation import GATEWAY_USER
+from l7gw.cluster.known_as import users_of
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import ClientCredential, Cluster, RecordMode, TokenFile
 from l7gw.policy.judge import Policy
@@ -114,7 +112,7 @@ def doubts(cluster: Cluster, policy: Policy) -> Iterator[str]:
     if (
         cluster.impersonate == "groups"
         and isinstance(cluster.credential, ClientCredential)
-        and GATEWAY_USER in _names(cluster.credential)
+        and GATEWAY_USER in users_of(cluster.credential)
     ):
         yield (
             f"cluster {cluster.name}: the gateway's own certificate names {GATEWAY_USER}, as which every caller is shown to the "
@@ -122,12 +120,6 @@ def doubts(cluster: Cluster, policy: Policy) -> Iterator[str]:
         )
     if cluster.impersonate != "none" and not policy.groups_going_up(cluster.name, cluster.groups).everything:
         yield from _without_groups(cluster, policy)
-
-
-def _names(credential: ClientCredential) -> list[str | bytes]:
-    """As whom RBAC knows the certificate, which was read when the configuration was."""
-    subject = x509.load_pem_x509_certificates(credential.certificate.read_bytes())[0].subject
-    return [one.value for one in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
 
 
 def lets_through(rule: Rule, cluster: Cluster) -> bool:

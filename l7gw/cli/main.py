@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": "verify",
     "policy": "policy",
     "masking": "masking",
+    "audit": "audit",
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -31,9 +31,9 @@ from l7gw.recording.events import (
     SessionEnded,
     SessionStarted,
     VerdictRecorded,
-    WrittenEvent,
 )
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION
+from l7gw.recording.partial_events import reading
 from l7gw.recording.past_grants import LONGEST, Granted, PastGrants
 
 MOST_ACTS = 4096  # request lines whose act is remembered; clients repeat them
@@ -91,21 +91,7 @@ class _Session(msgspec.Struct):
     calls: dict[int, _Begun] = {}
 
 
-def _skipped(kind: type[WrittenEvent]) -> Any:
-    """A type for an event of this kind of which only time and exchange are decoded."""
-    fields = [("time", int)] + ([("exchange", int)] if "exchange" in kind.__struct_fields__ else [])
-    return msgspec.defstruct(f"Skipped{kind.__name__}", fields, array_like=True, tag=kind.__struct_config__.tag, gc=False)
-
-
-_READ = (SegmentStarted, SessionStarted, SessionEnded, RequestRecorded, RequestBody, VerdictRecorded, MaskRecorded, GrantRecorded)
-
-
-def _decoder(*skipped: type[WrittenEvent]) -> msgspec.msgpack.Decoder[list[Any]]:
-    union: Any = None
-    for kind in get_args(WrittenEvent):
-        one = kind if kind in _READ and kind not in skipped else _skipped(kind)
-        union = one if union is None else union | one
-    return msgspec.msgpack.Decoder(list[union])
+_READ = (SegmentStarted, SessionStarted, SessionEnded, RequestRecorded, VerdictRecorded, MaskRecorded, GrantRecorded)
 
 
 class PastCalls:
@@ -130,7 +116,7 @@ class PastCalls:
         self._state, self._since, self._until = state, since, until
         self._cluster, self._user = cluster, user
         self._bodies = bodies
-        self._decoder = _decoder() if bodies else _decoder(RequestBody)
+        self._decode = reading(*_READ, RequestBody) if bodies else reading(*_READ)
         self._read = read
         self._sessions: dict[bytes, _Session] = {}
         self._grants = PastGrants()
@@ -186,12 +172,6 @@ class PastCalls:
                     self._writer = event.writer
                     former, self._sessions = self._sessions, {}
                     yield from self._over(former)
-
-    def _decode(self, data: bytes, count: int) -> list[Any]:
-        try:
-            return self._decoder.decode(reader.as_list(data, count))
-        except msgspec.ValidationError:  # an event of a later version
-            return cast(list[Any], reader.decode(data, count))
 
     def _begun(self, started: SessionStarted) -> _Session:
         kind = cast(Kind, started.kind)

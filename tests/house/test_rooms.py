@@ -125,6 +125,7 @@ DRIVEN_BY = {
     "cli/answers.py": "cli/test_holds.py",
     "cli/clusters_test.py": "real/test_clusters_test.py",
     "cli/demo.py": "demo/test_run.py",
+    "cli/reconciled.py": "cli/test_audit.py",
     "cli/serve.py": "faults/test_restart.py",
     "cli/state.py": "cli/test_numbers.py",
     "cluster/rights.py": "real/test_clusters_test.py",
@@ -146,6 +147,8 @@ DRIVEN_BY = {
     "gateway/tunnel.py": "gateway/test_tunnel_pings.py",
     "gateway/worker.py": "faults/test_restart.py",
     "policy/value_lists.py": "policy/test_load.py",
+    "recording/audit_event.py": "recording/test_audit_log.py",
+    "recording/partial_events.py": "recording/test_past_calls.py",
     "supervisor/hold_desk.py": "gateway/test_holding.py",
     **dict.fromkeys(
         (f"policy/kubectl/{name}.py" for name in ("calls", "in_pods", "reading", "shared", "writing")),

@@ -46,8 +46,13 @@ class StaticCredential:
 
 
 def _bearer(path: Path) -> Headers:
+    return (("authorization", f"Bearer {bearer_in(path)}"),)
+
+
+def bearer_in(path: Path) -> str:
+    """The token in a file. Raises OSError where there is none that can be used."""
     with path.open() as file:
         token = file.read(LONGEST_TOKEN + 1).strip()
     if len(token) > LONGEST_TOKEN or not token or not token.isascii() or not token.isprintable() or " " in token:
         raise OSError(f"{path} holds no usable token")
-    return (("authorization", f"Bearer {token}"),)
+    return token

@@ -1,0 +1,250 @@
+"""`l7gw audit`: the cluster's own audit log beside the recordings."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from l7gw.cli.options import config_option, output_option
+from l7gw.cli.reconciled import answer
+from l7gw.cli.state import HINT, UNITS, ago, fail, the_state
+from l7gw.cluster.known_as import role_of, users_of
+from l7gw.config.settings import Settings
+from l7gw.policy.patterns import Globs
+from l7gw.recording import reader
+from l7gw.recording.audit_event import AuditEvent
+from l7gw.recording.audit_log import AUDIT_STREAM, AuditLog
+from l7gw.recording.reconcile import IGNORED, MARGIN, UNAUDITED, Gateway, Reconciliation
+from l7gw.recording.recorded_calls import RecordedCalls
+from l7gw.recording.session_list import summaries
+
+UNKNOWN = 3
+Told = Callable[[int], None]
+
+
+@click.group(short_help="Compare the cluster's own audit log with the recordings.")
+def audit() -> None:
+    """Compare the cluster's own audit log with what is recorded."""
+
+
+@audit.command("reconcile", short_help="Who went round the gateway, and what did the cluster never see?")
+@click.argument("files", metavar="[FILE|-]...", nargs=-1, type=click.Path(path_type=Path))
+@config_option
+@click.option(
+    "--state",
+    "states",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A gateway's state; several where several serve the cluster.",
+)
+@click.option("--cluster", help="The cluster whose log it is, by its name here; needed where there are several.")
+@click.option("--since", help="Only calls of the last 30m, 12h or 30d.")
+@click.option("--gateway-user", "users", multiple=True, help="The user as whom the cluster knows the gateway; * matches anything.")
+@click.option(
+    "--ignore", "ignored", multiple=True, help="A user that may go round, beside the cluster's own parts; * matches anything."
+)
+@click.option("--all", "everything", is_flag=True, help="Ignore nobody: the cluster's own parts are shown too.")
+@click.option(
+    "--unaudited", multiple=True, help="A kind of call that the audit policy leaves out: 'VERB RESOURCE', such as 'get leases*'."
+)
+@click.option(
+    "--margin", default=f"{MARGIN // 60_000_000}m", show_default=True, help="At both ends of the log: it may lack calls there."
+)
+@output_option
+def reconcile(
+    files: tuple[Path, ...],
+    config: Path | None,
+    states: tuple[Path, ...],
+    cluster: str | None,
+    since: str | None,
+    users: tuple[str, ...],
+    output: str,
+    **terms: Any,
+) -> None:
+    """Compare FILE, a cluster's audit log, with the recordings by Audit-Id: which calls went round the gateway, and which are
+    recorded that the cluster never saw?
+
+    FILE is a log of kube-apiserver, or of EKS as CloudWatch gives it: `aws logs filter-log-events`, an export to S3 (a folder too),
+    a subscription; gzip is fine. - is stdin.
+
+    A call that has the Audit-Id of a recorded one, but another caller, credential, object or time, went round as well.
+
+    Left out, and counted: what the cluster's own parts do (system:apiserver, system:kube-*, system:cloud-controller-manager,
+    system:node:*, system:serviceaccount:kube-system:*, eks:*), unless it is done as somebody else; questions after health, version
+    and one's own rights; calls from before the oldest recording; calls that by `record: none` are not recorded. Of recorded calls,
+    what EKS's audit policy leaves out: events, /healthz, /version and /swagger.
+
+    \b
+    Exit status: 0 none, 1 some, 2 wrong usage, 3 none as far as can be said, but a part of the log or of the recordings
+    cannot be read, or the log holds no call that could be compared.
+
+    \b
+    l7gw audit reconcile audit.log
+    aws logs filter-log-events --log-group-name /aws/eks/prod/cluster --log-stream-name-prefix kube-apiserver-audit \\
+        --start-time $(date -d '1 day ago' +%s000) | l7gw audit reconcile - --cluster prod
+    """
+    settings = _settings(config, states)
+    places = [the_state(None, state) for state in states] or [the_state(config, None)]
+    name = _cluster(cluster, settings, places)
+    if not files:
+        fail("which log? name a FILE, or - for stdin", 2)
+    after = ago(since, "--since") or 0
+    sys.exit(_compared(files, name, places, _gateway(name, settings, users), output, since=after, **_terms(**terms)))
+
+
+def _terms(*, margin: str, ignored: tuple[str, ...], everything: bool, unaudited: tuple[str, ...]) -> dict[str, Any]:
+    """What is left out, as `Reconciliation` takes it."""
+    match = re.fullmatch(r"([0-9]{1,4})([smh])", margin)
+    if match is None:
+        fail("--margin is 30s, 2m or 1h", 2)
+    return {
+        "margin": int(match[1]) * {"s": 1, **UNITS}[match[2]] * 1_000_000,
+        "ignored": () if everything else (*IGNORED, *ignored),
+        "unaudited": (*UNAUDITED, *unaudited),
+    }
+
+
+def _compared(
+    files: tuple[Path, ...], cluster: str, places: list[Path], gateway: Gateway, output: str, *, since: int, **terms: Any
+) -> int:
+    """Compare, and print what was found. Gives the exit status."""
+    log = AuditLog()
+    with ExitStack() as stack:
+        try:
+            progress = stack.enter_context(_progress())
+            recorded = _recorded(places, cluster, since, progress)
+            stack.callback(recorded.close)
+            run = Reconciliation(recorded, gateway, since=since, **terms)
+            stack.callback(run.close)
+            for event in _events(files, log, progress):
+                run.take(event)
+        except OSError as error:
+            fail(f"cannot be read: {error}", UNKNOWN)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        progress.stop()
+        return answer(cluster, run, recorded, log, output)
+
+
+# ---------------------------------------------------------------------- what is compared
+
+
+def _settings(config: Path | None, states: tuple[Path, ...]) -> Settings | None:
+    """The configuration, None where the states alone are named."""
+    if states and config is None:
+        return None
+    from l7gw.config.load import find, load
+
+    return load(find(config))
+
+
+def _cluster(named: str | None, settings: Settings | None, places: list[Path]) -> str:
+    """The name of the cluster whose log it is. Ends the command where it is not clear."""
+    if named is not None:
+        if settings is not None and named not in settings.clusters:
+            fail(f"there is no cluster {named!r} in the configuration; there are {', '.join(sorted(settings.clusters))}", 2)
+        return named
+    try:
+        found = (
+            sorted(settings.clusters) if settings else sorted({one.started.cluster for p in places for one in summaries(p)} - {""})
+        )
+    except OSError as error:
+        fail(f"the state cannot be read: {error}{HINT}", UNKNOWN)
+    if len(found) != 1:
+        fail(f"whose log is it? say --cluster NAME: {', '.join(found) or 'nothing is recorded'}", 2)
+    return found[0]
+
+
+def _gateway(name: str, settings: Settings | None, users: tuple[str, ...]) -> Gateway:
+    """How the cluster knows the gateway, by the configuration."""
+    if settings is None or name not in settings.clusters:
+        return Gateway(users=Globs(users) if users else None)
+    cluster, found, role = settings.clusters[name], users, ""
+    if not found:
+        try:
+            found, role = users_of(cluster.credential), role_of(cluster.credential)
+        except (OSError, ValueError) as error:
+            fail(f"the credential of cluster {name} cannot be read: {error}", UNKNOWN)
+    from l7gw.policy.judge import Policy
+
+    rules = Policy.load(settings.policy).rules if settings.policy else ()
+    reads = any(rule.handling.record == "none" and rule.is_about(cluster.name) for rule in rules)
+    return Gateway(
+        users=Globs(found) if found else None,
+        role=role,
+        mode=cluster.impersonate,
+        unrecorded="all" if cluster.record == "none" else "reads" if reads else "none",
+    )
+
+
+def _recorded(places: list[Path], cluster: str, since: int, progress: Bars) -> RecordedCalls:
+    segments = [path for place in places for path in reader.segments(place)]
+    told = progress.begin("reading the recordings", sum(path.stat().st_size for path in segments))
+    return RecordedCalls(places, cluster, since=since, told=told)
+
+
+# ---------------------------------------------------------------------- the log
+
+
+def _events(files: tuple[Path, ...], log: AuditLog, progress: Bars) -> Iterator[AuditEvent]:
+    paths = [path for file in files for path in _in_folder(file)]
+    from_stdin = Path("-") in paths
+    total = None if from_stdin else sum(path.stat().st_size for path in paths)
+    told = progress.begin("reading the log", total)
+    for path in paths:
+        if path == Path("-"):
+            yield from log.read(sys.stdin.buffer, told)
+        else:
+            with path.open("rb") as file:
+                yield from log.read(file, told)
+
+
+def _in_folder(path: Path) -> list[Path]:
+    """The files of an export to S3: those of the streams of audit events, where it has streams."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(one for one in path.rglob("*") if one.is_file() and one.name != "aws-logs-write-test")
+    audits = [one for one in files if any(part.startswith(AUDIT_STREAM) for part in one.parts)]
+    if not (audits or files):
+        fail(f"there is no file in {path}", UNKNOWN)
+    return audits or files
+
+
+class Bars:
+    """Bars on stderr, where that is a terminal, one after the other."""
+
+    def __init__(self, bars: Progress | None) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def begin(self, words: str, total: int | None) -> Told:
+        """A new bar of so many bytes, None where that is not known. Gives what to tell it of the bytes that were read."""
+        bars = self._bars
+        if bars is None:
+            return lambda size: None
+        if self._task is not None:
+            bars.remove_task(self._task)
+        task = self._task = bars.add_task(words, total=total)
+        return lambda size: bars.advance(task, size)
+
+    def stop(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+
+@contextmanager
+def _progress() -> Iterator[Bars]:
+    if not sys.stderr.isatty():
+        yield Bars(None)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield Bars(bars)

@@ -101,12 +101,9 @@ def eks(cluster_programs: Built, authenticator_program: Path, tmp_path_factory: 
     """A real Kubernetes whose tokens the real aws-iam-authenticator verifies (`tests/support/aws/eks_cluster.py`), shared by all
     tests that ask for it."""
     from tests.support.aws.eks_cluster import eks_cluster
-    from tests.support.aws.environment import inherit
 
-    with pytest.MonkeyPatch.context() as patch:
-        inherit(patch)
-        with eks_cluster(tmp_path_factory.mktemp("eks"), cluster_programs) as running:
-            yield running
+    with eks_cluster(tmp_path_factory.mktemp("eks"), cluster_programs) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

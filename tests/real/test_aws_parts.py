@@ -54,6 +54,7 @@ def test_botocores_chain_finds_a_web_identity(aws: Aws, tmp_path: Path, monkeypa
         proven(aws)
 
 
+@pytest.mark.long
 def test_moto_describes_a_cluster_with_the_endpoint_and_ca_of_a_test(aws: Aws, tmp_path: Path) -> None:
     with Moto(tmp_path / "moto") as moto:
         for endpoint in ("https://127.0.0.1:1", "https://127.0.0.1:2"):
@@ -62,6 +63,7 @@ def test_moto_describes_a_cluster_with_the_endpoint_and_ca_of_a_test(aws: Aws, t
             assert (found["endpoint"], found["certificateAuthority"]["data"]) == (endpoint, "UEVN")
 
 
+@pytest.mark.long
 def test_the_aws_command_writes_a_kubeconfig_and_makes_a_token(aws: Aws, tmp_path: Path) -> None:
     aws.eks.cluster(CLUSTER, "https://127.0.0.1:1", "PEM")
     keys = aws.sts.session(aws.sts.role("dev"), "ann")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import shlex
@@ -110,6 +111,17 @@ def profiles(folder: Path, sections: dict[str, dict[str, str]]) -> dict[str, str
         lines += [f"{key} = {value}" for key, value in section.items()]
     path.write_text("\n".join([*lines, ""]))
     return {"AWS_CONFIG_FILE": str(path)}
+
+
+def expired_login(folder: Path, token: str, profile: str = "default") -> dict[str, str]:
+    """The variables of a user whose login at IAM Identity Center is over: a profile, and the cached token, a day old."""
+    start = "https://people.awsapps.com/start"
+    cache = folder / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True)
+    document = {"startUrl": start, "region": "eu-west-1", "accessToken": token, "expiresAt": _stamp(time.time() - 86400)}
+    (cache / f"{hashlib.sha1(start.encode()).hexdigest()}.json").write_text(json.dumps(document))
+    of = {"sso_start_url": start, "sso_region": "eu-west-1", "sso_account_id": "111122223333", "sso_role_name": "engineers"}
+    return {**profiles(folder, {profile: of}), "HOME": str(folder), "AWS_ENDPOINT_URL_SSO": "https://127.0.0.1:1"}
 
 
 def web_identity(folder: Path, token: str, role: str, session: str = "l7gw") -> dict[str, str]:

@@ -54,6 +54,8 @@ READ = {
     "recording/audit_log._decoded": "the text of a line that CloudWatch has",
     "cli/holds.watch": "what the gateway itself says",
     "policy/kubectl/writing.patch": "a patch in a test of a policy, by whoever writes the policy",
+    "login/exec_credential.read": "what kubectl says to the program that it calls itself",
+    "login/kept.read": "what this program wrote into a file that is its owner's alone",
     "hooking/plain_values._decode": "one value, for a hook's own copy",
     "kube/terminal_sizes._size": "a terminal's size: each side once, in whatever letters (`_sides`), and what goes up is written anew",
     "kube/channels.words_of": "a Status that this gateway wrote itself",

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from l7gw.cli.completing import clusters
 from l7gw.cli.kubeconfig_edit import CannotEdit, Entry, Kubeconfig, rewrite
+from l7gw.cli.login_block import user_of
 from l7gw.cli.options import config_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
@@ -26,6 +27,7 @@ HEADER = """\
 # {name} through l7gw. No credential is in here: give the user one, for example
 #   kubectl config set-credentials {name} --exec-api-version=client.authentication.k8s.io/v1 --exec-command=YOUR-TOKEN-PLUGIN
 """
+LOGIN_HEADER = "# {name} through l7gw. No credential is in here: kubectl gets one from `l7gw login`.\n"
 
 
 @click.command(short_help="Print a client's kubeconfig, or lead one that is there through the gateway.")
@@ -45,9 +47,21 @@ HEADER = """\
     help="Change the server in this kubeconfig, and the CA where it must.",
 )
 @click.option("--context", metavar="NAME", help="With --edit: whose cluster is changed; else the current context's.")
+@click.option("--login", "logs_in", is_flag=True, help="Let kubectl call `l7gw login`, as the configuration's issuer says.")
+@click.option("--issuer", metavar="URL", help="With --login: where several issuers have a `login`.")
+@click.option("--login-command", metavar="COMMAND", default="l7gw", help="With --login: what kubectl calls; default: l7gw.")
 @config_option
 def kubeconfig(
-    cluster: str, address: str, authority: Path | None, edit: Path | None, context: str | None, config: Path | None
+    *,
+    cluster: str,
+    address: str,
+    authority: Path | None,
+    edit: Path | None,
+    context: str | None,
+    logs_in: bool,
+    issuer: str | None,
+    login_command: str,
+    config: Path | None,
 ) -> None:
     """Print the kubeconfig with which clients reach CLUSTER through this gateway. It holds no credential.
 
@@ -57,10 +71,13 @@ def kubeconfig(
     With --edit nothing is printed but what was changed in FILE: `server`, and the CA where the gateway's certificate is of another.
     All else in it stays byte for byte, the credential among it; the same command again changes nothing.
 
+    With --login the user's token comes from `l7gw login`, at the issuer whose `login` the configuration has.
+
     \b
     l7gw kubeconfig prod --address gw.example.com:8443 > prod.kubeconfig
     KUBECONFIG=prod.kubeconfig kubectl get pods
     l7gw kubeconfig prod --address 10.0.0.5:8443 --certificate-authority company-ca.crt
+    l7gw kubeconfig prod --address gw.example.com:8443 --login
 
     \b
     aws eks update-kubeconfig --name prod --alias prod
@@ -70,6 +87,8 @@ def kubeconfig(
     """
     if context is not None and edit is None:
         raise click.UsageError("--context says which cluster of a file is meant\n  hint: --edit FILE says which file")
+    if edit is not None and logs_in:
+        raise click.UsageError("--edit leaves the credential of a file as it is\n  hint: --login without --edit prints a new one")
     settings = load(find(config))
     found = the_cluster(settings, cluster)
     host = _host(address)
@@ -77,10 +96,8 @@ def kubeconfig(
     if edit is not None:
         _edit(settings, _Way(found, address, host, trusted), edit, context)
         return
-    chain = _certificates((found.tls or settings.tls).certificate)
-    trusted = trusted or chain[-1:]
-    _warn(chain[0], trusted[0], found.hosts[0] if found.hosts else host)
-    click.echo(HEADER.format(name=found.name) + yaml.safe_dump(_document(found, address, host, trusted), sort_keys=False), nl=False)
+    user = user_of(settings, issuer, address, login_command) if logs_in else {}
+    _print(settings, _Way(found, address, host, trusted), user)
 
 
 def the_cluster(settings: Settings, name: str) -> Cluster:
@@ -102,6 +119,15 @@ class _Way:
     address: str
     host: str
     trusted: list[x509.Certificate] | None
+
+
+def _print(settings: Settings, way: _Way, user: dict[str, object]) -> None:
+    cluster = way.cluster
+    chain = _certificates((cluster.tls or settings.tls).certificate)
+    trusted = way.trusted or chain[-1:]
+    _warn(chain[0], trusted[0], cluster.hosts[0] if cluster.hosts else way.host)
+    document = yaml.safe_dump(_document(way, trusted, user), sort_keys=False, width=4096)
+    click.echo((LOGIN_HEADER if user else HEADER).format(name=cluster.name) + document, nl=False)
 
 
 def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> None:
@@ -210,9 +236,10 @@ def _certificates(path: Path) -> list[x509.Certificate]:
         raise click.UsageError(f"{path} holds no certificate in PEM") from None
 
 
-def _document(cluster: Cluster, address: str, host: str, trusted: list[x509.Certificate]) -> dict[str, object]:
-    there: dict[str, str] = {"server": f"https://{address}" if cluster.hosts else f"https://{address}/{cluster.name}"}
-    if cluster.hosts and host.lower() not in cluster.hosts:
+def _document(way: _Way, trusted: list[x509.Certificate], user: dict[str, object]) -> dict[str, object]:
+    cluster = way.cluster
+    there: dict[str, str] = {"server": f"https://{way.address}" if cluster.hosts else f"https://{way.address}/{cluster.name}"}
+    if cluster.hosts and way.host.lower() not in cluster.hosts:
         there["tls-server-name"] = cluster.hosts[0]
     there["certificate-authority-data"] = base64.b64encode(_as_pem(trusted)).decode()
     name = cluster.name
@@ -220,7 +247,7 @@ def _document(cluster: Cluster, address: str, host: str, trusted: list[x509.Cert
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": name, "cluster": there}],
-        "users": [{"name": name, "user": {}}],
+        "users": [{"name": name, "user": user}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
     }

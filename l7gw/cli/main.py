@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "demo",
     "clusters": "clusters",
     "kubeconfig": "kubeconfig",
+    "login": "login",
     "holds": "holds",
     "grants": "grants",
     "sessions": "sessions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -9,16 +10,18 @@ import yaml
 
 from l7gw.config.document import Reader, plain, shown
 from l7gw.config.fields import authority_of, prefix_of, url_of
-from l7gw.config.settings import DAY, KINDS, ClientCertificate, EmailVerified, KindRule, OidcIssuer
+from l7gw.config.settings import DAY, KINDS, ClientCertificate, EmailVerified, KindRule, LoginToken, OidcIssuer, OidcLogin
 
 LONGEST_ISSUER = 512  # characters; the issuer stands in every recorded session
 LEAST_LIFETIME = 60  # seconds of a token; a shorter one would end before it is used
 MOST_LIFETIME = 400 * DAY  # seconds; a projected token of Kubernetes may live a year
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}")  # RFC 6749 section 3.3
 MOST_AUDIENCES = 100  # of one issuer; an audience is one of its clients, and most have one to three
 
 OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifetime", "audiences")  # only beside `oidc`
 IDENTITY_KEYS = ("oidc", "client-certificate", "kind", "prefix", *OF_TOKENS)
-OIDC_KEYS = ("issuer", "audience", "audiences", "username", "groups", "certificate-authority")
+OIDC_KEYS = ("issuer", "audience", "audiences", "username", "groups", "certificate-authority", "login")
+LOGIN_KEYS = ("client-id", "scopes", "token")
 
 
 def identity_of(top: Reader) -> tuple[OidcIssuer | ClientCertificate, ...]:
@@ -100,6 +103,7 @@ def _oidc(entry: Reader, kind: KindRule, prefix: str) -> OidcIssuer | None:
         entry.wrong("email-verified", "`email-verified` is for `username: email`", "leave it out, or name users by their email")
     lifetime = entry.duration("longest-lifetime", DAY, least=LEAST_LIFETIME, most=MOST_LIFETIME)
     ends = entry.flag("end-with-credential")
+    login = _login(oidc, audiences, username) if oidc.has("login") else None
     if not issuer or not audiences:
         return None
     return OidcIssuer(
@@ -115,7 +119,25 @@ def _oidc(entry: Reader, kind: KindRule, prefix: str) -> OidcIssuer | None:
         any_audience=any_audience,
         email_verified=verified,
         longest_lifetime=lifetime,
+        login=login,
     )
+
+
+def _login(oidc: Reader, audiences: tuple[str, ...], username: str) -> OidcLogin | None:
+    login = oidc.inner("login", LOGIN_KEYS)
+    client = login.text("client-id", required=True)
+    token = login.choice("token", OidcLogin.token, get_args(LoginToken))
+    usual = ("openid", "offline_access", *(["email"] if username == "email" else []))
+    scopes = login.texts("scopes", one=True) or usual
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope):
+            login.wrong("scopes", f"`scopes`: {shown(scope)} is no scope", "words without spaces, as the issuer names them")
+    if token == "id" and "openid" not in " ".join(scopes).split():
+        login.wrong("scopes", "`scopes` lacks openid", "without it the issuer gives no id token")
+    if client and token == "id" and audiences and client not in audiences:
+        hint = f"audience: {client}, or token: access"
+        login.wrong("client-id", f"`client-id` {shown(client)} is no `audience`: an id token's audience is its client", hint)
+    return OidcLogin(client, tuple(dict.fromkeys(scopes)), token) if client else None
 
 
 def _audiences(oidc: Reader) -> tuple[str, ...]:

@@ -64,6 +64,18 @@ class KindRule:
     values: dict[Kind, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
+LoginToken = Literal["id", "access"]
+
+
+@dataclass(frozen=True)
+class OidcLogin:
+    """How people log in at an issuer by `l7gw login`: the public client, what it asks for, and which token the gateway gets."""
+
+    client_id: str
+    scopes: tuple[str, ...]
+    token: LoginToken = "id"
+
+
 @dataclass(frozen=True)
 class OidcIssuer:
     """One entry for tokens of an issuer.
@@ -74,7 +86,7 @@ class OidcIssuer:
     texts of true and false are `true` and `false`.
     `email_verified` (require | if-present) counts for `username: email`: if-present accepts a token without that claim.
     `longest_lifetime` is in seconds, from iat to exp. `end_with_credential`: a running stream ends when the token does.
-    `prefix` is put before the names of users and groups.
+    `prefix` is put before the names of users and groups. `login` is for `l7gw kubeconfig --login` alone.
     """
 
     issuer: str
@@ -89,6 +101,7 @@ class OidcIssuer:
     any_audience: bool = False
     email_verified: EmailVerified = "require"
     longest_lifetime: int = DAY
+    login: OidcLogin | None = None
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class HttpsFetch:
             verify=trust(self._certificate_authority),
             follow_redirects=False,
             timeout=None,  # the caller bounds the whole (`Timeouts.keys_fetch`)
-            trust_env=not _is_loopback(url),  # whether HTTPS_PROXY counts; it counts for the API server's issuer client too
+            trust_env=not is_loopback(url),  # whether HTTPS_PROXY counts; it counts for the API server's issuer client too
         )
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         async with client, client.stream("GET", url, headers=headers) as response:
@@ -86,7 +86,8 @@ def _other_answer(response: httpx.Response) -> str:
     return f"answered {response.status_code}"
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine itself, where no proxy is asked."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -137,7 +137,7 @@ class KeySet:
     def find(self, key_id: str | None, algorithm: str) -> list[Key]:
         """The published keys of exactly this id and algorithm; without an id, those of the algorithm. Each is to be tried, so that
         there are MOST_TRIED at most. An id is a hint (RFC 7515 section 4.1.4), and two keys may have the same."""
-        return [key for key in self._keys if key.algorithm == algorithm and key_id in (None, key.id)][:MOST_TRIED]
+        return fitting(self._keys, key_id, algorithm)
 
     def seek(self) -> bool:
         """Look for a key that is not known: starts a fetch, at most one every RETRY seconds. Gives whether a fetch runs now."""
@@ -206,27 +206,10 @@ class KeySet:
 
     async def _download(self) -> list[Key]:
         where = self.issuer.removesuffix("/") + "/.well-known/openid-configuration"  # Discovery 1.0 4.1
-        document = _object(await self._fetch(checked(where)), "the discovery document")
+        document = object_in(await self._fetch(checked(where)), "the discovery document")
         if document.get("issuer") != self.issuer:  # Discovery 1.0 4.3: MUST be identical
             raise FetchError(f"{where} speaks for another issuer; the configured one must be identical, slashes included")
-        return self._read(_object(await self._fetch(checked(document.get("jwks_uri"))), "the key set"))
-
-    def _read(self, document: dict[str, Any]) -> list[Key]:
-        entries = document.get("keys")
-        if not isinstance(entries, list) or len(entries) > MOST_KEYS:
-            raise FetchError(f"the key set has no list of at most {MOST_KEYS} keys")
-        keys: list[Key] = []
-        for entry in entries:
-            try:
-                if not isinstance(entry, dict):
-                    raise ValueError("it is no object")
-                key = Key(entry)
-            except (ValueError, TypeError, KeyError, PyJWTError) as error:  # RFC 7517 section 5: unknown keys are ignored
-                log.debug("a key of %s is left out: %s", self.issuer, error)
-            else:
-                if not any(map(key.is_same, keys)):
-                    keys.append(key)
-        return keys
+        return read_keys(object_in(await self._fetch(checked(document.get("jwks_uri"))), "the key set"), self.issuer)
 
     def _succeeded(self, keys: list[Key]) -> None:
         if self.failure:
@@ -262,7 +245,33 @@ class KeySet:
             self.version += 1
 
 
-def _object(body: bytes, what: str) -> dict[str, Any]:
+def fitting(keys: list[Key], key_id: str | None, algorithm: str) -> list[Key]:
+    """Those of `keys` that are to be tried for a token of this key id (None: it has none) and algorithm: MOST_TRIED at most."""
+    return [key for key in keys if key.algorithm == algorithm and key_id in (None, key.id)][:MOST_TRIED]
+
+
+def read_keys(document: dict[str, Any], issuer: str) -> list[Key]:
+    """The usable keys of a key set (RFC 7517), each once, in its order. Raises FetchError where it has no list of keys, or too
+    many. `issuer` is for the log."""
+    entries = document.get("keys")
+    if not isinstance(entries, list) or len(entries) > MOST_KEYS:
+        raise FetchError(f"the key set has no list of at most {MOST_KEYS} keys")
+    keys: list[Key] = []
+    for entry in entries:
+        try:
+            if not isinstance(entry, dict):
+                raise ValueError("it is no object")
+            key = Key(entry)
+        except (ValueError, TypeError, KeyError, PyJWTError) as error:  # RFC 7517 section 5: unknown keys are ignored
+            log.debug("a key of %s is left out: %s", issuer, error)
+        else:
+            if not any(map(key.is_same, keys)):
+                keys.append(key)
+    return keys
+
+
+def object_in(body: bytes, what: str) -> dict[str, Any]:
+    """The JSON object in an issuer's answer, which `what` names in the failure. Raises FetchError."""
     if len(body) > LARGEST_DOCUMENT:
         raise FetchError(f"{what} has more than {LARGEST_DOCUMENT} bytes")
     try:

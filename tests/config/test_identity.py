@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7gw.config.settings import (
-    OidcIssuer,
-)
+from l7gw.config.settings import OidcIssuer, OidcLogin
 from tests.support.written_configuration import Written
 
 
@@ -123,3 +121,37 @@ def test_an_authority_that_openssl_takes_and_identity_cannot_read_is_reported(wr
 def test_a_required_claim_is_text_true_or_false(written: Written, value: Any) -> None:
     written.entry["require"] = {"a": value}
     assert len(written.problems()) == 1
+
+
+@pytest.mark.parametrize(
+    "login, username, found",
+    [
+        ({"client-id": "l7gw"}, "sub", OidcLogin("l7gw", ("openid", "offline_access"))),
+        ({"client-id": "l7gw"}, "email", OidcLogin("l7gw", ("openid", "offline_access", "email"))),
+        ({"client-id": "l7gw", "scopes": "openid"}, "sub", OidcLogin("l7gw", ("openid",))),
+        ({"client-id": "desk", "scopes": ["api", "api"], "token": "access"}, "sub", OidcLogin("desk", ("api",), "access")),
+    ],
+)
+def test_a_login_names_the_client_its_scopes_and_the_token(
+    written: Written, login: dict[str, Any], username: str, found: OidcLogin
+) -> None:
+    written.entry["oidc"] |= {"login": login, "username": username}
+    (entry,) = written.load().identity
+    assert isinstance(entry, OidcIssuer) and entry.login == found
+
+
+@pytest.mark.parametrize(
+    "login, said",
+    [
+        ({}, "client-id"),
+        ({"client-id": "desk"}, "an id token's audience is its client"),
+        ({"client-id": "l7gw", "scopes": ["groups"]}, "lacks openid"),
+        ({"client-id": "l7gw", "scopes": ["openid groups"]}, "is no scope"),
+        ({"client-id": "l7gw", "token": "refresh"}, "token"),
+        ({"client-id": "l7gw", "device": True}, "device"),
+    ],
+)
+def test_a_login_that_brings_no_token_that_counts_is_reported(written: Written, login: dict[str, Any], said: str) -> None:
+    written.entry["oidc"]["login"] = login
+    (problem,) = written.problems()
+    assert said in problem

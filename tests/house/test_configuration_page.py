@@ -41,6 +41,7 @@ def _first_column(heading: str) -> set[str]:
     [
         ("key of an entry", identity.IDENTITY_KEYS),
         ("key of `oidc`", identity.OIDC_KEYS),
+        ("key of `login`", identity.LOGIN_KEYS),
         ("key of a cluster", clusters.CLUSTER_KEYS),
         ("key of `masking`", masking.MASKING_KEYS),
         ("key of a hook", hooks.HOOK_KEYS),

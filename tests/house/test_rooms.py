@@ -14,7 +14,7 @@ FLOORS = [  # top to bottom
     {"supervisor"},
     {"gateway", "notify"},
     {"api"},
-    {"approval", "cluster", "recording"},
+    {"approval", "cluster", "recording", "login"},
     {"hooking"},
     {"identity", "policy", "masking"},
     {"hooks"},

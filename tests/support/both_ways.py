@@ -20,6 +20,7 @@ from tests.support.oidc_provider import OidcProvider
 from tests.support.spoken_http import Spoken
 
 AUDIENCE = "l7gw"
+LOGIN_CLIENT = "kubectl"  # of `l7gw login` (tests/npm/oidc.mjs)
 _numbers = itertools.count(1)
 
 
@@ -98,10 +99,11 @@ def before(
                 {
                     "oidc": {
                         "issuer": provider.issuer,
-                        "audience": AUDIENCE,
+                        "audience": [AUDIENCE, LOGIN_CLIENT],
                         "username": "sub",
                         "groups": "groups",
                         "certificate-authority": str(provider.certificate_authority),
+                        "login": {"client-id": LOGIN_CLIENT},
                     }
                 }
             ],

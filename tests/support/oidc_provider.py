@@ -62,21 +62,32 @@ class OidcProvider:
         for line in process.stderr:
             self._log.append(line)
 
-    def _answer(self) -> str:
+    def _answer(self) -> Any:
         assert self._process is not None and self._process.stdout is not None
         timer = threading.Timer(ANSWERS_WITHIN, self._process.kill)
         timer.start()
         line = self._process.stdout.readline()
         timer.cancel()
         assert line, f"the identity provider ended: {''.join(self._log)}"
-        answer: str = json.loads(line)
-        return answer
+        return json.loads(line)
 
     def _command(self, *command: object) -> None:
+        assert self._asked(*command) == "done"
+
+    def _asked(self, *command: object) -> Any:
         assert self._process is not None and self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
-        assert self._answer() == "done"
+        return self._answer()
+
+    def lasting(self, seconds: int) -> None:
+        """Let the tokens of people who log in last so long from now on."""
+        self._command("lasting", seconds)
+
+    def counted(self, grant: str) -> int:
+        """How often tokens were given for this grant: authorization_code, refresh_token, device_code."""
+        found: int = self._asked("counted").get(grant, 0)
+        return found
 
     def rotate(self, *, keep: bool = False) -> None:
         """Sign with new keys from now on. The former keys are withdrawn or, with `keep`, stay published."""

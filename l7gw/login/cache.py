@@ -1,0 +1,198 @@
+"""Where logins are kept: `${XDG_CACHE_HOME:-~/.cache}/l7gw/login`, a folder for its owner alone, with one file for each login.
+
+Nothing is read through a link, nor from a file or folder that somebody else owns or can look into (threats J5). A file is replaced
+as a whole. Its lock lies beside it and is never removed, as two processes would else hold two locks of one name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+
+from l7gw.login.failure import LoginFailed
+from l7gw.login.kept import Kept, read
+from l7gw.login.wanted import Wanted
+
+LARGEST = 256 * 1024  # bytes of a file: three tokens of 16 KiB, as the gateway takes them, and names
+BETWEEN_TRIES = 0.05  # seconds between two looks at a lock that another process holds
+_HERE = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Busy(LoginFailed):
+    """Another process holds the login for longer than this one may wait."""
+
+
+class Cache:
+    """The folder, opened. Raises LoginFailed where it is not safe, FileNotFoundError where it is not there and not to be made."""
+
+    def __init__(self, *, make: bool) -> None:
+        home = os.environ.get("XDG_CACHE_HOME", "")
+        base = home if home.startswith("/") else os.path.expanduser("~/.cache")  # XDG: a relative path is to be ignored
+        self.path = f"{base}/l7gw/login"
+        if make:
+            os.makedirs(base, 0o700, exist_ok=True)
+        at = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        for path, name, others in ((f"{base}/l7gw", "l7gw", 0o022), (self.path, "login", 0o077)):
+            above = at
+            try:
+                at = self._opened(above, name, path, others, make=make)
+            finally:
+                os.close(above)
+        self._folder = at
+
+    @staticmethod
+    def _opened(above: int, name: str, path: str, others: int, *, make: bool) -> int:
+        if make:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=above)
+        try:
+            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _HERE, dir_fd=above)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise LoginFailed(f"{path} is no folder of its own, but a link or a file", f"rm {path}") from None
+            raise
+        try:
+            _check(os.fstat(folder), path, others)
+        except LoginFailed:
+            os.close(folder)
+            raise
+        return folder
+
+    def close(self) -> None:
+        os.close(self._folder)
+
+    def read(self, wanted: Wanted) -> Kept | None:
+        """The login that is kept; None where there is none. Raises LoginFailed for a file that is not safe."""
+        name = _name(wanted)
+        try:
+            # Without O_NONBLOCK a named pipe of that name would be waited for.
+            file = os.open(name, os.O_RDONLY | os.O_NONBLOCK | _HERE, dir_fd=self._folder)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unfit(name, error) from None
+        try:
+            about = os.fstat(file)
+            path = f"{self.path}/{name}"
+            if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
+                raise LoginFailed(f"{path} is no file of this program", f"rm {path}")
+            _check(about, path, 0o077)
+            return read(os.read(file, LARGEST), wanted)
+        finally:
+            os.close(file)
+
+    def prepare(self, wanted: Wanted) -> Sheet:
+        """An empty file with its room on the disk, so that what it is for can be written down for certain. Raises LoginFailed."""
+        name = _name(wanted)
+        draft = f"{name}.new"
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(draft, dir_fd=self._folder)
+            file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _HERE, 0o600, dir_fd=self._folder)
+        except OSError as error:
+            raise self._unfit(draft, error) from None
+        sheet = Sheet(self._folder, file, draft, name)
+        try:
+            os.posix_fallocate(file, 0, LARGEST)
+        except OSError as error:
+            if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):  # the file system knows no such thing
+                return sheet
+            sheet.drop()
+            raise self._unfit(draft, error) from None
+        return sheet
+
+    def write(self, wanted: Wanted, kept: Kept) -> None:
+        """Keep a login. Raises LoginFailed."""
+        sheet = self.prepare(wanted)
+        try:
+            sheet.keep(kept)
+        except OSError as error:
+            raise self._unfit(_name(wanted), error) from None
+
+    def forget(self, wanted: Wanted) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_name(wanted), dir_fd=self._folder)
+
+    @contextlib.contextmanager
+    def locked(self, wanted: Wanted, within: float, waits: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold a login alone among all processes. `within` is in seconds. `waits` is called once where another process holds it.
+        Raises Busy, LoginFailed."""
+        name = f"{_name(wanted)}.lock"
+        try:
+            file = os.open(name, os.O_RDWR | os.O_CREAT | _HERE, 0o600, dir_fd=self._folder)
+        except OSError as error:
+            raise self._unfit(name, error) from None
+        try:
+            self._lock(file, name, time.monotonic() + within, waits)
+            yield
+        finally:
+            os.close(file)
+
+    def _lock(self, file: int, name: str, until: float, waits: Callable[[], None] | None) -> None:
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waits is not None and not told:
+                    waits()
+                told = True
+                if time.monotonic() >= until:
+                    what = "another l7gw login has been at it for long, perhaps before a browser"
+                    raise Busy(what, "finish it, end it, or try again", passing=True) from None
+                time.sleep(BETWEEN_TRIES)
+            except OSError as error:
+                raise self._unfit(name, error) from None
+            else:
+                return
+
+    def _unfit(self, name: str, error: OSError) -> LoginFailed:
+        if error.errno == errno.ELOOP:
+            return LoginFailed(f"{self.path}/{name} is a link, which is not followed", f"rm {self.path}/{name}")
+        return LoginFailed(f"{self.path}/{name} cannot be used: {error.strerror}")
+
+
+class Sheet:
+    """A file that is to take the place of a login's."""
+
+    def __init__(self, folder: int, file: int, draft: str, name: str) -> None:
+        self._folder, self._file, self._draft, self._name = folder, file, draft, name
+
+    def keep(self, kept: Kept) -> None:
+        """Write the login down, on the disk, in its place. Raises OSError."""
+        data = kept.written()
+        try:
+            assert len(data) <= LARGEST, "tokens are bounded where they are read"
+            os.pwrite(self._file, data, 0)
+            os.ftruncate(self._file, len(data))
+            os.fsync(self._file)
+            os.rename(self._draft, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            os.fsync(self._folder)
+        finally:
+            os.close(self._file)
+
+    def drop(self) -> None:
+        """Leave what is there in its place."""
+        os.close(self._file)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._draft, dir_fd=self._folder)
+
+
+def _name(wanted: Wanted) -> str:
+    return hashlib.sha256(f"{wanted.issuer}\0{wanted.client_id}\0{wanted.gateway}".encode()).hexdigest()[:32] + ".json"
+
+
+def _check(about: os.stat_result, path: str, others: int) -> None:
+    """Raises LoginFailed where somebody else owns a file or folder, or has one of the rights `others`."""
+    if about.st_uid != os.geteuid():
+        raise LoginFailed(f"{path} belongs to another user", "set XDG_CACHE_HOME to a folder of your own")
+    mode = stat.S_IMODE(about.st_mode)
+    if mode & others:
+        rights = "go-rwx" if others & 0o044 else "go-w"
+        raise LoginFailed(f"{path} can be used by others (mode {mode:04o})", f"chmod {rights} {path}")

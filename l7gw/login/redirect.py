@@ -1,0 +1,102 @@
+"""Where the browser comes back to: a listener on loopback that takes one answer (RFC 8252 section 7.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections.abc import Callable
+
+PATH = "/callback"
+LARGEST_HEAD = 16 * 1024  # bytes; a code has 4 KiB at most, a browser's other headers about 1
+HEAD_WITHIN = 10.0  # seconds for a request's head; browsers open connections ahead, on which they say nothing
+MOST_CONNECTIONS = 100  # in all; a browser makes two or three
+TELLS_WITHIN = 5.0  # seconds in which the browser must read the page, once it is known what to tell
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer"><title>l7gw login</title>
+<style>body{{font:18px/1.5 sans-serif;margin:4em auto;max-width:36em;padding:0 1em}}</style></head>
+<body><h1>{title}</h1><p>{words}</p></body></html>
+"""
+_HEAD = (
+    "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n"
+    "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\n"
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n\r\n"
+)
+
+
+class Redirect:
+    """The listener, while `async with` runs. `answer` gives the query of the one request that belongs to the login, as
+    `belongs` says; its browser waits for the page that `tell` gives."""
+
+    def __init__(self) -> None:
+        self.uri = ""
+        self._belongs: Callable[[str], bool] = lambda query: False
+        self._connections = 0
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Redirect:
+        loop = asyncio.get_running_loop()
+        self._query: asyncio.Future[str] = loop.create_future()
+        self._page: asyncio.Future[tuple[str, str]] = loop.create_future()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LARGEST_HEAD, backlog=16)
+        self._host = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.uri = f"http://{self._host}{PATH}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        if not self._page.done():
+            self.tell("The login has ended", "It was ended before an answer came. This page may be closed.")
+        if self._serving:
+            ended = await asyncio.wait(self._serving, timeout=TELLS_WITHIN if self._query.done() else 0.0)
+            for task in ended[1]:
+                task.cancel()
+
+    async def answer(self, belongs: Callable[[str], bool]) -> str:
+        """The query of the request that belongs to the login."""
+        self._belongs = belongs
+        return await self._query
+
+    def tell(self, title: str, words: str) -> None:
+        """What the browser shows."""
+        self._page.set_result((title, words))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        self._connections += 1
+        try:
+            if self._connections <= MOST_CONNECTIONS:
+                async with asyncio.timeout(HEAD_WITHIN):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(await self._answered(head))
+                await writer.drain()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # who says nothing, or too much, is let go
+        finally:
+            self._serving.discard(task)
+            writer.close()
+
+    async def _answered(self, head: bytes) -> bytes:
+        line, *headers = head.decode("latin-1").split("\r\n")
+        method, _, rest = line.partition(" ")
+        target, _, protocol = rest.partition(" ")
+        hosts = [value.strip().lower() for name, _, value in (one.partition(":") for one in headers) if name.lower() == "host"]
+        if not protocol.startswith("HTTP/1.") or hosts != [self._host]:  # a name that leads here is not the redirect's address
+            return _response("400 Bad Request", "Not understood", "This address is for the end of a login alone.")
+        path, _, query = target.partition("?")
+        if method != "GET" or path != PATH:
+            return _response("404 Not Found", "Not here", "This address is for the end of a login alone.")
+        if self._query.done():
+            return _response("410 Gone", "Already answered", "This login has its answer. This page may be closed.")
+        if not self._belongs(query):
+            words = "It does not belong to the login that waits here, which goes on waiting. This page may be closed."
+            return _response("400 Bad Request", "Another login's answer", words)
+        self._query.set_result(query)
+        return _response("200 OK", *await self._page)
+
+
+def _response(status: str, title: str, words: str) -> bytes:
+    page = _PAGE.format(title=html.escape(title), words=html.escape(words)).encode()
+    return _HEAD.format(status=status, length=len(page)).encode("latin-1") + page

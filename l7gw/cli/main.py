@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "export",
     "verify": "verify",
     "policy": "policy",
+    "rbac": "rbac",
     "masking": "masking",
     "audit": "audit",
 }

@@ -44,7 +44,7 @@ def impersonation(principal: Principal, session: str, mode: Impersonate, prefix:
         name = prefix + group
         if not going_up.match(group):
             continue
-        if fault := _fault(group) or _fault(name):
+        if fault := unnameable(group) or unnameable(name):
             _leave_out(group, fault)
         else:
             headers.append(("impersonate-group", _octets(name)))
@@ -90,7 +90,7 @@ def check_nameable(principal: Principal, mode: Impersonate, prefix: str) -> str:
         case _:
             assert_never(mode)
     for name in (user, principal.user):
-        if fault := _fault(name):
+        if fault := unnameable(name):
             raise Refusal(403, "Forbidden", f"this user cannot be named to the cluster: the name {fault}")
     return user
 
@@ -111,7 +111,8 @@ def _leave_out(group: str, fault: str) -> None:
     log.warning("group %.80r is not passed on to clusters: its name %s", group, fault)
 
 
-def _fault(name: str) -> str:
+def unnameable(name: str) -> str:
+    """Why a name must not be told to a cluster, in words that follow the name; "" where it may."""
     if fault := name_rules.fault(name):
         return fault
     if name.startswith("system:"):

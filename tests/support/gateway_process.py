@@ -146,7 +146,7 @@ class Gateway:
     def l7gw(self, *arguments: str | Path, check: bool = True, within: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run another command of l7gw on this gateway's configuration. It may take `within` seconds."""
         command = [L7GW, arguments[0], "--config", self.config, *arguments[1:]]
-        if arguments[0] in ("sessions", "policy", "grants"):
+        if arguments[0] in ("sessions", "policy", "grants", "rbac"):
             command = [L7GW, arguments[0], arguments[1], "--config", self.config, *arguments[2:]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=within, env={**os.environ, "NO_COLOR": "1"})
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"

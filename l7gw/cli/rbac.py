@@ -1,0 +1,123 @@
+"""`l7gw rbac render|suggest`: what the cluster must let the gateway do, and what its callers need there. `suggest` stands in a
+module of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from l7gw.cli import completing
+from l7gw.cli.manifests import text_of
+from l7gw.cli.options import config_option, output_option
+from l7gw.cluster.rbac_render import As, Names, Part, Rendering, Unresolved
+from l7gw.config.document import nearest
+from l7gw.config.load import find, load
+from l7gw.config.settings import Cluster, Settings
+from l7gw.kube.rbac import Subject, SubjectKind
+from l7gw.masking.configured import configured
+from l7gw.policy.judge import Policy
+from l7gw.recording.session_list import summaries
+from l7gw.recording.terminal.unseen import safe
+
+GROUP = "l7gw-gateways"
+KINDS: dict[str, SubjectKind] = {"group": "Group", "user": "User", "serviceaccount": "ServiceAccount"}
+
+
+@click.group(short_help="The RBAC that a cluster needs for the gateway, and for its callers.")
+def rbac() -> None:
+    """What RBAC of a cluster must let the gateway do (`render`), and the least that its callers need there (`suggest`). Both write
+    manifests; nothing is changed in a cluster."""
+
+
+@rbac.command(short_help="Print the RBAC that lets the gateway impersonate exactly what it must.")
+@click.argument("name", shell_complete=completing.clusters)
+@click.option("--to", "holder", metavar="KIND:NAME", default=f"group:{GROUP}", show_default=True, help="Whom the cluster takes the "
+    "gateway's credential for: group:NAME, user:NAME or serviceaccount:NAMESPACE/NAME.")  # fmt: skip
+@click.option(
+    "--group", "groups", metavar="G", multiple=True, help="A group that a pattern of the policy stands for. May be repeated."
+)
+@click.option("--user", "users", metavar="U", multiple=True, help="A caller, where the cluster is told users. May be repeated.")
+@click.option("--any-user", is_flag=True, help="Every user may be impersonated: as good as cluster-admin.")
+@click.option("--as-user", "as_users", metavar="U", multiple=True, help="Whom a pattern in `as: {users}` stands for.")
+@click.option("--as-group", "as_groups", metavar="G", multiple=True, help="The same of `as: {groups}`.")
+@click.option("--as-service-account", "as_accounts", metavar="NS/NAME", multiple=True, help="The same of its service accounts.")
+@config_option
+@output_option
+def render(
+    name: str, holder: str, groups: tuple[str, ...], users: tuple[str, ...], any_user: bool, as_users: tuple[str, ...],
+    as_groups: tuple[str, ...], as_accounts: tuple[str, ...], config: Path | None, output: str
+) -> None:  # fmt: skip
+    """Print the RBAC of cluster NAME that lets the gateway's credential impersonate the user, the groups and the extras that this
+    configuration and this policy need, and nothing else: a stolen credential is worth no more than that.
+
+    RBAC has no patterns. Where the policy names groups by one (`team-*`), the groups that callers had in the recordings are taken,
+    or those of --group. With `impersonate: user` the same is true of users.
+
+    \b
+    Exit status: 0 printed, 2 wrong usage or configuration, or a pattern of which nobody says what it stands for.
+
+    \b
+    l7gw rbac render prod | kubectl apply -f -
+    l7gw rbac render prod --group team-a --group team-b
+    l7gw rbac render prod --to serviceaccount:l7gw/gateway     # a gateway with a token file
+    """
+    settings, cluster, policy = _settled(config, name)
+    accounts = [_account(text) for text in as_accounts]
+    acted_as: list[As] = [("users", one) for one in as_users] + [("groups", one) for one in as_groups]
+    given = Names(frozenset(groups), frozenset(users), frozenset([*acted_as, *accounts]))
+    try:
+        found = Rendering(
+            cluster, policy, _holder(holder), given=given, recorded=_recorded(settings.state, name), any_user=any_user
+        )
+        parts = list(found.parts())
+    except Unresolved as error:
+        raise click.UsageError(f"{safe(str(error))}\n  hint: {safe(error.hint)}") from None
+    if output == "json":
+        click.echo(json.dumps([made for part in parts for made in part.objects], indent=2))
+        return
+    click.echo(text_of([*parts, Part(found.hints(), ())]), nl=False)
+
+
+def the_cluster(config: Path | None, name: str) -> tuple[Settings, Cluster]:
+    """The configuration and the cluster of this name. Raises UsageError."""
+    settings = load(find(config))
+    if name not in settings.clusters:
+        near = nearest(name, list(settings.clusters))
+        hint = f"did you mean {near}?" if near else "one of " + ", ".join(settings.clusters)
+        raise click.UsageError(f"no cluster {name!r} is configured\n  hint: {hint}")
+    return settings, settings.clusters[name]
+
+
+def _settled(config: Path | None, name: str) -> tuple[Settings, Cluster, Policy]:
+    settings, cluster = the_cluster(config, name)
+    return settings, cluster, Policy.load(settings.policy, configured(settings.masking, settings.path).names(settings.hooks))
+
+
+def _holder(text: str) -> Subject:
+    """Whom the cluster takes the gateway for. Raises UsageError."""
+    kind, _, name = text.partition(":")
+    space, slash, account = name.partition("/")
+    if kind not in KINDS or not name or (kind == "serviceaccount") != bool(slash and space and account):
+        raise click.UsageError(f"--to {text!r}\n  hint: group:{GROUP}, user:NAME or serviceaccount:NAMESPACE/NAME")
+    return Subject(KINDS[kind], account, space) if slash else Subject(KINDS[kind], name)
+
+
+def _account(text: str) -> As:
+    space, _, name = text.partition("/")
+    if not space or not name or "/" in name:
+        raise click.UsageError(f"--as-service-account {text!r} is no service account\n  hint: NAMESPACE/NAME, such as dev/ci")
+    return "serviceaccounts", text
+
+
+def _recorded(state: Path, cluster: str) -> Names:
+    """Who was there: users and groups of the sessions on this cluster. Nothing where there are no recordings, or they cannot be
+    read, which is told."""
+    try:
+        sessions = [one.started for one in summaries(state) if one.started.cluster == cluster and not one.started.attempts]
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            click.echo(f"l7gw: the recordings cannot be read, so that they say nothing here: {error}", err=True)
+        return Names()
+    return Names(frozenset(group for one in sessions for group in one.groups), frozenset(one.user for one in sessions))

@@ -1,0 +1,259 @@
+"""The RBAC that lets the gateway's credential do what this configuration and this policy need, and nothing else.
+
+A credential that may impersonate any user is as good as cluster-admin. RBAC has no patterns: each name that the gateway may take is
+written out. Where the policy has a pattern, somebody must say which names it stands for (`Names`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from shlex import quote
+from typing import Any
+
+from l7gw.cluster.impersonation import GATEWAY_USER, unnameable
+from l7gw.config.settings import Cluster
+from l7gw.kube.rbac import Rule, Subject, binding, role
+from l7gw.policy.judge import Policy
+from l7gw.policy.patterns import glob
+
+OBJECT = "l7gw-gateways"  # the name of each object
+EXTRAS = ("userextras/l7gw-user", "userextras/l7gw-session")
+AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
+ANYBODY = (
+    "EVERY USER MAY BE IMPERSONATED. A credential that may do that is as good as cluster-admin: it takes the name of any user",
+    "whom RBAC gives something, Kubernetes' own components among them. Name the users (--user), or take impersonate: groups.",
+)
+
+As = tuple[str, str]  # a resource of RBAC (users, groups, serviceaccounts) and a name; of an account NAMESPACE/NAME
+
+
+class Unresolved(Exception):
+    """The RBAC cannot be written. The text says which names are missing, in words for people; `hint` what to type."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names that stand for patterns: groups and users of callers as the identity gives them, and whom they act as (`--as`) by
+    RBAC's resource."""
+
+    groups: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    acted_as: frozenset[As] = frozenset()
+
+
+@dataclass(frozen=True)
+class Part:
+    """Objects that belong together, and what is said about them, in lines: before them, and before each of their rules."""
+
+    about: tuple[str, ...]
+    objects: tuple[dict[str, Any], ...]
+    rules: tuple[str, ...] = ()
+
+
+@dataclass
+class _Role:
+    """The gateway's ClusterRole in the making. `lines` says what each rule is for."""
+
+    rules: list[Rule] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, line: str, rule: Rule) -> None:
+        self.rules.append(rule)
+        self.lines.append(line)
+
+
+class Rendering:
+    """The RBAC of one cluster, bound to `holder`: whom the cluster takes the gateway's credential for.
+
+    `given` are names that somebody stated; `recorded` are those that the recordings know, and count for patterns about which
+    nothing was stated. `any_user` lets the gateway impersonate every user where the cluster is told users. Raises Unresolved.
+    """
+
+    def __init__(
+        self, cluster: Cluster, policy: Policy, holder: Subject, *, given: Names, recorded: Names, any_user: bool = False
+    ) -> None:
+        self._cluster, self._policy, self._holder = cluster, policy, holder
+        self._given, self._recorded, self._any_user = given, recorded, any_user
+        self.groups = self._groups()
+        self._check_holder()
+
+    def parts(self) -> Iterator[Part]:
+        """The objects, in the order in which they are applied."""
+        if self._cluster.impersonate == "none":
+            told = (
+                "impersonate: none: callers are the gateway's own credential in this cluster. Nothing is impersonated, and what",
+                f"RBAC gives {self._holder} it gives to all of them. What they used: l7gw rbac suggest {self._cluster.name}",
+            )
+            yield Part(told, ())
+            return
+        made = self._role()
+        about = (
+            f"What the gateway may do in {self._cluster.name}, where RBAC knows its credential as {self._holder}.",
+            "Whoever steals that credential may be whom this names, may do what RBAC gives those, and nothing else.",
+        )
+        yield Part(about, (role(OBJECT, made.rules), binding(OBJECT, [self._holder])), tuple(made.lines))
+        yield from self._accounts()
+
+    # ------------------------------------------------------------------ the gateway's role
+
+    def _role(self) -> _Role:
+        made = _Role()
+        self._add_users(made)
+        if self.groups:
+            named = tuple(self._cluster.prefix + group for group in self.groups)
+            line = "the groups that rules or `groups:` of the cluster name, with the prefix. Others do not go up"
+            made.add(line, Rule(("impersonate",), ("",), ("groups",), named))
+        made.add(
+            "extras that name caller and session in the cluster's audit log. Their values are any: they carry no rights",
+            Rule(("impersonate",), (AUTHENTICATION,), EXTRAS),
+        )
+        acted_as = self._acted_as()
+        for resource in ("users", "groups"):
+            if named := tuple(sorted(name for kind, name in acted_as if kind == resource)):
+                line = f"{resource} as whom the policy lets callers act (`as:`): what RBAC gives them, this credential may take"
+                made.add(line, Rule(("impersonate",), ("",), (resource,), named))
+        if self._policy.acted_as(self._cluster.name):
+            made.add(
+                "`as:` again: before such a call the gateway asks whether RBAC lets the caller himself act so",
+                Rule(("create",), (AUTHORIZATION,), ("subjectaccessreviews",)),
+            )
+        made.add(
+            "whom the cluster takes the gateway for, and what it may do: which `l7gw clusters test` asks",
+            Rule(("create",), (AUTHENTICATION,), ("selfsubjectreviews",)),
+        )
+        made.add("", Rule(("create",), (AUTHORIZATION,), ("selfsubjectaccessreviews",)))
+        made.add("", Rule(("get",), urls=("/version",)))
+        return made
+
+    def _add_users(self, made: _Role) -> None:
+        if self._cluster.impersonate == "groups":
+            made.add("the one user that callers are here", Rule(("impersonate",), ("",), ("users",), (GATEWAY_USER,)))
+            return
+        if self._any_user:
+            made.add(" ".join(ANYBODY), Rule(("impersonate",), ("",), ("users",)))
+            return
+        users = self._users()
+        if not users:
+            raise Unresolved(
+                f"clusters.{self._cluster.name} has impersonate: user, and which users come is not known: no rule names one, and "
+                "no recordings have any",
+                "--user ann --user bob; or --any-user, which makes the gateway's credential as good as cluster-admin",
+            )
+        named = tuple(self._cluster.prefix + user for user in users)
+        made.add(
+            "these users, with the prefix. One who comes later is refused until this is rendered and applied again",
+            Rule(("impersonate",), ("",), ("users",), named),
+        )
+
+    def _users(self) -> list[str]:
+        """Users as the identity gives them: those that were stated, else those that rules name or that the recordings know."""
+        stated = set(self._given.users)
+        if not stated:
+            stated = set(self._recorded.users)
+            for rule in self._policy.rules:
+                if rule.says != "deny" and rule.is_about(self._cluster.name) and rule.users is not None:
+                    stated |= {text for text in rule.users.texts if "*" not in text}
+        return sorted(user for user in stated if not unnameable(user) and not unnameable(self._cluster.prefix + user))
+
+    def _groups(self) -> tuple[str, ...]:
+        """The groups that go up, without the prefix."""
+        if self._cluster.impersonate == "none":
+            return ()
+        patterns = self._policy.groups_going_up(self._cluster.name, self._cluster.groups).texts
+        hint = f"--group NAME for each group that it stands for; `l7gw check` lists what goes up to {self._cluster.name}"
+        found = self._resolved("groups", patterns, self._given.groups, self._recorded.groups, hint)
+        return tuple(group for group in found if not unnameable(group) and not unnameable(self._cluster.prefix + group))
+
+    def _acted_as(self) -> frozenset[As]:
+        """Whom the gateway must be let impersonate for `as:` of rules."""
+        found: set[As] = set()
+        hint = "--as-user, --as-group or --as-service-account NAMESPACE/NAME, for each that it stands for"
+        for resource in ("users", "groups", "serviceaccounts"):
+            patterns = [
+                name
+                for kind, _, name in (text.partition(" ") for text in self._policy.acted_as(self._cluster.name))
+                if kind == resource
+            ]
+            given, recorded = (
+                frozenset(name for kind, name in one.acted_as if kind == resource) for one in (self._given, self._recorded)
+            )
+            found |= {(resource, name) for name in self._resolved(f"as: {resource}", patterns, given, recorded, hint)}
+        return frozenset(found)
+
+    def _resolved(
+        self, what: str, patterns: Iterable[str], given: frozenset[str], recorded: frozenset[str], hint: str
+    ) -> tuple[str, ...]:
+        """The names that the patterns stand for. Raises Unresolved where nothing says what one stands for."""
+        patterns = list(patterns)
+        found = {text for text in patterns if "*" not in text}
+        for text in patterns:
+            if "*" in text:
+                match = glob(text)
+                fitting = {name for name in given if match(name)} or {name for name in recorded if match(name)}
+                if not fitting:
+                    raise Unresolved(
+                        f"`{what}` has the pattern {text}, RBAC has no patterns, and neither an option nor the recordings "
+                        "have a name that fits it",
+                        hint,
+                    )
+                found |= fitting
+        return tuple(sorted(found))
+
+    def _accounts(self) -> Iterator[Part]:
+        """Roles that let the gateway act as service accounts, which RBAC asks for in the account's namespace."""
+        spaces: dict[str, list[str]] = {}
+        for kind, account in sorted(self._acted_as()):
+            if kind == "serviceaccounts":
+                space, _, name = account.partition("/")
+                spaces.setdefault(space, []).append(name)
+        for space, names in spaces.items():
+            rule = Rule(("impersonate",), ("",), ("serviceaccounts",), tuple(names))
+            about = (f"Service accounts in {space} as whom the policy lets callers act (`as:`).",)
+            yield Part(about, (role(OBJECT, [rule], space), binding(OBJECT, [self._holder], space)))
+
+    # ------------------------------------------------------------------ what must not be
+
+    def _check_holder(self) -> None:
+        """The gateway's rights must not be those of a caller. Raises Unresolved."""
+        cluster, holder = self._cluster, self._holder
+        if holder.kind == "Group":
+            if holder.name in {cluster.prefix + group for group in self.groups}:
+                what = f"callers of {cluster.name} can have the group {holder.name}: they would get the gateway's own rights"
+                raise Unresolved(what, "--to group:NAME with a name that no caller has")
+        elif holder.kind == "User" and holder.name in self._user_names():
+            what = (
+                f"callers of {cluster.name} are, or can be, the user {holder.name} there: they would get the gateway's own rights"
+            )
+            raise Unresolved(what, "a credential for the gateway that has another name")
+
+    def _user_names(self) -> list[str]:
+        """The users that callers are in the cluster, as far as they are known."""
+        if self._cluster.impersonate == "groups":
+            return [GATEWAY_USER]
+        return [self._cluster.prefix + user for user in self._users()] if self._cluster.impersonate == "user" else []
+
+    def hints(self) -> tuple[str, ...]:
+        """How the callers' groups come to rights of their own, in lines: bindings that somebody may want to write."""
+        cluster = self._cluster
+        if cluster.impersonate == "none":
+            return ()
+        if not self.groups:
+            if cluster.impersonate == "user":
+                return ("No groups go up. Bind roles to the users, with the prefix.",)
+            return ("No groups go up, so that callers have no rights here: name groups in the policy's rules, or in `groups:`.",)
+        lines = ["What callers may do is bound to their groups as they arrive here, for instance:"]
+        for group in self.groups:
+            arrived = quote(cluster.prefix + group)
+            lines.append(f"  kubectl create rolebinding l7gw-view-{slug(group)} -n NAMESPACE --clusterrole=view --group={arrived}")
+        lines.append(f"or as little as they used: l7gw rbac suggest {cluster.name}")
+        return tuple(lines)
+
+
+def slug(name: str) -> str:
+    """A name made fit to be part of an object's: letters, digits and hyphens."""
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-") or "x"

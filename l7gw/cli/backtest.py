@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from l7gw.cli.options import output_option
+from l7gw.cli.progress import reading_bar
 from l7gw.cli.state import HINT, ago, fail, state_options, the_state
 from l7gw.clock import moment
 from l7gw.gateway.sent_object import look_by_type
 from l7gw.policy.judge import Policy
-from l7gw.recording import reader
 from l7gw.recording.backtest import Backtest, Change, Counted, Why, command_of
 from l7gw.recording.past_calls import PastCalls
 from l7gw.recording.terminal.unseen import safe
@@ -70,7 +67,7 @@ def backtest(
     place = the_state(config, state)
     run = Backtest(policy, look_by_type)
     try:
-        with _progress(place) as read:
+        with reading_bar(place) as read:
             past = PastCalls(place, since=after or 0, until=before, cluster=cluster, user=user, bodies=run.reads_objects, read=read)
             for call in past:
                 run.take(call)
@@ -88,19 +85,6 @@ def backtest(
         sys.exit(CHANGES)
     if run.unknown or past.unreadable:
         sys.exit(UNKNOWN)
-
-
-@contextmanager
-def _progress(state: Path) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, where that is a terminal, and what to tell it of the bytes that were read."""
-    if not sys.stderr.isatty():
-        yield lambda size: None
-        return
-    total = sum(path.stat().st_size for path in reader.segments(state))
-    columns = (TextColumn("reading the recordings"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda size: bar.advance(task, size)
 
 
 def _order(one: tuple[Change, Counted]) -> tuple[bool, int]:

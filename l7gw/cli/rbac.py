@@ -11,18 +11,11 @@ import click
 from l7gw.cli import completing
 from l7gw.cli.manifests import text_of
 from l7gw.cli.options import config_option, output_option
+from l7gw.cli.rbac_options import given_holder, holder_option, settled
+from l7gw.cli.rbac_suggest import suggest
 from l7gw.cluster.rbac_render import As, Names, Part, Rendering, Unresolved
-from l7gw.config.document import nearest
-from l7gw.config.load import find, load
-from l7gw.config.settings import Cluster, Settings
-from l7gw.kube.rbac import Subject, SubjectKind
-from l7gw.masking.configured import configured
-from l7gw.policy.judge import Policy
 from l7gw.recording.session_list import summaries
 from l7gw.recording.terminal.unseen import safe
-
-GROUP = "l7gw-gateways"
-KINDS: dict[str, SubjectKind] = {"group": "Group", "user": "User", "serviceaccount": "ServiceAccount"}
 
 
 @click.group(short_help="The RBAC that a cluster needs for the gateway, and for its callers.")
@@ -31,10 +24,12 @@ def rbac() -> None:
     manifests; nothing is changed in a cluster."""
 
 
+rbac.add_command(suggest)
+
+
 @rbac.command(short_help="Print the RBAC that lets the gateway impersonate exactly what it must.")
 @click.argument("name", shell_complete=completing.clusters)
-@click.option("--to", "holder", metavar="KIND:NAME", default=f"group:{GROUP}", show_default=True, help="Whom the cluster takes the "
-    "gateway's credential for: group:NAME, user:NAME or serviceaccount:NAMESPACE/NAME.")  # fmt: skip
+@holder_option
 @click.option(
     "--group", "groups", metavar="G", multiple=True, help="A group that a pattern of the policy stands for. May be repeated."
 )
@@ -63,13 +58,13 @@ def render(
     l7gw rbac render prod --group team-a --group team-b
     l7gw rbac render prod --to serviceaccount:l7gw/gateway     # a gateway with a token file
     """
-    settings, cluster, policy = _settled(config, name)
+    settings, cluster, policy = settled(config, name)
     accounts = [_account(text) for text in as_accounts]
     acted_as: list[As] = [("users", one) for one in as_users] + [("groups", one) for one in as_groups]
     given = Names(frozenset(groups), frozenset(users), frozenset([*acted_as, *accounts]))
     try:
         found = Rendering(
-            cluster, policy, _holder(holder), given=given, recorded=_recorded(settings.state, name), any_user=any_user
+            cluster, policy, given_holder(holder), given=given, recorded=_recorded(settings.state, name), any_user=any_user
         )
         parts = list(found.parts())
     except Unresolved as error:
@@ -78,30 +73,6 @@ def render(
         click.echo(json.dumps([made for part in parts for made in part.objects], indent=2))
         return
     click.echo(text_of([*parts, Part(found.hints(), ())]), nl=False)
-
-
-def the_cluster(config: Path | None, name: str) -> tuple[Settings, Cluster]:
-    """The configuration and the cluster of this name. Raises UsageError."""
-    settings = load(find(config))
-    if name not in settings.clusters:
-        near = nearest(name, list(settings.clusters))
-        hint = f"did you mean {near}?" if near else "one of " + ", ".join(settings.clusters)
-        raise click.UsageError(f"no cluster {name!r} is configured\n  hint: {hint}")
-    return settings, settings.clusters[name]
-
-
-def _settled(config: Path | None, name: str) -> tuple[Settings, Cluster, Policy]:
-    settings, cluster = the_cluster(config, name)
-    return settings, cluster, Policy.load(settings.policy, configured(settings.masking, settings.path).names(settings.hooks))
-
-
-def _holder(text: str) -> Subject:
-    """Whom the cluster takes the gateway for. Raises UsageError."""
-    kind, _, name = text.partition(":")
-    space, slash, account = name.partition("/")
-    if kind not in KINDS or not name or (kind == "serviceaccount") != bool(slash and space and account):
-        raise click.UsageError(f"--to {text!r}\n  hint: group:{GROUP}, user:NAME or serviceaccount:NAMESPACE/NAME")
-    return Subject(KINDS[kind], account, space) if slash else Subject(KINDS[kind], name)
 
 
 def _account(text: str) -> As:

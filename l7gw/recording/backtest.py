@@ -6,7 +6,6 @@ nothing had been counted, a group that was granted counts where the policy lists
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,8 +22,8 @@ from l7gw.policy.looked import Looked
 from l7gw.policy.rules import Rule
 from l7gw.policy.verdict import Decision, Verdict
 from l7gw.recording.past_calls import PastCall
+from l7gw.recording.past_grants import BY_GRANT
 
-_BY_GRANT = re.compile(r" by grant ([0-9a-f-]{36})")  # in the reason of a verdict (`gateway.granted`)
 HOOK = "hook-"  # how the names of hooks begin in the place of a rule's (`hooking.hooked`)
 
 Why = Literal[
@@ -103,7 +102,7 @@ class Backtest:
             counted.example = call
 
     def _judged(self, call: PastCall) -> Verdict | Why:
-        if not {one.id for one in call.granted}.issuperset(_BY_GRANT.findall(call.verdict.reason)):
+        if not {one.id for one in call.granted}.issuperset(BY_GRANT.findall(call.verdict.reason)):
             return "grant-not-recorded"
         who, cluster, act = self._who(call), call.cluster, call.act
         verdict = self._policy.judge(who, cluster, act)

@@ -23,10 +23,12 @@ from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.requestinfo import describe
 from l7gw.recording import reader
 from l7gw.recording.events import (
+    ExchangeEnded,
     GrantRecorded,
     MaskRecorded,
     RequestBody,
     RequestRecorded,
+    ResponseRecorded,
     SegmentStarted,
     SessionEnded,
     SessionStarted,
@@ -53,6 +55,10 @@ class PastCall(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[Granted, ...] = ()  # what the caller had beside the groups of the principal
     masked: tuple[str, ...] = ()  # where values are masked in what the caller sent
     body: bytes | None = None  # None where there was none, or it is not recorded
+    # Where they were asked for:
+    status: int = 0  # of the answer that the client was sent; 0 for none
+    outcome: str = ""  # as in `ExchangeEnded`; "" of a call that has no end yet
+    own: tuple[VerdictRecorded, ...] = ()  # what the gateway itself asked within the call
 
     @property
     def content_type(self) -> str:
@@ -73,12 +79,15 @@ class PastCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Begun(msgspec.Struct):
-    """A call that has no verdict yet, or whose body may come yet."""
+    """A call that has no verdict yet, or whose body or answer may come yet."""
 
     request: RequestRecorded
     masked: list[str] = []
     verdict: VerdictRecorded | None = None
     body: bytes | None = None
+    status: int = 0
+    outcome: str = ""
+    own: list[VerdictRecorded] = []
 
 
 class _Session(msgspec.Struct):
@@ -92,11 +101,13 @@ class _Session(msgspec.Struct):
 
 
 _READ = (SegmentStarted, SessionStarted, SessionEnded, RequestRecorded, VerdictRecorded, MaskRecorded, GrantRecorded)
+_ANSWERS = (ResponseRecorded, ExchangeEnded)
 
 
 class PastCalls:
     """The calls of a journal whose request came within a span of time, in microseconds since 1970, on clusters and of users that
-    the globs match. `bodies`: with what they sent. `read` is told how many bytes of the journal were read since it was told last.
+    the globs match. `bodies`: with what they sent. `answers`: with what came of them, so that a call is given when it ended. `read`
+    is told how many bytes of the journal were read since it was told last.
 
     `unreadable` counts blocks that are changed, missing, or of a session whose beginning is gone.
     """
@@ -110,13 +121,14 @@ class PastCalls:
         cluster: str = "*",
         user: str = "*",
         bodies: bool = True,
+        answers: bool = False,
         read: Callable[[int], None] = lambda size: None,
     ) -> None:
         self.unreadable = 0
         self._state, self._since, self._until = state, since, until
         self._cluster, self._user = cluster, user
-        self._bodies = bodies
-        self._decode = reading(*_READ, RequestBody) if bodies else reading(*_READ)
+        self._bodies, self._answers = bodies, answers
+        self._decode = reading(*_READ, *((RequestBody,) if bodies else ()), *(_ANSWERS if answers else ()))
         self._read = read
         self._sessions: dict[bytes, _Session] = {}
         self._grants = PastGrants()
@@ -201,12 +213,19 @@ class PastCalls:
         if kind is RequestBody:
             call.body = (call.body or b"") + event.data if self._bodies else None
             return None
-        if kind is VerdictRecorded and event.own:  # what the gateway itself asked, before it had the verdict
+        if kind is VerdictRecorded and event.own:  # what the gateway itself asked, before it had the verdict or later
+            call.own.append(event)
             return None
         if kind is VerdictRecorded and call.verdict is None:
             call.verdict = event
             if self._bodies and event.verdict != "deny" and call.request.method in BODIES:
                 return None
+        if self._answers:
+            if kind is ResponseRecorded:
+                call.status = event.status
+            if kind is not ExchangeEnded:
+                return None
+            call.outcome = event.outcome
         return self._whole(session, event.exchange)
 
     def _over(self, sessions: dict[bytes, _Session]) -> Iterator[PastCall]:
@@ -230,6 +249,9 @@ class PastCalls:
             granted=self._grants.at(session.started, call.request.time),
             masked=tuple(call.masked),
             body=call.body,
+            status=call.status,
+            outcome=call.outcome,
+            own=tuple(call.own),
         )
 
     def _act(self, request: RequestRecorded, cluster: str) -> Act:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import msgspec
 
 from l7gw.recording.events import GrantRecorded, SessionStarted
 
+BY_GRANT = re.compile(r" by grant ([0-9a-f-]{36})")  # in the reason of a verdict (`gateway.granted`)
 LONGEST = 24 * 3600 * 1_000_000  # microseconds that a grant lasts at most (`policy.grants`)
 
 _Holder = tuple[str, str, str, str, str]  # as in `approval.active_grants`: issuer, user, kind, actor, cluster

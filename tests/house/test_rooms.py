@@ -125,6 +125,8 @@ DRIVEN_BY = {
     "cli/answers.py": "cli/test_holds.py",
     "cli/clusters_test.py": "real/test_clusters_test.py",
     "cli/demo.py": "demo/test_run.py",
+    "cli/progress.py": "cli/test_backtest.py",
+    "cli/rbac_options.py": "cli/test_rbac.py",
     "cli/reconciled.py": "cli/test_audit.py",
     "cli/serve.py": "faults/test_restart.py",
     "cli/state.py": "cli/test_numbers.py",

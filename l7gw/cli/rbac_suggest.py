@@ -1,0 +1,182 @@
+"""`l7gw rbac suggest NAME`: the least RBAC under which what was recorded passes again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import click
+
+from l7gw.cli import completing
+from l7gw.cli.manifests import text_of
+from l7gw.cli.options import config_option, output_option
+from l7gw.cli.progress import reading_bar
+from l7gw.cli.rbac_options import given_holder, holder_option, settled
+from l7gw.cli.state import HINT, ago, fail, the_whole_session
+from l7gw.cluster.impersonation import unnameable
+from l7gw.cluster.rbac_render import Part
+from l7gw.config.settings import Cluster
+from l7gw.kube.least_rights import NAMES
+from l7gw.policy.judge import Policy
+from l7gw.recording.past_calls import PastCall, PastCalls
+from l7gw.recording.rbac_suggestion import Suggested, Suggestion
+from l7gw.recording.terminal.unseen import safe
+from l7gw.recording.used_rights import By, Reading, UsedRights, Why
+
+NOTHING, UNKNOWN = 1, 3  # exit statuses
+MOST_NAMES = 100  # of one rule
+MOST_LISTED = 20  # lines of one kind in the report
+MOST_USERS_LISTED = 5
+IN_WORDS: dict[Why, str] = {
+    "denied": "the policy denied it",
+    "not-approved": "it was held, and not let through",
+    "not-sent": "the gateway could not pass it on",
+    "refused-there": "the cluster refused it",
+    "unanswered": "no answer is recorded",
+    "nobody": "no group of the caller goes up: nothing in the cluster tells him from any other",
+    "masked": "the object's name is masked in the recording",
+    "inexpressible": "no rule of RBAC can be about it alone",
+}
+# What RBAC asks beside the right itself, which no recording shows
+BESIDE = {
+    "rbac.authorization.k8s.io": "roles and bindings: RBAC also asks for each right that is handed on, or `escalate` and `bind`",
+    "certificates.k8s.io": "certificate requests: approving and signing also ask for `approve` and `sign` of the signer",
+}
+
+
+@click.command("suggest", short_help="The least RBAC for what callers really did.")
+@click.argument("name", shell_complete=completing.clusters)
+@click.option("--session", "session", metavar="ID", shell_complete=completing.sessions, help="Only this session's calls.")
+@click.option("--since", metavar="T", help="Only calls of the last 30m, 12h or 30d.")
+@click.option("--user", default="*", help="Only this user's; * matches anything.")
+@click.option("--by", type=click.Choice(["user", "group"]), help="To whom rights are given: users only with `impersonate: "
+    "user`, where they are the default.")  # fmt: skip
+@click.option("--group", "groups", metavar="G", multiple=True, help="Of several groups of a caller give the right to this one. "
+    "Without it: the one that fewest users have.")  # fmt: skip
+@click.option("--names", type=click.IntRange(0, MOST_NAMES), default=NAMES, show_default=True, help="Names that a rule lists; what "
+    "had more is about all. 0: never list names.")  # fmt: skip
+@click.option("--everything", is_flag=True, help="Also what everybody may: discovery, self reviews.")
+@holder_option
+@config_option
+@output_option
+def suggest(
+    name: str, session: str | None, since: str | None, user: str, by: By | None, groups: tuple[str, ...], names: int,
+    everything: bool, holder: str, config: Path | None, output: str
+) -> None:  # fmt: skip
+    """Print the least RBAC of cluster NAME under which the recorded calls pass again: Roles, ClusterRoles and bindings for users
+    and groups as the cluster knows them, with the prefix. Nothing is asked of the cluster, and no gateway need run.
+
+    Counted is what the cluster let pass. The end of the output says what is left out and why, and what the suggestion would have
+    refused: calls of the same users and groups that are recorded too, and were not selected.
+
+    A rule lists names where they were few and will come again. A create in a collection has no name that RBAC could compare.
+
+    \b
+    Exit status: 0 printed, 1 nothing is recorded that needs a right, 2 wrong usage or configuration, 3 a part of the
+    recordings cannot be read.
+
+    \b
+    l7gw rbac suggest prod --since 30d > suggested.yaml
+    l7gw rbac suggest prod --session 01a2                 # what one session needed
+    l7gw rbac suggest prod --user 'bot:*' --names 0
+    kubectl diff -f suggested.yaml
+    """
+    settings, cluster, policy = settled(config, name)
+    if by == "user" and cluster.impersonate != "user":
+        hint = f"clusters.{name}.impersonate is {cluster.impersonate}: the cluster does not know who calls"
+        raise click.UsageError(f"--by user\n  hint: {hint}")
+    preferred = [cluster.prefix + group for group in groups]
+    reading = Reading(
+        cluster=cluster,
+        going_up=_going_up(cluster, policy),
+        gateway=given_holder(holder),
+        by=by or ("user" if cluster.impersonate == "user" else "group"),
+        names=names,
+        everything=everything,
+    )
+    chosen, others = UsedRights(reading), UsedRights(reading)
+    whole = the_whole_session(settings.state, session).id if session is not None else ""
+    after = ago(since, "--since") or 0
+
+    def selects(call: PastCall) -> bool:
+        return call.request.time >= after and fnmatchcase(call.principal.user, user) and whole in ("", call.session)
+
+    try:
+        with reading_bar(settings.state) as read:
+            past = PastCalls(settings.state, cluster=name, bodies=False, answers=True, read=read)
+            for call in past:
+                (chosen if selects(call) else others).take(call)
+    except OSError as error:
+        fail(f"the state cannot be read: {error}{HINT}", UNKNOWN)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    found = Suggestion(chosen, preferred)
+    suggested = list(found.suggested())
+    report = tuple(_report(cluster, chosen, found, others))
+    if output == "json":
+        click.echo(json.dumps([made for one in suggested for made in one.objects], indent=2))
+        click.echo("".join(f"{safe(line)}\n" for line in report), err=True, nl=False)
+    else:
+        click.echo(text_of([*(_part(one, chosen) for one in suggested), Part(report, ())]), nl=False)
+    _end(past.unreadable, nothing=not suggested)
+
+
+def _end(unreadable: int, *, nothing: bool) -> None:
+    """Say on stderr what could not be read, and end the command with the status that fits."""
+    if unreadable:
+        what = "blocks of the recordings are changed, missing, or of sessions whose beginning is gone"
+        fail(f"{unreadable:,} {what}; their calls are left out\n  hint: l7gw verify tells more", UNKNOWN)
+    if nothing:
+        fail("nothing is recorded there that needs a right", NOTHING)
+
+
+def _going_up(cluster: Cluster, policy: Policy) -> Callable[[str], bool]:
+    """Whether a caller's group is told to the cluster."""
+    globs = policy.groups_going_up(cluster.name, cluster.groups)
+    return lambda group: globs.match(group) and not unnameable(group) and not unnameable(cluster.prefix + group)
+
+
+def _part(one: Suggested, used: UsedRights) -> Part:
+    where = f"in namespace {one.namespace}" if one.namespace else "in the whole cluster"
+    users = sorted(used.users(one.subject))
+    who = ""
+    if users:
+        more = f" and {len(users) - MOST_USERS_LISTED} more" if len(users) > MOST_USERS_LISTED else ""
+        who = f", for what {', '.join(users[:MOST_USERS_LISTED])}{more} did"
+    return Part((f"{one.subject} {where}{who}",), one.objects, tuple(_times(count) for count in one.calls))
+
+
+def _times(count: int) -> str:
+    return f"{count:,} calls" if count != 1 else "1 call"
+
+
+def _report(cluster: Cluster, used: UsedRights, found: Suggestion, others: UsedRights) -> Iterator[str]:
+    yield f"{_times(used.calls)} counted; {used.everybodys:,} of them need no more than everybody may (discovery, self reviews)"
+    if cluster.record == "none":
+        yield f"clusters.{cluster.name} has record: none: of its calls nothing is recorded"
+    for group, words in BESIDE.items():
+        if any(need.right.group == group and need.right.verb not in ("get", "list", "watch") for need in found.needs):
+            yield words
+    if used.too_many or used.more_left_out:
+        yield f"too many different ones: {used.too_many:,} rights and {used.more_left_out:,} calls are left out without a word"
+    left = sorted(used.left_out.items(), key=lambda one: (one[0].why, -one[1].count))
+    yield from _listed(
+        "Left out, and given no right:",
+        [f"{_times(count.count)}: {one.what}: {IN_WORDS[one.why]} ({count.example})" for one, count in left],
+    )
+    refused = [f"{_times(count.count)}: {need.right} ({count.example})" for need, count in found.refuses(others)]
+    yield from _listed("Would have been refused, of what these users and groups did in other calls:", refused)
+    yield from _listed(
+        "The gateway also listed for reviewers, as the requesters; without the right they read `not known`:", sorted(used.views)
+    )
+
+
+def _listed(head: str, lines: list[str]) -> Iterator[str]:
+    if lines:
+        yield head
+        yield from (f"  {line}" for line in lines[:MOST_LISTED])
+        if len(lines) > MOST_LISTED:
+            yield f"  and {len(lines) - MOST_LISTED:,} more"

@@ -88,7 +88,6 @@ def suggest(
     if by == "user" and cluster.impersonate != "user":
         hint = f"clusters.{name}.impersonate is {cluster.impersonate}: the cluster does not know who calls"
         raise click.UsageError(f"--by user\n  hint: {hint}")
-    preferred = [cluster.prefix + group for group in groups]
     reading = Reading(
         cluster=cluster,
         going_up=_going_up(cluster, policy),
@@ -97,23 +96,14 @@ def suggest(
         names=names,
         everything=everything,
     )
-    chosen, others = UsedRights(reading), UsedRights(reading)
     whole = the_whole_session(settings.state, session).id if session is not None else ""
     after = ago(since, "--since") or 0
 
     def selects(call: PastCall) -> bool:
         return call.request.time >= after and fnmatchcase(call.principal.user, user) and whole in ("", call.session)
 
-    try:
-        with reading_bar(settings.state) as read:
-            past = PastCalls(settings.state, cluster=name, bodies=False, answers=True, read=read)
-            for call in past:
-                (chosen if selects(call) else others).take(call)
-    except OSError as error:
-        fail(f"the state cannot be read: {error}{HINT}", UNKNOWN)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    found = Suggestion(chosen, preferred)
+    chosen, others, unreadable = _read(settings.state, reading, selects)
+    found = Suggestion(chosen, [cluster.prefix + group for group in groups])
     suggested = list(found.suggested())
     report = tuple(_report(cluster, chosen, found, others))
     if output == "json":
@@ -121,7 +111,22 @@ def suggest(
         click.echo("".join(f"{safe(line)}\n" for line in report), err=True, nl=False)
     else:
         click.echo(text_of([*(_part(one, chosen) for one in suggested), Part(report, ())]), nl=False)
-    _end(past.unreadable, nothing=not suggested)
+    _end(unreadable, nothing=not suggested)
+
+
+def _read(state: Path, reading: Reading, selects: Callable[[PastCall], bool]) -> tuple[UsedRights, UsedRights, int]:
+    """What was needed by the calls that are selected, what by the others, and how many blocks cannot be read."""
+    chosen, others = UsedRights(reading), UsedRights(reading)
+    try:
+        with reading_bar(state) as read:
+            past = PastCalls(state, cluster=reading.cluster.name, bodies=False, answers=True, read=read)
+            for call in past:
+                (chosen if selects(call) else others).take(call)
+    except OSError as error:
+        fail(f"the state cannot be read: {error}{HINT}", UNKNOWN)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    return chosen, others, past.unreadable
 
 
 def _end(unreadable: int, *, nothing: bool) -> None:

@@ -1,4 +1,4 @@
-"""How long the gateway waits: for a client, a cluster, an issuer's keys, the disk. The worker
+"""How long the gateway waits: for a client, a cluster, an issuer's keys, AWS, the disk. The worker
 and the recorder are handed these times."""
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ class Timeouts:
     dry_run: float = 10.0  # for a dry run, and for each reading of what a reviewer is shown
     view: float = 30.0  # for all that a reviewer is shown of one call; the inventory of a namespace takes some dozen readings
 
-    # waiting for issuers and the disk
+    # waiting for issuers, AWS and the disk
     keys_fetch: float = 10.0  # for an issuer's discovery document and its keys together
+    aws_dial: float = 4.0  # for TCP and TLS to an endpoint of AWS, of each of three attempts
+    aws_answer: float = 10.0  # for an answer of AWS; STS takes 0.1 and DescribeCluster 0.3, and a call at kubectl waits for both
     disk: float = 10.0  # that one write or sync of the journal may take before new calls are refused
     sync_every: float = 1.0  # from a write of the journal to its sync, where no call waits for the sync
 

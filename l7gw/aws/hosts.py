@@ -66,3 +66,11 @@ def sts_hosts(region: str) -> frozenset[str]:
         f"{name}.{region}.{domain}" for name in ("sts", "sts-fips") for domain in (partition.domain, partition.dual_stack_domain)
     }
     return frozenset(found | {GLOBAL_HOST} if region == GLOBAL_REGION else found)
+
+
+def regional_sts(region: str) -> str:
+    """The usual host name of STS in a region. Raises ValueError for a name that is no region's."""
+    partition = partition_of(region)
+    if partition is None:
+        raise ValueError("it is no region of AWS")
+    return f"sts.{region}.{partition.domain}"

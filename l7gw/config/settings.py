@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from l7gw.config.aws_settings import AwsRole
+from l7gw.config.aws_settings import AwsRole, Eks
 from l7gw.config.field_paths import FieldPath
 
 SOCKET = "l7gw.sock"  # in the state
@@ -150,6 +150,7 @@ class Cluster:
     prefix: str = "l7gw:"
     record: RecordMode = "all"
     groups: tuple[str, ...] = ()  # globs over groups without `prefix`: the cluster is told these, and those that rules name
+    eks: Eks | None = None
 
     @property
     def server_authority(self) -> str:

@@ -33,6 +33,21 @@ class Token(msgspec.Struct, frozen=True):
         return f"Token(expires={self.expires!r})"
 
 
+class DescribeWanted(msgspec.Struct, frozen=True):
+    """What EKS knows of a cluster, by its name in the configuration."""
+
+    cluster: str
+
+
+class Described(msgspec.Struct, frozen=True):
+    """What eks:DescribeCluster answers. `endpoint` is a URL, `certificate_authority` a PEM, `version` such as `1.33`."""
+
+    endpoint: str
+    certificate_authority: str
+    version: str
+    arn: str
+
+
 class Failed(msgspec.Struct, frozen=True):
     """What was wanted cannot be had now. `message` is for people, and names the step and what to do."""
 

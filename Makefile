@@ -6,6 +6,8 @@ LOCKS := deploy/requirements
 SECONDS ?= 60
 TARGETS ?= $(filter-out run,$(basename $(notdir $(wildcard tests/fuzz/*.py))))
 PYTEST ?= $(BIN)/pytest
+# Two processes, since two cores are what the tests are planned for; a file stays in one of them, with what its tests share.
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # Python's bytecode is kept: the tests start some hundred processes of l7gw, and without it each compiles the package for 0.25 s.
 unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
@@ -24,9 +26,9 @@ demo: $(VENV)/.demo ## run the guided tour on an embedded cluster (KEEP=1 stays 
 # port that they miss), and a machine with other work makes a second long.
 AGAIN := --last-failed --last-failed-no-failures none tests
 test: $(VENV)/.test ## run the tests: every real client that this machine has, oldest and newest kubectl
-	$(PYTEST) -m "not long" tests || $(PYTEST) -m "not long" $(AGAIN)
+	$(PYTEST) $(BESIDE) -m "not long" tests || $(PYTEST) -m "not long" $(AGAIN)
 test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
-	$(PYTEST) -m long tests || $(PYTEST) -m long $(AGAIN)
+	$(PYTEST) $(BESIDE) -m long tests || $(PYTEST) -m long $(AGAIN)
 fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="wire_http1 wire_spdy" for these alone
 	@set -e; for target in $(TARGETS); do $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS); done
 bench: $(VENV)/.test ## hold l7gw against a plain Go proxy (and nginx) in one run; ROUNDS=5 BENCH_SECONDS=4

@@ -50,14 +50,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     if session.config.option.collectonly:
         return
-    capture = session.config.pluginmanager.getplugin("capturemanager")
+    _build(session.config, cluster=bool(wanted & _NEEDS_BUILD), authenticator="authenticator_program" in wanted)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Where several processes run the tests, build before they begin: nothing that they print is shown."""
+    _build(config, cluster=True, authenticator=True)
+
+
+def _build(config: pytest.Config, *, cluster: bool, authenticator: bool) -> None:
+    capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        if wanted & _NEEDS_BUILD:
-            session.config.stash[_BUILT] = _attempt(built)
-        if "authenticator_program" in wanted:
+        if cluster:
+            config.stash[_BUILT] = _attempt(built)
+        if authenticator:
             from tests.support.aws.authenticator import program
 
-            session.config.stash[_AUTHENTICATOR] = _attempt(program)
+            config.stash[_AUTHENTICATOR] = _attempt(program)
 
 
 def _attempt(build: Callable[[], T]) -> T | Exception:

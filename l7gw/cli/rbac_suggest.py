@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -15,36 +15,25 @@ from l7gw.cli.manifests import text_of
 from l7gw.cli.options import config_option, output_option
 from l7gw.cli.progress import reading_bar
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
+from l7gw.cli.rbac_report import compared, report, times
 from l7gw.cli.state import HINT, ago, fail, the_whole_session
 from l7gw.cluster.impersonation import unnameable
 from l7gw.cluster.rbac_render import Part
 from l7gw.config.settings import Cluster
+from l7gw.kube.existing_rbac import Existing, Unfit
+from l7gw.kube.existing_rbac import read as read_rbac
 from l7gw.kube.least_rights import NAMES
+from l7gw.kube.rbac import Subject
 from l7gw.policy.judge import Policy
 from l7gw.recording.past_calls import PastCall, PastCalls
+from l7gw.recording.rbac_difference import Difference
 from l7gw.recording.rbac_suggestion import Suggested, Suggestion
 from l7gw.recording.terminal.unseen import safe
-from l7gw.recording.used_rights import By, Reading, UsedRights, Why
+from l7gw.recording.used_rights import By, Reading, UsedRights
 
 NOTHING, UNKNOWN = 1, 3  # exit statuses
 MOST_NAMES = 100  # of one rule
-MOST_LISTED = 20  # lines of one kind in the report
 MOST_USERS_LISTED = 5
-IN_WORDS: dict[Why, str] = {
-    "denied": "the policy denied it",
-    "not-approved": "it was held, and not let through",
-    "not-sent": "the gateway could not pass it on",
-    "refused-there": "the cluster refused it",
-    "unanswered": "no answer is recorded",
-    "nobody": "no group of the caller goes up: nothing in the cluster tells him from any other",
-    "masked": "the object's name is masked in the recording",
-    "inexpressible": "no rule of RBAC can be about it alone",
-}
-# What RBAC asks beside the right itself, which no recording shows
-BESIDE = {
-    "rbac.authorization.k8s.io": "roles and bindings: RBAC also asks for each right that is handed on, or `escalate` and `bind`",
-    "certificates.k8s.io": "certificate requests: approving and signing also ask for `approve` and `sign` of the signer",
-}
 
 
 @click.command("suggest", short_help="The least RBAC for what callers really did.")
@@ -59,12 +48,14 @@ BESIDE = {
 @click.option("--names", type=click.IntRange(0, MOST_NAMES), default=NAMES, show_default=True, help="Names that a rule lists; what "
     "had more is about all. 0: never list names.")  # fmt: skip
 @click.option("--everything", is_flag=True, help="Also what everybody may: discovery, self reviews.")
+@click.option("--existing", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), help="RBAC that is there, "
+    "as `kubectl get -o yaml` prints it, to compare with; - is stdin.")  # fmt: skip
 @holder_option
 @config_option
 @output_option
 def suggest(
     name: str, session: str | None, since: str | None, user: str, by: By | None, groups: tuple[str, ...], names: int,
-    everything: bool, holder: str, config: Path | None, output: str
+    everything: bool, existing: Path | None, holder: str, config: Path | None, output: str
 ) -> None:  # fmt: skip
     """Print the least RBAC of cluster NAME under which the recorded calls pass again: Roles, ClusterRoles and bindings for users
     and groups as the cluster knows them, with the prefix. Nothing is asked of the cluster, and no gateway need run.
@@ -82,20 +73,11 @@ def suggest(
     l7gw rbac suggest prod --since 30d > suggested.yaml
     l7gw rbac suggest prod --session 01a2                 # what one session needed
     l7gw rbac suggest prod --user 'bot:*' --names 0
-    kubectl diff -f suggested.yaml
+    kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml | l7gw rbac suggest prod --existing -
     """
     settings, cluster, policy = settled(config, name)
-    if by == "user" and cluster.impersonate != "user":
-        hint = f"clusters.{name}.impersonate is {cluster.impersonate}: the cluster does not know who calls"
-        raise click.UsageError(f"--by user\n  hint: {hint}")
-    reading = Reading(
-        cluster=cluster,
-        going_up=_going_up(cluster, policy),
-        gateway=given_holder(holder),
-        by=by or ("user" if cluster.impersonate == "user" else "group"),
-        names=names,
-        everything=everything,
-    )
+    there = _existing(existing) if existing is not None else None
+    reading = _reading(cluster, policy, by, given_holder(holder), names=names, everything=everything)
     whole = the_whole_session(settings.state, session).id if session is not None else ""
     after = ago(since, "--since") or 0
 
@@ -105,13 +87,28 @@ def suggest(
     chosen, others, unreadable = _read(settings.state, reading, selects)
     found = Suggestion(chosen, [cluster.prefix + group for group in groups])
     suggested = list(found.suggested())
-    report = tuple(_report(cluster, chosen, found, others))
+    said = (*report(cluster, chosen, found, others), *(compared(Difference(found, there)) if there is not None else ()))
     if output == "json":
         click.echo(json.dumps([made for one in suggested for made in one.objects], indent=2))
-        click.echo("".join(f"{safe(line)}\n" for line in report), err=True, nl=False)
+        click.echo("".join(f"{safe(line)}\n" for line in said), err=True, nl=False)
     else:
-        click.echo(text_of([*(_part(one, chosen) for one in suggested), Part(report, ())]), nl=False)
+        click.echo(text_of([*(_part(one, chosen) for one in suggested), Part(said, ())]), nl=False)
     _end(unreadable, nothing=not suggested)
+
+
+def _reading(cluster: Cluster, policy: Policy, by: By | None, gateway: Subject, *, names: int, everything: bool) -> Reading:
+    """How the calls are read. Raises UsageError."""
+    if by == "user" and cluster.impersonate != "user":
+        hint = f"clusters.{cluster.name}.impersonate is {cluster.impersonate}: the cluster does not know who calls"
+        raise click.UsageError(f"--by user\n  hint: {hint}")
+    return Reading(
+        cluster=cluster,
+        going_up=_going_up(cluster, policy),
+        gateway=gateway,
+        by=by or ("user" if cluster.impersonate == "user" else "group"),
+        names=names,
+        everything=everything,
+    )
 
 
 def _read(state: Path, reading: Reading, selects: Callable[[PastCall], bool]) -> tuple[UsedRights, UsedRights, int]:
@@ -151,37 +148,16 @@ def _part(one: Suggested, used: UsedRights) -> Part:
     if users:
         more = f" and {len(users) - MOST_USERS_LISTED} more" if len(users) > MOST_USERS_LISTED else ""
         who = f", for what {', '.join(users[:MOST_USERS_LISTED])}{more} did"
-    return Part((f"{one.subject} {where}{who}",), one.objects, tuple(_times(count) for count in one.calls))
+    return Part((f"{one.subject} {where}{who}",), one.objects, tuple(times(count) for count in one.calls))
 
 
-def _times(count: int) -> str:
-    return f"{count:,} calls" if count != 1 else "1 call"
-
-
-def _report(cluster: Cluster, used: UsedRights, found: Suggestion, others: UsedRights) -> Iterator[str]:
-    yield f"{_times(used.calls)} counted; {used.everybodys:,} of them need no more than everybody may (discovery, self reviews)"
-    if cluster.record == "none":
-        yield f"clusters.{cluster.name} has record: none: of its calls nothing is recorded"
-    for group, words in BESIDE.items():
-        if any(need.right.group == group and need.right.verb not in ("get", "list", "watch") for need in found.needs):
-            yield words
-    if used.too_many or used.more_left_out:
-        yield f"too many different ones: {used.too_many:,} rights and {used.more_left_out:,} calls are left out without a word"
-    left = sorted(used.left_out.items(), key=lambda one: (one[0].why, -one[1].count))
-    yield from _listed(
-        "Left out, and given no right:",
-        [f"{_times(count.count)}: {one.what}: {IN_WORDS[one.why]} ({count.example})" for one, count in left],
-    )
-    refused = [f"{_times(count.count)}: {need.right} ({count.example})" for need, count in found.refuses(others)]
-    yield from _listed("Would have been refused, of what these users and groups did in other calls:", refused)
-    yield from _listed(
-        "The gateway also listed for reviewers, as the requesters; without the right they read `not known`:", sorted(used.views)
-    )
-
-
-def _listed(head: str, lines: list[str]) -> Iterator[str]:
-    if lines:
-        yield head
-        yield from (f"  {line}" for line in lines[:MOST_LISTED])
-        if len(lines) > MOST_LISTED:
-            yield f"  and {len(lines) - MOST_LISTED:,} more"
+def _existing(path: Path) -> Existing:
+    """The RBAC in a file, or on stdin. Raises UsageError."""
+    try:
+        with click.open_file(str(path), encoding="utf-8") as file:
+            return read_rbac(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"--existing {path} cannot be read: {error}") from None
+    except Unfit as error:
+        what = "kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml"
+        raise click.UsageError(f"--existing {path} {error}\n  hint: {what}") from None

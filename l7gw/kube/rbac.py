@@ -65,6 +65,11 @@ class Rule:
         sub = right.resource.partition("/")[2]
         return any(one in (ALL, right.resource) or (sub != "" and one == f"*/{sub}") for one in self.resources)
 
+    def __str__(self) -> str:
+        kinds = (f"{one}.{group}" if group else one for group in self.groups for one in self.resources)
+        names = f" [{', '.join(self.names)}]" if self.names else ""
+        return f"{', '.join(self.verbs)} {', '.join(self.urls or kinds)}{names}"
+
     def document(self) -> dict[str, Any]:
         """The rule as it stands in a role."""
         if self.urls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -9,8 +10,9 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from l7gw.cli.rbac_suggest import IN_WORDS
+from l7gw.cli.rbac_report import IN_WORDS
 from l7gw.identity.principal import Principal
+from l7gw.kube.rbac import Rule, Subject, binding, role
 from l7gw.policy.judge import Policy
 from l7gw.recording import reader
 from l7gw.recording.used_rights import Why
@@ -117,6 +119,25 @@ def test_with_impersonate_user_rights_are_the_users_unless_groups_are_asked_for(
 def test_names_can_be_left_out(suggest: Run) -> None:
     _, out, _ = suggest("prod", "--names", "0", "-o", "json")
     assert "resourceNames" not in out
+
+
+def test_what_is_suggested_is_put_beside_what_is_there(suggest: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "there.yaml"
+    wide = role("edit", [Rule(("get", "delete"), ("",), ("pods",))])
+    there.write_text(yaml.safe_dump_all([wide, binding("edit", [Subject("Group", "l7gw:sre")])]))
+    _, out, _ = suggest("prod", "--existing", there)
+    for said in (
+        "# Beside what is there:\n#   new: Role dev/suggested:group:l7gw:engineers\n",
+        "# Given now, and wider than what was used:\n#   ClusterRoleBinding edit gives ClusterRole edit to Group l7gw:sre: 1 of its 1 rules",
+        "# Needed, and not given now:\n#   list pods -n dev, of Group l7gw:engineers\n",
+    ):
+        assert said in out, out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(there.read_bytes())))
+    assert suggest("prod", "--existing", "-")[1] == out
+    there.write_text("Forbidden")
+    status, _, err = suggest("prod", "--existing", there)
+    assert status == 2 and "has no roles and no bindings\n  hint: kubectl get clusterroles" in err
+    assert suggest("prod", "--existing", tmp_path / "none")[0] == 2
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,6 +84,13 @@ def gateway(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> I
             yield running, kubectl
 
 
+def proposed(cluster: RealCluster, running: Gateway) -> str:
+    """What `l7gw rbac suggest` prints, beside all RBAC of the cluster as kubectl prints it."""
+    there = cluster.kubectl("get", "clusterroles,clusterrolebindings,roles,rolebindings", "-A", "-o", "yaml").stdout
+    command = [L7GW, "rbac", "suggest", "real", "--config", running.config, "--existing", "-"]
+    return subprocess.run(command, input=there, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 @pytest.fixture(scope="module")
 def suggested(cluster: RealCluster, gateway: tuple[Gateway, Kubectl]) -> str:
     """What is suggested after the run, in place of all that the callers might before."""
@@ -94,8 +100,8 @@ def suggested(cluster: RealCluster, gateway: tuple[Gateway, Kubectl]) -> str:
         done = kubectl(*words, stdin=stdin)
         assert done.returncode == 0, (words, done.stderr)
     assert kubectl("get", "services").returncode == 1, "the policy denies it"
-    command = [L7GW, "rbac", "suggest", "real", "--config", running.config]
-    text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    text = proposed(cluster, running)
+    assert "ClusterRoleBinding l7gw-narrowed-wide gives ClusterRole l7gw-narrowed-wide" in text and "not given now" not in text
     for kind in ("clusterrolebinding", "clusterrole"):
         cluster.kubectl("delete", kind, "l7gw-narrowed-wide")
     until(lambda: "cannot list resource" in kubectl("get", "pods").stderr, SOON)
@@ -129,8 +135,15 @@ def test_what_is_suggested_names_names_and_what_it_leaves_out(suggested: str) ->
     assert "kubectl get services -n narrowed: the policy denied it" in suggested
 
 
+def test_what_is_applied_is_the_same_and_gives_all_that_is_needed(
+    suggested: str, gateway: tuple[Gateway, Kubectl], cluster: RealCluster
+) -> None:
+    compared = proposed(cluster, gateway[0]).split("# Beside what is there:\n")[1]
+    assert compared.count("the same: ") == 4 and len(compared.splitlines()) == 4, compared
+
+
 def test_what_one_session_needed_is_less_and_says_what_the_rest_would_miss(
-    suggested: str, gateway: tuple[Gateway, Kubectl], cluster: RealCluster, tmp_path: Path
+    suggested: str, gateway: tuple[Gateway, Kubectl]
 ) -> None:
     running, _ = gateway
     other = running.sessions()[0]["id"]

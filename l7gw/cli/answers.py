@@ -60,12 +60,12 @@ def id_of(text: str, what: str) -> str:
     return text.lower()
 
 
-def seconds_of(text: str, most: int) -> int:
-    """The seconds of `--for`."""
+def seconds_of(text: str, most: int, option: str = "--for") -> int:
+    """The seconds of an option such as `--for`."""
     match = re.fullmatch("([0-9]{1,5})([smh])", text)
     if match is None or not 1 <= (seconds := int(match[1]) * SECONDS[match[2]]) <= most:
         longest = f"{most // 3600}h" if most % 3600 == 0 else f"{most // 60}m"
-        fail(f"--for is a time such as 10m, at most {longest}", USAGE)
+        fail(f"{option} is a time such as 10m, at most {longest}", USAGE)
     return seconds
 
 

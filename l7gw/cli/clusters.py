@@ -13,14 +13,15 @@ import click
 from rich import box
 from rich.table import Table
 
-from l7gw.cli.answers import OUTPUT, console
+from l7gw.cli.answers import OUTPUT, console, seconds_of
 from l7gw.cli.completing import clusters as completed
 from l7gw.cli.kubeconfig import the_cluster
 from l7gw.cli.options import config_option
 from l7gw.config.certificates import all_ending, life
-from l7gw.config.load import find, load
+from l7gw.config.load import find, load, load_without_tls
 from l7gw.config.settings import Certificate, ClientCredential, Cluster, Settings
 
+LONGEST_WAIT = 24 * 3600  # seconds of --wait
 FAILED = 3  # exit status where a step failed
 
 
@@ -120,3 +121,48 @@ def test(name: str, config: Path | None, output: str) -> None:
 
     settings = load(find(config))
     sys.exit(FAILED if tested(settings, the_cluster(settings, name), output) else 0)
+
+
+@clusters.command(short_help="Get the gateway a certificate of the cluster's own CA.")
+@click.argument("name", shell_complete=completed)
+@click.option("--wait", "lasting", metavar="10m", default="10m", show_default=True, help="How long to wait for the approval.")
+@click.option("--renew", is_flag=True, help="Ask for another one, with a new key, though there is a good one or an open request.")
+@click.option("--print", "printed", is_flag=True, help="Ask nobody: print the request, for an administrator to create and approve.")
+@click.option(
+    "--install",
+    "answer",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Install the certificate that --print led to; - is stdin.",
+)
+@config_option
+def certificate(name: str, lasting: str, renew: bool, printed: bool, answer: Path | None, config: Path | None) -> None:
+    """Get a certificate for the `hosts` of cluster NAME that the cluster's own CA signs, and install it at `clusters.NAME.tls`.
+    Clients whose kubeconfig pins that CA then change one line, `server:`.
+
+    EKS signs for any name that an administrator of the cluster approves (signer beta.eks.amazonaws.com/app-serving), for a year.
+    The key is made here, has mode 0600 and never leaves this machine. The request is made with the gateway's own credential, where
+    RBAC lets it; else --print gives it to an administrator. `check`, `clusters list` and the gateway's log warn 30 days before the
+    end.
+
+    \b
+    Exit status: 0 installed, or good for more than 30 days; 2 wrong usage or configuration; 3 refused, or not approved in time.
+
+    \b
+      l7gw clusters certificate prod                        # in another terminal: kubectl certificate approve NAME
+      l7gw clusters certificate prod --print > csr.yaml     # kubectl create -f csr.yaml, approve, get
+      l7gw clusters certificate prod --install prod.pem
+    """
+    from l7gw.cli import clusters_certificate as of
+
+    if printed and answer is not None:
+        raise click.UsageError("--print begins what --install ends: one of them")
+    settings, tls = load_without_tls(find(config), name)
+    job = of.job_of(settings, the_cluster(settings, name), tls)
+    ends = None if renew or printed or answer is not None else of.good_until(job)
+    if ends is not None:
+        click.echo(f"{job.tls.certificate} is good until {ends.date()}; --renew asks for another one")
+    elif printed:
+        of.print_request(job, of.key_for(job, renew=renew))
+    else:
+        of.certify(job, renew=renew, seconds=seconds_of(lasting, LONGEST_WAIT, "--wait"), answer=answer)

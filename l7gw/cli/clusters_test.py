@@ -13,7 +13,7 @@ from rich.text import Text
 
 from l7gw.cli.answers import console
 from l7gw.cluster.trial import Outcome, Step, Trial
-from l7gw.cluster.tried import try_static
+from l7gw.cluster.tried import tried
 from l7gw.config.settings import Cluster, Settings
 from l7gw.masking.configured import configured
 from l7gw.policy.judge import Policy
@@ -61,9 +61,9 @@ def tested(settings: Settings, cluster: Cluster, output: str) -> bool:
     """Try a cluster and tell. Returns whether a step failed."""
     policy = Policy.load(settings.policy, configured(settings.masking, settings.path).names(settings.hooks))
     with shown_trial(quiet=output == "json") as trial:
-        server = try_static(trial, cluster, policy)
-        if server is not None:
-            server.close()
+        found = tried(trial, cluster, policy)
+        if found is not None:
+            found.server.close()
     if output == "json":
         click.echo(json.dumps({"cluster": cluster.name, "ok": not trial.failed, "steps": [*map(document, trial.steps)]}, indent=2))
     elif trial.failed:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import yaml
 
+from l7gw.file_replace import replace_file
+
 LARGEST = 4 * 1024 * 1024  # bytes of a kubeconfig; a thousand clusters with their certificates have 4 MB
 MOST_NAMED = 10  # names in a sentence
 DATA, FILE = "certificate-authority-data", "certificate-authority"
@@ -287,7 +289,7 @@ def rewrite(path: Path, change: Callable[[bytes], bytes]) -> bool:
             after = change(before)
             if after == before:
                 return False
-            _replace(path, after)
+            replace_file(path, after)
             return True
     except OSError as error:
         raise CannotEdit(f"cannot be changed: {error.strerror}") from None
@@ -306,21 +308,3 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.unlink(missing_ok=True)
-
-
-def _replace(path: Path, octets: bytes) -> None:
-    about = path.stat()
-    new = path.with_name(f".{path.name}.l7gw-{os.getpid()}")
-    file = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(file, "wb") as stream:
-            if (about.st_uid, about.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(file, about.st_uid, about.st_gid)
-            os.fchmod(file, about.st_mode & 0o7777)
-            stream.write(octets)
-            stream.flush()
-            os.fsync(file)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

@@ -18,7 +18,7 @@ from typing import Any
 from cryptography import x509
 
 from l7gw import plainjson
-from l7gw.cluster.trial import Failure, Found, Trial
+from l7gw.cluster.trial import Failure, Found, Trial, sure
 from l7gw.name_rules import visible
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.events import Headers
@@ -115,19 +115,15 @@ class ApiServer:
 # ---------------------------------------------------------------------- the way there
 
 
-def connect(trial: Trial, place: Place, timeouts: Timeouts = USUAL_TIMEOUTS) -> ssl.SSLSocket | None:
-    """Find the address, dial it, and speak TLS, a step each. None where one of them failed."""
-    addresses = trial.step("DNS", lambda: _resolved(place))
-    plain = trial.step("TCP", lambda: _dialled(place, addresses or [], timeouts))
-    tls = trial.step("TLS", lambda: _secured(place, _there(plain), timeouts))
+def connect(trial: Trial, place: Place | None, timeouts: Timeouts = USUAL_TIMEOUTS) -> ssl.SSLSocket | None:
+    """Find the address, dial it, and speak TLS, a step each. None where one of them failed. Without a place, which is where the
+    trial is over, each is told as not tried."""
+    addresses = trial.step("DNS", lambda: _resolved(sure(place)))
+    plain = trial.step("TCP", lambda: _dialled(sure(place), sure(addresses), timeouts))
+    tls = trial.step("TLS", lambda: _secured(sure(place), sure(plain), timeouts))
     if tls is None and plain is not None:
         plain.close()
     return tls
-
-
-def _there(plain: socket.socket | None) -> socket.socket:
-    assert plain is not None  # the step before would have ended the trial
-    return plain
 
 
 def _resolved(place: Place) -> Found[list[str]]:

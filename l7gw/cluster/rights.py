@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from l7gw.cluster.api_server import ApiServer, listed
 from l7gw.cluster.impersonation import GATEWAY_USER
 from l7gw.cluster.needs import ANYBODY, AUTHENTICATION, AUTHORIZATION, Need, needs
-from l7gw.cluster.trial import Failure, Found, Trial
+from l7gw.cluster.trial import Failure, Found, Trial, sure
 from l7gw.config.settings import Cluster
 from l7gw.name_rules import visible
 from l7gw.policy.judge import Policy
@@ -13,19 +15,19 @@ from l7gw.policy.judge import Policy
 MASTERS = "system:masters"
 
 
-def ask_all(trial: Trial, server: ApiServer, cluster: Cluster, policy: Policy, refused: str) -> None:
+def ask_all(trial: Trial, server: ApiServer | None, cluster: Cluster, policy: Policy, refused: str) -> None:
     """The version, who the gateway is there, and each permission that it needs. `refused` says what to do where the cluster does
-    not know the credential."""
-    trial.step("version", lambda: _version(server, refused))
-    trial.step("who", lambda: _who(server, cluster, refused))
+    not know the credential. Without a server, which is where the trial is over, each is told as not tried."""
+    trial.step("version", lambda: _version(sure(server), refused))
+    trial.step("who", lambda: _who(sure(server), cluster, refused))
     needed, unknown = needs(cluster, policy)
     for need in needed:
-        trial.step(str(need), lambda one=need: _allowed(server, cluster, one))  # type: ignore[misc]
+        trial.step(str(need), partial(_allowed, server, cluster, need))
     for what in unknown:
         name, _, why = what.partition(": ")
         trial.not_asked(name, why)
     if cluster.impersonate != "none":
-        trial.step("no more than that", lambda: _fenced(server))
+        trial.step("no more than that", lambda: _fenced(sure(server)))
 
 
 def _version(server: ApiServer, refused: str) -> Found[str]:
@@ -73,8 +75,8 @@ def _may(server: ApiServer, need: Need) -> tuple[bool, str]:
     return allowed, visible(reason[:200]) if isinstance(reason, str) else ""
 
 
-def _allowed(server: ApiServer, cluster: Cluster, need: Need) -> Found[None]:
-    allowed, reason = _may(server, need)
+def _allowed(server: ApiServer | None, cluster: Cluster, need: Need) -> Found[None]:
+    allowed, reason = _may(sure(server), need)
     if not allowed:
         raise Failure("RBAC does not let the gateway", f"l7gw rbac render {cluster.name} | kubectl apply -f -", ends=False)
     return Found(None, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -17,13 +18,32 @@ from l7gw.policy.judge import Policy
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 
-def try_static(trial: Trial, cluster: Cluster, policy: Policy, timeouts: Timeouts = USUAL_TIMEOUTS) -> ApiServer | None:
-    """Try a cluster whose address, CA and credential stand in the configuration. Gives the API server, whom the caller closes; None
-    where it cannot be reached."""
+@dataclass(frozen=True)
+class Reached:
+    """An API server that was reached. `authority` is its CA in PEM, and `refused` what to do where it does not know the gateway's
+    credential."""
+
+    server: ApiServer
+    authority: bytes
+    refused: str
+
+
+def tried(trial: Trial, cluster: Cluster, policy: Policy, timeouts: Timeouts = USUAL_TIMEOUTS) -> Reached | None:
+    """Try a cluster: the way there, and what it lets the gateway do. Gives what was reached, whose server the caller closes; None
+    where it cannot be."""
+    found = reached(trial, cluster, timeouts)
+    ask_all(trial, found.server if found is not None else None, cluster, policy, found.refused if found is not None else "")
+    return found
+
+
+def reached(trial: Trial, cluster: Cluster, timeouts: Timeouts = USUAL_TIMEOUTS) -> Reached | None:
+    """Find the way to a cluster, and its credential."""
     credential = trial.step("credential", lambda: _credential(cluster))
     if credential is None:
+        connect(trial, None)
         return None
     endpoint = Endpoint(cluster, credential.pair)
+    assert cluster.certificate_authority is not None
     place = Place(cluster.name, endpoint.host, endpoint.port, endpoint.tls, f"the CA in {cluster.certificate_authority}")
     is_certificate = isinstance(cluster.credential, ClientCredential)
     refused = (
@@ -31,18 +51,12 @@ def try_static(trial: Trial, cluster: Cluster, policy: Policy, timeouts: Timeout
         if is_certificate
         else "a token that the cluster knows, not expired and for its audience"
     )
-    return _asked(trial, cluster, policy, place, credential, refused, timeouts)
-
-
-def _asked(
-    trial: Trial, cluster: Cluster, policy: Policy, place: Place, credential: StaticCredential, refused: str, timeouts: Timeouts
-) -> ApiServer | None:
     tls = connect(trial, place, timeouts)
+    if tls is None:
+        return None
     server = ApiServer(place, credential.authorization, timeouts)
-    if tls is not None:
-        server.carry(tls)
-    ask_all(trial, server, cluster, policy, refused)
-    return server if tls is not None else None
+    server.carry(tls)
+    return Reached(server, cluster.certificate_authority.read_bytes(), refused)
 
 
 def _credential(cluster: Cluster) -> Found[StaticCredential]:

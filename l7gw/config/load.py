@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import get_args
 
+import yaml
+
 from l7gw.config.approvals import most_holds, people_of, socket_of
 from l7gw.config.clusters import clusters_of
 from l7gw.config.document import Document, Reader, plain, shown
@@ -16,7 +18,7 @@ from l7gw.config.identity import identity_of
 from l7gw.config.masking import masking_of
 from l7gw.config.private import fault_of_state
 from l7gw.config.reviews import reviews_of
-from l7gw.config.settings import SOCKET, Durable, Hook, Masking, Recording, Settings
+from l7gw.config.settings import SOCKET, Certificate, Durable, Hook, Masking, Recording, Settings
 from l7gw.config.store import store_of
 from l7gw.errors import ConfigurationError, Problem
 
@@ -56,6 +58,27 @@ def load(path: Path) -> Settings:
     return settings
 
 
+def load_without_tls(path: Path, name: str) -> tuple[Settings, Certificate | None]:
+    """As `load`, but without `clusters.NAME.tls`, whose files are to be made. Its paths are given beside; None where the cluster
+    names none."""
+    document = Document(path, WHICH_FILE)
+    cluster = _value(_value(document.root, "clusters"), name)
+    said = _value(cluster, "tls")
+    texts = [node.value for key in ("certificate", "key") if isinstance(node := _value(said, key), yaml.ScalarNode)]
+    if isinstance(cluster, yaml.MappingNode):
+        cluster.value = [pair for pair in cluster.value if pair[1] is not said]
+    settings, _, problems, _, _ = _read(document)
+    if settings is None:
+        raise ConfigurationError(problems)
+    return settings, Certificate(*((path.parent / text).absolute() for text in texts)) if len(texts) == 2 else None
+
+
+def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    """The value of a key; None where the node is no mapping with it."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((value for one, value in pairs if one.value == key), None)
+
+
 def socket_path(path: Path) -> Path:
     """Where the gateway of this configuration has its socket. Nothing else in the file is looked at, as who asks may not read the
     keys that it names. Raises ConfigurationError where the file cannot be read."""
@@ -73,6 +96,11 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
         document = Document(path, WHICH_FILE)
     except ConfigurationError as error:
         return None, None, error.problems, (), Masking()
+    return _read(document)
+
+
+def _read(document: Document) -> tuple[Settings | None, Path | None, list[Problem], tuple[Hook, ...], Masking]:
+    """As `read`, of a document."""
     top = document.reader(KEYS, LATER)
     listen = _listen(top)
     _workers(top)
@@ -93,7 +121,7 @@ def read(path: Path) -> tuple[Settings | None, Path | None, list[Problem], tuple
     if problems or tls is None or policy is None:
         return None, policy, problems, hooks, masking
     settings = Settings(
-        path=path,
+        path=document.path,
         listen=listen,
         tls=tls,
         state=state,

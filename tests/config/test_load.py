@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7gw.config.load import find, load, read
+from l7gw.config.load import find, load, load_without_tls, read
 from l7gw.config.settings import (
     Certificate,
     ClientCertificate,
@@ -143,3 +143,20 @@ def test_the_configuration_is_found_by_option_then_environment_then_default(monk
     assert find(None) == Path("/from/environment.yaml")
     monkeypatch.delenv("L7GW_CONFIG")
     assert find(None) == Path("/etc/l7gw/l7gw.yaml")
+
+
+def test_the_certificate_of_one_cluster_may_be_missing_for_the_command_that_makes_it(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+    written.prod |= {"hosts": ["prod.example.com"], "tls": {"certificate": "prod.crt", "key": "/keys/prod.key"}}
+    written.top["clusters"]["stage"] = {**written.prod, "hosts": ["stage.example.com"]}
+    assert len(written.problems()) == 4
+    with pytest.raises(ConfigurationError):
+        load_without_tls(written.path, "prod")
+    del written.top["clusters"]["stage"]
+    written.problems()
+    settings, tls = load_without_tls(written.path, "prod")
+    assert settings.clusters["prod"].tls is None and settings.clusters["prod"].hosts == ("prod.example.com",)
+    assert tls == Certificate(tmp_path / "prod.crt", Path("/keys/prod.key"))
+    del written.prod["tls"]
+    written.load()
+    assert load_without_tls(written.path, "prod")[1] is load_without_tls(written.path, "none")[1] is None

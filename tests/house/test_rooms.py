@@ -35,7 +35,7 @@ FLOORS = [  # top to bottom
             "identifiers",
             "limits",
         ),
-        *("timeouts", "file_stamp", "log", "steps"),
+        *("timeouts", "file_stamp", "file_replace", "log", "steps"),
     },
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -123,6 +123,7 @@ DRIVEN_BY = {
     "approval/moves.py": "approval/test_states.py",
     "approval/parts.py": "approval/test_rows.py",
     "cli/answers.py": "cli/test_holds.py",
+    "cli/clusters_certificate.py": "real/test_clusters_certificate.py",
     "cli/clusters_test.py": "real/test_clusters_test.py",
     "cli/demo.py": "demo/test_run.py",
     "cli/progress.py": "cli/test_backtest.py",
@@ -132,6 +133,7 @@ DRIVEN_BY = {
     "cli/serve.py": "faults/test_restart.py",
     "cli/state.py": "cli/test_numbers.py",
     "cluster/rights.py": "real/test_clusters_test.py",
+    "cluster/signing_request.py": "real/test_clusters_certificate.py",
     "cluster/tried.py": "real/test_clusters_test.py",
     "cluster/upstream_http1.py": "cluster/test_pool.py",
     "gateway/answer_relay.py": "gateway/test_standing.py",

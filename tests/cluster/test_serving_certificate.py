@@ -82,5 +82,5 @@ def test_an_answer_for_another_key_other_hosts_of_another_ca_or_of_the_past_is_r
 def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
     elliptic = Authority(tmp_path).server("s", "a")[1].read_bytes()
     for pem in (b"x", elliptic):
-        with pytest.raises(ValueError, match="it is no RSA key|PEM"):
+        with pytest.raises(ValueError, match=r"it is no RSA key|PEM"):
             key_of(pem)

@@ -11,6 +11,7 @@ import click
 from l7gw.cli import completing
 from l7gw.cli.manifests import text_of
 from l7gw.cli.options import config_option, output_option
+from l7gw.cli.rbac_access import FORMATS, Format, access_of, alone, in_comments
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
 from l7gw.cli.rbac_suggest import suggest
 from l7gw.cluster.rbac_render import As, Names, Part, Rendering, Unresolved
@@ -38,17 +39,22 @@ rbac.add_command(suggest)
 @click.option("--as-user", "as_users", metavar="U", multiple=True, help="Whom a pattern in `as: {users}` stands for.")
 @click.option("--as-group", "as_groups", metavar="G", multiple=True, help="The same of `as: {groups}`.")
 @click.option("--as-service-account", "as_accounts", metavar="NS/NAME", multiple=True, help="The same of its service accounts.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="yaml", show_default=True, help="Of a cluster of EKS, "
+    "alone: the access entry (cli, cloudformation, terraform), or a policy of IAM.")  # fmt: skip
+@click.option("--gateway", "own", metavar="ARN", default="", help="Who the gateway itself is at AWS, for the trust policy.")
 @config_option
 @output_option
 def render(
     name: str, holder: str, groups: tuple[str, ...], users: tuple[str, ...], any_user: bool, as_users: tuple[str, ...],
-    as_groups: tuple[str, ...], as_accounts: tuple[str, ...], config: Path | None, output: str
+    as_groups: tuple[str, ...], as_accounts: tuple[str, ...], form: Format, own: str, config: Path | None, output: str
 ) -> None:  # fmt: skip
     """Print the RBAC of cluster NAME that lets the gateway's credential impersonate the user, the groups and the extras that this
     configuration and this policy need, and nothing else: a stolen credential is worth no more than that.
 
     RBAC has no patterns. Where the policy names groups by one (`team-*`), the groups that callers had in the recordings are taken,
     or those of --group. With `impersonate: user` the same is true of users.
+
+    Of a cluster of EKS the access entry stands before it, as a command in comments; --format prints it, or a policy of IAM, alone.
 
     \b
     Exit status: 0 printed, 2 wrong usage or configuration, or a pattern of which nobody says what it stands for.
@@ -57,8 +63,15 @@ def render(
     l7gw rbac render prod | kubectl apply -f -
     l7gw rbac render prod --group team-a --group team-b
     l7gw rbac render prod --to serviceaccount:l7gw/gateway     # a gateway with a token file
+    l7gw rbac render prod --format cli | sh                    # makes the access entry
+    l7gw rbac render prod --format trust-policy --gateway arn:aws:iam::111122223333:role/bastion
     """
     settings, cluster, policy = settled(config, name)
+    to = given_holder(holder)
+    entry = access_of(cluster, to, own)
+    if form != "yaml":
+        click.echo(alone(cluster, entry, form), nl=False)
+        return
     accounts = [_account(text) for text in as_accounts]
     acted_as: list[As] = [("users", one) for one in as_users] + [("groups", one) for one in as_groups]
     given = Names(frozenset(groups), frozenset(users), frozenset([*acted_as, *accounts]))
@@ -72,7 +85,7 @@ def render(
     if output == "json":
         click.echo(json.dumps([made for part in parts for made in part.objects], indent=2))
         return
-    click.echo(text_of([*parts, Part(found.hints(), ())]), nl=False)
+    click.echo(text_of([*(in_comments(name, entry) if entry is not None else ()), *parts, Part(found.hints(), ())]), nl=False)
 
 
 def _account(text: str) -> As:

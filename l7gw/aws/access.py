@@ -1,0 +1,112 @@
+"""What an administrator sets up at AWS for a cluster: the access entry that maps the gateway's role to one group, the role's trust
+policy, and who may do what by IAM. Everything is a text that he runs or stores; nothing is asked of AWS here.
+
+The entry has no access policy: the role gets from EKS nothing but the group, and from RBAC what `rbac render` writes for that group
+(EKS API Reference, CreateAccessEntry).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from shlex import quote
+from typing import Any
+
+import yaml
+
+LANGUAGE = "2012-10-17"  # version of IAM's policy language
+# To say who somebody is takes permissions of its own (IAM User Guide, "Monitor and control actions taken with assumed roles")
+NAMING = ["sts:SetSourceIdentity", "sts:TagSession"]
+RESERVED = ("system:", "eks:", "aws:", "amazon:", "iam:")  # how a group of an access entry must not begin
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who comes to which cluster of EKS. `role` is the ARN of the role that the gateway assumes, `own` the ARN of the identity that
+    the gateway itself has at AWS, and `group` the one that the role's sessions have in the cluster."""
+
+    cluster: str
+    region: str
+    role: str
+    group: str
+    own: str = ""
+    external_id: str = ""
+
+    @property
+    def partition(self) -> str:
+        return self.role.split(":")[1]
+
+    @property
+    def account(self) -> str:
+        return self.role.split(":")[4]
+
+    @property
+    def cluster_arn(self) -> str:
+        return f"arn:{self.partition}:eks:{self.region}:{self.account}:cluster/{self.cluster}"
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's own identity, or a text in the form of an ARN that says what to put there."""
+        return self.own or f"arn:{self.partition}:iam::{self.account}:role/THE-GATEWAYS-OWN-ROLE"
+
+
+def entry_command(access: Access) -> str:
+    """The access entry as a command of the `aws` CLI, in lines."""
+    return (
+        f"aws eks create-access-entry --region {quote(access.region)} --cluster-name {quote(access.cluster)} \\\n"
+        f"  --principal-arn {quote(access.role)} \\\n"
+        f"  --kubernetes-groups {quote(access.group)} --type STANDARD\n"
+    )
+
+
+def entry_cloudformation(access: Access) -> str:
+    """The access entry as a template of CloudFormation, in YAML."""
+    properties = {
+        "ClusterName": access.cluster,
+        "PrincipalArn": access.role,
+        "KubernetesGroups": [access.group],
+        "Type": "STANDARD",
+    }
+    template = {"Resources": {"L7gwAccessEntry": {"Type": "AWS::EKS::AccessEntry", "Properties": properties}}}
+    return yaml.safe_dump({"AWSTemplateFormatVersion": "2010-09-09", **template}, sort_keys=False)
+
+
+def entry_terraform(access: Access) -> str:
+    """The access entry as a resource of Terraform."""
+    return (
+        'resource "aws_eks_access_entry" "l7gw" {\n'
+        f"  cluster_name      = {_hcl(access.cluster)}\n"
+        f"  principal_arn     = {_hcl(access.role)}\n"
+        f"  kubernetes_groups = [{_hcl(access.group)}]\n"
+        '  type              = "STANDARD"\n'
+        "}\n"
+    )
+
+
+def trust_policy(access: Access) -> str:
+    """Who may assume the role, in JSON. An external id is asked for where the role is assumed; of the other two actions IAM knows
+    none, and without the first they are worth nothing."""
+    principal = {"AWS": access.gateway}
+    assume: dict[str, Any] = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    if access.external_id:
+        assume["Condition"] = {"StringEquals": {"sts:ExternalId": access.external_id}}
+    return _policy(assume, {"Effect": "Allow", "Principal": principal, "Action": NAMING})
+
+
+def role_policy(access: Access) -> str:
+    """What the role may do at AWS, in JSON: ask what the cluster is. A token for the cluster needs no permission."""
+    return _policy({"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": access.cluster_arn})
+
+
+def gateway_policy(access: Access) -> str:
+    """What the gateway's own identity may do at AWS, in JSON: assume the role, and say for whom."""
+    return _policy({"Effect": "Allow", "Action": ["sts:AssumeRole", *NAMING], "Resource": access.role})
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": LANGUAGE, "Statement": list(statements)}, indent=2) + "\n"
+
+
+def _hcl(text: str) -> str:
+    """A text as a string of Terraform's language, in which `${` and `%{` begin a template."""
+    return json.dumps(text).replace("${", "$${").replace("%{", "%%{")

@@ -21,12 +21,21 @@ def lines(cluster: Cluster, policy: Policy) -> list[str]:
     ways = [f"https://GATEWAY/{cluster.name}", *(f"the server name {host}" for host in cluster.hosts)]
     return [
         f"by {' or '.join(ways)}",
-        f"to {cluster.server_authority}, trusting {cluster.certificate_authority}, with {_shown(cluster.credential)}",
+        f"to {_where(cluster)}, with {_shown(cluster.credential)}",
         _as_whom(cluster),
         *_going_up(cluster, policy),
         *_acted_as(cluster, policy),
         _recorded(cluster.record),
     ]
+
+
+def _where(cluster: Cluster) -> str:
+    """Where the cluster is, and whom the gateway trusts there."""
+    eks = cluster.eks
+    if eks is None:
+        return f"{cluster.server_authority}, trusting {cluster.certificate_authority}"
+    asked = f" (asked at {eks.endpoint_url})" if eks.endpoint_url else ""
+    return f"EKS cluster {eks.name} in {eks.region}, at the endpoint and with the CA that DescribeCluster says{asked}"
 
 
 def _shown(credential: ClientCredential | TokenFile | AwsRole) -> str:
@@ -97,7 +106,8 @@ def document(cluster: Cluster, policy: Policy) -> dict[str, Any]:
     return {
         "name": cluster.name,
         "hosts": list(cluster.hosts),
-        "server": f"https://{cluster.server_authority}",
+        "server": cluster.url or None,
+        **({"eks": {"name": cluster.eks.name, "region": cluster.eks.region}} if cluster.eks is not None else {}),
         "credential": KINDS[type(cluster.credential)],
         "impersonate": cluster.impersonate,
         "prefix": cluster.prefix,

@@ -66,7 +66,7 @@ def _row(settings: Settings, cluster: Cluster) -> Iterator[str]:
     ends = _ends(_shown(settings, cluster))
     yield cluster.name
     yield ", ".join(cluster.hosts) or f"/{cluster.name}"
-    yield f"https://{cluster.server_authority}"
+    yield cluster.url or (f"EKS {cluster.eks.name}, {cluster.eks.region}" if cluster.eks is not None else "")
     yield "certificate" if isinstance(cluster.credential, ClientCredential) else "token file"
     yield cluster.impersonate
     yield "?" if ends is None else str(ends.date())
@@ -90,7 +90,7 @@ def _document(settings: Settings, cluster: Cluster) -> dict[str, Any]:
     return {
         "name": cluster.name,
         "hosts": list(cluster.hosts),
-        "server": f"https://{cluster.server_authority}",
+        "server": cluster.url or None,
         "credential": "client-certificate" if isinstance(cluster.credential, ClientCredential) else "token-file",
         "impersonate": cluster.impersonate,
         "prefix": cluster.prefix,

@@ -18,8 +18,8 @@ from typing import Any
 from l7gw.clock import Clock
 from l7gw.cluster.credentials.credential import Credential
 from l7gw.cluster.dials import Dials
-from l7gw.cluster.endpoint import Endpoint, unreachable
-from l7gw.cluster.transport import Arrival, connect
+from l7gw.cluster.endpoint import Dialled
+from l7gw.cluster.transport import Arrival
 from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, Upstream, Wanted
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
@@ -42,7 +42,7 @@ class Pool:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: Dialled,
         credential: Credential,
         clock: Clock,
         timeouts: Timeouts = USUAL_TIMEOUTS,
@@ -66,19 +66,25 @@ class Pool:
         self._retirements = 0
         self._gate = dials or Dials(clock)
         self._dials: set[asyncio.Task[None]] = set()
-        self._unready = 0  # calls that wait for the credential
+        self._unready = 0  # calls that wait for the endpoint or the credential
 
     def connect(self, then: Connected, kind: Wanted = KEPT) -> None:
         """Call `then` with a connection or stream of this `kind` (see `upstream`), or with the Refusal that says why there is none.
-        The call happens at once where a connection is free and the credential is there. A credential that is not there is waited
-        for first: what goes up is what it is then."""
-        if self.credential.ready():
+        The call happens at once where a connection is free. Where the endpoint or the credential is not there yet, it is waited for
+        first: what goes up is the credential as it is then."""
+        if self.endpoint.ready() and self.credential.ready():
             self._lend(then, kind)
         elif self._unready < DIALS_WAITING:
             self._unready += 1
-            self.credential.wait(partial(self._credential_came, then, kind))
+            self.endpoint.wait(partial(self._endpoint_came, then, kind))
         else:
             then(self._crowded())
+
+    def _endpoint_came(self, then: Connected, kind: Wanted, refusal: Refusal | None) -> None:
+        if refusal is not None:
+            self._credential_came(then, kind, refusal)
+        else:
+            self.credential.wait(partial(self._credential_came, then, kind))
 
     def _credential_came(self, then: Connected, kind: Wanted, refusal: Refusal | None) -> None:
         self._unready -= 1
@@ -134,19 +140,16 @@ class Pool:
         credential = self._retirements
         try:
             async with asyncio.timeout(self.timeouts.dial):
-                connection = await self._reach(lambda: UpstreamConnection(self), self.endpoint.tls)
+                connection = await self.endpoint.dial(lambda: UpstreamConnection(self), self.timeouts, shared=False)
             (self._all if credential == self._retirements else self._leaving).add(connection)
             answer = connection
         except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or whatever the resolver raises for an odd name
             answer = self._unreachable(error)
         then(answer)
 
-    async def _reach(self, make: Callable[[], Any], context: Any) -> Any:
-        return await connect(make, self.endpoint.host, self.endpoint.port, context, self.timeouts.close_notify)
-
     def _unreachable(self, error: Exception) -> Refusal:
         self._gate.told.warning(f"cluster {self.endpoint.name}", "%s", error)
-        return unreachable(self.endpoint.name, error)
+        return self.endpoint.unreachable(error)
 
     def keep(self, connection: UpstreamConnection) -> None:
         if len(self._idle) >= MOST_IDLE or connection not in self._all:
@@ -192,7 +195,7 @@ class Pool:
         credential = self._retirements
         try:
             async with asyncio.timeout(self.timeouts.dial):
-                arrival = await self._reach(lambda: Arrival(self._spoken), self.endpoint.shared_tls)
+                arrival = await self.endpoint.dial(lambda: Arrival(self._spoken), self.timeouts, shared=True)
                 made = arrival.chosen
                 if isinstance(made, SharedConnection):
                     await made.ready

@@ -191,9 +191,11 @@ class Arrival(asyncio.Protocol):
         self.chosen.connection_made(transport)
 
 
-async def connect(make: Callable[[], OverTls], host: str, port: int, context: ssl.SSLContext, close_notify: float) -> Any:
-    """Connect to `host` and `port`, with TLS that checks the certificate for `host`. The peer has `close_notify` seconds to
-    answer our end. Returns the protocol that `make` made. Raises OSError; ssl.SSLError is one."""
+async def connect(
+    make: Callable[[], OverTls], host: str, port: int, context: ssl.SSLContext, close_notify: float, *, address: str = ""
+) -> Any:
+    """Connect to `port` at `address`, "" for where `host` leads, with TLS that checks the certificate for `host`. The peer has
+    `close_notify` seconds to answer our end. Returns the protocol that `make` made. Raises OSError; ssl.SSLError is one."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
     over = make()
@@ -204,7 +206,7 @@ async def connect(make: Callable[[], OverTls], host: str, port: int, context: ss
         )
         return cast(asyncio.BaseProtocol, protocol)
 
-    transport, _ = await loop.create_connection(tls, host, port)
+    transport, _ = await loop.create_connection(tls, address or host, port)
     try:
         await ready
     except BaseException:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from pathlib import Path
+from typing import NamedTuple, get_args
 
 import yaml
 
 from l7gw import name_rules
+from l7gw.config.aws import eks_of
 from l7gw.config.document import Reader, shown
 from l7gw.config.fields import LABEL, authority_of, certificate_of, check_private, is_host_name, pair_of, prefix_of, url_of
 from l7gw.config.settings import ClientCredential, Cluster, Impersonate, RecordMode, TokenFile
@@ -15,7 +17,7 @@ from l7gw.config.settings import ClientCredential, Cluster, Impersonate, RecordM
 API_ROOTS = frozenset(("api", "apis", "openapi", "version", "healthz", "livez", "readyz", "metrics", "l7gw"))
 LONGEST_GLOB = 512  # characters; as in the patterns of a policy
 MOST_STARS = 8  # in one glob; as in the patterns of a policy
-CLUSTER_KEYS = ("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record")
+CLUSTER_KEYS = ("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record", "eks")
 
 
 def clusters_of(top: Reader) -> dict[str, Cluster]:
@@ -32,7 +34,7 @@ def clusters_of(top: Reader) -> dict[str, Cluster]:
         elif name in API_ROOTS:
             what = f"{name!r} cannot be a cluster's name: https://GATEWAY/{name} is a path of the API"
             top.document.wrong(name_node, what, f"such as {name}-cluster")
-        later = {"eks": "EKS", "retention": "retention"}
+        later = {"retention": "retention"}
         reader = Reader(top.document, node, f"cluster {name}", CLUSTER_KEYS, later, place=name_node)
         cluster = _cluster(name, reader, hosts)
         if cluster is not None:
@@ -43,17 +45,14 @@ def clusters_of(top: Reader) -> dict[str, Cluster]:
 def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None:
     if not isinstance(reader.node, yaml.MappingNode):
         return None
-    url, port = None, 0
-    if "eks" not in reader.not_yet:
-        server = reader.text("server", required=True)
-        url, port = url_of(server)
-        if url is not None and (url.path.strip("/") or url.query or url.fragment):
-            url = None
-        if server and url is None:
-            reader.wrong("server", f"`server` of cluster {name} must be https://HOST[:PORT], not {shown(server)}")
+    eks = eks_of(reader)
+    place = _place(reader)
     hosts = _hosts(name, reader, taken)
-    authority = authority_of(reader, required="eks" not in reader.not_yet)
     credential = _credential(reader)
+    if eks is not None and isinstance(credential, ClientCredential):
+        reader.wrong(
+            "credential", f"`credential` of {reader.what}: EKS knows no client certificates but its own", "credential: {aws: ...}"
+        )
     tls = certificate_of(reader)
     if reader.has("tls") and not reader.has("hosts"):
         reader.wrong("tls", f"`tls` of cluster {name} serves its `hosts`, and there are none", "name them, or leave `tls` out")
@@ -61,13 +60,14 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
     record = reader.choice("record", Cluster.record, get_args(RecordMode))
     prefix = prefix_of(reader, "l7gw:")
     groups = _groups(reader, impersonate)
-    if url is None or url.hostname is None or authority is None or credential is None:
+    if place is None or credential is None or (eks is None and reader.has("eks")):
         return None
     return Cluster(
         name=name,
-        server_host=url.hostname,
-        server_port=port,
-        certificate_authority=authority,
+        server_host=place.host,
+        server_port=place.port,
+        certificate_authority=place.certificate_authority,
+        eks=eks,
         credential=credential,
         hosts=hosts,
         tls=tls,
@@ -76,6 +76,34 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
         record=record,
         groups=groups,
     )
+
+
+class _Place(NamedTuple):
+    """Where a cluster is, and whom it trusts; "", 0 and None where EKS says that."""
+
+    host: str
+    port: int
+    certificate_authority: Path | None
+
+
+def _place(reader: Reader) -> _Place | None:
+    """Where the cluster is. None where that has a mistake, which is reported."""
+    if reader.has("eks"):
+        for key in ("server", "certificate-authority"):
+            if reader.has(key):
+                hint = "leave it out, or leave `eks` out"
+                reader.wrong(key, f"`{key}` of {reader.what} is what EKS describes, and changes with that", hint)
+        return _Place("", 0, None)
+    server = reader.text("server", required=True)
+    url, port = url_of(server)
+    if url is not None and (url.path.strip("/") or url.query or url.fragment):
+        url = None
+    if server and url is None:
+        reader.wrong("server", f"`server` of {reader.what} must be https://HOST[:PORT], not {shown(server)}")
+    authority = authority_of(reader, required=True)
+    if url is None or url.hostname is None or authority is None:
+        return None
+    return _Place(url.hostname, port, authority)
 
 
 def _groups(reader: Reader, impersonate: Impersonate) -> tuple[str, ...]:

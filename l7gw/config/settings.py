@@ -135,28 +135,39 @@ class TokenFile:
 class Cluster:
     """One cluster.
 
-    `server_host` has no brackets around an IPv6 address. `hosts` are TLS server names in lower case. `prefix` is put before the
+    `server_host` has no brackets around an IPv6 address. It is "", and `certificate_authority` is None, where `eks` is there: EKS
+    says both. `hosts` are TLS server names in lower case. `prefix` is put before the
     names of users and groups that the cluster is told.
     """
 
     name: str
     server_host: str
     server_port: int
-    certificate_authority: Path
+    certificate_authority: Path | None
     credential: ClientCredential | TokenFile | AwsRole
     hosts: tuple[str, ...] = ()
     tls: Certificate | None = None
     impersonate: Impersonate = "groups"
     prefix: str = "l7gw:"
     record: RecordMode = "all"
+    eks: Eks | None = None  # the cluster of EKS whose endpoint is followed
     groups: tuple[str, ...] = ()  # globs over groups without `prefix`: the cluster is told these, and those that rules name
-    eks: Eks | None = None
 
     @property
     def server_authority(self) -> str:
         """Host and port as they stand in a Host header."""
-        host = f"[{self.server_host}]" if ":" in self.server_host else self.server_host
-        return host if self.server_port == 443 else f"{host}:{self.server_port}"
+        return host_and_port(self.server_host, self.server_port)
+
+    @property
+    def url(self) -> str:
+        """The URL of the API server; "" where EKS says it."""
+        return f"https://{self.server_authority}" if self.eks is None else ""
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Host and port of a server as they stand in a URL and in a Host header."""
+    named = f"[{host}]" if ":" in host else host
+    return named if port == 443 else f"{named}:{port}"
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
 
 from l7gw.clock import Clock
 from l7gw.cluster.credentials.brokered import BrokeredCredential, Tokens
 from l7gw.cluster.credentials.credential import Credential
-from l7gw.cluster.credentials.messages import TokenWanted
+from l7gw.cluster.credentials.messages import DescribeWanted, TokenWanted
 from l7gw.cluster.credentials.static import StaticCredential
+from l7gw.cluster.described import DescribedEndpoint, Describing
 from l7gw.cluster.dials import Dials
-from l7gw.cluster.endpoint import Endpoint
+from l7gw.cluster.endpoint import Dialled, Endpoint
 from l7gw.cluster.pool import Pool
 from l7gw.cluster.pools import Key, OnePool, PoolOfEach, Pools
 from l7gw.cluster.standing import Standing
@@ -19,6 +23,13 @@ from l7gw.config.settings import Cluster
 from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
+
+
+class Broker(Tokens, Describing, Protocol):
+    """What the data path asks of the broker of AWS (`credentials.broker`)."""
+
+    def ask(self, wanted: TokenWanted | DescribeWanted, then: Callable[..., None]) -> None:
+        """Call `then` on the loop with what is wanted: Token or Described, or Failed."""
 
 
 class FarSide:
@@ -30,7 +41,7 @@ class FarSide:
         cluster: Cluster,
         clock: Clock,
         timeouts: Timeouts,
-        broker: Tokens | None = None,
+        broker: Broker | None = None,
         *,
         most_people: int,
         former: FarSide | None = None,
@@ -46,11 +57,20 @@ class FarSide:
         self._dials = Dials(clock)
         role = cluster.credential
         shared = None if isinstance(role, AwsRole) and role.per == "person" else self._credential()
-        self.endpoint = Endpoint(cluster, shared.pair if shared is not None else ())
+        self.endpoint = self._endpoint(shared.pair if shared is not None else (), former)
         self._pools: Pools = (
             OnePool(self._pool(shared)) if shared is not None else PoolOfEach(self._pool_of, cluster=self.name, most=most_people)
         )
         self.pool_of = self._pools.of
+
+    def _endpoint(self, pair: tuple[Path, Path] | tuple[()], former: FarSide | None) -> Dialled:
+        """Raises OSError or ssl.SSLError where a file cannot be used."""
+        if self.cluster.eks is None:
+            return Endpoint(self.cluster, pair, self._clock)
+        assert self._broker is not None
+        known = former.endpoint if former is not None and former.cluster.eks == self.cluster.eks else None
+        known = known if isinstance(known, DescribedEndpoint) else None
+        return DescribedEndpoint(self.name, self._broker, self._clock, self._timeouts, former=known)
 
     def _credential(self, issuer: str = "", user: str = "") -> Credential:
         """The gateway's credential for this person. Raises OSError where a token's file holds no usable token."""
@@ -72,7 +92,7 @@ class FarSide:
         self._pools.tick()
         self._dials.tick()
         try:
-            if self.endpoint.refresh():
+            if self.endpoint.refresh(self._clock.monotonic()):
                 self._pools.retire()
         except (OSError, ValueError) as error:
             log.error("cluster %s: the new files are not used: %s", self.name, error)

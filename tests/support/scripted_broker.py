@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from l7gw.cluster.credentials.messages import Failed, Token, TokenWanted
+from l7gw.cluster.credentials.messages import Described, DescribeWanted, Failed, Token, TokenWanted
 
-Wanted = TokenWanted
-Answer = Token | Failed
+Wanted = TokenWanted | DescribeWanted
+Answer = Token | Described | Failed
 
 
 class ScriptedBroker:
     """Keeps every question. `answer` answers those that wait, the oldest first. With `at_once` each question is answered within
-    `ask`, with a new token."""
+    `ask`: with a new token, or with `described`."""
 
-    def __init__(self, *, at_once: bool = True) -> None:
+    def __init__(self, *, at_once: bool = True, described: Described | Failed | None = None) -> None:
         self.at_once = at_once
+        self.described = described
         self.failing: Failed | None = None  # what every question gets, as long as it stands
         self.asked: list[Wanted] = []
         self.dropped: list[Token] = []
@@ -38,6 +39,9 @@ class ScriptedBroker:
             then(failed or self.failing or self._told(wanted))
 
     def _told(self, wanted: Wanted) -> Answer:
+        if isinstance(wanted, DescribeWanted):
+            assert self.described is not None
+            return self.described
         text = f"{wanted.user if wanted.user.isalnum() else 'token'}-{next(self._numbers)}"
         self.made[text] = wanted
         token = self.held[wanted] = Token(text, expires=0.0)

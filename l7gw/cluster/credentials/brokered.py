@@ -11,13 +11,11 @@ from typing import Protocol
 
 from l7gw.clock import Clock
 from l7gw.cluster.credentials.messages import Failed, Token, TokenWanted
+from l7gw.cluster.credentials.waiting import Then, Waiting
 from l7gw.errors import Refusal
 from l7gw.wire.events import Headers
 
-FAILED_FOR = 1.0  # seconds for which a failure answers the calls that come after it, so that a flood of them asks AWS once a second
 RENEWED_FOR = 60.0  # seconds between two tokens that are made because the cluster refused the one before
-
-Then = Callable[[Refusal | None], None]
 
 
 class Tokens(Protocol):
@@ -43,13 +41,9 @@ class BrokeredCredential:
         self._broker = broker
         self._wanted = wanted
         self._clock = clock
-        self._within = within
         self._token: Token | None = None  # the one that `_header` is made of
         self._header: Headers = ()
-        self._waiting: list[Then] = []
-        self._since = 0.0  # monotonic seconds since when the first of them waits
-        self._failure: Refusal | None = None
-        self._failed_until = 0.0
+        self._waiting = Waiting(self._ask, clock, within=within, what=f"token for cluster {wanted.cluster}")
         self._renewed_until = 0.0
 
     @property
@@ -67,25 +61,16 @@ class BrokeredCredential:
         return self._broker.at_hand(self._wanted) is not None
 
     def wait(self, then: Then) -> None:
-        if self._failure is not None and self._clock.monotonic() < self._failed_until:
-            then(self._failure)
-            return
-        self._waiting.append(then)
-        if len(self._waiting) == 1:
-            self._since = self._clock.monotonic()
-            self._broker.ask(self._wanted, self._answered)
+        if self.ready():
+            then(None)
+        else:
+            self._waiting.wait(then)
+
+    def _ask(self) -> None:
+        self._broker.ask(self._wanted, self._answered)
 
     def _answered(self, said: Token | Failed) -> None:
-        self._failure = None
-        if isinstance(said, Failed):
-            self._failure = Refusal(said.status, said.reason, said.message)
-            self._failed_until = self._clock.monotonic() + FAILED_FOR
-        self._tell(self._failure)
-
-    def _tell(self, refusal: Refusal | None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for then in waiting:
-            then(refusal)
+        self._waiting.answered(said if isinstance(said, Failed) else None)
 
     def refused(self, sent: str) -> bool:
         if not self._header or sent != self._header[0][1]:
@@ -99,7 +84,4 @@ class BrokeredCredential:
         return True
 
     def tick(self, now: float) -> None:
-        """Once a second: refuse the calls that wait where no answer came in time."""
-        if self._waiting and now - self._since >= self._within:
-            words = f"no token for cluster {self._wanted.cluster} within {self._within:.0f} s, because AWS does not answer"
-            self._tell(Refusal(503, "ServiceUnavailable", f"{words}; nothing was changed"))
+        self._waiting.tick(now)

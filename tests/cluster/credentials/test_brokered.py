@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.cluster.credentials.brokered import FAILED_FOR, RENEWED_FOR, BrokeredCredential
+from l7gw.cluster.credentials.brokered import RENEWED_FOR, BrokeredCredential
 from l7gw.cluster.credentials.messages import Failed, TokenWanted
+from l7gw.cluster.credentials.waiting import FAILED_FOR
 from l7gw.errors import Refusal
 from tests.support.manual_clock import ManualClock
 from tests.support.scripted_broker import ScriptedBroker

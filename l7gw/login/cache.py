@@ -20,6 +20,7 @@ from l7gw.login.kept import Kept, read
 from l7gw.login.wanted import Wanted
 
 LARGEST = 256 * 1024  # bytes of a file: three tokens of 16 KiB, as the gateway takes them, and names
+LONGEST_WORDS = 4096  # bytes of a failure's words, of which a few hundred are usual
 BETWEEN_TRIES = 0.05  # seconds between two looks at a lock that another process holds
 _HERE = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -99,10 +100,9 @@ class Cache:
             raise self._unfit(draft, error) from None
         sheet = Sheet(self._folder, file, draft, name)
         try:
-            os.posix_fallocate(file, 0, LARGEST)
+            if os.pwrite(file, bytes(LARGEST), 0) < LARGEST:  # macOS has no posix_fallocate
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):  # the file system knows no such thing
-                return sheet
             sheet.drop()
             raise self._unfit(draft, error) from None
         return sheet
@@ -120,21 +120,29 @@ class Cache:
             os.unlink(_name(wanted), dir_fd=self._folder)
 
     @contextlib.contextmanager
-    def locked(self, wanted: Wanted, within: float, waits: Callable[[], None] | None = None) -> Iterator[None]:
+    def locked(
+        self, wanted: Wanted, within: float, waits: Callable[[], None] | None = None
+    ) -> Iterator[Callable[[LoginFailed], None]]:
         """Hold a login alone among all processes. `within` is in seconds. `waits` is called once where another process holds it.
-        Raises Busy, LoginFailed."""
+
+        Gives a function that tells a failure to those who wait: they fail in the same words, as fifty processes that ask an issuer
+        one after another, which answers none, would take a quarter of an hour. Raises Busy, LoginFailed.
+        """
         name = f"{_name(wanted)}.lock"
         try:
             file = os.open(name, os.O_RDWR | os.O_CREAT | _HERE, 0o600, dir_fd=self._folder)
         except OSError as error:
             raise self._unfit(name, error) from None
         try:
-            self._lock(file, name, time.monotonic() + within, waits)
-            yield
+            began = time.time_ns()
+            if self._lock(file, name, time.monotonic() + within, waits):
+                _raise_told(file, began)
+            yield lambda failure: _tell(file, failure)
         finally:
             os.close(file)
 
-    def _lock(self, file: int, name: str, until: float, waits: Callable[[], None] | None) -> None:
+    def _lock(self, file: int, name: str, until: float, waits: Callable[[], None] | None) -> bool:
+        """Take the lock, and say whether it was waited for."""
         told = False
         while True:
             try:
@@ -150,7 +158,7 @@ class Cache:
             except OSError as error:
                 raise self._unfit(name, error) from None
             else:
-                return
+                return told
 
     def _unfit(self, name: str, error: OSError) -> LoginFailed:
         if error.errno == errno.ELOOP:
@@ -182,6 +190,22 @@ class Sheet:
         os.close(self._file)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._draft, dir_fd=self._folder)
+
+
+def _tell(lock: int, failure: LoginFailed) -> None:
+    """Leave a failure's words, which hold nothing secret, in the lock's file. Its time says when that was."""
+    with contextlib.suppress(OSError):  # then those who wait try for themselves
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(failure).encode("utf-8", "replace")[:LONGEST_WORDS], 0)
+        now = time.time_ns()
+        os.utime(lock, ns=(now, now))  # the kernel's own stamp is up to 10 ms behind
+
+
+def _raise_told(lock: int, since: int) -> None:
+    """Raises LoginFailed with what was told after `since`, in nanoseconds since 1970."""
+    about = os.fstat(lock)
+    if about.st_size and about.st_mtime_ns >= since:
+        raise LoginFailed(os.pread(lock, LONGEST_WORDS, 0).decode("utf-8", "replace"), passing=True)
 
 
 def _name(wanted: Wanted) -> str:

@@ -26,10 +26,20 @@ class Keeper:
         if found is not None:
             return found
         within = self._world.renewal_within + (self._world.login_within if may_ask else 0.0)
-        with self._cache.locked(self._wanted, within, self._waits):
-            # Whoever held it before has renewed it: fifty kubectls at once ask the issuer once.
-            found = self._good()
-            return found if found is not None else self._renewed_or_new(may_ask=may_ask)
+        try:
+            with self._cache.locked(self._wanted, within, self._waits) as tell:
+                # Whoever held it before has renewed it: fifty kubectls at once ask the issuer once.
+                found = self._good()
+                try:
+                    return found if found is not None else self._renewed_or_new(may_ask=may_ask)
+                except LoginFailed as failure:
+                    if failure.passing or may_ask:
+                        tell(failure)
+                    raise
+        except LoginFailed as failure:
+            if failure.passing:
+                return self._still_good(failure)
+            raise
 
     def logout(self) -> str | None:
         """End the login here and at the issuer. Gives None where there was none, "" where all is done, else why the issuer did
@@ -60,7 +70,7 @@ class Keeper:
                 return self._renewed(kept)
             except LoginFailed as failure:
                 if failure.passing:
-                    return self._still_good(failure)
+                    raise
                 why = failure.what
         elif kept is not None:
             why = "the login has ended" if kept.covers(self._wanted) else "the login was for less than is wanted now"

@@ -136,12 +136,13 @@ def test_a_full_disk_is_told_before_the_issuer_is_asked_and_leaves_what_was_kept
 ) -> None:
     cache.write(wanted(), login())
 
-    def full(*_: object) -> None:
+    def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(LoginFailed, match="No space left on device"):
-        cache.prepare(wanted())
+    for pwrite in (full, lambda *_: 4096):
+        monkeypatch.setattr(os, "pwrite", pwrite)
+        with pytest.raises(LoginFailed, match="No space left on device"):
+            cache.prepare(wanted())
     kept = cache.read(wanted())
     assert kept is not None and kept.user == "ann" and len(list(file_of(home).parent.iterdir())) == 1
 

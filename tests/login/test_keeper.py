@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from l7gw.login.cache import Cache
 from l7gw.login.failure import LoginFailed
+from l7gw.login.https import Answer
 from l7gw.login.keeper import Keeper
 from l7gw.login.kept import Kept
 from l7gw.login.wanted import Wanted
@@ -84,6 +86,43 @@ def test_fifty_at_once_renew_once_and_each_has_the_new_token(scene: Scene) -> No
     for thread in threads:
         thread.join()
     assert scene.issuer.counted("/token") == 2 and len(found) == 50 and len(set(found)) == 1 and found[0] != old.id_token
+
+
+@pytest.mark.parametrize("still_good", [True, False])
+def test_many_at_once_whose_issuer_is_away_ask_it_once_and_all_are_answered(scene: Scene, still_good: bool) -> None:
+    token = scene.login().id_token
+    scene.clock.advance(3599 if still_good else 3600)
+    answered: list[str] = []
+    waiting = threading.Barrier(8)
+
+    async def ask(url: str, form: dict[str, str] | None = None) -> Answer:
+        await asyncio.to_thread(waiting.wait)  # until all others wait for this one
+        raise LoginFailed("the issuer is away", "come back", passing=True)
+
+    def one() -> None:
+        try:
+            answered.append(
+                Keeper(wanted(), scene.cache, ask, scene.person.world(say=lambda _: waiting.wait())).login(may_ask=False).id_token
+            )
+        except LoginFailed as failure:
+            answered.append(str(failure))
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answered == [token if still_good else "the issuer is away\n  hint: come back"] * 8
+
+
+def test_a_failure_of_before_is_told_to_nobody_who_comes_later(scene: Scene) -> None:
+    scene.login()
+    scene.clock.advance(3600)
+    scene.issuer.instead["/token"] = LoginFailed("the issuer is away", passing=True)
+    with pytest.raises(LoginFailed, match="the issuer is away"):
+        scene.login(may_ask=False)
+    del scene.issuer.instead["/token"]
+    assert scene.login(may_ask=False).id_token
 
 
 def test_a_rotated_refresh_token_survives_what_fails_behind_it(scene: Scene) -> None:

@@ -188,10 +188,9 @@ def test_many_processes_at_once_renew_once(both_sides: Both, browser: LoginBrows
         browser.visit(machine.opened.url(), "ann@example.com")
         assert process.wait(WITHIN) == 0
     info = json.dumps({"apiVersion": API_VERSIONS[0], "kind": "ExecCredential", "spec": {"interactive": False}})
-    for _ in range(2):
-        machine.expire()
-        renewed = provider.counted("refresh_token")
-        with ThreadPoolExecutor(16) as pool:
-            done = list(pool.map(lambda _: machine.run(L7GW, "login", *asks.arguments(), **{VARIABLE: info}), range(16)))
-        assert len({one.stdout for one in done}) == 1 and not any(one.returncode for one in done), done
-        assert provider.counted("refresh_token") == renewed + 1
+    machine.expire()
+    renewed = provider.counted("refresh_token")
+    with ThreadPoolExecutor(12) as pool:
+        done = list(pool.map(lambda _: machine.run(L7GW, "login", *asks.arguments(), **{VARIABLE: info}), range(12)))
+    assert len({one.stdout for one in done}) == 1 and not any(one.returncode for one in done), done
+    assert provider.counted("refresh_token") == renewed + 1

@@ -12,14 +12,13 @@ from shlex import quote
 from typing import Any
 
 from l7gw.cluster.impersonation import GATEWAY_USER, unnameable
+from l7gw.cluster.needs import AUTHENTICATION, AUTHORIZATION, EXTRAS
 from l7gw.config.settings import Cluster
 from l7gw.kube.rbac import Rule, Subject, binding, role
 from l7gw.policy.judge import Policy
 from l7gw.policy.patterns import glob
 
 OBJECT = "l7gw-gateways"  # the name of each object
-EXTRAS = ("userextras/l7gw-user", "userextras/l7gw-session")
-AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
 ANYBODY = (
     "EVERY USER MAY BE IMPERSONATED. A credential that may do that is as good as cluster-admin: it takes the name of any user",
     "whom RBAC gives something, Kubernetes' own components among them. Name the users (--user), or take impersonate: groups.",
@@ -110,7 +109,7 @@ class Rendering:
             made.add(line, Rule(("impersonate",), ("",), ("groups",), named))
         made.add(
             "extras that name caller and session in the cluster's audit log. Their values are any: they carry no rights",
-            Rule(("impersonate",), (AUTHENTICATION,), EXTRAS),
+            Rule(("impersonate",), (AUTHENTICATION,), tuple(f"userextras/{extra}" for extra in EXTRAS)),
         )
         acted_as = self._acted_as()
         for resource in ("users", "groups"):

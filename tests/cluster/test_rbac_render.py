@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from l7gw.cluster.impersonation import impersonation
+from l7gw.cluster.needs import needs
 from l7gw.cluster.rbac_render import Names, Rendering, Unresolved
 from l7gw.config.settings import Cluster, TokenFile
 from l7gw.identity.principal import Principal
+from l7gw.kube.existing_rbac import rules_in
 from l7gw.kube.rbac import Right, Rule, Subject
 from l7gw.policy.judge import Policy
 
@@ -39,8 +41,7 @@ def objects(found: Rendering) -> list[dict[str, Any]]:
 
 def rules_of(found: Rendering) -> list[Rule]:
     (made,) = [one for one in objects(found) if one["kind"] == "ClusterRole"]
-    keys = ("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")
-    return [Rule(*(tuple(rule.get(key, ())) for key in keys)) for rule in made["rules"]]
+    return [*rules_in(made)]
 
 
 def may(found: Rendering, resource: str, name: str) -> bool:
@@ -67,6 +68,17 @@ def test_what_the_gateway_sends_for_a_caller_it_may_impersonate_and_nothing_besi
         assert not may(found, resource, name), (resource, name)
     assert may(found, "users", "l7gw") is (mode == "groups")
     assert may(found, "users", "l7gw:ann") is (mode == "user")
+
+
+@pytest.mark.parametrize("mode", ["groups", "user", "none"])
+def test_what_clusters_test_asks_for_is_what_is_rendered(tmp_path: Path, mode: Any) -> None:
+    cluster = replace(PROD, impersonate=mode)
+    made = objects(rendering(tmp_path, cluster=cluster, given=Names(users=frozenset(("ann",)))))
+    for need in needs(cluster, Policy.load(tmp_path / "policy.yaml"))[0]:
+        resource = f"{need.resource}/{need.subresource}" if need.subresource else need.resource
+        right = Right(need.verb, need.group, resource, need.namespace, need.name)
+        places = [one for one in made if one["metadata"].get("namespace", "") in ("", need.namespace)]
+        assert any(rule.allows(right) for one in places for rule in rules_in(one)), need
 
 
 def test_everything_is_bound_to_the_one_group_and_to_nobody_else(tmp_path: Path) -> None:

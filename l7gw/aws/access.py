@@ -14,16 +14,27 @@ from typing import Any
 
 import yaml
 
+from l7gw.aws.failures import TO_ASSUME as ASSUMING
+
+TO_ASSUME = list(ASSUMING)
 LANGUAGE = "2012-10-17"  # version of IAM's policy language
-# To say who somebody is takes permissions of its own (IAM User Guide, "Monitor and control actions taken with assumed roles")
-NAMING = ["sts:SetSourceIdentity", "sts:TagSession"]
+# What `l7gw clusters test` asks to see the ways round the gateway, of the cluster and what belongs to it, and of the account
+OF_CLUSTER = [
+    "eks:ListAccessEntries",
+    "eks:DescribeAccessEntry",
+    "eks:ListAssociatedAccessPolicies",
+    "eks:ListIdentityProviderConfigs",
+    "eks:DescribeIdentityProviderConfig",
+]
+OF_ACCOUNT = ["iam:GetAccountAuthorizationDetails"]
 RESERVED = ("system:", "eks:", "aws:", "amazon:", "iam:")  # how a group of an access entry must not begin
 
 
 @dataclass(frozen=True)
 class Access:
     """Who comes to which cluster of EKS. `role` is the ARN of the role that the gateway assumes, `own` the ARN of the identity that
-    the gateway itself has at AWS, and `group` the one that the role's sessions have in the cluster."""
+    the gateway itself has at AWS, and `group` the one that the role's sessions have in the cluster. With `ways_round` the role may
+    also ask who else comes there."""
 
     cluster: str
     region: str
@@ -31,6 +42,7 @@ class Access:
     group: str
     own: str = ""
     external_id: str = ""
+    ways_round: bool = False
 
     @property
     def partition(self) -> str:
@@ -43,6 +55,12 @@ class Access:
     @property
     def cluster_arn(self) -> str:
         return f"arn:{self.partition}:eks:{self.region}:{self.account}:cluster/{self.cluster}"
+
+    @property
+    def in_cluster(self) -> list[str]:
+        """The ARNs of what belongs to the cluster: its access entries and its identity providers."""
+        place = f"arn:{self.partition}:eks:{self.region}:{self.account}"
+        return [f"{place}:access-entry/{self.cluster}/*", f"{place}:identityproviderconfig/{self.cluster}/*"]
 
     @property
     def gateway(self) -> str:
@@ -86,21 +104,26 @@ def entry_terraform(access: Access) -> str:
 def trust_policy(access: Access) -> str:
     """Who may assume the role, in JSON. An external id is asked for where the role is assumed; of the other two actions IAM knows
     none, and without the first they are worth nothing."""
-    principal = {"AWS": access.gateway}
-    assume: dict[str, Any] = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    if access.external_id:
-        assume["Condition"] = {"StringEquals": {"sts:ExternalId": access.external_id}}
-    return _policy(assume, {"Effect": "Allow", "Principal": principal, "Action": NAMING})
+    allowed: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": access.gateway}}
+    if not access.external_id:
+        return _policy({**allowed, "Action": TO_ASSUME})
+    named = {"Condition": {"StringEquals": {"sts:ExternalId": access.external_id}}}
+    return _policy({**allowed, "Action": TO_ASSUME[:1], **named}, {**allowed, "Action": TO_ASSUME[1:]})
 
 
 def role_policy(access: Access) -> str:
-    """What the role may do at AWS, in JSON: ask what the cluster is. A token for the cluster needs no permission."""
-    return _policy({"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": access.cluster_arn})
+    """What the role may do at AWS, in JSON: ask what the cluster is, and with `ways_round` what `l7gw clusters test` asks. A token
+    for the cluster needs no permission."""
+    describe = {"Effect": "Allow", "Action": ["eks:DescribeCluster"], "Resource": access.cluster_arn}
+    if not access.ways_round:
+        return _policy(describe)
+    of_cluster = {"Effect": "Allow", "Action": OF_CLUSTER, "Resource": [access.cluster_arn, *access.in_cluster]}
+    return _policy(describe, of_cluster, {"Effect": "Allow", "Action": OF_ACCOUNT, "Resource": "*"})
 
 
 def gateway_policy(access: Access) -> str:
     """What the gateway's own identity may do at AWS, in JSON: assume the role, and say for whom."""
-    return _policy({"Effect": "Allow", "Action": ["sts:AssumeRole", *NAMING], "Resource": access.role})
+    return _policy({"Effect": "Allow", "Action": TO_ASSUME, "Resource": access.role})
 
 
 def _policy(*statements: dict[str, Any]) -> str:

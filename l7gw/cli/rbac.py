@@ -41,12 +41,14 @@ rbac.add_command(suggest)
 @click.option("--as-service-account", "as_accounts", metavar="NS/NAME", multiple=True, help="The same of its service accounts.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="yaml", show_default=True, help="Of a cluster of EKS, "
     "alone: the access entry (cli, cloudformation, terraform), or a policy of IAM.")  # fmt: skip
+@click.option("--ways-round", is_flag=True, help="Also what `l7gw clusters test` reads to see who else comes to a cluster of EKS.")
 @click.option("--gateway", "own", metavar="ARN", default="", help="Who the gateway itself is at AWS, for the trust policy.")
 @config_option
 @output_option
 def render(
     name: str, holder: str, groups: tuple[str, ...], users: tuple[str, ...], any_user: bool, as_users: tuple[str, ...],
-    as_groups: tuple[str, ...], as_accounts: tuple[str, ...], form: Format, own: str, config: Path | None, output: str
+    as_groups: tuple[str, ...], as_accounts: tuple[str, ...], form: Format, ways_round: bool, own: str, config: Path | None,
+    output: str
 ) -> None:  # fmt: skip
     """Print the RBAC of cluster NAME that lets the gateway's credential impersonate the user, the groups and the extras that this
     configuration and this policy need, and nothing else: a stolen credential is worth no more than that.
@@ -65,10 +67,11 @@ def render(
     l7gw rbac render prod --to serviceaccount:l7gw/gateway     # a gateway with a token file
     l7gw rbac render prod --format cli | sh                    # makes the access entry
     l7gw rbac render prod --format trust-policy --gateway arn:aws:iam::111122223333:role/bastion
+    l7gw rbac render prod --format role-policy --ways-round
     """
     settings, cluster, policy = settled(config, name)
     to = given_holder(holder)
-    entry = access_of(cluster, to, own)
+    entry = access_of(cluster, to, own, ways_round=ways_round)
     if form != "yaml":
         click.echo(alone(cluster, entry, form), nl=False)
         return

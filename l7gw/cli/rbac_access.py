@@ -27,9 +27,9 @@ WRITTEN: dict[Format, Callable[[Access], str]] = {
 }
 
 
-def access_of(cluster: Cluster, holder: Subject, own: str) -> Access | None:
+def access_of(cluster: Cluster, holder: Subject, own: str, *, ways_round: bool) -> Access | None:
     """What AWS must be told of a cluster of EKS; None for any other. `own` is the ARN of the gateway's own identity, "" for one
-    that is not known. Raises UsageError."""
+    that is not known. `ways_round`: the role may ask who else comes there. Raises UsageError."""
     if own:
         try:
             canonical(own)
@@ -37,6 +37,8 @@ def access_of(cluster: Cluster, holder: Subject, own: str) -> Access | None:
             raise click.UsageError(f"--gateway: {error}") from None
     role = cluster.credential
     if cluster.eks is None or not isinstance(role, AwsRole):
+        if ways_round:
+            raise click.UsageError(f"--ways-round is about a cluster of EKS, and {cluster.name} is none that is reached by a role")
         return None
     if holder.kind != "Group" or holder.name.startswith(access.RESERVED):
         what = f"an access entry maps to a group, whose name does not begin with {', '.join(access.RESERVED)}"
@@ -48,6 +50,7 @@ def access_of(cluster: Cluster, holder: Subject, own: str) -> Access | None:
         group=holder.name,
         own=own,
         external_id=role.external_id,
+        ways_round=ways_round,
     )
 
 

@@ -70,14 +70,23 @@ class Rendering:
     """The RBAC of one cluster, bound to `holder`: whom the cluster takes the gateway's credential for.
 
     `given` are names that somebody stated; `recorded` are those that the recordings know, and count for patterns about which
-    nothing was stated. `any_user` lets the gateway impersonate every user where the cluster is told users. Raises Unresolved.
+    nothing was stated. `any_user` lets the gateway impersonate every user where the cluster is told users, `ways_round` lets it
+    read who comes there by `aws-auth`. Raises Unresolved.
     """
 
     def __init__(
-        self, cluster: Cluster, policy: Policy, holder: Subject, *, given: Names, recorded: Names, any_user: bool = False
+        self,
+        cluster: Cluster,
+        policy: Policy,
+        holder: Subject,
+        *,
+        given: Names,
+        recorded: Names,
+        any_user: bool = False,
+        ways_round: bool = False,
     ) -> None:
         self._cluster, self._policy, self._holder = cluster, policy, holder
-        self._given, self._recorded, self._any_user = given, recorded, any_user
+        self._given, self._recorded, self._any_user, self._ways_round = given, recorded, any_user, ways_round
         self.groups = self._groups()
         self._check_holder()
 
@@ -89,6 +98,7 @@ class Rendering:
                 f"RBAC gives {self._holder} it gives to all of them. What they used: l7gw rbac suggest {self._cluster.name}",
             )
             yield Part(told, ())
+            yield from self._aws_auth()
             return
         made = self._role()
         about = (
@@ -97,6 +107,7 @@ class Rendering:
         )
         yield Part(about, (role(OBJECT, made.rules), binding(OBJECT, [self._holder])), tuple(made.lines))
         yield from self._accounts()
+        yield from self._aws_auth()
 
     # ------------------------------------------------------------------ the gateway's role
 
@@ -214,6 +225,14 @@ class Rendering:
             rule = Rule(("impersonate",), ("",), ("serviceaccounts",), tuple(names))
             about = (f"Service accounts in {space} as whom the policy lets callers act (`as:`).",)
             yield Part(about, (role(OBJECT, [rule], space), binding(OBJECT, [self._holder], space)))
+
+    def _aws_auth(self) -> Iterator[Part]:
+        """What `l7gw clusters test` reads in a cluster of EKS to see the ways round that the ConfigMap `aws-auth` makes."""
+        if self._ways_round:
+            rule = Rule(("get",), ("",), ("configmaps",), ("aws-auth",))
+            about = ("Who else comes here: `l7gw clusters test` reads it. It names roles and users of AWS, and no secret.",)
+            made = role(OBJECT, [rule], "kube-system"), binding(OBJECT, [self._holder], "kube-system")
+            yield Part(about, made)
 
     # ------------------------------------------------------------------ what must not be
 

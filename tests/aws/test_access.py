@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from botocore.session import Session
 
 from l7gw.aws import access
 from l7gw.aws.access import Access
@@ -59,14 +60,14 @@ def test_no_access_policy_stands_anywhere() -> None:
         assert "olicy" not in text and "olicies" not in text
 
 
-@pytest.mark.parametrize("external_id", ["", "tenant-7"])
-def test_the_trust_policy_lets_the_gateway_assume_the_role_and_say_for_whom(external_id: str) -> None:
-    text = access.trust_policy(replace(PROD, own=GATEWAY, external_id=external_id))
-    assume, naming = json.loads(text)["Statement"]
-    assert (assume["Action"], naming["Action"]) == ("sts:AssumeRole", ["sts:SetSourceIdentity", "sts:TagSession"])
-    assert assume["Principal"] == naming["Principal"] == {"AWS": GATEWAY}
-    assert assume.get("Condition") == ({"StringEquals": {"sts:ExternalId": external_id}} if external_id else None)
-    assert "Condition" not in naming, "IAM has no external id in the other two's context"
+def test_the_trust_policy_lets_the_gateway_assume_the_role_and_say_for_whom() -> None:
+    (whole,) = json.loads(access.trust_policy(replace(PROD, own=GATEWAY)))["Statement"]
+    assert whole["Action"] == ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"]
+    assert whole["Principal"] == {"AWS": GATEWAY} and "Condition" not in whole
+    assume, naming = json.loads(access.trust_policy(replace(PROD, own=GATEWAY, external_id="tenant-7")))["Statement"]
+    assert assume["Condition"] == {"StringEquals": {"sts:ExternalId": "tenant-7"}} and assume["Action"] == ["sts:AssumeRole"]
+    assert "Condition" not in naming, "IAM has no external id in the context of the other two"
+    assert assume["Principal"] == naming["Principal"] and [*assume["Action"], *naming["Action"]] == whole["Action"]
 
 
 def test_who_the_gateway_is_at_aws_is_left_to_be_filled_in_where_nobody_said_it() -> None:
@@ -76,14 +77,24 @@ def test_who_the_gateway_is_at_aws_is_left_to_be_filled_in_where_nobody_said_it(
 
 def test_the_role_may_describe_the_cluster_and_the_gateway_may_assume_the_role() -> None:
     (role,) = json.loads(access.role_policy(PROD))["Statement"]
-    assert (role["Action"], role["Resource"]) == ("eks:DescribeCluster", "arn:aws:eks:eu-west-1:111122223333:cluster/prod")
+    assert (role["Action"], role["Resource"]) == (["eks:DescribeCluster"], "arn:aws:eks:eu-west-1:111122223333:cluster/prod")
     (own,) = json.loads(access.gateway_policy(PROD))["Statement"]
     assert (own["Action"], own["Resource"]) == (["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"], PROD.role)
+
+
+def test_the_role_may_ask_who_else_comes_where_that_is_wanted() -> None:
+    describe, cluster, account = json.loads(access.role_policy(replace(PROD, ways_round=True)))["Statement"]
+    assert describe["Action"] == ["eks:DescribeCluster"] and account["Action"] == ["iam:GetAccountAuthorizationDetails"]
+    for action in cluster["Action"]:
+        service, _, name = action.partition(":")
+        assert name in Session().get_service_model(service).operation_names
+        assert name.startswith(("List", "Describe"))
+    assert "arn:aws:eks:eu-west-1:111122223333:access-entry/prod/*" in cluster["Resource"]
 
 
 def test_policies_are_in_the_form_that_iam_takes() -> None:
     from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
     IAMTrustPolicyDocumentValidator(access.trust_policy(replace(PROD, own=GATEWAY, external_id="x"))).validate()
-    for text in (access.role_policy(PROD), access.gateway_policy(PROD)):
+    for text in (access.role_policy(replace(PROD, ways_round=True)), access.gateway_policy(PROD)):
         IAMPolicyDocumentValidator(text).validate()

@@ -23,7 +23,7 @@ GROUP = Subject("Group", "l7gw-gateways")
 
 
 def test_each_format_prints_one_thing() -> None:
-    found = access_of(PROD, GROUP, "")
+    found = access_of(PROD, GROUP, "", ways_round=False)
     assert found == access.Access("prod-1", "eu-west-1", ROLE, "l7gw-gateways", external_id="x")
     assert {*WRITTEN, "yaml"} == {*FORMATS}
     assert alone(PROD, found, "cli") == access.entry_command(found)
@@ -31,7 +31,7 @@ def test_each_format_prints_one_thing() -> None:
 
 
 def test_comments_before_the_manifests_have_the_command_and_change_no_document() -> None:
-    found = access_of(PROD, GROUP, "")
+    found = access_of(PROD, GROUP, "", ways_round=False)
     assert found is not None
     made = role("r", [])
     text = text_of([*in_comments("prod", found), Part((), (made,))])
@@ -41,7 +41,9 @@ def test_comments_before_the_manifests_have_the_command_and_change_no_document()
 
 def test_another_cluster_has_no_access_entry() -> None:
     static = replace(PROD, credential=TokenFile(Path("/t")), eks=None)
-    assert access_of(static, Subject("User", "gw"), "") is None
+    assert access_of(static, Subject("User", "gw"), "", ways_round=False) is None
+    with pytest.raises(click.UsageError, match="--ways-round is about a cluster of EKS"):
+        access_of(static, GROUP, "", ways_round=True)
     with pytest.raises(click.UsageError, match="about a cluster of EKS"):
         alone(static, None, "cli")
 
@@ -58,4 +60,4 @@ def test_another_cluster_has_no_access_entry() -> None:
 )  # fmt: skip
 def test_what_eks_would_refuse_is_refused_in_words(holder: Subject, own: str, said: str) -> None:
     with pytest.raises(click.UsageError, match=said):
-        access_of(PROD, holder, own)
+        access_of(PROD, holder, own, ways_round=False)

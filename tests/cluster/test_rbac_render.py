@@ -138,6 +138,14 @@ def test_users_are_those_that_were_stated_that_rules_name_or_that_the_recordings
     assert any("EVERY USER MAY BE IMPERSONATED" in line and "as good as cluster-admin" in line for line in first.rules)
 
 
+@pytest.mark.parametrize("mode", ["groups", "none"])
+def test_who_else_comes_to_a_cluster_may_be_read_where_that_is_wanted(tmp_path: Path, mode: Any) -> None:
+    made = objects(rendering(tmp_path, TEAMS.replace("team-*", "t"), replace(PROD, impersonate=mode), ways_round=True))
+    (one,) = [one for one in made if one["kind"] == "Role"]
+    assert one["metadata"]["namespace"] == "kube-system"
+    assert [*rules_in(one)] == [Rule(("get",), ("",), ("configmaps",), ("aws-auth",))]
+
+
 @pytest.mark.parametrize(
     ("holder", "cluster"),
     [

@@ -36,8 +36,8 @@ USER = ("Impersonate-User", "l7gw")
 SOON = 20.0  # seconds until the API server knows of an object of RBAC
 
 
-def client_of_group(cluster: RealCluster, folder: Path, user: str, group: str) -> ssl.SSLContext:
-    """TLS as a client with a certificate of the cluster's own CA for this user in this group."""
+def client_of_group(cluster: RealCluster, folder: Path, user: str, group: str) -> Path:
+    """The certificate and the key of a client, made by the cluster's own CA for this user in this group."""
     key = ec.generate_private_key(ec.SECP256R1())
     authority = x509.load_pem_x509_certificate(cluster.ca.read_bytes())
     signer: Any = serialization.load_pem_private_key(cluster.ca_key.read_bytes(), None)
@@ -52,16 +52,16 @@ def client_of_group(cluster: RealCluster, folder: Path, user: str, group: str) -
     pem = folder / f"{group}.pem"
     pem.touch(mode=0o600)
     pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
-    context = ssl.create_default_context(cafile=str(cluster.ca))
-    context.load_cert_chain(pem)
-    return context
+    return pem
 
 
 class Asking:
     """Calls with a client's certificate, and headers of impersonation."""
 
-    def __init__(self, cluster: RealCluster, context: ssl.SSLContext) -> None:
-        self._cluster, self._context = cluster, context
+    def __init__(self, cluster: RealCluster, pem: Path) -> None:
+        self._cluster = cluster
+        self._context = ssl.create_default_context(cafile=str(cluster.ca))
+        self._context.load_cert_chain(pem)
 
     def __call__(self, method: str, path: str, *headers: tuple[str, str], body: object = None) -> tuple[int, dict[str, Any]]:
         connection = http.client.HTTPSConnection(self._cluster.host, self._cluster.port, context=self._context, timeout=30)
@@ -83,19 +83,26 @@ class Asking:
 
 
 @pytest.fixture(scope="module")
-def stolen(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Asking:
-    """Whoever has the gateway's credential, with the RBAC as it is rendered."""
+def written(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """The configuration of a gateway whose credential the cluster takes for a member of the group."""
+    found = Written(tmp_path_factory.mktemp("rendered"))
+    pem = str(client_of_group(cluster, found.folder, "arn:aws:sts::111122223333:assumed-role/l7gw/ann", GROUP))
+    found.prod |= {"server": cluster.server, "certificate-authority": str(cluster.ca)}
+    found.prod["credential"] = {"client-certificate": pem, "client-key": pem}
+    (found.folder / "policy.yaml").write_text(POLICY)
+    found.load()
+    return found
 
-    folder = tmp_path_factory.mktemp("rendered")
-    written = Written(folder)
-    (folder / "policy.yaml").write_text(POLICY)
-    written.load()
+
+@pytest.fixture(scope="module")
+def stolen(cluster: RealCluster, written: Written) -> Asking:
+    """Whoever has the gateway's credential, with the RBAC as it is rendered."""
     cluster.namespace(NAMESPACE)
     command = [L7GW, "rbac", "render", "prod", "--to", f"group:{GROUP}", "--config", written.path]
     rendered = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     assert all(one["kind"] for one in yaml.safe_load_all(rendered))
     cluster.kubectl("apply", "-f", "-", stdin=rendered)
-    asking = Asking(cluster, client_of_group(cluster, folder, "arn:aws:sts::111122223333:assumed-role/l7gw/ann", GROUP))
+    asking = Asking(cluster, Path(written.prod["credential"]["client-key"]))
     until(lambda: asking.whoami(USER)[0] == 201, SOON)
     return asking
 
@@ -169,6 +176,14 @@ def test_what_the_gateway_asks_about_itself_and_about_callers_is_answered(stolen
         if kind == "SubjectAccessReview":
             assert other("POST", path, body=body)[0] == 403, "this is what the rendered RBAC gives"
     assert stolen("GET", "/version")[0] == 200 and stolen.whoami()[1]["groups"] == [GROUP, "system:authenticated"]
+
+
+def test_the_gateway_finds_all_that_it_needs(stolen: Asking, written: Written) -> None:
+    command = [L7GW, "clusters", "test", "prod", "-o", "json", "--config", written.path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    steps = {step["name"]: step for step in json.loads(done.stdout)["steps"]}
+    assert {step["outcome"] for step in steps.values()} == {"ok"}, steps
+    assert {"impersonate groups l7gw:engineers", f"impersonate serviceaccounts {NAMESPACE}/ci"} <= steps.keys()
 
 
 def test_a_client_of_another_group_may_impersonate_nobody(other: Asking) -> None:

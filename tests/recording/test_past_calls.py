@@ -87,6 +87,36 @@ def test_what_the_gateway_asked_for_a_call_is_no_verdict_on_it(tmp_path: Path) -
     assert (one.verdict.verdict, one.verdict.rule, one.body) == ("deny", "few", b'{"a":1}')
 
 
+def test_a_call_is_given_with_what_came_of_it_where_that_is_asked_for(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        held = recorder.session(ANN, "prod").begin(run_id="r", client="c", command="")
+        held.request(method="POST", target=PODS, headers=(), act=describe("POST", PODS), audit_id="")
+        held.verdict("hold", rule="few", reason="a reviewer is asked")
+        held.verdict("allow", reason="the gateway's own: GET /api/v1/pods", own=True)
+        held.request_body(b'{"a":1}')
+        held.verdict("allow", rule="few", reason="approved")
+        held.response(201, ())
+        held.response_body(b"{}")
+        call(recorder.session(ANN, "prod"), f"{PODS}?watch=1").response(200, ())  # it runs
+        held.end("complete")
+        denied = recorder.session(ANN, "prod").begin(run_id="r", client="c", command="")
+        denied.request(method="GET", target=PODS, headers=(), act=describe("GET", PODS), audit_id="")
+        denied.verdict("deny", rule="no", reason="no")
+        denied.response(403, ())
+        denied.end("denied")
+
+    recorded(tmp_path, fill)
+    for bodies in (True, False):
+        found = [*PastCalls(tmp_path, answers=True, bodies=bodies)]
+        assert [(one.verdict.verdict, one.status, one.outcome) for one in found] == [
+            ("hold", 201, "complete"),
+            ("deny", 403, "denied"),
+            ("allow", 200, ""),
+        ]
+        assert [own.reason for own in found[0].own] == ["the gateway's own: GET /api/v1/pods"]
+        assert found[0].body == (b'{"a":1}' if bodies else None)
+
+
 def test_a_call_as_somebody_else_is_judged_again_as_one(tmp_path: Path) -> None:
     acts = [acting(describe("GET", PODS), as_whom) for as_whom in (None, ActsAs("jane"), ActsAs("jane", ("developers",)))]
 

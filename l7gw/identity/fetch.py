@@ -16,6 +16,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 """A function that takes a URL and gives the whole body. It raises FetchError, OSError or httpx.HTTPError."""
 
 LARGEST_DOCUMENT = 1024 * 1024  # bytes; real key sets have less than 10 KiB; go-oidc, which Kubernetes uses, has no bound
+ASKED_AS = {"Accept": "application/json", "Accept-Encoding": "identity"}  # headers: what is unpacked has no bound
 LONGEST_URL = 2048  # characters
 
 
@@ -63,18 +64,23 @@ class HttpsFetch:
             timeout=None,  # the caller bounds the whole (`Timeouts.keys_fetch`)
             trust_env=not is_loopback(url),  # whether HTTPS_PROXY counts; it counts for the API server's issuer client too
         )
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        async with client, client.stream("GET", url, headers=headers) as response:
+        async with client, client.stream("GET", url, headers=ASKED_AS) as response:
             if response.status_code != 200:
                 raise FetchError(f"{url} {_other_answer(response)}")
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise FetchError(f"{url} answered compressed, which was not asked for")
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > LARGEST_DOCUMENT:
-                    raise FetchError(f"{url} answered more than {LARGEST_DOCUMENT} bytes")
-            return bytes(body)
+            return await whole_body(response, url)
+
+
+async def whole_body(response: httpx.Response, who: str) -> bytes:
+    """The body of an answer to ASKED_AS. `who` is its subject in words. Raises FetchError where it is compressed, or has more than
+    LARGEST_DOCUMENT bytes."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise FetchError(f"{who} answered compressed, which was not asked for")
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) > LARGEST_DOCUMENT:
+            raise FetchError(f"{who} answered more than {LARGEST_DOCUMENT} bytes")
+    return bytes(body)
 
 
 def _other_answer(response: httpx.Response) -> str:

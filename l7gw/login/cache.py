@@ -176,7 +176,8 @@ class Sheet:
         """Write the login down, on the disk, in its place. Raises OSError."""
         data = kept.written()
         try:
-            assert len(data) <= LARGEST, "tokens are bounded where they are read"
+            if len(data) > LARGEST:  # of options of such a length: tokens are bounded where they are read
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             os.pwrite(self._file, data, 0)
             os.ftruncate(self._file, len(data))
             os.fsync(self._file)

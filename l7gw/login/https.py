@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from l7gw.identity.fetch import LARGEST_DOCUMENT, FetchError, checked, is_loopback, trust
+from l7gw.identity.fetch import ASKED_AS, FetchError, checked, is_loopback, trust, whole_body
 from l7gw.login.failure import LoginFailed
 from l7gw.name_rules import visible
 
@@ -44,33 +44,28 @@ class Https:
             raise LoginFailed(f"{visible(authority)} cannot be used as certificate authority: {reason}") from None
 
     async def __call__(self, url: str, form: dict[str, str] | None = None) -> Answer:
-        host = visible(urlsplit(url).netloc)
         try:
-            checked(url)
+            host = urlsplit(checked(url)).netloc
+        except FetchError as error:
+            raise LoginFailed(f"the issuer names a URL that is not asked: {error}") from None
+        try:
             async with asyncio.timeout(self._within):
                 return await self._answer(url, form, host)
         except TimeoutError:
             raise LoginFailed(f"{host} gave no answer within {self._within:g} s", passing=True) from None
         except FetchError as error:
-            raise LoginFailed(f"the issuer names a URL that is not asked: {error}") from None
+            raise LoginFailed(str(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise self._lost(host, error) from None
 
     async def _answer(self, url: str, form: dict[str, str] | None, host: str) -> Answer:
         client = httpx.AsyncClient(verify=self._trust, follow_redirects=False, timeout=None, trust_env=not is_loopback(url))
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        async with client, client.stream("GET" if form is None else "POST", url, data=form, headers=headers) as response:
+        async with client, client.stream("GET" if form is None else "POST", url, data=form, headers=ASKED_AS) as response:
             if 300 <= response.status_code < 400:
                 hint = "--issuer must be the URL that stands in the issuer's tokens (iss)"
                 raise LoginFailed(f"{host} answers with a redirect ({response.status_code}), which is not followed", hint)
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise LoginFailed(f"{host} answered compressed, which was not asked for")
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > LARGEST_DOCUMENT:
-                    raise LoginFailed(f"{host} answered more than {LARGEST_DOCUMENT} bytes")
-            return Answer(response.status_code, bytes(body), _date(response.headers.get("date", "")))
+            body = await whole_body(response, host)
+            return Answer(response.status_code, body, _date(response.headers.get("date", "")))
 
     @staticmethod
     def _lost(host: str, error: Exception) -> LoginFailed:

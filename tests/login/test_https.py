@@ -131,7 +131,15 @@ def test_a_certificate_of_another_authority_is_not_trusted(server: Server, tmp_p
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1/token", "https://a:b@127.0.0.1/", "ftp://x/", "https://127.0.0.1:1/#a", "https://127.0.0.1:1/\x1b"]
+    "url",
+    [
+        "http://127.0.0.1:1/token",
+        "https://a:b@127.0.0.1/",
+        "ftp://x/",
+        "https://127.0.0.1:1/#a",
+        "https://127.0.0.1:1/\x1b",
+        "https://[",
+    ],
 )
 def test_what_is_no_plain_https_url_is_not_asked(server: Server, url: str) -> None:
     with pytest.raises(LoginFailed, match="names a URL that is not asked"):

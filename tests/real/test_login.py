@@ -8,6 +8,7 @@ import os
 import pty
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -96,13 +97,8 @@ def kubectl(request: pytest.FixtureRequest, cluster: RealCluster) -> Path:
 def test_kubectl_logs_in_at_the_browser_renews_and_is_logged_out(
     both_sides: Both, browser: LoginBrowser, machine: Machine, kubectl: Path, tmp_path: Path
 ) -> None:
-    both, provider = both_sides, both_sides.provider
-    written = machine.run(
-        L7GW, "kubeconfig", "real", "--config", both.gateway.config, "--address", both.gateway.address, "--login",
-        "--login-command", L7GW,
-    )  # fmt: skip
-    assert written.returncode == 0, written.stderr
-    document = yaml.safe_load(written.stdout)
+    provider = both_sides.provider
+    document = _kubeconfig(both_sides, machine)
     block = document["users"][0]["user"]["exec"]
     block["apiVersion"] = API_VERSIONS["1.29" in str(kubectl)]  # the oldest asks in v1beta1, which both take
     file = tmp_path / "kubeconfig"
@@ -133,6 +129,16 @@ def test_kubectl_logs_in_at_the_browser_renews_and_is_logged_out(
     assert (out.returncode, out.stderr) == (0, "") and out.stdout.startswith("logged out of")
     assert _renewal(provider, refresh) == {"error": "invalid_grant", "error_description": "grant request is invalid"}
     assert machine.run(*get).returncode == 1
+
+
+def _kubeconfig(both: Both, machine: Machine) -> dict[str, Any]:
+    """What `l7gw kubeconfig --login` writes for the gateway."""
+    authority = both.gateway.authority.certificate
+    where = ("--config", both.gateway.config, "--address", both.gateway.address, "--certificate-authority", authority)
+    written = machine.run(L7GW, "kubeconfig", "real", *where, "--login", "--login-command", L7GW)
+    assert written.returncode == 0, written.stderr
+    document: dict[str, Any] = yaml.safe_load(written.stdout)
+    return document
 
 
 def _renewal(provider: OidcProvider, refresh: str) -> object:
@@ -178,6 +184,26 @@ def test_an_access_token_reaches_the_gateway_where_the_issuer_gives_jwts(
     through = both_sides.gateway.kubeconfig("real", credential["status"]["token"], name="access.kubeconfig")
     newest = max(both_sides.cluster.kubectls().items())[1]
     assert "namespace/default" in machine.run(newest, "--kubeconfig", through, "get", "namespaces", "-o", "name").stdout
+
+
+@pytest.mark.long
+def test_the_python_client_calls_it_as_kubectl_does(
+    both_sides: Both, browser: LoginBrowser, machine: Machine, tmp_path: Path
+) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(_kubeconfig(both_sides, machine)))
+    lists = (
+        "import sys; from kubernetes import client, config; config.load_kube_config(sys.argv[1])\n"
+        "print(*(one.metadata.name for one in client.CoreV1Api().list_namespace().items))"
+    )
+    command = (sys.executable, "-c", lists, file)
+    alone = machine.run(*command)
+    assert "nobody is logged in, and there is no terminal to ask at" in alone.stderr
+    block = yaml.safe_load(file.read_text())["users"][0]["user"]["exec"]
+    with machine.at_terminal(block["command"], *block["args"]) as process:  # as the words say
+        browser.visit(machine.opened.url(), "ann@example.com")
+        assert process.wait(WITHIN) == 0
+    assert "default" in machine.run(*command).stdout.split()
 
 
 @pytest.mark.long

@@ -45,6 +45,7 @@ class Timeouts:
     keys_fetch: float = 10.0  # for an issuer's discovery document and its keys together
     aws_dial: float = 4.0  # for TCP and TLS to an endpoint of AWS, of each of three attempts
     aws_answer: float = 10.0  # for an answer of AWS; STS takes 0.1 and DescribeCluster 0.3, and a call at kubectl waits for both
+    sts: float = 10.0  # for STS to say who signed a token of EKS; as aws-iam-authenticator waits
     disk: float = 10.0  # that one write or sync of the journal may take before new calls are refused
     sync_every: float = 1.0  # from a write of the journal to its sync, where no call waits for the sync
 

@@ -29,7 +29,8 @@ from l7gw.api.watches import Watches
 from l7gw.approval.messages import Hold, encode
 from l7gw.errors import Refusal
 from l7gw.identity.bearer import bearer_of, check_alone
-from l7gw.identity.chain import IdentityChain, Pending
+from l7gw.identity.chain import IdentityChain
+from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from l7gw.log import CountedLog
 from l7gw.name_rules import quoted, visible

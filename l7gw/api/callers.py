@@ -13,13 +13,13 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from l7gw.approval.binding import digest
 from l7gw.approval.messages import Hold, Message, Proof, Requester, Reviewer, ReviewersView, Shown, local_root
 from l7gw.approval.reviewers import PROVES, within
 from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers
 from l7gw.identity import certificate, oidc
 from l7gw.identity.principal import Principal
+from l7gw.identity.remembered import digest
 
 ROOT_USER = 0
 

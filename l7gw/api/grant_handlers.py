@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from l7gw.api.callers import Caller, sees
 from l7gw.api.messages import PREFIX, GrantPage, GrantRequest, SaidOfGrant, decode_grant_request, decode_said_of_grant
 from l7gw.api.requests import LIST_KEYS, Answer, ApiRequest, as_many_as_fit, bad, only, part_of, query_of, said_in, states_of
-from l7gw.approval import binding
 from l7gw.approval.grant_messages import GRANT_STATES, Grant, GrantAsked
 from l7gw.approval.messages import Requester, Review, Reviewer, ReviewVerdict, encode
 from l7gw.approval.reviewers import PROVES
@@ -102,7 +101,7 @@ def _ask(desks: GrantDesks, asked: GrantRequest, caller: Caller, then: Then) -> 
         reason=asked.reason,
         terms=entry.terms,
         ttl=entry.ttl,
-        tokens=tuple(binding.digest(one) for one in desks.identity.credentials_of(who)),
+        tokens=tuple(desks.identity.credentials_of(who)),
     )
     desk.ask(message, lambda found: then(_told(found)))
 

@@ -15,13 +15,13 @@ from l7gw.api.callers import Caller
 from l7gw.api.handlers import Desks, Then
 from l7gw.api.messages import PREFIX, Said
 from l7gw.api.requests import Answer, ApiRequest, check_json, only
-from l7gw.approval.binding import digest
 from l7gw.approval.messages import Message, Note, Proof, Reviewer, ReviewVerdict
 from l7gw.clock import Clock
 from l7gw.config.secret_file import SecretFile
 from l7gw.config.settings import Mapped
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
+from l7gw.identity.remembered import digest
 from l7gw.name_rules import quoted, visible
 
 PATH = PREFIX + "webhook"

@@ -17,11 +17,6 @@ from l7gw.kube.acting_as import ActsAs
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def digest(secret: str | bytes) -> str:
-    """What tells two credentials apart and says nothing about either: 64 hex digits. Of a certificate take its DER."""
-    return _hash("l7gw credential", secret.encode() if isinstance(secret, str) else secret)
-
-
 def asker(requester: Requester, cluster: str, group: str) -> str:
     """Who asks for which group on which cluster: 64 hex digits, the same whenever he asks for it again."""
     return _hash("l7gw grant", _identity(requester), cluster, group)

@@ -32,7 +32,7 @@ Lasting = Annotated[int, Meta(ge=1, le=LONGEST_GRANT)]
 class GrantAsked(Message, frozen=True, kw_only=True):
     """A group that is asked for. `principal.groups` are those of the credential alone, `person` is the canonical person of the
     requester. `seconds` is how long it shall last, `ttl` how long it is pending. `terms` say who approves. `tokens` are the digests
-    of the credentials by which the same principal called so far (`binding.digest`)."""
+    of the credentials by which the same principal called so far (identity's `remembered.digest`)."""
 
     principal: Requester
     person: str

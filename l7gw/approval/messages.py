@@ -121,7 +121,7 @@ class Asked(Message, frozen=True, kw_only=True):
     `person` is the canonical person of the requester (`people.People.person`). A waiting call is bound to `binding`, one that comes
     back to `intent`, each 64 hex digits; an exec, attach or port-forward has both, as its retry over SPDY is the same call.
     `uids` are those of the objects that were shown.
-    `tokens` are the digests of credentials with which the session called so far (`binding.digest`).
+    `tokens` are the digests of credentials with which the session called so far (identity's `remembered.digest`).
     """
 
     principal: Requester
@@ -256,8 +256,8 @@ class Hold(Message, frozen=True, kw_only=True):
 class Reviewer(Message, frozen=True, kw_only=True):
     """Who reviews, from his own credential. `principal.groups` are those of the credential alone: no granted group is among them.
 
-    `token_digest` is `binding.digest` of the credential, "" for local root. `auth_time` is when the person logged in, in seconds
-    since 1970; None where the issuer does not say.
+    `token_digest` is identity's `remembered.digest` of the credential, "" for local root. `auth_time` is when the person logged
+    in, in seconds since 1970; None where the issuer does not say.
     """
 
     principal: Principal

@@ -10,13 +10,13 @@ from typing import Any, TypeVar, assert_never
 
 import click
 
-from l7gw.cli import check_clusters, check_reviews
+from l7gw.cli import check_clusters, check_identity, check_reviews
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.certificates import all_ending
-from l7gw.config.document import lasting, sized
+from l7gw.config.document import sized
 from l7gw.config.hooks import PARTS
 from l7gw.config.load import find, read
-from l7gw.config.settings import DAY, ClientCertificate, Hook, OidcIssuer, Settings
+from l7gw.config.settings import Hook, Settings
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
@@ -94,7 +94,7 @@ def _sections(
 ) -> Iterator[tuple[str, list[str]]]:
     yield "Configuration", [f"{settings.path} can be used"]
     yield "Listens on", [f"{_address(*address)}, as {settings.tls.certificate}" for address in settings.listen]
-    callers = [line for entry in settings.identity for line in _identity(entry)]
+    callers = [line for entry in settings.identity for line in check_identity.lines(entry)]
     yield "Lets in", callers
     for cluster in settings.clusters.values():
         yield f"Cluster {cluster.name}", check_clusters.lines(cluster, policy)
@@ -201,42 +201,11 @@ def _durable(settings: Settings) -> str:
             assert_never(durable)
 
 
-def _identity(entry: OidcIssuer | ClientCertificate) -> list[str]:
-    prefix = f"{entry.prefix!r} before their names" if entry.prefix else ""
-    if isinstance(entry, ClientCertificate):
-        words = [f"client certificates of {entry.certificate_authority}", "user: CN, groups: O", f"as {entry.kind.fixed}", prefix]
-        return ["; ".join(filter(None, words))]
-    user = f"user: claim {entry.username}"
-    if entry.username == "email":
-        user += ", if email_verified" if entry.email_verified == "require" else ", unless email_verified is false"
-    groups = f"groups: claim {entry.groups}" if entry.groups else "no groups"
-    required = ", ".join(f"{claim} is {value}" for claim, value in entry.require.items())
-    words = [
-        f"tokens of {entry.issuer} for {' or '.join(entry.audiences)}{' among others' if entry.any_audience else ''}",
-        f"{user}, {groups}",
-        _kind(entry),
-        prefix,
-        f"only where {required}" if required else "",
-        f"for at most {lasting(entry.longest_lifetime)}" if entry.longest_lifetime != DAY else "",
-        "streams end with the token" if entry.end_with_credential else "",
-    ]
-    return ["; ".join(filter(None, words))]
-
-
-def _kind(entry: OidcIssuer) -> str:
-    if entry.kind.claim is None:
-        return f"as {entry.kind.fixed}"
-    listed = ", ".join(f"{kind} for {' or '.join(values)}" for kind, values in entry.kind.values.items())
-    return f"kind by claim {entry.kind.claim}: {listed}, agent where it is missing"
-
-
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     """Sentences about settings that are valid but probably not meant."""
     yield from doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped)
     yield from (*grant_doubts(policy, settings.clusters, settings.identity, settings.mapped), *check_reviews.doubts(settings))
-    for entry in settings.identity:
-        if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
-            yield f"tokens of {entry.issuer} may live {lasting(entry.longest_lifetime)}: a stolen one is good until it ends"
+    yield from check_identity.doubts(settings)
     for cluster in settings.clusters.values():
         yield from check_clusters.doubts(cluster, policy)
     if settings.store is not None and not settings.store.verified and not settings.store.near:
@@ -253,7 +222,7 @@ def _document(
         "ok": True,
         "file": str(settings.path),
         "listen": [_address(*address) for address in settings.listen],
-        "identity": [_identity_document(entry) for entry in settings.identity],
+        "identity": [check_identity.document(entry) for entry in settings.identity],
         "clusters": [check_clusters.document(cluster, policy) for cluster in settings.clusters.values()],
         "policy": {"file": str(settings.policy), **policy.counts},
         "recording": {"durable": settings.recording.durable, "reserve": settings.recording.reserve, "encrypted": False},
@@ -270,27 +239,6 @@ def _document(
         "state": str(settings.state),
         "warnings": warnings,
         "problems": [],
-    }
-
-
-def _identity_document(entry: OidcIssuer | ClientCertificate) -> dict[str, Any]:
-    kind = entry.kind.fixed or dict[str, Any](claim=entry.kind.claim, **entry.kind.values)
-    if isinstance(entry, ClientCertificate):
-        authority = str(entry.certificate_authority)
-        return {"type": "client-certificate", "certificate-authority": authority, "kind": kind, "prefix": entry.prefix}
-    return {
-        "type": "oidc",
-        "issuer": entry.issuer,
-        "audience": list(entry.audiences),
-        "audiences": "any-of" if entry.any_audience else "exact",
-        "username": entry.username,
-        "groups": entry.groups,
-        "kind": kind,
-        "prefix": entry.prefix,
-        "require": entry.require,
-        "email-verified": entry.email_verified,
-        "longest-lifetime": entry.longest_lifetime,
-        "end-with-credential": entry.end_with_credential,
     }
 
 

@@ -19,7 +19,7 @@ from l7gw.cli.explained import document, show_all, show_openings
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
-from l7gw.config.settings import KINDS, Cluster, Kind, Mapped
+from l7gw.config.settings import KINDS, Cluster, IdentityEntry, Kind, Mapped
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, acting
@@ -27,7 +27,7 @@ from l7gw.kube.acting_as import identity
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
 from l7gw.policy.cases import kubectl_calls, look_at_sent, result_of, worst
-from l7gw.policy.doubts import Issuer, doubts
+from l7gw.policy.doubts import doubts
 from l7gw.policy.grant_doubts import grant_doubts
 from l7gw.policy.grants import first_for
 from l7gw.policy.judge import Explanation, Policy
@@ -80,7 +80,7 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
     if file is not None and config is not None:
         raise click.UsageError("FILE and --config exclude each other")
     clusters: Mapping[str, Cluster] | None = None
-    identity: Sequence[Issuer] | None = None
+    identity: Sequence[IdentityEntry] | None = None
     mapped: Collection[Mapped] = ()
     detectors: Collection[str] | None = None
     if file is not None:

@@ -22,9 +22,8 @@ def eks_of(cluster: Reader) -> Eks | None:
     if name and EKS_NAME.fullmatch(name) is None:
         eks.wrong("name", f"`name`: {shown(name)} is no name of a cluster at EKS", "as `aws eks list-clusters` prints it")
         name = ""
-    if region and hosts.partition_of(region) is None:
-        near = nearest(region, sorted(known for one in hosts.partitions() for known in one.regions))
-        eks.wrong("region", f"`region`: {shown(region)} is no region of AWS", f"did you mean {near}?" if near else "")
+    if region and (hint := not_a_region(region)) is not None:
+        eks.wrong("region", f"`region`: {shown(region)} is no region of AWS", hint)
         region = ""
     endpoint = endpoint_url_of(eks)
     authority = authority_of(eks, required=False)
@@ -42,3 +41,11 @@ def endpoint_url_of(reader: Reader) -> str:
         reader.wrong("endpoint-url", f"`endpoint-url` must be https://HOST[:PORT], not {shown(text)}")
         return ""
     return text.rstrip("/")
+
+
+def not_a_region(text: str) -> str | None:
+    """Which region may have been meant, in words, "" where none is like it; None where the text is a region of AWS."""
+    if hosts.partition_of(text) is not None:
+        return None
+    near = nearest(text, sorted(known for one in hosts.partitions() for known in one.regions))
+    return f"did you mean {near}?" if near else ""

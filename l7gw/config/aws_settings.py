@@ -37,3 +37,33 @@ class AwsRole:
     region: str = ""
     endpoint_url: str = ""
     certificate_authority: Path | None = None
+
+
+@dataclass(frozen=True)
+class ArnLine:
+    """Who the AWS identities are whose canonical ARN the glob `arn` names.
+
+    `user` is "" where they keep the name that they would have without this line. `kind` is None where they keep the kind.
+    """
+
+    arn: str
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    kind: Literal["human", "agent", "workload"] | None = None
+
+
+@dataclass(frozen=True)
+class AwsIdentity:
+    """One entry for EKS tokens, which STS verifies.
+
+    `accounts` are those whose users and roles are let in, twelve digits each. `regions` are those whose STS a token may name. Of
+    `map` the first line counts that fits. `endpoint_url` is where STS is asked instead of at the host that the token names,
+    without a slash at its end, "" for none; tokens made for its own host count too. `prefix` is put before the names of users and
+    groups."""
+
+    accounts: tuple[str, ...]
+    regions: tuple[str, ...]
+    map: tuple[ArnLine, ...] = ()
+    endpoint_url: str = ""
+    certificate_authority: Path | None = None
+    prefix: str = ""

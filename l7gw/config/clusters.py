@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -15,9 +16,13 @@ from l7gw.config.settings import ClientCredential, Cluster, Impersonate, RecordM
 
 # A path prefix chooses a cluster, so its name must not be the first segment of a path of the API.
 API_ROOTS = frozenset(("api", "apis", "openapi", "version", "healthz", "livez", "readyz", "metrics", "l7gw"))
+AWS_ID = re.compile(r"[A-Za-z0-9._:/-]{1,128}", re.ASCII)  # an EKS name has at most 100, a UUID 36
 LONGEST_GLOB = 512  # characters; as in the patterns of a policy
 MOST_STARS = 8  # in one glob; as in the patterns of a policy
-CLUSTER_KEYS = ("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record", "eks")
+CLUSTER_KEYS = (
+    *("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record", "eks"),
+    "aws-cluster-id",
+)
 
 
 def clusters_of(top: Reader) -> dict[str, Cluster]:
@@ -60,6 +65,7 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
     record = reader.choice("record", Cluster.record, get_args(RecordMode))
     prefix = prefix_of(reader, "l7gw:")
     groups = _groups(reader, impersonate)
+    aws_id = _aws_id(reader)
     if place is None or credential is None or (eks is None and reader.has("eks")):
         return None
     return Cluster(
@@ -75,6 +81,7 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
         prefix=prefix,
         record=record,
         groups=groups,
+        aws_cluster_id=aws_id,
     )
 
 
@@ -104,6 +111,15 @@ def _place(reader: Reader) -> _Place | None:
     if url is None or url.hostname is None or authority is None:
         return None
     return _Place(url.hostname, port, authority)
+
+
+def _aws_id(reader: Reader) -> str:
+    """The id by which tokens of EKS name the cluster. It is sent as a header, so nothing else may stand in it."""
+    text = reader.text("aws-cluster-id")
+    if reader.has("aws-cluster-id") and AWS_ID.fullmatch(text) is None:
+        hint = "the cluster's name at EKS, or the id that its aws-iam-authenticator has"
+        reader.wrong("aws-cluster-id", f"`aws-cluster-id` has 1 to 128 letters, digits and any of .-_:/, not {shown(text)}", hint)
+    return text
 
 
 def _groups(reader: Reader, impersonate: Impersonate) -> tuple[str, ...]:

@@ -8,9 +8,21 @@ from typing import get_args
 
 import yaml
 
+from l7gw.config.aws_identity import aws_identity_of
+from l7gw.config.aws_settings import AwsIdentity
 from l7gw.config.document import Reader, plain, shown
 from l7gw.config.fields import authority_of, prefix_of, url_of
-from l7gw.config.settings import DAY, KINDS, ClientCertificate, EmailVerified, KindRule, LoginToken, OidcIssuer, OidcLogin
+from l7gw.config.settings import (
+    DAY,
+    KINDS,
+    ClientCertificate,
+    EmailVerified,
+    IdentityEntry,
+    KindRule,
+    LoginToken,
+    OidcIssuer,
+    OidcLogin,
+)
 
 LONGEST_ISSUER = 512  # characters; the issuer stands in every recorded session
 LEAST_LIFETIME = 60  # seconds of a token; a shorter one would end before it is used
@@ -19,20 +31,22 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}")  # RFC 6749 section 3.3
 MOST_AUDIENCES = 100  # of one issuer; an audience is one of its clients, and most have one to three
 
 OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifetime", "audiences")  # only beside `oidc`
-IDENTITY_KEYS = ("oidc", "client-certificate", "kind", "prefix", *OF_TOKENS)
+IDENTITY_KEYS = ("oidc", "client-certificate", "aws", "kind", "prefix", *OF_TOKENS)
+KINDS_OF_ENTRIES = ("oidc", "client-certificate", "aws")
 OIDC_KEYS = ("issuer", "audience", "audiences", "username", "groups", "certificate-authority", "login")
 LOGIN_KEYS = ("client-id", "scopes", "token")
 
 
-def identity_of(top: Reader) -> tuple[OidcIssuer | ClientCertificate, ...]:
+def identity_of(top: Reader) -> tuple[IdentityEntry, ...]:
     """The entries that have no mistake, in the file's order. Every mistake is reported to the document."""
-    found: list[OidcIssuer | ClientCertificate] = []
+    found: list[IdentityEntry] = []
+    of_aws: yaml.Node | None = None
     seen: dict[str, yaml.Node] = {}
     nodes = top.items("identity")
     if not nodes and (not top.has("identity") or isinstance(top.node_of("identity"), yaml.SequenceNode)):
         top.wrong("identity", "`identity` has no entry", "without one nobody can be let in")
     for node in nodes:
-        entry = Reader(top.document, node, "an entry of `identity`", IDENTITY_KEYS, {"aws": "EKS"})
+        entry = Reader(top.document, node, "an entry of `identity`", IDENTITY_KEYS)
         if entry.node is None or not isinstance(entry.node, yaml.MappingNode):
             continue
         prefix = prefix_of(entry)
@@ -41,24 +55,44 @@ def identity_of(top: Reader) -> tuple[OidcIssuer | ClientCertificate, ...]:
             what = f"this entry of `identity` has {what} the one in line {seen[prefix].start_mark.line + 1}"
             top.document.wrong(node, what, "all but one need one, no two the same: else two issuers could name the same person")
         seen.setdefault(prefix, node)
+        if entry.has("aws"):
+            if of_aws is not None:
+                hint = f"`accounts`, `regions` and `map` of the one in line {of_aws.start_mark.line + 1} take more"
+                top.document.wrong(node, "`identity` has two entries `aws`", hint)
+            of_aws = of_aws or node
         made = _entry(entry, node, prefix)
         if made is not None:
             found.append(made)
     return tuple(found)
 
 
-def _entry(entry: Reader, node: yaml.Node, prefix: str) -> OidcIssuer | ClientCertificate | None:
-    if entry.has("oidc") and entry.has("client-certificate"):
-        entry.document.wrong(node, "an entry of `identity` is one of oidc, client-certificate", "make it two entries")
-    if entry.has("oidc"):
-        return _oidc(entry, _kind(entry), prefix)
-    if not entry.has("client-certificate"):
-        if "aws" not in entry.not_yet:
-            entry.document.wrong(node, "an entry of `identity` needs oidc or client-certificate")
+def _entry(entry: Reader, node: yaml.Node, prefix: str) -> IdentityEntry | None:
+    which = [key for key in KINDS_OF_ENTRIES if entry.has(key)]
+    if len(which) > 1:
+        entry.document.wrong(node, "an entry of `identity` is one of oidc, client-certificate, aws", "make it two entries")
+    if not which:
+        entry.document.wrong(node, "an entry of `identity` needs oidc, client-certificate or aws")
         return None
+    if which[0] == "oidc":
+        return _oidc(entry, _kind(entry), prefix)
+    what = "a certificate" if which[0] == "client-certificate" else "a token of EKS"
     for key in OF_TOKENS:
         if entry.has(key):
-            entry.wrong(key, f"`{key}` is for oidc", "a certificate has no claims")
+            entry.wrong(key, f"`{key}` is for oidc", f"{what} has no claims")
+    return _aws(entry, prefix) if which[0] == "aws" else _certificate(entry, prefix)
+
+
+def _aws(entry: Reader, prefix: str) -> AwsIdentity | None:
+    if entry.has("kind"):
+        entry.wrong(
+            "kind",
+            "`kind` is not for aws",
+            "sessions of IAM Identity Center are people, all others agents; a line of `map` may say `kind`",
+        )
+    return aws_identity_of(entry, prefix)
+
+
+def _certificate(entry: Reader, prefix: str) -> ClientCertificate | None:
     kind = _kind(entry)
     if kind.claim is not None:
         entry.wrong("kind", "`kind` of client certificates is human, agent or workload", "a certificate has no claims")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from l7gw.config.aws_settings import AwsRole, Eks
+from l7gw.config.aws_settings import AwsIdentity, AwsRole, Eks
 from l7gw.config.field_paths import FieldPath
 
 SOCKET = "l7gw.sock"  # in the state
@@ -116,6 +116,9 @@ class ClientCertificate:
     prefix: str = ""
 
 
+IdentityEntry = OidcIssuer | ClientCertificate | AwsIdentity
+
+
 @dataclass(frozen=True)
 class ClientCredential:
     """The certificate that the gateway shows to a cluster, and its key: paths of PEM files."""
@@ -152,6 +155,12 @@ class Cluster:
     record: RecordMode = "all"
     eks: Eks | None = None  # the cluster of EKS whose endpoint is followed
     groups: tuple[str, ...] = ()  # globs over groups without `prefix`: the cluster is told these, and those that rules name
+    aws_cluster_id: str = ""
+
+    @property
+    def aws_id(self) -> str:
+        """The id by which a token of EKS names this cluster (x-k8s-aws-id); "" where it takes no such token."""
+        return self.aws_cluster_id or (self.eks.name if self.eks is not None else "")
 
     @property
     def server_authority(self) -> str:
@@ -320,7 +329,7 @@ class Settings:
     listen: tuple[tuple[str, int], ...]  # host without brackets, and port; port 0 is any free port
     tls: Certificate
     state: Path
-    identity: tuple[OidcIssuer | ClientCertificate, ...]
+    identity: tuple[IdentityEntry, ...]
     clusters: dict[str, Cluster] = field(hash=False)  # by name
     policy: Path
     recording: Recording

@@ -49,7 +49,7 @@ from l7gw.gateway.results import denial
 from l7gw.gateway.sent_object import look_into
 from l7gw.gateway.side_calls import SideAnswer, SideCall, check_allowed
 from l7gw.identity.bearer import bearer_of, check_alone
-from l7gw.identity.chain import Pending
+from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
@@ -87,10 +87,11 @@ class Exchange(InFlightCall):
         return self.identify
 
     def identify(self) -> Step | None:
+        assert self.far
         self.token = bearer_of(self.request)
-        who = self.worker.identity.of(self.token, self.client.certificates, self.client.address)
+        who = self.worker.identity.of(self.token, self.client.certificates, self.client.address, self.far.name)
         if isinstance(who, Pending):
-            who.then(self._identified)  # an issuer's keys are being fetched
+            who.then(self._identified)  # an issuer's keys are being fetched, or STS is asked
             return None
         self.principal = who
         return self.classify
@@ -168,7 +169,8 @@ class Exchange(InFlightCall):
 
     def _gathered(self) -> Step | None:
         """The body is here, and may have taken an hour (`slowest_body`): whoever began it must be known still. It costs 0.4 us."""
-        who = self.worker.identity.of(self.token, self.client.certificates, self.client.address)
+        assert self.far
+        who = self.worker.identity.of(self.token, self.client.certificates, self.client.address, self.far.name)
         if isinstance(who, Principal):  # else keys are being fetched anew, as after a reload: it was proven when the call began
             self.principal = who
         return self.record

@@ -183,7 +183,7 @@ def asked_of(call: HeldCall, view: View) -> Asked:
         effects=tuple(sorted(act.effects)),
         acts_as=act.acts_as,
         uids=view.uids,
-        tokens=tuple(binding.digest(one) for one in call.worker.identity.credentials_of(call.principal)),
+        tokens=tuple(call.worker.identity.credentials_of(call.principal)),
         shown=msgspec.structs.replace(view.shown, recent=_recent(record, shown)),
         record=verdict.handling.record,
     )

@@ -24,7 +24,7 @@ from l7gw.gateway.hold_views import View
 from l7gw.gateway.looking import NOTHING, Known, Looking, look
 from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.hold_terms import HoldTerms, RuleTerms
-from l7gw.identity.chain import Pending
+from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from l7gw.wire.events import Informational
 
@@ -157,7 +157,8 @@ class Holding:
 
     def _release(self) -> Step | None:
         call = self._call
-        who = call.worker.identity.of(call.token, call.client.certificates, call.client.address)
+        assert call.far is not None
+        who = call.worker.identity.of(call.token, call.client.certificates, call.client.address, call.far.name)
         if isinstance(who, Pending):
             who.then(self._entry(self._identified))
             return None

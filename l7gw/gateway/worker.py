@@ -123,7 +123,14 @@ class Worker:
         far = self._far.wanted(settings)
         webhook = Webhook(settings.webhook.secret_file, settings.webhook.users) if settings.webhook is not None else None
         desks = self._desks.wanted(policy, settings)
-        identity = IdentityChain(settings.identity, self.clock, former=self._identity, timeouts=self.timeouts, limits=self._limits)
+        identity = IdentityChain(
+            settings.identity,
+            self.clock,
+            former=self._identity,
+            cluster_ids={name: cluster.aws_id for name, cluster in settings.clusters.items()},
+            timeouts=self.timeouts,
+            limits=self._limits,
+        )
         self._desks.use(desks, settings)
         self.webhook = webhook
         self.settings = settings

@@ -6,94 +6,41 @@ of a request and in recordings, so an unproven one may not travel at all. Where 
 credential counts that stands first in the configuration. A certificate that is not proven, such as an expired one, is ignored
 beside a proven token, and counted in the log.
 
+A token of EKS (`aws_tokens.PREFIX`) is for the entry `aws` alone, which asks STS, and for one cluster.
+
 Proven credentials are kept in memory until they end or their key is withdrawn. That memory is bounded. Its key is the credential
-itself. A remembered token costs 0.4 us. Reading and verifying a new one costs 45 us (RS256), 95 us (ES256) or 110 us (EdDSA). A
-stranger's junk costs 3 us (no token), 20 us (not for us) or at most 85 us (for us, with a wrong ES256 signature; threats F14), and
-four times that where it names no key.
+itself, but of a token of EKS its digest: it would be good at EKS itself. A remembered token costs 0.4 us. Reading and verifying a
+new one costs 45 us (RS256), 95 us (ES256) or 110 us (EdDSA). A stranger's junk costs 3 us (no token), 20 us (not for us) or at
+most 85 us (for us, with a wrong ES256 signature; threats F14), and four times that where it names no key.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 from cryptography import x509
 
 from l7gw.clock import Clock
-from l7gw.config.settings import ClientCertificate, OidcIssuer
+from l7gw.config.aws_settings import AwsIdentity
+from l7gw.config.settings import ClientCertificate, IdentityEntry, OidcIssuer
 from l7gw.errors import Refusal
+from l7gw.identity import aws_callers, aws_tokens, oidc
 from l7gw.identity import certificate as certificates
-from l7gw.identity import oidc
+from l7gw.identity.aws_proofs import Asking, Proof, TokenKey
+from l7gw.identity.aws_sts import Ask
+from l7gw.identity.aws_verifier import AwsVerifier
 from l7gw.identity.claims import prove, refused, told
 from l7gw.identity.fetch import Fetch, HttpsFetch
 from l7gw.identity.keys import Key, KeySet
+from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
+from l7gw.identity.remembered import Kept, Remembered
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
-
-MOST_ADDRESSES = 16  # remembered client addresses of one credential
-
-Entry = OidcIssuer | ClientCertificate
-
-
-class _Kept:
-    """A remembered credential and its principals, by client address. It holds until `expires`, in seconds
-    since 1970, or until its key is withdrawn."""
-
-    __slots__ = ("expires", "key", "keys", "principals", "proven")
-
-    def __init__(self, proven: Principal, *, expires: float, key: Key | None = None, keys: KeySet | None = None) -> None:
-        self.proven = proven
-        self.expires = expires
-        self.key = key
-        self.keys = keys
-        self.principals: dict[str, Principal] = {}
-
-    def at(self, address: str) -> Principal:
-        principal = self.principals.get(address)
-        if principal is None:
-            principal = replace(self.proven, address=address)
-            if len(self.principals) >= MOST_ADDRESSES:
-                self.principals.clear()
-            self.principals[address] = principal
-        return principal
-
-
-class Pending:
-    """The answer must wait: the issuer's keys are being fetched. `then` takes the function that gets the answer."""
-
-    __slots__ = ("_answer", "_callback", "_outcome")
-
-    def __init__(self, answer: Callable[[], Principal]) -> None:
-        self._answer = answer
-        self._outcome: Principal | Refusal | None = None
-        self._callback: Callable[[Principal | Refusal], None] | None = None
-
-    def then(self, callback: Callable[[Principal | Refusal], None]) -> None:
-        """Call `callback` once, in the event loop, with the principal or the refusal. Use `then` once, directly after `of`."""
-        assert self._callback is None, "then was called before"
-        self._callback = callback
-        if self._outcome is not None:
-            callback(self._outcome)
-
-    def but(self, change: Callable[[Principal], Principal]) -> Pending:
-        """Let `change` replace the principal in the answer; gives this object. Use it before `then`."""
-        answer = self._answer
-        self._answer = lambda: change(answer())
-        return self
-
-    def fetched(self) -> None:
-        """The fetch has ended, with keys or without."""
-        try:
-            self._outcome = self._answer()
-        except Refusal as refusal:
-            self._outcome = refusal
-        if self._callback is not None:
-            self._callback(self._outcome)
 
 
 class _Certificates:
@@ -117,32 +64,39 @@ class _Issuer:
 class IdentityChain:
     """The chain of the configuration's entries. All calls come from the event loop's thread.
 
-    Tests pass `fetch`, which replaces the network. `former` is the chain before a reload. An issuer of both
-    chains keeps its keys, so that a reload while the issuer is down locks nobody out. Raises OSError or
+    Tests pass `fetch` and `sts`, which replace the network. `former` is the chain before a reload. An issuer of both
+    chains keeps its keys, so that a reload while the issuer is down locks nobody out, and what STS said stays known. `cluster_ids`
+    are the ids that tokens of EKS name clusters by (`Cluster.aws_id`), by the names of the clusters. Raises OSError or
     ValueError for an authority file that cannot be used.
     """
 
     def __init__(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[IdentityEntry],
         clock: Clock,
         fetch: Fetch | None = None,
         former: IdentityChain | None = None,
         *,
+        sts: Ask | None = None,
+        cluster_ids: Mapping[str, str] | None = None,
         timeouts: Timeouts = USUAL_TIMEOUTS,
         limits: Limits = USUAL_LIMITS,
     ) -> None:
         self._clock = clock
         self._limits = limits
-        self._proven: dict[str | bytes, _Kept] = {}
-        self._proven_size = 0
+        self._proven = Remembered(clock, limits)
         self._certificates: list[_Certificates] = []
         self._issuers: dict[str, _Issuer] = {}
         self._key_sets: dict[tuple[str, str], KeySet] = {}
         self._prefixes = {entry.prefix for entry in entries}
         self._log = CountedLog(log, clock.monotonic)
-        self._token_first = not entries or isinstance(entries[0], OidcIssuer)
+        self._token_first = not entries or not isinstance(entries[0], ClientCertificate)
+        self._aws: AwsVerifier | None = None
         for entry in entries:
+            if isinstance(entry, AwsIdentity):
+                before = former._aws if former is not None else None
+                self._aws = AwsVerifier(entry, cluster_ids or {}, clock, limits, timeouts, sts, before)
+                continue
             if isinstance(entry, ClientCertificate):
                 self._certificates.append(_Certificates(entry))
                 continue
@@ -165,12 +119,12 @@ class IdentityChain:
         for keys in self._key_sets.values():
             keys.prefetch()
 
-    def of(self, token: str | None, certificate: tuple[bytes, ...] | None, address: str) -> Principal | Pending:
-        """Who calls, or a `Pending` where keys must be fetched first.
+    def of(self, token: str | None, certificate: tuple[bytes, ...] | None, address: str, cluster: str = "") -> Principal | Pending:
+        """Who calls, or a `Pending` where keys must be fetched, or STS asked first.
 
         `token` is the bearer token. `certificate` is the chain that TLS has verified except for the times: DER,
-        the client's own certificate first, an authority last. `address` is the client's IP address. Raises
-        Refusal 401, or 503 where no keys are known.
+        the client's own certificate first, an authority last. `address` is the client's IP address. `cluster` is the name of the
+        cluster that is called, "" for the gateway's own API. Raises Refusal 401, or 503 where no keys are known.
         """
         if not certificate or not self._certificates:
             certificate = None
@@ -178,19 +132,22 @@ class IdentityChain:
             if certificate is None:
                 raise refused(f"no credential; hint: {self._hint()}")
             return self._of_certificate(certificate, address)
-        kept = self._proven.get(token)
-        who = kept.at(address) if kept is not None and self._is_good(kept) else self._of_token(token, address, may_wait=True)
+        kept = self._proven.good(token)
+        if kept is not None:
+            who: Principal | Pending = kept.at(address)
+        elif token.startswith(aws_tokens.PREFIX):
+            who = self._of_aws(token, address, cluster)
+        else:
+            who = self._of_token(token, address, may_wait=True)
         if certificate is None:
             return who
         if isinstance(who, Pending):
             return who.but(lambda by_token: self._of_both(by_token, certificate, address))
         return self._of_both(who, certificate, address)
 
-    def credentials_of(self, principal: Principal) -> list[str | bytes]:
-        """The credentials that are remembered of a principal: tokens, and certificates in DER. It looks through all of them."""
-        who = (principal.issuer, principal.user, principal.actor)
-        found = self._proven.items()
-        return [proof for proof, kept in found if (kept.proven.issuer, kept.proven.user, kept.proven.actor) == who]
+    def credentials_of(self, principal: Principal) -> list[str]:
+        """The digests of the credentials that are remembered of a principal (`remembered.digest`)."""
+        return list(self._proven.digests_of(principal))
 
     def _of_both(self, by_token: Principal, certificate: tuple[bytes, ...], address: str) -> Principal:
         """Who calls with a proven token and a certificate. The certificate counts if it is
@@ -204,6 +161,7 @@ class IdentityChain:
 
     def _hint(self) -> str:
         ways = ["a bearer token (an exec plugin or `token` of the kubeconfig's user)"] if self._issuers else []
+        ways += ["a token of EKS (`aws eks update-kubeconfig`)"] if self._aws is not None else []
         ways += ["a client certificate (`client-certificate` of the kubeconfig's user)"] if self._certificates else []
         return "send " + " or ".join(ways) if ways else "this gateway has no `identity` configured, so nobody can be let in"
 
@@ -211,34 +169,6 @@ class IdentityChain:
         """Whether a running stream ends at `principal.expires`: an entry of its issuer has `end-with-credential`."""
         issuer = self._issuers.get(principal.issuer)
         return issuer is not None and any(entry.end_with_credential for entry in issuer.entries)
-
-    # ------------------------------------------------------------------ remembered credentials
-
-    def _is_good(self, kept: _Kept) -> bool:
-        if self._clock.wall() >= kept.expires:
-            return False
-        if kept.keys is None or kept.key is None:
-            return True
-        return kept.keys.ready() and not kept.key.withdrawn
-
-    def _keep(self, credential: str | bytes, kept: _Kept) -> None:
-        proven = self._proven
-        self._forget(credential)
-        if self._is_full():
-            now = self._clock.wall()
-            for ended in [one for one, what in proven.items() if now >= what.expires]:
-                self._forget(ended)
-            while self._is_full():
-                self._forget(next(iter(proven)))
-        proven[credential] = kept
-        self._proven_size += len(credential)
-
-    def _is_full(self) -> bool:
-        return len(self._proven) >= self._limits.proven_credentials or self._proven_size >= self._limits.proven_size
-
-    def _forget(self, credential: str | bytes) -> None:
-        if self._proven.pop(credential, None) is not None:
-            self._proven_size -= len(credential)
 
     # ------------------------------------------------------------------ tokens
 
@@ -265,13 +195,13 @@ class IdentityChain:
                 raise refused("the token is signed with a key that its issuer does not publish")
             raise refused("the token's signature does not fit its content and its issuer's key")
         proven = self._prove(token, fitting)
-        kept = _Kept(proven, expires=proven.expires + oidc.SKEW, key=key, keys=keys)
-        self._keep(text, kept)
+        kept = Kept(proven, expires=proven.expires + oidc.SKEW, key=key, keys=keys)
+        self._proven.keep(text, kept)
         return kept.at(address)
 
     def _wait(self, keys: KeySet, text: str, address: str) -> Pending:
         pending = Pending(lambda: self._again(text, address))
-        if not keys.wait(pending.fetched):
+        if not keys.wait(pending.ended):
             raise Refusal(503, "ServiceUnavailable", f"too many calls wait for the keys of {keys.issuer}; try again")
         return pending
 
@@ -334,20 +264,44 @@ class IdentityChain:
                     raise refused(f"the {what} {told(one)} begins with another identity entry's prefix")
         return proven
 
+    # ------------------------------------------------------------------ tokens of EKS
+
+    def _of_aws(self, text: str, address: str, cluster: str) -> Principal | Pending:
+        if self._aws is None:
+            raise refused("this gateway takes no tokens of EKS: `identity` has no entry `aws`")
+        key = self._aws.key_of(text, cluster)
+        kept = self._proven.good(f"{key.digest} {key.cluster_id}")
+        if kept is not None:
+            return kept.at(address)
+        said = self._aws.verify(key, text, address)
+        if not isinstance(said, Asking):
+            return self._keep_aws(key, said, address)
+        pending = Pending(lambda: self._keep_aws(key, said.proof(), address))
+        self._aws.wait(said, pending.ended)
+        return pending
+
+    def _keep_aws(self, key: TokenKey, proof: Proof, address: str) -> Principal:
+        assert self._aws is not None
+        entry = self._aws.entry
+        proven = self._own(aws_callers.prove(proof.by, entry, proof.expires), entry.prefix)
+        kept = Kept(proven, expires=proof.expires, digest=key.digest)
+        self._proven.keep(f"{key.digest} {key.cluster_id}", kept)
+        return kept.at(address)
+
     # ------------------------------------------------------------------ certificates
 
     def _of_certificate(self, shown: tuple[bytes, ...], address: str) -> Principal:
         """Who calls with this certificate chain. It is remembered by the client's own certificate, whatever came with it."""
         leaf = shown[0]
-        kept = self._proven.get(leaf)
-        if kept is not None and self._is_good(kept):
+        kept = self._proven.good(leaf)
+        if kept is not None:
             return kept.at(address)
         chain = [certificates.read(der) for der in shown]
         entry, path, anchors = self._entry_of(chain)
         expires = certificates.check(path, anchors, self._clock.wall())
         proven = self._own(certificates.prove(chain[0], entry, expires), entry.prefix)
-        kept = _Kept(proven, expires=expires)
-        self._keep(leaf, kept)
+        kept = Kept(proven, expires=expires)
+        self._proven.keep(leaf, kept)
         return kept.at(address)
 
     def _entry_of(self, chain: list[x509.Certificate]) -> tuple[ClientCertificate, list[x509.Certificate], list[x509.Certificate]]:

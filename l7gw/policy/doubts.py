@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from l7gw.config.aws_settings import AwsIdentity
 from l7gw.config.document import nearest
-from l7gw.config.settings import ClientCertificate, Mapped, OidcIssuer
+from l7gw.config.settings import ClientCertificate, IdentityEntry, Mapped, OidcIssuer
 from l7gw.hold_terms import Reviewers
 from l7gw.kube.builtin import BUILT_IN, GROUPS, SUBRESOURCES, plurals_of
 from l7gw.policy.commands import Command
@@ -22,13 +23,11 @@ from l7gw.policy.patterns import glob
 from l7gw.policy.rules import Rule
 from l7gw.policy.shadows import shadow
 
-Issuer = OidcIssuer | ClientCertificate
-
 
 def doubts(
     rules: Iterable[Rule],
     clusters: Collection[str] | None,
-    identity: Collection[Issuer] | None = None,
+    identity: Collection[IdentityEntry] | None = None,
     mapped: Collection[Mapped] = (),
 ) -> list[str]:
     """Each doubt as a sentence, in the order of the rules, which begin with the guardrails. `clusters` and `identity` are the
@@ -60,10 +59,10 @@ def held_by(rule: Rule) -> Holding | None:
     return rule.holding if rule.budget is None else rule.budget.holding
 
 
-def of_reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None, mapped: Collection[Mapped]) -> Iterator[str]:
-    """Doubts about who may approve. Only people do, so an issuer of agents or workloads names no reviewer."""
+def of_reviewers(reviewers: Reviewers, identity: Collection[IdentityEntry] | None, mapped: Collection[Mapped]) -> Iterator[str]:
+    """Doubts about who may approve. Only people do, so an issuer of agents or workloads names no reviewer; nor does AWS."""
     if identity is not None:
-        of_people = [issuer for issuer in identity if issuer.kind.fixed in (None, "human")]
+        of_people = [one for one in identity if not isinstance(one, AwsIdentity) and one.kind.fixed in (None, "human")]
         of_groups = [issuer for issuer in of_people if isinstance(issuer, ClientCertificate) or issuer.groups]
         groups = [group for one in mapped for group in one.groups]
         for key, texts, issuers, named in (
@@ -82,7 +81,7 @@ def of_reviewers(reviewers: Reviewers, identity: Collection[Issuer] | None, mapp
         yield f"needs {reviewers.minimum} approvals, and its reviewers are fewer"
 
 
-def say_logins(identity: Collection[Issuer]) -> list[str]:
+def say_logins(identity: Collection[IdentityEntry]) -> list[str]:
     """The issuers of people whose tokens may say when the person logged in (claim auth_time), without which nobody approves as the
     owner of an agent. Whether they do, a token shows."""
     return [one.issuer for one in identity if isinstance(one, OidcIssuer) and one.kind.fixed in (None, "human")]

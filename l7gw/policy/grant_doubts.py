@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from l7gw.config.settings import Cluster, Mapped
-from l7gw.policy.doubts import Issuer, of_clusters, of_reviewers
+from l7gw.config.settings import Cluster, IdentityEntry, Mapped
+from l7gw.policy.doubts import of_clusters, of_reviewers
 from l7gw.policy.grants import GrantEntry
 from l7gw.policy.patterns import Globs, glob
 from l7gw.policy.rules import Rule
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def grant_doubts(
     policy: Policy,
     clusters: Mapping[str, Cluster] | None,
-    identity: Sequence[Issuer] | None = None,
+    identity: Sequence[IdentityEntry] | None = None,
     mapped: Collection[Mapped] = (),
 ) -> list[str]:
     """Each doubt as a sentence, in the order of the entries. `clusters` and `identity` are the configured ones, None where they are

@@ -3,8 +3,8 @@ place, and the text around it stays.
 
 A caller must not choose what is replaced, or they could take any word out of the recording. So two things alone are looked for
 everywhere. The first is a token that was proven to be the caller's. The second, in attempts without a principal, is what has the
-form of a signed token: a token that is mistyped, expired, or could not be proven while its issuer was down may still be valid
-elsewhere. Any other bearer token is replaced in its own header and looked for nowhere else.
+form of a signed token, or of a token of EKS: one that is mistyped, expired, or could not be proven while its issuer was down may
+still be valid elsewhere. Any other bearer token is replaced in its own header and looked for nowhere else.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ SHORTEST = 3 * 16 + 2
 SIGNED = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}")
 HEAD_BEGINS = re.compile("e[wy]")  # how the base64url of `{` and another ASCII character begins
 ALGORITHM = re.compile("ImFsZy|JhbGci|iYWxnI")  # of "alg", at each of its three offsets
+PRESIGNED = re.compile(r"k8s-aws-v1\.[A-Za-z0-9_-]{40,}")  # a token of EKS: the base64url of an https URL with a query
 
 
 def as_sent(text: str) -> str:
@@ -76,6 +77,7 @@ def _places(text: str, word: str) -> Iterator[tuple[int, int]]:
 
 def _signed(text: str) -> Iterator[tuple[int, int]]:
     """Begin and end of each signed token in a text. Letters before a token that cannot be its beginning are left out."""
+    yield from (match.span() for match in PRESIGNED.finditer(text))
     for match in SIGNED.finditer(text):
         named = ALGORITHM.search(text, match.start(), text.index(".", match.start()))
         begins = HEAD_BEGINS.search(text, match.start(), named.start()) if named is not None else None

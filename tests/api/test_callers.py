@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from l7gw.api.callers import Caller, Peer, as_seen, of_peer, of_principal, sees
-from l7gw.approval.binding import digest
 from l7gw.approval.messages import Asked, Hold, Requester, Shown
 from l7gw.approval.people import People
 from l7gw.approval.rows import _hold
@@ -18,6 +17,7 @@ from l7gw.config.settings import Person
 from l7gw.errors import Refusal
 from l7gw.hold_terms import Reviewers
 from l7gw.identity.principal import Principal
+from l7gw.identity.remembered import digest
 from tests.support.desks import ANN, SRE, asked, terms
 from tests.support.manual_clock import ManualClock
 from tests.support.token_issuer import Issuer

@@ -67,9 +67,8 @@ def test_a_call_that_comes_back_with_another_intent_is_another(field: dict[str, 
 
 def test_uids_count_in_any_order_and_no_binding_is_an_intent() -> None:
     assert of_call(uids=("u2", "u1")) == of_call()
-    assert len({of_call(), of_intent(), binding.digest("x"), binding.digest("y")}) == 4
-    assert all(len(one) == 64 for one in (of_call(), of_intent(), binding.digest(b"x")))
-    assert binding.digest("x") == binding.digest(b"x")
+    assert of_call() != of_intent()
+    assert all(len(one) == 64 for one in (of_call(), of_intent()))
 
 
 @pytest.mark.parametrize(

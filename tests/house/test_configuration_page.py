@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from l7gw.budget_terms import BUDGET_KINDS
-from l7gw.config import clusters, hooks, identity, masking
+from l7gw.config import aws_identity, clusters, hooks, identity, masking
 from l7gw.config import load as settings
 from l7gw.demo.pki import Authority
 from l7gw.kube.act import EFFECTS
@@ -42,6 +42,8 @@ def _first_column(heading: str) -> set[str]:
         ("key of an entry", identity.IDENTITY_KEYS),
         ("key of `oidc`", identity.OIDC_KEYS),
         ("key of `login`", identity.LOGIN_KEYS),
+        ("key of `aws`", aws_identity.AWS_KEYS),
+        ("key of a line", aws_identity.ARN_KEYS),
         ("key of a cluster", clusters.CLUSTER_KEYS),
         ("key of `masking`", masking.MASKING_KEYS),
         ("key of a hook", hooks.HOOK_KEYS),

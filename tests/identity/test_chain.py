@@ -18,8 +18,9 @@ from l7gw.config.settings import ClientCertificate, KindRule
 from l7gw.demo.pki import Authority
 from l7gw.errors import Refusal
 from l7gw.identity import keys as keys_module
-from l7gw.identity.chain import IdentityChain, Pending
+from l7gw.identity.chain import IdentityChain
 from l7gw.identity.keys import Key
+from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from l7gw.limits import Limits
 from tests.support.manual_clock import ManualClock
@@ -127,11 +128,11 @@ def test_memory_of_tokens_is_bounded(clock: ManualClock, issuer: Issuer, verifie
         tokens = [issuer.token("ec", jti=str(number)) for number in range(5)]
         for token in tokens:
             chain.of(token, None, "")
-        assert len(chain._proven) == 3
+        assert len(chain._proven._kept) == 3
         chain.of(tokens[4], None, "")
         assert len(verified) == 5  # the newest are kept
         chain.of(tokens[0], None, "")
-        assert len(verified) == 6 and len(chain._proven) == 3
+        assert len(verified) == 6 and len(chain._proven._kept) == 3
 
     run(main())
 
@@ -141,8 +142,8 @@ def test_memory_of_tokens_is_bounded_by_their_bytes_too(clock: ManualClock, issu
         chain = await warm(IdentityChain([entry()], clock, issuer.fetch, limits=Limits(proven_size=20_000)))
         for number in range(40):
             chain.of(issuer.token("ec", jti=str(number), pad="x" * 2000 * (number % 3)), None, "")
-            assert chain._proven_size == sum(map(len, chain._proven)) <= 20_000 + 6_000
-        assert 3 <= len(chain._proven) < 40
+            assert chain._proven._size == sum(map(len, chain._proven._kept)) <= 20_000 + 6_000
+        assert 3 <= len(chain._proven._kept) < 40
 
     run(main())
 
@@ -156,7 +157,7 @@ def test_tokens_that_ended_make_room_first(clock: ManualClock, issuer: Issuer) -
         chain.of(short, None, "")
         clock.advance(100)
         chain.of(issuer.token("ec"), None, "")
-        assert lasting in chain._proven and short not in chain._proven
+        assert lasting in chain._proven._kept and short not in chain._proven._kept
 
     run(main())
 

@@ -182,7 +182,7 @@ BAD: dict[str, tuple[Forge, str]] = {
     "not_ascii": (lambda i: i.token() + "é", "malformed"),
     "loose_bits_in_the_signature": (_part(2, lambda p: p[:-1] + chr(ord(p[-1]) + 1)), "malformed"),
     "an_impossible_length": (_part(2, lambda p: p[:-1]), "malformed"),
-    "eks_presigned": (lambda i: "k8s-aws-v1.aHR0cHM6Ly9zdHM", "malformed"),
+    "eks_presigned": (lambda i: "k8s-aws-v1.aHR0cHM6Ly9zdHM", "no entry `aws`"),
     "huge": (lambda i: "a" * 2_000_000, "too large"),
     "a_byte_too_large": (lambda i: (i.token() + "A" * 16384)[:16385], "too large"),
     "unsigned": (_unsigned, "malformed"),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.config.settings import ClientCertificate, KindRule, Mapped, OidcIssuer
-from l7gw.policy.doubts import Issuer, doubts
+from l7gw.config.settings import ClientCertificate, IdentityEntry, KindRule, Mapped, OidcIssuer
+from l7gw.policy.doubts import doubts
 from l7gw.policy.load import load
 from l7gw.policy.rules import Rule
 
@@ -120,7 +120,7 @@ CERTIFICATES = ClientCertificate(Path("ca.crt"), prefix="cert:")
     ],
 )
 def test_reviewers_whom_no_issuer_can_name_are_doubted(
-    tmp_path: Path, reviewers: str, identity: list[Issuer], strange: str
+    tmp_path: Path, reviewers: str, identity: list[IdentityEntry], strange: str
 ) -> None:
     rule = one(tmp_path, f"verdict: hold, reviewers: {{{reviewers}}}")
     told = f"rule 'r' has reviewers whom no issuer of people in `identity` can name: {strange}"
@@ -135,7 +135,7 @@ def test_who_answers_in_slack_or_by_the_webhook_can_be_named_but_forces_nothing(
 
 
 @pytest.mark.parametrize("identity", [[AGENTS], [CERTIFICATES], [CERTIFICATES, AGENTS], [CERTIFICATES, PEOPLE]])
-def test_an_owner_who_cannot_show_a_fresh_login_is_doubted(tmp_path: Path, identity: list[Issuer]) -> None:
+def test_an_owner_who_cannot_show_a_fresh_login_is_doubted(tmp_path: Path, identity: list[IdentityEntry]) -> None:
     rule = one(tmp_path, "verdict: hold, reviewers: {owner: true}")
     told = "rule 'r' has `owner: true`, and no token says when its owner logged in: `identity` has no OIDC issuer of people"
     assert doubts([rule], None, identity) == ([] if PEOPLE in identity else [told])

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from l7gw.config.settings import KindRule, OidcIssuer
 from l7gw.errors import Refusal
-from l7gw.identity.chain import IdentityChain, Pending
+from l7gw.identity.chain import IdentityChain
+from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from tests.support.manual_clock import ManualClock
 

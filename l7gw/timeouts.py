@@ -53,6 +53,9 @@ class Timeouts:
     drain_next_call: float = 2.0  # in which a connection that is new, or was just used, may bring one more call
     drain_short_calls: float = 30.0
     drain_streams: float = 60.0  # counted from the same moment
+    bound: float = 0.5  # from a new RoleBinding to the first call by it: each API server hears of it by a watch of its own
+    binding_lasts: float = 1200.0  # that a session's RoleBinding outlives a gateway that died; made anew when half of it is over
+    unbind: float = 3.0  # for the cluster to remove the bindings of grants and sessions, when all calls are over
     drain_last_words: float = 5.0  # after `drain_streams`, so that clients can read why a stream was ended
 
 

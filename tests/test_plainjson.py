@@ -42,6 +42,7 @@ READ = {
     "gateway/hold_views.uid_of": "the uid in a cluster's own answer",
     "gateway/results._reason": "the reason of the cluster's Status: which of three words it is",
     "gateway/hold_views.told": "a cluster's own objects and lists, for a reviewer",
+    "kube/role_bindings.listed": "a cluster's own list of bindings; what is removed by it has the gateway's label",
     "kube/dry_runs.stores": "a cluster's own APIService; what cannot be read counts as served elsewhere",
     "approval/grant_rows._asked": "what this program wrote into its database",
     "approval/grant_rows._view": "what this program wrote into its database",

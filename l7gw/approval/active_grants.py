@@ -57,6 +57,10 @@ class ActiveGrants:
         until = self._until.get(grant)
         return until is not None and until > self._clock.monotonic()
 
+    def is_over(self, grant: str) -> bool:
+        """Whether the grant of this id was in force at this gateway, and is over."""
+        return grant in self._words
+
     def why_over(self, grant: str) -> str:
         """How a grant ended, in words behind its name: `was revoked by lea`. One that the policy does not list any more is in
         force, and does not count."""

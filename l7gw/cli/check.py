@@ -21,6 +21,7 @@ from l7gw.errors import ConfigurationError, Problem
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
 from l7gw.masking.configured import Configured, configured
+from l7gw.policy.bind_faults import check_binds
 from l7gw.policy.doubts import doubts, held_by, say_logins
 from l7gw.policy.grant_doubts import grant_doubts
 from l7gw.policy.grants import in_words
@@ -55,6 +56,8 @@ def check(config: Path | None, output: str) -> None:
     made = _without_mistakes(problems, lambda: configured(masking, path))
     detectors = made.names(hooks) if made is not None else None
     policy = _without_mistakes(problems, lambda: Policy.load(policy_file, detectors) if policy_file is not None else None)
+    if settings is not None and policy is not None:
+        _without_mistakes(problems, lambda: check_binds(policy, settings.policy, settings.clusters))
     key = ""
     if settings is not None:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from l7gw.identity.principal import Principal
-from l7gw.policy import budgets, handling, holds, masks
+from l7gw.policy import binds, budgets, handling, holds, masks
 from l7gw.policy.cases import look_at_sent
 from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.kubectl.calls import Call
@@ -44,6 +44,8 @@ def _show(explanation: Explanation, call: Call) -> None:
         click.echo(f"  {line}")
     for line in budgets.in_words(verdict.budget) if verdict.budget is not None else ():
         click.echo(f"  {line}")
+    if verdict.bind is not None:
+        click.echo(f"  {binds.in_words(verdict.bind)}")
     for line in handling.in_words(verdict.handling):
         click.echo(f"  {line}")
     if verdict.hold is not None and is_dry_run(act, call.object):

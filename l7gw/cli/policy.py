@@ -26,6 +26,7 @@ from l7gw.kube.act import Act, acting
 from l7gw.kube.acting_as import identity
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
+from l7gw.policy.bind_faults import check_binds
 from l7gw.policy.cases import kubectl_calls, look_at_sent, result_of, worst
 from l7gw.policy.doubts import doubts
 from l7gw.policy.grant_doubts import grant_doubts
@@ -90,6 +91,7 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
         path, clusters, identity, mapped = settings.policy, settings.clusters, settings.identity, settings.mapped
         detectors = configured(settings.masking, settings.path).names(settings.hooks)
     found = Policy.load(path, detectors)
+    check_binds(found, path, clusters or {})
     warnings = doubts((*found.guardrails, *found.rules), clusters, identity, mapped)
     warnings += grant_doubts(found, clusters, identity, mapped)
     if output == "json":

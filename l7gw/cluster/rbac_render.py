@@ -14,11 +14,12 @@ from typing import Any
 from l7gw.cluster.impersonation import GATEWAY_USER, unnameable
 from l7gw.cluster.needs import AUTHENTICATION, AUTHORIZATION, EXTRAS
 from l7gw.config.settings import Cluster
-from l7gw.kube.rbac import Rule, Subject, binding, role
+from l7gw.kube.rbac import API, Rule, Subject, binding, role
 from l7gw.policy.judge import Policy
 from l7gw.policy.patterns import glob
 
 OBJECT = "l7gw-gateways"  # the name of each object
+BINDS = "l7gw-binds"  # of those by which the gateway binds roles; others may stand beside them in a namespace
 ANYBODY = (
     "EVERY USER MAY BE IMPERSONATED. A credential that may do that is as good as cluster-admin: it takes the name of any user",
     "whom RBAC gives something, Kubernetes' own components among them. Name the users (--user), or take impersonate: groups.",
@@ -108,6 +109,7 @@ class Rendering:
         yield Part(about, (role(OBJECT, made.rules), binding(OBJECT, [self._holder])), tuple(made.lines))
         yield from self._accounts()
         yield from self._aws_auth()
+        yield from self._binds()
 
     # ------------------------------------------------------------------ the gateway's role
 
@@ -233,6 +235,25 @@ class Rendering:
             about = ("Who else comes here: `l7gw clusters test` reads it. It names roles and users of AWS, and no secret.",)
             made = role(OBJECT, [rule], "kube-system"), binding(OBJECT, [self._holder], "kube-system")
             yield Part(about, made)
+
+    def _binds(self) -> Iterator[Part]:
+        """Roles that let the gateway make the RoleBindings of `bind:`, in the namespaces that grants and rules name."""
+        binds = self._policy.binds(self._cluster.name)
+        for space in sorted({space for bind in binds for space in bind.namespaces}):
+            made = _Role()
+            line = "the gateway makes RoleBindings before the first call of a grant or a session, and removes them"
+            made.add(line, Rule(("create", "delete", "list"), (API,), ("rolebindings",)))
+            bound: list[str] = []
+            for kind, resource in (("ClusterRole", "clusterroles"), ("Role", "roles")):
+                names = tuple(sorted({bind.role for bind in binds if bind.kind == kind and space in bind.namespaces}))
+                if names:
+                    made.add("", Rule(("bind",), (API,), (resource,), names))
+                    bound += [f"{kind} {name}" for name in names]
+            about = (
+                f"What grants and rules bind in {space} (`bind:`). This adds to a stolen credential: it binds {', '.join(bound)}",
+                f"to anybody in {space}, and removes any RoleBinding there.",
+            )
+            yield Part(about, (role(BINDS, made.rules, space), binding(BINDS, [self._holder], space)), tuple(made.lines))
 
     # ------------------------------------------------------------------ what must not be
 

@@ -17,11 +17,12 @@ from l7gw.cluster.liveness import Liveness
 from l7gw.cluster.transport import SocketReading
 from l7gw.errors import Refusal, StatusReason
 from l7gw.gateway.backpressure import ANY
-from l7gw.gateway.call import CallServices, new_audit_id
+from l7gw.gateway.call_services import CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.refusal import tell
 from l7gw.gateway.tls import Listening
+from l7gw.identifiers import new_audit_id
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.recording.session import CallRecord

@@ -7,7 +7,7 @@
     check_head placeholders of masked values where nothing is restored    422
     gather     the request body, whole                     413
     record     who, what, verdict, body, masked: a write is on the disk before the next step     400, 415
-    impersonate  where it is made as somebody else (--as): does RBAC let the caller? (`impersonating.py`)         403
+    impersonate  what the policy binds is bound (`bound.py`); with --as: does RBAC let the caller? (`impersonating.py`)   403, 502
     rehearse   where a condition asks what the call would do: its dry run, then the verdict (`rehearsing.py`)                 403
     budget     where the rule has a budget: the call is counted, and beyond it held or denied (`budgeting.py`)               403
     hold       where the policy holds the call: it waits for a reviewer, or is refused and comes back (`holding.py`)         403
@@ -33,8 +33,9 @@ from l7gw.cluster.upstream import SLOW_DISK, SLOW_READER, Upstream, kind_for
 from l7gw.errors import Refusal
 from l7gw.gateway.anew import NotAccepted, Tries
 from l7gw.gateway.answer_relay import AnswerRelay
+from l7gw.gateway.bound import bound, lacks_binding
 from l7gw.gateway.budgeting import Budgeting
-from l7gw.gateway.call import CallServices
+from l7gw.gateway.call_services import CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.granted import is_old
 from l7gw.gateway.guard import Step, entry
@@ -223,8 +224,8 @@ class Exchange(InFlightCall):
         return self.impersonate
 
     def impersonate(self) -> Step | None:
-        """Where the call is made as somebody else, the cluster is asked whether its RBAC lets the caller."""
-        return rbac_lets(self, self.budget)
+        """What the policy binds is bound; of a call that is made as somebody else the cluster says whether RBAC lets the caller."""
+        return bound(self, partial(rbac_lets, self, self.budget))
 
     def rehearse(self) -> Step | None:
         """A condition of the policy asks what the call would do: make its dry run, and take the verdict."""
@@ -304,8 +305,8 @@ class Exchange(InFlightCall):
             self.verdict = self.judged()
             if not self._has_passed(self.verdict):
                 return self.budget
-            if self.act.acts_as is not None and self.tells_no_longer:
-                return self.impersonate  # the cluster said yes to a group that was granted, and is not any more
+            if (self.act.acts_as is not None and self.tells_no_longer) or lacks_binding(self):
+                return self.impersonate  # the cluster said yes to a group that was granted, and is not any more; or knows less
         self.result = None
         pool = self.far.pool_of(self.principal)
         pool.connect(self._connected, kind_for(self.request, self.act))

@@ -75,6 +75,11 @@ class FarSides:
         for far in self._far.values():
             far.standing.policy_changed()
 
+    @property
+    def in_force(self) -> dict[str, FarSide]:
+        """The clusters of the configuration in force, by name."""
+        return self._far
+
     def __contains__(self, name: str) -> bool:
         return name in self._far
 

@@ -21,7 +21,8 @@ from l7gw.config.settings import Durable, RecordMode, Settings
 from l7gw.errors import ConfigurationError
 from l7gw.file_stamp import Stamp
 from l7gw.gateway import granted
-from l7gw.gateway.call import DiskWaiter
+from l7gw.gateway.bindings import Bindings
+from l7gw.gateway.call_services import DiskWaiter
 from l7gw.gateway.client import Client, run_of
 from l7gw.gateway.desks import Desks, Opened
 from l7gw.gateway.downstream import RESTARTED, Downstream
@@ -51,6 +52,7 @@ from l7gw.obligations import NO_OBLIGATIONS, Handling
 from l7gw.policy.can_i import Can, asked_act
 from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.gateway_id import gateway_id
 from l7gw.recording.masking_key import masking_key
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
@@ -109,6 +111,7 @@ class Worker:
         self._budget = Budget()
         self.steps = Steps()
         self._registry = Registry(self._masking_key, clock.monotonic)
+        self.bindings = Bindings(self, gateway_id(settings.state), timeouts)
         self.configure(settings)
         recorder.on_failure(self._recording_failed)
         recorder.on_written(self._written)
@@ -142,6 +145,7 @@ class Worker:
         self._identity = identity
         self._far.use(far)
         self.routes = self._far.routes
+        self.bindings.configure(self._far.in_force, policy)
         self._durable: Durable = settings.recording.durable
         self.recorder.reserve = settings.recording.reserve
 
@@ -337,6 +341,7 @@ class Worker:
                 log.exception("a connection of %s is cut", client.address)
                 client.abort("the gateway failed at this connection")
         self._far.tick()
+        self.bindings.tick(now)
         self.listening.refresh()
         self._reload_policy()
         if now >= self._next_rejudging:
@@ -357,6 +362,7 @@ class Worker:
             self._desks.use(self._desks.wanted(policy, self.settings), self.settings)
             self.policy = policy
             self._far.policy_changed()
+            self.bindings.configure(self._far.in_force, policy)
             log.info("policy read again: %s", self.settings.policy)
             self._rejudge_soon()
         except (ConfigurationError, OSError) as error:
@@ -382,4 +388,5 @@ class Worker:
             await asyncio.sleep(0.05)
         for client in list(self._clients):
             client.abort(RESTARTED)
+        await self.bindings.close()
         self._far.close()

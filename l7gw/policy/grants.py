@@ -17,10 +17,11 @@ from l7gw.config.document import Document, Reader, lasting, shown
 from l7gw.config.settings import DAY, KINDS, Kind
 from l7gw.hold_terms import Reviewers, RuleTerms
 from l7gw.policy import holds
+from l7gw.policy.binds import Bind, bind_of
 from l7gw.policy.patterns import Globs
 from l7gw.policy.value_lists import choices, globs, people
 
-KEYS = ("group", "users", "groups", "kinds", "clusters", "reviewers", "max", "ttl")
+KEYS = ("group", "users", "groups", "kinds", "clusters", "reviewers", "max", "ttl", "bind", "namespaces")
 
 MOST_ENTRIES = 200  # a request is compared with them one by one, and so is each call of somebody who has a grant
 MAX = 3600  # seconds that a grant may last, where the entry does not say: an hour is an incident's work
@@ -46,7 +47,7 @@ class Asker(Protocol):
 @dataclass(frozen=True, slots=True)
 class GrantEntry:
     """One entry. It lists a group for whoever its keys name; a key that is None names everybody. Times are in seconds: `most` is
-    the longest grant, `ttl` how long a request is pending."""
+    the longest grant, `ttl` how long a request is pending. `bind` is what the cluster is told while a grant is in force."""
 
     group: str
     reviewers: Reviewers
@@ -56,6 +57,7 @@ class GrantEntry:
     clusters: Globs | None = None
     most: int = MAX
     ttl: int = holds.TTL
+    bind: Bind | None = None
     line: int = 0  # in its file, from 1; 0 where it is in none
 
     @property
@@ -63,9 +65,12 @@ class GrantEntry:
         """Who approves, in the form of a hold's rule."""
         return RuleTerms(f"grant of {self.group}", self.reviewers)
 
+    def is_about(self, cluster: str) -> bool:
+        return self.clusters is None or self.clusters.match(cluster)
+
     def is_for(self, who: Asker, cluster: str) -> bool:
         """Whether this principal may ask for the group on this cluster."""
-        if who.kind not in self.kinds or (self.clusters is not None and not self.clusters.match(cluster)):
+        if who.kind not in self.kinds or not self.is_about(cluster):
             return False
         if self.users is not None and not self.users.match(who.user):
             return False
@@ -79,7 +84,8 @@ def first_for(entries: Sequence[GrantEntry], who: Asker, cluster: str, group: st
 
 def in_words(entry: GrantEntry) -> str:
     """What an entry offers: `oncall for 2h at most, after an approval by groups sre`."""
-    return f"{entry.group} for {lasting(entry.most)} at most, after {holds.who(entry.reviewers)}"
+    bound = f", with {entry.bind}" if entry.bind is not None else ""
+    return f"{entry.group} for {lasting(entry.most)} at most, after {holds.who(entry.reviewers)}{bound}"
 
 
 # ---------------------------------------------------------------------- reading
@@ -98,6 +104,10 @@ def _entry(document: Document, node: yaml.Node, default: Reviewers) -> GrantEntr
     reader = Reader(document, node, "this grant", KEYS)
     reviewers = holds.reviewed(reader, default)
     holds.check_somebody(reader, reviewers, "it")
+    if reader.has("namespaces") and not reader.has("bind"):
+        reader.wrong(
+            "namespaces", "`namespaces` of a grant says where `bind` binds", "bind: ROLE; which calls pass is said by rules"
+        )
     return GrantEntry(
         group=_group(reader),
         reviewers=reviewers,
@@ -107,6 +117,7 @@ def _entry(document: Document, node: yaml.Node, default: Reviewers) -> GrantEntr
         clusters=globs(reader, "clusters"),
         most=reader.duration("max", MAX, least=LEAST, most=DAY),
         ttl=reader.duration("ttl", holds.TTL, least=holds.LEAST_TIME, most=holds.MOST_TIME),
+        bind=bind_of(reader),
         line=node.start_mark.line + 1,
     )
 

@@ -17,6 +17,7 @@ from l7gw.kube.act import Act, Effect
 from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.self_reviews import Question
 from l7gw.obligations import Obligations
+from l7gw.policy.binds import Bind, together
 from l7gw.policy.budgets import swept
 from l7gw.policy.can_i import Can, answer
 from l7gw.policy.cases import run
@@ -160,12 +161,19 @@ class Policy:
 
     def groups_going_up(self, cluster: str, also: tuple[str, ...]) -> Globs:
         """Which of a caller's groups the cluster is told: those that rules about the cluster name, and `also`, the globs of its
-        configuration. A `*` alone in a rule names no group. Guardrails do not count, as they only deny."""
+        configuration; of a grant that binds a role its group. A `*` alone in a rule names none. Guardrails do not count, as they
+        only deny."""
         found = self._going_up.get((cluster, also))
         if found is None:
             named = {text for rule in self.rules if rule.is_about(cluster) for text in rule.group_names}
+            named |= {entry.group for entry in self.grants if entry.bind is not None and entry.is_about(cluster)}
             found = self._going_up[cluster, also] = Globs(sorted(named | set(also)))
         return found
+
+    def binds(self, cluster: str) -> tuple[Bind, ...]:
+        """What the gateway may have to bind in the cluster, for grants and for rules."""
+        of_grants = [entry.bind for entry in self.grants if entry.is_about(cluster)]
+        return together((*of_grants, *(rule.bind for rule in self.rules if rule.is_about(cluster))))
 
     def acted_as(self, cluster: str) -> tuple[str, ...]:
         """Whom rules about the cluster let callers act as, as RBAC calls them; patterns stand as they are written."""
@@ -290,7 +298,9 @@ def _considered(rule: Rule, why: str, judged: _Conditional) -> Considered:
 def _verdict(rule: Rule, kind: Kind) -> Verdict:
     if rule.allow:
         reason = rule.reason or f"allowed by rule {rule.name!r}"
-        said = Verdict(allowed=True, rule=rule.name, reason=reason, obligations=rule.obligations, handling=rule.handling)
+        said = Verdict(
+            allowed=True, rule=rule.name, reason=reason, obligations=rule.obligations, handling=rule.handling, bind=rule.bind
+        )
         return said if rule.budget is None else replace(said, budget=rule.budget.terms(rule.name, kind), remember=False)
     what = "guardrail" if rule.guardrail else "rule"
     why = f": {rule.reason}" if rule.reason else ""

@@ -13,7 +13,8 @@ from l7gw.config.document import Document, Reader, plain, shown
 from l7gw.config.settings import KINDS
 from l7gw.kube.act import EFFECTS
 from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling, Obligations
-from l7gw.policy import acting, budgets, handling, holds, masks
+from l7gw.policy import acting, binds, budgets, handling, holds, masks
+from l7gw.policy.binds import Bind
 from l7gw.policy.budgets import Budget
 from l7gw.policy.cases import Case, cases_of
 from l7gw.policy.commands import Command
@@ -28,7 +29,7 @@ from l7gw.policy.verdict import Decision
 TOP_KEYS = ("guardrails", "rules", "grants", "defaults", "tests")
 KEYS = (
     *("name", "verdict", "reason", "users", "groups", "kinds", "clusters", "namespaces", "effects", "verbs"),
-    *("resources", "names", "as", "commands", "interactive", "when"),
+    *("resources", "names", "as", "commands", "interactive", "when", "bind"),
     *masks.KEYS,
     *holds.KEYS,
     *budgets.KEYS,
@@ -145,6 +146,7 @@ def _rule(document: Document, node: yaml.Node, lines: dict[str, int], defaults: 
         handling=defaults.handled(reader, says, guardrail=guardrail),
         holding=defaults.held(reader, says),
         budget=defaults.counted(reader, says),
+        bind=_bound(reader, says),
         when=_condition(reader),
         line=node.start_mark.line + 1,
     )
@@ -171,6 +173,13 @@ def _name(reader: Reader, node: yaml.Node, lines: dict[str, int]) -> str:
     if name:
         lines.setdefault(name, node.start_mark.line + 1)
     return name
+
+
+def _bound(reader: Reader, says: Decision | None) -> Bind | None:
+    if says != "allow":
+        binds.refuse(reader)
+        return None
+    return binds.bind_of(reader)
 
 
 def _verdict(reader: Reader, guardrail: bool) -> Decision | None:

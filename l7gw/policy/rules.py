@@ -14,6 +14,7 @@ from l7gw.kube.act import EFFECTS, Act, Effect
 from l7gw.kube.acting_as import ActsAs
 from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling, Obligations
 from l7gw.policy.acting import As
+from l7gw.policy.binds import Bind
 from l7gw.policy.budgets import Budget
 from l7gw.policy.commands import Command
 from l7gw.policy.conditions import Condition
@@ -96,6 +97,7 @@ class Rule:
     handling: Handling = NO_HANDLING  # as `obligations`
     holding: Holding | None = None
     budget: Budget | None = None  # of an allow
+    bind: Bind | None = None  # as `budget`
     when: Condition | None = None  # looked at last, by the judge
     line: int = 0  # in its file, from 1; 0 where it is in none
 

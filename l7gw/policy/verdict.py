@@ -8,6 +8,7 @@ from typing import Literal
 from l7gw.budget_terms import BudgetTerms
 from l7gw.hold_terms import HoldTerms
 from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling, Obligations
+from l7gw.policy.binds import Bind
 
 Decision = Literal["allow", "hold", "deny"]
 Needed = Literal[
@@ -26,7 +27,7 @@ class Verdict:
     verdict is a denial for whoever does not ask again with it; it masks what any rule masks that may decide, and records as much.
     `remember` is false where the same act may get another verdict: a hold, and a verdict in which an object, a result, a budget or
     a grant took part. `budget` is that of the rule that allows the call. `grants` are those without which the verdict would be
-    another, each with its id and its group.
+    another, each with its id and its group. `bind` is what the rule that allows the call wants bound in the cluster first.
     """
 
     allowed: bool
@@ -39,6 +40,7 @@ class Verdict:
     budget: BudgetTerms | None = None
     handling: Handling = NO_HANDLING  # of an allow or a hold: how it is recorded, and how long it may stream
     grants: tuple[tuple[str, str], ...] = ()
+    bind: Bind | None = None
 
     @property
     def decision(self) -> Decision:

@@ -278,4 +278,5 @@ def _is_of_gateway(event: AuditEvent) -> bool:
         return False
     if ref.resource in _ACCESS_REVIEWS:
         return event.verb == "create"
-    return ref.resource == "rolebindings" and event.verb in ("create", "delete", "get") and ref.name.startswith(OWN_BINDINGS)
+    is_own = event.verb == "list" or (event.verb in ("create", "delete") and ref.name.startswith(OWN_BINDINGS))
+    return ref.resource == "rolebindings" and is_own

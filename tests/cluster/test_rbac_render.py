@@ -171,3 +171,28 @@ def test_hints_say_how_callers_come_to_rights(tmp_path: Path) -> None:
     assert "kubectl create rolebinding l7gw-view-engineers -n NAMESPACE --clusterrole=view --group=l7gw:engineers" in hints
     nobody = rendering(tmp_path, "rules: [{name: a, effects: [read], verdict: allow}]\n")
     assert "no rights here" in nobody.hints()[0]
+
+
+BINDS = """
+rules:
+  - {name: debug, groups: [engineers], namespaces: [shop, cart], verdict: allow, bind: debugger}
+grants:
+  - {group: oncall, reviewers: {groups: [sre]}, bind: shop/inside, namespaces: [shop]}
+  - {group: elsewhere, reviewers: {groups: [sre]}, clusters: [stage], bind: admin, namespaces: [shop]}
+"""
+
+
+def test_what_grants_and_rules_bind_the_gateway_may_bind_in_those_namespaces_and_nothing_else(tmp_path: Path) -> None:
+    found = rendering(tmp_path, BINDS, replace(PROD, impersonate="user"), given=Names(users=frozenset(("ann",))))
+    roles = {
+        one["metadata"]["namespace"]: one["rules"]
+        for one in objects(found)
+        if one["metadata"]["name"] == "l7gw-binds" and "rules" in one
+    }
+    api = ["rbac.authorization.k8s.io"]
+    makes = {"apiGroups": api, "resources": ["rolebindings"], "verbs": ["create", "delete", "list"]}
+    cluster_role = {"apiGroups": api, "resources": ["clusterroles"], "resourceNames": ["debugger"], "verbs": ["bind"]}
+    own_role = {"apiGroups": api, "resources": ["roles"], "resourceNames": ["inside"], "verbs": ["bind"]}
+    assert roles == {"cart": [makes, cluster_role], "shop": [makes, cluster_role, own_role]}
+    (about,) = [part.about for part in found.parts() if "bind in shop" in part.about[0]]
+    assert "stolen credential: it binds ClusterRole debugger, Role inside" in about[0]

@@ -33,6 +33,7 @@ from l7gw.gateway.side_calls import SideCall
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_sides import ClientSide
 from l7gw.identifiers import new_audit_id
+from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.self_reviews import Question
@@ -121,6 +122,11 @@ class Call:
     def enter(self, inside: Step) -> Step | None:
         """What a side call waited for has come: go on with `inside`."""
         return inside()
+
+    def who_asks(self) -> Principal | Pending:
+        """Who makes the call, by its credential. Raises Refusal for a credential that proves nobody."""
+        assert self.far
+        return self.worker.identity.of(self.token, self.client.certificates, self.client.address, self.far.name)
 
     def as_caller(self, request: Request, act: Act, body: int) -> Request:
         """The request that goes to the cluster: written anew, with the gateway's credential and the impersonation of the caller, or

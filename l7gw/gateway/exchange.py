@@ -88,9 +88,8 @@ class Exchange(InFlightCall):
         return self.identify
 
     def identify(self) -> Step | None:
-        assert self.far
         self.token = bearer_of(self.request)
-        who = self.worker.identity.of(self.token, self.client.certificates, self.client.address, self.far.name)
+        who = self.who_asks()
         if isinstance(who, Pending):
             who.then(self._identified)  # an issuer's keys are being fetched, or STS is asked
             return None
@@ -170,8 +169,7 @@ class Exchange(InFlightCall):
 
     def _gathered(self) -> Step | None:
         """The body is here, and may have taken an hour (`slowest_body`): whoever began it must be known still. It costs 0.4 us."""
-        assert self.far
-        who = self.worker.identity.of(self.token, self.client.certificates, self.client.address, self.far.name)
+        who = self.who_asks()
         if isinstance(who, Principal):  # else keys are being fetched anew, as after a reload: it was proven when the call began
             self.principal = who
         return self.record

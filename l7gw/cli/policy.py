@@ -16,6 +16,7 @@ import click
 from l7gw import name_rules
 from l7gw.cli.backtest import backtest
 from l7gw.cli.explained import document, show_all, show_openings
+from l7gw.cli.kubeconfig import the_cluster
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
@@ -292,10 +293,7 @@ def _policy(config: Path | None, file: Path | None, cluster: str) -> Policy:
     if file is not None:
         return Policy.load(file.absolute())
     settings = load(find(config))
-    if cluster not in settings.clusters:
-        near = nearest(cluster, list(settings.clusters))
-        hint = f"did you mean {near}?" if near else "one of " + ", ".join(settings.clusters)
-        raise click.UsageError(f"no cluster {cluster!r} is configured\n  hint: {hint}")
+    the_cluster(settings, cluster)
     return Policy.load(settings.policy, configured(settings.masking, settings.path).names(settings.hooks))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from l7gw.config.document import nearest
+from l7gw.cli.kubeconfig import the_cluster
 from l7gw.config.load import find, load
 from l7gw.config.settings import Cluster, Settings
 from l7gw.kube.rbac import Subject, SubjectKind
@@ -29,12 +29,9 @@ holder_option = click.option(
 def settled(config: Path | None, name: str) -> tuple[Settings, Cluster, Policy]:
     """The configuration, the cluster of this name, and the policy. Raises UsageError and ConfigurationError."""
     settings = load(find(config))
-    if name not in settings.clusters:
-        near = nearest(name, list(settings.clusters))
-        hint = f"did you mean {near}?" if near else "one of " + ", ".join(settings.clusters)
-        raise click.UsageError(f"no cluster {name!r} is configured\n  hint: {hint}")
+    cluster = the_cluster(settings, name)
     policy = Policy.load(settings.policy, configured(settings.masking, settings.path).names(settings.hooks))
-    return settings, settings.clusters[name], policy
+    return settings, cluster, policy
 
 
 def given_holder(text: str) -> Subject:

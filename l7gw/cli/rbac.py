@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -14,9 +15,11 @@ from l7gw.cli.options import config_option, output_option
 from l7gw.cli.rbac_access import FORMATS, Format, access_of, alone, in_comments
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
 from l7gw.cli.rbac_suggest import suggest
-from l7gw.cluster.rbac_render import As, Names, Part, Rendering, Unresolved
+from l7gw.cluster.rbac_render import Also, As, Names, Part, Rendering, Unresolved
 from l7gw.recording.session_list import summaries
 from l7gw.recording.terminal.unseen import safe
+
+ALSO: dict[Also, str] = {one: one.replace("-", "_") for one in get_args(Also)}  # each with the name of its option
 
 
 @click.group(short_help="The RBAC that a cluster needs for the gateway, and for its callers.")
@@ -42,13 +45,13 @@ rbac.add_command(suggest)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="yaml", show_default=True, help="Of a cluster of EKS, "
     "alone: the access entry (cli, cloudformation, terraform), or a policy of IAM.")  # fmt: skip
 @click.option("--ways-round", is_flag=True, help="Also what `l7gw clusters test` reads to see who else comes to a cluster of EKS.")
+@click.option("--reads-rbac", is_flag=True, help="Also what `l7gw rbac suggest --live` reads: which roles and bindings there are.")
 @click.option("--gateway", "own", metavar="ARN", default="", help="Who the gateway itself is at AWS, for the trust policy.")
 @config_option
 @output_option
 def render(
-    name: str, holder: str, groups: tuple[str, ...], users: tuple[str, ...], any_user: bool, as_users: tuple[str, ...],
-    as_groups: tuple[str, ...], as_accounts: tuple[str, ...], form: Format, ways_round: bool, own: str, config: Path | None,
-    output: str
+    name: str, holder: str, groups: tuple[str, ...], users: tuple[str, ...], as_users: tuple[str, ...], as_groups: tuple[str, ...],
+    as_accounts: tuple[str, ...], form: Format, own: str, config: Path | None, output: str, **also: bool
 ) -> None:  # fmt: skip
     """Print the RBAC of cluster NAME that lets the gateway's credential impersonate the user, the groups and the extras that this
     configuration and this policy need, and nothing else: a stolen credential is worth no more than that.
@@ -71,7 +74,7 @@ def render(
     """
     settings, cluster, policy = settled(config, name)
     to = given_holder(holder)
-    entry = access_of(cluster, to, own, ways_round=ways_round)
+    entry = access_of(cluster, to, own, ways_round=also["ways_round"])
     if form != "yaml":
         click.echo(alone(cluster, entry, form), nl=False)
         return
@@ -79,9 +82,8 @@ def render(
     acted_as: list[As] = [("users", one) for one in as_users] + [("groups", one) for one in as_groups]
     given = Names(frozenset(groups), frozenset(users), frozenset([*acted_as, *accounts]))
     try:
-        found = Rendering(
-            cluster, policy, given_holder(holder), given=given, recorded=_recorded(settings.state, name), any_user=any_user
-        )
+        wanted = [one for one, option in ALSO.items() if also[option]]
+        found = Rendering(cluster, policy, to, given=given, recorded=_recorded(settings.state, cluster.name), also=wanted)
         parts = list(found.parts())
     except Unresolved as error:
         raise click.UsageError(f"{safe(str(error))}\n  hint: {safe(error.hint)}") from None

@@ -14,14 +14,13 @@ from l7gw.cli import completing
 from l7gw.cli.manifests import text_of
 from l7gw.cli.options import config_option, output_option
 from l7gw.cli.progress import reading_bar
+from l7gw.cli.rbac_existing import existing_in, existing_there
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
 from l7gw.cli.rbac_report import compared, report, times
 from l7gw.cli.state import HINT, ago, fail, the_whole_session
 from l7gw.cluster.impersonation import unnameable
 from l7gw.cluster.rbac_render import Part
 from l7gw.config.settings import Cluster
-from l7gw.kube.existing_rbac import Existing, Unfit
-from l7gw.kube.existing_rbac import read as read_rbac
 from l7gw.kube.least_rights import NAMES
 from l7gw.kube.rbac import Subject
 from l7gw.policy.judge import Policy
@@ -50,15 +49,16 @@ MOST_USERS_LISTED = 5
 @click.option("--everything", is_flag=True, help="Also what everybody may: discovery, self reviews.")
 @click.option("--existing", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), help="RBAC that is there, "
     "as `kubectl get -o yaml` prints it, to compare with; - is stdin.")  # fmt: skip
+@click.option("--live", is_flag=True, help="Compare with the cluster itself, as the gateway: `rbac render --reads-rbac` lets it.")
 @holder_option
 @config_option
 @output_option
 def suggest(
     name: str, session: str | None, since: str | None, user: str, by: By | None, groups: tuple[str, ...], names: int,
-    everything: bool, existing: Path | None, holder: str, config: Path | None, output: str
+    everything: bool, existing: Path | None, live: bool, holder: str, config: Path | None, output: str
 ) -> None:  # fmt: skip
     """Print the least RBAC of cluster NAME under which the recorded calls pass again: Roles, ClusterRoles and bindings for users
-    and groups as the cluster knows them, with the prefix. Nothing is asked of the cluster, and no gateway need run.
+    and groups as the cluster knows them, with the prefix. Nothing is asked of the cluster but by --live, and no gateway need run.
 
     Counted is what the cluster let pass. The end of the output says what is left out and why, and what the suggestion would have
     refused: calls of the same users and groups that are recorded too, and were not selected.
@@ -76,7 +76,9 @@ def suggest(
     kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml | l7gw rbac suggest prod --existing -
     """
     settings, cluster, policy = settled(config, name)
-    there = _existing(existing) if existing is not None else None
+    if existing is not None and live:
+        raise click.UsageError("--existing and --live exclude each other")
+    there = existing_there(cluster) if live else existing_in(existing) if existing is not None else None
     reading = _reading(cluster, policy, by, given_holder(holder), names=names, everything=everything)
     whole = the_whole_session(settings.state, session).id if session is not None else ""
     after = ago(since, "--since") or 0
@@ -149,15 +151,3 @@ def _part(one: Suggested, used: UsedRights) -> Part:
         more = f" and {len(users) - MOST_USERS_LISTED} more" if len(users) > MOST_USERS_LISTED else ""
         who = f", for what {', '.join(users[:MOST_USERS_LISTED])}{more} did"
     return Part((f"{one.subject} {where}{who}",), one.objects, tuple(times(count) for count in one.calls))
-
-
-def _existing(path: Path) -> Existing:
-    """The RBAC in a file, or on stdin. Raises UsageError."""
-    try:
-        with click.open_file(str(path), encoding="utf-8") as file:
-            return read_rbac(file.read())
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"--existing {path} cannot be read: {error}") from None
-    except Unfit as error:
-        what = "kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml"
-        raise click.UsageError(f"--existing {path} {error}\n  hint: {what}") from None

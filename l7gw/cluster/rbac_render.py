@@ -6,13 +6,14 @@ written out. Where the policy has a pattern, somebody must say which names it st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from shlex import quote
-from typing import Any
+from typing import Any, Literal
 
 from l7gw.cluster.impersonation import GATEWAY_USER, unnameable
 from l7gw.cluster.needs import AUTHENTICATION, AUTHORIZATION, EXTRAS
+from l7gw.cluster.rbac_there import RESOURCES
 from l7gw.config.settings import Cluster
 from l7gw.kube.rbac import API, Rule, Subject, binding, role
 from l7gw.policy.judge import Policy
@@ -25,6 +26,11 @@ ANYBODY = (
     "whom RBAC gives something, Kubernetes' own components among them. Name the users (--user), or take impersonate: groups.",
 )
 
+Also = Literal[
+    "any-user",  # to be every user, where the cluster is told users
+    "ways-round",  # to read who comes to a cluster of EKS by the ConfigMap aws-auth
+    "reads-rbac",  # to list roles and bindings
+]
 As = tuple[str, str]  # a resource of RBAC (users, groups, serviceaccounts) and a name; of an account NAMESPACE/NAME
 
 
@@ -71,8 +77,7 @@ class Rendering:
     """The RBAC of one cluster, bound to `holder`: whom the cluster takes the gateway's credential for.
 
     `given` are names that somebody stated; `recorded` are those that the recordings know, and count for patterns about which
-    nothing was stated. `any_user` lets the gateway impersonate every user where the cluster is told users, `ways_round` lets it
-    read who comes there by `aws-auth`. Raises Unresolved.
+    nothing was stated. `also` are rights that are asked for by name. Raises Unresolved.
     """
 
     def __init__(
@@ -83,11 +88,10 @@ class Rendering:
         *,
         given: Names,
         recorded: Names,
-        any_user: bool = False,
-        ways_round: bool = False,
+        also: Collection[Also] = (),
     ) -> None:
         self._cluster, self._policy, self._holder = cluster, policy, holder
-        self._given, self._recorded, self._any_user, self._ways_round = given, recorded, any_user, ways_round
+        self._given, self._recorded, self._also = given, recorded, frozenset(also)
         self.groups = self._groups()
         self._check_holder()
 
@@ -140,13 +144,16 @@ class Rendering:
         )
         made.add("", Rule(("create",), (AUTHORIZATION,), ("selfsubjectaccessreviews",)))
         made.add("", Rule(("get",), urls=("/version",)))
+        if "reads-rbac" in self._also:
+            line = "which roles and bindings there are: `l7gw rbac suggest --live` compares with them"
+            made.add(line, Rule(("list",), (API,), tuple(RESOURCES.values())))
         return made
 
     def _add_users(self, made: _Role) -> None:
         if self._cluster.impersonate == "groups":
             made.add("the one user that callers are here", Rule(("impersonate",), ("",), ("users",), (GATEWAY_USER,)))
             return
-        if self._any_user:
+        if "any-user" in self._also:
             made.add(" ".join(ANYBODY), Rule(("impersonate",), ("",), ("users",)))
             return
         users = self._users()
@@ -230,7 +237,7 @@ class Rendering:
 
     def _aws_auth(self) -> Iterator[Part]:
         """What `l7gw clusters test` reads in a cluster of EKS to see the ways round that the ConfigMap `aws-auth` makes."""
-        if self._ways_round:
+        if "ways-round" in self._also:
             rule = Rule(("get",), ("",), ("configmaps",), ("aws-auth",))
             about = ("Who else comes here: `l7gw clusters test` reads it. It names roles and users of AWS, and no secret.",)
             made = role(OBJECT, [rule], "kube-system"), binding(OBJECT, [self._holder], "kube-system")

@@ -145,6 +145,7 @@ def test_what_is_suggested_is_put_beside_what_is_there(suggest: Run, tmp_path: P
     [
         (("prod", "--since", "0m"), 1, "nothing is recorded there that needs a right"),
         (("prod", "--since", "yesterday"), 2, "--since is 30m, 12h or 7d"),
+        (("prod", "--live", "--existing", "-"), 2, "exclude each other"),
         (("prod", "--by", "user"), 2, "clusters.prod.impersonate is groups: the cluster does not know who calls"),
         (("prod", "--session", "ffff"), 1, "no session"),
         (("stage",), 2, "no cluster 'stage' is configured"),

@@ -132,7 +132,7 @@ def test_users_are_those_that_were_stated_that_rules_name_or_that_the_recordings
     with pytest.raises(Unresolved, match="which users come is not known") as caught:
         objects(rendering(tmp_path, TEAMS.replace("team-*", "t"), cluster))
     assert "cluster-admin" in caught.value.hint
-    everybody = rendering(tmp_path, TEAMS.replace("team-*", "t"), cluster, any_user=True)
+    everybody = rendering(tmp_path, TEAMS.replace("team-*", "t"), cluster, also=["any-user"])
     assert may(everybody, "users", "admin")
     (first, *_) = everybody.parts()
     assert any("EVERY USER MAY BE IMPERSONATED" in line and "as good as cluster-admin" in line for line in first.rules)
@@ -140,10 +140,18 @@ def test_users_are_those_that_were_stated_that_rules_name_or_that_the_recordings
 
 @pytest.mark.parametrize("mode", ["groups", "none"])
 def test_who_else_comes_to_a_cluster_may_be_read_where_that_is_wanted(tmp_path: Path, mode: Any) -> None:
-    made = objects(rendering(tmp_path, TEAMS.replace("team-*", "t"), replace(PROD, impersonate=mode), ways_round=True))
+    made = objects(rendering(tmp_path, TEAMS.replace("team-*", "t"), replace(PROD, impersonate=mode), also=["ways-round"]))
     (one,) = [one for one in made if one["kind"] == "Role"]
     assert one["metadata"]["namespace"] == "kube-system"
     assert [*rules_in(one)] == [Rule(("get",), ("",), ("configmaps",), ("aws-auth",))]
+
+
+def test_roles_and_bindings_may_be_listed_where_that_is_wanted(tmp_path: Path) -> None:
+    right = Right("list", "rbac.authorization.k8s.io", "rolebindings")
+    for also in ((), ("reads-rbac",)):
+        found = rendering(tmp_path, also=also)
+        assert any(rule.allows(right) for rule in rules_of(found)) is bool(also)
+    assert not any(rule.allows(Right("get", right.group, "roles", "dev", "x")) for rule in rules_of(found))
 
 
 @pytest.mark.parametrize(

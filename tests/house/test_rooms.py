@@ -127,6 +127,7 @@ DRIVEN_BY = {
     "cli/clusters_test.py": "real/test_clusters_test.py",
     "cli/demo.py": "demo/test_run.py",
     "cli/progress.py": "cli/test_backtest.py",
+    "cli/rbac_existing.py": "real/test_rbac_render.py",
     "cli/rbac_options.py": "cli/test_rbac.py",
     "cli/rbac_report.py": "cli/test_rbac_suggest.py",
     "cli/reconciled.py": "cli/test_audit.py",

@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.support.faults import until
 from tests.support.gateway_process import L7GW
+from tests.support.journals import cli_run
 from tests.support.kubernetes.cluster import RealCluster
 from tests.support.written_configuration import Written
 
@@ -184,6 +185,20 @@ def test_the_gateway_finds_all_that_it_needs(stolen: Asking, written: Written) -
     steps = {step["name"]: step for step in json.loads(done.stdout)["steps"]}
     assert {step["outcome"] for step in steps.values()} == {"ok"}, steps
     assert {"impersonate groups l7gw:engineers", f"impersonate serviceaccounts {NAMESPACE}/ci"} <= steps.keys()
+
+
+def test_roles_and_bindings_are_read_live_only_where_that_was_rendered(
+    cluster: RealCluster, stolen: Asking, written: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def suggest() -> tuple[int, str, str]:
+        return cli_run(capsys, "rbac", "suggest", "prod", "--live", "--config", written.path)
+
+    (written.folder / "state").mkdir(mode=0o700, exist_ok=True)
+    status, _, err = suggest()
+    assert status == 3 and "does not let the gateway list clusterroles" in err and "kubectl get clusterroles," in err
+    _, rendered, _ = cli_run(capsys, "rbac", "render", "prod", "--to", f"group:{GROUP}", "--reads-rbac", "--config", written.path)
+    cluster.kubectl("apply", "-f", "-", stdin=rendered)
+    until(lambda: suggest()[0] == 1, SOON)  # nothing is recorded, and all could be read
 
 
 def test_a_client_of_another_group_may_impersonate_nobody(other: Asking) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -140,6 +141,12 @@ def test_what_is_applied_is_the_same_and_gives_all_that_is_needed(
 ) -> None:
     compared = proposed(cluster, gateway[0]).split("# Beside what is there:\n")[1]
     assert compared.count("the same: ") == 4 and len(compared.splitlines()) == 4, compared
+
+    reading = {"apiGroups": [RBAC], "resources": ["*"], "verbs": ["list"]}
+    bound(cluster, "l7gw-narrowed-reads", [reading], {"kind": "User", "apiGroup": RBAC, "name": "l7gw-gateway"})
+    live = functools.partial(gateway[0].l7gw, "rbac", "suggest", "real", "--live", check=False)
+    until(lambda: live().returncode == 0, SOON)
+    assert live().stdout.split("# Beside what is there:\n")[1] == compared
 
 
 def test_what_one_session_needed_is_less_and_says_what_the_rest_would_miss(

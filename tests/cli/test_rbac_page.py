@@ -1,0 +1,48 @@
+"""docs/eks.md shows what `l7gw rbac render` prints for the configuration and the policy that stand there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.cited_sources import DOCS
+from tests.support.journals import cli_run
+from tests.support.written_configuration import Written
+
+PAGE = (DOCS / "eks.md").read_text()
+SHOWN: list[tuple[str, str]] = re.findall(r"```console\n\$ l7gw (rbac render [^\n]*)\n(.*?)```", PAGE, re.DOTALL)
+
+
+def block(beginning: str) -> str:
+    """The one block of YAML on the page that begins so."""
+    (found,) = re.findall(rf"```yaml\n({re.escape(beginning)}\n.*?)```", PAGE, re.DOTALL)
+    return str(found)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    found = Written(tmp_path)
+    cluster: dict[str, Any] = yaml.safe_load(block("# l7gw.yaml: the cluster"))["clusters"]["prod"]
+    found.prod.clear()
+    found.prod |= cluster
+    (tmp_path / "policy.yaml").write_text(block("# policy.yaml"))
+    found.load()
+    return found
+
+
+@pytest.mark.parametrize(("command", "printed"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_the_page_shows_what_is_printed(written: Written, capsys: pytest.CaptureFixture[str], command: str, printed: str) -> None:
+    status, out, err = cli_run(capsys, *shlex.split(command), "--config", written.path)
+    assert (status, err) == (0, "")
+    assert out == printed, f"l7gw {command} prints something else than docs/eks.md shows"
+
+
+def test_the_page_shows_every_part() -> None:
+    for form in ("cli", "cloudformation", "terraform", "trust-policy", "role-policy", "gateway-policy"):
+        assert any(f"--format {form}" in command for command, _ in SHOWN), form
+    assert any("--format" not in command for command, _ in SHOWN)

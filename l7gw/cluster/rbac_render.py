@@ -21,6 +21,7 @@ from l7gw.policy.patterns import glob
 
 OBJECT = "l7gw-gateways"  # the name of each object
 BINDS = "l7gw-binds"  # of those by which the gateway binds roles; others may stand beside them in a namespace
+AWS_AUTH = "l7gw-aws-auth"  # the same of those that read the ConfigMap of that name
 ANYBODY = (
     "EVERY USER MAY BE IMPERSONATED. A credential that may do that is as good as cluster-admin: it takes the name of any user",
     "whom RBAC gives something, Kubernetes' own components among them. Name the users (--user), or take impersonate: groups.",
@@ -240,8 +241,7 @@ class Rendering:
         if "ways-round" in self._also:
             rule = Rule(("get",), ("",), ("configmaps",), ("aws-auth",))
             about = ("Who else comes here: `l7gw clusters test` reads it. It names roles and users of AWS, and no secret.",)
-            made = role(OBJECT, [rule], "kube-system"), binding(OBJECT, [self._holder], "kube-system")
-            yield Part(about, made)
+            yield Part(about, (role(AWS_AUTH, [rule], "kube-system"), binding(AWS_AUTH, [self._holder], "kube-system")))
 
     def _binds(self) -> Iterator[Part]:
         """Roles that let the gateway make the RoleBindings of `bind:`, in the namespaces that grants and rules name."""

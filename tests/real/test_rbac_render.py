@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from l7gw.kube.rbac import Subject, binding
 from tests.support.faults import until
 from tests.support.gateway_process import L7GW
 from tests.support.journals import cli_run
@@ -30,9 +31,12 @@ rules:
   - {{name: engineers, groups: [engineers], effects: ["*"], verdict: allow}}
   - {{name: as jane, groups: [engineers], effects: [read, impersonate], as: {{users: [jane], service-accounts: [{NAMESPACE}/ci]}},
      verdict: allow}}
+grants:
+  - {{group: oncall, groups: [engineers], reviewers: {{groups: [sre]}}, bind: rendered-debugger, namespaces: [{NAMESPACE}]}}
 """
 REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "rendered-debugger"}}
 USER = ("Impersonate-User", "l7gw")
 SOON = 20.0  # seconds until the API server knows of an object of RBAC
 
@@ -177,6 +181,29 @@ def test_what_the_gateway_asks_about_itself_and_about_callers_is_answered(stolen
         if kind == "SubjectAccessReview":
             assert other("POST", path, body=body)[0] == 403, "this is what the rendered RBAC gives"
     assert stolen("GET", "/version")[0] == 200 and stolen.whoami()[1]["groups"] == [GROUP, "system:authenticated"]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "kind", "name", "status"),
+    [
+        (NAMESPACE, "ClusterRole", "rendered-debugger", 201),
+        (NAMESPACE, "ClusterRole", "cluster-admin", 403),
+        (NAMESPACE, "ClusterRole", "system:node", 403),
+        ("default", "ClusterRole", "rendered-debugger", 403),
+    ],
+)
+def test_one_role_may_be_bound_in_the_namespaces_of_its_grant_and_no_other(
+    cluster: RealCluster, stolen: Asking, namespace: str, kind: str, name: str, status: int
+) -> None:
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+    cluster.apply({**ROLE, "rules": rules})
+    place = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+    bound = binding("l7gw-01a2", [Subject("Group", "l7gw:oncall")], namespace)
+    bound["roleRef"] |= {"kind": kind, "name": name}
+    found, said = stolen("POST", place, body=bound)
+    assert found == status, said
+    if status == 201:
+        assert stolen("DELETE", f"{place}/l7gw-01a2")[0] == 200 and stolen("GET", place)[0] == 200
 
 
 def test_the_gateway_finds_all_that_it_needs(stolen: Asking, written: Written) -> None:

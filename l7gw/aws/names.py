@@ -13,7 +13,9 @@ import unicodedata
 GATEWAY = "l7gw"  # the session of the gateway itself: for DescribeCluster, and for all callers with `per: gateway`
 USER_TAG = "l7gw-user"
 LONGEST_NAME = 64  # characters of a role session name and of a source identity (STS API, AssumeRole)
+LONGEST_TAG_KEY = 128  # characters (STS API, Tag)
 LONGEST_TAG_VALUE = 256  # characters (STS API, Tag)
+MOST_TAGS = 50  # of a session (STS API, AssumeRole); the user's is one of them
 DIGITS = 10  # hex digits of the hash in a name
 
 FITS = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)  # RoleSessionName and SourceIdentity; so none begins with `aws:`

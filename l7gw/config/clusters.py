@@ -10,6 +10,8 @@ import yaml
 
 from l7gw import name_rules
 from l7gw.config.aws import eks_of
+from l7gw.config.aws_role import role_of
+from l7gw.config.aws_settings import AwsRole, Eks
 from l7gw.config.document import Reader, shown
 from l7gw.config.fields import LABEL, authority_of, certificate_of, check_private, is_host_name, pair_of, prefix_of, url_of
 from l7gw.config.settings import ClientCredential, Cluster, Impersonate, RecordMode, TokenFile
@@ -23,6 +25,7 @@ CLUSTER_KEYS = (
     *("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record", "eks"),
     "aws-cluster-id",
 )
+CREDENTIAL_KEYS = {"client-certificate": "certificate", "client-key": "certificate", "token-file": "token", "aws": "role"}
 
 
 def clusters_of(top: Reader) -> dict[str, Cluster]:
@@ -53,7 +56,7 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
     eks = eks_of(reader)
     place = _place(reader)
     hosts = _hosts(name, reader, taken)
-    credential = _credential(reader)
+    credential = _credential(reader, eks)
     if eks is not None and isinstance(credential, ClientCredential):
         reader.wrong(
             "credential", f"`credential` of {reader.what}: EKS knows no client certificates but its own", "credential: {aws: ...}"
@@ -154,19 +157,25 @@ def _hosts(name: str, reader: Reader, taken: dict[str, str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _credential(reader: Reader) -> ClientCredential | TokenFile | None:
+def _credential(reader: Reader, eks: Eks | None) -> ClientCredential | TokenFile | AwsRole | None:
     if not reader.has("credential"):
-        reader.missing("credential", "credential: {client-certificate: gw.crt, client-key: gw.key}, or {token-file: F}")
+        hint = "credential: {client-certificate: gw.crt, client-key: gw.key}, or {token-file: F}, or {aws: {role: ARN}}"
+        reader.missing("credential", hint)
         return None
-    inner = reader.inner("credential", ("client-certificate", "client-key", "token-file"), {"aws": "EKS"})
+    inner = reader.inner("credential", tuple(CREDENTIAL_KEYS))
+    if sum(map(inner.has, ("client-certificate", "token-file", "aws"))) > 1 or (
+        inner.has("client-key") and inner.has("token-file")
+    ):
+        inner.wrong("client-key", "`credential` is one of a client certificate, a token and a role")
+    if inner.has("aws"):
+        if not reader.has("eks"):
+            hint = "eks: {name: NAME, region: REGION}, in the place of `server` and `certificate-authority`"
+            inner.wrong("aws", f"`aws` of `credential` makes tokens of EKS, and {reader.what} has no `eks`", hint)
+        return role_of(inner, eks)
     if inner.has("token-file"):
-        if inner.has("client-certificate") or inner.has("client-key"):
-            inner.wrong("token-file", "`credential` is a client certificate or a token, not both")
         path = inner.file("token-file", required=True)
         if path is not None:
             check_private(inner, "token-file", path)
         return TokenFile(path) if path else None
-    if inner.not_yet:
-        return None
     pair = pair_of(inner, "client-certificate", "client-key")
     return ClientCredential(*pair) if pair else None

@@ -87,7 +87,7 @@ def test_keys_that_are_not_built_yet_say_so(written: Written, key: str) -> None:
 
 def test_values_and_inner_keys_that_are_not_built_yet_say_so_and_nothing_else(written: Written) -> None:
     written.top["workers"] = 2
-    written.top["clusters"]["eks"] = written.prod | {"credential": {"aws": {}}, "retention": "400d"}
+    written.top["clusters"]["eks"] = written.prod | {"retention": "400d"}
     found = written.problems()
     assert len(found) == 3 and all("not in this version" in what for what in found)
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from l7gw.budget_terms import BUDGET_KINDS
-from l7gw.config import aws_identity, clusters, hooks, identity, masking
+from l7gw.config import aws_identity, aws_role, clusters, hooks, identity, masking
 from l7gw.config import load as settings
 from l7gw.demo.pki import Authority
 from l7gw.kube.act import EFFECTS
@@ -45,6 +45,7 @@ def _first_column(heading: str) -> set[str]:
         ("key of `aws`", aws_identity.AWS_KEYS),
         ("key of a line", aws_identity.ARN_KEYS),
         ("key of a cluster", clusters.CLUSTER_KEYS),
+        ("key of `credential.aws`", aws_role.ROLE_KEYS),
         ("key of `masking`", masking.MASKING_KEYS),
         ("key of a hook", hooks.HOOK_KEYS),
         ("key of a rule", policy.KEYS),

@@ -138,6 +138,12 @@ class Broker:
         self._refused = {whom: when for whom, when in self._refused.items() if now - when < REFUSED_FOR}
 
     def close(self) -> None:
+        """Tell all who wait that the gateway ends."""
+        why = _failed("the gateway ends")
+        self._tokens.close(why)
+        self._sessions.close(why)
+        for place in list(self._describing):
+            self._described(place, why)
         self._threads.close()
 
     # ------------------------------------------------------------------ role sessions

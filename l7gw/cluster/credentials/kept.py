@@ -119,6 +119,14 @@ class Kept(Generic[K, V]):
                 if not entry.making:
                     del self._entries[key]
 
+    def close(self, why: Failed) -> None:
+        """Tell all who wait that nothing comes any more."""
+        entries, self._entries = self._entries, {}
+        for entry in entries.values():
+            waiting, entry.waiting = entry.waiting, []
+            for then in waiting:
+                then(why)
+
     def tick(self) -> None:
         """Once a second: renew what is used and due, forget what has ended."""
         now = self._clock.monotonic()

@@ -308,6 +308,20 @@ def test_no_key_of_aws_is_in_a_log_at_any_level_in_an_answer_or_in_a_repr(scene:
     assert not [one for one in (*scene.aws.canaries, token.text) if any(one in text for text in shown)]
 
 
+def test_at_the_end_all_who_wait_are_told_once_and_answers_that_come_later_change_nothing(scene: Scene) -> None:
+    scene.aws.eks.cluster("prod", "https://x", PEM)
+    begun: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+    scene.threads.run = lambda work, then: begun.append((work, then))  # type: ignore[method-assign]
+    told: list[Any] = []
+    scene.broker.ask(ANN, told.append)
+    scene.broker.ask(DescribeWanted("prod"), told.append)
+    scene.broker.close()
+    assert [answer.message for answer in told] == ["the gateway ends"] * 2
+    for work, then in begun:
+        then(work())
+    assert len(told) == 2
+
+
 def test_the_loop_runs_on_while_sts_is_slow(aws: Aws, scene: Scene) -> None:
     async def run() -> None:
         broker = Broker({"prod": scene.cluster()}, scene.clock)

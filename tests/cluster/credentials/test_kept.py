@@ -185,3 +185,13 @@ def test_what_is_wanted_no_more_is_dropped_and_who_waits_for_it_is_told() -> Non
     assert (maker.kept.at_hand("ann"), maker.kept.at_hand("bob")) == (None, "bob's")
     maker.answer(Made("eve's", LIFE))
     assert told == ["eve's"] and maker.kept.at_hand("eve") is None and len(maker.kept) == 1
+
+
+def test_at_the_end_all_who_wait_are_told_once() -> None:
+    maker, told = Maker(), []
+    maker.make("bob", "bob's")
+    maker.kept.ask("ann", told.append)
+    maker.kept.close(DOWN)
+    assert told == [DOWN]
+    maker.answer(Made("token", LIFE))
+    assert told == [DOWN] and len(maker.kept) == 0

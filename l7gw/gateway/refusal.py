@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from l7gw.errors import Refusal
-from l7gw.kube.status import encode
+from l7gw.kube.status import encode, shown_code
 from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
@@ -59,7 +59,7 @@ def _events(refusal: Refusal, request: Request | None, audit_id: str, session: s
     headers = [("content-type", content_type), ("cache-control", "no-cache, private"), ("audit-id", audit_id)]
     if session:
         headers.append(("l7gw-session", session))
-    response = Response(refusal.code, tuple(headers), len(body), keep_alive=not close)
+    response = Response(shown_code(accept, refusal.code), tuple(headers), len(body), keep_alive=not close)
     return [response, End()] if head_only else [response, Body(body), End()]
 
 

@@ -59,6 +59,12 @@ def encode(
     return (PROTOBUF if protobuf else JSON), body
 
 
+def shown_code(accept: str | None, code: int) -> int:
+    """The HTTP status that a refusal is sent with. Of a 503 and a 504 client-go shows a sentence of its own to whom asked for
+    aggregated discovery, so these go there as a 502, of which it shows the text (kubernetes-wire 3.2)."""
+    return 502 if code in (503, 504) and accept is not None and DISCOVERY in accept else code
+
+
 def _of_invalid(text: str) -> Causes:
     """The cause of a 422. kubectl writes a cause as `FIELD: MESSAGE` (its pkg/cmd/util/helpers.go), and so shows `text`."""
     return [("", text.removeprefix(MESSAGE), MESSAGE.removesuffix(": "))]

@@ -12,7 +12,9 @@ from l7gw.aws.failures import AwsFailure
 from l7gw.aws.roles import FAILED_FOR, EksPlace, Role
 from l7gw.aws.roles import Aws as OurAws
 from tests.support.aws.bodies import CAPTIVE_PORTAL, GARBAGE, THROTTLED, Refused
+from tests.support.aws.environment import inherit
 from tests.support.aws.https_server import Answer
+from tests.support.aws.metadata import Imds, PodIdentity, expired_login
 from tests.support.aws.stand_in import Aws
 from tests.support.manual_clock import ManualClock
 
@@ -181,6 +183,31 @@ def test_a_credential_process_that_fails_is_told_without_what_it_printed(
     side.clock.advance(FAILED_FOR)
     side.ours.assume(side.role(profile="ops"), ISSUER, "ann")
     assert side.aws.sts.assumed[0].caller == key.arn
+
+
+def test_the_role_of_an_instance_and_of_a_pod_identity_are_found(
+    side: Side, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    side.aws.sts.role("team/l7gw")
+    for name in side.keys.environment:
+        monkeypatch.delenv(name)
+    instance, pod = (side.aws.sts.session(side.aws.sts.role(name).arn, f"{name}-session") for name in ("instance", "pod"))
+    with Imds(instance) as imds, PodIdentity(tmp_path, pod) as agent:
+        for place in (imds, agent):
+            inherit(monkeypatch, place.environment)
+            side.ours.forget()
+            side.ours.assume(side.role(), ISSUER, "ann")
+    assert [one.caller.rpartition("/")[2] for one in side.aws.sts.assumed] == ["instance-session", "pod-session"]
+
+
+def test_a_login_at_identity_center_that_has_expired_is_told_with_the_command(
+    side: Side, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in expired_login(tmp_path, "CANARYTOKEN", "ops").items():
+        monkeypatch.setenv(name, value)
+    message = side.failure(side.role(profile="ops")).message
+    assert "aws sso login --profile ops" in message and "CANARY" not in message
 
 
 def test_the_role_of_a_service_account_is_found_by_its_web_identity(

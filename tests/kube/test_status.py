@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from l7gw.kube.status import LARGEST_UPGRADE_BODY, LONGEST_MESSAGE, encode, failure, prefers_protobuf, watch_error
+from l7gw.kube.status import LARGEST_UPGRADE_BODY, LONGEST_MESSAGE, encode, failure, prefers_protobuf, shown_code, watch_error
 from tests.support.vector_files import Vector, vectors
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -168,6 +168,12 @@ def test_aggregated_discovery_is_told_in_plain_text_as_client_go_reads_no_status
     kind, body = encode(accept, 502, "BadGateway", "the cluster \x1b is gone", session="S", rule="R")
     assert (kind, body) == ("text/plain; charset=utf-8", b"l7gw: the cluster \\x1b is gone\n")
     assert encode("application/json", 502, "BadGateway", "x")[0] == "application/json"
+
+
+@pytest.mark.parametrize(("code", "shown"), [(403, 403), (500, 500), (502, 502), (503, 502), (504, 502), (429, 429)])
+def test_aggregated_discovery_is_told_with_a_status_whose_text_client_go_shows(code: int, shown: int) -> None:
+    assert shown_code("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json", code) == shown
+    assert shown_code("application/json", code) == shown_code(None, code) == code
 
 
 def test_the_event_that_ends_a_watch_holds_the_status() -> None:

@@ -132,7 +132,7 @@ def test_a_wrong_external_id_and_a_role_that_is_not_there_are_told_alike(side: S
 def test_sts_that_is_down_throttles_or_talks_nonsense_is_told_as_that(
     side: Side, monkeypatch: pytest.MonkeyPatch, instead: Any, kind: str, words: str
 ) -> None:
-    monkeypatch.setattr("botocore.retries.standard.RetryHandler.needs_retry", lambda *_, **__: None)  # its pauses are 2 s
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)  # pauses of 2 s
     side.aws.sts.role("team/l7gw")
     with side.aws.failing(instead, "AssumeRole"):
         failure = side.failure(side.role())

@@ -53,7 +53,9 @@ def refused(eks: EksCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         inherit(patch, eks.aws.ring.user("gateway").environment)
         it = Refused(eks, tmp_path_factory.mktemp("refused"))
         with it.gateway:
-            assert "No resources found" not in it.kubectl("zoe").stderr  # the cluster is described, and what follows is about people
+            assert (
+                "No resources found" not in it.kubectl("zoe").stderr
+            )  # the cluster is described, and what follows is about people
             yield it
     log = it.gateway.log
     assert not [canary for canary in eks.aws.canaries if canary in log]

@@ -149,10 +149,7 @@ class Broker:
     # ------------------------------------------------------------------ role sessions
 
     def _assume(self, whom: _Whom, then: Callable[[Made[RoleSession] | Failed], None]) -> None:
-        cluster = self._cluster_of(whom.role)
-
-        def work() -> RoleSession | Failed:
-            return _tried(partial(self._aws.assume, *whom, cluster), f"cluster {cluster}: AssumeRole")
+        """Its failure names no cluster: several may share the role."""
 
         def done(session: RoleSession | Failed) -> None:
             if isinstance(session, Failed):
@@ -161,11 +158,7 @@ class Broker:
             self._look_at_clock(session)
             then(Made(session, session.ends - self._clock.monotonic() - MARGIN))
 
-        self._threads.run(work, done)
-
-    def _cluster_of(self, role: Role) -> str:
-        """The first cluster with this role, for messages."""
-        return next((name for name, place in self._places.items() if place.role == role), "")
+        self._threads.run(lambda: _tried(partial(self._aws.assume, *whom), "AssumeRole"), done)
 
     def _look_at_clock(self, session: RoleSession) -> None:
         if session.ahead is not None and abs(session.ahead) > NOTABLE:
@@ -174,9 +167,7 @@ class Broker:
             self._told.warning("the clock of this machine", f"it is %.0f s {words} the one of STS; {hint}", abs(session.ahead))
 
     def _session_failed(self, whom: _Whom, why: Failed) -> None:
-        self._told.warning(
-            f"cluster {self._cluster_of(whom.role)}", "a role session is not renewed, and used until its end: %s", why.message
-        )
+        self._told.warning(f"role {whom.role.arn}", "a session is not renewed, and used until its end: %s", why.message)
 
     # ------------------------------------------------------------------ tokens
 
@@ -189,7 +180,7 @@ class Broker:
 
         def with_session(session: RoleSession | Failed) -> None:
             if isinstance(session, Failed):
-                then(session)
+                then(_of(place, session))
                 return
             behind = max(0.0, -(session.ahead or 0.0))  # then STS takes our date for an earlier one
             life = min(LIFE - behind, session.ends - self._clock.monotonic()) - MARGIN
@@ -214,7 +205,7 @@ class Broker:
 
     def _describe_with(self, place: _Place, session: RoleSession | Failed | None) -> None:
         if isinstance(session, Failed):
-            self._described(place, session)
+            self._described(place, _of(place, session))
             return
         keys = session.keys if session is not None else None
         role, profile = (place.role.arn, place.role.profile) if place.role is not None else ("", "")
@@ -274,6 +265,11 @@ def _signed(session: RoleSession, place: _Place, expires: float) -> Token | Fail
 
 def _lasting(made: Token | Failed, life: float) -> Made[Token] | Failed:
     return made if isinstance(made, Failed) else Made(made, life)
+
+
+def _of(place: _Place, failed: Failed) -> Failed:
+    """A failure of a role session, told to who asked for something of this cluster."""
+    return _failed(f"cluster {place.name}: {failed.message}")
 
 
 def _failed(message: str) -> Failed:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import io
 import logging
+import random
 import re
 import threading
 import time
@@ -49,7 +50,7 @@ class Scene:
         self.aws = aws
         for name, value in aws.ring.user("gateway").environment.items():
             patch.setenv(name, value)
-        patch.setattr("botocore.retries.standard.RetryHandler.needs_retry", lambda *_, **__: None)  # its pauses are 2 s
+        patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)  # pauses of 2 s
         self.role = aws.sts.role("l7gw")
         self.clock = ManualClock(time.time())
         self.threads = AtOnce()
@@ -187,9 +188,10 @@ USERS = st.lists(st.sampled_from(["ann", "bob", "ann|1", "ann1", "é", "x" * 70]
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(users=USERS, order=st.randoms(use_true_random=False))
-def test_users_in_parallel_never_share_a_role_session(scene: Scene, users: list[str], order: Any) -> None:
+@given(users=USERS, seed=st.integers(0, 1000))
+def test_users_in_parallel_never_share_a_role_session(scene: Scene, users: list[str], seed: int) -> None:
     issuer = f"https://idp.example.com/{len(scene.aws.sts.assumed)}"
+    order = random.Random(seed)
     begun: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
     told: dict[str, Token] = {}
     scene.threads.run = lambda work, then: begun.append((work, then))  # type: ignore[method-assign]
@@ -276,7 +278,7 @@ def test_a_clock_that_is_off_is_told_and_a_token_lives_shorter_by_what_it_is_beh
     scene.clock._wall -= 100
     token = scene.ask(ANN)
     assert re.search(r"the clock of this machine: it is 1[0-5][0-9] s behind the one of STS", caplog.text)
-    assert 700 - MARGIN < token.expires - scene.clock.wall() <= 800 - MARGIN
+    assert 700 - MARGIN < token.expires - scene.clock.wall() < 802 - MARGIN
 
 
 def test_no_key_of_aws_is_in_a_log_at_any_level_in_an_answer_or_in_a_repr(scene: Scene) -> None:
@@ -304,7 +306,7 @@ def test_no_key_of_aws_is_in_a_log_at_any_level_in_an_answer_or_in_a_repr(scene:
         repr(scene.broker._tokens._entries),
     ]
     token = scene.broker.at_hand(ANN)
-    assert "is not renewed" in lines.getvalue() and token is not None
+    assert "a session is not renewed" in lines.getvalue() and token is not None
     assert not [one for one in (*scene.aws.canaries, token.text) if any(one in text for text in shown)]
 
 
@@ -316,7 +318,7 @@ def test_at_the_end_all_who_wait_are_told_once_and_answers_that_come_later_chang
     scene.broker.ask(ANN, told.append)
     scene.broker.ask(DescribeWanted("prod"), told.append)
     scene.broker.close()
-    assert [answer.message for answer in told] == ["the gateway ends"] * 2
+    assert [answer.message for answer in told] == ["the gateway ends", "cluster prod: the gateway ends"]
     for work, then in begun:
         then(work())
     assert len(told) == 2

@@ -87,9 +87,8 @@ class HttpsSts:
             verify=self._trust, follow_redirects=False, timeout=None, trust_env=not is_loopback(urlsplit(where).hostname or "")
         )
         headers = {"Host": presigned.host, CLUSTER_HEADER: cluster_id, "Accept": "application/json", "Accept-Encoding": "identity"}
-        # By these bytes, not by httpx's reading of the URL, which could spell them otherwise than they were signed
-        target = {"target": presigned.target.encode("ascii")}
-        async with client, client.stream("GET", f"{where}/", headers=headers, extensions=target) as response:
+        # httpx leaves a query as it is that is percent-encoded. Its extension `target` would go to a proxy too, in the clear
+        async with client, client.stream("GET", where + presigned.target, headers=headers) as response:
             body = bytearray()
             async for piece in response.aiter_raw():
                 body += piece

@@ -17,6 +17,7 @@ from l7gw.identity import aws_sts
 from l7gw.identity.aws_sts import HttpsSts, SignedBy, StsRefused, StsUnavailable
 from l7gw.identity.aws_tokens import read
 from tests.support.aws import bodies
+from tests.support.aws.connect_proxy import ConnectProxy
 from tests.support.aws.https_server import Answer
 from tests.support.aws.keys import Keys
 from tests.support.aws.stand_in import Aws
@@ -160,3 +161,13 @@ def test_nobody_at_all_is_unavailable(aws: Aws, person: Keys) -> None:
 def test_sts_that_says_nothing_is_given_up(aws: Aws, person: Keys) -> None:
     with aws.slow("GetCallerIdentity"):
         assert ask(aws, token(person, "prod"), within=0.2) == "unavailable no answer within 0.2 s"
+
+
+def test_without_an_endpoint_of_ones_own_the_tokens_host_is_dialled_by_the_environments_proxy(
+    aws: Aws, person: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ConnectProxy(aws.port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        found = ask(aws, token(person, "prod"), endpoint_url="")
+        assert isinstance(found, SignedBy) and found.who.session == "ann@example.com"
+        assert proxy.asked == ["sts.eu-west-1.amazonaws.com:443"] and proxy.refused == [], "the proxy is told the host alone"

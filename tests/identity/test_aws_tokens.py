@@ -6,6 +6,7 @@ import base64
 import re
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,5 +182,6 @@ def test_a_good_url_with_a_piece_put_in_dials_a_listed_host_or_none(data: st.Dat
 def _holds(url: str) -> None:
     found = reading(aws_tokens.PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("="))
     if isinstance(found, Presigned):
+        assert httpx.URL(f"https://{found.host}{found.target}").raw_path == found.target.encode(), "httpx spells it otherwise"
         assert found.host in HOSTS and url.startswith(f"https://{found.host}/?")
         assert re.fullmatch(r"/\?[A-Za-z0-9_.~%=&-]+", found.target)

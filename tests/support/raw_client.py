@@ -30,12 +30,19 @@ class RawClient:
     """One TLS connection to a gateway."""
 
     def __init__(
-        self, gateway: Gateway, *, server_name: str = "localhost", timeout: float = 30.0, protocols: Sequence[str] = ()
+        self,
+        gateway: Gateway,
+        *,
+        server_name: str = "localhost",
+        timeout: float = 30.0,
+        protocols: Sequence[str] = (),
+        source: str = "",
     ) -> None:
+        """`source` is the address of loopback that the client has, "" for the usual one."""
         context = ssl.create_default_context(cafile=str(gateway.authority.certificate))
         if protocols:
             context.set_alpn_protocols(list(protocols))
-        plain = socket.create_connection(("127.0.0.1", gateway.port), timeout)
+        plain = socket.create_connection(("127.0.0.1", gateway.port), timeout, (source, 0) if source else None)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else the first request waits 40 ms for the handshake's ACK
         self._left = b""  # bytes that came behind the answer that was read
         self.socket = context.wrap_socket(plain, server_hostname=server_name)

@@ -69,6 +69,5 @@ def in_comments(name: str, found: Access) -> Iterator[Part]:
         "No access policy belongs to it (aws eks list-associated-access-policies shows them).",
         *(f"  {line}" for line in access.entry_command(found).splitlines()),
         f"The policies of IAM: l7gw rbac render {name} --format trust-policy | role-policy | gateway-policy",
-        "",
     ]
     yield Part(tuple(lines), ())

@@ -19,18 +19,21 @@ SHOWN: list[tuple[str, str]] = re.findall(r"```console\n\$ l7gw (rbac render [^\
 
 
 def block(beginning: str) -> str:
-    """The one block of YAML on the page that begins so."""
-    (found,) = re.findall(rf"```yaml\n({re.escape(beginning)}\n.*?)```", PAGE, re.DOTALL)
-    return str(found)
+    """The first block of YAML on the page that begins so."""
+    found = re.search(rf"```yaml\n({beginning}.*?)```", PAGE, re.DOTALL)
+    assert found is not None, beginning
+    return found[1]
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> Written:
     found = Written(tmp_path)
-    cluster: dict[str, Any] = yaml.safe_load(block("# l7gw.yaml: the cluster"))["clusters"]["prod"]
+    cluster: dict[str, Any] = yaml.safe_load(block(r"clusters:\n  prod:\n    eks: [^\n]*\n    credential: \{aws: "))["clusters"][
+        "prod"
+    ]
     found.prod.clear()
     found.prod |= cluster
-    (tmp_path / "policy.yaml").write_text(block("# policy.yaml"))
+    (tmp_path / "policy.yaml").write_text(block("# policy.yaml: whom the RBAC below names\n"))
     found.load()
     return found
 

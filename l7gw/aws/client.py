@@ -46,7 +46,7 @@ def session(profile: str = "") -> Any:
 def client(
     session: Any,
     service: str,
-    region: str,
+    region: str | None,
     *,
     keys: Keys | None = None,
     endpoint_url: str = "",

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from l7gw.aws.failures import AwsFailure
 from l7gw.cli.options import config_option, output_option
 from l7gw.cli.reconciled import answer
 from l7gw.cli.state import HINT, UNITS, ago, fail, the_state
 from l7gw.cluster.known_as import role_of, users_of
+from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Settings
 from l7gw.policy.patterns import Globs
 from l7gw.recording import reader
@@ -28,6 +31,7 @@ from l7gw.recording.session_list import summaries
 
 UNKNOWN = 3
 Told = Callable[[int], None]
+Source = Callable[["Bars"], Iterator[AuditEvent]]
 
 
 @click.group(short_help="Compare the cluster's own audit log with the recordings.")
@@ -46,6 +50,7 @@ def audit() -> None:
     help="A gateway's state; several where several serve the cluster.",
 )
 @click.option("--cluster", help="The cluster whose log it is, by its name here; needed where there are several.")
+@click.option("--log-group", "group", help="Read this group of CloudWatch Logs: /aws/eks/NAME/cluster of an EKS cluster.")
 @click.option("--since", help="Only calls of the last 30m, 12h or 30d.")
 @click.option("--gateway-user", "users", multiple=True, help="The user as whom the cluster knows the gateway; * matches anything.")
 @click.option(
@@ -64,6 +69,7 @@ def reconcile(
     config: Path | None,
     states: tuple[Path, ...],
     cluster: str | None,
+    group: str | None,
     since: str | None,
     users: tuple[str, ...],
     output: str,
@@ -73,7 +79,8 @@ def reconcile(
     recorded that the cluster never saw?
 
     FILE is a log of kube-apiserver, or of EKS as CloudWatch gives it: `aws logs filter-log-events`, an export to S3 (a folder too),
-    a subscription; gzip is fine. - is stdin.
+    a subscription; gzip is fine. - is stdin. --log-group asks CloudWatch itself, in the region of the cluster's `eks`, with the
+    credentials of its profile or of boto3's own chain; these need logs:FilterLogEvents.
 
     A call that has the Audit-Id of a recorded one, but another caller, credential, object or time, went round as well.
 
@@ -87,17 +94,20 @@ def reconcile(
     cannot be read, or the log holds no call that could be compared.
 
     \b
+    l7gw audit reconcile --log-group /aws/eks/prod/cluster --since 1d
     l7gw audit reconcile audit.log
     aws logs filter-log-events --log-group-name /aws/eks/prod/cluster --log-stream-name-prefix kube-apiserver-audit \\
         --start-time $(date -d '1 day ago' +%s000) | l7gw audit reconcile - --cluster prod
     """
     settings = _settings(config, states)
     places = [the_state(None, state) for state in states] or [the_state(config, None)]
-    name = _cluster(cluster, settings, places)
-    if not files:
-        fail("which log? name a FILE, or - for stdin", 2)
+    name = _cluster(cluster or _of_group(group, settings), settings, places)
+    if bool(files) == bool(group):
+        fail("which log? name a FILE, or - for stdin, or --log-group NAME", 2)
     after = ago(since, "--since") or 0
-    sys.exit(_compared(files, name, places, _gateway(name, settings, users), output, since=after, **_terms(**terms)))
+    log = AuditLog(_eks_of(name, settings))
+    source: Source = partial(_of_files, files, log) if group is None else partial(_in_cloud, group, name, settings, log, after)
+    sys.exit(_compared(source, log, name, places, _gateway(name, settings, users), output, since=after, **_terms(**terms)))
 
 
 def _terms(*, margin: str, ignored: tuple[str, ...], everything: bool, unaudited: tuple[str, ...]) -> dict[str, Any]:
@@ -113,10 +123,9 @@ def _terms(*, margin: str, ignored: tuple[str, ...], everything: bool, unaudited
 
 
 def _compared(
-    files: tuple[Path, ...], cluster: str, places: list[Path], gateway: Gateway, output: str, *, since: int, **terms: Any
+    source: Source, log: AuditLog, cluster: str, places: list[Path], gateway: Gateway, output: str, *, since: int, **terms: Any
 ) -> int:
     """Compare, and print what was found. Gives the exit status."""
-    log = AuditLog()
     with ExitStack() as stack:
         try:
             progress = stack.enter_context(_progress())
@@ -124,8 +133,10 @@ def _compared(
             stack.callback(recorded.close)
             run = Reconciliation(recorded, gateway, since=since, **terms)
             stack.callback(run.close)
-            for event in _events(files, log, progress):
+            for event in source(progress):
                 run.take(event)
+        except AwsFailure as failure:
+            fail(failure.message, UNKNOWN)
         except OSError as error:
             fail(f"cannot be read: {error}", UNKNOWN)
         except KeyboardInterrupt:
@@ -194,7 +205,7 @@ def _recorded(places: list[Path], cluster: str, since: int, progress: Bars) -> R
 # ---------------------------------------------------------------------- the log
 
 
-def _events(files: tuple[Path, ...], log: AuditLog, progress: Bars) -> Iterator[AuditEvent]:
+def _of_files(files: tuple[Path, ...], log: AuditLog, progress: Bars) -> Iterator[AuditEvent]:
     paths = [path for file in files for path in _in_folder(file)]
     from_stdin = Path("-") in paths
     total = None if from_stdin else sum(path.stat().st_size for path in paths)
@@ -205,6 +216,34 @@ def _events(files: tuple[Path, ...], log: AuditLog, progress: Bars) -> Iterator[
         else:
             with path.open("rb") as file:
                 yield from log.read(file, told)
+
+
+def _in_cloud(group: str, name: str, settings: Settings | None, log: AuditLog, since: int, progress: Bars) -> Iterator[AuditEvent]:
+    """The events of a group of CloudWatch Logs. Raises AwsFailure."""
+    from l7gw.aws.logs import messages
+
+    cluster = settings.clusters.get(name) if settings is not None else None
+    region = cluster.eks.region if cluster is not None and cluster.eks is not None else ""
+    profile = cluster.credential.profile if cluster is not None and isinstance(cluster.credential, AwsRole) else ""
+    told = progress.begin("reading CloudWatch", None)
+    for stream, line in messages(group, region=region, profile=profile, streams=AUDIT_STREAM, since=since // 1000):
+        told(len(line))
+        event = log.take(line, stream)
+        if event is not None:
+            yield event
+
+
+def _of_group(group: str | None, settings: Settings | None) -> str | None:
+    """The configured cluster whose log group this is; None where that cannot be said."""
+    clusters = settings.clusters if settings is not None else {}
+    found = [name for name in clusters if (eks := _eks_of(name, settings)) and group == f"/aws/eks/{eks}/cluster"]
+    return found[0] if len(found) == 1 else None
+
+
+def _eks_of(name: str, settings: Settings | None) -> str:
+    """The name of a cluster at EKS, "" where it is not known."""
+    cluster = settings.clusters.get(name) if settings is not None else None
+    return cluster.eks.name if cluster is not None and cluster.eks is not None else ""
 
 
 def _in_folder(path: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """`make bench`: l7gw beside its peers in the same run, as work per second of the proxy's own CPU.
 
 The proxies run on one core, the upstream and the load on another. l7gw authenticates, judges, masks and records; `unmasked` is l7gw
-without its masks; the peers only pass bytes on. Compare figures of one run only, and ratios rather than absolute values.
+without its masks, `eks` is l7gw before a cluster of EKS, with a token and a pool of connections for each person; the peers only
+pass bytes on. Compare figures of one run only, and ratios rather than absolute values.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from rich.table import Table
 
 from l7gw.demo.issuer import AUDIENCE
 from l7gw.demo.pki import Authority
+from tests.support.aws.environment import NOBODY
+from tests.support.aws.stand_in import Aws
 from tests.support.demo_issuer import issuing
+from tests.support.eks_scene import entry
 from tests.support.go_programs import built_once
 
 HERE = Path(__file__).parent
+MOST_PEOPLE = 16
 WARMING = 1  # seconds of each kind of load before the first round
 
 
@@ -40,12 +45,19 @@ class Cell:
     connections: int
     streams: int = 0  # streams at once on each connection of HTTP/2; 0 for HTTP/1.1
     unit: float = 1
+    people: int = 1  # each connection is of one of them, in turn
+
+    @property
+    def of_eks(self) -> bool:
+        """Whether it is also measured at a cluster of EKS: what a call costs is seen in the smallest."""
+        return self.kind == "small"
 
 
 CELLS = [
     Cell("1 kB GET, 1 connection", "small", 1),
     Cell("1 kB GET, 16 connections", "small", 16),
     Cell("1 kB GET, 64 connections", "small", 64),
+    Cell("1 kB GET, 16 connections of 16 people", "small", 16, people=16),
     Cell("1 kB GET, 4,096 objects, 16 connections", "varied", 16),
     Cell("100 MB log, 2 connections (MB)", "bulk", 2, unit=1e6),
     Cell("exec frames of 64 bytes, 4 connections", "frames", 4),
@@ -55,6 +67,7 @@ CELLS = [
     Cell("HTTP/2: 1 kB GET, 1 connection, 1 stream", "small", 1, 1),
     Cell("HTTP/2: 1 kB GET, 1 connection, 16 streams", "small", 1, 16),
     Cell("HTTP/2: 1 kB GET, 8 connections, 8 streams", "small", 8, 8),
+    Cell("HTTP/2: 1 kB GET, 8 connections of 8 people, 8 streams", "small", 8, 8, people=8),
     Cell("HTTP/2: 1 kB GET, 4,096 objects, 1 connection, 16 streams", "varied", 1, 16),
     Cell("HTTP/2: 100 MB log, 1 connection, 2 streams (MB)", "bulk", 1, 2, unit=1e6),
 ]
@@ -65,7 +78,7 @@ class Proxy:
     name: str
     pid: int
     url: str
-    token: str = ""
+    tokens: tuple[str, ...] = ()
 
 
 def peers() -> Path:
@@ -135,13 +148,22 @@ def proxies(folder: Path, binary: Path, h2: str) -> Iterator[list[Proxy]]:
             },
             "policy": "policy.yaml",
         }
-        token = issuer.token("ann@example.com", ["engineers"])
-        for name, program, state in (("l7gw", ["-m", "l7gw"], "state"), ("unmasked", [str(HERE / "unmasked.py")], "unmasked")):
-            config = folder / f"{state}.yaml"
-            (folder / state).mkdir(mode=0o700)
-            config.write_text(json.dumps({**settings, "state": state}))
-            gateway, line = stack.enter_context(started([sys.executable, *program, "serve", "--config", str(config)], 0))
-            found.append(Proxy(name, gateway.pid, f"https://{line.rpartition(' ')[2]}", token))
+        tokens = tuple(issuer.token(f"person-{number}@example.com", ["engineers"]) for number in range(MOST_PEOPLE))
+        aws = stack.enter_context(Aws(folder))
+        aws.eks.cluster("prod", upstream, authority.certificate.read_text())
+        at_eks = {"clusters": {"bench": entry(aws, aws.sts.role("l7gw"))}}
+        keys = NOBODY | aws.ring.user("gateway").environment
+        for name, program, more in (
+            ("l7gw", ["-m", "l7gw"], {}),
+            ("unmasked", [str(HERE / "unmasked.py")], {}),
+            ("eks", ["-m", "l7gw"], at_eks),
+        ):
+            config = folder / f"{name}.yaml"
+            (folder / name).mkdir(mode=0o700)
+            config.write_text(json.dumps({**settings, **more, "state": name}))
+            command = [sys.executable, *program, "serve", "--config", str(config)]
+            gateway, line = stack.enter_context(started(command, 0, **keys))
+            found.append(Proxy(name, gateway.pid, f"https://{line.rpartition(' ')[2]}", tokens))
         go, port = stack.enter_context(started([str(binary), "proxy", *pair, upstream], 0, H2=h2))
         found.append(Proxy("go", go.pid, f"https://127.0.0.1:{port}"))
         if shutil.which("nginx"):
@@ -189,7 +211,11 @@ http {{
 
 def measure(proxy: Proxy, binary: Path, cell: Cell, seconds: float) -> tuple[float, dict[str, float]]:
     """Pieces of work per second of the proxy's CPU time, and the figures that the load printed."""
-    environment = {"TOKEN": proxy.token, "H2": "1" if cell.streams else "", "STREAMS": str(cell.streams or 1)}
+    environment = {
+        "TOKENS": " ".join(proxy.tokens[: cell.people]),
+        "H2": "1" if cell.streams else "",
+        "STREAMS": str(cell.streams or 1),
+    }
     before = tree_cpu(proxy.pid)
     done = subprocess.run(
         ["taskset", "-c", "1", str(binary), "load", cell.kind, proxy.url, str(cell.connections), str(seconds)],
@@ -219,6 +245,8 @@ def main() -> None:
         for turn in range(-1, options.rounds):
             for cell in cells:
                 for proxy in running[cell.streams > 0]:
+                    if proxy.name == "eks" and not cell.of_eks:
+                        continue
                     if turn < 0:  # what a process makes once, such as the search of long lists, is no part of a call
                         measure(proxy, binary, cell, WARMING)
                         continue
@@ -233,17 +261,23 @@ def main() -> None:
         return
     names = [proxy.name for proxy in running[False]]
     table = Table(
-        "cell", *(f"{name}, per core-second" for name in names), *(f"{name} / go" for name in names), "price of masking", "p50 us"
+        "cell",
+        *(f"{name}, per core-second" for name in names),
+        *(f"{name} / go" for name in names),
+        "price of masking",
+        "price of EKS",
+        "p50 us",
     )
     for cell in cells:
-        rows = [results[cell.name][name] for name in names]
-        median = {name: statistics.median(results[cell.name][name]) for name in names}
+        rows = results[cell.name]
+        median = {name: statistics.median(row) for name, row in rows.items()}
         table.add_row(
             cell.name,
-            *(f"{statistics.median(row):,.0f} [{min(row):,.0f}-{max(row):,.0f}]" for row in rows),
-            *(f"{median[name] / median['go']:.2f}" for name in names),
+            *(f"{median[name]:,.0f} [{min(rows[name]):,.0f}-{max(rows[name]):,.0f}]" if name in rows else "" for name in names),
+            *(f"{median[name] / median['go']:.2f}" if name in rows else "" for name in names),
             f"{median['unmasked'] / median['l7gw']:.2f}",
-            " / ".join(f"{statistics.median(latencies[cell.name][name]):.0f}" for name in names),
+            f"{median['l7gw'] / median['eks']:.2f}" if "eks" in rows else "",
+            " / ".join(f"{statistics.median(latencies[cell.name][name]):.0f}" for name in names if name in rows),
         )
     Console(width=200).print(table)
 

@@ -27,6 +27,7 @@ class Timeouts:
     # waiting for a cluster
     dial: float = 10.0  # for TCP and TLS together
     credential: float = 20.0  # for a token of AWS: two requests to STS, each of which is tried again
+    described_again: float = 60.0  # between two questions where a cluster of EKS is; it moves when its owner changes it
     answer_begins: float = 75.0  # until the head of a short call's answer; kube-apiserver gives up at 60 itself
     longest_stream: float = 12 * 3600.0  # of a watch, a followed log or a tunnel; longer than a day's work
     upstream_idle: float = 60.0  # that an unused connection is kept; the API server ends one after 90, so ours must come first

@@ -236,7 +236,7 @@ func load(kind, target string, conns int, span time.Duration) {
 			var mine []time.Duration
 			for n := 0; time.Now().Before(end); n++ {
 				began := time.Now()
-				size, err := get(client, path(kind, target, n), kind == "list-gzip")
+				size, err := get(client, path(kind, target, n), kind == "list-gzip", i/streams)
 				if err != nil {
 					fails.Add(1)
 					continue
@@ -281,12 +281,12 @@ func path(kind, target string, n int) string {
 	}
 }
 
-func get(client *http.Client, where string, packed bool) (int64, error) {
+func get(client *http.Client, where string, packed bool, connection int) (int64, error) {
 	request, err := http.NewRequest("GET", where, nil)
 	if err != nil {
 		return 0, err
 	}
-	authorize(request.Header)
+	authorize(request.Header, connection)
 	request.Header.Set("Accept-Encoding", "identity")
 	if packed {
 		request.Header.Set("Accept-Encoding", "gzip") // set by hand, it is not unpacked by net/http
@@ -319,7 +319,7 @@ func watches(target string, count int) {
 		go func() {
 			request, err := http.NewRequest("GET", target, nil)
 			check(err)
-			authorize(request.Header)
+			authorize(request.Header, 0)
 			response, err := client.Do(request)
 			<-opening
 			if err != nil || response.StatusCode != 200 || (http2 && response.ProtoMajor != 2) {
@@ -359,11 +359,14 @@ func watches(target string, count int) {
 	}
 }
 
-func authorize(header http.Header) {
+// tokens are those of the people who call, with spaces between; each connection is one person's, in turn.
+var tokens = strings.Fields(os.Getenv("TOKENS"))
+
+func authorize(header http.Header, connection int) {
 	header.Set("User-Agent", "kubectl/v1.33.1 (linux/amd64) kubernetes/8adc0f0")
 	header.Set("Accept", "application/json")
-	if token := os.Getenv("TOKEN"); token != "" {
-		header.Set("Authorization", "Bearer "+token)
+	if len(tokens) > 0 {
+		header.Set("Authorization", "Bearer "+tokens[connection%len(tokens)])
 	}
 }
 
@@ -381,7 +384,7 @@ func readFrames(target string, end time.Time, count, fails *atomic.Int64) {
 	key := make([]byte, 16)
 	rand.Read(key)
 	request, _ := http.NewRequest("GET", target+"/api/v1/namespaces/default/pods/web-0/exec?command=yes&stdout=true", nil)
-	authorize(request.Header)
+	authorize(request.Header, 0)
 	request.Header.Set("Connection", "Upgrade")
 	request.Header.Set("Upgrade", "websocket")
 	request.Header.Set("Sec-WebSocket-Version", "13")

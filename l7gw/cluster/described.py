@@ -1,6 +1,6 @@
 """The endpoint of a cluster of EKS: address and CA are what DescribeCluster says, and are followed (threats I6).
 
-The broker is asked every FOLLOWED_EVERY seconds, and at once where a dial fails. A dial that failed because the cluster has moved,
+The broker is asked every minute, and at once where a dial fails. A dial that failed because the cluster has moved,
 or has another CA, is made once more: nothing was sent over it. While DescribeCluster fails, its last answer stays in force. A
 server whose CA is not the one described is refused, as at any other cluster.
 """
@@ -26,7 +26,6 @@ from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
 
-FOLLOWED_EVERY = 60.0  # seconds between two questions
 AGAIN_AFTER = 5.0  # seconds between two questions because dials fail; EKS lets an account describe a few times a second
 MOVED_WITHIN = 3.0  # seconds that a dial which failed waits for the answer; its call has 10 in all
 
@@ -59,7 +58,8 @@ class DescribedEndpoint:
         self._described: Described | None = former._described if former is not None else None
         self._waiting = Waiting(self._ask, clock, within=timeouts.credential, what=f"answer of DescribeCluster for cluster {name}")
         self._asking: asyncio.Future[None] | None = None  # done with the answer
-        self._asked = -FOLLOWED_EVERY  # monotonic second of the last question
+        self._every = timeouts.described_again
+        self._asked = -self._every  # monotonic second of the last question
         self._asked_again = -AGAIN_AFTER  # of the last one because a dial failed
         self._moved = False
         self._failed = False  # whether the last answer was a failure, which is logged once
@@ -110,7 +110,7 @@ class DescribedEndpoint:
 
     def refresh(self, now: float) -> bool:
         self._waiting.tick(now)
-        if now - self._asked >= FOLLOWED_EVERY:
+        if now - self._asked >= self._every:
             self._ask()
         moved, self._moved = self._moved, False
         return moved

@@ -12,7 +12,7 @@ import uvloop
 
 from l7gw.cluster.addresses import Lookup
 from l7gw.cluster.credentials.messages import Described, DescribeWanted, Failed
-from l7gw.cluster.described import AGAIN_AFTER, FOLLOWED_EVERY, DescribedEndpoint
+from l7gw.cluster.described import AGAIN_AFTER, DescribedEndpoint
 from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
 from l7gw.timeouts import Timeouts
@@ -20,6 +20,7 @@ from tests.support.manual_clock import ManualClock
 from tests.support.scripted_broker import ScriptedBroker
 
 TIMEOUTS = Timeouts()
+EVERY = TIMEOUTS.described_again
 NAME = "abc.gr7.eu-west-1.eks.amazonaws.com"
 DENIED = Failed(502, "BadGateway", "DescribeCluster of prod is refused: allow eks:DescribeCluster to the role")
 
@@ -121,7 +122,7 @@ def test_it_is_asked_at_the_start_and_every_minute(tmp_path: Path) -> None:
             assert not stage.tick()
             assert stage.asked == minute
             stage.say(said)
-            for _ in range(int(FOLLOWED_EVERY) - 1):
+            for _ in range(int(EVERY) - 1):
                 assert not stage.tick()
             assert stage.asked == minute
 
@@ -172,7 +173,7 @@ def test_a_ca_that_is_none_leaves_the_former_one_in_force(tmp_path: Path, author
         said = await stage.serve("eks")
         stage.tick()
         stage.say(said)
-        stage.tick(FOLLOWED_EVERY)
+        stage.tick(EVERY)
         stage.say(Described(said.endpoint, authority, "1.33", ""))
         assert not stage.tick() and stage.endpoint.ready()
         await stage.dial()
@@ -186,7 +187,7 @@ def test_while_describe_cluster_fails_its_last_answer_stays_in_force(tmp_path: P
         stage.tick()
         stage.say(said)
         for _ in range(5):
-            stage.tick(FOLLOWED_EVERY)
+            stage.tick(EVERY)
             stage.say(DENIED)
             stage.wait()
             await stage.dial()

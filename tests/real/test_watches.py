@@ -45,7 +45,7 @@ def test_all_watches_bring_all_events(both_sides: Both, cluster: RealCluster, cl
     target = (
         f"https://{gateway.address}/real/api/v1/namespaces/{side.namespace}/pods?watch=true&fieldSelector=metadata.name%3Dweb-0"
     )
-    environment = {**os.environ, "TOKEN": both_sides.token, "GOMAXPROCS": "1", "H2": "1" if client == "HTTP/2" else ""}
+    environment = {**os.environ, "TOKENS": both_sides.token, "GOMAXPROCS": "1", "H2": "1" if client == "HTTP/2" else ""}
     with subprocess.Popen(
         [peers(), "watches", target, str(count)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,

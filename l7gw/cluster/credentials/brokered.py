@@ -41,24 +41,29 @@ class BrokeredCredential:
         self._broker = broker
         self._wanted = wanted
         self._clock = clock
-        self._token: Token | None = None  # the one that `_header` is made of
-        self._header: Headers = ()
+        self._token: Token | None = None  # looked up within this second: asking the broker for each call costs it 1 us
+        self._header: Headers = ()  # of the last one
         self._waiting = Waiting(self._ask, clock, within=within, what=f"token for cluster {wanted.cluster}")
         self._renewed_until = 0.0
 
     @property
     def authorization(self) -> Headers:
-        """The header line with the token of this moment. A token that ended while the connection was made is still shown: the
-        cluster takes it for its last margin, and what it refuses is sent again with another."""
-        token = self._broker.at_hand(self._wanted)
-        if token is not None and token is not self._token:
-            self._token, self._header = token, (("authorization", f"Bearer {token.text}"),)
+        """The header line with the token of this moment. A token that ended, or was dropped, while the connection was made is
+        still shown: the cluster takes it for its last margin, and what it refuses is sent again with another."""
+        self._look_up()
         if not self._header:
             raise Refusal(503, "ServiceUnavailable", f"there is no token for cluster {self._wanted.cluster} just now; try again")
         return self._header
 
+    def _look_up(self) -> Token | None:
+        if self._token is None:
+            self._token = token = self._broker.at_hand(self._wanted)
+            if token is not None:
+                self._header = (("authorization", f"Bearer {token.text}"),)
+        return self._token
+
     def ready(self) -> bool:
-        return self._broker.at_hand(self._wanted) is not None
+        return self._look_up() is not None
 
     def wait(self, then: Then) -> None:
         if self.ready():
@@ -73,15 +78,19 @@ class BrokeredCredential:
         self._waiting.answered(said if isinstance(said, Failed) else None)
 
     def refused(self, sent: str) -> bool:
-        if not self._header or sent != self._header[0][1]:
+        self._token = None
+        token = self._look_up()
+        if token is None or sent != f"Bearer {token.text}":
             return True  # another call was told before, and another token is there or on its way
         now = self._clock.monotonic()
-        if self._token is None or now < self._renewed_until:
+        if now < self._renewed_until:
             return False
         self._renewed_until = now + RENEWED_FOR
-        self._broker.drop(self._wanted, self._token)
-        self._token, self._header = None, ()
+        self._broker.drop(self._wanted, token)
+        self._token = None
         return True
 
     def tick(self, now: float) -> None:
+        """Once a second: look the token up anew, as it may be renewed or over. It is given with a minute to live, or more."""
+        self._token = None
         self._waiting.tick(now)

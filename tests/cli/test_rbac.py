@@ -76,3 +76,19 @@ def test_what_cannot_be_is_refused_in_words(render: Run, arguments: tuple[str, .
 def test_a_service_account_can_hold_the_gateways_rights(render: Run) -> None:
     _, out, _ = render("prod", "--group", "team-a", "--to", "serviceaccount:l7gw/gateway", "-o", "json")
     assert json.loads(out)[1]["subjects"] == [{"kind": "ServiceAccount", "namespace": "l7gw", "name": "gateway"}]
+
+
+def test_of_a_cluster_of_eks_aws_is_told_too_and_who_else_comes_may_be_read(written: Written, render: Run) -> None:
+    role = "arn:aws:iam::111122223333:role/l7gw-prod"
+    written.prod.clear()
+    written.prod |= {"eks": {"name": "prod-1", "region": "eu-west-1"}, "credential": {"aws": {"role": role, "external-id": "tenant-7"}}}
+    written.load()
+    status, out, err = render("prod", "--group", "team-a", "--ways-round", "--reads-rbac")
+    assert (status, err) == (0, "") and f"--principal-arn {role}" in out
+    names = [one["metadata"]["name"] for one in yaml.safe_load_all(out)]
+    assert names == ["l7gw-gateways", "l7gw-gateways", "l7gw-aws-auth", "l7gw-aws-auth"]
+    assert "rolebindings" in out
+    trust = json.loads(render("prod", "--format", "trust-policy")[1])["Statement"]
+    assert trust[0]["Condition"] == {"StringEquals": {"sts:ExternalId": "tenant-7"}}
+    assert "iam:GetAccountAuthorizationDetails" in render("prod", "--format", "role-policy", "--ways-round")[1]
+    assert render("prod", "--to", "user:gw", "--group", "team-a")[0] == 2

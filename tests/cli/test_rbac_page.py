@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.cited_sources import DOCS
+from l7gw.kube.existing_rbac import rules_in
+from tests.support.cited_sources import DOCS, ROOT
 from tests.support.journals import cli_run
 from tests.support.written_configuration import Written
 
@@ -43,6 +46,20 @@ def test_the_page_shows_what_is_printed(written: Written, capsys: pytest.Capture
     status, out, err = cli_run(capsys, *shlex.split(command), "--config", written.path)
     assert (status, err) == (0, "")
     assert out == printed, f"l7gw {command} prints something else than docs/eks.md shows"
+
+
+def test_the_rbac_of_the_readme_is_part_of_what_is_printed_for_its_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (typed,) = [yaml.safe_load(text) for text in blocks if text.startswith("# rbac.yaml")]
+    (policy,) = [text for text in blocks if text.startswith("# policy.yaml")]
+    found = Written(tmp_path)
+    (tmp_path / "policy.yaml").write_text(policy)
+    found.load()
+    _, out, _ = cli_run(capsys, "rbac", "render", "prod", "-o", "json", "--config", found.path)
+    printed = set(rules_in(json.loads(out)[0]))
+    assert {replace(rule, names=tuple(sorted(rule.names))) for rule in rules_in(typed)} <= printed
 
 
 def test_the_page_shows_every_part() -> None:

@@ -81,7 +81,10 @@ def test_a_service_account_can_hold_the_gateways_rights(render: Run) -> None:
 def test_of_a_cluster_of_eks_aws_is_told_too_and_who_else_comes_may_be_read(written: Written, render: Run) -> None:
     role = "arn:aws:iam::111122223333:role/l7gw-prod"
     written.prod.clear()
-    written.prod |= {"eks": {"name": "prod-1", "region": "eu-west-1"}, "credential": {"aws": {"role": role, "external-id": "tenant-7"}}}
+    written.prod |= {
+        "eks": {"name": "prod-1", "region": "eu-west-1"},
+        "credential": {"aws": {"role": role, "external-id": "tenant-7"}},
+    }
     written.load()
     status, out, err = render("prod", "--group", "team-a", "--ways-round", "--reads-rbac")
     assert (status, err) == (0, "") and f"--principal-arn {role}" in out

@@ -19,13 +19,14 @@ class Scripted:
     """An API server that has a page for each target, and an empty list for any other."""
 
     def __init__(self, **pages: tuple[int, dict[str, Any]]) -> None:
-        self.pages, self.asked = pages, list[str]()
+        self.pages = {name: (status, json.dumps(body).encode()) for name, (status, body) in pages.items()}
+        self.asked = list[str]()
 
     def ask(self, method: str, path: str) -> Answer:
         self.asked.append(f"{method} {path}")
         resource = path.rpartition("/")[2].partition("?")[0] + ("_2" if "continue=" in path else "")
-        status, body = self.pages.get(resource, (200, {"items": []}))
-        return Answer(status, json.dumps(body).encode())
+        status, body = self.pages.get(resource, (200, b'{"items": []}'))
+        return Answer(status, body)
 
     @property
     def server(self) -> ApiServer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7gw.kube.least_rights import Grant, Need, least, rules_of
@@ -34,6 +34,7 @@ def covered(grants: list[Grant], need: Need) -> bool:
     )
 
 
+@settings(max_examples=60)
 @given(st.lists(NEEDS, max_size=12), st.booleans())
 def test_every_need_is_covered_and_each_grant_alone_covers_one(needs: list[Need], a_first: bool) -> None:
     found = least(needs, lambda subject: int((subject == A) is not a_first))
@@ -43,6 +44,7 @@ def test_every_need_is_covered_and_each_grant_alone_covers_one(needs: list[Need]
         assert not all(covered(rest, need) for need in needs), f"nothing needs {grant}"
 
 
+@settings(max_examples=60)
 @given(st.lists(RIGHTS.map(lambda right: replace(right, namespace="dev")), max_size=8))
 def test_rules_let_pass_what_the_grants_do_and_nothing_else(rights: list[Right]) -> None:
     grants = [Grant(A, right, any_name=not right.name) for right in rights]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,9 +167,11 @@ def calls(draw: st.DrawFn) -> PastCall:
     )  # fmt: skip
 
 
-@settings(max_examples=150)
-@given(st.lists(calls(), max_size=12), st.sampled_from(["groups", "user"]), st.sampled_from(["user", "group"]), st.integers(0, 3))
-def test_every_call_passes_again_and_no_rule_can_be_taken_away(made: list[PastCall], mode: str, by: Any, names: int) -> None:
+SEVERAL = st.lists(calls(), max_size=12), st.sampled_from(["groups", "user"]), st.sampled_from(["user", "group"]), st.integers(0, 3)
+
+
+def check(made: list[PastCall], mode: str, by: Any, names: int) -> None:
+    """Every call passes again, and no rule can be taken away."""
     used = UsedRights(reading(mode, by=by, names=names))
     counted = []
     for call in made:
@@ -185,6 +188,21 @@ def test_every_call_passes_again_and_no_rule_can_be_taken_away(made: list[PastCa
         assert not all(passes(fewer, call, mode) for call in counted)
     names_of = [(one["kind"], one["metadata"]["name"], one["metadata"].get("namespace")) for one in objects]
     assert len(set(names_of)) == len(names_of)
+
+
+@settings(max_examples=40)
+@given(*SEVERAL)
+def test_every_call_passes_again_and_no_rule_can_be_taken_away(made: list[PastCall], mode: str, by: Any, names: int) -> None:
+    check(made, mode, by, names)
+
+
+@pytest.mark.long
+@settings(max_examples=300)
+@given(*SEVERAL)
+def test_every_call_passes_again_and_no_rule_can_be_taken_away_of_many(
+    made: list[PastCall], mode: str, by: Any, names: int
+) -> None:
+    check(made, mode, by, names)
 
 
 # ---------------------------------------------------------------------- what it looks like

@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parent.parent / "l7gw"
 
 # Each place that reads JSON, and why two readers cannot read it differently
 READ = {
-    "plainjson._slowly": "the strict reader itself: identity's tokens, discovery documents and key sets go through it",
+    "plainjson._slowly": "the strict reader itself: identity's tokens, discovery documents, key sets and answers of STS go through it",
     "plainjson._decode": "the strict reader itself, its quick way: bodies of requests",
     "kube/objects/json_nodes._object": "one level of an object: a member that stands twice is refused there",
     "kube/objects/json_nodes._list": "one level of an object",

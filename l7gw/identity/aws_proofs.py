@@ -100,15 +100,15 @@ class Proofs:
         self.failure = ""  # why STS could not be asked the last time; "" after an answer
 
     def known(self, key: TokenKey, hosts: frozenset[str]) -> Proof | None:
-        """What STS said of this token; None where it must be asked. `hosts` are the hosts of STS that count. Raises Refusal where
-        it refused the token a moment ago."""
+        """What STS said of this token; None where it must be asked. `hosts` are the hosts of STS that count."""
         proof = self._proofs.get(key)
-        if proof is not None and self._clock.wall() < proof.expires and proof.host in hosts:
-            return proof
+        return proof if proof is not None and self._clock.wall() < proof.expires and proof.host in hosts else None
+
+    def check_refused(self, key: TokenKey) -> None:
+        """Raises the Refusal 401 of a token that STS refused a moment ago."""
         code, until = self._refused.get(key, ("", 0.0))
         if code and self._clock.monotonic() < until:
             raise _refusal(code)
-        return None
 
     def asking(self, key: TokenKey) -> Asking | None:
         """The question about this token that is under way: it is asked once, however many calls wait for the answer."""
@@ -121,11 +121,16 @@ class Proofs:
         self._waiting += 1
         asking.then(callback)
 
+    def check_room(self, address: str) -> None:
+        """Raises Refusal 503 where a token of this client would be turned away: a flood costs no more than this look."""
+        if self._queued >= MOST_QUEUED:
+            self._longest(_place(address))
+
     def begin(self, key: TokenKey, presigned: Presigned, address: str) -> Asking:
         """Ask STS about a token, when its turn comes. `address` is the client's. Raises Refusal 503 where too many wait."""
         place = _place(address)
         if self._queued >= MOST_QUEUED:
-            self._make_room(place)
+            self._turn_away(self._longest(place))
         asking = self._asking[key] = Asking(key, presigned, self._clock.monotonic())
         self._queues.setdefault(place, deque()).append(asking)
         self._queued += 1
@@ -134,12 +139,16 @@ class Proofs:
 
     # ------------------------------------------------------------------ whose turn it is
 
-    def _make_room(self, place: str) -> None:
-        """Turn away what came last in the longest line. Raises Refusal where that is the newcomer's own."""
+    def _longest(self, place: str) -> str:
+        """The longest line. Raises Refusal where that is the newcomer's own."""
         longest = max(self._queues, key=lambda one: len(self._queues[one]))
         if len(self._queues[longest]) <= len(self._queues.get(place, ())) + 1:
             raise _busy()
-        last = self._queues[longest].pop()
+        return longest
+
+    def _turn_away(self, place: str) -> None:
+        """Turn away what came last in a line."""
+        last = self._queues[place].pop()
         self._queued -= 1
         self._end(last, _busy())
 

@@ -61,9 +61,11 @@ class AwsVerifier:
         proof = self.proofs.known(key, self._hosts)
         if proof is not None:
             return proof
+        self.proofs.check_refused(key)
         under_way = self.proofs.asking(key)
         if under_way is not None:
             return under_way
+        self.proofs.check_room(address)
         presigned = aws_tokens.read(text, self._hosts, self._clock.wall())
         return self.proofs.begin(key, presigned, address)
 

@@ -104,9 +104,9 @@ async def test_a_refusal_of_sts_is_a_401_in_words_and_is_remembered_for_a_minute
         await turns()
         found = refusal(asking.proof)
         assert found.code == 401 and word in found.message
-        assert refusal(lambda code=code: room.known(code)).message == found.message  # type: ignore[misc]
+        assert refusal(lambda code=code: room.proofs.check_refused(key(code))).message == found.message  # type: ignore[misc]
     room.clock.advance(REFUSED_FOR)
-    assert room.known("ExpiredToken") is None
+    room.proofs.check_refused(key("ExpiredToken"))
 
 
 @run
@@ -118,7 +118,7 @@ async def test_sts_that_is_away_or_talks_nonsense_is_a_503_that_is_not_remembere
         await turns()
         found = refusal(asking.proof)
         assert found.code == 503 and "secret" not in found.message and "canary" not in found.message
-        assert room.known("a") is None
+        room.proofs.check_refused(key("a"))
     room.sts.error = None
     room.begin("a")
     await turns()
@@ -188,6 +188,8 @@ async def test_a_full_line_turns_away_the_last_of_who_has_most_in_it() -> None:
     for number in range(MOST_A_SECOND + MOST_QUEUED):
         room.begin(f"junk {number}", "198.51.100.1")
     assert refusal(lambda: room.begin("one more", "198.51.100.1")).code == 503
+    assert refusal(lambda: room.proofs.check_room("198.51.100.1")).code == 503
+    room.proofs.check_room("192.0.2.7")
     await turns()
     before = len(room.ended)
     asking = room.begin("honest", "192.0.2.7")

@@ -154,6 +154,9 @@ async def test_the_api_takes_a_token_that_a_call_to_a_cluster_has_proven() -> No
     one, token = chain(sts, clock), made(clock.wall())
     assert "run a kubectl command first" in words(await ask(one, token, ""))
     assert not sts.asked
+    sts.error = StsRefused("SignatureDoesNotMatch")
+    words(await ask(one, token, "prod"))
+    sts.error = None
     await ask(one, token, "dev")
     assert (await ask(one, token, "")).user == "ann@example.com"  # type: ignore[union-attr]
     clock.advance(901)

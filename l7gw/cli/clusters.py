@@ -7,22 +7,23 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import click
 from rich import box
 from rich.table import Table
 
 from l7gw.cli.answers import OUTPUT, console, seconds_of
+from l7gw.cli.check_clusters import KINDS
 from l7gw.cli.completing import clusters as completed
 from l7gw.cli.kubeconfig import the_cluster
 from l7gw.cli.options import config_option
+from l7gw.config.aws_settings import AwsRole
 from l7gw.config.certificates import all_ending, life
 from l7gw.config.load import find, load, load_without_tls
-from l7gw.config.settings import Certificate, ClientCredential, Cluster, Settings
+from l7gw.config.settings import Certificate, ClientCredential, Cluster, Settings, TokenFile
 
 LONGEST_WAIT = 24 * 3600  # seconds of --wait
-FAILED = 3  # exit status where a step failed
 
 
 @click.group(short_help="The clusters: list them, test one and every way round the gateway, get it a certificate.")
@@ -67,9 +68,21 @@ def _row(settings: Settings, cluster: Cluster) -> Iterator[str]:
     yield cluster.name
     yield ", ".join(cluster.hosts) or f"/{cluster.name}"
     yield cluster.url or (f"EKS {cluster.eks.name}, {cluster.eks.region}" if cluster.eks is not None else "")
-    yield "certificate" if isinstance(cluster.credential, ClientCredential) else "token file"
+    yield _credential(cluster.credential)
     yield cluster.impersonate
     yield "?" if ends is None else str(ends.date())
+
+
+def _credential(credential: ClientCredential | TokenFile | AwsRole) -> str:
+    match credential:
+        case ClientCredential():
+            return "certificate"
+        case TokenFile():
+            return "token file"
+        case AwsRole():
+            return f"{credential.role}, for each person" if credential.per == "person" else credential.role
+        case _:
+            assert_never(credential)
 
 
 def _shown(settings: Settings, cluster: Cluster) -> Certificate:
@@ -91,7 +104,10 @@ def _document(settings: Settings, cluster: Cluster) -> dict[str, Any]:
         "name": cluster.name,
         "hosts": list(cluster.hosts),
         "server": cluster.url or None,
-        "credential": "client-certificate" if isinstance(cluster.credential, ClientCredential) else "token-file",
+        "eks": None if cluster.eks is None else {"name": cluster.eks.name, "region": cluster.eks.region},
+        "credential": KINDS[type(cluster.credential)],
+        "role": cluster.credential.role if isinstance(cluster.credential, AwsRole) else None,
+        "break_glass": list(cluster.break_glass),
         "impersonate": cluster.impersonate,
         "prefix": cluster.prefix,
         "groups": list(cluster.groups),
@@ -100,27 +116,34 @@ def _document(settings: Settings, cluster: Cluster) -> dict[str, Any]:
     }
 
 
-@clusters.command(short_help="Try a cluster step by step.")
+@clusters.command(short_help="Try a cluster step by step, and look for every way round the gateway.")
 @click.argument("name", shell_complete=completed)
+@click.option("--profile", metavar="P", default="", help="Ask AWS about ways round with this profile, not with the gateway's role.")
 @config_option
 @OUTPUT
-def test(name: str, config: Path | None, output: str) -> None:
-    """Try cluster NAME step by step, with the gateway's own credential: the way there (DNS, TCP, TLS and whose CA), its version,
-    whom it takes the gateway for, and each permission that impersonation needs under this policy.
+def test(name: str, profile: str, config: Path | None, output: str) -> None:
+    """Try cluster NAME step by step, with the gateway's own credential: its AWS credentials, its role, what EKS says of the cluster
+    (where it is one of EKS), the way there (DNS, TCP, TLS and whose CA), the version, whom the cluster takes the gateway for, and
+    each permission that impersonation needs under this policy.
+
+    Then it looks for every way round the gateway: access entries, lines of `aws-auth`, a public endpoint, identity providers, and
+    principals whose IAM policies allow eks:AccessKubernetesApi. One is open until it is closed, or named under
+    `clusters.NAME.break-glass`; the gateway's own role is known. What cannot be seen is told at the end.
 
     Each step has its time; one that fails says what to do, and what cannot be tried without it is told as not tried.
 
     \b
-    Exit status: 0 all is well, 2 wrong usage or configuration, 3 a step failed.
+    Exit status: 0 all is well, 1 a way round is open, 2 wrong usage or configuration, 3 a step failed.
 
     \b
       l7gw clusters test prod
-      l7gw clusters test prod -o json | jq '.steps[] | select(.outcome == "failed")'
+      l7gw clusters test prod --profile audit           # with the rights of somebody who may read IAM
+      l7gw clusters test prod -o json | jq '.ways_round[] | select(.standing == "open")'
     """
     from l7gw.cli.clusters_test import tested
 
     settings = load(find(config))
-    sys.exit(FAILED if tested(settings, the_cluster(settings, name), output) else 0)
+    sys.exit(tested(settings, the_cluster(settings, name), profile, output))
 
 
 @clusters.command(short_help="Get the gateway a certificate of the cluster's own CA.")

@@ -15,17 +15,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from rich.console import Console
 
+from l7gw.cli.reached_cluster import UNKNOWN, the_api_server
 from l7gw.cli.state import fail
 from l7gw.cluster import signing_request
+from l7gw.cluster.api_server import ApiServer
 from l7gw.cluster.serving_certificate import checked, key_of, key_pem, manifest, named_hosts, new_key
-from l7gw.cluster.trial import Failure, Trial
-from l7gw.cluster.tried import Reached, reached
+from l7gw.cluster.trial import Failure
 from l7gw.config.certificates import WARN_BEFORE
 from l7gw.config.private import fault_of_secret
 from l7gw.config.settings import Certificate, Cluster, Settings
 from l7gw.file_replace import Owner, replace_file
 
-USAGE, UNKNOWN = 2, 3  # exit statuses
+USAGE = 2  # exit status
 LARGEST = 64 * 1024  # bytes of a certificate or a key that is read
 PUBLIC, PRIVATE = 0o644, 0o600  # modes of new files
 
@@ -113,11 +114,11 @@ def print_request(job: Job, key: rsa.RSAPrivateKey) -> None:
     )
 
 
-def asked_for(job: Job, key: rsa.RSAPrivateKey, there: Reached, seconds: float) -> bytes:
+def asked_for(job: Job, key: rsa.RSAPrivateKey, server: ApiServer, seconds: float) -> bytes:
     """Make the request, and wait until it is approved and signed. Raises Failure."""
     made = manifest(job.cluster.name, key, job.cluster.hosts)
     name = made["metadata"]["name"]
-    signing_request.create(there.server, made)
+    signing_request.create(server, made)
     click.echo(
         f"asked for a certificate for {', '.join(job.cluster.hosts)}; an administrator of the cluster approves it:", err=True
     )
@@ -130,7 +131,7 @@ def asked_for(job: Job, key: rsa.RSAPrivateKey, there: Reached, seconds: float) 
             what = "approval" if state == "pending" else "the signer"
             status.update(f"waiting for {what}, for {max(0, round(until - time.monotonic()))} s more …")
 
-        return signing_request.wait(there.server, name, until, told)
+        return signing_request.wait(server, name, until, told)
 
 
 def install(job: Job, key: rsa.RSAPrivateKey, pem: bytes, authority: bytes) -> None:
@@ -156,20 +157,16 @@ def certify(job: Job, *, renew: bool, seconds: float, answer: Path | None) -> No
     """Have the certificate, by asking the cluster, or from the file `answer` (`-`: stdin), and install it."""
     key = key_for(job, renew=renew)
     pem = None if answer is None else _read(answer)
-    trial = Trial(lambda _: None, lambda _: None)
-    there = reached(trial, job.cluster)
-    if there is None:
-        failed = next(step for step in trial.steps if step.outcome == "failed")
-        fail(f"{failed.name}: {failed.said}\n  hint: {failed.remedy or f'l7gw clusters test {job.cluster.name}'}", UNKNOWN)
+    server, authority = the_api_server(job.cluster)
     try:
-        found = pem if pem is not None else asked_for(job, key, there, seconds)
+        found = pem if pem is not None else asked_for(job, key, server, seconds)
     except Failure as failure:
         fail(f"{failure}\n  hint: {failure.remedy or f'l7gw clusters test {job.cluster.name}'}{_or_print(job, failure)}", UNKNOWN)
     except KeyboardInterrupt:
         fail("interrupted; the request stays, and this command goes on with it when it is run again", UNKNOWN)
     finally:
-        there.server.close()
-    install(job, key, found, there.authority)
+        server.close()
+    install(job, key, found, authority)
 
 
 def _or_print(job: Job, failure: Failure) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,10 +13,14 @@ from rich.console import Console
 from rich.text import Text
 
 from l7gw.cli.answers import console
+from l7gw.cluster.eks_questions import NOT_SEEN, Questions
 from l7gw.cluster.trial import Outcome, Step, Trial
-from l7gw.cluster.tried import tried
+from l7gw.cluster.tried import Reached, tried
+from l7gw.cluster.ways_round import Standing, Way, settled
+from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Cluster, Settings
 from l7gw.masking.configured import configured
+from l7gw.name_rules import visible
 from l7gw.policy.judge import Policy
 
 MARKS: dict[Outcome, tuple[str, str]] = {  # of each outcome: a word and its style
@@ -25,6 +30,15 @@ MARKS: dict[Outcome, tuple[str, str]] = {  # of each outcome: a word and its sty
     "not tried": ("-", "dim"),
     "not asked": ("?", "dim"),
 }
+STANDINGS: dict[Standing, tuple[str, str]] = {
+    "open": ("OPEN", "bold red"),
+    "break-glass": ("break-glass", "yellow"),
+    "gateway": ("the gateway", "green"),
+    "node": ("a node", "dim"),
+    "aws": ("AWS itself", "dim"),
+}
+OTHERS = "other credentials of the cluster: client certificates, tokens of service accounts and of other issuers"
+OPEN, FAILED = 1, 3  # exit statuses
 WIDEST = 44  # columns of a step's name
 
 
@@ -57,15 +71,61 @@ def document(step: Step) -> dict[str, Any]:
     return {"name": step.name, "outcome": step.outcome, "said": step.said, "remedy": step.remedy, "seconds": took}
 
 
-def tested(settings: Settings, cluster: Cluster, output: str) -> bool:
-    """Try a cluster and tell. Returns whether a step failed."""
+def tested(settings: Settings, cluster: Cluster, profile: str, output: str) -> int:
+    """Try a cluster, look for ways round the gateway, and tell. Gives the exit status."""
     policy = Policy.load(settings.policy, configured(settings.masking, settings.path).names(settings.hooks))
-    with shown_trial(quiet=output == "json") as trial:
+    quiet = output == "json"
+    with shown_trial(quiet=quiet) as trial:
         found = tried(trial, cluster, policy)
-        if found is not None:
+    with shown_trial(quiet=quiet) as looked:
+        ways = _ways(looked, cluster, found, profile)
+        if found.server is not None:
             found.server.close()
-    if output == "json":
-        click.echo(json.dumps({"cluster": cluster.name, "ok": not trial.failed, "steps": [*map(document, trial.steps)]}, indent=2))
-    elif trial.failed:
-        click.echo(f"l7gw: cluster {cluster.name} cannot be used as it is", err=True)
-    return trial.failed
+    failed = trial.failed or looked.failed
+    is_open = any(way.standing == "open" for way in ways)
+    not_seen = NOT_SEEN if cluster.eks is not None else (OTHERS,)
+    if quiet:
+        said = {
+            "cluster": cluster.name,
+            "ok": not failed and not is_open,
+            "steps": [document(step) for step in (*trial.steps, *looked.steps)],
+            "ways_round": [asdict(way) for way in ways],
+            "not_seen": list(not_seen),
+        }
+        click.echo(json.dumps(said, indent=2))
+    else:
+        _tell(cluster, ways, not_seen, failed=failed)
+    return FAILED if failed else OPEN if is_open else 0
+
+
+def _ways(trial: Trial, cluster: Cluster, found: Reached, profile: str) -> list[Way]:
+    """The ways round, those left open first. Without keys of the role session, and no other profile, nothing can be asked."""
+    said = cluster.credential
+    if cluster.eks is None:
+        return []
+    if isinstance(said, AwsRole) and found.keys is None and not profile:
+        trial.not_asked("ways round", "there is no session of the role to ask AWS with; --profile NAME asks with another")
+        return []
+    own = said.role if isinstance(said, AwsRole) else ""
+    ways = settled(Questions(cluster, found.keys, profile).ways(trial, found.server), own, cluster.break_glass)
+    return sorted(ways, key=lambda way: way.standing != "open")
+
+
+def _tell(cluster: Cluster, ways: list[Way], not_seen: tuple[str, ...], *, failed: bool) -> None:
+    out = console()
+    out.print()
+    for way in ways:
+        word, style = STANDINGS[way.standing]
+        out.print(Text.assemble((f"{word:<12}", style), visible(way.principal or way.kind), "  ", (visible(way.said), "dim")))
+        if way.standing == "open":
+            out.print(Text.assemble(" " * 12, ("-> ", style), visible(way.remedy)))
+    left = sum(way.standing == "open" for way in ways)
+    if cluster.eks is not None:
+        count = "no way" if left == 0 else "1 way" if left == 1 else f"{left} ways"
+        hint = f"; close what is not meant, and name the rest under clusters.{cluster.name}.break-glass" if left else ""
+        out.print(f"open round the gateway: {count}{hint}")
+    out.print("not seen:")
+    for line in not_seen:
+        out.print(Text.assemble("  ", (line, "dim")))
+    if failed:
+        click.echo(f"l7gw: cluster {cluster.name}: a step failed, so that this is not the whole of it", err=True)

@@ -6,10 +6,12 @@ pkg/endpoints/filters/impersonation/impersonation.go).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from l7gw.cluster.impersonation import GATEWAY_USER
 from l7gw.config.settings import Cluster
+from l7gw.kube.rbac import API
 from l7gw.policy.judge import Policy
 
 EXTRAS = ("l7gw-user", "l7gw-session")
@@ -17,7 +19,7 @@ AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
 
 
 class Need(NamedTuple):
-    """One permission. An empty `name` is any name. `namespace` is "" but for service accounts."""
+    """One permission. An empty `name` is any name. `namespace` is "" for what is asked of the whole cluster."""
 
     verb: str
     group: str
@@ -28,10 +30,8 @@ class Need(NamedTuple):
 
     def __str__(self) -> str:
         what = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
-        return (
-            f"{self.verb} {what}{f'.{self.group}' if self.group and self.verb != 'impersonate' else ''}{f' {name}' if name else ''}"
-        )
+        group = f".{self.group}" if self.group and self.verb != "impersonate" else ""
+        return " ".join(filter(None, (self.verb, what + group, self.name, self.namespace and f"in {self.namespace}")))
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -45,7 +45,7 @@ ANYBODY = Need("impersonate", "", "users")  # what makes a stolen credential as 
 def needs(cluster: Cluster, policy: Policy) -> tuple[list[Need], list[str]]:
     """What the cluster must let the gateway do; and what of it cannot be asked, in words: names that only calls will show."""
     if cluster.impersonate == "none":
-        return [], []
+        return list(_of_binds(cluster, policy)), []
     found: list[Need] = []
     unknown: list[str] = []
     if cluster.impersonate == "groups":
@@ -69,4 +69,14 @@ def needs(cluster: Cluster, policy: Policy) -> tuple[list[Need], list[str]]:
             found.append(Need("impersonate", "", resource, account if slash else name, space))
     if acted_as:
         found.append(Need("create", AUTHORIZATION, "subjectaccessreviews"))
-    return found, unknown
+    return [*found, *_of_binds(cluster, policy)], unknown
+
+
+def _of_binds(cluster: Cluster, policy: Policy) -> Iterator[Need]:
+    """What `bind:` of grants and rules needs: RoleBindings made and removed, and the right to bind these roles alone."""
+    found: dict[Need, None] = {}
+    for bind in policy.binds(cluster.name):
+        for space in bind.namespaces:
+            found |= dict.fromkeys(Need(verb, API, "rolebindings", namespace=space) for verb in ("create", "delete", "list"))
+            found[Need("bind", API, f"{bind.kind.lower()}s", bind.role, space)] = None
+    yield from found

@@ -20,10 +20,13 @@ from l7gw.config.settings import ClientCredential, Cluster, Impersonate, RecordM
 API_ROOTS = frozenset(("api", "apis", "openapi", "version", "healthz", "livez", "readyz", "metrics", "l7gw"))
 AWS_ID = re.compile(r"[A-Za-z0-9._:/-]{1,128}", re.ASCII)  # an EKS name has at most 100, a UUID 36
 LONGEST_GLOB = 512  # characters; as in the patterns of a policy
+PUBLIC_ENDPOINT = "public-endpoint"  # in `break-glass`: the endpoint may be open to the world
+BREAK_GLASS = re.compile(r"arn:aws[a-z-]{0,16}:(iam|sts|eks):[a-z0-9-]{0,40}:[0-9]{12}:[\x21-\x7e]{1,512}", re.ASCII)
 MOST_STARS = 8  # in one glob; as in the patterns of a policy
 CLUSTER_KEYS = (
     *("hosts", "tls", "server", "certificate-authority", "credential", "impersonate", "prefix", "groups", "record", "eks"),
     "aws-cluster-id",
+    "break-glass",
 )
 CREDENTIAL_KEYS = {"client-certificate": "certificate", "client-key": "certificate", "token-file": "token", "aws": "role"}
 
@@ -85,6 +88,7 @@ def _cluster(name: str, reader: Reader, taken: dict[str, str]) -> Cluster | None
         record=record,
         groups=groups,
         aws_cluster_id=aws_id,
+        break_glass=_break_glass(reader),
     )
 
 
@@ -136,6 +140,22 @@ def _groups(reader: Reader, impersonate: Impersonate) -> tuple[str, ...]:
             reader.document.wrong(node, what)
         elif fault := "holds a comma" if "," in text else name_rules.fault(text):
             reader.document.wrong(node, f"`groups`: {shown(text)} {fault}: no such group goes up")
+        else:
+            found.append(text)
+    return tuple(found)
+
+
+def _break_glass(reader: Reader) -> tuple[str, ...]:
+    """Who may go round the gateway to a cluster of EKS. A glob names principals of one account, and says which."""
+    if reader.has("break-glass") and not reader.has("eks"):
+        reader.wrong(
+            "break-glass", f"`break-glass` of {reader.what} is about EKS", "eks: {name: ..., region: ...}, or leave it out"
+        )
+    found = []
+    for text, node in reader.listed("break-glass", one=True) or ():
+        if text != PUBLIC_ENDPOINT and (BREAK_GLASS.fullmatch(text) is None or text.count("*") > MOST_STARS):
+            hint = f"arn:aws:iam::111122223333:role/break-glass-*, or {PUBLIC_ENDPOINT}; stars stand behind the account alone"
+            reader.document.wrong(node, f"`break-glass`: {shown(text)} is no ARN of an account", hint)
         else:
             found.append(text)
     return tuple(found)

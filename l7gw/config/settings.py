@@ -154,6 +154,7 @@ class Cluster:
     prefix: str = "l7gw:"
     record: RecordMode = "all"
     eks: Eks | None = None  # the cluster of EKS whose endpoint is followed
+    break_glass: tuple[str, ...] = ()  # who may go round the gateway: globs over ARNs, and the word `public-endpoint`
     groups: tuple[str, ...] = ()  # globs over groups without `prefix`: the cluster is told these, and those that rules name
     aws_cluster_id: str = ""
 

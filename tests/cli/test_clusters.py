@@ -43,10 +43,25 @@ def test_the_clusters_are_listed_with_the_ends_of_their_certificates(
     assert run(monkeypatch, "clusters", "list", "--config", written.path, "-o", "json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found[1] == {
-        "name": "stage", "hosts": [], "server": "https://stage.example.com", "credential": "token-file", "impersonate": "none",
+        "name": "stage", "hosts": [], "server": "https://stage.example.com", "eks": None, "credential": "token-file", "role": None, "break_glass": [], "impersonate": "none",
         "prefix": "l7gw:", "groups": [], "record": "all", "tls": {"certificate": str(written.folder / "server.crt"), "ends": found[1]["tls"]["ends"]},
     }  # fmt: skip
     assert datetime.fromisoformat(found[0]["tls"]["ends"]) > datetime.now(UTC)
+
+
+def test_a_cluster_of_eks_is_listed_by_its_name_there_and_the_role(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role = "arn:aws:iam::111122223333:role/l7gw"
+    eks = {"name": "shop", "region": "eu-west-1"}
+    written.top["clusters"]["stage"] = {"eks": eks, "credential": {"aws": {"role": role}}, "break-glass": ["public-endpoint"]}
+    written.load()
+    assert run(monkeypatch, "clusters", "list", "--config", written.path) == 0
+    assert f"EKS shop, eu-west-1 {role}, for each person" in " ".join(capsys.readouterr().out.split())
+    assert run(monkeypatch, "clusters", "list", "--config", written.path, "-o", "json") == 0
+    found = json.loads(capsys.readouterr().out)[1]
+    assert (found["eks"], found["server"], found["credential"], found["role"]) == (eks, None, "aws", role)
+    assert found["break_glass"] == ["public-endpoint"]
 
 
 def test_check_tells_of_a_certificate_that_ends_soon(

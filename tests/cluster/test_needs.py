@@ -41,7 +41,7 @@ def test_groups_name_one_user_the_groups_of_rules_and_both_extras(policy: Policy
     assert list(map(str, found)) == [
         "impersonate users l7gw", "impersonate groups l7gw:auditors", "impersonate groups l7gw:dev",
         "impersonate userextras/l7gw-user", "impersonate userextras/l7gw-session", "impersonate users jane",
-        "impersonate groups ops", "impersonate serviceaccounts dev/ci", "create subjectaccessreviews.authorization.k8s.io",
+        "impersonate groups ops", "impersonate serviceaccounts ci in dev", "create subjectaccessreviews.authorization.k8s.io",
     ]  # fmt: skip
     assert [what.partition(":")[0] for what in unknown] == ["impersonate groups l7gw", "impersonate users svc-*"]
     extra = Need("impersonate", "authentication.k8s.io", "userextras", subresource="l7gw-user")
@@ -59,3 +59,19 @@ def test_users_are_asked_of_when_they_call_and_all_groups_as_any(policy: Policy)
 
 def test_a_cluster_that_is_told_nobody_needs_nothing(policy: Policy) -> None:
     assert needs(cluster(impersonate="none"), policy) == ([], [])
+
+
+def test_roles_that_are_bound_need_the_right_to_bind_these_and_to_make_and_remove_bindings(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("""
+rules:
+  - {name: debug, groups: [engineers], namespaces: [shop], verdict: allow, bind: debugger}
+grants:
+  - {group: oncall, reviewers: {groups: [sre]}, bind: shop/inside, namespaces: [shop]}
+""")
+    found = [str(one) for one in needs(cluster(impersonate="user"), Policy.load(file, None))[0]]
+    assert found[-5:] == [
+        "create rolebindings.rbac.authorization.k8s.io in shop", "delete rolebindings.rbac.authorization.k8s.io in shop",
+        "list rolebindings.rbac.authorization.k8s.io in shop", "bind roles.rbac.authorization.k8s.io inside in shop",
+        "bind clusterroles.rbac.authorization.k8s.io debugger in shop",
+    ]  # fmt: skip

@@ -68,3 +68,21 @@ def test_groups_are_accepted_only_where_the_gateway_impersonates(written: Writte
     assert written.problems() == ["`groups` go up where the gateway impersonates"]
     written.prod["impersonate"] = "user"
     assert written.problems() == []
+
+
+def test_who_may_go_round_is_named_by_arns_of_an_account_in_which_stars_stand_behind_it(written: Written) -> None:
+    account = "arn:aws:iam::111122223333:"
+    named = [
+        "public-endpoint",
+        f"{account}role/break-glass-*",
+        f"{account}*",
+        "arn:aws-cn:eks:cn-north-1:111122223333:identityproviderconfig/prod/*",
+    ]
+    eks = {"eks": {"name": "prod", "region": "eu-west-1"}, "credential": {"token-file": "token"}}
+    written.top["clusters"] = {"prod": {**eks, "break-glass": named}}
+    assert written.load().clusters["prod"].break_glass == tuple(named)
+    for bad in ("everybody", "arn:aws:iam::*:role/x", "*", "arn:aws:s3:::x", f"{account}role/ä", f"{account}{'*a' * 9}", account):
+        written.top["clusters"]["prod"]["break-glass"] = bad
+        assert [problem.startswith("`break-glass`: ") for problem in written.problems()] == [True]
+    written.top["clusters"] = {"prod": {**written.prod, "break-glass": named}}
+    assert written.problems() == ["`break-glass` of cluster prod is about EKS"]

@@ -74,7 +74,7 @@ def test_a_cluster_that_lets_the_gateway_do_what_it_needs_passes_each_step(clust
         "impersonate userextras/l7gw-user": "ok",
         "impersonate userextras/l7gw-session": "ok",
         "impersonate users jane": "ok",
-        "impersonate serviceaccounts dev/ci": "ok",
+        "impersonate serviceaccounts ci in dev": "ok",
         "create subjectaccessreviews.authorization.k8s.io": "ok",
         "impersonate groups l7gw:team-*": "not asked",
         "no more than that": "ok",
@@ -93,12 +93,12 @@ def test_each_permission_that_is_missing_fails_alone_and_says_what_to_type(clust
     failed = [line.split("  ")[0].removeprefix("FAILED").strip() for line in lines if line.startswith("FAILED")]
     assert failed == [
         "impersonate groups l7gw:actors", "impersonate groups l7gw:engineers", "impersonate userextras/l7gw-user",
-        "impersonate userextras/l7gw-session", "impersonate serviceaccounts dev/ci",
+        "impersonate userextras/l7gw-session", "impersonate serviceaccounts ci in dev",
         "create subjectaccessreviews.authorization.k8s.io RBAC does not let the gateway",
     ]  # fmt: skip
     assert lines.count("       -> l7gw rbac render prod | kubectl apply -f -") == len(failed)
     assert any(line.startswith("ok     impersonate users l7gw ") for line in lines)
-    assert "cluster prod cannot be used as it is" in err
+    assert "cluster prod: a step failed" in err
 
 
 def test_a_credential_that_may_be_anybody_is_told(cluster: RealCluster, tried: Tried) -> None:

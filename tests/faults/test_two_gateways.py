@@ -23,7 +23,7 @@ from tests.support.held import POLICY, Held
 from tests.support.postgres import PASSWORD, Postgres
 from tests.support.raw_client import RawClient
 from tests.support.scene import Scene, identity
-from tests.support.scripted_upstream import OK, ScriptedUpstream, answering
+from tests.support.scripted_upstream import OK, Script, ScriptedUpstream, answering
 from tests.support.slack_stand_in import slack
 
 GRANTED = """
@@ -49,24 +49,26 @@ class Two:
 
 
 @contextlib.contextmanager
-def two(folder: Path, store: str, **config: Any) -> Iterator[Two]:
+def two(
+    folder: Path, store: str, *, script: Script | None = None, policy: str = "", impersonate: str = "groups", **config: Any
+) -> Iterator[Two]:
     """`config` are further keys of both configurations."""
     authority = Authority(folder / "issuer", "issuer CA")
     with contextlib.ExitStack() as stack:
         issuer = stack.enter_context(issuing(authority))
-        upstream = stack.enter_context(ScriptedUpstream(folder / "upstream", answering(OK)))
-        a, b = (stack.enter_context(gateway(folder / name, store, issuer, authority, upstream, **config)) for name in "ab")
+        upstream = stack.enter_context(ScriptedUpstream(folder / "upstream", script or answering(OK)))
+        cluster = upstream.cluster(impersonate=impersonate, groups=["*"])
+        a, b = (stack.enter_context(gateway(folder / name, store, issuer, authority, cluster, policy, **config)) for name in "ab")
         yield Two(Held(Scene(a, upstream, issuer)), Held(Scene(b, upstream, issuer)), upstream)
 
 
 def gateway(
-    folder: Path, store: str, issuer: DemoIssuer, authority: Authority, upstream: ScriptedUpstream, **config: Any
+    folder: Path, store: str, issuer: DemoIssuer, authority: Authority, cluster: dict[str, object], policy: str = "", **config: Any
 ) -> Gateway:
-    clusters = {"test": upstream.cluster(impersonate="groups", groups=["*"])}
     made = Gateway(
         folder,
-        {"identity": [identity(issuer, authority)], "clusters": clusters, "store": store, **config},
-        POLICY.replace("rules:", GRANTED.strip()),
+        {"identity": [identity(issuer, authority)], "clusters": {"test": cluster}, "store": store, **config},
+        policy or POLICY.replace("rules:", GRANTED.strip()),
     )
     made.config.chmod(0o600)  # it has a password
     return made

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from typing import Any
 import pytest
 
 from l7gw.timeouts import Timeouts
+from tests.support.bindings_cluster import BINDINGS, BindingsCluster, said
 from tests.support.faults import ask, until
 from tests.support.scene import Scene, scene
-from tests.support.scripted_upstream import Visit
 
-BINDINGS = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings"
 POLICY = """
 rules:
   - {name: debug, namespaces: [shop], verdict: allow, bind: debugger}
@@ -27,63 +25,16 @@ SOON = 15.0
 QUICK = Timeouts(bound=0.05)
 
 
-class Cluster:
-    """Keeps the bindings of one namespace. `fault` may answer a request that makes or removes one; `asked` are all requests in
-    their order, as METHOD and path."""
-
-    def __init__(self) -> None:
-        self.bindings: dict[str, dict[str, Any]] = {}
-        self.asked: list[str] = []
-        self.fault: Callable[[str, str], bytes | None] = lambda method, path: None
-
-    def __call__(self, visit: Visit) -> None:
-        while head := visit.head():
-            head, _, body = head.rpartition(b"\r\n\r\n") if head.endswith(b"\r\n\r\n") else head.partition(b"\r\n\r\n")
-            line = head.rpartition(b"\r\n\r\n")[2].split(b"\r\n")[0].decode()
-            length = int((re.findall(rb"content-length: (\d+)", head, re.IGNORECASE) or [b"0"])[-1])
-            while len(body) < length and visit.more():
-                body = bytes(visit.received).rpartition(b"\r\n\r\n")[2]
-            visit.received.clear()
-            visit._read = 0
-            method, target, _ = line.split(" ")
-            path = target.partition("?")[0]
-            self.asked.append(f"{method} {path}")
-            told = self.fault(method, path) if path.startswith(BINDINGS) else None
-            if told == b"":
-                return  # the connection ends within the answer
-            visit.send(told or self._answer(method, path, body))
-
-    def _answer(self, method: str, path: str, body: bytes) -> bytes:
-        name = path.removeprefix(BINDINGS).lstrip("/") if path.startswith(BINDINGS) else None
-        if name is None:
-            return said(200, {})
-        if method == "POST":
-            made = json.loads(body)
-            if made["metadata"]["name"] in self.bindings:
-                return said(409, {"kind": "Status", "message": "it is there", "reason": "AlreadyExists"})
-            self.bindings[made["metadata"]["name"]] = made
-            return said(201, made)
-        if method == "DELETE":
-            return said(200 if self.bindings.pop(name, None) else 404, {"kind": "Status"})
-        return said(200, {"kind": "RoleBindingList", "items": list(self.bindings.values())})
-
-    def at(self, begin: str) -> list[int]:
-        return [number for number, line in enumerate(self.asked) if line.startswith(begin)]
-
-
-def said(status: int, body: object) -> bytes:
-    data = json.dumps(body).encode()
-    return b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(data)) + data
-
-
-def started(folder: Path, cluster: Cluster, timeouts: Timeouts = QUICK, policy: str = POLICY) -> AbstractContextManager[Scene]:
+def started(
+    folder: Path, cluster: BindingsCluster, timeouts: Timeouts = QUICK, policy: str = POLICY
+) -> AbstractContextManager[Scene]:
     return scene(folder, cluster, policy=policy, cluster={"impersonate": "user"}, timeouts=timeouts)
 
 
 class Running:
     """A gateway before the cluster, and people with a session each."""
 
-    def __init__(self, scene: Scene, cluster: Cluster) -> None:
+    def __init__(self, scene: Scene, cluster: BindingsCluster) -> None:
         self.scene, self.cluster = scene, cluster
         self._people = 0
 
@@ -105,7 +56,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    cluster = Cluster()
+    cluster = BindingsCluster()
     with started(tmp_path_factory.mktemp("bindings"), cluster) as running:
         yield Running(running, cluster)
 
@@ -171,7 +122,7 @@ def test_a_binding_whose_answer_was_lost_refuses_the_call_and_is_removed(running
 
 
 def test_a_binding_is_made_anew_before_its_time_is_over_and_goes_with_the_policy_or_the_gateway(tmp_path: Path) -> None:
-    cluster = Cluster()
+    cluster = BindingsCluster()
     with started(tmp_path, cluster, Timeouts(bound=0.05, binding_lasts=4.0)) as scene:
         running = Running(scene, cluster).anew()
         assert running.get()[0] == 200
@@ -198,7 +149,7 @@ def _left(name: str, **labels: str) -> dict[str, Any]:
 
 
 def test_what_was_left_is_removed_at_start_and_what_others_need_stays(tmp_path: Path) -> None:
-    cluster = Cluster()
+    cluster = BindingsCluster()
     (tmp_path / "gateway" / "state").mkdir(parents=True, mode=0o700)
     (tmp_path / "gateway" / "state" / "gateway-id").write_text("0a7a2c1e-1111-4222-8333-944455556666")
     (tmp_path / "gateway" / "state" / "gateway-id").chmod(0o600)
@@ -215,7 +166,7 @@ def test_what_was_left_is_removed_at_start_and_what_others_need_stays(tmp_path: 
 
 
 def test_a_removal_that_the_cluster_refuses_is_told_and_the_gateway_ends_all_the_same(tmp_path: Path) -> None:
-    cluster = Cluster()
+    cluster = BindingsCluster()
     cluster.fault = lambda method, path: said(403, {"kind": "Status", "message": "no"}) if method == "DELETE" else None
     with started(tmp_path, cluster, Timeouts(bound=0.05, unbind=0.5)) as running:
         assert ask(running, running.request(f"GET {PODS}"))[0] == 200

@@ -199,7 +199,11 @@ def test_a_role_of_a_namespace_is_bound_there(named: People) -> None:
 @pytest.mark.parametrize(
     ("group", "told"),
     [
-        ("lost", "cannot be bound in namespace no-such-namespace of cluster real: the cluster says: rolebindings"),
+        pytest.param(
+            "lost",
+            "cannot be bound in namespace no-such-namespace of cluster real: the cluster says: rolebindings",
+            marks=pytest.mark.long,
+        ),
         ("forbidden", "RBAC there must let the gateway create, delete and list rolebindings, and bind this role: l7gw rbac render"),
     ],
 )
@@ -226,6 +230,7 @@ def test_many_first_calls_at_once_share_one_binding(named: People) -> None:
     named.grants("fay", "dev", "revoke", grant)
 
 
+@pytest.mark.long
 def test_in_groups_the_subject_is_the_grants_group_and_a_terminated_gateway_leaves_nothing(place: Place) -> None:
     with place.gateway("groups", "groups") as people:
         people.granted("gus")

@@ -105,7 +105,7 @@ class DescribedEndpoint:
     def unreachable(self, error: Exception) -> Refusal:
         if isinstance(error, ssl.SSLCertVerificationError):
             words = f"cluster {self.name} shows a certificate of another CA or name than EKS describes: {error.verify_message}"
-            return Refusal(502, "BadGateway", f"{words}; who answers at {self.authority}?")
+            return Refusal(503, "ServiceUnavailable", f"{words}; who answers at {self.authority}?")
         return unreachable(self.name, error)
 
     def refresh(self, now: float) -> bool:
@@ -134,7 +134,7 @@ class DescribedEndpoint:
     def _answered(self, said: Described | Failed) -> None:
         failed = said if isinstance(said, Failed) else self._take(said)
         if failed is not None and not self._failed:
-            kept = "its last answer stays in force" if self._way is not None else "calls get a 503 or 502"
+            kept = "its last answer stays in force" if self._way is not None else "calls get a 503"
             log.error("cluster %s: %s; %s", self.name, failed.message, kept)
         self._failed = failed is not None
         asking, self._asking = self._asking, None
@@ -150,7 +150,7 @@ class DescribedEndpoint:
         try:
             way = self._way_to(said)
         except (OSError, ValueError) as error:
-            return Failed(502, "BadGateway", f"DescribeCluster of {self.name} says what cannot be used: {error}")
+            return Failed(503, "ServiceUnavailable", f"DescribeCluster of {self.name} says what cannot be used: {error}")
         self._moved = self._way is not None
         if former is not None:
             what = "another address" if former.endpoint != said.endpoint else "another CA"

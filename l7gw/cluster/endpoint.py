@@ -139,7 +139,7 @@ def unreachable(name: str, error: BaseException) -> Refusal:
         named = f"cluster {name}: its name {error.host}"
         if error.temporary:
             return Refusal(503, "ServiceUnavailable", f"{named} cannot be looked up just now; try again")
-        return Refusal(502, "BadGateway", f"{named} has no address here; a private one is known within its network alone")
+        return Refusal(503, "ServiceUnavailable", f"{named} has no address here; a private one is known within its network alone")
     if isinstance(error, TimeoutError):
         return Refusal(504, "Timeout", f"cluster {name} does not answer")
     if isinstance(error, ConnectionRefusedError):

@@ -162,7 +162,7 @@ def test_an_endpoint_that_is_none_is_told_in_words(tmp_path: Path, endpoint: str
         stage.wait()
         stage.say(Described(endpoint, Authority(tmp_path).certificate.read_text(), "1.33", ""))
         (refusal,) = stage.told
-        assert refusal is not None and refusal.code == 502 and "DescribeCluster of prod says what cannot be used" in refusal.message
+        assert refusal is not None and refusal.code == 503 and "DescribeCluster of prod says what cannot be used" in refusal.message
 
     staged(tmp_path, play)
 
@@ -234,7 +234,7 @@ def test_a_server_of_another_ca_than_the_one_described_is_refused_in_words(tmp_p
         with pytest.raises(OSError) as raised:
             await stage.dial_told(described)
         refusal = stage.endpoint.unreachable(raised.value)
-        assert refusal.code == 502 and "another CA or name than EKS describes" in refusal.message and NAME in refusal.message
+        assert refusal.code == 503 and "another CA or name than EKS describes" in refusal.message and NAME in refusal.message
         with pytest.raises(OSError):
             await stage.dial()  # a flood of such dials asks EKS every five seconds
         assert stage.asked == 2
@@ -271,7 +271,7 @@ def test_an_endpoint_name_with_no_address_is_told_and_asked_about(tmp_path: Path
         with pytest.raises(OSError) as raised:
             await stage.dial_told(said)
         refusal = stage.endpoint.unreachable(raised.value)
-        assert refusal.code == 502 and f"its name {NAME} has no address here" in refusal.message
+        assert refusal.code == 503 and f"its name {NAME} has no address here" in refusal.message
         assert stage.asked == 2
 
     staged(tmp_path, play)

@@ -37,13 +37,14 @@ T = TypeVar("T")
 class _Place:
     """One cluster as the configuration has it. It is equal to itself alone; a reload that changes nothing of it keeps it."""
 
-    def __init__(self, name: str, role: Role | None, eks: EksPlace) -> None:
+    def __init__(self, name: str, role: Role | None, eks: EksPlace, aws_id: str) -> None:
         self.name = name
         self.role = role
         self.eks = eks
+        self.aws_id = aws_id  # by which tokens name it; a local cluster of EKS has another than its name
 
     def is_as(self, other: _Place) -> bool:
-        return (self.role, self.eks) == (other.role, other.eks)
+        return (self.role, self.eks, self.aws_id) == (other.role, other.eks, other.aws_id)
 
 
 class _Whom(NamedTuple):
@@ -239,7 +240,7 @@ def _place(cluster: Cluster) -> _Place | None:
             said.endpoint_url,
             said.certificate_authority,
         )
-    return _Place(cluster.name, role, EksPlace(eks.name, eks.region, eks.endpoint_url, eks.certificate_authority))
+    return _Place(cluster.name, role, EksPlace(eks.name, eks.region, eks.endpoint_url, eks.certificate_authority), cluster.aws_id)
 
 
 def _tried(work: Callable[[], T], step: str) -> T | Failed:
@@ -254,7 +255,7 @@ def _tried(work: Callable[[], T], step: str) -> T | Failed:
 
 def _signed(session: RoleSession, place: _Place, expires: float) -> Token | Failed:
     """A token, in a thread: the first one loads a part of botocore."""
-    text = _tried(lambda: cluster_token(session.keys, place.eks.region, place.eks.name), f"cluster {place.name}: signing a token")
+    text = _tried(lambda: cluster_token(session.keys, place.eks.region, place.aws_id), f"cluster {place.name}: signing a token")
     if isinstance(text, Failed):
         return text
     if len(text) > LONGEST:

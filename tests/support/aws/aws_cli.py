@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -57,15 +55,3 @@ class AwsCli:
             self.run("eks", "get-token", "--cluster-name", cluster, "--output", "json", *more).stdout
         )
         return found
-
-
-def led_through(kubeconfig: Path, server: str, authority: Path, to: Path) -> Path:
-    """The same file with another `server:`, and the CA of that server: every other byte stays as the `aws` command wrote it."""
-    text = kubeconfig.read_text()
-    data = base64.b64encode(authority.read_bytes()).decode()
-    text, servers = re.subn(r"(?m)^(\s+server: ).*$", rf"\g<1>{server}", text)
-    text, authorities = re.subn(r"(?m)^(\s+(?:- cluster:\s+)?certificate-authority-data: ).*$", rf"\g<1>{data}", text)
-    assert (servers, authorities) == (1, 1), kubeconfig.read_text()
-    to.touch(mode=0o600)
-    to.write_text(text)
-    return to

@@ -18,50 +18,58 @@ from tests.support.kubernetes.cluster import RealCluster
 
 NAME = "prod"
 GATEWAYS = "l7gw-gateways"  # the Kubernetes group of the gateway's role sessions
+BARE = "l7gw-bare"  # that of a second role for gateways, whose group may nothing until a test lets it
 DEVELOPERS = "developers"  # the group of people who go to the cluster with a role of their own
 
 
 @dataclass(frozen=True)
 class EksCluster:
-    """The running parts. `gateway` is the role that a gateway assumes, `developer` one that a person has without it."""
+    """The running parts. `gateway` is the role that a gateway assumes, `bare` another such, and `developer` one that a person has
+    without a gateway."""
 
     aws: Aws
     proxy: ConnectProxy
     authenticator: Authenticator
     cluster: RealCluster
     gateway: Role
+    bare: Role
     developer: Role
 
-    def user_of(self, session: str) -> str:
-        """The user that the cluster sees in a session of the gateway's role."""
-        return f"arn:aws:sts::{ACCOUNT}:assumed-role/l7gw/{session}"
+    def user_of(self, session: str, role: str = "l7gw") -> str:
+        """The user that the cluster sees in a session of a gateway's role."""
+        return f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{session}"
 
 
-USER = "arn:aws:sts::{{AccountID}}:assumed-role/l7gw/{{SessionNameRaw}}"  # the name of a role session that EKS makes itself
+def _user(role: Role) -> str:
+    """The name of a role's sessions that EKS makes itself."""
+    return f"arn:aws:sts::{{{{AccountID}}}}:assumed-role/{role.arn.rsplit('/', 1)[1]}/{{{{SessionNameRaw}}}}"
 
 
-def mappings(gateway: Role, developer: Role) -> list[dict[str, object]]:
+def _mappings(gateway: Role, bare: Role, developer: Role) -> list[dict[str, object]]:
     """The mapRoles, as access entries of EKS name role sessions."""
     return [
-        {"rolearn": gateway.arn, "username": USER, "groups": [GATEWAYS]},
+        {"rolearn": gateway.arn, "username": _user(gateway), "groups": [GATEWAYS]},
+        {"rolearn": bare.arn, "username": _user(bare), "groups": [BARE]},
         {"rolearn": developer.arn, "username": "dev:{{SessionNameRaw}}", "groups": [DEVELOPERS]},
     ]
 
 
 @contextlib.contextmanager
 def eks_cluster(folder: Path, built: Built) -> Iterator[EksCluster]:
-    """Start everything, and stop it at the end. The gateway's role sessions may impersonate anybody; nobody else may anything."""
+    """Start everything, and stop it at the end. Sessions of the role `gateway` may impersonate anybody; nobody else may
+    anything."""
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         aws = stack.enter_context(Aws(folder))
-        gateway, developer = aws.sts.role("l7gw"), aws.sts.role("dev")
+        roles = [aws.sts.role(name) for name in ("l7gw", BARE, "dev")]
         proxy = stack.enter_context(ConnectProxy(aws.port))
-        authenticator = stack.enter_context(Authenticator(folder / "authenticator", aws, proxy, NAME, mappings(gateway, developer)))
+        authenticator = stack.enter_context(Authenticator(folder / "authenticator", aws, proxy, NAME, _mappings(*roles)))
         cluster = stack.enter_context(RealCluster.start(folder / "cluster", built, authenticator.webhook))
         _let_impersonate(cluster)
         described = aws.eks.cluster(NAME, cluster.server, cluster.ca.read_text())
-        described.entry(gateway.arn, [GATEWAYS], user=USER)
-        yield EksCluster(aws, proxy, authenticator, cluster, gateway, developer)
+        for role, group in zip(roles, (GATEWAYS, BARE), strict=False):
+            described.entry(role.arn, [group], user=_user(role))
+        yield EksCluster(aws, proxy, authenticator, cluster, *roles)
 
 
 def _let_impersonate(cluster: RealCluster) -> None:

@@ -113,15 +113,16 @@ def profiles(folder: Path, sections: dict[str, dict[str, str]]) -> dict[str, str
     return {"AWS_CONFIG_FILE": str(path)}
 
 
-def expired_login(folder: Path, token: str, profile: str = "default") -> dict[str, str]:
-    """The variables of a user whose login at IAM Identity Center is over: a profile, and the cached token, a day old."""
+def expired_login(folder: Path, token: str, **others: dict[str, str]) -> dict[str, str]:
+    """The variables of a user whose login at IAM Identity Center is over: the profile `expired`, and the cached token, a day old.
+    `others` are more profiles."""
     start = "https://people.awsapps.com/start"
     cache = folder / ".aws" / "sso" / "cache"
     cache.mkdir(parents=True)
     document = {"startUrl": start, "region": "eu-west-1", "accessToken": token, "expiresAt": _stamp(time.time() - 86400)}
     (cache / f"{hashlib.sha1(start.encode()).hexdigest()}.json").write_text(json.dumps(document))
     of = {"sso_start_url": start, "sso_region": "eu-west-1", "sso_account_id": "111122223333", "sso_role_name": "engineers"}
-    return {**profiles(folder, {profile: of}), "HOME": str(folder), "AWS_ENDPOINT_URL_SSO": "https://127.0.0.1:1"}
+    return {**profiles(folder, {"expired": of, **others}), "HOME": str(folder), "AWS_ENDPOINT_URL_SSO": "https://127.0.0.1:1"}
 
 
 def web_identity(folder: Path, token: str, role: str, session: str = "l7gw") -> dict[str, str]:

@@ -22,6 +22,7 @@ from l7gw.login.keeper import Keeper
 from l7gw.login.kept import Kept
 from l7gw.login.wanted import ACCESS, ID, Wanted, gateway_of
 from l7gw.login.world import World, browse
+from l7gw.name_rules import visible
 
 
 @click.command(short_help="Log in at an OIDC issuer; kubectl's exec credential plugin.")
@@ -49,6 +50,7 @@ def login(*, scopes: tuple[str, ...], logout: bool, **given: str) -> None:
         wanted = Wanted(scopes=scopes, **given)  # type: ignore[arg-type]  # `device` is a flag, click's types are not seen
         wanted.gateway = wanted.gateway or gateway_of(asked.server if asked is not None else "")
         checked_issuer(wanted.issuer)
+        _check_texts(wanted)
         cache = Cache(make=True)
         keeper = Keeper(wanted, cache, Https(wanted.authority), _world())
         if logout:
@@ -60,6 +62,13 @@ def login(*, scopes: tuple[str, ...], logout: bool, **given: str) -> None:
         _fail(str(failure))
     except OSError as error:
         _fail(f"the cache of logins cannot be used: {error.strerror}: {error.filename}")
+
+
+def _check_texts(wanted: Wanted) -> None:
+    """Raises LoginFailed for an option that is no text: the command line and KUBERNETES_EXEC_INFO can hold any bytes."""
+    for option, text in (("--client-id", wanted.client_id), ("--gateway", wanted.gateway), ("--scope", "".join(wanted.scopes))):
+        if visible(text) != text:
+            raise LoginFailed(f"{option} has characters that nobody can see or that are no text")
 
 
 def _world() -> World:

@@ -22,6 +22,9 @@ from l7gw.login.wanted import Wanted
 LARGEST = 256 * 1024  # bytes of a file: three tokens of 16 KiB, as the gateway takes them, and names
 LONGEST_WORDS = 4096  # bytes of a failure's words, of which a few hundred are usual
 BETWEEN_TRIES = 0.05  # seconds between two looks at a lock that another process holds
+ELSEWHERE = "set XDG_CACHE_HOME to a folder of your own"
+# A disk that is full or read-only, and one of the network without locks
+ELSEWHERE_HELPS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 _HERE = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -35,9 +38,14 @@ class Cache:
     def __init__(self, *, make: bool) -> None:
         home = os.environ.get("XDG_CACHE_HOME", "")
         base = home if home.startswith("/") else os.path.expanduser("~/.cache")  # XDG: a relative path is to be ignored
+        if not base.startswith("/"):  # a user whom nobody knows, without HOME: `~` would be made where the command runs
+            raise LoginFailed("there is no home folder for the cache of logins (HOME)", ELSEWHERE)
         self.path = f"{base}/l7gw/login"
         if make:
-            os.makedirs(base, 0o700, exist_ok=True)
+            try:
+                os.makedirs(base, 0o700, exist_ok=True)
+            except OSError as error:
+                raise _not_made(base, error) from None
         at = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         for path, name, others in ((f"{base}/l7gw", "l7gw", 0o022), (self.path, "login", 0o077)):
             above = at
@@ -50,8 +58,12 @@ class Cache:
     @staticmethod
     def _opened(above: int, name: str, path: str, others: int, *, make: bool) -> int:
         if make:
-            with contextlib.suppress(FileExistsError):
+            try:
                 os.mkdir(name, 0o700, dir_fd=above)
+            except FileExistsError:
+                pass
+            except OSError as error:
+                raise _not_made(path, error) from None
         try:
             folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _HERE, dir_fd=above)
         except OSError as error:
@@ -109,7 +121,10 @@ class Cache:
 
     def write(self, wanted: Wanted, kept: Kept) -> None:
         """Keep a login. Raises LoginFailed."""
-        sheet = self.prepare(wanted)
+        self.finish(self.prepare(wanted), wanted, kept)
+
+    def finish(self, sheet: Sheet, wanted: Wanted, kept: Kept) -> None:
+        """Keep a login in a file that was prepared. Raises LoginFailed."""
         try:
             sheet.keep(kept)
         except OSError as error:
@@ -163,7 +178,12 @@ class Cache:
     def _unfit(self, name: str, error: OSError) -> LoginFailed:
         if error.errno == errno.ELOOP:
             return LoginFailed(f"{self.path}/{name} is a link, which is not followed", f"rm {self.path}/{name}")
-        return LoginFailed(f"{self.path}/{name} cannot be used: {error.strerror}")
+        hint = ELSEWHERE if error.errno in ELSEWHERE_HELPS else ""
+        return LoginFailed(f"{self.path}/{name} cannot be used: {error.strerror}", hint, passing=True)
+
+
+def _not_made(path: str, error: OSError) -> LoginFailed:
+    return LoginFailed(f"the cache of logins cannot be used: {path} cannot be made: {error.strerror}", ELSEWHERE)
 
 
 class Sheet:
@@ -216,7 +236,7 @@ def _name(wanted: Wanted) -> str:
 def _check(about: os.stat_result, path: str, others: int) -> None:
     """Raises LoginFailed where somebody else owns a file or folder, or has one of the rights `others`."""
     if about.st_uid != os.geteuid():
-        raise LoginFailed(f"{path} belongs to another user", "set XDG_CACHE_HOME to a folder of your own")
+        raise LoginFailed(f"{path} belongs to another user", ELSEWHERE)
     mode = stat.S_IMODE(about.st_mode)
     if mode & others:
         rights = "go-rwx" if others & 0o044 else "go-w"

@@ -16,6 +16,7 @@ from l7gw.login.failure import LoginFailed
 from l7gw.login.https import Answer, Ask
 from l7gw.login.issuer import Metadata
 from l7gw.login.kept import Kept
+from l7gw.login.loopback_peer import own_users
 from l7gw.login.proof import end_of_access, prove
 from l7gw.login.redirect import Redirect
 from l7gw.login.wanted import ACCESS, ID, OPENID, Wanted
@@ -45,7 +46,7 @@ class Flows:
     async def by_browser(self) -> Kept:
         """A login by authorization code. Raises LoginFailed."""
         metadata = await self.metadata()
-        async with Redirect() as redirect:
+        async with Redirect(own_users(), self._world.say) as redirect:
             request = CodeRequest(self._wanted, metadata, redirect.uri)
             opened = self._world.browse(request.url)
             self._world.say(

@@ -80,9 +80,14 @@ class Keeper:
         if kept is not None:
             self._world.say(f"{why}; log in again")
         wanted = self._wanted if kept is None else self._wanted.widened(kept.scopes)
-        flows = Flows(wanted, self._ask, self._world)
-        made = asyncio.run(flows.by_device() if wanted.device else flows.by_browser())
-        self._cache.write(wanted, made)
+        sheet = self._cache.prepare(wanted)  # before the person is asked: a login that cannot be kept helps nobody
+        try:
+            flows = Flows(wanted, self._ask, self._world)
+            made = asyncio.run(flows.by_device() if wanted.device else flows.by_browser())
+        except BaseException:
+            sheet.drop()
+            raise
+        self._cache.finish(sheet, wanted, made)
         return made
 
     def _renewed(self, kept: Kept) -> Kept:

@@ -6,6 +6,7 @@ import json
 
 from l7gw.login.wanted import ACCESS, Wanted
 
+LATEST = 253_402_300_799.0  # seconds since 1970: the end of the year 9999, the last that a timestamp of Kubernetes can say
 VERSION = 1  # of the file; a file of another version counts as no login
 # Seconds before its end at which a token is renewed: the call that it is for may wait that long before it is sent.
 RENEW_BEFORE = 60.0
@@ -87,7 +88,7 @@ def read(data: bytes, wanted: Wanted) -> Kept | None:
             return None
         setattr(kept, name, said[name])
     for name in _TIMES:
-        if not isinstance(said.get(name), int | float):
+        if not isinstance(said.get(name), int | float) or not 0 <= said[name] <= LATEST:
             return None
         setattr(kept, name, float(said[name]))
     same = (kept.issuer, kept.client_id, kept.gateway) == (wanted.issuer, wanted.client_id, wanted.gateway)

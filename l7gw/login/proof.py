@@ -14,6 +14,7 @@ from l7gw.errors import Refusal
 from l7gw.identity.keys import Key, fitting
 from l7gw.identity.oidc import Token, check, read
 from l7gw.login.failure import LoginFailed
+from l7gw.login.kept import LATEST
 from l7gw.login.wanted import Wanted
 from l7gw.name_rules import visible
 
@@ -67,7 +68,7 @@ def end_of_access(text: str, issuer: str) -> float:
     if token.issuer != issuer:
         raise _refused("access token", "it is another issuer's (claim iss)")
     ends = token.claims["exp"]
-    if type(ends) not in (int, float) or not ends > 0:
+    if type(ends) not in (int, float) or not 0 < ends <= LATEST:
         raise _refused("access token", "its claim exp is no time")
     return float(ends)
 

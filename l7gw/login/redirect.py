@@ -6,10 +6,12 @@ import asyncio
 import html
 from collections.abc import Callable
 
+from l7gw.login.loopback_peer import is_own
+
 PATH = "/callback"
 LARGEST_HEAD = 16 * 1024  # bytes; a code has 4 KiB at most, a browser's other headers about 1
 HEAD_WITHIN = 10.0  # seconds for a request's head; browsers open connections ahead, on which they say nothing
-MOST_CONNECTIONS = 100  # in all; a browser makes two or three
+MOST_READ = 64  # connections whose heads are awaited; a browser makes two or three. One more ends the wait for the oldest
 TELLS_WITHIN = 5.0  # seconds in which the browser must read the page, once it is known what to tell
 
 _PAGE = """<!doctype html>
@@ -28,11 +30,15 @@ class Redirect:
     """The listener, while `async with` runs. `answer` gives the query of the one request that belongs to the login, as
     `belongs` says; its browser waits for the page that `tell` gives."""
 
-    def __init__(self) -> None:
+    def __init__(self, users: frozenset[int], say: Callable[[str], None] = lambda words: None) -> None:
+        """`users` are the ids of those whose browser may answer. `say` tells the person of others who try."""
         self.uri = ""
+        self._users, self._say = users, say
+        self._told = False
         self._belongs: Callable[[str], bool] = lambda query: False
-        self._connections = 0
         self._serving: set[asyncio.Task[None]] = set()
+        self._own: dict[asyncio.Task[None], None] = {}  # whose heads are awaited, the oldest first
+        self._others: dict[asyncio.Task[None], None] = {}
 
     async def __aenter__(self) -> Redirect:
         loop = asyncio.get_running_loop()
@@ -65,18 +71,35 @@ class Redirect:
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
-        self._connections += 1
         try:
-            if self._connections <= MOST_CONNECTIONS:
-                async with asyncio.timeout(HEAD_WITHIN):
-                    head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await self._answered(head))
-                await writer.drain()
+            own = is_own(writer.get_extra_info("sockname"), writer.get_extra_info("peername"), self._users)
+            head = await self._head(task, reader, self._own if own else self._others)
+            writer.write(await self._answered(head) if own else self._refused())
+            await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass  # who says nothing, or too much, is let go
         finally:
             self._serving.discard(task)
             writer.close()
+
+    @staticmethod
+    async def _head(task: asyncio.Task[None], reader: asyncio.StreamReader, waiting: dict[asyncio.Task[None], None]) -> bytes:
+        """A request's head. Who says nothing does not keep others from being heard."""
+        if len(waiting) >= MOST_READ:
+            next(iter(waiting)).cancel()
+        waiting[task] = None
+        try:
+            async with asyncio.timeout(HEAD_WITHIN):
+                return await reader.readuntil(b"\r\n\r\n")
+        finally:
+            waiting.pop(task, None)
+
+    def _refused(self) -> bytes:
+        if not self._told:
+            hint = "where it was you, log in by --device"
+            self._say(f"another user of this machine tried to answer this login, and was refused\n  hint: {hint}")
+        self._told = True
+        return _response("403 Forbidden", "Not yours", "Another user of this machine waits here for a login.")
 
     async def _answered(self, head: bytes) -> bytes:
         line, *headers = head.decode("latin-1").split("\r\n")

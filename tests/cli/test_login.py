@@ -140,3 +140,15 @@ def test_a_logout_forgets_and_tells_that_the_issuer_was_not_reached(said: Any, h
     status, out, err = said("--logout")
     assert status == 1 and out.startswith("logged out of") and "goes on at the issuer until it ends by itself" in err
     assert not list((home / "l7gw" / "login").glob("*.json"))
+
+
+@pytest.mark.parametrize("option", ["--client-id", "--gateway", "--scope"])
+@pytest.mark.parametrize("text", ["\udcff", "\x1b[2J", "a\u202eb"])
+def test_an_option_that_is_no_text_is_told(said: Any, option: str, text: str) -> None:
+    status, out, err = said(arguments=["--issuer", ISSUER, "--client-id", "kubectl", option, text])
+    assert (status, out) == (1, "") and f"l7gw: {option} has characters" in err and "Traceback" not in err
+
+
+def test_a_server_that_is_no_text_is_told(said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubectl_asks(monkeypatch, cluster={"server": "https://\ud800"})
+    assert said(arguments=wanted(gateway="").arguments())[0] == 1

@@ -179,3 +179,46 @@ def test_a_lock_is_held_by_one_and_waited_for_in_words_and_bounds(cache: Cache) 
         assert waiting.wait(60) and not got
     thread.join()
     assert got and words == ["waits"]
+
+
+def test_without_a_home_nothing_is_made_where_the_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    for home in ("relative", "~nobody-of-this-name"):
+        monkeypatch.setenv("HOME", home)
+        with pytest.raises(LoginFailed, match=r"no home folder.*\n  hint: set XDG_CACHE_HOME"):
+            Cache(make=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+@pytest.mark.parametrize("call, path", [("makedirs", "cache"), ("mkdir", "cache/l7gw")])
+def test_a_folder_that_cannot_be_made_is_named_in_full(
+    home: Path, monkeypatch: pytest.MonkeyPatch, code: int, call: str, path: str
+) -> None:
+    home.mkdir()
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, call, refuses)
+    with pytest.raises(LoginFailed) as failed:
+        Cache(make=True)
+    assert f": {home.parent / path} cannot be made: {os.strerror(code)}\n  hint: set XDG_CACHE_HOME" in str(failed.value)
+
+
+def test_a_disk_without_locks_is_told_with_what_to_do(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(LoginFailed, match=r"No locks available\n  hint: set XDG_CACHE_HOME"), cache.locked(wanted(), 1):
+        pass
+
+
+@pytest.mark.parametrize("ends", ["1e300", "NaN", "Infinity", "-1", "1" + "0" * 400])
+def test_a_time_that_no_clock_has_is_no_login(cache: Cache, home: Path, ends: str) -> None:
+    cache.write(wanted(), login())
+    file = file_of(home)
+    file.write_text(file.read_text().replace('"id_ends": 0.0', f'"id_ends": {ends}'))
+    assert cache.read(wanted()) is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -205,3 +207,31 @@ def test_a_logout_forgets_where_the_issuer_is_not_reached(scene: Scene) -> None:
     scene.issuer.instead["/revoke"] = LoginFailed("the issuer is away", passing=True)
     assert scene.keeper().logout() == "the issuer is away"
     assert scene.cache.read(wanted()) is None
+
+
+def _full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_before_anybody_is_asked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "pwrite", _full)
+    with pytest.raises(LoginFailed, match="No space left on device"):
+        scene.login()
+    assert not scene.person.pages and not scene.issuer.asked
+
+
+def test_a_full_disk_leaves_the_token_good_until_its_end_and_then_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = scene.login()
+    monkeypatch.setattr(os, "pwrite", _full)
+    scene.clock.advance(3590)
+    assert scene.login(may_ask=False).id_token == first.id_token and scene.issuer.counted("/token") == 1
+    scene.clock.advance(10)
+    with pytest.raises(LoginFailed, match=r"cannot be used: No space left on device\n  hint: set XDG_CACHE_HOME"):
+        scene.login(may_ask=False)
+
+
+def test_a_login_that_fails_leaves_no_draft(scene: Scene) -> None:
+    scene.issuer.instead["/token"] = LoginFailed("the issuer is away", passing=True)
+    with pytest.raises(LoginFailed, match="away"):
+        scene.login()
+    assert [path.suffix for path in Path(scene.cache.path).iterdir()] == [".lock"]

@@ -106,6 +106,7 @@ def test_an_access_token_must_be_one_that_a_gateway_can_read() -> None:
         ("opaque", "malformed.*\n.*--token id"),
         (ISSUES.token(iss="https://x"), "claim iss"),
         (ISSUES.token(exp="x"), "claim exp"),
+        (ISSUES.token(exp=1e300), "claim exp"),
     ):
         with pytest.raises(LoginFailed, match=words):
             end_of_access(text, ISSUER)

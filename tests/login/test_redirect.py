@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from l7gw.login.redirect import LARGEST_HEAD, MOST_CONNECTIONS, Redirect
+from l7gw.login.loopback_peer import own_users
+from l7gw.login.redirect import LARGEST_HEAD, MOST_READ, Redirect
 from tests.support.login_issuer import got
 
 
 def run(main: Callable[[Redirect], Awaitable[None]]) -> None:
     async def within() -> None:
-        async with asyncio.timeout(30), Redirect() as redirect:
+        async with asyncio.timeout(30), Redirect(own_users()) as redirect:
             await main(redirect)
 
     asyncio.run(within())
@@ -76,14 +78,10 @@ def test_a_silent_an_endless_and_too_many_connections_hold_nothing_up() -> None:
             assert await reader.read() == b""
         last = asyncio.create_task(got(redirect.uri, "state=mine"))
         assert await waits == "state=mine"
-        for _ in range(MOST_CONNECTIONS):
-            reader, writer = await asyncio.open_connection(*where)
-            with contextlib.suppress(ConnectionError):
-                writer.write(b"\r\n\r\n")
-                await reader.read()
+        crowd = [await asyncio.open_connection(*where) for _ in range(2 * MOST_READ)]  # who all say nothing
+        assert await status(got(redirect.uri, "state=mine")) == 410
+        for _, writer in crowd:
             writer.close()
-        with contextlib.suppress(ConnectionError):
-            assert await got(redirect.uri, "state=mine") == b""
         redirect.tell("Logged in", "")
         assert await status(last) == 200
         silent.close()
@@ -102,3 +100,20 @@ def test_nothing_listens_once_the_login_has_ended() -> None:
     run(main)
     with pytest.raises(ConnectionRefusedError):
         asyncio.run(got(uri, "state=mine"))
+
+
+def test_another_user_of_the_machine_is_refused_whatever_he_knows_and_the_person_is_told_once() -> None:
+    words: list[str] = []
+
+    async def main() -> None:
+        async with asyncio.timeout(30), Redirect(frozenset({os.geteuid() + 1}), words.append) as redirect:
+            waits = asyncio.create_task(redirect.answer(mine))
+            await asyncio.sleep(0)
+            for _ in range(2):
+                assert await status(got(redirect.uri, "state=mine")) == 403
+            assert not waits.done()
+            waits.cancel()
+
+    asyncio.run(main())
+    (said,) = words  # and the crowd of others keeps nobody from the login
+    assert said.startswith("another user of this machine tried") and "--device" in said

@@ -21,20 +21,22 @@ MOST_TOLD = 100  # missing permissions that are remembered one by one; a person 
 class Standing:
     """The standing with one cluster. `troubled` is true during an outage; only then does a call need to tell `accepted`."""
 
-    __slots__ = ("_missing", "_name", "_rejected", "troubled")
+    __slots__ = ("_missing", "_name", "_rejected", "hint", "troubled")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._rejected = 0  # calls answered with a 401 since the cluster last accepted one
         self._missing: dict[frozenset[str], list[int]] = {}  # names that the cluster refused -> a list of one: the calls refused
         self.troubled = False
+        self.hint = ""  # what to do where the credential is not accepted, for the log
 
     def rejected(self) -> None:
         """A call failed because the cluster does not accept the gateway's own credential."""
         self.troubled = True
         self._rejected += 1
         if self._rejected == 1:
-            log.error("cluster %s does not accept the gateway's own credential (401): calls are answered with 502", self._name)
+            words = "cluster %s does not accept the gateway's own credential (401): calls are answered with 502%s"
+            log.error(words, self._name, f"; {self.hint}" if self.hint else "")
 
     def not_impersonated(self, named: frozenset[str], words: str) -> None:
         """A call failed because the cluster does not let the gateway impersonate one or more of these. `words` is the log's

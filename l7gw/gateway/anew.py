@@ -4,6 +4,7 @@ not accept the gateway's token. Nothing else is ever sent twice (RFC 9110 sectio
 from __future__ import annotations
 
 from l7gw.cluster.credentials.credential import Credential
+from l7gw.cluster.standing import Standing
 from l7gw.errors import Refusal
 from l7gw.wire.events import Request
 
@@ -32,9 +33,12 @@ class Tries:
         if self._turned_away > MOST_TRIES:
             raise Refusal(503, "ServiceUnavailable", "the cluster turns this call away again and again; nothing was done")
 
-    def not_accepted(self, credential: Credential, sent: Request) -> bool:
-        """The cluster does not accept the token of this request. Returns whether the call should go up again, with another."""
-        if self._credential:
-            return False
-        self._credential = True
-        return credential.refused(next((value for name, value in sent.headers if name == "authorization"), ""))
+    def not_accepted(self, refusal: NotAccepted, credential: Credential, standing: Standing, sent: Request) -> None:
+        """The cluster does not accept the token of this request. Returns where the call should go up again, with another. Raises
+        the refusal where that is in vain."""
+        if not self._credential:
+            self._credential = True
+            if credential.refused(next((value for name, value in sent.headers if name == "authorization"), "")):
+                return
+        standing.rejected()
+        raise refusal

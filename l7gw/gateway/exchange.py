@@ -323,9 +323,10 @@ class Exchange(InFlightCall):
     def _connected(self, connection: Upstream | Refusal) -> Step | None:
         if isinstance(connection, Refusal):
             raise connection
-        if self.over:
+        assert self.verdict
+        if self.over or is_old(self.verdict, self.worker, self._policy, self._grants):  # a token, or the dial, took its time
             connection.release()
-            return None
+            return self.forward  # which is not taken where the call is over
         self.upstream = connection
         return self._send
 
@@ -382,9 +383,7 @@ class Exchange(InFlightCall):
         """The cluster does not accept the gateway's own credential. Where that may be another one, the call goes up once more."""
         assert self.far and self.principal and self._answer
         self._tries = self._tries or Tries()
-        if not self._tries.not_accepted(self.far.pool_of(self.principal).credential, self.request):
-            self.far.standing.rejected()
-            raise refusal
+        self._tries.not_accepted(refusal, self.far.pool_of(self.principal).credential, self.far.standing, self.request)
         self._drop_upstream()
         self._answer.close()
         self._answer = None

@@ -56,6 +56,9 @@ class FarSide:
         self._broker = broker
         self._dials = Dials(clock)
         role = cluster.credential
+        if isinstance(role, AwsRole):
+            self.standing.hint = f"has {role.role} an access entry there? l7gw clusters test {self.name}"
+        self._retired = False
         shared = None if isinstance(role, AwsRole) and role.per == "person" else self._credential()
         self.endpoint = self._endpoint(shared.pair if shared is not None else (), former)
         self._pools: Pools = (
@@ -91,6 +94,8 @@ class FarSide:
         """Once a second: read files that changed, and end connections that were idle for too long or are dead."""
         self._pools.tick()
         self._dials.tick()
+        if self._retired:
+            return  # its endpoint is followed no more
         try:
             if self.endpoint.refresh(self._clock.monotonic()):
                 self._pools.retire()
@@ -99,6 +104,7 @@ class FarSide:
 
     def retire(self) -> None:
         """Another configuration is in force: running calls go on, and no other call is lent a connection."""
+        self._retired = True
         self._pools.retire()
 
     @property

@@ -287,8 +287,9 @@ class SideCall:
     def _with_another_token(self, refusal: NotAccepted) -> Step | None:
         """The cluster does not accept the gateway's own credential. Where that may be another one, the side call is made again."""
         assert self._request is not None and self._connection is not None
-        if not self._tries.not_accepted(self._pool.credential, self._request):
-            self._far.standing.rejected()
+        try:
+            self._tries.not_accepted(refusal, self._pool.credential, self._far.standing, self._request)
+        except NotAccepted:
             return self._end(refusal)
         connection, self._connection = self._connection, None
         connection.abort()

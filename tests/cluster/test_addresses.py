@@ -136,6 +136,13 @@ def test_an_address_is_no_name(host: str) -> None:
     run(play, host=host)
 
 
+def test_the_system_is_asked() -> None:
+    async def inside() -> None:
+        assert "127.0.0.1" in await Addresses("localhost", 443, ManualClock()).two()
+
+    uvloop.run(inside())
+
+
 # ---------------------------------------------------------------------- dialling
 
 

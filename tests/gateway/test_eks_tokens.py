@@ -17,6 +17,7 @@ from tests.support.aws.bodies import UNAVAILABLE, Refused
 from tests.support.aws.stand_in import Aws
 from tests.support.eks_scene import EksScene, eks_scene
 from tests.support.faults import EXEC, ask, until
+from tests.support.gateway_process import EVERYTHING
 from tests.support.http_callers import POD, WATCH
 from tests.support.raw_client import WEBSOCKET, RawClient
 from tests.support.scripted_upstream import ALWAYS_OK, KEPT, OK, Visit, answering, switched
@@ -146,7 +147,7 @@ def test_a_new_token_that_is_refused_too_is_an_outage_told_once_and_no_flood_of_
     for _ in range(10):
         status, _, answer = ask(it, it.request(f"GET {POD}"))
         assert status == 502 and "does not accept the gateway's own credential" in message(answer)
-    assert it.gateway.log.count(outage) == before + 1
+    assert it.gateway.log.count(outage) == before + 1 and f"has {it.role.arn} an access entry there?" in it.gateway.log
     assert it.aws.sts.sessions(it.role).count(it.me) <= 2 + 10 // 5, "made anew once while his connections are there"
     it.upstream.script = answering(OK)
     assert ask(it, it.request(f"GET {POD}"))[0] == 200
@@ -173,6 +174,22 @@ def test_a_call_waits_for_the_answer_of_aws(it: EksScene) -> None:
         assert fault.until is not None
         fault.until.set()
         assert waiting.result()[0] == 200
+
+
+def test_a_policy_that_changes_while_a_call_waits_for_its_token_counts_for_that_call(it: EksScene) -> None:
+    with it.aws.slow("AssumeRole") as fault, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, it, it.request(f"GET {POD}"))
+        assert fault.came.wait(20) and fault.until is not None
+        read = it.gateway.log.count("policy read again")
+        it.gateway.policy.write_text("rules: []")
+        try:
+            until(lambda: it.gateway.log.count("policy read again") > read)
+            fault.until.set()
+            assert waiting.result()[0] == 403
+        finally:
+            it.gateway.policy.write_text(EVERYTHING)
+    until(lambda: it.gateway.log.count("policy read again") > read + 1)
+    assert it.shown()[it.before :] == []
 
 
 def test_while_sts_is_down_calls_are_told_the_step_and_who_has_a_token_notices_nothing(it: EksScene) -> None:

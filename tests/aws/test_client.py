@@ -12,15 +12,14 @@ from botocore.exceptions import BotoCoreError
 
 from l7gw.aws.client import Keys, client, session
 from l7gw.timeouts import Timeouts
+from tests.support.aws.environment import inherit
 
 KEYS = Keys("AKIDCANARY0000000000", "SECRETCANARY00000000000000000000000000000", "TOKENCANARY")
 
 
 @pytest.fixture(autouse=True)
 def _no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, "/dev/null")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    inherit(monkeypatch)
 
 
 def _url(service: str, region: str, **more: Any) -> str:

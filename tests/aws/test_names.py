@@ -6,7 +6,7 @@ import hashlib
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7gw.aws.names import LONGEST_NAME, LONGEST_TAG_VALUE, session_name, tag_takes, user_tag
@@ -27,6 +27,7 @@ def _hash(issuer: str, user: str) -> str:
     return hashlib.sha256(issuer.encode() + b"\0" + user.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
+@settings(max_examples=60)
 @given(ISSUERS, USERS, USERS)
 def test_no_two_users_are_alike_at_aws_and_none_is_the_gateway_itself(issuer: str, one: str, other: str) -> None:
     names = {session_name(issuer, one), session_name(issuer, other), session_name("", "")}
@@ -34,12 +35,14 @@ def test_no_two_users_are_alike_at_aws_and_none_is_the_gateway_itself(issuer: st
     assert all(ALLOWED.fullmatch(name) and not name.startswith("aws:") for name in names)
 
 
+@settings(max_examples=60)
 @given(ISSUERS, ISSUERS, USERS)
 def test_a_user_whom_aws_does_not_take_is_another_one_at_another_issuer(one: str, other: str, user: str) -> None:
     if not ALLOWED.fullmatch(user):
         assert (session_name(one, user) == session_name(other, user)) == (one == other)
 
 
+@settings(max_examples=60)
 @given(ISSUERS, USERS)
 def test_the_name_that_one_user_is_given_is_never_the_own_name_of_another(issuer: str, user: str) -> None:
     for name in (session_name, user_tag):
@@ -74,6 +77,7 @@ def test_any_other_user_is_his_allowed_characters_and_a_hash(user: str, stem: st
     assert session_name(issuer, user) == f"{stem}-{_hash(issuer, user)}"
 
 
+@settings(max_examples=60)
 @given(ISSUERS, USERS, USERS)
 def test_the_tag_tells_users_apart_and_is_within_what_aws_takes(issuer: str, one: str, other: str) -> None:
     tag = user_tag(issuer, one)

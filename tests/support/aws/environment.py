@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +29,17 @@ def hermetic(home: Path, *more: Mapping[str, str]) -> dict[str, str]:
     return whole
 
 
+@cache
+def loader(data_path: str | None) -> Any:
+    """botocore's loader of the models of services. Each session has its own otherwise, which reads them for 80 ms."""
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
+
+
 def inherit(patch: pytest.MonkeyPatch, *more: Mapping[str, str]) -> None:
     """The same for this process and those that it starts: what is of AWS or a proxy goes, then `more` is added."""
+    patch.setattr("botocore.session.create_loader", loader)
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower() in SPELLED:
             patch.delenv(name)

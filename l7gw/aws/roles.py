@@ -6,6 +6,7 @@ import base64
 import binascii
 import datetime
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -74,12 +75,13 @@ class Aws:
     def __init__(self, clock: Clock, timeouts: Timeouts = USUAL_TIMEOUTS) -> None:
         self._clock = clock
         self._timeouts = timeouts
-        self._lock = threading.Lock()  # over what follows, and over the making of clients, for which boto3 wants one thread
+        self._lock = threading.Lock()
+        # By profile: held while credentials are found, which may take long, and while clients are made, which is for one thread
+        self._making: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._own: dict[str, Any] = {}  # boto3 sessions by profile
         self._clients: dict[tuple[object, ...], Any] = {}
-        self._failed: dict[
-            str, tuple[float, AwsFailure]
-        ] = {}  # by profile: until when (monotonic), and why, own credentials are missing
+        # By profile: why own credentials are missing, and until when that stands, in monotonic seconds
+        self._failed: dict[str, tuple[float, AwsFailure]] = {}
         self._short: set[str] = set()  # ARNs of roles that an hour is too long for
 
     def assume(self, role: Role, issuer: str, user: str, cluster: str = "") -> RoleSession:
@@ -112,7 +114,7 @@ class Aws:
         if keys is None:
             self._own_credentials(asked)
         try:
-            at = self._client("eks", eks.region, eks.endpoint_url, eks.certificate_authority, profile=profile, keys=keys)
+            at = self._client("eks", eks.region, eks.endpoint_url, eks.certificate_authority, profile=profile, keys=keys, role=role)
             return _found(at.describe_cluster(name=eks.name))
         except Exception as error:
             raise in_words(error, asked) from None
@@ -140,30 +142,45 @@ class Aws:
             with self._lock:
                 self._failed[profile] = (self._clock.monotonic() + FAILED_FOR, told)
                 self._own.pop(profile, None)
-                self._clients = {key: made for key, made in self._clients.items() if profile not in key[:1]}
+                for key in list(self._clients):
+                    if key[0] == profile:
+                        self._clients.pop(key, None)
             raise told from None
 
     def _find(self, profile: str) -> None:
         from botocore.exceptions import NoCredentialsError
 
-        with self._lock:
+        with self._of(profile):
             found = self._session(profile).get_credentials()
         if found is None:
             raise NoCredentialsError()
         found.get_frozen_credentials()  # which renews them where it is time
 
+    def _of(self, profile: str) -> threading.RLock:
+        with self._lock:
+            return self._making[profile]
+
     def _session(self, profile: str) -> Any:
-        """The session of a profile. The lock is held."""
-        if profile not in self._own:
-            self._own[profile] = session(profile)
-        return self._own[profile]
+        """The session of a profile, whose lock is held."""
+        made = self._own.get(profile)
+        if made is None:
+            made = self._own[profile] = session(profile)
+        return made
 
     def _client(
-        self, service: str, region: str, endpoint_url: str, authority: Path | None, *, profile: str, keys: Keys | None = None
+        self,
+        service: str,
+        region: str,
+        endpoint_url: str,
+        authority: Path | None,
+        *,
+        profile: str,
+        keys: Keys | None = None,
+        role: str = "",
     ) -> Any:
-        """A client that is kept. One with keys of a role session is replaced when the keys are others."""
-        key = (profile, service, region, endpoint_url, authority, keys is not None)
-        with self._lock:
+        """A client that is kept. One with keys of a session of `role` is replaced when the keys are others."""
+        key = (profile, service, region, endpoint_url, authority, role if keys is not None else None)
+        with self._of(profile):
             had = self._clients.get(key)
             if had is None or had[0] != keys:
                 made = client(

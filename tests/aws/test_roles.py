@@ -12,6 +12,7 @@ from l7gw.aws.failures import AwsFailure
 from l7gw.aws.roles import FAILED_FOR, EksPlace, Role
 from l7gw.aws.roles import Aws as OurAws
 from tests.support.aws.bodies import CAPTIVE_PORTAL, GARBAGE, THROTTLED, Refused
+from tests.support.aws.connect_proxy import ConnectProxy
 from tests.support.aws.environment import inherit
 from tests.support.aws.https_server import Answer
 from tests.support.aws.metadata import Imds, PodIdentity, expired_login
@@ -183,6 +184,16 @@ def test_a_credential_process_that_fails_is_told_without_what_it_printed(
     side.clock.advance(FAILED_FOR)
     side.ours.assume(side.role(profile="ops"), ISSUER, "ann")
     assert side.aws.sts.assumed[0].caller == key.arn
+
+
+def test_sts_is_reached_by_the_proxy_of_the_environment(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    side.aws.sts.role("team/l7gw")
+    with ConnectProxy(side.aws.port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(side.aws.certificate_authority))
+        side.ours.assume(Role(side.role().arn, "eu-west-1"), ISSUER, "ann")
+        assert proxy.asked == ["sts.eu-west-1.amazonaws.com:443"]
+    assert side.aws.sts.assumed[0].host == "sts.eu-west-1.amazonaws.com"
 
 
 def test_the_role_of_an_instance_and_of_a_pod_identity_are_found(

@@ -19,7 +19,7 @@ from l7gw.aws.roles import Aws, EksPlace, Found, Role, RoleSession
 from l7gw.clock import Clock
 from l7gw.cluster.credentials.kept import Kept, Made
 from l7gw.cluster.credentials.messages import Described, DescribeWanted, Failed, Token, TokenWanted
-from l7gw.cluster.credentials.threads import Threads
+from l7gw.cluster.credentials.threads import Lanes
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Cluster
 from l7gw.log import CountedLog
@@ -72,12 +72,12 @@ class Broker:
         clock: Clock,
         timeouts: Timeouts = USUAL_TIMEOUTS,
         *,
-        threads: Threads | None = None,
+        lanes: Lanes | None = None,
         share: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._aws = Aws(clock, timeouts)
-        self._threads = threads or Threads("l7gw-aws")
+        self._lanes = lanes or Lanes("l7gw-aws")
         self._told = CountedLog(log, clock.monotonic)
         self._places: dict[str, _Place] = {}
         self._sessions: Kept[_Whom, RoleSession] = Kept(self._assume, clock, failed=self._session_failed, share=share)
@@ -145,7 +145,7 @@ class Broker:
         self._sessions.close(why)
         for place in list(self._describing):
             self._described(place, why)
-        self._threads.close()
+        self._lanes.close()
 
     # ------------------------------------------------------------------ role sessions
 
@@ -159,7 +159,8 @@ class Broker:
             self._look_at_clock(session)
             then(Made(session, session.ends - self._clock.monotonic() - MARGIN))
 
-        self._threads.run(lambda: _tried(partial(self._aws.assume, *whom), "AssumeRole"), done)
+        place = whom.role.region, whom.role.endpoint_url, whom.role.profile
+        self._lanes.run(("sts", *place), lambda: _tried(partial(self._aws.assume, *whom), "AssumeRole"), done)
 
     def _look_at_clock(self, session: RoleSession) -> None:
         if session.ahead is not None and abs(session.ahead) > NOTABLE:
@@ -185,7 +186,8 @@ class Broker:
                 return
             behind = max(0.0, -(session.ahead or 0.0))  # then STS takes our date for an earlier one
             life = min(LIFE - behind, session.ends - self._clock.monotonic()) - MARGIN
-            self._threads.run(partial(_signed, session, place, self._clock.wall() + life), lambda made: then(_lasting(made, life)))
+            work = partial(_signed, session, place, self._clock.wall() + life)
+            self._lanes.run("signing", work, lambda made: then(_lasting(made, life)))
 
         self._sessions.ask(whom, with_session)
 
@@ -211,9 +213,9 @@ class Broker:
         keys = session.keys if session is not None else None
         role, profile = (place.role.arn, place.role.profile) if place.role is not None else ("", "")
         work = partial(self._aws.describe, place.eks, keys, cluster=place.name, role=role, profile=profile)
-        self._threads.run(
-            lambda: _tried(work, f"cluster {place.name}: DescribeCluster"), lambda found: self._described(place, found)
-        )
+        lane = "eks", place.eks.region, place.eks.endpoint_url, profile
+        step = f"cluster {place.name}: DescribeCluster"
+        self._lanes.run(lane, lambda: _tried(work, step), lambda found: self._described(place, found))
 
     def _described(self, place: _Place, found: Found | Failed) -> None:
         answer = (

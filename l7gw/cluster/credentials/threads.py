@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
 
-AT_ONCE = 8  # calls; an AssumeRole takes 0.1 s, so that 80 people can be new in one second
+AT_ONCE = 8  # calls to one place; an AssumeRole takes 0.1 s, so that 80 people can be new in one second
 
 
 class Threads:
@@ -53,3 +53,22 @@ class Threads:
         while (work := self._works.get()) is not None:
             work()
             del work
+
+
+class Lanes:
+    """Threads for each place that is asked, so that one that does not answer keeps nobody from another."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._threads: dict[Hashable, Threads] = {}
+
+    def run(self, place: Hashable, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """As `Threads.run`, in those of this place."""
+        threads = self._threads.get(place)
+        if threads is None:
+            threads = self._threads[place] = Threads(self._name)
+        threads.run(work, then)
+
+    def close(self) -> None:
+        for threads in self._threads.values():
+            threads.close()

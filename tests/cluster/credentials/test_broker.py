@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from l7gw.aws.names import session_name
 from l7gw.cluster.credentials.broker import MARGIN, REFUSED_FOR, Broker
 from l7gw.cluster.credentials.messages import Described, DescribeWanted, Failed, Token, TokenWanted
+from l7gw.cluster.credentials.threads import AT_ONCE
 from l7gw.config.aws_settings import AwsRole, Eks
 from l7gw.config.settings import Cluster
 from tests.support.aws.bodies import THROTTLED, Refused
@@ -37,7 +38,7 @@ ANN, BOB = TokenWanted("prod", ISSUER, "ann"), TokenWanted("prod", ISSUER, "bob"
 class AtOnce:
     """Threads that are none: each work is done when it is asked for."""
 
-    def run(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def run(self, place: object, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         then(work())
 
     def close(self) -> None:
@@ -54,8 +55,8 @@ class Scene:
         patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)  # pauses of 2 s
         self.role = aws.sts.role("l7gw")
         self.clock = ManualClock(time.time())
-        self.threads = AtOnce()
-        self.broker = Broker({"prod": self.cluster()}, self.clock, threads=self.threads, share=lambda: 0.5)  # type: ignore[arg-type]
+        self.lanes = AtOnce()
+        self.broker = Broker({"prod": self.cluster()}, self.clock, lanes=self.lanes, share=lambda: 0.5)  # type: ignore[arg-type]
 
     def cluster(self, name: str = "prod", *, eks: str = "prod", region: str = "eu-west-1", **more: Any) -> Cluster:
         at = {"region": region, "endpoint_url": self.aws.url, "certificate_authority": self.aws.certificate_authority}
@@ -132,12 +133,12 @@ def test_five_minutes_in_which_sts_throttles_are_noticed_by_nobody_who_is_at_wor
     scene.role.longest = hour
     scene.ask(ANN)
     scene.ask(BOB)
-    for start in range(7):
-        scene.pass_(hour // 7, ANN, BOB)
+    for start in range(4):
+        scene.pass_(hour // 4, ANN, BOB)
         with scene.aws.failing(THROTTLED, "AssumeRole") as fault:
             scene.pass_(300, ANN, BOB)
             refused = fault.came.is_set()
-        if start == 6:
+        if start == 3:
             assert refused or any(visit.status == 400 for visit in scene.aws.actions("AssumeRole"))
 
 
@@ -203,7 +204,7 @@ def test_users_in_parallel_never_share_a_role_session(scene: Scene, users: list[
     order = random.Random(seed)
     begun: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
     told: dict[str, Token] = {}
-    scene.threads.run = lambda work, then: begun.append((work, then))  # type: ignore[method-assign]
+    scene.lanes.run = lambda _, work, then: begun.append((work, then))  # type: ignore[method-assign]
     for user in [*users, *users]:
         scene.broker.ask(TokenWanted("prod", issuer, user), lambda token, user=user: told.setdefault(user, token))
     while begun:
@@ -322,7 +323,7 @@ def test_no_key_of_aws_is_in_a_log_at_any_level_in_an_answer_or_in_a_repr(scene:
 def test_at_the_end_all_who_wait_are_told_once_and_answers_that_come_later_change_nothing(scene: Scene) -> None:
     scene.aws.eks.cluster("prod", "https://x", PEM)
     begun: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
-    scene.threads.run = lambda work, then: begun.append((work, then))  # type: ignore[method-assign]
+    scene.lanes.run = lambda _, work, then: begun.append((work, then))  # type: ignore[method-assign]
     told: list[Any] = []
     scene.broker.ask(ANN, told.append)
     scene.broker.ask(DescribeWanted("prod"), told.append)
@@ -331,6 +332,20 @@ def test_at_the_end_all_who_wait_are_told_once_and_answers_that_come_later_chang
     for work, then in begun:
         then(work())
     assert len(told) == 2
+
+
+def test_a_region_whose_sts_does_not_answer_keeps_nobody_from_another(aws: Aws, scene: Scene) -> None:
+    async def run() -> None:
+        broker = Broker({"prod": scene.cluster(), "far": scene.cluster("far", region="eu-central-1")}, scene.clock)
+        answers: asyncio.Queue[Any] = asyncio.Queue()
+        with aws.slow("AssumeRole", where=lambda asked: "/eu-west-1/" in asked.header("authorization")):
+            for number in range(2 * AT_ONCE):
+                broker.ask(TokenWanted("prod", ISSUER, f"user-{number}"), lambda token: None)
+            broker.ask(TokenWanted("far", ISSUER, "ann"), answers.put_nowait)
+            assert isinstance(await asyncio.wait_for(answers.get(), 60), Token)
+        broker.close()
+
+    asyncio.run(run())
 
 
 def test_the_loop_runs_on_while_sts_is_slow(aws: Aws, scene: Scene) -> None:

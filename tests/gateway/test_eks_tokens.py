@@ -220,7 +220,7 @@ def test_another_ca_at_eks_ends_the_connections_of_before_and_a_stranger_is_refu
         assert ask(it, it.request(f"GET {POD}"))[0] == 200
         right = it.described.described | {}
         it.described.move(str(right["endpoint"]), it.gateway.authority.certificate.read_text())
-        until(lambda: ask(it, it.request(f"GET {POD}"))[0] == 502)
+        until(lambda: ask(it, it.request(f"GET {POD}"))[0] == 503)
         assert "another CA or name than EKS describes" in message(ask(it, it.request(f"GET {POD}"))[2])
         it.described.described |= right
         until(lambda: ask(it, it.request(f"GET {POD}"))[0] == 200)

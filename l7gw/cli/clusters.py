@@ -143,7 +143,10 @@ def test(name: str, profile: str, config: Path | None, output: str) -> None:
     from l7gw.cli.clusters_test import tested
 
     settings = load(find(config))
-    sys.exit(tested(settings, the_cluster(settings, name), profile, output))
+    cluster = the_cluster(settings, name)
+    if profile and cluster.eks is None:
+        raise click.UsageError(f"--profile is about ways round at AWS, and {name} is no cluster of EKS")
+    sys.exit(tested(settings, cluster, profile, output))
 
 
 @clusters.command(short_help="Get the gateway a certificate of the cluster's own CA.")

@@ -23,8 +23,10 @@ from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from tests.conftest import missing
 from tests.support.authorities import BEGAN, WITHIN_ALL, Issued, Key, Question, bundle, go_says, root
+from tests.support.ending import certificate
 from tests.support.go_programs import MissingGo
 from tests.support.handshakes import shaken
+from tests.support.written_configuration import Written
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 NOW = BEGAN.replace(year=2026)
@@ -330,3 +332,15 @@ def test_a_chain_that_breaks_for_another_reason_than_a_time_is_cut_as_go_refuses
     said = go([Question((trusted,), shown[0], shown[1:], "client", NOW) for trusted, shown in cases.values()])
     told = {case: Door(tmp_path / case, ((trusted,),)).tells(shown, version) for case, (trusted, shown) in cases.items()}
     assert {case: one == "cut" for case, one in told.items()} == {case: no != "" for case, no in zip(cases, said, strict=True)}
+
+
+def test_the_log_has_each_day_a_certificate_that_ends_soon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    written = Written(tmp_path)
+    certificate(tmp_path, 365, left=12)
+    written.prod |= {"hosts": ["prod.example.com"], "tls": {"certificate": "short.crt", "key": "short.key"}}
+    listening = Listening(written.load())
+    for _ in range(3):
+        listening.refresh()
+    told = [record.message for record in caplog.records if "short.crt" in record.message]
+    assert 1 <= len(told) <= 2  # two where midnight is between
+    assert told[0].endswith("in 11 days; renew it, with `l7gw clusters certificate prod` where EKS signed it")

@@ -65,14 +65,15 @@ def eks_cluster(folder: Path, built: Built) -> Iterator[EksCluster]:
         proxy = stack.enter_context(ConnectProxy(aws.port))
         authenticator = stack.enter_context(Authenticator(folder / "authenticator", aws, proxy, NAME, _mappings(*roles)))
         cluster = stack.enter_context(RealCluster.start(folder / "cluster", built, authenticator.webhook))
-        _let_impersonate(cluster)
+        let_impersonate(cluster)
         described = aws.eks.cluster(NAME, cluster.server, cluster.ca.read_text())
         for role, group in zip(roles, (GATEWAYS, BARE), strict=False):
             described.entry(role.arn, [group], user=_user(role))
         yield EksCluster(aws, proxy, authenticator, cluster, *roles)
 
 
-def _let_impersonate(cluster: RealCluster) -> None:
+def let_impersonate(cluster: RealCluster) -> None:
+    """The gateway's role sessions may impersonate anybody."""
     api = "rbac.authorization.k8s.io"
     rules = [
         {"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]},

@@ -18,6 +18,11 @@ from l7gw.login.https import Answer
 from l7gw.name_rules import visible
 
 LONGEST_WORDS = 300  # characters of an issuer's own words in a message
+HINTS = {  # by RFC 6749's short names of errors
+    "invalid_scope": "--scope says what is asked for; this client is not allowed one of them",
+    "invalid_client": "the client must be a public one, as of a native application: no secret is sent",
+    "unauthorized_client": "the client must be allowed the authorization code, or with --device the device code",
+}
 LEAST_SECRET = 8  # characters; a shorter text may stand in a message by chance
 MOST_LIFETIME = 400 * 86400.0  # seconds, as the gateway's configuration takes
 _CODE = re.compile(r"[a-z_]{1,64}")
@@ -38,9 +43,8 @@ class Denied(LoginFailed):
     """The issuer answered with an error of RFC 6749's form. `code` is its short name, "" where it has none that may be shown."""
 
     def __init__(self, code: str, words: str, *, passing: bool) -> None:
-        super().__init__(
-            f"the issuer says no: {code or 'an error without a name'}" + (f" ({words})" if words else ""), passing=passing
-        )
+        what = f"the issuer says no: {code or 'an error without a name'}" + (f" ({words})" if words else "")
+        super().__init__(what, HINTS.get(code, ""), passing=passing)
         self.code = code
 
 

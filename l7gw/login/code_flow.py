@@ -39,7 +39,7 @@ class CodeRequest:
     def url(self) -> str:
         """Where the browser begins."""
         challenge = urlsafe_b64encode(hashlib.sha256(self._verifier.encode()).digest()).rstrip(b"=").decode()
-        scopes = self._wanted.scopes
+        scopes = self._metadata.asked_for(self._wanted.scopes)
         query = {
             "response_type": "code",
             "client_id": self._wanted.client_id,

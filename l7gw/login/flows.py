@@ -75,7 +75,7 @@ class Flows:
         metadata = await self.metadata()
         if not metadata.device:
             raise LoginFailed("the issuer has no login by device code", "leave --device out")
-        form = {"client_id": self._wanted.client_id, "scope": " ".join(self._wanted.scopes)}
+        form = {"client_id": self._wanted.client_id, "scope": " ".join(metadata.asked_for(self._wanted.scopes))}
         monotonic = self._world.clock.monotonic
         code = DeviceCode(self._wanted, await self._ask(metadata.device, form), monotonic())
         whole = f"\n  or open {code.whole_url}" if code.whole_url else ""
@@ -117,7 +117,7 @@ class Flows:
                 form = {"token": token, "token_type_hint": kind, "client_id": self._wanted.client_id}
                 answer = await self._ask(metadata.revocation, form)
                 if answer.status != 200:
-                    object_of(answer, "the issuer's revocation endpoint", (token,))
+                    _check_revoked(answer, kind, token)
         return ""
 
     # ------------------------------------------------------------------ tokens
@@ -181,3 +181,14 @@ class Flows:
                 f"this machine's clock is {abs(ahead):.0f} s {which} the issuer's; the gateway may see tokens as it does"
             )
         return ahead if abs(ahead) > COARSE else 0.0
+
+
+def _check_revoked(answer: Answer, kind: str, token: str) -> None:
+    """Raises LoginFailed where an issuer did not revoke what it could."""
+    try:
+        object_of(answer, "the issuer's revocation endpoint", (token,))
+    except Denied as denied:
+        # RFC 7009 section 2.2.1. Issuers whose access tokens are JWTs end those by their time alone; a login goes on by its refresh
+        # token, which was revoked before.
+        if denied.code != "unsupported_token_type" or kind != "access_token":
+            raise

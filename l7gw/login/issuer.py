@@ -5,12 +5,14 @@ Sources: OpenID Connect Discovery 1.0 sections 3 and 4.3, RFC 8414, RFC 9207 sec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from l7gw.identity.fetch import FetchError, checked
 from l7gw.identity.keys import object_in
 from l7gw.login.failure import LoginFailed
 from l7gw.login.https import Answer
+from l7gw.login.wanted import OFFLINE
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 LONGEST_ISSUER = 512  # characters, as the gateway's configuration takes (config/identity.py)
@@ -27,6 +29,13 @@ class Metadata(NamedTuple):
     revocation: str
     names_itself: bool
     proofs: list[str] | None  # the challenge methods that it announces; None where it announces none
+    scopes: list[str] | None  # so too
+
+    def asked_for(self, scopes: Sequence[str]) -> list[str]:
+        """The scopes to ask for. An issuer that announces scopes, and offline_access not among them, refuses a login that asks for
+        it, and gives refresh tokens without it where it gives any (GitLab, Amazon Cognito, OneLogin)."""
+        lacks = self.scopes is not None and OFFLINE not in self.scopes
+        return [scope for scope in scopes if scope != OFFLINE or not lacks]
 
 
 def checked_issuer(issuer: str) -> str:
@@ -66,7 +75,9 @@ def read(answer: Answer, issuer: str) -> Metadata:
         except FetchError as error:
             raise LoginFailed(f"the issuer's {name} cannot be used: {error}") from None
 
-    methods = said.get("code_challenge_methods_supported")
+    def listed(name: str) -> list[str] | None:
+        return found if isinstance(found := said.get(name), list) else None
+
     return Metadata(
         issuer=issuer,
         token=url("token_endpoint", required=True),
@@ -75,5 +86,6 @@ def read(answer: Answer, issuer: str) -> Metadata:
         device=url("device_authorization_endpoint"),
         revocation=url("revocation_endpoint"),
         names_itself=said.get("authorization_response_iss_parameter_supported") is True,
-        proofs=methods if isinstance(methods, list) else None,
+        proofs=listed("code_challenge_methods_supported"),
+        scopes=listed("scopes_supported"),
     )

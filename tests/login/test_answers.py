@@ -52,7 +52,7 @@ def test_tokens_of_another_form_are_refused(changed: dict[str, Any], words: str)
 def test_an_error_is_told_in_the_issuers_words() -> None:
     with pytest.raises(Denied, match=r"the issuer says no: invalid_client \(AADSTS7000218: the client is none\)") as denied:
         tokens_of(answer(401, error="invalid_client", error_description="AADSTS7000218: the client is none"), [SECRET])
-    assert denied.value.code == "invalid_client" and not denied.value.passing
+    assert denied.value.code == "invalid_client" and not denied.value.passing and "must be a public one" in str(denied.value)
 
 
 @pytest.mark.parametrize(

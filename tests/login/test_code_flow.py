@@ -57,6 +57,21 @@ def test_the_code_is_bound_to_this_login_by_a_challenge_a_state_and_a_nonce() ->
     assert form == {"grant_type": "authorization_code", "code": "c0de", "redirect_uri": BACK, "client_id": CLIENT}
 
 
+@pytest.mark.parametrize(
+    "announced, scope, prompt",
+    [
+        (["openid", "email"], "openid", None),  # GitLab, Google, Cognito
+        (["openid", "offline_access"], "openid offline_access", "consent"),
+        ("nonsense", "openid offline_access", "consent"),
+    ],
+)
+def test_a_refresh_token_is_asked_for_by_scope_unless_the_issuer_announces_others_alone(
+    announced: object, scope: str, prompt: str | None
+) -> None:
+    said = asked(CodeRequest(wanted(), metadata(scopes_supported=announced), BACK))
+    assert (said["scope"], said.get("prompt")) == (scope, prompt)
+
+
 def test_an_endpoint_with_a_query_keeps_it_and_without_openid_there_is_no_nonce() -> None:
     request = CodeRequest(wanted(scopes=["api"], token="access"), metadata(authorization_endpoint=f"{ISSUER}/auth?tenant=1"), BACK)
     said = asked(request)

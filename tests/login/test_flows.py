@@ -216,6 +216,23 @@ def test_a_logout_revokes_what_there_is(issuer: PlayedIssuer) -> None:
     ]
 
 
+def test_an_issuer_that_cannot_end_access_tokens_has_ended_the_login(issuer: PlayedIssuer) -> None:
+    kept = logged_in(issuer, wanted(token="access"))
+
+    async def ask(url: str, form: dict[str, str] | None = None) -> Answer:
+        if form is not None and form.get("token_type_hint") == "access_token":
+            return issuer.answer({"error": "unsupported_token_type"}, 400)
+        return await issuer.ask(url, form)
+
+    assert asyncio.run(Flows(wanted(), ask, Person(issuer).world()).revoke(kept)) == "" and issuer.counted("/revoke") == 1
+
+
+def test_a_device_code_is_asked_for_with_the_scopes_that_the_issuer_has(issuer: PlayedIssuer) -> None:
+    issuer.metadata["scopes_supported"] = ["openid"]
+    asyncio.run(flows(issuer).by_device())
+    assert [form["scope"] for path, form in issuer.asked if path == "/device"] == ["openid"]
+
+
 def test_an_issuer_that_cannot_revoke_says_so(issuer: PlayedIssuer) -> None:
     kept = logged_in(issuer)
     issuer.instead["/revoke"] = issuer.answer({"error": "unsupported_token_type"}, 400)

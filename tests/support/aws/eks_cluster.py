@@ -67,8 +67,7 @@ def eks_cluster(folder: Path, built: Built) -> Iterator[EksCluster]:
         cluster = stack.enter_context(RealCluster.start(folder / "cluster", built, authenticator.webhook))
         let_impersonate(cluster)
         described = aws.eks.cluster(NAME, cluster.server, cluster.ca.read_text())
-        for role, group in zip(roles, (GATEWAYS, BARE), strict=False):
-            described.entry(role.arn, [group], user=_user(role))
+        described.entry(roles[0].arn, [GATEWAYS], user=_user(roles[0]))
         yield EksCluster(aws, proxy, authenticator, cluster, *roles)
 
 

@@ -25,6 +25,10 @@ def lines(cluster: Cluster, policy: Policy) -> list[str]:
         _as_whom(cluster),
         *_going_up(cluster, policy),
         *_acted_as(cluster, policy),
+        *(
+            f"{bind} is bound for grants or sessions: RBAC must let the gateway, see l7gw rbac render"
+            for bind in policy.binds(cluster.name)
+        ),
         _recorded(cluster.record),
     ]
 

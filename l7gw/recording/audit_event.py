@@ -70,6 +70,12 @@ class AuditEvent(msgspec.Struct, rename="camel", gc=False):
         return f"{base}/{ref.subresource}" if ref.subresource else base
 
     @property
+    def status(self) -> int:
+        """The status of the answer; 0 where the event does not say."""
+        code = (self.response_status or {}).get("code")
+        return code if isinstance(code, int) else 0
+
+    @property
     def address(self) -> str:
         """The address that the call came from: the last one, which is the cluster's own finding (the others are what the client
         or a proxy said in X-Forwarded-For)."""

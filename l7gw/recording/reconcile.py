@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
@@ -226,8 +225,7 @@ class Reconciliation:
             found = self.rounds[way] = Counted()
         found.count += 1
         found.time, found.audit_id, found.uri = event.received, event.audit_id, event.request_uri
-        with suppress(TypeError, ValueError):
-            found.status = int(str((event.response_status or {}).get("code", 0)))
+        found.status = event.status
 
     # ------------------------------------------------------------------ the recorded calls
 
@@ -278,5 +276,6 @@ def _is_of_gateway(event: AuditEvent) -> bool:
         return False
     if ref.resource in _ACCESS_REVIEWS:
         return event.verb == "create"
-    is_own = event.verb == "list" or (event.verb in ("create", "delete") and ref.name.startswith(OWN_BINDINGS))
+    is_named = ref.name.startswith(OWN_BINDINGS) or (event.status == 403 and not ref.name)  # of what is refused it says no name
+    is_own = event.verb == "list" or (event.verb in ("create", "delete") and is_named)
     return ref.resource == "rolebindings" and is_own

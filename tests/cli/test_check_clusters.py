@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7gw.cli.check_clusters import doubts
+from l7gw.cli.check_clusters import doubts, lines
 from l7gw.demo.pki import Authority
 from l7gw.policy.judge import Policy
 from tests.support.written_configuration import Written
@@ -28,3 +28,11 @@ def test_a_gateway_that_the_cluster_knows_by_the_name_of_its_callers_is_doubted(
         any("the gateway's own certificate names l7gw" in one for one in doubts(cluster, Policy.load(tmp_path / "policy.yaml")))
         is doubted
     )
+
+
+def test_what_is_bound_for_callers_is_said(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+    written.prod["impersonate"] = "user"
+    (tmp_path / "policy.yaml").write_text("rules: [{name: r, namespaces: [shop], verdict: allow, bind: debug}]\n")
+    cluster = written.load().clusters["prod"]
+    assert any("ClusterRole debug in shop is bound" in one for one in lines(cluster, Policy.load(tmp_path / "policy.yaml")))

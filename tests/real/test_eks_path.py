@@ -48,7 +48,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path, eks: EksCluster, timeouts: Timeouts = USUAL_TIMEOUTS) -> Iterator[Stage]:
+def stage(folder: Path, eks: EksCluster, timeouts: Timeouts = USUAL_TIMEOUTS, policy: str = EVERYTHING) -> Iterator[Stage]:
     authority = Authority(folder / "issuer", "issuer CA")
     with issuing(authority) as issuer, pytest.MonkeyPatch.context() as patch:
         inherit(patch, eks.aws.ring.user("gateway").environment)
@@ -56,7 +56,7 @@ def stage(folder: Path, eks: EksCluster, timeouts: Timeouts = USUAL_TIMEOUTS) ->
             "identity": [identity(issuer, authority)],
             "clusters": {"prod": entry(eks.aws, eks.gateway) | {"impersonate": "user"}},
         }
-        with Gateway(folder / "gateway", settings, EVERYTHING, timeouts) as gateway:
+        with Gateway(folder / "gateway", settings, policy, timeouts) as gateway:
             yield Stage(eks, gateway, issuer)
 
 

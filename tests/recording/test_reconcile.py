@@ -103,6 +103,7 @@ FORGED: dict[str, Callable[[Case], dict[str, Any]]] = {
     "another resource": lambda case: event("delete", "/api/v1/namespaces/shop/secrets/web-0", "DELETE", session=case.session),
     "an hour later": lambda case: event("list", session=case.session, at=SystemClock().wall() + HOUR),
     "an hour earlier": lambda case: event("list", session=case.session, at=SystemClock().wall() - HOUR),
+    "a binding without a name": lambda case: event("list", BINDINGS, "POST", responseStatus={"code": 201}),
     "a binding of another name": lambda case: event("list", f"{BINDINGS}/eve", "DELETE"),
     "an id of a call without an object": lambda case: event("version", "/metrics", "POST", session=case.session),
 }
@@ -122,6 +123,8 @@ OWN: dict[str, Callable[[Case], dict[str, Any]]] = {
     "a reading": lambda case: event("delete", WEB, session=case.session),
     "a dry run": lambda case: event("denied", f"{WEB}?fieldManager=kubectl&dryRun=All", "PATCH", session=case.session),
     "a review of access": lambda case: event("delete", "/apis/authorization.k8s.io/v1/subjectaccessreviews", "POST"),
+    "its bindings, listed": lambda case: event("delete", f"{BINDINGS}?limit=500"),
+    "a binding that is refused": lambda case: event("delete", BINDINGS, "POST", responseStatus={"code": 403}),
     "its own binding": lambda case: event("delete", f"{BINDINGS}/l7gw-0199", "DELETE"),
 }
 

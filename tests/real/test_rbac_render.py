@@ -211,7 +211,7 @@ def test_the_gateway_finds_all_that_it_needs(stolen: Asking, written: Written) -
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     steps = {step["name"]: step for step in json.loads(done.stdout)["steps"]}
     assert {step["outcome"] for step in steps.values()} == {"ok"}, steps
-    assert {"impersonate groups l7gw:engineers", f"impersonate serviceaccounts {NAMESPACE}/ci"} <= steps.keys()
+    assert {"impersonate groups l7gw:engineers", f"impersonate serviceaccounts ci in {NAMESPACE}"} <= steps.keys()
 
 
 def test_roles_and_bindings_are_read_live_only_where_that_was_rendered(

@@ -259,6 +259,7 @@ _MEANINGS = {
     "--cluster-name NAME --region REGION, with the name that the cluster has at EKS)",
     "InvalidClientTokenId": "it does not know the access key that signed it; hint: was the key deleted or disabled, or is it of "
     "another partition?",
+    "RequestExpired": "its date is not of now; hint: compare the clock of its maker with that of STS (date; timedatectl)",
     "MissingAuthenticationToken": "it is not signed",
 }
 

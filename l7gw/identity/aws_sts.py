@@ -26,6 +26,7 @@ LARGEST_ANSWER = 64 * 1024  # bytes; STS's own has 400
 REFUSING = (400, 401, 403)  # statuses with which STS refuses a request
 
 _CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
+_OF_DATE = re.compile("Signature (expired|not yet current)")
 _XML_CODE = re.compile(r"<ErrorResponse\b.{0,400}?<Code>([A-Za-z0-9.]{1,64})</Code>", re.DOTALL)
 # Codes of STS's errors that are about our asking, not about the token (STS API Reference, Common Errors)
 _OURS = re.compile(r"(Throttl|TooManyRequests|RequestLimitExceeded|ServiceUnavailable|Internal|RegionDisabled|OptInRequired)")
@@ -124,10 +125,14 @@ def _redirect(status: int) -> str:
 
 
 def _code_of(body: bytes) -> str:
-    """The code of an error of AWS, "" where the body is none."""
+    """The code of an error of AWS, "" where the body is none. A signature whose date STS does not take has the code of one that
+    does not fit; its message tells them apart, and it gets the code that other services of AWS have for it."""
     try:
-        code: Any = plainjson.read_object(body)["Error"]["Code"]
-    except (ValueError, KeyError, TypeError):
+        error: Any = plainjson.read_object(body)["Error"]
+        code, message = error["Code"], error.get("Message")
+    except (ValueError, KeyError, TypeError, AttributeError):
         found = _XML_CODE.search(body[:2048].decode("latin-1"))
         return found[1] if found is not None else ""
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+    if not isinstance(code, str) or not _CODE.fullmatch(code):
+        return ""
+    return "RequestExpired" if isinstance(message, str) and _OF_DATE.match(message) else code

@@ -87,7 +87,8 @@ def read(text: str, hosts: Collection[str], now: float) -> Presigned:
     _check(values)
     date = _date(values["x-amz-date"])
     if now > date + LIFETIME:
-        raise refused("the AWS token is older than 15 minutes; hint: get a new one, kubectl asks its credential plugin for it")
+        hint = "get a new one, kubectl asks its credential plugin for it; if that is too old at once, compare the clocks"
+        raise refused(f"the AWS token is older than 15 minutes; hint: {hint} of its maker and of this machine")
     if date > now + MOST_AHEAD:
         raise refused("the AWS token is from the future (X-Amz-Date); hint: compare the clocks of its maker and of this machine")
     return Presigned(found[1], f"/?{query}", date)

@@ -84,6 +84,12 @@ def test_a_token_of_another_cluster_an_ended_login_and_an_unknown_key_are_refuse
     assert ask(aws, token(person, "prod")) == "refused InvalidClientTokenId"
 
 
+def test_a_clock_that_is_wrong_is_told_from_a_signature_that_does_not_fit(aws: Aws, person: Keys) -> None:
+    for shift in (1800.0, -1800.0):
+        aws.shift = shift
+        assert ask(aws, token(person, "prod")) == "refused RequestExpired"
+
+
 FAULTS: dict[str, tuple[object, str]] = {
     "throttled": (bodies.THROTTLED, "unavailable it answered 400, Throttling"),
     "unavailable": (bodies.UNAVAILABLE, "unavailable it answered 503, ServiceUnavailable"),

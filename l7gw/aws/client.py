@@ -28,8 +28,9 @@ class Keys:
     session_token: str = field(repr=False)
 
 
-def session(profile: str = "") -> Any:
-    """A boto3 session, with the credentials that boto3's own chain finds, by a profile where one is named.
+def session(profile: str = "", region: str = "") -> Any:
+    """A boto3 session, with the credentials that boto3's own chain finds, by a profile where one is named. The chain itself asks in
+    `region` (a web identity is exchanged at STS) where AWS's own files and variables name none.
 
     Clients are made of it by one thread at a time; a client is for many. Raises botocore's exceptions, which `failures.in_words`
     reads.
@@ -40,7 +41,8 @@ def session(profile: str = "") -> Any:
         # Debug lines of botocore hold requests and answers whole, and its warnings tracebacks with an answer in them. What failed
         # is told in words of ours.
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    return boto3.Session(profile_name=profile or None)
+    made = boto3.Session(profile_name=profile or None)
+    return made if made.region_name or not region else boto3.Session(profile_name=profile or None, region_name=region)
 
 
 def client(

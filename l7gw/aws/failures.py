@@ -236,6 +236,10 @@ def _unusable(error: BaseException, asked: Asked) -> str | None:
         return f"{scrubbed(str(error.kwargs.get('provider', 'a provider')))} gives none: {hint}; {_see(asked)}"
     if isinstance(error, of.MetadataRetrievalError | of.RefreshWithMFAUnsupportedError | of.PartialCredentialsError):
         return f"they cannot be read ({type(error).__name__}); {_see(asked)}"
+    if isinstance(error, RuntimeError) and asked.step == "credentials":  # as botocore says that renewed ones have expired
+        return f"they have expired, and what gives them gives no others; is this machine's clock right? {_see(asked)}"
+    if isinstance(error, of.NoRegionError):
+        return "they need a region: set AWS_DEFAULT_REGION, or `region` in the profile"
     if isinstance(error, of.ConfigParseError | of.ConfigNotFound | of.InvalidConfigError):
         return f"the AWS configuration cannot be used ({type(error).__name__}); {_see(asked)}"
     if isinstance(error, of.BaseEndpointResolverError | of.EndpointProviderError | of.InvalidRegionError):

@@ -136,7 +136,7 @@ class Aws:
         if failure is not None and self._clock.monotonic() < until:
             raise AwsFailure(failure.kind, failure.message, failure.code)
         try:
-            self._find(profile)
+            self._find(profile, asked.region)
         except Exception as error:
             told = in_words(error, Asked(step="credentials", region=asked.region, cluster=asked.cluster, profile=profile))
             with self._lock:
@@ -147,11 +147,11 @@ class Aws:
                         self._clients.pop(key, None)
             raise told from None
 
-    def _find(self, profile: str) -> None:
+    def _find(self, profile: str, region: str) -> None:
         from botocore.exceptions import NoCredentialsError
 
         with self._of(profile):
-            found = self._session(profile).get_credentials()
+            found = self._session(profile, region).get_credentials()
         if found is None:
             raise NoCredentialsError()
         found.get_frozen_credentials()  # which renews them where it is time
@@ -160,11 +160,11 @@ class Aws:
         with self._lock:
             return self._making[profile]
 
-    def _session(self, profile: str) -> Any:
-        """The session of a profile, whose lock is held."""
+    def _session(self, profile: str, region: str) -> Any:
+        """The session of a profile, whose lock is held. `region` counts for the first that asks."""
         made = self._own.get(profile)
         if made is None:
-            made = self._own[profile] = session(profile)
+            made = self._own[profile] = session(profile, region)
         return made
 
     def _client(
@@ -184,7 +184,7 @@ class Aws:
             had = self._clients.get(key)
             if had is None or had[0] != keys:
                 made = client(
-                    self._session(profile),
+                    self._session(profile, region),
                     service,
                     region,
                     keys=keys,

@@ -79,6 +79,13 @@ def _retrieval(provider: str, said: str) -> of.CredentialRetrievalError:
         (of.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), OWN, "refused", ["get-caller-identity"]),
         (of.MetadataRetrievalError(error_msg="x"), OWN, "refused", ["cannot be read"]),
         (of.ConfigParseError(path="/root/.aws/config"), OWN, "refused", ["configuration cannot be used"]),
+        (
+            RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."),
+            OWN,
+            "refused",
+            ["have expired", "clock"],
+        ),
+        (of.NoRegionError(), OWN, "refused", ["AWS_DEFAULT_REGION"]),
         (FileNotFoundError(2, "No such file or directory"), OWN, "refused", ["No such file"]),
         (_error("InvalidIdentityToken", "No OpenIDConnect provider found in your account", 400), OWN, "refused", ["OIDC provider"]),
         (_error("ExpiredToken", "The security token included in the request is expired"), ASSUME, "refused", ["have expired"]),

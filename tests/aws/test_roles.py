@@ -15,7 +15,7 @@ from tests.support.aws.bodies import CAPTIVE_PORTAL, GARBAGE, THROTTLED, Refused
 from tests.support.aws.connect_proxy import ConnectProxy
 from tests.support.aws.environment import inherit
 from tests.support.aws.https_server import Answer
-from tests.support.aws.metadata import Imds, PodIdentity, expired_login
+from tests.support.aws.metadata import Imds, PodIdentity, expired_login, web_identity
 from tests.support.aws.stand_in import Aws
 from tests.support.manual_clock import ManualClock
 
@@ -215,10 +215,10 @@ def test_a_login_at_identity_center_that_has_expired_is_told_with_the_command(
     side: Side, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name, value in expired_login(tmp_path, "CANARYTOKEN", "ops").items():
+    for name, value in expired_login(tmp_path, "CANARYTOKEN").items():
         monkeypatch.setenv(name, value)
-    message = side.failure(side.role(profile="ops")).message
-    assert "aws sso login --profile ops" in message and "CANARY" not in message
+    message = side.failure(side.role(profile="expired")).message
+    assert "aws sso login --profile expired" in message and "CANARY" not in message
 
 
 def test_the_role_of_a_service_account_is_found_by_its_web_identity(
@@ -226,21 +226,19 @@ def test_the_role_of_a_service_account_is_found_by_its_web_identity(
 ) -> None:
     for name in side.keys.environment:
         monkeypatch.delenv(name)
-    own, token = side.aws.sts.role("irsa"), tmp_path / "token"
-    token.write_text("jwt-of-the-pod")
-    for name, value in {
-        "AWS_ROLE_ARN": own.arn,
-        "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
-        "AWS_ENDPOINT_URL_STS": side.aws.url,
-        "AWS_CA_BUNDLE": str(side.aws.certificate_authority),
-        "AWS_REGION": "eu-west-1",
-    }.items():
+    own = side.aws.sts.role("irsa")
+    given = {"AWS_ENDPOINT_URL_STS": side.aws.url, "AWS_CA_BUNDLE": str(side.aws.certificate_authority)}
+    for name, value in (web_identity(tmp_path, "jwt-of-the-pod", own.arn) | given).items():
         monkeypatch.setenv(name, value)
     side.aws.sts.role("team/l7gw")
     assert side.failure(side.role()).message.startswith("cluster prod: the gateway's own AWS credentials: ")
     side.aws.sts.web_identities["jwt-of-the-pod"] = own.arn
     side.clock.advance(FAILED_FOR)
     side.ours.assume(side.role(), ISSUER, "ann")
+    assert side.aws.actions("AssumeRoleWithWebIdentity")
+    (tmp_path / "web-identity-token").unlink()
+    side.ours.forget()
+    assert "a file or a program that they need cannot be used: No such file" in side.failure(side.role()).message
     assert side.aws.sts.assumed[-1].caller.startswith("arn:aws:sts::111122223333:assumed-role/irsa/")
 
 

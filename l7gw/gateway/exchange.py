@@ -12,7 +12,8 @@
     budget     where the rule has a budget: the call is counted, and beyond it held or denied (`budgeting.py`)               403
     hold       where the policy holds the call: it waits for a reviewer, or is refused and comes back (`holding.py`)         403
     restore    where the body holds placeholders of masked values, the values themselves (`restoring.py`)         422
-    forward    the request, written anew, over a connection to the cluster; judged again where the policy changed meanwhile
+    forward    the request, written anew, over a connection to the cluster, for which the gateway's credential is waited for; judged
+               again where the policy changed meanwhile
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
     finish     the last event is recorded; the connection takes the next request
 

@@ -246,6 +246,7 @@ def test_a_server_of_another_ca_than_the_one_described_is_refused_in_words(tmp_p
     staged(tmp_path, play)
 
 
+@pytest.mark.long
 def test_a_dial_that_fails_waits_for_eks_for_seconds_and_no_longer(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         said = await stage.serve("eks")

@@ -110,6 +110,7 @@ def test_each_persons_calls_go_up_with_tokens_of_his_own_role_session_over_conne
     assert [it.aws.sts.sessions(it.role).count(one) for one in sorted(set(sessions))] == [1, 1, 1]
 
 
+@pytest.mark.long
 def test_with_one_session_for_the_gateway_all_share_it(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with eks_scene(tmp_path, aws, monkeypatch, per="gateway") as it:
         for token in (it.token, it.person("bob")):
@@ -201,6 +202,7 @@ def test_while_sts_is_down_calls_are_told_the_step_and_who_has_a_token_notices_n
         assert status == 503 and "AssumeRole" in message(answer)
 
 
+@pytest.mark.long
 def test_a_cluster_that_eks_does_not_describe_is_told_in_the_words_of_that_step(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +214,7 @@ def test_a_cluster_that_eks_does_not_describe_is_told_in_the_words_of_that_step(
         until(lambda: ask(it, it.request(f"GET {POD}"))[0] == 200)
 
 
+@pytest.mark.long
 def test_another_ca_at_eks_ends_the_connections_of_before_and_a_stranger_is_refused_until_the_right_one_is_back(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

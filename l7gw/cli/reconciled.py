@@ -49,6 +49,7 @@ def _document(
         "cluster": cluster,
         "from": moment(run.begin) if run.begin else None,
         "to": moment(run.end) if run.begin else None,
+        "silences": [{"from": moment(begin), "to": moment(end)} for begin, end in run.silences()],
         "events": log.events,
         "recorded": recorded.count,
         "recorded_and_seen": recorded.seen_count,
@@ -137,6 +138,10 @@ def _rest(rows: int) -> None:
 
 def _show_left_out(run: Reconciliation) -> None:
     """What was left out, so that nobody takes silence for an answer."""
+    if silences := run.silences():
+        begin, end = max(silences, key=lambda one: one[1] - one[0])
+        more = f", and {len(silences) - 1:,} times more" if len(silences) > 1 else ""
+        click.echo(f"the log has no event at all from {moment(begin)} to {moment(end)}{more}: a part of it may be missing")
     if run.ignored:
         most = sorted(run.ignored.items(), key=lambda one: -one[1])
         named = ", ".join(f"{safe(user) or 'others'} {count:,}" for user, count in most[:MOST_IGNORED])

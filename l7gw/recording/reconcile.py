@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -28,6 +29,9 @@ from l7gw.recording.recorded_calls import RecordedCall, RecordedCalls, is_dry
 
 SKEW = 300 * 1_000_000  # microseconds by which the clocks of cluster and gateway may differ
 MARGIN = 120 * 1_000_000  # microseconds at both ends of the log in which its streams may lack a call that others have
+MINUTE = 60 * 1_000_000  # microseconds
+SILENCE = 15  # minutes without an event that are told; a cluster's own parts renew leases every few seconds
+MOST_MINUTES = 4 * 366 * 24 * 60  # that are told apart: four years of a log, 150 MB
 MOST_KINDS = 1000  # different ways round that are told apart; the rest is one number
 MOST_UNSEEN = 1000  # calls that the cluster never saw, of which each is told; all are counted
 MOST_NAMES = 1000  # users that are ignored, and counted by name
@@ -48,6 +52,8 @@ _HARMLESS = ("/livez", "/readyz", "/healthz", "/version")
 _SELF_REVIEWS = frozenset(("selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"))
 _ACCESS_REVIEWS = frozenset(("subjectaccessreviews", "localsubjectaccessreviews"))
 _READS = frozenset(("get", "list", "watch"))
+_TUNNELS = frozenset(("exec", "attach", "portforward", "proxy"))  # of which a client may begin some by a GET
+_UNPROVEN = 401  # the status of who proves nothing: the event names no user, and nothing was done
 OWN_BINDINGS = "l7gw-"  # the beginning of the names of bindings that the gateway makes
 
 Why = Literal[
@@ -122,6 +128,7 @@ class Reconciliation:
         self._since, self._margin = since, margin
         self._ignores, self._unaudited = tuple(ignored), tuple(unaudited)
         self._learned = ""
+        self._minutes: set[int] = set()  # in which the log has an event, since 1970
         self._strangers = sqlite3.connect("", isolation_level=None)  # a file without a name, once it is large
         self._strangers.execute("CREATE TABLE calls (key BLOB PRIMARY KEY) WITHOUT ROWID")
 
@@ -135,15 +142,18 @@ class Reconciliation:
         reached = event.reached
         if event.received < self._since:
             return
-        self.begin = min(self.begin or reached, reached)
-        self.end = max(self.end, reached)
+        if reached:  # an event without a time says nothing of the time that the log covers
+            self.begin = min(self.begin or reached, reached)
+            self.end = max(self.end, reached)
+            if len(self._minutes) < MOST_MINUTES:
+                self._minutes.add(reached // MINUTE)
         call = self._recorded.of(event.audit_id)
         if call is not None:
             why = self._other(event, call)
             if not why:
                 self.matched += 1
-                if _is_main(event, call):  # and none of what the gateway asked for it
-                    self._recorded.seen(call)
+                if event.user.username and _is_main(event, call):  # and none of what the gateway asked for it
+                    self._recorded.seen(call, event.received if _is_done(event) else 0)
                 return
         else:
             why = self._unknown(event)
@@ -176,6 +186,8 @@ class Reconciliation:
     def _other(self, event: AuditEvent, call: RecordedCall) -> Why | None:
         """Why a call that has the id of a recorded one is another call. None where it is that one, or the gateway's own within
         it."""
+        if event.status == _UNPROVEN and not event.user.username:
+            return None  # the gateway's token was over, and it came again with another
         if not call.time - SKEW <= event.received or (call.ended and event.received > call.ended + SKEW):
             return "the id of another call"
         who, own, is_main = event.impersonated_user, _is_of_gateway(event), _is_main(event, call)
@@ -186,8 +198,16 @@ class Reconciliation:
         if who is None and not own and self._gateway.mode in ("groups", "user"):
             return "the id of another call"
         if is_main:
-            return "recorded as refused" if call.sent == "no" else None
+            if call.sent == "no":
+                return "recorded as refused"
+            # The gateway sends a change once. Who has its credential could make it again, by the id of the first.
+            return "the id of another call" if self._is_again(event, call) else None
         return None if own or event.verb in _READS or is_dry(event.request_uri) else "the id of another call"
+
+    def _is_again(self, event: AuditEvent, call: RecordedCall) -> bool:
+        """Whether a call that changes something, or runs something, was made before."""
+        acts = event.verb not in _READS or call.subresource in _TUNNELS
+        return acts and not call.dry and _is_done(event) and self._recorded.done_at(call) not in (0, event.received)
 
     def _is_gateway(self, user: AuditUser, *, learn: bool = False) -> bool:
         known = self._gateway
@@ -226,6 +246,12 @@ class Reconciliation:
         found.count += 1
         found.time, found.audit_id, found.uri = event.received, event.audit_id, event.request_uri
         found.status = event.status
+
+    def silences(self) -> list[tuple[int, int]]:
+        """The times, in microseconds since 1970, between two events of the log that lie SILENCE or more apart: a part of the log
+        may be missing. To the minute."""
+        there = sorted(self._minutes)
+        return [((one + 1) * MINUTE, other * MINUTE) for one, other in pairwise(there) if other - one > SILENCE]
 
     # ------------------------------------------------------------------ the recorded calls
 
@@ -279,3 +305,8 @@ def _is_of_gateway(event: AuditEvent) -> bool:
     is_named = ref.name.startswith(OWN_BINDINGS) or (event.status == 403 and not ref.name)  # of what is refused it says no name
     is_own = event.verb == "list" or (event.verb in ("create", "delete") and is_named)
     return ref.resource == "rolebindings" and is_own
+
+
+def _is_done(event: AuditEvent) -> bool:
+    """Whether the cluster did what a call asked: the gateway sends a call again that was turned away."""
+    return event.is_last and 0 < event.status < 400

@@ -47,7 +47,8 @@ PRAGMA synchronous = OFF;
 CREATE TABLE sessions (number INTEGER PRIMARY KEY, id TEXT, user TEXT, issuer TEXT);
 CREATE TABLE calls (
     number INTEGER PRIMARY KEY, key BLOB, session INTEGER, exchange INTEGER, time INTEGER, answered INTEGER, ended INTEGER,
-    sent TEXT, verb TEXT, grp TEXT, resource TEXT, subresource TEXT, namespace TEXT, name TEXT, path TEXT, dry INTEGER
+    sent TEXT, verb TEXT, grp TEXT, resource TEXT, subresource TEXT, namespace TEXT, name TEXT, path TEXT, dry INTEGER,
+    done INTEGER
 );
 """
 _COLUMNS = (
@@ -147,9 +148,17 @@ class RecordedCalls:
         found = self._database.execute("SELECT 1 FROM sessions WHERE id = ? AND user = ?", (session, user)).fetchone()
         return found is not None
 
-    def seen(self, call: RecordedCall) -> None:
-        """Note that the cluster saw this call."""
+    def seen(self, call: RecordedCall, done: int) -> None:
+        """Note that the cluster saw this call. `done` is when it got it, in microseconds since 1970, if it did what was asked, else
+        0."""
         self._seen[call.number >> 3] |= 1 << (call.number & 7)
+        if done:
+            self._database.execute("UPDATE calls SET done = ? WHERE number = ? AND done = 0", (done, call.number))
+
+    def done_at(self, call: RecordedCall) -> int:
+        """When the cluster got the call that did this, as it was noted first; 0 where it was not."""
+        row = self._database.execute("SELECT done FROM calls WHERE number = ?", (call.number,)).fetchone()
+        return int(row[0])
 
     @property
     def seen_count(self) -> int:
@@ -260,13 +269,13 @@ class RecordedCalls:
         ended = end.time if end is not None else 0
         about = (request.verb, request.group, request.resource, request.subresource, *names)
         where = (session.number, request.exchange, request.time, call.answered, ended)
-        self._rows.append((self.count, _key(request.audit_id), *where, sent, *about, is_dry(request.target)))
+        self._rows.append((self.count, _key(request.audit_id), *where, sent, *about, is_dry(request.target), 0))
         if len(self._rows) >= AT_ONCE:
             self._write()
 
     def _write(self) -> None:
         rows, self._rows = self._rows, []
-        self._database.executemany(f"INSERT INTO calls VALUES ({', '.join('?' * 16)})", rows)
+        self._database.executemany(f"INSERT INTO calls VALUES ({', '.join('?' * 17)})", rows)
 
 
 def is_dry(target: str) -> bool:

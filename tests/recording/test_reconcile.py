@@ -115,6 +115,49 @@ def test_the_id_of_a_recorded_call_hides_no_other_call(forged: str, case: Case) 
     assert [way.why for way in run.rounds] == ["the id of another call"] and case.calls.seen_count == 0
 
 
+@pytest.mark.parametrize("uri, method", [(WEB, "DELETE"), (f"{WEB}/exec?command=sh", "GET")])
+def test_a_change_that_is_made_again_by_the_id_of_the_first_went_round(tmp_path: Path, uri: str, method: str) -> None:
+    case = Case(tmp_path, lambda recorder: called(recorder, "once", uri, method))
+    now = SystemClock().wall()
+    first = event("once", uri, method, session=case.session, at=now)
+    stages = [{**first, "stage": stage} for stage in ("RequestReceived", "ResponseComplete", "ResponseComplete")]
+    assert case.whys(*stages) == []
+    assert case.whys(*stages, event("once", uri, method, session=case.session, at=now + 1)) == ["the id of another call"]
+
+
+def test_a_call_that_the_cluster_turned_away_and_the_gateway_sent_again_is_one(case: Case) -> None:
+    now = SystemClock().wall()
+    turned = [
+        event("delete", WEB, "DELETE", at=now - 2, user={}, stage="ResponseStarted", responseStatus={"code": 401}),
+        event("delete", WEB, "DELETE", session=case.session, at=now - 1, responseStatus={"code": 429}),
+    ]
+    assert case.whys(*turned, event("delete", WEB, "DELETE", session=case.session, at=now)) == []
+    assert case.calls.seen_count == 1
+
+
+def test_a_call_that_only_came_unproven_was_not_seen(case: Case) -> None:
+    assert case.whys(event("delete", WEB, "DELETE", user={}, responseStatus={"code": 401})) == []
+    assert case.calls.seen_count == 0
+    assert case.whys(event("delete", WEB, "DELETE", user={})) == ["the id of another call"]
+
+
+def test_a_time_of_which_the_log_has_nothing_is_told(case: Case) -> None:
+    node, begin = {"username": "system:node:ip-1"}, 1_800_000_000.0
+    log = [event(f"n-{n}", user=node, at=begin + 60 * n) for n in (40, 0, 16, 17, 31, 46, 61)]
+    assert case.run(*log[:0]).silences() == [] and case.run(*log[:1]).silences() == []
+    minute = 60 * 1_000_000
+    assert case.run(*log).silences() == [(int(begin * 1e6) + minute, int(begin * 1e6) + 16 * minute)]
+
+
+def test_an_event_without_a_time_does_not_shorten_the_time_of_the_log(case: Case) -> None:
+    timeless = event("n-3", user={"username": "system:node:ip-1"})
+    del timeless["requestReceivedTimestamp"], timeless["stageTimestamp"]
+    whole = _around(case)
+    for log in ([timeless, *whole], [*whole, timeless], [whole[0], timeless, *whole[1:]]):
+        run = case.run(*log)
+        assert len(list(run.unseen())) == 2
+
+
 def test_a_call_that_the_recording_calls_denied_and_the_cluster_saw_is_found(case: Case) -> None:
     assert case.whys(event("denied", WEB, "PATCH", session=case.session)) == ["recorded as refused"]
 

@@ -68,8 +68,11 @@ def test_a_call_that_was_noted_as_seen_is_not_among_the_unseen(tmp_path: Path) -
     for number in (0, 7, 8, 19):
         found = calls.of(f"a-{number}")
         assert found is not None
-        calls.seen(found)
-        calls.seen(found)
+        calls.seen(found, 0)
+        assert calls.done_at(found) == 0
+        calls.seen(found, 5)
+        calls.seen(found, 7)
+        assert calls.done_at(found) == 5
     assert calls.seen_count == 4
     left = [one.exchange for one in calls.unseen(0, 2**62)]
     assert left == [n + 1 for n in range(20) if n not in (0, 7, 8, 19)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from l7gw.cli.progress import reading_bar
 from l7gw.cli.rbac_existing import existing_in, existing_there
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
 from l7gw.cli.rbac_report import compared, report, times
-from l7gw.cli.state import HINT, ago, fail, the_whole_session
+from l7gw.cli.state import HINT, ago, fail, the_state, the_whole_session
 from l7gw.cluster.impersonation import unnameable
 from l7gw.cluster.rbac_render import Part
 from l7gw.config.settings import Cluster
@@ -27,6 +28,7 @@ from l7gw.policy.judge import Policy
 from l7gw.recording.past_calls import PastCall, PastCalls
 from l7gw.recording.rbac_difference import Difference
 from l7gw.recording.rbac_suggestion import Suggested, Suggestion
+from l7gw.recording.session_list import NoSuch, find
 from l7gw.recording.terminal.unseen import safe
 from l7gw.recording.used_rights import By, Reading, UsedRights
 
@@ -50,12 +52,19 @@ MOST_USERS_LISTED = 5
 @click.option("--existing", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), help="RBAC that is there, "
     "as `kubectl get -o yaml` prints it, to compare with; - is stdin.")  # fmt: skip
 @click.option("--live", is_flag=True, help="Compare with the cluster itself, as the gateway: `rbac render --reads-rbac` lets it.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A gateway's state; several where several serve the cluster.",
+)
 @holder_option
 @config_option
 @output_option
 def suggest(
     name: str, session: str | None, since: str | None, user: str, by: By | None, groups: tuple[str, ...], names: int,
-    everything: bool, existing: Path | None, live: bool, holder: str, config: Path | None, output: str
+    everything: bool, existing: Path | None, live: bool, states: tuple[Path, ...], holder: str, config: Path | None, output: str
 ) -> None:  # fmt: skip
     """Print the least RBAC of cluster NAME under which the recorded calls pass again: Roles, ClusterRoles and bindings for users
     and groups as the cluster knows them, with the prefix. Nothing is asked of the cluster but by --live, and no gateway need run.
@@ -73,6 +82,7 @@ def suggest(
     l7gw rbac suggest prod --since 30d > suggested.yaml
     l7gw rbac suggest prod --session 01a2                 # what one session needed
     l7gw rbac suggest prod --user 'bot:*' --names 0
+    l7gw rbac suggest prod --state gw-1/state --state gw-2/state     # several gateways serve the cluster
     kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o yaml | l7gw rbac suggest prod --existing -
     """
     settings, cluster, policy = settled(config, name)
@@ -80,13 +90,14 @@ def suggest(
         raise click.UsageError("--existing and --live exclude each other")
     there = existing_there(cluster) if live else existing_in(existing) if existing is not None else None
     reading = _reading(cluster, policy, by, given_holder(holder), names=names, everything=everything)
-    whole = the_whole_session(settings.state, session).id if session is not None else ""
+    places = [the_state(None, one) for one in states or (settings.state,)]
+    whole = _whole(places, session) if session is not None else ""
     after = ago(since, "--since") or 0
 
     def selects(call: PastCall) -> bool:
         return call.request.time >= after and fnmatchcase(call.principal.user, user) and whole in ("", call.session)
 
-    chosen, others, unreadable = _read(settings.state, reading, selects)
+    chosen, others, unreadable = _read(places, reading, selects)
     found = Suggestion(chosen, [cluster.prefix + group for group in groups])
     suggested = list(found.suggested())
     said = (*report(cluster, chosen, found, others), *(compared(Difference(found, there)) if there is not None else ()))
@@ -113,19 +124,30 @@ def _reading(cluster: Cluster, policy: Policy, by: By | None, gateway: Subject, 
     )
 
 
-def _read(state: Path, reading: Reading, selects: Callable[[PastCall], bool]) -> tuple[UsedRights, UsedRights, int]:
+def _whole(places: list[Path], session: str) -> str:
+    """The id of the session that begins so. Ends the command where there is none."""
+    for place in places[:-1]:
+        with contextlib.suppress(NoSuch, OSError):
+            return find(place, session).id
+    return the_whole_session(places[-1], session).id
+
+
+def _read(places: list[Path], reading: Reading, selects: Callable[[PastCall], bool]) -> tuple[UsedRights, UsedRights, int]:
     """What was needed by the calls that are selected, what by the others, and how many blocks cannot be read."""
     chosen, others = UsedRights(reading), UsedRights(reading)
+    unreadable = 0
     try:
-        with reading_bar(state) as read:
-            past = PastCalls(state, cluster=reading.cluster.name, bodies=False, answers=True, read=read)
-            for call in past:
-                (chosen if selects(call) else others).take(call)
+        for place in places:
+            with reading_bar(place) as read:
+                past = PastCalls(place, cluster=reading.cluster.name, bodies=False, answers=True, read=read)
+                for call in past:
+                    (chosen if selects(call) else others).take(call)
+                unreadable += past.unreadable
     except OSError as error:
         fail(f"the state cannot be read: {error}{HINT}", UNKNOWN)
     except KeyboardInterrupt:
         sys.exit(130)
-    return chosen, others, past.unreadable
+    return chosen, others, unreadable
 
 
 def _end(unreadable: int, *, nothing: bool) -> None:

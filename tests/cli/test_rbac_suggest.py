@@ -15,6 +15,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.rbac import Rule, Subject, binding, role
 from l7gw.policy.judge import Policy
 from l7gw.recording import reader
+from l7gw.recording.session_list import summaries
 from l7gw.recording.used_rights import Why
 from tests.support.journals import cli_run
 from tests.support.judged_calls import Asked, journal
@@ -114,6 +115,20 @@ def test_with_impersonate_user_rights_are_the_users_unless_groups_are_asked_for(
     assert {subject for subject, _ in given(json.loads(out))} == {"User l7gw:ann", "User l7gw:bob", "User l7gw:eve"}
     _, out, _ = suggest("prod", "--by", "group", "-o", "json")
     assert {subject for subject, _ in given(json.loads(out))} == {"Group l7gw:engineers", "Group l7gw:sre"}
+
+
+def test_the_recordings_of_several_gateways_count_together(suggest: Run, written: Written, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    journal(other, Policy.load(tmp_path / "policy.yaml"), [Asked(ANN, "GET", f"{DEV}/services")])
+    _, out, _ = suggest("prod", "--state", written.folder / "state", "--state", other, "-o", "json")
+    resources = {one for rules in given(json.loads(out)).values() for rule in rules for one in rule["resources"]}
+    assert {"services", "nodes", "pods"} <= resources
+    _, out, _ = suggest("prod", "--state", other, "-o", "json")
+    assert [rule["resources"] for rules in given(json.loads(out)).values() for rule in rules] == [["services"]]
+    (session,) = [one.id for one in summaries(other)]
+    _, found, _ = suggest("prod", "--state", other, "--state", written.folder / "state", "--session", session, "-o", "json")
+    assert found == out
+    assert suggest("prod", "--state", tmp_path / "none")[0] == 3
 
 
 def test_names_can_be_left_out(suggest: Run) -> None:

@@ -36,9 +36,8 @@ class Inexpressible(ValueError):
 def rights_of(act: Act, status: int) -> tuple[Right, ...]:
     """What RBAC was asked for a call that the cluster answered with `status`. Raises Inexpressible.
 
-    A GET that becomes a stream of a pod (WebSocket) is asked for `get`, and since 1.35 for `create` too (KK
-    pkg/registry/core/pod/rest/subresources.go). An update or a patch that made the object was asked for `create` as well, with the
-    object's name (AS pkg/endpoints/handlers/update.go, AS pkg/endpoints/handlers/patch.go).
+    A GET that becomes a stream of a pod (WebSocket) is asked for `get`, and since 1.35 for `create` too. An update or a patch that
+    made the object was asked for `create` as well, with the object's name (kubernetes-wire 7.5).
     """
     if not act.is_resource:
         path = unquote(act.path)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.aws import bodies
-from tests.support.aws.aws_cli import AwsCli, led_through
+from tests.support.aws.aws_cli import AwsCli
 from tests.support.aws.keys import Keys
 from tests.support.aws.stand_in import Aws
 from tests.support.aws.tokens import token
@@ -79,10 +79,9 @@ def eks(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_an_unchanged_kubeconfig_of_the_aws_command_with_another_server_proves_a_person_to_every_kubectl(eks: Eks) -> None:
     cli = AwsCli(eks.folder / "ann", eks.person().environment, eks.aws.url, eks.aws.certificate_authority)
-    server = f"https://{eks.gateway.address}/prod"
-    config = led_through(
-        cli.update_kubeconfig("eks-prod"), server, eks.gateway.authority.certificate, eks.folder / "led.kubeconfig"
-    )
+    config = cli.update_kubeconfig("eks-prod")
+    authority = eks.gateway.authority.certificate
+    eks.gateway.l7gw("kubeconfig", "prod", "--address", eks.gateway.address, "--certificate-authority", authority, "--edit", config)
     for kubectl in (eks.cluster.built.kubectl, eks.cluster.built.oldest_kubectl):
         done = eks.cluster.kubectl("auth", "whoami", "-o", "json", binary=kubectl, kubeconfig=config, environment=cli.environment)
         assert _told(done.stdout) == ("ann@example.com", ["l7gw:Engineers"])

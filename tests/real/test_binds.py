@@ -89,6 +89,10 @@ class Place:
         items: list[dict[str, Any]] = self.cluster.request("GET", path)[1]["items"]
         return items
 
+    def bound_for(self, owner: str, namespace: str = "bound-a") -> list[dict[str, Any]]:
+        """What is bound there for a grant or a session."""
+        return [one for one in self.bindings(namespace) if owner in one["metadata"]["name"]]
+
     @contextlib.contextmanager
     def gateway(self, name: str, impersonate: str, policy: str = POLICY, **config: Any) -> Iterator[People]:
         clusters = {
@@ -154,9 +158,9 @@ def test_a_grant_binds_its_role_before_the_first_call_and_no_longer_than_it_last
     refused = named.kubectl("ann", "dev", "get", "configmaps")
     assert refused.returncode == 1 and 'User "l7gw:ann" cannot list resource "configmaps"' in refused.stderr
     grant = named.granted("ann")
-    assert named.place.bindings() == []  # nobody has called yet
+    assert named.place.bound_for(grant) == []  # nobody has called yet
     assert named.kubectl("ann", "dev", "get", "configmaps").returncode == 0
-    (binding,) = named.place.bindings()
+    (binding,) = named.place.bound_for(grant)
     metadata = binding["metadata"]
     assert metadata["name"] == f"l7gw-{grant}" and metadata["labels"]["l7gw/grant"] == grant
     assert binding["subjects"] == [{"apiGroup": RBAC, "kind": "User", "name": "l7gw:ann"}]
@@ -166,7 +170,7 @@ def test_a_grant_binds_its_role_before_the_first_call_and_no_longer_than_it_last
     assert elsewhere.returncode == 1 and "cannot list" in elsewhere.stderr
     assert named.kubectl("bob", "dev", "get", "configmaps").returncode == 1  # it is hers
     named.grants("ann", "dev", "revoke", grant)
-    until(lambda: named.place.bindings() == [], SOON)
+    until(lambda: named.place.bound_for(grant) == [], SOON)
     after = named.kubectl("ann", "dev", "get", "configmaps")
     assert after.returncode == 1 and 'User "l7gw:ann" cannot list resource "configmaps"' in after.stderr
 
@@ -175,7 +179,7 @@ def test_a_rule_binds_for_the_session_in_all_its_namespaces_and_both_are_recorde
     assert named.kubectl("dee", "debuggers", *MAKE).returncode == 0
     session = named.session_of("dee")
     for namespace in ("bound-a", "bound-b"):
-        (binding,) = named.place.bindings(namespace)
+        (binding,) = named.place.bound_for(session, namespace)
         assert binding["metadata"]["name"] == f"l7gw-{session}"
         assert binding["subjects"][0]["name"] == "l7gw:dee"
     assert named.kubectl("dee", "debuggers", "get", "configmap", "made", "-o", "name").stdout == "configmap/made\n"
@@ -248,8 +252,10 @@ def test_what_a_killed_gateway_bound_is_removed_when_it_starts_and_bound_again_f
         assert people.kubectl("hal", "dev", "get", "configmaps").returncode == 0
         assert people.kubectl("ian", "debuggers", "get", "configmaps").returncode == 0
         people.both.gateway.kill()
-        left = {one["metadata"]["name"] for one in place.bindings()}
-        assert f"l7gw-{grant}" in left and len(left) >= 2
+        found = place.bindings()
+        own = next(one for one in found if one["metadata"]["name"] == f"l7gw-{grant}")["metadata"]["labels"]["l7gw/gateway"]
+        left = {one["metadata"]["name"] for one in found if one["metadata"]["labels"]["l7gw/gateway"] == own}
+        assert len(left) == 2
         people.both.gateway.start()
         until(lambda: not left & {one["metadata"]["name"] for one in place.bindings()}, SOON)
         assert people.kubectl("hal", "dev", "get", "configmaps").returncode == 0  # the grant lasts

@@ -29,6 +29,7 @@ def lines(cluster: Cluster, policy: Policy) -> list[str]:
             f"{bind} is bound for grants or sessions: RBAC must let the gateway, see l7gw rbac render"
             for bind in policy.binds(cluster.name)
         ),
+        *([f"may be gone round by {', '.join(cluster.break_glass)}"] if cluster.break_glass else []),
         _recorded(cluster.record),
     ]
 

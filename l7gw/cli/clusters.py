@@ -183,6 +183,8 @@ def certificate(name: str, lasting: str, renew: bool, printed: bool, answer: Pat
 
     if printed and answer is not None:
         raise click.UsageError("--print begins what --install ends: one of them")
+    if renew and answer is not None:
+        raise click.UsageError("--renew makes another key than the one that --install is for")
     settings, tls = load_without_tls(find(config), name)
     job = of.job_of(settings, the_cluster(settings, name), tls)
     ends = None if renew or printed or answer is not None else of.good_until(job)

@@ -155,6 +155,10 @@ def install(job: Job, key: rsa.RSAPrivateKey, pem: bytes, authority: bytes) -> N
 
 def certify(job: Job, *, renew: bool, seconds: float, answer: Path | None) -> None:
     """Have the certificate, by asking the cluster, or from the file `answer` (`-`: stdin), and install it."""
+    if answer is not None and not job.waiting.exists():
+        fail(
+            f"there is no key that waits for a certificate: {job.waiting}\n  hint: --print makes one, and the request for it", USAGE
+        )
     key = key_for(job, renew=renew)
     pem = None if answer is None else _read(answer)
     server, authority = the_api_server(job.cluster)

@@ -145,7 +145,7 @@ def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> Non
         if entry.insecure:
             said.append("  insecure-skip-tls-verify stays: this client does not ask who answers it")
         elif authority is None:
-            said.append("  its CA stays: it is the one of the gateway's certificate")
+            said.append("  its CA stays")
         else:
             said.append(f"  its CA is now {', '.join(one.subject.rfc4514_string() for one in _pem(authority))}")
         return document.changed(entry, server, authority)
@@ -185,7 +185,8 @@ def _authority(way: _Way, tls: Certificate, entry: Entry) -> bytes | None:
     if entry.authority and set(_pem(entry.authority)) == set(trusted):
         return None
     if way.trusted is None and (fault := _why_not_trusted(tls, pem)):
-        click.echo(f"l7gw: clients will refuse the gateway's certificate: {fault}", err=True)
+        click.echo(f"l7gw: clients will refuse the gateway's certificate, whatever CA they trust: {fault}", err=True)
+        return None
     _warn_of_authority(trusted[0])
     return pem
 

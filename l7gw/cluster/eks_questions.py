@@ -25,7 +25,6 @@ from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 ACTION = "eks:AccessKubernetesApi"
 AWS_AUTH = "/api/v1/namespaces/kube-system/configmaps/aws-auth"
 AT_ONCE = 8  # calls about access entries; EKS takes some dozens a second of an account
-STANDARD = ("STANDARD", None)  # types of access entries of people and programs
 KINDS = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]
 MOST_ENTRIES = 10_000  # access entries; EKS takes 1,000 or so, and each is asked for by two calls
 MOST_PAGES = 2_000  # answers of IAM about an account; one has up to 1,000 things
@@ -118,10 +117,8 @@ class Questions:
     def _entry(self, described: dict[str, Any], arn: str) -> Way:
         named = {"clusterName": self._eks.name, "principalArn": arn}
         entry = self._asked("DescribeAccessEntry", lambda: self._at.describe_access_entry(**named)).get("accessEntry") or {}
-        policies: list[dict[str, Any]] = []
-        if entry.get("type") in STANDARD:  # others take no policy, but those that EKS itself gives nodes
-            step, operation = "ListAssociatedAccessPolicies", "list_associated_access_policies"
-            policies = list(self._pages(step, operation, "associatedAccessPolicies", **named))
+        step, operation = "ListAssociatedAccessPolicies", "list_associated_access_policies"
+        policies = list(self._pages(step, operation, "associatedAccessPolicies", **named))
         return ways_round.of_entry(described, entry, policies)
 
     def _own_entry(self, ways: list[Way]) -> tuple[str, str]:

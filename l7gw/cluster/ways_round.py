@@ -20,6 +20,10 @@ from l7gw.config.clusters import PUBLIC_ENDPOINT
 from l7gw.policy.patterns import glob
 
 NODES = frozenset(("system:bootstrappers", "system:nodes", "system:node-proxier", "eks:kube-proxy-windows"))
+# Types of access entries whose user and groups EKS fixes (EKS User Guide, "Create access entries"), and the one policy that such an
+# entry has, of EKS Auto Mode
+NODE_TYPES = frozenset(("EC2", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "HYBRID_LINUX", "HYPERPOD_LINUX"))
+NODE_POLICIES = frozenset(("AmazonEKSAutoNodePolicy",))
 LARGEST_LINES = 1024 * 1024  # characters of mapRoles; a ConfigMap has 1 MiB at most
 MOST_CIDRS = 6  # in a sentence; EKS takes 40
 
@@ -147,7 +151,7 @@ def of_entry(described: dict[str, Any], entry: dict[str, Any], policies: list[di
     groups = [str(group) for group in entry.get("kubernetesGroups") or ()]
     name, region = _name_and_region(described)
     standing: Standing = "open"
-    if kind != "STANDARD":
+    if kind in NODE_TYPES and NODES.issuperset(groups) and all(_named(policy) in NODE_POLICIES for policy in policies):
         standing = "node"
     elif ":role/aws-service-role/" in principal:
         standing = "aws"
@@ -160,8 +164,12 @@ def of_entry(described: dict[str, Any], entry: dict[str, Any], policies: list[di
     return Way("access-entry", principal, "; ".join(filter(None, parts)), remedy, standing)
 
 
+def _named(policy: dict[str, Any]) -> str:
+    return str(policy.get("policyArn", "")).rpartition("/")[2]
+
+
 def _policy_in_words(policy: dict[str, Any]) -> str:
-    name = str(policy.get("policyArn", "")).rpartition("/")[2]
+    name = _named(policy)
     scope = policy.get("accessScope") or {}
     spaces = ", ".join(map(str, scope.get("namespaces") or ()))
     return f"{name} in {spaces}" if scope.get("type") == "namespace" else f"{name} in the whole cluster"

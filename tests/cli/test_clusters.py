@@ -62,6 +62,8 @@ def test_a_cluster_of_eks_is_listed_by_its_name_there_and_the_role(
     found = json.loads(capsys.readouterr().out)[1]
     assert (found["eks"], found["server"], found["credential"], found["role"]) == (eks, None, "aws", role)
     assert found["break_glass"] == ["public-endpoint"]
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    assert "may be gone round by public-endpoint\n" in capsys.readouterr().out
 
 
 def test_check_tells_of_a_certificate_that_ends_soon(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from l7gw.cli.kubeconfig_edit import CannotEdit, Kubeconfig, rewrite
 from l7gw.demo.pki import Authority
 from tests.cli.test_check import run
+from tests.support.ending import certificate
 from tests.support.written_configuration import Written
 
 OLD, NEW = "https://ABC.gr7.eu-west-1.eks.amazonaws.com", "https://prod.gw.example.com:8443"
@@ -300,6 +301,13 @@ def test_a_file_with_another_ca_gets_the_one_of_the_gateways_chain(written: Writ
         status, text, said = edit({"server": OLD, **before})
         assert (status, _entry(text)) == (0, {"server": "https://localhost:8443", "certificate-authority-data": data})
         assert "its CA is now CN=" in said and "l7gw:" not in said
+
+
+def test_a_certificate_that_no_ca_would_help_leaves_the_ca(written: Written, edit: Edit) -> None:
+    certificate(written.folder, 9, left=-1)
+    written.top["tls"] = {"certificate": "short.crt", "key": "short.key"}
+    text, said = edit({"server": OLD, "certificate-authority": "ca.crt"})[1:]
+    assert _entry(text)["certificate-authority"] == "ca.crt" and "whatever CA they trust: certificate has expired" in said
 
 
 def test_the_ca_that_was_named_is_taken_where_clients_reach_the_gateway_through_another(edit: Edit, tmp_path: Path) -> None:

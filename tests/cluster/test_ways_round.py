@@ -66,7 +66,12 @@ def test_an_access_entry_tells_its_groups_and_policies_and_those_of_nodes_and_of
         way.said == "access entry; groups ops, sre; AmazonEKSClusterAdminPolicy in the whole cluster; AmazonEKSViewPolicy in a, b"
     )
     assert way.standing == "open" and "delete-access-entry --cluster-name prod --region eu-west-1 --principal-arn" in way.remedy
-    assert ways_round.of_entry(DESCRIBED, entry | {"type": "EC2_LINUX"}, []).standing == "node"
+    node = entry | {"type": "EC2_LINUX", "kubernetesGroups": ["system:nodes"]}
+    auto = [{"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy", "accessScope": {"type": "cluster"}}]
+    assert ways_round.of_entry(DESCRIBED, node, []).standing == "node"
+    assert ways_round.of_entry(DESCRIBED, node | {"type": "EC2"}, auto).standing == "node"
+    for sly, has in ((entry | {"type": "EC2_LINUX"}, []), (node | {"type": "EC2"}, policies), (node | {"type": "NEW_KIND"}, [])):
+        assert ways_round.of_entry(DESCRIBED, sly, has).standing == "open"
     service = {"principalArn": f"{ACCOUNT}role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS"}
     assert ways_round.of_entry(DESCRIBED, service, []).standing == "aws"
 

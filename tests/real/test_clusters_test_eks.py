@@ -67,6 +67,7 @@ def bench(eks: EksCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     inherit(monkeypatch, keys.environment, where)
     it = Bench(eks, tmp_path, monkeypatch, capsys)
     described, entries = dict(it.at.described), dict(it.at.entries)
+    it.at.entries = {eks.gateway.arn: entries[eks.gateway.arn]}
     it.at.described["resourcesVpcConfig"] = {"endpointPublicAccess": False, "endpointPrivateAccess": True}
     eks.aws.iam["GetAccountAuthorizationDetails"] = quiet_account
     eks.aws.eks.answers["GET", "/clusters/prod/identity-provider-configs"] = lambda _: {"identityProviderConfigs": []}

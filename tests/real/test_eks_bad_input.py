@@ -3,6 +3,7 @@ a credential."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from tests.support.faults import until
 from tests.support.whole_state import written_down
 
 PODS = "/api/v1/namespaces/default/pods"
+said: list[str] = []  # every answer that a client here had
 SECRET = "sso-access-token-which-nobody-may-see"
 
 
@@ -49,6 +51,7 @@ def it(eks: EksCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ek
 def told(it: EksGateway, bearer: str, name: str = NAME) -> tuple[int, str]:
     """Status and message of a call to a cluster."""
     status, answer = it.get(PODS, bearer, name)
+    said.append(json.dumps(answer))
     return status, str(answer.get("message", ""))
 
 
@@ -137,8 +140,8 @@ def test_a_cluster_whose_right_ca_is_described_later_is_reached_then(it: EksGate
     described.described["certificateAuthority"] = wrong
 
 
-def test_no_credential_stands_in_log_or_state_after_all_that(it: EksGateway) -> None:
-    written = written_down(it.gateway.state) + it.gateway.log.encode()
+def test_no_credential_stands_in_answers_log_or_state_after_all_that(it: EksGateway) -> None:
+    written = "".join(said).encode() + written_down(it.gateway.state) + it.gateway.log.encode()
     for canary in [*it.eks.aws.canaries, SECRET]:
         assert canary.encode() not in written
     assert b"k8s-aws-v1." not in written

@@ -55,19 +55,20 @@ def _mappings(gateway: Role, bare: Role, developer: Role) -> list[dict[str, obje
 
 
 @contextlib.contextmanager
-def eks_cluster(folder: Path, built: Built) -> Iterator[EksCluster]:
-    """Start everything, and stop it at the end. Sessions of the role `gateway` may impersonate anybody; nobody else may
-    anything."""
+def eks_cluster(folder: Path, built: Built, name: str = "l7gw") -> Iterator[EksCluster]:
+    """Start everything, and stop it at the end. Nobody may anything, but sessions of the role `gateway` may impersonate anybody.
+    Where that role has another `name`, it may not either, and has no access entry."""
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         aws = stack.enter_context(Aws(folder))
-        roles = [aws.sts.role(name) for name in ("l7gw", BARE, "dev")]
+        roles = [aws.sts.role(role) for role in (name, BARE, "dev")]
         proxy = stack.enter_context(ConnectProxy(aws.port))
         authenticator = stack.enter_context(Authenticator(folder / "authenticator", aws, proxy, NAME, _mappings(*roles)))
         cluster = stack.enter_context(RealCluster.start(folder / "cluster", built, authenticator.webhook))
-        let_impersonate(cluster)
         described = aws.eks.cluster(NAME, cluster.server, cluster.ca.read_text())
-        described.entry(roles[0].arn, [GATEWAYS], user=_user(roles[0]))
+        if name == "l7gw":
+            let_impersonate(cluster)
+            described.entry(roles[0].arn, [GATEWAYS], user=_user(roles[0]))
         yield EksCluster(aws, proxy, authenticator, cluster, *roles)
 
 

@@ -26,7 +26,8 @@ def sts_hosts() -> tuple[str, ...]:
     session, resolver = _resolver()
     found = {"sts.amazonaws.com"}
     for partition in session.get_available_partitions():
-        for region in session.get_available_regions("sts", partition, allow_non_regional=True):
+        regions = session.get_available_regions("sts", partition, allow_non_regional=True)
+        for region in (one for one in regions if not one.endswith("-fips")):  # former names of a variant
             for fips, dual in ((False, False), (True, False), (False, True)):
                 with contextlib.suppress(Exception):  # not every region has every variant
                     made = resolver.construct_endpoint(

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 SKEW = 5 * 60  # seconds by which the clocks of two gateways may differ
 SWEEP_EVERY = 300.0  # seconds between two looks for what others left
 SOON = 5.0  # seconds from the end of a grant to a look for what a dead gateway had bound for it
-RETRY = 30.0  # seconds until a removal that failed is tried again
+RETRY = 30.0  # seconds until a removal, or a renewal, that failed is tried again
 MOST_NAMES = 4  # names that are tried for one binding
 LARGEST = 2 * 1024 * 1024  # bytes of an answer: a list of 500 bindings
 WHY = "the gateway binds a role for the time of this call's rights"
@@ -70,7 +70,9 @@ class Binding:
         self.expires = 0.0  # seconds since 1970
         self.made = False
         self.waiting: list[Done] = []
-        self.renewed = False  # whether another one is being made, or was, in its place
+        self.renew_at: float | None = (
+            0.0  # monotonic second from which on another one may be made in its place; None: it is, or was
+        )
         self.tries = 0
         self.remove_at: float | None = None  # monotonic second from which on it is to be removed; None as long as it is needed
         self.busy = False  # whether a call about it is under way
@@ -288,21 +290,28 @@ class Bindings:
             if one.remove_at is not None:
                 if not one.busy and now >= one.remove_at and one.name:
                     self._remove(one)
-            elif one.made and one.session is not None and not one.renewed and one.expires - wall < self._timeouts.binding_lasts / 2:
+            elif one.made and one.expires <= wall:  # it could not be made anew: any gateway may remove it now
+                one.remove_at = now
+            elif self._ends_soon(one, now, wall):
                 self._renew(one)
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_EVERY
             self._sweep()
 
+    def _ends_soon(self, one: Binding, now: float, wall: float) -> bool:
+        """Whether a session's binding is to be made anew now. Those of grants end with them."""
+        soon = one.expires - wall < self._timeouts.binding_lasts / 2
+        return one.made and one.session is not None and soon and one.renew_at is not None and now >= one.renew_at
+
     def _renew(self, binding: Binding) -> None:
         """Make another one in the place of this, which goes once that is there."""
-        binding.renewed = True
+        binding.renew_at = None
         following = Binding(binding.far, binding.namespace, binding.wanted, binding.session)
         key = binding.far.name, binding.namespace, binding.wanted
 
         def made(refusal: Refusal | None) -> None:
             if refusal is not None:
-                binding.renewed = False  # tried again at the next tick
+                binding.renew_at = self._worker.clock.monotonic() + RETRY
             elif self._current.get(key) is binding:
                 self._current[key] = following
                 binding.remove_at = self._worker.clock.monotonic()

@@ -144,6 +144,18 @@ def test_a_binding_is_made_anew_before_its_time_is_over_and_goes_with_the_policy
         assert cluster.bindings == {} and scene.gateway.process is not None and scene.gateway.process.returncode == 0
 
 
+@pytest.mark.long
+def test_a_binding_that_cannot_be_made_anew_is_not_asked_for_each_second_and_counts_no_longer_than_it_says(tmp_path: Path) -> None:
+    cluster = BindingsCluster()
+    with started(tmp_path, cluster, Timeouts(bound=0.05, binding_lasts=4.0)) as scene:
+        running = Running(scene, cluster).anew()
+        assert running.get()[0] == 200
+        cluster.fault = lambda method, path: said(500, {"kind": "Status", "message": "no"}) if method == "POST" else None
+        until(lambda: cluster.at(f"DELETE {BINDINGS}") and not cluster.bindings, SOON)
+        assert len(cluster.at(f"POST {BINDINGS}")) == 2
+        assert running.get()[0] == 502 and not cluster.bindings
+
+
 def _left(name: str, **labels: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": {f"l7gw/{key}": value for key, value in labels.items()}}}
 

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 Owner = tuple[int, int]  # ids of user and group
 
 
-def replace_file(path: Path, octets: bytes, *, mode: int = 0o600, owner: Owner | None = None) -> None:
-    """Put these bytes at a path. A file that is there keeps its mode and its owner; a new one has `mode` and `owner` (None: the
-    user who runs this). Raises OSError, and then leaves what was there."""
-    try:
+ACL = "system.posix_acl_access"  # Linux's list of other users and groups; with one, the group's bits of the mode are its mask
+
+
+def replace_file(path: Path, octets: bytes, *, mode: int = 0o600, owner: Owner | None = None, keeps_mode: bool = True) -> None:
+    """Put these bytes at a path. A file that is there keeps its owner and, unless `keeps_mode` is false, its mode and its access
+    list; a new one has `mode` and `owner` (None: the user who runs this). Raises OSError, and then leaves what was there."""
+    acl = None
+    with suppress(FileNotFoundError):
         about = path.stat()
-        mode, owner = about.st_mode & 0o7777, (about.st_uid, about.st_gid)
-    except FileNotFoundError:
-        pass
+        owner = about.st_uid, about.st_gid
+        if keeps_mode:
+            mode, acl = stat.S_IMODE(about.st_mode), _acl(path)
     new = path.with_name(f".{path.name}.l7gw-{os.getpid()}")
+    new.unlink(missing_ok=True)  # of a process of this number that was killed: in a container each has the same
     file = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with os.fdopen(file, "wb") as stream:
-            if owner is not None and owner != (os.geteuid(), os.getegid()):
+            made = os.fstat(file)  # whose group may be the folder's
+            if owner is not None and owner != (made.st_uid, made.st_gid):
                 os.fchown(file, *owner)
             os.fchmod(file, mode)
+            if acl is not None:
+                os.setxattr(file, ACL, acl)
             stream.write(octets)
             stream.flush()
             os.fsync(file)
@@ -30,3 +40,10 @@ def replace_file(path: Path, octets: bytes, *, mode: int = 0o600, owner: Owner |
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def _acl(path: Path) -> bytes | None:
+    """The access list of a file; None where it has none, as on systems and disks that know none."""
+    with suppress(OSError, AttributeError):
+        return os.getxattr(path, ACL)
+    return None

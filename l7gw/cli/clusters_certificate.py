@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
 import time
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from l7gw.cluster.api_server import ApiServer
 from l7gw.cluster.serving_certificate import checked, key_of, key_pem, manifest, named_hosts, new_key
 from l7gw.cluster.trial import Failure
 from l7gw.config.certificates import WARN_BEFORE
-from l7gw.config.private import fault_of_secret
+from l7gw.config.private import fault_of_secret, load_pair
 from l7gw.config.settings import Certificate, Cluster, Settings
 from l7gw.file_replace import Owner, replace_file
 
@@ -70,10 +71,11 @@ def _owner(state: Path) -> Owner:
 
 
 def good_until(job: Job) -> datetime | None:
-    """When the certificate that is there ends. None where it is due: within 30 days, or made for other hosts, or not there."""
+    """When the certificate that is there ends. None where it is due: within 30 days, or made for other hosts, or not there, or its
+    key is another's, as after a disk that was full between both."""
     try:
         found = x509.load_pem_x509_certificates(job.tls.certificate.read_bytes())[0]
-        job.tls.key.stat()
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), job.tls.certificate, job.tls.key)
     except (OSError, ValueError):
         return None
     ends = found.not_valid_after_utc
@@ -141,7 +143,7 @@ def install(job: Job, key: rsa.RSAPrivateKey, pem: bytes, authority: bytes) -> N
     except ValueError as error:
         fail(f"the certificate cannot be used: {error}\n  nothing was installed", UNKNOWN)
     try:
-        replace_file(job.tls.key, key_pem(key), mode=PRIVATE, owner=job.owner)
+        replace_file(job.tls.key, key_pem(key), mode=PRIVATE, owner=job.owner, keeps_mode=_is_private(job.tls.key))
         replace_file(job.tls.certificate, chain, mode=PUBLIC, owner=job.owner)
         job.waiting.unlink(missing_ok=True)
     except OSError as error:
@@ -151,6 +153,14 @@ def install(job: Job, key: rsa.RSAPrivateKey, pem: bytes, authority: bytes) -> N
         f"installed {job.tls.certificate}, until {ends.date()}; a running gateway shows it within a second\n"
         f"clients change one line: l7gw kubeconfig {job.cluster.name} --address {host}:PORT --edit ~/.kube/config"
     )
+
+
+def _is_private(path: Path) -> bool:
+    """Whether a file is there that nobody else can read."""
+    try:
+        return fault_of_secret(path, path.stat(), os.geteuid()) is None
+    except FileNotFoundError:
+        return True
 
 
 def certify(job: Job, *, renew: bool, seconds: float, answer: Path | None) -> None:

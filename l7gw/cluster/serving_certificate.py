@@ -88,10 +88,12 @@ def checked(pem: bytes, key: rsa.RSAPrivateKey, hosts: tuple[str, ...], authorit
     missing = sorted(set(hosts) - named_hosts(leaf))
     if missing:
         raise ValueError(f"it does not name {', '.join(missing)}")
+    if leaf.not_valid_before_utc > now:
+        raise ValueError(f"it begins on {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC: one of both clocks is wrong")
     if leaf.not_valid_after_utc <= now:
         raise ValueError(f"it ended on {leaf.not_valid_after_utc.date()}")
     for anchor in x509.load_pem_x509_certificates(authority):
-        if any(_signed(one, anchor) for one in chain):
+        if _leads(chain, anchor):
             whole = [*chain, *([] if anchor in chain else [anchor])]
             return b"".join(one.public_bytes(Encoding.PEM) for one in whole), leaf.not_valid_after_utc
     raise ValueError("it is not signed by the cluster's CA: clients whose kubeconfig is unchanged would refuse it")
@@ -104,6 +106,17 @@ def named_hosts(certificate: x509.Certificate) -> set[str]:
     except (x509.ExtensionNotFound, ValueError):
         return set()
     return {name.lower() for name in names.get_values_for_type(x509.DNSName)}
+
+
+def _leads(chain: list[x509.Certificate], anchor: x509.Certificate) -> bool:
+    """Whether the first one is signed by this authority, or by the next one, and so on to one that is. What else stands in the
+    chain proves nothing."""
+    for one, following in zip(chain, [*chain[1:], None], strict=True):
+        if _signed(one, anchor):
+            return True
+        if following is None or not _signed(one, following):
+            return False
+    return False
 
 
 def _signed(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

@@ -67,12 +67,16 @@ def test_an_answer_for_another_key_other_hosts_of_another_ca_or_of_the_past_is_r
     pem, text = (path.read_bytes() for path in authority.server("s", *HOSTS))
     key: Any = load_pem_private_key(text, None)
     old: Any = load_pem_private_key((certificate(tmp_path, 9, left=-1).with_suffix(".key")).read_bytes(), None)
+    elsewhere = Authority(tmp_path / "b")
+    other, others = elsewhere.certificate.read_bytes(), elsewhere.server("s", *HOSTS)[0].read_bytes()
     for answer, of_key, hosts, ca, words in (
         (b"x", key, HOSTS, trusted, "no certificate in PEM"),
         (b"x" * 70000, key, HOSTS, trusted, "larger than"),
         (pem, new_key(), HOSTS, trusted, "another key"),
         (pem, key, (*HOSTS, "more.example.com"), trusted, "does not name more.example.com"),
-        (pem, key, HOSTS, Authority(tmp_path / "b").certificate.read_bytes(), "not signed by the cluster's CA"),
+        (pem, key, HOSTS, other, "not signed by the cluster's CA"),
+        (pem + other, key, HOSTS, other, "not signed by the cluster's CA"),
+        (pem + others, key, HOSTS, other, "not signed by the cluster's CA"),
         ((tmp_path / "short.crt").read_bytes(), old, ("localhost",), trusted, "it ended on"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -15,6 +15,7 @@ from tests.cli.test_check import run
 from tests.support.aws.bodies import THROTTLED
 from tests.support.aws.eks_cluster import EksCluster
 from tests.support.aws.environment import inherit
+from tests.support.aws.metadata import profiles
 from tests.support.faults import until
 from tests.support.gateway_process import Gateway
 
@@ -38,6 +39,7 @@ class Bench:
             "credential": {"aws": {"role": eks.gateway.arn, **where}},
         }
         identity = [{"client-certificate": {"certificate-authority": str(authority.certificate)}}]
+        self.environment: dict[str, str] = {}  # of the gateway, at AWS
         self._gateway = Gateway(folder, {"identity": identity, "clusters": {"prod": self.entry}}, POLICY)
 
     def __call__(self, *options: str) -> tuple[int, str, str]:
@@ -66,6 +68,7 @@ def bench(eks: EksCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     where = {"AWS_ENDPOINT_URL_IAM": eks.aws.url, "AWS_CA_BUNDLE": str(eks.aws.certificate_authority)}
     inherit(monkeypatch, keys.environment, where)
     it = Bench(eks, tmp_path, monkeypatch, capsys)
+    it.environment = {**keys.environment, **where}
     described, entries = dict(it.at.described), dict(it.at.entries)
     it.at.entries = {eks.gateway.arn: entries[eks.gateway.arn]}
     it.at.described["resourcesVpcConfig"] = {"endpointPublicAccess": False, "endpointPrivateAccess": True}
@@ -189,3 +192,18 @@ def test_a_step_at_aws_that_fails_ends_what_needs_it(bench: Bench, monkeypatch: 
     with bench.aws.failing(THROTTLED, "DescribeCluster"):
         status, steps, _ = bench.document()
     assert status == 3 and "throttles" in steps["DescribeCluster"]["said"] and steps["TLS"]["outcome"] == "not tried"
+
+
+def test_somebody_who_may_read_iam_asks_for_ways_round_with_a_profile_of_his(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auditor = bench.aws.ring.user("auditor")
+    keys = {"aws_access_key_id": auditor.access_key, "aws_secret_access_key": auditor.secret}
+    inherit(monkeypatch, bench.environment, profiles(tmp_path, {"audit": keys}))
+    before = len(bench.aws.visits)
+    status, steps, _ = bench.document("--profile", "audit")
+    came = {visit.action: visit.caller for visit in bench.aws.visits[before:]}
+    assert status == 0 and came["ListAccessEntries"] == came["GetAccountAuthorizationDetails"] == auditor.arn
+    assert came["AssumeRole"] != auditor.arn and bench.eks.gateway.arn in steps["AssumeRole"]["said"]
+    status, steps, _ = bench.document("--profile", "none")
+    assert status == 3 and "there is no such profile" in steps["public endpoint"]["said"]

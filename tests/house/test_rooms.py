@@ -123,7 +123,6 @@ DRIVEN_BY = {
     "approval/moves.py": "approval/test_states.py",
     "approval/parts.py": "approval/test_rows.py",
     "cli/answers.py": "cli/test_holds.py",
-    "cli/clusters_certificate.py": "real/test_clusters_certificate.py",
     "cli/clusters_test.py": "real/test_clusters_test.py",
     "cli/demo.py": "demo/test_run.py",
     "cli/progress.py": "cli/test_backtest.py",

@@ -95,8 +95,17 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("action", ["AssumeRole", "GetCallerIdentity"])
+THRIFTY = {("down", "AssumeRole"), ("garbage", "GetCallerIdentity")}  # the others are much the same, and wait for seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        pytest.param(name, action, marks=() if (name, action) in THRIFTY else pytest.mark.long)
+        for name in FAULTS
+        for action in ("AssumeRole", "GetCallerIdentity")
+    ],
+)
 def test_an_sts_that_is_down_or_talks_nonsense_is_told_and_heals(it: EksGateway, name: str, action: str) -> None:
     fault, user = FAULTS[name], f"{action}-{name}@example.com".replace(" ", "-")
     bearer = it.token_of(user)
@@ -131,6 +140,7 @@ def test_a_bad_token_is_401_in_words(it: EksGateway, name: str) -> None:
     assert message.startswith("l7gw: ") and words in message, message
 
 
+@pytest.mark.long
 def test_a_cluster_whose_right_ca_is_described_later_is_reached_then(it: EksGateway) -> None:
     bearer, described = it.token_of("ann@example.com"), it.eks.aws.eks.clusters["eu-west-1", "other-ca"]
     wrong = described.described["certificateAuthority"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.aws.aws_cli import AwsCli
 from tests.support.aws.eks_cluster import DEVELOPERS, EksCluster
 from tests.support.aws.tokens import token
@@ -19,6 +21,7 @@ def whoami(eks: EksCluster, folder: Path, bearer: str) -> str:
     return done.stdout or done.stderr
 
 
+@pytest.mark.long
 def test_an_unchanged_kubeconfig_of_the_aws_command_reaches_the_cluster_as_its_role_session(
     eks: EksCluster, tmp_path: Path
 ) -> None:

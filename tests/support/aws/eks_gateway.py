@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.aws.aws_cli import AwsCli
-from tests.support.aws.eks_cluster import BARE, NAME, EksCluster
+from tests.support.aws.eks_cluster import BARE, GATEWAYS, NAME, EksCluster
 from tests.support.aws.environment import inherit
 from tests.support.aws.keys import ACCOUNT, Keys
 from tests.support.aws.tokens import token
@@ -127,8 +127,11 @@ def eks_gateway(
 
 
 def _bind(eks: EksCluster, gateway: Gateway) -> None:
-    """Apply what `l7gw rbac render` prints, and nothing else for the gateway; its engineers may everything."""
-    eks.cluster.kubectl("apply", "-f", "-", stdin=gateway.l7gw("rbac", "render", NAME, "--to", f"group:{BARE}").stdout)
+    """Apply what `l7gw rbac render` prints, and nothing else for the gateway; its engineers may everything. Group and objects have
+    names of their own here, so that what other tests gave the group of `eks.gateway` stays."""
+    rendered = gateway.l7gw("rbac", "render", NAME).stdout
+    assert f"name: {GATEWAYS}" in rendered
+    eks.cluster.kubectl("apply", "-f", "-", stdin=rendered.replace(GATEWAYS, BARE))
     api = "rbac.authorization.k8s.io"
     eks.cluster.apply(
         {

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 MARGIN = 60.0  # seconds before its end from which a token is shown no more: a call goes up, and EKS asks STS, within them
 NOTABLE = 5.0  # seconds of difference between two clocks; STS refuses signatures that are 5 minutes off
-REFUSED_FOR = 60.0  # seconds between two role sessions that are dropped because the cluster refused their tokens
+REFUSED_FOR = 60.0  # seconds between two role sessions that are dropped because the cluster, or EKS, refused them
 
 T = TypeVar("T")
 
@@ -123,7 +123,11 @@ class Broker:
         place = self._places.get(wanted.cluster)
         if place is None or place.role is None or not self._tokens.drop(_At(place, wanted.issuer, wanted.user), token):
             return
-        whom, now = _Whom(place.role, wanted.issuer, wanted.user), self._clock.monotonic()
+        self._doubt(_Whom(place.role, wanted.issuer, wanted.user))
+
+    def _doubt(self, whom: _Whom) -> None:
+        """Drop a role session, unless that was done just now."""
+        now = self._clock.monotonic()
         if now - self._refused.get(whom, -REFUSED_FOR) >= REFUSED_FOR:
             self._refused[whom] = now
             session = self._sessions.at_hand(whom)
@@ -215,7 +219,13 @@ class Broker:
         work = partial(self._aws.describe, place.eks, keys, cluster=place.name, role=role, profile=profile)
         lane = "eks", place.eks.region, place.eks.endpoint_url, profile
         step = f"cluster {place.name}: DescribeCluster"
-        self._lanes.run(lane, lambda: _tried(work, step), lambda found: self._described(place, found))
+
+        def done(found: Found | Failed) -> None:
+            if isinstance(found, Failed) and place.role is not None:
+                self._doubt(_Whom(place.role, "", ""))
+            self._described(place, found)
+
+        self._lanes.run(lane, lambda: _tried(work, step), done)
 
     def _described(self, place: _Place, found: Found | Failed) -> None:
         answer = (

@@ -258,6 +258,18 @@ def test_a_cluster_is_described_as_the_gateway_itself(scene: Scene) -> None:
     assert isinstance(failed, Failed) and "eks:DescribeCluster" in failed.message
 
 
+def test_a_revoked_session_of_the_gateway_is_replaced_when_the_cluster_is_described_again(scene: Scene) -> None:
+    scene.aws.eks.cluster("prod", "https://x", PEM)
+    scene.ask(DescribeWanted("prod"))
+    scene.aws.ring.revoke(scene.aws.sts.assumed[0].keys)
+    assert isinstance(scene.ask(DescribeWanted("prod")), Failed)
+    assert isinstance(scene.ask(DescribeWanted("prod")), Described) and _names(scene) == ["l7gw", "l7gw"]
+    scene.aws.denied["eks:DescribeCluster"] = ""
+    for _ in range(3):
+        assert isinstance(scene.ask(DescribeWanted("prod")), Failed)
+    assert len(_names(scene)) == 2  # one in a minute
+
+
 def test_a_cluster_with_a_static_credential_is_described_with_the_gateways_own(scene: Scene) -> None:
     cluster = dataclasses.replace(scene.cluster(), credential=None)  # type: ignore[arg-type]
     scene.broker.configure({"prod": cluster})

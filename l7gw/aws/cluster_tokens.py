@@ -20,9 +20,9 @@ LIFE = 900.0  # seconds from the date of the signature during which STS takes it
 LONGEST = 4096  # bytes of a token that EKS takes (aws-iam-authenticator, `maxTokenLenBytes`)
 
 
-def cluster_token(keys: Keys, region: str, aws_id: str) -> str:
-    """A token for the cluster with this id: its name at EKS, or what a local cluster has instead. Raises ValueError where there is
-    no such region."""
+def cluster_token(keys: Keys, region: str, name: str) -> str:
+    """A token for the cluster of this name at EKS; a local cluster of an Outpost has an id in its place. Raises ValueError where
+    there is no such region."""
     from botocore.credentials import Credentials
     from botocore.signers import RequestSigner
 
@@ -32,7 +32,7 @@ def cluster_token(keys: Keys, region: str, aws_id: str) -> str:
         "method": "GET",
         "url": f"https://{hosts.regional_sts(region)}/?Action=GetCallerIdentity&Version=2011-06-15",
         "body": {},
-        "headers": {ID_HEADER: aws_id},
+        "headers": {ID_HEADER: name},
         "context": {},
     }
     url = signer.generate_presigned_url(request, operation_name="GetCallerIdentity", expires_in=EXPIRES, region_name=region)

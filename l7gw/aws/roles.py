@@ -61,12 +61,14 @@ class RoleSession:
 
 @dataclass(frozen=True)
 class Found:
-    """What EKS says of a cluster. `certificate_authority` is a PEM."""
+    """What EKS says of a cluster. `certificate_authority` is a PEM. `named` is what tokens name the cluster by: its name, or the
+    id of a local cluster of an Outpost."""
 
     endpoint: str
     certificate_authority: str
     version: str
     arn: str
+    named: str
 
 
 class Aws:
@@ -115,7 +117,7 @@ class Aws:
             self._own_credentials(asked)
         try:
             at = self._client("eks", eks.region, eks.endpoint_url, eks.certificate_authority, profile=profile, keys=keys, role=role)
-            return _found(at.describe_cluster(name=eks.name))
+            return _found(at.describe_cluster(name=eks.name), eks.name)
         except Exception as error:
             raise in_words(error, asked) from None
 
@@ -253,7 +255,7 @@ def _moment(text: str) -> datetime.datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=datetime.UTC)
 
 
-def _found(answer: dict[str, Any]) -> Found:
+def _found(answer: dict[str, Any], name: str) -> Found:
     told = answer.get("cluster")
     if not isinstance(told, dict):
         raise Nonsense("without a cluster")
@@ -268,7 +270,9 @@ def _found(answer: dict[str, Any]) -> Found:
         authority = base64.b64decode(encoded, validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         raise Nonsense("with a CA that is no base64 of a PEM") from None
-    return Found(str(texts[0]), authority, str(texts[1]), str(texts[2]))
+    own_id = told.get("id") if told.get("outpostConfig") else None
+    named = own_id if isinstance(own_id, str) and own_id else name
+    return Found(str(texts[0]), authority, str(texts[1]), str(texts[2]), named)
 
 
 def _status(told: dict[str, Any]) -> str:

@@ -42,9 +42,9 @@ def at_aws(trial: Trial, cluster: Cluster, eks: Eks, aws: Aws, timeouts: Timeout
     return AtAws(found, keys) if found is not None else None
 
 
-def token(trial: Trial, eks: Eks, keys: Keys | None) -> str | None:
+def token(trial: Trial, eks: Eks, at: AtAws | None) -> str | None:
     """The token by which EKS knows the role session."""
-    return trial.step("token", lambda: _token(eks, sure(keys)))
+    return trial.step("token", lambda: _token(eks.region, sure(at)))
 
 
 def failure_of(error: BaseException, asked: Asked, *, ends: bool = True) -> Failure:
@@ -99,8 +99,8 @@ def _described(eks: Eks, keys: Keys | None, aws: Aws) -> Told[Found]:
     return Told(found, f"{found.arn}, Kubernetes {found.version}, at {found.endpoint}")
 
 
-def _token(eks: Eks, keys: Keys) -> Told[str]:
-    text = cluster_token(keys, eks.region, eks.name)
+def _token(region: str, at: AtAws) -> Told[str]:
+    text = cluster_token(sure(at.keys), region, at.found.named)
     if len(text) > LONGEST:
         raise Failure(f"it has {len(text)} bytes, and EKS takes {LONGEST}", "shorten credential.aws.session-tags")
     return Told(text, f"{len(text)} bytes of {LONGEST}")

@@ -89,7 +89,7 @@ def _described(cluster: Cluster, at: AtAws) -> Found[Place]:
 def _shown(trial: Trial, cluster: Cluster, eks: Eks, at: AtAws | None) -> Headers:
     """The header line with the token that the cluster is shown; none where there is none."""
     if isinstance(cluster.credential, AwsRole):
-        text = token(trial, eks, at.keys if at is not None else None)
+        text = token(trial, eks, at)
         return (("authorization", f"Bearer {text}"),) if text is not None else ()
     credential = trial.step("credential", lambda: _credential(cluster))
     return credential.authorization if credential is not None else ()

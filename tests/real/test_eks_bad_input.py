@@ -33,6 +33,10 @@ def it(eks: EksCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ek
     found["lost"].move("https://lost.invalid", ca)
     found["creating"].described |= {"status": "CREATING", "endpoint": None, "certificateAuthority": None}
     found["other-ca"].move(eks.cluster.server, eks.aws.authority.certificate.read_text())
+    found["other-ca"].described |= {
+        "id": NAME,
+        "outpostConfig": {"controlPlaneInstanceType": "m5.large"},
+    }  # tokens for it are for prod
     clusters = {
         "wrong-role": cluster(eks, role=f"{eks.bare.arn}-misspelled"),
         "no-source-identity": cluster(eks, role=eks.aws.sts.role("untold", allows=ALL_THREE - {"sts:SetSourceIdentity"}).arn),

@@ -37,14 +37,14 @@ T = TypeVar("T")
 class _Place:
     """One cluster as the configuration has it. It is equal to itself alone; a reload that changes nothing of it keeps it."""
 
-    def __init__(self, name: str, role: Role | None, eks: EksPlace, aws_id: str) -> None:
+    def __init__(self, name: str, role: Role | None, eks: EksPlace) -> None:
         self.name = name
         self.role = role
         self.eks = eks
-        self.aws_id = aws_id  # by which tokens name it; a local cluster of EKS has another than its name
+        self.named = eks.name  # by which tokens name it; EKS says another word for a local cluster of an Outpost
 
     def is_as(self, other: _Place) -> bool:
-        return (self.role, self.eks, self.aws_id) == (other.role, other.eks, other.aws_id)
+        return (self.role, self.eks) == (other.role, other.eks)
 
 
 class _Whom(NamedTuple):
@@ -221,11 +221,19 @@ class Broker:
         step = f"cluster {place.name}: DescribeCluster"
 
         def done(found: Found | Failed) -> None:
-            if isinstance(found, Failed) and place.role is not None:
+            if isinstance(found, Found):
+                self._name(place, found.named)
+            elif place.role is not None:
                 self._doubt(_Whom(place.role, "", ""))
             self._described(place, found)
 
         self._lanes.run(lane, lambda: _tried(work, step), done)
+
+    def _name(self, place: _Place, named: str) -> None:
+        """Name a cluster so in its tokens. Those with another name are dropped."""
+        if place.named != named:
+            place.named = named
+            self._tokens.keep(lambda at: at.place is not place)
 
     def _described(self, place: _Place, found: Found | Failed) -> None:
         answer = (
@@ -252,7 +260,7 @@ def _place(cluster: Cluster) -> _Place | None:
             said.endpoint_url,
             said.certificate_authority,
         )
-    return _Place(cluster.name, role, EksPlace(eks.name, eks.region, eks.endpoint_url, eks.certificate_authority), cluster.aws_id)
+    return _Place(cluster.name, role, EksPlace(eks.name, eks.region, eks.endpoint_url, eks.certificate_authority))
 
 
 def _tried(work: Callable[[], T], step: str) -> T | Failed:
@@ -267,7 +275,7 @@ def _tried(work: Callable[[], T], step: str) -> T | Failed:
 
 def _signed(session: RoleSession, place: _Place, expires: float) -> Token | Failed:
     """A token, in a thread: the first one loads a part of botocore."""
-    text = _tried(lambda: cluster_token(session.keys, place.eks.region, place.aws_id), f"cluster {place.name}: signing a token")
+    text = _tried(lambda: cluster_token(session.keys, place.eks.region, place.named), f"cluster {place.name}: signing a token")
     if isinstance(text, Failed):
         return text
     if len(text) > LONGEST:

@@ -93,12 +93,24 @@ def _signed_by(token: Token) -> str:
     return url_of(token.text).partition("X-Amz-Credential=")[2].partition("%2F")[0]
 
 
-def test_a_token_names_the_cluster_by_its_aws_cluster_id(scene: Scene) -> None:
+def _named(scene: Scene, made: Token) -> set[str]:
+    """Which of two clusters a token is signed for."""
+    moment = timegm(time.strptime(url_of(made.text).partition("X-Amz-Date=")[2][:16], "%Y%m%dT%H%M%SZ"))
+    keys = scene.aws.ring.find(_signed_by(made))
+    assert keys is not None
+    signed = {name: sorted(url_of(token(keys, name, at=moment)).split("&")) for name in ("prod", "9d2c-local")}
+    return {name for name in signed if signed[name] == sorted(url_of(made.text).split("&"))}
+
+
+def test_a_token_names_the_cluster_as_eks_does_whatever_callers_name_it_and_a_local_cluster_by_its_id(scene: Scene) -> None:
     scene.broker.configure({"prod": dataclasses.replace(scene.cluster(), aws_cluster_id="9d2c-local")})
-    made = scene.ask(ANN).text
-    moment = timegm(time.strptime(url_of(made).partition("X-Amz-Date=")[2][:16], "%Y%m%dT%H%M%SZ"))
-    (assumed,) = scene.aws.sts.assumed
-    assert sorted(url_of(made).split("&")) == sorted(url_of(token(assumed.keys, "9d2c-local", at=moment)).split("&"))
+    assert _named(scene, scene.ask(ANN)) == {"prod"}
+    described = scene.aws.eks.cluster("prod", "https://x", PEM).described
+    scene.ask(DescribeWanted("prod"))
+    assert scene.broker.at_hand(ANN) is not None
+    described |= {"id": "9d2c-local", "outpostConfig": {"outpostArns": ["arn:aws:outposts:eu-west-1:111122223333:outpost/op-1"]}}
+    scene.ask(DescribeWanted("prod"))
+    assert scene.broker.at_hand(ANN) is None and _named(scene, scene.ask(ANN)) == {"9d2c-local"}
 
 
 def test_each_user_gets_the_token_of_his_own_role_session_for_this_cluster(scene: Scene) -> None:

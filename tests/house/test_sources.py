@@ -68,6 +68,18 @@ def test_a_page_has_each_heading_once() -> None:
         assert sorted(headings) == sorted(set(headings)), page.name
 
 
+def test_a_link_leads_to_a_page_and_a_heading_that_are_there() -> None:
+    def anchor(heading: str) -> str:
+        return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+    for page in (*ROOT.glob("*.md"), *DOCS.glob("*.md")):
+        for name, wanted in re.findall(r"\]\(([\w./-]+\.md)?(?:#([^)]+))?\)", page.read_text()):
+            meant = page.parent / name if name else page
+            assert meant.is_file(), (page.name, name)
+            headings = re.findall(r"^#+ (.*)$", meant.read_text(), re.MULTILINE)
+            assert not wanted or wanted in map(anchor, headings), (page.name, name, wanted)
+
+
 def test_abbreviations_of_sources_are_spelled_out_and_none_is_left_over() -> None:
     texts = [text for _, text in sources.prose()] + [sources.WIRE.read_text()]
     used = {name for text in texts for name in ABBREVIATED.findall(text)}

@@ -51,7 +51,11 @@ class Flows:
             opened = self._world.browse(request.url)
             self._world.say(
                 f"{'a browser opens; if it does not,' if opened else 'to log in,'} open\n  {request.url}"
-                + ("" if opened or not metadata.device else "\n  hint: from another machine, log in by --device")
+                + (
+                    ""
+                    if opened
+                    else f"\n  hint: from another machine, {'log in by --device' if metadata.device else redirect.way_in}"
+                )
             )
             try:
                 async with asyncio.timeout(self._world.login_within):

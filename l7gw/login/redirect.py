@@ -58,6 +58,12 @@ class Redirect:
             for task in ended[1]:
                 task.cancel()
 
+    @property
+    def way_in(self) -> str:
+        """What to do where the browser is at another machine, and the issuer knows no device code."""
+        port = self._host.rpartition(":")[2]
+        return f"first: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
+
     async def answer(self, belongs: Callable[[str], bool]) -> str:
         """The query of the request that belongs to the login."""
         self._belongs = belongs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import time
 from typing import Any
@@ -214,6 +215,21 @@ def test_a_logout_revokes_what_there_is(issuer: PlayedIssuer) -> None:
         {"token": kept.refresh_token, "token_type_hint": "refresh_token", "client_id": CLIENT},
         {"token": kept.access_token, "token_type_hint": "access_token", "client_id": CLIENT},
     ]
+
+
+@pytest.mark.parametrize("device, words", [(True, "log in by --device"), (False, "first: ssh -L PORT:127.0.0.1:PORT THIS-MACHINE")])
+def test_without_a_browser_the_words_say_how_another_machines_is_used(issuer: PlayedIssuer, device: object, words: str) -> None:
+    if not device:
+        del issuer.metadata["device_authorization_endpoint"]
+    person = Person(issuer)
+
+    def nowhere(url: str) -> bool:
+        person.world().browse(url)
+        return False
+
+    asyncio.run(flows(issuer, person, browse=nowhere).by_browser())
+    port = re.findall(r"127\.0\.0\.1%3A([0-9]+)", person.words[0])[0]
+    assert person.words[0].endswith("\n  hint: from another machine, " + words.replace("PORT", port))
 
 
 def test_an_issuer_that_cannot_end_access_tokens_has_ended_the_login(issuer: PlayedIssuer) -> None:

@@ -17,6 +17,7 @@ from l7gw.aws import names
 from l7gw.aws.client import Keys, client, session
 from l7gw.aws.failures import Asked, AwsFailure, Nonsense, in_words
 from l7gw.clock import Clock
+from l7gw.config.aws_settings import AwsRole, Eks
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 HOUR = 3600  # seconds that a role session lives: the most that a role assumed by a role may
@@ -47,6 +48,17 @@ class EksPlace:
     region: str
     endpoint_url: str = ""
     certificate_authority: Path | None = None
+
+
+def role_of(said: AwsRole) -> Role:
+    """The role of a configuration."""
+    tags = tuple(sorted(said.session_tags.items()))
+    return Role(said.role, said.region, said.external_id, tags, said.profile, said.endpoint_url, said.certificate_authority)
+
+
+def place_of(said: Eks) -> EksPlace:
+    """The cluster of a configuration."""
+    return EksPlace(said.name, said.region, said.endpoint_url, said.certificate_authority)
 
 
 @dataclass(frozen=True)

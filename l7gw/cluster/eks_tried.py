@@ -13,7 +13,7 @@ from l7gw.aws.client import Keys, client
 from l7gw.aws.client import session as boto_session
 from l7gw.aws.cluster_tokens import LONGEST, cluster_token
 from l7gw.aws.failures import Asked, AwsFailure, in_words
-from l7gw.aws.roles import Aws, EksPlace, Found, Role, RoleSession
+from l7gw.aws.roles import Aws, Found, RoleSession, place_of, role_of
 from l7gw.cluster.trial import Failure, Trial, sure
 from l7gw.cluster.trial import Found as Told
 from l7gw.config.aws_settings import AwsRole, Eks
@@ -85,15 +85,9 @@ def _assumed(said: AwsRole, aws: Aws) -> Told[RoleSession]:
     return Told(session, words)
 
 
-def role_of(said: AwsRole) -> Role:
-    tags = tuple(sorted(said.session_tags.items()))
-    return Role(said.role, said.region, said.external_id, tags, said.profile, said.endpoint_url, said.certificate_authority)
-
-
 def _described(eks: Eks, keys: Keys | None, aws: Aws) -> Told[Found]:
-    place = EksPlace(eks.name, eks.region, eks.endpoint_url, eks.certificate_authority)
     try:
-        found = aws.describe(place, keys)
+        found = aws.describe(place_of(eks), keys)
     except AwsFailure as error:
         raise failure_of(error, Asked(step="DescribeCluster")) from None
     return Told(found, f"{found.arn}, Kubernetes {found.version}, at {found.endpoint}")

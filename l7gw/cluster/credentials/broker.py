@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from l7gw.aws.cluster_tokens import LIFE, LONGEST, cluster_token
 from l7gw.aws.failures import AwsFailure, unknown
-from l7gw.aws.roles import Aws, EksPlace, Found, Role, RoleSession
+from l7gw.aws.roles import Aws, EksPlace, Found, Role, RoleSession, place_of, role_of
 from l7gw.clock import Clock
 from l7gw.cluster.credentials.kept import Kept, Made
 from l7gw.cluster.credentials.messages import Described, DescribeWanted, Failed, Token, TokenWanted
@@ -245,22 +245,10 @@ class Broker:
 
 def _place(cluster: Cluster) -> _Place | None:
     """A cluster's place at AWS; None for one without."""
-    eks = cluster.eks
-    if eks is None:
+    if cluster.eks is None:
         return None
-    said = cluster.credential
-    role = None
-    if isinstance(said, AwsRole):
-        role = Role(
-            said.role,
-            said.region,
-            said.external_id,
-            tuple(sorted(said.session_tags.items())),
-            said.profile,
-            said.endpoint_url,
-            said.certificate_authority,
-        )
-    return _Place(cluster.name, role, EksPlace(eks.name, eks.region, eks.endpoint_url, eks.certificate_authority))
+    role = role_of(cluster.credential) if isinstance(cluster.credential, AwsRole) else None
+    return _Place(cluster.name, role, place_of(cluster.eks))
 
 
 def _tried(work: Callable[[], T], step: str) -> T | Failed:

@@ -13,7 +13,7 @@ from l7gw.config.fields import authority_of
 
 ROLE_KEYS = ("role", "per", "external-id", "session-tags", "profile", "endpoint-url", "certificate-authority")
 EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # STS API, AssumeRole
-TAKEN = "letters, digits, spaces and characters of _.:/=+-@"
+TAKEN = "letters, digits, spaces and characters of _.:/=+-@, not beginning `aws:`"
 
 
 def role_of(credential: Reader, eks: Eks | None) -> AwsRole | None:
@@ -50,13 +50,13 @@ def _tags(inner: Reader) -> dict[str, str]:
     seen = {names.USER_TAG.lower()}
     for key, key_node, node in inner.entries("session-tags"):
         value, shown_key = plain(node), f"`session-tags`: {shown(key)}"
-        if not _is_taken(key, names.LONGEST_TAG_KEY) or key.lower().startswith("aws:"):
-            hint = f"at most {names.LONGEST_TAG_KEY} {TAKEN}, not beginning `aws:`"
+        if not names.tag_takes(key, names.LONGEST_TAG_KEY):
+            hint = f"at most {names.LONGEST_TAG_KEY} {TAKEN}"
             inner.document.wrong(key_node, f"{shown_key} is no key that AWS takes", hint)
         elif key.lower() in seen:
             hint = "AWS ignores the case of letters in keys"
             inner.document.wrong(key_node, f"{shown_key} is the gateway's own tag, or stands twice", hint)
-        elif not isinstance(value, str) or not _is_taken(value, names.LONGEST_TAG_VALUE):
+        elif not isinstance(value, str) or not names.tag_takes(value, names.LONGEST_TAG_VALUE):
             hint = f"at most {names.LONGEST_TAG_VALUE} {TAKEN}; quotes make a text of anything"
             inner.document.wrong(node, f"{shown_key} has a value that AWS does not take", hint)
         else:
@@ -65,7 +65,3 @@ def _tags(inner: Reader) -> dict[str, str]:
     if len(found) >= names.MOST_TAGS:
         inner.wrong("session-tags", f"`session-tags`: AWS takes {names.MOST_TAGS} with the gateway's own")
     return found
-
-
-def _is_taken(text: str, longest: int) -> bool:
-    return len(text) <= longest and all(map(names.tag_takes, text))

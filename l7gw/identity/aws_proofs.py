@@ -1,8 +1,9 @@
 """What STS said of tokens, and whom it is asked about next: once for each token, and seldom (threats F14).
 
 Strangers make tokens faster than STS can be asked. So STS is asked at most MOST_A_SECOND times a second. What waits for that waits
-in a line for each client address, and the addresses take turns: whoever floods waits behind himself. A token is known by its digest
-alone, and its URL is let go once STS has been asked.
+in a line for each client address, and the addresses take turns: whoever floods waits behind himself. Where too many calls wait,
+those of the address that has most of them are turned away. A token is known by its digest alone, and its URL is let go once STS
+has been asked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -46,13 +47,14 @@ class Proof(NamedTuple):
 
 
 class Asking:
-    """A token about which STS is being asked, or will be. `outcome` is None until then."""
+    """A token about which STS is being asked, or will be. `outcome` is None until then. `place` is the line in which it waits."""
 
-    __slots__ = ("_waiting", "key", "outcome", "presigned", "since")
+    __slots__ = ("_waiting", "key", "outcome", "place", "presigned", "since")
 
-    def __init__(self, key: TokenKey, presigned: Presigned, since: float) -> None:
+    def __init__(self, key: TokenKey, presigned: Presigned, place: str, since: float) -> None:
         self.key = key
         self.presigned = presigned
+        self.place = place
         self.since = since
         self.outcome: Proof | Refusal | None = None
         self._waiting: list[Callable[[], None]] = []
@@ -69,7 +71,7 @@ class Asking:
         return self.outcome
 
     def end(self, outcome: Proof | Refusal) -> int:
-        """Tell whoever waits; gives how many did."""
+        """Tell whoever waits; gives how many calls did."""
         self.outcome = outcome
         waiting, self._waiting = self._waiting, []
         for callback in waiting:
@@ -78,6 +80,16 @@ class Asking:
             except Exception:  # an error of one waiting call must not reach the others
                 log.exception("a call that waited for STS failed")
         return len(waiting)
+
+    def turn_away(self, refusal: Refusal) -> int:
+        """Refuse the calls that wait, though the answer is still to come; gives how many did."""
+        told = self.end(refusal)
+        self.outcome = None
+        return told
+
+    @property
+    def calls(self) -> int:
+        return len(self._waiting)
 
 
 class Proofs:
@@ -117,9 +129,21 @@ class Proofs:
     def wait(self, asking: Asking, callback: Callable[[], None]) -> None:
         """Call back when there is an outcome. Raises Refusal 503 where too many calls wait."""
         if self._waiting >= self._limits.calls_waiting_for_keys:
-            raise _busy()
+            self._make_room(asking)
         self._waiting += 1
         asking.then(callback)
+
+    def _make_room(self, newcomer: Asking) -> None:
+        """Turn away the calls with one token, of the address that has most calls waiting. A stranger may send one token a thousand
+        times, over as many connections as he likes. Raises Refusal where those are the newcomer's own."""
+        calls: Counter[str] = Counter()
+        for asking in self._asking.values():
+            calls[asking.place] += asking.calls
+        place, most = calls.most_common(1)[0]
+        if most <= calls[newcomer.place] + 1:
+            raise _busy()
+        heaviest = max((asking for asking in self._asking.values() if asking.place == place), key=lambda one: one.calls)
+        self._waiting -= heaviest.turn_away(_busy())
 
     def check_room(self, address: str) -> None:
         """Raises Refusal 503 where a token of this client would be turned away: a flood costs no more than this look."""
@@ -131,7 +155,7 @@ class Proofs:
         place = _place(address)
         if self._queued >= MOST_QUEUED:
             self._turn_away(self._longest(place))
-        asking = self._asking[key] = Asking(key, presigned, self._clock.monotonic())
+        asking = self._asking[key] = Asking(key, presigned, place, self._clock.monotonic())
         self._queues.setdefault(place, deque()).append(asking)
         self._queued += 1
         self._go_on()

@@ -70,6 +70,7 @@ def test_everything_that_may_be_said_is_read(eks: Written) -> None:
         ("session-tags", {"a|b": "x"}, "is no key that AWS takes"),
         ("session-tags", {"team": "a|b"}, "'team' has a value that AWS does not take"),
         ("session-tags", {"team": "x" * 257}, "'team' has a value that AWS does not take"),
+        ("session-tags", {"team": "AWS:platform"}, "'team' has a value that AWS does not take"),
         ("session-tags", {"team": 7}, "'team' has a value that AWS does not take"),
         ("session-tags", {f"tag-{number}": "x" for number in range(50)}, "AWS takes 50 with the gateway's own"),
         ("session-name", "ann", "unknown key `session-name`"),

@@ -223,6 +223,28 @@ async def test_too_many_calls_that_wait_are_refused() -> None:
 
 
 @run
+async def test_where_too_many_calls_wait_those_of_who_has_most_are_turned_away() -> None:
+    room = Room(calls_waiting_for_keys=6)
+    room.sts.hold()
+    junk = room.begin("junk", "198.51.100.1")
+    refused: list[int] = []
+    for _ in range(5):
+        room.proofs.wait(junk, lambda: refused.append(refusal(junk.proof).code))
+    await turns()
+    assert refusal(lambda: room.proofs.wait(junk, lambda: None)).code == 503, "whoever floods turns nobody else away"
+    honest = room.begin("honest", "192.0.2.7")
+    assert refused == [503] * 5 and room.ended == ["junk"], "they are told at once"
+    room.proofs.wait(honest, lambda: room.ended.append("honest too"))
+    room.proofs.wait(junk, lambda: room.ended.append("junk again"))
+    assert junk.outcome is None, "STS is still being asked about it"
+    await turns()
+    room.sts.go_on()
+    await turns()
+    assert sorted(room.ended) == ["honest", "honest too", "junk", "junk again"]
+    assert room.proofs._waiting == 0
+
+
+@run
 async def test_a_call_that_fails_when_it_is_told_keeps_nobody_else_from_the_answer() -> None:
     room = Room()
     asking = room.begin("a")

@@ -105,8 +105,8 @@ class Wish:
         for number, (key, value) in enumerate(self.tags.items(), 1):
             constrained(f"tags.{number}.member.key", key, tag, least=1, most=128)
             constrained(f"tags.{number}.member.value", value, tag, least=0, most=256)
-            if key.lower().startswith("aws:"):
-                raise invalid("Tag keys must not begin with aws:")
+            if key.lower().startswith("aws:") or value.lower().startswith("aws:"):
+                raise invalid("Tag keys and values must not begin with aws:")
         if not 900 <= self.duration <= 43200:
             raise invalid(
                 f"1 validation error detected: Value '{self.duration}' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900"

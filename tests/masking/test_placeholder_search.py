@@ -30,10 +30,10 @@ FORMS = {
     "URL-safe base64": base64.urlsafe_b64encode(b"\xff\xfe" + PLACEHOLDER),
     "base64 in lines": base64.encodebytes(b"y" * 50 + PLACEHOLDER),
     "base64 in lines, in JSON": json.dumps(base64.encodebytes(b"y" * 50 + PLACEHOLDER).decode()).encode(),
-    "gzip": gzip.compress(b"a release " + PLACEHOLDER),
-    "gzip in base64": base64.b64encode(gzip.compress(b"a release " + PLACEHOLDER)),
-    "gzip in base64 in base64": base64.b64encode(base64.b64encode(gzip.compress(b"a release " + PLACEHOLDER))),
-    "gzip of two members in base64": base64.b64encode(gzip.compress(b"one") + gzip.compress(PLACEHOLDER)),
+    "gzip": gzip.compress(b"a release " + PLACEHOLDER, mtime=0),
+    "gzip in base64": base64.b64encode(gzip.compress(b"a release " + PLACEHOLDER, mtime=0)),
+    "gzip in base64 in base64": base64.b64encode(base64.b64encode(gzip.compress(b"a release " + PLACEHOLDER, mtime=0))),
+    "gzip of two members in base64": base64.b64encode(gzip.compress(b"one", mtime=0) + gzip.compress(PLACEHOLDER)),
 }
 
 
@@ -52,7 +52,7 @@ def test_a_placeholder_is_found_in_each_form(form: str) -> None:
         b"a placeholder looks like l7gw-masked-DETECTOR-TAG",
         b"l7gw masked secret data",
         base64.b64encode(b"l7gw-maskeX-secret-data-0123abcd"),
-        base64.b64encode(gzip.compress(b"a release without one")),
+        base64.b64encode(gzip.compress(b"a release without one", mtime=0)),
         b"H4sIAAAAAAAA/broken",
     ],
 )

@@ -10,7 +10,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
+	"reflect"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/aws-iam-authenticator/pkg/arn"
@@ -80,7 +84,7 @@ func serve(path string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	server.New(config.Config{
+	return onLoopback(server.New(config.Config{
 		ClusterID:              given.Cluster,
 		PartitionID:            given.Partition,
 		Address:                "127.0.0.1",
@@ -91,8 +95,14 @@ func serve(path string) error {
 		BackendMode:            []string{mapper.ModeMountedFile},
 		RoleMappings:           given.Roles,
 		UserMappings:           given.Users,
-	}, stop).Run(stop)
-	return nil
+	}, stop))
+}
+
+// onLoopback serves at the listener that New made. Its own Run also opens a port on every address of the machine, for its health.
+func onLoopback(made *server.Server) error {
+	fields := reflect.ValueOf(made).Elem()
+	listener := *(*net.Listener)(unsafe.Pointer(fields.FieldByName("listener").UnsafeAddr()))
+	return (*http.Server)(unsafe.Pointer(fields.FieldByName("httpServer").UnsafeAddr())).Serve(listener)
 }
 
 func verify(line []byte) (any, error) {

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-import yaml
-
 from l7gw.aws.failures import TO_ASSUME as ASSUMING
+from l7gw.plainyaml import dumped
 
 TO_ASSUME = list(ASSUMING)
 LANGUAGE = "2012-10-17"  # version of IAM's policy language
@@ -86,7 +85,7 @@ def entry_cloudformation(access: Access) -> str:
         "Type": "STANDARD",
     }
     template = {"Resources": {"L7gwAccessEntry": {"Type": "AWS::EKS::AccessEntry", "Properties": properties}}}
-    return yaml.safe_dump({"AWSTemplateFormatVersion": "2010-09-09", **template}, sort_keys=False)
+    return dumped({"AWSTemplateFormatVersion": "2010-09-09", **template})
 
 
 def entry_terraform(access: Access) -> str:

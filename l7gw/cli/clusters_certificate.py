@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from rich.console import Console
@@ -26,6 +25,7 @@ from l7gw.config.certificates import WARN_BEFORE
 from l7gw.config.private import fault_of_secret, load_pair
 from l7gw.config.settings import Certificate, Cluster, Settings
 from l7gw.file_replace import Owner, replace_file
+from l7gw.plainyaml import dumped
 
 USAGE = 2  # exit status
 LARGEST = 64 * 1024  # bytes of a certificate or a key that is read
@@ -105,7 +105,7 @@ def key_for(job: Job, *, renew: bool) -> rsa.RSAPrivateKey:
 def print_request(job: Job, key: rsa.RSAPrivateKey) -> None:
     """Print the request for an administrator, and say on stderr what comes next."""
     made, name = manifest(job.cluster.name, key, job.cluster.hosts), job.cluster.name
-    click.echo(yaml.safe_dump(made, sort_keys=False), nl=False)
+    click.echo(dumped(made), nl=False)
     csr = made["metadata"]["name"]
     click.echo(
         f"l7gw: the key is {job.waiting}. An administrator creates and approves what was printed:\n"

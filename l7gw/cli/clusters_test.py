@@ -55,14 +55,15 @@ def shown_trial(*, quiet: bool) -> Iterator[Trial]:
 
 
 def _lines(step: Step) -> list[Text]:
-    """A step as lines: how it ended, its name, what was found and how long it took; and below it what to do."""
+    """A step as lines: how it ended, its name, what was found and how long it took; and below it what to do. What AWS and the
+    cluster call things by stands in it: nothing of that moves a cursor."""
     word, style = MARKS[step.outcome]
-    said = "not tried" if step.outcome == "not tried" else step.said
+    said = "not tried" if step.outcome == "not tried" else visible(step.said)
     took = f"  ({step.seconds * 1000:.0f} ms)" if step.seconds else ""
-    line = Text.assemble((f"{word:<7}", style), f"{step.name:<{WIDEST}} ", said, (took, "dim"))
+    line = Text.assemble((f"{word:<7}", style), f"{visible(step.name):<{WIDEST}} ", said, (took, "dim"))
     if not step.remedy:
         return [line]
-    return [line, Text.assemble(" " * 7, ("-> ", style), step.remedy)]
+    return [line, Text.assemble(" " * 7, ("-> ", style), visible(step.remedy))]
 
 
 def document(step: Step) -> dict[str, Any]:

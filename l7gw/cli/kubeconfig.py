@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -22,6 +21,7 @@ from l7gw.config.document import nearest
 from l7gw.config.load import find, load
 from l7gw.config.private import load_pair
 from l7gw.config.settings import Certificate, Cluster, Settings
+from l7gw.plainyaml import dumped
 
 HEADER = """\
 # {name} through l7gw. No credential is in here: give the user one, for example
@@ -126,7 +126,7 @@ def _print(settings: Settings, way: _Way, user: dict[str, object]) -> None:
     chain = _certificates((cluster.tls or settings.tls).certificate)
     trusted = way.trusted or chain[-1:]
     _warn(chain[0], trusted[0], cluster.hosts[0] if cluster.hosts else way.host)
-    document = yaml.safe_dump(_document(way, trusted, user), sort_keys=False, width=4096)
+    document = dumped(_document(way, trusted, user))
     click.echo((LOGIN_HEADER if user else HEADER).format(name=cluster.name) + document, nl=False)
 
 

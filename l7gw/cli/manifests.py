@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
-
 from l7gw.cluster.rbac_render import Part
+from l7gw.plainyaml import dumped
 from l7gw.recording.terminal.unseen import safe
-
-WIDE = 1 << 20  # characters of a line, so that a rule is never broken
 
 
 def text_of(parts: Iterable[Part]) -> str:
@@ -28,17 +25,12 @@ def text_of(parts: Iterable[Part]) -> str:
 def _object(made: dict[str, Any], notes: Iterable[str]) -> str:
     """One object. Each rule takes the next of the notes, "" for none."""
     if "rules" not in made:
-        return _dumped(made)
+        return dumped(made, flow=None)
     head = {key: value for key, value in made.items() if key != "rules"}
-    lines = [_dumped(head).rstrip("\n"), "rules:" if made["rules"] else "rules: []"]
+    lines = [dumped(head, flow=None).rstrip("\n"), "rules:" if made["rules"] else "rules: []"]
     for rule in made["rules"]:
         note = next(iter(notes), "")
         if note:
             lines.append(f"  # {safe(note)}")
-        flow = yaml.safe_dump(rule, default_flow_style=True, sort_keys=False, allow_unicode=True, width=WIDE)
-        lines.append(f"  - {flow.rstrip()}")
+        lines.append(f"  - {dumped(rule, flow=True).rstrip()}")
     return "\n".join(lines) + "\n"
-
-
-def _dumped(value: dict[str, Any]) -> str:
-    return yaml.safe_dump(value, default_flow_style=None, sort_keys=False, allow_unicode=True, width=WIDE)

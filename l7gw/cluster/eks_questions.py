@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +29,6 @@ AT_ONCE = 8  # calls about access entries; EKS takes some dozens a second of an 
 KINDS = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]
 MOST_ENTRIES = 10_000  # access entries; EKS takes 1,000 or so, and each is asked for by two calls
 MOST_PAGES = 2_000  # answers of IAM about an account; one has up to 1,000 things
-ADMIN = "AmazonEKSClusterAdminPolicy"
 
 NOT_SEEN = (
     "tokens of service accounts: whoever has one reaches the cluster with it (l7gw audit reconcile shows who did)",
@@ -48,6 +48,7 @@ class Questions:
         self._keys = None if profile else keys
         self._session: Any = None  # of boto3
         self._at: Any = None  # the client of EKS
+        self._own_policies: list[tuple[str, str]] = []  # of the gateway's own role: the entry's ARN, and that of an access policy
 
     def ways(self, trial: Trial, server: ApiServer | None) -> list[Way]:
         """Every way that can be seen. `server` is the cluster itself, None where it could not be reached."""
@@ -119,20 +120,22 @@ class Questions:
         entry = self._asked("DescribeAccessEntry", lambda: self._at.describe_access_entry(**named)).get("accessEntry") or {}
         step, operation = "ListAssociatedAccessPolicies", "list_associated_access_policies"
         policies = list(self._pages(step, operation, "associatedAccessPolicies", **named))
+        if self._own and is_one(arn, self._own):
+            self._own_policies = [(arn, str(policy.get("policyArn", ""))) for policy in policies]
         return ways_round.of_entry(described, entry, policies)
 
     def _own_entry(self, ways: list[Way]) -> tuple[str, str]:
         """What is said of the entries; and what to do where that of the gateway's own role gives more than groups."""
-        own = [way for way in ways if way.principal and is_one(way.principal, self._own)]
         count = _count(ways, "access entry", "access entries")
-        if any(ADMIN in way.said for way in own):
-            what = f"{count}; the gateway's own role has {ADMIN}: whoever steals its credential is cluster-admin"
-            policy = f"arn:aws:eks::aws:cluster-access-policy/{ADMIN}"
-            remedy = (
+        if self._own_policies:
+            names = ", ".join(arn.rpartition("/")[2] for _, arn in self._own_policies)
+            what = f"{count}; the gateway's own role has {names}: whoever steals its credential has that, beside what RBAC gives it"
+            remedy = "; ".join(
                 f"aws eks disassociate-access-policy --cluster-name {self._eks.name} --region {self._eks.region} "
-                f"--principal-arn {own[0].principal} --policy-arn {policy}; l7gw rbac render gives what is needed"
+                f"--principal-arn {quote(entry)} --policy-arn {quote(policy)}"
+                for entry, policy in self._own_policies
             )
-            return what, remedy
+            return what, f"{remedy}; l7gw rbac render gives what is needed"
         return count, ""
 
     def _aws_auth(self, described: dict[str, Any], server: ApiServer | None) -> Found[list[Way]]:

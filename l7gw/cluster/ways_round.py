@@ -153,7 +153,7 @@ def of_entry(described: dict[str, Any], entry: dict[str, Any], policies: list[di
     standing: Standing = "open"
     if kind in NODE_TYPES and NODES.issuperset(groups) and all(_named(policy) in NODE_POLICIES for policy in policies):
         standing = "node"
-    elif ":role/aws-service-role/" in principal:
+    elif _is_a_service(principal):
         standing = "aws"
     parts = [
         f"access entry of type {kind}" if kind != "STANDARD" else "access entry",
@@ -188,7 +188,7 @@ def of_aws_auth(data: dict[str, Any], partition: str = "aws") -> Iterator[Way]:
             groups = line.get("groups")
             texts = [str(group) for group in groups] if isinstance(groups, list) else []
             username = str(line.get("username", ""))
-            is_node = username.startswith("system:node:") and bool(texts) and NODES.issuperset(texts)
+            is_node = key == "mapRoles" and username.startswith("system:node:") and bool(texts) and NODES.issuperset(texts)
             said = f"{key}: user {username or line[field]}" + (f", groups {', '.join(texts)}" if texts else "")
             yield Way("aws-auth", line[field], said, _edit(key), "node" if is_node else "open")
     for account in _lines(data, "mapAccounts"):
@@ -239,14 +239,19 @@ def of_allowed(allowed: Allowed) -> Way:
     """A role or user whose policies allow eks:AccessKubernetesApi, by which the console shows what is in the cluster."""
     how = "allow" if allowed.verdict == "yes" else "may allow, under conditions or by a policy that IAM did not show,"
     bounded = "; its permission boundary, which is not read, may take it away" if allowed.bounded else ""
-    is_service = ":role/aws-service-role/" in allowed.arn
     return Way(
         "iam",
         allowed.arn,
         f"its policies {how} eks:AccessKubernetesApi: {', '.join(allowed.by)}{bounded}",
         "take the action out of its policies, or deny it",
-        "aws" if is_service else "open",
+        "aws" if _is_a_service(allowed.arn) else "open",
     )
+
+
+def _is_a_service(arn: str) -> bool:
+    """Whether the role is linked to a service of AWS's: nobody else can make a role with that path. A path may hold colons, so that
+    the ARN is read from its beginning (IAM API, CreateRole)."""
+    return arn.split(":", 5)[5:] != [] and arn.split(":", 5)[5].startswith("role/aws-service-role/")
 
 
 def _name_and_region(described: dict[str, Any]) -> tuple[str, str]:

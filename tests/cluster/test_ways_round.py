@@ -74,6 +74,9 @@ def test_an_access_entry_tells_its_groups_and_policies_and_those_of_nodes_and_of
         assert ways_round.of_entry(DESCRIBED, sly, has).standing == "open"
     service = {"principalArn": f"{ACCOUNT}role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS"}
     assert ways_round.of_entry(DESCRIBED, service, []).standing == "aws"
+    alike = f"{ACCOUNT}role/x:role/aws-service-role/evil"  # a path may hold colons
+    assert ways_round.of_entry(DESCRIBED, {"principalArn": alike}, []).standing == "open"
+    assert ways_round.of_allowed(Allowed(alike, "yes", ("x",), bounded=False)).standing == "open"
 
 
 def test_the_lines_of_aws_auth_are_read_as_the_authenticator_reads_them() -> None:
@@ -89,15 +92,17 @@ def test_the_lines_of_aws_auth_are_read_as_the_authenticator_reads_them() -> Non
   username: system:node:me
   groups: [system:nodes, system:masters]
 """,
-        "mapUsers": f'[{{"userarn": "{ACCOUNT}user/ann"}}]',
+        "mapUsers": f'[{{"userarn": "{ACCOUNT}user/ann"}}, {{"userarn": "{ACCOUNT}user/bob", "username": "system:node:bob",'
+        ' "groups": ["system:nodes"]}]',
         "mapAccounts": "- 000011112222\n- '444455556666'\n",
     }
     found = list(ways_round.of_aws_auth(data, "aws-cn"))
     assert [(way.principal.rpartition(":")[2], way.standing) for way in found] == [
-        ("role/nodes", "node"), ("role/admin", "open"), ("role/sly", "open"), ("user/ann", "open"), ("*", "open"), ("*", "open"),
+        ("role/nodes", "node"), ("role/admin", "open"), ("role/sly", "open"), ("user/ann", "open"), ("user/bob", "open"),
+        ("*", "open"), ("*", "open"),
     ]  # fmt: skip
     assert found[1].said == "mapRoles: user admin, groups system:masters" and found[3].said == f"mapUsers: user {ACCOUNT}user/ann"
-    assert found[4].principal == "arn:aws-cn:iam::000011112222:*" and "configmap/aws-auth" in found[4].remedy
+    assert found[5].principal == "arn:aws-cn:iam::000011112222:*" and "configmap/aws-auth" in found[5].remedy
     assert list(ways_round.of_aws_auth({})) == list(ways_round.of_aws_auth({"mapRoles": "\n"})) == []
 
 

@@ -30,6 +30,7 @@ FLOORS = [  # top to bottom
             "hold_terms",
             "budget_terms",
             "plainjson",
+            "plainyaml",
             "errors",
             "clock",
             "identifiers",

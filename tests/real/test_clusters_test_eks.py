@@ -118,13 +118,14 @@ def test_every_way_round_is_found_and_is_open_until_it_is_named(bench: Bench, mo
     at.described["resourcesVpcConfig"] = {
         "endpointPublicAccess": True,
         "endpointPrivateAccess": True,
-        "publicAccessCidrs": ["0.0.0.0/0"],
+        "publicAccessCidrs": ["0.0.0.0/0", "\x1b[2J"],
     }
     monkeypatch.setattr("tests.support.aws.eks.PAGE", 2)
     for number in range(3):  # with the others more than one answer holds
         at.entry(f"{ACCOUNT}role/node-{number}", kind="EC2_LINUX")
     at.entry(f"{ACCOUNT}role/team/admin", ["admins"])
     at.associate(f"{ACCOUNT}role/team/admin", "AmazonEKSClusterAdminPolicy")
+    at.associate(bench.eks.gateway.arn, "AmazonEKSEditPolicy")
     data = {
         "mapRoles": f"- {{rolearn: '{ACCOUNT}role/old', username: old, groups: [system:masters]}}",
         "mapAccounts": "['444455556666']",
@@ -147,13 +148,16 @@ def test_every_way_round_is_found_and_is_open_until_it_is_named(bench: Bench, mo
         return {**quiet_account(asked), "RoleDetailList": [{"Arn": f"{ACCOUNT}role/console", "RolePolicyList": [policy]}]}
 
     bench.aws.iam["GetAccountAuthorizationDetails"] = account
-    status, _, ways = bench.document()
+    status, steps, ways = bench.document()
+    assert steps["access entries"]["outcome"] == "warning" and "own role has AmazonEKSEditPolicy" in steps["access entries"]["said"]
+    assert "cluster-access-policy/AmazonEKSEditPolicy" in steps["access entries"]["remedy"]
     found = {way["principal"]: way for way in ways if way["standing"] == "open"}
     named = [f"{ACCOUNT}role/team/admin", f"{ACCOUNT}role/old", "arn:aws:iam::444455556666:*", arn, f"{ACCOUNT}role/console"]
     assert status == 1 and sorted(found) == sorted([*named, "public-endpoint"])
     assert "AmazonEKSClusterAdminPolicy in the whole cluster" in found[f"{ACCOUNT}role/team/admin"]["said"]
     assert sum(way["standing"] == "node" for way in ways) == 3
     status, out, _ = bench()
+    assert "\x1b" not in out and "\\x1b[2J" in out
     assert status == 1 and "open round the gateway: 6 ways" in out and "-> aws eks delete-access-entry" in out
     bench.entry["break-glass"] = [*named[1:], f"{ACCOUNT}role/ad*", "public-endpoint"]
     assert bench.document()[0] == 0

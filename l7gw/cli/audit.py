@@ -5,24 +5,22 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from l7gw.aws.failures import AwsFailure
 from l7gw.cli.options import config_option, output_option
+from l7gw.cli.progress import Bars, progress_bars
 from l7gw.cli.reconciled import answer
 from l7gw.cli.state import HINT, UNITS, ago, fail, the_state
 from l7gw.cluster.known_as import role_of, users_of
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Settings
 from l7gw.policy.patterns import Globs
-from l7gw.recording import reader
 from l7gw.recording.audit_event import AuditEvent
 from l7gw.recording.audit_log import AUDIT_STREAM, AuditLog
 from l7gw.recording.reconcile import IGNORED, MARGIN, UNAUDITED, Gateway, Reconciliation
@@ -30,8 +28,7 @@ from l7gw.recording.recorded_calls import RecordedCalls
 from l7gw.recording.session_list import summaries
 
 UNKNOWN = 3
-Told = Callable[[int], None]
-Source = Callable[["Bars"], Iterator[AuditEvent]]
+Source = Callable[[Bars], Iterator[AuditEvent]]
 
 
 @click.group(short_help="Compare the cluster's own audit log with the recordings.")
@@ -128,7 +125,7 @@ def _compared(
     """Compare, and print what was found. Gives the exit status."""
     with ExitStack() as stack:
         try:
-            progress = stack.enter_context(_progress())
+            progress = stack.enter_context(progress_bars())
             recorded = _recorded(places, cluster, since, progress)
             stack.callback(recorded.close)
             run = Reconciliation(recorded, gateway, since=since, **terms)
@@ -197,9 +194,7 @@ def _gateway(name: str, settings: Settings | None, users: tuple[str, ...]) -> Ga
 
 
 def _recorded(places: list[Path], cluster: str, since: int, progress: Bars) -> RecordedCalls:
-    segments = [path for place in places for path in reader.segments(place)]
-    told = progress.begin("reading the recordings", sum(path.stat().st_size for path in segments))
-    return RecordedCalls(places, cluster, since=since, told=told)
+    return RecordedCalls(places, cluster, since=since, told=progress.begin_recordings(places))
 
 
 # ---------------------------------------------------------------------- the log
@@ -255,35 +250,3 @@ def _in_folder(path: Path) -> list[Path]:
     if not (audits or files):
         fail(f"there is no file in {path}", UNKNOWN)
     return audits or files
-
-
-class Bars:
-    """Bars on stderr, where that is a terminal, one after the other."""
-
-    def __init__(self, bars: Progress | None) -> None:
-        self._bars = bars
-        self._task: TaskID | None = None
-
-    def begin(self, words: str, total: int | None) -> Told:
-        """A new bar of so many bytes, None where that is not known. Gives what to tell it of the bytes that were read."""
-        bars = self._bars
-        if bars is None:
-            return lambda size: None
-        if self._task is not None:
-            bars.remove_task(self._task)
-        task = self._task = bars.add_task(words, total=total)
-        return lambda size: bars.advance(task, size)
-
-    def stop(self) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-
-
-@contextmanager
-def _progress() -> Iterator[Bars]:
-    if not sys.stderr.isatty():
-        yield Bars(None)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield Bars(bars)

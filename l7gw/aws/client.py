@@ -6,13 +6,12 @@ Endpoints of FIPS and dual stack, proxies and further endpoints follow botocore'
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from l7gw.loopback import leads_to_loopback
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 ATTEMPTS = 3  # of one call, with the pauses of botocore's standard mode: 2 s in all; whoever renews tries again later anyway
@@ -65,7 +64,7 @@ def client(
         read_timeout=timeouts.aws_answer,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         user_agent_extra="l7gw",
-        proxies={} if _is_loopback(endpoint_url) else None,  # None: those of the environment
+        proxies={} if leads_to_loopback(endpoint_url) else None,  # None: those of the environment
     )
     return session.client(
         service,
@@ -77,11 +76,3 @@ def client(
         aws_session_token=keys.session_token or None if keys is not None else None,
         config=config,
     )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

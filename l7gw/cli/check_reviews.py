@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from l7gw.config.reviews import SLACK_API, host_of, is_loopback
+from l7gw.config.reviews import SLACK_API, host_of
 from l7gw.config.settings import Mapped, Settings
+from l7gw.loopback import is_loopback
 
 MOST_NAMED = 8  # users of a doubt
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import get_args
@@ -15,6 +14,7 @@ from l7gw.config.document import Reader, shown
 from l7gw.config.fields import address_of, authority_of, check_private, url_of
 from l7gw.config.secret_file import SecretFile
 from l7gw.config.settings import Mapped, SlackReviews, SlackShow, WebhookReviews
+from l7gw.loopback import is_loopback
 
 REVIEWS_KEYS = ("local", "slack", "webhook")
 SLACK_KEYS = (
@@ -135,14 +135,6 @@ def _url(reader: Reader, key: str, default: str) -> str:
         )
         return ""
     return text
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its loopback address, or by the name of that."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def host_of(url: str) -> str:

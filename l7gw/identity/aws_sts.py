@@ -11,16 +11,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
 
 from l7gw import plainjson
 from l7gw.aws import arns
 from l7gw.config.aws_settings import AwsIdentity
-from l7gw.config.reviews import is_loopback
 from l7gw.identity.aws_tokens import CLUSTER_HEADER, Presigned
-from l7gw.identity.fetch import trust
+from l7gw.identity.fetch import FetchError, bounded_body, client_for, trust
 
 LARGEST_ANSWER = 64 * 1024  # bytes; STS's own has 400
 REFUSING = (400, 401, 403)  # statuses with which STS refuses a request
@@ -73,6 +71,8 @@ class HttpsSts:
                 return _signed_by(*await self._get(presigned, cluster_id))
         except TimeoutError:
             raise StsUnavailable(f"no answer within {self._within:g} s") from None
+        except FetchError as error:
+            raise StsUnavailable(str(error)) from None
         except (httpx.HTTPError, OSError) as error:
             # The text of an error of httpx has no URL; should a later version's have one, it goes no further than this
             told = str(error) or type(error).__name__
@@ -84,18 +84,11 @@ class HttpsSts:
             self._trust = trust(self._authority)  # the file may have been renewed; reading it takes less than a millisecond
         where = self._endpoint or f"https://{presigned.host}"
         # One connection for each: a token is asked about once in its life, and none lies idle
-        client = httpx.AsyncClient(
-            verify=self._trust, follow_redirects=False, timeout=None, trust_env=not is_loopback(urlsplit(where).hostname or "")
-        )
+        client = client_for(where, self._trust)
         headers = {"Host": presigned.host, CLUSTER_HEADER: cluster_id, "Accept": "application/json", "Accept-Encoding": "identity"}
         # httpx leaves a query as it is that is percent-encoded. Its extension `target` would go to a proxy too, in the clear
         async with client, client.stream("GET", where + presigned.target, headers=headers) as response:
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > LARGEST_ANSWER:
-                    raise StsUnavailable(f"it answered more than {LARGEST_ANSWER} bytes")
-            return response.status_code, bytes(body)
+            return response.status_code, await bounded_body(response, "it", LARGEST_ANSWER)
 
 
 def _signed_by(status: int, body: bytes) -> SignedBy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from l7gw import name_rules
+from l7gw.loopback import leads_to_loopback
 
 Fetch = Callable[[str], Awaitable[bytes]]
 """A function that takes a URL and gives the whole body. It raises FetchError, OSError or httpx.HTTPError."""
@@ -49,6 +49,12 @@ def trust(certificate_authority: Path | None) -> ssl.SSLContext:
     return context
 
 
+def client_for(url: str, trusted: ssl.SSLContext) -> httpx.AsyncClient:
+    """A client for one question to this URL. It follows no redirect, and has no bound of time: the caller has one for the whole. A
+    proxy of the environment (HTTPS_PROXY) is asked as the API server's issuer client asks it, and never about this machine."""
+    return httpx.AsyncClient(verify=trusted, follow_redirects=False, timeout=None, trust_env=not leads_to_loopback(url))
+
+
 class HttpsFetch:
     """A `Fetch` over HTTPS. It reads the authority file for each GET, so that a renewed file is used."""
 
@@ -58,12 +64,7 @@ class HttpsFetch:
 
     async def __call__(self, url: str) -> bytes:
         checked(url)
-        client = httpx.AsyncClient(
-            verify=trust(self._certificate_authority),
-            follow_redirects=False,
-            timeout=None,  # the caller bounds the whole (`Timeouts.keys_fetch`)
-            trust_env=not is_loopback(url),  # whether HTTPS_PROXY counts; it counts for the API server's issuer client too
-        )
+        client = client_for(url, trust(self._certificate_authority))  # the caller bounds the whole (`Timeouts.keys_fetch`)
         async with client, client.stream("GET", url, headers=ASKED_AS) as response:
             if response.status_code != 200:
                 raise FetchError(f"{url} {_other_answer(response)}")
@@ -75,11 +76,16 @@ async def whole_body(response: httpx.Response, who: str) -> bytes:
     LARGEST_DOCUMENT bytes."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise FetchError(f"{who} answered compressed, which was not asked for")
+    return await bounded_body(response, who, LARGEST_DOCUMENT)
+
+
+async def bounded_body(response: httpx.Response, who: str, most: int) -> bytes:
+    """The body of an answer as it came, packed or not. Raises FetchError where it has more than `most` bytes."""
     body = bytearray()
     async for piece in response.aiter_raw():
         body += piece
-        if len(body) > LARGEST_DOCUMENT:
-            raise FetchError(f"{who} answered more than {LARGEST_DOCUMENT} bytes")
+        if len(body) > most:
+            raise FetchError(f"{who} answered more than {most} bytes")
     return bytes(body)
 
 
@@ -90,12 +96,3 @@ def _other_answer(response: httpx.Response) -> str:
         hint = "configure the issuer's own URL, exactly as it stands in its tokens (iss)"
         return f"answered {response.status_code}: it redirects to {where}, which is not followed; hint: {hint}"
     return f"answered {response.status_code}"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine itself, where no proxy is asked."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from l7gw.identity.fetch import ASKED_AS, FetchError, checked, is_loopback, trust, whole_body
+from l7gw.identity.fetch import ASKED_AS, FetchError, checked, client_for, trust, whole_body
 from l7gw.login.failure import LoginFailed
 from l7gw.name_rules import visible
 
@@ -59,7 +59,7 @@ class Https:
             raise self._lost(host, error) from None
 
     async def _answer(self, url: str, form: dict[str, str] | None, host: str) -> Answer:
-        client = httpx.AsyncClient(verify=self._trust, follow_redirects=False, timeout=None, trust_env=not is_loopback(url))
+        client = client_for(url, self._trust)
         async with client, client.stream("GET" if form is None else "POST", url, data=form, headers=ASKED_AS) as response:
             if 300 <= response.status_code < 400:
                 hint = "--issuer must be the URL that stands in the issuer's tokens (iss)"

@@ -6,13 +6,11 @@ import asyncio
 import ssl
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
 
-from l7gw.config.reviews import is_loopback
 from l7gw.file_stamp import Stamp
-from l7gw.identity.fetch import trust
+from l7gw.identity.fetch import FetchError, bounded_body, client_for, trust
 
 LARGEST_ANSWER = 256 * 1024  # bytes; Slack's answer holds the message, which has 50 blocks of 3,000 characters at most
 LONGEST_REST = 600.0  # seconds for which a peer may ask us to wait; Slack asks for 30 or so
@@ -55,22 +53,19 @@ class Posts:
                 return await self._send(url, body, headers)
         except TimeoutError as error:
             raise NotTold(f"no answer within {within:.0f} s") from error
+        except FetchError as error:
+            raise NotTold(str(error)) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise NotTold(f"it cannot be reached: {str(error)[:LONGEST_WORDS] or type(error).__name__}") from error
 
     async def _send(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         if self._context is None or self._stamp.changed():
             self._context = await asyncio.to_thread(trust, self._authority)  # reading the machine's authorities takes 20 ms
-        loopback = is_loopback(urlsplit(url).hostname or "")
-        client = httpx.AsyncClient(verify=self._context, follow_redirects=False, timeout=None, trust_env=not loopback)
+        client = client_for(url, self._context)
         about = {"user-agent": AGENT, "accept-encoding": "identity", **headers}
         async with client, client.stream("POST", url, content=body, headers=about) as response:
-            answered = bytearray()
-            async for piece in response.aiter_raw():
-                answered += piece
-                if len(answered) > LARGEST_ANSWER:
-                    raise NotTold(f"it answered more than {LARGEST_ANSWER} bytes")
-            return Answer(response.status_code, bytes(answered), _rest(response.headers.get("retry-after", "")))
+            answered = await bounded_body(response, "it", LARGEST_ANSWER)
+            return Answer(response.status_code, answered, _rest(response.headers.get("retry-after", "")))
 
 
 def _rest(said: str) -> float:

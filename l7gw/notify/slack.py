@@ -14,9 +14,9 @@ import msgspec
 
 from l7gw import plainjson
 from l7gw.approval.messages import Hold
-from l7gw.config.reviews import is_loopback
 from l7gw.config.secret_file import SecretFile
 from l7gw.config.settings import SlackReviews
+from l7gw.loopback import is_loopback
 from l7gw.name_rules import quoted
 from l7gw.notify.posts import NotTold, Posts
 from l7gw.notify.slack_message import message, told

@@ -18,11 +18,11 @@ from l7gw.approval.messages import encode
 from l7gw.clock import Clock
 from l7gw.cluster.transport import SocketReading, listen
 from l7gw.config.private import load_pair
-from l7gw.config.reviews import is_loopback
 from l7gw.config.settings import Certificate
 from l7gw.errors import Refusal
 from l7gw.file_stamp import Stamp
 from l7gw.log import CountedLog
+from l7gw.loopback import is_loopback
 from l7gw.notify.slack_answers import SlackAnswers
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import Body, End, Informational, Request, Response

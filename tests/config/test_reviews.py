@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7gw.config.reviews import MOST_MAPPED, SLACK_API, is_loopback
+from l7gw.config.reviews import MOST_MAPPED, SLACK_API
 from l7gw.config.settings import Mapped
 from l7gw.demo.pki import write_private
 from tests.support.written_configuration import Written
@@ -125,13 +125,6 @@ def test_a_secret_that_stands_where_its_file_must_be_named_is_told_by_no_report(
     secrets.top["reviews"] = {"slack": {**SLACK, "token-file": secret}}
     (told,) = secrets.problems()
     assert "`token-file` names no file that can be read, and looks like a secret itself" in told and secret not in repr(told)
-
-
-@pytest.mark.parametrize(
-    ("host", "here"), [("127.0.0.1", 1), ("127.9.9.9", 1), ("::1", 1), ("localhost", 1), ("10.0.0.1", 0), ("a", 0)]
-)
-def test_only_the_loopback_is_this_machine(host: str, here: int) -> None:
-    assert is_loopback(host) is bool(here)
 
 
 def test_the_files_are_found_beside_the_configuration(secrets: Written) -> None:

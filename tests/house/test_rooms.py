@@ -36,7 +36,7 @@ FLOORS = [  # top to bottom
             "identifiers",
             "limits",
         ),
-        *("timeouts", "file_stamp", "file_replace", "log", "steps"),
+        *("timeouts", "file_stamp", "file_replace", "loopback", "log", "steps"),
     },
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -126,7 +126,6 @@ DRIVEN_BY = {
     "cli/answers.py": "cli/test_holds.py",
     "cli/clusters_test.py": "real/test_clusters_test.py",
     "cli/demo.py": "demo/test_run.py",
-    "cli/progress.py": "cli/test_backtest.py",
     "cli/rbac_existing.py": "real/test_rbac_render.py",
     "cli/rbac_options.py": "cli/test_rbac.py",
     "cli/rbac_report.py": "cli/test_rbac_suggest.py",

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from l7gw.cli.kubeconfig import the_cluster
+from l7gw.cluster.needs import GROUP
 from l7gw.config.load import find, load
 from l7gw.config.settings import Cluster, Settings
 from l7gw.kube.rbac import Subject, SubjectKind
 from l7gw.masking.configured import configured
 from l7gw.policy.judge import Policy
 
-GROUP = "l7gw-gateways"
 KINDS: dict[str, SubjectKind] = {"group": "Group", "user": "User", "serviceaccount": "ServiceAccount"}
 
 holder_option = click.option(

@@ -70,9 +70,9 @@ class Questions:
             found += more or ()
         return found
 
-    def _asked(self, step: str, ask: Callable[[], Any]) -> Any:
-        """What a call of boto3's gives. Raises Failure."""
-        host = urlsplit(self._eks.endpoint_url).netloc
+    def _asked(self, step: str, ask: Callable[[], Any], at: str = "") -> Any:
+        """What a call of boto3's gives. `at` is the URL that is asked, where it is another than that of EKS. Raises Failure."""
+        host = urlsplit(at or self._eks.endpoint_url).netloc
         try:
             return ask()
         except Exception as error:
@@ -185,7 +185,7 @@ class Questions:
                     raise ValueError("more answers than this asks for")
                 account.add(page)
 
-        self._asked("GetAccountAuthorizationDetails", read)
+        self._asked("GetAccountAuthorizationDetails", read, at=iam.meta.endpoint_url)
         ways = [ways_round.of_allowed(one) for one in account.who_may(ACTION, str(described.get("arn", "")))]
         return Found(ways, f"{_count(ways, 'role or user', 'roles and users')} may {ACTION}")
 

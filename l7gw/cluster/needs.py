@@ -15,6 +15,7 @@ from l7gw.kube.rbac import API
 from l7gw.policy.judge import Policy
 
 EXTRAS = ("l7gw-user", "l7gw-session")
+GROUP = "l7gw-gateways"  # which `l7gw rbac render` gives the rights, where no --to says another
 AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
 
 

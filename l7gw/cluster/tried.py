@@ -17,6 +17,7 @@ from l7gw.cluster.api_server import ApiServer, Place, connect, named
 from l7gw.cluster.credentials.static import StaticCredential
 from l7gw.cluster.eks_tried import AtAws, at_aws, token
 from l7gw.cluster.endpoint import Endpoint, way_to
+from l7gw.cluster.needs import GROUP
 from l7gw.cluster.rights import ask_all
 from l7gw.cluster.trial import Failure, Found, Trial, sure
 from l7gw.config.aws_settings import AwsRole, Eks
@@ -99,7 +100,7 @@ def _refused(cluster: Cluster) -> str:
     """What to do where the cluster does not know the credential."""
     said = cluster.credential
     if isinstance(said, AwsRole):
-        return f"an access entry for {said.role}, with the group l7gw-gateways: l7gw rbac render {cluster.name}"
+        return f"an access entry for {said.role}, with the group {GROUP}: l7gw rbac render {cluster.name}"
     if isinstance(said, ClientCredential):
         return "a certificate of the cluster's client CA (--client-ca-file of its API server)"
     return "a token that the cluster knows, not expired and for its audience"

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from l7gw.cluster.rights import what_gives
+from l7gw.config.aws_settings import AwsRole, Eks
+from l7gw.config.settings import Cluster
 from l7gw.demo.pki import Authority
 from tests.cli.test_check import run
 from tests.support.aws.bodies import THROTTLED
@@ -211,3 +214,29 @@ def test_somebody_who_may_read_iam_asks_for_ways_round_with_a_profile_of_his(
     assert came["AssumeRole"] != auditor.arn and bench.eks.gateway.arn in steps["AssumeRole"]["said"]
     status, steps, _ = bench.document("--profile", "none")
     assert status == 3 and "there is no such profile" in steps["public endpoint"]["said"]
+
+
+def test_rbac_that_is_missing_is_rendered_for_the_group_that_the_access_entry_has(bench: Bench) -> None:
+    bench.entry["credential"]["aws"]["role"] = bench.eks.bare.arn
+    bench.entry["groups"] = ["whom-nobody-bound"]
+    status, steps, _ = bench.document()
+    assert status == 3
+    remedy = steps["impersonate groups l7gw:whom-nobody-bound"]["remedy"]
+    assert remedy == "l7gw rbac render prod --to group:l7gw-bare | kubectl apply -f -"
+
+
+def test_an_access_entry_without_a_group_is_given_one() -> None:
+    arn = "arn:aws:iam::111122223333:role/team/l7gw"
+    at_eks = Cluster("prod", "", 443, None, AwsRole(arn), eks=Eks("prod-1", "eu-west-1"))
+    assert what_gives(at_eks, ["system:authenticated"]) == (
+        f"aws eks update-access-entry --cluster-name prod-1 --region eu-west-1 --principal-arn {arn} "
+        "--kubernetes-groups l7gw-gateways && l7gw rbac render prod | kubectl apply -f -"
+    )
+    for groups in (["l7gw-gateways", "system:authenticated"], None):
+        assert what_gives(at_eks, groups) == "l7gw rbac render prod | kubectl apply -f -"
+
+
+def test_iam_that_cannot_be_reached_is_told_by_its_own_address(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", "https://127.0.0.1:1")
+    _, steps, _ = bench.document()
+    assert steps["IAM"]["outcome"] == "failed" and "127.0.0.1:1 cannot be reached" in steps["IAM"]["said"]

@@ -62,7 +62,7 @@ class DescribedEndpoint:
         self._asked = -self._every  # monotonic second of the last question
         self._asked_again = -AGAIN_AFTER  # of the last one because a dial failed
         self._moved = False
-        self._failed = False  # whether the last answer was a failure, which is logged once
+        self._failed = ""  # why the last answer cannot be used, which is logged once; "" where it can
 
     # ------------------------------------------------------------------ what the data path asks
 
@@ -133,10 +133,11 @@ class DescribedEndpoint:
 
     def _answered(self, said: Described | Failed) -> None:
         failed = said if isinstance(said, Failed) else self._take(said)
-        if failed is not None and not self._failed:
+        why = failed.message if failed is not None else ""
+        if why and why != self._failed:
             kept = "its last answer stays in force" if self._way is not None else "calls get a 503"
-            log.error("cluster %s: %s; %s", self.name, failed.message, kept)
-        self._failed = failed is not None
+            log.error("%s; %s", why, kept)
+        self._failed = why
         asking, self._asking = self._asking, None
         if asking is not None and not asking.done():
             asking.set_result(None)
@@ -150,7 +151,7 @@ class DescribedEndpoint:
         try:
             way = self._way_to(said)
         except (OSError, ValueError) as error:
-            return Failed(503, "ServiceUnavailable", f"DescribeCluster of {self.name} says what cannot be used: {error}")
+            return Failed(503, "ServiceUnavailable", f"cluster {self.name}: DescribeCluster says what cannot be used: {error}")
         self._moved = self._way is not None
         if former is not None:
             what = "another address" if former.endpoint != said.endpoint else "another CA"

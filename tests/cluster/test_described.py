@@ -162,7 +162,11 @@ def test_an_endpoint_that_is_none_is_told_in_words(tmp_path: Path, endpoint: str
         stage.wait()
         stage.say(Described(endpoint, Authority(tmp_path).certificate.read_text(), "1.33", ""))
         (refusal,) = stage.told
-        assert refusal is not None and refusal.code == 503 and "DescribeCluster of prod says what cannot be used" in refusal.message
+        assert (
+            refusal is not None
+            and refusal.code == 503
+            and "cluster prod: DescribeCluster says what cannot be used" in refusal.message
+        )
 
     staged(tmp_path, play)
 
@@ -194,6 +198,20 @@ def test_while_describe_cluster_fails_its_last_answer_stays_in_force(tmp_path: P
         assert stage.told == [None] * 5 and stage.asked == 6
 
     staged(tmp_path, play)
+
+
+def test_the_log_says_each_reason_once_and_a_new_one_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    no_role = Failed(503, "ServiceUnavailable", "cluster prod: AssumeRole of arn:aws:iam::111122223333:role/l7gw: access denied")
+    denied = Failed(503, "ServiceUnavailable", "cluster prod: DescribeCluster of prod in eu-west-1: access denied")
+
+    async def play(stage: Stage) -> None:
+        for said in (no_role, no_role, denied, denied, no_role):
+            stage.tick(EVERY)
+            stage.say(said)
+
+    staged(tmp_path, play)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [f"{said.message}; calls get a 503" for said in (no_role, denied, no_role)]
 
 
 def test_another_ca_in_mid_flight_is_taken_over_by_the_dial_that_meets_it_and_ends_the_connections_of_before(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from l7gw.clock import Clock
-from l7gw.cluster.credentials.brokered import BrokeredCredential, Tokens
+from l7gw.cluster.credentials.brokered import BrokeredCredential
 from l7gw.cluster.credentials.credential import Credential
-from l7gw.cluster.credentials.messages import DescribeWanted, TokenWanted
+from l7gw.cluster.credentials.leased import Broker, LeasedBroker
+from l7gw.cluster.credentials.messages import TokenWanted
 from l7gw.cluster.credentials.static import StaticCredential
-from l7gw.cluster.described import DescribedEndpoint, Describing
+from l7gw.cluster.described import DescribedEndpoint
 from l7gw.cluster.dials import Dials
 from l7gw.cluster.endpoint import Dialled, Endpoint
 from l7gw.cluster.pool import Pool
@@ -23,13 +22,6 @@ from l7gw.config.settings import Cluster
 from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
-
-
-class Broker(Tokens, Describing, Protocol):
-    """What the data path asks of the broker of AWS (`credentials.broker`)."""
-
-    def ask(self, wanted: TokenWanted | DescribeWanted, then: Callable[..., None]) -> None:
-        """Call `then` on the loop with what is wanted: Token or Described, or Failed."""
 
 
 class FarSide:
@@ -53,7 +45,7 @@ class FarSide:
         self.standing: Standing = former.standing if former is not None else Standing(cluster.name)
         self._clock = clock
         self._timeouts = timeouts
-        self._broker = broker
+        self._broker = LeasedBroker(broker) if broker is not None else None
         self._dials = Dials(clock)
         role = cluster.credential
         if isinstance(role, AwsRole):
@@ -102,10 +94,18 @@ class FarSide:
         except (OSError, ValueError) as error:
             log.error("cluster %s: the new files are not used: %s", self.name, error)
 
-    def retire(self) -> None:
-        """Another configuration is in force: running calls go on, and no other call is lent a connection."""
+    def retire(self, successor: FarSide | None = None) -> None:
+        """Another configuration is in force, in which `successor` has this name: running calls go on, and no other call is lent a
+        connection."""
         self._retired = True
+        if self._broker is not None and successor is not None and not self._is_at_aws_as(successor.cluster):
+            self._broker.end()
         self._pools.retire()
+
+    def _is_at_aws_as(self, other: Cluster) -> bool:
+        """Whether the broker gives this cluster what it gives the other one."""
+        mine = self.cluster
+        return (mine.credential, mine.eks, mine.aws_id) == (other.credential, other.eks, other.aws_id)
 
     @property
     def over(self) -> bool:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from l7gw.clock import Clock
+from l7gw.cluster.credentials import leased
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Cluster, RecordMode, Settings
-from l7gw.gateway import far_side
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.routing import Routes
 from l7gw.timeouts import Timeouts
 
 
-class Broker(far_side.Broker, Protocol):
+class Broker(leased.Broker, Protocol):
     """What a worker asks of the broker of AWS (`credentials.broker`). It survives reloads."""
 
     def configure(self, clusters: Mapping[str, Cluster]) -> None:
@@ -63,8 +63,8 @@ class FarSides:
         """Put these into force."""
         if self._broker is not None:
             self._broker.configure({name: one.cluster for name, one in far.items()})
-        for former in self._far.values():
-            former.retire()
+        for name, former in self._far.items():
+            former.retire(far.get(name))
             self._former.append(former)
         self._far = far
         self.routes = Routes(list(far.values()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 
 import uvloop
 
 from l7gw.cluster.pools import MOST_POOLS
 from l7gw.cluster.upstream import Upstream
-from l7gw.config.aws_settings import AwsRole
+from l7gw.config.aws_settings import AwsRole, Eks
 from l7gw.config.settings import ClientCredential, Cluster
 from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
@@ -82,3 +83,22 @@ def test_an_outage_is_known_after_a_reload_too(tmp_path: Path) -> None:
     far = far_side(cluster, broker=ScriptedBroker())
     far.standing.rejected()
     assert far_side(cluster, former=far, broker=ScriptedBroker()).standing.troubled
+
+
+def test_a_call_that_was_held_over_a_reload_gets_no_token_of_the_cluster_that_has_the_name_now() -> None:
+    eks = Eks("prod", "eu-west-1")
+    cluster = Cluster("prod", "", 443, None, AwsRole(ROLE, region="eu-west-1"), eks=eks)
+    same = dataclasses.replace(cluster, record="none")
+    others = [
+        dataclasses.replace(cluster, eks=dataclasses.replace(eks, name="prod-2")),
+        dataclasses.replace(cluster, aws_cluster_id="local"),
+        dataclasses.replace(cluster, credential=AwsRole(ROLE, external_id="other", region="eu-west-1")),
+    ]
+    for successor in (None, same, *others):
+        broker = ScriptedBroker()
+        far = far_side(cluster, broker=broker)
+        far.retire(far_side(successor, broker=broker) if successor is not None else None)
+        told: list[Refusal | None] = []
+        far.pool_of(ANN).credential.wait(told.append)
+        assert [refusal is None for refusal in told] == [successor not in others]
+        assert bool(broker.asked) is (successor not in others)

@@ -172,7 +172,7 @@ def certificate(name: str, lasting: str, renew: bool, printed: bool, answer: Pat
     end.
 
     \b
-    Exit status: 0 installed, or good for more than 30 days; 2 wrong usage or configuration; 3 refused, or not approved in time.
+    Exit status: 0 installed, or none is due yet; 2 wrong usage or configuration; 3 refused, or not approved in time.
 
     \b
       l7gw clusters certificate prod                        # in another terminal: kubectl certificate approve NAME

@@ -21,7 +21,7 @@ from l7gw.cluster import signing_request
 from l7gw.cluster.api_server import ApiServer
 from l7gw.cluster.serving_certificate import checked, key_of, key_pem, manifest, named_hosts, new_key
 from l7gw.cluster.trial import Failure
-from l7gw.config.certificates import WARN_BEFORE
+from l7gw.config.certificates import is_due
 from l7gw.config.private import fault_of_secret, load_pair
 from l7gw.config.settings import Certificate, Cluster, Settings
 from l7gw.file_replace import Owner, replace_file
@@ -71,16 +71,16 @@ def _owner(state: Path) -> Owner:
 
 
 def good_until(job: Job) -> datetime | None:
-    """When the certificate that is there ends. None where it is due: within 30 days, or made for other hosts, or not there, or its
-    key is another's, as after a disk that was full between both."""
+    """When the certificate that is there ends. None where another one should be asked for: it is due, or made for other hosts, or
+    not there, or its key is another's, as after a disk that was full between both."""
     try:
         found = x509.load_pem_x509_certificates(job.tls.certificate.read_bytes())[0]
         load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), job.tls.certificate, job.tls.key)
     except (OSError, ValueError):
         return None
     ends = found.not_valid_after_utc
-    is_good = set(job.cluster.hosts) <= named_hosts(found) and ends - datetime.now(UTC) > WARN_BEFORE
-    return ends if is_good else None
+    due = is_due(found.not_valid_before_utc, ends, datetime.now(UTC))
+    return ends if set(job.cluster.hosts) <= named_hosts(found) and not due else None
 
 
 def key_for(job: Job, *, renew: bool) -> rsa.RSAPrivateKey:

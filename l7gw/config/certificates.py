@@ -20,19 +20,23 @@ def life(path: Path) -> tuple[datetime, datetime]:
     return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
+def is_due(begins: datetime, ends: datetime, now: datetime) -> bool:
+    """Whether a certificate should be renewed now, or has ended: in its last 30 days, and of one that lives shorter than 90 days in
+    the last third of its life."""
+    return ends - now <= min(WARN_BEFORE, (ends - begins) * WARN_SHORT)
+
+
 def ending(path: Path, now: datetime) -> str:
-    """A sentence about a certificate that ends within 30 days, or has ended; "" for any other, and for one that cannot be read. Of
-    one that lives shorter than 90 days it is the last third of its life."""
+    """A sentence about a certificate that is due (`is_due`); "" for any other, and for one that cannot be read."""
     try:
         begins, ends = life(path)
     except (OSError, ValueError):
         return ""
-    left = ends - now
-    if left > min(WARN_BEFORE, (ends - begins) * WARN_SHORT):
+    if not is_due(begins, ends, now):
         return ""
-    if left < timedelta():
+    if ends < now:
         return f"the certificate {path} ended on {ends.date()}"
-    days = left.days
+    days = (ends - now).days
     return f"the certificate {path} ends on {ends.date()}, {f'in {days} days' if days > 1 else 'within two days'}"
 
 

@@ -45,3 +45,10 @@ def test_a_certificate_beside_another_key_is_due(job: Job, tmp_path: Path) -> No
     assert good_until(job) is not None
     certificate(tmp_path, 365).with_suffix(".key").rename(job.tls.key)
     assert good_until(job) is None
+
+
+def test_a_certificate_of_a_month_is_good_at_its_beginning_as_no_warning_tells_of_it(job: Job, tmp_path: Path) -> None:
+    made = certificate(tmp_path, 29, host=job.cluster.hosts[0])
+    made.rename(job.tls.certificate)
+    made.with_suffix(".key").rename(job.tls.key)
+    assert good_until(job) is not None

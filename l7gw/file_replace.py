@@ -1,8 +1,9 @@
-"""Files that are put into the place of others at once: whoever reads sees the former or the new one, whole."""
+"""Files that come to their place at once: whoever reads sees the former or the new one, whole; or none and then one."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,22 @@ def replace_file(path: Path, octets: bytes, *, mode: int = 0o600, owner: Owner |
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def make_once(path: Path, octets: bytes) -> None:
+    """Put these bytes at a path where nothing is, with mode 0600. Where something is, it stays: of two processes that do so at once
+    the first one's file stands. The file is written and synced beside its place and linked into it, so that a crash leaves a whole
+    file or none. Raises OSError."""
+    fresh = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(octets)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _acl(path: Path) -> bytes | None:

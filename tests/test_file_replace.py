@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.file_replace import ACL, replace_file
+from l7gw.file_replace import ACL, make_once, replace_file
 
 
 def test_a_file_that_is_there_keeps_its_mode_and_owner_and_a_new_one_has_those_that_are_said(tmp_path: Path) -> None:
@@ -82,3 +82,11 @@ def test_a_mode_that_lets_others_in_is_not_kept_where_it_must_not_be(tmp_path: P
     path.chmod(0o644)
     replace_file(path, b"two", mode=0o600, keeps_mode=False)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_made_once_is_private_and_what_was_there_stays(tmp_path: Path) -> None:
+    path = tmp_path / "id"
+    make_once(path, b"first")
+    make_once(path, b"second")
+    assert path.read_bytes() == b"first" and path.stat().st_mode & 0o7777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

@@ -3,10 +3,10 @@ another one, also where both share a database."""
 
 from __future__ import annotations
 
-import os
 import uuid
-from contextlib import suppress
 from pathlib import Path
+
+from l7gw.file_replace import make_once
 
 NAME = "gateway-id"
 
@@ -17,16 +17,7 @@ def gateway_id(state: Path) -> str:
     try:
         text = path.read_text()
     except FileNotFoundError:
-        fresh = path.with_name(f".{NAME}-{uuid.uuid4()}")
-        try:
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(str(uuid.uuid4()))
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                os.link(fresh, path)
-        finally:
-            fresh.unlink(missing_ok=True)
+        make_once(path, str(uuid.uuid4()).encode())
         text = path.read_text()
     try:
         return str(uuid.UUID(text.strip()))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from l7gw.config.private import fault_of_state
+from l7gw.file_replace import make_once
 from l7gw.masking.placeholder import KEY_SIZE
 
 FOLDER = "keys"
@@ -25,23 +26,13 @@ def masking_key(state: Path) -> bytes:
     """The key, KEY_SIZE bytes. It is made where there is none. Raises OSError, in words for people, where it cannot be made or
     read, has another size, or can be read by others.
 
-    A new key is written beside its place, synced, and linked into it: of two gateways that start at once on one state, both use the
-    key of the first, and a crash leaves a whole key or none.
+    Of two gateways that start at once on one state, both use the key of the first.
     """
     path = path_of(state)
     with suppress(FileNotFoundError):
         return read(state)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    fresh = path.with_name(f".{NAME}-{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(KEY_SIZE))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    make_once(path, secrets.token_bytes(KEY_SIZE))
     return read(state)
 
 

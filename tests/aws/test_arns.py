@@ -148,3 +148,9 @@ def test_the_form_of_a_session_and_of_its_role_are_one(path: list[str], name: st
     assert role.canonical == assumed.canonical == f"arn:aws:iam::{ACCOUNT}:role/{name}"
     assert (role.permission_set, assumed.session) == (assumed.permission_set, session)
     assert arns.is_glob(role.canonical) and arns.matches(role.canonical, assumed.canonical)
+
+
+def test_a_star_does_not_end_at_the_name_of_a_permission_set() -> None:
+    glob = "arn:aws:iam::111122223333:role/AWSReservedSSO_admin_*"
+    for name in ("admin", "admin_readonly"):  # the second is another set, which docs/eks.md says
+        assert arns.matches(glob, f"arn:aws:iam::111122223333:role/AWSReservedSSO_{name}_0123456789abcdef")

@@ -19,15 +19,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
-import msgspec
-
 from l7gw.approval.active_grants import ActiveGrants
 from l7gw.errors import Refusal
+from l7gw.gateway.binding import Binding, Done, Key, Wanted
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.own_call import OwnCall, Services
 from l7gw.gateway.side_calls import Asked, SideAnswer
 from l7gw.kube import role_bindings
-from l7gw.kube.role_bindings import Listed, OwnerKind, SubjectKind
+from l7gw.kube.role_bindings import Listed
 from l7gw.policy.binds import Bind
 from l7gw.policy.judge import Policy
 from l7gw.recording.session import Session
@@ -42,47 +41,6 @@ RETRY = 30.0  # seconds until a removal, or a renewal, that failed is tried agai
 MOST_NAMES = 4  # names that are tried for one binding
 LARGEST = 2 * 1024 * 1024  # bytes of an answer: a list of 500 bindings
 WHY = "the gateway binds a role for the time of this call's rights"
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """What a call needs to be bound: `owner` is the id of a grant or a session, with whose end it ends; `ends` is when that is, in
-    seconds since 1970, 0 where nobody knows."""
-
-    kind: OwnerKind
-    owner: str
-    bind: Bind
-    subject_kind: SubjectKind
-    subject: str
-    user: str  # of the caller, for people who look at the binding
-    ends: float = 0.0
-
-
-Done = Callable[[Refusal | None], None]
-Key = tuple[str, str, Wanted]  # cluster, namespace, and what is wanted there
-
-
-class Binding:
-    """One RoleBinding. `made` is whether the cluster has it; `waiting` are calls that wait for that."""
-
-    def __init__(self, far: FarSide, namespace: str, wanted: Wanted, session: Session | None) -> None:
-        self.far, self.namespace, self.wanted, self.session = far, namespace, wanted, session
-        self.name = ""
-        self.expires = 0.0  # seconds since 1970
-        self.made = False
-        self.waiting: list[Done] = []
-        self.renew_at: float | None = (
-            0.0  # monotonic second from which on another one may be made in its place; None: it is, or was
-        )
-        self.tries = 0
-        self.remove_at: float | None = None  # monotonic second from which on it is to be removed; None as long as it is needed
-        self.busy = False  # whether a call about it is under way
-
-    @property
-    def target(self) -> str:
-        return role_bindings.path_of(self.namespace, self.name)
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.wanted.bind.kind} {self.wanted.bind.role}) in namespace {self.namespace} of {self.far.name}"
 
 
 class Worker(Services, Protocol):
@@ -125,12 +83,13 @@ class Bindings:
     # ------------------------------------------------------------------ making
 
     def has(self, cluster: str, wanted: Wanted) -> bool:
-        """Whether all of this is bound."""
-        found = self._current
-        return all(
-            (one := found.get((cluster, n, wanted))) is not None and one.made and one.remove_at is None
-            for n in wanted.bind.namespaces
-        )
+        """Whether all of this is bound. What no call asks for is not made anew."""
+        for namespace in wanted.bind.namespaces:
+            one = self._current.get((cluster, namespace, wanted))
+            if one is None or not one.made or one.remove_at is not None:
+                return False
+            one.used = True
+        return True
 
     def make(self, far: FarSide, wanted: Wanted, session: Session | None, then: Done) -> None:
         """Bind it, and call `then` once: with None when all is bound, or with the Refusal that says why not. `session` is whose end
@@ -293,7 +252,10 @@ class Bindings:
             elif one.made and one.expires <= wall:  # it could not be made anew: any gateway may remove it now
                 one.remove_at = now
             elif self._ends_soon(one, now, wall):
-                self._renew(one)
+                if one.used:
+                    self._renew(one)
+                else:  # the caller's rules ask for it no more, or he does nothing that needs it
+                    one.remove_at = now
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_EVERY
             self._sweep()
@@ -329,9 +291,11 @@ class Bindings:
             for namespace in dict.fromkeys(n for bind in binds for n in bind.namespaces):
                 why = "the gateway looks for bindings that were left"
                 asked = self._asked("GET", role_bindings.list_of_ours(namespace))
-                self._call(far, asked, why, partial(self._listed, far, namespace))
+                made = [one for one in self._all if one.made and one.far.name == name and one.namespace == namespace]
+                self._call(far, asked, why, partial(self._listed, far, namespace, made))
 
-    def _listed(self, far: FarSide, namespace: str, said: SideAnswer | Refusal) -> None:
+    def _listed(self, far: FarSide, namespace: str, made: list[Binding], said: SideAnswer | Refusal) -> None:
+        """`made` are those of this process that were there when the cluster was asked."""
         try:
             if isinstance(said, Refusal) or said.status != 200:
                 raise ValueError(_words(said))
@@ -339,6 +303,11 @@ class Bindings:
         except ValueError as error:
             log.error("cluster %s: the bindings in namespace %s cannot be looked at: %s", far.name, namespace, error)
             return
+        there = {one.name for one in found}
+        for mine in made:
+            if mine.name not in there and len(found) < role_bindings.MOST_LISTED and mine.remove_at is None:
+                log.warning("%s is gone, or has lost its labels: the next call that needs it makes it anew", mine)
+                mine.remove_at = 0.0
         ours = {one.name for one in self._all if one.far.name == far.name and one.namespace == namespace}
         for one in found:
             if one.name.startswith("l7gw-") and one.name not in ours and (why := self._left(one)):

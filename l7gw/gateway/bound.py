@@ -9,7 +9,8 @@ from l7gw.approval.active_grants import ActiveGrant
 from l7gw.cluster.impersonation import GATEWAY_USER
 from l7gw.config.settings import Cluster
 from l7gw.errors import Refusal
-from l7gw.gateway.bindings import Bindings, Wanted
+from l7gw.gateway.binding import Wanted
+from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.guard import Step
 from l7gw.identity.principal import Principal

@@ -140,6 +140,7 @@ DRIVEN_BY = {
     "cluster/tried.py": "real/test_clusters_test.py",
     "cluster/upstream_http1.py": "cluster/test_pool.py",
     "gateway/answer_relay.py": "gateway/test_standing.py",
+    "gateway/binding.py": "gateway/test_bindings.py",
     "gateway/bound.py": "gateway/test_bindings.py",
     "gateway/call.py": "gateway/test_calls.py",
     "gateway/client.py": "gateway/test_record.py",

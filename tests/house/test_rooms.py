@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,6 +191,14 @@ def test_each_module_that_does_something_has_its_own_test_file() -> None:
     without = {str(module) for module in modules if not _own_test(module).exists() and module.parts[0] != "demo"}
     assert without == DRIVEN_BY.keys(), "a module has no test file, or has one and stands in DRIVEN_BY no more"
     assert all((TESTS / suite).exists() for suite in (*DRIVEN_BY.values(), DEMO))
+
+
+def test_each_module_stands_in_the_architecture() -> None:
+    """A reader finds a module by what stands about it there. Rooms that are told of as a whole are left out."""
+    whole = {Path(room) for room in ("demo", "wire", "recording/terminal", "store/migrations/versions", "policy/kubectl")}
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    modules = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if not path.stem.startswith("__")]
+    assert not [str(one) for one in modules if one.parent not in whole and not re.search(rf"\b{one.stem}\b", page)]
 
 
 def test_a_suite_drives_no_module_that_is_gone() -> None:

@@ -20,7 +20,7 @@ from l7gw.login.https import Https
 from l7gw.login.issuer import checked_issuer
 from l7gw.login.keeper import Keeper
 from l7gw.login.kept import Kept
-from l7gw.login.wanted import ACCESS, ID, Wanted, gateway_of
+from l7gw.login.wanted import ACCESS, ID, MOST_PORT, Wanted, gateway_of
 from l7gw.login.world import World, browse
 from l7gw.name_rules import visible
 
@@ -32,9 +32,10 @@ from l7gw.name_rules import visible
 @click.option("--scope", "scopes", metavar="S", multiple=True, help="Scopes; default: openid offline_access.")
 @click.option("--token", type=click.Choice([ID, ACCESS]), default=ID, help="Which token the gateway is to get; default: id.")
 @click.option("--certificate-authority", "authority", metavar="FILE", default="", help="Who signed the issuer's certificate.")
+@click.option("--port", type=click.IntRange(1, MOST_PORT), metavar="N", help="Where the browser comes back to; default: any.")
 @click.option("--device", is_flag=True, help="Log in at another machine's browser, by a code to type there.")
 @click.option("--logout", is_flag=True, help="End the login here, and at the issuer where it can.")
-def login(*, scopes: tuple[str, ...], logout: bool, **given: str) -> None:
+def login(*, scopes: tuple[str, ...], logout: bool, port: int | None, **given: str) -> None:
     """Log in at an OIDC issuer, by the browser or with --device by a code.
 
     Called by kubectl it prints the token as an ExecCredential, renewed where it is about to end; without a terminal it asks
@@ -47,7 +48,7 @@ def login(*, scopes: tuple[str, ...], logout: bool, **given: str) -> None:
     """
     try:
         asked = _asked()
-        wanted = Wanted(scopes=scopes, **given)  # type: ignore[arg-type]  # `device` is a flag, click's types are not seen
+        wanted = Wanted(scopes=scopes, port=port or 0, **given)  # type: ignore[arg-type]  # `device` is a flag, click's types are not seen
         wanted.gateway = wanted.gateway or gateway_of(asked.server if asked is not None else "")
         checked_issuer(wanted.issuer)
         _check_texts(wanted)

@@ -40,6 +40,7 @@ def _block(issuer: OidcIssuer, address: str) -> dict[str, object]:
         token=issuer.login.token,
         authority=str(authority.resolve()) if authority is not None else "",
         gateway=address,
+        port=issuer.login.port,
     )
     if authority is not None:
         _say_where(authority)

@@ -34,7 +34,7 @@ OF_TOKENS = ("require", "end-with-credential", "email-verified", "longest-lifeti
 IDENTITY_KEYS = ("oidc", "client-certificate", "aws", "kind", "prefix", *OF_TOKENS)
 KINDS_OF_ENTRIES = ("oidc", "client-certificate", "aws")
 OIDC_KEYS = ("issuer", "audience", "audiences", "username", "groups", "certificate-authority", "login")
-LOGIN_KEYS = ("client-id", "scopes", "token")
+LOGIN_KEYS = ("client-id", "scopes", "token", "port")
 
 
 def identity_of(top: Reader) -> tuple[IdentityEntry, ...]:
@@ -171,7 +171,18 @@ def _login(oidc: Reader, audiences: tuple[str, ...], username: str) -> OidcLogin
     if client and token == "id" and audiences and client not in audiences:
         hint = f"audience: {client}, or token: access"
         login.wrong("client-id", f"`client-id` {shown(client)} is no `audience`: an id token's audience is its client", hint)
-    return OidcLogin(client, tuple(dict.fromkeys(scopes)), token) if client else None
+    return OidcLogin(client, tuple(dict.fromkeys(scopes)), token, _port(login)) if client else None
+
+
+def _port(login: Reader) -> int:
+    """The port of a redirect, 0 where none is written."""
+    node = login.node_of("port")
+    digits = node.value if isinstance(node, yaml.ScalarNode) else ""
+    port = int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) else 0
+    if node is not None and not 0 < port <= 65535:
+        login.wrong("port", "`port` must be a number from 1 to 65535")
+        return 0
+    return port
 
 
 def _audiences(oidc: Reader) -> tuple[str, ...]:

@@ -69,11 +69,13 @@ LoginToken = Literal["id", "access"]
 
 @dataclass(frozen=True)
 class OidcLogin:
-    """How people log in at an issuer by `l7gw login`: the public client, what it asks for, and which token the gateway gets."""
+    """How people log in at an issuer by `l7gw login`: the public client, what it asks for, which token the gateway gets, and
+    the port to which the browser comes back, 0 for any."""
 
     client_id: str
     scopes: tuple[str, ...]
     token: LoginToken = "id"
+    port: int = 0
 
 
 @dataclass(frozen=True)

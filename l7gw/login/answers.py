@@ -27,6 +27,7 @@ LEAST_SECRET = 8  # characters; a shorter text may stand in a message by chance
 MOST_LIFETIME = 400 * 86400.0  # seconds, as the gateway's configuration takes
 _CODE = re.compile(r"[a-z_]{1,64}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # RFC 6750 section 2.1 and RFC 6749 appendix A: visible ASCII
+_SECONDS = re.compile(r"[0-9]{1,8}")  # MOST_LIFETIME has as many digits
 _LONG_WORD = re.compile(r"[^\s]{24,}")  # what may be a token or a part of one; words of people are shorter
 
 
@@ -54,7 +55,7 @@ def tokens_of(answer: Answer, secrets: Iterable[str]) -> Tokens:
     said = object_of(answer, "the issuer's token endpoint", secrets)
     if not isinstance(said.get("token_type"), str) or said["token_type"].lower() != "bearer":
         raise LoginFailed("the issuer's tokens are of another type than Bearer")
-    lasts = said.get("expires_in")
+    lasts = number_of(said.get("expires_in"))
     if lasts is not None and (type(lasts) not in (int, float) or not 0 < lasts <= MOST_LIFETIME):
         raise LoginFailed("the issuer's expires_in is no time")
     return Tokens(_token(said, "access_token"), _token(said, "id_token"), _token(said, "refresh_token"), lasts)
@@ -80,6 +81,11 @@ def denied(code: object, words: object, secrets: Iterable[str], *, passing: bool
     short = code if isinstance(code, str) and _CODE.fullmatch(code) and not _echoes(code, known) else ""
     said = words if isinstance(words, str) and not _echoes(words, known) else ""
     return Denied(short, visible(_LONG_WORD.sub("...", said))[:LONGEST_WORDS], passing=passing)
+
+
+def number_of(said: object) -> Any:
+    """What an issuer said of a time in seconds, as a number where it said a text of digits (Entra ID's endpoints without /v2.0)."""
+    return int(said) if isinstance(said, str) and _SECONDS.fullmatch(said) else said
 
 
 def _echoes(text: str, secrets: list[str]) -> bool:

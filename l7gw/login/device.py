@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from l7gw.identity.fetch import FetchError, checked
-from l7gw.login.answers import Denied, object_of
+from l7gw.login.answers import Denied, number_of, object_of
 from l7gw.login.failure import LoginFailed
 from l7gw.login.https import Answer
 from l7gw.login.wanted import Wanted
@@ -65,6 +65,7 @@ class DeviceCode:
 
 
 def _seconds(value: object) -> float:
+    value = number_of(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise LoginFailed("the issuer's expires_in or interval of a device code is no time")
     return float(value)

@@ -28,6 +28,10 @@ SECRETS = ("code", "code_verifier", "device_code", "refresh_token")  # fields of
 KINDS = ("refresh_token", "access_token")  # in this order they are revoked (RFC 7009 section 2.1)
 
 
+class Ended(LoginFailed):
+    """The issuer takes the refresh token no more."""
+
+
 class Flows:
     """One issuer and what is wanted of it. `ask` raises LoginFailed."""
 
@@ -46,7 +50,7 @@ class Flows:
     async def by_browser(self) -> Kept:
         """A login by authorization code. Raises LoginFailed."""
         metadata = await self.metadata()
-        async with Redirect(own_users(), self._world.say) as redirect:
+        async with Redirect(own_users(), self._world.say, self._wanted.port) as redirect:
             request = CodeRequest(self._wanted, metadata, redirect.uri)
             opened = self._world.browse(request.url)
             self._world.say(
@@ -99,14 +103,14 @@ class Flows:
 
     async def renew(self, kept: Kept, keep: Callable[[Kept], None]) -> None:
         """Get new tokens for a login. `keep` writes the login down: it is called with the next refresh token before anything is
-        made of the rest. Raises LoginFailed, which is `passing` where the same login may be renewed later."""
+        made of the rest. Raises Ended, or LoginFailed, which is `passing` where the same login may be renewed later."""
         form = {"grant_type": "refresh_token", "refresh_token": kept.refresh_token, "client_id": self._wanted.client_id}
         await self.metadata()
         try:
             given = await self._exchanged(kept, form, keep)
         except Denied as refused:
             if refused.code == "invalid_grant":
-                raise LoginFailed("the login has ended at the issuer") from None
+                raise Ended("the login has ended at the issuer") from None
             raise
         await self._prove(kept, given, nonce=kept.nonce)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 
-from l7gw.login.cache import Cache
+from l7gw.login.cache import Cache, Sheet
 from l7gw.login.failure import LoginFailed
-from l7gw.login.flows import Flows
+from l7gw.login.flows import Ended, Flows
 from l7gw.login.https import Ask
 from l7gw.login.kept import Kept
 from l7gw.login.wanted import Wanted
@@ -92,7 +93,7 @@ class Keeper:
 
     def _renewed(self, kept: Kept) -> Kept:
         sheet = self._cache.prepare(self._wanted)  # before the issuer is asked: what it gives it gives once
-        used = False
+        tried, used = kept.refresh_token, False
 
         def keep(rotated: Kept) -> None:
             nonlocal used
@@ -101,11 +102,25 @@ class Keeper:
 
         try:
             asyncio.run(Flows(self._wanted, self._ask, self._world).renew(kept, keep))
+        except Ended:
+            used = self._forgotten(tried, sheet)
+            raise
         finally:
             if not used:
                 sheet.drop()
         self._cache.write(self._wanted, kept)
         return kept
+
+    def _forgotten(self, refresh_token: str, sheet: Sheet) -> bool:
+        """Keep the login without a refresh token that the issuer takes no more, else each command without a terminal would ask the
+        issuer again. One that came meanwhile stays. Says whether the sheet was used. Raises LoginFailed."""
+        kept = self._cache.read(self._wanted)
+        if kept is None or kept.refresh_token != refresh_token:
+            return False
+        kept.refresh_token = ""
+        with contextlib.suppress(LoginFailed):  # that the login has ended is what the person must hear
+            self._cache.finish(sheet, self._wanted, kept)
+        return True
 
     def _still_good(self, failure: LoginFailed) -> Kept:
         """The login whose token has a while to go, where the issuer is not reached. Raises the failure where it has not."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import html
+import os
 from collections.abc import Callable
 
+from l7gw.login.failure import LoginFailed
 from l7gw.login.loopback_peer import is_own
 
 PATH = "/callback"
@@ -30,9 +32,11 @@ class Redirect:
     """The listener, while `async with` runs. `answer` gives the query of the one request that belongs to the login, as
     `belongs` says; its browser waits for the page that `tell` gives."""
 
-    def __init__(self, users: frozenset[int], say: Callable[[str], None] = lambda words: None) -> None:
-        """`users` are the ids of those whose browser may answer. `say` tells the person of others who try."""
+    def __init__(self, users: frozenset[int], say: Callable[[str], None] = lambda words: None, port: int = 0) -> None:
+        """`users` are the ids of those whose browser may answer. `say` tells the person of others who try. `port` is 0 for any
+        that is free. Entering raises LoginFailed where the port cannot be had."""
         self.uri = ""
+        self._port = port
         self._users, self._say = users, say
         self._told = False
         self._belongs: Callable[[str], bool] = lambda query: False
@@ -44,7 +48,12 @@ class Redirect:
         loop = asyncio.get_running_loop()
         self._query: asyncio.Future[str] = loop.create_future()
         self._page: asyncio.Future[tuple[str, str]] = loop.create_future()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LARGEST_HEAD, backlog=16)
+        try:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=LARGEST_HEAD, backlog=16)
+        except OSError as error:
+            what = f"port {self._port} of 127.0.0.1 cannot be used: {os.strerror(error.errno or 0)}"
+            hint = "end what listens there, perhaps another login, or give another port that is registered at the issuer (--port)"
+            raise LoginFailed(what, hint) from None
         self._host = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         self.uri = f"http://{self._host}{PATH}"
         return self

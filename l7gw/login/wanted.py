@@ -12,6 +12,7 @@ OPENID = "openid"  # the scope without which there is no id token (OpenID Connec
 OFFLINE = "offline_access"  # the scope of a refresh token (section 11)
 USUAL_SCOPES = (OPENID, OFFLINE)
 ID, ACCESS = "id", "access"
+MOST_PORT = 65535
 _OF_TEXT = {
     "--issuer": "issuer",
     "--client-id": "client_id",
@@ -25,10 +26,11 @@ class Wanted:
     """A token of `issuer` for the client `client_id`, to be shown at `gateway`.
 
     `token` is `id` or `access`. `authority` is the path of a PEM file, "" for the machine's authorities. `gateway` is HOST:PORT,
-    "" where it is not known. `device`: a login goes by the device code.
+    "" where it is not known. `device`: a login goes by the device code. `port` is where the browser comes
+    back to, 0 for any that is free.
     """
 
-    __slots__ = ("authority", "client_id", "device", "gateway", "issuer", "scopes", "token")
+    __slots__ = ("authority", "client_id", "device", "gateway", "issuer", "port", "scopes", "token")
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Wanted:
         authority: str = "",
         gateway: str = "",
         device: bool = False,
+        port: int = 0,
     ) -> None:
         words = [scope for given in scopes for scope in given.split()] or list(USUAL_SCOPES)
         needed = [OPENID] if token == ID else []
@@ -50,6 +53,7 @@ class Wanted:
         self.authority = authority
         self.gateway = gateway_of(gateway)
         self.device = device
+        self.port = port
 
     def widened(self, scopes: Sequence[str]) -> Wanted:
         """The same with these scopes too, so that two kubeconfigs that ask for different ones do not take turns in logging in."""
@@ -61,6 +65,7 @@ class Wanted:
             authority=self.authority,
             gateway=self.gateway,
             device=self.device,
+            port=self.port,
         )
 
     def arguments(self) -> list[str]:
@@ -74,6 +79,8 @@ class Wanted:
             found += ["--token", self.token]
         if self.authority:
             found += ["--certificate-authority", self.authority]
+        if self.port:
+            found += ["--port", str(self.port)]
         return [*found, "--device"] if self.device else found
 
 
@@ -86,26 +93,36 @@ def gateway_of(server: str) -> str:
     return host if ":" in host.rpartition("]")[2] else f"{host}:443"
 
 
+def port_of(digits: str) -> int:
+    """The port that a text of ASCII digits says, 0 where it says none."""
+    port = int(digits) if len(digits) <= len(str(MOST_PORT)) and digits.isascii() and digits.isdigit() else 0
+    return port if port <= MOST_PORT else 0
+
+
 def read(arguments: Sequence[str]) -> Wanted | None:
     """What the arguments behind `l7gw login` mean; None where they are not all of the usual form."""
     texts: dict[str, str] = {}
     scopes: list[str] = []
-    device = False
+    device, port = False, 0
     rest = iter(arguments)
     for argument in rest:
         name, equals, value = argument.partition("=")
         if argument == "--device":
             device = True
             continue
-        if name not in _OF_TEXT and name != "--scope":
+        if name not in _OF_TEXT and name not in ("--scope", "--port"):
             return None
         value = value if equals else next(rest, "")
         if not value or (not equals and value.startswith("-")):
             return None
         if name == "--scope":
             scopes.append(value)
+        elif name == "--port":
+            port = port_of(value)
+            if not port:
+                return None
         else:
             texts[_OF_TEXT[name]] = value
     if "issuer" not in texts or "client_id" not in texts or texts.get("token", ID) not in (ID, ACCESS):
         return None
-    return Wanted(scopes=scopes, device=device, **texts)
+    return Wanted(scopes=scopes, device=device, port=port, **texts)

@@ -98,6 +98,17 @@ def test_another_version_of_the_api_is_told(said: Any, monkeypatch: pytest.Monke
     assert (status, out) == (1, "") and "KUBERNETES_EXEC_INFO" in err
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "any"])
+def test_a_port_that_is_none_is_wrong_usage(said: Any, port: str) -> None:
+    status, out, err = said("--port", port)
+    assert (status, out) == (2, "") and "--port" in err
+
+
+def test_what_to_type_names_the_port(said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubectl_asks(monkeypatch)
+    assert said("--port", "8250")[2].endswith(" --port 8250\n")
+
+
 def test_an_issuer_is_https(said: Any) -> None:
     status, _, err = said(arguments=["--issuer", "http://127.0.0.1:1", "--client-id", "kubectl"])
     assert status == 1 and "--issuer is no issuer" in err

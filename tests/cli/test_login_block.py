@@ -51,7 +51,7 @@ def test_the_block_calls_l7gw_login_for_the_issuer_and_this_gateway(printed: Any
 
 def test_scopes_token_command_and_authority_are_as_configured(written: Written, printed: Any) -> None:
     written.entry["oidc"]["certificate-authority"] = "ca.crt"
-    written.entry["oidc"]["login"] = {"client-id": "desk", "scopes": ["api", "offline_access"], "token": "access"}
+    written.entry["oidc"]["login"] = {"client-id": "desk", "scopes": ["api", "offline_access"], "token": "access", "port": 8250}
     status, block, err = printed("--login-command", "/opt/l7gw/bin/l7gw")
     authority = str((written.folder / "ca.crt").resolve())
     assert status == 0 and block["command"] == "/opt/l7gw/bin/l7gw"
@@ -64,6 +64,8 @@ def test_scopes_token_command_and_authority_are_as_configured(written: Written, 
         "access",
         "--certificate-authority",
         authority,
+        "--port",
+        "8250",
     ]
     assert block["args"] == ["login", "--issuer", "https://idp.example.com", "--client-id", "desk", *tail]
     assert f"{authority}, who signed the issuer's certificate: each client needs that file" in err

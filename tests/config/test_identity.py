@@ -130,6 +130,7 @@ def test_a_required_claim_is_text_true_or_false(written: Written, value: Any) ->
         ({"client-id": "l7gw"}, "email", OidcLogin("l7gw", ("openid", "offline_access", "email"))),
         ({"client-id": "l7gw", "scopes": "openid"}, "sub", OidcLogin("l7gw", ("openid",))),
         ({"client-id": "desk", "scopes": ["api", "api"], "token": "access"}, "sub", OidcLogin("desk", ("api",), "access")),
+        ({"client-id": "l7gw", "port": 8250}, "sub", OidcLogin("l7gw", ("openid", "offline_access"), port=8250)),
     ],
 )
 def test_a_login_names_the_client_its_scopes_and_the_token(
@@ -149,6 +150,10 @@ def test_a_login_names_the_client_its_scopes_and_the_token(
         ({"client-id": "l7gw", "scopes": ["openid groups"]}, "is no scope"),
         ({"client-id": "l7gw", "token": "refresh"}, "token"),
         ({"client-id": "l7gw", "device": True}, "device"),
+        ({"client-id": "l7gw", "port": 0}, "`port`"),
+        ({"client-id": "l7gw", "port": 65536}, "`port`"),
+        ({"client-id": "l7gw", "port": True}, "`port`"),
+        ({"client-id": "l7gw", "port": "http"}, "`port`"),
     ],
 )
 def test_a_login_that_brings_no_token_that_counts_is_reported(written: Written, login: dict[str, Any], said: str) -> None:

@@ -26,6 +26,7 @@ def answer(status: int = 200, **changed: Any) -> Answer:
 def test_tokens_are_read() -> None:
     assert tokens_of(answer(), [SECRET]) == Tokens("a", "i", "r", 60)
     assert tokens_of(answer(id_token=..., refresh_token=..., expires_in=...), []) == Tokens("a", "", "", None)
+    assert tokens_of(answer(expires_in="3599"), []).lasts == 3599  # Entra ID's endpoints without /v2.0 say it as text
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,13 @@ def test_tokens_are_read() -> None:
         ({"token_type": "DPoP"}, "another type than Bearer"),
         ({"token_type": ...}, "another type than Bearer"),
         ({"expires_in": 0}, "expires_in"),
-        ({"expires_in": "60"}, "expires_in"),
+        ({"expires_in": "0"}, "expires_in"),
+        ({"expires_in": "-60"}, "expires_in"),
+        ({"expires_in": "6e1"}, "expires_in"),
+        ({"expires_in": " 60"}, "expires_in"),
+        ({"expires_in": "\u0666\u0660"}, "expires_in"),
+        ({"expires_in": "9" * 5000}, "expires_in"),
+        ({"expires_in": ""}, "expires_in"),
         ({"expires_in": True}, "expires_in"),
         ({"expires_in": 1e12}, "expires_in"),
         ({"id_token": "a\nb"}, "id_token is no token"),

@@ -31,6 +31,7 @@ def test_a_code_is_shown_with_its_address_and_asked_about() -> None:
     )
     assert code.form == {"grant_type": GRANT, "device_code": "d", "client_id": CLIENT}
     assert code.wait(NOW) == 7 and device().wait(NOW) == 5
+    assert device(interval="7", expires_in="900").wait(NOW) == 7  # Entra ID's endpoints without /v2.0 say them as text
 
 
 def test_who_is_told_to_slow_down_asks_less_often_from_then_on() -> None:
@@ -83,7 +84,8 @@ def test_a_code_is_not_asked_about_beyond_its_end() -> None:
         {"expires_in": ...},
         {"expires_in": -1},
         {"expires_in": True},
-        {"interval": "5"},
+        {"interval": "5 s"},
+        {"expires_in": "-1"},
         {"interval": None},
     ],
 )

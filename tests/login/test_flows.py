@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import time
 from typing import Any
 
@@ -44,6 +45,14 @@ def test_a_login_by_the_browser_brings_a_proven_token_and_a_page(issuer: PlayedI
     assert b"You are logged in as ann@example.com. This page may be closed." in page
     assert "a browser opens; if it does not, open" in person.words[0]
     assert [path for path, _ in issuer.asked] == ["/.well-known/openid-configuration", "/token", "/keys"]
+
+
+def test_a_login_comes_back_at_the_port_that_is_wanted_or_not_at_all(issuer: PlayedIssuer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LoginFailed, match=f"port {port} of 127.0.0.1 cannot be used"):
+            logged_in(issuer, wanted(port=port))
+    assert not issuer.counted("/token")
 
 
 def test_an_access_token_is_kept_where_it_is_wanted(issuer: PlayedIssuer) -> None:

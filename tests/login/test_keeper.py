@@ -72,6 +72,51 @@ def test_without_a_terminal_nobody_is_asked_and_the_words_say_what_to_type(scene
         scene.login(may_ask=False)
 
 
+def test_a_refresh_token_that_the_issuer_takes_no_more_is_tried_once(scene: Scene) -> None:
+    first = scene.login()
+    scene.clock.advance(3600)
+    scene.issuer.given.append("rotated elsewhere")
+    words = ["the login has ended at the issuer, and there is no terminal", "the login has ended, and there is no terminal"]
+    for said in words:
+        with pytest.raises(LoginFailed, match=said) as failed:
+            scene.login(may_ask=False)
+        assert "run at a terminal: l7gw login" in str(failed.value)
+    assert scene.issuer.counted("/token") == 2  # the login, and one renewal that was refused
+    kept = scene.cache.read(wanted())
+    assert kept is not None and (kept.refresh_token, kept.id_token) == ("", first.id_token)
+    assert not list(Path(scene.cache.path).glob("*.new"))
+    assert scene.login().refresh_token == scene.issuer.given[-1]
+    assert "the login has ended; log in again" in scene.person.words
+
+
+def test_another_refresh_token_that_came_meanwhile_is_kept(scene: Scene) -> None:
+    kept = scene.login()
+    scene.clock.advance(3600)
+
+    async def ask(url: str, form: dict[str, str] | None = None) -> Answer:
+        if form:  # a home folder of the network, whose other machine sees no lock of this one
+            kept.refresh_token = "of another machine"
+            scene.cache.write(wanted(), kept)
+            return scene.issuer.answer({"error": "invalid_grant"}, 400)
+        return await scene.issuer.ask(url, form)
+
+    with pytest.raises(LoginFailed, match="the login has ended at the issuer"):
+        Keeper(wanted(), scene.cache, ask, scene.person.world()).login(may_ask=False)
+    left = scene.cache.read(wanted())
+    assert left is not None and left.refresh_token == "of another machine"
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client", "invalid_scope"])
+def test_a_renewal_that_is_refused_for_another_reason_keeps_the_refresh_token(scene: Scene, error: str) -> None:
+    scene.login()
+    scene.clock.advance(3600)
+    scene.issuer.instead["/token"] = scene.issuer.answer({"error": error}, 400)
+    with pytest.raises(LoginFailed, match=error):
+        scene.login(may_ask=False)
+    del scene.issuer.instead["/token"]
+    assert scene.login(may_ask=False).refresh_token == scene.issuer.given[-1]
+
+
 def test_fifty_at_once_renew_once_and_each_has_the_new_token(scene: Scene) -> None:
     old = scene.login()
     scene.clock.advance(3600)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from l7gw.login.failure import LoginFailed
 from l7gw.login.loopback_peer import own_users
 from l7gw.login.redirect import LARGEST_HEAD, MOST_READ, Redirect
 from tests.support.login_issuer import got
@@ -100,6 +101,19 @@ def test_nothing_listens_once_the_login_has_ended() -> None:
     run(main)
     with pytest.raises(ConnectionRefusedError):
         asyncio.run(got(uri, "state=mine"))
+
+
+def test_a_port_that_is_given_is_the_redirects_and_one_that_is_taken_is_told() -> None:
+    async def main(redirect: Redirect) -> None:
+        port = int(redirect.uri.split(":")[2].split("/")[0])
+        with pytest.raises(LoginFailed, match=rf"port {port} of 127.0.0.1 cannot be used: Address already in use") as failed:
+            await Redirect(own_users(), port=port).__aenter__()
+        assert "--port" in str(failed.value) and "another login" in str(failed.value)
+        await redirect.__aexit__()
+        async with Redirect(own_users(), port=port) as again:  # at once: the port of a login that has ended is free
+            assert again.uri == f"http://127.0.0.1:{port}/callback" and f"-L {port}:127.0.0.1:{port}" in again.way_in
+
+    run(main)
 
 
 def test_another_user_of_the_machine_is_refused_whatever_he_knows_and_the_person_is_told_once() -> None:

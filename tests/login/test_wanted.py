@@ -16,7 +16,7 @@ BASE = ["--issuer", "https://idp.example.com", "--client-id", "kubectl"]
 def _by_click(arguments: list[str]) -> Wanted:
     given: dict[str, Any] = login.make_context("login", list(arguments)).params
     assert given.pop("logout") is False
-    return Wanted(**given)
+    return Wanted(port=given.pop("port") or 0, **given)
 
 
 def _same(one: Wanted, other: Wanted) -> bool:
@@ -31,6 +31,8 @@ def _same(one: Wanted, other: Wanted) -> bool:
         ["--scope", "groups", "--scope=email profile"],
         ["--token", "access", "--scope", "api"],
         ["--token=id", "--device"],
+        ["--port", "8250"],
+        ["--port=08250", "--gateway", "gw:1"],
         ["--gateway", "https://GW.example.com/prod"],
         ["--certificate-authority=ca.crt", "--gateway", "gw:1", "--gateway", "gw:2"],
     ],
@@ -55,6 +57,10 @@ def test_options_are_read_as_click_reads_them(more: list[str]) -> None:
         [*BASE, "--issuer="],
         [*BASE, "word"],
         [*BASE, "--dev"],
+        [*BASE, "--port", "0"],
+        [*BASE, "--port", "65536"],
+        [*BASE, "--port", "any"],
+        [*BASE, "--port", "9" * 5000],
         ["--", *BASE],
     ],
 )
@@ -81,4 +87,5 @@ def test_an_id_token_needs_the_scope_openid_and_an_access_token_does_not() -> No
     assert wanted().scopes == ("openid", "offline_access")
     assert wanted(scopes=["groups groups"]).scopes == ("openid", "groups")
     assert wanted(scopes=["api"], token="access").scopes == ("api",)
-    assert wanted(scopes=["openid"]).widened(("groups", "openid")).scopes == ("openid", "groups")
+    wider = wanted(scopes=["openid"], port=8250).widened(("groups", "openid"))
+    assert (wider.scopes, wider.port) == (("openid", "groups"), 8250)

@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote
 
 from l7gw.kube.act import Act
-from l7gw.kube.rbac import Right, Rule
+from l7gw.kube.rbac import ALL, Right, Rule
 from l7gw.kube.requestinfo import STREAMING
 
 CREATED = 201
@@ -25,6 +25,7 @@ EVERYBODYS = (
     ),
 )
 _WORD = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)  # a group, a resource or a subresource that can be a real one
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)  # a DNS label
 # The last letters of a name that Kubernetes made up (AM pkg/util/rand/rand.go): nothing will ever have that name again
 _MADE_UP = re.compile(r".*-[bcdfghjklmnpqrstvwxz2456789]{5}", re.ASCII | re.DOTALL)
 
@@ -41,12 +42,14 @@ def rights_of(act: Act, status: int) -> tuple[Right, ...]:
     """
     if not act.is_resource:
         path = unquote(act.path)
-        if "*" in path:
-            raise Inexpressible("its path has a star")
+        if "*" in path or act.verb == ALL:
+            raise Inexpressible("its path or its method has a star")
         return (Right(act.verb, path=path),)
     words = (act.resource, *filter(None, (act.group, act.subresource)))
     if not act.verb or not all(map(_WORD.fullmatch, words)):
         raise Inexpressible("no resource has such a name")
+    if act.namespace and not _NAMESPACE.fullmatch(act.namespace):  # a list there is answered, and no Role can stand there
+        raise Inexpressible("no namespace has such a name")
     resource = f"{act.resource}/{act.subresource}" if act.subresource else act.resource
     right = Right(act.verb, act.group, resource, act.namespace, act.name)
     streams = act.verb == "get" and act.group == "" and act.resource == "pods" and act.subresource in STREAMING

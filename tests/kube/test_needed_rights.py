@@ -42,6 +42,13 @@ def test_what_a_call_needs(line: str, status: int, expected: list[str]) -> None:
     assert [str(right) for right in rights_of(describe(method, target), status)] == expected
 
 
+@pytest.mark.parametrize("line", ["* /metrics", "GET /api/v1/namespaces/%2a/pods", "GET /api/v1/namespaces/A%20b/pods"])
+def test_a_method_that_is_a_pattern_and_a_namespace_that_cannot_be_have_no_rule(line: str) -> None:
+    method, _, target = line.partition(" ")
+    with pytest.raises(Inexpressible):
+        rights_of(describe(method, target), 200)
+
+
 @pytest.mark.parametrize("target", ["/metrics/*", "/api/v1/*", "/apis/*/v1/pods", "/api/v1/namespaces/dev/pods/a/*"])
 def test_what_a_rule_would_read_as_a_pattern_cannot_be_said(target: str) -> None:
     with pytest.raises(Inexpressible):

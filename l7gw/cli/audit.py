@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from l7gw.aws.failures import AwsFailure
-from l7gw.cli.options import config_option, output_option
+from l7gw.cli.options import config_option, output_option, states_option
 from l7gw.cli.progress import Bars, progress_bars
 from l7gw.cli.reconciled import answer
 from l7gw.cli.state import HINT, UNITS, ago, fail, the_state
@@ -39,13 +39,7 @@ def audit() -> None:
 @audit.command("reconcile", short_help="Who went round the gateway, and what did the cluster never see?")
 @click.argument("files", metavar="[FILE|-]...", nargs=-1, type=click.Path(path_type=Path))
 @config_option
-@click.option(
-    "--state",
-    "states",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="A gateway's state; several where several serve the cluster.",
-)
+@states_option
 @click.option("--cluster", help="The cluster whose log it is, by its name here; needed where there are several.")
 @click.option("--log-group", "group", help="Read this group of CloudWatch Logs: /aws/eks/NAME/cluster of an EKS cluster.")
 @click.option("--since", help="Only calls of the last 30m, 12h or 30d.")

@@ -13,3 +13,10 @@ config_option = click.option(
     help="The configuration; else $L7GW_CONFIG, else /etc/l7gw/l7gw.yaml.",
 )
 output_option = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: one document.")
+states_option = click.option(
+    "--state",
+    "states",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A gateway's state; several where several serve the cluster.",
+)

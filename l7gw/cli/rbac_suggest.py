@@ -13,7 +13,7 @@ import click
 
 from l7gw.cli import completing
 from l7gw.cli.manifests import text_of
-from l7gw.cli.options import config_option, output_option
+from l7gw.cli.options import config_option, output_option, states_option
 from l7gw.cli.progress import reading_bar
 from l7gw.cli.rbac_existing import existing_in, existing_there
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
@@ -52,13 +52,7 @@ MOST_USERS_LISTED = 5
 @click.option("--existing", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), help="RBAC that is there, "
     "as `kubectl get -o yaml` prints it, to compare with; - is stdin.")  # fmt: skip
 @click.option("--live", is_flag=True, help="Compare with the cluster itself, as the gateway: `rbac render --reads-rbac` lets it.")
-@click.option(
-    "--state",
-    "states",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="A gateway's state; several where several serve the cluster.",
-)
+@states_option
 @holder_option
 @config_option
 @output_option

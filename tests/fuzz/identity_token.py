@@ -14,7 +14,7 @@ from l7gw.config.settings import KindRule
 from l7gw.errors import Refusal
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.fetch import FetchError
-from l7gw.identity.keys import KeySet, _object
+from l7gw.identity.keys import object_in, read_keys
 from l7gw.identity.principal import Principal
 from tests.support.manual_clock import ManualClock
 from tests.support.token_issuer import KEYS, Issuer, entry, settled, sign
@@ -91,7 +91,7 @@ def _judged(chain: IdentityChain, token: str, choice: int) -> None:
 
 def _published(data: bytes) -> None:
     try:
-        keys = KeySet(_issuer.url, _clock, _issuer.fetch)._read(_object(data, "the key set"))
+        keys = read_keys(object_in(data, "the key set"), _issuer.url)
     except FetchError as error:
         assert str(error).isprintable()
         return

@@ -209,7 +209,7 @@ def test_a_held_call_whose_dry_run_is_refused_is_shown_as_sent(judged: Scene, cl
 def test_a_verdict_that_waits_for_a_result_never_goes_past_the_hold() -> None:
     """Another policy may come while a budget is counted, and its verdict be without a result still."""
     waiting = Verdict(allowed=False, rule="r", reason="", needs="result")
-    call: Any = SimpleNamespace(verdict=waiting, rehearse=object(), far=object(), act=object())
+    call: Any = SimpleNamespace(verdict=waiting, rehearse=object(), far=object(), principal=object(), act=object())
     assert Exchange.hold(call) is call.rehearse and Exchange.budget(call) is call.rehearse
     assert Exchange.forward(call) is call.rehearse  # type: ignore[call-arg]
 

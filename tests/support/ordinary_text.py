@@ -79,8 +79,10 @@ def postgres(folder: Path) -> bytes:
     user = {"user": "postgres"} if os.geteuid() == 0 else {}
     if user:
         owner = pwd.getpwnam("postgres")
-        for parent in (folder, *folder.parents[:3]):
-            parent.chmod(0o755)
+        for parent in (folder, *folder.parents):  # those of pytest, of which there is one more where several processes run tests
+            mode = parent.stat().st_mode
+            if mode & 0o005 != 0o005:
+                parent.chmod(mode & 0o777 | 0o055)
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     said = _said(programs / "initdb", "-D", folder / "data", "--auth=trust", cwd=folder, **user)
     statements = ["create table orders (id serial primary key, name text, password text, token text);"]

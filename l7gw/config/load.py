@@ -15,10 +15,11 @@ from l7gw.config.document import Document, Reader, plain, shown
 from l7gw.config.fields import address_of, certificate_of
 from l7gw.config.hooks import hooks_of
 from l7gw.config.identity import identity_of
+from l7gw.config.log import log_of
 from l7gw.config.masking import masking_of
 from l7gw.config.private import fault_of_state
 from l7gw.config.reviews import reviews_of
-from l7gw.config.settings import SOCKET, Certificate, Durable, Hook, Masking, Recording, Settings
+from l7gw.config.settings import SOCKET, Certificate, Durable, Hook, Masking, Recording, Settings, Warnings
 from l7gw.config.store import store_of
 from l7gw.errors import ConfigurationError, Problem
 
@@ -29,7 +30,7 @@ LISTEN = "0.0.0.0:8443"
 
 KEYS = (
     *("listen", "tls", "state", "workers", "identity", "clusters", "policy", "recording", "masking", "hooks"),
-    *("people", "reviews", "limits", "store", "socket"),
+    *("people", "reviews", "limits", "store", "socket", "log", "warnings"),
 )
 RECORDING_KEYS = ("durable", "reserve")
 
@@ -41,7 +42,6 @@ LATER = {
     "admin": "health and metrics",
     "proxy-protocol": "load balancers",
     "console": "the console",
-    "log": "settings of the log",
 }
 
 
@@ -117,6 +117,8 @@ def _read(document: Document) -> tuple[Settings | None, Path | None, list[Proble
     holds = most_holds(top)
     socket, group = socket_of(top)
     store = store_of(top)
+    log = log_of(top)
+    warnings: Warnings = top.choice("warnings", Settings.warnings, get_args(Warnings))
     problems = document.sorted_problems()
     if problems or tls is None or policy is None:
         return None, policy, problems, hooks, masking
@@ -139,6 +141,8 @@ def _read(document: Document) -> tuple[Settings | None, Path | None, list[Proble
         socket=socket,
         socket_group=group,
         store=store,
+        log=log,
+        warnings=warnings,
     )
     return settings, policy, [], hooks, masking
 

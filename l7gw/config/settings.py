@@ -31,6 +31,21 @@ RecordMode = Literal[  # what is recorded of a cluster's calls
     "none",
 ]
 Durable = Literal["none", "writes", "all"]  # which calls wait until their record is on the disk
+LogAccess = Literal[  # which calls have lines in the log
+    "on",  # all
+    "errors",  # those that were refused or failed
+    "off",
+]
+LogFormat = Literal[
+    "auto",  # text where the log goes to a terminal, else JSON
+    "text",
+    "json",
+]
+LogLevel = Literal["debug", "info", "warning", "error"]  # the least that is written; `debug` is as `serve -v`
+Warnings = Literal[  # which answers have a `Warning` of ours, which kubectl prints
+    "all",
+    "refusals",  # no answer that succeeds has one, so that `kubectl --warnings-as-errors` can be used
+]
 SlackShow = Literal[  # what a message to Slack has of what a call would do
     "summary",  # numbers and kinds, and no content of an object
     "diff",  # the masked difference, as far as a message of Slack's goes
@@ -186,6 +201,15 @@ def host_and_port(host: str, port: int) -> str:
 class Recording:
     durable: Durable = "writes"
     reserve: int = 2 * 1024**3  # bytes that stay free on the disk
+
+
+@dataclass(frozen=True)
+class Log:
+    """What is written to stderr."""
+
+    access: LogAccess = "on"
+    format: LogFormat = "auto"
+    level: LogLevel = "info"
 
 
 @dataclass(frozen=True)
@@ -346,6 +370,8 @@ class Settings:
     socket: Path | None = None  # where the API's socket is, if not in the state
     socket_group: str = ""  # whose members may connect to it too; "" for none
     store: PostgresServer | None = None  # where the metadata is; None for SQLite in the state
+    log: Log = Log()
+    warnings: Warnings = "all"
 
     @property
     def mapped(self) -> tuple[Mapped, ...]:

@@ -79,7 +79,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_line(tmp_path: Path) ->
     assert len(caught.value.problems) == 12
 
 
-@pytest.mark.parametrize("key", ["admin", "proxy-protocol", "console", "log"])
+@pytest.mark.parametrize("key", ["admin", "proxy-protocol", "console"])
 def test_keys_that_are_not_built_yet_say_so(written: Written, key: str) -> None:
     written.top[key] = {}
     assert written.problems() == [f"`{key}` is not in this version"]

@@ -38,8 +38,9 @@ class Written:
             "clusters": {"prod": self.prod}, "policy": "policy.yaml", "state": "state",
         }  # fmt: skip
 
-    def load(self) -> Any:
-        self.path.write_text(_without_aliases(self.top))
+    def load(self, more: str = "") -> Any:
+        """The settings; `more` is YAML that is put behind the file."""
+        self.path.write_text(_without_aliases(self.top) + more)
         return load(self.path)
 
     def problems(self) -> list[str]:

@@ -93,6 +93,7 @@ class Rendering:
     ) -> None:
         self._cluster, self._policy, self._holder = cluster, policy, holder
         self._given, self._recorded, self._also = given, recorded, frozenset(also)
+        self._taken: dict[str, str] = {}  # of each pattern, in words, which names were taken for it
         self.groups = self._groups()
         self._check_holder()
 
@@ -111,7 +112,7 @@ class Rendering:
             f"What the gateway may do in {self._cluster.name}, where RBAC knows its credential as {self._holder}.",
             "Whoever steals that credential may be whom this names, may do what RBAC gives those, and nothing else.",
         )
-        yield Part(about, (role(OBJECT, made.rules), binding(OBJECT, [self._holder])), tuple(made.lines))
+        yield Part((*about, *self._taken.values()), (role(OBJECT, made.rules), binding(OBJECT, [self._holder])), tuple(made.lines))
         yield from self._accounts()
         yield from self._aws_auth()
         yield from self._binds()
@@ -214,7 +215,8 @@ class Rendering:
         for text in patterns:
             if "*" in text:
                 match = glob(text)
-                fitting = {name for name in given if match(name)} or {name for name in recorded if match(name)}
+                stated = {name for name in given if match(name)}
+                fitting = stated or {name for name in recorded if match(name)}
                 if not fitting:
                     raise Unresolved(
                         f"`{what}` has the pattern {text}, RBAC has no patterns, and neither an option nor the recordings "
@@ -222,6 +224,11 @@ class Rendering:
                         hint,
                     )
                 found |= fitting
+                names, source = ", ".join(sorted(fitting)), "the options" if stated else "the recordings"
+                self._taken[f"{what} {text}"] = (
+                    f"`{what}` has the pattern {text}. It stands here for {names}, which {source} named. The cluster refuses "
+                    "a call that goes up with any other, until this is rendered and applied again."
+                )
         return tuple(sorted(found))
 
     def _accounts(self) -> Iterator[Part]:

@@ -116,6 +116,19 @@ def test_a_pattern_stands_for_the_names_that_were_stated_else_for_those_that_the
     assert [one["metadata"].get("namespace") for one in objects(found)] == [None, None, "dev", "dev"]
 
 
+def test_what_a_pattern_stands_for_is_said_and_that_other_names_are_refused(tmp_path: Path) -> None:
+    recorded, stated = Names(groups=frozenset(("team-a", "team-b"))), Names(groups=frozenset(("team-c",)))
+    (said,) = [line for part in rendering(tmp_path, TEAMS, recorded=recorded).parts() for line in part.about if "team-*" in line]
+    assert (
+        "stands here for team-a, team-b, which the recordings named" in said
+        and "refuses a call that goes up with any other" in said
+    )
+    lines = [line for part in rendering(tmp_path, TEAMS, recorded=recorded, given=stated).parts() for line in part.about]
+    assert any("stands here for team-c, which the options named" in line for line in lines)
+    exact = rendering(tmp_path, TEAMS.replace("team-*", "engineers"))
+    assert not any("pattern" in line for part in exact.parts() for line in part.about)
+
+
 def test_every_group_goes_up_where_the_configuration_says_so_and_those_that_are_known_are_named(tmp_path: Path) -> None:
     cluster = replace(PROD, groups=("*",))
     recorded = Names(groups=frozenset(("a", "b,c", "system:masters", "engineers")))

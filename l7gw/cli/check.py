@@ -18,12 +18,12 @@ from l7gw.config.hooks import PARTS
 from l7gw.config.load import find, read
 from l7gw.config.settings import Hook, Settings
 from l7gw.errors import ConfigurationError, Problem
+from l7gw.gateway.doubts import warnings_of
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
 from l7gw.masking.configured import Configured, configured
 from l7gw.policy.bind_faults import check_binds
-from l7gw.policy.doubts import doubts, held_by, say_logins
-from l7gw.policy.grant_doubts import grant_doubts
+from l7gw.policy.doubts import held_by, say_logins
 from l7gw.policy.grants import in_words
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
@@ -72,7 +72,7 @@ def check(config: Path | None, output: str) -> None:
             click.echo(json.dumps({"ok": False, "file": str(path), "problems": [_problem(p) for p in problems]}, indent=2))
             sys.exit(2)
         raise ConfigurationError(problems)
-    warnings = list(_warnings(settings, policy))
+    warnings = [*warnings_of(settings, policy), *all_ending(settings)]
     if output == "json":
         click.echo(json.dumps(_document(settings, policy, key, made, loaded, warnings), indent=2))
         return
@@ -202,20 +202,6 @@ def _durable(settings: Settings) -> str:
             return "every call is on the disk before it is forwarded"
         case _:
             assert_never(durable)
-
-
-def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
-    """Sentences about settings that are valid but probably not meant."""
-    yield from doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped)
-    yield from (*grant_doubts(policy, settings.clusters, settings.identity, settings.mapped), *check_reviews.doubts(settings))
-    yield from check_identity.doubts(settings)
-    for cluster in settings.clusters.values():
-        yield from check_clusters.doubts(cluster, policy)
-    if settings.store is not None and not settings.store.verified and not settings.store.near:
-        yield "`store`: the server's certificate is not verified; add sslmode=verify-full, and sslrootcert=FILE"
-    yield from all_ending(settings)
-    if not any(rule.says != "deny" for rule in policy.rules):
-        yield "no rule allows anything: every call but discovery will be denied"
 
 
 def _document(

@@ -1,19 +1,14 @@
-"""What `l7gw check` says of a cluster's section, and doubts of it: settings that are valid and probably not meant."""
+"""What `l7gw check` says of a cluster's section."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, assert_never
 
-from l7gw.cluster.impersonation import GATEWAY_USER
-from l7gw.cluster.known_as import users_of
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import ClientCredential, Cluster, RecordMode, TokenFile
 from l7gw.policy.judge import Policy
-from l7gw.policy.rules import Rule
 
 KINDS: dict[type, str] = {ClientCredential: "client-certificate", TokenFile: "token-file", AwsRole: "aws"}
-MOST_LISTED = 6  # rules in a sentence
 
 
 def lines(cluster: Cluster, policy: Policy) -> list[str]:
@@ -120,34 +115,3 @@ def document(cluster: Cluster, policy: Policy) -> dict[str, Any]:
         "groups": [] if cluster.impersonate == "none" else list(policy.groups_going_up(cluster.name, cluster.groups).texts),
         "record": cluster.record,
     }
-
-
-def doubts(cluster: Cluster, policy: Policy) -> Iterator[str]:
-    """Sentences about one cluster, under a policy."""
-    if (
-        cluster.impersonate == "groups"
-        and isinstance(cluster.credential, ClientCredential)
-        and GATEWAY_USER in users_of(cluster.credential)
-    ):
-        yield (
-            f"cluster {cluster.name}: the gateway's own certificate names {GATEWAY_USER}, as which every caller is shown to the "
-            "cluster: RBAC gives all of them what it gives the gateway; take a certificate with another common name"
-        )
-    if cluster.impersonate != "none" and not policy.groups_going_up(cluster.name, cluster.groups).everything:
-        yield from _without_groups(cluster, policy)
-
-
-def lets_through(rule: Rule, cluster: Cluster) -> bool:
-    """Whether the rule lets calls to the cluster through, at once or after an approval."""
-    return rule.says != "deny" and rule.is_about(cluster.name)
-
-
-def _without_groups(cluster: Cluster, policy: Policy) -> Iterator[str]:
-    """Sentences about rules that allow calls by groups that are never named to the cluster."""
-    found = [repr(rule.name) for rule in policy.rules if lets_through(rule, cluster) and not rule.group_names]
-    if found:
-        more = f" and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
-        yield (
-            f"cluster {cluster.name}: rules without `groups:` ({', '.join(found[:MOST_LISTED])}{more}) let callers through whose "
-            f"groups do not go up: RBAC that is bound to those does not see them; clusters.{cluster.name}.groups may name them"
-        )

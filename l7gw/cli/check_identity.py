@@ -7,7 +7,7 @@ from typing import Any
 
 from l7gw.config.aws_settings import AwsIdentity
 from l7gw.config.document import lasting
-from l7gw.config.settings import DAY, ClientCertificate, IdentityEntry, OidcIssuer, Settings
+from l7gw.config.settings import DAY, ClientCertificate, IdentityEntry, OidcIssuer
 
 
 def lines(entry: IdentityEntry) -> list[str]:
@@ -84,17 +84,3 @@ def document(entry: IdentityEntry) -> dict[str, Any]:
         "longest-lifetime": entry.longest_lifetime,
         "end-with-credential": entry.end_with_credential,
     }
-
-
-def doubts(settings: Settings) -> Iterator[str]:
-    """Sentences about entries that are valid but probably not meant."""
-    for entry in settings.identity:
-        if isinstance(entry, OidcIssuer) and entry.longest_lifetime > DAY:
-            yield f"tokens of {entry.issuer} may live {lasting(entry.longest_lifetime)}: a stolen one is good until it ends"
-        if not isinstance(entry, AwsIdentity):
-            continue
-        if not any(cluster.aws_id for cluster in settings.clusters.values()):
-            yield "`identity` takes tokens of EKS, and no cluster does: none has `eks` or `aws-cluster-id`"
-        for line in entry.map:
-            if line.user and "*" in line.arn:
-                yield f"`map`: whoever {line.arn} names is the one user {line.user}: rules and records cannot tell them apart"

@@ -8,8 +8,6 @@ from l7gw.config.reviews import SLACK_API, host_of
 from l7gw.config.settings import Mapped, Settings
 from l7gw.loopback import is_loopback
 
-MOST_NAMED = 8  # users of a doubt
-
 
 def lines(settings: Settings) -> list[str]:
     """A sentence for each channel that is told of holds."""
@@ -34,21 +32,6 @@ def document(settings: Settings) -> dict[str, Any]:
     if (webhook := settings.webhook) is not None:
         found["webhook"] = {"host": host_of(webhook.url), "users": _users(webhook.users)}
     return found
-
-
-def doubts(settings: Settings) -> list[str]:
-    """A sentence where Slack or the webhook name somebody as no issuer does: under that name he asks for nothing, so he could
-    approve the calls that he makes under his own, and count twice."""
-    known = {name for one in settings.people for name in (one.user, *one.also)}
-    prefixes = tuple(one.prefix for one in settings.identity)
-    strange = dict.fromkeys(one.user for one in settings.mapped if one.user not in known and not one.user.startswith(prefixes))
-    if not strange:
-        return []
-    named = ", ".join([*strange][:MOST_NAMED]) + (f" and {len(strange) - MOST_NAMED} more" if len(strange) > MOST_NAMED else "")
-    return [
-        f"`reviews` maps to users whom no issuer of `identity` names: {named}; they could approve calls that they make under "
-        "another name: write the user as a token names him, with its prefix, or put both names into `people`"
-    ]
 
 
 def _people(users: dict[str, Mapped]) -> str:

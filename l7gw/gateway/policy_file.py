@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 
 from l7gw.config.settings import Settings
+from l7gw.gateway.doubts import warnings_of
 from l7gw.masking.configured import Configured
 from l7gw.policy.bind_faults import check_binds
-from l7gw.policy.doubts import doubts
-from l7gw.policy.grant_doubts import grant_doubts
 from l7gw.policy.judge import Policy
 
 log = logging.getLogger(__name__)
 
 
 def policy_of(settings: Settings, masking: Configured) -> Policy:
-    """The policy, read from its file. Rules that are probably mistakes are logged. Raises ConfigurationError."""
+    """The policy, read from its file. What is probably not meant, of the settings too, is logged: at the start and after each
+    change. Raises ConfigurationError."""
     policy = Policy.load(settings.policy, masking.names(settings.hooks))
     check_binds(policy, settings.policy, settings.clusters)
-    found = doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped)
-    for doubt in (*found, *grant_doubts(policy, settings.clusters, settings.identity, settings.mapped)):
-        log.warning("%s: %s", settings.policy, doubt)
+    for doubt in warnings_of(settings, policy):
+        log.warning("probably not meant: %s", doubt)
     return policy

@@ -1,14 +1,9 @@
-"""`l7gw check` says who is let in by AWS, and doubts what lets nobody in. `test_check.py` has the other entries."""
+"""`l7gw check` says who is let in by AWS. `test_check.py` has the other entries."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from l7gw.cli import check_identity
 from l7gw.config.aws_settings import ArnLine, AwsIdentity
-from tests.support.written_configuration import Written
 
 ENTRY = AwsIdentity(
     ("111122223333",),
@@ -35,24 +30,3 @@ def test_an_entry_of_aws_is_told_as_json() -> None:
         "endpoint-url": "",
         "prefix": "aws:",
     }
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Written:
-    it = Written(tmp_path)
-    it.top["identity"] = [{"aws": {"accounts": ["111122223333"], "regions": ["eu-west-1"]}}]
-    return it
-
-
-def test_tokens_that_no_cluster_takes_are_doubted(written: Written) -> None:
-    (doubt,) = check_identity.doubts(written.load())
-    assert "no cluster does" in doubt
-    written.prod["aws-cluster-id"] = "prod"
-    assert list(check_identity.doubts(written.load())) == []
-
-
-def test_a_line_that_makes_many_one_user_is_doubted(written: Written) -> None:
-    written.prod["aws-cluster-id"] = "prod"
-    written.top["identity"][0]["aws"]["map"] = [{"arn": "arn:aws:iam::111122223333:role/*", "user": "ann"}]
-    (doubt,) = check_identity.doubts(written.load())
-    assert "the one user ann" in doubt

@@ -6,10 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-from l7gw.cli.check_reviews import document, doubts, lines
-from l7gw.config.settings import Mapped, Person, WebhookReviews
+from l7gw.cli.check_reviews import document, lines
+from l7gw.config.settings import Mapped, WebhookReviews
 from tests.support.slack_stand_in import settings_of
 
 LEA = {"U0LEA": Mapped("lea", ("sre",))}
@@ -44,25 +42,3 @@ def test_as_json_each_has_its_people(tmp_path: Path) -> None:
         },
         "webhook": {"host": "hooks.example.com", "users": {}},
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("prefixes", "people", "doubted"),
-    [
-        (("",), (), False),
-        (("oidc:", ""), (), False),
-        (("oidc:", "cert:"), (), True),
-        (("le",), (), False),
-        (("oidc:",), ("oidc:lea",), False),
-    ],
-)
-def test_who_is_mapped_to_a_user_whom_no_issuer_names_is_doubted_since_he_could_approve_his_own_calls(
-    prefixes: tuple[str, ...], people: tuple[str, ...], doubted: bool
-) -> None:
-    found: Any = SimpleNamespace(
-        mapped=tuple(LEA.values()) * 2,
-        identity=[SimpleNamespace(prefix=prefix) for prefix in prefixes],
-        people=[Person("lea", people)] if people else [],
-    )
-    told = doubts(found)
-    assert len(told) == doubted and all("names: lea; they could approve" in one for one in told)

@@ -27,17 +27,31 @@ LIMITS = (
 @click.command(short_help="Check that recordings are whole, unchanged and in order.")
 @click.argument("what", metavar="[SESSION|PATH]", required=False)
 @state_options
+@click.option(
+    "--archive",
+    "archives",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A folder with older segments, which belong before those of the state. May be repeated.",
+)
+@click.option("--from", "first", metavar="BLOCK", type=click.IntRange(1), default=1, help="The block with which the journal "
+    "begins, where what came before it was removed on purpose.")  # fmt: skip
 @output_option
-def verify(what: str | None, config: Path | None, state: Path | None, output: str) -> None:
+def verify(what: str | None, config: Path | None, state: Path | None, archives: tuple[Path, ...], first: int, output: str) -> None:
     """Check every block of the journals: that it is whole, unchanged and follows the one before it.
 
     With nothing, all of `state`; with a session's id that session; with a path that segment or state. Exit status 0: intact,
     1: not, 3: could not tell.
 
+    Segments that were moved elsewhere are read from there with --archive. Where they were deleted, --from says with which block
+    the journal begins now: a journal that begins later than that is not intact.
+
     \b
       l7gw verify                      # everything
       l7gw verify 01a2                 # one session, by any unique beginning of its id
       l7gw verify /mnt/copy-of-state   # a copy
+      l7gw verify --archive /mnt/old   # the state, and the segments that were moved away from it
     """
     session = None
     segment = False
@@ -51,10 +65,13 @@ def verify(what: str | None, config: Path | None, state: Path | None, output: st
         paths = _segments(place)
         if what is not None:
             session = bytes.fromhex(the_whole_session(place, what).id.replace("-", ""))
+    paths = sorted([*paths, *(path for archive in archives for path in _segments(archive))], key=lambda path: path.name)
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("reading", total=sum(path.stat().st_size for path in paths))
-            report = check(paths, session=session, whole=not segment, progress=lambda size: progress.advance(task, size))
+            report = check(
+                paths, session=session, whole=not segment, first=first, progress=lambda size: progress.advance(task, size)
+            )
     except OSError as error:
         fail(f"cannot be read: {error}", 3)
     tell_unknown(report.unknown)

@@ -75,6 +75,7 @@ class _Walk:
     report: Report
     only: bytes | None
     whole: bool
+    first: int  # number of the journal's first block, where its beginning was removed on purpose; else 1
     previous: bytes | None = None  # SHA-256 of the last header read; None before the first
     sequence: int = 0
     sessions: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
@@ -86,14 +87,20 @@ class _Walk:
 
 
 def verify(
-    paths: list[Path], *, session: bytes | None = None, whole: bool = True, progress: Callable[[int], None] = lambda _: None
+    paths: list[Path],
+    *,
+    session: bytes | None = None,
+    whole: bool = True,
+    first: int = 1,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Check segments, given oldest first. Raises OSError.
 
     With `session` (an id of 16 bytes), only the blocks of that session are counted and only their payloads read. `whole` says that
-    these are all segments of a journal; without it the first segment may follow others. `progress` is called with the bytes of each
-    block."""
-    walk = _Walk(Report(), session, whole)
+    these are all segments of a journal; without it the first segment may follow others. `first` is the number of the block with
+    which the oldest segment may begin, since those before it were removed on purpose. `progress` is called with the bytes of
+    each block."""
+    walk = _Walk(Report(), session, whole, first)
     for path in paths:
         _segment(path, walk, progress)
     found = {key for key in walk.sessions if key != bytes(16) and (session is None or key == session)}
@@ -188,7 +195,7 @@ def _chains(
             wrong("the block before this one was changed")
     elif sequence == 1 and previous != ZERO:
         wrong("the first block follows another")
-    elif sequence > 1 and (walk.whole or len(walk.files) > 1):
+    elif sequence > walk.first and (walk.whole or len(walk.files) > 1):
         wrong(f"the journal's beginning is missing: block {sequence} is its first")
     walk.previous, walk.sequence = digest, sequence
     known = walk.sessions.get(session)
@@ -251,7 +258,8 @@ def _tails(event: list[Any], walk: _Walk, wrong: Wrong) -> None:
     for name in walk.unnamed - named.keys():
         wrong(f"{name} has a tail that the segment after it did not find there")
         walk.doubtful.pop(name, None)
-    for name in named.keys() - walk.files if walk.whole else ():
+    removed = walk.first > 1 and len(walk.files) == 1  # the oldest segment may name a tail of one that was removed
+    for name in named.keys() - walk.files if walk.whole and not removed else ():
         wrong(f"{name} is missing: it had a tail")
     for name in named.keys() & walk.files:
         if walk.tails.get(name) != named[name]:

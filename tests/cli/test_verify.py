@@ -101,6 +101,46 @@ def test_a_state_a_folder_of_segments_or_one_segment_can_be_named(state: Path, c
     assert status == 1 and "the journal's beginning is missing" in out
 
 
+def test_segments_that_were_moved_away_are_read_from_their_archive_as_one_journal(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = reader.segments(state)[0]
+    (tmp_path / "old").mkdir()
+    moved = first.rename(tmp_path / "old" / first.name)
+    assert cli_run(capsys, "verify", "--state", state)[0] == 1
+    status, out, _ = cli_run(capsys, "verify", "--state", state, "--archive", tmp_path / "old")
+    assert status == 0 and out.startswith("2 sessions, ")
+    flip(moved, HEADER_SIZE)
+    assert cli_run(capsys, "verify", "--state", state, "--archive", tmp_path / "old")[0] == 1
+    assert cli_run(capsys, "verify", "--state", state, "--archive", tmp_path / "none")[0] == 3
+
+
+def test_a_journal_whose_beginning_was_removed_is_intact_from_the_stated_block_and_not_from_a_later_one(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, last = reader.segments(state)
+    begins = next(iter(reader.places(last))).header.sequence
+    first.unlink()
+    for told, status in ((1, 1), (begins - 1, 1), (begins, 0), (begins + 1, 0)):
+        assert cli_run(capsys, "verify", "--from", told, "--state", state)[0] == status, told
+    flip(last, HEADER_SIZE)
+    assert cli_run(capsys, "verify", "--from", begins, "--state", state)[0] == 1
+
+
+def test_a_tail_of_a_removed_segment_is_not_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "state"
+    for number in range(2):
+        recorded(place, lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods").end("complete"))
+        if not number:
+            (first,) = reader.segments(place)
+            first.write_bytes(first.read_bytes()[:-1])
+    assert cli_run(capsys, "verify", "--state", place)[0] == 0
+    first.unlink()
+    assert "is missing: it had a tail" in cli_run(capsys, "verify", "--state", place)[1]
+    begins = next(iter(reader.places(*reader.segments(place)))).header.sequence
+    assert cli_run(capsys, "verify", "--from", begins, "--state", place)[0] == 0
+
+
 def test_a_torn_tail_is_mentioned_and_no_problem(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     last = reader.segments(state)[-1]
     last.write_bytes(last.read_bytes()[:-1])

@@ -15,12 +15,13 @@ from typing import Protocol, cast
 
 from l7gw.clock import Clock
 from l7gw.cluster.upstream import MASKING, Upstream
+from l7gw.config.settings import Settings
 from l7gw.errors import Refusal
 from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
-from l7gw.gateway.hold_words import warning_field
+from l7gw.gateway.refusal import LastWords
 from l7gw.gateway.self_reviews import Held, held_back
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
@@ -29,6 +30,7 @@ from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.self_reviews import Question
 from l7gw.kube.status import watch_error
+from l7gw.kube.warning_header import warning_field
 from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, ORDINARY, choice
 from l7gw.masking.bodies.answers import shown_headers as masked_headers
 from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, BodyMask, ObjectBody, Piece
@@ -44,10 +46,6 @@ from l7gw.timeouts import Timeouts
 from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Raw, Request, Response
 
 SLICE = 256 * 1024  # bytes of a masked body that are sent before it is asked whether the client takes more
-
-
-class LastWords(Refusal):
-    """The gateway ends a stream, for a reason that its client is told in the stream where that has a form for it."""
 
 
 class AnsweredCall(TunnelOwner, Protocol):
@@ -80,6 +78,7 @@ class Timed(Protocol):
     clock: Clock
     timeouts: Timeouts
     steps: Steps
+    settings: Settings
 
 
 class AnswerRelay:
@@ -237,18 +236,20 @@ class AnswerRelay:
         call, mask = self._call, self._mask
         session = self._record.session.id
         proxied = self._act.subresource == "proxy"
+        quiet = response.status < 400 and self._worker.settings.warnings == "refusals"
         headers = response.headers
         if self._choice is not AS_IT_CAME:
             # What goes on before the body is whole may still be edited.
             edited = mask is not None and (mask.edited or length == CHUNKED)
-            headers = masked_headers(headers, self._choice, edited=edited, warnings=mask.warnings if mask is not None else [])
+            warnings = mask.warnings if mask is not None and not quiet else []
+            headers = masked_headers(headers, self._choice, edited=edited, warnings=warnings)
         shown = shown_headers(headers, call.audit_id, session, call.client.websocket_key, response.status, proxied=proxied)
         recorded = shown
         if any(name not in ORDINARY for name, _ in shown):
             shown, recorded, finds = self._masks.headers(shown)
             for find in finds:
                 self._record.mask(find, up=False)
-        if call.warning and response.status != 101:
+        if call.warning and not quiet and response.status != 101:
             field = warning_field(call.warning)
             shown, recorded = (*shown, field), (*recorded, field)
         self._record.response(response.status, recorded_headers(recorded))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from l7gw.approval.active_grants import ActiveGrant, ActiveGrants
 from l7gw.clock import Clock
+from l7gw.config.settings import Settings
 from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
@@ -53,6 +54,7 @@ class CallServices(Protocol):
     steps: Steps
     routes: Routes[FarSide]
     of_peers: CountedLog
+    settings: Settings
 
     @property
     def identity(self) -> IdentityChain: ...

@@ -6,12 +6,10 @@ from l7gw.approval.messages import Hold
 from l7gw.config.document import lasting
 from l7gw.errors import Refusal
 from l7gw.hold_terms import HoldTerms
-from l7gw.name_rules import visible
 from l7gw.policy.holds import who
 from l7gw.wire.events import Headers
 
 LONGEST_NAMES = 200  # characters of the rules' names, and of whom they ask
-WARNING = "299 - "  # kubectl prints what stands behind it
 # How the User-Agent of a client begins that bears `102 Processing`: those of Go do. Python's http.client takes it for the answer.
 BEARS_PROCESSING = ("Go-http-client/", "kubectl", "helm", "kubernetes-mcp-server")
 
@@ -62,13 +60,6 @@ def warning(hold: Hold, waited: float) -> str:
     people = ", ".join(dict.fromkeys(review.user for review in hold.reviews if review.verdict == "approve"))
     after = f" after {waited:.0f} s" if hold.wait == "wait" else ""
     return f"held by rule {hold.rule!r}, approved by {people or 'a reviewer'}{after} (hold {hold.id})"
-
-
-def warning_field(text: str) -> tuple[str, str]:
-    """The header field of a warning (RFC 9111 section 5.5). Its text is ASCII."""
-    plain = visible(f"l7gw: {text}").encode("ascii", "replace").decode()
-    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
-    return "warning", f'{WARNING}"{escaped}"'
 
 
 def bears_processing(headers: Headers) -> bool:

@@ -9,10 +9,9 @@ import dataclasses
 from l7gw.cluster.upstream import SLOW_DISK, SLOW_READER
 from l7gw.config.document import lasting
 from l7gw.errors import Refusal
-from l7gw.gateway.answer_relay import LastWords
 from l7gw.gateway.call import Call
 from l7gw.gateway.guard import Step, entry
-from l7gw.gateway.refusal import bad_answer
+from l7gw.gateway.refusal import LastWords, bad_answer
 from l7gw.kube.requestinfo import STREAMING
 from l7gw.name_rules import quoted, visible
 from l7gw.policy.verdict import Verdict

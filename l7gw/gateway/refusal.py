@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 from l7gw.errors import Refusal
 from l7gw.kube.status import encode, shown_code
+from l7gw.kube.warning_header import warning_field
 from l7gw.recording.session import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 
 LARGEST_BODY = 3 * 1024 * 1024  # bytes; kube-apiserver's own limit (kubernetes-wire 6.3), so nothing valid is refused
+
+
+class LastWords(Refusal):
+    """The gateway ends a stream, for a reason that its client is told in the stream where that has a form for it."""
 
 
 def tell(
@@ -38,7 +43,8 @@ def tell(
 
 
 def _events(refusal: Refusal, request: Request | None, audit_id: str, session: str, *, close: bool) -> list[HttpEvent]:
-    """The events of an answer that holds the refusal as a `metav1.Status`, in the encoding that the client asked for."""
+    """The events of an answer that holds the refusal as a `metav1.Status`, in the encoding that the client asked for. Its message
+    is a Warning too: of a failed discovery kubectl shows no Status."""
     accept = None
     upgrade = False
     head_only = False
@@ -56,7 +62,8 @@ def _events(refusal: Refusal, request: Request | None, audit_id: str, session: s
         hold=refusal.hold,
         upgrade=upgrade,
     )
-    headers = [("content-type", content_type), ("cache-control", "no-cache, private"), ("audit-id", audit_id)]
+    warning = warning_field(refusal.message)
+    headers = [("content-type", content_type), ("cache-control", "no-cache, private"), warning, ("audit-id", audit_id)]
     if session:
         headers.append(("l7gw-session", session))
     response = Response(shown_code(accept, refusal.code), tuple(headers), len(body), keep_alive=not close)

@@ -13,6 +13,9 @@ from l7gw.wire.events import Body, End, Headers, HttpEvent, Request, Response
 REFUSAL = Refusal(403, "Forbidden", "no rule allows it", rule="prod-only")
 
 
+UPGRADE = Request("GET", "/api/v1/namespaces/n/pods/p/exec", (("accept", "*/*"),), upgrade="websocket")
+
+
 class Record:
     """A call's record that keeps what it is told."""
 
@@ -33,6 +36,12 @@ def told(request: Request | None, session: str = "s-1", *, close: bool = False) 
     return sent, record.told
 
 
+def response_of(request: Request | None) -> Response:
+    first = told(request)[0][0]
+    assert isinstance(first, Response)
+    return first
+
+
 def test_a_refusal_is_a_status_with_its_ids_and_the_record_holds_the_same() -> None:
     (response, body, end), record = told(Request("GET", "/api", (("accept", "application/json"),)))
     assert isinstance(response, Response) and isinstance(body, Body) and end == End()
@@ -42,6 +51,16 @@ def test_a_refusal_is_a_status_with_its_ids_and_the_record_holds_the_same() -> N
     assert (response.status, response.length) == (403, len(body.data))
     assert {("audit-id", "a-1"), ("l7gw-session", "s-1"), ("cache-control", "no-cache, private")} <= set(response.headers)
     assert record == [(403, response.headers), body.data]
+
+
+def test_a_refusal_warns_in_the_words_of_its_status_and_of_nothing_that_differs_between_its_calls() -> None:
+    warnings = {
+        value
+        for request in (None, Request("GET", "/api", ()), Request("HEAD", "/apis?timeout=32s", ()), UPGRADE)
+        for name, value in response_of(request).headers
+        if name == "warning"
+    }
+    assert warnings == {'299 - "l7gw: no rule allows it"'}
 
 
 def test_a_refused_head_request_gets_no_body_and_the_record_none() -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Unreadable
+from l7gw.kube.warning_header import warning_field
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -32,7 +33,6 @@ ORDINARY = frozenset(
     x-content-type-options x-kubernetes-pf-flowschema-uid x-kubernetes-pf-prioritylevel-uid x-stream-protocol-version
     """.split()
 )
-LONGEST_WARNING = 300  # bytes of one Warning; kubectl prints a longer one whole, but what stands between may cut it
 
 Sort = Literal[
     "as-it-came",  # nothing of it is looked at
@@ -118,16 +118,5 @@ def shown_headers(headers: Headers, chosen: Choice, *, edited: bool, warnings: l
     ]
     if chosen.sort == "unmasked":
         kept.append(UNMASKED)
-    kept += (("warning", _warning(words)) for words in warnings)
+    kept += map(warning_field, warnings)
     return tuple(kept)
-
-
-def _warning(words: str) -> str:
-    """The value of a Warning header, in ASCII; its text is a quoted-string of RFC 9110 section 5.6.4."""
-    text = "".join(letter if " " <= letter <= "~" else "?" for letter in words)
-    while True:
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        value = f'299 - "l7gw: {quoted}"'
-        if len(value) <= LONGEST_WARNING:
-            return value
-        text = text[: LONGEST_WARNING - (len(value) - len(text))]

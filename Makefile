@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help install demo test test-long lint fuzz bench soak conformance lock clean
+.PHONY: help install demo test test-long lint fuzz bench soak conformance dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -43,6 +43,11 @@ lint: $(VENV)/.test ## ruff, mypy --strict, and vulture for what nothing calls
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/vulture
+# The time in both archives is that of the last commit, so that one source has one wheel; without git it is 1980, the first that zip knows.
+dist: $(VENV)/.runtime ## build the wheel and the source archive into dist/: the same bytes from the same sources
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 315532800)} \
+		$(BIN)/hatchling build --clean --directory dist > /dev/null
+	@cd dist && sha256sum *
 lock: $(VENV)/.test ## resolve the dependencies anew into deploy/requirements
 	$(BIN)/pip -q install uv
 	$(LOCK) --extra build --extra demo --extra test -o $(LOCKS)/test.lock pyproject.toml

@@ -27,6 +27,9 @@ COMMANDS = {
     "rbac": "rbac",
     "masking": "masking",
     "audit": "audit",
+    "help": "help",
+    "completion": "completion",
+    "version": "version",
 }
 
 

@@ -1,0 +1,112 @@
+"""`l7gw help` shows pages, files and the help of commands; what it does not know it answers with what is near."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.shell_completion import BashComplete
+from click.testing import CliRunner, Result
+from rich.cells import cell_len
+
+from l7gw.cli import help_topics, shipped
+from l7gw.cli.help import laid_out
+from l7gw.cli.main import COMMANDS, cli
+from tests.support.cited_sources import DOCS
+
+BUILDERS = {"conformance", "kubernetes-wire"}  # pages for who works on l7gw; they are shipped, since others link there
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["help", *words], prog_name="l7gw")
+
+
+def test_every_page_is_a_topic_or_one_for_who_works_on_l7gw() -> None:
+    pages = {path.stem for path in DOCS.glob("*.md")}
+    assert pages - BUILDERS == set(help_topics.topics()) and pages >= BUILDERS
+
+
+def test_the_list_has_every_topic_and_file_in_a_line_each() -> None:
+    shown = typed()
+    assert shown.exit_code == 0
+    lines = shown.output.splitlines()
+    for name in (*help_topics.topics(), *shipped.files()):
+        assert len([line for line in lines if line.split()[:1] == [name]]) == 1
+    assert all(len(line) <= 110 for line in lines)
+
+
+@pytest.mark.parametrize("words", ["policy", "policy.md", "docs/policy.md", "POLICY"])
+def test_a_page_goes_into_a_pipe_as_it_is_however_it_is_called(words: str) -> None:
+    assert typed(words).output == (DOCS / "policy.md").read_text()
+
+
+def test_a_file_is_printed_to_the_byte() -> None:
+    assert typed(shipped.UNIT).stdout_bytes == (DOCS.parent / "deploy" / shipped.UNIT).read_bytes()
+
+
+@pytest.mark.parametrize("words", [("serve",), ("policy", "explain"), ("clusters", "test"), ("help",)])
+def test_words_of_a_command_show_what_its_help_option_shows(words: tuple[str, ...]) -> None:
+    assert typed(*words).output == CliRunner().invoke(cli, [*words, "--help"], prog_name="l7gw").output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help_or_a_page_of_its_name(name: str) -> None:
+    assert typed(name).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("polcy",), "did you mean policy?"),
+        (("policy", "explian"), "`l7gw help` lists"),
+        (("conformance",), "did you mean performance?"),
+        (("../README",), "hint"),
+    ],
+)
+def test_what_is_no_topic_ends_with_2_and_what_to_type(words: tuple[str, ...], hint: str) -> None:
+    shown = typed(*words)
+    assert shown.exit_code == 2 and hint in shown.output
+
+
+@pytest.mark.parametrize("topic", help_topics.topics())
+def test_each_page_can_be_laid_out_and_no_line_is_wider_than_the_terminal(topic: str) -> None:
+    page = shipped.page(topic)
+    assert page is not None
+    shown = laid_out(page, 80)
+    title = page.splitlines()[0].lstrip("# ").split("`")[0].strip()
+    assert title in shown and "\x1b[" in shown
+    assert max(cell_len(line) for line in re.sub("\x1b\\[[0-9;]*m", "", shown).splitlines()) <= 80
+
+
+def test_a_page_in_a_terminal_goes_through_the_pager(tmp_path: Path) -> None:
+    pager, seen = tmp_path / "pager", tmp_path / "seen"
+    pager.write_text(f'#!/bin/sh\ncat > "{seen}"\n')
+    pager.chmod(0o755)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PAGER": str(pager), "TERM": "xterm", "COLUMNS": "80"}
+    try:
+        command = [sys.executable, "-m", "l7gw", "help", "login"]
+        subprocess.run(command, env=environment, stdin=theirs, stdout=theirs, timeout=60, check=True)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    shown = seen.read_text()
+    assert "Logging in: l7gw login" in shown and "`l7gw login`" not in shown
+
+
+def completed(*words: str) -> list[str]:
+    complete = BashComplete(cli, {}, "l7gw", "_L7GW_COMPLETE")
+    return [one.value for one in complete.get_completions(["help", *words[:-1]], words[-1])]
+
+
+def test_topics_files_and_commands_are_completed() -> None:
+    assert completed("conf") == ["configuration"]
+    assert completed("l7gw") == [shipped.UNIT]
+    assert completed("pol") == ["policy"]
+    assert completed("ver") == ["verify", "version"]
+    assert "explain" in completed("policy", "") and "configuration" not in completed("policy", "")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -20,17 +20,16 @@ from l7gw.cli.kubeconfig import the_cluster
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
-from l7gw.config.settings import KINDS, Cluster, IdentityEntry, Kind, Mapped
+from l7gw.config.settings import KINDS, Kind, Settings
 from l7gw.errors import Refusal
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, acting
 from l7gw.kube.acting_as import identity
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.configured import configured
+from l7gw.policy.all_doubts import policy_doubts
 from l7gw.policy.bind_faults import check_binds
 from l7gw.policy.cases import kubectl_calls, look_at_sent, result_of, worst
-from l7gw.policy.doubts import doubts
-from l7gw.policy.grant_doubts import grant_doubts
 from l7gw.policy.grants import first_for
 from l7gw.policy.judge import Explanation, Policy
 from l7gw.policy.kubectl.calls import Call
@@ -81,20 +80,17 @@ def check(file: Path | None, config: Path | None, output: str) -> None:
     """
     if file is not None and config is not None:
         raise click.UsageError("FILE and --config exclude each other")
-    clusters: Mapping[str, Cluster] | None = None
-    identity: Sequence[IdentityEntry] | None = None
-    mapped: Collection[Mapped] = ()
+    settings: Settings | None = None
     detectors: Collection[str] | None = None
     if file is not None:
         path = file.absolute()
     else:
         settings = load(find(config))
-        path, clusters, identity, mapped = settings.policy, settings.clusters, settings.identity, settings.mapped
+        path = settings.policy
         detectors = configured(settings.masking, settings.path).names(settings.hooks)
     found = Policy.load(path, detectors)
-    check_binds(found, path, clusters or {})
-    warnings = doubts((*found.guardrails, *found.rules), clusters, identity, mapped)
-    warnings += grant_doubts(found, clusters, identity, mapped)
+    check_binds(found, path, settings.clusters if settings is not None else {})
+    warnings = policy_doubts(found, settings)
     if output == "json":
         click.echo(json.dumps({"file": str(path), **found.counts, "tests": found.tests, "warnings": warnings}, indent=2))
         return

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from l7gw.cluster import doubts as of_cluster
 from l7gw.config import doubts as of_settings
 from l7gw.config.settings import Settings
-from l7gw.policy.doubts import doubts
-from l7gw.policy.grant_doubts import grant_doubts
+from l7gw.policy.all_doubts import policy_doubts
 from l7gw.policy.judge import Policy
 
 
@@ -19,8 +18,7 @@ def warnings_of(settings: Settings, policy: Policy) -> list[str]:
 
 
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
-    yield from doubts((*policy.guardrails, *policy.rules), settings.clusters, settings.identity, settings.mapped)
-    yield from grant_doubts(policy, settings.clusters, settings.identity, settings.mapped)
+    yield from policy_doubts(policy, settings)
     yield from of_settings.doubts(settings)
     for cluster in settings.clusters.values():
         yield from of_cluster.doubts(cluster, policy)

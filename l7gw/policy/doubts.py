@@ -1,6 +1,7 @@
 """Rules that are probably mistakes: they name a cluster that is not configured, a resource or subresource that Kubernetes does not
-have, keys that no single call matches, or reviewers who can never approve; they stop what has not what their condition asks for;
-or another rule decides every call before them.
+have, keys that no single call matches, callers whom `identity` does not give, or reviewers who can never approve; they have regular
+expressions for globs; they stop what has not what their condition asks for; they decide everything; or another rule decides every
+call before them.
 
 A guardrail with such a mistake guards nothing. It is a doubt and no error, because one policy may serve several gateways with
 other clusters, and a resource may be a custom or an aggregated one. What is certainly a mistake is an error of `load`.
@@ -8,7 +9,7 @@ other clusters, and a resource may be a custom or an aggregated one. What is cer
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from l7gw.config.aws_settings import AwsIdentity
@@ -16,12 +17,15 @@ from l7gw.config.document import nearest
 from l7gw.config.settings import ClientCertificate, IdentityEntry, Mapped, OidcIssuer
 from l7gw.hold_terms import Reviewers
 from l7gw.kube.builtin import BUILT_IN, GROUPS, SUBRESOURCES, plurals_of
+from l7gw.policy.callers import Known
 from l7gw.policy.commands import Command
 from l7gw.policy.every_call import every_call
 from l7gw.policy.holds import Holding
+from l7gw.policy.pattern_doubts import globs_in, of_patterns, strange_in
 from l7gw.policy.patterns import glob
 from l7gw.policy.rules import Rule
 from l7gw.policy.shadows import shadow
+from l7gw.policy.too_wide import of_width
 
 
 def doubts(
@@ -29,29 +33,50 @@ def doubts(
     clusters: Collection[str] | None,
     identity: Collection[IdentityEntry] | None = None,
     mapped: Collection[Mapped] = (),
+    known: Known | None = None,
 ) -> list[str]:
     """Each doubt as a sentence, in the order of the rules, which begin with the guardrails. `clusters` and `identity` are the
-    configured ones, None where they are not known. `mapped` are the people who answer in Slack or by the webhook."""
+    configured ones, None where they are not known. `mapped` are the people who answer in Slack or by the webhook, `known` is what
+    `identity` says of callers."""
     found: list[str] = []
     before: list[Rule] = []
     for rule in rules:
         what = f"{'guardrail' if rule.guardrail else 'rule'} {rule.name!r}"
-        if rule.clusters is not None and clusters is not None:
-            found += [f"{what} {doubt}" for doubt in of_clusters(rule.clusters.texts, clusters)]
-        if not rule.allow:
-            found += [f"{what} {doubt}" for doubt in _short_commands(rule.commands or (), holds=rule.holding is not None)]
-            found += [f"{what} {doubt}" for doubt in _stops_readers(rule)]
-        if (held := held_by(rule)) is not None:
-            found += [f"{what} {doubt}" for doubt in of_reviewers(held.reviewers, identity, mapped)]
-        strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
-        if not strange and not _can_match(rule):
-            strange = ["matches no call: none has its `verbs`, `resources` and `effects` together"]
-        elif (hiding := shadow(rule, before)) is not None:
-            of = f"{'guardrail' if hiding.guardrail else 'rule'} {hiding.name!r}{f' in line {hiding.line}' if hiding.line else ''}"
-            strange.append(f"is never reached: {of} decides every call that it matches")
+        found += [f"{what} {doubt}" for doubt in _of_rule(rule, clusters, identity, mapped)]
+        if known is not None:
+            users, groups = globs_in("users", rule.users), globs_in("groups", rule.groups)
+            found += [f"{what} {doubt}" for doubt in known.doubts(users, groups, rule.kinds)]
+        found += [f"{what} {doubt}" for doubt in _reached(rule, before)]
         before.append(rule)
-        found += [f"{what} {doubt}" for doubt in strange]
     return found
+
+
+def _of_rule(
+    rule: Rule, clusters: Collection[str] | None, identity: Collection[IdentityEntry] | None, mapped: Collection[Mapped]
+) -> Iterator[str]:
+    """Doubts of a rule by itself."""
+    yield from of_patterns(rule)
+    if rule.clusters is not None and clusters is not None:
+        regular = strange_in("clusters", rule.clusters)
+        yield from of_clusters(tuple(text for text in rule.clusters.texts if text not in regular), clusters)
+    if not rule.allow:
+        yield from _short_commands(rule.commands or (), holds=rule.holding is not None)
+        yield from _stops_readers(rule)
+    if (held := held_by(rule)) is not None:
+        yield from of_reviewers(held.reviewers, identity, mapped)
+    yield from of_width(rule)
+
+
+def _reached(rule: Rule, before: Sequence[Rule]) -> Iterator[str]:
+    """Whether a call comes to the rule: one that it matches, and that no rule `before` it decides."""
+    strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
+    if strange:
+        yield from strange
+    elif not _can_match(rule):
+        yield "matches no call: none has its `verbs`, `resources` and `effects` together"
+    elif (hiding := shadow(rule, before)) is not None:
+        of = f"{'guardrail' if hiding.guardrail else 'rule'} {hiding.name!r}{f' in line {hiding.line}' if hiding.line else ''}"
+        yield f"is never reached: {of} decides every call that it matches"
 
 
 def held_by(rule: Rule) -> Holding | None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from l7gw.config.settings import Cluster, IdentityEntry, Mapped
+from l7gw.policy.callers import Known
 from l7gw.policy.doubts import of_clusters, of_reviewers
 from l7gw.policy.grants import GrantEntry
 from l7gw.policy.patterns import Globs, glob
@@ -21,14 +22,17 @@ def grant_doubts(
     clusters: Mapping[str, Cluster] | None,
     identity: Sequence[IdentityEntry] | None = None,
     mapped: Collection[Mapped] = (),
+    known: Known | None = None,
 ) -> list[str]:
     """Each doubt as a sentence, in the order of the entries. `clusters` and `identity` are the configured ones, None where they are
-    not known; `mapped` are whom other ways to review name."""
+    not known; `mapped` are whom other ways to review name, `known` is what `identity` says of callers."""
     found: list[str] = []
     for number, entry in enumerate(policy.grants):
         what = f"the grant of {entry.group!r} in line {entry.line}"
         if entry.clusters is not None and clusters is not None:
             found += [f"{what} {doubt}" for doubt in of_clusters(entry.clusters.texts, clusters)]
+        if known is not None:
+            found += [f"{what} {doubt}" for doubt in known.doubts(entry.users, entry.groups, entry.kinds)]
         found += [f"{what} {doubt}" for doubt in of_reviewers(entry.reviewers, identity, mapped)]
         if not (any(_names(rule, entry.group) for rule in (*policy.guardrails, *policy.rules)) or _goes_up(entry, clusters)):
             found.append(f"{what} opens nothing: no rule names the group, and no cluster's `groups`")

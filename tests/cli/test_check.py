@@ -230,6 +230,8 @@ def test_the_groups_that_go_up_are_listed_and_rules_without_groups_warned_of(
     listed: list[str], is_warned: bool,
 ) -> None:  # fmt: skip
     written.prod |= more
+    written.entry["oidc"]["groups"] = "groups"
+    written.entry["kind"] = {"claim": "client_kind", "agent": ["bot"]}
     written.load()
     (written.folder / "policy.yaml").write_text(RULES)
     assert run(monkeypatch, "check", "--config", written.path) == 0

@@ -12,6 +12,7 @@ from l7gw.budget_terms import BUDGET_KINDS
 from l7gw.config import aws_identity, aws_role, clusters, hooks, identity, masking
 from l7gw.config import load as settings
 from l7gw.demo.pki import Authority
+from l7gw.gateway.doubts import warnings_of
 from l7gw.kube.act import EFFECTS
 from l7gw.policy import cases, condition_scan, holds
 from l7gw.policy import load as policy
@@ -73,7 +74,7 @@ def test_a_policy_that_a_page_shows_can_be_used_and_leaves_no_doubts(tmp_path: P
     assert shown.rules and doubts((*shown.guardrails, *shown.rules), None) == []
 
 
-def test_the_configuration_that_the_readme_shows_lets_its_groups_go_up_and_rbac_names_them(tmp_path: Path) -> None:
+def test_the_configuration_that_the_readme_shows_leaves_no_doubts_and_rbac_names_the_groups_that_go_up(tmp_path: Path) -> None:
     rbac, configuration, rules = BLOCKS[:3]
     authority = Authority(tmp_path)
     authority.server("server", "localhost")
@@ -85,7 +86,9 @@ def test_the_configuration_that_the_readme_shows_lets_its_groups_go_up_and_rbac_
     path.write_text(configuration.replace("/var/lib/l7gw", "state"))
     found = settings.load(path)
     prod = found.clusters["prod"]
-    groups = Policy.load(found.policy).groups_going_up("prod", prod.groups).texts
+    policy = Policy.load(found.policy)
+    assert warnings_of(found, policy) == []
+    groups = policy.groups_going_up("prod", prod.groups).texts
     assert groups and {prod.prefix + group for group in groups} == set(yaml.safe_load(rbac)["rules"][1]["resourceNames"])
 
 

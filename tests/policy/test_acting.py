@@ -175,7 +175,7 @@ def test_mistakes_are_told_in_words(policy: Make, keys: str, words: str) -> None
 
 
 def test_a_rule_that_names_others_is_not_hidden_by_one_that_lets_nobody_act(policy: Make) -> None:
-    all_of_them = "- {name: all, effects: ['*'], verdict: allow}\n"
+    all_of_them = "- {name: all, kinds: ['*'], effects: ['*'], verdict: allow}\n"
     it = policy("rules:\n" + all_of_them + RULE.replace("rules:\n", ""))
     assert not doubts(it.rules, None)
     both = policy(RULE + "- {name: second, effects: [read], verdict: allow}\n")

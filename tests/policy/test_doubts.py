@@ -70,7 +70,7 @@ def test_a_rule_that_is_probably_a_mistake_is_a_doubt(tmp_path: Path, keys: str,
         ("verdict: allow, resources: [deployments.apps/scale], effects: [read, write]", False),
         ("verdict: allow, commands: ['ps **'], effects: [execute]", False),
         ("verdict: allow, effects: [read]", False),
-        ("verdict: allow", False),
+        ('verdict: allow, kinds: ["*"]', False),
         ("verdict: deny", False),
     ],
 )

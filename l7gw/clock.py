@@ -27,7 +27,7 @@ class SystemClock:
 def moment(microseconds: int) -> str:
     """Microseconds since 1970 in the form of RFC 3339: UTC, with microseconds, ending in Z."""
     when = datetime.datetime.fromtimestamp(microseconds // 1_000_000, datetime.UTC)
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
+    return f"{when.isoformat()[:19]}.{microseconds % 1_000_000:06d}Z"  # half the time of strftime: a list has thousands
 
 
 class SteadyClock:

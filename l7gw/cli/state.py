@@ -61,7 +61,7 @@ class Events:
     after all events were read."""
 
     def __init__(self, state: Path, summary: Summary) -> None:
-        self._blocks = Blocks(state, key_of(summary.id))
+        self._blocks = Blocks(state, key_of(summary.id), summary.begins_in)
         self._told = False
 
     def __call__(self) -> Iterator[AnyEvent]:

@@ -31,7 +31,7 @@ def test_a_session_of_the_list_has_the_documented_keys(tmp_path: Path) -> None:
     (summary,) = summaries(tmp_path)
     listed = summary.document(all_runs=False)
     assert list(listed) == [
-        "id", "cluster", "principal", "runs", "started", "ended", "exchanges", "bytes", "held", "denied", "state", "runs_total",
+        "id", "cluster", "principal", "runs", "started", "ended", "exchanges", "bytes", "held", "denied", "state", "failed_logins", "runs_total",
     ]  # fmt: skip
     assert listed["principal"] == {
         "user": "bob@example.com", "groups": [], "kind": "agent", "issuer": "https://idp", "actor": "copilot", "address": "10.0.0.1",

@@ -67,8 +67,10 @@ def test_what_the_first_stage_types_makes_an_l7gw_that_runs(tmp_path: Path) -> N
             for source in sources:
                 place = work / to / source if to == "./" else work / to
                 place.parent.mkdir(parents=True, exist_ok=True)
-                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copyfile
-                copy(ROOT / source, place)
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, place, dirs_exist_ok=True)
+                else:
+                    shutil.copyfile(ROOT / source, place)
         elif word == "RUN":
             command = ["sh", "-euc", words.replace("/opt/l7gw", str(venv))]
             environment = {**os.environ, "TMPDIR": str(tmp_path)}

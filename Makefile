@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help install demo test test-long lint fuzz bench soak conformance dist lock clean
+.PHONY: help install demo test test-long reference lint fuzz bench soak conformance dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,6 +39,8 @@ soak: $(VENV)/.test ## load one gateway for HOURS=24 and see whether its memory 
 	$(BIN)/python bench/soak.py --hours $(or $(HOURS),24) > $(or $(OUT),/dev/null)
 conformance: $(VENV)/.test ## ask h2spec, Autobahn and the tests of abuse and faults, and write docs/conformance.md
 	$(BIN)/python tests/conformance/page.py run
+reference: $(VENV)/.test ## write the tables of docs/configuration.md and docs/policy.md anew, from the tables of keys
+	$(BIN)/python -m tests.support.key_pages
 lint: $(VENV)/.test ## ruff, mypy --strict, and vulture for what nothing calls
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -13,6 +13,7 @@ from l7gw.errors import ConfigurationError
 COMMANDS = {
     "serve": "serve",
     "check": "check",
+    "config": "config",
     "demo": "demo",
     "clusters": "clusters",
     "kubeconfig": "kubeconfig",

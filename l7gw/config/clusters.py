@@ -28,6 +28,7 @@ CLUSTER_KEYS = (
     "aws-cluster-id",
     "break-glass",
 )
+LATER = {"retention": "retention"}
 CREDENTIAL_KEYS = {"client-certificate": "certificate", "client-key": "certificate", "token-file": "token", "aws": "role"}
 
 
@@ -45,8 +46,7 @@ def clusters_of(top: Reader) -> dict[str, Cluster]:
         elif name in API_ROOTS:
             what = f"{name!r} cannot be a cluster's name: https://GATEWAY/{name} is a path of the API"
             top.document.wrong(name_node, what, f"such as {name}-cluster")
-        later = {"retention": "retention"}
-        reader = Reader(top.document, node, f"cluster {name}", CLUSTER_KEYS, later, place=name_node)
+        reader = Reader(top.document, node, f"cluster {name}", CLUSTER_KEYS, LATER, place=name_node)
         cluster = _cluster(name, reader, hosts)
         if cluster is not None:
             found[name] = cluster
@@ -184,7 +184,7 @@ def _credential(reader: Reader, eks: Eks | None) -> ClientCredential | TokenFile
         return None
     inner = reader.inner("credential", tuple(CREDENTIAL_KEYS))
     if sum(map(inner.has, ("client-certificate", "token-file", "aws"))) > 1 or (
-        inner.has("client-key") and inner.has("token-file")
+        inner.has("client-key") and (inner.has("token-file") or inner.has("aws"))
     ):
         inner.wrong("client-key", "`credential` is one of a client certificate, a token and a role")
     if inner.has("aws"):

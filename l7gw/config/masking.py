@@ -25,8 +25,8 @@ INSTEAD_OF_A_SWITCH = (
     'the policy says, such as reveal: [secret-data], or for all of them defaults: {reveal: ["*"]}'
 )
 
-_NAME = re.compile(r"[a-z0-9-]{1,32}")
-_KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(?:\.[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)?")
+PATTERN_NAME = re.compile(r"[a-z0-9-]{1,32}")
+KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}(?:\.[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)?")
 
 
 def masking_of(top: Reader) -> Masking:
@@ -81,7 +81,7 @@ def _place(reader: Reader) -> int:
 
 def _pattern(reader: Reader) -> MaskingPattern | None:
     name = reader.text("name", required=True)
-    if name and _NAME.fullmatch(name) is None:
+    if name and PATTERN_NAME.fullmatch(name) is None:
         hint = "1 to 32 lower-case letters, digits and hyphens: it stands in placeholders"
         reader.wrong("name", f"{shown(name)} cannot be a pattern's name", hint)
     pattern = reader.text("pattern", required=True)
@@ -89,14 +89,14 @@ def _pattern(reader: Reader) -> MaskingPattern | None:
         reader.wrong("pattern", f"`pattern` is longer than {LONGEST_PATTERN} characters", "two patterns may have what one has")
         return None
     node = reader.node_of("pattern")
-    if not pattern or node is None or _NAME.fullmatch(name) is None:
+    if not pattern or node is None or PATTERN_NAME.fullmatch(name) is None:
         return None
     return MaskingPattern(name, pattern, _line(node))
 
 
 def _field(reader: Reader) -> MaskingField | None:
     kind = reader.text("kind", required=True)
-    if kind and _KIND.fullmatch(kind) is None:
+    if kind and KIND.fullmatch(kind) is None:
         hint = "such as ConfigMap, or Database.example.com: the kind, a dot and its group"
         reader.wrong("kind", f"{shown(kind)} cannot be a kind", hint)
     text = reader.text("path", required=True)
@@ -107,7 +107,7 @@ def _field(reader: Reader) -> MaskingField | None:
     except BadPath as fault:
         reader.wrong("path", f"`path` {shown(text)} names no field: it {fault}", "such as data.*password* or spec.users[*].token")
         return None
-    if _KIND.fullmatch(kind) is None:
+    if KIND.fullmatch(kind) is None:
         return None
     name, _, group = kind.partition(".")
     return MaskingField(name, group, path, _place(reader))

@@ -107,13 +107,13 @@ class Resources:
         return False
 
 
-_SPELLING = re.compile(r"[a-z0-9*-]+(\.[a-z0-9.*-]+)?(/[a-z0-9*-]+)?", re.ASCII)
+SPELLING = re.compile(r"[a-z0-9*-]+(\.[a-z0-9.*-]+)?(/[a-z0-9*-]+)?", re.ASCII)
 
 
 def _resource(text: str) -> tuple[Match, Match, Match | None]:
     """Three functions that match plural, group and subresource. The third is None where the pattern names no subresource."""
     bounded(text)
-    if _SPELLING.fullmatch(text) is None:
+    if SPELLING.fullmatch(text) is None:
         raise BadPattern(f"{text!r} is no resource", "as in pods, pods/exec or deployments.apps, all in lower case")
     base, slash, sub = text.partition("/")
     plural, dot, group = base.partition(".")

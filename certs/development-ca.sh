@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A certificate authority for development, and a certificate of its own making for a gateway. Needs openssl.
+# A certificate authority for development, and a certificate of its own making for a gateway. Needs openssl; `l7gw init` needs none.
 #
 #   certs/development-ca.sh FOLDER [NAME-OR-ADDRESS ...]      e.g.  certs/development-ca.sh /tmp/l7gw localhost 127.0.0.1
 #
@@ -21,6 +21,7 @@ cd "$folder"
 names=""
 for name in "$@"; do
   case $name in
+    *:*) names+="${names:+,}IP:$name" ;; # IPv6
     *[!0-9.]*) names+="${names:+,}DNS:$name" ;;
     *) names+="${names:+,}IP:$name" ;;
   esac

@@ -11,6 +11,7 @@ from l7gw.errors import ConfigurationError
 
 # command -> module of this package that defines it under the same name (dashes as underscores)
 COMMANDS = {
+    "init": "init",
     "serve": "serve",
     "check": "check",
     "config": "config",

@@ -24,7 +24,7 @@ def certificate_of(reader: Reader, *, required: bool = False) -> Certificate | N
     """The certificate and key at `tls`. None where there is none, and where it has a mistake, which is reported."""
     if not reader.has("tls"):
         if required:
-            reader.missing("tls", "tls: {certificate: server.crt, key: server.key}; certs/development-ca.sh makes a pair")
+            reader.missing("tls", "tls: {certificate: server.crt, key: server.key}; `l7gw init` makes a pair")
         return None
     pair = pair_of(reader.inner("tls", ("certificate", "key")), "certificate", "key")
     return Certificate(*pair) if pair else None

@@ -1,4 +1,4 @@
-"""A certificate authority for one run of the demo, or of a test: certificates for servers and clients, keys 0600."""
+"""A certificate authority for a first try, one run of the demo, or a test: certificates for servers and clients, keys 0600."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ def write_private(path: Path, data: bytes) -> Path:
 
 
 class Authority:
-    """An authority whose key is made for this run. `certificate` is the path of its own certificate."""
+    """An authority whose key is made for this run. `certificate` is the path of its own certificate, which holds for `days`; those
+    that it signs hold for `issued_days`."""
 
-    def __init__(self, folder: Path, name: str = "l7gw demo CA") -> None:
+    def __init__(self, folder: Path, name: str = "l7gw demo CA", *, stem: str = "ca", days: int = 30, issued_days: int = 7) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder, self._stem, self._issued_days = folder, stem, issued_days
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = (
-            self._builder(self._name, self._key.public_key(), days=30)
+            self._builder(self._name, self._key.public_key(), days=days)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .sign(self._key, hashes.SHA256())
         )
-        self.certificate = folder / "ca.crt"
+        self.certificate = folder / f"{stem}.crt"
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: float) -> x509.CertificateBuilder:
@@ -48,6 +49,10 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(minutes=5))
             .not_valid_after(now + datetime.timedelta(days=days))
         )
+
+    def keep_key(self) -> Path:
+        """Write the authority's own key beside its certificate, so that more can be signed later. The path of it."""
+        return write_private(self._folder / f"{self._stem}.key", _as_pem(self._key))
 
     def server(self, stem: str, *names: str) -> tuple[Path, Path]:
         """The paths of a server's certificate and key, made for these host names and addresses."""
@@ -68,14 +73,19 @@ class Authority:
     def _issue(self, stem: str, subject: x509.Name, alternatives: list[x509.GeneralName]) -> tuple[Path, Path]:
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.SERVER_AUTH if alternatives else ExtendedKeyUsageOID.CLIENT_AUTH
-        builder = self._builder(subject, key.public_key(), days=7).add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        builder = self._builder(subject, key.public_key(), days=self._issued_days).add_extension(
+            x509.ExtendedKeyUsage([usage]), critical=False
+        )
         if alternatives:
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         place = self._folder / f"{stem}.crt"
         place.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return place, write_private(self._folder / f"{stem}.key", private)
+        return place, write_private(self._folder / f"{stem}.key", _as_pem(key))
+
+
+def _as_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def server_context(pair: tuple[Path, Path], clients: Path | None = None) -> ssl.SSLContext:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import sys
 from pathlib import Path
 
@@ -11,8 +11,10 @@ import click
 from l7gw.cli.check import READABLE
 from l7gw.cli.options import config_option
 from l7gw.config.load import find
-from l7gw.supervisor.logs import to_stderr
+from l7gw.supervisor.logs import Stdout, to_stderr
 from l7gw.supervisor.serve import serve as run
+
+log = logging.getLogger(__name__)
 
 
 @click.command(short_help="Run the gateway.")
@@ -27,16 +29,16 @@ def serve(config: Path | None, verbose: bool) -> None:
 
     In this version recordings are masked, but not encrypted yet: what masking does not find is readable in `state`.
     """
-    to_stderr(verbose=verbose)
-    click.echo(f"l7gw: {READABLE} `state`", err=True)
+    out, gateway_log = Stdout(), to_stderr(verbose=verbose)
+    log.warning("%s `state`", READABLE)
+    fault: OSError | None = None
     try:
-        run(find(config), _say)
+        run(find(config), out.say, gateway_log)
     except OSError as error:
-        click.echo(f"l7gw: {error}", err=True)
+        fault = error
+    finally:
+        out.close()
+        gateway_log.close()
+    if fault is not None:
+        click.echo(f"l7gw: {fault}", err=True)
         sys.exit(2)
-
-
-def _say(line: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # whoever started the gateway read that it is ready, and closed the pipe
-        click.echo(f"l7gw: {line}")
-        sys.stdout.flush()

@@ -11,24 +11,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
-from l7gw.clock import Clock
 from l7gw.cluster.upstream import MASKING, Upstream
-from l7gw.config.settings import Settings
 from l7gw.errors import Refusal
 from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.answer import acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
-from l7gw.gateway.client import Client
+from l7gw.gateway.answered_call import AnsweredCall, Timed
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.refusal import LastWords
 from l7gw.gateway.self_reviews import Held, held_back
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_opening import open_tunnel
-from l7gw.gateway.tunnel_sides import ClientSide, ClusterSide, Sides, TunnelOwner
+from l7gw.gateway.tunnel_sides import ClientSide, ClusterSide, Sides
 from l7gw.kube.act import Act
 from l7gw.kube.objects.node import Unreadable
-from l7gw.kube.self_reviews import Question
 from l7gw.kube.status import watch_error
 from l7gw.kube.warning_header import warning_field
 from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, ORDINARY, choice
@@ -37,48 +34,12 @@ from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, BodyMask, ObjectBody, Pie
 from l7gw.masking.bodies.log_bodies import LogBody
 from l7gw.masking.bodies.streams import MOST_GUESSES
 from l7gw.masking.call_masks import CallMasks
-from l7gw.policy.can_i import Can
-from l7gw.recording.events import Outcome
+from l7gw.recording.call_record import CallRecord
 from l7gw.recording.redact import recorded_headers
-from l7gw.recording.session import CallRecord
-from l7gw.steps import InSteps, Steps
-from l7gw.timeouts import Timeouts
+from l7gw.steps import InSteps
 from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Raw, Request, Response
 
 SLICE = 256 * 1024  # bytes of a masked body that are sent before it is asked whether the client takes more
-
-
-class AnsweredCall(TunnelOwner, Protocol):
-    """What the relay asks of the call whose answer it handles."""
-
-    audit_id: str
-    client: Client
-    upstream: Upstream | None
-    tunnel: Tunnel | None
-    deadline: float
-    warning: str
-    over: bool
-
-    def can_i(self, question: Question) -> Can | None:
-        """What the policy says to a self review of the caller's."""
-
-    def upgrade_refused(self) -> None:
-        """The cluster answers an upgrade by something else. Clients then try another protocol."""
-
-    def masked(self) -> None:
-        """What the mask did in steps is done: call the relay's `masked`."""
-
-    def finish(self, outcome: Outcome, reason: str) -> None:
-        """End the call: the answer is whole."""
-
-
-class Timed(Protocol):
-    """What the relay asks of the worker."""
-
-    clock: Clock
-    timeouts: Timeouts
-    steps: Steps
-    settings: Settings
 
 
 class AnswerRelay:
@@ -198,7 +159,7 @@ class AnswerRelay:
     def _head(self, response: Response) -> None:
         call, act = self._call, self._act
         checked_response(response, act, self._far.standing, self._request)
-        call.deadline = 0.0
+        call.answers()
         switching = response.status == 101
         if switching:
             acceptable_upgrade(self._request, act, response)
@@ -256,6 +217,8 @@ class AnswerRelay:
         if response.status == 101:
             call.tunnel = self._tunnel(response)
         self.begun = True
+        if response.status == 101 or (self._act.follows and response.status < 300):
+            call.opens()
         call.client.send(Response(response.status, shown, length, upgrade=response.upgrade))
         if call.tunnel is not None:
             call.client.flush()

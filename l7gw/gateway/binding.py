@@ -11,7 +11,7 @@ from l7gw.gateway.far_side import FarSide
 from l7gw.kube import role_bindings
 from l7gw.kube.role_bindings import OwnerKind, SubjectKind
 from l7gw.policy.binds import Bind
-from l7gw.recording.session import Session
+from l7gw.recording.call_record import OfCalls
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ Key = tuple[str, str, Wanted]  # cluster, namespace, and what is wanted there
 class Binding:
     """One RoleBinding. `made` is whether the cluster has it; `waiting` are calls that wait for that."""
 
-    def __init__(self, far: FarSide, namespace: str, wanted: Wanted, session: Session | None) -> None:
+    def __init__(self, far: FarSide, namespace: str, wanted: Wanted, session: OfCalls | None) -> None:
         self.far, self.namespace, self.wanted, self.session = far, namespace, wanted, session
         self.name = ""
         self.expires = 0.0  # seconds since 1970

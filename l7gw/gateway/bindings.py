@@ -29,7 +29,7 @@ from l7gw.kube import role_bindings
 from l7gw.kube.role_bindings import Listed
 from l7gw.policy.binds import Bind
 from l7gw.policy.judge import Policy
-from l7gw.recording.session import Session
+from l7gw.recording.call_record import OfCalls
 from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Bindings:
             one.used = True
         return True
 
-    def make(self, far: FarSide, wanted: Wanted, session: Session | None, then: Done) -> None:
+    def make(self, far: FarSide, wanted: Wanted, session: OfCalls | None, then: Done) -> None:
         """Bind it, and call `then` once: with None when all is bound, or with the Refusal that says why not. `session` is whose end
         counts, None for a grant's."""
         left = set(wanted.bind.namespaces)

@@ -20,7 +20,7 @@ from l7gw.policy.binds import Bind
 from l7gw.policy.grants import first_for
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 
 _DISCOVERY: frozenset[Effect] = frozenset(("discovery",))
 SECOND = 1_000_000  # microseconds

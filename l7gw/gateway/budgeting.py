@@ -22,7 +22,7 @@ from l7gw.kube.act import Act
 from l7gw.policy.budgets import beyond, used_up
 from l7gw.policy.looked import dry_run_needs_object, is_dry_run
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 from l7gw.wire.events import Request
 
 if TYPE_CHECKING:

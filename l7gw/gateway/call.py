@@ -17,6 +17,7 @@ from l7gw.cluster.headers import upstream_request
 from l7gw.cluster.impersonation import impersonation, impersonation_as
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
+from l7gw.gateway.access_log import Access, AccessEvent
 from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.budgeting import Budgeting
 from l7gw.gateway.call_services import CallServices
@@ -43,9 +44,9 @@ from l7gw.masking.sent.sent_masks import SentMasks
 from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS
 from l7gw.policy.can_i import Can
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.call_record import UNREAD, CallRecord
 from l7gw.recording.events import Outcome
 from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
-from l7gw.recording.session import UNREAD, CallRecord
 from l7gw.steps import InSteps
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, Request
@@ -67,6 +68,7 @@ class Call:
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "result", "masks",
         "call_record", "sent_grants", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused",
         "sent_as_recorded", "tunnel", "_answer", "_sent_masks", "went_up", "longest", "began", "deadline", "unrecorded", "over",
+        "answered", "for_disk", "for_human", "waits_since", "_open", "_masked_head",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -99,6 +101,11 @@ class Call:
         self.went_up = 0.0  # monotonic second at which it went to the cluster; 0 before
         self.longest = 0.0  # seconds that it may last from there on; 0 for a call that is no stream
         self.deadline = 0.0  # monotonic second by which the answer must begin; 0 where there is none
+        self.answered = 0.0  # monotonic second at which the head of the cluster's answer came; 0 before
+        self.for_disk = self.for_human = 0.0  # seconds that it waited for the disk, and for a reviewer
+        self.waits_since = 0.0  # monotonic second at which it began to wait for the disk; 0 where it does not
+        self._open = False  # whether the log has the stream as open
+        self._masked_head = False  # whether something in the request's head may have to be masked
         self.unrecorded = 0  # bytes of a body that is refused and cannot be recorded
         self.over = False
 
@@ -166,6 +173,44 @@ class Call:
         """Whether the cluster was told a group by a grant that does not count any more."""
         assert self.far and self.principal
         return bool(self.sent_grants) and not {*self.sent_grants} <= {*self.worker.acting(self.principal, self.far.name)[1]}
+
+    def answers(self) -> None:
+        """The head of the cluster's answer has come."""
+        self.answered = self.worker.clock.monotonic()
+        self.deadline = 0.0
+
+    def opens(self) -> None:
+        """Log that the stream is open."""
+        self._open = True
+        self.worker.access.opened(self._logged("open", ""))
+
+    def _logged(self, event: AccessEvent, reason: str) -> Access:
+        """What the access log says of the call by now. It costs 1 us."""
+        record, clock = self.call_record, self.worker.clock
+        assert record is not None
+        now = clock.monotonic()
+        return Access(
+            event,
+            clock.wall(),
+            self.client.address,
+            self.principal,
+            record.session.id,
+            record.run_id,
+            self.far.name if self.far is not None else "",
+            record.act,
+            record.said,
+            record.rule,
+            record.status,
+            record.up,
+            record.down,
+            now - self.began,
+            (self.answered or now) - self.went_up if self.went_up else -1.0,
+            self.for_disk if not self.waits_since else now - self.waits_since,
+            self.for_human,
+            self.audit_id,
+            self.client.http,
+            self.sent.text(reason) if reason and self._masked_head else reason,
+        )
 
     # ------------------------------------------------------------------ ends
 
@@ -270,6 +315,9 @@ class Call:
         self._answer = self.side = self.steps = self.budgeting = self.holding = self.refused = None
         if self.call_record is not None:
             self.call_record.end(outcome, reason)
+            if self.principal is not None or not self.call_record.silent:  # the record bounds what strangers make it write
+                event: AccessEvent = "close" if self._open else "refused" if outcome == "refused" else "call"
+                self.worker.access.ended(self._logged(event, reason), outcome)
 
     def _drop_upstream(self) -> None:
         upstream, self.upstream = self.upstream, None
@@ -292,6 +340,8 @@ class Call:
             hidden = (lambda text: sent.text(hide(text))) if masked else hide
             handling = self.verdict.handling if self.verdict is not None else NO_HANDLING  # a denial is recorded as its cluster is
             self.call_record = record = self.worker.begin_record(self.principal, self.far, self.client, request, hidden, handling)
+            self._masked_head = masked
+            record.act = (sent.named(act) if masked else act) if act is not None else UNREAD
             if record.silent:
                 return record
             if masked:

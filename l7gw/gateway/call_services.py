@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from l7gw.approval.active_grants import ActiveGrant, ActiveGrants
 from l7gw.clock import Clock
 from l7gw.config.settings import Settings
+from l7gw.gateway.access_log import AccessLog
 from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
@@ -23,9 +24,9 @@ from l7gw.policy.can_i import Can
 from l7gw.policy.judge import Policy
 from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.call_record import CallRecord
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
-from l7gw.recording.session import CallRecord
 from l7gw.steps import Steps
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import Request
@@ -55,6 +56,7 @@ class CallServices(Protocol):
     routes: Routes[FarSide]
     of_peers: CountedLog
     settings: Settings
+    access: AccessLog
 
     @property
     def identity(self) -> IdentityChain: ...

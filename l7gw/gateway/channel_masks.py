@@ -12,7 +12,7 @@ from l7gw.masking.bodies.forwarded import holds_other_than_text, looks_like_text
 from l7gw.masking.bodies.streams import MOST_GUESSES, StreamMask
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.placeholder_search import PlaceholderSearch
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 
 LOOKED_AT = ("stdin", "stdout", "stderr")  # channels that hooks are shown, beside forwarded connections
 UNMASKED = "-unmasked"  # ends the name of a channel in an empty frame: nobody can look into what the stream carries

@@ -40,6 +40,10 @@ class Client(Protocol):
         """Whether interim answers keep the connection alive. On HTTP/2 pings do."""
 
     @property
+    def http(self) -> str:
+        """The version of HTTP that the call came by: `1.1` or `2`."""
+
+    @property
     def writable(self) -> bool:
         """False while too many bytes wait for a client that reads slowly."""
 

@@ -16,6 +16,7 @@ from l7gw.api.messages import ROOT as API
 from l7gw.cluster.liveness import Liveness
 from l7gw.cluster.transport import SocketReading
 from l7gw.errors import Refusal, StatusReason
+from l7gw.gateway.access_log import of_attempt
 from l7gw.gateway.backpressure import ANY
 from l7gw.gateway.call_services import CallServices
 from l7gw.gateway.client import Client
@@ -25,7 +26,7 @@ from l7gw.gateway.tls import Listening
 from l7gw.identifiers import new_audit_id
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent, Request
 
@@ -73,6 +74,8 @@ class Downstream(asyncio.Protocol, ABC):
         "_known", "_liveness", "_reading_since", "_run_id", "_transport", "_unread", "_why_lost", "_worker",
         "address", "below", "certificates", "server_name", "writable",
     )  # fmt: skip
+
+    http = ""  # the version of HTTP
 
     def __init__(self, worker: ConnectionServices) -> None:
         self._worker = worker
@@ -206,6 +209,10 @@ class Downstream(asyncio.Protocol, ABC):
         if send is not None:
             tell(refusal, send, record, audit_id=audit_id, close=True)
         record.end("refused", refusal.message)
+        if not record.silent:
+            self._worker.access.ended(
+                of_attempt(record, self._worker.clock.wall(), self.address, self.http, audit_id, refusal.message), "refused"
+            )
 
 
 TOO_SLOW = PeerError(408, "the request's body arrives too slowly")

@@ -37,6 +37,7 @@ class Http1Downstream(Downstream):
         self.websocket_key = ""
 
     takes_interim = True
+    http = "1.1"
 
     # ------------------------------------------------------------------ what the loop calls
 

@@ -39,6 +39,7 @@ class Http2Stream:
 
     websocket_key = ""  # no upgrade comes over HTTP/2
     takes_interim = False
+    http = "2"
 
     def __init__(self, connection: Http2Downstream, number: int, now: float) -> None:
         self._connection = connection
@@ -91,6 +92,8 @@ class Http2Downstream(Downstream):
     """A connection with many calls at once."""
 
     __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pumping", "_silence", "_streams", "_turn", "_unwelcome")
+
+    http = "2"
 
     def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)

@@ -57,7 +57,7 @@ from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
 from l7gw.policy.openings import first_opening
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Informational, Request
 
@@ -152,22 +152,6 @@ class Exchange(InFlightCall):
             self.client.send(Informational(100))
         return None
 
-    @property
-    def waits_for_body(self) -> bool:
-        """Whether the client has not sent its whole request yet."""
-        return not self.body.whole and not self.over
-
-    @entry
-    def on_body(self, data: bytes) -> None:
-        """Take a part of the request's body."""
-        if not self.over:
-            self.body.take(data)
-
-    @entry
-    def on_request_end(self) -> Step | None:
-        """The request is whole."""
-        return self.body.end()
-
     def _gathered(self) -> Step | None:
         """The body is here, and may have taken an hour (`slowest_body`): whoever began it must be known still. It costs 0.4 us."""
         who = self.who_asks()
@@ -198,7 +182,7 @@ class Exchange(InFlightCall):
     def _durably(self, record: CallRecord) -> Step | None:
         assert self.act and self.verdict
         if self.worker.waits_for_disk(self.act, self.verdict.handling):
-            record.durable(self._recorded)
+            self.until_recorded(record, self._recorded)
             return None
         return self.impersonate
 
@@ -218,6 +202,7 @@ class Exchange(InFlightCall):
 
     @entry
     def _recorded(self, error: Exception | None) -> Step | None:
+        self.is_recorded()
         if error is not None:
             raise self.worker.recorder.refusal() or unrecordable()
         return self.impersonate

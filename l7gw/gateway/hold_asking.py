@@ -30,7 +30,7 @@ from l7gw.masking.sent.sent_body import format_of, read_as
 from l7gw.masking.sent.sent_masks import SentMasks
 from l7gw.obligations import Obligations
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import Request
 
@@ -76,6 +76,7 @@ class HeldCall(AskingCall, Protocol):
     masks: CallMasks | None
     sent_as_recorded: bytes
     warning: str
+    for_human: float
     over: bool
 
     @property

@@ -34,7 +34,7 @@ MOST_PROCESSING = 5  # interim answers of one call: kubectl 1.28 fails on the si
 class Holding:
     """One held call, from the first look to its release. `go_on` is the call's step behind this one."""
 
-    __slots__ = ("_asked", "_beats", "_call", "_go_on", "_hold", "_passed", "_since", "_view", "_waits")
+    __slots__ = ("_asked", "_asked_at", "_beats", "_call", "_go_on", "_hold", "_passed", "_since", "_view", "_waits")
 
     def __init__(self, call: HeldCall, go_on: Step) -> None:
         self._call = call
@@ -46,6 +46,7 @@ class Holding:
         self._passed: tuple[RuleTerms, ...] | None = None  # what the call has passed
         self._since = call.worker.clock.monotonic()
         self._beats = 0
+        self._asked_at = 0.0  # monotonic second since which a reviewer is waited for; 0 where none is
 
     def covers(self, terms: HoldTerms) -> bool:
         """Whether the call has passed what these terms ask for."""
@@ -102,6 +103,7 @@ class Holding:
         self._hold = hold
         if hold.wait == "wait":
             self._waits = hold.state == "pending"
+            self._asked_at = self._call.worker.clock.monotonic() if self._waits else 0.0
             self._call.result = None  # it may have a megabyte, and is asked for anew at the release
             if not self._waits:
                 raise hold_words.ended(hold)
@@ -130,13 +132,21 @@ class Holding:
         if self._call.over or self._hold is None or self._hold.id != hold.id:
             return None
         self._hold = hold
+        self._waited()
         if hold.state == "approved":
             return self._release
         self._waits = False
         raise hold_words.ended(hold)
 
+    def _waited(self) -> None:
+        """No reviewer is waited for any more: count the time."""
+        if self._asked_at:
+            self._call.for_human += self._call.worker.clock.monotonic() - self._asked_at
+            self._asked_at = 0.0
+
     def leave(self, why: str) -> None:
         """The call is over. A hold that waits for it is cancelled."""
+        self._waited()
         if self._waits and self._hold is not None:
             self._waits = False
             self._call.worker.desk.cancel(self._hold.id, why or "the call is over")

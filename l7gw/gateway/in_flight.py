@@ -5,6 +5,7 @@ are in `exchange.py`."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from l7gw.cluster.upstream import SLOW_DISK, SLOW_READER
 from l7gw.config.document import lasting
@@ -15,6 +16,8 @@ from l7gw.gateway.refusal import LastWords, bad_answer
 from l7gw.kube.requestinfo import STREAMING
 from l7gw.name_rules import quoted, visible
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.call_record import CallRecord
+from l7gw.recording.events import VerdictWord
 
 
 class InFlightCall(Call):
@@ -103,7 +106,8 @@ class InFlightCall(Call):
         assert self.principal and self.far and self.act and self.call_record
         verdict = self.worker.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
         passes = verdict.decision != "deny"  # a port-forward is held at its upgrade, and approved with all its connections
-        self.call_record.verdict("allow" if passes else "deny", rule=verdict.rule, reason=f"port {port}: {verdict.reason}")
+        said: VerdictWord = "allow" if passes else "deny"
+        self.call_record.verdict(said, rule=verdict.rule, reason=f"port {port}: {verdict.reason}", of_port=True)
         return passes
 
     @entry
@@ -151,7 +155,34 @@ class InFlightCall(Call):
         if self._answer is not None and not self.over:
             self._answer.masked()
 
+    # ------------------------------------------------------------------ the rest of the request
+
+    @property
+    def waits_for_body(self) -> bool:
+        """Whether the client has not sent its whole request yet."""
+        return not self.body.whole and not self.over
+
+    @entry
+    def on_body(self, data: bytes) -> None:
+        """Take a part of the request's body."""
+        if not self.over:
+            self.body.take(data)
+
+    @entry
+    def on_request_end(self) -> Step | None:
+        """The request is whole."""
+        return self.body.end()
+
     # ------------------------------------------------------------------ the disk
+
+    def until_recorded(self, record: CallRecord, then: Callable[[Exception | None], None]) -> None:
+        """Call `then` once all that was recorded so far is on the disk, or with the error."""
+        self.waits_since = self.worker.clock.monotonic()
+        record.durable(then)
+
+    def is_recorded(self) -> None:
+        """The disk has what the call waited for."""
+        self.for_disk, self.waits_since = self.worker.clock.monotonic() - self.waits_since, 0.0
 
     def wait_for_disk(self) -> None:
         """A side of the call is not read until the recorder has written what it holds: ask to be told of that."""

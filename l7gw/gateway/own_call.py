@@ -20,8 +20,8 @@ from l7gw.identifiers import new_audit_id
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
+from l7gw.recording.call_record import CallRecord, Silent
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.session import CallRecord, Silent
 from l7gw.wire.events import Headers, Request
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from l7gw.errors import Refusal
 from l7gw.kube.status import encode, shown_code
 from l7gw.kube.warning_header import warning_field
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Body, End, HttpEvent, Request, Response
 

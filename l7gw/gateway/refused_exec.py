@@ -15,7 +15,7 @@ from l7gw.gateway.guard import Step
 from l7gw.gateway.tunnel_sides import ClientSide
 from l7gw.kube.channels import ERROR
 from l7gw.kube.status import failure
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 from l7gw.wire.events import HttpEvent, Request, Response
 from l7gw.wire.websocket import NORMAL, Close, Connection, Message, accept_key
 

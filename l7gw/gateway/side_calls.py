@@ -29,7 +29,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, acting
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.session import CallRecord
+from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import NO_BODY, Body, End, Headers, HttpEvent, Request, Response
 

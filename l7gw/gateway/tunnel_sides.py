@@ -7,8 +7,8 @@ from typing import Protocol
 
 from l7gw.clock import Clock
 from l7gw.masking.call_masks import CallMasks
+from l7gw.recording.call_record import CallRecord
 from l7gw.recording.events import Outcome
-from l7gw.recording.session import CallRecord
 from l7gw.timeouts import Timeouts
 from l7gw.wire.errors import PeerError
 

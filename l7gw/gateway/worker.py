@@ -21,6 +21,7 @@ from l7gw.config.settings import Durable, RecordMode, Settings
 from l7gw.errors import ConfigurationError
 from l7gw.file_stamp import Stamp
 from l7gw.gateway import granted
+from l7gw.gateway.access_log import AccessLog
 from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.call_services import DiskWaiter
 from l7gw.gateway.client import Client, run_of
@@ -52,11 +53,11 @@ from l7gw.obligations import NO_OBLIGATIONS, Handling
 from l7gw.policy.can_i import Can, asked_act
 from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.call_record import CallRecord, Silent
 from l7gw.recording.gateway_id import gateway_id
 from l7gw.recording.masking_key import masking_key
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
-from l7gw.recording.session import CallRecord, Silent
 from l7gw.steps import Steps
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.events import Request
@@ -86,8 +87,10 @@ class Worker:
         limits: Limits = USUAL_LIMITS,
         *,
         open_desks: Callable[[ActiveGrants], Opened],
+        access: AccessLog,
     ) -> None:
         self.clock = clock
+        self.access = access
         self._desks = Desks(open_desks, clock)
         self.grants = self._desks.active
         self.grants.when_changed(self._rejudge_soon)
@@ -148,6 +151,7 @@ class Worker:
         self.bindings.configure(self._far.in_force, policy)
         self._durable: Durable = settings.recording.durable
         self.recorder.reserve = settings.recording.reserve
+        self.access.mode = settings.log.access
 
     def warm(self) -> None:
         """Have a thread compile what the first call that is masked would wait for. The worker serves meanwhile."""

@@ -116,7 +116,7 @@ class RequestRecorded(Event, tag="request"):
 
 
 class RequestBody(Event, tag="request-body"):
-    """A part of a request's body, at most `session.LARGEST_EVENT` bytes."""
+    """A part of a request's body, at most `call_record.LARGEST_EVENT` bytes."""
 
     exchange: int
     data: bytes
@@ -142,14 +142,14 @@ class ResponseRecorded(Event, tag="response"):
 
 
 class ResponseBody(Event, tag="response-body"):
-    """A part of an answer's body, at most `session.LARGEST_EVENT` bytes, in the content encoding of the wire."""
+    """A part of an answer's body, at most `call_record.LARGEST_EVENT` bytes, in the content encoding of the wire."""
 
     exchange: int
     data: bytes
 
 
 class Frame(Event, tag="frame"):
-    """Bytes of one channel of an exec, attach or port-forward, at most `session.LARGEST_EVENT` of them."""
+    """Bytes of one channel of an exec, attach or port-forward, at most `call_record.LARGEST_EVENT` of them."""
 
     exchange: int
     # stdin stdout stderr error resize port-N port-N-error, where N is the pod's port. What the client sent and the gateway did not

@@ -7,7 +7,6 @@ is made without reading a body.
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import uuid
 from collections import deque
@@ -16,8 +15,8 @@ from typing import Literal
 from l7gw.clock import SteadyClock
 from l7gw.kube.act import Act
 from l7gw.limits import Limits
-from l7gw.masking.find import Find
 from l7gw.recording import events as e
+from l7gw.recording.call_record import CallRecord, Silent
 from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
 from l7gw.recording.outbox import Outbox, Then
@@ -25,34 +24,8 @@ from l7gw.recording.outbox import Outbox, Then
 IDLE_AFTER = 15 * 60.0  # seconds without an open call, after which a session ends
 LONGEST_SESSION = 24 * 3600.0  # seconds; a principal's calls after them begin another session
 BLOCK = 256 * 1024  # bytes of events in one block, unless a single event is larger; larger blocks compress no better
-LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
 MOST_RECENT = 20  # requests of a session that are remembered for the reviewers of its next call
 LONGEST_ATTEMPT = 8 * 1024  # characters kept of a header or target, in a call without a principal
-
-UNREAD = Act(verb="", path="", query="", effects=frozenset())  # stands for what a request asked that could not be read
-
-
-def _events_of(data: bytes) -> list[bytes]:
-    """Bytes, cut into parts of at most LARGEST_EVENT."""
-    return [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
-
-
-def _add_query(event: e.RequestRecorded, act: Act) -> None:
-    """Set the last fields of the event, which say what the query asked for. They are set one by one, because Python makes a dict of
-    more than 14 keywords: making the event would take 820 ns instead of 240."""
-    interactive = act.subresource in ("exec", "attach")
-    event.argv = act.argv
-    if interactive or act.subresource == "log":
-        event.container = act.container or None
-    event.ports = act.ports
-    event.label_selector = act.label_selector
-    event.field_selector = act.field_selector
-    if interactive:
-        event.stdin = act.stdin
-        event.tty = act.tty
-    if act.acts_as is not None:
-        event.as_user = act.acts_as.user
-        event.as_groups = act.acts_as.groups
 
 
 class Session:
@@ -104,7 +77,7 @@ class Session:
             self._about(e.RunStarted(self.now(), id=run_id, client=client[:LONGEST_ATTEMPT], command=command[:LONGEST_ATTEMPT]))
         self._exchanges += 1
         self.open_calls += 1
-        return CallRecord(self, number=self._exchanges, run=run, content=content)
+        return CallRecord(self, number=self._exchanges, run=run, run_id=run_id, content=content)
 
     def append(self, event: e.WrittenEvent) -> int:
         """Append an event. Returns its size in bytes."""
@@ -213,142 +186,6 @@ class Session:
 
     def durable(self, then: Then) -> None:
         self._outbox.durable(then)
-
-
-class CallRecord:
-    """Appends the events of one call. Every method but `durable` returns at once and waits for no disk."""
-
-    __slots__ = ("_content", "_run", "number", "session")
-
-    silent = False  # whether nothing is kept, so that a caller may skip making what it would record
-
-    def __init__(self, session: Session, *, number: int, run: int, content: bool) -> None:
-        self.session = session
-        self.number = number
-        self._run = run
-        self._content = content
-
-    def request(self, *, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
-        """Record the request. `act` is None where the request could not be read."""
-        if act is None:
-            act = UNREAD
-        event = e.RequestRecorded(
-            self.session.now(),
-            self.number,
-            self._run,
-            method=method,
-            target=target,
-            headers=headers,
-            verb=act.verb,
-            group=act.group,
-            resource=act.resource,
-            subresource=act.subresource,
-            namespace=act.namespace,
-            name=act.name,
-            effects=tuple(sorted(act.effects)),
-            audit_id=audit_id,
-        )
-        _add_query(event, act)
-        self.session.recent.append((event.time, method, act))  # costs 0.1 us
-        self.session.append(event)
-
-    def request_body(self, data: bytes) -> None:
-        self.session.count(len(data))
-        if self._content:
-            for part in _events_of(data):
-                self.session.append(e.RequestBody(self.session.now(), self.number, part))
-
-    def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str, own: bool = False) -> None:
-        """Record a verdict. `rule` is the name of the rule that decided; "" where none did. `own`: it is about what the gateway
-        itself asks the cluster within the call."""
-        if verdict == "deny":
-            self.session.count(denied=1)
-        event = e.VerdictRecorded(self.session.now(), self.number, rule=rule, verdict=verdict, reason=reason, own=own)
-        self.session.append(event)
-
-    def response(self, status: int, headers: e.Headers) -> None:
-        self.session.append(e.ResponseRecorded(self.session.now(), self.number, status=status, headers=headers))
-
-    def response_body(self, data: bytes) -> None:
-        self.session.count(len(data))
-        if self._content:
-            for part in (data,) if len(data) <= LARGEST_EVENT else _events_of(data):
-                self.session.append(e.ResponseBody(self.session.now(), self.number, part))
-
-    def frame(self, channel: str, *, up: bool, stream: int, data: bytes, final: bool = False) -> None:
-        """Record bytes of a channel; see `Frame` for the fields. Keywords here and in the event cost 25 of a frame's 700 ns."""
-        session = self.session
-        session.count(len(data))
-        if not self._content:
-            data = b""
-        elif len(data) > LARGEST_EVENT:
-            *before, data = _events_of(data)
-            for part in before:
-                session.append(e.Frame(session.now(), self.number, channel=channel, up=up, stream=stream, data=part))
-        session.append(e.Frame(session.now(), self.number, channel=channel, up=up, stream=stream, data=data, final=final))
-
-    def mask(self, find: Find, *, up: bool) -> None:
-        """Record that a value was masked. `up`: the caller sent it."""
-        session = self.session
-        event = e.MaskRecorded(
-            session.now(), self.number, detector=find.detector, where=find.where, length=find.length, tag=find.tag, up=up
-        )
-        event.late = find.late
-        session.append(event)
-
-    def kill(self, user: str, reason: str, *, local: bool) -> None:
-        """Record that somebody ends the call. `local`: he is known by the socket alone."""
-        self.session.append(e.KillRecorded(self.session.now(), self.number, user=user, reason=reason, local=local))
-
-    def end(self, outcome: e.Outcome, reason: str = "") -> None:
-        """Record the end of the call. `reason` says why the call failed; "" where it is complete."""
-        self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome=outcome, reason=reason))
-        self.session.closed_call()
-
-    def durable(self, then: Then) -> None:
-        """Call `then` on the loop with None once all that was appended to the session so far is on the disk, or with the error."""
-        self.session.durable(then)
-
-
-class Silent(CallRecord):
-    """An exchange that records nothing: on a cluster with `record: none`, or an attempt beyond the limits of `Attempts`."""
-
-    __slots__ = ()
-
-    silent = True
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session, number=0, run=0, content=False)
-
-    def request(self, *, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
-        pass
-
-    def request_body(self, data: bytes) -> None:
-        pass
-
-    def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str, own: bool = False) -> None:
-        pass
-
-    def response(self, status: int, headers: e.Headers) -> None:
-        pass
-
-    def response_body(self, data: bytes) -> None:
-        pass
-
-    def frame(self, channel: str, *, up: bool, stream: int, data: bytes, final: bool = False) -> None:
-        pass
-
-    def mask(self, find: Find, *, up: bool) -> None:
-        pass
-
-    def kill(self, user: str, reason: str, *, local: bool) -> None:
-        pass
-
-    def end(self, outcome: e.Outcome, reason: str = "") -> None:
-        pass
-
-    def durable(self, then: Then) -> None:
-        asyncio.get_running_loop().call_soon(then, None)
 
 
 class Attempts(Session):

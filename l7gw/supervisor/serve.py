@@ -27,11 +27,13 @@ from l7gw.cluster.transport import listen
 from l7gw.config.load import load
 from l7gw.config.settings import Settings
 from l7gw.errors import ConfigurationError
+from l7gw.gateway.access_log import AccessLog
 from l7gw.gateway.worker import Worker
 from l7gw.identity.keys import KeySet
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording.recorder import Recorder
 from l7gw.supervisor.hold_desk import HoldDesk
+from l7gw.supervisor.logs import GatewayLog
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 if TYPE_CHECKING:
@@ -42,8 +44,14 @@ log = logging.getLogger(__name__)
 BACKLOG = 1024
 
 
-def serve(config: Path, say: Callable[[str], None], timeouts: Timeouts = USUAL_TIMEOUTS, limits: Limits = USUAL_LIMITS) -> None:
-    """Run the gateway until SIGTERM or SIGINT.
+def serve(
+    config: Path,
+    say: Callable[[str], None],
+    gateway_log: GatewayLog,
+    timeouts: Timeouts = USUAL_TIMEOUTS,
+    limits: Limits = USUAL_LIMITS,
+) -> None:
+    """Run the gateway until SIGTERM or SIGINT. `gateway_log` is closed by the caller, who opened it.
 
     `say` is called with `ready on ADDRESS` for each address that the gateway listens on. Where an issuer's keys cannot be fetched,
     it is called with `not ready for tokens of ISSUER: WHY`, and later with `ready for tokens of ISSUER` once they are there.
@@ -51,11 +59,21 @@ def serve(config: Path, say: Callable[[str], None], timeouts: Timeouts = USUAL_T
     Raises ConfigurationError, and OSError where an address or the state cannot be used.
     """
     settings = load(config)
-    uvloop.run(_Server(config, settings, say, timeouts, limits).run())
+    gateway_log.configure(settings.log)
+    uvloop.run(_Server(config, settings, say, gateway_log, timeouts, limits).run())
 
 
 class _Server:
-    def __init__(self, config: Path, settings: Settings, say: Callable[[str], None], timeouts: Timeouts, limits: Limits) -> None:
+    def __init__(
+        self,
+        config: Path,
+        settings: Settings,
+        say: Callable[[str], None],
+        gateway_log: GatewayLog,
+        timeouts: Timeouts,
+        limits: Limits,
+    ) -> None:
+        self._log = gateway_log
         self._config = config
         self._settings = settings
         self._say = say
@@ -84,7 +102,10 @@ class _Server:
         desk = self._desk = HoldDesk(self._settings.state, SystemClock(), recorder, lambda cluster: worker.records(cluster), store)
         try:
             await self._notify_first()
-            worker = Worker(self._settings, recorder, SystemClock(), self._timeouts, self._limits, open_desks=desk.open)
+            access = AccessLog(self._log.of_call)
+            worker = Worker(
+                self._settings, recorder, SystemClock(), self._timeouts, self._limits, open_desks=desk.open, access=access
+            )
             await self._listen(worker)
             self._socket = await self._open_socket(worker)
             self._handle_signals(worker)
@@ -187,6 +208,7 @@ class _Server:
             if _fixed(settings) != _fixed(self._settings):
                 log.error("`listen`, `state`, `socket` and `store` change only with a restart")
             worker.configure(settings)
+            self._log.configure(settings.log)
             self._notify(settings)
             worker.warm()
             log.info("configuration read again")

@@ -19,9 +19,10 @@ from l7gw.recording import events as e
 from l7gw.recording import journal as journal_module
 from l7gw.recording import outbox as outbox_module
 from l7gw.recording import reader
+from l7gw.recording.call_record import CallRecord, Silent
 from l7gw.recording.outbox import State
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.session import IDLE_AFTER, LONGEST_SESSION, CallRecord, Session, Silent
+from l7gw.recording.session import IDLE_AFTER, LONGEST_SESSION, Session
 from l7gw.recording.session_list import summaries
 from l7gw.recording.verify import verify
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts

@@ -12,6 +12,7 @@ from l7gw.limits import Limits
 from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording import session as session_module
+from l7gw.recording.call_record import Silent
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSION
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import key_of, summaries
@@ -237,9 +238,9 @@ def test_events_stand_in_the_order_of_appending_whatever_the_clock_says(tmp_path
 def test_strangers_are_only_counted_while_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill(recorder: Recorder) -> None:
         recorder.outbox.failure = "no disk"
-        assert all(isinstance(recorder.attempts("prod").begin(), session_module.Silent) for _ in range(3))
+        assert all(isinstance(recorder.attempts("prod").begin(), Silent) for _ in range(3))
         recorder.outbox.failure = ""
-        assert not isinstance(recorder.attempts("prod").begin(), session_module.Silent)
+        assert not isinstance(recorder.attempts("prod").begin(), Silent)
         recorder.tick()
 
     recorded(tmp_path, fill)
@@ -252,7 +253,7 @@ def test_a_silent_record_leaves_no_trace(tmp_path: Path) -> None:
     async def run() -> None:
         recorder = Recorder(tmp_path, clock=ManualClock(), reserve=0, loop=asyncio.get_running_loop())
         recorder.open()
-        silent = session_module.Silent(recorder.session(ANN, "prod"))
+        silent = Silent(recorder.session(ANN, "prod"))
         silent.request(method="GET", target="/secret", headers=(), act=None, audit_id="")
         silent.request_body(b"secret")
         silent.verdict("deny", rule="secret", reason="")

@@ -11,10 +11,10 @@ from l7gw.clock import SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.recording import reader
+from l7gw.recording.call_record import CallRecord
 from l7gw.recording.events import Outcome, VerdictWord
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.session import CallRecord
 from tests.support.journals import ANN
 
 PODS = "/api/v1/namespaces/shop/pods"

@@ -24,11 +24,15 @@ def with_limits(config: Path, timeouts: Timeouts, limits: Limits) -> list[str | 
 
 
 if __name__ == "__main__":
-    to_stderr(verbose=False)
+    gateway_log = to_stderr(verbose=False)
     given = json.loads(sys.argv[2])
-    serve(
-        Path(sys.argv[1]),
-        lambda line: print(f"l7gw: {line}", flush=True),
-        Timeouts(**given["timeouts"]),
-        Limits(**given["limits"]),
-    )
+    try:
+        serve(
+            Path(sys.argv[1]),
+            lambda line: print(f"l7gw: {line}", flush=True),
+            gateway_log,
+            Timeouts(**given["timeouts"]),
+            Limits(**given["limits"]),
+        )
+    finally:
+        gateway_log.close()

@@ -13,10 +13,11 @@ from l7gw.clock import Clock, SystemClock
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from l7gw.limits import USUAL_LIMITS, Limits
+from l7gw.recording.call_record import CallRecord
 from l7gw.recording.events import AnyEvent
 from l7gw.recording.reader import Blocks
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.session import CallRecord, Session
+from l7gw.recording.session import Session
 
 ANN = Principal("ann@example.com", ("engineers",), "human", "https://idp", "", "10.0.0.1")
 TTY = "/api/v1/namespaces/d/pods/web-0/exec?command=sh&stdin=true&stdout=true&tty=true"

@@ -14,8 +14,8 @@ from l7gw.policy.judge import Policy
 from l7gw.policy.looked import Looked
 from l7gw.policy.rules import in_words
 from l7gw.policy.verdict import Verdict
+from l7gw.recording.call_record import CallRecord
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.session import CallRecord
 from tests.support.journals import recorded
 
 

@@ -8,7 +8,7 @@ what in it is a secret: of that the record has the length alone.
 from __future__ import annotations
 
 import dataclasses
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
@@ -54,6 +54,11 @@ class SentMasks:
             return target, act
         self.finds += found.finds
         return found.recorded, None if act is None else _masked(act, found.recorded)
+
+    def named(self, act: Act) -> Act:
+        """What was asked for, as the log tells it: names and paths are masked there too, though the recording has them."""
+        path = self.text(unquote(act.path, errors="surrogateescape"))
+        return dataclasses.replace(act, path=path, namespace=self.text(act.namespace), name=self.text(act.name))
 
     def headers(self, headers: Headers) -> Headers:
         """The headers, out of which the recording has taken the credentials already."""

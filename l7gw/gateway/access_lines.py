@@ -1,0 +1,142 @@
+"""Lines of the access log, as JSON and as text for people. They are made in the writer's thread, away from the event loop."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import msgspec
+
+from l7gw.gateway.access_log import Access, AccessEvent
+from l7gw.name_rules import visible
+
+LONGEST = 512  # characters of one field: a path may have 64 KiB, and a reason may quote it
+
+
+class Line(msgspec.Struct, gc=False):
+    """A line as JSON: the keys of docs/log.md, in their order. `level` and `room` are those of the log's other lines."""
+
+    time: str
+    level: Literal["info"]
+    room: Literal["access"]
+    event: AccessEvent
+    address: str
+    user: str
+    kind: str
+    session: str
+    run: str
+    cluster: str
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    verdict: str
+    rule: str
+    status: int | None
+    up: int
+    down: int
+    ms: float
+    cluster_ms: float | None
+    disk_ms: float
+    held_ms: float
+    audit_id: str
+    http: str
+    reason: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def as_json(line: Access) -> bytes:
+    """The line as a JSON object, with a newline."""
+    return _encode(line_of(line)) + b"\n"
+
+
+def line_of(line: Access) -> Line:
+    """What the line says, key by key."""
+    act, who = line.act, line.principal
+    return Line(
+        _moment(line.at),
+        "info",
+        "access",
+        line.event,
+        line.address,
+        _shown(who.user) if who is not None else "",
+        who.kind if who is not None else "",
+        line.session,
+        line.run,
+        line.cluster,
+        _shown(act.verb),
+        _shown(act.group),
+        _shown(act.resource),
+        _shown(act.subresource),
+        _shown(act.namespace),
+        _shown(act.name if act.is_resource else act.path),
+        line.verdict,
+        _shown(line.rule),
+        line.status or None,
+        line.up,
+        line.down,
+        _milliseconds(line.whole),
+        _milliseconds(line.at_cluster) if line.at_cluster >= 0 else None,
+        _milliseconds(line.for_disk),
+        _milliseconds(line.for_human),
+        line.audit_id,
+        line.http,
+        _shown(line.reason),
+    )
+
+
+def as_text(line: Access) -> bytes:
+    """The line for people: always the same order, and what is not known left out."""
+    one = line_of(line)
+    base = f"{one.resource}.{one.group}" if one.group else one.resource
+    thing = "/".join(filter(None, (base, one.name, one.subresource))) if base else one.name
+    waited = [
+        f"{word} {value:.1f}"
+        for word, value in (("cluster", one.cluster_ms), ("disk", one.disk_ms), ("human", one.held_ms))
+        if value
+    ]
+    parts = [
+        f"{time.strftime('%H:%M:%S', time.localtime(line.at))} {one.event:7} {one.status or '---'}",
+        one.user or "-",
+        f"from {one.address}",
+        f"at {one.cluster}" if one.cluster else "",
+        f"{one.verb} {thing}".strip(),
+        f"-n {one.namespace}" if one.namespace else "",
+        f"{one.verdict}{f' by {one.rule!r}' if one.rule else ''}",
+        f"up {one.up} down {one.down} bytes",
+        f"{one.ms:.1f} ms" + (f" ({', '.join(waited)})" if waited else ""),
+        f"HTTP/{one.http}",
+        f"session {one.session}" if one.session else "",
+        f"run {one.run}" if one.run else "",
+        f"audit {one.audit_id}",
+    ]
+    return (" ".join(filter(None, parts)) + (f": {one.reason}" if one.reason else "") + "\n").encode()
+
+
+def _shown(text: str) -> str:
+    if len(text) > LONGEST:
+        text = text[: LONGEST - 1] + "…"
+    return visible(text)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+class _Second:
+    """The second of the last line, written out: thousands of lines share one."""
+
+    number = -1
+    text = ""
+
+
+def _moment(at: float) -> str:
+    """Seconds since 1970 as RFC 3339, UTC, with microseconds."""
+    whole, micro = divmod(int(at * 1_000_000), 1_000_000)
+    if whole != _Second.number:
+        _Second.number, _Second.text = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+    return f"{_Second.text}.{micro:06d}Z"

@@ -1,0 +1,125 @@
+"""Writes lines to a pipe, a file or a terminal from a thread of its own.
+
+Whoever logs never waits for whoever reads: a pager, a journal that is being restarted, a terminal that was stopped by Ctrl-S. Lines
+wait in a queue with a bound. Lines beyond it are dropped and counted, and a line says how many once the reader takes some again.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+MOST_WAITING = 16 * 1024  # lines in the queue; a line of a call takes 0.4 KiB there, any other 2 KiB at most
+BATCH = 256  # lines that are made and written at once; the event loop waits for the interpreter's lock meanwhile, 1 ms at most
+GATHER = 0.05  # seconds in which lines gather that are in no hurry: waking the thread for each would cost more than the line
+RETRY_AFTER = 1.0  # seconds between two attempts to write where nobody can take anything: no reader is left, or no disk space
+FLUSH_WITHIN = 2.0  # seconds that the last lines have at the end
+
+L = TypeVar("L")
+
+
+class LineWriter(Generic[L]):
+    """Lines for one file descriptor. `render` makes the bytes of a line, with its newline, and `dropped` those of the line that so
+    many were dropped; both are called in the writer's thread."""
+
+    def __init__(
+        self, descriptor: int, render: Callable[[L], bytes], dropped: Callable[[int], bytes], retry_after: float = RETRY_AFTER
+    ) -> None:
+        self._descriptor = descriptor
+        self._retry_after = retry_after
+        self._render = render
+        self._dropped = dropped
+        self._queue: deque[L] = deque()
+        self._bell = threading.Event()  # rings where the thread waits for lines
+        self._hurry = threading.Event()  # is set where it should gather no more
+        self._waits = False  # whether the thread waits for the bell
+        self._counting = threading.Lock()
+        self._lost = 0  # lines that were dropped since that was told
+        self._torn = False  # whether a line was cut within
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name=f"l7gw-lines-{descriptor}", daemon=True)
+        self._thread.start()
+
+    def put(self, line: L) -> None:
+        """Write a line soon. Lines that come within GATHER seconds are written together. It costs 0.1 us."""
+        if len(self._queue) >= MOST_WAITING:
+            self._lose(1)
+            return
+        self._queue.append(line)
+        if self._waits:
+            self._bell.set()
+
+    def put_now(self, line: L) -> None:
+        """Write a line, and what waits before it, at once."""
+        self.put(line)
+        self._hurry.set()
+
+    def close(self, within: float = FLUSH_WITHIN) -> None:
+        """Write what waits, for at most so many seconds. Then nobody may put anything any more."""
+        self._ending = True
+        self._hurry.set()
+        self._bell.set()
+        self._thread.join(within)
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        while True:
+            if not self._queue and not self._lost:
+                if self._ending:
+                    return
+                self._wait()
+            data, lost = self._next()
+            unwritten = self._write(data)
+            if unwritten:
+                self._lose(unwritten.count(b"\n") - (lost > 0) + lost)
+                if self._ending:
+                    return
+                self._hurry.clear()
+                self._hurry.wait(self._retry_after)
+
+    def _wait(self) -> None:
+        self._waits = True
+        if not self._queue and not self._ending:  # once more, because a line may have come just before `_waits` was set
+            self._bell.wait()
+        self._waits = False
+        self._bell.clear()
+        self._hurry.wait(GATHER)
+        self._hurry.clear()
+
+    def _next(self) -> tuple[bytes, int]:
+        """The next lines, and behind them one that says how many were dropped; and that number, 0 where there is no such line."""
+        lines: list[bytes] = [b"\n"] if self._torn else []
+        while self._queue and len(lines) < BATCH:
+            try:
+                lines.append(self._render(self._queue.popleft()))
+            except Exception:  # a line that cannot be made must not end the log
+                self._lose(1)
+        with self._counting:
+            lost, self._lost = self._lost, 0
+        if lost:
+            lines.append(self._dropped(lost))
+        return b"".join(lines), lost
+
+    def _write(self, data: bytes) -> bytes:
+        """Write all. Returns what nobody can take."""
+        whole = len(data)
+        while data:
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:  # another process has set the descriptor so
+                if not select.select((), (self._descriptor,), (), self._retry_after)[1] and self._ending:
+                    return data
+            except OSError:  # no reader (EPIPE), no space (ENOSPC)
+                self._torn = self._torn or len(data) < whole
+                return data
+        self._torn = False
+        return b""
+
+    def _lose(self, lines: int) -> None:
+        with self._counting:
+            self._lost += lines

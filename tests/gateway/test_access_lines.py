@@ -1,0 +1,123 @@
+"""A line of the access log: its keys in their order, and nothing in it that a terminal obeys."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l7gw.gateway.access_lines import LONGEST, as_json, as_text
+from l7gw.gateway.access_log import Access
+from l7gw.identity.principal import Principal
+from l7gw.kube.act import Act
+from l7gw.kube.requestinfo import describe
+
+KEYS = """
+    time level room event address user kind session run cluster verb group resource subresource namespace name verdict rule status
+    up down ms cluster_ms disk_ms held_ms audit_id http reason
+""".split()
+
+
+def line(act: Act | None = None, **changed: Any) -> Access:
+    return Access(
+        **{
+            "event": "call",
+            "at": 1_700_000_000.25,
+            "address": "10.0.0.9",
+            "principal": Principal("ann", kind="agent"),
+            "session": "s",
+            "run": "r",
+            "cluster": "prod",
+            "act": act or describe("GET", "/api/v1/namespaces/dev/pods/web-0"),
+            "verdict": "allow",
+            "rule": "all",
+            "status": 200,
+            "up": 0,
+            "down": 12,
+            "whole": 0.0123456,
+            "at_cluster": 0.01,
+            "for_disk": 0.0,
+            "for_human": 0.0,
+            "audit_id": "a",
+            "http": "2",
+            "reason": "",
+            **changed,
+        }
+    )
+
+
+def test_a_line_of_json_has_the_keys_in_their_order() -> None:
+    said = json.loads(as_json(line()))
+    assert list(said) == KEYS
+    assert said == {
+        "time": "2023-11-14T22:13:20.250000Z",
+        "level": "info",
+        "room": "access",
+        "event": "call",
+        "address": "10.0.0.9",
+        "user": "ann",
+        "kind": "agent",
+        "session": "s",
+        "run": "r",
+        "cluster": "prod",
+        "verb": "get",
+        "group": "",
+        "resource": "pods",
+        "subresource": "",
+        "namespace": "dev",
+        "name": "web-0",
+        "verdict": "allow",
+        "rule": "all",
+        "status": 200,
+        "up": 0,
+        "down": 12,
+        "ms": 12.346,
+        "cluster_ms": 10.0,
+        "disk_ms": 0.0,
+        "held_ms": 0.0,
+        "audit_id": "a",
+        "http": "2",
+        "reason": "",
+    }
+
+
+def test_what_there_was_not_is_null_or_an_empty_text() -> None:
+    said = json.loads(as_json(line(principal=None, status=0, at_cluster=-1.0, verdict="", rule="")))
+    assert (said["user"], said["kind"], said["status"], said["cluster_ms"], said["verdict"], said["rule"]) == (
+        "",
+        "",
+        None,
+        None,
+        "",
+        "",
+    )
+
+
+def test_a_path_that_is_no_resource_is_the_name() -> None:
+    said = json.loads(as_json(line(describe("GET", "/healthz?verbose"))))
+    assert (said["verb"], said["resource"], said["name"]) == ("get", "", "/healthz")
+
+
+def test_the_text_says_who_what_and_how_it_ended_in_one_order() -> None:
+    act = describe("POST", "/api/v1/namespaces/dev/pods/web-0/exec?command=sh&stdout=true")
+    said = as_text(line(act, verdict="deny", rule="no shells", status=403, at_cluster=-1.0, reason="denied by rule 'no shells'"))
+    assert said.decode().split(" ", 1)[1] == (
+        "call    403 ann from 10.0.0.9 at prod create pods/web-0/exec -n dev deny by 'no shells' up 0 down 12 bytes 12.3 ms HTTP/2 "
+        "session s run r audit a: denied by rule 'no shells'\n"
+    )
+
+
+HOSTILE = st.text(st.characters(), max_size=700)
+
+
+@pytest.mark.parametrize("form", [as_json, as_text], ids=["json", "text"])
+@given(name=HOSTILE, user=HOSTILE, reason=HOSTILE)
+def test_whatever_a_caller_writes_is_one_bounded_line_that_no_terminal_obeys(form: Any, name: str, user: str, reason: str) -> None:
+    act = Act(verb="get", path="/", query="", effects=frozenset(), is_resource=True, resource="pods", name=name, namespace=name)
+    shown: bytes = form(line(act, principal=Principal(user), reason=reason))
+    text = shown.decode()
+    assert text.endswith("\n") and text.count("\n") == 1 and text[:-1].isprintable()
+    assert len(text) < 10 * 4 * LONGEST + 1000

@@ -22,7 +22,8 @@ from l7gw.recording.terminal.unseen import INVISIBLE, safe
 UNSEEN = re.compile(f"[\x7f-\x9f\u2028\u2029\ufff9-\ufffb{INVISIBLE}]")
 
 
-def _escaped(match: re.Match[str]) -> str:
+def escaped(match: re.Match[str]) -> str:
+    """A character of UNSEEN as JSON escapes it."""
     return json.dumps(match[0])[1:-1]
 
 
@@ -32,7 +33,7 @@ def _write_lines(documents: Iterator[Line], session_id: str, exchange: int | Non
     found = exchange is None
     for document in documents:
         found = found or document.get("exchange") == exchange
-        held.append(UNSEEN.sub(_escaped, json.dumps(document, ensure_ascii=False, separators=(",", ":"))) + "\n")
+        held.append(UNSEEN.sub(escaped, json.dumps(document, ensure_ascii=False, separators=(",", ":"))) + "\n")
         if found:
             sys.stdout.writelines(held)
             held.clear()

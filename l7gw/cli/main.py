@@ -22,6 +22,7 @@ COMMANDS = {
     "holds": "holds",
     "grants": "grants",
     "sessions": "sessions",
+    "grep": "grep",
     "replay": "replay",
     "export": "export",
     "verify": "verify",

@@ -50,7 +50,8 @@ def progress_bars() -> Iterator[Bars]:
         yield Bars(None)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    # What a command prints meanwhile goes to stdout, and not through the bars' console to stderr
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bars:
         yield Bars(bars)
 
 

@@ -6,7 +6,6 @@ import base64
 import codecs
 import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -19,11 +18,11 @@ from msgspec import structs
 
 from l7gw.clock import moment
 from l7gw.recording import events as e
+from l7gw.recording.gzip_body import Gzip
 from l7gw.recording.masked import Masked
 from l7gw.recording.reader import Mark
 from l7gw.recording.session_list import Summary
 
-LARGEST_DECODED = 64 * 1024 * 1024  # bytes of one gzip body, unpacked; beyond it the packed bytes are shown (threats H9)
 DEFAULT_SIZE = (80, 24)  # columns and rows where the client never told the size of its terminal
 LARGEST_SIZE = 1000  # columns, and rows; a screen of that size with a character in each cell takes 16 MB
 _SIZE = re.compile(rb"\{[^{}]{0,200}\}")  # a size has two numbers
@@ -43,7 +42,7 @@ def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | N
     runs: list[e.RunStarted] = []
     unknown: Counter[str] = Counter()
     run_of: dict[int, int] = {}
-    packed: dict[int, _Gzip] = {}
+    packed: dict[int, Gzip] = {}
     for seq, event in enumerate(events, 1):
         if isinstance(event, e.RunStarted):
             runs.append(event)
@@ -74,7 +73,7 @@ def json_lines(summary: Summary, events: Iterable[e.AnyEvent], exchange: int | N
         yield {"type": "open"}
 
 
-def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
+def _line(event: e.AnyEvent, packed: dict[int, Gzip]) -> Line | None:
     match event:
         case e.RequestRecorded():
             return _request(event)
@@ -85,7 +84,7 @@ def _line(event: e.AnyEvent, packed: dict[int, _Gzip]) -> Line | None:
             return {"type": "verdict", "rule": event.rule, "verdict": event.verdict, "reason": event.reason, **own}
         case e.ResponseRecorded():
             if any(name == "content-encoding" and value.lower() == "gzip" for name, value in event.headers):
-                packed[event.exchange] = _Gzip()
+                packed[event.exchange] = Gzip()
             return {"type": "response", "status": event.status, "headers": _headers(event.headers)}
         case e.ResponseBody():
             gzip = packed.get(event.exchange)
@@ -181,32 +180,6 @@ def content(data: bytes) -> Line:
         return {"text": data.decode()}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(data).decode()}
-
-
-class _Gzip:
-    """Unpacks one gzip body part by part, up to LARGEST_DECODED bytes. The body may have several gzip members (RFC 1952)."""
-
-    def __init__(self) -> None:
-        self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._left = LARGEST_DECODED
-        self._given_up = False
-
-    def feed(self, data: bytes) -> bytes | None:
-        """What these bytes unpack to. None where the body is no gzip, or too large: then these bytes and all that follow are shown
-        packed."""
-        found: list[bytes] = []
-        try:
-            while data and not self._given_up:
-                part = self._stream.decompress(data, self._left + 1)
-                found.append(part)
-                self._left -= len(part)
-                self._given_up = self._left < 0
-                data = self._stream.unconsumed_tail or self._stream.unused_data
-                if self._stream.eof:
-                    self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        except zlib.error:
-            self._given_up = True
-        return None if self._given_up else b"".join(found)
 
 
 # ---------------------------------------------------------------------- execs

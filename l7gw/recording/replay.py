@@ -4,21 +4,18 @@ told."""
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from l7gw.recording import events as e
-from l7gw.recording.export import Exec, sizes
-from l7gw.recording.terminal.cells import Lost, Row
-from l7gw.recording.terminal.emulator import Emulator
+from l7gw.recording.export import Exec
+from l7gw.recording.shown_lines import Line, Player, TerminalLines, written
+from l7gw.recording.terminal.cells import Row
 from l7gw.recording.terminal.screen import Screen
 from l7gw.recording.terminal.style import RESET
 from l7gw.recording.terminal.unseen import safe, width
 
 LONGEST_PAUSE = 2.0  # seconds; longer silences of the recording are cut to this
-LONGEST_LINE = 1024 * 1024  # characters; a longer line is shown in parts
-LINES_KNOWN = 512  # of the last lines; a line that was overwritten in place and is among them is not printed again
 FRAME_EVERY = 1 / 30  # seconds between two drawings of the screen, at least
 CUT_ROWS, WRAP_ROWS = "\x1b[?7l", "\x1b[?7h"  # DECAWM: cut rows at the terminal's edge, or wrap them
 Out = Callable[[str], object]
@@ -32,6 +29,12 @@ class LeftOut:
     strings: int = 0  # control strings: window titles, clipboards, pictures
     characters: int = 0  # in these control strings
     messages: int = 0  # messages without bytes, where the whole exec was recorded without bytes (`record: metadata`)
+    parts: int = 0  # lines that were printed in several, because they are longer than LONGEST_LINE
+
+    def add_strings(self, player: Player) -> None:
+        """Add what the emulator skipped."""
+        self.strings += player.emulator.strings
+        self.characters += player.emulator.characters_in_strings
 
     def sentence(self) -> str:
         """The counts in words; "" where all are 0."""
@@ -62,127 +65,40 @@ def _frames(one: Exec, left_out: LeftOut) -> Iterator[e.Frame]:
         left_out.messages += messages
 
 
-class _Player:
-    """Writes the frames of an exec onto a screen."""
-
-    def __init__(self, one: Exec, lost: Lost, *, in_order: bool = False) -> None:
-        self._emulator = Emulator(*one.size, lost, in_order=in_order)
-        self.screen = self._emulator.screen
-        self._raw = one.tty
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def take(self, frame: e.Frame) -> None:
-        if frame.channel in ("stdout", "stderr"):
-            # Without a terminal, nothing turned LF into CR LF, which the emulator needs.
-            self._emulator.feed(self._decoder.decode(frame.data if self._raw else frame.data.replace(b"\n", b"\r\n")))
-        elif frame.channel == "resize":
-            for size in sizes(frame.data):
-                self.screen.resize(*size)
-
-    def finish(self, left_out: LeftOut) -> None:
-        """The recording ends. Add what the emulator skipped to `left_out`."""
-        self._emulator.feed(self._decoder.decode(b"", final=True))
-        self._emulator.finish()
-        left_out.strings += self._emulator.strings
-        left_out.characters += self._emulator.characters_in_strings
-
-
 def final_screen(one: Exec, left_out: LeftOut, *, colour: bool = False) -> list[str]:
     """The rows that stood on the terminal at the end. `left_out` counts the lines that had left it."""
 
-    def count(text: str, *, goes_on: bool, replaced: bool) -> None:
+    def count(text: str, *, goes_on: bool, replaced: bool, time: int) -> None:
         left_out.lines += not goes_on
 
-    player = _Player(one, count)
+    player = Player(one.size, count, tty=one.tty)
     for frame in _frames(one, left_out):
         player.take(frame)
-    player.finish(left_out)
+    player.finish()
+    left_out.add_strings(player)
     player.screen.seen()
     player.screen.tell_all()
     return _rows(player.screen, None) if colour else player.screen.lines()
 
 
 def text(one: Exec, left_out: LeftOut) -> Iterator[str]:
-    """All text that was shown, as lines, with what was overwritten, erased or scrolled away.
+    """All text that was shown, as lines that can be printed, with what was overwritten, erased or scrolled away. Of an exec without
+    a terminal, the lines are those that the command wrote."""
+    for line in shown(one, left_out):
+        left_out.parts += line.goes_on
+        yield safe(line.text).rstrip() if one.tty else safe(line.text)
 
-    A line comes when it leaves the screen, after the lines above it. A line that was overwritten in place (a spinner) is left out
-    where it is among the last LINES_KNOWN lines. Of an exec without a terminal, the lines are those that the command wrote."""
+
+def shown(one: Exec, left_out: LeftOut) -> Iterator[Line]:
+    """The same lines with their times, as they were recorded."""
     if not one.tty:
         yield from written(_frames(one, left_out))
         return
-    lines = _Lines()
-    player = _Player(one, lines, in_order=True)
+    lines = TerminalLines(one.size)
     for frame in _frames(one, left_out):
-        player.take(frame)
-        yield from lines.take()
-    player.finish(left_out)
-    player.screen.tell_all()
-    lines.end()
-    yield from lines.take()
-
-
-class _Lines:
-    """Gathers the lines that leave a screen. Rows that were one line, wrapped at the screen's edge, become one line again."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._parts: list[str] = []
-        self._length = 0
-        self._replaced = False
-        self._known: dict[str, None] = {}
-
-    def __call__(self, text: str, *, goes_on: bool, replaced: bool) -> None:
-        if self._parts and (not goes_on or self._length > LONGEST_LINE):
-            self.end()
-        self._parts.append(text)
-        self._length += len(text)
-        self._replaced = replaced
-
-    def end(self) -> None:
-        """The line has all its rows: keep it, unless it was overwritten in place and is known."""
-        line = safe("".join(self._parts)).rstrip()
-        known = line in self._known
-        if not known:
-            self._known[line] = None
-            if len(self._known) > LINES_KNOWN:
-                del self._known[next(iter(self._known))]
-        if self._parts and not (known and self._replaced):
-            self._lines.append(line)
-        self._parts, self._length = [], 0
-
-    def take(self) -> list[str]:
-        lines, self._lines = self._lines, []
-        return lines
-
-
-def written(frames: Iterable[e.Frame]) -> Iterator[str]:
-    """The lines that a command without a terminal wrote to stdout and stderr, in the order in which they came. A line of the one is
-    never cut by the other."""
-    rest: dict[str, list[str]] = {"stdout": [], "stderr": []}
-    decoders = {channel: codecs.getincrementaldecoder("utf-8")("replace") for channel in rest}
-    lengths = dict.fromkeys(rest, 0)
-    for frame in frames:
-        if frame.channel not in rest:
-            continue
-        *lines, last = decoders[frame.channel].decode(frame.data).split("\n")
-        parts = rest[frame.channel]
-        for line in lines:
-            yield _line([*parts, line])
-            parts.clear()
-            lengths[frame.channel] = 0
-        parts.append(last)
-        lengths[frame.channel] += len(last)
-        if lengths[frame.channel] > LONGEST_LINE:
-            yield _line(parts)
-            parts.clear()
-            lengths[frame.channel] = 0
-    for channel, decoder in decoders.items():
-        if last := "".join([*rest[channel], decoder.decode(b"", final=True)]):
-            yield _line([last])
-
-
-def _line(parts: list[str]) -> str:
-    return safe("".join(parts).removesuffix("\r"))
+        yield from lines.take(frame)
+    yield from lines.finish()
+    left_out.add_strings(lines.player)
 
 
 def play(
@@ -200,10 +116,10 @@ def play(
     `size` is the (columns, rows) of that terminal. Where the recording has more rows, the last ones are shown; where it has longer
     rows, their beginning. `left_out` counts the lines that were never drawn."""
 
-    def count(text: str, *, goes_on: bool, replaced: bool) -> None:
+    def count(text: str, *, goes_on: bool, replaced: bool, time: int) -> None:
         left_out.lines += not goes_on
 
-    player = _Player(one, count)
+    player = Player(one.size, count, tty=one.tty)
     drawn: list[str] = []
     last, owed = one.started, 0.0
     out(f"{CUT_ROWS}\x1b[2J\x1b[H")
@@ -216,7 +132,8 @@ def play(
             sleep(owed)
             owed = 0.0
         player.take(frame)
-    player.finish(left_out)
+    player.finish()
+    left_out.add_strings(player)
     drawn = _draw(player.screen, drawn, out, size)
     player.screen.tell_all()
     out(f"\x1b[{min(len(drawn), size[1] - 1) + 1};1H{RESET}{WRAP_ROWS}\n")

@@ -13,7 +13,8 @@ import pytest
 
 from l7gw.recording import events as e
 from l7gw.recording import reader
-from l7gw.recording.export import LARGEST_DECODED, asciicast, execs, json_lines, sizes
+from l7gw.recording.export import asciicast, execs, json_lines, sizes
+from l7gw.recording.gzip_body import LARGEST_DECODED
 from l7gw.recording.reader import Blocks, Mark
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import find, key_of, summaries

@@ -9,7 +9,7 @@ import pytest
 from l7gw.recording import events as e
 from l7gw.recording.export import Exec
 from l7gw.recording.replay import LONGEST_PAUSE, LeftOut, final_screen, play, text
-from l7gw.recording.replay import written as lines_written
+from l7gw.recording.shown_lines import written
 
 ATTACKS = {
     "clipboard": b"\x1b]52;c;aGVsbG8=\x07",
@@ -136,7 +136,7 @@ def test_lines_of_stdout_and_stderr_are_kept_whole_and_runes_too() -> None:
 
 def test_a_line_without_an_end_is_bounded() -> None:
     frames = [e.Frame(0, 1, "stdout", False, 1, bytes(b"x" * 600_000)) for _ in range(4)]
-    assert [len(line) for line in lines_written(frames)] == [1_200_000, 1_200_000]
+    assert [len(line.text) for line in written(frames)] == [1_200_000, 1_200_000]
 
 
 BEGINNINGS = [b"\x1bP", b"\x1bX", b"\x1b^", b"\x1b_", "\x90".encode(), "\x9f".encode()]

@@ -19,9 +19,9 @@ ABOVE = 100  # rows above a lost row that are told before it, so that lines come
 class Lost(Protocol):
     """A callback that takes text which leaves the screen."""
 
-    def __call__(self, text: str, *, goes_on: bool, replaced: bool) -> None:
+    def __call__(self, text: str, *, goes_on: bool, replaced: bool, time: int) -> None:
         """`text` is a row's text, with its control characters. `goes_on`: it continues the line that was told before. `replaced`:
-        it was overwritten in place, so the same text may come again and again."""
+        it was overwritten in place, so the same text may come again and again. `time` is when the row was written to last."""
 
 
 _numbers = count(1)
@@ -29,7 +29,7 @@ _TEXT = bytes(code not in (0x20, 0xA0) for code in range(256))
 
 
 class Row:
-    __slots__ = ("cells", "continues", "drawn", "number", "styles", "untold")
+    __slots__ = ("cells", "continues", "drawn", "number", "styles", "time", "untold")
 
     def __init__(self) -> None:
         self.cells: list[str] = []
@@ -38,6 +38,7 @@ class Row:
         self.number = next(_numbers)
         self.continues = 0  # the number of the row that this row continues, because the text did not fit there; 0 for none
         self.drawn: str | None = None  # how a player drew the row; None once the row has changed
+        self.time = 0  # when it was written to last, as `Screen.now` was then
 
     def put(self, at: int, cells: Sequence[str], style: Style) -> None:
         """Overwrite cells from column `at` on."""
@@ -127,7 +128,7 @@ class Grid:
     def _tell(self, row: Row, begin: int, end: int, *, replaced: bool) -> None:
         if self._lost is not None:
             goes_on = begin == 0 and row.continues != 0 and row.continues == self._told
-            self._lost("".join(row.cells[begin:end]), goes_on=goes_on, replaced=replaced)
+            self._lost("".join(row.cells[begin:end]), goes_on=goes_on, replaced=replaced, time=row.time)
         row.untold[begin:end] = bytes(end - begin)
         self._told = row.number if end == len(row.cells) else 0
 

@@ -122,6 +122,11 @@ class Emulator:
     def feed(self, text: str) -> None:
         self._parser.feed(text)
 
+    @property
+    def between_sequences(self) -> bool:
+        """Whether no sequence has begun and not ended."""
+        return self._parser.is_between
+
     def finish(self) -> None:
         """The recording ends: draw what is left of a broken sequence."""
         self._parser.finish()

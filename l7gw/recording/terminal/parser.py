@@ -58,6 +58,11 @@ class Parser:
         while at < len(text):
             at = self._state(text, at)
 
+    @property
+    def is_between(self) -> bool:
+        """Whether no sequence has begun and not ended."""
+        return not self._raw
+
     def finish(self) -> None:
         """The recording ends: draw a sequence that is not whole as text."""
         if self._state == self._string_escape:

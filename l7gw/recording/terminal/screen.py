@@ -30,6 +30,7 @@ class Screen:
 
     def __init__(self, columns: int, rows: int, lost: Lost | None = None, *, in_order: bool = False) -> None:
         self.columns, self.rows = columns, rows
+        self.now = 0  # the time of what is being written, in the unit of whoever sets it
         self._lost, self._in_order = lost, in_order
         self._main = self.grid = self._new_grid(alternate=False)
         self._start()
@@ -47,6 +48,13 @@ class Screen:
         for row in self.grid.rows:
             if row is not None:
                 row.untold[:] = bytes(len(row.untold))
+
+    @property
+    def scrolls_as_a_whole(self) -> bool:
+        """Whether the cursor stands at the beginning of the last row, and a line of text and its end would move all rows up by what
+        the line takes."""
+        whole = self.grid is self._main and self.top == 0 and self.bottom == self.rows - 1
+        return whole and self.wrap and not self.insert and (self.cursor.x, self.cursor.y) == (0, self.rows - 1)
 
     def resize(self, columns: int, rows: int) -> None:
         off = self.grid.resize(columns, rows, self.cursor.y)
@@ -109,7 +117,7 @@ class Screen:
             if not self.wrap and len(text) - at > room:
                 # Each of the others stands in the last cell for a moment, until the next one overwrites it.
                 if self._lost is not None:
-                    self._lost(text[at + room - 1 : -1], goes_on=False, replaced=True)
+                    self._lost(text[at + room - 1 : -1], goes_on=False, replaced=True, time=self.now)
                 part, at = part[:-1] + text[-1], len(text)
             self._put(list(part))
             at += len(part)
@@ -137,6 +145,7 @@ class Screen:
             row.cells[at] += mark
             row.untold[at] = 1
             row.drawn = None
+            row.time = self.now
             return
         self._next_row_if_full()
         self._put([" " + mark])
@@ -170,6 +179,7 @@ class Screen:
         elif row.styles[at:end] != [self.cursor.style] * len(cells):
             row.styles[at:end] = [self.cursor.style] * len(cells)
             row.drawn = None
+        row.time = self.now
         self.cursor.x = end
 
     def insert_blanks(self, number: int) -> None:

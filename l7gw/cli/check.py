@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
+from urllib.parse import urlsplit
 
 import click
 
+from l7gw import name_rules
 from l7gw.cli import check_clusters, check_identity, check_reviews
+from l7gw.cli.check_reading import Read, read_all, refuse
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.certificates import all_ending
 from l7gw.config.document import sized
 from l7gw.config.hooks import PARTS
-from l7gw.config.load import find, read
+from l7gw.config.load import find
 from l7gw.config.settings import Hook, Settings
-from l7gw.errors import ConfigurationError, Problem
 from l7gw.gateway.doubts import warnings_of
 from l7gw.hooking.hooked import Hooked
-from l7gw.hooking.loader import load_hooks
-from l7gw.masking.configured import Configured, configured
-from l7gw.policy.bind_faults import check_binds
+from l7gw.masking.configured import Configured
 from l7gw.policy.doubts import held_by, say_logins
 from l7gw.policy.grants import in_words
 from l7gw.policy.judge import Policy
@@ -34,62 +34,77 @@ Found = TypeVar("Found")
 READABLE = "recordings are masked, but not encrypted in this version: what masking does not find is readable in"
 
 
-@click.command(short_help="Say what a configuration means, or all that is wrong with it.")
+@click.command(short_help="Say what a configuration means, or all that is wrong with it; --online asks everything that it names.")
 @config_option
 @output_option
-def check(config: Path | None, output: str) -> None:
+@click.option(
+    "--online", is_flag=True, help="Ask the network too: issuers, clusters, the database, what certificates name, what ends."
+)
+@click.option(
+    "--address",
+    "addresses",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="With --online: what clients type for the gateway, which its certificate must name. May be repeated.",
+)
+def check(config: Path | None, output: str, online: bool, addresses: tuple[str, ...]) -> None:
     """Say in plain words what the configuration and its policy mean; or name every mistake in both, with file and line.
 
     Nothing is started and nothing is asked over the network. Files that the configuration names are opened: run it as the
     user that the gateway will be.
 
+    With --online the network is asked too, as the gateway's user, and nothing is changed there: each issuer and its keys, each
+    cluster (DNS, TCP, TLS and whose CA, version, the gateway's credential, each permission that impersonation needs), the database,
+    Slack and the webhook (no message is sent), the disk, the clock; which names the certificates have, when everything ends, and
+    which rules can never match. Each line is green, yellow (it works, but not as meant, or not for long) or red, with what to do.
+
     \b
-    Exit status: 0 it can be used, 2 it cannot.
+    Exit status: 0 it can be used, 2 it cannot; with --online 1 where something is red.
 
     \b
     l7gw check
     l7gw check --config ./l7gw.yaml
     l7gw check -o json | jq .problems
+    l7gw check --online --address gateway.example.com:8443
+    l7gw check --online -o json | jq -r '.[] | select(.state != "green") | [.check, .text, .hint] | @tsv'
     """
-    path = find(config)
-    settings, policy_file, problems, hooks, masking = read(path)
-    made = _without_mistakes(problems, lambda: configured(masking, path))
-    detectors = made.names(hooks) if made is not None else None
-    policy = _without_mistakes(problems, lambda: Policy.load(policy_file, detectors) if policy_file is not None else None)
-    if settings is not None and policy is not None:
-        _without_mistakes(problems, lambda: check_binds(policy, settings.policy, settings.clusters))
-    key = ""
-    if settings is not None:
-        try:
-            key = _fingerprint(settings)
-        except OSError as error:
-            problems.append(Problem(str(path), 0, f"`state`: {error}"))
-    loaded = _without_mistakes(problems, lambda: load_hooks(hooks, path)) or ()
-    files = [problem.file for problem in problems]
-    problems.sort(key=lambda problem: (files.index(problem.file), problem.line))
-    if problems or settings is None or policy is None or made is None:
-        if output == "json":
-            click.echo(json.dumps({"ok": False, "file": str(path), "problems": [_problem(p) for p in problems]}, indent=2))
-            sys.exit(2)
-        raise ConfigurationError(problems)
+    if addresses and not online:
+        raise click.UsageError("--address is what clients type, which --online looks at: l7gw check --online --address HOST:PORT")
+    hosts = tuple(map(_host, addresses))
+    it = read_all(find(config))
+    settings, policy, made = it.settings, it.policy, it.masking
+    if it.problems or settings is None or policy is None or made is None:
+        refuse(it, output, online=online)
+    elif online:
+        from l7gw.cli.check_online import checked_online  # loaded where it is used: it takes half a second
+
+        sys.exit(checked_online(settings, policy, hosts, output))
+    else:
+        _tell(settings, policy, made, it, output)
+
+
+def _host(address: str) -> str:
+    """The host of what a client types: `https://HOST:PORT/PATH`, `HOST:PORT` or `HOST`, an IPv6 address in brackets or bare."""
+    bare = address.removeprefix("https://").partition("/")[0]
+    if bare.count(":") > 1 and not bare.startswith("["):
+        return bare
+    host = urlsplit(f"//{bare}").hostname if "@" not in bare else None
+    if not host:
+        raise click.BadParameter(f"{name_rules.quoted(address)} is no HOST[:PORT]", param_hint="--address")
+    return host
+
+
+def _tell(settings: Settings, policy: Policy, made: Configured, it: Read, output: str) -> None:
+    """Say what the configuration means."""
     warnings = [*warnings_of(settings, policy), *all_ending(settings)]
     if output == "json":
-        click.echo(json.dumps(_document(settings, policy, key, made, loaded, warnings), indent=2))
+        click.echo(json.dumps(_document(settings, policy, it.key, made, it.hooks, warnings), indent=2))
         return
-    for head, lines in _sections(settings, policy, key, made, loaded):
+    for head, lines in _sections(settings, policy, it.key, made, it.hooks):
         for number, line in enumerate(lines):
             click.echo(f"{head if number == 0 else '':<15}{line}")
     for warning in warnings:
         click.echo(f"l7gw: {warning}", err=True)
-
-
-def _without_mistakes(problems: list[Problem], read: Callable[[], Found]) -> Found | None:
-    """What is read; None where it has mistakes, which are added to the problems."""
-    try:
-        return read()
-    except ConfigurationError as error:
-        problems.extend(error.problems)
-        return None
 
 
 def _sections(
@@ -144,14 +159,6 @@ def _owners(settings: Settings, policy: Policy) -> list[str]:
 
 def _asks_owners(policy: Policy) -> bool:
     return any((held := held_by(rule)) is not None and held.reviewers.owner for rule in (*policy.guardrails, *policy.rules))
-
-
-def _fingerprint(settings: Settings) -> str:
-    """Of the masking key; "" where the gateway has not made one yet. Raises OSError where it cannot be used."""
-    try:
-        return masking_key.fingerprint(masking_key.read(settings.state))
-    except FileNotFoundError:
-        return ""
 
 
 def _masking(fingerprint: str) -> str:
@@ -239,7 +246,3 @@ def _hook_document(hook: Hook, loaded: Hooked) -> dict[str, Any]:
         "raw": hook.raw,
         "for": _parts(loaded),
     }
-
-
-def _problem(problem: Problem) -> dict[str, Any]:
-    return {"file": problem.file, "line": problem.line, "what": problem.what, "hint": problem.hint}

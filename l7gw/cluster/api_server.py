@@ -11,6 +11,7 @@ import ipaddress
 import json
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,14 +31,17 @@ MOST_NAMED = 4  # addresses, names or groups in a sentence
 
 @dataclass(frozen=True)
 class Place:
-    """Where an API server is, and whom to trust there. `trusted` says in words whose CA that is. `context` trusts it alone, and has
-    the gateway's certificate where it shows one. `host` has no brackets."""
+    """Where an API server is, or another server that `what` names, and whom to trust there. `trusted` says in words whose CA that
+    is. `context` trusts it alone, and has the gateway's certificate where it shows one. `host` has no brackets. `key` is where the
+    configuration says the host."""
 
     cluster: str
     host: str
     port: int
     context: ssl.SSLContext
     trusted: str
+    what: str = "the API server"
+    key: str = "server"
 
     @property
     def authority(self) -> str:
@@ -72,10 +76,12 @@ class Answer:
 
 
 class ApiServer:
-    """A connection to an API server. It is dialled again where the server closed it."""
+    """A connection to an API server. It is dialled again where the server closed it. `date` is the header of its first answer, and
+    `asked` when that came, in seconds since 1970."""
 
     def __init__(self, place: Place, authorization: Headers = (), timeouts: Timeouts = USUAL_TIMEOUTS) -> None:
         self.place = place
+        self.date, self.asked = "", 0.0
         self._authorization = authorization
         self._timeouts = timeouts
         self._connection = http.client.HTTPSConnection(
@@ -99,6 +105,8 @@ class ApiServer:
         try:
             self._connection.request(method, path, text, headers)
             response = self._connection.getresponse()
+            if not self.asked:
+                self.date, self.asked = response.getheader("Date") or "", time.time()
             octets = response.read(LARGEST_ANSWER + 1)
         except TimeoutError:
             self._connection.close()
@@ -133,7 +141,7 @@ def _resolved(place: Place) -> Found[list[str]]:
     try:
         found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        remedy = f"getent ahosts {place.host}; the name of a private EKS endpoint has addresses within its VPC alone"
+        remedy = f"getent ahosts {place.host}; is `{place.key}` right? A private name is known in its network alone"
         raise Failure(f"{place.host} has no address: {_why(error)}", remedy) from None
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
     return Found(addresses, f"{place.host} is {listed(addresses)}")
@@ -150,7 +158,7 @@ def _dialled(place: Place, addresses: list[str], timeouts: Timeouts) -> Found[so
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body are two writes: 40 ms each otherwise
             return Found(plain, f"port {place.port} of {address}")
     if isinstance(fault, ConnectionRefusedError):
-        raise Failure(f"port {place.port} refuses connections", "does the API server run, and is it this port?")
+        raise Failure(f"port {place.port} refuses connections", f"does {place.what} run, and is it this port?")
     remedy = "do security groups, firewalls and the public endpoint's CIDRs let this machine through?"
     raise Failure(f"port {place.port} cannot be reached: {'no answer' if isinstance(fault, TimeoutError) else _why(fault)}", remedy)
 
@@ -162,9 +170,9 @@ def _secured(place: Place, plain: socket.socket, timeouts: Timeouts) -> Found[ss
     except ssl.SSLCertVerificationError as error:
         raise _distrusted(place, error, timeouts) from None
     except ssl.SSLError as error:
-        raise Failure(f"no TLS: {_why(error)}", f"does an API server answer at {place.authority}?") from None
+        raise Failure(f"no TLS: {_why(error)}", f"does {place.what} answer at {place.authority}?") from None
     except OSError as error:
-        raise Failure(f"the connection ended within TLS: {_why(error)}", "is something between here and the API server?") from None
+        raise Failure(f"the connection ended within TLS: {_why(error)}", f"is something between here and {place.what}?") from None
     shown = tls.getpeercert(binary_form=True)
     assert shown is not None  # the context verifies
     certificate = x509.load_der_x509_certificate(shown)
@@ -189,10 +197,12 @@ def _distrusted(place: Place, error: ssl.SSLCertVerificationError, timeouts: Tim
     certificate = x509.load_der_x509_certificate(shown)
     what = f"the certificate of {named(certificate.subject)}, signed by {named(certificate.issuer)}, is not trusted"
     if certificate.not_valid_after_utc < datetime.now(UTC):
-        return Failure(f"the certificate ended on {certificate.not_valid_after_utc.date()}", "it must be renewed at the API server")
+        return Failure(f"the certificate ended on {certificate.not_valid_after_utc.date()}", f"it must be renewed at {place.what}")
     if error.verify_code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-        return Failure(f"the certificate does not name {place.host}", f"`server` must be one of {listed(_names(certificate))}")
-    remedy = f"trusted is {place.trusted}; is it the cluster that is meant, or has its authority been replaced?"
+        names = listed(names_in(certificate))
+        return Failure(f"the certificate does not name {place.host}", f"`{place.key}` must be one of {names}")
+    meant = "the cluster" if place.cluster else place.what
+    remedy = f"trusted is {place.trusted}; is it {meant} that is meant, or has its authority been replaced?"
     return Failure(f"{what}: {error.verify_message}", remedy)
 
 
@@ -201,7 +211,8 @@ def named(name: x509.Name) -> str:
     return visible(name.rfc4514_string()[:MOST_SAID]) or "nobody"
 
 
-def _names(certificate: x509.Certificate) -> list[str]:
+def names_in(certificate: x509.Certificate) -> list[str]:
+    """The hosts and addresses that a certificate names."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -35,12 +36,16 @@ def users_of(credential: ClientCredential | TokenFile | AwsRole) -> tuple[str, .
 
 def _service_account(token: str) -> tuple[str, ...]:
     """The user that a service account's token names. It is read, and not verified: nothing is allowed by it."""
+    named = claims_in(token).get("sub")
+    return (named,) if isinstance(named, str) and named.startswith(SERVICE_ACCOUNT) else ()
+
+
+def claims_in(token: str) -> dict[str, Any]:
+    """The claims of a token, which is not verified; none where it is no JWT."""
     parts = token.split(".")
     if len(parts) != 3:
-        return ()
+        return {}
     try:
-        claims = plainjson.read_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return plainjson.read_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except ValueError:
-        return ()
-    named = claims.get("sub")
-    return (named,) if isinstance(named, str) and named.startswith(SERVICE_ACCOUNT) else ()
+        return {}

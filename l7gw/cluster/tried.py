@@ -31,10 +31,11 @@ from l7gw.wire.events import Headers
 @dataclass(frozen=True)
 class Reached:
     """How far one came. `server` is the API server, whom the caller closes; None where it could not be reached. `authority` is its
-    CA in PEM. `keys` are those of the gateway's role session at AWS."""
+    CA in PEM, `certificate` what it showed in DER. `keys` are those of the gateway's role session at AWS."""
 
     server: ApiServer | None = None
     authority: bytes = b""
+    certificate: bytes = b""
     keys: Keys | None = field(default=None, repr=False)
 
 
@@ -52,13 +53,19 @@ def reached(trial: Trial, cluster: Cluster, timeouts: Timeouts = USUAL_TIMEOUTS)
         place = _place(cluster, credential) if credential is not None else None
         tls = connect(trial, place, timeouts)
         authority = cluster.certificate_authority.read_bytes() if cluster.certificate_authority is not None else b""
-        return Reached(_server(place, tls, credential.authorization if credential is not None else (), timeouts), authority)
+        authorization = credential.authorization if credential is not None else ()
+        return Reached(_server(place, tls, authorization, timeouts), authority, _certificate_of(tls))
     at = at_aws(trial, cluster, cluster.eks, Aws(SystemClock(), timeouts), timeouts)
     place = trial.step("endpoint", lambda: _described(cluster, sure(at)))
     tls = connect(trial, place, timeouts)
     authorization = _shown(trial, cluster, cluster.eks, at)
     authority = at.found.certificate_authority.encode() if at is not None else b""
-    return Reached(_server(place, tls, authorization, timeouts), authority, at.keys if at is not None else None)
+    keys = at.keys if at is not None else None
+    return Reached(_server(place, tls, authorization, timeouts), authority, _certificate_of(tls), keys)
+
+
+def _certificate_of(tls: ssl.SSLSocket | None) -> bytes:
+    return (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
 
 
 def _server(place: Place | None, tls: ssl.SSLSocket | None, authorization: Headers, timeouts: Timeouts) -> ApiServer | None:

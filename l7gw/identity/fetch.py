@@ -56,9 +56,11 @@ def client_for(url: str, trusted: ssl.SSLContext) -> httpx.AsyncClient:
 
 
 class HttpsFetch:
-    """A `Fetch` over HTTPS. It reads the authority file for each GET, so that a renewed file is used."""
+    """A `Fetch` over HTTPS. It reads the authority file for each GET, so that a renewed file is used. `date` is the header of the
+    last answer."""
 
     def __init__(self, certificate_authority: Path | None) -> None:
+        self.date = ""
         self._certificate_authority = certificate_authority
         trust(certificate_authority)  # so that a file that cannot be used fails at start, not at the first call
 
@@ -66,6 +68,7 @@ class HttpsFetch:
         checked(url)
         client = client_for(url, trust(self._certificate_authority))  # the caller bounds the whole (`Timeouts.keys_fetch`)
         async with client, client.stream("GET", url, headers=ASKED_AS) as response:
+            self.date = response.headers.get("date", "")
             if response.status_code != 200:
                 raise FetchError(f"{url} {_other_answer(response)}")
             return await whole_body(response, url)

@@ -183,7 +183,7 @@ class KeySet:
     async def _run(self) -> None:
         try:
             async with asyncio.timeout(self._within):
-                keys = await self._download()
+                keys = await download(self.issuer, self._fetch)
         except TimeoutError:
             self._failed(f"no answer within {self._within:g} s")
         except FetchError as error:
@@ -203,13 +203,6 @@ class KeySet:
                 callback()
             except Exception:  # an error of one waiting call must not reach the others
                 log.exception("a call that waited for the keys of %s failed", self.issuer)
-
-    async def _download(self) -> list[Key]:
-        where = self.issuer.removesuffix("/") + "/.well-known/openid-configuration"  # Discovery 1.0 4.1
-        document = object_in(await self._fetch(checked(where)), "the discovery document")
-        if document.get("issuer") != self.issuer:  # Discovery 1.0 4.3: MUST be identical
-            raise FetchError(f"{where} speaks for another issuer; the configured one must be identical, slashes included")
-        return read_keys(object_in(await self._fetch(checked(document.get("jwks_uri"))), "the key set"), self.issuer)
 
     def _succeeded(self, keys: list[Key]) -> None:
         if self.failure:
@@ -243,6 +236,15 @@ class KeySet:
                 key.withdrawn = True
             self._keys = []
             self.version += 1
+
+
+async def download(issuer: str, fetch: Fetch) -> list[Key]:
+    """An issuer's usable keys, found by discovery. Raises FetchError, and what `fetch` raises."""
+    where = issuer.removesuffix("/") + "/.well-known/openid-configuration"  # Discovery 1.0 4.1
+    document = object_in(await fetch(checked(where)), "the discovery document")
+    if document.get("issuer") != issuer:  # Discovery 1.0 4.3: MUST be identical
+        raise FetchError(f"{where} speaks for another issuer; the configured one must be identical, slashes included")
+    return read_keys(object_in(await fetch(checked(document.get("jwks_uri"))), "the key set"), issuer)
 
 
 def fitting(keys: list[Key], key_id: str | None, algorithm: str) -> list[Key]:

@@ -124,12 +124,21 @@ class Server:
     def prepare(self) -> None:
         """See that the server can be used, and bring the tables to their newest form. Raises OSError, in words for people: a
         ConnectionError where the server cannot be reached just now, any other for what only a person can mend."""
-        try:
-            with self._within(LOOKS_WITHIN):
-                check_sessions(self.listening)
-                with self.listening() as connection:
-                    check_alone(connection, list(metadata.tables))
+        self.look()
+        with self._in_words():
             migrate(self.engine)
+
+    def look(self) -> None:
+        """See that the server can be used, and change nothing there. Raises OSError as `prepare` does."""
+        with self._in_words(), self._within(LOOKS_WITHIN):
+            check_sessions(self.listening)
+            with self.listening() as connection:
+                check_alone(connection, list(metadata.tables))
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
         except (psycopg.OperationalError, sa.exc.OperationalError, sa.exc.TimeoutError) as error:
             raise ConnectionError(in_words(error)) from error
         except (psycopg.Error, sa.exc.DBAPIError) as error:

@@ -1,0 +1,30 @@
+"""Findings of steps and of sentences: each that is not green says what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from l7gw.cli.online.findings import Finding, of_failure, of_sentence, of_step
+from l7gw.cluster.trial import Failure, Outcome, Step
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("ok", "green"), ("warning", "yellow"), ("failed", "red"), ("not asked", "yellow")])
+def test_a_step_has_the_state_of_its_outcome(outcome: Outcome, state: str) -> None:
+    found = of_step("cluster prod", Step("DNS", outcome, "said", "do"))
+    assert found == Finding("cluster prod: DNS", state, "said", "do")  # type: ignore[arg-type]
+
+
+def test_what_was_not_tried_is_no_finding() -> None:
+    assert of_step("cluster prod", Step("TLS", "not tried")) is None
+
+
+def test_the_last_part_of_a_doubt_is_its_hint() -> None:
+    assert of_sentence("policy", "rule 'r' names x; y; did you mean z?", "o") == Finding(
+        "policy", "yellow", "rule 'r' names x; y", "did you mean z?"
+    )
+    assert of_sentence("policy", "rule 'r' is odd", "o").hint == "o"
+
+
+def test_a_failure_without_a_remedy_has_the_general_one() -> None:
+    assert of_failure("x", Failure("broken", "mend"), "o") == Finding("x", "red", "broken", "mend")
+    assert of_failure("x", Failure("broken"), "o").hint == "o"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.cli.check_online import MOST_ALIKE, tell
+from l7gw.cli.check_online import MOST_ALIKE, status_of, tell
 from l7gw.cli.online.findings import Finding
 from tests.cli.test_check import run
 from tests.support.written_configuration import Written
@@ -75,12 +75,9 @@ def test_a_configuration_that_cannot_be_read_is_status_2_in_the_same_form(
     assert (line["check"], line["state"]) == ("configuration", "red") and "policy.yaml:1: " in line["text"] and line["hint"]
 
 
-def test_what_is_yellow_alone_is_status_0(
-    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("l7gw.cli.check_online.found", lambda *_: [Finding("a", "green", "b"), Finding("c", "yellow", "d", "e")])
-    assert run(monkeypatch, "check", "--online", "--config", written.path) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "1 green, 1 yellow, 0 red"
+def test_what_is_yellow_alone_is_status_0() -> None:
+    yellow = [Finding("a", "green", "b"), Finding("c", "yellow", "d", "e")]
+    assert status_of(yellow) == 0 and status_of([*yellow, Finding("f", "red", "g", "h")]) == 1
 
 
 def test_doubts_of_the_policy_are_yellow_with_what_to_do(

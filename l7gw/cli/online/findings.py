@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from l7gw.cluster.trial import Failure, Outcome, Step
+from l7gw.cluster.trial import Outcome, Step
 
 State = Literal[
     "green",
@@ -30,11 +30,6 @@ def of_step(head: str, step: Step) -> Finding | None:
     """A step of a trial as a finding; None where it was not tried, as the step that failed before says why."""
     state = _STATES.get(step.outcome)
     return None if state is None else Finding(f"{head}: {step.name}", state, step.said or "yes", step.remedy)
-
-
-def of_failure(check: str, failure: Failure, otherwise: str) -> Finding:
-    """A red one. `otherwise` is the hint where the failure has none."""
-    return Finding(check, "red", str(failure), failure.remedy or otherwise)
 
 
 def of_sentence(check: str, sentence: str, otherwise: str) -> Finding:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.cli.online.findings import Finding, of_failure, of_sentence, of_step
-from l7gw.cluster.trial import Failure, Outcome, Step
+from l7gw.cli.online.findings import Finding, of_sentence, of_step
+from l7gw.cluster.trial import Outcome, Step
 
 
 @pytest.mark.parametrize(("outcome", "state"), [("ok", "green"), ("warning", "yellow"), ("failed", "red"), ("not asked", "yellow")])
@@ -23,8 +23,3 @@ def test_the_last_part_of_a_doubt_is_its_hint() -> None:
         "policy", "yellow", "rule 'r' names x; y", "did you mean z?"
     )
     assert of_sentence("policy", "rule 'r' is odd", "o").hint == "o"
-
-
-def test_a_failure_without_a_remedy_has_the_general_one() -> None:
-    assert of_failure("x", Failure("broken", "mend"), "o") == Finding("x", "red", "broken", "mend")
-    assert of_failure("x", Failure("broken"), "o").hint == "o"

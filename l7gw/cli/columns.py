@@ -12,7 +12,8 @@ from l7gw.recording.terminal.unseen import width
 
 GAP = "  "
 LEAST = 10  # columns of a text that is broken over lines
-_BREAKS = re.compile(r"(?<= )|(?=[@:/(])|(?<=[-,])")  # where a text may be broken; elsewhere where it must
+NAMES = re.compile(r"(?<= )|(?=[@:/(])|(?<=[-,])")  # where a name may be broken, if it can be; else where it must
+WORDS = re.compile("(?<= )")  # and where a sentence or a command may
 
 
 class Column(NamedTuple):
@@ -65,10 +66,10 @@ def _padded(text: str, size: int, *, right: bool) -> str:
     return spaces + text if right else text + spaces
 
 
-def wrapped(text: str, size: int) -> Iterator[str]:
-    """A text in lines of at most `size` columns: broken behind a space, or around what joins the words of a name, if it can be."""
+def wrapped(text: str, size: int, breaks: re.Pattern[str] = NAMES) -> Iterator[str]:
+    """A text in lines of at most `size` columns, broken at `breaks` if it can be."""
     line, used = "", 0
-    for part in _pieces(_BREAKS.split(text), size):
+    for part in _pieces(breaks.split(text), size):
         wide = cells(part)
         if line and used + cells(part.rstrip()) > size:
             yield line.rstrip()

@@ -4,117 +4,129 @@ from __future__ import annotations
 
 import datetime
 import json
-import shlex
 import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from l7gw.cli import completing
+from l7gw.cli.columns import Column, table, terminal_width
+from l7gw.cli.session_story import Only, Story, broken, matches
 from l7gw.cli.state import Events, fail, state_options, the_state, the_whole_session
-from l7gw.kube.in_kubectl import acting_words
-from l7gw.recording.events import (
-    ExchangeEnded,
-    GrantRecorded,
-    HoldRecorded,
-    MaskRecorded,
-    RequestRecorded,
-    ResponseRecorded,
-    ReviewRecorded,
-    VerdictRecorded,
-    header_text,
-)
-from l7gw.recording.masked import Masked
+from l7gw.recording.events import GrantRecorded
+from l7gw.recording.failed_logins import FailedLogins
 from l7gw.recording.reader import Unreadable
+from l7gw.recording.session_calls import SessionCall, SessionCalls
 from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.unseen import safe
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
-WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
-
-
-def _console() -> Console:
-    """A console as wide as the terminal or, without one, WITHOUT_TERMINAL columns wide. Recorded text is never read as markup."""
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WITHOUT_TERMINAL)
+NEWEST = 500  # calls that are shown, unless more are asked for: of a session that has 100,000 nobody reads all
+MOST_FAILED = 20  # kinds of failed log-ins that are shown, unless all are asked for
+BESIDE = " " * 14  # where what is known of a session as a whole stands, behind its name
+AT_ONCE = 200  # calls of a JSON document that are written together
 
 
 @click.command("show", short_help="Show one session and its calls.")
 @click.argument("session_id", metavar="SESSION", shell_complete=completing.sessions)
 @state_options
 @OUTPUT
-def show(session_id: str, config: Path | None, state: Path | None, output: str) -> None:
-    """Show one session: who, from where, its client processes, and each call with its verdict and outcome, and how much was masked
-    in it, by what and where.
+@click.option("--only", type=click.Choice(["denied", "writes", "execs"]), help="Only these calls; denied are refused ones too.")
+@click.option("--limit", type=click.IntRange(1), help=f"At most so many calls, the newest; {NEWEST}, if you do not say.")
+@click.option("--all", "every", is_flag=True, help="Every call, and discovery call by call.")
+def show(
+    session_id: str, config: Path | None, state: Path | None, output: str, only: Only | None, limit: int | None, every: bool
+) -> None:
+    """Show one session: who, from where, and what each client process did. A call is told as the kubectl command that would make
+    it, with its number, the verdict on it, what became of it, the bytes of bodies and channels both ways, how long it took, and
+    how much was masked in it, by what and where. Times are local. Of failed log-ins it says where they came from.
 
-    SESSION is an id or any unique beginning of one. JSON has the session without its calls; `l7gw export` has those, and the place
-    of each masked value.
+    SESSION is an id or any unique beginning of one. Of discovery (/api, /apis, /openapi, /version) that was answered, a process
+    has one line with a count. A pipe gets a line for each call.
+
+    JSON has all runs and, as `calls`, all calls, unless --only or --limit leave some out; `l7gw export` has their bodies and
+    streams, and the place of each masked value. A call that 10,000 others have overtaken stands there where it ended.
 
     \b
       l7gw sessions show 01a2
-      l7gw replay 01a2/7            # call 7 of the table, an exec
+      l7gw sessions show 01a2 --only denied
+      l7gw replay 01a2/7            # call #7, an exec
     """
+    if every and limit is not None:
+        raise click.UsageError("--all and --limit exclude each other")
     place = the_state(config, state)
     summary = the_whole_session(place, session_id)
-    if output == "json":
-        click.echo(json.dumps(summary.document(all_runs=True), indent=2))
-        return
-    console = _console()
-    about = summary.started
-    calls = f"{summary.exchanges}, {summary.denied} denied" + (f", {summary.held} held" if summary.held else "")
-    for name, value in (
-        ("session", summary.id), ("cluster", about.cluster), ("user", about.user or "(attempts without a principal)"),
-        ("groups", ", ".join(about.groups)), ("kind", about.kind), ("issuer", about.issuer), ("acting agent", about.actor),
-        ("address", about.address), ("state", summary.state), ("calls", calls),
-    ):  # fmt: skip
-        if value:
-            console.print(f"{name:>12}  {safe(str(value))}")
-    for run in summary.every_run():
-        words = (header_text(run.command), header_text(run.client), run.id)
-        console.print(f"{'run':>12}  {'  '.join(safe(text) for text in words if text)}")
+    grants: list[GrantRecorded] = []
+    calls = SessionCalls((events for _, events in Events(place, summary).blocks()), grants.append)
     try:
-        table, grants = _calls(place, summary)
-        console.print(table)
-        for line in grants:
-            console.print(f"{'grant':>12}  {line}", soft_wrap=True)
+        if output == "json":
+            _write_json(summary, (call for call in calls if only is None or matches(call, only)), limit)
+            return
+        within = terminal_width()
+        story = Story(calls, only=only, unfolded=every, most=None if every else limit or NEWEST)
+        lines = [*_head(summary, within), *_failed(summary, within, every=every)]
+        lines += story.lines(summary.started.cluster, summary.started.time, within)
+        if story.left_out:
+            lines += ["", f"{story.left_out:,} earlier; --all or --limit N shows them"]
+        lines += (line for grant in grants for line in broken(f"{'grant':>12}  {_granted(grant)}", within, BESIDE))
+        click.echo("\n".join(lines))
     except Unreadable as error:
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
 
 
-def _calls(place: Path, summary: Summary) -> tuple[Table, list[str]]:
-    """A row for each call, and a line for each thing that was done to a grant."""
-    rows: dict[int, list[str]] = {}
-    masked: dict[int, Masked] = {}
-    said: dict[str, list[str]] = {}  # who reviewed a hold
-    grants: list[str] = []
-    for event in Events(place, summary)():
-        if isinstance(event, RequestRecorded):
-            rows[event.exchange] = [str(event.exchange), safe(_what(event)), safe(event.namespace), "", "", "", "", ""]
-        elif isinstance(event, VerdictRecorded) and event.exchange in rows:
-            # What was allowed within an allowed call, such as a connection of a port-forward, is no verdict on the call
-            if not event.own and (event.verdict != "allow" or not rows[event.exchange][3]):
-                rows[event.exchange][3] = event.verdict + (f" ({safe(event.rule)})" if event.rule else "")
-        elif isinstance(event, HoldRecorded) and event.exchange in rows:
-            by = f" by {safe(', '.join(said[event.hold]))}" if said.get(event.hold) else ""
-            rows[event.exchange][3] = f"hold ({safe(event.rule)}): {safe(event.state)}{by}"
-        elif isinstance(event, GrantRecorded):
-            grants.append(_granted(event))
-        elif isinstance(event, ReviewRecorded):
-            said.setdefault(event.hold, []).append(event.user)
-        elif isinstance(event, ResponseRecorded) and event.exchange in rows:
-            rows[event.exchange][4] = str(event.status)
-        elif isinstance(event, MaskRecorded) and event.exchange in rows:
-            masked.setdefault(event.exchange, Masked()).add(event)
-        elif isinstance(event, ExchangeEnded) and event.exchange in rows:
-            rows[event.exchange][6:] = [event.outcome, safe(event.reason)]
-    for exchange, of_call in masked.items():
-        rows[exchange][5] = safe(str(of_call))
-    table = Table("call", "what", "namespace", "verdict", "status", "masked", "outcome", "reason", box=box.SIMPLE)
-    for row in rows.values():
-        table.add_row(*row)
-    return table, grants
+def _write_json(summary: Summary, calls: Iterable[SessionCall], limit: int | None) -> None:
+    """The session and its calls as one JSON document. It is written as it is read: a session may have a hundred thousand calls.
+    Where the recording is damaged it ends in front of the damage, whole."""
+    encode = json.JSONEncoder().encode
+    if limit is not None:
+        calls = deque(calls, maxlen=limit)
+    sys.stdout.write(json.dumps(summary.document(all_runs=True), indent=2)[:-2] + ',\n  "calls": [')
+    before, gathered = "\n    ", []
+    try:
+        for call in calls:
+            gathered.append(before + encode(call.document()))
+            before = ",\n    "
+            if len(gathered) == AT_ONCE:
+                sys.stdout.write("".join(gathered))
+                gathered.clear()
+    finally:
+        sys.stdout.write("".join(gathered) + ("\n  ]\n}\n" if before[0] == "," else "]\n}\n"))
+
+
+def _head(summary: Summary, within: int | None) -> Iterator[str]:
+    """What is known of the session as a whole."""
+    about = summary.started
+    began = datetime.datetime.fromtimestamp(about.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    lasted = datetime.timedelta(seconds=max(0, summary.last - about.time) // 1_000_000)
+    calls = f"{summary.exchanges}, {summary.denied} denied" + (f", {summary.held} held" if summary.held else "")
+    for name, value in (
+        ("session", summary.id), ("cluster", about.cluster), ("user", about.user), ("groups", ", ".join(about.groups)),
+        ("kind", about.kind), ("issuer", about.issuer), ("acting agent", about.actor), ("address", about.address),
+        ("state", summary.state), ("began", f"{began}, lasted {lasted}"), ("calls", calls),
+    ):  # fmt: skip
+        if value:
+            yield from broken(f"{name:>12}  {safe(str(value))}", within, BESIDE)
+
+
+FAILED = [Column("count", right=True), Column("address"), Column("reason", broken=True)]
+
+
+def _failed(summary: Summary, within: int | None, *, every: bool) -> Iterator[str]:
+    """Of failed log-ins, where they came from."""
+    failed: FailedLogins | None = summary.failed_logins()
+    if failed is None:
+        return
+    yield ""
+    yield f"{failed}:"
+    shown = failed.by if every else failed.by[:MOST_FAILED]
+    yield from table(FAILED, [[str(one.count), safe(one.address), safe(one.reason)] for one in shown], within)
+    others = failed.others + sum(one.count for one in failed.by[len(shown) :])
+    if others:
+        yield f"{others:,} more from other addresses or for other reasons{'' if every else '; --all and -o json have more'}"
+    if failed.unrecorded:
+        yield f"{failed.unrecorded:,} more were only counted: there were too many at once"
 
 
 def _granted(event: GrantRecorded) -> str:
@@ -124,21 +136,3 @@ def _granted(event: GrantRecorded) -> str:
     forced = " (FORCED)" if event.forced else ""
     words = "".join(f": {text}" for text in (event.note, event.reason) if text)
     return safe(f"{when} {event.group} is {event.state} ({event.did}{by}){forced}{words}  {event.grant}")
-
-
-def _what(event: RequestRecorded) -> str:
-    """A call in the form in which people type it: the verb, the object, selectors, and the command of an exec."""
-    words = [event.verb, "/".join(part for part in (event.resource, event.subresource) if part) or event.target]
-    if event.name:
-        words.append(shlex.quote(event.name))
-    if event.container:
-        words += "-c", shlex.quote(event.container)
-    if event.label_selector:
-        words += "-l", shlex.quote(event.label_selector)
-    if event.field_selector:
-        words += "--field-selector", shlex.quote(event.field_selector)
-    if event.as_user is not None:
-        words += acting_words(event.as_user, event.as_groups or ())
-    if event.argv is not None:
-        words += "--", shlex.join(event.argv)
-    return " ".join(word for word in words if word)

@@ -15,13 +15,13 @@ LONGEST = 1000  # characters; an argv may be longer
 _SERVED = {"create": "create", "update": "replace", "get": "get", "list": "get", "watch": "get --watch", "delete": "delete"}
 
 
-def in_kubectl(method: str, act: Act, content_type: str = "") -> str:
-    """The command, LONGEST characters at most. `content_type` is that of the body, "" for none."""
+def in_kubectl(method: str, act: Act, content_type: str = "", *, longest: int | None = LONGEST) -> str:
+    """The command, `longest` characters at most. `content_type` is that of the body, "" for none."""
     words = _words(method, act, content_type)
     if act.acts_as is not None:  # before what may be so long that it is cut
         words[1:1] = acting_words(act.acts_as.user, act.acts_as.groups)
     text = " ".join(words)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if longest is None or len(text) <= longest else text[: longest - 1] + "…"
 
 
 def acting_words(user: str, groups: tuple[str, ...]) -> list[str]:

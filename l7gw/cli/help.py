@@ -47,7 +47,7 @@ def help(ctx: click.Context, words: tuple[str, ...]) -> None:  # noqa: A001  # a
         return
     name = words[0]
     if len(words) == 1 and (page := _page(name)) is not None:
-        _show(page)
+        _show(page, f"The command of this name: l7gw {name} --help" if name in _subcommands(_root(ctx), []) else "")
     elif len(words) == 1 and name in shipped.files():
         click.echo(shipped.files()[name].read_bytes(), nl=False)
     elif (command := _found(_root(ctx), list(words))) is not None:
@@ -66,10 +66,11 @@ def _page(name: str) -> str | None:
     return shipped.page(name) if name in help_topics.PAGES else None
 
 
-def _show(page: str) -> None:
-    """A page on a terminal, or as it is."""
+def _show(page: str, beside: str) -> None:
+    """A page on a terminal, with what else there is of its name in a line before it; or the page as it is."""
     if sys.stdout.isatty():
-        click.echo_via_pager(laid_out(page, min(shutil.get_terminal_size().columns, WIDEST)))
+        shown = laid_out(page, min(shutil.get_terminal_size().columns, WIDEST))
+        click.echo_via_pager(f"{beside}\n\n{shown}" if beside else shown)
     else:
         click.echo(page, nl=False)
 

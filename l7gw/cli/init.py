@@ -57,7 +57,8 @@ def init(folder: Path, **options: Any) -> None:
     type from there to a first call.
 
     What no option says is asked for where this is a terminal. Nothing is changed in the cluster, no credential is taken from the
-    kubeconfig, no file is overwritten, and where something fails nothing is written.
+    kubeconfig, no file is overwritten, and where something fails nothing is written. Type it as the user that the gateway will be:
+    nobody else can read the keys.
 
     \b
     Exit status: 0 written, 2 wrong usage, a cluster that does not answer, or files that are there.

@@ -23,5 +23,5 @@ def page(name: str) -> str | None:
 
 def files() -> dict[str, Path]:
     """Every file that is no page, by the name under which people ask for it: `l7gw.service`, `hooks/canary.py`."""
-    found = [_FILES / UNIT, *(one for folder in FOLDERS for one in sorted((_FILES / folder).glob("*.*")))]
-    return {path.relative_to(_FILES).as_posix(): path for path in found if path.is_file()}
+    found = [_FILES / UNIT, *(one for folder in FOLDERS for one in sorted((_FILES / folder).rglob("*")))]
+    return {path.relative_to(_FILES).as_posix(): path for path in found if path.is_file() and path.suffix != ".pyc"}

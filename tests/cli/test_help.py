@@ -97,6 +97,7 @@ def test_a_page_in_a_terminal_goes_through_the_pager(tmp_path: Path) -> None:
         os.close(theirs)
     shown = seen.read_text()
     assert "Logging in: l7gw login" in shown and "`l7gw login`" not in shown
+    assert shown.startswith("The command of this name: l7gw login --help\n")
 
 
 def completed(*words: str) -> list[str]:
@@ -105,8 +106,8 @@ def completed(*words: str) -> list[str]:
 
 
 def test_topics_files_and_commands_are_completed() -> None:
-    assert completed("conf") == ["configuration"]
+    assert completed("configu") == ["configuration"]
     assert completed("l7gw") == [shipped.UNIT]
     assert completed("pol") == ["policy"]
-    assert completed("ver") == ["verify", "version"]
+    assert completed("vers") == ["version"]
     assert "explain" in completed("policy", "") and "configuration" not in completed("policy", "")

@@ -63,7 +63,7 @@ def help(ctx: click.Context, words: tuple[str, ...]) -> None:  # noqa: A001  # a
 def _page(name: str) -> str | None:
     """The page of this topic; of those that are no topic none."""
     name = name.lower().removeprefix("docs/").removesuffix(".md")
-    return shipped.page(name) if name in help_topics.PAGES else None
+    return shipped.pages()[name] if name in help_topics.topics() else None
 
 
 def _show(page: str, beside: str) -> None:

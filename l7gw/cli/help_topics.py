@@ -10,6 +10,7 @@ PAGES = {  # the page's name in `docs/`, and what it is for
     "policy": "every key of the policy, the effects, how a rule matches, ten recipes",
     "masking": "what is masked and what is not, how to add to it, how masked values come back",
     "approvals": "calls that wait for a human: who may approve, and what an approval allows",
+    "log": "a line for each call: its fields, and what to make of them",
     "eks": "a cluster of EKS from nothing to a first call, and who goes round the gateway",
     "login": "`l7gw login`, for people without a token source",
     "slack-and-webhook": "reviewers who are told in Slack or by a webhook, and answer there",
@@ -21,12 +22,19 @@ PAGES = {  # the page's name in `docs/`, and what it is for
     "threats": "what can be done to a gateway, what this one does about it, and the tests",
     "architecture": "the house, the life of a call, why each dependency is there",
 }
+FOR_BUILDERS = ("conformance", "kubernetes-wire")  # pages for who works on l7gw; they are shipped, since others lead there
 WIDEST = 76  # characters that a file says of itself in the list
 
 
 def topics() -> dict[str, str]:
     """Each page that this l7gw has, with a line about it."""
-    return {name: line for name, line in PAGES.items() if shipped.page(name) is not None}
+    return topics_of(shipped.pages())
+
+
+def topics_of(there: dict[str, str]) -> dict[str, str]:
+    """The same of these pages, by name: the title, where nothing better is written above."""
+    others = {name: _first(text) for name, text in there.items() if name not in PAGES and name not in FOR_BUILDERS}
+    return {name: line for name, line in PAGES.items() if name in there} | others
 
 
 def files() -> dict[str, str]:

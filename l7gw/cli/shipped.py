@@ -15,10 +15,9 @@ FOLDERS = ("examples", "hooks")  # of files, beside the unit
 UNIT = "l7gw.service"
 
 
-def page(name: str) -> str | None:
-    """The Markdown of the page of this name; None where there is none."""
-    path = _PAGES / f"{name}.md"
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+def pages() -> dict[str, str]:
+    """The Markdown of every page, by its name."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(_PAGES.glob("*.md"))}
 
 
 def files() -> dict[str, Path]:

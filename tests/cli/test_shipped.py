@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from l7gw.cli import shipped
 from tests.support.cited_sources import DOCS, ROOT
 
 
 def test_a_page_is_the_file_in_docs() -> None:
-    assert shipped.page("policy") == (DOCS / "policy.md").read_text()
-
-
-@pytest.mark.parametrize("name", ["", "nothing", "policy.md"])
-def test_a_page_that_there_is_not_is_none(name: str) -> None:
-    assert shipped.page(name) is None
+    assert shipped.pages() == {path.stem: path.read_text() for path in DOCS.glob("*.md")}
 
 
 def test_the_unit_and_every_hook_are_among_the_files() -> None:

@@ -302,4 +302,4 @@ def plural(word: str) -> str:
     """The English plural of a word, or of a phrase by its last word."""
     if word.endswith("y"):
         return word[:-1] + "ies"
-    return word if word.endswith(("s", ")")) else f"{word}s"
+    return f"{word}s" if word[-1:].islower() and not word.endswith("s") else word

@@ -1,8 +1,9 @@
 """`make bench`: l7gw beside its peers in the same run, as work per second of the proxy's own CPU.
 
-The proxies run on one core, the upstream and the load on another. l7gw authenticates, judges, masks and records; `unmasked` is l7gw
-without its masks, `eks` is l7gw before a cluster of EKS, with a token and a pool of connections for each person; the peers only
-pass bytes on. Compare figures of one run only, and ratios rather than absolute values.
+The proxies run on one core, the upstream and the load on another. l7gw authenticates, judges, masks, records and logs each call;
+`unmasked` is l7gw without its masks, `unlogged` without its access log, `eks` is l7gw before a cluster of EKS, with a token and a
+pool of connections for each person; the peers only pass bytes on. Compare figures of one run only, and ratios rather than absolute
+values.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class Cell:
     people: int = 1  # each connection is of one of them, in turn
 
     @property
-    def of_eks(self) -> bool:
-        """Whether it is also measured at a cluster of EKS: what a call costs is seen in the smallest."""
+    def small(self) -> bool:
+        """Whether it is also measured at a cluster of EKS, and without the log: what a call costs is seen in the smallest."""
         return self.kind == "small"
 
 
@@ -156,6 +157,7 @@ def proxies(folder: Path, binary: Path, h2: str) -> Iterator[list[Proxy]]:
         for name, program, more in (
             ("l7gw", ["-m", "l7gw"], {}),
             ("unmasked", [str(HERE / "unmasked.py")], {}),
+            ("unlogged", ["-m", "l7gw"], {"log": {"access": "off"}}),
             ("eks", ["-m", "l7gw"], at_eks),
         ):
             config = folder / f"{name}.yaml"
@@ -225,14 +227,25 @@ def measure(proxy: Proxy, binary: Path, cell: Cell, seconds: float) -> tuple[flo
     return said["count"] / cell.unit / max(tree_cpu(proxy.pid) - before, 1e-9), said
 
 
+def price(without: str, with_: str, rows: dict[str, list[float]]) -> str:
+    """How many times the CPU of one proxy another takes: the median of the rounds, each by itself, as the machine changes between
+    them; and the least and the most."""
+    if not {without, with_} <= rows.keys():
+        return ""
+    ratios = [one / other for one, other in zip(rows[without], rows[with_])]
+    return f"{statistics.median(ratios):.3f} [{min(ratios):.2f}-{max(ratios):.2f}]"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4, help="of one measurement")
     parser.add_argument("--rounds", type=int, default=5, help="of the whole table, interleaved")
     parser.add_argument("--only", default="", help="cells whose name holds this")
+    parser.add_argument("--proxies", default="", help="these alone, as `l7gw,unlogged`")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     options = parser.parse_args()
     cells = [cell for cell in CELLS if options.only in cell.name]
+    wanted = [name for name in options.proxies.split(",") if name]
     binary = peers()
     results: dict[str, dict[str, list[float]]] = {cell.name: {} for cell in cells}
     latencies: dict[str, dict[str, list[float]]] = {cell.name: {} for cell in cells}
@@ -245,7 +258,7 @@ def main() -> None:
         for turn in range(-1, options.rounds):
             for cell in cells:
                 for proxy in running[cell.streams > 0]:
-                    if proxy.name == "eks" and not cell.of_eks:
+                    if (proxy.name in ("eks", "unlogged") and not cell.small) or (wanted and proxy.name not in wanted):
                         continue
                     if turn < 0:  # what a process makes once, such as the search of long lists, is no part of a call
                         measure(proxy, binary, cell, WARMING)
@@ -259,12 +272,13 @@ def main() -> None:
     if options.output == "json":
         print(json.dumps({"per_core_second": results, "p50_us": latencies}, indent=2))
         return
-    names = [proxy.name for proxy in running[False]]
+    names = [proxy.name for proxy in running[False] if not wanted or proxy.name in wanted]
     table = Table(
         "cell",
         *(f"{name}, per core-second" for name in names),
-        *(f"{name} / go" for name in names),
+        *(f"{name} / go" for name in names if "go" in names),
         "price of masking",
+        "price of the access log",
         "price of EKS",
         "p50 us",
     )
@@ -274,9 +288,10 @@ def main() -> None:
         table.add_row(
             cell.name,
             *(f"{median[name]:,.0f} [{min(rows[name]):,.0f}-{max(rows[name]):,.0f}]" if name in rows else "" for name in names),
-            *(f"{median[name] / median['go']:.2f}" if name in rows else "" for name in names),
-            f"{median['unmasked'] / median['l7gw']:.2f}",
-            f"{median['l7gw'] / median['eks']:.2f}" if "eks" in rows else "",
+            *(f"{median[name] / median['go']:.2f}" if name in rows else "" for name in names if "go" in names),
+            price("unmasked", "l7gw", rows),
+            price("unlogged", "l7gw", rows),
+            price("l7gw", "eks", rows),
             " / ".join(f"{statistics.median(latencies[cell.name][name]):.0f}" for name in names if name in rows),
         )
     Console(width=200).print(table)

@@ -40,6 +40,7 @@ class Refusal(Exception):
         self.message = message
         self.rule = rule
         self.hold = hold
+        self.issuer = ""  # the issuer that a refused token names, which nothing has proven; "" for none
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,11 @@ class Door(Protocol):
         """A connection that was counted is closed."""
 
     def failed(self, address: str, error: ssl.SSLError) -> None:
-        """The handshake with a client at this address failed. Not called for clients that leave before or during the handshake."""
+        """The handshake with a client at this address failed."""
+
+    def left(self, address: str, *, in_time: bool) -> None:
+        """A client began a handshake and left, or (not `in_time`) did not finish it in its time. Not called where the client sent
+        nothing and left, as the health checks of balancers do."""
 
 
 class _Tls(SSLProtocol):  # type: ignore[misc]
@@ -99,18 +103,22 @@ class _Tls(SSLProtocol):  # type: ignore[misc]
 
 
 class _Handshake(ssl.SSLObject):
-    """Calls `failed` where the handshake fails, while the connection is still open."""
+    """Tells the context of its connection how the handshake goes, while the connection is still open."""
 
+    context_of: _AlertingContext
     failed: Callable[[ssl.SSLError], None]
 
     def do_handshake(self) -> None:
         try:
             super().do_handshake()
         except ssl.SSLWantReadError:
+            self.context_of.tries += 1
             raise
         except ssl.SSLError as error:
+            self.context_of.over = True
             self.failed(error)
             raise
+        self.context_of.over = True
 
 
 class _AlertingContext:
@@ -127,9 +135,12 @@ class _AlertingContext:
         self._parting = parting  # the listener's sockets that stay open only for their alert
         self._alert_read = alert_read  # seconds that the peer has to read the alert
         self.transport: asyncio.BaseTransport | None = None
+        self.tries = 0  # how often the handshake waited for the client; once before its first byte
+        self.over = False  # whether the handshake is done, or has failed
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **named: Any) -> ssl.SSLObject:
         tls = cast(_Handshake, self._context.wrap_bio(incoming, outgoing, **named))
+        tls.context_of = self
         tls.failed = lambda error: self._failed(error, outgoing)
         return tls
 
@@ -168,9 +179,14 @@ class _Accepted(_Tls):
             cast(asyncio.Transport, transport).abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._context.transport = None
+        context, transport = self._context, self._context.transport
+        context.transport = None
         if self._counted:
             self._door.closed()
+            late = isinstance(exc, ConnectionAbortedError)
+            if transport is not None and not context.over and (late or context.tries > 1):
+                peer = transport.get_extra_info("peername")
+                self._door.left(peer[0] if peer else "", in_time=not late)
             super().connection_lost(exc)
 
 

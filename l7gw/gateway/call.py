@@ -31,6 +31,7 @@ from l7gw.gateway.refused_exec import RefusedExec, hears_within
 from l7gw.gateway.request_body import RequestBody
 from l7gw.gateway.results import Result
 from l7gw.gateway.side_calls import SideCall
+from l7gw.gateway.strangers import unproven
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_sides import ClientSide
 from l7gw.identifiers import new_audit_id
@@ -222,6 +223,8 @@ class Call:
         answer = self._answer
         if answer is None or answer.begun or not answer.whole:  # a whole answer's connection is given back by `finish`
             self._drop_upstream()
+        if refusal.code == 401:
+            unproven(self.worker.of_peers, self.client.address, self.far.name if self.far is not None else "", refusal)
         record = self._begin_record()
         if record.silent and refusal.code == 403 and not self.went_up and not isinstance(refusal, ComeBack):
             record = self._record_denial()

@@ -122,13 +122,6 @@ def _newest_first(authorities: Sequence[x509.Certificate]) -> str:
     return "".join(one.public_bytes(Encoding.PEM).decode() for one in order)
 
 
-def why_cut(error: ssl.SSLError) -> str:
-    """What failed in a client's handshake, in words for the log."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the client's certificate is of no authority in `identity`, or is not for clients: {error.verify_message}"
-    return (error.reason or "no TLS").replace("_", " ").lower()
-
-
 def _check(certificate: Path, key: Path) -> None:
     """Load the pair into another context first: one that failed half-way would serve the new certificate with the old key."""
     load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-import ssl
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
@@ -26,6 +25,7 @@ from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.call_services import DiskWaiter
 from l7gw.gateway.client import Client, run_of
 from l7gw.gateway.desks import Desks, Opened
+from l7gw.gateway.door import Door
 from l7gw.gateway.downstream import RESTARTED, Downstream
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
@@ -34,7 +34,7 @@ from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.far_sides import FarSides
 from l7gw.gateway.policy_file import policy_of
-from l7gw.gateway.tls import Listening, why_cut
+from l7gw.gateway.tls import Listening
 from l7gw.hooking.call_texts import AsRecorded
 from l7gw.hooking.hook_set import HookSet
 from l7gw.hooking.loader import load_hooks
@@ -99,14 +99,12 @@ class Worker:
         self._limits = limits
         self.recorder = recorder
         self.draining = False
-        self._open = 0  # connections of clients, also those in their handshake
-        self._turned_away = 0  # connections refused since the last tick
         self._clients: dict[Downstream, None] = {}  # the connections past their handshake, in the order in which they came
         self._slowed: set[DiskWaiter] = set()
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_DESCRIPTORS
-        self._most_clients = max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS))
         self._next_rejudging = 0.0
         self.of_peers = CountedLog(log, clock.monotonic)  # for events that a client or a cluster can cause as often as it likes
+        self.door = Door(max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS)), self.of_peers)
         most_people = max(1, min(MOST_POOLS, int(descriptors * DESCRIPTORS_FOR_PEOPLE)))
         self._far = FarSides(clock, timeouts, most_people=most_people)
         self._identity: IdentityChain | None = None
@@ -202,23 +200,6 @@ class Worker:
     def client(self) -> Arrival:
         """A protocol for a new connection of a listener."""
         return Arrival(lambda spoken: Http2Downstream(self) if spoken == "h2" else Http1Downstream(self))
-
-    def opened(self) -> bool:
-        """Count a new connection. False where its descriptor would be missing for the clusters and the journal (threats I3): it is
-        then not counted, and must be closed."""
-        if self._open >= self._most_clients:
-            self._turned_away += 1
-            return False
-        self._open += 1
-        return True
-
-    def closed(self) -> None:
-        """A connection that `opened` counted is closed."""
-        self._open -= 1
-
-    def failed(self, address: str, error: ssl.SSLError) -> None:
-        """Log why a handshake was cut. The client itself gets only a TLS alert."""
-        self.of_peers.warning(address, "TLS handshake cut: %s", why_cut(error))
 
     def admit(self, client: Downstream) -> None:
         """Add a connection whose handshake is done: from now on it gets ticks and takes part in drains."""
@@ -331,9 +312,7 @@ class Worker:
         self.hooks.tick()
         self._desks.tick(now)
         self.api.tick()
-        if self._turned_away:
-            log.error("%d connections refused: %d are open, the limit of descriptors is near", self._turned_away, self._open)
-            self._turned_away = 0
+        self.door.tick()
         for client in list(self._clients):
             try:
                 if client.is_lost(now):
@@ -382,7 +361,7 @@ class Worker:
         accepted_no_more()
         self.api.drain(RESTARTED)
         began = self.clock.monotonic()
-        while self._clients or (self._open and self.clock.monotonic() - began < self.timeouts.drain_next_call):
+        while self._clients or (self.door.open and self.clock.monotonic() - began < self.timeouts.drain_next_call):
             now = self.clock.monotonic()
             for client in list(self._clients):
                 if client.exchanges or not client.expects_request(now):

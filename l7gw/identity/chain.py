@@ -174,6 +174,13 @@ class IdentityChain:
         if not self._issuers:
             raise refused("this gateway takes no tokens; hint: send a client certificate alone")
         token = oidc.read(text)
+        try:
+            return self._of_issuer(token, text, address, may_wait=may_wait)
+        except Refusal as refusal:
+            refusal.issuer = token.issuer
+            raise
+
+    def _of_issuer(self, token: oidc.Token, text: str, address: str, *, may_wait: bool) -> Principal | Pending:
         issuer = self._issuers.get(token.issuer)
         if issuer is None:
             raise refused("the token's issuer (claim iss) is none that this gateway knows")

@@ -134,6 +134,10 @@ class SlackListener:
         """The handshake with a client failed."""
         self.of_peers.warning(address, "TLS handshake for Slack's answers cut: %s", error.reason or "no TLS")
 
+    def left(self, address: str, *, in_time: bool) -> None:
+        """A client did not finish its handshake."""
+        self.of_peers.info(address, "TLS handshake for Slack's answers left unfinished")
+
 
 class _OverTls(Connection):
     below: SocketReading | None = None

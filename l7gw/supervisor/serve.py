@@ -135,7 +135,7 @@ class _Server:
                     host,
                     port,
                     lambda: worker.listening.context,
-                    worker,
+                    worker.door,
                     backlog=BACKLOG,
                     timeouts=self._timeouts,
                 )

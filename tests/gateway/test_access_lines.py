@@ -110,6 +110,13 @@ def test_the_text_says_who_what_and_how_it_ended_in_one_order() -> None:
     )
 
 
+def test_the_shortest_line_with_a_field_that_is_too_long_is_cut() -> None:
+    act = Act(verb="", path="/" + "x" * LONGEST, query="", effects=frozenset())
+    empty = dict.fromkeys(("address", "session", "run", "cluster", "verdict", "rule", "audit_id", "http"), "")
+    said = json.loads(as_json(line(act, principal=None, status=0, at_cluster=-1.0, **empty)))
+    assert len(said["name"]) == LONGEST and said["name"].endswith("…")
+
+
 HOSTILE = st.text(st.characters(), max_size=700)
 
 

@@ -59,6 +59,7 @@ def found(settings: Settings, policy: Policy, addresses: tuple[str, ...], shown:
     reports = run(jobs, lambda over, doing: shown(over, doing))
     return [
         Finding("configuration", "green", f"{settings.path} can be used, with {settings.policy}"),
+        *machine.of_user(settings),
         *of_names(settings, addresses),
         *of_files(settings, now),
         machine.of_disk(settings),
@@ -71,7 +72,7 @@ def found(settings: Settings, policy: Policy, addresses: tuple[str, ...], shown:
 def _channels(settings: Settings) -> Iterator[Job]:
     """Slack and the webhook are reached, and told nothing."""
     if (slack := settings.slack) is not None:
-        yield places.job_of("Slack", places.Https(slack.endpoint, "endpoint", "Slack", slack.certificate_authority), TIMEOUTS)
+        yield places.job_of("Slack", places.Https(slack.endpoint, "endpoint-url", "Slack", slack.certificate_authority), TIMEOUTS)
     if (webhook := settings.webhook) is not None:
         place = places.Https(webhook.url, "url", "the webhook", webhook.certificate_authority)
         yield places.job_of("webhook", place, TIMEOUTS)

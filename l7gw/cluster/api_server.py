@@ -171,6 +171,9 @@ def _secured(place: Place, plain: socket.socket, timeouts: Timeouts) -> Found[ss
         raise _distrusted(place, error, timeouts) from None
     except ssl.SSLError as error:
         raise Failure(f"no TLS: {_why(error)}", f"does {place.what} answer at {place.authority}?") from None
+    except TimeoutError:
+        what = f"the port is open, and nothing answers there to TLS within {timeouts.dial:.0f} s"
+        raise Failure(what, f"does {place.what} hang, or is something else at {place.authority}?") from None
     except OSError as error:
         raise Failure(f"the connection ended within TLS: {_why(error)}", f"is something between here and {place.what}?") from None
     shown = tls.getpeercert(binary_form=True)

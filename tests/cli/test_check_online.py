@@ -12,7 +12,11 @@ import pytest
 
 from l7gw.cli.check_online import MOST_ALIKE, status_of, tell
 from l7gw.cli.online.findings import Finding
+from l7gw.demo.pki import write_private
 from tests.cli.test_check import run
+from tests.support.posted import SECRET, Side
+from tests.support.served_issuer import ServedIssuer
+from tests.support.slack_stand_in import TOKEN, Slack
 from tests.support.written_configuration import Written
 
 
@@ -49,6 +53,27 @@ def test_the_document_has_exactly_four_keys_a_line_and_red_is_status_1(
         "store",
         "policy",
     }
+
+
+def test_slack_and_the_webhook_are_reached_and_told_nothing(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who stands there sees a TLS handshake that no request follows."""
+    with ServedIssuer(written.folder / "there") as there:
+        asked: list[object] = []
+        monkeypatch.setattr(there, "_serve", asked.append)
+        write_private(written.folder / "hook.secret", SECRET.encode())
+        ca = str(there.certificate_authority)
+        hook = {"url": f"{there.url}/tres-path", "secret-file": "hook.secret", "certificate-authority": ca, "users": {}}
+        slack = Slack(Side(80)).reviews(written.folder, webhook=hook)
+        slack["slack"] |= {"endpoint-url": f"{there.url}/api", "certificate-authority": ca}
+        written.top["reviews"] = slack
+        written.load()
+        assert run(monkeypatch, "check", "--online", "--config", written.path, "-o", "json") == 1  # by the issuer and the cluster
+        out = capsys.readouterr().out
+    found = {line["check"]: line["state"] for line in json.loads(out)}
+    assert {found[f"{name}: {step}"] for name in ("Slack", "webhook") for step in ("DNS", "TCP", "TLS")} == {"green"}
+    assert asked == [] and not any(secret in out for secret in (SECRET, TOKEN, "tres-path"))
 
 
 def test_without_a_terminal_states_are_words_and_there_is_no_colour(

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,24 @@ def test_what_speaks_no_tls_or_hangs_up_is_told(authority: Authority) -> None:
         threading.Thread(target=lambda: listener.accept()[0].sendall(b"HTTP/1.1 400 Bad\r\n\r\n"), daemon=True).start()
         trial, _ = tried(place(authority.certificate, listener.getsockname()[1]))
     assert trial.steps[-1].name == "TLS" and trial.steps[-1].outcome == "failed" and "API server" in trial.steps[-1].remedy
+
+
+def test_what_takes_the_connection_and_says_nothing_is_told_as_that(authority: Authority) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        trial = Trial(lambda _: None, lambda _: None)
+        connect(trial, place(authority.certificate, listener.getsockname()[1]), replace(SHORT, dial=0.2))
+    assert "nothing answers there to TLS within" in trial.steps[-1].said and "does the API server hang" in trial.steps[-1].remedy
+
+
+def test_when_the_first_answer_came_and_its_date_are_kept(authority: Authority) -> None:
+    dated = b"HTTP/1.1 200 OK\r\nDate: Tue, 10 Nov 2026 12:00:00 GMT\r\nContent-Length: 2\r\n\r\n{}"
+    with served(server_context(authority.server("server", "localhost")), [dated, answer(b"{}")]) as port:
+        server = ApiServer(place(authority.certificate, port), timeouts=SHORT)
+        assert (server.date, server.asked) == ("", 0.0)
+        server.ask("GET", "/version")
+        first = server.date, server.asked
+        server.ask("GET", "/version")
+    assert first == (server.date, server.asked) and first[0] == "Tue, 10 Nov 2026 12:00:00 GMT" and first[1] > 0
 
 
 @pytest.mark.parametrize("answered", [answer(b"x" * (LARGEST_ANSWER + 1)), b"nonsense\r\n\r\n"], ids=["huge", "nonsense"])

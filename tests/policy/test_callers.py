@@ -161,7 +161,7 @@ def starred(name: str, begin: int, end: int) -> str:
     return f"{name[:begin]}*{name[end:]}"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     entry_and_principal(),
     st.booleans(),

@@ -52,6 +52,14 @@ class Bench:
         status = run(self._monkeypatch, "clusters", "test", "prod", "--config", config, *options)
         return status, *self._capsys.readouterr()
 
+    def online(self) -> tuple[int, str, str]:
+        """`l7gw check --online` on the same configuration."""
+        config = self._gateway.config
+        config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), "clusters": {"prod": self.entry}}))
+        self._capsys.readouterr()
+        words = ("check", "--online", "--address", "localhost", "--config", config, "-o", "json")
+        return run(self._monkeypatch, *words), *self._capsys.readouterr()
+
     def document(self, *options: str) -> tuple[int, dict[str, dict[str, Any]], list[dict[str, Any]]]:
         """Status, the steps by name, and the ways round."""
         status, out, err = self("-o", "json", *options)
@@ -114,6 +122,18 @@ def test_a_cluster_that_nobody_goes_round_passes_each_step_from_aws_to_rbac(benc
     assert "the CA that EKS describes" in steps["TLS"]["said"]
     assert f"user {bench.eks.user_of('l7gw')}, groups l7gw-gateways" in steps["who"]["said"]
     assert [(way["principal"], way["standing"]) for way in ways] == [(bench.eks.gateway.arn, "gateway")]
+
+
+def test_check_online_takes_the_same_steps_at_aws(bench: Bench) -> None:
+    status, out, err = bench.online()
+    found = {line["check"].removeprefix("cluster prod: "): line for line in json.loads(out)}
+    assert (status, err) == (0, "") and not any(canary in out for canary in bench.aws.canaries)
+    for step in ("AWS credentials", "AssumeRole", "DescribeCluster", "endpoint", "TLS", "token", "version", "who", "certificate"):
+        assert found[step]["state"] == "green", found
+    bench.entry["credential"]["aws"]["role"] = f"{ACCOUNT}role/nobody"
+    status, out, _ = bench.online()
+    (red,) = [line for line in json.loads(out) if line["state"] == "red"]
+    assert status == 1 and red["check"] == "cluster prod: AssumeRole" and red["hint"]
 
 
 def test_every_way_round_is_found_and_is_open_until_it_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,10 @@ def files_of(settings: Settings) -> Iterator[Kept]:
         if entry.certificate_authority is not None:
             check, hint = _authority(entry)
             yield Kept(check, entry.certificate_authority, hint, trusted=True)
+    for key in ("sslrootcert", "sslcert") if settings.store is not None else ():
+        path = Path(settings.store.keywords.get(key, "")) if settings.store is not None else Path()
+        if path.is_absolute():  # libpq takes the word `system` too
+            yield Kept(f"store: {key}", path, "renew the file", trusted=key == "sslrootcert")
     for name, told in (("Slack", settings.slack), ("webhook", settings.webhook)):
         if told is not None and told.certificate_authority is not None:
             yield Kept(f"{name}: CA", told.certificate_authority, "renew the file", trusted=True)

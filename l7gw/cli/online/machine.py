@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -35,6 +37,27 @@ def of_disk(settings: Settings) -> Finding:
     if free < 2 * reserve:
         return Finding(check, "yellow", text, "free space: calls stop when the reserve is reached")
     return Finding(check, "green", text)
+
+
+def of_user(settings: Settings) -> Iterator[Finding]:
+    """Whether the command runs as the gateway's user: root can read what that user cannot."""
+    try:
+        owner = settings.state.stat().st_uid
+    except OSError:
+        return  # it is not made yet, and nobody can say whose it will be
+    mine = os.getuid()
+    if owner == mine:
+        yield Finding("user", "green", f"this user, {_name(mine)}, is the one whose {settings.state} is")
+        return
+    text = f"{settings.state} is {_name(owner)}'s and this is {_name(mine)}: what the gateway can read may differ"
+    yield Finding("user", "yellow", text, f"run it as the gateway's user: sudo -u {_name(owner)} l7gw check --online")
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"#{user}"
 
 
 def _human(size: int) -> str:

@@ -109,6 +109,9 @@ def test_every_certificate_that_a_configuration_can_name_is_looked_at(written: W
     pair = other.server("shown", "prod.example.com")
     written.prod |= {"hosts": ["prod.example.com"], "tls": {"certificate": str(pair[0]), "key": str(pair[1])}}
     written.entry["oidc"]["certificate-authority"] = str(other.certificate)
+    root = written.folder / "root.crt"
+    root.write_bytes(other.certificate.read_bytes())
+    written.top["store"] = f"postgresql://db.example.com/l7gw?sslmode=verify-full&sslrootcert={root}"
     paths = {kept.path.name for kept in files_of(written.load())}
-    assert paths == {"server.crt", "shown.crt", "gw.crt", "ca.crt"}
-    assert len({kept.check for kept in files_of(written.load())}) == 6
+    assert paths == {"server.crt", "shown.crt", "gw.crt", "ca.crt", "root.crt"}
+    assert len({kept.check for kept in files_of(written.load())}) == 7

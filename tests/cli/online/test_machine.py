@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from l7gw.cli.online.jobs import Report, run
-from l7gw.cli.online.machine import NAME, job_of_store, of_disk
+from l7gw.cli.online.machine import NAME, job_of_store, of_disk, of_user
 from l7gw.store import database
 from tests.support.postgres import Postgres
 from tests.support.written_configuration import Written
@@ -46,6 +46,16 @@ def test_a_state_that_cannot_be_written_or_made_is_red(tmp_path: Path, monkeypat
     assert of_disk(settings).text.endswith("cannot be made by this user") and "install -d -m 0700" in of_disk(settings).hint
     (tmp_path / "state").mkdir(mode=0o700)
     assert of_disk(settings).text.endswith("cannot be written by this user") and "chown" in of_disk(settings).hint
+
+
+def test_another_user_than_the_states_is_told_to_run_it_as_that_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Written(tmp_path).load()
+    assert [*of_user(settings)] == []  # there is no state yet
+    (tmp_path / "state").mkdir(mode=0o700)
+    assert [found.state for found in of_user(settings)] == ["green"]
+    monkeypatch.setattr(os, "getuid", lambda: 64_999)
+    (found,) = of_user(settings)
+    assert found.state == "yellow" and "this is #64999" in found.text and "sudo -u" in found.hint
 
 
 def looked(settings: Any) -> Report:

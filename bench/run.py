@@ -228,8 +228,8 @@ def measure(proxy: Proxy, binary: Path, cell: Cell, seconds: float) -> tuple[flo
 
 
 def price(without: str, with_: str, rows: dict[str, list[float]]) -> str:
-    """How many times the CPU of one proxy another takes: the median of the rounds, each by itself, as the machine changes between
-    them; and the least and the most."""
+    # How many times the CPU of one proxy another takes: the median of the rounds, each by itself, as the machine changes between
+    # them; and the least and the most.
     if not {without, with_} <= rows.keys():
         return ""
     ratios = [one / other for one, other in zip(rows[without], rows[with_])]

@@ -15,9 +15,12 @@ def main() -> None:
         if said is not None:
             print(said)
             return
-    from l7gw.cli import main as commands
+    try:
+        from l7gw.cli import main as commands
 
-    commands.main()
+        commands.main()
+    except KeyboardInterrupt:  # while modules were loaded, or once more at the end
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,15 @@ from l7gw.cli.options import config_option
 from l7gw.cli.state import fail
 from l7gw.config.private import load_pair
 from l7gw.name_rules import visible
+from l7gw.os_faults import in_words, os_error_of, told
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 WITHIN = 30.0  # seconds for an answer; the gateway gives one within a few milliseconds, or when its disk has caught up
 LARGEST_TOKEN = 16 * 1024  # bytes, as the gateway takes
+SOCKET_HINT = "say where it is with --socket FILE, or ask another machine's gateway with --server URL"
+TOKEN_HINT = "put into it what the issuer gave you: one line, which for a JWT begins with eyJ"
+PEM_HINT = "each is a file in PEM: it has a line -----BEGIN CERTIFICATE----- or -----BEGIN PRIVATE KEY-----"
 NO, USAGE, UNKNOWN = 1, 2, 3  # exit statuses
 
 
@@ -151,21 +155,18 @@ class ApiClient:
             self._unreachable(error.__cause__ or error)
         where = self._reach.server or f"the socket {self._socket}"
         if isinstance(error, httpx.ConnectError):
-            fail(f"{where} cannot be reached: {error}{_tls_hint(error)}", UNKNOWN)
-        fail(f"{where} ended the connection: {error or type(error).__name__}\n  hint: look again; it may have been done", UNKNOWN)
+            fail(f"{where} cannot be reached: {_why(error)}", UNKNOWN)
+        fail(f"{where} ended the connection: {in_words(error)}\n  hint: look again; it may have been done", UNKNOWN)
 
     def _unreachable(self, error: BaseException) -> NoReturn:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, OSError):
-            cause = cause.__cause__ or cause.__context__
-        number = getattr(cause, "errno", None)
+        cause = os_error_of(error)
         if isinstance(cause, PermissionError):
             hint = "run this as root or as the gateway's user, or reach it with --server https://GATEWAY:8443 and your token"
             fail(f"no permission on the gateway's socket {self._socket}\n  hint: {hint}", UNKNOWN)
         if isinstance(cause, FileNotFoundError | ConnectionRefusedError | NotADirectoryError):
             hint = "start it (l7gw serve), say where its socket is with --socket FILE, or ask another machine's with --server URL"
             fail(f"no gateway runs here: nothing answers at {self._socket}\n  hint: {hint}", UNKNOWN)
-        fail(f"the gateway's socket {self._socket} cannot be used: {cause or error} ({number})", UNKNOWN)
+        fail(f"the gateway's socket {self._socket} cannot be used: {told(error, otherwise=SOCKET_HINT)}", UNKNOWN)
 
 
 def _socket(reach: Reach) -> Path:
@@ -179,7 +180,7 @@ def _socket(reach: Reach) -> Path:
     except OSError as error:
         hint = "say which with --config FILE, or where to ask with --socket FILE or --server URL"
         fail(
-            f"which gateway? {path} cannot be read: {error.strerror}\n  hint: {hint}",
+            f"which gateway? {path} cannot be read: {in_words(error)}\n  hint: {hint}",
             UNKNOWN if isinstance(error, PermissionError) else USAGE,
         )
     return socket_path(path)
@@ -193,33 +194,40 @@ def _token(file: Path | None) -> str:
         try:
             text = file.read_text("ascii")
         except (OSError, UnicodeDecodeError) as error:
-            fail(f"--token-file {file}: {getattr(error, 'strerror', None) or 'it is no text of a token'}", USAGE)
+            if not isinstance(error, OSError):
+                fail(f"--token-file {file} holds no text of a token\n  hint: {TOKEN_HINT}", USAGE)
+            fail(f"--token-file {file} cannot be read: {told(error)}", USAGE)
         if not text.strip():
-            fail(f"--token-file {file} is empty", USAGE)
+            fail(f"--token-file {file} is empty\n  hint: {TOKEN_HINT}", USAGE)
     text = text.strip()
     if len(text) > LARGEST_TOKEN or not all("!" <= c <= "~" for c in text):
-        fail(f"{where} holds no token: a token is one word of at most {LARGEST_TOKEN // 1024} KiB", USAGE)
+        fail(f"{where} holds no token: a token is one word of at most {LARGEST_TOKEN // 1024} KiB\n  hint: {TOKEN_HINT}", USAGE)
     return text
 
 
 def _tls(reach: Reach) -> ssl.SSLContext:
     parts = urlsplit(reach.server or "")
     if parts.scheme != "https" or not parts.hostname or parts.path not in ("", "/") or parts.query or "@" in parts.netloc:
-        fail(f"--server is https://GATEWAY:PORT, and not {visible(reach.server or '')!r}", USAGE)
+        fail(
+            f"--server is https://GATEWAY:PORT, and not {visible(reach.server or '')!r}\n  hint: --server https://gw.example.com:8443",
+            USAGE,
+        )
     try:
         context = ssl.create_default_context(cafile=reach.certificate_authority)
         if reach.client_certificate is not None:
             load_pair(context, reach.client_certificate, reach.client_key or reach.client_certificate)
     except (OSError, ValueError) as error:
-        fail(f"--certificate-authority, --client-certificate and --client-key: {error}", USAGE)
+        fail(
+            f"--certificate-authority, --client-certificate and --client-key: {told(error, named=True, otherwise=PEM_HINT)}", USAGE
+        )
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
-def _tls_hint(error: BaseException) -> str:
+def _why(error: BaseException) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "\n  hint: --certificate-authority FILE says who signed the gateway's certificate"
-    return ""
+        return f"{in_words(error)}\n  hint: --certificate-authority FILE says who signed the gateway's certificate"
+    return told(error, otherwise="look at the address")
 
 
 def _fault(status: int, body: bytes) -> Fault:

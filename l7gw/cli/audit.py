@@ -16,10 +16,11 @@ from l7gw.aws.failures import AwsFailure
 from l7gw.cli.options import config_option, output_option, states_option
 from l7gw.cli.progress import Bars, progress_bars
 from l7gw.cli.reconciled import answer
-from l7gw.cli.state import HINT, UNITS, ago, fail, the_state
+from l7gw.cli.state import UNITS, ago, cannot_read, fail, the_state
 from l7gw.cluster.known_as import role_of, users_of
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Settings
+from l7gw.os_faults import in_words
 from l7gw.policy.patterns import Globs
 from l7gw.recording.audit_event import AuditEvent
 from l7gw.recording.audit_log import AUDIT_STREAM, AuditLog
@@ -129,7 +130,7 @@ def _compared(
         except AwsFailure as failure:
             fail(failure.message, UNKNOWN)
         except OSError as error:
-            fail(f"cannot be read: {error}", UNKNOWN)
+            cannot_read("the log cannot be read", error, UNKNOWN)
         except KeyboardInterrupt:
             sys.exit(130)
         progress.stop()
@@ -159,7 +160,7 @@ def _cluster(named: str | None, settings: Settings | None, places: list[Path]) -
             sorted(settings.clusters) if settings else sorted({one.started.cluster for p in places for one in summaries(p)} - {""})
         )
     except OSError as error:
-        fail(f"the state cannot be read: {error}{HINT}", UNKNOWN)
+        cannot_read("the state cannot be read", error, UNKNOWN)
     if len(found) != 1:
         fail(f"whose log is it? say --cluster NAME: {', '.join(found) or 'nothing is recorded'}", 2)
     return found[0]
@@ -174,7 +175,7 @@ def _gateway(name: str, settings: Settings | None, users: tuple[str, ...]) -> Ga
         try:
             found, role = users_of(cluster.credential), role_of(cluster.credential)
         except (OSError, ValueError) as error:
-            fail(f"the credential of cluster {name} cannot be read: {error}", UNKNOWN)
+            fail(f"the credential of cluster {name} cannot be read: {in_words(error)}", UNKNOWN)
     from l7gw.policy.judge import Policy
 
     rules = Policy.load(settings.policy).rules if settings.policy else ()
@@ -242,5 +243,5 @@ def _in_folder(path: Path) -> list[Path]:
     files = sorted(one for one in path.rglob("*") if one.is_file() and one.name != "aws-logs-write-test")
     audits = [one for one in files if any(part.startswith(AUDIT_STREAM) for part in one.parts)]
     if not (audits or files):
-        fail(f"there is no file in {path}", UNKNOWN)
+        fail(f"there is no file in {path}\n  hint: name the file of the audit log, or the folder that has it", UNKNOWN)
     return audits or files

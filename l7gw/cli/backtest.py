@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from l7gw.cli.options import output_option
 from l7gw.cli.progress import reading_bar
-from l7gw.cli.state import HINT, ago, fail, state_options, the_state
+from l7gw.cli.state import ago, cannot_read, state_options, the_state
 from l7gw.clock import moment
 from l7gw.gateway.sent_object import look_by_type
 from l7gw.policy.judge import Policy
@@ -72,7 +72,7 @@ def backtest(
             for call in past:
                 run.take(call)
     except OSError as error:
-        fail(f"the state cannot be read: {error}{HINT}", UNKNOWN)
+        cannot_read("the state cannot be read", error, UNKNOWN)
     except KeyboardInterrupt:
         sys.exit(130)
     changes = sorted(run.changes.items(), key=_order)

@@ -16,6 +16,7 @@ from l7gw.errors import ConfigurationError, Problem
 from l7gw.hooking.hooked import Hooked
 from l7gw.hooking.loader import load_hooks
 from l7gw.masking.configured import Configured, configured
+from l7gw.os_faults import told
 from l7gw.policy.bind_faults import check_binds
 from l7gw.policy.judge import Policy
 from l7gw.recording import masking_key
@@ -48,7 +49,7 @@ def read_all(path: Path) -> Read:
         try:
             key = _fingerprint(settings)
         except OSError as error:
-            problems.append(Problem(str(path), 0, f"`state`: {error}"))
+            problems.append(Problem(str(path), 0, f"`state`: {told(error)}"))
     loaded = _without_mistakes(problems, lambda: load_hooks(hooks, path)) or ()
     files = [problem.file for problem in problems]
     problems.sort(key=lambda problem: (files.index(problem.file), problem.line))

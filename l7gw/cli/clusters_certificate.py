@@ -25,6 +25,7 @@ from l7gw.config.certificates import is_due
 from l7gw.config.private import fault_of_secret, load_pair
 from l7gw.config.settings import Certificate, Cluster, Settings
 from l7gw.file_replace import Owner, replace_file
+from l7gw.os_faults import in_words, told
 from l7gw.plainyaml import dumped
 
 USAGE = 2  # exit status
@@ -92,13 +93,13 @@ def key_for(job: Job, *, renew: bool) -> rsa.RSAPrivateKey:
                 fail(f"{job.waiting} {fault[0]}\n  hint: remove it; this command then makes another", USAGE)
             return key_of(job.waiting.read_bytes()[:LARGEST])
         except (OSError, ValueError) as error:
-            fail(f"{job.waiting} cannot be used: {error}\n  hint: remove it; this command then makes another", USAGE)
+            fail(f"{job.waiting} cannot be used: {in_words(error)}\n  hint: remove it; this command then makes another", USAGE)
     key = new_key()
     try:
         job.waiting.unlink(missing_ok=True)
         replace_file(job.waiting, key_pem(key), mode=PRIVATE, owner=job.owner)
     except OSError as error:
-        fail(f"{job.waiting} cannot be written: {error.strerror}", UNKNOWN)
+        fail(f"{job.waiting} cannot be written: {told(error)}", UNKNOWN)
     return key
 
 
@@ -147,7 +148,7 @@ def install(job: Job, key: rsa.RSAPrivateKey, pem: bytes, authority: bytes) -> N
         replace_file(job.tls.certificate, chain, mode=PUBLIC, owner=job.owner)
         job.waiting.unlink(missing_ok=True)
     except OSError as error:
-        fail(f"the certificate cannot be installed: {error.strerror}; run this again as the gateway's user, or as root", UNKNOWN)
+        fail(f"the certificate cannot be installed: {told(error, named=True)}", UNKNOWN)
     host = job.cluster.hosts[0]
     click.echo(
         f"installed {job.tls.certificate}, until {ends.date()}; a running gateway shows it within a second\n"
@@ -196,4 +197,4 @@ def _read(answer: Path) -> bytes:
         with answer.open("rb") as file:
             return file.read(LARGEST)
     except OSError as error:
-        fail(f"{answer} cannot be read: {error.strerror}", USAGE)
+        fail(f"{answer} cannot be read: {told(error)}", USAGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 
 from l7gw.cli import completing
-from l7gw.cli.state import Events, fail, state_options, the_session, the_state
+from l7gw.cli.state import Events, cannot_read, fail, state_options, the_session, the_state
 from l7gw.recording.export import Line, asciicast, execs, json_lines
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.terminal.unseen import INVISIBLE, safe
@@ -75,6 +74,4 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
     except Unreadable as error:
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise  # the reader closed the pipe: click ends the command quietly
-        fail(f"the journal cannot be read: {error}", 3)
+        cannot_read("the journal cannot be read", error, 3)

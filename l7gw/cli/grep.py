@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import errno
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from l7gw.cli import completing
 from l7gw.cli.export import UNSEEN, escaped
 from l7gw.cli.options import output_option
 from l7gw.cli.progress import Bars, progress_bars
-from l7gw.cli.state import HINT, ago, fail, state_options, the_session, the_state
+from l7gw.cli.state import ago, cannot_read, fail, state_options, the_session, the_state
 from l7gw.clock import moment
 from l7gw.recording.search.journal_walk import CHANNELS, LONGEST_SHOWN, Found, JournalSearch
 from l7gw.recording.search.pattern import BadPattern, Pattern
@@ -105,10 +104,8 @@ def _searched(
         try:
             found = _answer(search, bars, what, as_json=as_json)
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # the reader closed the pipe: click ends the command quietly
             bars.stop()
-            fail(f"the recordings cannot be read: {error}{HINT}", UNKNOWN)
+            cannot_read("the recordings cannot be read", error, UNKNOWN)
         except KeyboardInterrupt:
             bars.stop()
             sys.exit(130)

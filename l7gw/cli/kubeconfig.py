@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import re
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from l7gw.cli.completing import clusters
 from l7gw.cli.kubeconfig_edit import CannotEdit, Entry, Kubeconfig, rewrite
+from l7gw.cli.kubeconfig_merge import Merged
+from l7gw.cli.kubeconfig_merge import merge as merged_into
+from l7gw.cli.kubeconfig_trust import (
+    as_pem,
+    certificates_in,
+    is_authority,
+    names,
+    of_pem,
+    warn_of_authority,
+    warn_of_name,
+    why_not_trusted,
+)
 from l7gw.cli.login_block import user_of
 from l7gw.cli.options import config_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
-from l7gw.config.private import load_pair
 from l7gw.config.settings import Certificate, Cluster, Settings
 from l7gw.plainyaml import dumped
 
 HEADER = """\
-# {name} through l7gw. No credential is in here: give the user one, for example
-#   kubectl config set-credentials {name} --exec-api-version=client.authentication.k8s.io/v1 --exec-command=YOUR-TOKEN-PLUGIN
+# {name} through l7gw. No credential is in here. Give the user one, for example
+#   kubectl config set-credentials {name} --kubeconfig THIS-FILE --token=TOKEN
+# or in place of `user: {{}}`, where a program prints tokens:
+#   user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: YOUR-TOKEN-PLUGIN, interactiveMode: IfAvailable}}}}
 """
 LOGIN_HEADER = "# {name} through l7gw. No credential is in here: kubectl gets one from `l7gw login`.\n"
 
@@ -47,6 +58,15 @@ LOGIN_HEADER = "# {name} through l7gw. No credential is in here: kubectl gets on
     help="Change the server in this kubeconfig, and the CA where it must.",
 )
 @click.option("--context", metavar="NAME", help="With --edit: whose cluster is changed; else the current context's.")
+@click.option(
+    "--merge",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Put cluster, user and context into this kubeconfig, such as ~/.kube/config.",
+)
+@click.option("--name", metavar="NAME", help="What the entries are called; default: CLUSTER.")
+@click.option("--set-current", is_flag=True, help="With --merge: make it the current context.")
+@click.option("--force", is_flag=True, help="With --merge: change a cluster or context of the name that leads elsewhere.")
 @click.option("--login", "logs_in", is_flag=True, help="Let kubectl call `l7gw login`, as the configuration's issuer says.")
 @click.option("--issuer", metavar="URL", help="With --login: where several issuers have a `login`.")
 @click.option("--login-command", metavar="COMMAND", default="l7gw", help="With --login: what kubectl calls; default: l7gw.")
@@ -56,12 +76,11 @@ def kubeconfig(
     cluster: str,
     address: str,
     authority: Path | None,
-    edit: Path | None,
-    context: str | None,
     logs_in: bool,
     issuer: str | None,
     login_command: str,
     config: Path | None,
+    **into: Any,
 ) -> None:
     """Print the kubeconfig with which clients reach CLUSTER through this gateway. It holds no credential.
 
@@ -71,6 +90,10 @@ def kubeconfig(
     With --edit nothing is printed but what was changed in FILE: `server`, and the CA where the gateway's certificate is of another.
     All else in it stays byte for byte, the credential among it; the same command again changes nothing.
 
+    With --merge the file gets a cluster, a user and a context of the name, or what differs in them is changed; all else stays byte
+    for byte. Its current context stays unless there is none, or with --set-current. A credential that it has is never replaced, and
+    an entry that leads elsewhere only with --force.
+
     With --login the user's token comes from `l7gw login`, at the issuer whose `login` the configuration has.
 
     \b
@@ -78,6 +101,7 @@ def kubeconfig(
     KUBECONFIG=prod.kubeconfig kubectl get pods
     l7gw kubeconfig prod --address 10.0.0.5:8443 --certificate-authority company-ca.crt
     l7gw kubeconfig prod --address gw.example.com:8443 --login
+    l7gw kubeconfig prod --address gw.example.com:8443 --login --merge ~/.kube/config --set-current
 
     \b
     aws eks update-kubeconfig --name prod --alias prod
@@ -85,19 +109,38 @@ def kubeconfig(
 
     Exit status: 0 yes, 2 wrong usage, or a file that cannot be changed.
     """
-    if context is not None and edit is None:
-        raise click.UsageError("--context says which cluster of a file is meant\n  hint: --edit FILE says which file")
-    if edit is not None and logs_in:
-        raise click.UsageError("--edit leaves the credential of a file as it is\n  hint: --login without --edit prints a new one")
+    goes = _Into(**into)
+    goes.check(logs_in=logs_in)
     settings = load(find(config))
-    found = the_cluster(settings, cluster)
-    host = _host(address)
-    trusted = None if authority is None else _certificates(authority)
-    if edit is not None:
-        _edit(settings, _Way(found, address, host, trusted), edit, context)
+    trusted = None if authority is None else certificates_in(authority)
+    way = _Way(the_cluster(settings, cluster), address, _host(address), trusted)
+    if goes.edit is not None:
+        _edit(settings, way, goes.edit, goes.context)
         return
-    user = user_of(settings, issuer, address, login_command) if logs_in else {}
-    _print(settings, _Way(found, address, host, trusted), user)
+    _made(settings, way, goes, user_of(settings, issuer, address, login_command) if logs_in else {})
+
+
+@dataclass(frozen=True)
+class _Into:
+    """What becomes of the kubeconfig: the options of the command that say so."""
+
+    edit: Path | None
+    context: str | None
+    merge: Path | None
+    name: str | None
+    set_current: bool
+    force: bool
+
+    def check(self, *, logs_in: bool) -> None:
+        """Raises UsageError for options that mean nothing together."""
+        if self.context and self.edit is None:
+            raise click.UsageError("--context says which cluster of a file is meant\n  hint: --edit FILE says which file")
+        if (self.set_current or self.force) and self.merge is None:
+            raise click.UsageError("--set-current and --force are about what a file has\n  hint: --merge FILE says which file")
+        if self.edit is not None and (self.merge is not None or self.name):
+            raise click.UsageError("--edit changes an entry that is there\n  hint: --merge FILE adds one, under --name NAME")
+        if self.edit is not None and logs_in:
+            raise click.UsageError("--edit leaves the credential of a file as it is\n  hint: --merge FILE --login adds another")
 
 
 def the_cluster(settings: Settings, name: str) -> Cluster:
@@ -121,13 +164,47 @@ class _Way:
     trusted: list[x509.Certificate] | None
 
 
-def _print(settings: Settings, way: _Way, user: dict[str, object]) -> None:
-    cluster = way.cluster
-    chain = _certificates((cluster.tls or settings.tls).certificate)
-    trusted = way.trusted or chain[-1:]
-    _warn(chain[0], trusted[0], cluster.hosts[0] if cluster.hosts else way.host)
-    document = dumped(_document(way, trusted, user))
-    click.echo((LOGIN_HEADER if user else HEADER).format(name=cluster.name) + document, nl=False)
+def _made(settings: Settings, way: _Way, goes: _Into, user: dict[str, object]) -> None:
+    """Print a kubeconfig, or merge it into another."""
+    name = goes.name or way.cluster.name
+    document = _document(way, _trusted(settings, way), user, name)
+    if goes.merge is None:
+        click.echo((LOGIN_HEADER if user else HEADER).format(name=name) + dumped(document), nl=False)
+    else:
+        _merge(goes.merge, document, goes)
+
+
+def _trusted(settings: Settings, way: _Way) -> list[x509.Certificate]:
+    """What clients are to trust, and on stderr what would make them fail all the same."""
+    tls = way.cluster.tls or settings.tls
+    chain = certificates_in(tls.certificate)
+    trusted = way.trusted or [next((one for one in reversed(chain) if is_authority(one)), chain[-1])]
+    warn_of_name(chain[0], way.cluster.hosts[0] if way.cluster.hosts else way.host)
+    warn_of_authority(trusted[0])
+    if fault := why_not_trusted(tls, as_pem(trusted)):
+        click.echo(f"l7gw: clients will refuse the gateway's certificate: {fault}", err=True)
+    return trusted
+
+
+def _merge(file: Path, document: dict[str, Any], goes: _Into) -> None:
+    """Put the entries of a kubeconfig into another, and say what was done and what comes next."""
+    found: list[Merged] = []
+
+    def with_ours(octets: bytes) -> bytes:
+        found.append(merged_into(octets, document, force=goes.force, set_current=goes.set_current))
+        return found[-1].octets
+
+    try:
+        changed = rewrite(file, with_ours, make=True)
+    except CannotEdit as error:
+        raise click.UsageError(f"{file} {error}") from None
+    name, merged = document["current-context"], found[-1]
+    click.echo(f"{file}: {'changed' if changed else 'has all of it already; nothing was changed'}")
+    click.echo("".join(f"  {line}\n" for line in merged.said), nl=False)
+    if not merged.credential:
+        click.echo(f"  {name} has no credential yet: kubectl config set-credentials {name} --kubeconfig {file} --token=TOKEN")
+    if merged.current != name:
+        click.echo(f"  the current context stays {merged.current}; kubectl --context {name} uses this one")
 
 
 def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> None:
@@ -147,7 +224,7 @@ def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> Non
         elif authority is None:
             said.append("  its CA stays")
         else:
-            said.append(f"  its CA is now {', '.join(one.subject.rfc4514_string() for one in _pem(authority))}")
+            said.append(f"  its CA is now {', '.join(one.subject.rfc4514_string() for one in of_pem(authority))}")
         return document.changed(entry, server, authority)
 
     try:
@@ -166,58 +243,29 @@ def _served(settings: Settings, way: _Way, entry: Entry) -> tuple[str, Certifica
     if other:
         raise CannotEdit(f"would lead to cluster {other}: it has the host {name}")
     tls = (cluster.tls or settings.tls) if name in cluster.hosts else settings.tls
-    own = _certificates(tls.certificate)[0]
-    if entry.tls_server_name and not _names(own, name):
+    own = certificates_in(tls.certificate)[0]
+    if entry.tls_server_name and not names(own, name):
         raise CannotEdit(
             f"has `tls-server-name: {entry.tls_server_name}`, which the gateway's certificate does not name: take it out"
         )
     if not entry.tls_server_name and not entry.insecure:
-        _warn_of_name(own, name)
+        warn_of_name(own, name)
     return f"https://{way.address}" if name in cluster.hosts else f"https://{way.address}/{cluster.name}", tls
 
 
 def _authority(way: _Way, tls: Certificate, entry: Entry) -> bytes | None:
     """The CA that the entry must have, in PEM; None where the one that it has will do."""
-    if way.trusted is None and not _why_not_trusted(tls, entry.authority):
+    if way.trusted is None and not why_not_trusted(tls, entry.authority):
         return None
-    trusted = way.trusted or _certificates(tls.certificate)[-1:]
-    pem = _as_pem(trusted)
-    if entry.authority and set(_pem(entry.authority)) == set(trusted):
+    trusted = way.trusted or certificates_in(tls.certificate)[-1:]
+    pem = as_pem(trusted)
+    if entry.authority and set(of_pem(entry.authority)) == set(trusted):
         return None
-    if way.trusted is None and (fault := _why_not_trusted(tls, pem)):
+    if way.trusted is None and (fault := why_not_trusted(tls, pem)):
         click.echo(f"l7gw: clients will refuse the gateway's certificate, whatever CA they trust: {fault}", err=True)
         return None
-    _warn_of_authority(trusted[0])
+    warn_of_authority(trusted[0])
     return pem
-
-
-def _why_not_trusted(tls: Certificate, authority: bytes | None) -> str:
-    """Why a client that trusts these certificates in PEM (None: those of this machine) refuses the gateway's; "" where it trusts
-    it. It is asked by a handshake in memory. Names are not looked at."""
-    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    theirs.check_hostname = False
-    theirs.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    try:
-        if authority is None:
-            theirs.load_default_certs()
-        else:
-            theirs.load_verify_locations(cadata=authority.decode("ascii"))
-        load_pair(ours, tls.certificate, tls.key)
-    except (ValueError, OSError):  # ssl.SSLError is an OSError
-        return "no certificate in PEM"
-    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server, client = ours.wrap_bio(up, down, server_side=True), theirs.wrap_bio(down, up)
-    for side in (client, server) * 3:
-        try:
-            side.do_handshake()
-        except ssl.SSLWantReadError:
-            continue
-        except ssl.SSLCertVerificationError as error:
-            return error.verify_message
-        except ssl.SSLError as error:
-            return error.reason or "no TLS"
-    return ""
 
 
 def _host(address: str) -> str:
@@ -228,22 +276,12 @@ def _host(address: str) -> str:
     return match[1] or match[2]
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise click.UsageError(f"{path} holds no certificate in PEM") from None
-
-
-def _document(way: _Way, trusted: list[x509.Certificate], user: dict[str, object]) -> dict[str, object]:
+def _document(way: _Way, trusted: list[x509.Certificate], user: dict[str, object], name: str) -> dict[str, Any]:
     cluster = way.cluster
     there: dict[str, str] = {"server": f"https://{way.address}" if cluster.hosts else f"https://{way.address}/{cluster.name}"}
     if cluster.hosts and way.host.lower() not in cluster.hosts:
         there["tls-server-name"] = cluster.hosts[0]
-    there["certificate-authority-data"] = base64.b64encode(_as_pem(trusted)).decode()
-    name = cluster.name
+    there["certificate-authority-data"] = base64.b64encode(as_pem(trusted)).decode()
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -252,57 +290,3 @@ def _document(way: _Way, trusted: list[x509.Certificate], user: dict[str, object
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
     }
-
-
-def _as_pem(certificates: list[x509.Certificate]) -> bytes:
-    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
-
-
-def _pem(octets: bytes) -> list[x509.Certificate]:
-    """The certificates in PEM; none where there is anything else."""
-    try:
-        return x509.load_pem_x509_certificates(octets)
-    except ValueError:
-        return []
-
-
-def _warn(own: x509.Certificate, trusted: x509.Certificate, host: str) -> None:
-    """Say on stderr what would make clients fail."""
-    _warn_of_name(own, host)
-    _warn_of_authority(trusted)
-
-
-def _warn_of_name(own: x509.Certificate, host: str) -> None:
-    if not _names(own, host):
-        click.echo(f"l7gw: the gateway's certificate does not name {host}: clients will refuse it", err=True)
-
-
-def _warn_of_authority(trusted: x509.Certificate) -> None:
-    if not _is_authority(trusted):
-        what = "the certificate that clients will trust is the gateway's own, no authority's: it must be replaced with it"
-        click.echo(
-            f"l7gw: {what}\n  hint: --certificate-authority FILE, or the authority at the end of `tls: certificate:`", err=True
-        )
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-
-
-def _names(certificate: x509.Certificate, host: str) -> bool:
-    """Whether a certificate is for this host (RFC 6125 section 6.4): it has the address itself, or the name in full or with a star
-    as its first label."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    try:
-        return ipaddress.ip_address(host) in names.get_values_for_type(x509.IPAddress)
-    except ValueError:
-        pass
-    wanted = host.lower()
-    starred = "*." + wanted.partition(".")[2]
-    return any(name.lower() in (wanted, starred) for name in names.get_values_for_type(x509.DNSName))

@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from l7gw.file_replace import replace_file
+from l7gw.os_faults import told
 
 LARGEST = 4 * 1024 * 1024  # bytes of a kubeconfig; a thousand clusters with their certificates have 4 MB
 MOST_NAMED = 10  # names in a sentence
@@ -276,28 +277,31 @@ def _listed(names: list[str]) -> str:
 # ---------------------------------------------------------------------- the file
 
 
-def rewrite(path: Path, change: Callable[[bytes], bytes]) -> bool:
+def rewrite(path: Path, change: Callable[[bytes], bytes], *, make: bool = False) -> bool:
     """Put what `change` makes of a file's bytes into its place, at once and with its mode and owner. Returns whether it is another.
+    With `make` a file that is not there is made, with mode 0600, and its folder too.
 
     It holds kubectl's lock meanwhile (`FILE.lock`, client-go tools/clientcmd/config.go), so that none of both loses what the other
     wrote. A link stays one: the file that it leads to is changed. Raises CannotEdit, and what `change` raises.
     """
-    path = path.resolve()
     try:
-        with _locked(path):
-            before = path.read_bytes()
+        path = path.resolve()
+        if make:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(path, make=make):
+            before = path.read_bytes() if path.exists() else b""
             after = change(before)
             if after == before:
                 return False
             replace_file(path, after)
             return True
-    except OSError as error:
-        raise CannotEdit(f"cannot be changed: {error.strerror}") from None
+    except (OSError, RuntimeError) as error:  # pathlib says RuntimeError of a link that leads to itself
+        raise CannotEdit(f"cannot be changed: {told(error)}") from None
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    if not path.is_file():
+def _locked(path: Path, *, make: bool) -> Iterator[None]:
+    if not path.is_file() and (path.exists() or not make):
         raise CannotEdit("is no file that is there")
     lock = path.with_name(f"{path.name}.lock")
     try:

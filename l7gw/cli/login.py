@@ -23,6 +23,7 @@ from l7gw.login.kept import Kept
 from l7gw.login.wanted import ACCESS, ID, MOST_PORT, Wanted, gateway_of
 from l7gw.login.world import World, browse
 from l7gw.name_rules import visible
+from l7gw.os_faults import told
 
 
 @click.command(short_help="Log in at an OIDC issuer; kubectl's exec credential plugin.")
@@ -62,7 +63,7 @@ def login(*, scopes: tuple[str, ...], logout: bool, port: int | None, **given: s
     except LoginFailed as failure:
         _fail(str(failure))
     except OSError as error:
-        _fail(f"the cache of logins cannot be used: {error.strerror}: {error.filename}")
+        _fail(f"the cache of logins cannot be used: {told(error, named=True)}")
 
 
 def _check_texts(wanted: Wanted) -> None:

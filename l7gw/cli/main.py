@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
 
-from l7gw.errors import ConfigurationError
+from l7gw.cli.ending import open_streams, status_of
 
 # command -> module of this package that defines it under the same name (dashes as underscores)
 COMMANDS = {
@@ -35,6 +36,9 @@ COMMANDS = {
     "version": "version",
 }
 
+NAME = "l7gw"
+COMPLETING = "_L7GW_COMPLETE"  # in the environment: a shell asks what could be typed (click's name for it)
+
 
 class Commands(click.Group):
     """Finds a command by importing its module."""
@@ -60,8 +64,13 @@ def cli() -> None:
 def main() -> None:
     """Run the command. Exit status: 0 yes, 1 no (not found, not intact, denied), 2 wrong usage or configuration, 3 could not
     tell."""
-    try:
-        cli()
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    open_streams()
+    sys.exit(status_of(_run))
+
+
+def _run() -> object:
+    if COMPLETING in os.environ:
+        cli.main(prog_name=NAME)
+    # `cli.main` itself would end a command whose reader has left with status 1, which here means no
+    with cli.make_context(NAME, sys.argv[1:]) as context:
+        return cli.invoke(context)

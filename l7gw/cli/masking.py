@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -24,6 +23,7 @@ from l7gw.masking.detectors.cost import measured
 from l7gw.masking.detectors.detector import Detector
 from l7gw.masking.detectors.long_scan import LongScan
 from l7gw.masking.detectors.scanner import Scanner, Span
+from l7gw.os_faults import OF_OUTPUT, OTHERWISE, told
 from l7gw.recording.terminal.unseen import safe
 
 PIECE = 256 * 1024  # bytes that are read at once
@@ -108,9 +108,9 @@ def try_(file: Path, config: Path | None, output: str) -> None:
                 click.echo(one.in_words())
             click.echo(f"{count or 'no'} value{'' if count == 1 else 's'} would be masked by detectors; {BY_PLACE}", err=True)
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise  # whoever reads what is found has closed the pipe: click ends the command quietly
-        click.echo(f"l7gw: {file} cannot be read: {error.strerror}", err=True)
+        if error.errno in OF_OUTPUT:
+            raise
+        click.echo(f"l7gw: {file} cannot be read: {told(error, otherwise=OTHERWISE)}", err=True)
         sys.exit(2)
 
 

@@ -16,6 +16,7 @@ from l7gw.cli.rbac_access import FORMATS, Format, access_of, alone, in_comments
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
 from l7gw.cli.rbac_suggest import suggest
 from l7gw.cluster.rbac_render import Also, As, Names, Part, Rendering, Unresolved
+from l7gw.os_faults import told
 from l7gw.recording.session_list import summaries
 from l7gw.recording.terminal.unseen import safe
 
@@ -107,6 +108,6 @@ def _recorded(state: Path, cluster: str) -> Names:
         sessions = [one.started for one in summaries(state) if one.started.cluster == cluster and not one.started.attempts]
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
-            click.echo(f"l7gw: the recordings cannot be read, so that they say nothing here: {error}", err=True)
+            click.echo(f"l7gw: the recordings cannot be read, so that they say nothing here: {told(error)}", err=True)
         return Names()
     return Names(frozenset(group for one in sessions for group in one.groups), frozenset(one.user for one in sessions))

@@ -12,6 +12,7 @@ from l7gw.cluster.rbac_there import BY_KUBECTL, read_there
 from l7gw.cluster.trial import Failure
 from l7gw.config.settings import Cluster
 from l7gw.kube.existing_rbac import Existing, Unfit, read
+from l7gw.os_faults import told
 
 
 def existing_in(path: Path) -> Existing:
@@ -20,7 +21,7 @@ def existing_in(path: Path) -> Existing:
         with click.open_file(str(path), encoding="utf-8") as file:
             return read(file.read())
     except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"--existing {path} cannot be read: {error}") from None
+        raise click.UsageError(f"--existing {path} cannot be read: {told(error)}") from None
     except Unfit as error:
         raise click.UsageError(f"--existing {path} {error}\n  hint: {BY_KUBECTL}") from None
 

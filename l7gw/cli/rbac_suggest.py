@@ -18,7 +18,7 @@ from l7gw.cli.progress import reading_bar
 from l7gw.cli.rbac_existing import existing_in, existing_there
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
 from l7gw.cli.rbac_report import compared, report, times
-from l7gw.cli.state import HINT, ago, fail, the_state, the_whole_session
+from l7gw.cli.state import ago, cannot_read, fail, the_state, the_whole_session
 from l7gw.cluster.impersonation import unnameable
 from l7gw.cluster.rbac_render import Part
 from l7gw.config.settings import Cluster
@@ -138,7 +138,7 @@ def _read(places: list[Path], reading: Reading, selects: Callable[[PastCall], bo
                     (chosen if selects(call) else others).take(call)
                 unreadable += past.unreadable
     except OSError as error:
-        fail(f"the state cannot be read: {error}{HINT}", UNKNOWN)
+        cannot_read("the state cannot be read", error, UNKNOWN)
     except KeyboardInterrupt:
         sys.exit(130)
     return chosen, others, unreadable

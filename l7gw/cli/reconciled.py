@@ -19,6 +19,7 @@ from l7gw.recording.terminal.unseen import safe
 
 NONE, SOME, UNKNOWN = 0, 1, 3  # exit statuses
 WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
+NO_CALLS = "--since says from when on; is it the log of this cluster, and the audit log?"
 MOST_SHOWN = 50  # rows of a table for people; JSON has all
 MOST_IGNORED = 8  # users in the line about those that are ignored
 
@@ -157,7 +158,9 @@ def _tell(run: Reconciliation, recorded: RecordedCalls, log: AuditLog) -> None:
     """Say on stderr what could not be said."""
     if log.garbled:
         click.echo(
-            f"l7gw: {log.garbled:,} parts of the log cannot be read: lines that are cut or changed; calls may be missing", err=True
+            f"l7gw: {log.garbled:,} parts of the log cannot be read: lines that are cut or changed; calls may be missing\n"
+            "  hint: name a log of kube-apiserver as it writes it, one JSON object a line",
+            err=True,
         )
     if recorded.unreadable:
         what = "blocks of the recordings cannot be read; what is recorded there counts as not recorded"
@@ -167,7 +170,7 @@ def _tell(run: Reconciliation, recorded: RecordedCalls, log: AuditLog) -> None:
             f"l7gw: {run.earlier:,} calls came before the oldest recording: of them nothing can be said\n  hint: --since", err=True
         )
     if not run.begin:
-        click.echo("l7gw: the log has no call of that time", err=True)
+        click.echo(f"l7gw: the log has no call of that time\n  hint: {NO_CALLS}", err=True)
     elif run.never_seen:
         hint = "where the audit policy leaves such calls out, say so: --unaudited 'VERB RESOURCE'"
         click.echo(

@@ -11,6 +11,7 @@ import click
 from l7gw.cli.check import READABLE
 from l7gw.cli.options import config_option
 from l7gw.config.load import find
+from l7gw.os_faults import told
 from l7gw.supervisor.logs import Stdout, to_stderr
 from l7gw.supervisor.serve import serve as run
 
@@ -40,5 +41,5 @@ def serve(config: Path | None, verbose: bool) -> None:
         out.close()
         gateway_log.close()
     if fault is not None:
-        click.echo(f"l7gw: {fault}", err=True)
+        click.echo(f"l7gw: {told(fault, named=True)}", err=True)
         sys.exit(2)

@@ -13,8 +13,10 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from l7gw.cli.options import config_option
+from l7gw.os_faults import OF_OUTPUT, OTHERWISE, told
 from l7gw.recording.events import AnyEvent, UnknownEvent
-from l7gw.recording.reader import Blocks, Mark
+from l7gw.recording.layout import FOLDER, SUFFIX
+from l7gw.recording.reader import Blocks, Mark, of_later_version
 from l7gw.recording.session_list import NoSuch, Summary, find, key_of
 from l7gw.recording.session_list import summaries as all_summaries
 from l7gw.recording.terminal.unseen import safe
@@ -22,7 +24,6 @@ from l7gw.recording.terminal.unseen import safe
 F = TypeVar("F", bound=Callable[..., Any])
 
 UNITS = {"m": 60, "h": 3600, "d": 86400}  # seconds
-HINT = "\n  hint: it belongs to the gateway's user; run this as that user, or as root"
 
 
 def state_options(command: F) -> F:
@@ -35,6 +36,14 @@ def fail(message: object, status: int) -> NoReturn:
     """End the command with a sentence on stderr. Status 1: no, 2: wrong usage, 3: could not tell."""
     click.echo(f"l7gw: {message}", err=True)
     sys.exit(status)
+
+
+def cannot_read(what: str, error: BaseException, status: int) -> NoReturn:
+    """End the command with what the operating system refused, and with what to do about it. An error of stdout is raised again: no
+    read fails so, and a command prints while it reads."""
+    if isinstance(error, OSError) and error.errno in OF_OUTPUT:
+        raise error
+    fail(f"{what}: {told(error, otherwise=OTHERWISE)}", status)
 
 
 def ago(text: str | None, option: str) -> int | None:
@@ -88,18 +97,33 @@ def the_state(config: Path | None, state: Path | None) -> Path:
 
         found = load(find_config(config)).state
     try:
-        if found.is_dir():
-            return found
+        if not found.is_dir():
+            fail(f"there is no state {found}\n  hint: say where with --state DIR or --config FILE", 3)
+        if state is not None and not (state / FOLDER).is_dir():
+            fail(f"there is no journal in {state}: no gateway has recorded there\n  hint: {_meant(state)}", 3)
+        if (later := of_later_version(found)) is not None:
+            fail(f"{later} was written by a later version of l7gw, which this one cannot read\n  hint: install that version", 3)
     except OSError as error:
-        fail(f"the state cannot be read: {error}{HINT}", 3)
-    fail(f"there is no state {found}\n  hint: say where with --state DIR or --config FILE", 3)
+        cannot_read("the state cannot be read", error, 3)
+    return found
+
+
+def _meant(state: Path) -> str:
+    """What to say for `--state` instead of a folder that has no journal."""
+    if any(state.glob(f"*{SUFFIX}")) and state.name == FOLDER:
+        return f"--state {state.parent}, the folder above it"
+    if any(state.glob(f"*{SUFFIX}")):
+        return f"`l7gw verify {state}` reads segments as they lie; the other commands want them in a folder {FOLDER}/ of the state"
+    if (state / "l7gw.yaml").is_file():
+        return f"--config {state / 'l7gw.yaml'}, which names the state"
+    return "--state is what `state` says in l7gw.yaml, such as /var/lib/l7gw; --config FILE reads it there"
 
 
 def summaries(state: Path) -> list[Summary]:
     try:
         return all_summaries(state)
     except OSError as error:
-        fail(f"the state cannot be read: {error}{HINT}", 3)
+        cannot_read("the state cannot be read", error, 3)
 
 
 def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
@@ -114,7 +138,7 @@ def the_session(state: Path, text: str) -> tuple[Summary, int | None]:
     except NoSuch as error:
         fail(error, 1)
     except OSError as error:
-        fail(f"the state cannot be read: {error}{HINT}", 3)
+        cannot_read("the state cannot be read", error, 3)
 
 
 def the_whole_session(state: Path, text: str) -> Summary:

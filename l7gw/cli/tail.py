@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from collections import deque
@@ -11,7 +10,7 @@ from pathlib import Path
 import click
 
 from l7gw.cli import completing
-from l7gw.cli.state import HINT, fail, state_options, summaries, the_session, the_state
+from l7gw.cli.state import cannot_read, state_options, summaries, the_session, the_state
 from l7gw.recording import reader
 from l7gw.recording.following import Following
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
@@ -56,9 +55,7 @@ def tail(session_id: str | None, config: Path | None, state: Path | None, follow
             summary, exchange = the_session(place, session_id)
             _one(place, summary, exchange, follow=follow, lines=lines)
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise  # the reader closed the pipe: click ends the command quietly
-        fail(f"the state cannot be read: {error}{HINT}", 3)
+        cannot_read("the state cannot be read", error, 3)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from l7gw.cli.options import output_option
-from l7gw.cli.state import fail, state_options, tell_unknown, the_state, the_whole_session
+from l7gw.cli.state import cannot_read, fail, state_options, tell_unknown, the_state, the_whole_session
+from l7gw.recording import layout
 from l7gw.recording.verify import Report
 from l7gw.recording.verify import verify as check
 
+WHAT = "a segment (*.l7j), a gateway's state, or the beginning of a session's id, which `l7gw sessions list` shows"
 EXCHANGE = re.compile(r"[0-9a-f-]+/[0-9]+")  # a session's id and an exchange; anything else that does not exist is a path
 LIMITS = (
     "a cut at the very end, or a journal rewritten as a whole, would not be seen:"
@@ -57,9 +59,9 @@ def verify(what: str | None, config: Path | None, state: Path | None, archives: 
     segment = False
     if what is not None and _exists(what):
         segment = Path(what).is_file()
-        paths = [Path(what)] if segment else _segments(Path(what))
+        paths = [_segment(Path(what))] if segment else _segments(Path(what))
     elif what is not None and "/" in what and not EXCHANGE.fullmatch(what):
-        fail(f"there is no file or folder {what!r}", 2)
+        fail(f"there is no file or folder {what!r}\n  hint: {WHAT}", 2)
     else:
         place = the_state(config, state)
         paths = _segments(place)
@@ -73,7 +75,7 @@ def verify(what: str | None, config: Path | None, state: Path | None, archives: 
                 paths, session=session, whole=not segment, first=first, progress=lambda size: progress.advance(task, size)
             )
     except OSError as error:
-        fail(f"cannot be read: {error}", 3)
+        cannot_read("the journal cannot be read", error, 3)
     tell_unknown(report.unknown)
     _tell(report, output)
     sys.exit(0 if report.intact else 1)
@@ -86,7 +88,21 @@ def _exists(what: str) -> bool:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return False
-        fail(f"cannot be read: {error}", 3)
+        cannot_read("the journal cannot be read", error, 3)
+
+
+def _segment(path: Path) -> Path:
+    """A file that begins as a segment does. Ends the command for any other."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(layout.HEADER_SIZE)
+    except OSError as error:
+        cannot_read(f"{path} cannot be read", error, 3)
+    if layout.is_later(begin):
+        fail(f"{path} was written by a later version of l7gw, which this one cannot check\n  hint: install that version", 3)
+    if not begin.startswith(layout.MAGIC):
+        fail(f"{path} is no segment of a journal\n  hint: {WHAT}", 3)
+    return path
 
 
 def _segments(place: Path) -> list[Path]:
@@ -96,9 +112,10 @@ def _segments(place: Path) -> list[Path]:
             folder = place
         found = sorted(path for path in folder.iterdir() if path.suffix == ".l7j")
     except OSError as error:
-        fail(f"cannot be read: {error}", 3)
+        cannot_read("the journal cannot be read", error, 3)
     if not found:
-        fail(f"there is no journal in {place}: nothing was recorded, or all of it is gone", 3)
+        fail(f"there is no journal in {place}: nothing was recorded, or all of it is gone\n  hint: {WHAT}", 3)
+    _segment(found[-1])
     return found
 
 

@@ -16,7 +16,10 @@ import yaml
 
 from l7gw import name_rules
 from l7gw.errors import ConfigurationError, Problem
+from l7gw.os_faults import in_words, remedy
 
+OTHER_FILE = "is it the file that is meant? This one is no text as an editor saves it"
+YAML_HINT = "indent by spaces, close each bracket and quote, and quote a text that has `: ` or ` #` in it"
 LARGEST = 1024 * 1024  # bytes of a file; a policy of two thousand rules has less
 DEEPEST = 20  # nested collections; the settings need six
 LONGEST_TEXT = 4096  # characters of one value; no path on Linux is longer
@@ -51,20 +54,21 @@ class Document:
             with self.path.open("rb") as file:
                 data = file.read(LARGEST + 1)
         except OSError as error:
-            self._stop(f"cannot be read: {error.strerror}", hint)
+            missing = isinstance(error, FileNotFoundError)
+            self._stop(f"cannot be read: {in_words(error)}", (missing and hint) or remedy(error) or hint)
         if len(data) > LARGEST:
-            self._stop(f"is larger than {LARGEST // 1024} KiB")
+            self._stop(f"is larger than {LARGEST // 1024} KiB", OTHER_FILE)
         try:
             text = data.decode("utf-8-sig")
             self._scan(text)
             return yaml.compose(text, yaml.SafeLoader)
         except UnicodeDecodeError as error:
-            self._stop("is not UTF-8", line=data.count(b"\n", 0, error.start) + 1)
+            self._stop("is not UTF-8", OTHER_FILE, data.count(b"\n", 0, error.start) + 1)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
-            self._stop(f"is not YAML: {error.problem}", line=mark.line + 1 if mark else 0)
+            self._stop(f"is not YAML: {error.problem}", YAML_HINT, mark.line + 1 if mark else 0)
         except yaml.reader.ReaderError as error:  # `position` counts characters, not lines
-            self._stop("has a character that YAML does not take", line=text.count("\n", 0, error.position) + 1)
+            self._stop("has a character that YAML does not take", OTHER_FILE, text.count("\n", 0, error.position) + 1)
 
     def _scan(self, text: str) -> None:
         """Refuse a text by its tokens, before nodes are built of them, so that it costs neither memory nor stack.
@@ -164,7 +168,8 @@ class Reader:
         if node is None:
             return
         if not isinstance(node, yaml.MappingNode):
-            document.wrong(self._place, f"{what} must be a mapping (key: value)")
+            hint = "is it the file that is meant? It begins with a key" if what == "the file" else ""
+            document.wrong(self._place, f"{what} must be a mapping (key: value)", hint)
             return
         for key_node, value_node in node.value:
             self._add(key_node, value_node, known, later or {})
@@ -302,7 +307,9 @@ class Reader:
                 hint = "put it into a file of its own, which nobody else can read (chmod 600), and name that file here"
                 self.wrong(key, f"`{key}` names no file that can be read, and looks like a secret itself", hint)
             else:
-                self.wrong(key, f"`{key}`: {path} cannot be read: {error.strerror}", "a relative path begins at this file's folder")
+                missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+                hint = "a relative path begins at this file's folder" if missing else remedy(error)
+                self.wrong(key, f"`{key}`: {path} cannot be read: {in_words(error)}", hint)
             return None
 
     def texts(self, key: str, *, one: bool = False) -> tuple[str, ...] | None:

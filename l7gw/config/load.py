@@ -22,6 +22,7 @@ from l7gw.config.reviews import reviews_of
 from l7gw.config.settings import SOCKET, Certificate, Durable, Hook, Masking, Recording, Settings, Warnings
 from l7gw.config.store import store_of
 from l7gw.errors import ConfigurationError, Problem
+from l7gw.os_faults import in_words, remedy
 
 WHICH_FILE = "say which file with --config FILE or $L7GW_CONFIG"
 DEFAULT = Path("/etc/l7gw/l7gw.yaml")
@@ -149,12 +150,15 @@ def _read(document: Document) -> tuple[Settings | None, Path | None, list[Proble
 
 def _listen(top: Reader) -> tuple[tuple[str, int], ...]:
     found: list[tuple[str, int]] = []
-    addresses = top.listed("listen", one=True) if top.has("listen") else [(LISTEN, top.node)]
+    node = top.node_of("listen")
+    if isinstance(node, yaml.ScalarNode) and isinstance(plain(node), int):
+        top.wrong("listen", f"`listen`: {shown(node.value)} is a number, and no address", _address_hint(node.value))
+        return ()
+    addresses = top.listed("listen", one=True) if node is not None else [(LISTEN, top.node)]
     for text, node in addresses or ():
         address = address_of(text)
         if address is None:
-            hint = "HOST:PORT, such as 0.0.0.0:8443 or [::]:8443"
-            top.document.wrong(node, f"`listen`: {shown(text)} is no address", hint)
+            top.document.wrong(node, f"`listen`: {shown(text)} is no address", _address_hint(text))
         elif address in found:
             top.document.wrong(node, f"`listen`: {text} stands twice")
         else:
@@ -162,6 +166,14 @@ def _listen(top: Reader) -> tuple[tuple[str, int], ...]:
     if len(found) > MOST_LISTENERS:
         top.wrong("listen", f"`listen` has more than {MOST_LISTENERS} addresses")
     return tuple(found)
+
+
+def _address_hint(text: str) -> str:
+    """What was meant by a text that is no address: a port alone, or a host without one."""
+    for meant in (f"0.0.0.0:{text.removeprefix(':')}", f"{text}:8443", f"[{text}]:8443"):
+        if (address := address_of(meant)) is not None and address[1]:
+            return f"did you mean {meant}?"
+    return "HOST:PORT, such as 0.0.0.0:8443 or [::]:8443"
 
 
 def _workers(top: Reader) -> None:
@@ -185,10 +197,10 @@ def _state(top: Reader) -> Path:
     except FileNotFoundError:
         return state
     except OSError as error:
-        top.wrong("state", f"`state`: {state} cannot be read: {error.strerror}")
+        top.wrong("state", f"`state`: {state} cannot be read: {in_words(error)}", remedy(error))
         return state
     if not stat.S_ISDIR(about.st_mode):
-        top.wrong("state", f"`state`: {state} is no folder")
+        top.wrong("state", f"`state`: {state} is no folder", "name a folder; it is made where there is none")
         return state
     fault = fault_of_state(state, about)
     if fault is not None:

@@ -15,6 +15,7 @@ import httpx
 from l7gw.identity.fetch import ASKED_AS, FetchError, checked, client_for, trust, whole_body
 from l7gw.login.failure import LoginFailed
 from l7gw.name_rules import visible
+from l7gw.os_faults import in_words, remedy
 
 WITHIN = 20.0  # seconds for one answer; issuers answer in one or two
 LONGEST_REASON = 200  # characters of a failure of TLS or a connection
@@ -40,8 +41,9 @@ class Https:
         try:
             self._trust = trust(Path(authority) if authority else None)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no list of certificates"
-            raise LoginFailed(f"{visible(authority)} cannot be used as certificate authority: {reason}") from None
+            reason = in_words(error) if isinstance(error, OSError) else "it is no list of certificates"
+            hint = remedy(error) or "name a file in PEM that has the authority's certificate"
+            raise LoginFailed(f"{visible(authority)} cannot be used as certificate authority: {visible(reason)}", hint) from None
 
     async def __call__(self, url: str, form: dict[str, str] | None = None) -> Answer:
         try:
@@ -79,7 +81,8 @@ class Https:
         elif isinstance(error, httpx.RemoteProtocolError):
             reason = "it speaks no HTTP that can be read"  # the library's own words quote what was said
         else:
-            reason = str(error) or type(error).__name__
+            reason = in_words(error)
+            hint = remedy(error)
         return LoginFailed(f"{host} cannot be reached: {visible(reason)[:LONGEST_REASON]}", hint, passing=True)
 
 

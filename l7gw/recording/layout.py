@@ -65,5 +65,11 @@ def unpack(data: bytes) -> Header | None:
     return Header(*fields)
 
 
+def is_later(begin: bytes) -> bool:
+    """Whether a segment that begins with these bytes (5 or more of them) was written by a later version of the format."""
+    family, version = MAGIC[:3], begin[4:5]
+    return begin.startswith(family) and (begin[3:4] > MAGIC[3:] or (begin.startswith(MAGIC) and version > bytes([VERSION])))
+
+
 def header_hash(header: bytes) -> bytes:
     return sha256(header).digest()

@@ -42,6 +42,15 @@ def segments(state: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if layout.SEGMENT_NAME.fullmatch(path.name))
 
 
+def of_later_version(state: Path) -> Path | None:
+    """The newest segment, where a later version of l7gw wrote it; else None. Raises OSError."""
+    newest = segments(state)[-1:]
+    for path in newest:
+        with path.open("rb") as file:
+            return path if layout.is_later(file.read(HEADER_SIZE)) else None
+    return None
+
+
 class Mark(NamedTuple):
     """Where a session can be read from: one of its blocks. `number` counts the session's blocks from 1."""
 

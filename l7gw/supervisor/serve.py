@@ -31,6 +31,7 @@ from l7gw.gateway.access_log import AccessLog
 from l7gw.gateway.worker import Worker
 from l7gw.identity.keys import KeySet
 from l7gw.limits import USUAL_LIMITS, Limits
+from l7gw.os_faults import address_fault
 from l7gw.recording.recorder import Recorder
 from l7gw.supervisor.hold_desk import HoldDesk
 from l7gw.supervisor.logs import GatewayLog
@@ -129,8 +130,8 @@ class _Server:
 
     async def _listen(self, worker: Worker) -> None:
         for host, port in self._settings.listen:
-            self._listeners.append(
-                await listen(
+            try:
+                listener = await listen(
                     worker.client,
                     host,
                     port,
@@ -139,7 +140,9 @@ class _Server:
                     backlog=BACKLOG,
                     timeouts=self._timeouts,
                 )
-            )
+            except OSError as error:
+                raise OSError(f"`listen`: {address_fault(error, host, port)}") from error
+            self._listeners.append(listener)
 
     async def _open_socket(self, worker: Worker) -> ApiSocket:
         """The API's socket. On a volume that can have none the gateway serves without, unless the configuration asks for it."""

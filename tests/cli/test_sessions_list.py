@@ -187,6 +187,7 @@ def test_list_without_a_state_is_exit_status_3_and_without_sessions_empty(
 ) -> None:
     status, out, err = cli_run(capsys, "sessions", "list", "--state", tmp_path / "none")
     assert (status, out) == (3, "") and "hint: say where" in err
+    (tmp_path / "journal").mkdir()
     assert cli_run(capsys, "sessions", "list", "--state", tmp_path)[:2] == (0, "")
     assert cli_run(capsys, "sessions", "list", "-o", "json", "--state", tmp_path)[1] == "[]\n"
 

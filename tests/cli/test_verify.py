@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from l7gw.cli.verify import LIMITS
+from l7gw.cli.verify import LIMITS, WHAT
 from l7gw.recording import reader
 from l7gw.recording.layout import HEADER_SIZE
 from l7gw.recording.recorder import Recorder
@@ -50,7 +50,7 @@ def test_an_intact_state_says_what_was_read_and_what_cannot_be_seen(state: Path,
 @pytest.mark.parametrize("path", ["/no/such/place", "./journal", "copies/of-state"])
 def test_a_path_that_is_not_there_is_told_as_a_path(state: Path, capsys: pytest.CaptureFixture[str], path: str) -> None:
     status, out, err = cli_run(capsys, "verify", path, "--state", state)
-    assert (status, out, err) == (2, "", f"l7gw: there is no file or folder {path!r}\n")
+    assert (status, out, err) == (2, "", f"l7gw: there is no file or folder {path!r}\n  hint: {WHAT}\n")
 
 
 def test_an_exchange_behind_a_session_is_told_to_be_too_much(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from l7gw.cli.online.findings import Finding
+from l7gw.os_faults import in_words
 
 AT_ONCE = 32  # jobs; each is a thread that mostly waits, and twenty dead clusters take as long as one
 SILENT = 40.0  # seconds for one step; four addresses, or three attempts at AWS, take less
@@ -86,7 +87,7 @@ def _work(job: Job, report: Report, ended: queue.SimpleQueue[int]) -> None:
     try:
         job.work(report)
     except Exception as error:  # a bug, or what nobody thought of: the others go on
-        what = f"it could not be looked at: {type(error).__name__}: {error}"
+        what = f"it could not be looked at: {type(error).__name__}: {in_words(error)}"
         report.tell(Finding(job.name, "red", what, "this is probably a bug of l7gw: report it, with the configuration's part"))
     ended.put(id(report))
 

@@ -1,0 +1,106 @@
+"""What a client trusts when it meets the gateway: the certificates of its chain, and what would make it refuse them."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from pathlib import Path
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from l7gw.config.private import load_pair
+from l7gw.config.settings import Certificate
+from l7gw.os_faults import told
+
+
+def certificates_in(path: Path) -> list[x509.Certificate]:
+    """The certificates of a file, the first one's own first. Raises UsageError."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {told(error)}") from None
+    except ValueError:
+        raise click.UsageError(f"{path} holds no certificate in PEM\n  hint: it has a line -----BEGIN CERTIFICATE-----") from None
+
+
+def as_pem(certificates: list[x509.Certificate]) -> bytes:
+    """Certificates as PEM, one behind the other."""
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
+def of_pem(octets: bytes) -> list[x509.Certificate]:
+    """The certificates in PEM; none where there is anything else."""
+    try:
+        return x509.load_pem_x509_certificates(octets)
+    except ValueError:
+        return []
+
+
+def why_not_trusted(tls: Certificate, authority: bytes | None) -> str:
+    """Why a client that trusts these certificates in PEM (None: those of this machine) refuses the gateway's; "" where it trusts
+    it. It is asked by a handshake in memory. Names are not looked at."""
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    theirs.check_hostname = False
+    theirs.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        if authority is None:
+            theirs.load_default_certs()
+        else:
+            theirs.load_verify_locations(cadata=authority.decode("ascii"))
+        load_pair(ours, tls.certificate, tls.key)
+    except (ValueError, OSError):  # ssl.SSLError is an OSError
+        return "no certificate in PEM"
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server, client = ours.wrap_bio(up, down, server_side=True), theirs.wrap_bio(down, up)
+    for side in (client, server) * 3:
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError as error:
+            return error.verify_message
+        except ssl.SSLError as error:
+            return error.reason or "no TLS"
+    return ""
+
+
+def warn_of_name(own: x509.Certificate, host: str) -> None:
+    """Say on stderr where a certificate is not for this host."""
+    if not names(own, host):
+        click.echo(f"l7gw: the gateway's certificate does not name {host}: clients will refuse it", err=True)
+
+
+def warn_of_authority(trusted: x509.Certificate) -> None:
+    """Say on stderr where what clients will trust is no authority."""
+    if not is_authority(trusted):
+        what = "the certificate that clients will trust is the gateway's own, no authority's: it must be replaced with it"
+        click.echo(
+            f"l7gw: {what}\n  hint: --certificate-authority FILE, or the authority at the end of `tls: certificate:`", err=True
+        )
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether a certificate may sign others."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+
+
+def names(certificate: x509.Certificate, host: str) -> bool:
+    """Whether a certificate is for this host (RFC 6125 section 6.4): it has the address itself, or the name in full or with a star
+    as its first label."""
+    try:
+        there = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    try:
+        return ipaddress.ip_address(host) in there.get_values_for_type(x509.IPAddress)
+    except ValueError:
+        pass
+    wanted = host.lower()
+    starred = "*." + wanted.partition(".")[2]
+    return any(name.lower() in (wanted, starred) for name in there.get_values_for_type(x509.DNSName))

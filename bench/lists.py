@@ -136,7 +136,7 @@ def commands(state: Path) -> Iterator[tuple[str, list[str]]]:
     session = json.loads(subprocess.run(find, capture_output=True, check=True).stdout)[0]["id"]
     yield "python -c pass", [sys.executable, "-c", "pass"]
     yield "l7gw sessions list --help", [L7GW, "sessions", "list", "--help"]
-    for options in ([], ["--all"], ["--command", "delete"], ["-o", "json"]):
+    for options in ([], ["--all"], ["--command", "get"], ["-o", "json"]):
         yield f"{' '.join(['sessions list', *options])}, {SESSIONS:,} sessions", [L7GW, "sessions", "list", *options, *here]
     for options in ([], ["--all"], ["-o", "json"]):
         yield f"{' '.join(['sessions show', *options])}, {LONG:,} calls", [L7GW, "sessions", "show", session, *options, *here]

@@ -138,7 +138,10 @@ def _verdict(call: SessionCall) -> str:
     if call.hold:
         by = f" by {', '.join(call.reviewers)}" if call.reviewers else ""
         return f"{text}: {_HOLDS.get(call.hold, call.hold)}{by}"
-    return text + (f": {call.reason}" if call.reason and call.verdict != "allow" else "")
+    if not call.reason or call.verdict == "allow":
+        return text
+    says_so = call.reason.startswith(f"{text.partition(' ')[0]} ")  # as the judge's reasons do: denied by guardrail 'x': why
+    return call.reason if says_so else f"{text}: {call.reason}"
 
 
 def _end(call: SessionCall) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.shell_completion import BashComplete
 
 from l7gw.cli.main import cli
+from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import summaries
 from tests.support.journals import ANN, call, recorded
 from tests.support.written_configuration import Written
@@ -26,10 +29,24 @@ def test_the_ids_of_sessions_are_completed_where_one_is_asked_for(tmp_path: Path
         state = () if words[-1] == "kill" else ("--state", str(tmp_path))
         found = completed(*words, *state, "")
         if state:
-            assert found == [(new, "ann@example.com on stage\\u001b"), (old, "ann@example.com on prod")]
-            assert completed(*words, *state, old[:30].upper()) == [(old, "ann@example.com on prod")]
+            assert [one for one, _ in found] == [new, old]
+            assert re.fullmatch(r"ann@example\.com on stage\\u001b, \d{4}-\d\d-\d\d \d\d:\d\d, 1 call", found[0][1] or "")
+            assert completed(*words, *state, old[:30].upper()) == found[1:]
         assert completed(*words, "--config", str(tmp_path / "none.yaml"), "") == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_newest_fifty_sessions_are_completed_and_failed_log_ins_named(tmp_path: Path) -> None:
+    def fill(recorder: Recorder) -> None:
+        for number in range(51):
+            call(recorder.session(replace(ANN, user=f"user-{number}"), "prod"), "/api").end("complete")
+        for _ in range(2):
+            recorder.attempts("prod").begin().end("refused")
+
+    recorded(tmp_path, fill)
+    found = completed("sessions", "show", "--state", str(tmp_path), "")
+    assert [one for one, _ in found] == [one.id for one in summaries(tmp_path)][:50]
+    assert (found[0][1] or "").startswith("failed log-ins on prod, ") and (found[0][1] or "").endswith(", 2 calls")
 
 
 def test_the_names_of_clusters_are_completed_where_one_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

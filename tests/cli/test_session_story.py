@@ -102,6 +102,22 @@ def test_only_these_calls_are_told(only: Any, numbers: list[int]) -> None:
     assert [number for number in range(10) if f"#{number} " in text] == numbers
 
 
+@pytest.mark.parametrize(
+    ("rule", "reason", "words"),
+    [
+        ("x", "denied by guardrail 'x': why", "denied by guardrail 'x': why"),
+        ("x", "why", "denied by x: why"),
+        ("", "no rule allows it", "denied: no rule allows it"),
+        ("x", "", "denied by x"),
+        ("x", "deniedness", "denied by x: deniedness"),
+    ],
+)
+def test_a_denial_is_said_once(rule: str, reason: str, words: str) -> None:
+    call = made(1, GET, "GET", "/api", verdict="deny", rule=rule, reason=reason, outcome="denied")
+    (_, _, line) = Story([call], only=None, unfolded=False, most=None).lines("prod", BEGAN, None)
+    assert f"GET /api -> {words}; 200" in line
+
+
 @pytest.mark.parametrize("verdict", ["refused", "deny"])
 def test_what_was_refused_counts_as_denied(verdict: str) -> None:
     assert matches(made(1, GET, "GET", "/api", verdict=verdict), "denied")

@@ -118,17 +118,22 @@ def events_at(place: Place) -> list[AnyEvent]:
 
 def decoded_at(place: Place, decoder: Callable[[bytes, int], Decoded]) -> Decoded:
     """What `decoder` makes of one block. It is given the bytes of the events, and their number. Raises Unreadable."""
-    return decoded(place.path, place.offset, place.header, _payload(place), decoder)
-
-
-def decoded(path: Path, offset: int, header: Header, payload: bytes, decoder: Callable[[bytes, int], Decoded]) -> Decoded:
-    """The same of a block whose payload was read already."""
-    if sha256(payload).digest() != header.payload_hash:
-        raise Unreadable(f"{path.name}: the block at {offset} was changed")
+    header = place.header
     try:
-        return decoder(decompress(payload, header.plain), header.events)
+        return decoded(_payload(place), header.payload_hash, header.plain, header.events, decoder)
+    except Unreadable as error:
+        raise Unreadable(f"{place.path.name}: the block at {place.offset} {error}") from error
+
+
+def decoded(payload: bytes, digest: bytes, plain: int, events: int, decoder: Callable[[bytes, int], Decoded]) -> Decoded:
+    """The same of a block that was read already: its payload, and the hash, the length and the number of events that its header
+    says."""
+    if sha256(payload).digest() != digest:
+        raise Unreadable("was changed")
+    try:
+        return decoder(decompress(payload, plain), events)
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Unreadable(f"{path.name}: the block at {offset} cannot be read: {error}") from error
+        raise Unreadable(f"cannot be read: {error}") from error
 
 
 def _payload(place: Place) -> bytes:

@@ -15,6 +15,7 @@ from l7gw.recording.masked import Masked
 # is given when it ends. 10,000 take about 15 MB.
 MOST_WAITING = 10_000
 BODIES = frozenset(("POST", "PUT", "PATCH", "DELETE"))  # methods of requests that may have a body
+OF_BODIES = frozenset(("content-length", "transfer-encoding", "content-type"))  # headers that say whether there is one
 BODILESS = frozenset((101, 204, 304))  # statuses of answers without a body
 
 
@@ -67,9 +68,7 @@ class SessionCall(msgspec.Struct):
         return self.framed and not self.up and not self.down
 
     def _says_body(self) -> bool:
-        headers = dict(self.request.headers)
-        says = (headers.get(name, "") for name in ("content-length", "transfer-encoding", "content-type"))
-        return any(value not in ("", "0") for value in says)
+        return any(value not in ("", "0") for name, value in self.request.headers if name in OF_BODIES)
 
     def document(self) -> dict[str, Any]:
         """The call as a JSON object. Its keys stay from release to release. Null is what is not known, or nobody said. `reason` is
@@ -101,7 +100,8 @@ class SessionCall(msgspec.Struct):
 
 
 class SessionCalls:
-    """Reads the calls in the blocks of a session's events. Events that belong to no call are handed to `other`: those of grants."""
+    """Reads the calls in the blocks of a session's events, which are its own to change. Events that belong to no call are handed to
+    `other`: those of grants."""
 
     def __init__(self, blocks: Iterable[list[e.AnyEvent]], other: Callable[[e.GrantRecorded], None]) -> None:
         self._blocks = blocks
@@ -148,6 +148,7 @@ class SessionCalls:
 
     def _request(self, event: e.RequestRecorded) -> None:
         run = self._runs[event.run] if event.run < len(self._runs) else None
+        event.headers = tuple(header for header in event.headers if header[0] in OF_BODIES)  # the others are most of what is kept
         self._waiting[event.exchange] = SessionCall(event, event.time - self._stepped, run)
 
     def _request_body(self, event: e.RequestBody) -> None:

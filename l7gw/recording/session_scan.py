@@ -28,6 +28,7 @@ _SOUND = layout.MAGIC + bytes((layout.VERSION, layout.CIPHER_NONE))
 _SESSION, _NUMBER, _HASH = slice(24, 40), slice(40, 48), slice(144, 176)  # the session's id, the block's number in it, its hash
 _FIRST = (1).to_bytes(8, "big")
 _CRC_AT = HEADER_SIZE - 4
+_LENGTHS = struct.Struct(">II").unpack_from
 _NUMBER_OF = struct.Struct(">I").unpack_from
 
 
@@ -74,14 +75,15 @@ def blocks_at(spots: Iterable[Spot], decoder: Decoder = reader.decode) -> Iterat
         with suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
             for _, offset in of_path:
                 raw = os.pread(file.fileno(), GUESSED, offset)
-                header = layout.unpack(raw[:HEADER_SIZE])
-                if header is None:
+                if len(raw) < HEADER_SIZE:
                     continue
-                payload = raw[HEADER_SIZE : HEADER_SIZE + header.stored]
-                if len(payload) < header.stored:
-                    payload = os.pread(file.fileno(), header.stored, offset + HEADER_SIZE)
+                # The header's own checksum was looked at when the block was found
+                stored, plain = _LENGTHS(raw, 8)
+                payload = raw[HEADER_SIZE : HEADER_SIZE + stored]
+                if len(payload) < stored:
+                    payload = os.pread(file.fileno(), stored, offset + HEADER_SIZE)
                 with suppress(reader.Unreadable):
-                    events = reader.decoded(path, offset, header, payload, decoder)
+                    events = reader.decoded(payload, raw[_HASH], plain, _NUMBER_OF(raw, 48)[0], decoder)
                     yield events
 
 

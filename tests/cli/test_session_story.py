@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 import pytest
 
 from l7gw.cli.session_story import Folded, Story, _took, matches, words_of
-from l7gw.kube.requestinfo import describe
 from l7gw.recording import events as e
 from l7gw.recording.masked import Masked
 from l7gw.recording.session_calls import SessionCall
+from tests.support.told_calls import BEGAN, POD, made
 
-BEGAN = int(datetime.datetime(2026, 11, 28, 10, 2, 11).timestamp() * 1e6)
 GET = e.RunStarted(BEGAN, "1f0c9a3e-1111-4222-8333-444455556666", "kubectl/v1.33.1 (linux/amd64) kubernetes/8adc0f0", "kubectl get")
 DELETE = e.RunStarted(BEGAN, "2a", "kubectl/v1.33.1", "kubectl delete")
 HELM = e.RunStarted(BEGAN, "3b", "Helm/3.15", "")
-POD = "/api/v1/namespaces/dev/pods/web-0"
-
-
-def made(number: int, run: e.RunStarted | None, method: str, target: str, *, seconds: int = 0, **known: Any) -> SessionCall:
-    act = describe(method, target)
-    place = [GET, DELETE, HELM].index(run) if run is not None else 9
-    request = e.RequestRecorded(
-        BEGAN, number, place, method, target, (), act.verb, act.group, act.resource, act.subresource, act.namespace, act.name,
-        tuple(sorted(act.effects)), "", act.argv, act.container,
-    )  # fmt: skip
-    began = BEGAN + seconds * 1_000_000
-    usual: dict[str, Any] = {"verdict": "allow", "rule": "readers", "status": 200, "outcome": "complete", "ended": began + 12_000}
-    return SessionCall(request, began, run, **usual | known)
 
 
 MASKED = Masked()

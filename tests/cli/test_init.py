@@ -75,7 +75,7 @@ def test_each_line_behind_type_is_a_comment_or_a_command_of_kubectl_or_l7gw(desk
     _, _, typed = desk.made("--cluster", "prod").output.partition("Type, in this order:\n")
     lines = [line for line in typed.splitlines() if line and not line.startswith("#")]
     assert len(lines) == 8
-    assert all(re.match(r"(\(umask 077 && )?kubectl |(/\S+/)?l7gw (check|clusters|serve|sessions) ", line) for line in lines)
+    assert all(re.match(r"(\(umask 077 && )?kubectl |(/\S+/)?l7gw (check|serve|sessions) ", line) for line in lines)
     done = subprocess.run(["bash", "-n"], input=typed, text=True, capture_output=True, timeout=30)
     assert done.returncode == 0, done.stderr
 

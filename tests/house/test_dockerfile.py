@@ -73,7 +73,7 @@ def test_what_the_first_stage_types_makes_an_l7gw_that_runs(tmp_path: Path) -> N
                     shutil.copyfile(ROOT / source, place)
         elif word == "RUN":
             command = ["sh", "-euc", words.replace("/opt/l7gw", str(venv))]
-            environment = {**os.environ, "TMPDIR": str(tmp_path)}
+            environment = {**os.environ, "TMPDIR": str(tmp_path), "PIP_NO_COMPILE": "1"}  # a third of its time
             done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=250)
             assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     shutil.rmtree(work)

@@ -30,10 +30,20 @@ class Refusal(Exception):
 
     `code` is the HTTP status. `reason` is the Status's. `message` is for people,
     without the prefix `l7gw: ` that the answer adds. `rule` names the rule that decided, None where no rule did. `hold` is the id
-    of the hold that the refusal is about, None for none.
+    of the hold that the refusal is about, None for none. `recorded` is the reason in the record, which knows caller and call
+    already; "" where it is the message.
     """
 
-    def __init__(self, code: int, reason: StatusReason, message: str, *, rule: str | None = None, hold: str | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        reason: StatusReason,
+        message: str,
+        *,
+        rule: str | None = None,
+        hold: str | None = None,
+        recorded: str = "",
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
@@ -41,6 +51,7 @@ class Refusal(Exception):
         self.rule = rule
         self.hold = hold
         self.issuer = ""  # the issuer that a refused token names, which nothing has proven; "" for none
+        self.recorded = recorded or message
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from l7gw.clock import Clock
-from l7gw.log import CountedLog
-
-log = logging.getLogger(__name__)
+from l7gw.cluster.outage import Outage
 
 AT_ONCE = 64  # dials under way; a flood of resets must not become a flood of handshakes (threats B1)
 
@@ -23,13 +20,13 @@ class Waiting(Protocol):
 
 
 class Dials:
-    """Counts the dials to one cluster. A pool asks `free` before it starts one, and otherwise waits for its turn. `told` is the log
-    of those that failed: while the cluster is down, each call would log a line."""
+    """Counts the dials to one cluster. A pool asks `free` before it starts one, and otherwise waits for its turn. `outage` hears of
+    those that failed."""
 
-    __slots__ = ("_running", "_waiting", "told")
+    __slots__ = ("_running", "_waiting", "outage")
 
     def __init__(self, clock: Clock) -> None:
-        self.told = CountedLog(log, clock.monotonic)
+        self.outage = Outage(clock)
         self._running = 0
         self._waiting: dict[Waiting, None] = {}  # the pool that waits longest comes first
 
@@ -51,7 +48,7 @@ class Dials:
 
     def tick(self) -> None:
         """Once a second."""
-        self.told.tick()
+        self.outage.tick()
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         self._running -= 1

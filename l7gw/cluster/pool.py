@@ -141,6 +141,7 @@ class Pool:
         try:
             async with asyncio.timeout(self.timeouts.dial):
                 connection = await self.endpoint.dial(lambda: UpstreamConnection(self), self.timeouts, shared=False)
+            self._gate.outage.over()
             (self._all if credential == self._retirements else self._leaving).add(connection)
             answer = connection
         except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or whatever the resolver raises for an odd name
@@ -148,8 +149,10 @@ class Pool:
         then(answer)
 
     def _unreachable(self, error: Exception) -> Refusal:
-        self._gate.told.warning(f"cluster {self.endpoint.name}", "%s", error)
-        return self.endpoint.unreachable(error)
+        refusal = self.endpoint.unreachable(error)
+        words = f"calls are answered with {refusal.code}: {refusal.message}"
+        self._gate.outage.failed(f"cluster {self.endpoint.name} at {self.endpoint.authority}", words)
+        return refusal
 
     def keep(self, connection: UpstreamConnection) -> None:
         if len(self._idle) >= MOST_IDLE or connection not in self._all:
@@ -207,6 +210,8 @@ class Pool:
             if isinstance(made, SharedConnection):
                 made.abort()
             made = self._unreachable(error)
+        else:
+            self._gate.outage.over()
         finally:
             self._share_dials -= 1
         if credential != self._retirements and not isinstance(made, Refusal):

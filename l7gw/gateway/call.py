@@ -244,14 +244,14 @@ class Call:
             self._tell_within(refusal, outcome)
             return
         self._tell(refusal, close=False)
-        self.finish(outcome, refusal.message)
+        self.finish(outcome, refusal.recorded)
 
     def _tell_within(self, refusal: Refusal, outcome: Outcome) -> None:
         """Tell a refusal inside of the stream that an exec asked for. Its client falls back to SPDY at any other answer, and the
         person sees only what the second call is told."""
         record = self._begin_record()
         self.refused = RefusedExec(self, cast(ClientSide, self.client), record, refusal.message, self.worker.clock)
-        self.refused.begin(self.client.send, self.client.websocket_key, self.audit_id, lambda: self.end(outcome, refusal.message))
+        self.refused.begin(self.client.send, self.client.websocket_key, self.audit_id, lambda: self.end(outcome, refusal.recorded))
 
     def _tell(self, refusal: Refusal, *, close: bool) -> None:
         """Send a refusal to the client. `close` ends its connection."""
@@ -279,10 +279,10 @@ class Call:
     def _told(self, refusal: Refusal) -> str:
         """The reason for the record. Without a principal it begins with the address, by which alone the record knows the client."""
         if self.principal is None:
-            return f"from {self.client.address}: {refusal.message}"
+            return f"from {self.client.address}: {refusal.recorded}"
         if not self.unrecorded:
-            return refusal.message
-        return f"{refusal.message}; its body of {self.unrecorded} bytes is not recorded: nobody can say what in it is a secret"
+            return refusal.recorded
+        return f"{refusal.recorded}; its body of {self.unrecorded} bytes is not recorded: nobody can say what in it is a secret"
 
     def finish(self, outcome: Outcome, reason: str) -> None:
         """End the call. The client's connection may take the next one."""

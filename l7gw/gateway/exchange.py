@@ -38,6 +38,7 @@ from l7gw.gateway.bound import bound, lacks_binding
 from l7gw.gateway.budgeting import Budgeting
 from l7gw.gateway.call_services import CallServices
 from l7gw.gateway.client import Client
+from l7gw.gateway.denial import denied
 from l7gw.gateway.granted import is_old
 from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.holding import Holding
@@ -47,7 +48,6 @@ from l7gw.gateway.looking import NOTHING, Answers, Known
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
 from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.gateway.restoring import check_head, reading_of, restored, tests_first, to_restore
-from l7gw.gateway.results import denial
 from l7gw.gateway.sent_object import look_into
 from l7gw.gateway.side_calls import SideAnswer, SideCall, check_allowed
 from l7gw.identity.bearer import bearer_of, check_alone
@@ -55,7 +55,6 @@ from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
-from l7gw.policy.openings import first_opening
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
@@ -131,7 +130,7 @@ class Exchange(InFlightCall):
         if self.budgeting is not None:
             verdict = self.budgeting.of(verdict)
         if verdict.decision == "deny" and verdict.needs is None:
-            raise denial(verdict, self.act, self.result, first_opening(self.worker.policy, self.principal, self.far.name, self.act))
+            raise denied(self, verdict)
         self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
         return verdict
 

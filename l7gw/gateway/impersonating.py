@@ -12,6 +12,7 @@ from typing import Protocol
 
 from l7gw.cluster.impersonation import impersonated
 from l7gw.errors import Refusal
+from l7gw.gateway.denial import groups_in_words
 from l7gw.gateway.guard import Step
 from l7gw.gateway.side_calls import Asked, AskingCall, Judging, SideAnswer, SideCall
 from l7gw.kube import access_reviews
@@ -90,7 +91,7 @@ class Impersonating:
         except ValueError:
             raise Refusal(502, "BadGateway", f"{WHY}, and its answer cannot be read (status {said.status})") from None
         user, groups, _ = self._subject
-        who = f"{user} (groups {', '.join(groups)})" if groups else user
+        who = f"{user} ({groups_in_words(groups)})" if groups else user
         if not allowed:
             told = f": {visible(reason)}" if reason else ""
             raise Refusal(

@@ -20,9 +20,7 @@ from l7gw.kube.act import Act, acting
 from l7gw.kube.dry_runs import is_eviction
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.sent.sent_body import format_of
-from l7gw.policy import rules
 from l7gw.policy.looked import NO_RESULT, Looked, Value
-from l7gw.policy.verdict import Verdict
 
 INVALID = 422  # kube-apiserver then names the values of the whole object that do not fit, also those that the call leaves alone
 UNTOLD = "its dry run failed: the cluster finds what it would make invalid, and why is for those who may read the object"
@@ -53,22 +51,6 @@ def reading_of(act: Act) -> Act | None:
     if act.verb == "create" and not act.subresource:
         return None
     return acting(describe("GET", act.path.removesuffix(f"/{act.subresource}")), act.acts_as)
-
-
-def denial(verdict: Verdict, act: Act, result: Result | None, ask: str = "") -> Refusal:
-    """What a denied call is told. `result` is None where no dry run was asked for. `ask` is the command that asks for a group by
-    which it would pass, "" for none.
-
-    A kubectl command makes several calls. A rule's name tells the user which call was denied; where no rule decided, the call
-    itself is named. A dry run that failed may be why: the words say so. Where no rule denies the call and the cluster refuses it
-    anyway, the client hears what it knows how to answer: a conflict, an object that is gone or there already.
-    """
-    words = verdict.reason if verdict.rule else f"{verdict.reason}: {rules.in_words(act)}"
-    if result is not None and result.fault:
-        if result.refused is not None and not verdict.rule:
-            return result.refused
-        words = f"{words}; {result.fault}"
-    return Refusal(403, "Forbidden", f"{words}; ask for it: {ask}" if ask else words, rule=verdict.rule or None)
 
 
 def result_of(subject: Subject) -> Generator[Asked, SideAnswer | Refusal, Result]:

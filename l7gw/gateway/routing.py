@@ -35,6 +35,13 @@ class Routes(Generic[C]):
         request."""
         return self._by_host.get(server_name.lower())
 
+    def address(self, cluster: C, server_name: str) -> str:
+        """What `server:` in a kubeconfig that leads to this cluster looks like, for somebody who came to it by this server name."""
+        if server_name and self._by_host.get(server_name.lower()) is cluster:
+            return f"https://{server_name}, with no path behind it"
+        prefixed = f"https://GATEWAY/{cluster.name}"
+        return prefixed if self._only is None else f"{prefixed} or https://GATEWAY"
+
     def choose(self, request: Request, server_name: str) -> tuple[C, str]:
         """The cluster, and the request target without the path prefix.
 

@@ -170,7 +170,8 @@ class Recorder:
             self._full = f"the state cannot be looked at: {error.strerror}"
             return
         free = disk.f_bavail * disk.f_frsize
-        self._full = f"the disk of the recordings has {free // 1024**2} MiB left" if free < self.reserve else ""
+        least = f"{self.reserve // 1024**2} MiB"  # and not what is left: one command would be told of several numbers
+        self._full = f"the disk of the recordings has less than {least} left (recording.reserve)" if free < self.reserve else ""
 
     # ------------------------------------------------------------------ failure
 

@@ -193,7 +193,7 @@ def test_the_cluster_is_asked_again_about_as_where_the_grant_ended_that_it_was_t
 
     reviews[:] = [review]
     status, words = call(running, token, "GET /api/v1/namespaces/dev/configmaps/a", "Impersonate-User: jane")
-    assert (status, seen) == (403, [True, False]) and "RBAC does not let l7gw (groups l7gw:engineers)" in words
+    assert (status, seen) == (403, [True, False]) and "RBAC does not let l7gw (group l7gw:engineers)" in words
 
 
 def test_a_stream_that_the_cluster_let_in_without_the_ended_grant_goes_on(running: Held) -> None:

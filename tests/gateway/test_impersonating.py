@@ -94,7 +94,7 @@ def test_nothing_is_remembered_and_a_no_ends_the_call(acting: Scene, cluster: Cl
     assert ask(acting, acting.request(f"DELETE {POD}", JANE))[0] == 200
     status, headers, body = ask(acting, acting.request(f"DELETE {POD}", JANE))
     assert status == 403 and not cluster.reviews
-    words = 'the cluster\'s RBAC does not let l7gw (groups l7gw:engineers), as which you are known there, impersonate users "jane"'
+    words = 'the cluster\'s RBAC does not let l7gw (group l7gw:engineers), as which you are known there, impersonate users "jane"'
     assert json.loads(body)["message"] == f"l7gw: {words}: not \\x1b[2Jhim"
     assert [line for line, _, _ in cluster.asked] == [REVIEWS, f"DELETE {POD}", REVIEWS]
     events = acting.gateway.events(headers["l7gw-session"])

@@ -129,7 +129,7 @@ def test_one_dry_run_decides_and_an_allowed_call_goes_up_after_it(judged: Scene,
 def test_a_denied_call_never_goes_up_and_hears_no_value(judged: Scene, cluster: Cluster) -> None:
     cluster.gives = {"a": "987654"}
     status, answer = answered(judged, "guarded-2", "1")
-    assert status == 403 and answer["message"].endswith("l7gw: denied by guardrail 'few': two are enough")
+    assert status == 403 and answer["message"].startswith("l7gw: denied by guardrail 'few': two are enough; the call is patch")
     assert "987654" not in json.dumps(answer) and cluster.lines() == [DRY]
     until(lambda: [verdict for verdict, _ in verdicts(judged, "guarded-2")] == ["allow", "deny"])
     cluster.gives = {"a": "no number"}

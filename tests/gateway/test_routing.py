@@ -71,3 +71,10 @@ def test_a_request_that_names_none_of_several_clusters_is_a_404_that_names_none_
 def test_a_server_name_alone_tells_the_cluster_whatever_its_case() -> None:
     assert BOTH.of_host("DEV.example.com") is DEV
     assert BOTH.of_host("") is None and BOTH.of_host("gateway.example.com") is None
+
+
+def test_the_address_of_a_cluster_is_that_by_which_its_caller_came_else_its_path() -> None:
+    one = Routes([PROD])
+    assert one.address(PROD, "prod.internal") == "https://prod.internal, with no path behind it"
+    assert one.address(PROD, "") == one.address(PROD, "other") == "https://GATEWAY/prod or https://GATEWAY"
+    assert Routes([PROD, DEV]).address(PROD, "gateway") == "https://GATEWAY/prod"

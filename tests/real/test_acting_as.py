@@ -93,7 +93,7 @@ def test_a_call_is_made_as_whom_the_caller_asks_for(cluster: RealCluster, ask: A
     assert (acted["as_user"], acted["as_groups"], acted["effects"]) == ("jane", [], ["impersonate", "read"])
     assert next(event for event in requests if event["resource"] == "configmaps")["as_user"] is None
     reasons = [event["reason"] for event in gateway.events(session) if event["type"] == "verdict"]
-    assert 'the cluster lets l7gw (groups l7gw:actors) impersonate groups "developers"' in reasons
+    assert 'the cluster lets l7gw (group l7gw:actors) impersonate groups "developers"' in reasons
     shown = gateway.l7gw("sessions", "show", session).stdout
     assert "--as=jane" in shown
     audited = [event for event in cluster.audit(acted["audit_id"]) if event["objectRef"]["resource"] == "configmaps"]
@@ -136,7 +136,7 @@ def test_rbac_must_let_the_caller_himself_and_is_asked_with_every_call(cluster: 
     assert one.returncode == 1 and 'User "büro" cannot list resource "configmaps"' in one.stderr
     bound(cluster, name, [], {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:actors"})
     try:
-        words = 'the cluster\'s RBAC does not let l7gw (groups l7gw:actors), as which you are known there, impersonate users "jane"'
+        words = 'the cluster\'s RBAC does not let l7gw (group l7gw:actors), as which you are known there, impersonate users "jane"'
         until(lambda: words in ask("ann", "get", "configmaps", "--as=jane").stderr, 20)
     finally:
         bound(cluster, name, ACTED_AS, {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:actors"})

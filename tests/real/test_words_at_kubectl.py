@@ -123,7 +123,8 @@ def test_every_kubectl_whose_stream_a_drain_ends_prints_why_or_that_it_broke_off
         for words in (waits, ("get", "nodes", "-w")):
             running = [stage.start(version, gateway, *words) for version in kubectls]
             for process in running:
-                assert process.stdout is not None and process.stdout.readline(), words
+                assert process.stdout is not None and process.stderr is not None
+                assert process.stdout.readline(), (words, process.stderr.read())
             gateway.stop()
             ended = [(process.communicate(timeout=20), process.returncode) for process in running]
             if words is waits:

@@ -8,6 +8,7 @@ from l7gw.cluster import doubts as of_cluster
 from l7gw.config import doubts as of_settings
 from l7gw.config.settings import Settings
 from l7gw.policy.all_doubts import policy_doubts
+from l7gw.policy.callers import Known
 from l7gw.policy.judge import Policy
 
 
@@ -20,7 +21,8 @@ def warnings_of(settings: Settings, policy: Policy) -> list[str]:
 def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     yield from policy_doubts(policy, settings)
     yield from of_settings.doubts(settings)
+    known = Known(settings.identity)
     for cluster in settings.clusters.values():
-        yield from of_cluster.doubts(cluster, policy)
+        yield from of_cluster.doubts(cluster, policy, known)
     if not any(rule.says != "deny" for rule in policy.rules):
         yield "no rule allows anything: every call but discovery will be denied"

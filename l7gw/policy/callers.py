@@ -114,6 +114,11 @@ class Known:
             strange = ["matches nobody: no entry of `identity` gives its users, groups and kinds together"]
         yield from strange
 
+    def have_groups(self, users: Globs | None, groups: Globs | None, kinds: frozenset[Kind] | None) -> bool:
+        """Whether somebody whom a rule names by these keys may have groups."""
+        of_kind = [one for one in self.callers if kinds is None or one.kinds & kinds]
+        return any(one.groups is not None and self._fits(one, users, groups) for one in of_kind)
+
     def _may(self, key: str, text: str, one: Callers) -> bool:
         """Whether a caller may have a user or a group that the glob matches."""
         if key == "users":

@@ -25,4 +25,4 @@ def _warnings(settings: Settings, policy: Policy) -> Iterator[str]:
     for cluster in settings.clusters.values():
         yield from of_cluster.doubts(cluster, policy, known)
     if not any(rule.says != "deny" for rule in policy.rules):
-        yield "no rule allows anything: every call but discovery will be denied"
+        yield "no rule allows anything: every call but discovery will be denied; l7gw policy packs lists policies to start from"

@@ -9,7 +9,7 @@ other clusters, and a resource may be a custom or an aggregated one. What is cer
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from l7gw.config.aws_settings import AwsIdentity
@@ -24,7 +24,7 @@ from l7gw.policy.holds import Holding
 from l7gw.policy.pattern_doubts import globs_in, of_patterns, strange_in
 from l7gw.policy.patterns import glob
 from l7gw.policy.rules import Rule
-from l7gw.policy.shadows import shadow
+from l7gw.policy.shadows import Earlier
 from l7gw.policy.too_wide import of_width
 
 
@@ -39,7 +39,7 @@ def doubts(
     configured ones, None where they are not known. `mapped` are the people who answer in Slack or by the webhook, `known` is what
     `identity` says of callers."""
     found: list[str] = []
-    before: list[Rule] = []
+    before = Earlier()
     for rule in rules:
         what = f"{'guardrail' if rule.guardrail else 'rule'} {rule.name!r}"
         found += [f"{what} {doubt}" for doubt in _of_rule(rule, clusters, identity, mapped)]
@@ -47,7 +47,7 @@ def doubts(
             users, groups = globs_in("users", rule.users), globs_in("groups", rule.groups)
             found += [f"{what} {doubt}" for doubt in known.doubts(users, groups, rule.kinds)]
         found += [f"{what} {doubt}" for doubt in _reached(rule, before)]
-        before.append(rule)
+        before.add(rule)
     return found
 
 
@@ -67,14 +67,14 @@ def _of_rule(
     yield from of_width(rule)
 
 
-def _reached(rule: Rule, before: Sequence[Rule]) -> Iterator[str]:
+def _reached(rule: Rule, before: Earlier) -> Iterator[str]:
     """Whether a call comes to the rule: one that it matches, and that no rule `before` it decides."""
     strange = list(_resources(rule.resources.texts)) if rule.resources is not None else []
     if strange:
         yield from strange
     elif not _can_match(rule):
         yield "matches no call: none has its `verbs`, `resources` and `effects` together"
-    elif (hiding := shadow(rule, before)) is not None:
+    elif (hiding := before.hiding(rule)) is not None:
         of = f"{'guardrail' if hiding.guardrail else 'rule'} {hiding.name!r}{f' in line {hiding.line}' if hiding.line else ''}"
         yield f"is never reached: {of} decides every call that it matches"
 

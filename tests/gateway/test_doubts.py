@@ -36,5 +36,5 @@ def test_a_policy_that_allows_nothing_is_doubted(tmp_path: Path) -> None:
     written = Written(tmp_path)
     settings = written.load()
     assert warnings_of(settings, Policy.load(settings.policy)) == [
-        "no rule allows anything: every call but discovery will be denied"
+        "no rule allows anything: every call but discovery will be denied; l7gw policy packs lists policies to start from"
     ]

@@ -156,7 +156,6 @@ DRIVEN_BY = {
     "gateway/in_flight.py": "faults/test_slow.py",
     "gateway/looking.py": "gateway/test_holding.py",
     "gateway/own_call.py": "gateway/test_bindings.py",
-    "gateway/policy_file.py": "faults/test_restart.py",
     "gateway/refused_exec.py": "gateway/test_holding.py",
     "gateway/tunnel.py": "gateway/test_tunnel_pings.py",
     "gateway/worker.py": "faults/test_restart.py",

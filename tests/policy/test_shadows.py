@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from l7gw.policy.doubts import doubts
 from l7gw.policy.load import load
+from l7gw.policy.patterns import Globs
+from l7gw.policy.rules import Rule
+from l7gw.policy.shadows import Earlier, hides
 
 SRE = "reviewers: {groups: [sre]}"
 
@@ -79,3 +84,26 @@ def test_a_guardrail_that_denies_hides_rules_and_one_that_holds_hides_none(tmp_p
     assert (
         found(tmp_path, f"verdict: hold, {SRE}, effects: [delete]", "verdict: allow, effects: [delete]", section="guardrails") == []
     )
+
+
+NAMES = st.lists(st.sampled_from(("a", "b", "ab", "a*", "*")), min_size=1, max_size=2).map(Globs)
+RULES = st.builds(
+    Rule,
+    name=st.just("r"),
+    allow=st.booleans(),
+    guardrail=st.just(False),
+    users=st.none() | NAMES,
+    groups=st.none() | NAMES,
+    clusters=st.none() | NAMES,
+    kinds=st.none() | st.just(frozenset(("human",))),
+    effects=st.sampled_from((frozenset(("read",)), frozenset(("read", "write")))),
+)
+
+
+@given(st.lists(RULES, min_size=2, max_size=8))
+def test_the_first_rule_that_hides_is_found_as_when_all_are_compared(rules: list[Rule]) -> None:
+    *before, rule = rules
+    earlier = Earlier()
+    for one in before:
+        earlier.add(one)
+    assert earlier.hiding(rule) is next((one for one in before if hides(one, rule)), None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
 from l7gw.cli.online.names import covers, of_names
-from l7gw.demo.pki import Authority
+from l7gw.demo.pki import Authority, server_context
 from tests.support.written_configuration import Written
 
 
@@ -32,6 +33,45 @@ from tests.support.written_configuration import Written
 def test_a_host_is_covered_as_go_reads_certificates(tmp_path: Path, names: tuple[str, ...], host: str, fits: bool) -> None:
     path, _ = Authority(tmp_path).server("s", *names)
     assert covers(x509.load_pem_x509_certificate(path.read_bytes()), host) is fits
+
+
+def openssl_takes(pair: tuple[Path, Path], authority: Path, host: str) -> bool:
+    """Whether OpenSSL takes the certificate for the host: another implementation, over a handshake in memory."""
+    client = ssl.create_default_context(cafile=str(authority))
+    ours, theirs = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(ours, theirs, server_hostname=host),
+        server_context(pair).wrap_bio(theirs, ours, server_side=True),
+    ]
+    for _ in range(4):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError as error:
+                assert error.verify_code in (62, 64), error  # of the name, and of nothing else
+                return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "host", ["a.example.com", "A.example.com", "b.a.example.com", "example.com", "10.0.0.1", "::1", "x--a.example.com"]
+)
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.example.com",),
+        ("*.example.com",),
+        ("*.a.example.com", "10.0.0.1"),
+        ("::1", "example.com"),
+        ("10.0.0.2", "b.example.com"),
+    ],
+)
+def test_names_are_compared_as_openssl_compares_them(tmp_path: Path, names: tuple[str, ...], host: str) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.server("s", *names)
+    assert covers(x509.load_pem_x509_certificate(pair[0].read_bytes()), host) is openssl_takes(pair, authority.certificate, host)
 
 
 def test_a_common_name_covers_nothing(tmp_path: Path) -> None:

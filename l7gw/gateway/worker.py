@@ -148,7 +148,7 @@ class Worker:
         self.routes = self._far.routes
         self.bindings.configure(self._far.in_force, policy)
         self._durable: Durable = settings.recording.durable
-        self.recorder.reserve = settings.recording.reserve
+        self.recorder.disk.reserve = settings.recording.reserve
         self.access.mode = settings.log.access
 
     def warm(self) -> None:

@@ -11,7 +11,6 @@ import asyncio
 import datetime
 import importlib.metadata
 import logging
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from l7gw.identifiers import uuid7
 from l7gw.identity.principal import Principal
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording import events as e
+from l7gw.recording.disk_room import DiskRoom
 from l7gw.recording.journal import Journal
 from l7gw.recording.outbox import Outbox
 from l7gw.recording.session import Attempts, Session
@@ -53,7 +53,7 @@ class Recorder:
         limits: Limits = USUAL_LIMITS,
     ) -> None:
         self.clock = SteadyClock(clock)
-        self.reserve = reserve  # bytes; where less is free on the disk, no new call passes
+        self.disk = DiskRoom(state, reserve)
         self._state = state
         self._loop = loop
         self._limits = limits
@@ -62,7 +62,6 @@ class Recorder:
         self._sessions: dict[_Key, Session] = {}
         self._attempts: dict[str, Attempts] = {}
         self._former: list[tuple[Session, e.WhyEnded]] = []  # sessions that take no new call, and why; each ends with its last call
-        self._full = ""
         self._of_failure: list[Callable[[], None]] = []
         self._of_write: list[Callable[[], None]] = []
 
@@ -70,7 +69,7 @@ class Recorder:
         """Open the journal. Raises OSError where the state cannot be used; its text says what to do."""
         check_state(self._state)
         self._journal.open()
-        self._look_at_the_disk()
+        self.disk.look()
 
     def close(self) -> None:
         """End all sessions, write and sync everything. Called in the loop's thread, which it blocks."""
@@ -133,7 +132,7 @@ class Recorder:
         for attempts in self._attempts.values():
             attempts.tell_dropped()
         self._look_at_the_clocks()
-        self._look_at_the_disk()
+        self.disk.look()
         self.outbox.try_again()
 
     def _end_former(self) -> None:
@@ -163,21 +162,11 @@ class Recorder:
     def _now(self) -> int:
         return int(self.clock.wall() * 1_000_000)
 
-    def _look_at_the_disk(self) -> None:
-        try:
-            disk = os.statvfs(self._state)
-        except OSError as error:
-            self._full = f"the state cannot be looked at: {error.strerror}"
-            return
-        free = disk.f_bavail * disk.f_frsize
-        least = f"{self.reserve // 1024**2} MiB"  # and not what is left: one command would be told of several numbers
-        self._full = f"the disk of the recordings has less than {least} left (recording.reserve)" if free < self.reserve else ""
-
     # ------------------------------------------------------------------ failure
 
     def refusal(self) -> Refusal | None:
         """The refusal (503) of a new call while nothing can be recorded; None while recording works."""
-        why = self.outbox.unavailable or self._full
+        why = self.outbox.unavailable or self.disk.full
         if not why:
             return None
         return Refusal(503, "ServiceUnavailable", f"this call cannot be recorded, so it does not pass: {why}")

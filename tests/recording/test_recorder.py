@@ -460,11 +460,11 @@ def test_a_bug_in_the_journals_thread_refuses_new_calls_as_a_failed_disk_does(st
 
 def test_a_nearly_full_disk_refuses_before_it_is_full(state: Path) -> None:
     async def test(recorder: Recorder) -> None:
-        recorder.reserve = 2**62
+        recorder.disk.reserve = 2**62
         recorder.tick()
         refusal = recorder.refusal()
         assert refusal is not None and "left" in refusal.message
-        recorder.reserve = 0
+        recorder.disk.reserve = 0
         recorder.tick()
         assert recorder.refusal() is None
 

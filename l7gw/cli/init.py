@@ -136,7 +136,11 @@ def _cluster(options: dict[str, Any], *, asks: bool) -> Cluster:
     if file is None and not server:
         usual = init_wanted.default_kubeconfig()
         if asks:
-            file = Path(_asked(None, "An administrator's kubeconfig", str(usual or ""), asks=True)).expanduser()
+            answer = _asked(None, "An administrator's kubeconfig (nothing: the server is asked for)", str(usual or ""), asks=True)
+            file = Path(answer).expanduser() if answer else None
+            if file is None:
+                server = _asked(None, "The cluster's API server, https://HOST[:PORT]", "", asks=True)
+                authority = authority or Path(_asked(None, "Its CA, a file in PEM", "", asks=True)).expanduser()
         elif usual is not None and options["yes"]:
             file = usual
         else:
@@ -200,8 +204,7 @@ def _user() -> str:
 
 def _command() -> str:
     """How l7gw is called here: by its name where the PATH leads to this one, else by its path."""
-    own = Path(sys.argv[0]).absolute()
-    found = shutil.which("l7gw")
-    if found is not None and (not own.is_file() or Path(found).samefile(own) or own.name != "l7gw"):
-        return "l7gw"
-    return str(own) if own.is_file() and own.name == "l7gw" else "l7gw"
+    own, found = Path(sys.argv[0]).absolute(), shutil.which("l7gw")
+    if own.name != "l7gw" or not own.is_file():  # python -m l7gw
+        own = Path(sys.executable).with_name("l7gw")
+    return str(own) if own.is_file() and not (found is not None and own.samefile(found)) else "l7gw"

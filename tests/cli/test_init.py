@@ -156,6 +156,30 @@ def test_yes_takes_the_kubeconfig_that_kubectl_would_take(desk: Desk) -> None:
     assert isinstance(clusters, dict) and clusters["kind-dev"]["server"] == "https://10.0.0.9:6443"
 
 
+def test_at_a_terminal_without_a_kubeconfig_the_server_is_asked_for(desk: Desk) -> None:
+    dialogue = [
+        ("administrator's kubeconfig", ""),
+        ("API server, https://HOST[:PORT]", "https://10.0.0.7:6443"),
+        ("Its CA, a file in PEM", str(desk.authority)),
+        ("Name of the cluster for clients [cluster]", ""),
+        ("Address at which clients will reach the gateway [localhost:8443]", "gw.example.com"),
+        ("OIDC issuer of people", ""),
+    ]
+    assert "Type, in this order:" in _answered(desk, dialogue)
+    clusters = desk.configuration()["clusters"]
+    assert isinstance(clusters, dict) and clusters["cluster"]["server"] == "https://10.0.0.7:6443"
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_l7gw_is_called_by_its_name_where_the_path_leads_to_it_and_else_by_its_path(desk: Desk, on_path: bool) -> None:
+    own = Path(sys.executable).with_name("l7gw")
+    path = f"{own.parent}:/usr/bin:/bin" if on_path else "/usr/bin:/bin"
+    words = ("init", desk.folder, "--yes", "--offline", "--server", "https://10.0.0.1", "--certificate-authority", desk.authority)
+    environment = {"PATH": path, "HOME": str(desk.home)}
+    done = subprocess.run([own, *words], env=environment, capture_output=True, text=True, timeout=WITHIN, check=True)
+    assert f"\n{'l7gw' if on_path else own} serve --config " in done.stdout
+
+
 @pytest.mark.parametrize("issuer", [False, True])
 def test_at_a_terminal_what_no_option_says_is_asked_for(desk: Desk, issuer: bool) -> None:
     kubeconfig = desk.home / "admin"

@@ -59,14 +59,16 @@ def show(
     place = the_state(config, state)
     summary = the_whole_session(place, session_id)
     grants: list[GrantRecorded] = []
-    calls = SessionCalls((events for _, events in Events(place, summary).blocks()), grants.append)
+    events = Events(place, summary)
+    calls = SessionCalls((some for _, some in events.blocks()), grants.append)
     try:
+        failed = FailedLogins((some for _, some in events.blocks()), whole=True) if summary.started.attempts else None
         if output == "json":
-            _write_json(summary, (call for call in calls if only is None or matches(call, only)), limit)
+            _write_json(summary, failed, (call for call in calls if only is None or matches(call, only)), limit)
             return
         within = terminal_width()
         story = Story(calls, only=only, unfolded=every, most=None if every else limit or NEWEST)
-        lines = [*_head(summary, within), *_failed(summary, within, every=every)]
+        lines = [*_head(summary, within), *_failed(failed, within, every=every)]
         lines += story.lines(summary.started.cluster, summary.started.time, within)
         if story.left_out:
             lines += ["", f"{story.left_out:,} earlier; --all or --limit N shows them"]
@@ -76,13 +78,14 @@ def show(
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
 
 
-def _write_json(summary: Summary, calls: Iterable[SessionCall], limit: int | None) -> None:
+def _write_json(summary: Summary, failed: FailedLogins | None, calls: Iterable[SessionCall], limit: int | None) -> None:
     """The session and its calls as one JSON document. It is written as it is read: a session may have a hundred thousand calls.
     Where the recording is damaged it ends in front of the damage, whole."""
     encode = json.JSONEncoder().encode
     if limit is not None:
         calls = deque(calls, maxlen=limit)
-    sys.stdout.write(json.dumps(summary.document(all_runs=True), indent=2)[:-2] + ',\n  "calls": [')
+    document = summary.document(all_runs=True) | {"failed_logins": failed.document() if failed is not None else None}
+    sys.stdout.write(json.dumps(document, indent=2)[:-2] + ',\n  "calls": [')
     before, gathered = "\n    ", []
     try:
         for call in calls:
@@ -113,9 +116,8 @@ def _head(summary: Summary, within: int | None) -> Iterator[str]:
 FAILED = [Column("count", right=True), Column("address"), Column("reason", broken=True)]
 
 
-def _failed(summary: Summary, within: int | None, *, every: bool) -> Iterator[str]:
+def _failed(failed: FailedLogins | None, within: int | None, *, every: bool) -> Iterator[str]:
     """Of failed log-ins, where they came from."""
-    failed: FailedLogins | None = summary.failed_logins()
     if failed is None:
         return
     yield ""

@@ -30,11 +30,12 @@ class FailedLogins:
     """The failed log-ins in these blocks of a session. `by` has the most frequent first, MOST at most; `others` counts those that
     are in none of them, `unrecorded` those of which the gateway recorded nothing because there were too many.
 
-    `addresses` is how many different ones there are, MOST at most."""
+    `addresses` is how many different ones there are, MOST at most. `whole` says whether these are all blocks of the session."""
 
     decode = staticmethod(reading(VerdictRecorded, AttemptsDropped))
 
-    def __init__(self, blocks: Iterable[list[Any]]) -> None:
+    def __init__(self, blocks: Iterable[list[Any]], *, whole: bool) -> None:
+        self.whole = whole
         self.others = self.unrecorded = 0
         self._addresses: set[str] = set()
         found: dict[tuple[str, str], Failed] = {}
@@ -66,8 +67,8 @@ class FailedLogins:
 
     def __str__(self) -> str:
         """`failed log-ins (3 addresses)`."""
-        many = "1 address" if self.addresses == 1 else f"{self.addresses}{' or more' if self.addresses == MOST else ''} addresses"
-        return f"failed log-ins ({many})"
+        more = " or more" if self.addresses == MOST or not self.whole else ""
+        return f"failed log-ins ({self.addresses}{more} address{'' if self.addresses == 1 and not more else 'es'})"
 
     def document(self) -> dict[str, Any]:
         """As JSON. Its keys stay from release to release."""
@@ -75,4 +76,4 @@ class FailedLogins:
             {"address": one.address, "reason": one.reason, "count": one.count, "first": moment(one.first), "last": moment(one.last)}
             for one in self.by
         ]
-        return {"addresses": self.addresses, "by": by, "others": self.others, "unrecorded": self.unrecorded}
+        return {"addresses": self.addresses, "by": by, "others": self.others, "unrecorded": self.unrecorded, "whole": self.whole}

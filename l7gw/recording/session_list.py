@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from l7gw.clock import moment
 from l7gw.recording.events import AnyEvent, ClockStepped, RunStarted, SessionEnded, SessionStarted, header_text
 from l7gw.recording.failed_logins import FailedLogins
-from l7gw.recording.session_scan import Scanned, blocks_at, scan
+from l7gw.recording.session_scan import MOST_CALLS, Scanned, blocks_at, scan
 
 NEWEST_RUNS = 100  # runs of a session that the list has; `show` has all
 
@@ -92,10 +92,12 @@ class Summary:
                     stepped += event.by
 
     def failed_logins(self) -> FailedLogins | None:
-        """The calls without a principal, by where they came from. None of a session that is somebody's."""
+        """The calls without a principal, by where they came from: the newest, where there are many. None of a session that is
+        somebody's."""
         if not self.started.attempts:
             return None
-        return FailedLogins(blocks_at(self._scanned.calls, FailedLogins.decode))
+        calls = self._scanned.calls
+        return FailedLogins(blocks_at(calls, FailedLogins.decode), whole=len(calls) < MOST_CALLS)
 
     def _looked_at(self) -> deque[RunStarted]:
         if self._runs is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
@@ -23,6 +24,7 @@ from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION,
 
 CHUNK = 256 * 1024  # bytes that are read at once where blocks are small
 SMALL = 16 * 1024  # bytes of a block behind which a whole chunk is read; behind a larger one the header alone
+MOST_CALLS = 1000  # blocks of attempts that are remembered: strangers can make 65,000 a day, and to read so many takes 10 ms
 GUESSED = 1024  # bytes that are read of a block whose size is not known yet: most of those that a list reads are smaller
 _SOUND = layout.MAGIC + bytes((layout.VERSION, layout.CIPHER_NONE))
 _SESSION, _NUMBER, _HASH = slice(24, 40), slice(40, 48), slice(144, 176)  # the session's id, the block's number in it, its hash
@@ -41,7 +43,7 @@ class Spot(NamedTuple):
 
 class Scanned:
     """A session as far as headers and its first block tell. `spots` are its blocks that hold its beginning, its runs, steps of its
-    clock or its end; `calls` are the others, of a day's attempts alone."""
+    clock or its end; `calls` are the newest MOST_CALLS of the others, of a day's attempts alone."""
 
     __slots__ = ("alive", "calls", "first", "latest", "path", "spots", "started")
 
@@ -51,7 +53,7 @@ class Scanned:
         self.path = path  # the segment in which it begins
         self.alive = False
         self.spots: list[Spot] = []  # without the first block
-        self.calls: list[Spot] = []
+        self.calls: deque[Spot] = deque(maxlen=MOST_CALLS)
         self.latest = b""  # the header of its last block
 
     def header(self) -> Header:

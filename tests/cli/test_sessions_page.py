@@ -56,7 +56,7 @@ def test_the_list_on_the_page_has_the_columns_of_a_table_in_eighty_columns() -> 
 
 def test_the_page_has_each_key_and_bound() -> None:
     call = made(1, None, "GET", "/api").document()
-    failed = FailedLogins([[e.VerdictRecorded(1, 1, "", "refused", "from ::1: no")]]).document()
+    failed = FailedLogins([[e.VerdictRecorded(1, 1, "", "refused", "from ::1: no")]], whole=True).document()
     for key in [*call, "failed_logins", *failed, *failed["by"][0]]:
         assert f"`{key}`" in PAGE, key
     assert f"The newest {NEWEST} calls" in PAGE

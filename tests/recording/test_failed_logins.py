@@ -6,6 +6,7 @@ from pathlib import Path
 
 from l7gw.clock import moment
 from l7gw.limits import Limits
+from l7gw.recording.events import VerdictRecorded
 from l7gw.recording.failed_logins import MOST, FailedLogins
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import summaries
@@ -38,7 +39,7 @@ def test_each_address_and_reason_is_counted_the_most_frequent_first(tmp_path: Pa
     assert [(one["address"], one["reason"], one["count"]) for one in document["by"]] == [
         ("::1", "no: a b", 2), ("10.0.0.7", "no\nat all", 1), ("", "odd words", 1), ("::1", "late", 1),
     ]  # fmt: skip
-    assert list(document) == ["addresses", "by", "others", "unrecorded"] and list(document["by"][0]) == [
+    assert list(document) == ["addresses", "by", "others", "unrecorded", "whole"] and list(document["by"][0]) == [
         "address", "reason", "count", "first", "last",
     ]  # fmt: skip
     assert document["by"][0]["first"] == moment(found.by[0].first) and found.by[0].first <= found.by[0].last
@@ -48,6 +49,11 @@ def test_each_address_and_reason_is_counted_the_most_frequent_first(tmp_path: Pa
 
 def test_one_address_is_no_plural(tmp_path: Path) -> None:
     assert str(failed(tmp_path, ["from 10.0.0.7: no"])) == "failed log-ins (1 address)"
+
+
+def test_where_not_all_blocks_were_read_there_may_be_more_addresses() -> None:
+    part = FailedLogins([[VerdictRecorded(1, 1, "", "refused", "from 10.0.0.7: no")]], whole=False)
+    assert str(part) == "failed log-ins (1 or more addresses)" and part.document()["whole"] is False
 
 
 def test_what_strangers_choose_is_kept_a_thousand_times_and_counted_then(tmp_path: Path) -> None:

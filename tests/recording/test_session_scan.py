@@ -15,9 +15,11 @@ from l7gw.clock import SystemClock
 from l7gw.limits import Limits
 from l7gw.recording import reader
 from l7gw.recording.events import SessionStarted
+from l7gw.recording.journal import Batch
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
 from l7gw.recording.recorder import Recorder
-from l7gw.recording.session_scan import CHUNK, SMALL, scan
+from l7gw.recording.session_list import summaries
+from l7gw.recording.session_scan import CHUNK, MOST_CALLS, SMALL, scan
 from tests.support.journals import ANN, call
 
 POD = "/api/v1/namespaces/d/pods/web-0"
@@ -106,6 +108,27 @@ def test_a_damaged_or_shortened_journal_is_found_as_by_reading_each_header(
         if what != "gone":
             (other / "journal" / path.name).write_bytes(content)
     assert by_scan(other) == by_places(other)
+
+
+def test_of_a_day_of_many_attempts_the_newest_blocks_are_remembered(tmp_path: Path) -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        recorder = Recorder(
+            tmp_path, clock=SystemClock(), reserve=0, loop=loop, version="test", limits=Limits(attempts_a_second=10_000)
+        )
+        recorder.open()
+        for number in range(MOST_CALLS + 9):
+            attempt = recorder.attempts("prod").begin()
+            attempt.verdict("refused", reason=f"from 10.0.{number >> 8}.{number & 255}: no")
+            attempt.end("refused")
+            recorder.outbox._journal.put(Batch(recorder.attempts("prod").take(), sync=False, done=lambda left, error: None))
+        recorder.close()
+
+    asyncio.run(run())
+    (one,) = summaries(tmp_path)
+    found = one.failed_logins()
+    assert found is not None and not found.whole and found.addresses == MOST_CALLS
+    assert not any(failed.address == "10.0.0.8" for failed in found.by) and found.by[0].address == "10.0.0.9"
 
 
 def test_of_what_was_removed_meanwhile_nothing_is_told(state: Path, tmp_path: Path) -> None:

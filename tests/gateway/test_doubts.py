@@ -20,6 +20,7 @@ grants:
 def test_the_doubts_of_all_parts_come_in_one_list(tmp_path: Path) -> None:
     written = Written(tmp_path)
     written.entry["longest-lifetime"] = "25h"
+    written.entry["oidc"]["groups"] = "groups"
     policy = tmp_path / "policy.yaml"
     policy.write_text(RULES)
     found = warnings_of(written.load(), Policy.load(policy))

@@ -11,6 +11,8 @@ PAGES = {  # the page's name in `docs/`, and what it is for
     "sessions": "who did what: lists, what was in a session, its JSON",
     "masking": "what is masked and what is not, how to add to it, how masked values come back",
     "approvals": "calls that wait for a human: who may approve, and what an approval allows",
+    "recordings": "finding things in recordings: replay, grep, export, and what is whole",
+    "sessions": "`l7gw sessions`: the list, the story of one, and the keys of their JSON",
     "log": "a line for each call: its fields, and what to make of them",
     "eks": "a cluster of EKS from nothing to a first call, and who goes round the gateway",
     "login": "`l7gw login`, for people without a token source",
@@ -24,6 +26,7 @@ PAGES = {  # the page's name in `docs/`, and what it is for
     "architecture": "the house, the life of a call, why each dependency is there",
 }
 FOR_BUILDERS = ("conformance", "kubernetes-wire")  # pages for who works on l7gw; they are shipped, since others lead there
+WORDS = ("#", '"""')  # by which a file begins that says what it is
 WIDEST = 76  # characters that a file says of itself in the list
 
 
@@ -39,8 +42,12 @@ def topics_of(there: dict[str, str]) -> dict[str, str]:
 
 
 def files() -> dict[str, str]:
-    """Each file that this l7gw has, with the first line of words in it."""
-    return {name: _first(path.read_text(encoding="utf-8", errors="replace")) for name, path in shipped.files().items()}
+    """Each file that this l7gw has, with the first line of words in it; of one that begins with none what its name says."""
+    found = {name: path.read_text(encoding="utf-8", errors="replace").lstrip() for name, path in shipped.files().items()}
+    return {
+        name: _first(text) if text.startswith(WORDS) else f"the {name.rpartition('/')[2]} of this example"
+        for name, text in found.items()
+    }
 
 
 def _first(text: str) -> str:

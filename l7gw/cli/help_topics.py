@@ -12,7 +12,6 @@ PAGES = {  # the page's name in `docs/`, and what it is for
     "masking": "what is masked and what is not, how to add to it, how masked values come back",
     "approvals": "calls that wait for a human: who may approve, and what an approval allows",
     "recordings": "finding things in recordings: replay, grep, export, and what is whole",
-    "sessions": "`l7gw sessions`: the list, the story of one, and the keys of their JSON",
     "log": "a line for each call: its fields, and what to make of them",
     "eks": "a cluster of EKS from nothing to a first call, and who goes round the gateway",
     "login": "`l7gw login`, for people without a token source",
@@ -27,7 +26,7 @@ PAGES = {  # the page's name in `docs/`, and what it is for
 }
 FOR_BUILDERS = ("conformance", "kubernetes-wire")  # pages for who works on l7gw; they are shipped, since others lead there
 WORDS = ("#", '"""')  # by which a file begins that says what it is
-WIDEST = 76  # characters that a file says of itself in the list
+WIDEST = 60  # characters that a file says of itself in the list
 
 
 def topics() -> dict[str, str]:

@@ -18,7 +18,7 @@ from l7gw.cli.online import clusters, issuers, machine, places
 from l7gw.cli.online.clocks import of_clocks
 from l7gw.cli.online.expiry import of_files
 from l7gw.cli.online.findings import Finding, State, of_sentence
-from l7gw.cli.online.jobs import Job, run
+from l7gw.cli.online.jobs import Job, Report, run
 from l7gw.cli.online.names import of_names
 from l7gw.config.settings import Settings
 from l7gw.errors import Problem
@@ -53,20 +53,30 @@ def status_of(findings: list[Finding]) -> int:
 def found(settings: Settings, policy: Policy, addresses: tuple[str, ...], shown: Callable[[int, list[str]], None]) -> list[Finding]:
     """All findings: of the files, of the machine, of each issuer and cluster, of the policy."""
     now = datetime.now(UTC)
-    jobs = [*issuers.jobs_of(settings, now, TIMEOUTS)]
+    jobs = [_job_of_names(settings, addresses), *issuers.jobs_of(settings, now, TIMEOUTS)]
     jobs += [clusters.job_of(cluster, policy, now, TIMEOUTS) for cluster in settings.clusters.values()]
     jobs += [machine.job_of_store(settings), *_channels(settings)]
-    reports = run(jobs, lambda over, doing: shown(over, doing))
+    names, *reports = run(jobs, shown)
     return [
         Finding("configuration", "green", f"{settings.path} can be used, with {settings.policy}"),
         *machine.of_user(settings),
-        *of_names(settings, addresses),
+        *names.found,
         *of_files(settings, now),
         machine.of_disk(settings),
         of_clocks([skew for report in reports for skew in report.skews]),
         *(finding for report in reports for finding in report.found),
         *_of_policy(settings, policy),
     ]
+
+
+def _job_of_names(settings: Settings, addresses: tuple[str, ...]) -> Job:
+    """The job that looks at names: that of this machine is asked of DNS, which may say nothing for long."""
+
+    def work(report: Report) -> None:
+        for finding in of_names(settings, addresses):
+            report.tell(finding)
+
+    return Job("names", work)
 
 
 def _channels(settings: Settings) -> Iterator[Job]:

@@ -26,10 +26,13 @@ class Finding:
     hint: str = ""
 
 
-def of_step(head: str, step: Step) -> Finding | None:
-    """A step of a trial as a finding; None where it was not tried, as the step that failed before says why."""
+def of_step(head: str, step: Step, otherwise: str) -> Finding | None:
+    """A step of a trial as a finding; None where it was not tried, as the step that failed before says why. `otherwise` is the hint
+    of one that has no remedy."""
     state = _STATES.get(step.outcome)
-    return None if state is None else Finding(f"{head}: {step.name}", state, step.said or "yes", step.remedy)
+    if state is None:
+        return None
+    return Finding(f"{head}: {step.name}", state, step.said or "yes", "" if state == "green" else step.remedy or otherwise)
 
 
 def of_sentence(check: str, sentence: str, otherwise: str) -> Finding:

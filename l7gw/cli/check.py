@@ -28,10 +28,9 @@ from l7gw.policy.grants import in_words
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
 from l7gw.recording import masking_key
+from l7gw.supervisor.startup import RECORDING
 
 Found = TypeVar("Found")
-
-READABLE = "recordings are masked, but not encrypted in this version: what masking does not find is readable in"
 
 
 @click.command(short_help="Say what a configuration means, or all that is wrong with it; --online asks everything that it names.")
@@ -124,7 +123,7 @@ def _sections(
     yield "Masking", [_masking(key), _detectors(settings, masking)]
     if loaded:
         yield "Hooks", [_hook(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)]
-    yield "Mind", [f"{READABLE} {settings.state}"]
+    yield "Mind", [f"{RECORDING} {settings.state}"]
 
 
 def _approvals(settings: Settings) -> list[str]:

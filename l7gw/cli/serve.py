@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 
 import click
 
-from l7gw.cli.check import READABLE
 from l7gw.cli.options import config_option
 from l7gw.config.load import find
 from l7gw.os_faults import told
 from l7gw.supervisor.logs import Stdout, to_stderr
 from l7gw.supervisor.serve import serve as run
 
-log = logging.getLogger(__name__)
-
 
 @click.command(short_help="Run the gateway.")
 @config_option
-@click.option("--verbose", "-v", is_flag=True, help="Log what happens to each connection.")
+@click.option("--verbose", "-v", is_flag=True, help="Log why: what refused a 401, a 403 or a 502 (level debug).")
 def serve(config: Path | None, verbose: bool) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.
 
@@ -31,7 +27,6 @@ def serve(config: Path | None, verbose: bool) -> None:
     In this version recordings are masked, but not encrypted yet: what masking does not find is readable in `state`.
     """
     out, gateway_log = Stdout(), to_stderr(verbose=verbose)
-    log.warning("%s `state`", READABLE)
     fault: OSError | None = None
     try:
         run(find(config), out.say, gateway_log)

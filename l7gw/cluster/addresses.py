@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,8 @@ from typing import Any
 from l7gw.clock import Clock
 from l7gw.cluster.transport import OverTls, connect
 from l7gw.timeouts import Timeouts
+
+log = logging.getLogger(__name__)
 
 FRESH_FOR = 5.0  # seconds; far below the 60 of the names of EKS, so that what TTL says is decided by the system's resolver
 LAST_GOOD_FOR = 600.0  # seconds from the last answer on in which old addresses are used while the system gives none
@@ -112,15 +115,39 @@ async def dial(
 ) -> Any:
     """Connect to one of the addresses, with TLS that checks the certificate for `host`. Returns the protocol that `make` made.
     Raises OSError; NoAddress and ssl.SSLError are some."""
-    *first, last = await addresses.two()
+    try:
+        *first, last = await addresses.two()
+    except NoAddress as error:
+        log.debug("dial %s:%d: its name cannot be looked up: %s", host, port, error)
+        raise
     for address in first:
         try:
             async with asyncio.timeout(timeouts.dial / TRIES):
                 return await connect(make, host, port, context, timeouts.close_notify, address=address)
-        except OSError:  # also a certificate of somebody else, to whom the address belongs now
+        except OSError as error:  # also a certificate of somebody else, to whom the address belongs now
             addresses.failed(address)
+            _tell(host, address, port, error, context)
     try:
         return await connect(make, host, port, context, timeouts.close_notify, address=last)
-    except BaseException:  # cancelled too: the dial's time is over
+    except BaseException as error:  # cancelled too: the dial's time is over
         addresses.failed(last)
+        _tell(host, last, port, error, context)
         raise
+
+
+def _tell(host: str, address: str, port: int, error: BaseException, context: ssl.SSLContext) -> None:
+    """Tell, where the log is verbose, what became of a dial: where it went, what failed, and whom it would have trusted."""
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    named = f"{host} ({address}) port {port}" if host != address else f"{host} port {port}"
+    if isinstance(error, ssl.SSLError):
+        why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else (error.reason or "handshake failed")
+        trusted = "; ".join(_subject(one) for one in context.get_ca_certs()) or "nobody"
+        log.debug("dial %s: connected, and no TLS: %s; trusted is %s; the certificate must be for %s", named, why, trusted, host)
+    else:
+        log.debug("dial %s: %s", named, str(error) or type(error).__name__)
+
+
+def _subject(certificate: dict[str, Any]) -> str:
+    """Whose certificate this is, as `commonName=kubernetes`."""
+    return ", ".join(f"{key}={value}" for part in certificate.get("subject", ()) for key, value in part)

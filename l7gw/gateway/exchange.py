@@ -50,11 +50,13 @@ from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.gateway.restoring import check_head, reading_of, restored, tests_first, to_restore
 from l7gw.gateway.sent_object import look_into
 from l7gw.gateway.side_calls import SideAnswer, SideCall, check_allowed
+from l7gw.gateway.verbose import tell_denied
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
+from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
@@ -123,6 +125,7 @@ class Exchange(InFlightCall):
         assert self.principal and self.act and self.far
         self._policy, self._grants = self.worker.policy, self.worker.grants.generation
         verdict = self.worker.judge(self.principal, self.far.name, self.act)
+        looked: Looked | None = None
         if verdict.needs is not None and self.body.whole:
             looked = look_into(self.request, self.body.joined())
             looked = self.result.beside(looked) if self.result is not None else looked
@@ -130,6 +133,7 @@ class Exchange(InFlightCall):
         if self.budgeting is not None:
             verdict = self.budgeting.of(verdict)
         if verdict.decision == "deny" and verdict.needs is None:
+            tell_denied(self, looked)
             raise denied(self, verdict)
         self.masks = self.worker.masking.of_call(self.far.name, self.act, self.principal, verdict.obligations)
         return verdict

@@ -30,7 +30,7 @@ from l7gw.identity import certificate as certificates
 from l7gw.identity.aws_proofs import Asking, Proof, TokenKey
 from l7gw.identity.aws_sts import Ask
 from l7gw.identity.aws_verifier import AwsVerifier
-from l7gw.identity.claims import prove, refused, told
+from l7gw.identity.claims import claim_names, prove, refused, told
 from l7gw.identity.fetch import Fetch, HttpsFetch
 from l7gw.identity.keys import Key, KeySet
 from l7gw.identity.pending import Pending
@@ -178,11 +178,14 @@ class IdentityChain:
             return self._of_issuer(token, text, address, may_wait=may_wait)
         except Refusal as refusal:
             refusal.issuer = token.issuer
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("%s: a token with the claims %s is refused: %s", address, claim_names(token.claims), refusal.message)
             raise
 
     def _of_issuer(self, token: oidc.Token, text: str, address: str, *, may_wait: bool) -> Principal | Pending:
         issuer = self._issuers.get(token.issuer)
         if issuer is None:
+            log.debug("identity: takes tokens of %s", ", ".join(self._issuers))
             raise refused("the token's issuer (claim iss) is none that this gateway knows")
         fitting = self._fitting(issuer, token)
         keys = issuer.keys
@@ -225,6 +228,7 @@ class IdentityChain:
             try:
                 fitting.append((entry, oidc.check(token, entry, now)))
             except Refusal as no:
+                _tried(entry, no)
                 refusal = refusal or no
         if not fitting and refusal is not None:
             raise refusal
@@ -253,6 +257,7 @@ class IdentityChain:
             try:
                 return self._own(prove(token.claims, entry, expires), entry.prefix)
             except Refusal as no:
+                _tried(entry, no)
                 refusal = refusal or no
         assert refusal is not None
         raise refusal
@@ -318,6 +323,11 @@ class IdentityChain:
                 if anchors:
                     return one.entry, chain[:place], anchors
         raise refused("the client certificate is not signed by one of the configured authorities; hint: connect again")
+
+
+def _tried(entry: OidcIssuer, refusal: Refusal) -> None:
+    """Tell, where the log is verbose, why an entry of the chain did not take a token."""
+    log.debug("identity: oidc %s for %s: no: %s", entry.issuer, " or ".join(entry.audiences), refusal.message)
 
 
 def _without_keys(keys: KeySet) -> Refusal:

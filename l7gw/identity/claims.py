@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_NAME = 256  # bytes in UTF-8; no longer name is sent to a cluster (cluster/impersonation.py), and OIDC bounds `sub` at 255
 MOST_GROUPS = 1000  # groups of one credential, unfit and repeated ones included; Entra sends at most 200, Keycloak all
+MOST_CLAIMS_TOLD = 30  # names of a token's claims that a line of the log has
+_CLAIM = re.compile(r"[A-Za-z0-9_:./-]{1,60}")
 MOST_TOLD = 3  # unfit groups of one credential that a line of the log names
 
 MOST_BOUNDED_FIRST: tuple[Kind, ...] = ("agent", "workload", "human")
@@ -59,6 +62,11 @@ def told(value: object) -> str:
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
     return name_rules.quoted(json.dumps(value))[1:-1]
+
+
+def claim_names(claims: dict[str, Any]) -> str:
+    """The names of a token's claims, for the log; what does not look like the name of a claim is left out."""
+    return ", ".join(sorted(one for one in claims if _CLAIM.fullmatch(one))[:MOST_CLAIMS_TOLD])
 
 
 def name(value: object, what: str) -> str:

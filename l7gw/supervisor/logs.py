@@ -23,6 +23,7 @@ from l7gw.supervisor.line_writer import LineWriter
 
 LONGEST = 2048  # characters of one message, so that bytes of a peer cannot fill the disk with the log
 STDOUT, STDERR = 1, 2  # file descriptors
+OURS = "l7gw"  # the parent of this package's loggers
 NOISY = ("asyncio", "httpx", "httpcore")  # what they say below a warning is about themselves
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,9 @@ class GatewayLog(logging.Handler):
         text = settings.format == "text" or (settings.format == "auto" and os.isatty(self._descriptor))
         self.setFormatter(_Lines() if text else _Json())
         self._of_call = as_text if text else as_json
-        logging.getLogger().setLevel(logging.DEBUG if self._verbose else settings.level.upper())
+        level = logging.DEBUG if self._verbose else logging.getLevelNamesMapping()[settings.level.upper()]
+        logging.getLogger(OURS).setLevel(level)
+        logging.getLogger().setLevel(max(level, logging.INFO))  # at debug botocore and hpack log what they send, secrets too
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line soon. What cannot be formatted is a bug, and told as one."""

@@ -33,6 +33,7 @@ from l7gw.identity.keys import KeySet
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.os_faults import address_fault
 from l7gw.recording.recorder import Recorder
+from l7gw.supervisor import startup
 from l7gw.supervisor.hold_desk import HoldDesk
 from l7gw.supervisor.logs import GatewayLog
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
@@ -85,6 +86,7 @@ class _Server:
         self._socket: ApiSocket | None = None
         self._desk: HoldDesk | None = None
         self._notifier: Notifier | None = None  # as long as no channel is told of holds
+        self._told: tuple[str, ...] = ()  # what the log says of the configuration in force
         self._followed: set[KeySet] = set()  # issuers whose keys are being fetched for the first time
 
     async def run(self) -> None:
@@ -113,6 +115,7 @@ class _Server:
             gc.collect()
             gc.freeze()  # the objects made so far stay until the end: the garbage collector need not look at them
             worker.identity.prefetch()
+            self._tell_meaning(worker)
             self._tell(worker)
             worker.warm()
             ticking = loop.create_task(self._tick(worker, self._socket))
@@ -155,11 +158,23 @@ class _Server:
             log.error("there is no socket for `l7gw holds` on this machine, only --server: %s", error)
         return opened
 
+    def _tell_meaning(self, worker: Worker) -> None:
+        """Log what the configuration means; after a reload, what is new in it."""
+        meaning = tuple(startup.lines(worker.settings, worker.policy, self._addresses))
+        for line in meaning:
+            if line not in self._told:
+                log.info("%s", line)
+        self._told = meaning
+
+    @property
+    def _addresses(self) -> list[str]:
+        """Where the gateway listens."""
+        found = [sock.getsockname()[:2] for listener in self._listeners for sock in listener.sockets]
+        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in found]
+
     def _tell(self, worker: Worker) -> None:
-        for listener in self._listeners:
-            for sock in listener.sockets:
-                host, port = sock.getsockname()[:2]
-                self._say(f"ready on [{host}]:{port}" if ":" in host else f"ready on {host}:{port}")
+        for address in self._addresses:
+            self._say(f"ready on {address}")
         notify("READY=1")
         self._follow_all(worker)
 
@@ -215,6 +230,7 @@ class _Server:
             self._notify(settings)
             worker.warm()
             log.info("configuration read again")
+            self._tell_meaning(worker)
             worker.identity.prefetch()
             self._follow_all(worker)
         except (ConfigurationError, OSError, ValueError) as error:

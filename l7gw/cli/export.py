@@ -12,7 +12,8 @@ import click
 
 from l7gw.cli import completing
 from l7gw.cli.state import Events, cannot_read, fail, state_options, the_session, the_state
-from l7gw.recording.export import Line, asciicast, execs, json_lines
+from l7gw.recording.execs import execs
+from l7gw.recording.export import Line, asciicast, json_lines
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.terminal.unseen import INVISIBLE, safe
 

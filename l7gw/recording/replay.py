@@ -4,21 +4,19 @@ told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import datetime
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from l7gw.recording import events as e
-from l7gw.recording.export import Exec
-from l7gw.recording.shown_lines import Line, Player, TerminalLines, written
-from l7gw.recording.terminal.cells import Row
-from l7gw.recording.terminal.screen import Screen
-from l7gw.recording.terminal.style import RESET
-from l7gw.recording.terminal.unseen import safe, width
+from l7gw.recording.copied_files import CopiedFiles, runs_tar
+from l7gw.recording.drawing import rows_in_colour
+from l7gw.recording.execs import Exec
+from l7gw.recording.shown_lines import Line, Player, TerminalLines, Written
+from l7gw.recording.terminal.unseen import safe
 
-LONGEST_PAUSE = 2.0  # seconds; longer silences of the recording are cut to this
-FRAME_EVERY = 1 / 30  # seconds between two drawings of the screen, at least
-CUT_ROWS, WRAP_ROWS = "\x1b[?7l", "\x1b[?7h"  # DECAWM: cut rows at the terminal's edge, or wrap them
-Out = Callable[[str], object]
+OURS = "=="  # how a line begins that is said about a recording
 
 
 @dataclass
@@ -29,6 +27,8 @@ class LeftOut:
     strings: int = 0  # control strings: window titles, clipboards, pictures
     characters: int = 0  # in these control strings
     messages: int = 0  # messages without bytes, where the whole exec was recorded without bytes (`record: metadata`)
+    copied: int = 0  # bytes in files of a tar stream
+    unshown: int = 0  # bytes that were sent to tar and are no archive
     parts: int = 0  # lines that were printed in several, because they are longer than LONGEST_LINE
 
     def add_strings(self, player: Player) -> None:
@@ -50,19 +50,40 @@ class LeftOut:
             )
         if self.messages:
             parts.append(f"the bytes of {self.messages:,} messages, which were not recorded (`record: metadata`)")
+        if self.copied:
+            parts.append(f"the content of files that were copied ({self.copied:,} bytes)")
+        if self.unshown:
+            parts.append(f"{self.unshown:,} bytes that were sent to tar and are no archive")
         return " and ".join(parts)
 
 
-def _frames(one: Exec, left_out: LeftOut) -> Iterator[e.Frame]:
-    """All frames of an exec. Where none has bytes, their number is added to `left_out`. A single frame without bytes does not
-    count: kube-apiserver begins with an empty message over WebSocket."""
-    messages, recorded = 0, False
-    for frame in one.frames:
-        recorded = recorded or bool(frame.data)
-        messages += not frame.final
-        yield frame
-    if not recorded and messages > 1:
-        left_out.messages += messages
+def title(one: Exec, user: str, cluster: str, outcome: str) -> str:
+    """Time, who and where, how it ended, and the call as it was made, with its argv last: `call 7, 2026-01-01 10:00:00, ann on
+    prod, exit 0: exec -n dev web-0 -c app -- ls -l`. The text is as it was recorded."""
+    when = datetime.datetime.fromtimestamp(one.started / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    words = ["attach" if one.argv is None else "exec", *(("-n", one.namespace) if one.namespace else ()), one.name]
+    words += ("-c", one.container) if one.container else ()
+    if one.argv is not None:
+        words += "--", shlex.join(one.argv)
+    ended = outcome if one.exit_status is None else f"exit {one.exit_status}"
+    return f"call {one.exchange}, {when}, {user} on {cluster}, {ended}: {' '.join(words)}"
+
+
+class FramesOf:
+    """All frames of an exec, anew at each iteration. Where none has bytes, their number is told to `left_out`. A single frame
+    without bytes does not count: kube-apiserver begins with an empty message over WebSocket."""
+
+    def __init__(self, one: Exec, left_out: LeftOut) -> None:
+        self._one, self._left_out = one, left_out
+
+    def __iter__(self) -> Iterator[e.Frame]:
+        messages, recorded = 0, False
+        for frame in self._one.frames:
+            recorded = recorded or bool(frame.data)
+            messages += not frame.final
+            yield frame
+        if not recorded and messages > 1:
+            self._left_out.messages = messages
 
 
 def final_screen(one: Exec, left_out: LeftOut, *, colour: bool = False) -> list[str]:
@@ -72,120 +93,47 @@ def final_screen(one: Exec, left_out: LeftOut, *, colour: bool = False) -> list[
         left_out.lines += not goes_on
 
     player = Player(one.size, count, tty=one.tty)
-    for frame in _frames(one, left_out):
+    for frame in FramesOf(one, left_out):
         player.take(frame)
     player.finish()
     left_out.add_strings(player)
     player.screen.seen()
     player.screen.tell_all()
-    return _rows(player.screen, None) if colour else player.screen.lines()
+    return rows_in_colour(player.screen, None) if colour else player.screen.lines()
 
 
 def text(one: Exec, left_out: LeftOut) -> Iterator[str]:
     """All text that was shown, as lines that can be printed, with what was overwritten, erased or scrolled away. Of an exec without
-    a terminal, the lines are those that the command wrote."""
+    a terminal, the lines are those that the command wrote; where it ran tar, they name the files."""
     for line in shown(one, left_out):
         left_out.parts += line.goes_on
-        yield safe(line.text).rstrip() if one.tty else safe(line.text)
+        yield printed(line).rstrip() if one.tty else printed(line)
+
+
+def printed(line: Line) -> str:
+    """A line that can be printed. What is ours begins with OURS, and nothing that was recorded does."""
+    written = safe(line.text)
+    if line.ours:
+        return f"{OURS} {written}"
+    return f"\\u{ord(OURS[0]):04x}{written[1:]}" if written.startswith(OURS) else written
 
 
 def shown(one: Exec, left_out: LeftOut) -> Iterator[Line]:
     """The same lines with their times, as they were recorded."""
-    if not one.tty:
-        yield from written(_frames(one, left_out))
-        return
-    lines = TerminalLines(one.size)
-    for frame in _frames(one, left_out):
-        yield from lines.take(frame)
-    yield from lines.finish()
-    left_out.add_strings(lines.player)
-
-
-def play(
-    one: Exec,
-    out: Out,
-    sleep: Callable[[float], object],
-    left_out: LeftOut,
-    *,
-    speed: float = 1.0,
-    longest_pause: float = LONGEST_PAUSE,
-    size: tuple[int, int] = (1000, 1000),
-) -> None:
-    """Show an exec at its own pace, or `speed` times as fast, on a terminal that understands cursor movement.
-
-    `size` is the (columns, rows) of that terminal. Where the recording has more rows, the last ones are shown; where it has longer
-    rows, their beginning. `left_out` counts the lines that were never drawn."""
-
-    def count(text: str, *, goes_on: bool, replaced: bool, time: int) -> None:
-        left_out.lines += not goes_on
-
-    player = Player(one.size, count, tty=one.tty)
-    drawn: list[str] = []
-    last, owed = one.started, 0.0
-    out(f"{CUT_ROWS}\x1b[2J\x1b[H")
-    for frame in _frames(one, left_out):
-        pause = min(max(frame.time - last, 0) / 1e6, longest_pause) / speed
-        last = frame.time
-        owed += pause
-        if owed >= FRAME_EVERY:
-            drawn = _draw(player.screen, drawn, out, size)
-            sleep(owed)
-            owed = 0.0
-        player.take(frame)
-    player.finish()
-    left_out.add_strings(player)
-    drawn = _draw(player.screen, drawn, out, size)
-    player.screen.tell_all()
-    out(f"\x1b[{min(len(drawn), size[1] - 1) + 1};1H{RESET}{WRAP_ROWS}\n")
-
-
-def _draw(screen: Screen, drawn: list[str], out: Out, size: tuple[int, int]) -> list[str]:
-    """Write the rows that changed."""
-    columns, most = size
-    rows = _rows(screen, columns, most)
-    for number in range(max(len(rows), len(drawn))):
-        row = rows[number] if number < len(rows) else ""
-        if number >= len(drawn) or drawn[number] != row:
-            out(f"\x1b[{number + 1};1H{row}{RESET}\x1b[K")
-    return rows
-
-
-def _rows(screen: Screen, columns: int | None, most: int | None = None) -> list[str]:
-    """The rows in colour, without the blank ones at the end: the last `most` of them, each cut to `columns`."""
-    last = len(screen.grid.rows)
-    while last and ((row := screen.grid.rows[last - 1]) is None or not "".join(row.cells).strip()):
-        last -= 1
-    shown = screen.grid.rows[max(0, last - most) if most is not None else 0 : last]
-    return ["" if row is None else _row(row, columns) for row in shown]
-
-
-def _row(row: Row, columns: int | None) -> str:
-    """One row in colour. Its text counts as told from now on."""
-    if row.drawn is None:
-        end = row.end_of_what_shows()
-        if columns is not None and sum(map(_columns, row.cells)) > columns:
-            end = _that_fit(row.cells, columns)
-        drawn, style = "", ""
-        for cell_style, cells in row.runs(end):
-            if (wanted := cell_style.sequence()) != style:
-                drawn += RESET + wanted
-                style = wanted
-            drawn += safe(cells)
-        row.untold[:end] = bytes(end)
-        row.drawn = drawn + RESET if style else drawn
-    return row.drawn
-
-
-def _that_fit(cells: list[str], columns: int) -> int:
-    """How many of these cells fit on a terminal of so many columns, by the width in which they are written."""
-    for at, cell in enumerate(cells):
-        columns -= _columns(cell)
-        if columns < 0:
-            return at
-    return len(cells)
-
-
-def _columns(cell: str) -> int:
-    if len(cell) == 1 and " " <= cell <= "~":
-        return 1
-    return sum(map(width, safe(cell)))
+    frames = FramesOf(one, left_out)
+    if one.tty:
+        lines = TerminalLines(one.size)
+        for frame in frames:
+            yield from lines.take(frame)
+        yield from lines.finish()
+        left_out.add_strings(lines.player)
+    elif runs_tar(one.argv):
+        copied = CopiedFiles()
+        yield from copied.lines(frames)
+        left_out.copied += copied.content
+        left_out.unshown += copied.unshown
+    else:
+        written = Written()
+        for frame in frames:
+            yield from written.take(frame)
+        yield from written.finish()

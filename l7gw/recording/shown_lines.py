@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from l7gw.recording import events as e
-from l7gw.recording.export import sizes
+from l7gw.recording.execs import sizes
 from l7gw.recording.scrolling import Scrolling, plain, scrolls
 from l7gw.recording.terminal.cells import Lost
 from l7gw.recording.terminal.emulator import Emulator
@@ -21,6 +20,7 @@ class Line(NamedTuple):
     time: int  # microseconds since 1970
     text: str  # with whatever it was written with; `unseen.safe` makes it fit to be printed
     goes_on: bool = False  # whether it is a part of a longer line, and another follows
+    ours: bool = False  # whether it is said about the recording, and does not stand in it
 
 
 class Player:
@@ -163,32 +163,41 @@ class TerminalLines:
         return lines
 
 
-def written(frames: Iterable[e.Frame]) -> Iterator[Line]:
+class Written:
     """The lines that a command without a terminal wrote to stdout and stderr, in the order in which they came. A line of the one is
     never cut by the other."""
-    rest: dict[str, list[str]] = {"stdout": [], "stderr": []}
-    decoders = {channel: codecs.getincrementaldecoder("utf-8")("replace") for channel in rest}
-    lengths = dict.fromkeys(rest, 0)
-    time = 0
-    for frame in frames:
-        if frame.channel not in rest:
-            continue
-        time = frame.time
-        *lines, last = decoders[frame.channel].decode(frame.data).split("\n")
-        parts = rest[frame.channel]
+
+    def __init__(self) -> None:
+        self._time = 0
+        self._rest: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._decoders = {channel: codecs.getincrementaldecoder("utf-8")("replace") for channel in self._rest}
+        self._lengths = dict.fromkeys(self._rest, 0)
+
+    def take(self, frame: e.Frame) -> list[Line]:
+        """The lines that are whole with this frame."""
+        channel = frame.channel
+        if channel not in self._rest:
+            return []
+        self._time = frame.time
+        *lines, last = self._decoders[channel].decode(frame.data).split("\n")
+        parts = self._rest[channel]
+        found = []
         for line in lines:
-            yield _line(time, [*parts, line])
+            found.append(_line(frame.time, [*parts, line]))
             parts.clear()
-            lengths[frame.channel] = 0
+            self._lengths[channel] = 0
         parts.append(last)
-        lengths[frame.channel] += len(last)
-        if lengths[frame.channel] > LONGEST_LINE:
-            yield Line(time, "".join(parts), goes_on=True)
+        self._lengths[channel] += len(last)
+        if self._lengths[channel] > LONGEST_LINE:
+            found.append(Line(frame.time, "".join(parts), goes_on=True))
             parts.clear()
-            lengths[frame.channel] = 0
-    for channel, decoder in decoders.items():
-        if last := "".join([*rest[channel], decoder.decode(b"", final=True)]):
-            yield _line(time, [last])
+            self._lengths[channel] = 0
+        return found
+
+    def finish(self) -> list[Line]:
+        """The recording ends: what has no line end."""
+        lasts = ["".join([*self._rest[channel], decoder.decode(b"", final=True)]) for channel, decoder in self._decoders.items()]
+        return [_line(self._time, [last]) for last in lasts if last]
 
 
 def _line(time: int, parts: list[str]) -> Line:

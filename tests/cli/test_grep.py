@@ -149,5 +149,6 @@ def test_a_session_of_a_terminal_is_found_as_its_replay_prints_it(tmp_path: Path
     keys = b"vi\x08\x1b[K\x08ls\r\nfile one\x1b[5;3Hfar away\r\n"
     recorded(tmp_path, lambda recorder: shell(recorder.session(ANN, "prod"), [("stdout", False, keys)], TTY))
     lines = cli_run(capsys, "replay", summaries(tmp_path)[0].id, "--text", "--state", tmp_path)[1].splitlines()
-    for line in filter(None, lines):
+    assert lines[0].startswith("== ")
+    for line in filter(None, lines[1:]):
         assert line in cli_run(capsys, "grep", "-F", line.strip(), "--channel", "stdout", "--state", tmp_path)[1]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from l7gw.recording import events as e
-from l7gw.recording.export import Exec
-from l7gw.recording.replay import LeftOut, final_screen, play, text
+from l7gw.recording.execs import Exec
+from l7gw.recording.replay import LeftOut, final_screen, text
 from l7gw.recording.terminal.unseen import is_visible, safe
+from tests.support.watched import seen
 
 WORDS = [
     b"\x1b[", b"\x1b]0;", b"\x1bP", b"\x1bX", b"\x1b^", b"\x1b_", b"\x1b\\", b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?7l", b"\x1b[4h",
@@ -35,6 +36,6 @@ def one(data: bytes) -> None:
     for line in [*lines, *final_screen(recording, LeftOut())]:
         assert safe(line) == line, line
     drawn: list[str] = []
-    play(recording, drawn.append, lambda _: None, LeftOut(), size=(80, 24))
+    seen(recording, drawn.append, LeftOut(), size=(80, 24))
     for part in "".join(drawn).split("\x1b")[1:]:
-        assert part.startswith(("[", "[?7")) and part.lstrip("[?0123456789;")[:1] in set("mHKJhl")
+        assert part.startswith(("[", "[?7", "[?25")) and part.lstrip("[?0123456789;")[:1] in set("mHKJhl")

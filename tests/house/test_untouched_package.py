@@ -18,7 +18,7 @@ TESTS = Path(__file__).parent.parent
 EXCEPTIONS = {
     ("gateway/test_guard.py", "owner"): "a fault: a step of a call is made to raise, in the gateway's own process",
     ("identity/test_chain.py", "Key.verifies"): "a witness: it counts how often a signature is verified, and verifies",
-    ("recording/test_export.py", "reader.events_at"): "a witness: it counts how often a block is read, and reads it",
+    ("recording/test_execs.py", "reader.events_at"): "a witness: it counts how often a block is read, and reads it",
     ("support/spoken_http.py", "Worker.begin_record"): "a witness: it writes down over which HTTP a call came, and records it",
 }
 ASSIGNS = re.compile(r"setattr|l7gw|\w\.\w+ [^\s\w]?= ")  # matches a text that may be such a program

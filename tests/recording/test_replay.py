@@ -7,9 +7,11 @@ import re
 import pytest
 
 from l7gw.recording import events as e
-from l7gw.recording.export import Exec
-from l7gw.recording.replay import LONGEST_PAUSE, LeftOut, final_screen, play, text
-from l7gw.recording.shown_lines import written
+from l7gw.recording.execs import Exec
+from l7gw.recording.playback import LONGEST_PAUSE
+from l7gw.recording.replay import LeftOut, final_screen, printed, text, title
+from l7gw.recording.shown_lines import Line, Written
+from tests.support.watched import seen
 
 ATTACKS = {
     "clipboard": b"\x1b]52;c;aGVsbG8=\x07",
@@ -33,7 +35,7 @@ ATTACKS = {
 }
 # A row's text, colours, and the player's own cursor movements. Nothing else may be written.
 ALLOWED = re.compile(
-    r"(?:[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\x1b\[[0-9;]*m|\x1b\[\d+;\d+H|\x1b\[K|\x1b\[2J|\x1b\[H|\x1b\[\?7[lh]|\n\Z)*"
+    r"(?:[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\x1b\[[0-9;]*m|\x1b\[\d+;\d+H|\x1b\[K|\x1b\[2J|\x1b\[H|\x1b\[\?(?:7|25)[lh]|\n)*"
 )
 
 
@@ -47,7 +49,7 @@ def recorded(data: bytes, *, tty: bool = True, pauses: float = 0.0) -> Exec:
 def test_no_escape_sequence_of_a_recording_comes_through(attack: bytes, tty: bool) -> None:
     one = recorded(b"before\r\n" + attack + b"\r\nafter\r\n", tty=tty)
     written: list[str] = []
-    play(one, written.append, lambda _: None, LeftOut())
+    seen(one, written.append, LeftOut())
     for line in ["".join(written), *final_screen(one, LeftOut(), colour=True), *text(one, LeftOut())]:
         assert ALLOWED.fullmatch(line), repr(line)
     assert "owned" not in "".join(final_screen(one, LeftOut()))
@@ -65,15 +67,13 @@ def test_text_of_a_command_without_a_terminal_has_all_its_lines() -> None:
 
 
 def test_a_replay_keeps_the_pace_and_cuts_long_pauses() -> None:
-    slept: list[float] = []
-    play(recorded(b"abc", pauses=0.5), lambda _: None, slept.append, LeftOut())
-    assert sum(slept) == pytest.approx(1.0)
-    slept.clear()
-    play(recorded(b"abc", pauses=0.5), lambda _: None, slept.append, LeftOut(), speed=2)
-    assert sum(slept) == pytest.approx(0.5)
-    slept.clear()
-    play(recorded(b"ab", pauses=3600), lambda _: None, slept.append, LeftOut())
-    assert sum(slept) == pytest.approx(LONGEST_PAUSE)
+    def took(one: Exec, **how: float) -> float:
+        return seen(one, lambda _: None, LeftOut(), **how)  # type: ignore[arg-type]
+
+    assert took(recorded(b"abc", pauses=0.5)) == pytest.approx(1.0)
+    assert took(recorded(b"abc", pauses=0.5), speed=2) == pytest.approx(0.5)
+    assert took(recorded(b"ab", pauses=3600)) == pytest.approx(LONGEST_PAUSE)
+    assert took(recorded(b"ab", pauses=3600), longest_pause=float("inf")) == pytest.approx(3600)
 
 
 def test_a_resize_changes_the_screen() -> None:
@@ -85,7 +85,7 @@ def test_a_resize_changes_the_screen() -> None:
 def test_a_small_terminal_shows_the_last_rows_and_their_beginnings_and_tells_the_rest() -> None:
     written: list[str] = []
     left_out = LeftOut()
-    play(recorded(f"one\r\ntwo\u200b{'y' * 30}\r\nthree".encode()), written.append, lambda _: None, left_out, size=(12, 2))
+    seen(recorded(f"one\r\ntwo\u200b{'y' * 30}\r\nthree".encode()), written.append, left_out, size=(12, 2))
     shown = "".join(written)
     assert "one" not in shown and "two\\u200byyy\x1b" in shown and "three" in shown
     assert max(int(row) for row in re.findall(r"\x1b\[(\d+);1H", shown)) <= 2
@@ -95,8 +95,8 @@ def test_a_small_terminal_shows_the_last_rows_and_their_beginnings_and_tells_the
 
 def test_lines_that_left_the_screen_before_they_were_drawn_are_counted() -> None:
     quick, slow = LeftOut(), LeftOut()
-    play(recorded(b"secret\r\x1b[Kls"), lambda _: None, lambda _: None, quick)
-    play(recorded(b"secret\r\x1b[Kls", pauses=0.1), lambda _: None, lambda _: None, slow)
+    seen(recorded(b"secret\r\x1b[Kls"), lambda _: None, quick)
+    seen(recorded(b"secret\r\x1b[Kls", pauses=0.1), lambda _: None, slow)
     assert (quick.lines, slow.lines) == (1, 0)
 
 
@@ -136,7 +136,8 @@ def test_lines_of_stdout_and_stderr_are_kept_whole_and_runes_too() -> None:
 
 def test_a_line_without_an_end_is_bounded() -> None:
     frames = [e.Frame(0, 1, "stdout", False, 1, bytes(b"x" * 600_000)) for _ in range(4)]
-    assert [len(line.text) for line in written(frames)] == [1_200_000, 1_200_000]
+    written = Written()
+    assert [len(line.text) for frame in frames for line in written.take(frame)] == [1_200_000, 1_200_000]
 
 
 BEGINNINGS = [b"\x1bP", b"\x1bX", b"\x1b^", b"\x1b_", "\x90".encode(), "\x9f".encode()]
@@ -163,3 +164,24 @@ def test_control_strings_that_are_not_ended_are_text(begin: bytes, end: bytes) -
         left_out = LeftOut()
         assert "cat .env" in final_screen(one, left_out)[0]
         assert left_out == LeftOut()
+
+
+def test_a_title_says_time_who_where_how_it_ended_and_the_command_last() -> None:
+    status = b'{"status":"Failure","details":{"causes":[{"reason":"ExitCode","message":"2"}]}}'
+    one = Exec(7, "/exec", "web-0", 0, True, namespace="dev", container="app", argv=("sh", "-c", "ls /"), status=status)
+    assert title(one, "ann", "prod", "complete").partition(", ")[::2] == (
+        "call 7",
+        title(one, "ann", "prod", "").partition(", ")[2],
+    )
+    assert title(one, "ann", "prod", "").endswith(", ann on prod, exit 2: exec -n dev web-0 -c app -- sh -c 'ls /'")
+    assert title(Exec(8, "/attach", "web-0", 0, True), "ann", "prod", "cut (time)").endswith(
+        ", ann on prod, cut (time): attach web-0"
+    )
+
+
+def test_no_recorded_line_looks_like_one_of_ours() -> None:
+    assert printed(Line(0, "call 7", ours=True)) == "== call 7"
+    assert printed(Line(0, "== call 7")) == "\\u003d= call 7"
+    assert printed(Line(0, " == call 7")) == " == call 7"
+    for tty in (True, False):
+        assert next(text(recorded(b"==\x1b[K call 9\r\n\r\n", tty=tty), LeftOut())).startswith("\\u003d=")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7gw.recording import events as e
-from l7gw.recording.shown_lines import LONGEST_LINE, TerminalLines, written
+from l7gw.recording.shown_lines import LONGEST_LINE, Line, TerminalLines, Written
 
 
 def frame(time: int, data: bytes, channel: str = "stdout") -> e.Frame:
@@ -13,6 +13,11 @@ def frame(time: int, data: bytes, channel: str = "stdout") -> e.Frame:
 def shown(*frames: e.Frame) -> list[tuple[int, str]]:
     lines = TerminalLines((10, 3))
     return [(line.time, line.text) for one in frames for line in lines.take(one)] + [(one.time, one.text) for one in lines.finish()]
+
+
+def written(*frames: e.Frame) -> list[Line]:
+    lines = Written()
+    return [line for one in frames for line in lines.take(one)] + lines.finish()
 
 
 def test_a_line_on_a_terminal_has_the_time_of_its_last_character() -> None:
@@ -30,13 +35,13 @@ def test_a_line_that_is_wrapped_has_the_time_of_its_last_row() -> None:
 
 
 def test_a_written_line_has_the_time_of_its_end() -> None:
-    lines = list(written([frame(1, b"o"), frame(2, b"ne\ntw"), frame(3, b"err\n", "stderr"), frame(4, b"o")]))
+    lines = written(frame(1, b"o"), frame(2, b"ne\ntw"), frame(3, b"err\n", "stderr"), frame(4, b"o"))
     assert [(line.time, line.text) for line in lines] == [(2, "one"), (3, "err"), (4, "two")]
 
 
 def test_a_part_of_a_longer_line_says_that_it_goes_on() -> None:
     long = b"x" * (LONGEST_LINE + 1)
-    assert [(len(line.text), line.goes_on) for line in written([frame(1, long), frame(2, b"y\n")])] == [
+    assert [(len(line.text), line.goes_on) for line in written(frame(1, long), frame(2, b"y\n"))] == [
         (len(long), True),
         (1, False),
     ]

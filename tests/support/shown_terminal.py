@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l7gw.recording import events as e
-from l7gw.recording.export import Exec
+from l7gw.recording.execs import Exec
 from l7gw.recording.replay import LeftOut, text
 from l7gw.recording.terminal.emulator import Emulator
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from l7gw.recording import events as e
-from l7gw.recording.export import DEFAULT_SIZE, sizes
+from l7gw.recording.execs import DEFAULT_SIZE, sizes
 from l7gw.recording.gzip_body import Gzip
 from l7gw.recording.search.byte_lines import ByteLines, Part
 from l7gw.recording.search.plain_text import as_typed, without_sequences

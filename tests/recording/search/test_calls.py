@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from l7gw.kube.requestinfo import describe
 from l7gw.recording import events as e
-from l7gw.recording.export import Exec
+from l7gw.recording.execs import Exec
 from l7gw.recording.replay import LeftOut, shown
 from l7gw.recording.search.byte_lines import LONGEST_LINE, Part
 from l7gw.recording.search.calls import Call, Text, request_texts, said_texts

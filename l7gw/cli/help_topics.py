@@ -8,7 +8,6 @@ PAGES = {  # the page's name in `docs/`, and what it is for
     "operations": "install it as a service, upgrade, back up, alarms, a full disk, capacity",
     "configuration": "every key of l7gw.yaml, with its default",
     "policy": "every key of the policy, the effects, how a rule matches, ten recipes",
-    "sessions": "who did what: lists, what was in a session, its JSON",
     "masking": "what is masked and what is not, how to add to it, how masked values come back",
     "approvals": "calls that wait for a human: who may approve, and what an approval allows",
     "recordings": "finding things in recordings: replay, grep, export, and what is whole",

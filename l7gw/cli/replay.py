@@ -12,7 +12,7 @@ import click
 
 from l7gw.cli import completing
 from l7gw.cli.replay_on_terminal import Film, watch_all
-from l7gw.cli.state import Events, fail, state_options, the_session, the_state
+from l7gw.cli.state import Events, cannot_read, fail, state_options, the_session, the_state
 from l7gw.recording.drawing import SHOW_CURSOR, WRAP_ROWS
 from l7gw.recording.execs import Exec, execs
 from l7gw.recording.playback import LONGEST_PAUSE
@@ -77,6 +77,8 @@ def replay(session_id: str, searched: str | None, config: Path | None, state: Pa
         _show(found, summary, pattern, **how)
     except Unreadable as error:
         fail(f"{error}\n  hint: l7gw verify tells more", 1)
+    except OSError as error:
+        cannot_read("the journal cannot be read", error, 3)
     except KeyboardInterrupt:
         if sys.stdout.isatty():
             _write(f"{RESET}{WRAP_ROWS}{SHOW_CURSOR}\n")

@@ -87,7 +87,7 @@ def matches(call: SessionCall, only: Only) -> bool:
 
 def _is_plain_discovery(call: SessionCall) -> bool:
     answered = call.verdict == "allow" and call.outcome == "complete" and call.status < 400
-    return answered and call.request.effects == ("discovery",)
+    return answered and call.request.effects == ("discovery",) and not call.request.resource  # `auth can-i` is no less an act
 
 
 def broken(line: str, within: int | None, hanging: str) -> Iterator[str]:
@@ -150,7 +150,7 @@ def _end(call: SessionCall) -> str:
     took = call.milliseconds
     parts = [
         str(call.status or ""),
-        safe(call.outcome) + why or "no end yet",
+        safe(call.outcome) + why or "no end recorded",
         *(f"{size:,} byte{'' if size == 1 else 's'} {way}" for way, size in (("up", call.sent), ("down", call.got)) if size),
         _took(took) if took is not None else "",
         safe(str(call.masked)) if call.masked is not None else "",

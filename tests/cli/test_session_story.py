@@ -55,7 +55,7 @@ run  Helm/3.15  3b
 
 run  (a client without a name)
     10:02:11  #9  kubectl logs web-0 -n dev -c main -> allowed by readers;
-        no end yet"""
+        no end recorded"""
 
 
 def test_a_story_in_eighty_columns() -> None:
@@ -115,11 +115,17 @@ def test_discovery_that_failed_is_not_folded(known: dict[str, Any]) -> None:
     assert [type(one) for one in story._shown] == [Folded, SessionCall]
 
 
+def test_a_review_of_oneself_is_not_folded() -> None:
+    can_i = made(1, GET, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
+    assert can_i.request.effects == ("discovery",)
+    assert Story([can_i], only=None, unfolded=False, most=None)._shown[0] is can_i
+
+
 def test_a_request_that_could_not_be_read_is_told_as_it_was_sent() -> None:
     request = e.RequestRecorded(1, 1, 0, "GET", "/a\x1b[2J", (), "", "", "", "", "", "", (), "")
     assert words_of(request, "prod") == "GET /a\x1b[2J"
     (_, _, line) = Story([SessionCall(request, BEGAN, GET)], only=None, unfolded=False, most=None).lines("prod", BEGAN, None)
-    assert "GET /a\\u001b[2J -> no verdict; no end yet" in line
+    assert "GET /a\\u001b[2J -> no verdict; no end recorded" in line
     assert words_of(e.RequestRecorded(1, 1, 0, "", "", (), "", "", "", "", "", "", (), ""), "prod") == "bytes that were no request"
 
 

@@ -7,7 +7,6 @@ Answers, frames and runs are skipped without being decoded: their bytes are most
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +20,6 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
 from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.requestinfo import describe
-from l7gw.recording import reader
 from l7gw.recording.events import (
     ExchangeEnded,
     GrantRecorded,
@@ -29,14 +27,13 @@ from l7gw.recording.events import (
     RequestBody,
     RequestRecorded,
     ResponseRecorded,
-    SegmentStarted,
     SessionEnded,
     SessionStarted,
     VerdictRecorded,
 )
-from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION
 from l7gw.recording.partial_events import reading
 from l7gw.recording.past_grants import LONGEST, Granted, PastGrants
+from l7gw.recording.session_walk import SessionWalk, WalkedSession
 
 MOST_ACTS = 4096  # request lines whose act is remembered; clients repeat them
 LONGEST_ACT = 2048  # characters of a target that is remembered: 8 MiB of them at most
@@ -90,17 +87,15 @@ class _Begun(msgspec.Struct):
     own: list[VerdictRecorded] = []
 
 
-class _Session(msgspec.Struct):
-    """A session as far as it was read. `next` is the number of its next block."""
+class _Session(WalkedSession, kw_only=True):
+    """A session as far as it was read."""
 
     started: SessionStarted
     principal: Principal
-    wanted: bool
-    next: int
     calls: dict[int, _Begun] = {}
 
 
-_READ = (SegmentStarted, SessionStarted, SessionEnded, RequestRecorded, VerdictRecorded, MaskRecorded, GrantRecorded)
+_READ = (SessionStarted, SessionEnded, RequestRecorded, VerdictRecorded, MaskRecorded, GrantRecorded)
 _ANSWERS = (ResponseRecorded, ExchangeEnded)
 
 
@@ -124,74 +119,34 @@ class PastCalls:
         answers: bool = False,
         read: Callable[[int], None] = lambda size: None,
     ) -> None:
-        self.unreadable = 0
-        self._state, self._since, self._until = state, since, until
+        self._since, self._until = since, until
         self._cluster, self._user = cluster, user
         self._bodies, self._answers = bodies, answers
-        self._decode = reading(*_READ, *((RequestBody,) if bodies else ()), *(_ANSWERS if answers else ()))
-        self._read = read
-        self._sessions: dict[bytes, _Session] = {}
+        decode = reading(*_READ, *((RequestBody,) if bodies else ()), *(_ANSWERS if answers else ()))
+        self._walk = SessionWalk(state, decode, self._begun, since=since - LONGEST, read=read)
         self._grants = PastGrants()
-        self._writer = ""
         self._acts: dict[tuple[object, ...], Act] = {}
 
+    @property
+    def unreadable(self) -> int:
+        return self._walk.unreadable
+
     def __iter__(self) -> Iterator[PastCall]:
-        for path in reader.segments(self._state):
-            end = 0
-            for place in reader.places(path):
-                yield from self._block(place)
-                size = HEADER_SIZE + place.header.stored
-                end += size
-                self._read(size)
-            self.unreadable += reader.damaged(path, end)
-        yield from self._over(self._sessions)
+        for session, events in self._walk:
+            if events is None:
+                yield from self._over(session)
+                continue
+            for event in events:
+                if (call := self._taken(session, event)) is not None:
+                    yield call
 
-    def _block(self, place: reader.Place) -> Iterator[PastCall]:
-        header = place.header
-        if header.session == NO_SESSION:
-            yield from self._segment(place)
-            return
-        session = self._sessions.get(header.session)
-        if session is not None:
-            self.unreadable += max(0, header.session_sequence - session.next)
-            session.next = header.session_sequence + 1
-        if not header.flags & HOLDS_SESSION_EVENTS:
-            if header.last < self._since - LONGEST or (session is not None and not session.wanted):
-                return
-            if session is None:
-                self.unreadable += 1
-                return
-        try:
-            events = reader.decoded_at(place, self._decode)
-        except reader.Unreadable:
-            self.unreadable += 1
-            return
-        for event in events:
-            if type(event) is SessionStarted:
-                session = self._sessions[header.session] = self._begun(event)
-            elif session is not None and (call := self._taken(session, event)) is not None:
-                yield call
-        if session is None:
-            self.unreadable += 1
-        elif type(events[-1]) is SessionEnded:
-            yield from self._over({header.session: self._sessions.pop(header.session)})
-
-    def _segment(self, place: reader.Place) -> Iterator[PastCall]:
-        """A segment begins. Where another process writes it, the sessions of the former one are over."""
-        with suppress(reader.Unreadable):
-            for event in reader.events_at(place):
-                if isinstance(event, SegmentStarted) and event.writer != self._writer:
-                    self._writer = event.writer
-                    former, self._sessions = self._sessions, {}
-                    yield from self._over(former)
-
-    def _begun(self, started: SessionStarted) -> _Session:
+    def _begun(self, started: SessionStarted, key: bytes) -> _Session:
         kind = cast(Kind, started.kind)
         principal = Principal(
             started.user, started.groups, kind=kind, issuer=started.issuer, actor=started.actor, address=started.address
         )
         wanted = not started.attempts and fnmatchcase(started.cluster, self._cluster) and fnmatchcase(started.user, self._user)
-        return _Session(started, principal, wanted, next=2)
+        return _Session(started=started, principal=principal, wanted=wanted)
 
     def _taken(self, session: _Session, event: Any) -> PastCall | None:
         """Take an event of a session. A call is given as soon as all of it is there that may be asked for."""
@@ -228,11 +183,10 @@ class PastCalls:
             call.outcome = event.outcome
         return self._whole(session, event.exchange)
 
-    def _over(self, sessions: dict[bytes, _Session]) -> Iterator[PastCall]:
-        for session in sessions.values():
-            for exchange in list(session.calls):
-                if (call := self._whole(session, exchange)) is not None:
-                    yield call
+    def _over(self, session: _Session) -> Iterator[PastCall]:
+        for exchange in list(session.calls):
+            if (call := self._whole(session, exchange)) is not None:
+                yield call
 
     def _whole(self, session: _Session, exchange: int) -> PastCall | None:
         """A call that the policy judged; None of one that was refused before that, which has no verb or another verdict."""

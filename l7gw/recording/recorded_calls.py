@@ -17,18 +17,16 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from l7gw.masking.placeholder import BEGINNING
-from l7gw.recording import reader
 from l7gw.recording.events import (
     ExchangeEnded,
     RequestRecorded,
     ResponseRecorded,
-    SegmentStarted,
     SessionEnded,
     SessionStarted,
     VerdictRecorded,
 )
-from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION
 from l7gw.recording.partial_events import reading
+from l7gw.recording.session_walk import SessionWalk, WalkedSession
 
 LONGEST = 48 * 3600 * 1_000_000  # microseconds from the request of a call to its end, at most: a hold's wait, and a stream's day
 AT_ONCE = 1000  # rows that are inserted together
@@ -95,13 +93,11 @@ class _Begun(msgspec.Struct):
     verdict: str = ""  # the last one
 
 
-class _Session(msgspec.Struct):
-    """A session of the cluster that has not ended yet. `next` is the number of its next block."""
+class _Session(WalkedSession, kw_only=True):
+    """A session of the cluster that has not ended yet."""
 
     number: int
-    wanted: bool
     cluster: str
-    next: int
     calls: dict[int, _Begun] = {}
 
 
@@ -118,14 +114,10 @@ class RecordedCalls:
         self.oldest = 0
         self._cluster, self._since, self._told = cluster, since - LONGEST, told
         self._rows: list[tuple[Any, ...]] = []
-        self._sessions: dict[bytes, _Session] = {}
         self._session_count = 0
-        self._writer = ""
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(_TABLES % CACHE)
-        self._read = reading(
-            SegmentStarted, SessionStarted, SessionEnded, RequestRecorded, VerdictRecorded, ResponseRecorded, ExchangeEnded
-        )
+        self._read = reading(SessionStarted, SessionEnded, RequestRecorded, VerdictRecorded, ResponseRecorded, ExchangeEnded)
         for state in states:
             self._load(state)
         self._write()
@@ -175,57 +167,23 @@ class RecordedCalls:
     # ------------------------------------------------------------------ read
 
     def _load(self, state: Path) -> None:
-        for path in reader.segments(state):
-            end = 0
-            for place in reader.places(path):
-                self._block(place)
-                end = place.offset + HEADER_SIZE + place.header.stored
-                self._told(HEADER_SIZE + place.header.stored)
-            self.unreadable += reader.damaged(path, end)
-        self._over()
+        walk = SessionWalk(state, self._read, self._begun, since=self._since, read=self._told)
+        for session, events in walk:
+            if events is None:
+                self._end(session)
+            else:
+                for event in events:
+                    self._take(session, event)
+        self.unreadable += walk.unreadable
+        self.oldest = min(self.oldest or walk.oldest, walk.oldest or self.oldest)
 
-    def _block(self, place: reader.Place) -> None:
-        header = place.header
-        session = self._sessions.get(header.session)
-        if session is not None:
-            self.unreadable += max(0, header.session_sequence - session.next)
-            session.next = header.session_sequence + 1
-        if header.session != NO_SESSION and not header.flags & HOLDS_SESSION_EVENTS:
-            if header.last < self._since or (session is not None and not session.wanted):
-                return
-            if session is None:
-                self.unreadable += 1
-                return
-        try:
-            events = reader.decoded_at(place, self._read)
-        except reader.Unreadable:
-            self.unreadable += 1
-            return
-        for event in events:
-            kind = type(event)
-            if kind is SegmentStarted:
-                self._segment(event)
-            elif kind is SessionStarted:
-                session = self._sessions[header.session] = self._begun(event, header.session_sequence + 1)
-            elif session is not None and session.wanted:
-                self._take(session, event)
-        if session is not None and events and type(events[-1]) is SessionEnded:
-            self._end(self._sessions.pop(header.session))
-
-    def _segment(self, started: SegmentStarted) -> None:
-        """A segment begins. Where another process writes it, the sessions of the former one are over."""
-        self.oldest = min(self.oldest or started.time, started.time)
-        if started.writer != self._writer:
-            self._writer = started.writer
-            self._over()
-
-    def _begun(self, started: SessionStarted, following: int) -> _Session:
+    def _begun(self, started: SessionStarted, key: bytes) -> _Session:
         wanted = started.cluster == self._cluster
         if wanted:
             self._session_count += 1
             row = (self._session_count, started.id, "" if started.attempts else started.user, started.issuer)
             self._database.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", row)
-        return _Session(self._session_count, wanted, started.cluster, following)
+        return _Session(number=self._session_count, wanted=wanted, cluster=started.cluster)
 
     def _take(self, session: _Session, event: Any) -> None:
         kind = type(event)
@@ -243,11 +201,6 @@ class RecordedCalls:
         elif kind is ExchangeEnded:
             del session.calls[event.exchange]
             self._keep(session, call, event)
-
-    def _over(self) -> None:
-        for session in self._sessions.values():
-            self._end(session)
-        self._sessions = {}
 
     def _end(self, session: _Session) -> None:
         for call in session.calls.values():

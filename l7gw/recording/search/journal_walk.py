@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from l7gw.recording import events as e
-from l7gw.recording import reader
-from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION
 from l7gw.recording.partial_events import reading
 from l7gw.recording.search.byte_lines import Part
 from l7gw.recording.search.calls import Call, Text, request_texts, said_texts
 from l7gw.recording.search.pattern import Match, Pattern
+from l7gw.recording.session_walk import SessionWalk, WalkedSession
 
 LONGEST_CALL = (
     48 * 3600 * 1_000_000
@@ -46,11 +42,9 @@ class Found(NamedTuple):
     clipped: tuple[bool, bool]  # whether something is missing before, and behind
 
 
-class _Session(msgspec.Struct):
+class _Session(WalkedSession, kw_only=True):
     started: e.SessionStarted
-    wanted: bool
     exchange: int | None  # the one that is asked for, None for all
-    next: int
     runs: dict[int, e.RunStarted] = {}  # whose first call did not come yet
     run_count: int = 0
     calls: dict[int, Call] = {}
@@ -77,15 +71,13 @@ class JournalSearch:
         most_held: int = MOST_HELD,
         read: Callable[[int], None] = lambda size: None,
     ) -> None:
-        self.unreadable = self.in_pieces = 0
-        self._state, self._pattern, self._since = state, pattern, since
+        self.in_pieces = 0
+        self._pattern, self._since = pattern, since
         self._cluster, self._user, self._only = cluster, user, sessions
-        self._channels, self._most_held, self._read = channels, most_held, read
+        self._channels, self._most_held = channels, most_held
         self._wanted = frozenset(name for name in CHANNELS if self._is_wanted(name))
-        self._decode = reading(*self._kinds())
-        self._sessions: dict[bytes, _Session] = {}
+        self._walk = SessionWalk(state, reading(*self._kinds()), self._begun, since=since - LONGEST_CALL, only=sessions, read=read)
         self._last: _Session | None = None
-        self._writer = ""
         self._held = 0
         self._gathered: list[tuple[_Session, int, Text]] = []
         self._size = 0
@@ -97,22 +89,26 @@ class JournalSearch:
             self._held -= sum(call.held for call in session.calls.values())
             session.calls = {}
 
+    @property
+    def unreadable(self) -> int:
+        return self._walk.unreadable
+
     def __iter__(self) -> Iterator[Found]:
-        for path in reader.segments(self._state):
-            end = 0
-            for place in reader.places(path):
-                yield from self._block(place)
-                size = HEADER_SIZE + place.header.stored
-                end += size
-                self._read(size)
-            self.unreadable += reader.damaged(path, end)
-        self._over(self._sessions)
+        for session, events in self._walk:
+            if events is None:
+                self._over(session)
+                continue
+            for event in events:
+                self._take(session, event)
+            self._bound()
+            if self._size >= AT_ONCE:
+                yield from self._searched()
         yield from self._searched()
 
-    # ------------------------------------------------------------------ blocks
+    # ------------------------------------------------------------------ sessions
 
     def _kinds(self) -> Iterator[Any]:
-        yield from (e.SegmentStarted, e.SessionStarted, e.SessionEnded, e.RunStarted, e.RequestRecorded, e.ExchangeEnded, *_SAID)
+        yield from (e.SessionStarted, e.SessionEnded, e.RunStarted, e.RequestRecorded, e.ExchangeEnded, *_SAID)
         if "request-body" in self._wanted:
             yield e.RequestBody
         if self._wanted & {"response-body", "log"}:
@@ -123,53 +119,9 @@ class JournalSearch:
     def _is_wanted(self, channel: str) -> bool:
         return any(fnmatchcase(channel, glob) for glob in self._channels)
 
-    def _block(self, place: reader.Place) -> Iterator[Found]:
-        header = place.header
-        if header.session == NO_SESSION:
-            self._segment(place)
-            return
-        session = self._sessions.get(header.session)
-        if session is not None:
-            self.unreadable += max(0, header.session_sequence - session.next)
-            session.next = header.session_sequence + 1
-        if self._only is not None and header.session not in self._only:
-            return
-        if not header.flags & HOLDS_SESSION_EVENTS:
-            if header.last < self._since - LONGEST_CALL or (session is not None and not session.wanted):
-                return
-            if session is None:
-                self.unreadable += 1
-                return
-        try:
-            events = reader.decoded_at(place, self._decode)
-        except reader.Unreadable:
-            self.unreadable += 1
-            return
-        for event in events:
-            if type(event) is e.SessionStarted:
-                session = self._sessions[header.session] = self._begun(event, header.session)
-            elif session is not None and session.wanted:
-                self._take(session, event)
-        if session is None:
-            self.unreadable += 1
-        elif events and type(events[-1]) is e.SessionEnded:
-            self._over({header.session: self._sessions.pop(header.session)})
-        self._bound()
-        if self._size >= AT_ONCE:
-            yield from self._searched()
-
-    def _segment(self, place: reader.Place) -> None:
-        """A segment begins. Where another process writes it, the sessions of the former one are over."""
-        with suppress(reader.Unreadable):
-            for event in reader.events_at(place):
-                if isinstance(event, e.SegmentStarted) and event.writer != self._writer:
-                    self._writer = event.writer
-                    former, self._sessions = self._sessions, {}
-                    self._over(former)
-
     def _begun(self, started: e.SessionStarted, key: bytes) -> _Session:
         wanted = fnmatchcase(started.cluster, self._cluster) and fnmatchcase(started.user, self._user)
-        return _Session(started, wanted, self._only.get(key) if self._only is not None else None, next=2)
+        return _Session(started=started, wanted=wanted, exchange=self._only.get(key) if self._only is not None else None)
 
     # ------------------------------------------------------------------ events
 
@@ -202,16 +154,15 @@ class JournalSearch:
                 self._gather(session, exchange, call.end())
             self._held += call.held - before
 
-    def _over(self, sessions: dict[bytes, _Session]) -> None:
-        for session in sessions.values():
-            for exchange, call in session.calls.items():
-                self._held -= call.held
-                self._gather(session, exchange, call.end())
-            session.calls = {}
+    def _over(self, session: _Session) -> None:
+        for exchange, call in session.calls.items():
+            self._held -= call.held
+            self._gather(session, exchange, call.end())
+        session.calls = {}
 
     def _bound(self) -> None:
         """Where too much is kept, search what the oldest calls have, as if their lines ended here."""
-        for session in self._sessions.values():
+        for session in self._walk.sessions.values():
             for exchange, call in session.calls.items():
                 if self._held <= self._most_held:
                     return

@@ -165,6 +165,23 @@ class Either:
 
 
 @dataclass(frozen=True)
+class Forbids:
+    """Where the key `key` has the value `word`, the keys in `names` must not stand beside it; they may all the same where the key
+    `unless` does, "" for never."""
+
+    key: str
+    word: str
+    names: tuple[str, ...]
+    unless: str = ""
+
+    def schema(self) -> Schema:
+        when: Schema = {"properties": {self.key: {"const": self.word}}, "required": [self.key]}
+        if self.unless:
+            when["not"] = {"required": [self.unless]}
+        return {"if": when, "then": {"properties": dict.fromkeys(self.names, False)}}
+
+
+@dataclass(frozen=True)
 class Mapping:
     """A mapping with known keys.
 
@@ -176,6 +193,7 @@ class Mapping:
     one_of: tuple[tuple[str, ...], ...] = ()
     some_of: tuple[str, ...] = ()
     later: Map[str, str] | None = None
+    forbids: tuple[Forbids, ...] = ()
 
     in_words = "map"
 
@@ -202,6 +220,8 @@ class Mapping:
                 beside[key.name] = list(key.beside)
         if beside:
             found["dependencies"] = beside
+        if self.forbids:
+            found["allOf"] = [one.schema() for one in self.forbids]
         return found
 
 

@@ -96,6 +96,19 @@ def test_a_schema_wants_the_keys_that_are_required_and_parts_those_that_do_not_s
 
 
 @every_file
+def test_keys_that_a_verdict_forbids_are_refused_by_schema_and_reader(folder: Path, file: str) -> None:
+    root = ROOTS[file]
+    told = [(path, mapping, one) for path, mapping in mappings_of(root) for one in mapping.forbids]
+    assert len(told) == (4 if root is POLICY else 0)
+    for path, mapping, one in told:
+        for name in one.names:
+            key = mapping.key(name)
+            assert key is not None
+            text = whole(root, f"{path}.{one.key}", one.word, more=f"{name}: {key.example}")
+            assert not takes(file, text) and refusal(root, folder, text) is not None, (path, one.word, name)
+
+
+@every_file
 @pytest.mark.parametrize("value", STRUCTURES)
 def test_schema_and_reader_refuse_the_same_values_of_another_structure(folder: Path, file: str, value: str) -> None:
     texts = {path: whole(ROOTS[file], path, value) for path, _ in keys_of(ROOTS[file])}

@@ -20,6 +20,7 @@ from l7gw.demo.pki import Authority
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from tests.support.gateway_with_limits import with_limits
+from tests.support.schema_fit import assert_fits
 
 L7GW = Path(sys.executable).parent / "l7gw"
 READY_WITHIN = 60.0  # seconds until the gateway must say that it is ready; an idle machine needs one
@@ -94,6 +95,8 @@ class Gateway:
             process.wait()
             raise AssertionError(f"the gateway did not start: {line!r}\n{self.log}")
         self.address = match[1]
+        assert_fits(self.config)
+        assert_fits(self.policy, policy=True)
 
     def _read_log(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None

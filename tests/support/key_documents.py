@@ -108,7 +108,8 @@ def loaded(root: Mapping, folder: Path, text: str) -> object:
     path = folder / "l7gw.yaml"
     path.write_text(text)
     settings = load(path)
-    configured(settings.masking, path)
+    if "masking" in text:
+        configured(settings.masking, path)
     return settings
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from l7gw.config.load import load, read
 from l7gw.demo.pki import Authority, write_private
+from tests.support.schema_fit import assert_fits
 
 
 def _without_aliases(top: dict[str, Any]) -> str:
@@ -41,7 +42,9 @@ class Written:
     def load(self, more: str = "") -> Any:
         """The settings; `more` is YAML that is put behind the file."""
         self.path.write_text(_without_aliases(self.top) + more)
-        return load(self.path)
+        settings = load(self.path)
+        assert_fits(self.path)
+        return settings
 
     def problems(self) -> list[str]:
         self.path.write_text(_without_aliases(self.top))

@@ -8,7 +8,7 @@ from typing import get_args
 from l7gw.budget_terms import BUDGET_KINDS
 from l7gw.config.document import lasting
 from l7gw.config.settings import KINDS, Durable, RecordMode
-from l7gw.config.shapes import Duration, Flag, Key, Listed, Mapping, Number, Text, Texts, Words
+from l7gw.config.shapes import Duration, Flag, Forbids, Key, Listed, Mapping, Number, Text, Texts, Words
 from l7gw.hold_terms import WAITS
 from l7gw.kube.act import EFFECTS
 from l7gw.policy.budgets import LEAST_PER, MOST_COUNTED, MOST_PER
@@ -264,6 +264,10 @@ MESSAGE = Key(
     needs=HOLDS,
 )
 
+_OF_HOLDS = (*(key.name for key in HOLDING), "message")
+_OF_PASSES = tuple(key.name for key in (*MASKS, *HANDLING))
+_OF_ALLOWS = ("budget", "bind", "interactive")
+
 RULE = Mapping(
     (
         Key("name", Text(some=True), "Each once; it stands in refusals and recordings.", "engineers read", required=True),
@@ -282,17 +286,22 @@ RULE = Mapping(
             "{deletes: 5, per: 10m}",
         ),
         *HANDLING,
-    )
+    ),
+    forbids=(
+        Forbids("verdict", "deny", (*_OF_HOLDS, *_OF_PASSES, *_OF_ALLOWS)),
+        Forbids("verdict", "hold", _OF_ALLOWS),
+        Forbids("verdict", "allow", _OF_HOLDS, unless="budget"),
+    ),
 )
 
 # What a guardrail may say: it lets nothing pass, so that it neither masks, counts, binds nor says how calls are handled.
-_OF_ALLOWS = {"budget", "bind", "interactive", *(key.name for key in (*MASKS, *HANDLING))}
 GUARDRAIL = Mapping(
     tuple(
         replace(key, shape=Words(("hold", "deny")), example="deny") if key.name == "verdict" else key
         for key in RULE.keys
-        if key.name not in _OF_ALLOWS
-    )
+        if key.name not in (*_OF_PASSES, *_OF_ALLOWS)
+    ),
+    forbids=(Forbids("verdict", "deny", _OF_HOLDS),),
 )
 
 RULES = Listed(RULE)

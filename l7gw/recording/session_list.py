@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from l7gw.clock import moment
 from l7gw.recording.events import AnyEvent, ClockStepped, RunStarted, SessionEnded, SessionStarted, header_text
 from l7gw.recording.failed_logins import FailedLogins
-from l7gw.recording.session_scan import MOST_CALLS, Scanned, blocks_at, scan
+from l7gw.recording.session_scan import MOST_CALLS, Scanned, scan
 
 NEWEST_RUNS = 100  # runs of a session that the list has; `show` has all
 
@@ -96,8 +96,7 @@ class Summary:
         somebody's."""
         if not self.started.attempts:
             return None
-        calls = self._scanned.calls
-        return FailedLogins(blocks_at(calls, FailedLogins.decode), whole=len(calls) < MOST_CALLS)
+        return FailedLogins(self._scanned.attempts(FailedLogins.decode), whole=len(self._scanned.calls) < MOST_CALLS)
 
     def _looked_at(self) -> deque[RunStarted]:
         if self._runs is None:

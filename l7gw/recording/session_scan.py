@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from l7gw.recording import layout, reader
 from l7gw.recording.events import AnyEvent, SessionStarted
@@ -34,11 +35,8 @@ _LENGTHS = struct.Struct(">II").unpack_from
 _NUMBER_OF = struct.Struct(">I").unpack_from
 
 
-class Spot(NamedTuple):
-    """Where a block lies: `offset` is in bytes from the file's beginning."""
-
-    path: Path
-    offset: int
+Decoder = Callable[[bytes, int], list[Any]]
+Spots = dict[Path, "array[int]"]  # where blocks lie: of each segment the offsets, in bytes. Of a session there may be a million
 
 
 class Scanned:
@@ -52,8 +50,8 @@ class Scanned:
         self.first = first  # the events of the first block
         self.path = path  # the segment in which it begins
         self.alive = False
-        self.spots: list[Spot] = []  # without the first block
-        self.calls: deque[Spot] = deque(maxlen=MOST_CALLS)
+        self.spots: Spots = {}  # without the first block
+        self.calls: deque[tuple[Path, int]] = deque(maxlen=MOST_CALLS)
         self.latest = b""  # the header of its last block
 
     def header(self) -> Header:
@@ -67,15 +65,17 @@ class Scanned:
         yield self.first
         yield from blocks_at(self.spots)
 
+    def attempts(self, decoder: Decoder) -> Iterator[list[Any]]:
+        """The events of the blocks in `calls`."""
+        for path, of_path in groupby(self.calls, key=lambda call: call[0]):
+            yield from blocks_at({path: array("Q", (offset for _, offset in of_path))}, decoder)
 
-Decoder = Callable[[bytes, int], list[Any]]
 
-
-def blocks_at(spots: Iterable[Spot], decoder: Decoder = reader.decode) -> Iterator[list[Any]]:
+def blocks_at(spots: Spots, decoder: Decoder = reader.decode) -> Iterator[list[Any]]:
     """The events of these blocks. Those that cannot be read, or are gone, are left out."""
-    for path, of_path in groupby(spots, key=lambda spot: spot.path):
+    for path, offsets in spots.items():
         with suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
-            for _, offset in of_path:
+            for offset in offsets:
                 raw = os.pread(file.fileno(), GUESSED, offset)
                 if len(raw) < HEADER_SIZE:
                     continue
@@ -110,9 +110,11 @@ def _segment(path: Path, found: dict[bytes, Scanned], *, alive: bool) -> None:
             one = found.get(session)
             if one is not None:
                 if flagged:
-                    one.spots.append(Spot(path, offset))
+                    if path not in one.spots:
+                        one.spots[path] = array("Q")
+                    one.spots[path].append(offset)
                 elif one.started.attempts:
-                    one.calls.append(Spot(path, offset))
+                    one.calls.append((path, offset))
             elif flagged and session != NO_SESSION and raw[_NUMBER] == _FIRST:
                 one = _begun(path, offset, raw, file)
                 if one is not None:

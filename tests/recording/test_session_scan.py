@@ -77,7 +77,15 @@ def by_places(state: Path) -> Found:
 
 
 def by_scan(state: Path) -> Found:
-    return {one.started.id: (one.header(), [*map(tuple, one.spots)], [*map(tuple, one.calls)], one.path) for one in scan(state)}
+    return {
+        one.started.id: (
+            one.header(),
+            [(path, at) for path, of_path in one.spots.items() for at in of_path],
+            [*one.calls],
+            one.path,
+        )
+        for one in scan(state)
+    }
 
 
 def test_a_whole_journal_is_found_as_by_reading_each_header(state: Path) -> None:
@@ -138,4 +146,4 @@ def test_of_what_was_removed_meanwhile_nothing_is_told(state: Path, tmp_path: Pa
     found = scan(tmp_path)
     for path in reader.segments(tmp_path)[1:]:
         path.unlink()
-    assert [len([*one.blocks()]) < len(one.spots) + 1 for one in found] == [True] * 3
+    assert [len([*one.blocks()]) < sum(map(len, one.spots.values())) + 1 for one in found] == [True] * 3

@@ -47,8 +47,8 @@ def list_sessions(
     the gateway died in it. Calls without a principal are one session a day and cluster: failed log-ins.
 
     --command looks at what clients say that they are: kubectl's command ("kubectl delete"), or the User-Agent of a client that
-    names none. With *, ? or [ it is a pattern for the whole of it, else a part. It looks at no arguments: `l7gw sessions show`
-    has those of an exec.
+    names none. With *, ? or [ it is a pattern for the whole of it, else a part. It looks at no arguments; `l7gw grep`
+    does.
 
     \b
       l7gw sessions list --user ann@example.com --since 7d

@@ -15,7 +15,7 @@ from l7gw.cli import completing
 from l7gw.cli.columns import Column, table, terminal_width
 from l7gw.cli.session_story import Only, Story, broken, matches
 from l7gw.cli.state import Events, fail, state_options, the_state, the_whole_session
-from l7gw.recording.events import GrantRecorded
+from l7gw.recording.events import AnyEvent, GrantRecorded
 from l7gw.recording.failed_logins import FailedLogins
 from l7gw.recording.reader import Unreadable
 from l7gw.recording.session_calls import SessionCall, SessionCalls
@@ -59,13 +59,12 @@ def show(
     place = the_state(config, state)
     summary = the_whole_session(place, session_id)
     grants: list[GrantRecorded] = []
-    events = Events(place, summary)
-    calls = SessionCalls((some for _, some in events.blocks()), grants.append)
-    try:
-        failed = FailedLogins((some for _, some in events.blocks()), whole=True) if summary.started.attempts else None
-        if output == "json":
-            _write_json(summary, failed, (call for call in calls if only is None or matches(call, only)), limit)
-            return
+    blocks = _Readable(Events(place, summary))
+    calls = SessionCalls(blocks(), grants.append)
+    failed = FailedLogins(blocks(), whole=True) if summary.started.attempts else None
+    if output == "json":
+        _write_json(summary, failed, (call for call in calls if only is None or matches(call, only)), limit)
+    else:
         within = terminal_width()
         story = Story(calls, only=only, unfolded=every, most=None if every else limit or NEWEST)
         lines = [*_head(summary, within), *_failed(failed, within, every=every)]
@@ -74,28 +73,40 @@ def show(
             lines += ["", f"{story.left_out:,} earlier; --all or --limit N shows them"]
         lines += (line for grant in grants for line in broken(f"{'grant':>12}  {_granted(grant)}", within, BESIDE))
         click.echo("\n".join(lines))
-    except Unreadable as error:
-        fail(f"{error}\n  hint: l7gw verify tells more", 1)
+    if blocks.damage is not None:
+        fail(f"{blocks.damage}\n  hint: l7gw verify tells more", 1)
+
+
+class _Readable:
+    """The blocks of a session up to the first that cannot be read; `damage` says why that is so."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self.damage: Unreadable | None = None
+
+    def __call__(self) -> Iterator[list[AnyEvent]]:
+        try:
+            for _, events in self._events.blocks():
+                yield events
+        except Unreadable as damage:
+            self.damage = damage
 
 
 def _write_json(summary: Summary, failed: FailedLogins | None, calls: Iterable[SessionCall], limit: int | None) -> None:
-    """The session and its calls as one JSON document. It is written as it is read: a session may have a hundred thousand calls.
-    Where the recording is damaged it ends in front of the damage, whole."""
+    """The session and its calls as one JSON document. It is written as it is read: a session may have a hundred thousand calls."""
     encode = json.JSONEncoder().encode
     if limit is not None:
         calls = deque(calls, maxlen=limit)
     document = summary.document(all_runs=True) | {"failed_logins": failed.document() if failed is not None else None}
     sys.stdout.write(json.dumps(document, indent=2)[:-2] + ',\n  "calls": [')
     before, gathered = "\n    ", []
-    try:
-        for call in calls:
-            gathered.append(before + encode(call.document()))
-            before = ",\n    "
-            if len(gathered) == AT_ONCE:
-                sys.stdout.write("".join(gathered))
-                gathered.clear()
-    finally:
-        sys.stdout.write("".join(gathered) + ("\n  ]\n}\n" if before[0] == "," else "]\n}\n"))
+    for call in calls:
+        gathered.append(before + encode(call.document()))
+        before = ",\n    "
+        if len(gathered) == AT_ONCE:
+            sys.stdout.write("".join(gathered))
+            gathered.clear()
+    sys.stdout.write("".join(gathered) + ("\n  ]\n}\n" if before[0] == "," else "]\n}\n"))
 
 
 def _head(summary: Summary, within: int | None) -> Iterator[str]:

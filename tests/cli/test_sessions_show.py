@@ -166,7 +166,7 @@ def test_only_some_calls_are_shown_and_in_json_too(
         assert len(numbers) == calls and numbers == sorted(numbers) and numbers[-1] >= 699
 
 
-def test_the_json_of_a_damaged_session_ends_whole_before_the_damage(
+def test_of_a_damaged_session_is_shown_what_can_be_read_and_the_status_is_1(
     busy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "journal").mkdir()
@@ -176,8 +176,9 @@ def test_the_json_of_a_damaged_session_ends_whole_before_the_damage(
     (tmp_path / "journal" / path.name).write_bytes(content)
     (one,) = summaries(tmp_path)
     status, out, err = cli_run(capsys, "sessions", "show", one.id, "--state", tmp_path, "-o", "json")
-    assert status == 1 and "was changed" in err and "calls" in json.loads(out)
-    assert cli_run(capsys, "sessions", "show", one.id, "--state", tmp_path)[0] == 1
+    assert status == 1 and "was changed" in err and 0 < len(json.loads(out)["calls"]) < 700
+    status, out, err = cli_run(capsys, "sessions", "show", one.id, "--state", tmp_path)
+    assert status == 1 and "was changed" in err and f"session  {one.id}" in out
 
 
 def test_nothing_that_is_shown_is_wider_than_the_terminal(busy: Path, capsys: pytest.CaptureFixture[str]) -> None:

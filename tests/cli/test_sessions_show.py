@@ -110,6 +110,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for target in ("/api", "/apis", "/version", "/api/v1/pods", "/apis/apps/v1/deployments"):
                 made = call(session, target, run=f"run-{run}")
                 made.response(200, ())
+                made.response_body(bytes(1000))  # so that the session has several blocks
                 made.end("complete")
             shell(session, [("stdout", False, b"hi")])
             denied = session.begin(run_id=f"run-{run}", client="kubectl/v1.33", command="kubectl exec")

@@ -331,7 +331,7 @@ class Reader:
             self.wrong(key, f"`{key}` must be a list of texts", f'{key}: ["..."]')
             return None
         if not items:
-            self.wrong(key, f"`{key}` is an empty list, which would match nothing", "leave the key out to match everything")
+            self.wrong(key, f"`{key}` is an empty list, which would match nothing", "name one at least, or leave the key out")
         found: list[tuple[str, yaml.Node]] = []
         for item in items:
             value = plain(item)

@@ -12,6 +12,7 @@ from l7gw.api.running import Endable, KillSaid, Running, RunningCalls, decode_ki
 from l7gw.approval.messages import encode
 from l7gw.errors import Refusal
 from l7gw.name_rules import quoted
+from l7gw.quantities import many
 
 ROOT = f"{PREFIX}sessions"
 MOST_LISTED = 1000  # calls of one answer, the newest; each has 1 kB
@@ -77,7 +78,7 @@ def _kill(calls: list[Endable], said: KillSaid, caller: Caller, then: Then) -> N
     local = caller.reviewer is None or caller.reviewer.local
     for call in calls:
         call.kill(caller.name, said.reason, local=local)
-    about = f"ended {len(calls)} calls of session {told[0].session}" + (f": {quoted(said.reason)}" if said.reason else "")
+    about = f"ended {many(len(calls), 'call')} of session {told[0].session}" + (f": {quoted(said.reason)}" if said.reason else "")
 
     def recorded(error: Exception | None) -> None:
         if error is not None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from l7gw.aws.failures import AwsFailure
+from l7gw.cli import completing
 from l7gw.cli.options import config_option, output_option, states_option
 from l7gw.cli.progress import Bars, progress_bars
 from l7gw.cli.reconciled import answer
@@ -41,7 +42,11 @@ def audit() -> None:
 @click.argument("files", metavar="[FILE|-]...", nargs=-1, type=click.Path(path_type=Path))
 @config_option
 @states_option
-@click.option("--cluster", help="The cluster whose log it is, by its name here; needed where there are several.")
+@click.option(
+    "--cluster",
+    shell_complete=completing.clusters,
+    help="The cluster whose log it is, by its name here; needed where there are several.",
+)
 @click.option("--log-group", "group", help="Read this group of CloudWatch Logs: /aws/eks/NAME/cluster of an EKS cluster.")
 @click.option("--since", help="Only calls of the last 30m, 12h or 30d.")
 @click.option("--gateway-user", "users", multiple=True, help="The user as whom the cluster knows the gateway; * matches anything.")

@@ -12,12 +12,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
+from l7gw.cli import completing
 from l7gw.cli.options import output_option
 from l7gw.cli.progress import reading_bar
-from l7gw.cli.state import ago, cannot_read, state_options, the_state
+from l7gw.cli.state import UNREADABLE, ago, cannot_read, state_options, the_state
 from l7gw.clock import moment
 from l7gw.gateway.sent_object import look_by_type
 from l7gw.policy.judge import Policy
+from l7gw.quantities import many
 from l7gw.recording.backtest import Backtest, Change, Counted, Why, command_of
 from l7gw.recording.past_calls import PastCalls
 from l7gw.recording.terminal.unseen import safe
@@ -39,8 +41,8 @@ IN_WORDS: dict[Why, str] = {
 @state_options
 @click.option("--since", help="Only calls of the last 30m, 12h or 30d.")
 @click.option("--until", help="Only calls that are older than 30m, 12h or 7d.")
-@click.option("--cluster", default="*", help="Only this cluster's; * matches anything.")
-@click.option("--user", default="*", help="Only this user's; * matches anything.")
+@click.option("--cluster", shell_complete=completing.clusters, default="*", help="Only this cluster's; * matches anything.")
+@click.option("--user", shell_complete=completing.users, default="*", help="Only this user's; * matches anything.")
 @output_option
 def backtest(
     new: Path, config: Path | None, state: Path | None, since: str | None, until: str | None, cluster: str, user: str, output: str
@@ -141,7 +143,7 @@ def _show(run: Backtest, changes: list[tuple[Change, Counted]]) -> None:
         width = None if sys.stdout.isatty() else WITHOUT_TERMINAL
         Console(highlight=False, markup=False, emoji=False, width=width).print(table)
     changed = sum(counted.count for _, counted in changes)
-    sums = [f"{run.calls:,} calls", f"{changed:,} would change", f"{run.unknown.total():,} unknown"]
+    sums = [many(run.calls, "call"), f"{changed:,} would change", f"{run.unknown.total():,} unknown"]
     click.echo(", ".join(sums) + (f"; {run.other_rule:,} stay as they are by another rule" if run.other_rule else ""))
 
 
@@ -152,9 +154,8 @@ def _said(verdict: str, rule: str) -> str:
 def _tell(run: Backtest, unreadable: int) -> None:
     """Say on stderr what could not be said."""
     for why, count in run.unknown.most_common():
-        click.echo(f"l7gw: unknown of {count:,} calls: {IN_WORDS[why]}", err=True)
+        click.echo(f"l7gw: unknown of {many(count, 'call')}: {IN_WORDS[why]}", err=True)
     if unreadable:
-        what = "blocks of the recordings are changed, missing, or of sessions whose beginning is gone"
-        click.echo(f"l7gw: {unreadable:,} {what}; their calls are left out\n  hint: l7gw verify tells more", err=True)
+        click.echo(f"l7gw: {many(unreadable, *UNREADABLE)}; their calls are left out\n  hint: l7gw verify tells more", err=True)
     if not run.calls:
         click.echo("l7gw: no calls are recorded there", err=True)

@@ -27,6 +27,7 @@ from l7gw.policy.doubts import held_by, say_logins
 from l7gw.policy.grants import in_words
 from l7gw.policy.judge import Policy
 from l7gw.policy.rules import Rule
+from l7gw.quantities import many
 from l7gw.recording import masking_key
 from l7gw.supervisor.startup import RECORDING
 
@@ -170,7 +171,7 @@ def _detectors(settings: Settings, masking: Configured) -> str:
     off = sorted(masking.names() - on)
     own, tests, fields = len(settings.masking.patterns), len(settings.masking.tests), len(settings.masking.fields)
     words = [
-        f"{len(on)} detectors are on",
+        f"{many(len(on), 'detector is', 'detectors are')} on",
         f"patterns of your own: {own}" if own else "",
         f"off: {', '.join(off)}" if off else "",
         f"{fields} {'field is' if fields == 1 else 'fields are'} masked" if fields else "",
@@ -190,7 +191,7 @@ def _parts(hook: Hooked) -> list[str]:
 
 
 def _count(rules: tuple[Rule, ...], word: str) -> str:
-    return f"{len(rules) or 'no'} {word}{'' if len(rules) == 1 else 's'}"
+    return many(len(rules), word, none="no")
 
 
 def _address(host: str, port: int) -> str:

@@ -1,20 +1,27 @@
-"""What a shell completes: the ids of sessions and the names of clusters, where it is asked for one."""
+"""What a shell completes: the ids of sessions, and the names of clusters, users and groups, where it is asked for one."""
 
 from __future__ import annotations
 
 import datetime
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr, suppress
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import click
+import yaml
 from click.shell_completion import CompletionItem
 
 from l7gw.cli.state import the_state
 from l7gw.errors import ConfigurationError
+from l7gw.quantities import many
 from l7gw.recording.session_list import Summary, summaries
 from l7gw.recording.terminal.unseen import safe
 
+DEFAULT = "/etc/l7gw/l7gw.yaml"  # as in config/load.py, which takes longer to load than what is looked up here
+FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MOST = 50  # ids, the newest; a shell shows no more on one screen
 
 
@@ -33,14 +40,57 @@ def _about(one: Summary) -> str:
     """`ann@example.com on prod, 2026-11-28 09:02, 12 calls`."""
     who = "failed log-ins" if one.started.attempts else one.started.user
     when = datetime.datetime.fromtimestamp(one.started.time / 1e6).strftime("%Y-%m-%d %H:%M")
-    return f"{who} on {one.started.cluster}, {when}, {one.exchanges} call{'' if one.exchanges == 1 else 's'}"
+    return f"{who} on {one.started.cluster}, {when}, {many(one.exchanges, 'call')}"
 
 
 def clusters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The clusters whose name begins so, in the configuration's order. None where the configuration has a mistake."""
-    from l7gw.config.load import find, load  # only where it is asked for: the other commands start without it
+    """The clusters whose name begins so, in the configuration's order. None where the configuration cannot be read."""
+    found = _written(ctx)[0].get("clusters")
+    return _those(found if isinstance(found, dict) else (), incomplete)
 
-    with suppress(OSError, ConfigurationError), redirect_stderr(StringIO()):
+
+def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The users that the policy and `identity[].aws.map` name in full, and those of the newest sessions."""
+    configuration, policy = _written(ctx)
+    recorded: list[str] = []
+    with suppress(OSError, SystemExit, ConfigurationError, AttributeError), redirect_stderr(StringIO()):
         given: dict[str, Path | None] = ctx.params
-        return [CompletionItem(name) for name in load(find(given.get("config"))).clusters if name.startswith(incomplete)]
-    return []
+        recorded = [one.started.user for one in summaries(the_state(given.get("config"), given.get("state")))[:MOST]]
+    return _those([*_named(policy, ("users", "user")), *_named(configuration.get("identity"), ("user",)), *recorded], incomplete)
+
+
+def groups(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The groups that the policy names in full."""
+    return _those(_named(_written(ctx)[1], ("groups", "group")), incomplete)
+
+
+def _those(names: Iterable[object], incomplete: str) -> list[CompletionItem]:
+    """The names that begin so, each once. What has a star is a pattern, and no name."""
+    found = dict.fromkeys(name for name in names if isinstance(name, str) and name and not set(name) & set("*?["))
+    return [CompletionItem(safe(name)) for name in found if name.startswith(incomplete)][:MOST]
+
+
+def _written(ctx: click.Context) -> tuple[dict[str, Any], Any]:
+    """The configuration and its policy as they are written: nothing is checked, as that would take longer than somebody waits who
+    types. Empty where they cannot be read."""
+    configuration: Any = {}
+    policy: Any = {}
+    with suppress(OSError, yaml.YAMLError, ValueError, TypeError, AttributeError):
+        given: dict[str, Path | None] = ctx.params
+        path = (given.get("config") or Path(os.environ.get("L7GW_CONFIG") or DEFAULT)).absolute()
+        configuration = yaml.load(path.read_text(), FAST)
+        policy = yaml.load((given.get("file") or path.parent / configuration["policy"]).read_text(), FAST)
+    return configuration if isinstance(configuration, dict) else {}, policy
+
+
+def _named(node: object, keys: tuple[str, ...]) -> Iterator[object]:
+    """What stands at these keys, anywhere in a document."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _named(one, keys)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key in keys and not isinstance(value, dict):
+                yield from value if isinstance(value, list) else (value,)
+            else:
+                yield from _named(value, keys)

@@ -70,6 +70,11 @@ def _ended(command: Callable[[], object]) -> int:
             return INTERRUPTED
         _say("l7gw: nothing was done: stdin ended before the question was answered")
         return UNKNOWN
+    except click.exceptions.NoSuchCommand as unknown:
+        context = unknown.ctx
+        known = context.command.list_commands(context) if context is not None and isinstance(context.command, click.Group) else []
+        click.exceptions.NoSuchCommand(unknown.command_name, possibilities=known, ctx=context).show()
+        return USAGE
     except click.ClickException as wrong:
         wrong.show()
         return wrong.exit_code

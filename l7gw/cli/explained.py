@@ -21,10 +21,15 @@ _GIVEN: dict[Needed, str] = {"object": "; -f FILE gives it", "result": "; --resu
 
 
 def show_all(command: str, calls: list[Call], explained: list[Explanation], number: int) -> None:
-    """All calls of a command, of which the one of this number is the worst."""
+    """All calls of a command, of which the one of this number is the worst: in a line each, then each with its rules."""
+    if command:
+        worst = f", as its worst of {len(calls)} calls is: {in_words(calls[number].act)}" if len(calls) > 1 else ""
+        click.echo(f"{command}: {_said(explained[number].verdict)}{worst}\n")
     if len(calls) > 1:
-        said = _said(explained[number].verdict)
-        click.echo(f"{command}: {said}, as its worst of {len(calls)} calls is: {in_words(calls[number].act)}\n")
+        for call, each in zip(calls, explained):
+            spare = "  (kubectl goes on without it)" if call.spare else ""
+            click.echo(f"  {_said(each.verdict):<9}  {in_words(call.act)}{spare}")
+        click.echo()
     for call, each in zip(calls, explained):
         _show(each, call)
 
@@ -88,6 +93,7 @@ def document(explanation: Explanation, principal: Principal, cluster: str, call:
             "effects": sorted(act.effects),
             "argv": None if act.argv is None else list(act.argv),
             "dry_run": is_dry_run(act, call.object),
+            "spare": call.spare,
             "as": None if act.acts_as is None else {"user": act.acts_as.user, "groups": list(act.acts_as.groups)},
         },
         "considered": [

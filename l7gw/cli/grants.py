@@ -17,6 +17,7 @@ from rich.text import Text
 from l7gw.api.messages import decode_grants
 from l7gw.approval.grant_messages import GRANT_STATES, LONGEST_GRANT, LONGEST_REASON, Grant, decode_grant
 from l7gw.approval.messages import LONGEST_NOTE
+from l7gw.cli import completing
 from l7gw.cli.answers import MOST_LISTED, OUTPUT, console, id_of, in_parts, now, seconds_of, told
 from l7gw.cli.api_client import NO, USAGE, ApiClient, Reach, Refused, reach_options
 from l7gw.cli.hold_views import called, local, named, review_line, reviewers, since, span, telling
@@ -53,7 +54,9 @@ def grants() -> None:
 @click.argument("group")
 @reach_options
 @OUTPUT
-@click.option("--cluster", required=True, metavar="C", help="On which cluster, as the gateway calls it.")
+@click.option(
+    "--cluster", shell_complete=completing.clusters, required=True, metavar="C", help="On which cluster, as the gateway calls it."
+)
 @click.option("--for", "lasting", required=True, metavar="30m", help="For how long, from the approval on; the policy has a limit.")
 @click.option("--reason", required=True, help="Why: the reviewer and the record are told.")
 @click.option("--wait", is_flag=True, help="Wait until somebody has answered. Exit status 0 approved, 1 not.")

@@ -38,8 +38,8 @@ AROUND = 160  # characters of a line that are shown before a match, and behind i
 @click.option("-c", "--count", "counted", is_flag=True, help="Only how many lines each of these sessions has.")
 @click.option("--channel", "channels", multiple=True, help=f"Only there; * matches anything: {', '.join(CHANNELS)}, port-8080.")
 @click.option("--since", help="Only what came within 30m, 12h or 7d.")
-@click.option("--cluster", default="*", help="Only this cluster's; * matches anything.")
-@click.option("--user", default="*", help="Only this user's; * matches anything.")
+@click.option("--cluster", shell_complete=completing.clusters, default="*", help="Only this cluster's; * matches anything.")
+@click.option("--user", shell_complete=completing.users, default="*", help="Only this user's; * matches anything.")
 @output_option
 @state_options
 def grep(pattern: str, only: tuple[str, ...], output: str, *, listed: bool, counted: bool, **terms: Any) -> None:

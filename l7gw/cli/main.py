@@ -10,38 +10,27 @@ import click
 
 from l7gw.cli.ending import open_streams, status_of
 
-# command -> module of this package that defines it under the same name (dashes as underscores)
-COMMANDS = {
-    "init": "init",
-    "serve": "serve",
-    "check": "check",
-    "config": "config",
-    "demo": "demo",
-    "clusters": "clusters",
-    "kubeconfig": "kubeconfig",
-    "login": "login",
-    "holds": "holds",
-    "grants": "grants",
-    "sessions": "sessions",
-    "grep": "grep",
-    "replay": "replay",
-    "export": "export",
-    "verify": "verify",
-    "policy": "policy",
-    "rbac": "rbac",
-    "masking": "masking",
-    "audit": "audit",
-    "help": "help",
-    "completion": "completion",
-    "version": "version",
+# what the commands are for -> those commands; each is defined in the module of its name, with dashes as underscores
+GROUPS = {
+    "To run a gateway": ("init", "check", "serve", "config", "policy", "masking"),
+    "Clusters and clients": ("clusters", "rbac", "kubeconfig", "login"),
+    "What happened": ("sessions", "grep", "replay", "export", "verify", "audit"),
+    "What waits for people": ("holds", "grants"),
+    "To learn": ("demo", "help", "completion", "version"),
 }
+COMMANDS = tuple(command for commands in GROUPS.values() for command in commands)
+READ_ON = """\b
+l7gw demo                   shows it all on an embedded cluster
+l7gw COMMAND --help         has options, examples and the exit status
+l7gw help                   lists the pages: configuration, policy, recordings, ...
+"""
 
 NAME = "l7gw"
 COMPLETING = "_L7GW_COMPLETE"  # in the environment: a shell asks what could be typed (click's name for it)
 
 
 class Commands(click.Group):
-    """Finds a command by importing its module."""
+    """Finds a command by importing its module, and lists them by what they are for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -49,13 +38,20 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"l7gw.cli.{COMMANDS[name]}")
-        command = getattr(module, name)
+        module = importlib.import_module(f"l7gw.cli.{name.replace('-', '_')}")
+        command = getattr(module, name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        widest = max(map(len, COMMANDS))
+        for title, names in GROUPS.items():
+            found = [(name, command) for name in names if (command := self.get_command(ctx, name)) is not None]
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:<{widest}}", command.get_short_help_str(200)) for name, command in found])
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=READ_ON)
 @click.version_option(package_name="l7gw")
 def cli() -> None:
     """A Layer-7 gateway for Kubernetes: every call authenticated, judged, recorded and replayable."""

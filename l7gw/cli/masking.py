@@ -24,6 +24,7 @@ from l7gw.masking.detectors.detector import Detector
 from l7gw.masking.detectors.long_scan import LongScan
 from l7gw.masking.detectors.scanner import Scanner, Span
 from l7gw.os_faults import OF_OUTPUT, OTHERWISE, told
+from l7gw.quantities import many
 from l7gw.recording.terminal.unseen import safe
 
 PIECE = 256 * 1024  # bytes that are read at once
@@ -106,7 +107,7 @@ def try_(file: Path, config: Path | None, output: str) -> None:
             for one in found:
                 count += 1
                 click.echo(one.in_words())
-            click.echo(f"{count or 'no'} value{'' if count == 1 else 's'} would be masked by detectors; {BY_PLACE}", err=True)
+            click.echo(f"{many(count, 'value', none='no')} would be masked by detectors; {BY_PLACE}", err=True)
     except OSError as error:
         if error.errno in OF_OUTPUT:
             raise
@@ -140,7 +141,7 @@ class _Find:
 
     def in_words(self) -> str:
         size = self.span.end - self.span.start
-        return f"{self.line}:{self.column}: {self.span.detector}, {size} byte{'' if size == 1 else 's'}: {safe(self.before)}{STARS}"
+        return f"{self.line}:{self.column}: {self.span.detector}, {many(size, 'byte')}: {safe(self.before)}{STARS}"
 
 
 def _finds(scanner: Scanner, source: BinaryIO, file: Path) -> Iterator[_Find]:

@@ -38,7 +38,14 @@ rbac.add_command(suggest)
 @click.option(
     "--group", "groups", metavar="G", multiple=True, help="A group that a pattern of the policy stands for. May be repeated."
 )
-@click.option("--user", "users", metavar="U", multiple=True, help="A caller, where the cluster is told users. May be repeated.")
+@click.option(
+    "--user",
+    "users",
+    shell_complete=completing.users,
+    metavar="U",
+    multiple=True,
+    help="A caller, where the cluster is told users. May be repeated.",
+)
 @click.option("--any-user", is_flag=True, help="Every user may be impersonated: as good as cluster-admin.")
 @click.option("--as-user", "as_users", metavar="U", multiple=True, help="Whom a pattern in `as: {users}` stands for.")
 @click.option("--as-group", "as_groups", metavar="G", multiple=True, help="The same of `as: {groups}`.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from l7gw.config.settings import Cluster
+from l7gw.quantities import many
 from l7gw.recording.rbac_difference import Difference
 from l7gw.recording.rbac_suggestion import Suggestion
 from l7gw.recording.used_rights import UsedRights, Why
@@ -30,7 +31,7 @@ BESIDE = {
 
 def times(count: int) -> str:
     """A number of calls."""
-    return f"{count:,} calls" if count != 1 else "1 call"
+    return many(count, "call")
 
 
 def report(cluster: Cluster, used: UsedRights, found: Suggestion, others: UsedRights) -> Iterator[str]:

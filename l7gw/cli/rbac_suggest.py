@@ -18,13 +18,14 @@ from l7gw.cli.progress import reading_bar
 from l7gw.cli.rbac_existing import existing_in, existing_there
 from l7gw.cli.rbac_options import given_holder, holder_option, settled
 from l7gw.cli.rbac_report import compared, report, times
-from l7gw.cli.state import ago, cannot_read, fail, the_state, the_whole_session
+from l7gw.cli.state import UNREADABLE, ago, cannot_read, fail, the_state, the_whole_session
 from l7gw.cluster.impersonation import unnameable
 from l7gw.cluster.rbac_render import Part
 from l7gw.config.settings import Cluster
 from l7gw.kube.least_rights import NAMES
 from l7gw.kube.rbac import Subject
 from l7gw.policy.judge import Policy
+from l7gw.quantities import many
 from l7gw.recording.past_calls import PastCall, PastCalls
 from l7gw.recording.rbac_difference import Difference
 from l7gw.recording.rbac_suggestion import Suggested, Suggestion
@@ -41,7 +42,7 @@ MOST_USERS_LISTED = 5
 @click.argument("name", shell_complete=completing.clusters)
 @click.option("--session", "session", metavar="ID", shell_complete=completing.sessions, help="Only this session's calls.")
 @click.option("--since", metavar="T", help="Only calls of the last 30m, 12h or 30d.")
-@click.option("--user", default="*", help="Only this user's; * matches anything.")
+@click.option("--user", shell_complete=completing.users, default="*", help="Only this user's; * matches anything.")
 @click.option("--by", type=click.Choice(["user", "group"]), help="To whom rights are given: users only with `impersonate: "
     "user`, where they are the default.")  # fmt: skip
 @click.option("--group", "groups", metavar="G", multiple=True, help="Of several groups of a caller give the right to this one. "
@@ -147,8 +148,7 @@ def _read(places: list[Path], reading: Reading, selects: Callable[[PastCall], bo
 def _end(unreadable: int, *, nothing: bool) -> None:
     """Say on stderr what could not be read, and end the command with the status that fits."""
     if unreadable:
-        what = "blocks of the recordings are changed, missing, or of sessions whose beginning is gone"
-        fail(f"{unreadable:,} {what}; their calls are left out\n  hint: l7gw verify tells more", UNKNOWN)
+        fail(f"{many(unreadable, *UNREADABLE)}; their calls are left out\n  hint: l7gw verify tells more", UNKNOWN)
     if nothing:
         fail("nothing is recorded there that needs a right", NOTHING)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from l7gw.clock import moment
+from l7gw.quantities import many
 from l7gw.recording.audit_log import AuditLog
 from l7gw.recording.reconcile import Counted, Reconciliation, Round
 from l7gw.recording.recorded_calls import RecordedCall, RecordedCalls
@@ -127,8 +128,8 @@ def _show(
         _rest(run.never_seen)
     went = sum(counted.count for _, counted in rounds) + run.more_rounds
     span = f"{moment(run.begin)} to {moment(run.end)}" if run.begin else "no time"
-    seen = f"{recorded.seen_count:,} recorded calls seen by the cluster"
-    click.echo(f"cluster {cluster}, {span}: {went:,} calls went round, {run.never_seen:,} recorded and never seen, {seen}")
+    seen = f"{many(recorded.seen_count, 'recorded call')} seen by the cluster"
+    click.echo(f"cluster {cluster}, {span}: {many(went, 'call')} went round, {run.never_seen:,} recorded and never seen, {seen}")
     _show_left_out(run)
 
 
@@ -147,27 +148,30 @@ def _show_left_out(run: Reconciliation) -> None:
         most = sorted(run.ignored.items(), key=lambda one: -one[1])
         named = ", ".join(f"{safe(user) or 'others'} {count:,}" for user, count in most[:MOST_IGNORED])
         more = f", and {len(most) - MOST_IGNORED} users more" if len(most) > MOST_IGNORED else ""
-        click.echo(f"left out: {sum(run.ignored.values()):,} calls of the cluster's own parts: {named}{more} (--all shows them)")
+        click.echo(
+            f"left out: {many(sum(run.ignored.values()), 'call')} of the cluster's own parts: {named}{more} (--all shows them)"
+        )
     if run.harmless:
         click.echo(f"left out: {run.harmless:,} questions after health, version or one's own rights")
     if run.unrecorded:
-        click.echo(f"left out: {run.unrecorded:,} calls through the gateway that `record: none` is about")
+        click.echo(f"left out: {many(run.unrecorded, 'call')} through the gateway that `record: none` is about")
 
 
 def _tell(run: Reconciliation, recorded: RecordedCalls, log: AuditLog) -> None:
     """Say on stderr what could not be said."""
     if log.garbled:
         click.echo(
-            f"l7gw: {log.garbled:,} parts of the log cannot be read: lines that are cut or changed; calls may be missing\n"
+            f"l7gw: {many(log.garbled, 'part')} of the log cannot be read: lines that are cut or changed; calls may be missing\n"
             "  hint: name a log of kube-apiserver as it writes it, one JSON object a line",
             err=True,
         )
     if recorded.unreadable:
-        what = "blocks of the recordings cannot be read; what is recorded there counts as not recorded"
-        click.echo(f"l7gw: {recorded.unreadable:,} {what}\n  hint: l7gw verify tells more", err=True)
+        what = "of the recordings cannot be read; what is recorded there counts as not recorded"
+        click.echo(f"l7gw: {many(recorded.unreadable, 'block')} {what}\n  hint: l7gw verify tells more", err=True)
     if run.earlier:
         click.echo(
-            f"l7gw: {run.earlier:,} calls came before the oldest recording: of them nothing can be said\n  hint: --since", err=True
+            f"l7gw: {many(run.earlier, 'call')} came before the oldest recording: of them nothing can be said\n  hint: --since",
+            err=True,
         )
     if not run.begin:
         click.echo(f"l7gw: the log has no call of that time\n  hint: {NO_CALLS}", err=True)

@@ -11,6 +11,7 @@ import msgspec
 
 from l7gw.cli.columns import WORDS, wrapped
 from l7gw.kube.in_kubectl import in_kubectl
+from l7gw.quantities import many
 from l7gw.recording.events import RequestRecorded, RunStarted, header_text
 from l7gw.recording.past_calls import act_of
 from l7gw.recording.recorded_calls import is_dry
@@ -114,7 +115,7 @@ def _when(microseconds: int, began: int) -> str:
 
 def _told(one: SessionCall | Folded, cluster: str) -> str:
     if isinstance(one, Folded):
-        return f"#{one.exchange}  discovery, {one.count} call{'s' if one.count > 1 else ''}"
+        return f"#{one.exchange}  discovery, {many(one.count, 'call')}"
     return f"#{one.request.exchange}  {safe(words_of(one.request, cluster))} -> {safe(_verdict(one))}; {_end(one)}"
 
 
@@ -151,7 +152,7 @@ def _end(call: SessionCall) -> str:
     parts = [
         str(call.status or ""),
         safe(call.outcome) + why or "no end recorded",
-        *(f"{size:,} byte{'' if size == 1 else 's'} {way}" for way, size in (("up", call.sent), ("down", call.got)) if size),
+        *(f"{many(size, 'byte')} {way}" for way, size in (("up", call.sent), ("down", call.got)) if size),
         _took(took) if took is not None else "",
         safe(str(call.masked)) if call.masked is not None else "",
     ]

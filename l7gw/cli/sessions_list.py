@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from l7gw.cli import completing
 from l7gw.cli.columns import Column, natural, table, terminal_width
 from l7gw.cli.state import ago, state_options, summaries, the_state
 from l7gw.recording.session_list import Summary
@@ -32,8 +33,8 @@ ORDERS: dict[str, Callable[[Summary], int]] = {
 @click.command("list", short_help="List sessions, newest first.")
 @state_options
 @OUTPUT
-@click.option("--cluster", help="Only this cluster's; * matches anything.")
-@click.option("--user", help="Only this user's; * matches anything.")
+@click.option("--cluster", shell_complete=completing.clusters, help="Only this cluster's; * matches anything.")
+@click.option("--user", shell_complete=completing.users, help="Only this user's; * matches anything.")
 @click.option("--since", help="Only those that began within 30m, 12h or 7d.")
 @click.option("--denied", is_flag=True, help="Only those in which something was denied.")
 @click.option("--command", "ran", help="Only those with such a command; see above.")

@@ -14,6 +14,7 @@ import click
 
 from l7gw.cli.options import config_option
 from l7gw.os_faults import OF_OUTPUT, OTHERWISE, told
+from l7gw.quantities import many
 from l7gw.recording.events import AnyEvent, UnknownEvent
 from l7gw.recording.layout import FOLDER, SUFFIX
 from l7gw.recording.reader import Blocks, Mark, of_later_version
@@ -23,6 +24,10 @@ from l7gw.recording.terminal.unseen import safe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+UNREADABLE = (
+    "block of the recordings is changed, missing, or of a session whose beginning is gone",
+    "blocks of the recordings are changed, missing, or of sessions whose beginning is gone",
+)
 UNITS = {"m": 60, "h": 3600, "d": 86400}  # seconds
 
 
@@ -62,7 +67,7 @@ def tell_unknown(names: Counter[str]) -> None:
     """Say on stderr that events of a later version were left out."""
     if names:
         listed = ", ".join(safe(name) for name in sorted(names)[:10])
-        click.echo(f"l7gw: left out: {names.total()} events of kinds that this version does not know ({listed})", err=True)
+        click.echo(f"l7gw: left out: {many(names.total(), 'event')} of kinds that this version does not know ({listed})", err=True)
 
 
 class Events:

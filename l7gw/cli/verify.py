@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from l7gw.cli.options import output_option
 from l7gw.cli.state import cannot_read, fail, state_options, tell_unknown, the_state, the_whole_session
+from l7gw.quantities import many
 from l7gw.recording import layout
 from l7gw.recording.verify import Report
 from l7gw.recording.verify import verify as check
@@ -132,8 +133,8 @@ def _tell(report: Report, output: str) -> None:
         }
         click.echo(json.dumps(document, indent=2))
         return
-    sessions = f"{report.sessions} session{'' if report.sessions == 1 else 's'}"
-    click.echo(f"{sessions}, {report.blocks} blocks, {report.bytes:,} bytes read")
+    read = (many(report.sessions, "session"), many(report.blocks, "block"), many(report.bytes, "byte"))
+    click.echo(f"{', '.join(read)} read")
     for problem in report.problems:
         click.echo(f"{problem.file}:{problem.offset}: {problem.what}")
     for tail in report.torn:

@@ -32,6 +32,7 @@ async def demo(*, keep: bool, gateway_ends_within: float = GATEWAY_ENDS_WITHIN) 
         loop.add_signal_handler(number, stop)
     try:
         async with running(console, ends_within=gateway_ends_within) as it:
+            console.print(f"the gateway listens on {it.address}; its log is {it.log}", markup=False, soft_wrap=True)
             failed = await tour(it, console)
             if keep:
                 keep_waiting = True
@@ -67,6 +68,7 @@ def _say_what_to_type(it: Demo, console: Console) -> None:
         f"{l7gw} sessions list",
         f"{l7gw} sessions show SESSION        # each call, and what was masked in it",
         f"{l7gw} replay SESSION",
+        f"tail -f {it.log}   # a line for each call",
         f"$EDITOR {it.folder}/policy.yaml        # read again as soon as it is saved",
     ):
         console.print(f"  {line}", markup=False, soft_wrap=True)

@@ -42,6 +42,9 @@ rules:
 """
 
 
+LOG = "gateway.log"
+
+
 @dataclass(frozen=True)
 class Demo:
     """A running demo: what the tour and a user who stays need."""
@@ -51,6 +54,11 @@ class Demo:
     kubeconfig: Path
     address: str
     reviewer: Path  # the token of Lea, who reviews
+
+    @property
+    def log(self) -> Path:
+        """The gateway's log."""
+        return self.folder / LOG
 
 
 @contextlib.asynccontextmanager
@@ -116,7 +124,7 @@ recording: {{reserve: 64MiB}}
 
 async def _start_gateway(config: Path, folder: Path) -> asyncio.subprocess.Process:
     """Start the gateway's process. It is returned before it is ready, so that the caller can end it when stopped in between."""
-    with (folder / "gateway.log").open("wb") as log:
+    with (folder / LOG).open("wb") as log:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "l7gw", "serve", "--config", str(config), stdout=asyncio.subprocess.PIPE, stderr=log,
             start_new_session=True,  # so that Ctrl-C reaches the demo alone, which then stops the gateway
@@ -130,7 +138,7 @@ async def _address_of(gateway: asyncio.subprocess.Process, folder: Path) -> str:
     with contextlib.suppress(TimeoutError):
         line = await asyncio.wait_for(gateway.stdout.readline(), GATEWAY_WITHIN)
     if not line.startswith(b"l7gw: ready on "):
-        raise RuntimeError("the gateway did not start:\n" + (folder / "gateway.log").read_text())
+        raise RuntimeError("the gateway did not start:\n" + (folder / LOG).read_text())
     return line.decode().removeprefix("l7gw: ready on ").strip()
 
 

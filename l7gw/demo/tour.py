@@ -61,8 +61,8 @@ async def tour(it: Demo, console: Console) -> int:
                     shown = Shown("", -1, f"nothing happened within {STEP_WITHIN:.0f} s")
             failed += _show(shown, console)
     if failed:
-        console.print(f"\n[red]{failed} of {len(steps)} steps did not go as they should[/red]; the gateway's log:")
-        console.print((it.folder / "gateway.log").read_text()[-4000:], markup=False)
+        console.print(f"\n[red]{failed} of {len(steps)} steps did not go as they should[/red]; the gateway's log, {it.log}:")
+        console.print(it.log.read_text()[-4000:], markup=False)
     else:
         console.print("\n[green]That was the tour.[/green] The first configuration for a cluster of your own is in README.md.")
     return failed

@@ -11,6 +11,7 @@ from typing import Any
 from l7gw.approval.messages import ExecView, Hold, Inventory, RuleView, Shown
 from l7gw.config.settings import SlackShow
 from l7gw.notify.slack_text import block, code, cut, escaped, is_cut, units
+from l7gw.quantities import many
 
 CUT = ":warning: {} is longer than a message of Slack's: look at the rest with `l7gw holds show` before you approve."
 APPROVE, DENY = "l7gw-approve", "l7gw-deny"  # the buttons' action_id
@@ -151,12 +152,12 @@ def _summary(shown: Shown) -> str:
     if shown.diff is not None:
         lines = shown.diff.splitlines()
         more, less = (sum(line.startswith(sign) and not line.startswith(sign * 3) for line in lines) for sign in "+-")
-        return f"Would change an object: {more} lines added, {less} removed."
+        return f"Would change an object: {many(more, 'line')} added, {less} removed."
     if shown.inventory is not None:
         return _counts(shown.inventory)
     if shown.exec is not None:
         return _exec(shown.exec)
-    return f"Was sent with a body of {len(shown.sent)} characters." if shown.sent is not None else ""
+    return f"Was sent with a body of {many(len(shown.sent), 'character')}." if shown.sent is not None else ""
 
 
 def _whole(shown: Shown) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 import yaml
+from msgspec.structs import replace
 
 from l7gw import name_rules
 from l7gw.config.document import Document, Reader, shown
@@ -142,7 +143,7 @@ def kubectl_calls(words: list[str], objects: list[Manifest] | None, folder: Path
     if named or not objects:
         return calls
     sent = objects[0]
-    return [Call(call.method, call.act, sent) if call.method in ("POST", "PUT", "PATCH", "DELETE") else call for call in calls]
+    return [replace(call, object=sent) if call.method in ("POST", "PUT", "PATCH", "DELETE") else call for call in calls]
 
 
 def result_of(path: Path) -> Manifest:
@@ -163,13 +164,13 @@ def look_at_sent(call: Call, result: Manifest | None = None) -> Looked | None:
     return sent if result is None else with_result(sent, look_at(result))
 
 
-def worst(verdicts: list[Verdict]) -> int:
+def worst(verdicts: list[Verdict], calls: Sequence[Call] = ()) -> int:
     """Which of the verdicts on a command's calls is the command's: the worst, and of several the last, since that is what the
-    command is for. A denial is worse than what cannot be said."""
+    command is for. A denial is worse than what cannot be said. Calls that the command does without do not count."""
 
-    def badness(number: int) -> tuple[int, bool, int]:
+    def badness(number: int) -> tuple[bool, int, bool, int]:
         verdict = verdicts[number]
-        return _ORDER[verdict.decision], verdict.needs is None, number
+        return not (calls and calls[number].spare), _ORDER[verdict.decision], verdict.needs is None, number
 
     return max(range(len(verdicts)), key=badness)
 
@@ -179,14 +180,14 @@ def run(cases: tuple[Case, ...], path: Path, judge: Judge) -> list[Problem]:
     found = []
     for case in cases:
         verdicts = [judge(case.principal, case.cluster, call.act, look_at_sent(call, case.result)) for call in case.calls]
-        number = worst(verdicts)
+        number = worst(verdicts, case.calls)
         verdict = verdicts[number]
         by = verdict.hold.names if verdict.hold is not None else (verdict.rule,)
         if verdict.needs is None and verdict.decision == case.verdict and (not case.rule or case.rule in by):
             continue
         wanted = case.verdict + (f" by rule {case.rule!r}" if case.rule else "")
         hint = f"; {_GIVEN[verdict.needs]}" if verdict.needs is not None else ""
-        of = f" ({in_words(case.calls[number].act)})" if len(case.calls) > 1 else ""
+        of = f" ({in_words(case.calls[number].act)})" if sum(not call.spare for call in case.calls) > 1 else ""
         what = f"this test fails: {shown(case.call)} by {shown(case.principal.user)} should be {wanted}"
         says = verdict.decision if verdict.needs is None else "nothing"
         found.append(Problem(str(path), case.line, what, f"the policy says {says}{of}: {verdict.reason}{hint}"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import structs
 
+from l7gw.quantities import many
 from l7gw.recording import events as e
 from l7gw.recording.shown_lines import Line, Written
 from l7gw.recording.tar_listing import BLOCK, Entry, TarListing, is_header
@@ -71,16 +72,15 @@ class _Stream:
         if self._told or listing is None:
             return []
         self._told = True
-        files = "1 file" if listing.files == 1 else f"{listing.files:,} files"
-        whole = f"the archive is torn after {listing.offset:,} bytes: {fault}" if fault else "the archive is whole"
-        return [self._line(f"{files}, {listing.size:,} bytes; {whole}")]
+        whole = f"the archive is torn after {many(listing.offset, 'byte')}: {fault}" if fault else "the archive is whole"
+        return [self._line(f"{many(listing.files, 'file')}, {many(listing.size, 'byte')}; {whole}")]
 
     def _line(self, words: str) -> Line:
         return Line(self.time, f"{self._way}: {words}", ours=True)
 
 
 def _said(entry: Entry) -> str:
-    what = f"{entry.size:,} bytes" if entry.kind == "file" else entry.kind
+    what = many(entry.size, "byte") if entry.kind == "file" else entry.kind
     return f"{what}  {entry.name}" + (f" -> {entry.target}" if entry.target else "")
 
 

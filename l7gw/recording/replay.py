@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from l7gw.quantities import many
 from l7gw.recording import events as e
 from l7gw.recording.copied_files import CopiedFiles, runs_tar
 from l7gw.recording.drawing import rows_in_colour
@@ -40,9 +41,7 @@ class LeftOut:
         """The counts in words; "" where all are 0."""
         parts = []
         if self.lines:
-            parts.append(
-                f"{self.lines:,} line{'s' * (self.lines != 1)} of text that passed before the screen was drawn or had no room on it"
-            )
+            parts.append(f"{many(self.lines, 'line')} of text that passed before the screen was drawn or had no room on it")
         if self.strings:
             parts.append(
                 f"{self.strings:,} control string{'s' * (self.strings != 1)} that are no text, such as window titles and pictures"

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from l7gw.config.aws_settings import AwsIdentity
 from l7gw.config.settings import ClientCertificate, Cluster, IdentityEntry, Settings
 from l7gw.policy.judge import Policy
+from l7gw.quantities import many
 
 MOST_LISTED = 50  # clusters that have a line; of more the rest is counted
 RECORDING = "recordings are masked, but not encrypted in this version: what masking does not find is readable in"
@@ -49,4 +50,4 @@ def _who(entry: IdentityEntry) -> str:
 
 
 def _count(number: int, word: str) -> str:
-    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+    return many(number, word, none="no")

@@ -67,7 +67,7 @@ def test_a_way_round_is_1_and_told_with_nothing_that_moves_a_terminal(journal: J
     status, out, err = _run(capsys, journal, journal.log)
     assert (status, err) == (1, "")
     assert "Went round the gateway:" in out and "list secrets (200)" in out and "10.0.0.9, kubectl/v1.36" in out
-    assert "[red]eve\\u001b]0;x\\u0007\\u202e" in out and "\x1b" not in out and "1 calls went round" in out
+    assert "[red]eve\\u001b]0;x\\u0007\\u202e" in out and "\x1b" not in out and "1 call went round" in out
 
 
 def test_a_recorded_call_that_the_log_lacks_is_1(journal: Journal, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,10 +115,10 @@ def test_stdin_and_packed_files_and_folders_are_read(
 @pytest.mark.parametrize("harm", ["garbled", "empty", "block", "earlier"])
 def test_what_cannot_be_said_is_3_and_told(journal: Journal, harm: str, capsys: pytest.CaptureFixture[str]) -> None:
     told = {
-        "garbled": "1 parts of the log",
+        "garbled": "1 part of the log",
         "empty": "the log has no call",
-        "block": "1 blocks of",
-        "earlier": "1 calls came before",
+        "block": "1 block of",
+        "earlier": "1 call came before",
     }
     log = journal.log
     if harm == "garbled":

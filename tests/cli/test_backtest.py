@@ -102,7 +102,7 @@ def test_where_only_unknown_ones_are_left_the_exit_status_is_3(folder: Path, cap
     journal(folder / "other", everything, [masked])
     status, out, err = cli_run(capsys, "policy", "backtest", policy, "--state", folder / "other", "-o", "json")
     assert (status, json.loads(out)["unknown"], json.loads(out)["changes"]) == (3, 1, [])
-    assert err == "l7gw: unknown of 1 calls: what a condition reads of the object is masked\n"
+    assert err == "l7gw: unknown of 1 call: what a condition reads of the object is masked\n"
 
 
 def test_what_cannot_be_read_is_told_and_makes_no_yes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +112,7 @@ def test_what_cannot_be_read_is_told_and_makes_no_yes(folder: Path, capsys: pyte
     data[place.offset + 200] ^= 1
     path.write_bytes(data)
     status, _, err = cli_run(capsys, "policy", "backtest", folder / "former.yaml", "--state", folder / "state")
-    assert status == 3 and "1 blocks of the recordings are changed, missing, or of sessions whose beginning is gone" in err
+    assert status == 3 and "1 block of the recordings is changed, missing, or of a session whose beginning is gone" in err
 
 
 @pytest.mark.parametrize(

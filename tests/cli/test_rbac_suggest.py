@@ -178,7 +178,7 @@ def test_what_cannot_be_read_is_told_and_makes_no_yes(suggest: Run, written: Wri
     data[place.offset + 200] ^= 1
     path.write_bytes(data)
     status, _, err = suggest("prod")
-    assert status == 3 and "of the recordings are changed, missing" in err
+    assert status == 3 and "of the recordings is changed, missing" in err
 
 
 def test_a_cluster_of_which_nothing_is_recorded_is_named(suggest: Run, written: Written) -> None:

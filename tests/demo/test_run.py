@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -95,12 +96,18 @@ def test_a_demo_that_is_kept_says_what_to_type_and_leaves_nothing_after_ctrl_c(t
     assert process.stdout is not None
     try:
         exported: dict[str, str] = {}
+        said: list[str] = []
         for line in process.stdout:
             if line.startswith("  export "):
                 name, _, value = line.removeprefix("  export ").strip().partition("=")
                 exported[name] = value
+            said.append(line)
             if "Ctrl-C ends it" in line:
                 break
+        (where,) = [line for line in said if line.startswith("the gateway listens on ")]
+        listens, log = where.removeprefix("the gateway listens on ").strip().split("; its log is ")
+        assert re.fullmatch(r"127\.0\.0\.1:[0-9]+", listens) and Path(log).name == "gateway.log" and Path(log).is_file()
+        assert f"  tail -f {log}   # a line for each call\n" in said
 
         kubeconfig = exported["KUBECONFIG"]
         token = Path(exported["L7GW_TOKEN"].removeprefix("$(cat ").removesuffix(")"))

@@ -37,7 +37,7 @@ FLOORS = [  # top to bottom
             "identifiers",
             "limits",
         ),
-        *("timeouts", "file_stamp", "file_replace", "loopback", "log", "os_faults", "steps"),
+        *("timeouts", "file_stamp", "file_replace", "loopback", "log", "os_faults", "quantities", "steps"),
     },
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -192,4 +192,4 @@ def test_a_gateway_that_may_not_ask_says_what_it_lacks(cluster: RealCluster, tmp
         done = cluster.kubectl("get", "--raw", path, "--as=jane", kubeconfig=config, check=False)
         words = "cluster real does not let the gateway create subjectaccessreviews.authorization.k8s.io"
         assert done.returncode == 1 and f"l7gw: {words}: RBAC there lacks this permission" in done.stderr
-        until(lambda: words in gateway.log)
+        assert words in gateway.log

@@ -22,11 +22,12 @@ METHODS = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST", "updat
 
 class Call(msgspec.Struct, frozen=True):
     """One request. `act.name` is "" where only the cluster knows the name. `object` is what is sent, None where that is not known
-    or where nothing is sent."""
+    or where nothing is sent. `spare`: the command goes on without it where it is refused."""
 
     method: str
     act: Act
     object: object = None
+    spare: bool = False
 
 
 class Asked:
@@ -45,7 +46,7 @@ class Asked:
 
     def call(
         self, verb: str, resource: Resource, name: str = "", subresource: str = "", query: list[tuple[str, str]] | None = None,
-        *, sent: object = None, namespace: str | None = "", upgrade: str = "",
+        *, sent: object = None, namespace: str | None = "", upgrade: str = "", spare: bool = False,
     ) -> Call:  # fmt: skip
         """A call about an object or, without a name, about a collection. `namespace` "" is that of the command, None is all."""
         place = self.namespace if namespace == "" else namespace
@@ -57,7 +58,7 @@ class Asked:
         act = described(METHODS[verb], path, pairs, upgrade)
         if name == SOME:
             act = replace(act, name="", verb=verb)
-        return Call(METHODS[verb], act, sent)
+        return Call(METHODS[verb], act, sent, spare)
 
     def named(self, arguments: list[str], *, some: bool = False) -> list[tuple[Resource, str]]:
         """Resources and names from `pods a b`, `pod/a svc/b` or `pods,services`. The name is "" of all objects; with `some` it
@@ -94,12 +95,12 @@ class Asked:
         return said if isinstance(said, str) and said else self.namespace or "default"
 
     def pods(self, target: str) -> list[Call]:
-        """The calls that find the pod behind `web-0`, `pod/web-0` or `deploy/web`. The last one reads that pod: the name of its act
-        is the pod's, "" where only the cluster knows it."""
+        """The calls that find the pod behind `web-0`, `pod/web-0` or `deploy/web`. The name of the last one's act is the pod's, ""
+        where only the cluster knows it."""
         base, slash, name = target.partition("/")
         if not slash or resource_of(base) == PODS:
             return [self.call("get", PODS, name if slash else target)]
-        return [self.call("get", resource_of(base), name), self.call("list", PODS), self.call("get", PODS, SOME)]
+        return [self.call("get", resource_of(base), name), self.call("list", PODS)]
 
 
 PODS, NODES = Resource("pods"), Resource("nodes")

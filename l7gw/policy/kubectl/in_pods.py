@@ -61,19 +61,36 @@ def port_forward(asked: Asked) -> list[Call]:
     if len(asked.arguments) < 2:
         raise NotRead("port-forward needs a pod and a port", "kubectl port-forward web-0 8080:80")
     found = asked.pods(asked.arguments[0])
-    return [*found, asked.call("create", PODS, found[-1].act.name or SOME, "portforward", upgrade="SPDY/3.1")]
+    name = found[-1].act.name or SOME
+    read = [asked.call("get", PODS, SOME)] if name == SOME else []
+    return [*found, *read, asked.call("create", PODS, name, "portforward", upgrade="SPDY/3.1")]
 
 
 def debug(asked: Asked) -> list[Call]:
     if not asked.arguments:
         raise NotRead("debug needs a pod", "kubectl debug web-0 --image busybox")
     target = asked.arguments[0]
-    if target.startswith(("node/", "nodes/", "no/")) or asked.words.flag("copy-to"):
-        first = (
-            asked.call("get", NODES, target.partition("/")[2])
-            if target.startswith("no") and "/" in target
-            else asked.pods(target)[-1]
-        )
-        return [first, asked.call("create", PODS)]
+    on_node = target.startswith(("node/", "nodes/", "no/"))
+    if on_node or asked.words.flag("copy-to"):
+        first = asked.call("get", NODES, target.partition("/")[2]) if on_node else asked.pods(target)[-1]
+        return [first, asked.call("create", PODS), *_joined(asked, SOME if on_node else asked.words.flag("copy-to"))]
     found = asked.pods(target)
-    return [*found, asked.call("patch", PODS, found[-1].act.name or SOME, "ephemeralcontainers")]
+    name = found[-1].act.name or SOME
+    return [*found, asked.call("patch", PODS, name, "ephemeralcontainers"), *_joined(asked, name)]
+
+
+def _joined(asked: Asked, name: str) -> list[Call]:
+    """With -i or --attach, the calls that join the container once it runs, or read its log where it has ended already."""
+    return joined(asked, name) if asked.words.has("stdin") or asked.words.has("attach") else []
+
+
+def joined(asked: Asked, name: str) -> list[Call]:
+    """The pod is waited for, then joined. Its log is read where it had ended by then."""
+    chosen = [("fieldSelector", f"metadata.name={name}")] if name != SOME else []
+    attached = [("stdin", "true")] * asked.words.has("stdin") + [("tty", "true")] * asked.words.has("tty")
+    return [
+        asked.call("list", PODS, query=chosen),
+        asked.call("watch", PODS, query=chosen),
+        asked.call("create", PODS, name, "attach", attached, upgrade="SPDY/3.1"),
+        asked.call("get", PODS, name, "log", spare=True),
+    ]

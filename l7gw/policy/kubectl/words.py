@@ -12,7 +12,7 @@ from l7gw.config.document import nearest, shown
 LONGEST = 4096  # characters of a command; nobody tests a longer one
 MOST_WORDS = 500
 
-# Flags that take a value. kubectl has more, of subcommands that make other calls than those that are read here.
+# Flags that take a value, of every command (`kubectl COMMAND --help`, 1.29 to 1.36); VALUED_OF has those of one command alone.
 VALUED = frozenset(
     """
     namespace selector field-selector output container filename replicas current-replicas resource-version timeout grace-period
@@ -26,6 +26,11 @@ VALUED = frozenset(
     certificate-authority client-certificate client-key tls-server-name cache-dir types session-affinity external-ip
     load-balancer-ip cluster-ip external-name docker-server docker-username docker-password docker-email min-available
     max-unavailable node-port non-resource-url aggregation-rule from kustomize
+    accept-hosts accept-paths reject-methods reject-paths api-prefix keepalive unix-socket www www-prefix
+    api-group api-version categories verbs namespaces output-directory as-user-extra username password kuberc
+    bound-object-kind bound-object-name bound-object-uid clusterip concurrency detach-keys keys prune-allowlist
+    log-flush-frequency profile-output vmodule load-restrictor mount network-name env helm-command helm-api-versions
+    helm-kube-version
     """.split()
 )
 BOOLEAN = frozenset(
@@ -37,14 +42,28 @@ BOOLEAN = frozenset(
     match-server-version warnings-as-errors interactive dry-run cascade no-preserve show-capacity sum containers
     use-protocol-buffers replace same-node share-processes keep-labels keep-annotations keep-liveness keep-readiness keep-startup
     keep-init-containers arguments-only attach append-hash command windows-line-endings client short disable-compression default
+    help append-server-path cached namespaced create-annotation disable-filter edit global-default
+    insecure-skip-tls-verify-backend openapi-patch output-patch privileged remove-extra-permissions remove-extra-subjects resolve
+    show-secrets show-swap as-current-user enable-alpha-plugins enable-helm helm-debug network
     """.split()
 )
 _LETTERS = """
 n namespace, l selector, o output, c container, f filename, p patch, v v, s server, L label-columns, k kustomize, e env, r requests,
-A all-namespaces, i stdin, t tty, w watch, R recursive, q quiet
+A all-namespaces, i stdin, t tty, w watch, R recursive, q quiet, h help
 """
 SHORT = dict(pair.split() for pair in _LETTERS.split(","))
-SHORT_OF_LOGS = {**SHORT, "f": "follow", "p": "previous"}
+# command -> what some letters mean there
+SHORT_OF = {
+    "logs": {"f": "follow", "p": "previous"},
+    "log": {"f": "follow", "p": "previous"},
+    "delete": {"i": "interactive"},
+    "run": {"l": "labels"},
+    "expose": {"l": "labels"},
+    "create": {"r": "replicas"},
+    "set": {"c": "containers"},
+    "proxy": {"p": "port", "u": "unix-socket", "w": "www", "P": "www-prefix"},
+}
+VALUED_OF = {"set": frozenset(("containers", "prefix"))}  # command -> flags with a value that have none elsewhere
 
 
 class NotRead(ValueError):
@@ -53,6 +72,14 @@ class NotRead(ValueError):
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.hint = hint
+
+
+class MakesNoCall(NotRead):
+    """A command that asks the cluster nothing, in words."""
+
+
+class CannotTell(NotRead):
+    """A command whose calls nobody can know before it runs, in words."""
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -97,29 +124,32 @@ def words_of(words: Sequence[str]) -> Words:
         if not word.startswith("-") or word == "-":
             arguments.append(word)
             continue
-        for name, value in _flags(word, rest, SHORT_OF_LOGS if arguments[:1] in (["logs"], ["log"]) else SHORT):
+        for name, value in _flags(word, rest, arguments[0] if arguments else ""):
             flags.setdefault(name, []).append(value)
     return Words(tuple(arguments), flags, None)
 
 
-def _flags(word: str, rest: list[str], short: dict[str, str]) -> list[tuple[str, str]]:
-    """The flags in one word, of which a short one may have more: `-it`, `-nprod`. A value may be the next word of `rest`."""
+def _flags(word: str, rest: list[str], command: str) -> list[tuple[str, str]]:
+    """The flags in one word, of which a short one may have more: `-it`, `-nprod`. A value may be the next word of `rest`. `command`
+    is "" of a flag that stands before it."""
+    boolean = BOOLEAN - VALUED_OF.get(command, frozenset())
+    help_of = f"`kubectl {command} --help` lists the flags of the command" if command else ""
     if word.startswith("--"):
         name, equals, value = word[2:].partition("=")
         if name not in VALUED and name not in BOOLEAN:
             near = nearest(name, sorted(VALUED | BOOLEAN))
-            raise NotRead(f"the flag --{name} is not known here", f"did you mean --{near}?" if near else "")
-        if equals or name in BOOLEAN:
+            raise NotRead(f"the flag --{name} is not known here", f"did you mean --{near}?" if near else help_of)
+        if equals or name in boolean:
             return [(name, value if equals else "true")]
         return [(name, _value(word, rest))]
     found = []
     letters = word[1:]
     while letters:
         letter, letters = letters[0], letters[1:]
-        name = short.get(letter, "")
+        name = SHORT_OF.get(command, {}).get(letter) or SHORT.get(letter, "")
         if not name:
-            raise NotRead(f"the flag -{letter} is not known here")
-        if name in BOOLEAN and not letters.startswith("="):
+            raise NotRead(f"the flag -{letter} is not known here", help_of)
+        if name in boolean and not letters.startswith("="):
             found.append((name, "true"))
             continue
         found.append((name, letters.removeprefix("=") if letters else _value(word, rest)))
@@ -129,5 +159,5 @@ def _flags(word: str, rest: list[str], short: dict[str, str]) -> list[tuple[str,
 
 def _value(word: str, rest: list[str]) -> str:
     if not rest:
-        raise NotRead(f"the flag {word} needs a value")
+        raise NotRead(f"the flag {word} needs a value", f"such as {word} VALUE")
     return rest.pop(0)

@@ -1,12 +1,13 @@
-"""The calls that a kubectl command makes, from its words as typed (kubectl 1.27 to 1.33)."""
+"""The calls that a kubectl command makes, from its words as typed (kubectl 1.27 to 1.36). `tests/real/test_explained_calls.py`
+holds them to what real kubectls ask."""
 
 from __future__ import annotations
 
 import pytest
 
-from l7gw.policy.kubectl.commands import calls_of
+from l7gw.policy.kubectl.commands import NO_CALL, UNKNOWN_CALLS, calls_of
 from l7gw.policy.kubectl.manifests import objects_in
-from l7gw.policy.kubectl.words import NotRead, split
+from l7gw.policy.kubectl.words import CannotTell, MakesNoCall, NotRead, split
 
 DEV, APPS = "/api/v1/namespaces/dev", "/apis/apps/v1/namespaces/dev"
 WEB = b"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n"
@@ -15,7 +16,8 @@ WEB = b"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n---\napiVe
 def asked(command: str, objects: bytes | None = None) -> list[str]:
     words = split(command)
     assert words.pop(0) == "kubectl"
-    return [f"{call.method} {call.act.target}" for call in calls_of(words, objects_in(objects, "FILE") if objects else None)]
+    found = calls_of(words, objects_in(objects, "FILE") if objects else None)
+    return [f"{call.method} {call.act.target}" for call in found if not call.spare]
 
 
 @pytest.mark.parametrize(
@@ -52,10 +54,31 @@ def asked(command: str, objects: bytes | None = None) -> list[str]:
             ],
         ),
         ("port-forward pod/web-0 8080:80 -n dev", [f"GET {DEV}/pods/web-0", f"POST {DEV}/pods/web-0/portforward"]),
-        ("debug web-0 -it --image busybox -n dev", [f"GET {DEV}/pods/web-0", f"PATCH {DEV}/pods/web-0/ephemeralcontainers"]),
+        ("debug web-0 -it --image busybox -n dev", [
+            f"GET {DEV}/pods/web-0", f"PATCH {DEV}/pods/web-0/ephemeralcontainers", f"GET {DEV}/pods?fieldSelector=metadata.name%3Dweb-0",
+            f"GET {DEV}/pods?fieldSelector=metadata.name%3Dweb-0&watch=true", f"POST {DEV}/pods/web-0/attach?stdin=true&tty=true",
+        ]),
+        ("debug node/n1 --image busybox", ["GET /api/v1/nodes/n1", "POST /api/v1/namespaces/default/pods"]),
         ("scale --replicas=3 deploy/web -n dev", [f"GET {APPS}/deployments/web", f"PATCH {APPS}/deployments/web/scale"]),
         ("rollout restart deploy web -n dev", [f"GET {APPS}/deployments/web", f"PATCH {APPS}/deployments/web"]),
-        ("rollout status deploy/web -n dev", [f"GET {APPS}/deployments/web"]),
+        ("rollout status deploy/web -n dev", [f"GET {APPS}/deployments{end}" for end in ("/web", "?fieldSelector=metadata.name%3Dweb", "?fieldSelector=metadata.name%3Dweb&watch=true")]),
+        ("rollout history sts/db -n dev", [f"GET {APPS}/statefulsets/db", f"GET {APPS}/controllerrevisions"]),
+        ("rollout undo deploy/web -n dev", [f"GET {APPS}/deployments/web", f"GET {APPS}/replicasets", f"PATCH {APPS}/deployments/web"]),
+        ("set serviceaccount deploy web robot -n dev", [f"GET {APPS}/deployments/web", f"PATCH {APPS}/deployments/web"]),
+        ("set env deploy/web -c main A=b -n dev", [f"GET {APPS}/deployments/web", f"PATCH {APPS}/deployments/web"]),
+        ("scale --current-replicas=2 --replicas=3 deploy/web -n dev", [f"GET {APPS}/deployments/web", f"GET {APPS}/deployments/web/scale", f"PUT {APPS}/deployments/web/scale"]),
+        ("apply view-last-applied cm web -n dev", [f"GET {DEV}/configmaps/web"]),
+        ("describe cm -n dev", [f"GET {DEV}/configmaps", f"GET {DEV}/configmaps/-"]),
+        ("cluster-info", ["GET /api/v1/namespaces/kube-system/services?labelSelector=kubernetes.io%2Fcluster-service%3Dtrue"]),
+        ("auth can-i --list", ["POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews"]),
+        ("auth whoami", ["POST /apis/authentication.k8s.io/v1/selfsubjectreviews"]),
+        ("top node n1", ["GET /apis/metrics.k8s.io/v1/nodes/n1", "GET /api/v1/nodes/n1"]),
+        ("events -n dev -w", [f"GET {DEV}/events", f"GET {DEV}/events?watch=true"]),
+        ("run web --image nginx -it --rm -n dev", [
+            f"POST {DEV}/pods", f"GET {DEV}/pods?fieldSelector=metadata.name%3Dweb", f"GET {DEV}/pods?fieldSelector=metadata.name%3Dweb&watch=true",
+            f"POST {DEV}/pods/web/attach?stdin=true&tty=true", f"GET {DEV}/pods/web", f"DELETE {DEV}/pods/web",
+        ]),
+        ("exec deploy/web -n dev -- ls", [f"GET {APPS}/deployments/web", f"GET {DEV}/pods", f"POST {DEV}/pods/-/exec?command=ls"]),
         ("label pods web-0 team=a old- -n dev", [f"GET {DEV}/pods/web-0", f"PATCH {DEV}/pods/web-0"]),
         ("set image deploy/web web=nginx:1.27 -n dev", [f"GET {APPS}/deployments/web", f"PATCH {APPS}/deployments/web"]),
         ("edit cm web -n dev", [f"GET {DEV}/configmaps/web", f"PATCH {DEV}/configmaps/web"]),
@@ -66,7 +89,7 @@ def asked(command: str, objects: bytes | None = None) -> list[str]:
         ("expose deploy/web --port 80 -n dev", [f"GET {APPS}/deployments/web", f"POST {DEV}/services"]),
         ("cordon n1", ["GET /api/v1/nodes/n1", "PATCH /api/v1/nodes/n1"]),
         ("certificate approve c", [f"{verb} /apis/certificates.k8s.io/v1/certificatesigningrequests/c{end}" for verb, end in (("GET", ""), ("PUT", "/approval"))]),
-        ("wait --for=condition=Ready pod/a -n dev", [f"GET {DEV}/pods?fieldSelector=metadata.name%3Da", f"GET {DEV}/pods?fieldSelector=metadata.name%3Da&watch=true"]),
+        ("wait --for=condition=Ready pod/a -n dev", [f"GET {DEV}/pods/a", f"GET {DEV}/pods?fieldSelector=metadata.name%3Da", f"GET {DEV}/pods?fieldSelector=metadata.name%3Da&watch=true"]),
     ],
 )  # fmt: skip
 def test_a_command_is_the_calls_that_kubectl_makes_of_it(command: str, calls: list[str]) -> None:
@@ -127,7 +150,12 @@ def test_what_a_command_sends_is_known_where_its_words_say_it() -> None:
     [
         ("", "kubectl without a command makes no call"),
         ("gte pods", "kubectl 'gte' is not read here"),
-        ("proxy", "kubectl 'proxy' is not read here"),
+        ("proxy", "passes on whatever is sent to it"),
+        ("config view", "asks the cluster nothing: it changes or shows the kubeconfig"),
+        ("version --client", "asks the cluster nothing"),
+        ("get pods --help", "asks the cluster nothing"),
+        ("auth reconcile", "auth reconcile needs a file"),
+        ("auth login", "auth 'login' is not read here"),
         ("get", "names no resource"),
         ("get podz", "'podz' is no resource of Kubernetes' own"),
         ("get pods --namespac dev", "the flag --namespac is not known here"),
@@ -144,7 +172,7 @@ def test_what_a_command_sends_is_known_where_its_words_say_it() -> None:
         ("apply -k here", "--kustomize is not read here"),
         ("apply -f x", "the objects behind -f are not known"),
         ("apply", "apply needs a file"),
-        ("create deployment web --dry-run=client", "makes no call"),
+        ("create deployment web --dry-run=client", "asks the cluster for nothing"),
         ("rollout pods", "is not read here"),
         ("get pods -n ..", "refuses GET"),
     ],
@@ -152,3 +180,18 @@ def test_what_a_command_sends_is_known_where_its_words_say_it() -> None:
 def test_a_command_that_cannot_be_read_is_a_mistake_in_words(command: str, words: str) -> None:
     with pytest.raises(NotRead, match=words.replace("(", "[(]")):
         calls_of(split(command))
+
+
+def test_what_a_command_does_without_is_marked_and_stands_first() -> None:
+    found = calls_of(split("delete pod a -n dev"))
+    assert [(call.act.verb, call.spare) for call in found] == [("get", True), ("list", True), ("watch", True), ("delete", False)]
+    assert [call.act.verb for call in calls_of(split("delete pod a --wait=false"))] == ["delete"]
+    found = calls_of(split("describe node n1"))
+    spare = {f"{call.act.verb} {call.act.kind}" for call in found if call.spare}
+    assert spare == {"list pods", "get leases.coordination.k8s.io", "list resourceslices.resource.k8s.io", "list events"}
+
+
+@pytest.mark.parametrize("command", [*NO_CALL, *UNKNOWN_CALLS])
+def test_a_command_without_calls_or_with_unknown_ones_is_told_apart(command: str) -> None:
+    with pytest.raises(CannotTell if command in UNKNOWN_CALLS else MakesNoCall):
+        calls_of([command, "x"])

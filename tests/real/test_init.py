@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,22 +16,16 @@ from tests.support.demo_issuer import issuing
 from tests.support.installed_wheel import ROOT, Installed, build, install
 from tests.support.kubernetes.build import Built
 from tests.support.kubernetes.cluster import RealCluster
+from tests.support.kubernetes.usual_roles import fill_usual_roles
+from tests.support.typist import Typist
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
-TYPED_WITHIN = 60.0  # seconds for one line
-READY = "l7gw: ready on"
 
 
 @pytest.fixture(scope="module")
 def own_cluster(cluster_programs: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
-    """A cluster whose roles `view` and `edit` are filled, as the controller of a whole cluster fills them."""
     with RealCluster.start(tmp_path_factory.mktemp("own"), cluster_programs) as running:
-        for name in ("view", "edit"):
-            path = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/system:aggregate-to-{name}"
-            status, parts = running.request("GET", path)
-            assert status == 200
-            head = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}}
-            running.apply({**head, "rules": parts["rules"]})
+        fill_usual_roles(running)
         yield running
 
 
@@ -54,58 +47,17 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-class Typist:
-    """Somebody who types, line by line, what `l7gw init` printed behind `Type, in this order:`. `said` has what each line printed."""
+def typist_of(installed: Installed, cluster: RealCluster, more: dict[str, str]) -> Typist:
+    environment = installed.environment()
+    path = f"{installed.bin}:{cluster.built.folder}:{environment['PATH']}"
+    return Typist(installed.home, {**environment, "PATH": path, **more})
 
-    def __init__(self, installed: Installed, cluster: RealCluster, more: dict[str, str]) -> None:
-        environment = installed.environment()
-        self._environment = {**environment, "PATH": f"{installed.bin}:{cluster.built.folder}:{environment['PATH']}", **more}
-        self._home = installed.home
-        self.said: dict[str, str] = {}
 
-    def typed(self, line: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", line],
-            cwd=self._home,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TYPED_WITHIN,
-        )
-
-    @contextlib.contextmanager
-    def serving(self, line: str) -> Iterator[None]:
-        log = self._home / "gateway.log"
-        with log.open("wb") as stderr:
-            process = subprocess.Popen(
-                ["bash", "-c", f"exec {line}"],
-                cwd=self._home, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True,
-            )  # fmt: skip
-        try:
-            assert process.stdout is not None
-            assert any(said.startswith(READY) for said in iter(process.stdout.readline, "")), log.read_text()
-            yield
-        finally:
-            process.terminate()
-            process.wait(30)
-
-    def all_of(self, printed: str, stack: contextlib.ExitStack) -> None:
-        """Type every line. The gateway runs until the stack is left."""
-        for line in printed.split("Type, in this order:\n")[1].splitlines():
-            if not line or line.startswith("#"):
-                continue
-            if " serve " in line:
-                stack.enter_context(self.serving(line))
-                continue
-            done = self.typed(line)
-            assert done.returncode == 0, f"{line}\n{done.returncode}\n{done.stdout}\n{done.stderr}"
-            self.said[line] = done.stdout + done.stderr
-
-    def of(self, words: str) -> str:
-        """What the one line said that has these words."""
-        [found] = [said for line, said in self.said.items() if words in line]
-        return found
+def type_all(typist: Typist, printed: str, stack: contextlib.ExitStack) -> None:
+    """Type, line by line, what `l7gw init` printed behind `Type, in this order:`. The gateway runs until the stack is left."""
+    for line in printed.split("Type, in this order:\n")[1].splitlines():
+        if line and not line.startswith("#"):
+            typist.line(line, stack)
 
 
 def pod(cluster: RealCluster, name: str) -> None:
@@ -128,10 +80,10 @@ def test_who_types_what_init_printed_comes_to_a_call_by_a_client_certificate(
         *("l7gw", "init", "gateway", "--yes", "--kubeconfig", own_cluster.admin, "--context", "it", "--cluster", "prod"),
         *("--address", f"localhost:{free_port()}", "--user", "ann"),
     )
-    typist = Typist(installed, own_cluster, {})
+    typist = typist_of(installed, own_cluster, {})
     people, agent = (f"--kubeconfig {installed.home}/gateway/{name}.kubeconfig" for name in ("prod", "prod-agent"))
     with contextlib.ExitStack() as stack:
-        typist.all_of(made.stdout, stack)
+        type_all(typist, made.stdout, stack)
         check_found_nothing(typist)
         for caller in (people, agent):
             assert "seen-by-certificate" in typist.of(f"kubectl {caller} get pods")
@@ -155,8 +107,8 @@ def test_who_types_what_init_printed_comes_to_a_call_with_a_token_of_the_issuer(
             *("--address", f"localhost:{free_port()}", "--group", "platform", "--issuer", issuer.url),
             *("--audience", AUDIENCE, "--username", "name", "--issuer-ca", authority.certificate),
         )
-        typist = Typist(installed, own_cluster, {"TOKEN": issuer.token("ann@example.com", ["platform"])})
-        typist.all_of(made.stdout, stack)
+        typist = typist_of(installed, own_cluster, {"TOKEN": issuer.token("ann@example.com", ["platform"])})
+        type_all(typist, made.stdout, stack)
         check_found_nothing(typist)
         assert "seen-by-token" in typist.of("prod.kubeconfig get pods")
         assert "ann@example.com" in typist.of("sessions list")

@@ -13,6 +13,8 @@ from l7gw.cli.main import cli
 from l7gw.errors import ConfigurationError
 from l7gw.policy import load as policy
 from l7gw.policy.judge import Policy
+from tests.support.cited_sources import ROOT
+from tests.support.page_claims import CLAIMS
 from tests.support.pages import PAGES, Block, blocks, commands
 from tests.support.written_configuration import Written
 
@@ -101,6 +103,24 @@ def _of_policy(folder: Path, text: str) -> list[str]:
     except ConfigurationError as error:
         return [problem.what for problem in error.problems]
     return []
+
+
+SECTIONS = sorted({(block.page.name, block.section) for block in BLOCKS if block.language in ("sh", "console")})
+
+
+@pytest.mark.parametrize(("page", "section"), SECTIONS, ids=[f"{page}-{section}" for page, section in SECTIONS])
+def test_what_a_page_shows_to_type_is_run_by_a_test(page: str, section: str) -> None:
+    claims = CLAIMS.get((page, section), ())
+    assert claims, f"{page}, {section}: tests/support/page_claims.py names no test that runs what is to be typed there"
+    for claim in claims:
+        if claim.startswith("by hand: "):
+            continue
+        path, _, name = claim.partition("::")
+        assert f"\ndef {name}(" in (ROOT / "tests" / path).read_text(), f"there is no test {claim}"
+
+
+def test_each_claim_is_about_a_section_that_shows_something_to_type() -> None:
+    assert sorted(CLAIMS.keys() - set(SECTIONS)) == []
 
 
 def test_the_pages_show_commands() -> None:

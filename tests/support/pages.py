@@ -12,6 +12,7 @@ from tests.support.cited_sources import DOCS, ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^##? (.*)$", re.MULTILINE)
 OPERATORS = frozenset(("|", "||", "&&", ";", "&", ">", ">>", "<", "<<", "2>", "(", ")"))
 BEFORE = frozenset(("sudo", "runuser", "-u", "--", "env", "time", "exec"))  # words that may stand before a command
 PROMPT = re.compile(r"^(?:\$ |# (?=l7gw ))")
@@ -19,11 +20,13 @@ PROMPT = re.compile(r"^(?:\$ |# (?=l7gw ))")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. `language` is "" where none is said; `line` is that of its first line in the page."""
+    """A fenced block. `language` is "" where none is said; `line` is that of its first line in the page; `section` is the heading
+    of the second level, or of the page, under which it stands."""
 
     page: Path
     language: str
     line: int
+    section: str
     text: str
 
     @property
@@ -33,7 +36,11 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     text = page.read_text()
-    return [Block(page, found[1], text.count("\n", 0, found.start(2)) + 1, found[2]) for found in FENCED.finditer(text)]
+    around = FENCED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)  # in a block # begins a comment
+    return [
+        Block(page, found[1], text.count("\n", 0, found.start(2)) + 1, SECTION.findall(around[: found.start()])[-1], found[2])
+        for found in FENCED.finditer(text)
+    ]
 
 
 def commands(block: Block, program: str) -> Iterator[list[str]]:

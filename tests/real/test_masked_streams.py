@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ OF_ECHO = f"echo {VALUE[:7]}'{VALUE[7:]}'"  # what is typed is echoed, and is no
 _numbers = itertools.count(1)
 
 
-def _kubectls() -> Iterator[object]:
+def pairs_of_kubectl() -> Iterator[Any]:
     usual = [(minor, version) for version, minor, is_long in versions() if not is_long]
     pairs = {(max(usual)[1], "websocket"), (min(usual)[1], "spdy")}
     by_turns = {(version, "spdy" if minor < 29 or minor % 2 else "websocket") for version, minor, _ in versions()}
@@ -58,7 +59,7 @@ class Place:
                 return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.fixture(scope="module", params=_kubectls())
+@pytest.fixture(scope="module", params=pairs_of_kubectl())
 def place(request: pytest.FixtureRequest, both_sides: Both, cluster: RealCluster) -> Place:
     version, protocol = request.param
     flag = "false" if protocol == "spdy" else "true"

@@ -35,6 +35,7 @@ bench: $(VENV)/.test ## hold l7gw against a plain Go proxy (and nginx) in one ru
 	$(BIN)/python bench/run.py --rounds $(or $(ROUNDS),5) --seconds $(or $(BENCH_SECONDS),4)
 	$(BIN)/python bench/login.py
 	$(BIN)/python bench/lists.py
+	$(BIN)/python bench/grep.py
 soak: $(VENV)/.test ## load one gateway for HOURS=24 and see whether its memory grows; OUT=FILE takes a sample a minute
 	$(BIN)/python bench/soak.py --hours $(or $(HOURS),24) > $(or $(OUT),/dev/null)
 conformance: $(VENV)/.test ## ask h2spec, Autobahn and the tests of abuse and faults, and write docs/conformance.md

@@ -300,7 +300,7 @@ class Key:
         return f"`{self.default}`" if self.default else self.absent
 
     def schema(self) -> Schema:
-        found = {"description": self.says, **self.shape.schema()}
+        found = {"description": self.says, "markdownDescription": self.says, **self.shape.schema()}  # editors show the second
         if self.default:
             found["default"] = _value(self.default)
         found["examples"] = [_value(self.example)]

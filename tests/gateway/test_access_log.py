@@ -19,6 +19,7 @@ from l7gw.recording.events import Outcome
 from l7gw.wire.websocket import Message
 from tests.conftest import missing
 from tests.support.faults import CHUNKED, ask, exec_client, messages, running, until
+from tests.support.held import held
 from tests.support.http_callers import POD, Caller, Http1Caller, Http2Caller
 from tests.support.pages import blocks
 from tests.support.raw_client import RawClient
@@ -207,6 +208,20 @@ def test_every_line_says_what_the_recording_says_of_its_call(it: Scene) -> None:
 
 def _answer(events: list[dict[str, Any]]) -> dict[str, Any]:
     return next((event for event in events if event["type"] == "response"), {"headers": [], "status": None})
+
+
+def test_a_call_that_waited_for_a_reviewer_says_how_long(tmp_path: Path) -> None:
+    with held(tmp_path) as it, RawClient(it.gateway) as client:
+        client.send(it.scene.request(f"GET {POD}", token=it.token("wait-1")))
+        hold = until(lambda: it.at_socket("GET /l7gw/v1/holds?state=pending", it.lea)[1]["holds"])[0]["id"]
+        until(lambda: it.at_socket(f"GET /l7gw/v1/holds/{hold}", it.lea)[1]["state"] == "pending")
+        for token in (it.lea, it.rob):
+            it.at_socket(f"POST /l7gw/v1/holds/{hold}/approve", token, {})
+        status, headers, _ = client.answer()
+        assert status == 200
+        (line,) = of_audit_id(it.scene, headers["audit-id"])
+    assert (line["verdict"], line["user"]) == ("allow", "wait-1")
+    assert 0 < line["held_ms"] < line["ms"] and line["cluster_ms"] < line["ms"] - line["held_ms"]
 
 
 # ---------------------------------------------------------------------- the page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -55,3 +56,23 @@ def test_the_record_says_why_each_ended(held_sides: Both, ended: dict[str, subpr
     events = Stage(held_sides, NAMESPACE).events("short-1")
     cut = [event["reason"] for event in events if event["type"] == "end" and event["outcome"] == "cut"]
     assert len(cut) == len(STREAMS) and set(cut) == {WORDS.removeprefix("l7gw: ")}
+
+
+def test_the_log_has_each_stream_when_it_opens_and_when_it_ends_and_why(
+    held_sides: Both, ended: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    found = [json.loads(line) for line in held_sides.gateway.log.splitlines()]
+    lines = [line for line in found if line["room"] == "access" and line["namespace"] == NAMESPACE and line["event"] != "call"]
+    closed = {line["audit_id"]: line for line in lines if line["event"] == "close" and line["reason"]}
+    opened = {line["audit_id"]: line for line in lines if line["event"] == "open"}
+    assert len(closed) == len(STREAMS) and closed.keys() <= opened.keys()
+    for audit_id, line in closed.items():
+        assert line["reason"] == WORDS.removeprefix("l7gw: ") and line["ms"] >= 2000 > opened[audit_id]["ms"]
+    what = sorted((line["verb"], line["resource"], line["subresource"], line["status"]) for line in closed.values())
+    assert what == [
+        ("create", "pods", "exec", 101),
+        ("get", "pods", "exec", 101),
+        ("get", "pods", "log", 200),
+        ("get", "pods", "portforward", 101),
+        ("watch", "pods", "", 200),
+    ]

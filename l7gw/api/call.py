@@ -13,65 +13,32 @@ recorded by the desk, in the session of the held call. What is refused for want 
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable
-from typing import Protocol
 
 from l7gw.api import handlers, replies, session_handlers, signed
+from l7gw.api.call_sides import Client, Services, Told
 from l7gw.api.callers import Caller, Peer, of_peer, of_principal, sees
 from l7gw.api.handlers import Watch, fault_of
 from l7gw.api.lines import Lines
 from l7gw.api.messages import LARGEST_SAID, Failure
 from l7gw.api.pace import Pace
 from l7gw.api.requests import Answer, ApiRequest
-from l7gw.api.running import Running
 from l7gw.api.watches import Watches
 from l7gw.approval.messages import Hold, encode
 from l7gw.errors import Refusal
 from l7gw.identity.bearer import bearer_of, check_alone
-from l7gw.identity.chain import IdentityChain
 from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
-from l7gw.log import CountedLog
 from l7gw.name_rules import quoted, visible
-from l7gw.timeouts import Timeouts
-from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Request, Response
+from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, Informational, Request, Response
 
 log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 50  # holds that a watch reads at a time of those that are there
+PLAIN = re.compile("[a-z0-9-]{0,36}")  # a segment of a path of ours; what else a caller writes there is not logged
 PROVE_EVERY = 30.0  # seconds between two looks at whether the credential of a watch still counts
-
-
-class Services(replies.Services, handlers.AllDesks, Running, Protocol):
-    """What a call of the API asks of its gateway."""
-
-    timeouts: Timeouts
-    of_peers: CountedLog
-
-    @property
-    def identity(self) -> IdentityChain: ...
-
-
-class Client(Protocol):
-    """The connection or stream that brought the call."""
-
-    @property
-    def address(self) -> str: ...
-
-    @property
-    def certificates(self) -> tuple[bytes, ...]: ...
-
-    @property
-    def writable(self) -> bool: ...
-
-    def send(self, event: HttpEvent) -> None: ...
-
-    def flush(self) -> None: ...
-
-    def finished(self, call: object) -> None: ...
-
-    def abort(self) -> None: ...
 
 
 class Api:
@@ -104,7 +71,7 @@ class ApiCall:
 
     __slots__ = (
         "_api", "_body", "_caller", "_client", "_end_watch", "_lines", "_list_on", "_next_proof", "_peer", "_request", "_token",
-        "_whole", "audit_id", "began", "over",
+        "_down", "_reason", "_status", "_whole", "audit_id", "began", "over",
     )  # fmt: skip
 
     upstream = None  # no call of the API has a connection to a cluster
@@ -119,6 +86,8 @@ class ApiCall:
         self._caller: Caller | None = None
         self._body = b""
         self._whole = False
+        self._status = self._down = 0  # of the answer; bytes of its body
+        self._reason = ""  # why the call is not complete
         self._end_watch: Callable[[], object] | None = None
         self._lines: Lines | None = None  # of a watch
         self._list_on: Callable[[], None] | None = None  # asks for more of what is there; None while it is asked, or at its end
@@ -152,12 +121,14 @@ class ApiCall:
     def malformed(self, refusal: Refusal, *, answerable: bool) -> None:
         """The rest of the request cannot be read, or came too slowly."""
         if not self.over:
-            self._leave()
+            self._reason = refusal.message
             if answerable:
                 self._send_refusal(refusal, close=True)
                 self._client.flush()
+            self._leave()
 
     def client_gone(self, why: str) -> None:
+        self._reason = why
         self._leave()
 
     def on_client_writable(self, *, writable: bool) -> None:
@@ -267,6 +238,7 @@ class ApiCall:
     def _fail(self, refusal: Refusal) -> None:
         if self.over:
             return
+        self._reason = refusal.message
         if refusal.code in (401, 403, 429):
             name = quoted(self._caller.name) if self._caller is not None else "somebody"
             self._api.services.of_peers.warning(
@@ -283,6 +255,7 @@ class ApiCall:
         self._send(refusal.code, encode(Failure(error=fault_of(refusal))), close=close)
 
     def _send(self, status: int, body: bytes, *, close: bool = False) -> None:
+        self._status, self._down = status, len(body)
         headers = (("content-type", "application/json"), *SAFE, ("audit-id", self.audit_id))
         self._client.send(Response(status, headers, len(body), keep_alive=not close))
         if self._request.method != "HEAD":
@@ -294,7 +267,30 @@ class ApiCall:
         self._client.flush()
         self._client.finished(self)
 
+    def _tell(self, event: str) -> None:
+        """Log the call. Who is not known is counted elsewhere: a stranger could fill the log."""
+        caller, request = self._caller, self._request
+        if caller is None or self.over or replies.is_reply(request.target):
+            return
+        self._api.services.api_called(
+            Told(
+                event,
+                self._client.address,
+                self._client.http,
+                caller.reviewer.principal if caller.reviewer is not None else Principal(caller.name),
+                request.method.lower(),
+                "/".join(one if PLAIN.fullmatch(one) else "-" for one in request.target.partition("?")[0].split("/")),
+                self._status,
+                len(self._body),
+                self._down,
+                self._api.services.clock.monotonic() - self.began,
+                self.audit_id,
+                self._reason,
+            )
+        )
+
     def _leave(self) -> None:
+        self._tell("close" if self._end_watch is not None else "call")
         self.over = True
         end, self._end_watch = self._end_watch, None
         self._lines = self._list_on = None
@@ -311,6 +307,8 @@ class ApiCall:
         self._lines = Lines(self._api.watches, self._client, self._may_see, services.clock.monotonic)
         self._next_proof = services.clock.monotonic() + PROVE_EVERY
         headers = (("content-type", "application/jsonl"), *SAFE, ("audit-id", self.audit_id))
+        self._status = 200
+        self._tell("open")
         self._client.send(Response(200, headers, CHUNKED))
         self._client.flush()
         self._api.watches.follow(services.desk_if_any)

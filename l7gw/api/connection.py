@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
 
     address = ""  # none at a socket of this machine
     certificates: tuple[bytes, ...] = ()
+    http = "1.1"
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections

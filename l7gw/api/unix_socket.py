@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from l7gw.api.call import Api, ApiCall, Services
+from l7gw.api.call import Api, ApiCall
+from l7gw.api.call_sides import Services
 from l7gw.api.callers import ROOT_USER, Peer
 from l7gw.api.connection import Connection
 from l7gw.api.messages import OTHERS_WRITE

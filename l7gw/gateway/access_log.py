@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from l7gw.api.call_sides import Told
 from l7gw.config.settings import LogAccess
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
@@ -73,6 +74,33 @@ def of_attempt(record: CallRecord, at: float, address: str, http: str, audit_id:
         audit_id,
         http,
         reason,
+    )
+
+
+def of_api(told: Told, at: float) -> Access:
+    """The line about a call of the gateway's own API: its path stands where that of a cluster's would."""
+    event: AccessEvent = "open" if told.event == "open" else "close" if told.event == "close" else "call"
+    return Access(
+        event,
+        at,
+        told.address,
+        told.principal,
+        "",
+        "",
+        "",
+        Act(verb=told.method, path=told.path, query="", effects=frozenset()),
+        "",
+        "",
+        told.status,
+        told.up,
+        told.down,
+        told.seconds,
+        -1.0,
+        0.0,
+        0.0,
+        told.audit_id,
+        told.http,
+        told.reason,
     )
 
 

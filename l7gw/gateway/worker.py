@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
 from l7gw.api.call import Api
+from l7gw.api.call_sides import Told
 from l7gw.api.replies import Webhook
 from l7gw.approval.active_grants import ActiveGrant, ActiveGrants
 from l7gw.approval.people import People
@@ -20,7 +21,7 @@ from l7gw.config.settings import Durable, RecordMode, Settings
 from l7gw.errors import ConfigurationError
 from l7gw.file_stamp import Stamp
 from l7gw.gateway import granted
-from l7gw.gateway.access_log import AccessLog
+from l7gw.gateway.access_log import AccessLog, of_api
 from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.call_services import DiskWaiter
 from l7gw.gateway.client import Client, run_of
@@ -200,6 +201,14 @@ class Worker:
     def client(self) -> Arrival:
         """A protocol for a new connection of a listener."""
         return Arrival(lambda spoken: Http2Downstream(self) if spoken == "h2" else Http1Downstream(self))
+
+    def api_called(self, told: Told) -> None:
+        """Log a call of the API."""
+        line = of_api(told, self.clock.wall())
+        if told.event == "open":
+            self.access.opened(line)
+        else:
+            self.access.ended(line, "complete" if not told.reason else "failed" if told.status else "aborted")
 
     def admit(self, client: Downstream) -> None:
         """Add a connection whose handshake is done: from now on it gets ticks and takes part in drains."""

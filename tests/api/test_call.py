@@ -48,6 +48,21 @@ def test_a_token_that_proves_nothing_is_a_401_whatever_is_asked(tmp_path: Path) 
     in_room(test, tmp_path)
 
 
+def test_a_call_is_told_to_the_log_once_with_its_caller_and_no_word_of_his_own(tmp_path: Path) -> None:
+    async def test(room: Room) -> None:
+        hold = await room.hold()
+        await room.ask(f"POST /l7gw/v1/holds/{hold.id}/approve", room.token(), {"note": "S3CR3T"})
+        await room.ask("GET /l7gw/v1/holds/S3CR3T_x/S3CR3T", room.token())
+        await room.ask(HOLDS, "junk")
+        told = [(one.event, one.principal.user, one.method, one.path, one.status, bool(one.reason)) for one in room.told]
+        assert told == [
+            ("call", "lea", "post", f"/l7gw/v1/holds/{hold.id}/approve", 200, False),
+            ("call", "lea", "get", "/l7gw/v1/holds/-/-", 404, True),
+        ]
+
+    in_room(test, tmp_path)
+
+
 def test_agents_workloads_and_who_acts_for_somebody_never_approve(tmp_path: Path) -> None:
     async def test(room: Room) -> None:
         hold = await room.hold()

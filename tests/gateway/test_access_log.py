@@ -220,6 +220,10 @@ def test_a_call_that_waited_for_a_reviewer_says_how_long(tmp_path: Path) -> None
         status, headers, _ = client.answer()
         assert status == 200
         (line,) = of_audit_id(it.scene, headers["audit-id"])
+        told = until(lambda: len(found := [one for one in lines(it.scene) if one["name"].endswith("/approve")]) == 2 and found)
+    assert {(one["user"], one["verb"], one["name"], one["status"], one["address"]) for one in told} == {
+        (user, "post", f"/l7gw/v1/holds/{hold}/approve", 200, "") for user in ("lea", "rob")
+    }
     assert (line["verdict"], line["user"]) == ("allow", "wait-1")
     assert 0 < line["held_ms"] < line["ms"] and line["cluster_ms"] < line["ms"] - line["held_ms"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from l7gw.api.call import Api, ApiCall
+from l7gw.api.call_sides import Told
 from l7gw.api.callers import Peer
 from l7gw.api.replies import Webhook
 from l7gw.api.running import Endable
@@ -57,11 +58,15 @@ class Room:
         self.webhook: Webhook | None = None
         self.people = People()
         self.running: list[Endable] = []
+        self.told: list[Told] = []
         self.api = Api(self)
         self.api.tick()
 
     def token(self, user: str = "lea", *groups: str, **claims: Any) -> str:
         return self.issuer.token(sub=user, groups=list(groups or ("sre",)), **{"kind": "human", **claims})
+
+    def api_called(self, told: Told) -> None:
+        self.told.append(told)
 
     def has_cluster(self, name: str) -> bool:
         return name.startswith("prod")
@@ -82,6 +87,7 @@ class Caller:
     """The client's side of one call, which keeps what it is sent."""
 
     address = "192.0.2.7"
+    http = "1.1"
 
     def __init__(self, certificates: tuple[bytes, ...] = ()) -> None:
         self.certificates = certificates

@@ -146,7 +146,8 @@ def _in_words(path: str, one: Found) -> str:
     name = path.rpartition(".")[2]
     wrong, answer = _mistakes(path, one)
     lines = [f"{path}: {key.shape.in_words}".replace("`", ""), *_wrapped(key.says)]
-    lines += _wrapped("required" if key.required else f"without it: {key.default_in_words}")
+    without = key.default_in_words
+    lines += _wrapped(without if without.startswith(("required", "one of")) else f"without it: {without}")
     if key.without:
         lines += _wrapped(f"not beside {', '.join(key.without)}")
     if key.beside:

@@ -41,6 +41,7 @@ def test_what_does_not_stand_beside_a_key_is_told() -> None:
     assert "not beside client-certificate, client-key, aws" in said and said.startswith(
         "clusters.NAME.credential.token-file: file\n"
     )
+    assert "\n  one of three\n" in said and "\n  required without `eks`\n" in run("reference", "clusters.NAME.server").stdout
     assert "only beside hosts" in run("reference", "clusters.NAME.tls").stdout
 
 

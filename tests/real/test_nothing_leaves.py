@@ -342,7 +342,7 @@ def test_nothing_was_written_down(stage: Stage, tmp_path: Path) -> None:
     said = {
         "the state": written_down(gateway.state),
         "sessions list": gateway.l7gw("sessions", "list", "-o", "json").stdout.encode(),
-        "sessions show": gateway.l7gw("sessions", "show", session["id"]).stdout.encode(),
+        "sessions show": gateway.l7gw("sessions", "show", session["id"], "--all").stdout.encode(),
         "sessions show -o json": gateway.l7gw("sessions", "show", session["id"], "-o", "json").stdout.encode(),
         "export": gateway.l7gw("export", session["id"], "--format", "jsonl").stdout.encode(),
         "the log": gateway.log.encode(),

@@ -14,7 +14,6 @@ import click
 
 from l7gw.cli import completing
 from l7gw.cli.export import UNSEEN, escaped
-from l7gw.cli.options import output_option
 from l7gw.cli.progress import Bars, progress_bars
 from l7gw.cli.state import ago, cannot_read, fail, state_options, the_session, the_state
 from l7gw.clock import moment
@@ -40,7 +39,7 @@ AROUND = 160  # characters of a line that are shown before a match, and behind i
 @click.option("--since", help="Only what came within 30m, 12h or 7d.")
 @click.option("--cluster", shell_complete=completing.clusters, default="*", help="Only this cluster's; * matches anything.")
 @click.option("--user", shell_complete=completing.users, default="*", help="Only this user's; * matches anything.")
-@output_option
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: an object a line.")
 @state_options
 def grep(pattern: str, only: tuple[str, ...], output: str, *, listed: bool, counted: bool, **terms: Any) -> None:
     """Find the lines that match PATTERN in all recordings, or in these sessions or calls: in what was typed, sent and shown.

@@ -69,9 +69,11 @@ class Keyboard:
         with suppress(BlockingIOError):
             os.read(self._woken, 4096)
         ready, _, _ = select.select([self._descriptor], [], [], 0)
-        data = os.read(self._descriptor, 4096) if ready else b""
+        data = b""
+        with suppress(OSError):  # EIO: the terminal is gone
+            data = os.read(self._descriptor, 4096) if ready else b""
         signalled, self._signalled = self._signalled, []
-        if ready and not data:  # the terminal is gone
+        if ready and not data:
             return ["q"]
         return signalled + keys_of(data)
 

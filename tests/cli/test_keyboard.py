@@ -93,3 +93,11 @@ def test_a_stopped_program_gives_the_terminal_back_and_takes_it_again(child: OnP
 def test_another_size_is_told(child: OnPty) -> None:
     child.process.send_signal(signal.SIGWINCH)
     child.until(b"got resize .")
+
+
+def test_a_terminal_that_is_gone_ends_it() -> None:
+    it = OnPty(CHILD)
+    it.until(b"ready")
+    os.close(it._ours)
+    os.close(it._theirs)
+    it.process.wait(30)

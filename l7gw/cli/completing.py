@@ -75,7 +75,7 @@ def _written(ctx: click.Context) -> tuple[dict[str, Any], Any]:
     types. Empty where they cannot be read."""
     configuration: Any = {}
     policy: Any = {}
-    with suppress(OSError, yaml.YAMLError, ValueError, TypeError, AttributeError):
+    with suppress(OSError, yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError):
         given: dict[str, Path | None] = ctx.params
         path = (given.get("config") or Path(os.environ.get("L7GW_CONFIG") or DEFAULT)).absolute()
         configuration = yaml.load(path.read_text(), FAST)

@@ -63,6 +63,11 @@ def _ended(command: Callable[[], object]) -> int:
     except ConfigurationError as error:
         _say(str(error))
         return USAGE
+    except UnicodeEncodeError:
+        if not any("\udc80" <= character <= "\udcff" for word in sys.argv for character in word):
+            raise
+        _say("l7gw: what was typed has bytes that are no text in UTF-8\n  hint: type it anew, and look at LANG and LC_ALL")
+        return USAGE
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.Abort as aborted:  # click's word for Ctrl-C and for the end of stdin at a question

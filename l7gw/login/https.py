@@ -82,7 +82,7 @@ class Https:
             reason = "it speaks no HTTP that can be read"  # the library's own words quote what was said
         else:
             reason = in_words(error)
-            hint = remedy(error)
+            hint = remedy(error) or "look at the address, at what it leads through (HTTPS_PROXY) and at firewalls"
         return LoginFailed(f"{host} cannot be reached: {visible(reason)[:LONGEST_REASON]}", hint, passing=True)
 
 

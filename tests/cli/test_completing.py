@@ -57,3 +57,27 @@ def test_the_names_of_clusters_are_completed_where_one_is_asked_for(tmp_path: Pa
     assert completed("kubeconfig", "--config", str(written.path), "st") == [("stage", None)]
     assert completed("kubeconfig", "--config", str(tmp_path / "none.yaml"), "") == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_users_and_groups_that_are_named_in_full_are_completed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = Written(tmp_path)
+    written.load()
+    (tmp_path / "policy.yaml").write_text(
+        "guardrails: [{name: g, users: [eve, 'bot:*'], verdict: deny}]\n"
+        "rules: [{name: r, groups: [engineers, sre, 'dev-*'], users: ann, verdict: allow}, {name: s, groups: [sre], verdict: allow}]\n"
+        "tests: [{as: {user: lea, groups: [ops]}, call: GET /x, verdict: deny}]\n"
+    )
+    recorded(tmp_path / "state", lambda recorder: call(recorder.session(ANN, "prod"), "/api").end("complete"))
+    where = ("policy", "explain", "--config", str(written.path))
+    assert [name for name, _ in completed(*where, "--user", "")] == ["eve", "ann", "lea", "ann@example.com"]
+    assert [name for name, _ in completed(*where, "--user", "ann@")] == ["ann@example.com"]
+    assert [name for name, _ in completed(*where, "--group", "")] == ["engineers", "sre", "ops"]
+    assert [name for name, _ in completed(*where, "--cluster", "")] == ["prod"]
+    assert [name for name, _ in completed("sessions", "list", "--config", str(written.path), "--user", "e")] == ["eve"]
+    for wrong in ("rules: [", "- a\n", "rules: 3\n", "\x00"):
+        (tmp_path / "policy.yaml").write_text(wrong)
+        assert completed(*where, "--group", "") == []
+    for wrong in ("{", "clusters: 1\n", "- x\n", "policy: [1]\n"):
+        written.path.write_text(wrong)
+        assert completed(*where, "--cluster", "") == completed(*where, "--user", "") == []
+    assert capsys.readouterr() == ("", "")

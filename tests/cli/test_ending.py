@@ -15,6 +15,7 @@ import click
 import pytest
 
 from l7gw.cli.ending import INTERRUPTED, NOT_READ, status_of
+from l7gw.cli.main import main
 from l7gw.errors import ConfigurationError, Problem
 from tests.support.journals import ANN, call, recorded
 from tests.support.written_configuration import Written
@@ -74,6 +75,17 @@ def test_a_bug_is_told_as_one_without_what_it_may_hold_and_with_where_to_look(
     assert "s3cret" not in told and "Traceback" not in told
     monkeypatch.setenv("L7GW_TRACEBACK", "1")
     assert status_of(raises(KeyError("s3cret"))) == 3 and "Traceback" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("explain", "--user", "a", "--cluster", "c", "-n", "\udcff", "get", "pods")])
+def test_bytes_that_are_no_text_are_wrong_usage(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "policy.yaml").write_text("rules: []\n")
+    monkeypatch.setattr(sys, "argv", ["l7gw", "policy", words[0], "--policy", str(tmp_path / "policy.yaml"), *words[1:]])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2 and "no text in UTF-8\n  hint: " in capsys.readouterr().err
 
 
 def test_output_that_nobody_takes_ends_a_command_quietly_or_with_words() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -178,10 +179,15 @@ def test_a_wrong_file_ends_a_command_with_words_and_a_hint(number: int, row: tup
         assert not (wrong := check(row, kind, place)), wrong
 
 
+NAMES = Counter(name for _, name in ROWS)
+SHARED = 3  # commands with a parameter of one name; it is read in one place, so that each meets a quarter of the kinds
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_wrong_file_of_any_kind_shows_an_errno_or_a_traceback(kind: str, place: Path) -> None:
-    assert not [wrong for row in ROWS if (wrong := check(row, kind, place))]
+    rows = [row for number, row in enumerate(ROWS) if NAMES[row[1]] <= SHARED or (number + KINDS.index(kind)) % 4 == 0]
+    assert not [wrong for row in rows if (wrong := check(row, kind, place))]
 
 
 @pytest.mark.parametrize("kind", STATES)

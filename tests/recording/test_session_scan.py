@@ -96,7 +96,7 @@ def test_a_whole_journal_is_found_as_by_reading_each_header(state: Path) -> None
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(st.data())
 def test_a_damaged_or_shortened_journal_is_found_as_by_reading_each_header(
     state: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

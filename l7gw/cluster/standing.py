@@ -47,7 +47,8 @@ class Standing:
             counted[0] += 1
         elif len(self._missing) < MOST_TOLD:
             self._missing[named] = [1]
-            log.error("%s: calls are answered with 502", words)
+            apply = f"l7gw rbac render {self._name} | kubectl apply -f -"
+            log.error("%s: calls are answered with 502; apply there what it needs: %s", words, apply)
             if len(self._missing) == MOST_TOLD:
                 log.error("cluster %s: other permissions that are missing are not told until one of these is there", self._name)
 

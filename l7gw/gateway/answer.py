@@ -91,7 +91,7 @@ class HeldAnswer:
         if not missing and refused.verb != "impersonate":
             words += f", or {refused.verb} {refused.resource or 'paths'}"
         standing.not_impersonated(missing or asked, words)
-        return Refusal(502, "BadGateway", f"{words}; tell whoever runs l7gw")
+        return Refusal(502, "BadGateway", f"{words}; tell whoever runs l7gw: l7gw rbac render {cluster}")
 
 
 def acceptable_upgrade(request: Request, act: Act, response: Response) -> None:

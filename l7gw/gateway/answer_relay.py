@@ -16,7 +16,7 @@ from typing import cast
 from l7gw.cluster.upstream import MASKING, Upstream
 from l7gw.errors import Refusal
 from l7gw.gateway.alarm import Alarm
-from l7gw.gateway.answer import acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
+from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.answered_call import AnsweredCall, Timed
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.refusal import LastWords
@@ -47,7 +47,7 @@ class AnswerRelay:
     the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
     __slots__ = (
-        "begun", "whole", "_act", "_alarm", "_at_once", "_behind", "_call", "_choice", "_done", "_ending", "_far", "_guarded",
+        "begun", "whole", "_act", "_alarm", "_at_once", "_behind", "_beside", "_call", "_choice", "_done", "_ending", "_far", "_guarded",
         "_guessed", "_head_waits", "_held", "_log", "_mask", "_masks", "_record", "_refused", "_request", "_steps", "_told_end",
         "_unsent", "_upstream", "_worker",
     )  # fmt: skip
@@ -75,6 +75,7 @@ class AnswerRelay:
         self._record = record
         self._worker = worker
         self._guarded = guarded
+        self._beside = ""  # what is told beside the cluster's 403
         self._held: Held | None = None  # an answer that is not whole yet, and may be told in other words
         self._masks = masks
         self._choice = AS_IT_CAME
@@ -151,6 +152,8 @@ class AnswerRelay:
         self._held = None
         if refusal is not None:
             raise refusal
+        if self.whole and isinstance(held, HeldAnswer):
+            self._beside = self._call.beside(held)
         self._head(held.head)
         for body in held.body:
             self.take(body)
@@ -210,9 +213,9 @@ class AnswerRelay:
             shown, recorded, finds = self._masks.headers(shown)
             for find in finds:
                 self._record.mask(find, up=False)
-        if call.warning and not quiet and response.status != 101:
-            field = warning_field(call.warning)
-            shown, recorded = (*shown, field), (*recorded, field)
+        warned = call.warning if not quiet and response.status != 101 else ""
+        if fields := tuple(warning_field(words) for words in (warned, self._beside) if words):
+            shown, recorded = (*shown, *fields), (*recorded, *fields)
         self._record.response(response.status, recorded_headers(recorded))
         if response.status == 101:
             call.tunnel = self._tunnel(response)

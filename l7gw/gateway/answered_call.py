@@ -7,6 +7,7 @@ from typing import Protocol
 from l7gw.clock import Clock
 from l7gw.cluster.upstream import Upstream
 from l7gw.config.settings import Settings
+from l7gw.gateway.answer import HeldAnswer
 from l7gw.gateway.client import Client
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_sides import TunnelOwner
@@ -29,6 +30,9 @@ class AnsweredCall(TunnelOwner, Protocol):
 
     def can_i(self, question: Question) -> Can | None:
         """What the policy says to a self review of the caller's."""
+
+    def beside(self, held: HeldAnswer) -> str:
+        """What the caller is told beside this answer of the cluster's; "" for nothing."""
 
     def answers(self) -> None:
         """The head of the cluster's answer has come."""

@@ -18,10 +18,12 @@ from l7gw.cluster.impersonation import impersonation, impersonation_as
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
 from l7gw.gateway.access_log import Access, AccessEvent
+from l7gw.gateway.answer import HeldAnswer
 from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.budgeting import Budgeting
 from l7gw.gateway.call_services import CallServices
 from l7gw.gateway.client import Client
+from l7gw.gateway.cluster_forbids import words_beside
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.hold_words import ComeBack
@@ -174,6 +176,10 @@ class Call:
         """Whether the cluster was told a group by a grant that does not count any more."""
         assert self.far and self.principal
         return bool(self.sent_grants) and not {*self.sent_grants} <= {*self.worker.acting(self.principal, self.far.name)[1]}
+
+    def beside(self, held: HeldAnswer) -> str:
+        """What the caller is told beside this answer of the cluster's; "" for nothing."""
+        return words_beside(self, held)
 
     def answers(self) -> None:
         """The head of the cluster's answer has come."""

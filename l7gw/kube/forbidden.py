@@ -25,6 +25,7 @@ _PLAIN = re.compile(r"[a-z0-9.-]*", re.ASCII)  # the letters of a real resource 
 # Since 1.36 RBAC is first asked in a finer form. Its verbs hold colons, which no verb of a client's call can hold.
 _OLDER = re.compile(rf'User {_QUOTED} cannot impersonate resource "([a-z]+)(/[^"\\]+)?" in API group ')
 _FINER = re.compile(rf'User {_QUOTED} cannot (impersonate(?:-on)?:[a-z:-]+) (?:resource "([a-z]+(?:/[^"\\]+)?)"|path|resource) ')
+_LACKS = re.compile(rf"User {_QUOTED} cannot ")  # AS pkg/endpoints/handlers/responsewriters/errors.go: forbiddenMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +65,34 @@ def not_impersonated(content_type: str, body: bytes) -> NotImpersonated | None:
 
     `content_type` and `body` are those of the 403, `body` in JSON or protobuf.
     """
-    try:
-        status = _decoded(content_type.partition(";")[0].strip().lower(), body)
-    except (ValueError, msgspec.DecodeError, RecursionError):  # RecursionError: JSON that is nested too deeply
-        return None
-    if status is None or status.reason != "Forbidden":
-        return None
-    details = status.details or _Details()
-    if not _PLAIN.fullmatch(details.kind) or not _PLAIN.fullmatch(details.group):
-        return None
-    said = _behind_subject(status.message, details)
-    if said is None:
-        return None
+    said, details = _said(content_type, body)
     older = _OLDER.match(said)
     if older is not None and older[1] == details.kind and details.kind in IMPERSONATED:
         return NotImpersonated("impersonate", older[1] + (older[2] or ""), details.name)
     finer = _FINER.match(said)
     return NotImpersonated(finer[1], finer[2] or "", details.name) if finer is not None else None
+
+
+def not_authorized(content_type: str, body: bytes) -> bool:
+    """Whether a 403 that is not about impersonation says that whoever was named to the API server lacks a right. Admission and quotas
+    refuse with a 403 in other words. The arguments are as in `not_impersonated`."""
+    return _LACKS.match(_said(content_type, body)[0]) is not None
+
+
+def _said(content_type: str, body: bytes) -> tuple[str, _Details]:
+    """What a 403 says behind its subject, "" where it is none of the API server's own; and the details of its Status."""
+    nothing = ("", _Details())
+    try:
+        status = _decoded(content_type.partition(";")[0].strip().lower(), body)
+    except (ValueError, msgspec.DecodeError, RecursionError):  # RecursionError: JSON that is nested too deeply
+        return nothing
+    if status is None or status.reason != "Forbidden":
+        return nothing
+    details = status.details or _Details()
+    if not _PLAIN.fullmatch(details.kind) or not _PLAIN.fullmatch(details.group):
+        return nothing
+    said = _behind_subject(status.message, details)
+    return (said, details) if said is not None else nothing
 
 
 def _behind_subject(message: str, details: _Details) -> str | None:

@@ -17,7 +17,7 @@ from tests.support.scripted_upstream import OK, Visit, answering
 POD = "/api/v1/namespaces/default/pods/web-0"
 PROXY = f"{POD}/proxy/page"
 REFUSED = 'groups "l7gw:engineers" is forbidden: User "l7gw-gateway" cannot impersonate resource "groups" in API group "" at the cluster scope'
-MISSING = "l7gw: cluster test does not let the gateway impersonate groups l7gw:engineers: RBAC there lacks this permission; tell whoever runs l7gw"
+MISSING = "l7gw: cluster test does not let the gateway impersonate groups l7gw:engineers: RBAC there lacks this permission; tell whoever runs l7gw: l7gw rbac render test"
 OWN = 'pods "web-0" is forbidden: User "l7gw" cannot get resource "pods" in API group "" in the namespace "default"'
 
 
@@ -117,7 +117,12 @@ def test_each_outage_is_two_lines_of_the_log(own: Scene) -> None:
     own.upstream.script = answering(OK)
     assert ask(own, own.request(f"GET {POD}", token=bob))[0] == 200  # a call that names another group
     assert (
-        told(own.gateway, "impersonate groups l7gw:engineers: RBAC there lacks this permission: calls are answered with 502") == 1
+        told(
+            own.gateway,
+            "impersonate groups l7gw:engineers: RBAC there lacks this permission: calls are answered with 502; apply there what it needs: "
+            r"l7gw rbac render test \| kubectl apply -f -$",
+        )
+        == 1
     )
     assert told(own.gateway, "lets the gateway impersonate") == 0
     answers(OK, 200)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw.kube.forbidden import NotImpersonated, not_impersonated
+from l7gw.kube.forbidden import NotImpersonated, not_authorized, not_impersonated
 from l7gw.kube.status import JSON, PROTOBUF, encode
 
 GATEWAY = 'User "system:serviceaccount:gw:gw"'
@@ -150,3 +150,25 @@ def test_no_name_or_resource_that_a_caller_chooses_is_taken_for_one(name: str, r
     message = f'{resource + quoted + " is " if resource else ""}forbidden: User "l7gw" cannot {verb} resource {json.dumps(resource)} in API group ""'
     for content_type, body in both(message, (resource, name)):
         assert not_impersonated(content_type, body) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "name", "lacks"),
+    [
+        ('pods is forbidden: User "l7gw" cannot list resource "pods" in API group "" in the namespace "d"', "pods", "", True),
+        (
+            'pods "x" is forbidden: User "a\\"b" cannot get resource "pods" in API group "" in the namespace "d": why',
+            "pods",
+            "x",
+            True,
+        ),
+        ('forbidden: User "l7gw" cannot get path "/metrics"', "", "", True),
+        ('pods "x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1', "pods", "x", False),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest"', "pods", "x", False),
+        ('admission webhook "w" denied the request: User "l7gw" cannot ', "", "", False),
+        ('pods "User \\"a\\" cannot " is forbidden: no', "pods", 'User "a" cannot ', False),
+    ],
+)
+def test_a_right_that_is_missing_is_told_from_admission_and_quotas(message: str, kind: str, name: str, lacks: bool) -> None:
+    assert not_authorized(JSON, status(message, kind, name)) is lacks
+    assert not not_authorized(JSON, status(message, kind, name, reason="Invalid"))

@@ -79,6 +79,9 @@ def check(row: Row, done: Printed, *, warm: bool) -> None:
     last = said[said.index("`") + 1 : -1]
     if said.startswith("no Warning"):
         (own,) = lines
+    elif said.startswith("the Warning that RBAC's 403 has"):
+        warning, own = lines
+        assert re.match("Warning: l7gw: rule '[a-z]+' allows this, the cluster's RBAC does not: ", warning), done.stderr
     else:
         warning, own = lines
         words = warning.removeprefix("Warning: ")

@@ -33,7 +33,7 @@ guardrails:
 - {name: no discovery, users: [dora*], effects: [discovery], verdict: deny, reason: "ask the platform team"}
 - {name: no pods, users: [rob*], resources: [pods], verdict: deny, reason: "ask the platform team"}
 rules:
-- {name: all, users: [ann*], effects: [read, write, impersonate], as: {users: [jane]}, verdict: allow}
+- {name: all, users: [ann*], effects: [read, write, impersonate], as: {users: [jules]}, verdict: allow}
 - {name: reads, users: [ann*, dora*], effects: [read], verdict: allow}
 - {name: shells, users: [ann*], effects: [execute], verdict: allow}
 - {name: all but reading, users: [kim*], effects: [execute, tunnel, write, workload, delete], verdict: allow}
@@ -99,7 +99,7 @@ class Stage:
             "the cluster's name has no address": (real("dns", ann, name="dns"), ()),
             "the gateway's own credential is rejected": (real("rejected", ann, name="rejected"), ()),
             "RBAC does not let the gateway impersonate": (real("powerless", ann, name="powerless"), ()),
-            "RBAC does not let the caller impersonate": (real("asks", ann, name="asks"), ("--as", "jane")),
+            "RBAC does not let the caller impersonate": (real("asks", ann, name="asks"), ("--as", "jules")),
             "no credential": (real("real", None, name="nobody"), ()),
             "a name and a password": (real("real", None, name="basic", username="ann", password="x"), ()),
             "a malformed token": (real("real", "no.token", name="malformed"), ()),

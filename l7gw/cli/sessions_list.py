@@ -22,6 +22,10 @@ from l7gw.recording.terminal.unseen import safe
 NEWEST = 50  # rows of a table, unless more are asked for: what two screens hold
 SHORT_ID = 13  # characters of an id in a narrow table, unless other sessions begin with the same
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
+NONE = (
+    "no sessions: nobody has called by this gateway yet, or its `state` is another\n"
+    "  hint: `kubectl config view --minify` must show the gateway's address as `server:`; `l7gw kubeconfig NAME` writes such a file"
+)
 ORDERS: dict[str, Callable[[Summary], int]] = {
     "began": lambda one: one.started.time,
     "calls": lambda one: one.exchanges,
@@ -64,7 +68,7 @@ def list_sessions(
         click.echo(_document(found[:limit]))
         return
     if not found:
-        click.echo("no sessions", err=True)
+        click.echo(NONE if not listed else "no sessions that all of these filters let through", err=True)
         return
     shown = found if every else found[: limit or NEWEST]
     within = terminal_width()

@@ -22,7 +22,21 @@ from typing import Any, Protocol, cast
 
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs leave it out
 
+from l7gw.kube.warning_header import MESSAGE, warning_field
 from l7gw.timeouts import Timeouts
+
+# Without an answer kubectl asks again ten times, a second each, before each of the calls of which its command consists
+_WORDS = "plain HTTP was sent, and this port speaks https alone; in the kubeconfig, `server:` must begin with https://"
+PLAIN_HTTP = "\r\n".join(
+    (
+        "HTTP/1.0 400 Bad Request",
+        "Content-Type: text/plain; charset=utf-8",
+        "{}: {}".format(*warning_field(_WORDS)),
+        "Connection: close",
+        "",
+        f"{MESSAGE}{_WORDS}\n",
+    )
+).encode()
 
 MUCH = 8 * 1024  # bytes in one read, behind which more may wait: 256 KiB of the smallest records of TLS hold 11 KiB
 MOST_PARTING = 32  # connections of a listener that stay open for that; their descriptors are not counted elsewhere
@@ -122,7 +136,8 @@ class _Handshake(ssl.SSLObject):
 
 
 class _AlertingContext:
-    """Stands in for a listener's context, for one connection. Where the handshake fails, it sends the peer the alert that says why.
+    """Stands in for a listener's context, for one connection. Where the handshake fails, it sends the peer the alert that says why,
+    and a client of plain HTTP an answer in that.
 
     uvloop would close the connection at once, without the alert. And a socket that is closed with bytes unread sends a reset, which
     may overtake the alert: kubectl would show "connection reset by peer" instead of what was wrong.
@@ -155,7 +170,7 @@ class _AlertingContext:
                 own = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
                 self._parting.add(own)
                 asyncio.get_running_loop().call_later(self._alert_read, self._part, own)
-                own.send(outgoing.read())
+                own.send(PLAIN_HTTP if error.reason == "HTTP_REQUEST" else outgoing.read())
                 own.shutdown(socket.SHUT_WR)
 
     def _part(self, own: socket.socket) -> None:

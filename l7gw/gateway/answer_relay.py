@@ -47,9 +47,9 @@ class AnswerRelay:
     the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
     __slots__ = (
-        "begun", "whole", "_act", "_alarm", "_at_once", "_behind", "_beside", "_call", "_choice", "_done", "_ending", "_far", "_guarded",
-        "_guessed", "_head_waits", "_held", "_log", "_mask", "_masks", "_record", "_refused", "_request", "_steps", "_told_end",
-        "_unsent", "_upstream", "_worker",
+        "begun", "whole", "_act", "_alarm", "_at_once", "_behind", "_beside", "_call", "_choice", "_done", "_ending", "_far",
+        "_guarded", "_guessed", "_head_waits", "_held", "_log", "_mask", "_masks", "_record", "_refused", "_request", "_steps",
+        "_told_end", "_unsent", "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(

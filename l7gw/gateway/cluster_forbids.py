@@ -1,8 +1,7 @@
 """What the caller is told beside the cluster's 403 to a call that the policy allowed.
 
-In its 403 the cluster names whom it was told, which is `l7gw` for everybody where groups alone go up. So the caller cannot see there
-which groups went up, or why none did. The words begin with what to do, because a Warning is cut at its end. They cost 20 us, and
-only such a 403 has them.
+In its 403 the cluster names whom it was told, which is `l7gw` for everybody where groups alone go up. So the caller cannot see
+which groups went up, or why none did. The words begin with what to do, because a Warning is cut at its end.
 """
 
 from __future__ import annotations

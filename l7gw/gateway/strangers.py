@@ -21,7 +21,10 @@ _MEANT = {
     "wrong version number": "what was sent is no TLS",
     "unsupported protocol": "the client offers nothing newer than TLS 1.1",
     "tlsv1 alert unknown ca": "the client does not trust this certificate; its `certificate-authority` must be that of `tls`",
-    "sslv3 alert bad certificate": "the client does not accept this certificate: is the name that it typed among its names?",
+    "sslv3 alert bad certificate": (  # of Go's clients for both
+        "the client does not accept this certificate: its `certificate-authority` must be that of `tls` (l7gw kubeconfig NAME "
+        "--edit FILE), and the name in its `server:` one of the certificate's"
+    ),
     "sslv3 alert certificate unknown": "the client does not accept this certificate",
     "no shared cipher": "the client offers no cipher that this gateway takes",
 }

@@ -33,7 +33,8 @@ def bearer_of(request: Request) -> str | None:
         if name == "authorization":
             match = _BEARER.fullmatch(value)
             if match is None:
-                raise Refusal(401, "Unauthorized", "only Bearer credentials are accepted in Authorization")
+                hint = "give the kubeconfig's user a `token` or an exec plugin, and no name and password"
+                raise Refusal(401, "Unauthorized", f"only Bearer credentials are accepted in Authorization; hint: {hint}")
             found.append(match[1])
         elif name == "sec-websocket-protocol" and BEARER_PROTOCOL in value:
             entries = (entry.strip() for entry in value.split(","))

@@ -186,7 +186,10 @@ class IdentityChain:
         issuer = self._issuers.get(token.issuer)
         if issuer is None:
             log.debug("identity: takes tokens of %s", ", ".join(self._issuers))
-            raise refused("the token's issuer (claim iss) is none that this gateway knows")
+            slash = any(known.rstrip("/") == token.issuer.rstrip("/") for known in self._issuers)
+            how = "they differ by the slash at the end" if slash else "the gateway's log names this one"
+            exactly = f"`issuer` in l7gw.yaml must be exactly what stands in iss; {how}"
+            raise refused(f"the token's issuer (claim iss) is none that this gateway knows; hint: {exactly}")
         fitting = self._fitting(issuer, token)
         keys = issuer.keys
         if not keys.ready():

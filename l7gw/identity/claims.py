@@ -24,6 +24,8 @@ MOST_CLAIMS_TOLD = 30  # names of a token's claims that a line of the log has
 _CLAIM = re.compile(r"[A-Za-z0-9_:./-]{1,60}")
 MOST_TOLD = 3  # unfit groups of one credential that a line of the log names
 
+_MISSING: set[tuple[str, str]] = set()  # issuers with their claim of groups, of which was told that a token lacked it
+
 MOST_BOUNDED_FIRST: tuple[Kind, ...] = ("agent", "workload", "human")
 
 
@@ -139,11 +141,13 @@ def _said(value: object) -> str:
 def _user(claims: dict[str, Any], entry: OidcIssuer) -> str:
     found = claim_at(claims, entry.username)
     if found is None:
-        raise refused(f"the token has no claim {entry.username}, which names the user")
+        hint = "`username` of the issuer's entry must name a claim of its tokens, such as sub"
+        raise refused(f"the token has no claim {entry.username}, which names the user; hint: {hint}")
     if entry.username == "email":  # oidc.go: the claim must be true where it stands
         verified = claims.get("email_verified", True if entry.email_verified == "if-present" else None)
         if verified is not True:
-            raise refused(f"the token's email is not verified (claim email_verified): {_said(verified)}")
+            hint = "; hint: `email-verified: if-present` takes it, if the issuer verifies every email" if verified is None else ""
+            raise refused(f"the token's email is not verified (claim email_verified): {_said(verified)}{hint}")
     return name(entry.prefix + name(found, f"the token's claim {entry.username}"), "the user with its prefix")
 
 
@@ -176,10 +180,20 @@ def _groups(claims: dict[str, Any], entry: OidcIssuer) -> Groups:
     if moved or (value is None and claims.get("hasgroups") is True):
         raise refused(f"the token's claim {claim} is kept elsewhere; hint: let the issuer send only groups of this application")
     if value is None:
+        _tell_missing(entry.issuer, claim, claims)
         return Groups(fit=(), unfit=())
     if not isinstance(value, str | list):
         raise refused(f"the token's claim {claim} is neither a text nor a list: it is {told(value)}")
     return groups_of(value if isinstance(value, list) else [value], entry.prefix, f"the token's claim {claim}")
+
+
+def _tell_missing(issuer: str, claim: str, claims: dict[str, Any]) -> None:
+    """Log once for each issuer and claim that a good token has no such claim: its caller has no groups, as if he were in none."""
+    if (issuer, claim) in _MISSING:
+        return
+    _MISSING.add((issuer, claim))
+    words = "a token of %s has no claim %s, so that its caller has no groups; `groups` of its entry must name one of its claims: %s"
+    log.warning(words, issuer, claim, claim_names(claims))
 
 
 def _actor(claims: dict[str, Any]) -> str:

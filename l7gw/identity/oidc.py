@@ -101,7 +101,8 @@ def check(token: Token, entry: OidcIssuer, now: float) -> float:
     if not _is_for_us(claims["aud"], entry):
         one_of = " or ".join(map(repr, entry.audiences))
         how = f"one of them must be {one_of}" if entry.any_audience else f"it must be {one_of} alone"
-        raise refused(f"the token is for another audience (claim aud); {how}")
+        hint = "ask the issuer for such a token, or set `audience` of its entry to what aud says"
+        raise refused(f"the token is for another audience (claim aud); {how}; hint: {hint}")
     return expires
 
 

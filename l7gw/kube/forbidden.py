@@ -74,8 +74,8 @@ def not_impersonated(content_type: str, body: bytes) -> NotImpersonated | None:
 
 
 def not_authorized(content_type: str, body: bytes) -> bool:
-    """Whether a 403 that is not about impersonation says that whoever was named to the API server lacks a right. Admission and quotas
-    refuse with a 403 in other words. The arguments are as in `not_impersonated`."""
+    """Whether a 403 that is not about impersonation says that whoever was named to the API server lacks a right. Admission and
+    quotas refuse with a 403 in other words. The arguments are as in `not_impersonated`."""
     return _LACKS.match(_said(content_type, body)[0]) is not None
 
 

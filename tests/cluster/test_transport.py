@@ -18,7 +18,7 @@ import uvloop
 from uvloop.loop import SSLProtocol
 
 from l7gw.cluster import transport as transports
-from l7gw.cluster.transport import MUCH, Arrival, SocketReading, listen
+from l7gw.cluster.transport import MUCH, PLAIN_HTTP, Arrival, SocketReading, listen
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.demo.pki import Authority, server_context
@@ -141,10 +141,17 @@ def test_a_failed_handshake_sends_its_alert_to_the_client_and_its_reason_to_the_
         server = await listening(tmp_path, door)
         heard = await knock(server.sockets[0].getsockname()[1], said())
         assert door.told == [reason]
-        assert (heard[0], heard[-1]) == (ALERT, alert) if alert is not None else heard == b""
+        assert (heard[0], heard[-1]) == (ALERT, alert) if alert is not None else heard == PLAIN_HTTP
         server.close()
 
     uvloop.run(play())
+
+
+def test_a_client_of_plain_http_is_told_to_write_https_in_what_it_can_read() -> None:
+    head, _, body = PLAIN_HTTP.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 400 Bad Request\r\n")
+    told = b"plain HTTP was sent, and this port speaks https alone; in the kubeconfig, `server:` must begin with https://"
+    assert b'\r\nwarning: 299 - "l7gw: ' + told + b'"\r\n' in head and body == b"l7gw: " + told + b"\n"
 
 
 def test_clients_that_leave_before_or_during_the_handshake_are_not_reported(tmp_path: Path) -> None:

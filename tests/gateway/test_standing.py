@@ -120,7 +120,7 @@ def test_each_outage_is_two_lines_of_the_log(own: Scene) -> None:
         told(
             own.gateway,
             "impersonate groups l7gw:engineers: RBAC there lacks this permission: calls are answered with 502; apply there what it needs: "
-            r"l7gw rbac render test \| kubectl apply -f -$",
+            r"l7gw rbac render test \| kubectl apply -f -",
         )
         == 1
     )

@@ -50,7 +50,7 @@ class _ClusterAuthority(Authority):
     def __init__(self, cluster: RealCluster, folder: Path) -> None:
         key = serialization.load_pem_private_key(cluster.ca_key.read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
-        self._folder, self._key = folder, key
+        self._folder, self._key, self._issued_days = folder, key, 1
         self._name = x509.load_pem_x509_certificate(cluster.ca.read_bytes()).subject
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from l7gw.cli import shipped
 
 PAGES = {  # the page's name in `docs/`, and what it is for
+    "first-hour": "when it does not work: each likely mistake, what is seen, what to do",
     "operations": "install it as a service, upgrade, back up, alarms, a full disk, capacity",
     "configuration": "every key of l7gw.yaml, with its default",
     "policy": "every key of the policy, the effects, how a rule matches, ten recipes",

@@ -39,7 +39,8 @@ class DiskRoom:
         least = f"{self.reserve // MIB} MiB"  # and not what is left: one command would be told of several numbers
         self.full = f"the disk of the recordings has less than {least} left (recording.reserve)" if free < self.reserve else ""
         if self.full and not before:
-            log.error("nothing passes any more: %s; %d MiB are free at %s", self.full, free // MIB, self._state)
+            words = "nothing passes any more: %s; %d MiB are free at %s; make room there, or lower recording.reserve"
+            log.error(words, self.full, free // MIB, self._state)
         elif before and not self.full:
             log.warning("calls pass again: %d MiB are free at %s", free // MIB, self._state)
         self._warn(1 - free / (disk.f_blocks * disk.f_frsize or 1), free)

@@ -49,7 +49,8 @@ def test_each_change_is_logged_once_and_no_state_twice(disk: _Disk, caplog: pyte
     )
     assert said(room, disk, caplog, 190) == said(room, disk, caplog, 210) == []
     [(level, words)] = said(room, disk, caplog, 49)
-    assert (level, words) == ("ERROR", f"nothing passes any more: {room.full}; 49 MiB are free at /state")
+    out = "make room there, or lower recording.reserve"
+    assert (level, words) == ("ERROR", f"nothing passes any more: {room.full}; 49 MiB are free at /state; {out}")
     assert room.full == "the disk of the recordings has less than 50 MiB left (recording.reserve)"
     assert said(room, disk, caplog, 10) == []
     assert said(room, disk, caplog, 51) == [("WARNING", "calls pass again: 51 MiB are free at /state")]

@@ -80,7 +80,7 @@ class Stage:
     ) -> None:
         self.folder = folder
         self.cluster = cluster
-        self.gateway = gateway
+        self.gateway, self.full = gateway, full
         self.issuer = issuer
         self.settings = settings
         ann = issuer.token("ann@example.com", ["engineers"])

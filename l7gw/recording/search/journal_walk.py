@@ -162,6 +162,8 @@ class JournalSearch:
 
     def _bound(self) -> None:
         """Where too much is kept, search what the oldest calls have, as if their lines ended here."""
+        if self._held <= self._most_held:
+            return
         for session in self._walk.sessions.values():
             for exchange, call in session.calls.items():
                 if self._held <= self._most_held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import quote, urlencode
 import click
 import msgspec
 
-from l7gw.config.document import nearest
+from l7gw.config.document import LARGEST, nearest
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act, acting
 from l7gw.kube.acting_as import identity
@@ -20,7 +21,7 @@ from l7gw.kube.requestinfo import describe
 from l7gw.policy.cases import kubectl_calls
 from l7gw.policy.kubectl.calls import Call
 from l7gw.policy.kubectl.commands import COMMANDS
-from l7gw.policy.kubectl.manifests import Manifest, objects_of
+from l7gw.policy.kubectl.manifests import Manifest, objects_in, objects_of
 from l7gw.policy.kubectl.resources import resource_of
 from l7gw.policy.kubectl.words import CannotTell, MakesNoCall, NotRead, words_of
 from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
@@ -94,11 +95,23 @@ class Typed:
         before = ["--all-namespaces"] if self.all_namespaces else []
         before += [f"--namespace={self.namespace}"] if self.namespace is not None else []
         try:
-            return kubectl_calls([*before, *self.words], objects(self.sent) if self.sent is not None else None, Path())
+            return kubectl_calls([*before, *self.words], self._objects(), Path())
         except (MakesNoCall, CannotTell):
             raise
         except NotRead as error:
             raise click.UsageError(f"{error}\n  hint: {error.hint or HELP_OF_KUBECTL}") from None
+
+    def _objects(self) -> list[Manifest] | None:
+        """What a kubectl command sends: from this command's own -f, or from stdin where kubectl's is `-f -`."""
+        if self.sent is not None:
+            return objects(self.sent)
+        if "-" not in words_of(self.words).flags.get("filename", ()):
+            return None
+        if sys.stdin.isatty():
+            raise click.UsageError(
+                "-f - reads the objects from stdin, which is a terminal\n  hint: name the file, or put it behind <"
+            )
+        return objects_in(sys.stdin.buffer.read(LARGEST + 1), "stdin")
 
     def _hint(self) -> str:
         """The kubectl command that was meant, where what was typed is one."""

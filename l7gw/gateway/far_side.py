@@ -19,6 +19,7 @@ from l7gw.cluster.pools import Key, OnePool, PoolOfEach, Pools
 from l7gw.cluster.standing import Standing
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Cluster
+from l7gw.os_faults import in_words
 from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class FarSide:
             if self.endpoint.refresh(self._clock.monotonic()):
                 self._pools.retire()
         except (OSError, ValueError) as error:
-            log.error("cluster %s: the new files are not used: %s", self.name, error)
+            log.error("cluster %s: the new files are not used: %s", self.name, in_words(error, named=True))
 
     def retire(self, successor: FarSide | None = None) -> None:
         """Another configuration is in force, in which `successor` has this name: running calls go on, and no other call is lent a

@@ -16,6 +16,7 @@ from l7gw.config.certificates import all_ending
 from l7gw.config.private import load_pair
 from l7gw.config.settings import Certificate, ClientCertificate, Settings
 from l7gw.file_stamp import Stamp
+from l7gw.os_faults import in_words
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Listening:
                     load_pair(context, certificate.certificate, certificate.key)
                     log.info("certificate %s read again", certificate.certificate)
                 except (OSError, ValueError) as error:
-                    log.error("certificate %s is not used: %s", certificate.certificate, error)
+                    log.error("certificate %s is not used: %s", certificate.certificate, in_words(error, named=True))
         today = datetime.now(UTC).date()
         if today != self._told:
             self._told = today

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,15 @@ def test_a_command_without_calls_or_with_unknown_ones_says_so(
     found = ask("-o", "json", "--", "kubectl", *command.split())
     document = json.loads(found[1])
     assert (found[0], document["verdict"], document["calls"], document["command"]) == (status, verdict, [], f"kubectl {command}")
+
+
+def test_objects_on_stdin_are_those_that_kubectl_would_send(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: b}\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(both)))
+    status, out, _ = ask("--", "kubectl", "create", "-n", "dev", "-f", "-")
+    assert status == 1 and "create configmaps in namespace dev" in out and "create secrets in namespace dev" in out
+    status, _, err = ask("--", "kubectl", "create", "-f", "-")
+    assert status == 2 and "stdin has 0 objects" in err and "hint: " in err
 
 
 @pytest.mark.parametrize(

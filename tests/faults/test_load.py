@@ -83,7 +83,8 @@ def test_more_clients_than_descriptors_are_refused_and_the_admitted_served(poor:
     for client in admitted:
         client.hear(EVENT)
     until(lambda: "descriptors" in poor.gateway.log)
-    assert poor.gateway.log.count("\n") < 10, "each refusal is a line, and a flood of them a full disk"
+    told = [line for line in poor.gateway.log.splitlines() if '"room":"access"' not in line]
+    assert len(told) < 20, "each refusal is a line, and a flood of them a full disk"  # the start has a few
     for client in admitted:
         client.close()
     until(lambda: _answers(poor, protocol))

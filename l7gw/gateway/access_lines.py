@@ -108,7 +108,7 @@ def as_text(line: Access) -> bytes:
     """The line for people: always the same order, and what is not known left out."""
     one = shown(line)
     base = f"{one.resource}.{one.group}" if one.group else one.resource
-    thing = "/".join(filter(None, (base, one.name, one.subresource))) if base else one.name
+    thing = _word("/".join(filter(None, (base, one.name, one.subresource))) if base else one.name)
     waited = [
         f"{word} {value:.1f}"
         for word, value in (("cluster", one.cluster_ms), ("disk", one.disk_ms), ("human", one.held_ms))
@@ -116,11 +116,11 @@ def as_text(line: Access) -> bytes:
     ]
     parts = [
         f"{time.strftime('%H:%M:%S', time.localtime(line.at))} {one.event:7} {one.status or '---'}",
-        one.user or "-",
+        _word(one.user) or "-",
         f"from {one.address}",
         f"at {one.cluster}" if one.cluster else "",
         f"{one.verb} {thing}".strip(),
-        f"-n {one.namespace}" if one.namespace else "",
+        f"-n {_word(one.namespace)}" if one.namespace else "",
         f"{one.verdict}{f' by {one.rule!r}' if one.rule else ''}",
         f"up {one.up} down {one.down} bytes",
         f"{one.ms:.1f} ms" + (f" ({', '.join(waited)})" if waited else ""),
@@ -136,6 +136,11 @@ def _shown(text: str) -> str:
     if len(text) > LONGEST:
         text = text[: LONGEST - 1] + "…"
     return visible(text)
+
+
+def _word(text: str) -> str:
+    """What a caller chose, as one word: a space in it would begin what looks like the line's next part."""
+    return '"' + text.replace('"', "\\x22") + '"' if " " in text or '"' in text else text
 
 
 class _Second:

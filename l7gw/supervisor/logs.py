@@ -22,6 +22,7 @@ from l7gw.name_rules import visible
 from l7gw.supervisor.line_writer import LineWriter
 
 LONGEST = 2048  # characters of one message, so that bytes of a peer cannot fill the disk with the log
+CONTINUED = "\n" + " " * 9  # before the further lines of a message
 STDOUT, STDERR = 1, 2  # file descriptors
 OURS = "l7gw"  # the parent of this package's loggers
 NOISY = ("asyncio", "httpx", "httpcore")  # what they say below a warning is about themselves
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         when = time.strftime("%H:%M:%S", time.localtime(record.created))
-        return f"{when} {record.levelname.lower():7} {_message(self, record)}"
+        message = _message(self, record).replace("\n", CONTINUED)  # so that no peer's text looks like a line of its own
+        return f"{when} {record.levelname.lower():7} {message}"
 
 
 class _Json(logging.Formatter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -128,3 +129,15 @@ def test_whatever_a_caller_writes_is_one_bounded_line_that_no_terminal_obeys(for
     text = shown.decode()
     assert text.endswith("\n") and text.count("\n") == 1 and text[:-1].isprintable()
     assert len(text) < 10 * 4 * LONGEST + 1000
+
+
+WORDS = st.text(st.sampled_from('ab "\\'), min_size=1, max_size=20)
+
+
+@given(name=WORDS, space=WORDS, user=WORDS)
+def test_what_a_caller_writes_stays_one_word_of_the_text(name: str, space: str, user: str) -> None:
+    act = Act(verb="get", path="/", query="", effects=frozenset(), is_resource=True, resource="pods", name=name, namespace=space)
+    said = as_text(line(act, principal=Principal(user))).decode()
+    words = re.findall(r'"[^"]*"|[^ ]+', said)
+    plain = as_text(line(describe("GET", "/api/v1/namespaces/n/pods/p"), principal=Principal("u"))).decode()
+    assert len(words) == len(plain.split())

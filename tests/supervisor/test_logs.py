@@ -35,3 +35,9 @@ def test_bytes_of_a_peer_are_escaped_in_messages_and_errors(formatter: logging.F
 @pytest.mark.parametrize("formatter", [_Json(), _Lines()], ids=["json", "lines"])
 def test_a_message_has_a_bound(formatter: logging.Formatter) -> None:
     assert len(formatter.format(record("x" * 10 * LONGEST))) < LONGEST + 200
+
+
+def test_only_the_first_line_of_a_message_looks_like_a_line_of_the_log() -> None:
+    first, *more = _Lines().format(record("x\n10:00:00 info    a forged line", error=True)).split("\n")
+    assert first.endswith("client said x") and len(more) >= 3
+    assert all(line.startswith(" " * len("10:00:00 ")) for line in more)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -22,6 +24,7 @@ USAGE, UNKNOWN = 2, 3
 INTERRUPTED = 130  # 128 + SIGINT, as shells say of a command that Ctrl-C ended
 NOT_READ = 141  # 128 + SIGPIPE, as shells say of a command whose reader closed the pipe: `| head`
 TRACEBACK = "L7GW_TRACEBACK"  # in the environment: a bug shows where it is
+ENDS = (signal.SIGTERM, signal.SIGHUP)  # by which somebody ends a command from outside
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -34,6 +37,18 @@ def open_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))  # takes the lowest free number: the closed stream's
         elif number and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def tidy_up_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end a command as an exception does, with the status that shells say of them: a cursor that was hidden
+    is shown again, a lock is let go, keys that were just made are removed. A signal that is ignored, as by nohup, stays so."""
+    for number in ENDS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def status_of(command: Callable[[], object]) -> int:

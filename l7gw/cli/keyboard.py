@@ -20,7 +20,7 @@ from l7gw.recording.terminal.style import RESET
 # A key as xterm sends it: an arrow in either mode, another sequence (which no key has), or a character
 _KEY = re.compile(rb"\x1b[\[O]([ABCD])|\x1b\[[0-9;?]*[@-~]|\x1b[^\[O]|\x1b[\[O]?|([^\x1b])", re.DOTALL)
 ARROWS = {b"A": "up", b"B": "down", b"C": "right", b"D": "left"}
-ENDS = (signal.SIGTERM, signal.SIGHUP)
+ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def keys_of(data: bytes) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from l7gw.cli.ending import open_streams, status_of
+from l7gw.cli.ending import open_streams, status_of, tidy_up_on_signals
 
 # what the commands are for -> those commands; each is defined in the module of its name, with dashes as underscores
 GROUPS = {
@@ -61,6 +61,7 @@ def main() -> None:
     """Run the command. Exit status: 0 yes, 1 no (not found, not intact, denied), 2 wrong usage or configuration, 3 could not
     tell."""
     open_streams()
+    tidy_up_on_signals()
     sys.exit(status_of(_run))
 
 

@@ -142,3 +142,32 @@ def test_a_gateway_whose_port_is_taken_says_which_and_what_to_type(tmp_path: Pat
         and f"`listen`: 127.0.0.1:{port} cannot be listened on: something listens there already" in ended.stderr
     )
     assert f"ss -ltnp sport = :{port}" in ended.stderr and "Errno" not in ended.stderr and "Traceback" not in ended.stderr
+
+
+ENDED = """
+import signal, sys
+from l7gw.cli.ending import tidy_up_on_signals
+tidy_up_on_signals()
+try:
+    print("ready", flush=True)
+    sys.stdin.read()
+finally:
+    print("tidied", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["SIGTERM", "SIGHUP"])
+def test_a_command_that_is_ended_from_outside_tidies_up_first(end: signal.Signals, status: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", ENDED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.send_signal(end)
+        assert process.stdout.readline() == "tidied\n" and process.wait() == status
+
+
+def test_a_command_that_nohup_began_goes_on_when_its_terminal_goes() -> None:
+    begun = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", sys.executable, "-c", ENDED]
+    with subprocess.Popen(begun, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        process.stdin.close()
+        assert process.stdout.readline() == "tidied\n" and process.wait() == 0

@@ -64,8 +64,8 @@ def test_keys_come_as_they_are_pressed_and_the_terminal_is_given_back(child: OnP
 
 @pytest.mark.parametrize(
     ("end", "status"),
-    [(signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1), (signal.SIGINT, -2), (b"x", 1)],
-    ids=["SIGTERM", "SIGHUP", "SIGINT", "a bug"],
+    [(signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1), (signal.SIGQUIT, 128 + 3), (signal.SIGINT, -2), (b"x", 1)],
+    ids=["SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT", "a bug"],
 )
 def test_the_terminal_is_given_back_whatever_ends_the_program(child: OnPty, end: signal.Signals | bytes, status: int) -> None:
     if isinstance(end, bytes):

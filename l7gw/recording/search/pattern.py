@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import re2
 
-# What is about the ends of the text instead of the line's: \A, \z, and flags that are taken away. Each line is then searched alone.
-_OF_THE_TEXT = re.compile(r"\\[Az]|\(\?[a-zA-Z]*-")
+# What is about the ends of the text instead of the line's: \A, \z, and flags that are taken away; and \C, which is any byte, a
+# line's end too. Each line is then searched alone.
+_OF_THE_TEXT = re.compile(r"\\[AzC]|\(\?[a-zA-Z]*-")
 
 
 class BadPattern(ValueError):

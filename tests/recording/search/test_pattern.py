@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from l7gw.recording.search.pattern import BadPattern, Pattern
 
-EXPRESSIONS = ["a", "ab", "^a", "b$", "^$", "a.b", "[^a]", "[^a]*b", r"\s", r"\bab\b", "(?i)AB", r"\Aa", r"b\z", "(?-m)^a", "a|^b", "x*", r"\W$"]  # fmt: skip
+EXPRESSIONS = ["a", "ab", "^a", "b$", "^$", "a.b", "[^a]", "[^a]*b", r"\s", r"\bab\b", "(?i)AB", r"\Aa", r"b\z", "(?-m)^a", "a|^b", "x*", r"\W$", r"\C*", r"a\C", r"\C$", r"(?s).+", r"[\x00-\x1f]+"]  # fmt: skip
 LINES = st.lists(st.text("ab \t-", max_size=6), max_size=8)
 
 
 @given(lines=LINES, expression=st.sampled_from(EXPRESSIONS))
 def test_lines_that_are_searched_together_match_as_python_finds_each_alone(lines: list[str], expression: str) -> None:
-    python = re.compile(expression.replace(r"\z", r"\Z").replace("(?-m)", ""))
+    python = re.compile(expression.replace(r"\z", r"\Z").replace("(?-m)", "").replace(r"\C", "."))
     wanted = [line for line in lines if python.search(line)]
     found = list(Pattern(expression).matches("".join(f"{line}\n" for line in lines).encode()))
     assert [match.line.decode() for match in found] == wanted

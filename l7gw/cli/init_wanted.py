@@ -13,6 +13,7 @@ import click
 from l7gw.cli.kubeconfig_edit import CannotEdit, Entry, Kubeconfig
 from l7gw.config.clusters import API_ROOTS
 from l7gw.config.fields import LABEL, address_of, is_ip, url_of
+from l7gw.name_rules import visible
 
 USUAL = Path("~/.kube/config")
 LARGEST = 4 * 1024 * 1024  # bytes of a kubeconfig or a bundle of authorities; as `kubeconfig_edit` has it
@@ -86,8 +87,9 @@ def from_kubeconfig(file: Path, context: str | None, server: str, authority: Pat
     place = server or entry.server
     host, port = _server(place, "--server" if server else f"--kubeconfig {file} has a cluster {entry.name!r} whose `server`")
     if not server and entry.tls_server_name:
-        hint = f"--server https://{entry.tls_server_name}:{port}, where that name leads there too"
-        raise wrong(f"--kubeconfig {file}", f"has `tls-server-name: {entry.tls_server_name}`, which a gateway does not have", hint)
+        name = visible(entry.tls_server_name)
+        hint = f"--server https://{name}:{port}, where that name leads there too"
+        raise wrong(f"--kubeconfig {file}", f"has `tls-server-name: {name}`, which a gateway does not have", hint)
     return Cluster(place, host, port, _authority_of(entry, file, authority), _suggested(entry.name), used)
 
 

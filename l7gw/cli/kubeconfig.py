@@ -6,6 +6,7 @@ import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -30,6 +31,7 @@ from l7gw.cli.options import config_option
 from l7gw.config.document import nearest
 from l7gw.config.load import find, load
 from l7gw.config.settings import Certificate, Cluster, Settings
+from l7gw.name_rules import visible
 from l7gw.plainyaml import dumped
 
 HEADER = """\
@@ -202,9 +204,10 @@ def _merge(file: Path, document: dict[str, Any], goes: _Into) -> None:
     click.echo(f"{file}: {'changed' if changed else 'has all of it already; nothing was changed'}")
     click.echo("".join(f"  {line}\n" for line in merged.said), nl=False)
     if not merged.credential:
-        click.echo(f"  {name} has no credential yet: kubectl config set-credentials {name} --kubeconfig {file} --token=TOKEN")
+        to_type = f"kubectl config set-credentials {quote(name)} --kubeconfig {quote(str(file))} --token=TOKEN"
+        click.echo(f"  {name} has no credential yet: {to_type}")
     if merged.current != name:
-        click.echo(f"  the current context stays {merged.current}; kubectl --context {name} uses this one")
+        click.echo(f"  the current context stays {visible(merged.current)}; kubectl --context {quote(name)} uses this one")
 
 
 def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> None:
@@ -232,7 +235,7 @@ def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> Non
     except CannotEdit as error:
         raise click.UsageError(f"{file} {error}") from None
     click.echo(f"{file}: {'changed' if changed else 'leads through the gateway already; nothing was changed'}")
-    click.echo("\n".join(said))
+    click.echo("\n".join(map(visible, said)))
 
 
 def _served(settings: Settings, way: _Way, entry: Entry) -> tuple[str, Certificate]:
@@ -246,7 +249,7 @@ def _served(settings: Settings, way: _Way, entry: Entry) -> tuple[str, Certifica
     own = certificates_in(tls.certificate)[0]
     if entry.tls_server_name and not names(own, name):
         raise CannotEdit(
-            f"has `tls-server-name: {entry.tls_server_name}`, which the gateway's certificate does not name: take it out"
+            f"has `tls-server-name: {visible(entry.tls_server_name)}`, which the gateway's certificate does not name: take it out"
         )
     if not entry.tls_server_name and not entry.insecure:
         warn_of_name(own, name)

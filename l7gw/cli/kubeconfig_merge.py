@@ -13,9 +13,11 @@ from typing import Any
 import yaml
 
 from l7gw.cli.kubeconfig_edit import LARGEST, CannotEdit
+from l7gw.name_rules import visible
 from l7gw.plainyaml import dumped
 
 LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}  # key of the list -> key of an entry's content
+MOST_NODES = LARGEST  # of a file with its aliases written out: more than any without aliases, and few enough to be compared
 OTHER_NAME = "--name OTHER puts all under another name"
 
 
@@ -84,7 +86,11 @@ def _read(octets: bytes) -> tuple[str, dict[str, Any]]:
         raise CannotEdit(f"is larger than {LARGEST // 1024**2} MiB")
     try:
         text = octets.decode()
-        there = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if _written_out(root, {}) > MOST_NODES:
+            raise CannotEdit("repeats much of itself by aliases (*); write out what is meant")
+        there = loader.construct_document(root) if root is not None else None
     except UnicodeDecodeError:
         raise CannotEdit("is no text in UTF-8") from None
     except (yaml.YAMLError, RecursionError, ValueError):
@@ -94,6 +100,18 @@ def _read(octets: bytes) -> tuple[str, dict[str, Any]]:
     if not isinstance(there, dict):
         raise CannotEdit("is no kubeconfig: it is no mapping")
     return text, there
+
+
+def _written_out(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """How many nodes this would be with a copy of the node in place of each alias; beyond MOST_NODES where one is part of itself.
+    `known` has the answers so far, by the id of the node."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = MOST_NODES
+        parts = (part for one in node.value for part in (one if isinstance(one, tuple) else (one,)))
+        known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _listed(there: dict[str, Any], key: str) -> list[dict[str, Any]]:
@@ -119,7 +137,7 @@ def _cluster(name: str, before: dict[str, Any] | None, ours: dict[str, Any], *, 
         return ours
     if before.get("server") not in (None, ours["server"]) and not force:
         raise CannotEdit(
-            f"has a cluster {name!r} that leads to {before['server']}, and not to {ours['server']}\n"
+            f"has a cluster {name!r} that leads to {visible(str(before['server']))}, and not to {ours['server']}\n"
             f"  hint: --force leads it here; {OTHER_NAME}"
         )
     ruled = ("certificate-authority", "certificate-authority-data", "tls-server-name", "insecure-skip-tls-verify")

@@ -76,6 +76,7 @@ def test_a_server_that_is_given_counts_instead_of_the_kubeconfigs(written: Writt
         ({"server": "http://10.0.0.1:8080"}, "must be https://HOST[:PORT], not 'http://10.0.0.1:8080'"),
         ({"server": "https://rancher.example.com/k8s/clusters/c-1"}, "must be https://HOST[:PORT]"),
         ({"tls-server-name": "kubernetes"}, "has `tls-server-name: kubernetes`"),
+        ({"tls-server-name": "k\n\x1b[2J"}, r"has `tls-server-name: k\x0a\x1b[2J`"),
         ({"certificate-authority-data": base64.b64encode(b"no PEM").decode()}, "holds no certificate in PEM"),
         ({"certificate-authority-data": base64.b64encode("é".encode()).decode()}, "holds no certificate in PEM"),
         ({"certificate-authority-data": None, "insecure-skip-tls-verify": True}, "insecure-skip-tls-verify"),

@@ -292,6 +292,14 @@ def test_a_file_with_the_ca_of_the_gateways_certificate_changes_in_its_server_al
     assert _entry(edit(before)[1]) == before | {"server": "https://localhost:8443"}
 
 
+def test_what_a_file_says_is_told_without_a_character_that_a_terminal_obeys(edit: Edit) -> None:
+    hostile = "https://old\r\n\x1b[2J\u202e"
+    status, _, said = edit({"server": hostile})
+    assert status == 0 and r"server: https://old\x0d\x0a\x1b[2J\u202e -> https://localhost" in said
+    status, _, refused = edit({"server": OLD, "tls-server-name": hostile})
+    assert status == 2 and all(line.isprintable() for line in (said + refused).splitlines())
+
+
 def test_a_file_with_another_ca_gets_the_one_of_the_gateways_chain(written: Written, edit: Edit, tmp_path: Path) -> None:
     chain = (written.folder / "server.crt").read_text() + (written.folder / "ca.crt").read_text()
     (written.folder / "server.crt").write_text(chain)

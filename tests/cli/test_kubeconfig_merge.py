@@ -117,6 +117,9 @@ def test_our_own_entries_change_in_what_they_rule_and_keep_the_rest() -> None:
     assert found.octets.startswith(b"# kept\n") and b"namespace: dev}}\n" in found.octets and found.current == "other"
 
 
+LAUGHS = "".join([f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'ha'] * 10)}]\n" for n in range(12)]) + THERE
+
+
 @pytest.mark.parametrize(
     ("text", "new", "words", "forced"),
     [
@@ -129,6 +132,14 @@ def test_our_own_entries_change_in_what_they_rule_and_keep_the_rest() -> None:
         (THERE.replace("users:\n", "users:\n- {name: gw}\n"), ours(), "has 2 entries 'gw' in `users`", False),
         ("clusters: &a\n- {name: x}\nusers: *a\n", ours(), "cannot be changed safely", False),
         ("clusters: [\n", ours(), "no YAML of one document", False),
+        (LAUGHS, ours(), "repeats much of itself by aliases", False),
+        (f"more: &a [*a]\n{THERE}", ours(), "repeats much of itself by aliases", False),
+        (
+            THERE.replace("https://gw:8443/prod", '"https://gw\\r\\n\\e[2J\\u202e"'),
+            ours(),
+            r"leads to https://gw\x0d\x0a\x1b[2J\u202e, and",
+            True,
+        ),
     ],
 )
 def test_what_is_somebody_elses_is_refused_with_what_to_type(text: str, new: Any, words: str, forced: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import ipaddress
 import json
 import socket
@@ -14,7 +15,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from cryptography import x509
 
@@ -84,9 +85,11 @@ class ApiServer:
         self.date, self.asked = "", 0.0
         self._authorization = authorization
         self._timeouts = timeouts
+        self._until = 0.0  # monotonic second by which an answer must be whole
         self._connection = http.client.HTTPSConnection(
             place.host, place.port, timeout=timeouts.answer_begins, context=place.context
         )
+        self._connection.response_class = self._response  # type: ignore[assignment]
 
     def carry(self, tls: ssl.SSLSocket) -> None:
         """Send what is asked over this connection, which was made before."""
@@ -96,12 +99,18 @@ class ApiServer:
     def close(self) -> None:
         self._connection.close()
 
+    def _response(self, sock: socket.socket, *arguments: Any, **named: Any) -> http.client.HTTPResponse:
+        return http.client.HTTPResponse(_Bounded(sock, self._until), *arguments, **named)  # type: ignore[arg-type]
+
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         """Ask once. Raises Failure where no answer comes, and where the cluster does not know the credential."""
         headers = {"Host": self.place.authority, "Accept": "application/json", "User-Agent": "l7gw", **dict(self._authorization)}
         text = None if body is None else json.dumps(body)
         if text is not None:
             headers["Content-Type"] = "application/json"
+        self._until = time.monotonic() + self._timeouts.answer_begins
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(self._timeouts.answer_begins)
         try:
             self._connection.request(method, path, text, headers)
             response = self._connection.getresponse()
@@ -118,6 +127,32 @@ class ApiServer:
             self._connection.close()
             raise Failure(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MiB")
         return Answer(response.status, octets)
+
+
+class _Bounded(io.RawIOBase):
+    """What comes over a socket until a monotonic second: a server that sends a byte now and then is not waited for longer. It is
+    what `http.client` asks of a socket, and the file that this gives."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock, self._until = sock, until
+        self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open, as long as the answer is read
+
+    def makefile(self, mode: str) -> BinaryIO:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 # ---------------------------------------------------------------------- the way there

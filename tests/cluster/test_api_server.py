@@ -22,8 +22,9 @@ SHORT = Timeouts(answer_begins=0.3)
 
 
 @contextlib.contextmanager
-def served(context: ssl.SSLContext, answers: list[bytes]) -> Iterator[int]:
-    """A server that sends the next of the answers to whatever comes, and holds the connection where there is none left."""
+def served(context: ssl.SSLContext, answers: list[bytes], without_end: bytes = b"") -> Iterator[int]:
+    """A server that sends the next of the answers to whatever comes, and holds the connection where there is none left. Behind an
+    answer it sends `without_end`, again and again."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -37,6 +38,9 @@ def served(context: ssl.SSLContext, answers: list[bytes]) -> Iterator[int]:
                 while tls.recv(65536):
                     if answers:
                         tls.sendall(answers.pop(0))
+                    while without_end:
+                        tls.sendall(without_end)
+                        threading.Event().wait(0.01)
 
         threading.Thread(target=serve, daemon=True).start()
         yield listener.getsockname()[1]
@@ -130,3 +134,16 @@ def test_words_of_the_cluster_are_shown_without_control_characters(authority: Au
     with served(server_context(authority.server("server", "localhost")), [answer(body, "403 Forbidden")]) as port:
         said = ApiServer(place(authority.certificate, port), timeouts=SHORT).ask("POST", "/", {}).said
     assert said.startswith("no") and "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("begin", "drop"),
+    [(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), (b"HTTP/1.1 200 OK\r\nA: ", b"a"), (answer(b"")[:-5] + b"9999\r\n\r\n", b" ")],
+    ids=["interim answers", "head", "body"],
+)
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for_without_end(authority: Authority, begin: bytes, drop: bytes) -> None:
+    with served(server_context(authority.server("server", "localhost")), [begin], without_end=drop) as port:
+        server = ApiServer(place(authority.certificate, port), timeouts=SHORT)
+        with pytest.raises(Failure, match="no answer within"):
+            server.ask("GET", "/version")
+        server.close()

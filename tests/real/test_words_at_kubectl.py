@@ -151,6 +151,7 @@ def test_the_oldest_and_the_newest_kubectl_print_why_they_failed(stage: Stage, v
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)  # the first of them waits for all 300 kubectls
 @pytest.mark.parametrize("cache", ["cold", "warm"])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_every_kubectl_prints_at_every_failure_what_the_table_says(

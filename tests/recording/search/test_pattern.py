@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw.recording.search.pattern import BadPattern, Pattern
+from l7gw.recording.search.pattern import MOST_STEPS, BadPattern, Pattern
 
 EXPRESSIONS = ["a", "ab", "^a", "b$", "^$", "a.b", "[^a]", "[^a]*b", r"\s", r"\bab\b", "(?i)AB", r"\Aa", r"b\z", "(?-m)^a", "a|^b", "x*", r"\W$", r"\C*", r"a\C", r"\C$", r"(?s).+", r"[\x00-\x1f]+"]  # fmt: skip
 LINES = st.lists(st.text("ab \t-", max_size=6), max_size=8)
@@ -63,6 +64,22 @@ def test_a_part_gives_only_what_ends_behind_what_is_known(data: bytes, known: in
         if (found.end() > known or not known) and (found.start() or not known)
     ]
     assert (match.end if match else None) == (ends[0] if ends else None)
+
+
+def test_a_part_that_matches_everywhere_is_searched_in_bounded_steps() -> None:
+    pattern, searches = Pattern("aaa"), 0
+    search = pattern._search
+
+    def counted(*where: Any) -> Any:
+        nonlocal searches
+        searches += 1
+        return search(*where)
+
+    pattern._search = counted
+    known = 64 * MOST_STEPS
+    match = pattern.match_in_part(b"a" * (known + 9), known, goes_on=True)
+    assert match is not None and (match.begin, match.end) == (known - 2, known + 1)
+    assert searches <= 2 * MOST_STEPS + 1
 
 
 def test_the_end_of_a_part_is_no_end_of_a_line() -> None:

@@ -25,7 +25,7 @@ from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # its stubs l
 from l7gw.kube.warning_header import MESSAGE, warning_field
 from l7gw.timeouts import Timeouts
 
-# Without an answer kubectl asks again ten times, a second each, before each of the calls of which its command consists
+# Without an answer kubectl asks ten times more, a second apart, for each call that its command consists of (CG rest/with_retry.go)
 _WORDS = "plain HTTP was sent, and this port speaks https alone; in the kubeconfig, `server:` must begin with https://"
 PLAIN_HTTP = "\r\n".join(
     (

@@ -7,6 +7,7 @@ which groups went up, or why none did. The words begin with what to do, because 
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Protocol
 
 from l7gw.approval.active_grants import ActiveGrant
@@ -17,11 +18,11 @@ from l7gw.gateway.denial import groups_in_words
 from l7gw.gateway.far_side import FarSide
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
-from l7gw.kube.forbidden import not_authorized
+from l7gw.kube.forbidden import also_saying, not_authorized
 from l7gw.kube.warning_header import fits
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
-from l7gw.wire.events import Request
+from l7gw.wire.events import Body, Request
 
 LONGEST_RULE = 60  # characters of the rule's name
 
@@ -49,14 +50,20 @@ class AllowedCall(Protocol):
 
 
 def words_beside(call: AllowedCall, held: HeldAnswer) -> str:
-    """What to say beside this answer of the cluster's; "" where it is no 403 of its authorization."""
+    """What to say beside this answer of the cluster's; "" where it is no 403 of its authorization. Of a refused upgrade the
+    answer's own message says it too, as kubectl shows no Warning of these."""
     content_type = next((value for name, value in held.head.headers if name == "content-type"), "")
-    if held.head.status != 403 or not not_authorized(content_type, b"".join(body.data for body in held.body)):
+    said = b"".join(body.data for body in held.body)
+    if held.head.status != 403 or not not_authorized(content_type, said):
         return ""
     assert call.far and call.principal and call.act and call.verdict
     who = call.worker.acting(call.principal, call.far.name)[0]
     up = impersonated(call.request.headers)
-    return in_words(call.verdict.rule, call.act, call.far.cluster, who, up[0], up[1], call.worker.policy)
+    words = in_words(call.verdict.rule, call.act, call.far.cluster, who, up[0], up[1], call.worker.policy)
+    if call.request.upgrade:
+        said = also_saying(content_type, said, words)
+        held.head, held.body = replace(held.head, length=len(said)), [Body(said)]
+    return words
 
 
 def in_words(rule: str, act: Act, cluster: Cluster, who: Principal, user: str, groups: tuple[str, ...], policy: Policy) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from l7gw.kube.status import JSON, PROTOBUF
+from l7gw.kube.status import JSON, LARGEST_UPGRADE_BODY, MESSAGE, PROTOBUF
+from l7gw.name_rules import visible
 
 LARGEST_REFUSAL = 16 * 1024  # bytes; a larger body of a 403 is not read; with the longest names it has 4 KiB
 MOST_FIELDS = 64  # fields of one protobuf message; a Status has six
@@ -77,6 +78,17 @@ def not_authorized(content_type: str, body: bytes) -> bool:
     """Whether a 403 that is not about impersonation says that whoever was named to the API server lacks a right. Admission and
     quotas refuse with a 403 in other words. The arguments are as in `not_impersonated`."""
     return _LACKS.match(_said(content_type, body)[0]) is not None
+
+
+def also_saying(content_type: str, body: bytes, words: str) -> bytes:
+    """The body of a 403 whose message says `words` too. As it came where it is no JSON, or would be longer than clients read of a
+    refused upgrade."""
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        return body
+    status = msgspec.json.decode(body)
+    status["message"] = visible(f"{status['message']}; {MESSAGE}{words}")
+    longer = msgspec.json.encode(status) + b"\n"
+    return longer if len(longer) <= LARGEST_UPGRADE_BODY else body
 
 
 def _said(content_type: str, body: bytes) -> tuple[str, _Details]:

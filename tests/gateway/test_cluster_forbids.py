@@ -175,6 +175,9 @@ def test_the_clusters_403_has_the_warning_also_where_only_refusals_have_one_and_
     for whole in (forbidden(body(OWN, "pods", "web-0")), chunked(body(OWN, "pods", "web-0"))):
         assert warning(it, whole) == (403, told)
     assert warning(it, forbidden(body(OWN, "pods", "web-0")), f"{POD}/exec?command=sh&stdout=true", *WEBSOCKET) == (403, told)
+    _, _, answer = ask(it, it.request(f"GET {POD}/exec?command=sh&stdout=true", *WEBSOCKET))
+    status = json.loads(answer)
+    assert status["message"] == f"{OWN}; {told.removeprefix('299 - ').strip(chr(34))}" and status["details"]["name"] == "web-0"
     session = it.gateway.sessions()[0]["id"]
     assert told in json.dumps(it.gateway.events(session), ensure_ascii=False).replace('\\"', '"')
 

@@ -52,6 +52,7 @@ class Mistakes:
     def __init__(self, folder: Path, stage: Stage, mistaken: Gateway) -> None:
         self.folder, self.stage, self.mistaken = folder, stage, mistaken
         self._online = ""
+        self._has_pod = False
 
     # ------------------------------------------------------------------ at kubectl
 
@@ -95,6 +96,12 @@ class Mistakes:
         if not self._online:
             self._online = self.l7gw("check", "--online", "--config", self.stage.gateway.config, "--address", "127.0.0.2:8443")
         return self._online
+
+    def pod_once(self) -> None:
+        """The pod web-0 of the namespace mistakes runs."""
+        if not self._has_pod:
+            self.stage.cluster.pod("web-0", self.stage.cluster.namespace("mistakes"))
+            self._has_pod = True
 
     # ------------------------------------------------------------------ in files
 
@@ -189,6 +196,12 @@ def exec_alone(it: Mistakes, version: str) -> Said:
 def not_bound(it: Mistakes, version: str) -> Said:
     kubeconfig = it.stage.gateway.kubeconfig("real", it.ann(), name="not-bound")
     return {KUBECTL: it.kubectl(version, kubeconfig, "get", "configmaps"), LOG: log_of(it.stage.gateway)}
+
+
+def not_bound_attach(it: Mistakes, version: str) -> Said:
+    it.pod_once()
+    kubeconfig = it.stage.gateway.kubeconfig("real", it.ann(), name="not-bound-attach")
+    return {KUBECTL: it.kubectl(version, kubeconfig, "attach", "web-0", "-n", "mistakes")}
 
 
 def no_group(it: Mistakes, version: str) -> Said:
@@ -302,6 +315,11 @@ MISTAKES = (
         "RBAC does not let the gateway impersonate",
         before("RBAC does not let the gateway impersonate", online=True),
         "l7gw rbac render powerless",
+    ),
+    Mistake(
+        "a role is bound that lacks exec, attach or port-forward",
+        not_bound_attach,
+        "kubectl create rolebinding NAME -n mistakes --clusterrole=ROLE --group=l7gw:engineers",
     ),
     Mistake(
         "no role is bound to the caller's groups",

@@ -39,7 +39,7 @@ rules:
 - {name: all but reading, users: [kim*], effects: [execute, tunnel, write, workload, delete], verdict: allow}
 """
 MAY_ASK = {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]}
-GROUP = {"apiGroups": [""], "resources": ["groups"], "resourceNames": ["l7gw:engineers"], "verbs": ["impersonate"]}
+GROUP = {"apiGroups": [""], "resources": ["groups"], "resourceNames": ["l7gw:askers"], "verbs": ["impersonate"]}
 FAILURES = (
     "cluster down",
     "the cluster's CA is another",
@@ -99,7 +99,10 @@ class Stage:
             "the cluster's name has no address": (real("dns", ann, name="dns"), ()),
             "the gateway's own credential is rejected": (real("rejected", ann, name="rejected"), ()),
             "RBAC does not let the gateway impersonate": (real("powerless", ann, name="powerless"), ()),
-            "RBAC does not let the caller impersonate": (real("asks", ann, name="asks"), ("--as", "jules")),
+            "RBAC does not let the caller impersonate": (
+                real("asks", issuer.token("ann@example.com", ["askers"]), name="asks"),
+                ("--as", "jules"),
+            ),
             "no credential": (real("real", None, name="nobody"), ()),
             "a name and a password": (real("real", None, name="basic", username="ann", password="x"), ()),
             "a malformed token": (real("real", "no.token", name="malformed"), ()),

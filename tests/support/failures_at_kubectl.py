@@ -146,7 +146,7 @@ class Stage:
 
     def start(self, version: str, gateway: Gateway, *words: str) -> subprocess.Popen[str]:
         """Start a kubectl at this gateway. Its cache is cold, or what this left there."""
-        kubeconfig = gateway.kubeconfig("real", self.issuer.token("ann@example.com", ["engineers"]), name="running")
+        kubeconfig = gateway.kubeconfig("real", self.issuer.token("ann@example.com", ["engineers"]), name=f"running-{version}")
         command = [self.cluster.kubectls()[version], "--kubeconfig", kubeconfig, *words]
         environment = {
             "PATH": os.environ["PATH"],

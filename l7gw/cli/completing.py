@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr, suppress
 from io import StringIO
@@ -22,6 +23,9 @@ from l7gw.recording.terminal.unseen import safe
 
 DEFAULT = "/etc/l7gw/l7gw.yaml"  # as in config/load.py, which takes longer to load than what is looked up here
 FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# What a shell takes as it stands, and no option: it is put into the command line of whoever completes, and callers choose the
+# names that are recorded (`x;id`, `$(id)`). What has a star is a pattern, and no name.
+WORD = re.compile(r"[\w@][\w.@:/+,=%-]*")
 MOST = 50  # ids, the newest; a shell shows no more on one screen
 
 
@@ -65,9 +69,9 @@ def groups(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 
 def _those(names: Iterable[object], incomplete: str) -> list[CompletionItem]:
-    """The names that begin so, each once. What has a star is a pattern, and no name."""
-    found = dict.fromkeys(name for name in names if isinstance(name, str) and name and not set(name) & set("*?["))
-    return [CompletionItem(safe(name)) for name in found if name.startswith(incomplete)][:MOST]
+    """The names that begin so, each once, of those that are one WORD."""
+    found = dict.fromkeys(name for name in names if isinstance(name, str) and WORD.fullmatch(name) and safe(name) == name)
+    return [CompletionItem(name) for name in found if name.startswith(incomplete)][:MOST]
 
 
 def _written(ctx: click.Context) -> tuple[dict[str, Any], Any]:

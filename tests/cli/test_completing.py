@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -81,3 +82,39 @@ def test_users_and_groups_that_are_named_in_full_are_completed(tmp_path: Path, c
         written.path.write_text(wrong)
         assert completed(*where, "--cluster", "") == completed(*where, "--user", "") == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_no_name_is_completed_that_a_shell_would_not_take_as_one_word(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+    written.load()
+    hostile = [
+        "x;id",
+        "$(id)",
+        "`id`",
+        "a b",
+        "a|b",
+        "a&b",
+        "a>b",
+        "a'b",
+        'a"b',
+        "a\\b",
+        "a!b",
+        "#a",
+        "~a",
+        "a*",
+        "-x",
+        "--config=/x",
+        "{a,b}",
+        "a\u3164",
+    ]
+    plain = ["ann@example.com", "CN=eve,O=dev", "bot:first", "müller", "arn:aws:iam::1:role/x+y"]
+
+    def fill(recorder: Recorder) -> None:
+        for user in hostile + plain:
+            call(recorder.session(replace(ANN, user=user), "prod"), "/api").end("complete")
+
+    recorded(tmp_path / "state", fill)
+    (tmp_path / "policy.yaml").write_text(json.dumps({"rules": [{"users": hostile, "groups": [*hostile, "ops"]}]}))
+    where = ("policy", "explain", "--config", str(written.path))
+    assert sorted(name for name, _ in completed(*where, "--user", "")) == sorted(plain)
+    assert completed(*where, "--group", "") == [("ops", None)]

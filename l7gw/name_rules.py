@@ -98,6 +98,11 @@ def quoted(text: str) -> str:
     return whole[: LONGEST_SHOWN - 2] + "..." + whole[0]
 
 
+def clipped(text: str, most: int) -> str:
+    """The text, `most` characters of it at most: a longer one ends in an ellipsis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def visible(text: str) -> str:
     """The whole text for a terminal, a log or a message. Characters that a reader cannot see, or that a terminal obeys, are
     escaped. In a text that is not in composed form, everything beyond ASCII is escaped."""

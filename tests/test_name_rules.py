@@ -122,6 +122,13 @@ def test_a_quoted_text_is_bounded_and_visible(text: str) -> None:
         assert shown[1:-1] != text or text != text.strip() or not text
 
 
+@given(st.text(), st.integers(1, 50))
+def test_a_clipped_text_is_itself_or_as_long_as_allowed_and_says_that_it_was_cut(text: str, most: int) -> None:
+    clipped = name_rules.clipped(text, most)
+    assert clipped == (text if len(text) <= most else text[: most - 1] + "…")
+    assert len(clipped) <= most
+
+
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=40))
 def test_a_visible_text_hides_nothing_and_changes_no_character_that_is_seen(text: str) -> None:
     shown = name_rules.visible(text)

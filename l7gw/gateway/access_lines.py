@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from l7gw.gateway.access_log import Access, AccessEvent
-from l7gw.name_rules import visible
+from l7gw.name_rules import clipped, visible
 
 LONGEST = 512  # characters of one field: a path may have 64 KiB, and a reason may quote it
 LONGEST_PLAIN = LONGEST + 360  # bytes of a line in which no field can be longer: the keys alone have 370
@@ -133,9 +133,7 @@ def as_text(line: Access) -> bytes:
 
 
 def _shown(text: str) -> str:
-    if len(text) > LONGEST:
-        text = text[: LONGEST - 1] + "…"
-    return visible(text)
+    return visible(clipped(text, LONGEST))
 
 
 def _word(text: str) -> str:

@@ -20,6 +20,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.forbidden import also_saying, not_authorized
 from l7gw.kube.warning_header import fits
+from l7gw.name_rules import clipped
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
 from l7gw.wire.events import Body, Request
@@ -68,8 +69,7 @@ def words_beside(call: AllowedCall, held: HeldAnswer) -> str:
 
 def in_words(rule: str, act: Act, cluster: Cluster, who: Principal, user: str, groups: tuple[str, ...], policy: Policy) -> str:
     """`rule` allowed the call. `user` and `groups` are what the cluster was told, `who` is the caller with his own groups."""
-    named = rule if len(rule) <= LONGEST_RULE else rule[: LONGEST_RULE - 1] + "…"
-    begin = f"rule '{named}' allows this, the cluster's RBAC does not: "
+    begin = f"rule '{clipped(rule, LONGEST_RULE)}' allows this, the cluster's RBAC does not: "
     if act.acts_as is not None:
         return f"{begin}it goes by the rights of {user}, as whom you ask: a role must be bound to that name there"
     if cluster.impersonate == "none":

@@ -16,6 +16,7 @@ from l7gw.gateway.results import Result
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.effects import DISCOVERY_ROOTS
+from l7gw.name_rules import clipped
 from l7gw.policy import rules
 from l7gw.policy.kubectl.ways_out import way_out
 from l7gw.policy.openings import first_opening
@@ -63,7 +64,7 @@ def denial(
     A dry run that failed may be why: the words say so. Where no rule denies the call and the cluster refuses it anyway, the client
     hears what it knows how to answer: a conflict, an object that is gone or there already.
     """
-    called = _cut(rules.in_words(act), LONGEST_CALL)
+    called = clipped(rules.in_words(act), LONGEST_CALL)
     fault = ""
     if result is not None and result.fault:
         if result.refused is not None and not verdict.rule:
@@ -83,16 +84,16 @@ def denial(
 
 def in_words(who: Principal) -> str:
     """A caller for himself: `ann@example.com (human, groups a, b, c, d, e and 3 more)`."""
-    return f"{_cut(who.user, LONGEST_NAME)} ({who.kind}, {groups_in_words(who.groups)})"
+    return f"{clipped(who.user, LONGEST_NAME)} ({who.kind}, {groups_in_words(who.groups)})"
 
 
 def groups_in_words(groups: tuple[str, ...]) -> str:
     """`groups a, b, c, d, e and 3 more`, or `no groups`."""
     if not groups:
         return "no groups"
-    named = ", ".join(_cut(group, LONGEST_NAME) for group in groups[:MOST_GROUPS])
+    named = ", ".join(clipped(group, LONGEST_NAME) for group in groups[:MOST_GROUPS])
     more = f" and {len(groups) - MOST_GROUPS} more" if len(groups) > MOST_GROUPS else ""
-    return f"group{'s' if len(groups) > 1 else ''} {named}{more}"
+    return f"{'group' if len(groups) == 1 else 'groups'} {named}{more}"
 
 
 def _about_path(act: Act, address: str) -> str:
@@ -101,7 +102,3 @@ def _about_path(act: Act, address: str) -> str:
     if act.is_resource or not address or root in DISCOVERY_ROOTS or root in OTHER_ROOTS:
         return ""
     return f"this is no path of the Kubernetes API: `server:` in the kubeconfig must be {address}"
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -22,7 +22,7 @@ from l7gw.kube.dry_runs import apiservice_of, possible, rehearsal, stores
 from l7gw.kube.made_anew import without_made_anew
 from l7gw.kube.object_diff import changes, encoded, lines_of, unified
 from l7gw.kube.objects.node import Node, Unreadable
-from l7gw.name_rules import visible
+from l7gw.name_rules import clipped, visible
 
 WHY = "to show a reviewer what would happen, the gateway asks the cluster as you"
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes; as for a reading before a placeholder is restored
@@ -210,7 +210,7 @@ def in_words(subject: Subject, said: SideAnswer | Refusal) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, Unreadable):
         message = ""
     text = visible(message) or f"status {said.status}"
-    return text if len(text) <= LONGEST_WORDS else text[: LONGEST_WORDS - 1] + "…"
+    return clipped(text, LONGEST_WORDS)
 
 
 def _readable(body: bytes) -> str:

@@ -6,6 +6,7 @@ from l7gw.approval.messages import Hold
 from l7gw.config.document import lasting
 from l7gw.errors import Refusal
 from l7gw.hold_terms import HoldTerms
+from l7gw.name_rules import clipped
 from l7gw.policy.holds import who
 from l7gw.wire.events import Headers
 
@@ -20,8 +21,8 @@ class ComeBack(Refusal):
 
 def come_back(hold: Hold, terms: HoldTerms) -> ComeBack:
     """The 403 of a call that must be made again after its approval. Clients that run in loops read on: what to do comes first."""
-    names = _cut(", ".join(repr(name) for name in terms.names))
-    asks = _cut("; and ".join(dict.fromkeys(who(one.reviewers) for one in terms.rules)))
+    names = clipped(", ".join(repr(name) for name in terms.names), LONGEST_NAMES)
+    asks = clipped("; and ".join(dict.fromkeys(who(one.reviewers) for one in terms.rules)), LONGEST_NAMES)
     words = (
         f"nothing was done: this call needs {asks}, and waits for it as hold {hold.id}. After the approval, within "
         f"{lasting(terms.use_within)}, run the same command again; not before. A reviewer approves it with: l7gw holds approve "
@@ -70,7 +71,3 @@ def bears_processing(headers: Headers) -> bool:
 
 def _refusal(hold: Hold, words: str) -> Refusal:
     return Refusal(403, "Forbidden", words, rule=hold.rule, hold=hold.id)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_NAMES else text[: LONGEST_NAMES - 1] + "…"

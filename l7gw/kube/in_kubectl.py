@@ -9,6 +9,7 @@ import shlex
 
 from l7gw.kube.act import Act
 from l7gw.kube.dry_runs import is_eviction
+from l7gw.name_rules import clipped
 
 APPLY = "application/apply-patch"
 LONGEST = 1000  # characters; an argv may be longer
@@ -21,7 +22,7 @@ def in_kubectl(method: str, act: Act, content_type: str = "", *, longest: int | 
     if act.acts_as is not None:  # before what may be so long that it is cut
         words[1:1] = acting_words(act.acts_as.user, act.acts_as.groups)
     text = " ".join(words)
-    return text if longest is None or len(text) <= longest else text[: longest - 1] + "…"
+    return text if longest is None else clipped(text, longest)
 
 
 def acting_words(user: str, groups: tuple[str, ...]) -> list[str]:

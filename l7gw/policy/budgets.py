@@ -13,6 +13,7 @@ from l7gw.config.document import Reader, lasting, plain
 from l7gw.config.settings import DAY, Kind
 from l7gw.hold_terms import LONGEST_MESSAGE, together
 from l7gw.kube.act import Act
+from l7gw.name_rules import clipped
 from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS
 from l7gw.policy import holds
 from l7gw.policy.holds import Holding
@@ -103,9 +104,7 @@ def beyond(verdict: Verdict, why: str) -> Verdict:
         )
     own = terms.beyond
     held = together([one for one in (verdict.hold, own) if one is not None])
-    message = f"{why}. {own.message}" if own.message else why
-    if len(message) > LONGEST_MESSAGE:
-        message = message[: LONGEST_MESSAGE - 1] + "…"
+    message = clipped(f"{why}. {own.message}" if own.message else why, LONGEST_MESSAGE)
     reason = f"held by rule {terms.rule!r}: {why}"
     held = msgspec.structs.replace(held, message=message)
     return replace(verdict, allowed=False, rule=held.rules[0].rule, reason=reason, hold=held)

@@ -141,8 +141,8 @@ def _approvals(settings: Settings) -> list[str]:
     )
     lines += check_reviews.lines(settings)
     if settings.people:
-        count = len(settings.people)
-        lines.append(f"{count} {'person has' if count == 1 else 'people have'} several names, and none approves an own call")
+        have = many(len(settings.people), "person has", "people have")
+        lines.append(f"{have} several names, and none approves an own call")
     return lines
 
 
@@ -174,9 +174,9 @@ def _detectors(settings: Settings, masking: Configured) -> str:
         f"{many(len(on), 'detector is', 'detectors are')} on",
         f"patterns of your own: {own}" if own else "",
         f"off: {', '.join(off)}" if off else "",
-        f"{fields} {'field is' if fields == 1 else 'fields are'} masked" if fields else "",
+        f"{many(fields, 'field is', 'fields are')} masked" if fields else "",
         f"values of Secrets {'are' if masking.registry else 'are not'} recognised elsewhere",
-        f"{tests} {'test of masking holds' if tests == 1 else 'tests of masking hold'}" if tests else "",
+        many(tests, "test of masking holds", "tests of masking hold") if tests else "",
     ]
     return "; ".join(filter(None, words))
 

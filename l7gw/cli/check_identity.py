@@ -8,6 +8,7 @@ from typing import Any
 from l7gw.config.aws_settings import AwsIdentity
 from l7gw.config.document import lasting
 from l7gw.config.settings import DAY, ClientCertificate, IdentityEntry, OidcIssuer
+from l7gw.quantities import many
 
 
 def lines(entry: IdentityEntry) -> list[str]:
@@ -44,7 +45,7 @@ def _kind(entry: OidcIssuer) -> str:
 
 def _of_aws(entry: AwsIdentity, prefix: str) -> Iterator[str]:
     asked = f"STS at {entry.endpoint_url}" if entry.endpoint_url else f"STS in {', '.join(entry.regions)}"
-    mapped = "1 line of `map` says who some are" if len(entry.map) == 1 else f"{len(entry.map)} lines of `map` say who some are"
+    mapped = many(len(entry.map), "line of `map` says who some are", "lines of `map` say who some are")
     words = [
         f"tokens of EKS, verified by {asked}, of the accounts {', '.join(entry.accounts)}",
         mapped if entry.map else "",

@@ -7,6 +7,7 @@ from typing import Any
 from l7gw.config.reviews import SLACK_API, host_of
 from l7gw.config.settings import Mapped, Settings
 from l7gw.loopback import is_loopback
+from l7gw.quantities import many
 
 
 def lines(settings: Settings) -> list[str]:
@@ -35,7 +36,7 @@ def document(settings: Settings) -> dict[str, Any]:
 
 
 def _people(users: dict[str, Mapped]) -> str:
-    return "nobody" if not users else "1 person" if len(users) == 1 else f"{len(users)} people"
+    return many(len(users), "person", "people") if users else "nobody"
 
 
 def _users(users: dict[str, Mapped]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from l7gw.config.settings import Cluster, Settings
 from l7gw.masking.configured import configured
 from l7gw.name_rules import visible
 from l7gw.policy.judge import Policy
+from l7gw.quantities import many
 
 MARKS: dict[Outcome, tuple[str, str]] = {  # of each outcome: a word and its style
     "ok": ("ok", "green"),
@@ -122,9 +123,8 @@ def _tell(cluster: Cluster, ways: list[Way], not_seen: tuple[str, ...], *, faile
             out.print(Text.assemble(" " * 12, ("-> ", style), visible(way.remedy)))
     left = sum(way.standing == "open" for way in ways)
     if cluster.eks is not None:
-        count = "no way" if left == 0 else "1 way" if left == 1 else f"{left} ways"
         hint = f"; close what is not meant, and name the rest under clusters.{cluster.name}.break-glass" if left else ""
-        out.print(f"open round the gateway: {count}{hint}")
+        out.print(f"open round the gateway: {many(left, 'way', none='no')}{hint}")
     out.print("not seen:")
     for line in not_seen:
         out.print(Text.assemble("  ", (line, "dim")))

@@ -17,6 +17,7 @@ from l7gw.cli.export import UNSEEN, escaped
 from l7gw.cli.progress import Bars, progress_bars
 from l7gw.cli.state import ago, cannot_read, fail, state_options, the_session, the_state
 from l7gw.clock import moment
+from l7gw.quantities import many
 from l7gw.recording.search.journal_walk import CHANNELS, LONGEST_SHOWN, Found, JournalSearch
 from l7gw.recording.search.pattern import BadPattern, Pattern
 from l7gw.recording.session_list import key_of
@@ -142,9 +143,8 @@ def _answer(search: JournalSearch, bars: Bars, what: str, *, as_json: bool) -> b
             _print(line)
     bars.stop()
     if clipped:
-        lines_are = "1 line is" if clipped == 1 else f"{clipped:,} lines are"
-        told = f"{lines_are} clipped (…); -o json has up to {LONGEST_SHOWN:,} bytes of each, `l7gw export` everything"
-        click.echo(f"-- {told}", err=True)
+        more = f"-o json has up to {LONGEST_SHOWN:,} bytes of each, `l7gw export` everything"
+        click.echo(f"-- {many(clipped, 'line is', 'lines are')} clipped (…); {more}", err=True)
     return any_found
 
 
@@ -197,9 +197,8 @@ def _parts(found: Found) -> Iterator[str]:
 def _tell(search: JournalSearch) -> None:
     """Say on stderr what could not be searched as it should."""
     if search.in_pieces:
-        click.echo(
-            f"-- {search.in_pieces:,} long calls were searched in pieces: a line that was cut there may be missing", err=True
-        )
+        calls = many(search.in_pieces, "long call was", "long calls were")
+        click.echo(f"-- {calls} searched in pieces: a line that was cut there may be missing", err=True)
     if search.unreadable:
-        blocks = "1 block" if search.unreadable == 1 else f"{search.unreadable:,} blocks"
+        blocks = many(search.unreadable, "block")
         click.echo(f"l7gw: left out: {blocks} of the recordings that cannot be read\n  hint: l7gw verify tells more", err=True)

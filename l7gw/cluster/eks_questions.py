@@ -21,6 +21,7 @@ from l7gw.cluster.trial import Failure, Found, Trial
 from l7gw.cluster.ways_round import Unreadable, Way, is_one
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Cluster
+from l7gw.quantities import many
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 ACTION = "eks:AccessKubernetesApi"
@@ -126,7 +127,7 @@ class Questions:
 
     def _own_entry(self, ways: list[Way]) -> tuple[str, str]:
         """What is said of the entries; and what to do where that of the gateway's own role gives more than groups."""
-        count = _count(ways, "access entry", "access entries")
+        count = many(len(ways), "access entry", "access entries", none="no")
         if self._own_policies:
             names = ", ".join(arn.rpartition("/")[2] for _, arn in self._own_policies)
             what = f"{count}; the gateway's own role has {names}: whoever steals its credential has that, beside what RBAC gives it"
@@ -157,7 +158,7 @@ class Questions:
             raise Failure(
                 f"it cannot be read: {error}", "kubectl get -n kube-system configmap/aws-auth -o yaml", ends=False
             ) from None
-        return Found(ways, _count(ways, "line", "lines"))
+        return Found(ways, many(len(ways), "line", "lines", none="no"))
 
     def _providers(self, described: dict[str, Any]) -> Found[list[Way]]:
         name = self._eks.name
@@ -172,7 +173,7 @@ class Questions:
             )
             provider = (answer.get("identityProviderConfig") or {}).get("oidc") or {}
             ways.append(ways_round.of_provider(described, provider))
-        return Found(ways, _count(ways, "provider of tokens", "providers of tokens"))
+        return Found(ways, many(len(ways), "provider of tokens", "providers of tokens", none="no"))
 
     def _iam(self, described: dict[str, Any]) -> Found[list[Way]]:
         iam = client(self._session, "iam", self._eks.region, keys=self._keys, timeouts=self._timeouts)
@@ -187,8 +188,4 @@ class Questions:
 
         self._asked("GetAccountAuthorizationDetails", read, at=iam.meta.endpoint_url)
         ways = [ways_round.of_allowed(one) for one in account.who_may(ACTION, str(described.get("arn", "")))]
-        return Found(ways, f"{_count(ways, 'role or user', 'roles and users')} may {ACTION}")
-
-
-def _count(ways: list[Way], one: str, several: str) -> str:
-    return f"{len(ways) or 'no'} {one if len(ways) == 1 else several}"
+        return Found(ways, f"{many(len(ways), 'role or user', 'roles and users', none='no')} may {ACTION}")

@@ -12,6 +12,7 @@ from l7gw.masking.bodies.forwarded import holds_other_than_text, looks_like_text
 from l7gw.masking.bodies.streams import MOST_GUESSES, StreamMask
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.placeholder_search import PlaceholderSearch
+from l7gw.quantities import many
 from l7gw.recording.call_record import CallRecord
 
 LOOKED_AT = ("stdin", "stdout", "stderr")  # channels that hooks are shown, beside forwarded connections
@@ -162,6 +163,6 @@ class ChannelMasks:
         """What stands on stderr at the end of a stream without a terminal in which something was masked; b"" for other streams."""
         if not self.masked or self._call.act.tty:
             return b""
-        values = "1 value" if self.masked == 1 else f"{self.masked} values"
         late = f", {self._late} of them after its beginning was shown" if self._late else ""
+        values = many(self.masked, "value")
         return f"l7gw: {values} masked ({', '.join(self._detectors)}){late}; this copy is not the original\n".encode()

@@ -12,6 +12,7 @@ from l7gw.config.settings import DAY, Kind
 from l7gw.hold_terms import LONGEST_MESSAGE, WAITS, HoldTerms, Reviewers, RuleTerms, Wait
 from l7gw.policy.patterns import BadPattern, glob
 from l7gw.policy.value_lists import compiled
+from l7gw.quantities import many
 
 DEFAULT_KEYS = ("reviewers", "wait", "ttl", "use-within")
 KEYS = (*DEFAULT_KEYS, "message")
@@ -112,7 +113,7 @@ def who(reviewers: Reviewers) -> str:
     if reviewers.owner:
         named.append("the person for whom the agent acts")
     forced = f"; {', '.join(reviewers.emergency)} may force it" if reviewers.emergency else ""
-    count = "an approval" if reviewers.minimum == 1 else f"{reviewers.minimum} approvals"
+    count = "an approval" if reviewers.minimum == 1 else many(reviewers.minimum, "approval")
     return f"{count} by {' or '.join(named)}{forced}"
 
 

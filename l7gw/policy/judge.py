@@ -29,6 +29,7 @@ from l7gw.policy.looked import Looked
 from l7gw.policy.patterns import Globs, Resources
 from l7gw.policy.rules import Key, Rule, verb_of
 from l7gw.policy.verdict import Decision, Needed, Verdict
+from l7gw.quantities import many
 
 DISCOVERY = "built-in: discovery"
 UNMATCHED = "no rule allows it"  # the reason of a denial by no rule; what the gateway says of such a denial begins with it
@@ -319,7 +320,7 @@ def _held(held: list[Verdict], verdict: Verdict) -> Verdict:
     terms: list[HoldTerms] = [one.hold for one in (*held, verdict) if one.hold is not None]
     first = held[0]
     more = len(terms) - 1
-    reason = f"{first.reason} (and {more} more rule{'s' if more > 1 else ''})" if more else first.reason
+    reason = f"{first.reason} (and {many(more, 'more rule')})" if more else first.reason
     together = hold_terms.together(terms)
     return replace(verdict, allowed=False, rule=first.rule, reason=reason, hold=together, remember=False)
 

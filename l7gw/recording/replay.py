@@ -44,7 +44,7 @@ class LeftOut:
             parts.append(f"{many(self.lines, 'line')} of text that passed before the screen was drawn or had no room on it")
         if self.strings:
             parts.append(
-                f"{self.strings:,} control string{'s' * (self.strings != 1)} that are no text, such as window titles and pictures"
+                f"{many(self.strings, 'control string')} that are no text, such as window titles and pictures"
                 f" ({self.characters:,} characters)"
             )
         if self.messages:

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 from l7gw.cli.online.findings import Finding
 from l7gw.identity.oidc import SKEW
+from l7gw.quantities import many
 
 NOTABLE = 3.0  # seconds; a Date has whole seconds, and the answer took some time
 REMEDY = "timedatectl set-ntp true"
@@ -27,7 +28,7 @@ def of_clocks(skews: Sequence[tuple[str, float]]) -> Finding:
         return Finding("clock", "yellow", "no issuer and no cluster said what time it is", f"date -u; {REMEDY}")
     clock, ahead = max(skews, key=lambda one: abs(one[1]))
     if abs(ahead) <= NOTABLE:
-        return Finding("clock", "green", f"as those of {len(skews)} {'server' if len(skews) == 1 else 'servers'}")
+        return Finding("clock", "green", f"as those of {many(len(skews), 'server')}")
     text = f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} that of {clock}"
     if abs(ahead) > SKEW:
         return Finding("clock", "red", f"{text}: tokens are refused as not yet valid, or as over", REMEDY)

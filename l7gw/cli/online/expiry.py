@@ -15,6 +15,7 @@ from l7gw.cluster.known_as import claims_in
 from l7gw.config.aws_settings import AwsIdentity, AwsRole
 from l7gw.config.certificates import is_due
 from l7gw.config.settings import ClientCertificate, ClientCredential, OidcIssuer, Settings, TokenFile
+from l7gw.quantities import many
 
 LAST_TENTH = 0.1  # of a token's life: the kubelet writes a new one when a fifth is left
 
@@ -141,6 +142,5 @@ def _until(ends: datetime, now: datetime) -> str:
 def _days(span: timedelta) -> str:
     days = span.days
     if days < 2:
-        hours = int(span.total_seconds() // 3600)
-        return "1 hour" if hours == 1 else f"{hours} hours"
-    return f"{days} days"
+        return many(int(span.total_seconds() // 3600), "hour")
+    return many(days, "day")

@@ -19,8 +19,8 @@ from l7gw.cli.kubeconfig_merge import merge as merged_into
 from l7gw.cli.kubeconfig_trust import (
     as_pem,
     certificates_in,
+    covers,
     is_authority,
-    names,
     of_pem,
     warn_of_authority,
     warn_of_name,
@@ -247,7 +247,7 @@ def _served(settings: Settings, way: _Way, entry: Entry) -> tuple[str, Certifica
         raise CannotEdit(f"would lead to cluster {other}: it has the host {name}")
     tls = (cluster.tls or settings.tls) if name in cluster.hosts else settings.tls
     own = certificates_in(tls.certificate)[0]
-    if entry.tls_server_name and not names(own, name):
+    if entry.tls_server_name and not covers(own, name):
         raise CannotEdit(
             f"has `tls-server-name: {visible(entry.tls_server_name)}`, which the gateway's certificate does not name: take it out"
         )

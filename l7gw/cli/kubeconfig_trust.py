@@ -69,7 +69,7 @@ def why_not_trusted(tls: Certificate, authority: bytes | None) -> str:
 
 def warn_of_name(own: x509.Certificate, host: str) -> None:
     """Say on stderr where a certificate is not for this host."""
-    if not names(own, host):
+    if not covers(own, host):
         click.echo(f"l7gw: the gateway's certificate does not name {host}: clients will refuse it", err=True)
 
 
@@ -90,17 +90,21 @@ def is_authority(certificate: x509.Certificate) -> bool:
         return False
 
 
-def names(certificate: x509.Certificate, host: str) -> bool:
-    """Whether a certificate is for this host (RFC 6125 section 6.4): it has the address itself, or the name in full or with a star
-    as its first label."""
+def covers(certificate: x509.Certificate, host: str) -> bool:
+    """Whether a client that types the host takes the certificate, as Go reads its names (crypto/x509, VerifyHostname):
+    subjectAltName alone, and one star for one label. Addresses have no brackets."""
     try:
-        there = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
         return False
     try:
-        return ipaddress.ip_address(host) in there.get_values_for_type(x509.IPAddress)
+        return ipaddress.ip_address(host) in names.get_values_for_type(x509.IPAddress)
     except ValueError:
-        pass
-    wanted = host.lower()
-    starred = "*." + wanted.partition(".")[2]
-    return any(name.lower() in (wanted, starred) for name in there.get_values_for_type(x509.DNSName))
+        return any(_fits(name.lower().rstrip("."), host.lower().rstrip(".")) for name in names.get_values_for_type(x509.DNSName))
+
+
+def _fits(name: str, host: str) -> bool:
+    if not name.startswith("*."):
+        return name == host
+    first, dot, rest = host.partition(".")
+    return bool(first and dot) and rest == name[2:]

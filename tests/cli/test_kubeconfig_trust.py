@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from l7gw.cli.kubeconfig_trust import as_pem, certificates_in, is_authority, names, of_pem, why_not_trusted
+from l7gw.cli.kubeconfig_trust import as_pem, certificates_in, covers, is_authority, of_pem, why_not_trusted
 from l7gw.config.settings import Certificate
 from l7gw.demo.pki import Authority
 
@@ -44,7 +44,7 @@ def test_the_authority_of_a_chain_is_trusted_and_another_is_not(folder: Path, tm
     ],
 )
 def test_a_certificate_is_for_the_hosts_that_it_names(folder: Path, host: str, named: bool) -> None:
-    assert names(certificates_in(folder / "server.crt")[0], host) is named
+    assert covers(certificates_in(folder / "server.crt")[0], host) is named
 
 
 def test_a_file_without_a_certificate_is_wrong_usage_with_a_hint(folder: Path) -> None:

@@ -1,13 +1,11 @@
 """Whether the certificate that a client is shown names the host that the client types.
 
 The TLS server name says which certificate that is (`gateway/tls.py`): that of the cluster whose `hosts`
-have it, else the gateway's. What a certificate names is read as Go reads it (crypto/x509, VerifyHostname): subjectAltName
-alone, and one star for one label.
+have it, else the gateway's.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 
+from l7gw.cli.kubeconfig_trust import covers
 from l7gw.cli.online.findings import Finding
 from l7gw.cluster.api_server import listed, names_in
 from l7gw.config.settings import Settings
@@ -61,22 +60,3 @@ def of_names(settings: Settings, addresses: tuple[str, ...]) -> Iterator[Finding
             yield Finding(check, "red", text, f"a certificate that names {typed.host}: kubectl refuses this one there")
         else:
             yield Finding(check, "yellow", f"{text}; clients may type another name", "--address HOST says what clients type")
-
-
-def covers(certificate: x509.Certificate, host: str) -> bool:
-    """Whether a client that types the host takes the certificate. Addresses have no brackets."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    try:
-        return ipaddress.ip_address(host) in names.get_values_for_type(x509.IPAddress)
-    except ValueError:
-        return any(_fits(name.lower().rstrip("."), host.lower().rstrip(".")) for name in names.get_values_for_type(x509.DNSName))
-
-
-def _fits(name: str, host: str) -> bool:
-    if not name.startswith("*."):
-        return name == host
-    first, dot, rest = host.partition(".")
-    return bool(first and dot) and rest == name[2:]

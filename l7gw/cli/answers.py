@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-import click
 from rich.console import Console
 
 from l7gw.cli.api_client import NO, UNKNOWN, USAGE, Refused
@@ -17,7 +16,6 @@ from l7gw.name_rules import visible
 
 T = TypeVar("T")
 
-OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
 MOST_LISTED = 100_000  # holds or grants that --limit takes; the list is asked for in parts
 AT_A_TIME = 100  # of them in one answer

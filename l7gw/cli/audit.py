@@ -48,7 +48,7 @@ def audit() -> None:
     help="The cluster whose log it is, by its name here; needed where there are several.",
 )
 @click.option("--log-group", "group", help="Read this group of CloudWatch Logs: /aws/eks/NAME/cluster of an EKS cluster.")
-@click.option("--since", help="Only calls of the last 30m, 12h or 30d.")
+@click.option("--since", help="Only calls of the last 30m, 12h or 7d.")
 @click.option("--gateway-user", "users", multiple=True, help="The user as whom the cluster knows the gateway; * matches anything.")
 @click.option(
     "--ignore", "ignored", multiple=True, help="A user that may go round, beside the cluster's own parts; * matches anything."

@@ -39,7 +39,7 @@ IN_WORDS: dict[Why, str] = {
 @click.command("backtest", short_help="Which recorded calls would a new policy judge otherwise?")
 @click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
 @state_options
-@click.option("--since", help="Only calls of the last 30m, 12h or 30d.")
+@click.option("--since", help="Only calls of the last 30m, 12h or 7d.")
 @click.option("--until", help="Only calls that are older than 30m, 12h or 7d.")
 @click.option("--cluster", shell_complete=completing.clusters, default="*", help="Only this cluster's; * matches anything.")
 @click.option("--user", shell_complete=completing.users, default="*", help="Only this user's; * matches anything.")

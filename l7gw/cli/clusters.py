@@ -13,11 +13,11 @@ import click
 from rich import box
 from rich.table import Table
 
-from l7gw.cli.answers import OUTPUT, console, seconds_of
+from l7gw.cli.answers import console, seconds_of
 from l7gw.cli.check_clusters import KINDS
 from l7gw.cli.completing import clusters as completed
 from l7gw.cli.kubeconfig import the_cluster
-from l7gw.cli.options import config_option
+from l7gw.cli.options import config_option, table_option
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.certificates import all_ending, life
 from l7gw.config.load import find, load, load_without_tls
@@ -39,7 +39,7 @@ def clusters() -> None:
 
 @clusters.command("list")
 @config_option
-@OUTPUT
+@table_option
 def list_clusters(config: Path | None, output: str) -> None:
     """List the clusters: how clients reach each, where it is, as what the gateway comes there, and when certificates end.
 
@@ -120,7 +120,7 @@ def _document(settings: Settings, cluster: Cluster) -> dict[str, Any]:
 @click.argument("name", shell_complete=completed)
 @click.option("--profile", metavar="P", default="", help="Ask AWS about ways round with this profile, not with the gateway's role.")
 @config_option
-@OUTPUT
+@table_option
 def test(name: str, profile: str, config: Path | None, output: str) -> None:
     """Try cluster NAME step by step, with the gateway's own credential: its AWS credentials, its role, what EKS says of the cluster
     (where it is one of EKS), the way there (DNS, TCP, TLS and whose CA), the version, whom the cluster takes the gateway for, and

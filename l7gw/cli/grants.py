@@ -18,9 +18,10 @@ from l7gw.api.messages import decode_grants
 from l7gw.approval.grant_messages import GRANT_STATES, LONGEST_GRANT, LONGEST_REASON, Grant, decode_grant
 from l7gw.approval.messages import LONGEST_NOTE
 from l7gw.cli import completing
-from l7gw.cli.answers import MOST_LISTED, OUTPUT, console, id_of, in_parts, now, seconds_of, told
+from l7gw.cli.answers import MOST_LISTED, console, id_of, in_parts, now, seconds_of, told
 from l7gw.cli.api_client import NO, USAGE, ApiClient, Reach, Refused, reach_options
 from l7gw.cli.hold_views import called, local, named, review_line, reviewers, since, span, telling
+from l7gw.cli.options import table_option
 from l7gw.cli.state import fail
 from l7gw.recording.terminal.unseen import safe
 
@@ -53,7 +54,7 @@ def grants() -> None:
 @grants.command()
 @click.argument("group")
 @reach_options
-@OUTPUT
+@table_option
 @click.option(
     "--cluster", shell_complete=completing.clusters, required=True, metavar="C", help="On which cluster, as the gateway calls it."
 )
@@ -106,7 +107,7 @@ def _after_request(grant: Grant) -> str:
 
 @grants.command("list")
 @reach_options
-@OUTPUT
+@table_option
 @click.option("--state", type=click.Choice(GRANT_STATES), multiple=True, help="Only grants in this state; may stand several times.")
 @click.option("--limit", type=click.IntRange(1, MOST_LISTED), default=100, show_default=True, help="At most so many, the newest.")
 def list_grants(reach: Reach, output: str, state: tuple[str, ...], limit: int) -> None:
@@ -139,7 +140,7 @@ def list_grants(reach: Reach, output: str, state: tuple[str, ...], limit: int) -
 @grants.command()
 @click.argument("grant", metavar="ID")
 @reach_options
-@OUTPUT
+@table_option
 def show(grant: str, reach: Reach, output: str) -> None:
     """Show one grant: who asked for what and why, who may approve it, and what was said.
 
@@ -164,7 +165,7 @@ def show(grant: str, reach: Reach, output: str) -> None:
 @grants.command()
 @click.argument("grant", metavar="ID")
 @reach_options
-@OUTPUT
+@table_option
 @click.option("--note", default="", help="What the requester and the record are told.")
 @click.option("--force", is_flag=True, help="As a member of the emergency groups: alone, at once, with --reason. It alarms.")
 @click.option("--reason", default="", help="Why it is forced.")
@@ -191,7 +192,7 @@ def approve(grant: str, reach: Reach, output: str, note: str, force: bool, reaso
 @grants.command()
 @click.argument("grant", metavar="ID")
 @reach_options
-@OUTPUT
+@table_option
 @click.option("--note", default="", help="Why not: the requester is told, and the record.")
 def deny(grant: str, reach: Reach, output: str, note: str) -> None:
     """Refuse a grant that is pending. One denial ends it. What is approved already is taken back by revoke.
@@ -206,7 +207,7 @@ def deny(grant: str, reach: Reach, output: str, note: str) -> None:
 @grants.command()
 @click.argument("grant", metavar="ID")
 @reach_options
-@OUTPUT
+@table_option
 @click.option("--note", default="", help="Why: the record and the streams that end are told.")
 def revoke(grant: str, reach: Reach, output: str, note: str) -> None:
     """Take a grant back, or withdraw a request.

@@ -37,7 +37,7 @@ AROUND = 160  # characters of a line that are shown before a match, and behind i
 @click.option("-l", "--sessions", "listed", is_flag=True, help="Only the sessions in which it is found, an id a line.")
 @click.option("-c", "--count", "counted", is_flag=True, help="Only how many lines each of these sessions has.")
 @click.option("--channel", "channels", multiple=True, help=f"Only there; * matches anything: {', '.join(CHANNELS)}, port-8080.")
-@click.option("--since", help="Only what came within 30m, 12h or 7d.")
+@click.option("--since", help="Only what came in the last 30m, 12h or 7d.")
 @click.option("--cluster", shell_complete=completing.clusters, default="*", help="Only this cluster's; * matches anything.")
 @click.option("--user", shell_complete=completing.users, default="*", help="Only this user's; * matches anything.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: an object a line.")

@@ -12,8 +12,9 @@ import msgspec
 from l7gw.api.messages import decode_page
 from l7gw.approval.messages import LONGEST_NOTE, LONGEST_REST, MOST_CALLS, STATES, Hold, decode_hold
 from l7gw.cli import hold_views
-from l7gw.cli.answers import MOST_LISTED, OUTPUT, console, id_of, in_parts, now, seconds_of, told
+from l7gw.cli.answers import MOST_LISTED, console, id_of, in_parts, now, seconds_of, told
 from l7gw.cli.api_client import NO, UNKNOWN, USAGE, ApiClient, Reach, Refused, reach_options
+from l7gw.cli.options import table_option
 from l7gw.cli.state import fail
 from l7gw.recording.terminal.unseen import safe
 
@@ -38,7 +39,7 @@ def holds() -> None:
 
 @holds.command("list")
 @reach_options
-@OUTPUT
+@table_option
 @click.option("--state", type=click.Choice(STATES), multiple=True, help="Only holds in this state; may stand several times.")
 @click.option("--limit", type=click.IntRange(1, MOST_LISTED), default=100, show_default=True, help="At most so many, the newest.")
 def list_holds(reach: Reach, output: str, state: tuple[str, ...], limit: int) -> None:
@@ -73,7 +74,7 @@ def _listed(client: ApiClient, states: str, limit: int) -> list[Hold]:
 @holds.command()
 @click.argument("hold", metavar="ID")
 @reach_options
-@OUTPUT
+@table_option
 def show(hold: str, reach: Reach, output: str) -> None:
     """Show one hold, and what its call would do.
 
@@ -100,7 +101,7 @@ def show(hold: str, reach: Reach, output: str) -> None:
 @holds.command()
 @click.argument("hold", metavar="ID")
 @reach_options
-@OUTPUT
+@table_option
 @click.option("--note", default="", help="What the requester and the record are told.")
 @click.option(
     "--rest-of-run", "rest", type=click.IntRange(1, MOST_CALLS), metavar="N",
@@ -142,7 +143,7 @@ def approve(
 @holds.command()
 @click.argument("hold", metavar="ID")
 @reach_options
-@OUTPUT
+@table_option
 @click.option("--note", default="", help="Why not: the requester is told, and the record.")
 def deny(hold: str, reach: Reach, output: str, note: str) -> None:
     """Refuse a held call. One denial ends it, however many approvals it has.
@@ -165,7 +166,7 @@ def deny(hold: str, reach: Reach, output: str, note: str) -> None:
 
 @holds.command()
 @reach_options
-@OUTPUT
+@table_option
 def watch(reach: Reach, output: str) -> None:
     """Print holds as they come and change.
 

@@ -12,8 +12,9 @@ from rich.table import Column, Table
 
 from l7gw.api.running import LONGEST_REASON, RunningCall, decode_running
 from l7gw.cli import completing
-from l7gw.cli.answers import OUTPUT, console, told
+from l7gw.cli.answers import console, told
 from l7gw.cli.api_client import NO, USAGE, ApiClient, Reach, Refused, reach_options
+from l7gw.cli.options import table_option
 from l7gw.cli.state import fail
 from l7gw.name_rules import visible
 from l7gw.recording.terminal.unseen import safe
@@ -23,7 +24,7 @@ ID = re.compile("[0-9A-Fa-f-]{1,36}")
 
 @click.command("running", short_help="List the calls that are under way and that you may end.")
 @reach_options
-@OUTPUT
+@table_option
 def running(reach: Reach, output: str) -> None:
     """List the calls that are under way at the gateway, newest first: those that you may end.
 
@@ -52,7 +53,7 @@ def running(reach: Reach, output: str) -> None:
 @click.command("kill", short_help="End what runs in a session.")
 @click.argument("session", metavar="SESSION[/EXCHANGE]", shell_complete=completing.sessions)
 @reach_options
-@OUTPUT
+@table_option
 @click.option("--exchange", type=click.IntRange(1), metavar="N", help="Only this call of the session.")
 @click.option("--reason", default="", help=f"What the client is told, and the record; at most {LONGEST_REASON} characters.")
 def kill(session: str, reach: Reach, output: str, exchange: int | None, reason: str) -> None:

@@ -12,10 +12,12 @@ config_option = click.option(
     type=click.Path(path_type=Path),
     help="The configuration; else $L7GW_CONFIG, else /etc/l7gw/l7gw.yaml.",
 )
+table_option = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 output_option = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: one document.")
 states_option = click.option(
     "--state",
     "states",
+    metavar="DIR",
     type=click.Path(path_type=Path),
     multiple=True,
     help="A gateway's state; several where several serve the cluster.",

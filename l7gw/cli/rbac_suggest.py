@@ -41,7 +41,7 @@ MOST_USERS_LISTED = 5
 @click.command("suggest", short_help="The least RBAC for what callers really did.")
 @click.argument("name", shell_complete=completing.clusters)
 @click.option("--session", "session", metavar="ID", shell_complete=completing.sessions, help="Only this session's calls.")
-@click.option("--since", metavar="T", help="Only calls of the last 30m, 12h or 30d.")
+@click.option("--since", help="Only calls of the last 30m, 12h or 7d.")
 @click.option("--user", shell_complete=completing.users, default="*", help="Only this user's; * matches anything.")
 @click.option("--by", type=click.Choice(["user", "group"]), help="To whom rights are given: users only with `impersonate: "
     "user`, where they are the default.")  # fmt: skip

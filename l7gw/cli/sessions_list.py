@@ -15,13 +15,13 @@ import msgspec
 
 from l7gw.cli import completing
 from l7gw.cli.columns import Column, natural, table, terminal_width
+from l7gw.cli.options import table_option
 from l7gw.cli.state import ago, state_options, summaries, the_state
 from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.unseen import safe
 
 NEWEST = 50  # rows of a table, unless more are asked for: what two screens hold
 SHORT_ID = 13  # characters of an id in a narrow table, unless other sessions begin with the same
-OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 NONE = (
     "no sessions: nobody has called by this gateway yet, or its `state` is another\n"
     "  hint: `kubectl config view --minify` must show the gateway's address as `server:`; `l7gw kubeconfig NAME` writes such a file"
@@ -36,10 +36,10 @@ ORDERS: dict[str, Callable[[Summary], int]] = {
 
 @click.command("list", short_help="List sessions, newest first.")
 @state_options
-@OUTPUT
+@table_option
 @click.option("--cluster", shell_complete=completing.clusters, help="Only this cluster's; * matches anything.")
 @click.option("--user", shell_complete=completing.users, help="Only this user's; * matches anything.")
-@click.option("--since", help="Only those that began within 30m, 12h or 7d.")
+@click.option("--since", help="Only those that began in the last 30m, 12h or 7d.")
 @click.option("--denied", is_flag=True, help="Only those in which something was denied.")
 @click.option("--command", "ran", help="Only those with such a command; see above.")
 @click.option("--sort", type=click.Choice(list(ORDERS)), default="began", show_default=True, help="The largest first.")

@@ -13,6 +13,7 @@ import click
 
 from l7gw.cli import completing
 from l7gw.cli.columns import Column, table, terminal_width
+from l7gw.cli.options import table_option
 from l7gw.cli.session_story import Only, Story, broken, matches
 from l7gw.cli.state import Events, fail, state_options, the_state, the_whole_session
 from l7gw.recording.events import AnyEvent, GrantRecorded
@@ -22,7 +23,6 @@ from l7gw.recording.session_calls import SessionCall, SessionCalls
 from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.unseen import safe
 
-OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="json: one document.")
 NEWEST = 500  # calls that are shown, unless more are asked for: of a session that has 100,000 nobody reads all
 MOST_FAILED = 20  # kinds of failed log-ins that are shown, unless all are asked for
 BESIDE = " " * 14  # where what is known of a session as a whole stands, behind its name
@@ -32,7 +32,7 @@ AT_ONCE = 200  # calls of a JSON document that are written together
 @click.command("show", short_help="Show one session and its calls.")
 @click.argument("session_id", metavar="SESSION", shell_complete=completing.sessions)
 @state_options
-@OUTPUT
+@table_option
 @click.option("--only", type=click.Choice(["denied", "writes", "execs"]), help="Only these calls; denied are refused ones too.")
 @click.option("--limit", type=click.IntRange(1), help=f"At most so many calls, the newest; {NEWEST}, if you do not say.")
 @click.option("--all", "every", is_flag=True, help="Every call, and discovery call by call.")

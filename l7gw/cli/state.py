@@ -33,7 +33,9 @@ UNITS = {"m": 60, "h": 3600, "d": 86400}  # seconds
 
 def state_options(command: F) -> F:
     """Adds the options `--config` and `--state` to a command. Either of them says where the state is."""
-    command = click.option("--state", type=click.Path(path_type=Path), help="The state itself, without a configuration.")(command)
+    command = click.option(
+        "--state", metavar="DIR", type=click.Path(path_type=Path), help="The state itself, without a configuration."
+    )(command)
     return config_option(command)
 
 

@@ -30,6 +30,11 @@ def moment(microseconds: int) -> str:
     return f"{when.isoformat()[:19]}.{microseconds % 1_000_000:06d}Z"  # half the time of strftime: a list has thousands
 
 
+def local_time(microseconds: int) -> str:
+    """Microseconds since 1970 for people: `2026-11-28 09:02:11`, in the machine's time zone."""
+    return datetime.datetime.fromtimestamp(microseconds / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+
+
 class SteadyClock:
     """A wall clock that runs evenly when somebody sets the machine's clock.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import sys
@@ -16,7 +15,7 @@ from l7gw.cli import completing
 from l7gw.cli.export import UNSEEN, escaped
 from l7gw.cli.progress import Bars, progress_bars
 from l7gw.cli.state import ago, cannot_read, fail, state_options, the_session, the_state
-from l7gw.clock import moment
+from l7gw.clock import local_time, moment
 from l7gw.quantities import many
 from l7gw.recording.search.journal_walk import CHANNELS, LONGEST_SHOWN, Found, JournalSearch
 from l7gw.recording.search.pattern import BadPattern, Pattern
@@ -182,7 +181,7 @@ def _line(found: Found, *, colour: bool) -> tuple[str, bool]:
     parts = list(_parts(found))
     clipped = parts[0].startswith("…") or parts[2].endswith("…")
     text = f"{parts[0]}{MATCH}{parts[1]}{RESET}{parts[2]}" if colour else "".join(parts)
-    when = datetime.datetime.fromtimestamp(found.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    when = local_time(found.time)
     return f"{found.session.id}/{found.exchange}  {when}  {safe(found.channel)} {_direction(found)}: {text}", clipped
 
 

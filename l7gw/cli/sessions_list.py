@@ -17,6 +17,7 @@ from l7gw.cli import completing
 from l7gw.cli.columns import Column, natural, table, terminal_width
 from l7gw.cli.options import table_option
 from l7gw.cli.state import ago, state_options, summaries, the_state
+from l7gw.clock import local_time
 from l7gw.recording.session_list import Summary
 from l7gw.recording.terminal.unseen import safe
 
@@ -120,7 +121,7 @@ def who(one: Summary) -> str:
 
 
 def _wide_row(one: Summary) -> list[str]:
-    began = datetime.datetime.fromtimestamp(one.started.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    began = local_time(one.started.time)
     return [
         one.id, safe(one.started.cluster), who(one), began, str(datetime.timedelta(seconds=_seconds(one))),
         str(one.exchanges), str(one.denied), str(one.held), f"{one.content:,}", one.state,

@@ -16,6 +16,7 @@ from l7gw.cli.columns import Column, table, terminal_width
 from l7gw.cli.options import table_option
 from l7gw.cli.session_story import Only, Story, broken, matches
 from l7gw.cli.state import Events, fail, state_options, the_state, the_whole_session
+from l7gw.clock import local_time
 from l7gw.recording.events import AnyEvent, GrantRecorded
 from l7gw.recording.failed_logins import FailedLogins
 from l7gw.recording.reader import Unreadable
@@ -112,7 +113,7 @@ def _write_json(summary: Summary, failed: FailedLogins | None, calls: Iterable[S
 def _head(summary: Summary, within: int | None) -> Iterator[str]:
     """What is known of the session as a whole."""
     about = summary.started
-    began = datetime.datetime.fromtimestamp(about.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    began = local_time(about.time)
     lasted = datetime.timedelta(seconds=max(0, summary.last - about.time) // 1_000_000)
     calls = f"{summary.exchanges}, {summary.denied} denied" + (f", {summary.held} held" if summary.held else "")
     for name, value in (
@@ -144,7 +145,7 @@ def _failed(failed: FailedLogins | None, within: int | None, *, every: bool) -> 
 
 def _granted(event: GrantRecorded) -> str:
     """What was done to a grant: `2026-01-01 10:00:00 oncall is approved (approve by lea): seen`."""
-    when = datetime.datetime.fromtimestamp(event.time / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    when = local_time(event.time)
     by = f" by {event.user}" if event.user else ""
     forced = " (FORCED)" if event.forced else ""
     words = "".join(f": {text}" for text in (event.note, event.reason) if text)

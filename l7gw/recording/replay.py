@@ -4,11 +4,11 @@ told."""
 
 from __future__ import annotations
 
-import datetime
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from l7gw.clock import local_time
 from l7gw.quantities import many
 from l7gw.recording import events as e
 from l7gw.recording.copied_files import CopiedFiles, runs_tar
@@ -59,7 +59,7 @@ class LeftOut:
 def title(one: Exec, user: str, cluster: str, outcome: str) -> str:
     """Time, who and where, how it ended, and the call as it was made, with its argv last: `call 7, 2026-01-01 10:00:00, ann on
     prod, exit 0: exec -n dev web-0 -c app -- ls -l`. The text is as it was recorded."""
-    when = datetime.datetime.fromtimestamp(one.started / 1e6).strftime("%Y-%m-%d %H:%M:%S")
+    when = local_time(one.started)
     words = ["attach" if one.argv is None else "exec", *(("-n", one.namespace) if one.namespace else ()), one.name]
     words += ("-c", one.container) if one.container else ()
     if one.argv is not None:

@@ -86,6 +86,9 @@ class RunStarted(Event, tag="run"):
     command: str  # the value of its Kubectl-Command header
 
 
+OF_BODIES = frozenset(("content-length", "transfer-encoding", "content-type"))  # headers that say whether a request has a body
+
+
 class RequestRecorded(Event, tag="request"):
     """The head of a request, and what the gateway read from its target. A text is "" where the call has no such thing."""
 
@@ -113,6 +116,16 @@ class RequestRecorded(Event, tag="request"):
     # As whom the caller asked to be taken (`--as`). The session's user is who he truly is. None: as himself
     as_user: str | None = None
     as_groups: tuple[str, ...] | None = None
+
+    @property
+    def may_have_body(self) -> bool:
+        """Whether requests of this method may have a body."""
+        return self.method in ("POST", "PUT", "PATCH", "DELETE")
+
+    @property
+    def says_body(self) -> bool:
+        """Whether a header says that there is a body."""
+        return any(value not in ("", "0") for name, value in self.headers if name in OF_BODIES)
 
 
 class RequestBody(Event, tag="request-body"):

@@ -37,7 +37,6 @@ from l7gw.recording.session_walk import SessionWalk, WalkedSession
 
 MOST_ACTS = 4096  # request lines whose act is remembered; clients repeat them
 LONGEST_ACT = 2048  # characters of a target that is remembered: 8 MiB of them at most
-BODIES = frozenset(("POST", "PUT", "PATCH", "DELETE"))  # methods of requests that may have a body
 
 
 class PastCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +63,11 @@ class PastCall(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lacks_body(self) -> bool:
         """Whether the caller sent, or may have sent, a body that is not recorded: of a denied call none is."""
-        if self.body is not None or self.request.method not in BODIES:
+        if self.body is not None or not self.request.may_have_body:
             return False
         if self.request.method != "DELETE" or self.verdict.verdict == "deny":
             return True
-        says = self._header("content-length"), self._header("transfer-encoding"), self.content_type
-        return any(value not in ("", "0") for value in says)
+        return self.request.says_body
 
     def _header(self, name: str) -> str:
         return next((value for header, value in self.request.headers if header == name), "")
@@ -173,7 +171,7 @@ class PastCalls:
             return None
         if kind is VerdictRecorded and call.verdict is None:
             call.verdict = event
-            if self._bodies and event.verdict != "deny" and call.request.method in BODIES:
+            if self._bodies and event.verdict != "deny" and call.request.may_have_body:
                 return None
         if self._answers:
             if kind is ResponseRecorded:

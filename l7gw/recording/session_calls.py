@@ -14,8 +14,6 @@ from l7gw.recording.masked import Masked
 # Calls behind the oldest one that has not ended, which wait for their turn: a watch may last as long as its session. Beyond them it
 # is given when it ends. 10,000 take about 15 MB.
 MOST_WAITING = 10_000
-BODIES = frozenset(("POST", "PUT", "PATCH", "DELETE"))  # methods of requests that may have a body
-OF_BODIES = frozenset(("content-length", "transfer-encoding", "content-type"))  # headers that say whether there is one
 BODILESS = frozenset((101, 204, 304))  # statuses of answers without a body
 
 
@@ -53,7 +51,7 @@ class SessionCall(msgspec.Struct):
     @property
     def sent(self) -> int | None:
         """Bytes from the client. None where there may have been some that are not recorded."""
-        unknown = self._unknown_stream or (self.request.method in BODIES and self.status != 101 and self._says_body())
+        unknown = self._unknown_stream or (self.request.may_have_body and self.status != 101 and self.request.says_body)
         return self.up or (None if unknown else 0)
 
     @property
@@ -66,9 +64,6 @@ class SessionCall(msgspec.Struct):
     def _unknown_stream(self) -> bool:
         """Whether it is a stream of whose frames no byte is recorded: with `record: metadata` they are recorded empty."""
         return self.framed and not self.up and not self.down
-
-    def _says_body(self) -> bool:
-        return any(value not in ("", "0") for name, value in self.request.headers if name in OF_BODIES)
 
     def document(self) -> dict[str, Any]:
         """The call as a JSON object. Its keys stay from release to release. Null is what is not known, or nobody said. `reason` is
@@ -148,7 +143,7 @@ class SessionCalls:
 
     def _request(self, event: e.RequestRecorded) -> None:
         run = self._runs[event.run] if event.run < len(self._runs) else None
-        event.headers = tuple(header for header in event.headers if header[0] in OF_BODIES)  # the others are most of what is kept
+        event.headers = tuple(header for header in event.headers if header[0] in e.OF_BODIES)  # the others are most of what is kept
         self._waiting[event.exchange] = SessionCall(event, event.time - self._stepped, run)
 
     def _request_body(self, event: e.RequestBody) -> None:

@@ -19,7 +19,7 @@ from l7gw.config.certificates import all_ending
 from l7gw.config.document import sized
 from l7gw.config.hooks import PARTS
 from l7gw.config.load import find
-from l7gw.config.settings import Hook, Settings
+from l7gw.config.settings import Hook, Settings, listened_on
 from l7gw.gateway.doubts import warnings_of
 from l7gw.hooking.hooked import Hooked
 from l7gw.masking.configured import Configured
@@ -111,7 +111,7 @@ def _sections(
     settings: Settings, policy: Policy, key: str, masking: Configured, loaded: tuple[Hooked, ...]
 ) -> Iterator[tuple[str, list[str]]]:
     yield "Configuration", [f"{settings.path} can be used"]
-    yield "Listens on", [f"{_address(*address)}, as {settings.tls.certificate}" for address in settings.listen]
+    yield "Listens on", [f"{listened_on(*address)}, as {settings.tls.certificate}" for address in settings.listen]
     callers = [line for entry in settings.identity for line in check_identity.lines(entry)]
     yield "Lets in", callers
     for cluster in settings.clusters.values():
@@ -194,10 +194,6 @@ def _count(rules: tuple[Rule, ...], word: str) -> str:
     return many(len(rules), word, none="no")
 
 
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _durable(settings: Settings) -> str:
     durable = settings.recording.durable
     match durable:
@@ -217,7 +213,7 @@ def _document(
     return {
         "ok": True,
         "file": str(settings.path),
-        "listen": [_address(*address) for address in settings.listen],
+        "listen": [listened_on(*address) for address in settings.listen],
         "identity": [check_identity.document(entry) for entry in settings.identity],
         "clusters": [check_clusters.document(cluster, policy) for cluster in settings.clusters.values()],
         "policy": {"file": str(settings.policy), **policy.counts},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from l7gw.config.reviews import SLACK_API, host_of
-from l7gw.config.settings import Mapped, Settings
+from l7gw.config.settings import Mapped, Settings, listened_on
 from l7gw.loopback import is_loopback
 from l7gw.quantities import many
 
@@ -28,7 +28,7 @@ def document(settings: Settings) -> dict[str, Any]:
     """The same as fields of JSON."""
     found: dict[str, Any] = {}
     if (slack := settings.slack) is not None:
-        listen = f"{slack.listen[0]}:{slack.listen[1]}"
+        listen = listened_on(*slack.listen)
         found["slack"] = {"channel": slack.channel, "show": slack.show, "listen": listen, "users": _users(slack.users)}
     if (webhook := settings.webhook) is not None:
         found["webhook"] = {"host": host_of(webhook.url), "users": _users(webhook.users)}

@@ -21,6 +21,7 @@ from cryptography import x509
 
 from l7gw import plainjson
 from l7gw.cluster.trial import Failure, Found, Trial, sure
+from l7gw.config.settings import host_and_port
 from l7gw.name_rules import visible
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.events import Headers
@@ -47,8 +48,7 @@ class Place:
     @property
     def authority(self) -> str:
         """Host and port as they stand in a Host header."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 443 else f"{host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
 
 class Answer:

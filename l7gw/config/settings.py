@@ -197,6 +197,11 @@ def host_and_port(host: str, port: int) -> str:
     return named if port == 443 else f"{named}:{port}"
 
 
+def listened_on(host: str, port: int) -> str:
+    """An address that something listens on, for people."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True)
 class Recording:
     durable: Durable = "writes"

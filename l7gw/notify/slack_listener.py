@@ -18,7 +18,7 @@ from l7gw.approval.messages import encode
 from l7gw.clock import Clock
 from l7gw.cluster.transport import SocketReading, listen
 from l7gw.config.private import load_pair
-from l7gw.config.settings import Certificate
+from l7gw.config.settings import Certificate, listened_on
 from l7gw.errors import Refusal
 from l7gw.file_stamp import Stamp
 from l7gw.log import CountedLog
@@ -66,9 +66,9 @@ class SlackListener:
                     lambda: _OverTls(self), host, port, lambda: context, self, backlog=BACKLOG, timeouts=self.timeouts
                 )
         except OSError as error:
-            raise OSError(f"`reviews.slack.listen`: {host}:{port} cannot be used: {error.strerror or error}") from error
+            raise OSError(f"`reviews.slack.listen`: {listened_on(host, port)} cannot be used: {error.strerror or error}") from error
         host, port = self._server.sockets[0].getsockname()[:2]
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = listened_on(host, port)
         log.info("Slack's answers are taken at %s://%s%s", "https" if self._context else "http", self.address, PATH)
 
     def tick(self, now: float) -> None:

@@ -25,7 +25,7 @@ from l7gw.api.unix_socket import ApiSocket
 from l7gw.clock import SystemClock
 from l7gw.cluster.transport import listen
 from l7gw.config.load import load
-from l7gw.config.settings import Settings
+from l7gw.config.settings import Settings, listened_on
 from l7gw.errors import ConfigurationError
 from l7gw.gateway.access_log import AccessLog
 from l7gw.gateway.worker import Worker
@@ -170,7 +170,7 @@ class _Server:
     def _addresses(self) -> list[str]:
         """Where the gateway listens."""
         found = [sock.getsockname()[:2] for listener in self._listeners for sock in listener.sockets]
-        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in found]
+        return [listened_on(host, port) for host, port in found]
 
     def _tell(self, worker: Worker) -> None:
         for address in self._addresses:

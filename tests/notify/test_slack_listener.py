@@ -152,8 +152,8 @@ def test_elsewhere_than_at_the_loopback_it_speaks_tls_with_the_gateways_certific
     async def test(served: Served) -> None:
         context = ssl.create_default_context(cafile=served.authority.certificate)
         assert await served.send(post(), context) == (200, None)
-        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-            await served.send(post())
+        assert b"speaks https alone" in await _in_plain(served, post())
+        assert served.answers.bodies == [b"payload"]
         before = await _serial(served, context)
         served.authority.server("server", "localhost", "127.0.0.1")
         served.listener.tick(1.0)
@@ -163,6 +163,15 @@ def test_elsewhere_than_at_the_loopback_it_speaks_tls_with_the_gateways_certific
         assert await served.send(post(), context) == (200, None)
 
     run(test, tmp_path, "0.0.0.0")
+
+
+async def _in_plain(served: Served, data: bytes) -> bytes:
+    """All that is answered to bytes without TLS."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.listener.address.rpartition(":")[2]))
+    writer.write(data)
+    answer = await reader.read()
+    writer.close()
+    return answer
 
 
 async def _serial(served: Served, context: ssl.SSLContext) -> Any:

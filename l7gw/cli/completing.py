@@ -1,4 +1,4 @@
-"""What a shell completes: the ids of sessions, and the names of clusters, users and groups, where it is asked for one."""
+"""What a shell completes: the ids of sessions, and the names of clusters, users, groups and rules, where it is asked for one."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What a shell takes as it stands, and no option: it is put into the command line of whoever completes, and callers choose the
 # names that are recorded (`x;id`, `$(id)`). What has a star is a pattern, and no name.
 WORD = re.compile(r"[\w@][\w.@:/+,=%-]*")
+WORDS = re.compile(rf"{WORD.pattern}(?: {WORD.pattern})*")
 MOST = 50  # ids, the newest; a shell shows no more on one screen
 
 
@@ -66,6 +67,17 @@ def users(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 def groups(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The groups that the policy names in full."""
     return _those(_named(_written(ctx)[1], ("groups", "group")), incomplete)
+
+
+def rules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of the policy's rules and guardrails. Bash takes what is offered as it stands, so that spaces are escaped for it;
+    zsh and fish do that themselves."""
+    policy = _written(ctx)[1]
+    written = [policy.get(part) for part in ("guardrails", "rules")] if isinstance(policy, dict) else []
+    found = [one.get("name") for part in written if isinstance(part, list) for one in part if isinstance(one, dict)]
+    names = [name for name in found if isinstance(name, str) and WORDS.fullmatch(name) and name.startswith(incomplete)]
+    space = "\\ " if os.environ.get("_L7GW_COMPLETE", "").startswith("bash") else " "
+    return [CompletionItem(name.replace(" ", space)) for name in dict.fromkeys(names)][:MOST]
 
 
 def _those(names: Iterable[object], incomplete: str) -> list[CompletionItem]:

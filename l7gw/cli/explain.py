@@ -17,11 +17,12 @@ from l7gw.cli.kubeconfig import the_cluster
 from l7gw.cli.options import output_option
 from l7gw.cli.policy_file import chosen, file_options
 from l7gw.cli.typed_call import Typed
+from l7gw.config.document import nearest
 from l7gw.config.settings import KINDS, Kind, Settings
 from l7gw.identity.principal import Principal
 from l7gw.policy.cases import look_at_sent, result_of, worst
 from l7gw.policy.grants import first_for
-from l7gw.policy.judge import Explanation, Policy
+from l7gw.policy.judge import Considered, Explanation, Policy
 from l7gw.policy.kubectl.calls import Call
 from l7gw.policy.kubectl.words import CannotTell, MakesNoCall, NotRead
 
@@ -56,6 +57,7 @@ class _Explain(click.Command):
 )
 @click.option("--as", "as_user", metavar="U", default="", help="Of whom acts as somebody else of the cluster, as kubectl's.")
 @click.option("--as-group", "as_groups", metavar="G", multiple=True, help="May be repeated.")
+@click.option("--rule", metavar="NAME", help="What this rule or guardrail alone says to it.", shell_complete=completing.rules)
 @click.option("-f", "--filename", "sent", metavar="FILE", type=click.Path(path_type=Path), help="The object that is sent.")
 @click.option("--result", "given", metavar="FILE", type=click.Path(path_type=Path), help="What a dry run of the call gives.")
 @click.option("-n", "--namespace", metavar="NS", help="Default: `default`, as for kubectl.")
@@ -69,7 +71,7 @@ class _Explain(click.Command):
 @click.argument("argv", metavar="[-- ARGV...]", nargs=-1)
 def explain(
     *, file: Path | None, config: Path | None, user: str, groups: tuple[str, ...], granted: tuple[str, ...], kind: Kind,
-    cluster: str | None, given: Path | None, output: str, **said: Any
+    cluster: str | None, rule: str | None, given: Path | None, output: str, **said: Any
 ) -> None:  # fmt: skip
     """Ask the policy about one call, or about every call of a kubectl command: would it pass, by which rule, and why not by those
     before it? And what would be masked for the caller?
@@ -90,6 +92,7 @@ def explain(
     l7gw policy explain --user bot --kind agent --cluster prod exec pods/web-0 -- cat /var/log/app.log
     l7gw policy explain --user ann --granted oncall --cluster prod list secrets -A
     l7gw policy explain --user ann --cluster prod get /metrics
+    l7gw policy explain --user ann --cluster prod --rule 'engineers read' -- kubectl get pods
     l7gw policy explain --user ann --cluster prod -f web.yaml update deployments.apps/web -n dev
     """
     which = chosen(file, config)
@@ -104,6 +107,8 @@ def explain(
     rules = which.load()
     principal = _with_granted(rules, _principal(user, groups, kind), name, granted)
     explained = _explained(rules, principal, name, calls, given)
+    if rule is not None:
+        explained = [_by(rules, rule, each) for each in explained]
     number = worst([explanation.verdict for explanation in explained], calls)
     verdict = explained[number].verdict
     if output == "json":
@@ -148,6 +153,18 @@ def _explained(rules: Policy, principal: Principal, cluster: str, calls: list[Ca
     except NotRead as error:
         raise click.UsageError(str(error)) from None
     return [rules.explain(principal, cluster, call.act, look_at_sent(call, result)) for call in calls]
+
+
+def _by(rules: Policy, name: str, explained: Explanation) -> Explanation:
+    """An explanation with what one rule says alone. Raises UsageError where no rule is named so."""
+    found = next((one for one in (*rules.guardrails, *rules.rules) if one.name == name), None)
+    if found is None:
+        near = nearest(name, [one.name for one in (*rules.guardrails, *rules.rules)])
+        hint = f"\n  hint: did you mean {near!r}?" if near else "\n  hint: without --rule every rule is listed"
+        raise click.UsageError(f"no rule is named {name_rules.quoted(name)}{hint}")
+    asked = tuple(one for one in explained.considered if one.name == name)
+    before = f"it is not asked: {explained.verdict.rule!r} decides before it"
+    return replace(explained, considered=asked or (Considered(name, found.says, found in rules.guardrails, before),))
 
 
 def _principal(user: str, groups: tuple[str, ...], kind: Kind) -> Principal:

@@ -84,6 +84,18 @@ def test_users_and_groups_that_are_named_in_full_are_completed(tmp_path: Path, c
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_names_of_rules_are_completed_as_the_shell_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Written(tmp_path)
+    written.load()
+    (tmp_path / "policy.yaml").write_text(
+        "guardrails: [{name: keep prod, verdict: deny}]\nrules: [{name: read, verdict: allow}, {name: 'a; id', verdict: allow}]\n"
+    )
+    where = ("policy", "explain", "--config", str(written.path), "--rule")
+    assert [name for name, _ in completed(*where, "")] == ["keep prod", "read"]
+    monkeypatch.setenv("_L7GW_COMPLETE", "bash_complete")
+    assert [name for name, _ in completed(*where, "keep p")] == ["keep\\ prod"]
+
+
 def test_no_name_is_completed_that_a_shell_would_not_take_as_one_word(tmp_path: Path) -> None:
     written = Written(tmp_path)
     written.load()

@@ -87,6 +87,18 @@ def test_explain_shows_every_rule_on_the_way(ask: Any) -> None:
     )
 
 
+def test_explain_of_one_rule_says_what_that_rule_alone_says(ask: Any) -> None:
+    call = ("delete", "pods/a", "-n", "dev")
+    status, out, _ = ask("--rule", "read", *call)
+    assert status == 0 and "built-in" not in out and "  rule       read  (allow)\n             no: effects: delete is not" in out
+    assert "keep prod  (deny)" in ask("--rule", "keep prod", *call)[1]
+    status, _, err = ask("--rule", "raed", *call)
+    assert status == 2 and "no rule is named 'raed'" in err and "did you mean 'read'?" in err
+    [only] = json.loads(ask("--rule", "read", *call, "-o", "json")[1])["considered"]
+    assert (only["name"], only["matched"]) == ("read", False)
+    assert "it is not asked: 'read' decides before it" in ask("--rule", "dev", "get", "pods", "-n", "dev")[1]
+
+
 HELD = """
 guardrails:
 - {name: keep prod, namespaces: [prod], effects: [delete], verdict: hold, reviewers: {users: [lea], minimum: 1}, reason: it is prod}

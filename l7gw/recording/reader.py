@@ -39,7 +39,13 @@ def segments(state: Path) -> list[Path]:
         if not state.is_dir():
             raise FileNotFoundError(f"there is no state {state}")
         return []
-    return sorted(path for path in folder.iterdir() if layout.SEGMENT_NAME.fullmatch(path.name))
+    found = sorted(path for path in folder.iterdir() if layout.SEGMENT_NAME.fullmatch(path.name))
+    for path in found:
+        if path.exists() and not (
+            path.is_file() or path.is_dir()
+        ):  # a pipe would be waited for without end; opening a folder fails
+            raise OSError(f"{path} is no file\n  hint: ls -l {path}; no gateway writes such a segment")
+    return found
 
 
 def of_later_version(state: Path) -> Path | None:

@@ -3,6 +3,7 @@ have."""
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from hashlib import sha256
 from pathlib import Path
@@ -269,3 +270,19 @@ def test_a_torn_tail_is_no_damage(tmp_path: Path) -> None:
     for tail in (whole[last:-1], whole[last : last + 90], bytes(4096), b""):
         path.write_bytes(whole[:last] + tail)
         list(session_events(tmp_path, session))
+
+
+@pytest.mark.parametrize("other", ["pipe", "device"])
+def test_a_segment_that_is_no_file_is_an_error_and_not_waited_for(tmp_path: Path, other: str) -> None:
+    recorded(tmp_path, lambda recorder: call(recorder.session(ANN, "prod"), "/api").end("complete"))
+    (segment,) = reader.segments(tmp_path)
+    there = segment.with_name("00000002-x.l7j")
+    if other == "pipe":
+        os.mkfifo(there)
+    else:
+        there.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="is no file"):
+        reader.segments(tmp_path)
+    there.unlink()
+    there.symlink_to("nowhere")  # as one that goes between two looks
+    assert reader.segments(tmp_path) == [segment, there]

@@ -87,7 +87,8 @@ def _work(job: Job, report: Report, ended: queue.SimpleQueue[int]) -> None:
     try:
         job.work(report)
     except Exception as error:  # a bug, or what nobody thought of: the others go on
-        what = f"it could not be looked at: {type(error).__name__}: {in_words(error)}"
+        said = f": {in_words(error)}" if isinstance(error, OSError) else ""  # another's text can hold what was read
+        what = f"it could not be looked at: {type(error).__name__}{said}"
         report.tell(Finding(job.name, "red", what, "this is probably a bug of l7gw: report it, with the configuration's part"))
     ended.put(id(report))
 

@@ -71,6 +71,18 @@ def test_a_bug_in_one_job_is_a_red_finding_of_that_job() -> None:
     assert second.found == [green("b")]
 
 
+def test_a_bug_is_told_without_its_own_text_which_can_hold_a_secret() -> None:
+    def broken(report: Report) -> None:
+        raise ValueError("Invalid header value b'Bearer s3cret'")
+
+    def away(report: Report) -> None:
+        raise OSError("the disk is gone")
+
+    (bug,), (fault,) = (report.found for report in run([Job("bug", broken), Job("fault", away)]))
+    assert (bug.state, bug.text) == ("red", "it could not be looked at: ValueError")
+    assert fault.text == "it could not be looked at: OSError: the disk is gone"
+
+
 def test_what_is_being_asked_is_shown() -> None:
     told: list[tuple[int, list[str]]] = []
     go = threading.Event()

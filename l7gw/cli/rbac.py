@@ -13,7 +13,7 @@ from l7gw.cli import completing
 from l7gw.cli.manifests import text_of
 from l7gw.cli.options import config_option, output_option
 from l7gw.cli.rbac_access import FORMATS, Format, access_of, alone, in_comments
-from l7gw.cli.rbac_options import given_holder, holder_option, settled
+from l7gw.cli.rbac_options import holder_of, holder_option, settled
 from l7gw.cli.rbac_suggest import suggest
 from l7gw.cluster.rbac_render import Also, As, Names, Part, Rendering, Unresolved
 from l7gw.os_faults import told
@@ -58,8 +58,8 @@ rbac.add_command(suggest)
 @config_option
 @output_option
 def render(
-    name: str, holder: str, groups: tuple[str, ...], users: tuple[str, ...], as_users: tuple[str, ...], as_groups: tuple[str, ...],
-    as_accounts: tuple[str, ...], form: Format, own: str, config: Path | None, output: str, **also: bool
+    name: str, holder: str | None, groups: tuple[str, ...], users: tuple[str, ...], as_users: tuple[str, ...],
+    as_groups: tuple[str, ...], as_accounts: tuple[str, ...], form: Format, own: str, config: Path | None, output: str, **also: bool
 ) -> None:  # fmt: skip
     """Print the RBAC of cluster NAME that lets the gateway's credential impersonate the user, the groups and the extras that this
     configuration and this policy need, and nothing else: a stolen credential is worth no more than that.
@@ -75,13 +75,13 @@ def render(
     \b
     l7gw rbac render prod | kubectl apply -f -
     l7gw rbac render prod --group team-a --group team-b
-    l7gw rbac render prod --to serviceaccount:l7gw/gateway     # a gateway with a token file
+    l7gw rbac render prod --to serviceaccount:l7gw/gateway     # where the credential is not on this machine
     l7gw rbac render prod --format cli | sh                    # makes the access entry
     l7gw rbac render prod --format trust-policy --gateway arn:aws:iam::111122223333:role/bastion
     l7gw rbac render prod --format role-policy --ways-round
     """
     settings, cluster, policy = settled(config, name)
-    to = given_holder(holder)
+    to = holder_of(cluster, holder)
     entry = access_of(cluster, to, own, ways_round=also["ways_round"])
     if form != "yaml":
         click.echo(alone(cluster, entry, form), nl=False)

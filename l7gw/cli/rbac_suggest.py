@@ -16,7 +16,7 @@ from l7gw.cli.manifests import text_of
 from l7gw.cli.options import config_option, output_option, states_option
 from l7gw.cli.progress import reading_bar
 from l7gw.cli.rbac_existing import existing_in, existing_there
-from l7gw.cli.rbac_options import given_holder, holder_option, settled
+from l7gw.cli.rbac_options import holder_of, holder_option, settled
 from l7gw.cli.rbac_report import compared, report, times
 from l7gw.cli.state import UNREADABLE, ago, cannot_read, fail, the_state, the_whole_session
 from l7gw.cluster.impersonation import unnameable
@@ -58,8 +58,9 @@ MOST_USERS_LISTED = 5
 @config_option
 @output_option
 def suggest(
-    name: str, session: str | None, since: str | None, user: str, by: By | None, groups: tuple[str, ...], names: int,
-    everything: bool, existing: Path | None, live: bool, states: tuple[Path, ...], holder: str, config: Path | None, output: str
+    name: str, session: str | None, since: str | None, user: str, by: By | None, groups: tuple[str, ...],
+    names: int, everything: bool, existing: Path | None, live: bool, states: tuple[Path, ...], holder: str | None,
+    config: Path | None, output: str
 ) -> None:  # fmt: skip
     """Print the least RBAC of cluster NAME under which the recorded calls pass again: Roles, ClusterRoles and bindings for users
     and groups as the cluster knows them, with the prefix. Nothing is asked of the cluster but by --live, and no gateway need run.
@@ -84,7 +85,7 @@ def suggest(
     if existing is not None and live:
         raise click.UsageError("--existing and --live exclude each other")
     there = existing_there(cluster) if live else existing_in(existing) if existing is not None else None
-    reading = _reading(cluster, policy, by, given_holder(holder), names=names, everything=everything)
+    reading = _reading(cluster, policy, by, holder_of(cluster, holder), names=names, everything=everything)
     places = [the_state(None, one) for one in states or (settings.state,)]
     whole = _whole(places, session) if session is not None else ""
     after = ago(since, "--since") or 0

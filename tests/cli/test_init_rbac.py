@@ -8,6 +8,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from l7gw.cli.init_files import write
 from l7gw.cli.main import cli
@@ -25,7 +26,7 @@ def test_what_rbac_render_prints_is_in_it_and_the_account_that_it_is_bound_to(tm
     settled(asked.folder)
     found = objects((asked.folder / "rbac.yaml").read_text())
     command = ["rbac", "render", "prod", "--to", "serviceaccount:l7gw/gateway", "--config", str(asked.folder / "l7gw.yaml")]
-    rendered = objects(click.testing.CliRunner().invoke(cli, command).stdout)
+    rendered = objects(CliRunner().invoke(cli, command).stdout)
     assert rendered and all(one in found for one in rendered)
     assert [one["kind"] for one in found[:2]] == ["Namespace", "ServiceAccount"]
 

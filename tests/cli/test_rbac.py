@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from l7gw.demo.pki import write_private
 from l7gw.identity.principal import Principal
 from l7gw.kube.requestinfo import describe
 from tests.support.journals import cli_run, recorded
@@ -76,6 +78,35 @@ def test_what_cannot_be_is_refused_in_words(render: Run, arguments: tuple[str, .
 def test_a_service_account_can_hold_the_gateways_rights(render: Run) -> None:
     _, out, _ = render("prod", "--group", "team-a", "--to", "serviceaccount:l7gw/gateway", "-o", "json")
     assert json.loads(out)[1]["subjects"] == [{"kind": "ServiceAccount", "namespace": "l7gw", "name": "gateway"}]
+
+
+def test_without_to_the_rights_are_bound_to_whom_the_credential_names(render: Run, written: Written, tmp_path: Path) -> None:
+    def holders(credential: dict[str, str]) -> Any:
+        written.top["clusters"]["prod"]["credential"] = credential
+        written.load()
+        status, out, err = render("prod", "--group", "team-a", "-o", "json")
+        assert status == 0
+        return json.loads(out)[1]["subjects"], err
+
+    def token(text: str) -> dict[str, str]:
+        write_private(tmp_path / "gateway.token", text.encode())
+        return {"token-file": "gateway.token"}
+
+    def signed(claims: Any) -> dict[str, str]:
+        part = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+        return token(f"e30.{part}.c2ln\n")
+
+    group = [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "l7gw-gateways"}]
+    account = [{"kind": "ServiceAccount", "namespace": "l7gw", "name": "gateway"}]
+    assert holders(signed({"sub": "system:serviceaccount:l7gw:gateway"})) == (account, "")
+    assert holders(signed({"sub": "ann"})) == (group, "") and holders(signed(["sub"])) == (group, "")
+    assert holders({"client-certificate": "gw.crt", "client-key": "gw.key"}) == (
+        [{**group[0], "kind": "User", "name": "gateway"}],
+        "",
+    )
+    assert holders(token("opaque")) == (group, "")
+    found, err = holders(token("a.e.c"))
+    assert found == group and "cannot be read: bound is group l7gw-gateways; --to says another" in err
 
 
 def test_of_a_cluster_of_eks_aws_is_told_too_and_who_else_comes_may_be_read(written: Written, render: Run) -> None:

@@ -27,6 +27,10 @@ for name in "$@"; do
   esac
 done
 
+if [ -e ca.key ] && [ ! -e ca.crt ]; then
+  echo "$folder: ca.key is here and its ca.crt is not: put it here too, or move ca.key away for a new authority" >&2
+  exit 1
+fi
 if [ ! -e ca.key ]; then
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -keyout ca.key -out ca.crt \
     -subj "/CN=l7gw development CA" -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign" 2>/dev/null

@@ -29,6 +29,7 @@ from l7gw.wire.events import Headers
 LARGEST_ANSWER = 4 * 1024 * 1024  # bytes; a ConfigMap has 1 MiB at most, a CSR less
 MOST_SAID = 300  # characters of the cluster's own words
 MOST_NAMED = 4  # addresses, names or groups in a sentence
+MACHINES = "one of this machine's authorities"  # `trusted` of a place without a CA of its own
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,8 @@ def _distrusted(place: Place, error: ssl.SSLCertVerificationError, timeouts: Tim
         return Failure(f"the certificate does not name {place.host}", f"`{place.key}` must be one of {names}")
     meant = "the cluster" if place.cluster else place.what
     remedy = f"trusted is {place.trusted}; is it {meant} that is meant, or has its authority been replaced?"
+    if place.trusted == MACHINES:
+        remedy += f" One that is private is named beside `{place.key}`, as certificate-authority: FILE"
     return Failure(f"{what}: {error.verify_message}", remedy)
 
 

@@ -3,18 +3,25 @@ machine's root; and the log has the messages that it says to alarm on."""
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from cryptography import x509
 
+from l7gw.cli.init_files import write
 from l7gw.recording import reader
 from l7gw.recording.recorder import Recorder
 from tests.support.cited_sources import DOCS, ROOT
+from tests.support.init_wanted import settled, wanted
 from tests.support.journals import ANN, call, recorded
 
 PAGE = DOCS / "operations.md"
@@ -46,7 +53,7 @@ class Machine:
 
     def typed(self, block: str) -> tuple[int, str]:
         """The exit status of a block, and what it printed."""
-        for place in ("/var/lib/l7gw", "/srv/", "/etc/l7gw"):
+        for place in ("/var/lib/l7gw", "/srv/", "/etc/l7gw", "/root/"):
             block = block.replace(place, f"{self.folder}{place}")
         environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8"}
         command = ["bash", "-euo", "pipefail", "-c", block]
@@ -69,6 +76,29 @@ def test_a_backup_has_the_recordings_the_keys_and_the_database_and_is_intact(mac
         saved = machine.folder / "srv" / "l7gw-backup"
         assert {path.name for path in saved.iterdir()} >= {"l7gw", "journal", "keys", "gateway-id"}
         assert (saved / "metadata.sqlite").exists() is again and (machine.state / "metadata.sqlite").exists() is again
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl on PATH")
+def test_a_new_agent_gets_a_kubeconfig_with_a_certificate_of_the_agents_authority(machine: Machine) -> None:
+    folder, authorities = machine.folder / "etc" / "l7gw", machine.folder / "root" / "l7gw-authorities"
+    folder.rmdir()
+    write(replace(wanted(machine.folder), folder=folder))
+    settled(folder)
+    install = block_of("Install as a service", 2).splitlines()
+    assert machine.typed("\n".join(line for line in install if "authorities" in line))[0] == 0
+    block = block_of("Day to day").replace("kubeconfig prod", "kubeconfig prod --config /etc/l7gw/l7gw.yaml")
+    status, said = machine.typed(block)
+    assert status == 0, said
+    [user] = yaml.safe_load((authorities / "second.kubeconfig").read_text())["users"]
+    shown = x509.load_pem_x509_certificate(base64.b64decode(user["user"]["client-certificate-data"]))
+    shown.verify_directly_issued_by(x509.load_pem_x509_certificate((folder / "certs" / "agents-ca.crt").read_bytes()))
+    assert shown.subject.rfc4514_string() == "CN=second,O=agents" and user["user"]["client-key-data"]
+    assert not (authorities / "second.key").exists()
+    subprocess.run(
+        [ROOT / "certs" / "development-ca.sh", authorities, "gw.example.com"], check=True, capture_output=True, timeout=60
+    )
+    renewed = x509.load_pem_x509_certificate((authorities / "server.crt").read_bytes())
+    renewed.verify_directly_issued_by(x509.load_pem_x509_certificate((folder / "certs" / "ca.crt").read_bytes()))
 
 
 def test_old_segments_are_moved_the_newest_stays_and_both_places_are_one_journal(machine: Machine) -> None:

@@ -50,6 +50,12 @@ def test_typed_again_it_keeps_the_authority_that_clients_trust(tmp_path: Path) -
     assert (tmp_path / "ca.crt").read_bytes() == before[0] and (tmp_path / "server.crt").read_bytes() != before[1]
 
 
+def test_a_key_without_its_certificate_is_told_and_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "ca.key").touch()
+    done = subprocess.run([SCRIPT, tmp_path], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "its ca.crt is not" in done.stderr and len([*tmp_path.iterdir()]) == 1
+
+
 def test_a_kubeconfig_for_its_pair_holds_the_authority_and_not_the_leaf(tmp_path: Path) -> None:
     written = Written(tmp_path)
     made(tmp_path / "certs.d", "localhost", "127.0.0.1")

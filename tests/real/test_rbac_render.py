@@ -221,6 +221,7 @@ def test_roles_and_bindings_are_read_live_only_where_that_was_rendered(
         return cli_run(capsys, "rbac", "suggest", "prod", "--live", "--config", written.path)
 
     (written.folder / "state").mkdir(mode=0o700, exist_ok=True)
+    (written.folder / "state" / "journal").mkdir(mode=0o700, exist_ok=True)
     status, _, err = suggest()
     assert status == 3 and "does not let the gateway list clusterroles" in err and "kubectl get clusterroles," in err
     _, rendered, _ = cli_run(capsys, "rbac", "render", "prod", "--to", f"group:{GROUP}", "--reads-rbac", "--config", written.path)

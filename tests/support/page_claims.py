@@ -36,6 +36,9 @@ CLAIMS: dict[tuple[str, str], tuple[str, ...]] = {
         "by hand: users, folders of root's and systemd; typed under systemd 252 on Debian 12",
     ),
     ("operations.md", "RBAC"): ("cli/test_rbac.py::test_a_service_account_can_hold_the_gateways_rights",),
+    ("operations.md", "Day to day"): (
+        "cli/test_operations_page.py::test_a_new_agent_gets_a_kubeconfig_with_a_certificate_of_the_agents_authority",
+    ),
     ("operations.md", "Upgrade"): ("by hand: it needs two versions and systemd; typed under systemd 252 on Debian 12",),
     ("operations.md", "Backup"): (
         "cli/test_operations_page.py::test_a_backup_has_the_recordings_the_keys_and_the_database_and_is_intact",
@@ -63,4 +66,8 @@ CLAIMS: dict[tuple[str, str], tuple[str, ...]] = {
         "cli/test_sessions_page.py::test_the_list_on_the_page_has_the_columns_of_a_table_in_eighty_columns",
     ),
     ("sessions.md", "What was in one"): ("cli/test_sessions_page.py::test_the_story_on_the_page_is_what_show_prints",),
+    ("sessions.md", "What runs now, and how to end it"): (
+        "cli/test_tail.py::test_the_last_lines_of_a_session_are_shown",
+        "real/test_kill.py::test_an_exec_is_followed_as_it_writes_and_ended_by_name",
+    ),
 }

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from l7gw.cli.online.findings import Finding, of_step
 from l7gw.cli.online.jobs import Job, Report
-from l7gw.cluster.api_server import Place, connect
+from l7gw.cluster.api_server import MACHINES, Place, connect
 from l7gw.cluster.trial import Trial
 from l7gw.config.settings import host_and_port
 from l7gw.identity.fetch import trust
@@ -54,7 +54,7 @@ def reach(report: Report, place: Https, timeouts: Timeouts) -> x509.Certificate 
             Finding(f"{report.name}: CA", "red", f"{place.authority} cannot be used: {why}", "see `certificate-authority` there")
         )
         return None
-    trusted = f"the CA in {place.authority}" if place.authority is not None else "one of this machine's authorities"
+    trusted = f"the CA in {place.authority}" if place.authority is not None else MACHINES
     otherwise = f"curl -sv https://{host_and_port(host, port)}"
     trial = Trial(report.begun, lambda step: report.tell(of_step(report.name, step, otherwise)))
     tls = connect(trial, Place("", host, port, context, trusted, place.what, place.key), timeouts)

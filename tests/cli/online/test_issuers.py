@@ -40,7 +40,7 @@ def issuer(served: ServedIssuer, monkeypatch: pytest.MonkeyPatch) -> ServedIssue
 def asked(folder: Path, there: ServedIssuer, /, **changes: Any) -> Report:
     written = Written(folder)
     oidc = {"issuer": there.url, "audience": "l7gw", "certificate-authority": str(there.certificate_authority)}
-    written.entry["oidc"] = {**oidc, **changes}
+    written.entry["oidc"] = {key: value for key, value in {**oidc, **changes}.items() if value is not None}
     (report,) = run([*jobs_of(written.load(), datetime.now(UTC), TIMEOUTS)])
     return report
 
@@ -73,7 +73,9 @@ def test_a_dead_port_a_wrong_ca_and_a_name_that_is_not_in_the_certificate_are_re
         found = red(asked(tmp_path, issuer, issuer=f"https://127.0.0.1:{closed.getsockname()[1]}"))
     assert "refuses connections" in found.text and "does the issuer run" in found.hint
     found = red(asked(tmp_path, issuer, **{"certificate-authority": str(Authority(tmp_path / "other").certificate)}))
-    assert "is not trusted" in found.text and "is it the issuer that is meant" in found.hint
+    assert "is not trusted" in found.text and "is it the issuer that is meant" in found.hint and "private" not in found.hint
+    found = red(asked(tmp_path, issuer, **{"certificate-authority": None}))
+    assert "One that is private is named beside `issuer`, as certificate-authority: FILE" in found.hint
     found = red(asked(tmp_path, issuer, issuer=issuer.url.replace("127.0.0.1", "localhost")))
     assert "does not name localhost" in found.text and "`issuer` must be one of 127.0.0.1" in found.hint
 

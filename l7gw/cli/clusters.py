@@ -16,7 +16,7 @@ from rich.table import Table
 from l7gw.cli.answers import console, seconds_of
 from l7gw.cli.check_clusters import KINDS
 from l7gw.cli.completing import clusters as completed
-from l7gw.cli.kubeconfig import the_cluster
+from l7gw.cli.kubeconfig.command import the_cluster
 from l7gw.cli.options import config_option, table_option
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.certificates import all_ending, life

@@ -9,7 +9,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """`functions` has for each command the module of `l7gw.cli` and the function in it, as `sessions_list.list_sessions`."""
+    """`functions` has for each command the module of `l7gw.cli` and the function in it, as `sessions.list.list_sessions`."""
 
     def __init__(self, *arguments: Any, functions: dict[str, str] | None = None, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -21,7 +21,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self._functions:
             return None
-        module, _, function = self._functions[name].partition(".")
+        module, _, function = self._functions[name].rpartition(".")
         command = getattr(importlib.import_module(f"l7gw.cli.{module}"), function)
         assert isinstance(command, click.Command)
         return command

@@ -10,7 +10,7 @@ import click
 
 from l7gw.cli.ending import open_streams, status_of, tidy_up_on_signals
 
-# what the commands are for -> those commands; each is defined in the module of its name, with dashes as underscores
+# what the commands are for -> those commands; each is defined in the module of its name, or in `command` of the package of its name
 GROUPS = {
     "To run a gateway": ("init", "check", "serve", "config", "policy", "masking"),
     "Clusters and clients": ("clusters", "rbac", "kubeconfig", "login"),
@@ -19,6 +19,7 @@ GROUPS = {
     "To learn": ("demo", "help", "completion", "version"),
 }
 COMMANDS = tuple(command for commands in GROUPS.values() for command in commands)
+PACKAGES = frozenset(("init", "kubeconfig", "policy", "rbac", "sessions"))
 READ_ON = """\b
 l7gw demo                   shows it all on an embedded cluster
 l7gw COMMAND --help         has options, examples and the exit status
@@ -38,8 +39,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"l7gw.cli.{name.replace('-', '_')}")
-        command = getattr(module, name.replace("-", "_"))
+        module = importlib.import_module(f"l7gw.cli.{name}.command" if name in PACKAGES else f"l7gw.cli.{name}")
+        command = getattr(module, name)
         assert isinstance(command, click.Command)
         return command
 

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from l7gw.cli.lazy_group import LazyGroup
-from l7gw.cli.sessions import COMMANDS, sessions
+from l7gw.cli.sessions.command import COMMANDS, sessions
 
 
 def test_every_command_of_a_group_is_there_under_its_name() -> None:
@@ -25,7 +25,7 @@ def test_a_group_that_was_told_of_nothing_has_no_command() -> None:
     assert LazyGroup("empty").list_commands(click.Context(click.Command("x"))) == []
 
 
-@pytest.mark.parametrize("module", ["l7gw.cli.kill", "httpx", "rich.table"])
+@pytest.mark.parametrize("module", ["l7gw.cli.sessions.kill", "httpx", "rich.table"])
 def test_listing_sessions_loads_no_other_command(module: str) -> None:
     code = f"import sys; from l7gw.cli.main import cli; cli(['sessions', 'list', '--help'], standalone_mode=False); sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from cryptography import x509
 
-from l7gw.cli.init_files import write
+from l7gw.cli.init.files import write
 from l7gw.recording import reader
 from l7gw.recording.recorder import Recorder
 from tests.support.cited_sources import DOCS, ROOT

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from l7gw.cli.columns import Column, table
-from l7gw.cli.session_story import Story
-from l7gw.cli.sessions_show import NEWEST
+from l7gw.cli.sessions.show import NEWEST
+from l7gw.cli.sessions.story import Story
 from l7gw.recording import events as e
 from l7gw.recording.failed_logins import FailedLogins
 from l7gw.recording.masked import Masked

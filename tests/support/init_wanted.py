@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from l7gw.cli.init_wanted import Cluster, Issuer, Wanted
+from l7gw.cli.init.wanted import Cluster, Issuer, Wanted
 from l7gw.demo.pki import Authority
 
 

@@ -10,7 +10,7 @@ CLAIMS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("README.md", "In front of a cluster of your own"): ("real/test_readme.py::test_the_first_hour_can_be_typed_as_it_stands",),
     ("approvals.md", "What runs already"): (
-        "cli/test_tail.py::test_the_last_lines_of_a_session_are_shown",
+        "cli/sessions/test_tail.py::test_the_last_lines_of_a_session_are_shown",
         "real/test_kill.py::test_an_exec_is_followed_as_it_writes_and_ended_by_name",
     ),
     ("approvals.md", "Grants"): ("real/test_grants.py::test_denied_asked_for_approved_by_another_person_allowed_and_taken_back",),
@@ -35,7 +35,7 @@ CLAIMS: dict[tuple[str, str], tuple[str, ...]] = {
         "supervisor/test_unit.py::test_its_type_is_known_and_a_reload_checks_the_files_before_it_tells_the_gateway",
         "by hand: users, folders of root's and systemd; typed under systemd 252 on Debian 12",
     ),
-    ("operations.md", "RBAC"): ("cli/test_rbac.py::test_a_service_account_can_hold_the_gateways_rights",),
+    ("operations.md", "RBAC"): ("cli/rbac/test_command.py::test_a_service_account_can_hold_the_gateways_rights",),
     ("operations.md", "Day to day"): (
         "cli/test_operations_page.py::test_a_new_agent_gets_a_kubeconfig_with_a_certificate_of_the_agents_authority",
     ),
@@ -54,8 +54,8 @@ CLAIMS: dict[tuple[str, str], tuple[str, ...]] = {
         "cli/test_operations_page.py::test_what_auditors_are_given_is_readable_by_their_group_and_they_use_every_reading_command",
     ),
     ("policy.md", "The policy"): (
-        "cli/test_policy.py::test_packs_are_listed_and_printed_to_be_copied",
-        "cli/test_policy.py::test_policy_check_takes_a_file_or_the_one_in_force",
+        "cli/policy/test_command.py::test_packs_are_listed_and_printed_to_be_copied",
+        "cli/policy/test_command.py::test_policy_check_takes_a_file_or_the_one_in_force",
     ),
     ("policy.md", "Before a new policy is in force"): (
         "real/test_backtest.py::test_a_stricter_policy_names_the_calls_of_a_real_client_that_it_would_deny",
@@ -67,7 +67,7 @@ CLAIMS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("sessions.md", "What was in one"): ("cli/test_sessions_page.py::test_the_story_on_the_page_is_what_show_prints",),
     ("sessions.md", "What runs now, and how to end it"): (
-        "cli/test_tail.py::test_the_last_lines_of_a_session_are_shown",
+        "cli/sessions/test_tail.py::test_the_last_lines_of_a_session_are_shown",
         "real/test_kill.py::test_an_exec_is_followed_as_it_writes_and_ended_by_name",
     ),
 }

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from l7gw.cli.kubeconfig_trust import covers
+from l7gw.cli.kubeconfig.trust import covers
 from l7gw.cli.online.findings import Finding
 from l7gw.cluster.api_server import listed, names_in
 from l7gw.config.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from l7gw.cli.kubeconfig_trust import covers
+from l7gw.cli.kubeconfig.trust import covers
 from l7gw.cli.online.names import of_names
 from l7gw.demo.pki import Authority, server_context
 from tests.support.written_configuration import Written

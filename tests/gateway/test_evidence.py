@@ -244,7 +244,12 @@ def test_each_connection_of_a_port_forward_has_its_verdict_in_the_record(tmp_pat
     exchange.worker = SimpleNamespace(judge=Policy.load(policy).judge)  # type: ignore[assignment]
     exchange.principal, exchange.far = ANN, SimpleNamespace(name="prod")  # type: ignore[assignment]
     exchange.act = describe("GET", f"{POD}/portforward", "websocket")
-    exchange.call_record = SimpleNamespace(verdict=lambda verdict, rule, reason: said.append((verdict, rule, reason)))  # type: ignore[assignment]
+
+    def record(verdict: str, *, rule: str, reason: str, of_port: bool) -> None:
+        assert of_port  # so that it is not the verdict on the call
+        said.append((verdict, rule, reason))
+
+    exchange.call_record = SimpleNamespace(verdict=record)  # type: ignore[assignment]
     assert exchange.may_forward(8080) is (verdict == "allow")
     ((recorded, rule, reason),) = said
     assert (rule, recorded) == ("tunnels", verdict) and reason.startswith("port 8080: ")

@@ -194,7 +194,8 @@ def exec_alone(it: Mistakes, version: str) -> Said:
 
 
 def not_bound(it: Mistakes, version: str) -> Said:
-    kubeconfig = it.stage.gateway.kubeconfig("real", it.ann(), name="not-bound")
+    newcomer = it.stage.issuer.token("ann@example.com", ["newcomers"])  # a group to which no test of this cluster binds a role
+    kubeconfig = it.stage.gateway.kubeconfig("real", newcomer, name="not-bound")
     return {KUBECTL: it.kubectl(version, kubeconfig, "get", "configmaps"), LOG: log_of(it.stage.gateway)}
 
 
@@ -324,7 +325,7 @@ MISTAKES = (
     Mistake(
         "no role is bound to the caller's groups",
         not_bound,
-        "kubectl create rolebinding NAME -n default --clusterrole=ROLE --group=l7gw:engineers",
+        "kubectl create rolebinding NAME -n default --clusterrole=ROLE --group=l7gw:newcomers",
     ),
     Mistake("no group of the caller's goes up", no_group, "is `groups:` below identity the claim of your token?"),
     Mistake("another CA in the cluster's section", before("the cluster's CA is another", online=True), "trusted is the CA in"),

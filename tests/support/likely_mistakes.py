@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from l7gw.cli.main import main
 from l7gw.demo.pki import Authority
+from tests.real.test_impersonation import RBAC, bound
 from tests.support.failures_at_kubectl import KUBECTL_WITHIN, Stage, failures_at_kubectl
 from tests.support.faults import until
 from tests.support.gateway_process import L7GW, Gateway
@@ -77,6 +78,10 @@ class Mistakes:
     def ann(self, **claims: object) -> str:
         return self.stage.issuer.token("ann@example.com", ["engineers"], **claims)
 
+    def newcomer(self) -> str:
+        """A token whose group may see pods, and nothing else: no other test of this cluster binds a role to it."""
+        return self.stage.issuer.token("ann@example.com", ["newcomers"])
+
     def as_before(self, version: str, failure: str) -> Said:
         """A mistake that is among the failures of docs/compatibility.md."""
         kubeconfig, more = self.stage.failures[failure]
@@ -101,6 +106,8 @@ class Mistakes:
         """The pod web-0 of the namespace mistakes runs."""
         if not self._has_pod:
             self.stage.cluster.pod("web-0", self.stage.cluster.namespace("mistakes"))
+            group = {"kind": "Group", "apiGroup": RBAC, "name": "l7gw:newcomers"}
+            bound(self.stage.cluster, "l7gw-newcomers", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}], group)
             self._has_pod = True
 
     # ------------------------------------------------------------------ in files
@@ -194,14 +201,13 @@ def exec_alone(it: Mistakes, version: str) -> Said:
 
 
 def not_bound(it: Mistakes, version: str) -> Said:
-    newcomer = it.stage.issuer.token("ann@example.com", ["newcomers"])  # a group to which no test of this cluster binds a role
-    kubeconfig = it.stage.gateway.kubeconfig("real", newcomer, name="not-bound")
+    kubeconfig = it.stage.gateway.kubeconfig("real", it.newcomer(), name="not-bound")
     return {KUBECTL: it.kubectl(version, kubeconfig, "get", "configmaps"), LOG: log_of(it.stage.gateway)}
 
 
 def not_bound_attach(it: Mistakes, version: str) -> Said:
     it.pod_once()
-    kubeconfig = it.stage.gateway.kubeconfig("real", it.ann(), name="not-bound-attach")
+    kubeconfig = it.stage.gateway.kubeconfig("real", it.newcomer(), name="not-bound-attach")
     return {KUBECTL: it.kubectl(version, kubeconfig, "attach", "web-0", "-n", "mistakes")}
 
 
@@ -320,7 +326,7 @@ MISTAKES = (
     Mistake(
         "a role is bound that lacks exec, attach or port-forward",
         not_bound_attach,
-        "kubectl create rolebinding NAME -n mistakes --clusterrole=ROLE --group=l7gw:engineers",
+        "kubectl create rolebinding NAME -n mistakes --clusterrole=ROLE --group=l7gw:newcomers",
     ),
     Mistake(
         "no role is bound to the caller's groups",

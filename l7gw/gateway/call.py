@@ -189,7 +189,8 @@ class Call:
     def opens(self) -> None:
         """Log that the stream is open."""
         self._open = True
-        self.worker.access.opened(self._logged("open", ""))
+        if self.worker.access.mode == "on":
+            self.worker.access.opened(self._logged("open", ""))
 
     def _logged(self, event: AccessEvent, reason: str) -> Access:
         """What the access log says of the call by now. It costs 1 us."""
@@ -324,7 +325,10 @@ class Call:
         self._answer = self.side = self.steps = self.budgeting = self.holding = self.refused = None
         if self.call_record is not None:
             self.call_record.end(outcome, reason)
-            if self.principal is not None or not self.call_record.silent:  # the record bounds what strangers make it write
+            told = self.worker.access.mode != "off"
+            if told and (
+                self.principal is not None or not self.call_record.silent
+            ):  # the record bounds what strangers make it write
                 event: AccessEvent = "close" if self._open else "refused" if outcome == "refused" else "call"
                 self.worker.access.ended(self._logged(event, reason), outcome)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from l7gw.recording.recorder import Recorder
 from tests.support.cited_sources import DOCS, ROOT
 from tests.support.init_wanted import settled, wanted
 from tests.support.journals import ANN, call, recorded
+from tests.support.kubernetes.build import Built
 
 PAGE = DOCS / "operations.md"
 
@@ -39,6 +39,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.programs = ""  # folders before the usual ones on the PATH, each with a colon
         self.state = folder / "var" / "lib" / "l7gw"
         self.state.parent.mkdir(parents=True)
         (folder / "etc" / "l7gw").mkdir(parents=True)
@@ -55,7 +56,11 @@ class Machine:
         """The exit status of a block, and what it printed."""
         for place in ("/var/lib/l7gw", "/srv/", "/etc/l7gw", "/root/"):
             block = block.replace(place, f"{self.folder}{place}")
-        environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        environment = {
+            "PATH": f"{self.programs}{Path(sys.executable).parent}:/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+        }
         command = ["bash", "-euo", "pipefail", "-c", block]
         done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout + done.stderr
@@ -78,8 +83,10 @@ def test_a_backup_has_the_recordings_the_keys_and_the_database_and_is_intact(mac
         assert (saved / "metadata.sqlite").exists() is again and (machine.state / "metadata.sqlite").exists() is again
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl on PATH")
-def test_a_new_agent_gets_a_kubeconfig_with_a_certificate_of_the_agents_authority(machine: Machine) -> None:
+def test_a_new_agent_gets_a_kubeconfig_with_a_certificate_of_the_agents_authority(
+    machine: Machine, cluster_programs: Built
+) -> None:
+    machine.programs = f"{cluster_programs.folder}:"
     folder, authorities = machine.folder / "etc" / "l7gw", machine.folder / "root" / "l7gw-authorities"
     folder.rmdir()
     write(replace(wanted(machine.folder), folder=folder))

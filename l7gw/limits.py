@@ -21,6 +21,9 @@ class Limits:
     junk_tokens: int = 512  # remembered tokens with a wrong signature, of one issuer; 16 KiB at most each, so 8 MiB (threats F14)
     calls_waiting_for_keys: int = 1024  # calls that wait for one fetch of keys; further calls are refused at once
 
+    # the data path
+    remembered: int = 32 * KIB  # heads that one connection remembers with their meaning; 0: nothing that was said is remembered
+
     # recording
     session_unwritten: int = 4 * MIB  # a session's records that wait for the disk; beyond it its calls are slowed (threats H11)
     unwritten: int = 256 * MIB  # records of all sessions that wait for the disk; beyond it new calls are refused (threats H11)

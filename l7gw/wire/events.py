@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 Headers = tuple[tuple[str, str], ...]
@@ -29,6 +29,17 @@ else:
         return dataclass(slots=True)(cls)
 
 
+class ReadyHead:
+    """The bytes of a head that is sent again and again, and differs in the value of its last field alone. The codec that first
+    sends it makes them, up to that value; each of HTTP/1.1 and HTTP/2 has its own. They are empty before that."""
+
+    __slots__ = ("http1", "http2")
+
+    def __init__(self) -> None:
+        self.http1 = b""
+        self.http2 = b""
+
+
 @event
 class Request:
     """A request's head.
@@ -44,6 +55,9 @@ class Request:
     keep_alive: bool = True  # of HTTP/1.1 only, as is `upgrade`
     upgrade: str = ""  # "websocket" or "SPDY/3.1", spelled so in whichever case it came; "" for none
     expects_continue: bool = False
+    # A codec gives the same Request for the same bytes on one connection. Here whoever takes it keeps what it remembers of them
+    meaning: Any = field(default=None, compare=False, repr=False)
+    ready: ReadyHead | None = field(default=None, compare=False, repr=False)  # of a request that is sent
 
 
 @event
@@ -64,6 +78,11 @@ class Response:
     length: int = NO_BODY
     keep_alive: bool = True
     upgrade: str = ""  # of a 101: the protocol that it switches to
+    # The same object for all answers of a cluster whose heads differ in the values of Date, Content-Length and Audit-Id alone, and
+    # that Date; None where the codec knows no such head
+    shape: Any = field(default=None, compare=False, repr=False)
+    date: str = field(default="", compare=False, repr=False)
+    ready: ReadyHead | None = field(default=None, compare=False, repr=False)  # of an answer that is sent
 
 
 @event

@@ -129,6 +129,6 @@ def shown_headers(fields: Headers, audit_id: str, session: str, websocket_key: s
         headers.append(("content-security-policy", "sandbox"))  # beside the pod's own policy: browsers obey both (threats D7)
     if status == 101 and websocket_key:
         headers.append(("sec-websocket-accept", accept_key(websocket_key)))
-    headers.append(("audit-id", audit_id))
     headers.append(("l7gw-session", session))
+    headers.append(("audit-id", audit_id))  # last, as it alone differs between answers that are alike (`ReadyHead`)
     return tuple(headers)

@@ -99,6 +99,22 @@ class BodyMask(Protocol):
         """The call is over, also where the body never came to its end."""
 
 
+def passes(masks: ObjectMasks, data: bytes, *, protobuf: bool) -> bool:
+    """Whether a whole body passes as it came, because nothing in it may have to be masked. Raises Unreadable for bytes that nobody
+    reads, and that are no object."""
+    if masks.needs_reading(data):
+        return False
+    begins(data, 0, protobuf=protobuf)
+    _check(Part(data=data, role="object"), protobuf=protobuf)
+    return True
+
+
+def _check(part: Part, *, protobuf: bool) -> None:
+    """Raises Unreadable for a part that nobody reads, and that is no object."""
+    if part.data and not seems_whole(part, protobuf=protobuf):
+        raise Unreadable("it is no object")
+
+
 class ObjectBody:
     """The body of an answer that is an object, a list or a watch."""
 
@@ -158,9 +174,7 @@ class ObjectBody:
 
     def at_once(self, data: bytes) -> list[Piece]:
         """Take a body that came whole, and end it: `feed` and `end` in one, for less. Raises Unreadable, and Refusal 503."""
-        if self._unpacker is None and self._splitter is None and not self._masks.needs_reading(data):
-            begins(data, 0, protobuf=self._protobuf)
-            self._check(Part(data=data, role="object"))
+        if self._unpacker is None and self._splitter is None and passes(self._masks, data, protobuf=self._protobuf):
             return [Piece(data, data)]
         return self.feed(data) + self.end()
 
@@ -198,16 +212,11 @@ class ObjectBody:
             whole = self._whole
             part = Part(data=whole[0] if len(whole) == 1 else b"".join(whole), role="object")
             if not self._masks.needs_reading(part.data):
-                self._check(part)
+                _check(part, protobuf=self._protobuf)
                 return [Piece(plain, plain) for plain in whole]  # as they came: longer ones would be copied once more
             before = self._split()
         assert self._splitter is not None
         return before + self._masked(self._splitter.end())
-
-    def _check(self, part: Part) -> None:
-        """Raises Unreadable for a part that nobody reads, and that is no object."""
-        if part.data and not seems_whole(part, protobuf=self._protobuf):
-            raise Unreadable("it is no object")
 
     def last(self, data: bytes) -> list[Piece]:
         """End the body with bytes of ours, in the encoding in which it goes on."""
@@ -232,7 +241,7 @@ class ObjectBody:
             if part.role == "between" or not data:
                 pieces.append(Piece(data, data))
             elif not self._masks.needs_reading(data, part.kind):
-                self._check(part)
+                _check(part, protobuf=self._protobuf)
                 pieces.append(Piece(data, data))
             else:
                 pieces.append(self._mask(part))

@@ -59,6 +59,11 @@ class Registry:
 
     # ------------------------------------------------------------------ what is registered
 
+    @property
+    def changes(self) -> int:
+        """A number that grows with each value that is registered, here or by another process."""
+        return self._log.end
+
     def register(self, cluster: str, namespace: str, value: bytes, *, principal: str = "") -> None:
         """A Secret of this namespace holds the value. `principal` is who wrote it; "" where it was read."""
         value = value.strip()

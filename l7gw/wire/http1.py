@@ -19,6 +19,7 @@ from l7gw.wire.http1_message import (
     head_bytes,
     parse_request,
     status_line,
+    write_head,
 )
 from l7gw.wire.semantics import LARGEST_HEAD
 
@@ -294,14 +295,14 @@ class ServerConnection(Side):
             if event.status < 100 or event.status > 199 or event.status == 101:
                 raise OurError("an interim answer is a 1xx, and no 101")
             if not self._old:  # RFC 9110 section 15.2: HTTP/1.0 has no interim answers
-                self._out.append(head_bytes(status_line(event.status), event.headers, NO_BODY))
+                self._out.append(head_bytes(status_line(event.status), event.headers) + CRLF2)
 
     def _answer(self, response: Response) -> None:
         request, status = self._request, response.status
         if status == 101:
             if request is None or not request.upgrade or response.upgrade != request.upgrade or self._failed:
                 raise OurError("a 101 that nobody asked for")
-            self._out.append(head_bytes(status_line(101), response.headers, NO_BODY, "Upgrade", request.upgrade))
+            write_head(self._out, response, NO_BODY, "Upgrade", request.upgrade)
             self.writing = self.reading = TUNNEL
             return
         if status < 200:
@@ -320,8 +321,7 @@ class ServerConnection(Side):
         elif length == CHUNKED and self._old:
             # HTTP/1.0 has no chunks. Where the answer is cut, the connection ends without close_notify, which tells the client.
             length = UNTIL_CLOSE
-        close = "close" if self.must_close else ""
-        self._out.append(head_bytes(status_line(status), response.headers, length, close))
+        write_head(self._out, response, length, "close" if self.must_close else "")
         self._silent = head_only or status == 204 or status == 304
         self._begin_body(length)
 

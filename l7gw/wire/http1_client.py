@@ -5,7 +5,7 @@ from __future__ import annotations
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, Closed, End, HttpEvent, Raw, Request, Response
 from l7gw.wire.http1 import BODY, HEAD, IDLE, OVER, TUNNEL, Side, State
-from l7gw.wire.http1_message import BodyReader, head_bytes, parse_response
+from l7gw.wire.http1_message import BodyReader, parse_response, write_head
 from l7gw.wire.semantics import BODIED, MOST_INTERIM
 
 # What may be sent in which state, and the state that follows (see `http1`).
@@ -62,8 +62,7 @@ class ClientConnection(Side):
         if length == NO_BODY and request.method in BODIED:
             length = 0
         connection = "Upgrade" if request.upgrade else "" if request.keep_alive else "close"
-        line = f"{request.method} {request.target} HTTP/1.1"
-        self._out.append(head_bytes(line, request.headers, length, connection, request.upgrade))
+        write_head(self._out, request, length, connection, request.upgrade)
         self._method, self._upgrade, self._interim = request.method, request.upgrade, 0
         self._sound = request.keep_alive and not request.upgrade
         self._begin_body(length)

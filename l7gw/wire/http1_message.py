@@ -316,8 +316,52 @@ def status_line(status: int) -> str:
     return STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown"
 
 
-def head_bytes(line: str, headers: Headers, length: int, connection: str = "", upgrade: str = "") -> bytes:
-    """A head as bytes. `line` is its first line. With a `length` of NO_BODY it has no framing.
+def framing_bytes(length: int, connection: str, upgrade: str) -> bytes:
+    """What stands behind the fields of a head: the end of the last line, what the codec alone writes, and the empty line."""
+    if not connection and not upgrade:
+        if length >= 0:
+            return b"\r\ncontent-length: %d\r\n\r\n" % length
+        return b"\r\ntransfer-encoding: chunked\r\n\r\n" if length == CHUNKED else CRLF2
+    lines = [""]
+    if length >= 0:
+        lines.append(f"content-length: {length}")
+    elif length == CHUNKED:
+        lines.append("transfer-encoding: chunked")
+    if connection:
+        lines.append(f"connection: {connection}")
+    if upgrade:
+        lines.append(f"upgrade: {upgrade}")
+    return "\r\n".join(lines).encode("latin-1") + CRLF2
+
+
+def first_line(message: Request | Response) -> str:
+    """The first line of a message that is sent, without its line end."""
+    if isinstance(message, Request):
+        return f"{message.method} {message.target} HTTP/1.1"
+    return status_line(message.status)
+
+
+def write_head(out: list[bytes], message: Request | Response, length: int, connection: str = "", upgrade: str = "") -> None:
+    """Append a message's head to `out`. Where it is `ready`, only the value of its last field and the framing are written anew.
+
+    Raises OurError for a header that would end its line, or that repeats what the codec writes (threats A9).
+    """
+    ready, headers = message.ready, message.headers
+    behind = framing_bytes(length, connection, upgrade)
+    if ready is None or not headers:
+        out.append(head_bytes(first_line(message), headers) + behind)
+        return
+    value = headers[-1][1]
+    if ready.http1 and value.isascii() and value.isprintable():  # so the value ends no line
+        out += (ready.http1, value.encode("latin-1"), behind)
+        return
+    head = head_bytes(first_line(message), headers)
+    ready.http1 = ready.http1 or head[: len(head) - len(value)]
+    out += (head, behind)
+
+
+def head_bytes(line: str, headers: Headers) -> bytes:
+    """A head as bytes, without its framing and the end of its last line. `line` is its first line.
 
     Raises OurError for a header that would end its line, or that repeats what this function writes (threats A9).
     """
@@ -326,19 +370,11 @@ def head_bytes(line: str, headers: Headers, length: int, connection: str = "", u
         if name in UNTOLD:
             raise OurError(f"{name} is written by the codec alone")
         parts.append(f"{name}: {value}")
-    if length >= 0:
-        parts.append(f"content-length: {length}")
-    elif length == CHUNKED:
-        parts.append("transfer-encoding: chunked")
-    if connection:
-        parts.append(f"connection: {connection}")
-    if upgrade:
-        parts.append(f"upgrade: {upgrade}")
     text = "\r\n".join(parts)
     breaks = len(parts) - 1
     if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
         raise OurError("a header would end its line")
     try:
-        return text.encode("latin-1") + CRLF2
+        return text.encode("latin-1")
     except UnicodeEncodeError as error:
         raise OurError("a header that is not latin-1") from error

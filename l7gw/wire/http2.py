@@ -11,8 +11,9 @@ from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
 from l7gw.wire.http2_connection import Receiver
-from l7gw.wire.http2_fields import Malformed, answer_fields, parse_answer, parse_request, request_fields
+from l7gw.wire.http2_fields import Malformed, answer_fields, head_block, parse_answer, parse_request
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
+from l7gw.wire.http2_hpack import write_block
 from l7gw.wire.http2_limits import (
     CLIENT_STREAM_WINDOW,
     CLIENT_WINDOW,
@@ -130,13 +131,13 @@ class ServerConnection(Receiver):
         elif isinstance(event, Informational):
             if not 100 <= event.status < 200 or event.status == 101:
                 raise OurError("an interim answer is a 1xx, and no 101")
-            self._sender.head(stream, answer_fields(event), end=False)
+            self._sender.head(stream, write_block(answer_fields(event)), end=False)
         elif isinstance(event, Response):
             if event.status < 200:
                 raise OurError("an answer is no 1xx")
             stream.silent = stream.method == "HEAD" or event.status in (204, 304) or event.length == 0 or event.length == NO_BODY
             stream.left_out = event.length
-            self._sender.head(stream, answer_fields(event), end=stream.silent)
+            self._sender.head(stream, head_block(event), end=stream.silent)
             stream.sending = BODY
 
 
@@ -207,7 +208,7 @@ class ClientConnection(Receiver):
             stream.method = event.method
             stream.silent = event.length == 0 or event.length == NO_BODY
             stream.left_out = event.length
-            self._sender.head(stream, request_fields(event), end=stream.silent)
+            self._sender.head(stream, head_block(event), end=stream.silent)
             stream.sending = BODY
 
     def _check_headers(self, stream_id: int) -> None:

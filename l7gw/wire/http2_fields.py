@@ -9,7 +9,7 @@ import re
 
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response
-from l7gw.wire.http2_hpack import FIELD_NAME, Fields
+from l7gw.wire.http2_hpack import FIELD_NAME, Fields, beginning, ready_block, write_block
 from l7gw.wire.semantics import (
     BODIED,
     BODILESS,
@@ -143,13 +143,34 @@ def request_fields(request: Request) -> Headers:
     host = next((value for name, value in request.headers if name == "host"), "")
     head = ((":method", request.method), (":scheme", "https"), (":authority", host), (":path", request.target))
     rest = tuple([pair for pair in request.headers if pair[0] != "host"])
-    length = 0 if request.length == NO_BODY and request.method in BODIED else request.length
+    length = sent_length(request)
     return (*head, *rest, ("content-length", str(length))) if length >= 0 else (*head, *rest)
 
 
 def answer_fields(answer: Response | Informational) -> Headers:
     """The fields of an answer to send: `:status` first."""
     fields: Headers = ((":status", str(answer.status)), *answer.headers)
-    if isinstance(answer, Response) and answer.length >= 0 and answer.status != 204:
-        fields = (*fields, ("content-length", str(answer.length)))
-    return fields
+    length = sent_length(answer) if isinstance(answer, Response) else NO_BODY
+    return (*fields, ("content-length", str(length))) if length >= 0 else fields
+
+
+def sent_length(message: Request | Response) -> int:
+    """The Content-Length that is written; none where it is negative."""
+    length = message.length
+    if isinstance(message, Request):
+        return 0 if length == NO_BODY and message.method in BODIED else length
+    return NO_BODY if message.status == 204 else length
+
+
+def head_block(message: Request | Response) -> bytes:
+    """The header block of a message to send. Where the message is `ready`, only the value of its last field and the length are
+    written anew. Raises OurError for a field that a reader would read as something else (threats A9)."""
+    ready, length = message.ready, sent_length(message)
+    if ready is None:
+        return write_block(request_fields(message) if isinstance(message, Request) else answer_fields(message))
+    headers = message.headers
+    if ready.http2 and (block := ready_block(ready.http2, headers[-1][1], length)):
+        return block
+    block = write_block(request_fields(message) if isinstance(message, Request) else answer_fields(message))
+    ready.http2 = ready.http2 or beginning(block, headers, length)
+    return block

@@ -251,6 +251,35 @@ def write_block(fields: Headers) -> bytes:
     return b"".join(parts)
 
 
+# The beginning of a Content-Length, up to its digits, by their number
+_LENGTH_STARTS = [_prefix(4, 0, _INDEX_OF_NAME["content-length"]) + _prefix(7, 0, digits) for digits in range(20)]
+
+
+def beginning(block: bytes, headers: Headers, length: int) -> bytes:
+    """What `ready_block` needs of a block that ends in the last of these headers, and in `length` where that is 0 or more: all
+    before the length of that header's value. Empty where it knows no such block: where the static table knows the header, which may
+    then be one byte with its value, and where the value is long."""
+    if not headers or headers[-1][0] in _INDEX_OF_NAME or len(headers[-1][1]) >= len(_LENGTHS):
+        return b""
+    behind = len(_written(headers[-1][1].encode("latin-1"), length))
+    return block[: len(block) - behind]
+
+
+def ready_block(start: bytes, value: str, length: int) -> bytes:
+    """The header block that begins with `start`, and ends in the value of a field, and in `length` where that is 0 or more. Empty
+    where the value needs the checks of `write_block`."""
+    if len(value) < len(_LENGTHS) and value.isascii() and value.isprintable():  # so it ends no line
+        return start + _written(value.encode("latin-1"), length)
+    return b""
+
+
+def _written(value: bytes, length: int) -> bytes:
+    if length < 0:
+        return _LENGTHS[len(value)] + value
+    digits = b"%d" % length
+    return b"".join((_LENGTHS[len(value)], value, _LENGTH_STARTS[len(digits)], digits))
+
+
 def _start(name: str) -> bytes:
     """A literal without indexing (RFC 7541 section 6.2.2), up to its value. For a credential it forbids indexing to all (7.1.3)."""
     if FIELD_NAME.fullmatch(name) is None or name in UNTOLD - {"content-length"}:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import CHUNKED, Headers
-from l7gw.wire.http2_hpack import NO_TABLE, write_block
+from l7gw.wire.events import CHUNKED
+from l7gw.wire.http2_hpack import NO_TABLE
 from l7gw.wire.http2_stream import DONE, Stream
 
 LARGEST_SENT = 64 * 1024  # bytes of a DATA frame of ours, even if the peer takes larger ones: streams take turns by the frame
@@ -46,9 +46,8 @@ class Sender:
         self._out.append(data)
         self.answered += len(data)
 
-    def head(self, stream: Stream, fields: Headers, *, end: bool) -> None:
-        """Queue a head; with `end` no body follows. Raises OurError for fields that would be malformed."""
-        block = write_block(fields)
+    def head(self, stream: Stream, block: bytes, *, end: bool) -> None:
+        """Queue a head of this header block; with `end` no body follows."""
         if self.tells_table:
             self.tells_table = False
             block = NO_TABLE + block

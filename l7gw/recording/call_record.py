@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from l7gw.kube.act import Act
 from l7gw.masking.find import Find
 from l7gw.recording import events as e
+from l7gw.recording.call_form import AnswerForm, CallForm, bytes_head, pack, request_event
 from l7gw.recording.outbox import Then
 
 LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
+
+BY_REFERENCE = 8 * 1024  # bytes; a larger part of a body is handed on as it is, and copied by the journal's thread alone
 
 UNREAD = Act(verb="", path="", query="", effects=frozenset())  # stands for what a request asked that could not be read
 
@@ -23,24 +27,6 @@ UNREAD = Act(verb="", path="", query="", effects=frozenset())  # stands for what
 def _events_of(data: bytes) -> list[bytes]:
     """Bytes, cut into parts of at most LARGEST_EVENT."""
     return [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
-
-
-def _add_query(event: e.RequestRecorded, act: Act) -> None:
-    """Set the last fields of the event, which say what the query asked for. They are set one by one, because Python makes a dict of
-    more than 14 keywords: making the event would take 820 ns instead of 240."""
-    interactive = act.subresource in ("exec", "attach")
-    event.argv = act.argv
-    if interactive or act.subresource == "log":
-        event.container = act.container or None
-    event.ports = act.ports
-    event.label_selector = act.label_selector
-    event.field_selector = act.field_selector
-    if interactive:
-        event.stdin = act.stdin
-        event.tty = act.tty
-    if act.acts_as is not None:
-        event.as_user = act.acts_as.user
-        event.as_groups = act.acts_as.groups
 
 
 class OfCalls(Protocol):
@@ -62,6 +48,9 @@ class OfCalls(Protocol):
 
     def append(self, event: e.WrittenEvent) -> int:
         """Append an event. Returns its size in bytes."""
+
+    def append_parts(self, parts: Sequence[bytes], *, events: int) -> None:
+        """Append encoded events, each of them whole, in parts that together are their bytes."""
 
     def count(self, content: int = 0, *, denied: int = 0, held: int = 0) -> None:
         """Add to what the list of sessions says of this session."""
@@ -96,23 +85,16 @@ class CallRecord:
         """Record the request. `act` is None where the request could not be read."""
         if act is None:
             act = UNREAD
-        event = e.RequestRecorded(
+        event = request_event(
             self.session.now(),
             self.number,
             self._run,
             method=method,
             target=target,
             headers=headers,
-            verb=act.verb,
-            group=act.group,
-            resource=act.resource,
-            subresource=act.subresource,
-            namespace=act.namespace,
-            name=act.name,
-            effects=tuple(sorted(act.effects)),
+            act=act,
             audit_id=audit_id,
         )
-        _add_query(event, act)
         self.session.recent.append((event.time, method, act))  # costs 0.1 us
         self.session.append(event)
 
@@ -178,6 +160,70 @@ class CallRecord:
         self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome=outcome, reason=reason))
         self.session.closed_call()
 
+    # ------------------------------------------------------------------ calls that are alike
+
+    def alike(
+        self,
+        *,
+        method: str,
+        target: str,
+        headers: e.Headers,
+        act: Act,
+        verdict: e.VerdictWord,
+        rule: str,
+        reason: str,
+    ) -> CallForm:
+        """The form of calls of this run whose request and verdict are recorded with the same words, and of which the log says the
+        same."""
+        return CallForm(
+            run=self._run,
+            run_id=self.run_id,
+            content=self._content,
+            method=method,
+            target=target,
+            headers=headers,
+            act=act,
+            verdict=verdict,
+            rule=rule,
+            reason=reason,
+        )
+
+    def asked(self, form: CallForm, audit_id: str) -> None:
+        """Record the request and the verdict on it. Both have one time: their order is that in which they stand in the session."""
+        session = self.session
+        self.act, self.said, self.rule = form.act, form.verdict, form.rule
+        if form.verdict == "deny":
+            session.count(denied=1)
+        time = session.now()
+        session.recent.append((time, form.method, form.act))
+        place = pack(time) + pack(self.number)
+        parts = (form.begin, place, form.middle, pack(audit_id), form.between, place, form.end)
+        session.append_parts((b"".join(parts),), events=2)
+
+    def answered(self, form: AnswerForm, audit_id: str, body: bytes) -> None:
+        """Record the answer and that the call is complete. `body` is all of its body; it is not copied where it has more than
+        BY_REFERENCE bytes. The events have one time, as in `asked`."""
+        session, size = self.session, len(body)
+        if size > LARGEST_EVENT:
+            self.response(form.status, (*form.headers, ("audit-id", audit_id)))
+            self.response_body(body)
+            self.end("complete")
+            return
+        self.status = form.status
+        self.down += size
+        session.count(size)
+        place = pack(session.now()) + pack(self.number)
+        head = form.begin, place, form.middle, pack(audit_id)
+        end = form.end, place, form.last
+        if not size or not self._content:
+            session.append_parts((b"".join((*head, *end)),), events=2)
+        elif size <= BY_REFERENCE:
+            session.append_parts((b"".join((*head, form.body, place, bytes_head(size), body, *end)),), events=3)
+        else:
+            before = b"".join((*head, form.body, place, bytes_head(size)))
+            session.append_parts((before, body, b"".join(end)), events=3)
+        session.closed_call()
+
     def durable(self, then: Then) -> None:
         """Call `then` on the loop with None once all that was appended to the session so far is on the disk, or with the error."""
         self.session.durable(then)
@@ -223,6 +269,13 @@ class Silent(CallRecord):
 
     def end(self, outcome: e.Outcome, reason: str = "") -> None:
         pass
+
+    def asked(self, form: CallForm, audit_id: str) -> None:
+        self.act, self.said, self.rule = form.act, form.verdict, form.rule
+
+    def answered(self, form: AnswerForm, audit_id: str, body: bytes) -> None:
+        self.status = form.status
+        self.down += len(body)
 
     def durable(self, then: Then) -> None:
         asyncio.get_running_loop().call_soon(then, None)

@@ -85,7 +85,7 @@ class Recorder:
         """The running session of a principal on a cluster, or a new one."""
         key = (principal.user, principal.groups, principal.kind, principal.issuer, principal.actor, principal.address, cluster)
         session = self._sessions.get(key)
-        if session is None or session.ended:
+        if session is None or not session.takes_calls:
             started = e.SessionStarted(
                 self._now(),
                 id=uuid7(),
@@ -106,7 +106,7 @@ class Recorder:
         session = self._attempts.get(cluster)
         if session is None or session.day != today:
             if session is not None:
-                self._former.append((session, "day"))
+                self._leave(session, "day")
             started = e.SessionStarted(
                 self._now(),
                 id=uuid7(),
@@ -127,13 +127,19 @@ class Recorder:
         now_ = self.clock.monotonic()
         for key, session in list(self._sessions.items()):
             if why := session.why_over(now_):
-                self._former.append((self._sessions.pop(key), why))  # its open calls end in it; new calls begin another session
+                del self._sessions[key]
+                self._leave(session, why)
         self._end_former()
         for attempts in self._attempts.values():
             attempts.tell_dropped()
         self._look_at_the_clocks()
         self.disk.look()
         self.outbox.try_again()
+
+    def _leave(self, session: Session, why: e.WhyEnded) -> None:
+        """Its open calls end in it; new calls begin another session."""
+        session.takes_calls = False
+        self._former.append((session, why))
 
     def _end_former(self) -> None:
         still: list[tuple[Session, e.WhyEnded]] = []
@@ -186,7 +192,8 @@ class Recorder:
 
     def _failed(self) -> None:
         """What was handed to the failed segment may be lost. So calls after the failure belong to other sessions (threats H3)."""
-        self._former += [(session, "failed") for session in self._sessions.values()]
+        for session in self._sessions.values():
+            self._leave(session, "failed")
         self._sessions.clear()
         for callback in self._of_failure:
             callback()

@@ -10,12 +10,14 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from typing import Literal
 
 from l7gw.clock import SteadyClock
 from l7gw.kube.act import Act
 from l7gw.limits import Limits
 from l7gw.recording import events as e
+from l7gw.recording.call_form import CallForm
 from l7gw.recording.call_record import CallRecord, Silent
 from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
@@ -41,6 +43,7 @@ class Session:
         self.started = clock.monotonic()
         self.idle_since = self.started
         self.open_calls = 0
+        self.takes_calls = True  # False once new calls of the principal belong to another session, or this one has ended
         self.chain = Chain(uuid.UUID(started.id).bytes)
         self._runs: dict[tuple[str, int], int] = {}
         self._run_count = 0
@@ -50,9 +53,13 @@ class Session:
         self.recent: deque[tuple[int, str, Act]] = deque(maxlen=MOST_RECENT)  # requests: microseconds since 1970, method, act
         self._content = 0
         self._head: list[bytes] = []  # events that the list of sessions reads; their blocks come before the others
-        self._parts: list[bytes] = []
+        self._parts: list[bytes] = []  # of the block that is being filled
+        self._filled = 0  # bytes in `_parts`
+        self._more = 0  # events in `_parts`, beyond one a part
+        self._full: list[tuple[list[bytes], int]] = []  # blocks that are full, and how many events each has
         self._blocks: list[Piece] = []  # blocks that were closed before a step of the clock
-        self._size = 0  # bytes in `_head`, `_parts` and `_blocks`
+        self._other = 0  # bytes in `_head`, `_full` and `_blocks`
+        self._flush_at = BLOCK  # bytes in `_parts` at which the outbox is asked to hand over
         self._why_ended: e.WhyEnded | None = None
         self._end_taken = False
         self._about(started)
@@ -60,7 +67,7 @@ class Session:
     @property
     def backlogged(self) -> bool:
         """Whether so much of this session waits for the disk that its calls should be slowed."""
-        return self._size + self.chain.queued > self._most_unwritten or self._outbox.backlogged
+        return self._filled + self._other + self.chain.queued > self._most_unwritten or self._outbox.backlogged
 
     def begin(self, *, run_id: str, client: str, command: str, content: bool = True) -> CallRecord:
         """A new exchange in the run of this client process. Without `content`, bodies and the bytes of frames are not kept
@@ -79,28 +86,63 @@ class Session:
         self.open_calls += 1
         return CallRecord(self, number=self._exchanges, run=run, run_id=run_id, content=content)
 
+    def begin_alike(self, form: CallForm) -> CallRecord:
+        """As `begin`, of a call of this form. The form is of this session, so its run is known."""
+        self._exchanges = number = self._exchanges + 1
+        self.open_calls += 1
+        return CallRecord(self, number=number, run=form.run, run_id=form.run_id, content=form.content)
+
     def append(self, event: e.WrittenEvent) -> int:
         """Append an event. Returns its size in bytes."""
         return self.append_encoded(e.encode(event))
 
     def append_encoded(self, part: bytes) -> int:
         """Append an event that is already encoded. Returns its size in bytes."""
-        self._parts.append(part)
-        size = len(part)
-        self._size += size
-        outbox = self._outbox
-        outbox.held += size
-        if size == self._size:
+        size, outbox = len(part), self._outbox
+        filled = self._filled + size
+        if filled == size:
             outbox.dirty(self)
-        if self._size >= BLOCK:
-            outbox.flush()
+        if filled >= self._flush_at:
+            self._fill((part,), size, 0)
+            return size
+        self._parts.append(part)
+        self._filled = filled
+        outbox.held += size
         return size
+
+    def append_parts(self, parts: Sequence[bytes], *, events: int) -> None:
+        """Append so many encoded events, each of them whole, in parts that together are their bytes. They come into one block."""
+        if not self._filled:
+            self._outbox.dirty(self)
+        self._fill(parts, sum(map(len, parts)), events - len(parts))
+
+    def _fill(self, parts: Sequence[bytes], size: int, more: int) -> None:
+        """Add parts to the block that is being filled, or to the next one. `more`: their events, beyond one a part."""
+        if self._parts and self._filled + size > BLOCK:
+            self._close_full()
+        self._parts += parts
+        self._filled += size
+        self._more += more
+        self._outbox.held += size
+        if self._filled >= self._flush_at:
+            self._outbox.flush()
+
+    def _close_full(self) -> None:
+        """The block that is being filled is full."""
+        self._full.append((self._parts, len(self._parts) + self._more))
+        self._beside(self._filled)
+        self._parts, self._filled, self._more = [], 0, 0
+
+    def _beside(self, size: int) -> None:
+        """So many bytes more wait beside the block that is being filled."""
+        self._other += size
+        self._flush_at = BLOCK - self._other
 
     def _about(self, event: e.WrittenEvent) -> None:
         """Append an event that the list of sessions reads."""
         data = e.encode(event)
         self._head.append(data)
-        self._size += len(data)
+        self._beside(len(data))
         self._outbox.held += len(data)
         self._outbox.dirty(self)
 
@@ -110,8 +152,11 @@ class Session:
 
     def close_block(self) -> None:
         """Close the block: events after this call lie in another block. Called before a step of the clock."""
-        self._blocks += self._pieces(self._head, HOLDS_SESSION_EVENTS) + self._pieces(self._parts, 0)
-        self._head, self._parts = [], []
+        if self._parts:
+            self._close_full()
+        self._blocks += self._head_pieces()
+        self._blocks += [self._piece(parts, events, 0) for parts, events in self._full]
+        self._full = []
 
     def stepped(self, by: int) -> None:
         """Record that the wall clock was set ahead by so many microseconds. The list of sessions reads this event, too."""
@@ -133,6 +178,7 @@ class Session:
         return "day" if now - self.started >= LONGEST_SESSION else ""
 
     def end(self, reason: e.WhyEnded) -> None:
+        self.takes_calls = False
         if self._why_ended is None:
             self._why_ended = reason
             self._outbox.dirty(self)
@@ -146,36 +192,38 @@ class Session:
         first, the session's end last."""
         self.close_block()
         pieces, self._blocks = self._blocks, []
-        self.chain.queued += self._size
-        self._size = 0
+        self.chain.queued += self._other
+        self._beside(-self._other)
         if self._why_ended is not None and not self._end_taken:
             self._end_taken = True
             last = e.encode(e.SessionEnded(self.now(), self._why_ended))
             self.chain.queued += len(last)
             self._outbox.held += len(last)
-            pieces.append(self._piece([last], HOLDS_SESSION_EVENTS))
+            pieces.append(self._piece([last], 1, HOLDS_SESSION_EVENTS))
         return pieces
 
-    def _pieces(self, parts: list[bytes], flags: int) -> list[Piece]:
+    def _head_pieces(self) -> list[Piece]:
+        """The pieces of the events that the list of sessions reads."""
         pieces: list[Piece] = []
         some: list[bytes] = []
         size = 0
-        for part in parts:
+        for part in self._head:
             if size + len(part) > BLOCK and some:
-                pieces.append(self._piece(some, flags))
+                pieces.append(self._piece(some, len(some), HOLDS_SESSION_EVENTS))
                 some, size = [], 0
             some.append(part)
             size += len(part)
         if some:
-            pieces.append(self._piece(some, flags))
+            pieces.append(self._piece(some, len(some), HOLDS_SESSION_EVENTS))
+        self._head = []
         return pieces
 
-    def _piece(self, parts: list[bytes], flags: int) -> Piece:
+    def _piece(self, parts: list[bytes], events: int, flags: int) -> Piece:
         data = b"".join(parts)
         return Piece(
             self.chain,
             data,
-            events=len(parts),
+            events=events,
             last=self.now(),
             flags=flags,
             exchanges=self._exchanges,
@@ -194,6 +242,7 @@ class Attempts(Session):
 
     def __init__(self, outbox: Outbox, clock: SteadyClock, started: e.SessionStarted, limits: Limits, day: datetime.date) -> None:
         super().__init__(outbox, clock, started, limits)
+        self.takes_calls = False  # as another one's: calls without a principal are not alike, and each is counted
         self.day = day
         self._second = 0
         self._this_second = 0

@@ -509,6 +509,43 @@ def test_principals_that_differ_in_anything_have_sessions_of_their_own(state: Pa
     with_recorder(state, test)
 
 
+def over(recorder: Recorder, clock: Clock) -> None:
+    clock.moved += LONGEST_SESSION
+    recorder.tick()
+
+
+LEAVES: dict[str, Callable[[Recorder, Clock], None]] = {
+    "over": over,
+    "failed": lambda recorder, clock: recorder.outbox.fail(OSError(5, "Input/output error")),
+    "ended": lambda recorder, clock: recorder.session(ANN, "a").end("idle"),
+}
+
+
+@pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES)
+def test_a_session_takes_calls_until_those_of_its_principal_belong_to_another_one(
+    state: Path, leave: Callable[[Recorder, Clock], None]
+) -> None:
+    clock = Clock()
+
+    async def test(recorder: Recorder) -> None:
+        session = recorder.session(ANN, "a")
+        running = call(session, PODS)
+        recorder.tick()
+        assert session.takes_calls and recorder.session(ANN, "a") is session
+        leave(recorder, clock)
+        assert not session.takes_calls and recorder.session(ANN, "a") is not session
+        running.end("complete")
+
+    with_recorder(state, test, clock=clock)
+
+
+def test_calls_without_a_principal_are_never_taken_as_others_like_them(state: Path) -> None:
+    async def test(recorder: Recorder) -> None:
+        assert not recorder.attempts("a").takes_calls
+
+    with_recorder(state, test)
+
+
 def test_a_session_ends_when_idle_and_never_while_a_call_is_open(state: Path) -> None:
     clock = Clock()
 

@@ -1,0 +1,144 @@
+"""The events of calls that are alike, encoded once. Such calls differ in their time, their number in the session, the audit id and
+the answer's body alone: the bytes before, between and behind these places are kept, and a call's events are those bytes joined.
+
+A form makes exactly the bytes that msgspec makes of the events one by one. Its places are known by the fields of the events and are
+not searched for: their bytes may stand elsewhere too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from l7gw.kube.act import Act, Effect
+from l7gw.recording import events as e
+
+pack: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
+
+_PLACES = ("time", "exchange")  # these fields stand first in each event of a call
+
+
+def request_event(
+    time: int, exchange: int, run: int, *, method: str, target: str, headers: e.Headers, act: Act, audit_id: str
+) -> e.RequestRecorded:
+    """The event of a request. The fields that say what the query asked for are set one by one, because Python makes a dict of more
+    than 14 keywords: making the event would take 820 ns instead of 240."""
+    event = e.RequestRecorded(
+        time,
+        exchange,
+        run,
+        method=method,
+        target=target,
+        headers=headers,
+        verb=act.verb,
+        group=act.group,
+        resource=act.resource,
+        subresource=act.subresource,
+        namespace=act.namespace,
+        name=act.name,
+        effects=_in_order(act.effects),
+        audit_id=audit_id,
+    )
+    interactive = act.subresource in ("exec", "attach")
+    event.argv = act.argv
+    if interactive or act.subresource == "log":
+        event.container = act.container or None
+    event.ports = act.ports
+    event.label_selector = act.label_selector
+    event.field_selector = act.field_selector
+    if interactive:
+        event.stdin = act.stdin
+        event.tty = act.tty
+    if act.acts_as is not None:
+        event.as_user = act.acts_as.user
+        event.as_groups = act.acts_as.groups
+    return event
+
+
+@lru_cache(maxsize=256)  # there are few combinations. Sorting one each time costs 0.4 us
+def _in_order(effects: frozenset[Effect]) -> tuple[Effect, ...]:
+    return tuple(sorted(effects))
+
+
+class CallForm:
+    """The request and the verdict of calls that are alike. `run` is the number of their run in the session, `run_id` its id.
+    Without `content`, their bodies are not kept. `act` is what the log says of them too: nothing is masked in their heads. A form
+    belongs to one session.
+
+    The bytes of the two events are `begin`, then the place, `middle`, the audit id, `between`, the place again, and `end`. The
+    place is the time and the exchange's number."""
+
+    __slots__ = ("act", "begin", "between", "content", "end", "method", "middle", "rule", "run", "run_id", "verdict")
+
+    def __init__(
+        self,
+        *,
+        run: int,
+        run_id: str,
+        content: bool,
+        method: str,
+        target: str,
+        headers: e.Headers,
+        act: Act,
+        verdict: e.VerdictWord,
+        rule: str,
+        reason: str,
+    ) -> None:
+        self.run = run
+        self.run_id = run_id
+        self.content = content
+        self.method = method
+        self.act = act
+        self.verdict: e.VerdictWord = verdict
+        self.rule = rule
+        self.begin, behind = _cut(request_event(0, 0, run, method=method, target=target, headers=headers, act=act, audit_id=""))
+        at = list(e.RequestRecorded.__struct_fields__[len(_PLACES) :]).index("audit_id")
+        begin, end = _cut(e.VerdictRecorded(0, 0, rule=rule, verdict=verdict, reason=reason))
+        self.middle = b"".join(behind[:at])
+        self.between = b"".join((*behind[at + 1 :], begin))
+        self.end = b"".join(end)
+
+
+class AnswerForm:
+    """The answer of calls that are alike: its head, its body and the call's end, which is complete. `headers` are as they are
+    recorded; the last one is the audit id, whatever its value here.
+
+    The bytes are `begin`, then the place, `middle`, the audit id; where a body is kept `body`, the place, the body; then `end`, the
+    place, and `last`."""
+
+    __slots__ = ("begin", "body", "end", "headers", "last", "middle", "status")
+
+    def __init__(self, status: int, headers: e.Headers) -> None:
+        self.status = status
+        *self.headers, (name, _) = headers  # all but the audit id
+        self.begin, (packed, _) = _cut(e.ResponseRecorded(0, 0, status=status, headers=()))
+        before = b"".join(pack(header) for header in self.headers)
+        self.middle = b"".join((packed, _array(len(headers)), before, _array(2), pack(name)))
+        self.body, _ = _cut(e.ResponseBody(0, 0, b""))
+        self.end, behind = _cut(e.ExchangeEnded(0, 0, "complete"))
+        self.last = b"".join(behind)
+
+
+def _cut(event: e.Event) -> tuple[bytes, list[bytes]]:
+    """The bytes of an event before its time and exchange, and those of each field behind them."""
+    assert event.__struct_fields__[: len(_PLACES)] == _PLACES
+    values = msgspec.structs.astuple(event)
+    begin = _array(1 + len(values)) + pack(event.__struct_config__.tag)
+    return begin, [pack(value) for value in values[len(_PLACES) :]]
+
+
+def _array(length: int) -> bytes:
+    """The head of an array of so many elements (msgpack, array format family): what msgspec writes before as many."""
+    if length < 16:
+        return bytes((0x90 | length,))
+    return b"\xdc" + length.to_bytes(2, "big") if length < 1 << 16 else b"\xdd" + length.to_bytes(4, "big")
+
+
+def bytes_head(length: int) -> bytes:
+    """The head of a byte string of so many bytes (msgpack, bin format family)."""
+    if length < 1 << 8:
+        return b"\xc4" + length.to_bytes(1, "big")
+    return b"\xc5" + length.to_bytes(2, "big") if length < 1 << 16 else b"\xc6" + length.to_bytes(4, "big")

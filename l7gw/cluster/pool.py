@@ -24,7 +24,9 @@ from l7gw.cluster.upstream import ADAPTIVE, FRESH, KEPT, SHARED, Upstream, Wante
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.errors import Refusal
+from l7gw.limits import USUAL_LIMITS
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
+from l7gw.wire.answer_shapes import AnswerShapes
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,8 @@ Connected = Callable[["Upstream | Refusal"], None]
 
 
 class Pool:
-    """Connections to one cluster under one credential. `dials` counts the dials of all pools of the cluster."""
+    """Connections to one cluster under one credential. `dials` counts the dials of all pools of the cluster, and `shapes` are
+    those of its answers."""
 
     def __init__(
         self,
@@ -48,10 +51,12 @@ class Pool:
         timeouts: Timeouts = USUAL_TIMEOUTS,
         *,
         dials: Dials | None = None,
+        shapes: AnswerShapes | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.credential = credential
         self.timeouts = timeouts
+        self.shapes = shapes or AnswerShapes(USUAL_LIMITS.remembered)
         self._clock = clock
         self._idle: deque[UpstreamConnection] = deque()  # the one that is idle longest comes first
         self._all: set[UpstreamConnection] = set()

@@ -10,6 +10,7 @@ from l7gw.cluster.liveness import Liveness
 from l7gw.cluster.transport import SocketReading
 from l7gw.cluster.upstream import ANY, UNREAD_BY_CLUSTER, UpstreamListener
 from l7gw.timeouts import Timeouts
+from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent
 from l7gw.wire.http1_client import ClientConnection
@@ -21,6 +22,7 @@ class Keeper(Protocol):
     """What a connection asks of the pool, which keeps it for the next call."""
 
     timeouts: Timeouts
+    shapes: AnswerShapes
 
     def keep(self, connection: UpstreamConnection) -> None: ...
 
@@ -33,7 +35,7 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_liveness", "_lost", "_unread", "below")
 
     def __init__(self, keeper: Keeper) -> None:
-        self._codec = ClientConnection()
+        self._codec = ClientConnection(keeper.shapes)
         self._keeper = keeper
         self._transport: asyncio.Transport | None = None
         self.below: SocketReading | None = None

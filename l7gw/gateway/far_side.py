@@ -19,15 +19,18 @@ from l7gw.cluster.pools import Key, OnePool, PoolOfEach, Pools
 from l7gw.cluster.standing import Standing
 from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Cluster
+from l7gw.limits import USUAL_LIMITS
 from l7gw.os_faults import in_words
 from l7gw.timeouts import Timeouts
+from l7gw.wire.answer_shapes import AnswerShapes
 
 log = logging.getLogger(__name__)
 
 
 class FarSide:
     """One cluster. `broker` is asked for tokens of AWS; `most_people` is how many pools there may be where each person has one.
-    `former` is the same cluster under the configuration before a reload; what was known of an outage is kept."""
+    `remembered` is how many bytes of the heads of its answers are kept. `former` is the same cluster under the configuration before
+    a reload; what was known of an outage is kept."""
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class FarSide:
         broker: Broker | None = None,
         *,
         most_people: int,
+        remembered: int = USUAL_LIMITS.remembered,
         former: FarSide | None = None,
     ) -> None:
         self.name = cluster.name
@@ -48,6 +52,7 @@ class FarSide:
         self._timeouts = timeouts
         self._broker = LeasedBroker(broker) if broker is not None else None
         self._dials = Dials(clock)
+        self._shapes = AnswerShapes(remembered)
         role = cluster.credential
         if isinstance(role, AwsRole):
             self.standing.hint = f"has {role.role} an access entry there? l7gw clusters test {self.name}"
@@ -78,7 +83,7 @@ class FarSide:
         return BrokeredCredential(self._broker, wanted, self._clock, within=self._timeouts.credential)
 
     def _pool(self, credential: Credential) -> Pool:
-        return Pool(self.endpoint, credential, self._clock, self._timeouts, dials=self._dials)
+        return Pool(self.endpoint, credential, self._clock, self._timeouts, dials=self._dials, shapes=self._shapes)
 
     def _pool_of(self, key: Key) -> Pool:
         return self._pool(self._credential(*key))

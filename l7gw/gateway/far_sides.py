@@ -11,6 +11,7 @@ from l7gw.config.aws_settings import AwsRole
 from l7gw.config.settings import Cluster, RecordMode, Settings
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.routing import Routes
+from l7gw.limits import USUAL_LIMITS
 from l7gw.timeouts import Timeouts
 
 
@@ -34,15 +35,22 @@ def open_broker(clock: Clock, timeouts: Timeouts) -> Broker:
 
 
 class FarSides:
-    """The clusters in force, by name. `most_people` is as in `FarSide`. `broker` is called for the first configuration that names
-    AWS."""
+    """The clusters in force, by name. `most_people` and `remembered` are as in `FarSide`. `broker` is called for the first
+    configuration that names AWS."""
 
     def __init__(
-        self, clock: Clock, timeouts: Timeouts, *, most_people: int, broker: Callable[[Clock, Timeouts], Broker] = open_broker
+        self,
+        clock: Clock,
+        timeouts: Timeouts,
+        *,
+        most_people: int,
+        remembered: int = USUAL_LIMITS.remembered,
+        broker: Callable[[Clock, Timeouts], Broker] = open_broker,
     ) -> None:
         self._clock = clock
         self._timeouts = timeouts
         self._most_people = most_people
+        self._remembered = remembered
         self._open_broker = broker
         self._broker: Broker | None = None
         self._far: dict[str, FarSide] = {}
@@ -57,7 +65,15 @@ class FarSides:
 
     def _made(self, cluster: Cluster) -> FarSide:
         former = self._far.get(cluster.name)
-        return FarSide(cluster, self._clock, self._timeouts, self._broker, most_people=self._most_people, former=former)
+        return FarSide(
+            cluster,
+            self._clock,
+            self._timeouts,
+            self._broker,
+            most_people=self._most_people,
+            remembered=self._remembered,
+            former=former,
+        )
 
     def use(self, far: dict[str, FarSide]) -> None:
         """Put these into force."""

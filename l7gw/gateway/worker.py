@@ -107,7 +107,7 @@ class Worker:
         self.of_peers = CountedLog(log, clock.monotonic)  # for events that a client or a cluster can cause as often as it likes
         self.door = Door(max(1, int(descriptors * DESCRIPTORS_FOR_CLIENTS)), self.of_peers)
         most_people = max(1, min(MOST_POOLS, int(descriptors * DESCRIPTORS_FOR_PEOPLE)))
-        self._far = FarSides(clock, timeouts, most_people=most_people)
+        self._far = FarSides(clock, timeouts, most_people=most_people, remembered=limits.remembered)
         self._identity: IdentityChain | None = None
         self._masking_key = masking_key(settings.state)
         self._budget = Budget()

@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help install demo test test-long reference lint fuzz bench soak conformance dist lock clean
+.PHONY: help install demo test test-long reference lint fuzz bench instructions soak conformance dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,11 +31,13 @@ test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
 	$(PYTEST) $(BESIDE) -m long tests || $(PYTEST) -m long $(AGAIN)
 fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="wire_http1 wire_spdy" for these alone
 	@set -e; for target in $(TARGETS); do $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS); done
-bench: $(VENV)/.test ## hold l7gw against a plain Go proxy (and nginx) in one run; ROUNDS=5 BENCH_SECONDS=4
-	$(BIN)/python bench/run.py --rounds $(or $(ROUNDS),5) --seconds $(or $(BENCH_SECONDS),4)
+bench: $(VENV)/.test ## hold l7gw against a plain Go proxy, a bare relay and nginx in one run; ROUNDS=5 BENCH_SECONDS=4
+	$(BIN)/python bench/run.py --prices --rounds $(or $(ROUNDS),5) --seconds $(or $(BENCH_SECONDS),4)
 	$(BIN)/python bench/login.py
 	$(BIN)/python bench/lists.py
 	$(BIN)/python bench/grep.py
+instructions: $(VENV)/.test ## count the instructions of a call by callgrind: CELLS="small;cold" PROXIES=l7gw,unlogged
+	$(BIN)/python bench/instructions.py $(if $(CELLS),"$(CELLS)") --proxies $(or $(PROXIES),l7gw)
 soak: $(VENV)/.test ## load one gateway for HOURS=24 and see whether its memory grows; OUT=FILE takes a sample a minute
 	$(BIN)/python bench/soak.py --hours $(or $(HOURS),24) > $(or $(OUT),/dev/null)
 conformance: $(VENV)/.test ## ask h2spec, Autobahn and the tests of abuse and faults, and write docs/conformance.md

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.run import peers
+from bench.proxies import peers
 from tests.support.both_ways import Both
 from tests.support.figures import figure
 from tests.support.kubernetes.cluster import RealCluster

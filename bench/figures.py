@@ -1,0 +1,79 @@
+"""The figures of one run of the bench, as JSON and as the ratios that a reader wants of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.cells import Cell
+from bench.measuring import Measured
+
+
+@dataclass
+class Figures:
+    """`rows` has the measurements of each cell and proxy, one a round. `watches` has the KiB of an idle watch of each protocol and
+    proxy. `sync_us` has, for each round, how long the disk takes to have a write."""
+
+    machine: str
+    date: str
+    rounds: int
+    seconds: float
+    rows: dict[str, dict[str, list[Measured]]] = field(default_factory=dict)
+    watches: dict[str, dict[str, float]] = field(default_factory=dict)
+    sync_us: list[float] = field(default_factory=list)
+
+    def add(self, cell: Cell, proxy: str, measured: Measured) -> None:
+        self.rows.setdefault(cell.name, {}).setdefault(proxy, []).append(measured)
+
+    def rates(self, cell: Cell, proxy: str) -> list[float]:
+        """Work per second of the proxy's CPU, a figure a round; where it may run on both cores, work per second. Empty where it was
+        not measured."""
+        measured = self.rows.get(cell.name, {}).get(proxy, [])
+        return [one.work / (one.wall if cell.both_cores else one.cpu) for one in measured]
+
+    def p50s(self, cell: Cell, proxy: str) -> list[float]:
+        """Median microseconds of one call, a figure a round."""
+        return [one.p50_us for one in self.rows.get(cell.name, {}).get(proxy, [])]
+
+    def ratios(self, cell: Cell, proxy: str, other: str) -> list[float]:
+        """How many times the work of another a proxy does, round by round, as the machine changes between them."""
+        return [mine / its for mine, its in zip(self.rates(cell, proxy), self.rates(cell, other))]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def from_json(given: dict[str, Any]) -> Figures:
+    """The figures that `as_json` wrote. Raises TypeError where they are not of that form."""
+    rows = {
+        cell: {proxy: [Measured(**one) for one in measured] for proxy, measured in row.items()}
+        for cell, row in given["rows"].items()
+    }
+    return Figures(**{**given, "rows": rows})
+
+
+def spread(values: Sequence[float], digits: int = 0) -> str:
+    """The median of some figures, and behind it the least and the most of them."""
+    if not values:
+        return ""
+    return f"{statistics.median(values):,.{digits}f} [{min(values):,.{digits}f}-{max(values):,.{digits}f}]"
+
+
+def machine(go: str) -> str:
+    """The machine by its size and by what the proxies are built with. `go` is Go's version."""
+    memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
+    parts = [f"{len(os.sched_getaffinity(0))} cores, {int(memory[1]) / 2**20:.0f} GiB" if memory else ""]
+    parts += [f"Python {platform.python_version()}", f"uvloop {version('uvloop')}", go.replace("go", "Go ", 1)]
+    if shutil.which("nginx"):
+        told = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr
+        parts.append("nginx " + told.strip().rpartition("/")[2])
+    return ", ".join(part for part in parts if part)

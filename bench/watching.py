@@ -1,0 +1,42 @@
+"""The memory that an idle watch takes: proxies that have done nothing else hold many."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from bench.measuring import LoadFailed
+from bench.proxies import LOAD_CORE, Proxy
+
+WATCHES = 1000
+
+
+def resident(pid: int) -> int:
+    """KiB of memory that a process has with its children (proc(5))."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = 0
+    for process in (str(pid), *children):
+        status = re.search(r"^VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+        found += int(status[1]) if status else 0
+    return found
+
+
+def kib_of_watch(proxy: Proxy, binary: Path, http2: bool, count: int = WATCHES) -> float:
+    """KiB of an idle watch, by what a fresh proxy grows while it holds `count`. Raises LoadFailed where one does not stand."""
+    before = resident(proxy.pid)
+    environment = {**os.environ, "TOKENS": " ".join(proxy.tokens[:1]), "GOMAXPROCS": "1", "H2": "1" if http2 else ""}
+    target = proxy.url + "/api/v1/namespaces/default/pods?watch=true&fieldSelector=metadata.name%3Dweb-0"
+    with subprocess.Popen(
+        ["taskset", "-c", str(LOAD_CORE), binary, "watches", target, str(count)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    ) as load:  # fmt: skip
+        assert load.stdout is not None
+        try:
+            said = load.stdout.readline()
+            if said.split() != [str(count), str(count)]:
+                raise LoadFailed(f"{proxy.name}: of {count} watches stand, and brought an event: {said.strip() or 'none'}")
+            return (resident(proxy.pid) - before) / count
+        finally:
+            load.kill()

@@ -26,19 +26,28 @@ AccessEvent = Literal["call", "open", "close", "refused"]
 FAILED = frozenset((401, 403, 407, 429))
 
 
-class Access(msgspec.Struct, gc=False):
-    """One line of the access log. Times are seconds, `at` since 1970; sizes are bytes."""
+class AccessForm(msgspec.Struct, gc=False):
+    """What lines of the access log say of calls that are alike. Thousands of lines share one; it holds on to no call."""
 
-    event: AccessEvent
-    at: float
     address: str
     principal: Principal | None
     session: str
     run: str
     cluster: str
     act: Act
+    http: str
     verdict: str
     rule: str
+    json: msgspec.Raw | None = None  # all but `http` as JSON, once a line was made: the writer's thread keeps it here
+
+
+class Access(msgspec.Struct, gc=False):
+    """One line of the access log. Times are seconds, `at` since 1970; sizes are bytes. `at_cluster` is negative where the call
+    never went up."""
+
+    form: AccessForm
+    event: AccessEvent
+    at: float
     status: int
     up: int
     down: int
@@ -47,85 +56,46 @@ class Access(msgspec.Struct, gc=False):
     for_disk: float
     for_human: float
     audit_id: str
-    http: str
     reason: str
 
 
 def of_attempt(record: CallRecord, at: float, address: str, http: str, audit_id: str, reason: str) -> Access:
     """The line about bytes that were no request, or none that could be read."""
-    return Access(
-        "refused",
-        at,
-        address,
-        None,
-        record.session.id,
-        "",
-        "",
-        UNREAD,
-        record.said,
-        "",
-        record.status,
-        record.up,
-        record.down,
-        0.0,
-        -1.0,
-        0.0,
-        0.0,
-        audit_id,
-        http,
-        reason,
-    )
+    form = AccessForm(address, None, record.session.id, "", "", UNREAD, http, record.said, "")
+    return Access(form, "refused", at, record.status, record.up, record.down, 0.0, -1.0, 0.0, 0.0, audit_id, reason)
 
 
 def of_api(told: Told, at: float) -> Access:
     """The line about a call of the gateway's own API: its path stands where that of a cluster's would."""
     event: AccessEvent = "open" if told.event == "open" else "close" if told.event == "close" else "call"
-    return Access(
-        event,
-        at,
-        told.address,
-        told.principal,
-        "",
-        "",
-        "",
-        Act(verb=told.method, path=told.path, query="", effects=frozenset()),
-        "",
-        "",
-        told.status,
-        told.up,
-        told.down,
-        told.seconds,
-        -1.0,
-        0.0,
-        0.0,
-        told.audit_id,
-        told.http,
-        told.reason,
-    )
+    act = Act(verb=told.method, path=told.path, query="", effects=frozenset())
+    form = AccessForm(told.address, told.principal, "", "", "", act, told.http, "", "")
+    return Access(form, event, at, told.status, told.up, told.down, told.seconds, -1.0, 0.0, 0.0, told.audit_id, told.reason)
 
 
 class AccessLog:
-    """Says which calls have a line, and hands the lines on. `mode` is the configuration's `log.access`."""
+    """Says which calls have a line. `put` hands a line on, and `mode` is the configuration's `log.access`: a call makes no line
+    that is not wanted."""
 
-    __slots__ = ("_put", "mode")
+    __slots__ = ("mode", "put")
 
     def __init__(self, put: Callable[[Access], None], mode: LogAccess = "on") -> None:
-        self._put = put
+        self.put = put
         self.mode = mode
 
     def opened(self, line: Access) -> None:
         """A stream is open."""
         if self.mode == "on":
-            self._put(line)
+            self.put(line)
 
     def ended(self, line: Access, outcome: Outcome) -> None:
         """A call is over."""
-        if self.mode == "on" or (self.mode == "errors" and is_error(line, outcome)):
-            self._put(line)
+        if self.mode == "on" or (self.mode == "errors" and is_error(line.event, line.status, outcome)):
+            self.put(line)
 
 
-def is_error(line: Access, outcome: Outcome) -> bool:
+def is_error(event: AccessEvent, status: int, outcome: Outcome) -> bool:
     """Whether the line stands in a log of `errors`: the call was refused, or failed. A stream that its client left did not."""
-    if line.event == "close":
+    if event == "close":
         return outcome not in ("complete", "aborted")
-    return outcome != "complete" or line.status >= 500 or line.status in FAILED
+    return outcome != "complete" or status >= 500 or status in FAILED

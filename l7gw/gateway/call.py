@@ -10,14 +10,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from l7gw.approval.active_grants import ActiveGrant
 from l7gw.cluster.headers import upstream_request
 from l7gw.cluster.impersonation import impersonation, impersonation_as
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
-from l7gw.gateway.access_log import Access, AccessEvent
+from l7gw.gateway.access_log import Access, AccessEvent, AccessForm, is_error
 from l7gw.gateway.answer import HeldAnswer
 from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.budgeting import Budgeting
@@ -53,9 +53,6 @@ from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, with
 from l7gw.steps import InSteps
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, Request
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 
@@ -189,36 +186,35 @@ class Call:
     def opens(self) -> None:
         """Log that the stream is open."""
         self._open = True
-        if self.worker.access.mode == "on":
-            self.worker.access.opened(self._logged("open", ""))
+        access = self.worker.access
+        if access.mode == "on":
+            access.put(self._logged("open", ""))
 
     def _logged(self, event: AccessEvent, reason: str) -> Access:
         """What the access log says of the call by now. It costs 1 us."""
         record, clock = self.call_record, self.worker.clock
         assert record is not None
-        now = clock.monotonic()
+        now, up = clock.monotonic(), self.went_up
         return Access(
+            self._access_form(record),
             event,
             clock.wall(),
-            self.client.address,
-            self.principal,
-            record.session.id,
-            record.run_id,
-            self.far.name if self.far is not None else "",
-            record.act,
-            record.said,
-            record.rule,
             record.status,
             record.up,
             record.down,
             now - self.began,
-            (self.answered or now) - self.went_up if self.went_up else -1.0,
+            (self.answered or now) - up if up else -1.0,
             self.for_disk if not self.waits_since else now - self.waits_since,
             self.for_human,
             self.audit_id,
-            self.client.http,
             self.sent.text(reason) if reason and self._masked_head else reason,
         )
+
+    def _access_form(self, record: CallRecord) -> AccessForm:
+        """What lines about this call and those that are like it say."""
+        client, cluster = self.client, self.far.name if self.far is not None else ""
+        session, run = record.session.id, record.run_id
+        return AccessForm(client.address, self.principal, session, run, cluster, record.act, client.http, record.said, record.rule)
 
     # ------------------------------------------------------------------ ends
 
@@ -325,12 +321,15 @@ class Call:
         self._answer = self.side = self.steps = self.budgeting = self.holding = self.refused = None
         if self.call_record is not None:
             self.call_record.end(outcome, reason)
-            told = self.worker.access.mode != "off"
-            if told and (
-                self.principal is not None or not self.call_record.silent
-            ):  # the record bounds what strangers make it write
-                event: AccessEvent = "close" if self._open else "refused" if outcome == "refused" else "call"
-                self.worker.access.ended(self._logged(event, reason), outcome)
+            self._log_end(self.call_record, outcome, reason)
+
+    def _log_end(self, record: CallRecord, outcome: Outcome, reason: str) -> None:
+        access = self.worker.access
+        if access.mode == "off" or (self.principal is None and record.silent):  # the record bounds what strangers make it write
+            return
+        event: AccessEvent = "close" if self._open else "refused" if outcome == "refused" else "call"
+        if access.mode == "on" or is_error(event, record.status, outcome):
+            access.put(self._logged(event, reason))
 
     def _drop_upstream(self) -> None:
         upstream, self.upstream = self.upstream, None

@@ -67,6 +67,7 @@ class GatewayLog(logging.Handler):
         self._verbose = verbose
         self._writer: LineWriter[bytes | Access] = LineWriter(descriptor, self._rendered, self._dropped)
         self._of_call: Callable[[Access], bytes] = as_json
+        self.of_call = self._writer.put  # writes a line of the access log soon
         self.configure(Log())
 
     def configure(self, settings: Log) -> None:
@@ -85,10 +86,6 @@ class GatewayLog(logging.Handler):
         except Exception as error:
             text = self.format(_record(logging.ERROR, f"a line of {record.name} cannot be logged: {type(error).__name__}"))
         self._writer.put_now(_bytes(text))
-
-    def of_call(self, line: Access) -> None:
-        """Write a line of the access log soon."""
-        self._writer.put(line)
 
     def close(self) -> None:
         """Write what waits, for a bounded time."""

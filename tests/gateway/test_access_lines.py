@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from l7gw.config.settings import Kind
 from l7gw.gateway.access_lines import LONGEST, as_json, as_text
-from l7gw.gateway.access_log import Access
+from l7gw.gateway.access_log import Access, AccessEvent, AccessForm
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
+from tests.support import plain_access_lines
 
 KEYS = """
     time level room event address user kind session run cluster verb group resource subresource namespace name verdict rule status
@@ -23,31 +27,31 @@ KEYS = """
 
 
 def line(act: Act | None = None, **changed: Any) -> Access:
-    return Access(
-        **{
-            "event": "call",
-            "at": 1_700_000_000.25,
-            "address": "10.0.0.9",
-            "principal": Principal("ann", kind="agent"),
-            "session": "s",
-            "run": "r",
-            "cluster": "prod",
-            "act": act or describe("GET", "/api/v1/namespaces/dev/pods/web-0"),
-            "verdict": "allow",
-            "rule": "all",
-            "status": 200,
-            "up": 0,
-            "down": 12,
-            "whole": 0.0123456,
-            "at_cluster": 0.01,
-            "for_disk": 0.0,
-            "for_human": 0.0,
-            "audit_id": "a",
-            "http": "2",
-            "reason": "",
-            **changed,
-        }
-    )
+    said = {
+        "address": "10.0.0.9",
+        "principal": Principal("ann", kind="agent"),
+        "session": "s",
+        "run": "r",
+        "cluster": "prod",
+        "act": act or describe("GET", "/api/v1/namespaces/dev/pods/web-0"),
+        "http": "2",
+        "verdict": "allow",
+        "rule": "all",
+        "event": "call",
+        "at": 1_700_000_000.25,
+        "status": 200,
+        "up": 0,
+        "down": 12,
+        "whole": 0.0123456,
+        "at_cluster": 0.01,
+        "for_disk": 0.0,
+        "for_human": 0.0,
+        "audit_id": "a",
+        "reason": "",
+        **changed,
+    }
+    form = AccessForm(*[said.pop(key) for key in "address principal session run cluster act http verdict rule".split()])
+    return Access(form, **said)
 
 
 def test_a_line_of_json_has_the_keys_in_their_order() -> None:
@@ -141,3 +145,47 @@ def test_what_a_caller_writes_stays_one_word_of_the_text(name: str, space: str, 
     words = re.findall(r'"[^"]*"|[^ ]+', said)
     plain = as_text(line(describe("GET", "/api/v1/namespaces/n/pods/p"), principal=Principal("u"))).decode()
     assert len(words) == len(plain.split())
+
+
+# ---------------------------------------------------------------------- the plain twin
+
+MOMENT = st.floats(1, 4e9, allow_nan=False)
+SECONDS = st.one_of(st.just(0.0), st.floats(0, 1e6), st.floats(0, 1))
+PLAIN = st.text(st.sampled_from('ab-1 "\\/\x00\x7f\n\u00e4\ud800'), max_size=8) | st.sampled_from(
+    ["x" * LONGEST, "x" * (LONGEST + 1)]
+)
+ANY = PLAIN | HOSTILE
+EVENTS = st.sampled_from(get_args(AccessEvent))
+ACTS = st.builds(
+    Act, verb=ANY, path=ANY, query=st.just("?q"), effects=st.just(frozenset()), is_resource=st.booleans(),
+    group=ANY, resource=ANY, subresource=ANY, namespace=ANY, name=ANY,
+)  # fmt: skip
+FORMS = st.builds(
+    AccessForm, address=ANY, principal=st.none() | st.builds(Principal, user=ANY, kind=st.sampled_from(get_args(Kind))), session=ANY,
+    run=ANY, cluster=ANY, act=ACTS, http=ANY, verdict=ANY, rule=ANY, json=st.none(),
+)  # fmt: skip
+SIZES = st.integers(0, 2**63)
+LINES = st.builds(
+    Access, form=FORMS, event=EVENTS, at=MOMENT, status=st.integers(0, 599), up=SIZES, down=SIZES, whole=SECONDS,
+    at_cluster=SECONDS | st.just(-1.0), for_disk=SECONDS, for_human=SECONDS, audit_id=ANY, reason=ANY,
+)  # fmt: skip
+
+
+def told(form: Callable[[Access], bytes], one: Access) -> bytes | None:
+    """The line; None where it cannot be made."""
+    try:
+        return form(one)
+    except UnicodeError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("form", "plain"), [(as_json, plain_access_lines.as_json), (as_text, plain_access_lines.as_text)], ids=["json", "text"]
+)
+@given(one=LINES, events=st.lists(EVENTS, max_size=3), numbers=st.lists(SIZES, max_size=3))
+def test_lines_that_share_a_form_are_byte_for_byte_those_made_field_by_field(
+    form: Callable[[Access], bytes], plain: Callable[[Access], bytes], one: Access, events: list[AccessEvent], numbers: list[int]
+) -> None:
+    others = [structs.replace(one, event=event) for event in events] + [structs.replace(one, up=number) for number in numbers]
+    for each in (one, *others, one):
+        assert told(form, each) == told(plain, each)

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from l7gw.gateway.access_log import Access, AccessLog, is_error
+from l7gw.gateway.access_log import Access, AccessForm, AccessLog, is_error
 from l7gw.recording.call_record import UNREAD
 from l7gw.recording.events import Outcome
 from l7gw.wire.websocket import Message
@@ -295,7 +295,8 @@ def test_errors_and_off_come_into_force_by_a_reload_and_so_does_the_form(own: Sc
 
 
 def made(event: Any, status: int) -> Access:
-    return Access(event, 0, "", None, "", "", "", UNREAD, "", "", status, 0, 0, 0, 0, 0, 0, "", "", "")
+    form = AccessForm("", None, "", "", "", UNREAD, "", "", "")
+    return Access(form, event, 0, status, 0, 0, 0, 0, 0, 0, "", "")
 
 
 @pytest.mark.parametrize("outcome", get_args(Outcome))
@@ -304,7 +305,7 @@ def made(event: Any, status: int) -> Access:
 def test_an_error_is_what_the_gateway_or_the_cluster_refused_or_failed(event: Any, status: int, outcome: Outcome) -> None:
     wrong = outcome in ("denied", "refused", "failed", "cut") or (outcome == "aborted" and event != "close")
     told = event != "close" and (status >= 500 or status in (401, 403, 429))
-    assert is_error(made(event, status), outcome) == (wrong or told)
+    assert is_error(event, status, outcome) == (wrong or told)
 
 
 @pytest.mark.parametrize(("mode", "kept"), [("on", 3), ("errors", 1), ("off", 0)])

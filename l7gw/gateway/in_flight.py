@@ -4,8 +4,9 @@ are in `exchange.py`."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+
+import msgspec
 
 from l7gw.cluster.upstream import SLOW_DISK, SLOW_READER
 from l7gw.config.document import lasting
@@ -104,7 +105,7 @@ class InFlightCall(Call):
     def may_forward(self, port: int) -> bool:
         """Judge one connection inside a port-forward, which is an act of its own. The verdict is recorded."""
         assert self.principal and self.far and self.act and self.call_record
-        verdict = self.worker.judge(self.principal, self.far.name, dataclasses.replace(self.act, port=port))
+        verdict = self.worker.judge(self.principal, self.far.name, msgspec.structs.replace(self.act, port=port))
         passes = verdict.decision != "deny"  # a port-forward is held at its upgrade, and approved with all its connections
         said: VerdictWord = "allow" if passes else "deny"
         self.call_record.verdict(said, rule=verdict.rule, reason=f"port {port}: {verdict.reason}", of_port=True)

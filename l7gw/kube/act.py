@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal, get_args
+
+import msgspec
+from msgspec.structs import replace
 
 from l7gw.kube.acting_as import ActsAs
 
@@ -23,8 +25,7 @@ Effect = Literal[
 EFFECTS: tuple[Effect, ...] = get_args(Effect)
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True, gc=False):
     """One request, or one stream opened inside a tunnel, as the API server understands it.
 
     For a request about a resource, `verb` is RBAC's (get, list, watch, create, ..., deletecollection), and `group` is "" for

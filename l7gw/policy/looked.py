@@ -3,7 +3,6 @@ run made of that."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -99,7 +98,7 @@ def is_dry_run(act: Act, sent: object) -> bool:
     Only what kube-apiserver stores itself has dry runs: an exec or a proxied call does not read dryRun, a token request mints, and
     of a group that is not built in nobody can say here whether a service serves it, which does as it likes.
     """
-    if possible(act if act.verb != "deletecollection" else replace(act, verb="delete")) != "yes":
+    if possible(act if act.verb != "deletecollection" else msgspec.structs.replace(act, verb="delete")) != "yes":
         return False
     values = [value for key, value in parse_qsl(act.query, keep_blank_values=True) if key == "dryRun"]
     in_query = _is_all(values)

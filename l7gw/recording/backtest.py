@@ -130,7 +130,7 @@ class Backtest:
 
     def _near(self, call: PastCall) -> list[Rule]:
         """The rules that match the call by all keys but `commands` and `when`."""
-        unsaid, who = replace(call.act, argv=None), self._who(call)
+        unsaid, who = structs.replace(call.act, argv=None), self._who(call)
         return [rule for rule in self._rules if not rule.stranger(who, call.cluster) and rule.mismatch(unsaid) in ("", "commands")]
 
     def _reads_target(self, call: PastCall) -> bool:

@@ -212,7 +212,7 @@ class UsedRights:
             names.named = None
 
     def _leave_out(self, call: PastCall, why: Why) -> None:
-        one = LeftOut(why, in_kubectl(call.request.method, replace(call.act, name="", argv=None)))
+        one = LeftOut(why, in_kubectl(call.request.method, msgspec.structs.replace(call.act, name="", argv=None)))
         used = self.left_out.get(one)
         if used is None:
             if len(self.left_out) >= MOST_LEFT_OUT:

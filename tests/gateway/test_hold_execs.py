@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from l7gw.errors import Refusal
@@ -95,7 +95,7 @@ def test_a_pod_that_is_gone_is_a_404_and_one_that_may_not_be_read_is_said_to_be(
 
 def test_the_arguments_are_shown_as_they_are_recorded() -> None:
     about = subject(f"GET {POD}/exec?command=mysql&command=-phunter2")
-    shown = seen(look_at_pod(about, dataclasses.replace(about.act, argv=("mysql", "-pmasked"))), ANSWERS)[0].shown.exec
+    shown = seen(look_at_pod(about, msgspec.structs.replace(about.act, argv=("mysql", "-pmasked"))), ANSWERS)[0].shown.exec
     assert shown is not None and shown.argv == ("mysql", "-pmasked")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from l7gw import hooks
@@ -100,9 +101,9 @@ def test_the_copy_has_what_is_asked_and_no_credential() -> None:
 
 
 def test_text_of_the_caller_is_masked_wherever_it_stands() -> None:
-    proxied = dataclasses.replace(EXEC, subresource="proxy", path="/api/v1/namespaces/default/pods/web-0/proxy/hunter2")
+    proxied = msgspec.structs.replace(EXEC, subresource="proxy", path="/api/v1/namespaces/default/pods/web-0/proxy/hunter2")
     assert act_of(ANN, "prod", proxied, MASKED).path.endswith("/proxy/(masked)")
-    selected = dataclasses.replace(EXEC, label_selector="pin=hunter2", field_selector="metadata.name=hunter2")
+    selected = msgspec.structs.replace(EXEC, label_selector="pin=hunter2", field_selector="metadata.name=hunter2")
     act = act_of(ANN, "prod", selected, MASKED)
     assert (act.label_selector, act.field_selector) == ("pin=(masked)", "metadata.name=(masked)")
 

@@ -7,8 +7,9 @@ what in it is a secret: of that the record has the length alone.
 
 from __future__ import annotations
 
-import dataclasses
 from urllib.parse import parse_qsl, unquote, unquote_plus
+
+import msgspec
 
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act
@@ -58,7 +59,7 @@ class SentMasks:
     def named(self, act: Act) -> Act:
         """What was asked for, as the log tells it: names and paths are masked there too, though the recording has them."""
         path = self.text(unquote(act.path, errors="surrogateescape"))
-        return dataclasses.replace(act, path=path, namespace=self.text(act.namespace), name=self.text(act.name))
+        return msgspec.structs.replace(act, path=path, namespace=self.text(act.namespace), name=self.text(act.name))
 
     def headers(self, headers: Headers) -> Headers:
         """The headers, out of which the recording has taken the credentials already."""
@@ -138,7 +139,7 @@ def _masked(act: Act, target: str) -> Act:
     """What the recorded target says of the act."""
     pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
     one = dict(reversed(pairs))
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         act,
         argv=None if act.argv is None else tuple(value for key, value in pairs if key == "command"),
         label_selector=None if act.label_selector is None else one.get("labelSelector"),

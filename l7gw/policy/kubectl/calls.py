@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -57,7 +56,7 @@ class Asked:
         path = path_of(resource, place, name, subresource)
         act = described(METHODS[verb], path, pairs, upgrade)
         if name == SOME:
-            act = replace(act, name="", verb=verb)
+            act = msgspec.structs.replace(act, name="", verb=verb)
         return Call(METHODS[verb], act, sent, spare)
 
     def named(self, arguments: list[str], *, some: bool = False) -> list[tuple[Resource, str]]:

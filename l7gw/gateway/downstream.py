@@ -26,6 +26,7 @@ from l7gw.gateway.tls import Listening
 from l7gw.identifiers import new_audit_id
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
+from l7gw.limits import Limits
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent, Request
@@ -48,6 +49,7 @@ class ConnectionServices(CallServices, Protocol):
 
     api: Api
     draining: bool
+    limits: Limits
     listening: Listening
 
     def admit(self, client: Downstream) -> None:

@@ -23,7 +23,7 @@ class Http1Downstream(Downstream):
 
     def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)
-        self._codec = ServerConnection()
+        self._codec = ServerConnection(worker.limits.remembered)
         self._exchange: ClientCall | None = None
         self._tunnel: FromClient | None = None
         self._pumping = False

@@ -97,7 +97,7 @@ class Http2Downstream(Downstream):
 
     def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)
-        self._codec = ServerConnection()
+        self._codec = ServerConnection(worker.limits.remembered)
         self._streams: dict[int, Http2Stream] = {}
         self._silence = Silence(worker.clock.monotonic(), worker.timeouts.client_ping_after)
         self._turn = Turn(self.flush)

@@ -97,7 +97,7 @@ class Worker:
         self.grants.when_changed(self._rejudge_soon)
         self.api = Api(self)
         self.timeouts = timeouts
-        self._limits = limits
+        self.limits = limits
         self.recorder = recorder
         self.draining = False
         self._clients: dict[Downstream, None] = {}  # the connections past their handshake, in the order in which they came
@@ -134,7 +134,7 @@ class Worker:
             former=self._identity,
             cluster_ids={name: cluster.aws_id for name, cluster in settings.clusters.items()},
             timeouts=self.timeouts,
-            limits=self._limits,
+            limits=self.limits,
         )
         self._desks.use(desks, settings)
         self.webhook = webhook

@@ -27,7 +27,7 @@ from l7gw.wire.semantics import LARGEST_HEAD
 
 LARGEST_HELD = 64 * 1024  # bytes that wait behind a request: a next request, or bytes sent before the 101 (threats A12)
 LARGEST_READ = 272 * 1024  # bytes that may still come after reading is paused: uvloop's TLS reads 256 KiB and a record
-LARGEST_KNOWN = 32 * 1024  # bytes of remembered heads of one connection; clients send the same heads again
+LARGEST_KNOWN = 32 * 1024  # bytes of remembered heads of one connection, where it is told no other number; clients repeat them
 
 # ---------------------------------------------------------------------- states
 #
@@ -126,13 +126,14 @@ class ServerConnection(Side):
     `receive` gives Request, Body..., End of one request. Bytes behind it are held until its answer is complete. Then call
     `resume`, which gives the events of the next request; after a 101 was sent, it gives the Raw bytes that came early. Stop
     reading while `paused` is true. After a PeerError one answer may be sent if `answerable`. When an answer is complete and
-    `must_close` is true, close the connection.
+    `must_close` is true, close the connection. `remembered` is how many bytes of heads are kept with their meaning.
     """
 
-    __slots__ = ("_failed", "_known", "_known_size", "_old", "_request", "_silent", "_unread", "must_close")
+    __slots__ = ("_failed", "_known", "_known_size", "_old", "_remembered", "_request", "_silent", "_unread", "must_close")
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: int = LARGEST_KNOWN) -> None:
         super().__init__(HEAD)
+        self._remembered = remembered
         self._known: dict[bytes, tuple[Request, str]] = {}  # the bytes of a head to its request and version
         self._known_size = 0
         self._request: Request | None = None  # the request that is being answered
@@ -236,9 +237,9 @@ class ServerConnection(Side):
 
     def _remember(self, head: bytes, known: tuple[Request, str]) -> None:
         size = len(head)
-        if size > LARGEST_KNOWN // 4:
+        if size > self._remembered // 4:
             return
-        if self._known_size + size > LARGEST_KNOWN:
+        if self._known_size + size > self._remembered:
             self._known.clear()
             self._known_size = 0
         self._known[head] = known

@@ -13,7 +13,7 @@ from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Reque
 from l7gw.wire.http2_connection import Receiver
 from l7gw.wire.http2_fields import Malformed, answer_fields, head_block, parse_answer, parse_request
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
-from l7gw.wire.http2_hpack import write_block
+from l7gw.wire.http2_hpack import LARGEST_KNOWN, write_block
 from l7gw.wire.http2_limits import (
     CLIENT_STREAM_WINDOW,
     CLIENT_WINDOW,
@@ -35,16 +35,17 @@ class ServerConnection(Receiver):
 
     `receive` gives Request, Body..., End on each stream. Refused in the place of one of them is the last event of a
     request that is not served. Reset says that a stream ended early. Answer each request with `send` (Informational...,
-    Response, Body..., End), or `reset` its stream.
+    Response, Body..., End), or `reset` its stream. `remembered` is how many bytes of header blocks, and
+    as many of their fields, are kept with their meaning.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: int = LARGEST_KNOWN // 2) -> None:
         settings = {
             frames.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
             frames.INITIAL_WINDOW_SIZE: CLIENT_STREAM_WINDOW,
             frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
         }
-        super().__init__(settings, CLIENT_WINDOW)
+        super().__init__(settings, CLIENT_WINDOW, 2 * remembered)
         self._opened = False  # the client's preface has come
 
     @property
@@ -162,7 +163,7 @@ class ClientConnection(Receiver):
             frames.MAX_FRAME_SIZE: CLUSTER_FRAME,
             frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
         }
-        super().__init__(settings, CLUSTER_WINDOW)
+        super().__init__(settings, CLUSTER_WINDOW, 0)
 
     def _streams_allowed(self, most: int) -> None:
         self._most = most

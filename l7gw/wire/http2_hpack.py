@@ -26,7 +26,7 @@ TABLE_SIZE = 4096  # bytes of the dynamic table; the default of RFC 9113 section
 MOST_UPDATES = 2  # table size updates before a block's fields: a lower and a final one (RFC 7541 section 4.2, threats B4)
 MOST_READ = 1000  # fields of a block; one more ends the connection, as a field may take one byte (threats B4)
 MOST_UNPACKED = 256 * 1024  # bytes of a block's fields; more end the connection, more than LARGEST_HEAD are answered by a 431
-LARGEST_KNOWN = 64 * 1024  # bytes of remembered blocks and their fields, on one connection (threats B4)
+LARGEST_KNOWN = 64 * 1024  # bytes of remembered blocks and their fields, on one connection that is told no other (threats B4)
 
 T = TypeVar("T")
 Fields = list[tuple[str, str]]
@@ -128,11 +128,12 @@ def _string(block: bytes, at: int) -> tuple[str, int]:
 
 class BlockReader(Generic[T]):
     """Unpacks the header blocks of one connection. It must get every block, in order, as they
-    share a table (RFC 7541 section 2.2)."""
+    share a table (RFC 7541 section 2.2). `remembered` is how many bytes of blocks and their fields are kept with their meaning."""
 
-    __slots__ = ("_known", "_known_size", "_seen", "_table", "_unpacked")
+    __slots__ = ("_known", "_known_size", "_remembered", "_seen", "_table", "_unpacked")
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: int = LARGEST_KNOWN) -> None:
+        self._remembered = remembered
         self._table = _Table()
         self._seen = 0  # `changes` of the table for which `_known` holds
         self._known: dict[bytes, T] = {}
@@ -151,9 +152,9 @@ class BlockReader(Generic[T]):
         """Store the meaning of the block that was read last. A block that changed the table is not stored:
         it would mean something else next time."""
         size = len(block) + self._unpacked
-        if self._table.changes != self._seen or size > LARGEST_KNOWN // 4:
+        if self._table.changes != self._seen or size > self._remembered // 4:
             return
-        if self._known_size + size > LARGEST_KNOWN:
+        if self._known_size + size > self._remembered:
             self._known.clear()
             self._known_size = 0
         self._known[block] = meaning

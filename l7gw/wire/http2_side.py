@@ -45,13 +45,13 @@ class Side(ABC):
     _client = False
     _preface = b""
 
-    def __init__(self, settings: dict[int, int], window: int) -> None:
+    def __init__(self, settings: dict[int, int], window: int, remembered: int) -> None:
         self._buffer = b""
         self._sender = Sender(self._sent_end, self._earn_updates)
         self._streams: dict[int, Stream] = {}
         self._recent: dict[int, HowEnded] = {}
         self._highest = 0  # the highest of the client's streams that was acted upon
-        self._reader: BlockReader[tuple[bool, Request]] = BlockReader()
+        self._reader: BlockReader[tuple[bool, Request]] = BlockReader(remembered)
         self._block: list[bytes] = []  # the parts of the header block that is coming in
         self._block_size = 0
         self._block_of = 0  # the stream of that header block; 0: none is coming in

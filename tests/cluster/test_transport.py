@@ -24,6 +24,7 @@ from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.demo.pki import Authority, server_context
 from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
+from l7gw.limits import USUAL_LIMITS
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 from l7gw.wire.http1 import LARGEST_READ
 
@@ -293,8 +294,8 @@ def test_a_socket_that_rests_is_read_again_only_where_that_is_wanted() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Http1Downstream(Mock(clock=Mock(monotonic=Mock(return_value=0.0)))),
-        lambda: Http2Downstream(Mock(clock=Mock(monotonic=Mock(return_value=0.0)), timeouts=USUAL_TIMEOUTS)),
+        lambda: Http1Downstream(Mock(clock=Mock(monotonic=Mock(return_value=0.0)), limits=USUAL_LIMITS)),
+        lambda: Http2Downstream(Mock(clock=Mock(monotonic=Mock(return_value=0.0)), timeouts=USUAL_TIMEOUTS, limits=USUAL_LIMITS)),
         lambda: UpstreamConnection(Mock()),
         lambda: SharedConnection(Mock(monotonic=Mock(return_value=0.0)), USUAL_TIMEOUTS),
     ],

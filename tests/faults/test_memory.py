@@ -18,6 +18,7 @@ import pytest
 from l7gw.clock import SystemClock
 from l7gw.gateway.downstream import LONGEST_KNOWN, MOST_KNOWN
 from l7gw.gateway.downstream_http1 import Http1Downstream
+from l7gw.limits import USUAL_LIMITS
 from l7gw.wire.events import Request
 from tests.support.faults import exec_client, program, running, serve_for_ever, until
 from tests.support.http_callers import CALLERS
@@ -112,7 +113,7 @@ def test_an_exec_that_ended_leaves_nothing_in_memory(own: Scene) -> None:
 
 
 def test_request_lines_that_a_connection_remembers_are_limited() -> None:
-    downstream = Http1Downstream(cast("Worker", SimpleNamespace(clock=SystemClock())))
+    downstream = Http1Downstream(cast("Worker", SimpleNamespace(clock=SystemClock(), limits=USUAL_LIMITS)))
     for number in range(2 * MOST_KNOWN):
         path = f"/api/v1/pods/{number}?x="
         target = path + "a" * (LONGEST_KNOWN - len(path) + number % 2)  # every second target is one character too long

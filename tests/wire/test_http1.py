@@ -309,3 +309,15 @@ def test_the_memory_of_heads_is_bounded() -> None:
     assert len(connection._known) > 1
     connection.receive(padded(b"GET /big HTTP/1.1\r\nHost: gw\r\n", http1.LARGEST_KNOWN))
     assert all(len(head) < 1000 for head in connection._known) and connection._known
+
+
+@pytest.mark.parametrize(("remembered", "kept"), [(0, False), (99, False), (100, True)])
+def test_a_connection_remembers_as_many_bytes_of_heads_as_it_is_told(remembered: int, kept: bool) -> None:
+    connection = http1.ServerConnection(remembered)
+    came = []
+    for _ in range(2):
+        came += connection.receive(GET)
+        connection.send(Response(200, (), 0))
+        connection.send(End())
+    first, _, second, _ = came
+    assert first == second and (first is second) is kept

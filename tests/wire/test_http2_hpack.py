@@ -11,9 +11,11 @@ from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hypothesis import given
 from hypothesis import strategies as st
 
+from l7gw.wire import http2_frames as frames
 from l7gw.wire import http2_hpack
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Request, Response
+from l7gw.wire.http2 import ServerConnection
 from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
 from l7gw.wire.http2_hpack import LARGEST_KNOWN, MOST_READ, MOST_UNPACKED, BlockReader, Fields
 from tests.support.http2_reading import (
@@ -29,6 +31,7 @@ from tests.support.http2_reading import (
     literal,
     refused,
     server,
+    settings,
     shown,
 )
 
@@ -378,3 +381,11 @@ def test_the_librarys_encoder_is_understood_block_after_block(
         got = reader.read(one)
         assert got == expected
         reader.remember(one, got)
+
+
+@pytest.mark.parametrize(("remembered", "kept"), [(0, False), (32 * 1024, True)])
+def test_a_connection_gives_the_same_request_for_the_same_block_where_it_is_told_to_remember(remembered: int, kept: bool) -> None:
+    connection = ServerConnection(remembered)
+    connection.receive(frames.PREFACE + settings())
+    (_, first), _, (_, second), _ = connection.receive(get(1) + get(3))
+    assert first == second and (first is second) is kept

@@ -1,0 +1,116 @@
+"""Two gateways, one that remembers what was said and one that does not, get the same traffic: what differs?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+
+from l7gw.limits import USUAL_LIMITS
+from l7gw.recording import reader
+from tests.support.twins.gateway_in_steps import Gateway, Said, Step
+from tests.support.twins.house_of_twins import House
+from tests.support.twins.policies_of_twins import EVERYTHING
+from tests.support.twins.traffic import Traffic
+
+WITHOUT = replace(USUAL_LIMITS, remembered=0)
+AROUND = 60  # bytes shown on both sides of a difference
+
+
+@dataclass
+class Compared:
+    """What two gateways did. `step` is the number of the first one in which they differed; -1: in none."""
+
+    difference: str = ""
+    step: int = -1
+    ended: Counter[str] = field(default_factory=Counter)
+    reopened: int = 0  # connections of clients that the gateway had ended
+    remembered: int = 0  # calls that went the remembered way
+
+
+def compare(house: House, seed: int, steps: Sequence[Step], *, http2: bool, policy: str = EVERYTHING) -> Compared:
+    """Play the steps at both."""
+    gateways: list[Gateway] = []
+    for limits in (WITHOUT, USUAL_LIMITS):
+        house.begin(policy)
+        gateway = Gateway(house, seed, limits, http2=http2)
+        gateway.play(list(steps))
+        gateways.append(gateway)
+    plain, remembering = gateways
+    found = Compared(ended=Counter(remembering.ended), reopened=remembering.reopened)
+    for number, (one, other) in enumerate(zip_longest(plain.said, remembering.said, fillvalue={})):
+        if one != other:
+            found.step, found.difference = number, _in_words(one, other)
+            return found
+    if plain.blocks != remembering.blocks:
+        found.step, found.difference = len(steps), _of_blocks(plain, remembering)
+    return found
+
+
+def _in_words(one: Said, other: Said) -> str:
+    lines = []
+    for place in one.keys() | other.keys():
+        if one.get(place) != other.get(place):
+            lines += [f"at {place}:", *_apart(_joined(one.get(place)), _joined(other.get(place)))]
+    return "\n".join(lines)
+
+
+def _joined(parts: list[bytes | str] | None) -> bytes:
+    return b"".join(part if isinstance(part, bytes) else f"<{part}>".encode() for part in parts or ())
+
+
+def _apart(one: bytes, other: bytes) -> list[str]:
+    at = next((n for n, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
+    begin = max(0, at - AROUND)
+    return [f"  without memory: {one[begin : at + 4 * AROUND]!r}", f"  with memory:    {other[begin : at + 4 * AROUND]!r}"]
+
+
+def _of_blocks(plain: Gateway, remembering: Gateway) -> str:
+    for one, other in zip_longest(plain.blocks, remembering.blocks):
+        if one == other:
+            continue
+        if one is None or other is None:
+            return f"the journal: {one!r:.300} and {other!r:.300}"
+        if one[:2] != other[:2]:
+            return f"the journal: a block of {one[0]} has {one[1]}, one of {other[0]} has {other[1]}"
+        for a, b in zip_longest(reader.decode(one[2], one[1][3]), reader.decode(other[2], other[1][3])):
+            if a != b:
+                return f"the journal: {a!r}\n and {b!r}"
+        return "the journal: the same events have other bytes: " + "\n".join(_apart(one[2], other[2]))
+    return ""
+
+
+def of_seed(house: House, seed: int, calls: int) -> tuple[Compared, Traffic]:
+    """Compare what both do with the traffic of a seed."""
+    traffic = Traffic(house, seed, calls)
+    return compare(house, seed, traffic.steps, http2=traffic.http2, policy=traffic.policy), traffic
+
+
+def shortest(house: House, seed: int, traffic: Traffic, found: Compared, tries: int = 60) -> tuple[list[Step], Compared]:
+    """Few steps in which the gateways differ, beginning with the prefix up to the first difference."""
+    steps = traffic.steps[: found.step + 1]
+    size = len(steps) // 2
+    while size and tries:
+        at = 0
+        while at < len(steps) and tries:
+            tries -= 1
+            fewer = steps[:at] + steps[at + size :]
+            try:
+                again = compare(house, seed, fewer, http2=traffic.http2, policy=traffic.policy)
+            except (AssertionError, KeyError):
+                again = Compared()
+            if again.difference:
+                steps, found = fewer[: again.step + 1], again
+            else:
+                at += size
+        size //= 2
+    return steps, found
+
+
+def in_full(house: House, seed: int, traffic: Traffic, found: Compared) -> str:
+    """A difference in words: the seed, what differs, and the shortest traffic in which it was found."""
+    steps, found = shortest(house, seed, traffic, found)
+    listed = "\n".join(f"  {step!r:.400}" for step in steps[-40:])
+    desks = "http2" if traffic.http2 else "http/1.1"
+    return f"seed {seed}, step {found.step}, clusters of {desks}\n{found.difference}\nthe shortest traffic, {len(steps)} steps:\n{listed}"

@@ -64,6 +64,8 @@ class SteppedLoop(asyncio.BaseEventLoop):
                 continue
             if not (kind := waits()):
                 return
+            if self._ready:  # type: ignore[attr-defined]
+                continue
             while not self._told[kind]:
                 assert self._woken.wait(30), f"a thread of the {kind} does not answer"
                 self._woken.clear()

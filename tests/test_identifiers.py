@@ -1,11 +1,11 @@
-"""Session ids sort by time and cannot be guessed."""
+"""Session ids sort by time and cannot be guessed. Ids of calls are UUIDs of version 4."""
 
 from __future__ import annotations
 
 import time
 import uuid
 
-from l7gw.identifiers import uuid7
+from l7gw.identifiers import new_audit_id, uuid7
 
 
 def test_an_id_is_a_uuid_of_version_7_with_the_time_in_front() -> None:
@@ -27,3 +27,12 @@ def test_the_bits_of_an_id_behind_the_time_are_random() -> None:
     free = [bit for bit in range(80) if bit not in range(76, 80) and bit not in (62, 63)]
     seen = [uuid.UUID(uuid7()).int for _ in range(200)]
     assert all(len({one >> bit & 1 for one in seen}) == 2 for bit in free)
+
+
+def test_the_id_of_a_call_is_a_uuid_of_version_4_as_python_spells_it_and_its_other_bits_are_random() -> None:
+    ids = [new_audit_id() for _ in range(300)]
+    assert len(set(ids)) == 300
+    read = [uuid.UUID(one) for one in ids]
+    assert {(one.version, one.variant) for one in read} == {(4, uuid.RFC_4122)} and ids == [str(one) for one in read]
+    free = [bit for bit in range(128) if bit not in range(76, 80) and bit not in (62, 63)]
+    assert all(len({one.int >> bit & 1 for one in read}) == 2 for bit in free)

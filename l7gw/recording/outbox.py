@@ -93,12 +93,13 @@ class Outbox:
         on_written: Callable[[], None],
     ) -> None:
         self.held = 0  # bytes of events that are not written yet
+        self.most_held = limits.unwritten  # bytes
+        self.quiet = True  # whether the journal has answered all that was handed over
         self.failure = ""  # why the last write or sync failed; "" while recording works
         self._journal = journal
         self._clock = clock
         self._loop = loop
         self._stalled = timeouts.disk  # seconds
-        self._most_held = limits.unwritten  # bytes
         self._on_failed = on_failed
         self._on_written = on_written
         self._dirty: dict[Source, None] = {}  # the sessions with something to take, in the order of their first event
@@ -123,7 +124,7 @@ class Outbox:
     @property
     def backlogged(self) -> bool:
         """Whether more bytes wait for the disk than may, of all sessions together (`Limits.unwritten`)."""
-        return self.held > self._most_held
+        return self.held > self.most_held
 
     @property
     def unavailable(self) -> str:
@@ -209,6 +210,7 @@ class Outbox:
 
         batch = Batch(pieces, sync=sync, done=done)
         self._unwritten, self._unwritten_since = batch, self._clock.monotonic()
+        self.quiet = False
         if sync:
             self._syncing, self._syncing_since = batch, self._unwritten_since
         if state is State.FAILED:
@@ -226,6 +228,7 @@ class Outbox:
             self._unwritten = None
         if self._syncing is batch:
             self._syncing = None
+        self.quiet = self._unwritten is None and self._syncing is None
         self._left += batch.left
         self._forget(batch)
         if error is not None:

@@ -172,7 +172,10 @@ class Recorder:
 
     def refusal(self) -> Refusal | None:
         """The refusal (503) of a new call while nothing can be recorded; None while recording works."""
-        why = self.outbox.unavailable or self.disk.full
+        outbox = self.outbox
+        if outbox.quiet and outbox.held <= outbox.most_held and not outbox.failure and not self.disk.full:
+            return None  # every call asks: while the journal owes no answer, none can be late, and no clock is read
+        why = outbox.unavailable or self.disk.full
         if not why:
             return None
         return Refusal(503, "ServiceUnavailable", f"this call cannot be recorded, so it does not pass: {why}")

@@ -139,6 +139,7 @@ def test_each_state_of_the_outbox_hands_over_what_its_row_says(
             stage.outbox.flush()
         assert [(len(batch.pieces), batch.sync) for batch in stage.journal.batches[before:]] == batches
         assert stage.outbox.state is after
+        assert stage.outbox.quiet is (after is State.IDLE or (state is after is State.FAILED))
 
     played(test)
 
@@ -175,8 +176,9 @@ def test_an_answer_of_the_journal_leads_to_the_state_in_its_row(
         if written:
             stage.journal.batches[0].written = True
             assert stage.outbox.state is State.SYNCING
+        assert not stage.outbox.quiet
         await stage.answer(error)
-        assert stage.outbox.state is after
+        assert stage.outbox.state is after and stage.outbox.quiet
         assert stage.answers == ([error] if sync else [])
         assert stage.told == (["failed"] if error else []) + ["drained"]
         assert (stage.outbox.held, stage.session.chain.queued) == ((1, 1) if error else (0, 0))

@@ -22,7 +22,7 @@ _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}  
 
 
 def new_audit_id() -> str:
-    """A UUID of version 4 that names one call in the cluster's audit log, in the recording and in the answer's `Audit-Id`. Its digits
-    are put together by hand: an object of Python's `uuid` takes nine times as long."""
+    """A UUID of version 4 that names one call in the cluster's audit log, in the recording and in the answer's `Audit-Id`. Its
+    digits are put together by hand: an object of Python's `uuid` takes nine times as long."""
     digits = _random.getrandbits(128).to_bytes(16, "little").hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"

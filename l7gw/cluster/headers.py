@@ -9,7 +9,7 @@ from l7gw.errors import Refusal
 from l7gw.kube.act import Act
 from l7gw.kube.channels import requested_ports
 from l7gw.wire.events import NO_BODY, Headers, Request
-from l7gw.wire.websocket import new_key, valid_key
+from l7gw.wire.websocket_handshake import new_key, valid_key
 
 PASSED_ON = frozenset(("content-type", "user-agent", "if-match", "if-none-match", "if-modified-since", "traceparent", "tracestate"))
 WITHHELD_TYPES = ("application/cbor", "application/yaml")  # answers in these could not be masked (kubernetes-wire 3.1)

@@ -10,7 +10,7 @@ from l7gw.kube.act import Act
 from l7gw.kube.forbidden import LARGEST_REFUSAL, not_impersonated
 from l7gw.kube.objects.node import Unreadable
 from l7gw.wire.events import Body, Headers, HttpEvent, Request, Response
-from l7gw.wire.websocket import accept_key
+from l7gw.wire.websocket_handshake import accept_key
 
 # Fields of the cluster's answer that are not passed on: they would set a browser's state, lead the client past the gateway, or tell
 # of trouble with the gateway's own credential. The answer gets the gateway's own `audit-id`, which also went up with the request.

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from l7gw.clock import Clock
-from l7gw.wire import websocket
 from l7gw.wire.errors import PeerError
-from l7gw.wire.websocket import POLICY_VIOLATION
+from l7gw.wire.websocket import Connection
+from l7gw.wire.websocket_frames import POLICY_VIOLATION, Ping, Pong
 
 CLIENT_CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
 RESIZE_EVERY = 0.1  # seconds between two sizes that travel; a window that is dragged sends hundreds (threats C12)
@@ -117,7 +117,7 @@ class Silence:
         return True
 
 
-def ping(leg: websocket.Connection) -> websocket.Pong | None:
+def ping(leg: Connection) -> Pong | None:
     """Put a ping into a WebSocket. Returns the Pong that will answer it; None where the leg takes no more.
 
     A peer answers while it reads: gorilla's code (kubectl, the API server's tunnel), x/net's (the API server, the kubelet) and
@@ -125,5 +125,5 @@ def ping(leg: websocket.Connection) -> websocket.Pong | None:
     accepts."""
     if leg.close_sent or leg.close_received:
         return None
-    leg.send(websocket.Ping())
-    return websocket.Pong()
+    leg.send(Ping())
+    return Pong()

@@ -17,7 +17,9 @@ from l7gw.kube.channels import ERROR
 from l7gw.kube.status import failure
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.events import HttpEvent, Request, Response
-from l7gw.wire.websocket import NORMAL, Close, Connection, Message, accept_key
+from l7gw.wire.websocket import Connection
+from l7gw.wire.websocket_frames import NORMAL, Close, Message
+from l7gw.wire.websocket_handshake import accept_key
 
 V5 = "v5.channel.k8s.io"
 # Seconds from the 101 to the Status: kubectl drops a message for a stream that it has not made yet. It makes them at once.

@@ -37,7 +37,9 @@ class Tunnel(ABC):
         self._record = sides.record
         self._masks = ChannelMasks(sides.masks, sides.record)
         self._alarm = Alarm(sides.clock, sides.call.held_bytes_due)
-        self._batch: list[tuple[ChannelFrame, Any]] = []  # frames of one stream of the cluster, and their events, that go down next
+        self._batch: list[bytes] = []  # the data of frames of one stream of the cluster that go down next
+        self._batch_of: ChannelFrame | None = None  # the last of these frames; None where there are none
+        self._batch_events: list[Any] = []  # the events that they came in
         self._clock = sides.clock
         self._timeouts = sides.timeouts
         self._control = Pace(sides.clock, CLIENT_CONTROL_A_SECOND)
@@ -197,37 +199,40 @@ class Tunnel(ABC):
             self.end(why)
         return not self._over
 
-    def _pass_down(self, frame: ChannelFrame, event: Any) -> None:
-        """Take a frame of the cluster, and the event that it came in. Frames of one stream that follow each other are masked as one
-        piece: a command that prints much writes hundreds of them a read."""
-        batch = self._batch
-        if batch and batch[-1][0].stream != frame.stream:
+    def _pass_down(self, frame: ChannelFrame, data: list[bytes], event: Any) -> None:
+        """Take frames of the cluster, and the event that they came in. `frame` stands for all of them, `data` has the bytes of
+        each. Frames of one stream that follow each other are masked as one piece: a command that prints much writes hundreds a
+        read."""
+        before = self._batch_of
+        if before is not None and before.stream != frame.stream:
             self._send_batch()
+            if self._over:  # by what was found in it
+                return
         if frame.channel == "error" and frame.data and not self._before_status():
             return
-        self._batch.append((frame, event))
+        self._batch_of = frame
+        self._batch += data
+        self._batch_events.append(event)
         if frame.final:
             self._send_batch()
 
     def _send_batch(self) -> None:
         """Record and send down the frames that were taken. Where nothing in them is masked or held, they go as they came."""
-        batch = self._batch
-        if not batch:
+        last, batch, events = self._batch_of, self._batch, self._batch_events
+        if last is None:
             return
-        self._batch = []
-        last = batch[-1][0]
-        data = last.data if len(batch) == 1 else b"".join([frame.data for frame, _ in batch])
+        self._batch_of, self._batch, self._batch_events = None, [], []
+        data = batch[0] if len(batch) == 1 else b"".join(batch)
         if last.final and last.channel == "stderr":
             self._tell_masked()
         shown, recorded = self._masks.feed(last, data, self._clock.monotonic())
         record = self._record
         if recorded is data:
-            for frame, _ in batch:
-                record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data, final=frame.final)
+            record.frames(last.channel, up=False, stream=last.stream, data=batch, final=last.final)
         elif recorded or last.final:
             record.frame(last.channel, up=False, stream=last.stream, data=recorded, final=last.final)
         if shown is data:
-            for _, event in batch:
+            for event in events:
                 self._send_down(event)
         elif shown or last.final:
             self._send_down(self._event(last.stream, shown, final=last.final))

@@ -13,7 +13,7 @@ from l7gw.gateway.tunnel_sides import Sides
 from l7gw.kube.channels import Channel, ChannelFrame
 from l7gw.kube.streams import SpdyChannels
 from l7gw.kube.terminal_sizes import Sizes
-from l7gw.wire import websocket
+from l7gw.wire import websocket_frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection
 from l7gw.wire.spdy_events import (
@@ -30,6 +30,7 @@ from l7gw.wire.spdy_events import (
     WindowUpdate,
 )
 from l7gw.wire.spdy_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM
+from l7gw.wire.websocket import Connection as WebSocket
 
 LARGEST_WRAPPED = 32 * 1024  # bytes of SPDY in one WebSocket message; kubectl's own writes have as many
 # The ids of our pings. A peer answers a ping whose id does not have the parity of its own. spdystream counts its own ids up from 1
@@ -43,19 +44,19 @@ class SpdyInWebSocket:
     control frames of the WebSocket are events of this leg too."""
 
     def __init__(self, role: Literal["client", "server"]) -> None:
-        self._outer = websocket.Connection(role)
+        self._outer = WebSocket(role)
         self._inner = Connection(role)
-        self._close = websocket.Close(websocket.NORMAL)
+        self._close = websocket_frames.Close(websocket_frames.NORMAL)
 
     def receive(self, data: bytes) -> Iterator[LegEvent]:
         """The events in these bytes, message by message: a PeerError is raised only after the events of the messages before it."""
         for event in self._outer.receive(data):
-            if isinstance(event, websocket.Message):
+            if isinstance(event, websocket_frames.Message):
                 if event.data:  # kubectl also writes empty messages; b"" would mean the end to the codec
                     yield from self._inner.receive(event.data)
                 continue
-            if isinstance(event, websocket.Close):
-                self._close = websocket.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
+            if isinstance(event, websocket_frames.Close):
+                self._close = websocket_frames.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
             yield event
 
     def send(self, event: SpdyFrame) -> None:
@@ -65,14 +66,14 @@ class SpdyInWebSocket:
         self._pack()
         return self._outer.take(answer)
 
-    def ping(self) -> websocket.Pong | None:
+    def ping(self) -> websocket_frames.Pong | None:
         return ping(self._outer)
 
     def _pack(self) -> None:
         data = self._inner.take()
         if not (self._outer.close_sent or self._outer.close_received):
             for start in range(0, len(data), LARGEST_WRAPPED):
-                self._outer.send(websocket.Message(data[start : start + LARGEST_WRAPPED]))
+                self._outer.send(websocket_frames.Message(data[start : start + LARGEST_WRAPPED]))
 
     def end(self) -> bytes:
         """The bytes that are left to write, with a Close behind them."""
@@ -83,7 +84,7 @@ class SpdyInWebSocket:
 
 
 Leg = Connection | SpdyInWebSocket  # one side of the tunnel
-LegEvent = SpdyEvent | websocket.Ping | websocket.Pong | websocket.Close
+LegEvent = SpdyEvent | websocket_frames.Ping | websocket_frames.Pong | websocket_frames.Close
 
 
 class SpdyTunnel(Tunnel):
@@ -134,12 +135,12 @@ class SpdyTunnel(Tunnel):
             case GoAway():
                 self._left = True
                 self._cluster_leg.send(event)
-            case websocket.Ping():
+            case websocket_frames.Ping():
                 self._control.count()
-            case websocket.Pong():
+            case websocket_frames.Pong():
                 if not self._to_client.is_answer(event):
                     self._control.count()
-            case websocket.Close():
+            case websocket_frames.Close():
                 self._closed()
             case SynReply() | Settings() | WindowUpdate():
                 pass  # a reply to a stream that the gateway never opened, or a frame for one leg alone, which spdystream ignores
@@ -311,11 +312,11 @@ class SpdyTunnel(Tunnel):
                 case Ping():
                     if not self._to_cluster.is_answer(event):
                         self._client_leg.send(event)
-                case websocket.Close():
+                case websocket_frames.Close():
                     self._cluster.write(_last(self._cluster_leg))
                     self.cluster_ended()
                     return
-                case SynStream() | GoAway() | Settings() | WindowUpdate() | websocket.Ping() | websocket.Pong():
+                case SynStream() | GoAway() | Settings() | WindowUpdate() | websocket_frames.Ping() | websocket_frames.Pong():
                     pass  # a cluster opens no streams; the other frames are for this leg alone
                 case _:
                     assert_never(event)
@@ -323,7 +324,7 @@ class SpdyTunnel(Tunnel):
     def _data_down(self, event: Data) -> None:
         frame = self._channels.frame(event.stream, up=False, data=event.data, final=event.final)
         if frame is not None:
-            self._pass_down(frame, event)
+            self._pass_down(frame, [event.data], event)
 
     def _send_down(self, event: Data) -> None:
         self._client_leg.send(event)

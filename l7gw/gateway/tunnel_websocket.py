@@ -9,7 +9,8 @@ from l7gw.gateway.tunnel_sides import Sides
 from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
 from l7gw.kube.terminal_sizes import whole_sizes
 from l7gw.recording.events import Outcome
-from l7gw.wire.websocket import GOING_AWAY, NORMAL, Close, Connection, Message
+from l7gw.wire.websocket import Connection
+from l7gw.wire.websocket_frames import GOING_AWAY, NORMAL, Close, Message, Run
 
 
 class WebSocketTunnel(Tunnel):
@@ -69,21 +70,19 @@ class WebSocketTunnel(Tunnel):
             self._flush()
 
     def _down(self, data: bytes) -> None:
-        translate, pass_down = self._channels.down, self._pass_down
-        for event in self._cluster_leg.receive(data):
-            if isinstance(event, Message):
-                frame = translate(event)
-                if not frame.passed:
-                    self._keep_back(frame)
-                    continue
-                if frame.channel == "error" and frame.data:
-                    self._end_told = True
-                if frame.preamble:
-                    self._send_batch()
-                    self._record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data)
-                    self._client_leg.send(event)
-                    continue
-                pass_down(frame, event)
+        for event in self._cluster_leg.receive_runs(data):
+            if isinstance(event, Run):
+                frame = self._channels.printed(event.first)
+                if frame is not None:
+                    self._pass_down(frame, event.rests, event)
+                else:
+                    for message in event.messages:
+                        if not self._over:
+                            self._message_down(message)
+                if self._over:
+                    return
+            elif isinstance(event, Message):
+                self._message_down(event)
                 if self._over:
                     return
             elif isinstance(event, Close):
@@ -96,7 +95,21 @@ class WebSocketTunnel(Tunnel):
                 self._finish(*self._as_ended())
                 return
 
-    def _send_down(self, event: Message) -> None:
+    def _message_down(self, event: Message) -> None:
+        frame = self._channels.down(event)
+        if not frame.passed:
+            self._keep_back(frame)
+            return
+        if frame.channel == "error" and frame.data:
+            self._end_told = True
+        if frame.preamble:
+            self._send_batch()
+            self._record.frame(frame.channel, up=False, stream=frame.stream, data=frame.data)
+            self._client_leg.send(event)
+            return
+        self._pass_down(frame, [frame.data], event)
+
+    def _send_down(self, event: Message | Run) -> None:
         self._client_leg.send(event)
 
     def _event(self, stream: int, data: bytes, *, final: bool) -> Message:

@@ -19,7 +19,7 @@ from l7gw.kube.requestinfo import truthy
 from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, event
-from l7gw.wire.websocket import NORMAL, POLICY_VIOLATION, Close, Message
+from l7gw.wire.websocket_frames import NORMAL, POLICY_VIOLATION, Close, Message
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 ExecChannel = Literal["stdin", "stdout", "stderr", "error", "resize"]
@@ -110,6 +110,11 @@ class WebSocketChannels:
         self._asked = asked
         self._stdin = "stdin" in asked
         self._stdin_closed = False
+        self._printed = {
+            number: ChannelFrame(channel=NAMES[number], up=False, stream=number, data=b"")
+            for number in (STDOUT, STDERR)
+            if NAMES[number] in asked
+        }
 
     def up(self, message: Message) -> ChannelFrame:
         data = message.data  # of a text message too: Python's client sends stdin so
@@ -142,6 +147,11 @@ class WebSocketChannels:
             raise PeerError(POLICY_VIOLATION, "a channel that the cluster does not write")
         name = NAMES[data[0]]
         return ChannelFrame(channel=name, up=False, stream=data[0], data=data[1:], passed=name in self._asked)
+
+    def printed(self, first: int) -> ChannelFrame | None:
+        """A frame, without data, that stands for any message of the cluster that begins with this byte; None where each has to be
+        read by `down`."""
+        return self._printed.get(first)
 
     @property
     def stderr(self) -> int | None:
@@ -190,6 +200,12 @@ class WebSocketPorts:
             self._told.add(channel)
             return ChannelFrame(channel=self._channels[channel], up=False, stream=channel, data=data[1:], preamble=True)
         return ChannelFrame(channel=self._channels[channel], up=False, stream=channel, data=data[1:])
+
+    def printed(self, first: int) -> ChannelFrame | None:
+        """As that of `WebSocketChannels`."""
+        if first not in self._told:
+            return None
+        return ChannelFrame(channel=self._channels[first], up=False, stream=first, data=b"")
 
     def _channel(self, data: bytes) -> int:
         """The number of the channel of a message that is not empty."""

@@ -15,10 +15,14 @@ from l7gw.kube.act import Act
 from l7gw.masking.find import Find
 from l7gw.recording import events as e
 from l7gw.recording.call_form import AnswerForm, CallForm, bytes_head, pack, request_event
+from l7gw.recording.frame_form import FrameForm
 from l7gw.recording.outbox import Then
 
 LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
 
+MOST_FORMS = 64  # streams of a call whose form is remembered; an exec has five
+LONGEST_HEAD = 64  # bytes of a frame's event beside its data, about
+MOST_AT_ONCE = 128 * 1024  # bytes of frames' events that are appended together; a block has twice as many
 BY_REFERENCE = 8 * 1024  # bytes; a larger part of a body is handed on as it is, and copied by the journal's thread alone
 
 UNREAD = Act(verb="", path="", query="", effects=frozenset())  # stands for what a request asked that could not be read
@@ -65,7 +69,7 @@ class OfCalls(Protocol):
 class CallRecord:
     """Appends the events of one call. Every method but `durable` returns at once and waits for no disk."""
 
-    __slots__ = ("_content", "_run", "act", "down", "number", "rule", "run_id", "said", "session", "status", "up")
+    __slots__ = ("_content", "_forms", "_run", "act", "down", "number", "rule", "run_id", "said", "session", "status", "up")
 
     silent = False  # whether nothing is kept, so that a caller may skip making what it would record
 
@@ -80,6 +84,9 @@ class CallRecord:
         self.rule = ""  # the rule of that verdict; "" where none decided
         self.status = 0  # of the answer to the client; 0 before its head
         self.up = self.down = 0  # bytes of bodies and channels, as they are recorded
+        self._forms: dict[tuple[str, bool, int], FrameForm] | None = (
+            None  # by channel, direction and stream; made at the first frame
+        )
 
     def request(self, *, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
         """Record the request. `act` is None where the request could not be read."""
@@ -141,6 +148,40 @@ class CallRecord:
             for part in before:
                 session.append(e.Frame(session.now(), self.number, channel=channel, up=up, stream=stream, data=part))
         session.append(e.Frame(session.now(), self.number, channel=channel, up=up, stream=stream, data=data, final=final))
+
+    def frames(self, channel: str, *, up: bool, stream: int, data: Sequence[bytes], final: bool = False) -> None:
+        """Record bytes of a channel that came in several frames at once: an event for each, all of one time. `data` is not empty,
+        and none of it is larger than LARGEST_EVENT. `final` is about the last of them."""
+        if len(data) == 1:
+            self.frame(channel, up=up, stream=stream, data=data[0], final=final)
+            return
+        size = sum(map(len, data))
+        self.session.count(size)
+        if up:
+            self.up += size
+        else:
+            self.down += size
+        self._append_frames(self._frame_form((channel, up, stream)), data if self._content else [b""] * len(data), final=final)
+
+    def _frame_form(self, key: tuple[str, bool, int]) -> FrameForm:
+        """The form of the frames of a channel, direction and stream."""
+        forms = self._forms
+        if forms is None or (len(forms) == MOST_FORMS and key not in forms):
+            forms = self._forms = {}  # nearly all are of streams that have ended: a forwarded port has two for each connection
+        form = forms.get(key)
+        if form is None:
+            form = forms[key] = FrameForm(self.number, *key)
+        return form
+
+    def _append_frames(self, form: FrameForm, data: Sequence[bytes], *, final: bool) -> None:
+        session, size, count = self.session, sum(map(len, data)), len(data)
+        if count > 1 and size + count * LONGEST_HEAD > MOST_AT_ONCE:
+            self._append_frames(form, data[: count // 2], final=False)
+            self._append_frames(form, data[count // 2 :], final=final)
+            return
+        parts = form.all(session.now(), data, final=final)
+        # Small frames are joined here: what waits for the disk as many small objects takes twice the memory
+        session.append_parts(parts if size > BY_REFERENCE * count else (b"".join(parts),), events=count)
 
     def mask(self, find: Find, *, up: bool) -> None:
         """Record that a value was masked. `up`: the caller sent it."""
@@ -260,6 +301,9 @@ class Silent(CallRecord):
             self.up += len(data)
         else:
             self.down += len(data)
+
+    def frames(self, channel: str, *, up: bool, stream: int, data: Sequence[bytes], final: bool = False) -> None:
+        self.frame(channel, up=up, stream=stream, data=b"".join(data))
 
     def mask(self, find: Find, *, up: bool) -> None:
         pass

@@ -1,6 +1,5 @@
 """WebSocket framing in both roles (RFC 6455), sans-IO. No extension is ever negotiated, so RSV bits are always an error.
-
-    FIN (1) | RSV (3) | opcode (4) | MASK (1) | length (7, or 7 + 16, or 7 + 64) | masking key (32, if MASK) | payload
+Numbers, events and the frames as bytes are in `websocket_frames`.
 
 Messages are put together from their fragments, up to a bound. Each message of ours is sent as one unfragmented frame, since the API
 server takes a continuation for a message of its own (kubernetes-wire 5.2).
@@ -11,10 +10,6 @@ stands for itself. The other codecs give no event of the read that brought a fau
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import os
 from codecs import utf_8_decode
 from collections.abc import Iterable, Iterator
 from typing import Literal
@@ -22,152 +17,44 @@ from typing import Literal
 from websockets.speedups import apply_mask
 
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import event
-
-# ---------------------------------------------------------------------- numbers (section 5.2, 7.4.1)
-
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-FIN, MASK = 0x80, 0x80
-WHOLE = FIN | BINARY  # the first byte of a binary message in one frame
-GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-NORMAL, GOING_AWAY, PROTOCOL_ERROR, INVALID_DATA, POLICY_VIOLATION, TOO_BIG = 1000, 1001, 1002, 1007, 1008, 1009
-ABNORMAL = 1006  # never sent: the connection ended without a Close
-
-NO_TEXT = "text that is not UTF-8"
+from l7gw.wire.websocket_frames import (
+    ABNORMAL,
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    INVALID_DATA,
+    LARGEST_CONTROL,
+    MASK,
+    NO_TEXT,
+    PING,
+    POLICY_VIOLATION,
+    PONG,
+    PROTOCOL_ERROR,
+    TEXT,
+    TOO_BIG,
+    WHOLE,
+    Close,
+    Frame,
+    Message,
+    Ping,
+    Pong,
+    Run,
+    close_bytes,
+    frame_bytes,
+    long_length,
+    parse_close,
+)
 
 # ---------------------------------------------------------------------- limits
 
 LARGEST_MESSAGE = 1024 * 1024  # bytes; kubectl sends 32,769 at most, the API server a message for each write (threats C10)
-LARGEST_CONTROL = 125  # bytes of a control frame's payload (section 5.5)
 # Fragments that any message may have; and the bytes that each further one must bring, as small ones cost us (threats C10, B8).
 FRAGMENTS_FREE, SMALLEST_AVERAGE = 1000, 64  # Autobahn's smallest: 4 MiB in 65,536 fragments of 64 bytes, and an empty one
 # Control frames in a row without data in either direction. kubectl pings every 5 s while its exec is silent, other clients every
 # second. The API server ends a silent stream after 4 h, which are 14,400 such pings. The caller bounds their rate (threats C10).
 MOST_CONTROL = 20_000
 MOST_PONGS = 16  # Pongs that wait for the next `take`; each has 127 bytes at most. A peer that reads nothing cannot make more wait
-
-# ---------------------------------------------------------------------- events
-
-
-@event
-class Message:
-    """A whole message. With `text` the data is UTF-8. The codec checks that of the peer's messages, and not of ours."""
-
-    data: bytes
-    text: bool = False
-
-
-@event
-class Ping:
-    """Received, it is reported only: `take` writes the Pong. `data` has 125 bytes at most."""
-
-    data: bytes = b""
-
-
-@event
-class Pong:
-    """Received only: `take` writes the Pongs of ours. A Pong without a Ping is allowed (section 5.5.3)."""
-
-    data: bytes = b""
-
-
-@event
-class Close:
-    """`code` (1000 to 4999, section 7.4) is None where the peer gave none. A `reason` of ours is cut to the 123 bytes that fit."""
-
-    code: int | None = None
-    reason: str = ""
-
-
-Frame = Message | Ping | Pong | Close
-
-# ---------------------------------------------------------------------- handshake (section 4)
-
-
-def accept_key(key: str) -> str:
-    """The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (section 4.2.2)."""
-    return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
-
-
-def new_key() -> str:
-    """A `Sec-WebSocket-Key` (section 4.1)."""
-    return base64.b64encode(os.urandom(16)).decode()
-
-
-def valid_key(key: str) -> bool:
-    """Whether a `Sec-WebSocket-Key` is sixteen bytes in base64 (section 4.2.1)."""
-    try:
-        return len(base64.b64decode(key, validate=True)) == 16
-    except (binascii.Error, ValueError):
-        return False
-
-
-# ---------------------------------------------------------------------- frames (sections 5.2, 5.3)
-
-
-def _long_length(data: bytes) -> int:
-    """A length of two or eight bytes (section 5.2). Refused in a longer form than needed, and with its highest bit set."""
-    length = int.from_bytes(data, "big")
-    if length < (126 if len(data) == 2 else 65536) or length >> 63:
-        raise PeerError(PROTOCOL_ERROR, "a length that is not in its shortest form, or of 2^63 and more")
-    return length
-
-
-def frame_bytes(opcode: int, data: bytes, masked: bool) -> bytes:
-    """One unfragmented frame (section 5.2), with a new random mask where it is `masked`, as a client's must be."""
-    length = len(data)
-    bit = MASK if masked else 0
-    if length < 126:
-        head = bytes((FIN | opcode, bit | length))
-    elif length < 65536:
-        head = bytes((FIN | opcode, bit | 126, length >> 8, length & 255))
-    else:
-        head = bytes((FIN | opcode, bit | 127)) + length.to_bytes(8, "big")
-    if not masked:
-        return head + data
-    mask = os.urandom(4)  # unpredictable, section 5.3
-    return head + mask + apply_mask(data, mask)
-
-
-# ---------------------------------------------------------------------- the body of a Close (sections 5.5.1, 7.4)
-
-
-def _may_be_sent(code: int) -> bool:
-    """Whether a close code may be sent. 1004 to 1006 and 1015 may not (section 7.4, and the registry of close codes)."""
-    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
-
-
-def parse_close(payload: bytes) -> Close:
-    """The Close that a frame's payload says (section 5.5.1, 7.4). Raises PeerError."""
-    if not payload:
-        return Close()
-    code = int.from_bytes(payload[:2], "big")
-    if len(payload) < 2 or not _may_be_sent(code):
-        raise PeerError(PROTOCOL_ERROR, "a Close with a code that none may send")
-    return Close(code, _utf8(payload[2:]))
-
-
-def close_bytes(close: Close) -> bytes:
-    """The payload of a Close frame, with its reason cut to fit. Raises OurError for a code that may not be sent."""
-    if close.code is None:
-        return b""
-    if not _may_be_sent(close.code):
-        raise OurError(f"a Close with code {close.code}")
-    return close.code.to_bytes(2, "big") + _cut(close.reason, LARGEST_CONTROL - 2)
-
-
-def _utf8(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise PeerError(INVALID_DATA, NO_TEXT) from error
-
-
-def _cut(text: str, most: int) -> bytes:
-    """The UTF-8 of a text, cut between characters to at most `most` bytes."""
-    return text.encode()[:most].decode(errors="ignore").encode()
-
 
 # ---------------------------------------------------------------------- connection
 
@@ -205,6 +92,11 @@ class Connection:
     # ------------------------------------------------------------------ receiving
 
     def receive(self, data: bytes) -> Iterable[Frame]:
+        """As `receive_runs`, but each message is an event of its own."""
+        events = self.receive_runs(data)
+        return [*_each(events)] if isinstance(events, list) else _each(events)
+
+    def receive_runs(self, data: bytes) -> Iterable[Frame | Run]:
         """The events of more bytes of the peer; b"" is their end. Raises PeerError; 1006 for an end without a Close.
 
         Where whole frames came before a fault, their events are given first, and their iterator then raises the PeerError. After a
@@ -216,15 +108,15 @@ class Connection:
             self._failed = True
             raise PeerError(ABNORMAL, "the connection ended without a Close")
         waiting = self._waiting
-        events: list[Frame] = []
+        events: list[Frame | Run] = []
         try:
             if waiting:
-                waiting += data  # so a large frame that comes in small reads is copied once, and not at each read
-                if len(waiting) < self._wanted:
+                if len(waiting) + len(data) < self._wanted:
+                    waiting += data  # so a large frame that comes in small reads is copied twice, and not at each read
                     if self._text_at:
                         self._text_begun()
                     return events
-                data = bytes(waiting)
+                data = b"".join((waiting, data))
                 waiting.clear()
             at = self._frames(data, events)
             if at < len(data) and not self.close_received:
@@ -238,17 +130,19 @@ class Connection:
             return _and_then(events, fault)
         return events
 
-    def _frames(self, buffer: bytes, events: list[Frame]) -> int:
+    def _frames(self, buffer: bytes, events: list[Frame | Run]) -> int:
         """Read every whole frame of the buffer. Gives how many bytes they had. A wrong head is refused at once."""
         at, end, gathering = 0, len(buffer), self._opcode
         expect_mask = 0 if self._client else MASK
         room = self._limit - len(self._message)
         self._wanted = self._text_at = 0
-        # One loop over the whole read. One core reads 2.7 M frames of 64 bytes a second without a mask, 1.9 M with one.
+        read_run = self._masked_run if expect_mask else self._run
         while end - at >= 2:
             first, second = buffer[at], buffer[at + 1]
-            length = second & 0x7F
-            start = at + 2
+            if first == WHOLE and gathering == CONTINUATION and (then := read_run(buffer, at, events)) > at:
+                at = then
+                continue
+            length, start = second & 0x7F, at + 2
             if first & 0x70 or (second & MASK) != expect_mask:
                 raise PeerError(PROTOCOL_ERROR, "a reserved bit, or a mask where none belongs or none where one does")
             opcode = first & 0x0F
@@ -261,7 +155,7 @@ class Connection:
                 start = at + (4 if length == 126 else 10)
                 if start > end:
                     break
-                length = _long_length(buffer[at + 2 : start])
+                length = long_length(buffer[at + 2 : start])
             if length > room and opcode <= BINARY:
                 raise PeerError(TOO_BIG, f"a message larger than {self._limit} bytes")
             if expect_mask:
@@ -276,10 +170,7 @@ class Connection:
             if expect_mask and length:
                 payload = apply_mask(payload, buffer[start - 4 : start])
             at = stop
-            if first == WHOLE:  # as nearly all frames are
-                self._control = 0
-                events.append(Message(payload))
-            elif opcode <= BINARY:
+            if opcode <= BINARY:
                 self._data(opcode, bool(first & FIN), payload, events)
                 gathering = self._opcode
                 room = self._limit - len(self._message)
@@ -289,9 +180,72 @@ class Connection:
                     break
         return at
 
-    def _data(self, opcode: int, final: bool, payload: bytes, events: list[Frame]) -> None:
-        """Read a text message, or a fragment of a message."""
-        if payload:
+    def _run(self, buffer: bytes, at: int, events: list[Frame | Run]) -> int:
+        """Read whole binary messages from `at` that begin with the same byte, as nearly all do. Gives where the first frame begins
+        that is no such message. What is wrong with it, if anything, is for `_frames` to say.
+
+        One loop over the whole read, and no object for a message but its bytes: 2,900 instructions for one of 64 bytes, where an
+        event for each would cost 8,400.
+        """
+        began, end, limit = at, len(buffer), self._limit
+        first, start, size, last = -1, 0, 0, b""
+        rests: list[bytes] = []
+        append = rests.append
+        while end - at > 2:
+            head = buffer[at : at + 3]
+            if head != last:  # else it is as long as the one before, and of the same channel
+                length, start = head[1], 2
+                if head[0] != WHOLE or length > 127:
+                    break
+                if length >= 126:
+                    start = 4 if length == 126 else 10
+                    length = int.from_bytes(buffer[at + 2 : at + start], "big")
+                    if length < (126 if start == 4 else 65536):
+                        break
+                if at + start >= end or not 0 < length <= limit or (rests and buffer[at + start] != first):
+                    break
+                first = buffer[at + start]
+                last = head if start == 2 else b""
+                size = start + length
+            stop = at + size
+            if stop > end:
+                break
+            append(buffer[at + start + 1 : stop])
+            at = stop
+        if rests:
+            self._control = 0
+            events.append(Run(first, rests, buffer[began:at]))
+        return at
+
+    def _masked_run(self, buffer: bytes, at: int, events: list[Frame | Run]) -> int:
+        """As `_run`, of a client's frames."""
+        end, limit, first = len(buffer), self._limit, -1
+        rests: list[bytes] = []
+        while end - at > 6 and buffer[at] == WHOLE:
+            length, start = buffer[at + 1] - MASK, at + 6
+            if length >= 126:
+                start += 2 if length == 126 else 8
+                length = int.from_bytes(buffer[at + 2 : start - 4], "big")
+                if length < (126 if start == at + 8 else 65536):
+                    break
+            stop = start + length
+            if stop > end or not 0 < length <= limit:
+                break
+            payload = apply_mask(buffer[start:stop], buffer[start - 4 : start])
+            if payload[0] != first:
+                if rests:
+                    break
+                first = payload[0]
+            rests.append(payload[1:])
+            at = stop
+        if rests:
+            self._control = 0
+            events.append(Run(first, rests, b""))
+        return at
+
+    def _data(self, opcode: int, final: bool, payload: bytes, events: list[Frame | Run]) -> None:
+        """Read a message that is in no run, or a fragment of one."""
+        if payload or (opcode == BINARY and final):
             self._control = 0
         if opcode != CONTINUATION:
             self._opcode = opcode
@@ -334,7 +288,7 @@ class Connection:
         self._checked += len(data)
         self._text(data, final=False)
 
-    def _control_frame(self, opcode: int, payload: bytes, events: list[Frame]) -> None:
+    def _control_frame(self, opcode: int, payload: bytes, events: list[Frame | Run]) -> None:
         """Section 5.5."""
         self._control += 1
         if self._control > MOST_CONTROL:
@@ -352,13 +306,20 @@ class Connection:
 
     # ------------------------------------------------------------------ sending
 
-    def send(self, frame: Frame) -> None:
-        """Queue a Message, Ping or Close. Raises OurError after a Close of ours, and for a frame that may not be sent."""
+    def send(self, frame: Frame | Run) -> None:
+        """Queue a Message, Run, Ping or Close. Raises OurError after a Close of ours, and for a frame that may not be sent. The
+        frames of a run go on as they came where neither side masks: that is what they would be written as."""
         if self.close_sent:
             raise OurError("nothing may follow a Close")
         if isinstance(frame, Message):
             self._control = 0
             self._out.append(frame_bytes(TEXT if frame.text else BINARY, frame.data, self._client))
+        elif isinstance(frame, Run):
+            self._control = 0
+            if frame.frames and not self._client:
+                self._out.append(frame.frames)
+            else:
+                self._out += [frame_bytes(BINARY, message.data, self._client) for message in frame.messages]
         elif isinstance(frame, Close):
             payload = close_bytes(frame)
             self._answer_pings()
@@ -393,7 +354,15 @@ class Connection:
         self._pings.clear()
 
 
-def _and_then(events: list[Frame], fault: PeerError) -> Iterator[Frame]:
+def _each(events: Iterable[Frame | Run]) -> Iterator[Frame]:
+    for one in events:
+        if isinstance(one, Run):
+            yield from one.messages
+        else:
+            yield one
+
+
+def _and_then(events: list[Frame | Run], fault: PeerError) -> Iterator[Frame | Run]:
     """Gives the events, and then raises the fault."""
     yield from events
     raise fault

@@ -13,7 +13,7 @@ from l7gw.gateway.answer import acceptable_upgrade
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
 from l7gw.wire.events import NO_BODY, Headers, Request, Response
-from l7gw.wire.websocket import accept_key
+from l7gw.wire.websocket_handshake import accept_key
 
 V5, V4, TUNNEL = "v5.channel.k8s.io", "v4.channel.k8s.io", "SPDY/3.1+portforward.k8s.io"
 KEY, OTHER = "dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA=="

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, RESIZE_EVERY
 from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
+from l7gw.masking.detectors.scanner import Scanner
+from l7gw.masking.detectors.table import BUILT_IN
+from l7gw.obligations import Obligations
 from l7gw.wire.websocket import Close, Message, Ping, Pong
-from tests.support.tunnel_ends import Wires, websocket_wires
+from tests.support.tunnel_ends import UNMASKED, Wires, websocket_wires
 
 FIRST, LAST = Message(b'\x04{"Width":80,"Height":24}\n'), Message(b'\x04{"Width":81,"Height":24}\n')
 
@@ -125,3 +129,15 @@ def test_a_port_forward_that_fails_says_so_on_the_channels_it_has() -> None:
     wires.tunnel.cluster_ended()
     reason = Message(b"\x01l7gw: the cluster ended the connection before the stream was complete")
     assert wires.client.heard == [Message(b"\x00\x90\x1f"), Message(b"\x01\x90\x1f"), reason, Close(1000)]
+
+
+def test_what_follows_a_masked_value_that_ends_the_tunnel_goes_nowhere() -> None:
+    rules = msgspec.structs.replace(
+        UNMASKED,
+        scanner=Scanner([one for one in BUILT_IN if one.name == "github-token"]),
+        obligations=Obligations(ends_on_mask=True),
+    )
+    wires = websocket_wires(WebSocketChannels("v5.channel.k8s.io", EXEC_STREAMS), rules)
+    wires.answer(Message(b"\x01 ghp_16C7e42F292c6912E7710c838347Ae178B4a \n"), Message(b"\x02more"))
+    assert wires.outcome == "cut" and [channel for channel, _, _ in wires.recorded] == ["stdout"]
+    assert [one.data[:1] for one in wires.client.heard if isinstance(one, Message)] == [b"\x01", b"\x03"]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import uvloop
 
-from l7gw.wire.websocket import accept_key
+from l7gw.wire.websocket_handshake import accept_key
 from tests.support.scripted_upstream import KEPT
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"

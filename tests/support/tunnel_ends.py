@@ -48,6 +48,7 @@ class Wires:
         self.disk: list[Callable[[None], None]] | None = None  # callbacks that wait for a slow disk; None where it is fast
         record = SimpleNamespace(
             frame=lambda channel, *, up, stream, data, final=False: self.recorded.append((channel, data, final)),
+            frames=self._frames,
             mask=lambda find, *, up: self.found.append(find),
             durable=self._durable, session=SimpleNamespace(backlogged=False),
         )  # fmt: skip
@@ -66,6 +67,9 @@ class Wires:
         )  # fmt: skip
         sides = Sides(call, self.downstream, upstream, record, masks, self.clock, USUAL_TIMEOUTS)  # type: ignore[arg-type]
         self.tunnel = make(sides)
+
+    def _frames(self, channel: str, *, up: bool, stream: int, data: list[bytes], final: bool = False) -> None:
+        self.recorded += [(channel, one, final and number == len(data)) for number, one in enumerate(data, 1)]
 
     def _ended(self, outcome: str, reason: str) -> None:
         self.outcome, self.reason = outcome, reason

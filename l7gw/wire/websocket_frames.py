@@ -1,0 +1,141 @@
+"""WebSocket's frames (RFC 6455 sections 5 and 7.4): numbers, events, and each frame as bytes.
+
+FIN (1) | RSV (3) | opcode (4) | MASK (1) | length (7, or 7 + 16, or 7 + 64) | masking key (32, if MASK) | payload
+"""
+
+from __future__ import annotations
+
+import os
+
+from websockets.speedups import apply_mask
+
+from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.events import event
+
+# ---------------------------------------------------------------------- numbers (section 5.2, 7.4.1)
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+FIN, MASK = 0x80, 0x80
+WHOLE = FIN | BINARY  # the first byte of a binary message in one frame
+
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, INVALID_DATA, POLICY_VIOLATION, TOO_BIG = 1000, 1001, 1002, 1007, 1008, 1009
+ABNORMAL = 1006  # never sent: the connection ended without a Close
+
+LARGEST_CONTROL = 125  # bytes of a control frame's payload (section 5.5)
+NO_TEXT = "text that is not UTF-8"
+
+# ---------------------------------------------------------------------- events
+
+
+@event
+class Message:
+    """A whole message. With `text` the data is UTF-8. The codec checks that of the peer's messages, and not of ours."""
+
+    data: bytes
+    text: bool = False
+
+
+@event
+class Ping:
+    """Received, it is reported only: `take` writes the Pong. `data` has 125 bytes at most."""
+
+    data: bytes = b""
+
+
+@event
+class Pong:
+    """Received only: `take` writes the Pongs of ours. A Pong without a Ping is allowed (section 5.5.3)."""
+
+    data: bytes = b""
+
+
+@event
+class Close:
+    """`code` (1000 to 4999, section 7.4) is None where the peer gave none. A `reason` of ours is cut to the 123 bytes that fit."""
+
+    code: int | None = None
+    reason: str = ""
+
+
+Frame = Message | Ping | Pong | Close
+
+
+@event
+class Run:
+    """Binary messages that follow each other, each in one frame, whose first byte is the same. In Kubernetes' protocols of channels
+    it is the channel. `rests` are what stands behind it; `frames` are the frames as they came, b"" where these were masked."""
+
+    first: int
+    rests: list[bytes]
+    frames: bytes
+
+    @property
+    def messages(self) -> list[Message]:
+        first = bytes((self.first,))
+        return [Message(first + rest) for rest in self.rests]
+
+
+# ---------------------------------------------------------------------- frames (sections 5.2, 5.3)
+
+
+def long_length(data: bytes) -> int:
+    """A length of two or eight bytes (section 5.2). Refused in a longer form than needed, and with its highest bit set."""
+    length = int.from_bytes(data, "big")
+    if length < (126 if len(data) == 2 else 65536) or length >> 63:
+        raise PeerError(PROTOCOL_ERROR, "a length that is not in its shortest form, or of 2^63 and more")
+    return length
+
+
+def frame_bytes(opcode: int, data: bytes, masked: bool) -> bytes:
+    """One unfragmented frame (section 5.2), with a new random mask where it is `masked`, as a client's must be."""
+    length = len(data)
+    bit = MASK if masked else 0
+    if length < 126:
+        head = bytes((FIN | opcode, bit | length))
+    elif length < 65536:
+        head = bytes((FIN | opcode, bit | 126, length >> 8, length & 255))
+    else:
+        head = bytes((FIN | opcode, bit | 127)) + length.to_bytes(8, "big")
+    if not masked:
+        return head + data
+    mask = os.urandom(4)  # unpredictable, section 5.3
+    return head + mask + apply_mask(data, mask)
+
+
+# ---------------------------------------------------------------------- the body of a Close (sections 5.5.1, 7.4)
+
+
+def _may_be_sent(code: int) -> bool:
+    """Whether a close code may be sent. 1004 to 1006 and 1015 may not (section 7.4, and the registry of close codes)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
+def parse_close(payload: bytes) -> Close:
+    """The Close that a frame's payload says (section 5.5.1, 7.4). Raises PeerError."""
+    if not payload:
+        return Close()
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) < 2 or not _may_be_sent(code):
+        raise PeerError(PROTOCOL_ERROR, "a Close with a code that none may send")
+    return Close(code, _utf8(payload[2:]))
+
+
+def close_bytes(close: Close) -> bytes:
+    """The payload of a Close frame, with its reason cut to fit. Raises OurError for a code that may not be sent."""
+    if close.code is None:
+        return b""
+    if not _may_be_sent(close.code):
+        raise OurError(f"a Close with code {close.code}")
+    return close.code.to_bytes(2, "big") + _cut(close.reason, LARGEST_CONTROL - 2)
+
+
+def _utf8(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise PeerError(INVALID_DATA, NO_TEXT) from error
+
+
+def _cut(text: str, most: int) -> bytes:
+    """The UTF-8 of a text, cut between characters to at most `most` bytes."""
+    return text.encode()[:most].decode(errors="ignore").encode()

@@ -19,6 +19,7 @@ from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.answered_call import AnsweredCall, Timed
 from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.known_call import KnownCall
 from l7gw.gateway.refusal import LastWords
 from l7gw.gateway.self_reviews import Held, held_back
 from l7gw.gateway.tunnel import Tunnel
@@ -48,8 +49,8 @@ class AnswerRelay:
 
     __slots__ = (
         "begun", "whole", "_act", "_alarm", "_at_once", "_behind", "_beside", "_call", "_choice", "_done", "_ending", "_far",
-        "_guarded", "_guessed", "_head_waits", "_held", "_log", "_mask", "_masks", "_record", "_refused", "_request", "_steps",
-        "_told_end", "_unsent", "_upstream", "_worker",
+        "_guarded", "_guessed", "_head_waits", "_held", "_known", "_log", "_mask", "_masks", "_record", "_refused", "_request",
+        "_steps", "_told_end", "_unsent", "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +65,10 @@ class AnswerRelay:
         masks: CallMasks,
         *,
         guarded: bool = False,
+        known: KnownCall | None = None,
     ) -> None:
+        """`known` is what calls with the same head were, where this one is the same."""
+        self._known = known
         self.begun = False
         self.whole = False
         self._call = call
@@ -92,6 +96,27 @@ class AnswerRelay:
         self._guessed = False
         self._ending = ""  # why the rule ends this log
         self._refused: Refusal | None = None  # why the mask lets nothing more of the answer pass
+
+    def take_whole(self, known: KnownCall, events: list[HttpEvent]) -> bool:
+        """Take an answer that came whole in one read as the one before of its shape: it is recorded and handed on alike. Its
+        body is searched as ever. Returns False where the events must be taken one by one."""
+        if len(events) != 3 or type(head := events[0]) is not Response or type(body := events[1]) is not Body:
+            return False
+        if self._far.standing.troubled:
+            return False
+        answer = known.answered(head)
+        if answer is None or not answer.passes(body.data):
+            return False
+        call = self._call
+        call.answers()
+        self.begun = True
+        self._record.answered(answer.form, call.audit_id, body.data)
+        send = call.client.send
+        send(answer.head(call.audit_id, head.length, len(body.data)))
+        send(body)
+        send(events[2])
+        call.finish("complete", "")
+        return True
 
     def take(self, event: HttpEvent) -> None:
         """Take one event of the answer. Raises Refusal where the answer is not passed on, PeerError where the cluster broke its
@@ -217,6 +242,8 @@ class AnswerRelay:
         if fields := tuple(warning_field(words) for words in (warned, self._beside) if words):
             shown, recorded = (*shown, *fields), (*recorded, *fields)
         self._record.response(response.status, recorded_headers(recorded))
+        if self._known is not None and shown is recorded and (mask is None or not (mask.edited or length == CHUNKED)):
+            self._known.remember_answer(response, shown, self._choice)
         if response.status == 101:
             call.tunnel = self._tunnel(response)
         self.begun = True

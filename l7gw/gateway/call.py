@@ -68,7 +68,7 @@ class Call:
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "result", "masks",
         "call_record", "sent_grants", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused",
         "sent_as_recorded", "tunnel", "_answer", "_sent_masks", "went_up", "longest", "began", "deadline", "unrecorded", "over",
-        "answered", "for_disk", "for_human", "waits_since", "_open", "_masked_head",
+        "answered", "for_disk", "for_human", "waits_since", "guarded", "alike", "_open", "has_masked_head",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -104,8 +104,10 @@ class Call:
         self.answered = 0.0  # monotonic second at which the head of the cluster's answer came; 0 before
         self.for_disk = self.for_human = 0.0  # seconds that it waited for the disk, and for a reviewer
         self.waits_since = 0.0  # monotonic second at which it began to wait for the disk; 0 where it does not
+        self.guarded = False  # whether a JSON patch that goes up tests the version of the object first
+        self.alike: AccessForm | None = None  # of a call whose head came before
         self._open = False  # whether the log has the stream as open
-        self._masked_head = False  # whether something in the request's head may have to be masked
+        self.has_masked_head = False  # whether something in the request's head may have to be masked
         self.unrecorded = 0  # bytes of a body that is refused and cannot be recorded
         self.over = False
 
@@ -196,7 +198,7 @@ class Call:
         assert record is not None
         now, up = clock.monotonic(), self.went_up
         return Access(
-            self._access_form(record),
+            self.access_form(record),
             event,
             clock.wall(),
             record.status,
@@ -207,11 +209,14 @@ class Call:
             self.for_disk if not self.waits_since else now - self.waits_since,
             self.for_human,
             self.audit_id,
-            self.sent.text(reason) if reason and self._masked_head else reason,
+            self.sent.text(reason) if reason and self.has_masked_head else reason,
         )
 
-    def _access_form(self, record: CallRecord) -> AccessForm:
+    def access_form(self, record: CallRecord) -> AccessForm:
         """What lines about this call and those that are like it say."""
+        form = self.alike
+        if form is not None and form.rule == record.rule and form.verdict == record.said:
+            return form
         client, cluster = self.client, self.far.name if self.far is not None else ""
         session, run = record.session.id, record.run_id
         return AccessForm(client.address, self.principal, session, run, cluster, record.act, client.http, record.said, record.rule)
@@ -320,7 +325,8 @@ class Call:
         # They refer to the call: a circle would stay until the garbage collector runs
         self._answer = self.side = self.steps = self.budgeting = self.holding = self.refused = None
         if self.call_record is not None:
-            self.call_record.end(outcome, reason)
+            if not self.call_record.over:
+                self.call_record.end(outcome, reason)
             self._log_end(self.call_record, outcome, reason)
 
     def _log_end(self, record: CallRecord, outcome: Outcome, reason: str) -> None:
@@ -339,20 +345,20 @@ class Call:
     @property
     def claimed(self) -> tuple[str, str]:
         """The client's own words about its command and about itself, as they are recorded."""
-        named, hide = dict(self.request.headers), self._hide
+        named, hide = dict(self.request.headers), self.hide
         command, agent = (self.sent.text(hide(named.get(name, ""))) for name in ("kubectl-command", "user-agent"))
         return command, agent
 
     def _begin_record(self) -> CallRecord:
         """Record the request and the verdict: in the principal's session, or among the day's attempts."""
         if self.call_record is None:
-            request, hide, sent = self.request, self._hide, self.sent
+            request, hide, sent = self.request, self.hide, self.sent
             target, headers, act = hide(request.target), recorded_headers(request.headers, hide), self.act
             masked = sent.needed(target, headers)  # not of the token: it has the form of what detectors look for
             hidden = (lambda text: sent.text(hide(text))) if masked else hide
             handling = self.verdict.handling if self.verdict is not None else NO_HANDLING  # a denial is recorded as its cluster is
             self.call_record = record = self.worker.begin_record(self.principal, self.far, self.client, request, hidden, handling)
-            self._masked_head = masked
+            self.has_masked_head = masked
             record.act = (sent.named(act) if masked else act) if act is not None else UNREAD
             if record.silent:
                 return record
@@ -390,7 +396,7 @@ class Call:
         return self._sent_masks
 
     @property
-    def _hide(self) -> Hide:
+    def hide(self) -> Hide:
         """What to replace in the record of this request (`recording.redact`): the token that was proven or, without a principal,
         what looks like a token. Never a word that the client chose."""
         if self.principal is None:

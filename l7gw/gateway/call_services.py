@@ -12,6 +12,7 @@ from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.routing import Routes
+from l7gw.hooking.hook_set import HookSet
 from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
@@ -56,6 +57,7 @@ class CallServices(Protocol):
     routes: Routes[FarSide]
     of_peers: CountedLog
     settings: Settings
+    hooks: HookSet
     access: AccessLog
 
     @property

@@ -17,6 +17,9 @@
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
     finish     the last event is recorded; the connection takes the next request
 
+A head that came twice before on its connection is not read again: `recall` stands for the steps from `route` to `gather`, where all
+that they found out still holds (`known_call.py`). It is the one short cut, with what `record`, `forward` and `answer` know of it.
+
 Where a condition of the policy reads the body, `record` begins with judging again. A step returns the next step, or None where it
 has to wait. What it waits for then calls an `entry`. Every entry goes through one guard (`guard.py`). No task, future or timer
 belongs to a call. What may come at any time, such as the end of its client, comes to `in_flight.py`. A 101 turns the exchange into
@@ -41,20 +44,19 @@ from l7gw.gateway.client import Client
 from l7gw.gateway.denial import denied
 from l7gw.gateway.granted import is_old
 from l7gw.gateway.guard import Step, entry
-from l7gw.gateway.holding import Holding
+from l7gw.gateway.holding import Holding, has_passed
 from l7gw.gateway.impersonating import rbac_lets
 from l7gw.gateway.in_flight import InFlightCall
+from l7gw.gateway.known_call import KnownCall, forget, remember
 from l7gw.gateway.looking import NOTHING, Answers, Known
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
 from l7gw.gateway.rehearsing import judge_by_result
-from l7gw.gateway.restoring import check_head, reading_of, restored, tests_first, to_restore
+from l7gw.gateway.restoring import check_head, restore_first
 from l7gw.gateway.sent_object import look_into
-from l7gw.gateway.side_calls import SideAnswer, SideCall, check_allowed
 from l7gw.gateway.verbose import tell_denied
 from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
-from l7gw.masking.sent.sent_body import Sent
 from l7gw.policy.judge import Policy
 from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
@@ -66,22 +68,41 @@ from l7gw.wire.events import Body, End, HttpEvent, Informational, Request
 class Exchange(InFlightCall):
     """The steps of a call in their order, and the entries by which its request, its connection and its answer come."""
 
-    __slots__ = ("_grants", "_guarded", "_policy", "_target", "_tries")
+    __slots__ = ("_grants", "_known", "_policy", "_target", "_tries")
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
         super().__init__(worker, client, request)
         self._target = request.target  # without the cluster's path prefix
         self._policy: Policy | None = None  # the snapshot of the policy that gave the verdict
         self._grants = 0  # the generation of the grants that it was given under
-        self._guarded = False  # whether a JSON patch that goes up tests the version of the object first
         self._tries: Tries | None = None  # of a request that went up more than once
+        self._known: KnownCall | None = None  # what calls with this head were before, where this call is the same
 
     # ------------------------------------------------------------------ who, what, may they
 
     @entry
     def begin(self) -> Step | None:
         """The request's head has come: begin with the first step."""
-        return self.route
+        return self.route if type(self.request.meaning) is not KnownCall else self.recall
+
+    def recall(self) -> Step | None:
+        """The head came before: what the steps from `route` to `gather` found out then holds now, where the caller is the same, and
+        all that they asked says the same."""
+        known: KnownCall = self.request.meaning
+        if not known.holds(self.worker):
+            forget(self.request)
+            return self.route
+        if refusal := self.worker.recorder.refusal():
+            raise refusal
+        self.far, self._target, self.token = known.far, known.target, known.token
+        who = self.who_asks()
+        if who is not known.principal:
+            forget(self.request)
+            return self._asked_by(who)
+        self._known = known
+        self.principal, self.act, self.verdict, self.masks = known.principal, known.act, known.verdict, known.masks
+        self._policy, self._grants = self.worker.policy, self.worker.grants.generation
+        return self.gather
 
     def route(self) -> Step | None:
         if refusal := self.worker.recorder.refusal():
@@ -91,7 +112,9 @@ class Exchange(InFlightCall):
 
     def identify(self) -> Step | None:
         self.token = bearer_of(self.request)
-        who = self.who_asks()
+        return self._asked_by(self.who_asks())
+
+    def _asked_by(self, who: Principal | Pending) -> Step | None:
         if isinstance(who, Pending):
             who.then(self._identified)  # an issuer's keys are being fetched, or STS is asked
             return None
@@ -164,6 +187,10 @@ class Exchange(InFlightCall):
 
     def record(self) -> Step | None:
         assert self.act and self.verdict
+        if (known := self._known) is not None:
+            if known.session.takes_calls:
+                return self._record_known(known)
+            self._known = None  # while its end was awaited, the session was over: another has another id, which goes up
         if self.verdict.needs is not None:
             self.verdict = self.judged()
         body = self.body.joined()
@@ -172,6 +199,13 @@ class Exchange(InFlightCall):
         # Before anything of the call is recorded: what cannot be masked is refused
         content_type = next((value for name, value in self.request.headers if name == "content-type"), "")
         return self.in_steps(len(body), partial(self.sent.body, body, content_type), self._record_body)
+
+    def _record_known(self, known: KnownCall) -> Step | None:
+        """Record the call as those with its head before. No step but `forward` is left for it."""
+        self.call_record = record = known.session.begin_alike(known.form)
+        record.asked(known.form, self.audit_id)
+        self.alike = known.access
+        return self.forward if not self.worker.waits_for_disk(known.act, known.verdict.handling) else self._durably(record)
 
     def _record_body(self, masked: Callable[[], bytes]) -> Step | None:
         recorded = self._read_strictly(masked)
@@ -263,34 +297,17 @@ class Exchange(InFlightCall):
     # ------------------------------------------------------------------ up
 
     def restore(self) -> Step | None:
-        """Where the body holds a placeholder, read the stored object first."""
-        assert self.act
-        sent = to_restore(self.act, self.request, self.body.joined())
-        if sent is None:
-            return self.forward
-        reading = reading_of(self.act, self.worker.timeouts)
-        check_allowed(self, reading)
-        SideCall(self, reading, partial(self._restored, sent)).begin()
-        return None
-
-    def _restored(self, sent: Sent, said: SideAnswer | Refusal) -> Step | None:
-        assert self.masks
-        size = len(said.body) if isinstance(said, SideAnswer) else 0
-        return self.in_steps(size, partial(restored, sent, said, self.masks), partial(self._replace, sent))
-
-    def _replace(self, sent: Sent, restored: Callable[[], bytes]) -> Step | None:
-        body = restored()
-        self.body.replace(body)
-        self._guarded = tests_first(sent, body)
-        return self.forward
+        """Where the body holds a placeholder, the stored object is read first."""
+        return restore_first(self, self.forward)
 
     def forward(self) -> Step | None:
         assert self.far and self.principal and self.act and self.verdict
         if self.verdict.needs is not None:
             return self.rehearse
         if is_old(self.verdict, self.worker, self._policy, self._grants):  # the body, the disk or a reviewer took their time
+            self._known = None
             self.verdict = self.judged()
-            if not self._has_passed(self.verdict):
+            if not has_passed(self.verdict, self.holding, self.budgeting):
                 return self.budget
             if (self.act.acts_as is not None and self.tells_no_longer) or lacks_binding(self):
                 return self.impersonate  # the cluster said yes to a group that was granted, and is not any more; or knows less
@@ -298,15 +315,6 @@ class Exchange(InFlightCall):
         pool = self.far.pool_of(self.principal)
         pool.connect(self._connected, kind_for(self.request, self.act))
         return None
-
-    def _has_passed(self, verdict: Verdict) -> bool:
-        """Whether the call was looked at, held and counted as this verdict asks."""
-        held = verdict.hold is None or (self.holding is not None and self.holding.covers(verdict.hold))
-        return (
-            verdict.needs is None
-            and held
-            and (verdict.budget is None or (self.budgeting is not None and self.budgeting.covers(verdict.budget)))
-        )
 
     @entry
     def _connected(self, connection: Upstream | Refusal) -> Step | None:
@@ -322,7 +330,11 @@ class Exchange(InFlightCall):
     def _send(self) -> Step | None:
         assert self.upstream and self.act and self.verdict and self.far and self.principal and self.call_record and self.masks
         body = self.body.joined()
-        request = self.as_caller(self.request, self.act, own_length(self.request.length, len(body)))
+        request = self._known.going_up(self.audit_id) if self._known is not None else None
+        if request is None:
+            request = self.as_caller(self.request, self.act, own_length(self.request.length, len(body)))
+            self._known = None
+            remember(self, self._target, request)
         self.went_up = self.worker.clock.monotonic()
         if self.act.long_running:
             self.longest = self.may_last(self.verdict)
@@ -330,8 +342,9 @@ class Exchange(InFlightCall):
             self.deadline = self.went_up + self.worker.timeouts.answer_begins
         upstream = self.upstream
         self._answer = AnswerRelay(
-            self, upstream, self.far, self.act, request, self.call_record, self.worker, self.masks, guarded=self._guarded
-        )
+            self, upstream, self.far, self.act, request, self.call_record, self.worker, self.masks,
+            guarded=self.guarded, known=self._known,
+        )  # fmt: skip
         upstream.begin(self)
         upstream.send(request)
         if body:
@@ -355,6 +368,8 @@ class Exchange(InFlightCall):
         answer = self._answer
         assert answer is not None and self.call_record is not None
         try:
+            if self._known is not None and answer.take_whole(self._known, events):
+                return None
             for event in events:
                 answer.take(event)
                 if self.over:

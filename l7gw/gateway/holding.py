@@ -18,6 +18,7 @@ from functools import partial
 from l7gw.approval.messages import Asked, Hold
 from l7gw.errors import Refusal
 from l7gw.gateway import hold_words
+from l7gw.gateway.budgeting import Budgeting
 from l7gw.gateway.guard import Step
 from l7gw.gateway.hold_asking import HeldCall, asked_of, shown_act, subject_of
 from l7gw.gateway.hold_views import View
@@ -26,6 +27,7 @@ from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.hold_terms import HoldTerms, RuleTerms
 from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
+from l7gw.policy.verdict import Verdict
 from l7gw.wire.events import Informational
 
 MOST_PROCESSING = 5  # interim answers of one call: kubectl 1.28 fails on the sixth
@@ -232,3 +234,10 @@ class Holding:
         """A callback for the desk: it goes on behind the guard of the call, unless the call is over."""
         call = self._call
         return lambda told: call.enter(lambda: None if call.over else inside(told))
+
+
+def has_passed(verdict: Verdict, holding: Holding | None, budgeting: Budgeting | None) -> bool:
+    """Whether a call was looked at, held and counted as this verdict asks. `holding` and `budgeting` are the call's."""
+    held = verdict.hold is None or (holding is not None and holding.covers(verdict.hold))
+    counted = verdict.budget is None or (budgeting is not None and budgeting.covers(verdict.budget))
+    return verdict.needs is None and held and counted

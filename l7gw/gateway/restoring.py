@@ -6,8 +6,14 @@ What the cluster says to the reading but 200 is told to the caller, and nothing 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, TypeVar
+
 from l7gw.errors import Refusal
-from l7gw.gateway.side_calls import Asked, SideAnswer
+from l7gw.gateway.guard import Step
+from l7gw.gateway.request_body import RequestBody
+from l7gw.gateway.side_calls import Asked, AskingCall, Judging, SideAnswer, SideCall, check_allowed
 from l7gw.kube.act import Act
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.coming_back.coming_back import must_be_read, new_object, restore
@@ -20,6 +26,54 @@ from l7gw.wire.events import Request
 
 LARGEST_OBJECT = 8 * 1024 * 1024  # bytes; what etcd and the API server keep has 3 MiB at most, and JSON may be longer than protobuf
 WHY = "to restore masked values, the gateway reads the object as you"
+
+T = TypeVar("T")
+
+
+class Services(Judging, Protocol):
+    """What the step asks of the worker."""
+
+    timeouts: Timeouts
+
+
+class RestoredCall(AskingCall, Protocol):
+    """What the step asks of the call."""
+
+    @property
+    def worker(self) -> Services: ...
+
+    body: RequestBody
+    masks: CallMasks | None
+    guarded: bool
+
+    def in_steps(self, size: int, work: Callable[[], T], then: Callable[[Callable[[], T]], Step | None]) -> Step | None:
+        """Do work of the masks on so many bytes, in steps where they are many, and then take the step `then`."""
+
+
+def restore_first(call: RestoredCall, then: Step) -> Step | None:
+    """The step `then`, once no placeholder is left in the body: where it holds one, the stored object is read first. Raises
+    Refusal."""
+    assert call.act
+    sent = to_restore(call.act, call.request, call.body.joined())
+    if sent is None:
+        return then
+    reading = reading_of(call.act, call.worker.timeouts)
+    check_allowed(call, reading)
+    SideCall(call, reading, partial(_came, call, then, sent)).begin()
+    return None
+
+
+def _came(call: RestoredCall, then: Step, sent: Sent, said: SideAnswer | Refusal) -> Step | None:
+    assert call.masks
+    size = len(said.body) if isinstance(said, SideAnswer) else 0
+    return call.in_steps(size, partial(restored, sent, said, call.masks), partial(_replace, call, then, sent))
+
+
+def _replace(call: RestoredCall, then: Step, sent: Sent, restored_body: Callable[[], bytes]) -> Step | None:
+    body = restored_body()
+    call.body.replace(body)
+    call.guarded = tests_first(sent, body)
+    return then
 
 
 def check_head(request: Request, target: str) -> None:

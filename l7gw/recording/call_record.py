@@ -47,6 +47,13 @@ class OfCalls(Protocol):
     def ended(self) -> bool:
         """Whether no new call begins in it."""
 
+    @property
+    def takes_calls(self) -> bool:
+        """Whether new calls of its principal belong to it."""
+
+    def begin_alike(self, form: CallForm) -> CallRecord:
+        """A new exchange of this form, which is of this session."""
+
     def now(self) -> int:
         """Microseconds since 1970."""
 
@@ -69,7 +76,9 @@ class OfCalls(Protocol):
 class CallRecord:
     """Appends the events of one call. Every method but `durable` returns at once and waits for no disk."""
 
-    __slots__ = ("_content", "_forms", "_run", "act", "down", "number", "rule", "run_id", "said", "session", "status", "up")
+    __slots__ = (
+        "_content", "_forms", "_run", "act", "down", "number", "over", "rule", "run_id", "said", "session", "status", "up",
+    )  # fmt: skip
 
     silent = False  # whether nothing is kept, so that a caller may skip making what it would record
 
@@ -83,6 +92,7 @@ class CallRecord:
         self.said: e.VerdictWord | Literal[""] = ""  # the last verdict on the call; "" before the first
         self.rule = ""  # the rule of that verdict; "" where none decided
         self.status = 0  # of the answer to the client; 0 before its head
+        self.over = False  # whether the call's end is recorded
         self.up = self.down = 0  # bytes of bodies and channels, as they are recorded
         self._forms: dict[tuple[str, bool, int], FrameForm] | None = (
             None  # by channel, direction and stream; made at the first frame
@@ -198,6 +208,7 @@ class CallRecord:
 
     def end(self, outcome: e.Outcome, reason: str = "") -> None:
         """Record the end of the call. `reason` says why the call failed; "" where it is complete."""
+        self.over = True
         self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome=outcome, reason=reason))
         self.session.closed_call()
 
@@ -245,6 +256,7 @@ class CallRecord:
         """Record the answer and that the call is complete. `body` is all of its body; it is not copied where it has more than
         BY_REFERENCE bytes. The events have one time, as in `asked`."""
         session, size = self.session, len(body)
+        self.over = True
         if size > LARGEST_EVENT:
             self.response(form.status, (*form.headers, ("audit-id", audit_id)))
             self.response_body(body)

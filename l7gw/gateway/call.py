@@ -6,7 +6,6 @@ of ours (`guard.py`). Each end is recorded with its outcome, and every outcome b
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -53,8 +52,6 @@ from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, with
 from l7gw.steps import InSteps
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, Request
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -214,12 +211,11 @@ class Call:
 
     def access_form(self, record: CallRecord) -> AccessForm:
         """What lines about this call and those that are like it say."""
-        form = self.alike
-        if form is not None and form.rule == record.rule and form.verdict == record.said:
-            return form
+        if self.alike is not None and (self.alike.verdict, self.alike.rule) == (record.said, record.rule):
+            return self.alike
         client, cluster = self.client, self.far.name if self.far is not None else ""
-        session, run = record.session.id, record.run_id
-        return AccessForm(client.address, self.principal, session, run, cluster, record.act, client.http, record.said, record.rule)
+        about = self.principal, record.session.id, record.run_id, cluster, record.act, client.http, record.said, record.rule
+        return AccessForm(client.address, *about)
 
     # ------------------------------------------------------------------ ends
 

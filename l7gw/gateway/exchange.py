@@ -17,8 +17,8 @@
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
     finish     the last event is recorded; the connection takes the next request
 
-A head that came twice before on its connection is not read again: `recall` stands for the steps from `route` to `gather`, where all
-that they found out still holds (`known_call.py`). It is the one short cut, with what `record`, `forward` and `answer` know of it.
+A head that came twice before on its connection is not read again: `recall` stands for the steps from `route` to `gather`, where
+what they found still holds (`known_call.py`). `record`, `forward` and `answer` are shorter then; there is no other short cut.
 
 Where a condition of the policy reads the body, `record` begins with judging again. A step returns the next step, or None where it
 has to wait. What it waits for then calls an `entry`. Every entry goes through one guard (`guard.py`). No task, future or timer
@@ -82,7 +82,7 @@ class Exchange(InFlightCall):
 
     @entry
     def begin(self) -> Step | None:
-        """The request's head has come: begin with the first step."""
+        """The request's head has come."""
         return self.route if type(self.request.meaning) is not KnownCall else self.recall
 
     def recall(self) -> Step | None:
@@ -187,10 +187,9 @@ class Exchange(InFlightCall):
 
     def record(self) -> Step | None:
         assert self.act and self.verdict
-        if (known := self._known) is not None:
-            if known.session.takes_calls:
-                return self._record_known(known)
-            self._known = None  # while its end was awaited, the session was over: another has another id, which goes up
+        if self._known is not None and self._known.session.takes_calls:
+            return self._record_known(self._known)
+        self._known = None  # its session is over: that of the next one goes up
         if self.verdict.needs is not None:
             self.verdict = self.judged()
         body = self.body.joined()
@@ -312,8 +311,7 @@ class Exchange(InFlightCall):
             if (self.act.acts_as is not None and self.tells_no_longer) or lacks_binding(self):
                 return self.impersonate  # the cluster said yes to a group that was granted, and is not any more; or knows less
         self.result = None
-        pool = self.far.pool_of(self.principal)
-        pool.connect(self._connected, kind_for(self.request, self.act))
+        self.far.pool_of(self.principal).connect(self._connected, kind_for(self.request, self.act))
         return None
 
     @entry

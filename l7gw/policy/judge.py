@@ -26,6 +26,7 @@ from l7gw.policy.grants import GrantEntry
 from l7gw.policy.handling import until_decided
 from l7gw.policy.load import load
 from l7gw.policy.looked import Looked
+from l7gw.policy.narrowing import Caller, Decided, Kinds
 from l7gw.policy.patterns import Globs, Resources
 from l7gw.policy.rules import Key, Rule, verb_of
 from l7gw.policy.verdict import Decision, Needed, Verdict
@@ -42,8 +43,6 @@ _DISCOVERED = Verdict(
     allowed=True, rule=DISCOVERY, reason="discovery, version, health and self reviews are open to everybody who is known"
 )
 _UNMATCHED = Verdict(allowed=False, rule="", reason=UNMATCHED)
-
-_Decided = tuple[tuple[Rule, Verdict], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Policy:
     use these as its key, and must be emptied when another object becomes the policy in force.
     """
 
-    __slots__ = ("_going_up", "_of_caller", "grants", "guardrails", "rules", "tests")
+    __slots__ = ("_going_up", "_kinds", "_of_caller", "grants", "guardrails", "rules", "tests")
 
     def __init__(
         self, guardrails: tuple[Rule, ...], rules: tuple[Rule, ...], tests: int = 0, grants: tuple[GrantEntry, ...] = ()
@@ -85,7 +84,8 @@ class Policy:
         self.grants = grants
         self.guardrails = guardrails
         self.rules = rules
-        self._of_caller: dict[tuple[str, tuple[str, ...], tuple[str, ...], str, str], tuple[_Decided, _Decided]] = {}
+        self._of_caller: dict[tuple[str, tuple[str, ...], tuple[str, ...], str, str], Caller] = {}
+        self._kinds = Kinds()
         self._going_up: dict[tuple[str, tuple[str, ...]], Globs] = {}
 
     @classmethod
@@ -116,10 +116,10 @@ class Policy:
         `looked` is what was read of the call beside its head, None as long as nothing was. Where a condition needs more of it, the
         verdict's `needs` says what, and the call is to be judged again with it.
         """
-        guardrails, rules = self._about(principal, cluster)
+        candidates = self._about(principal, cluster).candidates(act, self._kinds)
         held: list[Verdict] | None = None  # by guardrails
-        for rule, verdict in guardrails:
-            if not rule.mismatch(act):
+        for beyond, rule, verdict in candidates.guardrails:
+            if beyond is None or not beyond(act):
                 if rule.when is not None:
                     return self._look(principal, cluster, act, looked)
                 if verdict.hold is None:
@@ -129,8 +129,8 @@ class Policy:
             return _DISCOVERED if held is None else _held(held, _DISCOVERED)
         if act.acts_as is not None:
             return self._look(principal, cluster, act, looked)
-        for rule, verdict in rules:
-            if not rule.mismatch(act):
+        for beyond, rule, verdict in candidates.rules:
+            if beyond is None or not beyond(act):
                 if rule.when is not None:
                     return self._look(principal, cluster, act, looked)
                 if verdict.budget is not None:
@@ -140,21 +140,22 @@ class Policy:
 
     def _look(self, principal: Principal, cluster: str, act: Act, looked: Looked | None) -> Verdict:
         """As `judge`, where a rule that matches by its other keys has a condition, or the call is made as somebody else."""
-        guardrails, rules = self._about(principal, cluster)
-        return _Conditional(Context(principal, act, verb_of(act), looked)).verdict(guardrails, rules, act)
+        about = self._about(principal, cluster)
+        return _Conditional(Context(principal, act, verb_of(act), looked)).verdict(about.guardrails, about.rules, act)
 
     def can_i(self, principal: Principal, cluster: str, question: Question, acts_as: ActsAs | None) -> Can | None:
         """What the policy says to a self review of the principal's; None where the question is about no call."""
-        return answer(*self._about(principal, cluster), principal, question, acts_as)
+        about = self._about(principal, cluster)
+        return answer(about.guardrails, about.rules, principal, question, acts_as)
 
-    def _about(self, principal: Principal, cluster: str) -> tuple[_Decided, _Decided]:
+    def _about(self, principal: Principal, cluster: str) -> Caller:
         """The guardrails and the rules that are about this caller on this cluster. They are remembered for each caller."""
         key = (principal.user, principal.groups, principal.unfit, principal.kind, cluster)
         found = self._of_caller.get(key)
         if found is None:
             if len(self._of_caller) >= MOST_KEPT:
                 self._of_caller.clear()
-            found = self._of_caller[key] = (
+            found = self._of_caller[key] = Caller(
                 tuple((rule, _verdict(rule, principal.kind)) for rule in self.guardrails if not rule.stranger(principal, cluster)),
                 tuple((rule, _verdict(rule, principal.kind)) for rule in self.rules if not rule.stranger(principal, cluster)),
             )
@@ -184,7 +185,8 @@ class Policy:
     def explain(self, principal: Principal, cluster: str, act: Act, looked: Looked | None = None) -> Explanation:
         """As `judge`, with every rule that was compared with the call and why it did not match."""
         judged = _Conditional(Context(principal, act, verb_of(act), looked))
-        verdict = judged.verdict(*self._about(principal, cluster), act)
+        about = self._about(principal, cluster)
+        verdict = judged.verdict(about.guardrails, about.rules, act)
         considered: list[Considered] = []
 
         def consider(rule: Rule) -> Considered:
@@ -215,7 +217,7 @@ class _Conditional:
         """Whether the rule's condition needs what was not read."""
         return self.outcomes.get(rule.name, ("yes", ""))[0] in ("object", "result")
 
-    def verdict(self, guardrails: _Decided, rules: _Decided, act: Act) -> Verdict:
+    def verdict(self, guardrails: Decided, rules: Decided, act: Act) -> Verdict:
         found = self._verdict(guardrails, rules, act)
         if found.needs is not None:  # until it is known which rule decides, the record is as strict as any of them says
             may = [verdict for rule, verdict in rules if not rule.mismatch(act) and rule.says != "deny"]
@@ -223,7 +225,7 @@ class _Conditional:
             return replace(found, obligations=masks, handling=until_decided([verdict.handling for verdict in may]))
         return replace(found, remember=False) if self.context.asked and found.remember else found
 
-    def _verdict(self, guardrails: _Decided, rules: _Decided, act: Act) -> Verdict:
+    def _verdict(self, guardrails: Decided, rules: Decided, act: Act) -> Verdict:
         held: list[Verdict] = []
         needing: Verdict | None = None  # a guardrail that cannot say yet whether it matches
         for rule, verdict in guardrails:
@@ -243,7 +245,7 @@ class _Conditional:
             return needing
         return _held(held, decided) if held else decided
 
-    def _decided(self, rules: _Decided, act: Act) -> Verdict:
+    def _decided(self, rules: Decided, act: Act) -> Verdict:
         if act.effects == _OPEN:
             return _DISCOVERED
         for rule, verdict in rules:

@@ -133,8 +133,18 @@ class Rule:
         return principal.groups if self.allow else principal.groups + principal.unfit
 
     def mismatch(self, act: Act) -> Key | NoKey:
-        """The key by which the rule does not match the act, "" where it matches."""
+        """The key by which the rule does not match the act, "" where it matches. What is the same for all acts of one kind
+        (`policy.narrowing`) is looked at first."""
         return self._uncovered(act) if self.allow else self._apart(act)
+
+    def beyond(self, act: Act) -> Key | NoKey:
+        """As `mismatch`, of an act on a resource that all keys match but perhaps `names` and `commands`."""
+        return self._uncovered_object(act) if self.allow else self._apart_object(act)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether `beyond` may give a key."""
+        return (self.names is not None and not self.names.everything) or self.commands is not None
 
     # ------------------------------------------------------------------ allow: every effect, and the whole extent
 
@@ -157,9 +167,13 @@ class Rule:
             return "resources"
         # A call without a namespace is about all namespaces, or about an object of the cluster; one without a name is about any
         # name. Only `*` covers such a call.
-        spaces, names = self.namespaces, self.names
+        spaces = self.namespaces
         if spaces is not None and not spaces.everything and not (act.namespace and spaces.match(act.namespace)):
             return "namespaces"
+        return self._uncovered_object(act)
+
+    def _uncovered_object(self, act: Act) -> Key | NoKey:
+        names = self.names
         if names is not None and not names.everything and not (act.name and _covers_name(names, act)):
             return "names"
         return self._other_command(act) if self.commands is not None else ""
@@ -189,6 +203,9 @@ class Rule:
             return "resources"
         if self.namespaces is not None and act.namespace and not self.namespaces.match(act.namespace):
             return "namespaces"
+        return self._apart_object(act)
+
+    def _apart_object(self, act: Act) -> Key | NoKey:
         if self.names is not None and act.name and not (self.names.match(act.name) or self.names.match(act.object_name)):
             return "names"
         return self._apart_by_command(act) if self.commands is not None else ""

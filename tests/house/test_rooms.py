@@ -36,6 +36,7 @@ FLOORS = [  # top to bottom
             "clock",
             "identifiers",
             "limits",
+            "generations",
         ),
         *("timeouts", "file_stamp", "file_replace", "loopback", "log", "os_faults", "quantities", "steps"),
     },

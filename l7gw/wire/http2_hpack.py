@@ -1,4 +1,4 @@
-"""HTTP/2's header blocks: HPACK (RFC 7541), with the library's static table and Huffman code.
+"""HTTP/2's header blocks: HPACK (RFC 7541), with the library's static table. `http2_huffman` has its Huffman code.
 
 Reading keeps a dynamic table, as it must. Clients repeat themselves, so a block that came before under the same table is not
 unpacked again. Writing keeps no table: a field that the static table lacks is a literal without indexing (RFC 7541 section 6.2.2).
@@ -12,12 +12,12 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from hpack.exceptions import HPACKError
-from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import Headers
 from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
+from l7gw.wire.http2_huffman import unpacked
 from l7gw.wire.semantics import UNTOLD
 
 # ---------------------------------------------------------------------- limits
@@ -100,26 +100,30 @@ def _integer(block: bytes, at: int, bits: int) -> tuple[int, int]:
     raise PeerError(COMPRESSION_ERROR, "a number in a header block that is too long")
 
 
-# Decoding Huffman code costs 0.14 us a byte, and peers repeat their strings. So 4,096 short strings are remembered.
+# Decoding Huffman code costs 30 ns a byte, and peers repeat their strings. So 4,096 short strings are remembered.
 _UNPACKED: dict[bytes, str] = {}
 MOST_UNPACKED_KEPT, LONGEST_KEPT = 4096, 64
 
 
 def _string(block: bytes, at: int) -> tuple[str, int]:
     """A string literal (RFC 7541 section 5.2) and where it ends."""
-    packed = block[at] & 0x80
-    length, at = _integer(block, at, 7)
+    first = block[at]
+    length = first & 0x7F
+    if length == 0x7F:
+        length, at = _integer(block, at, 7)
+    else:
+        at += 1
     end = at + length
     if end > len(block):
         raise PeerError(COMPRESSION_ERROR, "a string that leaves its header block")
     text = block[at:end]
-    if not packed:
+    if first < 0x80:
         return text.decode("latin-1"), end
     if length > LONGEST_KEPT:  # long strings are not remembered: tokens are among them
-        return decode_huffman(text).decode("latin-1"), end
+        return unpacked(text), end
     known = _UNPACKED.get(text)
     if known is None:
-        known = decode_huffman(text).decode("latin-1")
+        known = unpacked(text)
         if len(_UNPACKED) >= MOST_UNPACKED_KEPT:
             _UNPACKED.clear()
         _UNPACKED[text] = known
@@ -175,8 +179,12 @@ class BlockReader(Generic[T]):
         while at < end:
             first = block[at]
             if first & 0x80:  # indexed (RFC 7541 section 6.1)
-                index, at = (first & 0x7F, at + 1) if first != 0xFF else _integer(block, at, 7)
-                field = table.get(index)
+                index = first & 0x7F
+                if index == 0x7F:
+                    index, at = _integer(block, at, 7)
+                else:
+                    at += 1
+                field = _STATIC[index - 1] if 0 < index <= _STATIC_COUNT else table.get(index)
             elif first & 0xE0 == 0x20:  # table size update (section 6.3), before all fields
                 size_now, at = _integer(block, at, 5)
                 updates += 1
@@ -185,18 +193,22 @@ class BlockReader(Generic[T]):
                 table.resize(size_now)
                 continue
             else:  # literal: 01 goes into the table (section 6.2.1), 0000 does not, 0001 never may (6.2.2, 6.2.3)
-                indexing = first & 0x40
-                index, at = _integer(block, at, 6 if indexing else 4)
+                largest = 0x3F if first & 0x40 else 0x0F
+                index = first & largest
+                if index == largest:
+                    index, at = _integer(block, at, 6 if first & 0x40 else 4)
+                else:
+                    at += 1
                 if index:
                     name = table.get(index)[0]
                 else:
                     name, at = _string(block, at)
                 value, at = _string(block, at)
                 field = name, value
-                if indexing:
+                if first & 0x40:
                     table.add(field)
             size += len(field[0]) + len(field[1]) + 32  # RFC 9113 section 6.5.2
-            if len(fields) >= MOST_READ or size > MOST_UNPACKED:
+            if size > MOST_UNPACKED or len(fields) >= MOST_READ:
                 raise PeerError(ENHANCE_YOUR_CALM, "a header block that unpacks to too much")
             fields.append(field)
         self._unpacked = size

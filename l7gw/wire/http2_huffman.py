@@ -1,0 +1,47 @@
+"""HPACK's Huffman code (RFC 7541 section 5.2), by the library's table of its states.
+
+The library takes half a byte a step, 1,900 instructions a byte. Here a step is a whole byte, which is made of two of the library's
+when it first comes. Each answer of a cluster has an Audit-Id of 36 characters so packed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hpack.exceptions import HPACKDecodingError
+from hpack.huffman_table import HUFFMAN_COMPLETE, HUFFMAN_EMIT_SYMBOL, HUFFMAN_FAIL, HUFFMAN_TABLE
+
+MOST_STEPS = 16_384  # steps that are kept, about 100 bytes each; usual text needs 3,000, and there are 65,536
+
+# A step by its byte: the text that it decodes, the state behind it, and whether a string may end there; None until it first comes.
+# A state is the list of its steps, and behind them its number.
+_Step = tuple[str, list[Any], bool]
+_states: dict[int, list[Any]] = {0: [*[None] * 256, 0]}
+_kept = 0
+
+
+def unpacked(packed: bytes) -> str:
+    """The text of a packed string, one character a byte. Raises HPACKDecodingError."""
+    text, state, whole = "", _states[0], True
+    for byte in packed:
+        more, state, whole = state[byte] or _step(state, byte)
+        text += more
+    if not whole:
+        raise HPACKDecodingError("Incomplete Huffman string")
+    return text
+
+
+def _step(state: list[Any], byte: int) -> _Step:
+    global _kept
+    number, flags, text = state[256], 0, ""
+    for half in (byte >> 4, byte & 0x0F):
+        number, flags, symbol = HUFFMAN_TABLE[number * 16 + half]
+        if flags & HUFFMAN_FAIL:
+            raise HPACKDecodingError("Invalid Huffman string")
+        if flags & HUFFMAN_EMIT_SYMBOL:
+            text += chr(symbol)
+    step = text, _states.setdefault(number, [*[None] * 256, number]), flags & HUFFMAN_COMPLETE != 0
+    if _kept < MOST_STEPS:
+        _kept += 1
+        state[byte] = step
+    return step

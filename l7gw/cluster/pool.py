@@ -241,7 +241,7 @@ class Pool:
                 self._lend(then, KEPT)
 
     def _spoken(self, protocol: str) -> SharedConnection | UpstreamConnection:
-        return SharedConnection(self._clock, self.timeouts) if protocol == "h2" else UpstreamConnection(self)
+        return SharedConnection(self._clock, self.timeouts, self.shapes) if protocol == "h2" else UpstreamConnection(self)
 
     # ------------------------------------------------------------------ time and ends
 

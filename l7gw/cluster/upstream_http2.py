@@ -16,6 +16,7 @@ from l7gw.cluster.liveness import Liveness
 from l7gw.cluster.transport import SocketReading
 from l7gw.cluster.upstream import ANY, UpstreamListener
 from l7gw.timeouts import Timeouts
+from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import HttpEvent, Reset
 from l7gw.wire.http2 import ClientConnection
@@ -33,10 +34,10 @@ class SharedConnection(asyncio.Protocol):
         "_turn",
     )  # fmt: skip
 
-    def __init__(self, clock: Clock, timeouts: Timeouts) -> None:
+    def __init__(self, clock: Clock, timeouts: Timeouts, shapes: AnswerShapes | None = None) -> None:
         self._clock = clock
         self._timeouts = timeouts
-        self._codec = ClientConnection()
+        self._codec = ClientConnection(shapes)
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self.below: SocketReading | None = None

@@ -8,12 +8,13 @@ PeerError gives none of its events, and ends the connection.
 from __future__ import annotations
 
 from l7gw.wire import http2_frames as frames
+from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
 from l7gw.wire.http2_connection import Receiver
 from l7gw.wire.http2_fields import Malformed, answer_fields, head_block, parse_answer, parse_request
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
-from l7gw.wire.http2_hpack import LARGEST_KNOWN, write_block
+from l7gw.wire.http2_hpack import LARGEST_KNOWN, Fields, write_block
 from l7gw.wire.http2_limits import (
     CLIENT_STREAM_WINDOW,
     CLIENT_WINDOW,
@@ -149,13 +150,15 @@ class ClientConnection(Receiver):
     """One connection to a server.
 
     `open` gives the number of a new stream, if `free` is true. `send` takes its Request, Body..., End. `receive` gives
-    Informational..., Response, Body..., End, or Reset where the stream ended early.
+    Informational..., Response, Body..., End, or Reset where the stream ended early. The `shapes` are those of the cluster that the
+    connection goes to; without them each answer's fields are parsed.
     """
 
     _client = True  # `_highest` is the last stream that we opened
     _preface = frames.PREFACE
 
-    def __init__(self) -> None:
+    def __init__(self, shapes: AnswerShapes | None = None) -> None:
+        self._shapes = shapes
         self._most = STREAMS_ASSUMED  # streams at once; the server's SETTINGS may say another number
         settings = {
             frames.ENABLE_PUSH: 0,
@@ -221,7 +224,7 @@ class ClientConnection(Receiver):
         if stream is None:
             return  # the frame is late: its stream has ended
         try:
-            answer = parse_answer(fields, stream.method, end=self._block_ends)
+            answer = self._parsed(fields, stream.method)
             if isinstance(answer, Informational):
                 stream.interim += 1
                 if stream.interim > MOST_INTERIM:
@@ -239,6 +242,17 @@ class ClientConnection(Receiver):
         events.append((stream_id, answer))
         if isinstance(answer, Response) and self._block_ends:
             self._received_end(stream, events)
+
+    def _parsed(self, fields: Fields, method: str) -> Response | Informational:
+        """The answer in these fields. Raises Malformed."""
+        shapes = self._shapes
+        if shapes is None or self._block_ends or method == "HEAD":
+            return parse_answer(fields, method, end=self._block_ends)
+        known = shapes.read_fields(fields)
+        if known is not None:
+            return known
+        answer = parse_answer(fields, method, end=False)
+        return shapes.remember_fields(fields, answer) if isinstance(answer, Response) else answer
 
     def _gone_away(self, last: int, code: int, events: list[StreamEvent]) -> None:
         for number, stream in [pair for pair in self._streams.items() if pair[0] > last]:

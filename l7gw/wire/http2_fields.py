@@ -29,7 +29,6 @@ from l7gw.wire.semantics import (
 )
 
 _NOT_VISIBLE = re.compile("[^" + re.escape(VISIBLE.decode("latin-1")) + "]")
-_PATH = re.compile(r"[!-~]+")
 _STATUS = re.compile(r"[1-5][0-9][0-9]")
 OF_A_CONNECTION = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"))
 PSEUDO_OF_REQUEST = frozenset((":method", ":scheme", ":authority", ":path"))
@@ -40,6 +39,11 @@ class Malformed(Exception):
     """A field section that is no message (section 8.1.1). Its stream is reset with PROTOCOL_ERROR, a request's after an answer."""
 
 
+# Names that were found to be allowed, so that they are not matched again; a look-up takes a tenth of a match
+_ALLOWED: set[str] = set()
+MOST_ALLOWED = 1024
+
+
 def split_fields(fields: Fields, pseudo: frozenset[str]) -> tuple[dict[str, str], Fields]:
     """The pseudo-fields as a dict, and the other fields. White space around values is removed, as by HTTP/1.1 (section 8.2.1).
 
@@ -48,10 +52,14 @@ def split_fields(fields: Fields, pseudo: frozenset[str]) -> tuple[dict[str, str]
     """
     found: dict[str, str] = {}
     rest: Fields = []
-    for name, value in fields:
-        if _NOT_VISIBLE.search(value) is not None:
+    for pair in fields:
+        name, value = pair
+        if not (value.isascii() and value.isprintable()) and _NOT_VISIBLE.search(value) is not None:
             raise Malformed("a field's value with a byte that none may hold")
-        if name[:1] == ":":
+        if name in _ALLOWED:
+            stripped = value.strip(" \t")
+            rest.append(pair if stripped is value else (name, stripped))
+        elif name[:1] == ":":
             if rest or name in found or name not in pseudo:
                 raise Malformed("a pseudo-field that is unknown, stands twice, or stands behind a field")
             found[name] = value
@@ -60,6 +68,8 @@ def split_fields(fields: Fields, pseudo: frozenset[str]) -> tuple[dict[str, str]
             if FIELD_NAME.fullmatch(name) is None or name in OF_A_CONNECTION or (name == "te" and value != "trailers"):
                 raise Malformed("a field's name that HTTP/2 does not allow")
             rest.append((name, value))
+            if name != "te" and len(_ALLOWED) < MOST_ALLOWED and len(name) < 64:
+                _ALLOWED.add(name)
     return found, rest
 
 
@@ -79,19 +89,20 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
         raise PeerError(405, "this method is not served")
     if not method or not target or scheme not in ("https", "http"):
         raise Malformed("a request without method, path or scheme")
-    if _PATH.fullmatch(target) is None:
+    if not (target.isascii() and target.isprintable() and " " not in target):
         raise Malformed("a path with bytes that no path has")
-    size = sum([len(name) + len(value) + 32 for name, value in fields])  # section 6.5.2
-    if size > LARGEST_HEAD or len(rest) > MOST_FIELDS:
+    if len(rest) > MOST_FIELDS or _size(fields) > LARGEST_HEAD:
         raise PeerError(431, f"more than {MOST_FIELDS} header fields, or {LARGEST_HEAD} bytes of them")
     check_line(method, target)
     told = dict(rest)
     if len(told) != len(rest):
         rest = one_line_each(rest, SINGLE, 400)
         told = dict(rest)
-    check_deciding(rest)
-    host = pseudo.get(":authority", told.get("host", ""))
-    if told.get("host", host) != host:  # section 8.3.1
+    if not "".join(told.values()).isascii() or len(told) != len(rest):
+        check_deciding(rest)
+    stated_host = told.get("host")
+    host = pseudo.get(":authority", stated_host or "")
+    if stated_host is not None and stated_host != host:  # section 8.3.1
         raise PeerError(400, "Host and :authority differ")
     check_host(host)
     stated = told.get("content-length")
@@ -100,9 +111,16 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
         raise Malformed("a Content-Length without a body")
     check_body(method, length)
     expects = check_plain(told)
-    headers = [("host", host)]
-    headers += [pair for pair in rest if pair[0] not in UNTOLD and pair[0] != "host"]
-    return Request(method, target, tuple(headers), length, expects_continue=expects and not end)
+    if stated_host is None and told.keys().isdisjoint(UNTOLD):
+        headers = (("host", host), *rest)
+    else:
+        headers = (("host", host), *[pair for pair in rest if pair[0] not in UNTOLD and pair[0] != "host"])
+    return Request(method, target, headers, length, expects_continue=expects and not end)
+
+
+def _size(fields: Fields) -> int:
+    """The bytes of a field section (section 6.5.2)."""
+    return 32 * len(fields) + sum([len(name) + len(value) for name, value in fields])
 
 
 def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Informational:
@@ -114,17 +132,17 @@ def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Inform
     status = int(text)
     told = dict(rest)
     try:
-        size = sum([len(name) + len(value) + 32 for name, value in fields])
-        if size > LARGEST_HEAD or len(rest) > MOST_FIELDS:
+        if len(rest) > MOST_FIELDS or _size(fields) > LARGEST_HEAD:
             raise Malformed(f"more than {MOST_FIELDS} header fields, or {LARGEST_HEAD} bytes of them")
         if len(told) != len(rest):
             rest = one_line_each(rest, SINGLE_IN_ANSWER, 502)
             told = dict(rest)
-        length = plain_length(told["content-length"], 502) if "content-length" in told else NO_BODY if end else CHUNKED
+        stated = told.get("content-length")
+        length = plain_length(stated, 502) if stated is not None else NO_BODY if end else CHUNKED
     except PeerError as error:
         raise Malformed(error.reason) from error
     bodiless = method == "HEAD" or status == 304 or status == 204
-    headers = tuple([pair for pair in rest if pair[0] not in UNTOLD])
+    headers = tuple(rest) if told.keys().isdisjoint(UNTOLD) else tuple([pair for pair in rest if pair[0] not in UNTOLD])
     if status < 200:
         if status == 101 or end or length > 0:  # section 8.6: HTTP/2 has no upgrade; an interim answer ends no stream
             raise Malformed("an interim answer that ends, or a 101")

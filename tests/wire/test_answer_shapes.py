@@ -6,11 +6,14 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from l7gw.wire.answer_shapes import LARGEST_SHAPE, MOST_SHAPES, AnswerShape, AnswerShapes
+from l7gw.wire import http2
+from l7gw.wire.answer_shapes import LARGEST_SHAPE, MOST_SHAPES, AnswerShape, AnswerShapes, FieldsShape
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import CHUNKED, Body, End, HttpEvent, Request, Response
 from l7gw.wire.http1_client import ClientConnection
 from l7gw.wire.http1_message import parse_response
+from l7gw.wire.http2_fields import Malformed, parse_answer
+from tests.support.http2_reading import data, headers, settings
 
 ID, OTHER_ID = b"0b9e1a52-7f43-4d0e-9b7b-8a0c7a1d2f11", b"c0ffee00-0000-4000-8000-000000000001"
 DATE, OTHER_DATE = b"Sat, 28 Nov 2026 12:00:00 GMT", b"Sun, 29 Nov 2026 00:00:01 GMT"
@@ -176,3 +179,105 @@ def test_where_nothing_is_to_be_remembered_there_are_no_shapes() -> None:
             events: list[HttpEvent] = connection.receive(KUBE % (ID, DATE, b"2") + b"\r\n\r\nok")
             (answer, *rest) = events
             assert isinstance(answer, Response) and answer.shape is None and not answer.date and rest == [Body(b"ok"), End()]
+
+
+# ---------------------------------------------------------------------- HTTP/2
+
+FIELDS = [(":status", "200"), ("audit-id", ID.decode()), ("cache-control", "no-cache, private"), ("content-type", "application/json"),
+          ("date", DATE.decode()), ("content-length", "1012")]  # fmt: skip
+FIELD_LISTS = [
+    FIELDS, FIELDS[:-1], [FIELDS[0], *FIELDS[:0:-1]], FIELDS[:1] + FIELDS[4:], [(":status", "404"), *FIELDS[1:]], FIELDS[:4],
+    [(":status", "204"), *FIELDS[1:5], ("content-length", "0")], [(":status", "304"), *FIELDS[1:]], [(":status", "103"), *FIELDS[1:5]],
+    [*FIELDS, ("date", DATE.decode())], [*FIELDS, ("audit-id", "x")], [*FIELDS, ("x", "y"), ("vary", "a"), ("vary", "b"), ("te", "x")],
+    [FIELDS[0], ("x-stream-protocol-version", "a"), *FIELDS[1:], ("x-stream-protocol-version", "b"), ("cookie", "x"), ("cookie", "y")],
+]  # fmt: skip
+OTHER = st.one_of(
+    st.sampled_from([("audit-id", OTHER_ID.decode()), ("date", OTHER_DATE.decode()), ("content-length", "7"), ("content-length", "07"),
+                     ("content-length", "\xb2"), ("audit-id", ""), ("audit-id", "\xe9"), ("audit-id", "a" * 65), ("audit-id", "a b"),
+                     ("date", " " + DATE.decode()), ("date", "x"), ("x", "y"), ("Date", DATE.decode()), (":status", "200"), ("te", "a"),
+                     ("audit-id", DATE.decode()), ("date", ID.decode()), ("content-length", ""), ("x", "y\0"), ("x", "z" * 70_000)]),
+    st.tuples(st.sampled_from(["audit-id", "date", "content-length"]), st.text(st.characters(max_codepoint=255), max_size=5)),
+)  # fmt: skip
+
+
+def parsed_2(fields: list[tuple[str, str]]) -> object:
+    try:
+        return parse_answer(fields, "GET", end=False)
+    except Malformed as error:
+        return str(error)
+
+
+def read_2(shapes: AnswerShapes, fields: list[tuple[str, str]]) -> Response | None:
+    known = shapes.read_fields(fields)
+    if known is None and isinstance(answer := parsed_2(fields), Response):
+        assert shapes.remember_fields(fields, answer) == answer
+    return known
+
+
+@st.composite
+def changed_fields(draw: st.DrawFn) -> list[tuple[str, str]]:
+    fields = list(draw(st.sampled_from(FIELD_LISTS)))
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(fields)))
+        fields[at : at + draw(st.integers(0, 1))] = draw(st.lists(OTHER, max_size=1))
+    return fields
+
+
+@given(st.lists(changed_fields(), min_size=1, max_size=8))
+@example([fields for fields in FIELD_LISTS for _ in range(2)])
+def test_fields_that_are_read_by_a_shape_say_what_the_parser_reads(lists: list[list[tuple[str, str]]]) -> None:
+    shapes = AnswerShapes(32768)
+    for fields in lists:
+        before = list(fields)
+        known = read_2(shapes, fields)
+        assert fields == before
+        if known is not None:
+            assert known == parsed_2(fields)
+            assert ("date", known.date) in known.headers and isinstance(known.shape, FieldsShape)
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_answers_over_http2_that_differ_in_those_values_have_one_shape(length: bool) -> None:
+    shapes = AnswerShapes(32768)
+    connection = http2.ClientConnection(shapes)
+    connection.receive(settings())
+    seen = set()
+    for audit, date, size in ((ID, DATE, 2), (OTHER_ID, DATE, 3), (ID, OTHER_DATE, 2)):
+        number = connection.open()
+        connection.send(number, Request("GET", "/a", (("host", "gw"),)))
+        connection.send(number, End())
+        fields = [*FIELDS[:1], ("audit-id", audit.decode()), *FIELDS[2:4], ("date", date.decode()), ("content-length", str(size))]
+        fields = fields if length else fields[:-1]
+        sent = headers(number, *fields, end=False) + data(number, b"x" * size, end=True)
+        (_, answer), body, end = connection.receive(sent)
+        assert isinstance(answer, Response) and answer == parsed_2(fields) and answer.date == date.decode()
+        assert answer.length == (size if length else CHUNKED) and (body, end) == ((number, Body(b"x" * size)), (number, End()))
+        seen.add(answer.shape)
+    assert len(seen) == 1 and None not in seen
+
+
+def test_shapes_of_fields_are_limited_and_there_are_none_where_nothing_is_to_be_remembered() -> None:
+    shapes = AnswerShapes(32768)
+    lists = [[*FIELDS, ("x", str(number))] for number in range(MOST_SHAPES + 1)]
+    for fields in lists:
+        read_2(shapes, fields)
+        assert shapes.read_fields(lists[0]) is not None
+    assert [fields for fields in lists if shapes.read_fields(fields) is None] == [lists[1]]
+    none = AnswerShapes(0)
+    assert [read_2(none, FIELDS) for _ in range(2)] == [None, None]
+    large = [*FIELDS, ("x", "y" * LARGEST_SHAPE)]
+    assert [read_2(shapes, large) for _ in range(2)] == [None, None]
+
+
+def test_an_answer_to_head_and_one_that_ends_at_once_are_read_by_no_shape() -> None:
+    connection = http2.ClientConnection(AnswerShapes(32768))
+    connection.receive(settings())
+    for method, end in (("GET", False), ("GET", True), ("HEAD", True), ("GET", False)):
+        number = connection.open()
+        connection.send(number, Request(method, "/a", (("host", "gw"),)))
+        connection.send(number, End())
+        fields = FIELDS if method == "HEAD" or not end else FIELDS[:-1]
+        (_, answer), *_ = connection.receive(
+            headers(number, *fields, end=end) + (b"" if end else data(number, b"x" * 1012, end=True))
+        )
+        assert isinstance(answer, Response) and (answer.shape is None) is end

@@ -1,17 +1,23 @@
 """The events of calls that are alike, encoded once. Such calls differ in their time, their number in the session, the audit id and
-the answer's body alone: the bytes before, between and behind these places are kept, and a call's events are those bytes joined.
+the answer's body alone: the bytes before, between and behind these places are kept, and a call's events are those bytes and what is
+its own, one behind the other.
 
 A form makes exactly the bytes that msgspec makes of the events one by one. Its places are known by the fields of the events and are
 not searched for: their bytes may stand elsewhere too.
+
+To make them is one call into msgspec: it writes the elements of a tuple one behind the other, a `Raw` as it is. The first byte, the
+head of the tuple's array, is cut: an array of fewer than 16 elements has a head of one byte. That takes half the time of encoding
+each and joining them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from l7gw.kube.act import Act, Effect
 from l7gw.recording import events as e
@@ -66,12 +72,9 @@ def _in_order(effects: frozenset[Effect]) -> tuple[Effect, ...]:
 class CallForm:
     """The request and the verdict of calls that are alike. `run` is the number of their run in the session, `run_id` its id.
     Without `content`, their bodies are not kept. `act` is what the log says of them too: nothing is masked in their heads. A form
-    belongs to one session.
+    belongs to one session."""
 
-    The bytes of the two events are `begin`, then the place, `middle`, the audit id, `between`, the place again, and `end`. The
-    place is the time and the exchange's number."""
-
-    __slots__ = ("act", "begin", "between", "content", "end", "method", "middle", "rule", "run", "run_id", "verdict")
+    __slots__ = ("_begin", "_between", "_end", "_middle", "act", "content", "method", "rule", "run", "run_id", "verdict")
 
     def __init__(
         self,
@@ -94,32 +97,51 @@ class CallForm:
         self.act = act
         self.verdict: e.VerdictWord = verdict
         self.rule = rule
-        self.begin, behind = _cut(request_event(0, 0, run, method=method, target=target, headers=headers, act=act, audit_id=""))
-        at = list(e.RequestRecorded.__struct_fields__[len(_PLACES) :]).index("audit_id")
-        begin, end = _cut(e.VerdictRecorded(0, 0, rule=rule, verdict=verdict, reason=reason))
-        self.middle = b"".join(behind[:at])
-        self.between = b"".join((*behind[at + 1 :], begin))
-        self.end = b"".join(end)
+        begin, behind = _cut(request_event(0, 0, run, method=method, target=target, headers=headers, act=act, audit_id=""))
+        at = e.RequestRecorded.__struct_fields__[len(_PLACES) :].index("audit_id")
+        of_verdict, end = _cut(e.VerdictRecorded(0, 0, rule=rule, verdict=verdict, reason=reason))
+        self._begin = Raw(begin)
+        self._middle = _raw(behind[:at])
+        self._between = _raw((*behind[at + 1 :], of_verdict))
+        self._end = _raw(end)
+
+    def events(self, time: int, exchange: int, audit_id: str) -> bytes:
+        """Both events of the call of this number, at this time."""
+        return pack((self._begin, time, exchange, self._middle, audit_id, self._between, time, exchange, self._end))[1:]
 
 
 class AnswerForm:
-    """The answer of calls that are alike: its head, its body and the call's end, which is complete. `headers` are as they are
-    recorded; the last one is the audit id, whatever its value here.
+    """The answer of calls that are alike, whose end is complete. `headers` are as they are recorded; the last one is the audit id,
+    whatever its value here."""
 
-    The bytes are `begin`, then the place, `middle`, the audit id; where a body is kept `body`, the place, the body; then `end`, the
-    place, and `last`."""
-
-    __slots__ = ("begin", "body", "end", "headers", "last", "middle", "status")
+    __slots__ = ("_begin", "_body", "_end", "_last", "_middle", "headers", "name", "status")
 
     def __init__(self, status: int, headers: e.Headers) -> None:
         self.status = status
-        *self.headers, (name, _) = headers  # all but the audit id
-        self.begin, (packed, _) = _cut(e.ResponseRecorded(0, 0, status=status, headers=()))
-        before = b"".join(pack(header) for header in self.headers)
-        self.middle = b"".join((packed, _array(len(headers)), before, _array(2), pack(name)))
-        self.body, _ = _cut(e.ResponseBody(0, 0, b""))
-        self.end, behind = _cut(e.ExchangeEnded(0, 0, "complete"))
-        self.last = b"".join(behind)
+        *before, (self.name, _) = headers
+        self.headers = tuple(before)  # all but the audit id, of which this is the name
+        begin, (packed, _) = _cut(e.ResponseRecorded(0, 0, status=status, headers=()))
+        of_body, _ = _cut(e.ResponseBody(0, 0, b""))
+        end, last = _cut(e.ExchangeEnded(0, 0, "complete"))
+        self._begin = Raw(begin)
+        self._middle = _raw((packed, _array(len(headers)), *map(pack, before), _array(2), pack(self.name)))
+        self._body = Raw(of_body)
+        self._end = Raw(end)
+        self._last = _raw(last)
+
+    def events(self, time: int, exchange: int, audit_id: str) -> bytes:
+        """The head and the end of an answer whose body is empty or not kept, as of a call of this number, at this time."""
+        return pack((self._begin, time, exchange, self._middle, audit_id, self._end, time, exchange, self._last))[1:]
+
+    def events_with(self, body: bytes, time: int, exchange: int, audit_id: str) -> bytes:
+        """The head, the body and the end."""
+        return pack(
+            (
+                self._begin, time, exchange, self._middle, audit_id,
+                self._body, time, exchange, body,
+                self._end, time, exchange, self._last,
+            )
+        )[1:]  # fmt: skip
 
 
 def _cut(event: e.Event) -> tuple[bytes, list[bytes]]:
@@ -130,11 +152,23 @@ def _cut(event: e.Event) -> tuple[bytes, list[bytes]]:
     return begin, [pack(value) for value in values[len(_PLACES) :]]
 
 
+def _raw(parts: Iterable[bytes]) -> Raw:
+    return Raw(b"".join(parts))
+
+
 def _array(length: int) -> bytes:
     """The head of an array of so many elements (msgpack, array format family): what msgspec writes before as many."""
     if length < 16:
         return bytes((0x90 | length,))
     return b"\xdc" + length.to_bytes(2, "big") if length < 1 << 16 else b"\xdd" + length.to_bytes(4, "big")
+
+
+def before_body(kind: type[e.RequestBody] | type[e.ResponseBody], time: int, exchange: int, size: int) -> bytes:
+    """The bytes of an event before its so many bytes of a body."""
+    return b"".join((_BEFORE[kind], pack(time), pack(exchange), bytes_head(size)))
+
+
+_BEFORE = {kind: _cut(kind(0, 0, b""))[0] for kind in (e.RequestBody, e.ResponseBody)}
 
 
 def bytes_head(length: int) -> bytes:

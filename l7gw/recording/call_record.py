@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol, TypeVar
+
+import msgspec
 
 from l7gw.kube.act import Act
 from l7gw.masking.find import Find
 from l7gw.recording import events as e
-from l7gw.recording.call_form import AnswerForm, CallForm, bytes_head, pack, request_event
+from l7gw.recording.call_form import AnswerForm, CallForm, before_body, request_event
 from l7gw.recording.frame_form import FrameForm
 from l7gw.recording.outbox import Then
 
@@ -23,20 +25,32 @@ LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a read
 MOST_FORMS = 64  # streams of a call whose form is remembered; an exec has five
 LONGEST_HEAD = 64  # bytes of a frame's event beside its data, about
 MOST_AT_ONCE = 128 * 1024  # bytes of frames' events that are appended together; a block has twice as many
-BY_REFERENCE = 8 * 1024  # bytes; a larger part of a body is handed on as it is, and copied by the journal's thread alone
+BY_REFERENCE = 8 * 1024  # bytes; more of a body at once are not copied before the journal's thread has them
+
+Bytes = bytes | memoryview
+Kept = TypeVar("Kept", bytes, memoryview)
 
 UNREAD = Act(verb="", path="", query="", effects=frozenset())  # stands for what a request asked that could not be read
 
 
-def _events_of(data: bytes) -> list[bytes]:
+def _events_of(data: Kept) -> list[Kept]:
     """Bytes, cut into parts of at most LARGEST_EVENT."""
     return [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
+
+
+def lasting(data: Bytes) -> Bytes:
+    """The same bytes, to be read later. They are copied where they may change meanwhile, or would keep more than twice as many in
+    memory: what waits for the disk is counted by its size."""
+    if isinstance(data, bytes) or (isinstance(data.obj, bytes) and len(data) * 2 >= len(data.obj)):
+        return data
+    return bytes(data)
 
 
 class OfCalls(Protocol):
     """What the record of a call asks of its session (`recording/session.py`)."""
 
     id: str
+    content: int  # bytes of bodies and channels so far
     recent: deque[tuple[int, str, Act]]
 
     @property
@@ -60,67 +74,62 @@ class OfCalls(Protocol):
     def append(self, event: e.WrittenEvent) -> int:
         """Append an event. Returns its size in bytes."""
 
-    def append_parts(self, parts: Sequence[bytes], *, events: int) -> None:
-        """Append encoded events, each of them whole, in parts that together are their bytes."""
+    def append_encoded(self, part: bytes, more: int = 0) -> int:
+        """Append an encoded event, and so many more that stand behind it. Returns their size in bytes."""
+
+    def append_parts(self, parts: Sequence[Bytes], *, events: int) -> None:
+        """Append so many encoded events, each of them whole, in parts that together are their bytes. They are not copied."""
 
     def count(self, content: int = 0, *, denied: int = 0, held: int = 0) -> None:
         """Add to what the list of sessions says of this session."""
 
-    def closed_call(self) -> None:
-        """A call has ended."""
+    def closed_call(self) -> int:
+        """A call has ended. Returns the time in microseconds since 1970."""
 
     def durable(self, then: Then) -> None:
         """Call `then` once all that was appended is on the disk, or with the error."""
 
 
-class CallRecord:
+class CallRecord(msgspec.Struct, eq=False, gc=False):  # nothing that it refers to refers to it
     """Appends the events of one call. Every method but `durable` returns at once and waits for no disk."""
 
-    __slots__ = (
-        "_content", "_forms", "_run", "act", "down", "number", "over", "rule", "run_id", "said", "session", "status", "up",
-    )  # fmt: skip
+    silent: ClassVar[bool] = False  # whether nothing is kept, so that a caller may skip making what it would record
 
-    silent = False  # whether nothing is kept, so that a caller may skip making what it would record
-
-    def __init__(self, session: OfCalls, *, number: int, run: int, run_id: str, content: bool) -> None:
-        self.session = session
-        self.number = number
-        self._run = run
-        self.run_id = run_id  # of the client process; "" among the attempts
-        self._content = content
-        self.act = UNREAD  # what the log may say of the call: set by who made the record
-        self.said: e.VerdictWord | Literal[""] = ""  # the last verdict on the call; "" before the first
-        self.rule = ""  # the rule of that verdict; "" where none decided
-        self.status = 0  # of the answer to the client; 0 before its head
-        self.over = False  # whether the call's end is recorded
-        self.up = self.down = 0  # bytes of bodies and channels, as they are recorded
-        self._forms: dict[tuple[str, bool, int], FrameForm] | None = (
-            None  # by channel, direction and stream; made at the first frame
-        )
+    session: OfCalls
+    run_id: str = ""  # of the client process; "" among the attempts
+    number: int = 0
+    run: int = 0  # the run's number in the session
+    content: bool = False  # whether bodies are kept
+    act: Act = UNREAD  # what the log may say of the call: set by who made the record
+    said: e.VerdictWord | Literal[""] = ""  # the last verdict on the call; "" before the first
+    rule: str = ""  # the rule of that verdict; "" where none decided
+    status: int = 0  # of the answer to the client; 0 before its head
+    over: bool = False  # whether the call's end is recorded
+    up: int = 0  # bytes of bodies and channels that the client sent, as they are recorded
+    down: int = 0  # and of those that it was sent
+    forms: dict[tuple[str, bool, int], FrameForm] | None = None  # by channel, direction and stream; made at the first frame
 
     def request(self, *, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
         """Record the request. `act` is None where the request could not be read."""
         if act is None:
             act = UNREAD
+        session, time = self.session, self.session.now()
         event = request_event(
-            self.session.now(),
+            time,
             self.number,
-            self._run,
+            self.run,
             method=method,
             target=target,
             headers=headers,
             act=act,
             audit_id=audit_id,
         )
-        self.session.recent.append((event.time, method, act))  # costs 0.1 us
-        self.session.append(event)
+        session.recent.append((time, method, act))  # costs 0.1 us
+        session.append(event)
 
-    def request_body(self, data: bytes) -> None:
+    def request_body(self, data: Bytes) -> None:
         self.up += len(data)
-        self.session.count(len(data))
-        if self._content:
-            for part in _events_of(data):
-                self.session.append(e.RequestBody(self.session.now(), self.number, part))
+        self._body(e.RequestBody, data)
 
     def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str, own: bool = False, of_port: bool = False) -> None:
         """Record a verdict. `rule` is the name of the rule that decided; "" where none did. `own`: it is about what the gateway
@@ -129,19 +138,31 @@ class CallRecord:
             self.said, self.rule = verdict, rule
         if verdict == "deny":
             self.session.count(denied=1)
-        event = e.VerdictRecorded(self.session.now(), self.number, rule=rule, verdict=verdict, reason=reason, own=own)
-        self.session.append(event)
+        session = self.session
+        event = e.VerdictRecorded(session.now(), self.number, rule=rule, verdict=verdict, reason=reason, own=own)
+        session.append_encoded(e.encode(event))
 
     def response(self, status: int, headers: e.Headers) -> None:
         self.status = status
-        self.session.append(e.ResponseRecorded(self.session.now(), self.number, status=status, headers=headers))
+        session = self.session
+        session.append_encoded(e.encode(e.ResponseRecorded(session.now(), self.number, status=status, headers=headers)))
 
-    def response_body(self, data: bytes) -> None:
+    def response_body(self, data: Bytes) -> None:
+        """Record a part of the answer's body. A view is copied where that is small, may change, or is a part of much more."""
         self.down += len(data)
-        self.session.count(len(data))
-        if self._content:
-            for part in (data,) if len(data) <= LARGEST_EVENT else _events_of(data):
-                self.session.append(e.ResponseBody(self.session.now(), self.number, part))
+        self._body(e.ResponseBody, data)
+
+    def _body(self, kind: type[e.RequestBody] | type[e.ResponseBody], data: Bytes) -> None:
+        session, size = self.session, len(data)
+        session.content += size
+        if not self.content:
+            return
+        if size <= BY_REFERENCE:
+            session.append_encoded(e.encode(kind(session.now(), self.number, data)))  # type: ignore[arg-type]
+            return
+        data = lasting(data)
+        for part in (data,) if size <= LARGEST_EVENT else _events_of(memoryview(data)):
+            session.append_parts((before_body(kind, session.now(), self.number, len(part)), part), events=1)
 
     def frame(self, channel: str, *, up: bool, stream: int, data: bytes, final: bool = False) -> None:
         """Record bytes of a channel; see `Frame` for the fields. Keywords here and in the event cost 25 of a frame's 700 ns."""
@@ -151,7 +172,7 @@ class CallRecord:
             self.up += size
         else:
             self.down += size
-        if not self._content:
+        if not self.content:
             data = b""
         elif len(data) > LARGEST_EVENT:
             *before, data = _events_of(data)
@@ -171,13 +192,13 @@ class CallRecord:
             self.up += size
         else:
             self.down += size
-        self._append_frames(self._frame_form((channel, up, stream)), data if self._content else [b""] * len(data), final=final)
+        self._append_frames(self._frame_form((channel, up, stream)), data if self.content else [b""] * len(data), final=final)
 
     def _frame_form(self, key: tuple[str, bool, int]) -> FrameForm:
         """The form of the frames of a channel, direction and stream."""
-        forms = self._forms
+        forms = self.forms
         if forms is None or (len(forms) == MOST_FORMS and key not in forms):
-            forms = self._forms = {}  # nearly all are of streams that have ended: a forwarded port has two for each connection
+            forms = self.forms = {}  # nearly all are of streams that have ended: a forwarded port has two for each connection
         form = forms.get(key)
         if form is None:
             form = forms[key] = FrameForm(self.number, *key)
@@ -209,8 +230,8 @@ class CallRecord:
     def end(self, outcome: e.Outcome, reason: str = "") -> None:
         """Record the end of the call. `reason` says why the call failed; "" where it is complete."""
         self.over = True
-        self.session.append(e.ExchangeEnded(self.session.now(), self.number, outcome=outcome, reason=reason))
-        self.session.closed_call()
+        session = self.session
+        session.append_encoded(e.encode(e.ExchangeEnded(session.closed_call(), self.number, outcome=outcome, reason=reason)))
 
     # ------------------------------------------------------------------ calls that are alike
 
@@ -228,9 +249,9 @@ class CallRecord:
         """The form of calls of this run whose request and verdict are recorded with the same words, and of which the log says the
         same."""
         return CallForm(
-            run=self._run,
+            run=self.run,
             run_id=self.run_id,
-            content=self._content,
+            content=self.content,
             method=method,
             target=target,
             headers=headers,
@@ -248,34 +269,25 @@ class CallRecord:
             session.count(denied=1)
         time = session.now()
         session.recent.append((time, form.method, form.act))
-        place = pack(time) + pack(self.number)
-        parts = (form.begin, place, form.middle, pack(audit_id), form.between, place, form.end)
-        session.append_parts((b"".join(parts),), events=2)
+        session.append_encoded(form.events(time, self.number, audit_id), 1)
 
     def answered(self, form: AnswerForm, audit_id: str, body: bytes) -> None:
-        """Record the answer and that the call is complete. `body` is all of its body; it is not copied where it has more than
-        BY_REFERENCE bytes. The events have one time, as in `asked`."""
+        """Record the answer, of which `body` is all of the body, and that the call is complete."""
         session, size = self.session, len(body)
-        self.over = True
-        if size > LARGEST_EVENT:
-            self.response(form.status, (*form.headers, ("audit-id", audit_id)))
+        if size > BY_REFERENCE:
+            self.response(form.status, (*form.headers, (form.name, audit_id)))
             self.response_body(body)
             self.end("complete")
             return
-        self.status = form.status
-        self.down += size
-        session.count(size)
-        place = pack(session.now()) + pack(self.number)
-        head = form.begin, place, form.middle, pack(audit_id)
-        end = form.end, place, form.last
-        if not size or not self._content:
-            session.append_parts((b"".join((*head, *end)),), events=2)
-        elif size <= BY_REFERENCE:
-            session.append_parts((b"".join((*head, form.body, place, bytes_head(size), body, *end)),), events=3)
+        self.over, self.status = True, form.status
+        time = session.closed_call()
+        if size:
+            self.down += size
+            session.content += size
+        if size and self.content:
+            session.append_encoded(form.events_with(body, time, self.number, audit_id), 2)
         else:
-            before = b"".join((*head, form.body, place, bytes_head(size)))
-            session.append_parts((before, body, b"".join(end)), events=3)
-        session.closed_call()
+            session.append_encoded(form.events(time, self.number, audit_id), 1)
 
     def durable(self, then: Then) -> None:
         """Call `then` on the loop with None once all that was appended to the session so far is on the disk, or with the error."""
@@ -285,17 +297,12 @@ class CallRecord:
 class Silent(CallRecord):
     """An exchange that records nothing: on a cluster with `record: none`, or an attempt beyond the limits of `Attempts`."""
 
-    __slots__ = ()
-
-    silent = True
-
-    def __init__(self, session: OfCalls, run_id: str = "") -> None:
-        super().__init__(session, number=0, run=0, run_id=run_id, content=False)
+    silent: ClassVar[bool] = True
 
     def request(self, *, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
         pass
 
-    def request_body(self, data: bytes) -> None:
+    def request_body(self, data: Bytes) -> None:
         self.up += len(data)
 
     def verdict(self, verdict: e.VerdictWord, *, rule: str = "", reason: str, own: bool = False, of_port: bool = False) -> None:
@@ -305,7 +312,7 @@ class Silent(CallRecord):
     def response(self, status: int, headers: e.Headers) -> None:
         self.status = status
 
-    def response_body(self, data: bytes) -> None:
+    def response_body(self, data: Bytes) -> None:
         self.down += len(data)
 
     def frame(self, channel: str, *, up: bool, stream: int, data: bytes, final: bool = False) -> None:

@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
@@ -51,10 +51,12 @@ class Chain:
 
 @dataclass(slots=True)
 class Piece:
-    """Events of one session for one block, and the session's totals up to and with them."""
+    """Events of one session for one block, and the session's totals up to and with them. They are joined in the journal's thread:
+    the event loop copies nothing for it. To join 256 KiB takes a hundredth of what compressing them does."""
 
     chain: Chain
-    data: bytes  # the encoded events, one behind the other
+    parts: Sequence[bytes | memoryview]  # the encoded events, one behind the other; a part may be less or more than an event
+    size: int  # bytes of all parts
     events: int  # how many
     last: int  # microseconds since 1970 when the piece was made
     flags: int = 0  # of the block's header
@@ -189,7 +191,7 @@ class Journal:
             fcntl.flock(fd, fcntl.LOCK_EX)  # readers see by it that the writer lives
             now = time.time_ns() // 1000
             event = encode(SegmentStarted(now, version=self._version, torn=tuple(self._torn), writer=self._writer))
-            piece = Piece(Chain(NO_SESSION), event, events=1, last=now)
+            piece = Piece(Chain(NO_SESSION), (event,), size=len(event), events=1, last=now)
             block, digest = self._block(piece, self._sequence + 1, self._previous, own=1, own_previous=NO_HASH)
             written, error = self._append(segment, block)
             if error is not None:
@@ -361,9 +363,9 @@ class Journal:
 
     def _block(self, piece: Piece, sequence: int, previous: bytes, *, own: int, own_previous: bytes) -> tuple[bytes, bytes]:
         """The bytes of a block, and the hash of its header."""
-        payload = self._compressor.compress(piece.data)
+        payload = self._compressor.compress(b"".join(piece.parts))
         header = Header(
-            flags=piece.flags, stored=len(payload), plain=len(piece.data), sequence=sequence, previous=previous, last=piece.last,
+            flags=piece.flags, stored=len(payload), plain=piece.size, sequence=sequence, previous=previous, last=piece.last,
             session=piece.chain.id, session_sequence=own, session_previous=own_previous, denied=piece.denied, held=piece.held,
             events=piece.events, exchanges=piece.exchanges, content=piece.content, payload_hash=sha256(payload).digest(),
         ).pack()  # fmt: skip

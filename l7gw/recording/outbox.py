@@ -248,8 +248,8 @@ class Outbox:
         left = {id(piece) for piece in batch.left}
         for piece in batch.pieces:
             if id(piece) not in left:
-                self.held -= len(piece.data)
-                piece.chain.queued -= len(piece.data)
+                self.held -= piece.size
+                piece.chain.queued -= piece.size
 
     def fail(self, error: Exception) -> None:
         """Note that a write or sync failed. From now on nothing is handed over but trials, until one succeeds."""

@@ -18,7 +18,7 @@ from l7gw.kube.act import Act
 from l7gw.limits import Limits
 from l7gw.recording import events as e
 from l7gw.recording.call_form import CallForm
-from l7gw.recording.call_record import CallRecord, Silent
+from l7gw.recording.call_record import Bytes, CallRecord, Silent
 from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
 from l7gw.recording.outbox import Outbox, Then
@@ -51,12 +51,12 @@ class Session:
         self._denied = 0
         self._held = 0
         self.recent: deque[tuple[int, str, Act]] = deque(maxlen=MOST_RECENT)  # requests: microseconds since 1970, method, act
-        self._content = 0
+        self.content = 0  # bytes of bodies and channels so far
         self._head: list[bytes] = []  # events that the list of sessions reads; their blocks come before the others
-        self._parts: list[bytes] = []  # of the block that is being filled
+        self._parts: list[Bytes] = []  # of the block that is being filled
         self._filled = 0  # bytes in `_parts`
         self._more = 0  # events in `_parts`, beyond one a part
-        self._full: list[tuple[list[bytes], int]] = []  # blocks that are full, and how many events each has
+        self._full: list[tuple[list[Bytes], int, int]] = []  # blocks that are full, each with its bytes and events
         self._blocks: list[Piece] = []  # blocks that were closed before a step of the clock
         self._other = 0  # bytes in `_head`, `_full` and `_blocks`
         self._flush_at = BLOCK  # bytes in `_parts` at which the outbox is asked to hand over
@@ -84,39 +84,42 @@ class Session:
             self._about(e.RunStarted(self.now(), id=run_id, client=client[:LONGEST_ATTEMPT], command=command[:LONGEST_ATTEMPT]))
         self._exchanges += 1
         self.open_calls += 1
-        return CallRecord(self, number=self._exchanges, run=run, run_id=run_id, content=content)
+        return CallRecord(self, run_id, self._exchanges, run, content)
 
     def begin_alike(self, form: CallForm) -> CallRecord:
         """As `begin`, of a call of this form. The form is of this session, so its run is known."""
         self._exchanges = number = self._exchanges + 1
         self.open_calls += 1
-        return CallRecord(self, number=number, run=form.run, run_id=form.run_id, content=form.content)
+        return CallRecord(self, form.run_id, number, form.run, form.content)
 
     def append(self, event: e.WrittenEvent) -> int:
         """Append an event. Returns its size in bytes."""
         return self.append_encoded(e.encode(event))
 
-    def append_encoded(self, part: bytes) -> int:
-        """Append an event that is already encoded. Returns its size in bytes."""
+    def append_encoded(self, part: bytes, more: int = 0) -> int:
+        """Append an event that is already encoded, and so many more that stand behind it. They come into one block. Returns their
+        size in bytes."""
         size, outbox = len(part), self._outbox
         filled = self._filled + size
         if filled == size:
             outbox.dirty(self)
         if filled >= self._flush_at:
-            self._fill((part,), size, 0)
+            self._fill((part,), size, more)
             return size
         self._parts.append(part)
         self._filled = filled
+        self._more += more
         outbox.held += size
         return size
 
-    def append_parts(self, parts: Sequence[bytes], *, events: int) -> None:
-        """Append so many encoded events, each of them whole, in parts that together are their bytes. They come into one block."""
+    def append_parts(self, parts: Sequence[Bytes], *, events: int) -> None:
+        """Append so many encoded events, each of them whole, in parts that together are their bytes. They come into one block, and
+        are not copied on this thread."""
         if not self._filled:
             self._outbox.dirty(self)
         self._fill(parts, sum(map(len, parts)), events - len(parts))
 
-    def _fill(self, parts: Sequence[bytes], size: int, more: int) -> None:
+    def _fill(self, parts: Sequence[Bytes], size: int, more: int) -> None:
         """Add parts to the block that is being filled, or to the next one. `more`: their events, beyond one a part."""
         if self._parts and self._filled + size > BLOCK:
             self._close_full()
@@ -129,7 +132,7 @@ class Session:
 
     def _close_full(self) -> None:
         """The block that is being filled is full."""
-        self._full.append((self._parts, len(self._parts) + self._more))
+        self._full.append((self._parts, self._filled, len(self._parts) + self._more))
         self._beside(self._filled)
         self._parts, self._filled, self._more = [], 0, 0
 
@@ -155,7 +158,7 @@ class Session:
         if self._parts:
             self._close_full()
         self._blocks += self._head_pieces()
-        self._blocks += [self._piece(parts, events, 0) for parts, events in self._full]
+        self._blocks += [self._piece(*full, flags=0) for full in self._full]
         self._full = []
 
     def stepped(self, by: int) -> None:
@@ -163,13 +166,15 @@ class Session:
         self._about(e.ClockStepped(self.now(), by))
 
     def count(self, content: int = 0, *, denied: int = 0, held: int = 0) -> None:
-        self._content += content
+        self.content += content
         self._denied += denied
         self._held += held
 
-    def closed_call(self) -> None:
+    def closed_call(self) -> int:
+        """A call has ended. Returns what `now` would."""
         self.open_calls -= 1
-        self.idle_since = self._clock.monotonic()
+        self.idle_since = at = self._monotonic()
+        return int((at + self._clock.apart) * 1_000_000)
 
     def why_over(self, now: float) -> Literal["", "idle", "day"]:
         """Why no new call may begin in this session at `now` (monotonic seconds); "" where one may."""
@@ -199,37 +204,37 @@ class Session:
             last = e.encode(e.SessionEnded(self.now(), self._why_ended))
             self.chain.queued += len(last)
             self._outbox.held += len(last)
-            pieces.append(self._piece([last], 1, HOLDS_SESSION_EVENTS))
+            pieces.append(self._piece([last], len(last), 1, flags=HOLDS_SESSION_EVENTS))
         return pieces
 
     def _head_pieces(self) -> list[Piece]:
         """The pieces of the events that the list of sessions reads."""
         pieces: list[Piece] = []
-        some: list[bytes] = []
+        some: list[Bytes] = []
         size = 0
         for part in self._head:
             if size + len(part) > BLOCK and some:
-                pieces.append(self._piece(some, len(some), HOLDS_SESSION_EVENTS))
+                pieces.append(self._piece(some, size, len(some), flags=HOLDS_SESSION_EVENTS))
                 some, size = [], 0
             some.append(part)
             size += len(part)
         if some:
-            pieces.append(self._piece(some, len(some), HOLDS_SESSION_EVENTS))
+            pieces.append(self._piece(some, size, len(some), flags=HOLDS_SESSION_EVENTS))
         self._head = []
         return pieces
 
-    def _piece(self, parts: list[bytes], events: int, flags: int) -> Piece:
-        data = b"".join(parts)
+    def _piece(self, parts: list[Bytes], size: int, events: int, *, flags: int) -> Piece:
         return Piece(
             self.chain,
-            data,
+            parts,
+            size=size,
             events=events,
             last=self.now(),
             flags=flags,
             exchanges=self._exchanges,
             denied=self._denied,
             held=self._held,
-            content=self._content,
+            content=self.content,
         )
 
     def durable(self, then: Then) -> None:
@@ -266,9 +271,16 @@ class Attempts(Session):
         if isinstance(event, e.RequestRecorded):
             event.target = event.target[:LONGEST_ATTEMPT]
             event.headers = tuple((name[:256], value[:1024]) for name, value in event.headers[:20])
-        size = super().append(event)
+        return super().append(event)
+
+    def append_encoded(self, part: bytes, more: int = 0) -> int:
+        size = super().append_encoded(part, more)
         self._written += size
         return size
+
+    def append_parts(self, parts: Sequence[Bytes], *, events: int) -> None:
+        super().append_parts(parts, events=events)
+        self._written += sum(map(len, parts))
 
     def tell_dropped(self) -> None:
         if self._dropped:

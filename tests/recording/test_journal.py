@@ -167,7 +167,8 @@ class Writing:
 
     def put(self, *, sync: bool, size: int = 100) -> Answer:
         answer = Answer()
-        piece = Piece(self.chain, b"\x93\xa7dropped\x00\x01" + os.urandom(size), events=1, last=1)
+        event = b"\x93\xa7dropped\x00\x01" + os.urandom(size)
+        piece = Piece(self.chain, (event,), size=len(event), events=1, last=1)
         self.journal.put(Batch([piece], sync, answer.done))
         return answer
 

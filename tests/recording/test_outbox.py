@@ -40,13 +40,13 @@ class Session:
     def record(self) -> None:
         data = str(self.count).encode()
         self.count += 1
-        self._gathered.append(Piece(self.chain, data, events=1, last=0))
+        self._gathered.append(Piece(self.chain, (data,), size=len(data), events=1, last=0))
         self._outbox.held += len(data)
         self._outbox.dirty(self)
 
     def take(self) -> list[Piece]:
         gathered, self._gathered = self._gathered, []
-        self.chain.queued += sum(len(piece.data) for piece in gathered)
+        self.chain.queued += sum(piece.size for piece in gathered)
         return gathered
 
 

@@ -6,15 +6,18 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from l7gw.limits import Limits
 from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording import session as session_module
-from l7gw.recording.call_record import Silent
+from l7gw.recording.call_record import BY_REFERENCE, LARGEST_EVENT, CallRecord, Silent, lasting
+from l7gw.recording.journal import Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSION
 from l7gw.recording.recorder import Recorder
+from l7gw.recording.session import BLOCK
 from l7gw.recording.session_list import key_of, summaries
 from tests.support.journals import ANN, call, recorded, session_events
 from tests.support.manual_clock import ManualClock
@@ -293,3 +296,67 @@ def test_a_failed_journal_ends_sessions_and_later_calls_begin_others(tmp_path: P
         if isinstance(event, e.SessionEnded)
     ]
     assert sorted(reasons) == ["failed", "shutdown"]
+
+
+# ---------------------------------------------------------------------- what the loop copies
+
+
+def pieces_of(fill: Callable[[CallRecord], None], state: Path) -> list[Piece]:
+    """What a session hands to the journal of a call that `fill` recorded, but for its beginnings."""
+    pieces: list[Piece] = []
+
+    async def run() -> None:
+        recorder = Recorder(state, clock=ManualClock(), reserve=0, loop=asyncio.get_running_loop())
+        session = recorder.session(ANN, "prod")
+        session._outbox.flush = lambda: None  # type: ignore[method-assign]
+        fill(session.begin(run_id="r", client="c", command=""))
+        pieces.extend(piece for piece in session.take() if not piece.flags)
+
+    asyncio.run(run())
+    return pieces
+
+
+@pytest.mark.parametrize("size", [BY_REFERENCE + 1, 65_536, BLOCK + 1, LARGEST_EVENT])
+def test_the_loop_hands_on_much_of_a_body_as_it_came_and_joins_nothing(tmp_path: Path, size: int) -> None:
+    up, down, seen = bytes(size), b"x" * size, memoryview(b"y" * size)
+
+    def fill(record: CallRecord) -> None:
+        record.request_body(up)
+        record.response_body(down)
+        record.response_body(seen)
+        record.end("complete")
+
+    pieces = pieces_of(fill, tmp_path)
+    parts = [part for piece in pieces for part in piece.parts]
+    assert [part for part in parts if len(part) >= size] == [up, down, seen]
+    assert all(any(part is whole for part in parts) for whole in (up, down, seen))
+    assert sum(len(part) for part in parts if len(part) < size) < 200  # what is encoded beside them
+    assert sum(piece.events for piece in pieces) == 4
+    whole = b"".join(parts)
+    assert sum(piece.size for piece in pieces) == len(whole)
+    decoder = msgspec.msgpack.Decoder(list[e.WrittenEvent])
+    assert [type(event) for event in decoder.decode(b"\x94" + whole)] == [
+        e.RequestBody,
+        e.ResponseBody,
+        e.ResponseBody,
+        e.ExchangeEnded,
+    ]
+
+
+def test_the_parts_of_a_body_that_is_longer_than_an_event_are_not_copied(tmp_path: Path) -> None:
+    body = bytes(2 * LARGEST_EVENT + 1)
+    parts = [part for piece in pieces_of(lambda record: record.response_body(body), tmp_path) for part in piece.parts]
+    assert [len(part) for part in parts if len(part) > 50] == [LARGEST_EVENT, LARGEST_EVENT]
+    assert all(part.obj is body for part in parts if isinstance(part, memoryview))
+
+
+def test_bytes_that_may_change_or_are_a_part_of_much_more_are_copied() -> None:
+    whole = b"x" * 1000
+    half, less = memoryview(whole)[:500], memoryview(whole)[:499]
+    assert lasting(whole) is whole and lasting(half) is half
+    assert lasting(less) == less and isinstance(lasting(less), bytes)
+    buffer = bytearray(whole)
+    kept = lasting(memoryview(buffer))
+    buffer[0] = 0
+    assert kept == whole
+    assert isinstance(lasting(memoryview(buffer).toreadonly()), bytes)  # it cannot be written by this view, but by others

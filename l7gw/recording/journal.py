@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 import zstandard
@@ -26,7 +26,7 @@ import zstandard
 from l7gw.limits import Limits
 from l7gw.recording import layout
 from l7gw.recording.events import SegmentStarted, encode
-from l7gw.recording.layout import HEADER_SIZE, NO_HASH, NO_SESSION, Header, header_hash
+from l7gw.recording.layout import HEADER_SIZE, NO_HASH, NO_SESSION, Header, hash_from, header_hash
 from l7gw.timeouts import Timeouts
 
 LEVEL = 1  # of zstd's compression; level 3 took more time and saved too little wherever it was measured
@@ -51,11 +51,11 @@ class Chain:
 
 @dataclass(slots=True)
 class Piece:
-    """Events of one session for one block, and the session's totals up to and with them. They are joined in the journal's thread:
-    the event loop copies nothing for it. To join 256 KiB takes a hundredth of what compressing them does."""
+    """Events of one session for one block, and the session's totals up to and with them. The journal's thread joins them, which
+    takes a hundredth of what compressing them does."""
 
     chain: Chain
-    parts: Sequence[bytes | memoryview]  # the encoded events, one behind the other; a part may be less or more than an event
+    parts: Sequence[bytes | memoryview]  # the encoded events; a part may be less or more than an event
     size: int  # bytes of all parts
     events: int  # how many
     last: int  # microseconds since 1970 when the piece was made
@@ -393,10 +393,3 @@ def last_block(path: Path) -> tuple[bytes | None, int]:
             if at == size and header is not None and sha256(file.read(header.stored)).digest() != header.payload_hash:
                 return before
     return last
-
-
-def hash_from(path: Path, offset: int) -> bytes:
-    """SHA-256 of a file's bytes from an offset to the end."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file_digest(file, "sha256").digest()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from hashlib import sha256
+from hashlib import file_digest, sha256
+from pathlib import Path
 from typing import NamedTuple
 
 MAGIC = b"L7B1"
@@ -73,3 +74,10 @@ def is_later(begin: bytes) -> bool:
 
 def header_hash(header: bytes) -> bytes:
     return sha256(header).digest()
+
+
+def hash_from(path: Path, offset: int) -> bytes:
+    """SHA-256 of a file's bytes from an offset to the end."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file_digest(file, "sha256").digest()

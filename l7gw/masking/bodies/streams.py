@@ -211,8 +211,8 @@ class StreamMask:
         rules = self._rules
         scanner = rules.scanner
         cuts: list[_Cut] = []
-        opened = scanner.open_from(text)
-        if scanner.may_hold(text):
+        opened, may_hold = scanner.look(text)
+        if may_hold:
             for span in scanner.scan(text, sent=self._sent):
                 tag = rules.tagger.tag(text[span.start : span.end])
                 cuts.append(_placed(view, span.start, span.end, span.detector, tag, others=span.others))

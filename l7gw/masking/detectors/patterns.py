@@ -6,8 +6,8 @@ import hyperscan
 import re2
 
 from l7gw.masking.detectors.detector import Detector, Shape
+from l7gw.masking.detectors.engines import compiled, noticing
 from l7gw.masking.detectors.regex_tree import NoTree, Tree, read
-from l7gw.masking.detectors.scanner import compiled, noticing
 
 LONGEST_MATCH = 256  # bytes of a match of a user's pattern; the rest of a longer one is not masked
 MOST_OF_TEXT = 0.2  # of ordinary text that a pattern may find; one that finds more is refused

@@ -3,7 +3,7 @@
 Three engines see an expression. hyperscan notices that a match may be there, google-re2 locates it, and the parser of Python's `re`
 gives the tree from which other texts are written. Expressions are kept to the syntax on which the three agree. All see bytes.
 
-The parser is a private object of the standard library (`re._parser`, since Python 3.11). It is used in `read` alone.
+The parser is a private object of the standard library (`re._parser`, since Python 3.11). It is used in `read` and `alphabet` alone.
 """
 
 from __future__ import annotations
@@ -185,6 +185,30 @@ def read(pattern: str) -> Tree:
     tree = Tree(*cut, bool(flags & re.IGNORECASE), bool(flags & re.MULTILINE), parsed.getwidth())
     tree.opening()  # raises for what cannot be written
     return tree
+
+
+def alphabet(pattern: str) -> frozenset[int]:
+    """The bytes that stand in matches of an expression that this module wrote; also some that do not."""
+    found = _bytes(list(parser.parse(pattern.encode())))
+    return frozenset(found | set(bytes(found).swapcase()))
+
+
+def _bytes(nodes: Nodes) -> set[int]:
+    found: set[int] = set()
+    for op, argument in nodes:
+        if op is ops.LITERAL:
+            found.add(argument)
+        elif op is ops.IN:
+            found.update(b"".join(re.findall(_class(argument).encode(), bytes(range(256)))))
+        elif op is ops.BRANCH:
+            found.update(*(_bytes(list(branch)) for branch in argument[1]))
+        elif op is ops.SUBPATTERN:
+            found |= _bytes(list(argument[3]))
+        elif op in _REPEATS:
+            found |= _bytes(list(argument[2]))
+        elif op is not ops.AT:
+            found.update(range(256))
+    return found
 
 
 def _flat(nodes: Nodes) -> Nodes:

@@ -9,25 +9,22 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
-import hyperscan
 import msgspec
-import re2
 
 from l7gw.masking.detectors.detector import Detector, Shape
+from l7gw.masking.detectors.engines import MOST_SCANNERS, Noticed, compiled, grouped, notice_of, tree_of, widest
 from l7gw.masking.detectors.marks import Expression, MadeAside, Marks
-from l7gw.masking.detectors.regex_tree import VALUE, NoTree, Tree, read
+from l7gw.masking.detectors.openings import Openings
+from l7gw.masking.detectors.regex_tree import VALUE
 from l7gw.masking.placeholder import FILLER, PLACEHOLDER
 from l7gw.obligations import EVERYTHING
 from l7gw.steps import spent
 
 CONTEXT = 256  # bytes before a value that a detector may look at: the name before a password, the beginning of its line
-LONGEST_BEGUN = 64  # bytes of the longest beginning of a value by which it is told from a word
-LARGEST_PROGRAM = 64 * 1024**2  # bytes that re2 may use for an expression and its states; ours take less than 4 MiB
-MOST_SCANNERS = 32  # sets of detectors that are kept; a policy names few, and each takes about a megabyte
 LONGEST_SAID = 1024  # characters of a text that is remembered; a request's line or its header fields have a few hundred
 MOST_SAID = 2048  # texts that are remembered: with LONGEST_SAID 2 MiB, and up to 8 where they are not ASCII
 
@@ -51,7 +48,7 @@ class _Locator:
         self.detector = detector
         self.rank = rank
         self.longest = shape.longest + CONTEXT
-        self.back = min(shape.longest, _widest(notice_of(shape))) + CONTEXT  # from where it was noticed to where it may begin
+        self.back = min(shape.longest, widest(notice_of(shape))) + CONTEXT  # from where it was noticed to where it may begin
         self.group = 1 if VALUE in shape.pattern else 0
         self.tree = tree_of(shape)
 
@@ -99,9 +96,9 @@ class Scanner:
         self.names = frozenset(detector.name for detector in detectors)
         locators = [_Locator(shape, detector, rank) for rank, detector in enumerate(detectors) for shape in detector.shapes]
         self._locators = locators
-        self._noticed = _Noticed(locators, notice_of)
-        self._unknown = [locator for locator in locators if locator.tree is None]
-        self._longest = max((locator.longest for locator in locators), default=0)
+        noticed = grouped(locators, notice_of)
+        self._noticed = Noticed(list(noticed))
+        self._by_notice = list(noticed.values())
         self._marks: MadeAside | None = None
         self._nothing_in: set[str] = set()  # texts in which nothing was noticed
 
@@ -111,13 +108,8 @@ class Scanner:
         self.open_from(b"")
 
     @cached_property
-    def _opened(self) -> _Noticed:
-        return _Noticed([locator for locator in self._locators if locator.tree], beginning_of, once=True)
-
-    @cached_property
-    def _begun(self) -> Any:
-        texts = [locator.tree.flagged(text) for locator in self._locators if locator.tree and (text := begun_of(locator.shape))]
-        return compiled(f"(?:{'|'.join(dict.fromkeys(texts))})\\z") if texts else None
+    def _openings(self) -> Openings:
+        return Openings(self._locators)
 
     def may_hold(self, data: bytes) -> bool:
         """Whether something in the bytes is worth a look. Where `scan` finds something this is true, and also where it finds
@@ -141,7 +133,7 @@ class Scanner:
         """One search for these expressions, which are the same at each call, and for what `may_hold` notices, by the mark DETECTOR.
         `size` bytes are to be searched. None as long as it is not made."""
         if self._marks is None:
-            self._marks = MadeAside(beside, list(dict.fromkeys(notice_of(locator.shape) for locator in self._locators)))
+            self._marks = MadeAside(beside, list(grouped(self._locators, notice_of)))
         return self._marks.get(size)
 
     def scan(self, data: bytes, *, sent: bool = False) -> list[Span]:
@@ -151,8 +143,11 @@ class Scanner:
         must not hide behind a word such as `password=`.
         """
         found: list[tuple[int, int, int, str]] = []
-        for places, locators in self._noticed.places(data):
-            for locator in locators:
+        ends: dict[int, list[int]] = {}
+        for number, end in self._noticed.places(data):
+            ends.setdefault(number, []).append(end)
+        for number, places in ends.items():
+            for locator in self._by_notice[number]:
                 if sent and not locator.detector.fixed:
                     continue
                 for start, stop in _windows(places, locator.back, locator.longest):
@@ -167,60 +162,11 @@ class Scanner:
         what it holds, and scans both, so that the name before a value is seen. Where a span goes across the offset, the stream
         holds from that span's start. What is longer than its detector looks for is not waited for.
         """
-        size = first = len(data)
-        if self._begun is not None:
-            match = self._begun.search(data, max(0, size - LONGEST_BEGUN))
-            first = size if match is None else match.start()
-        for locator in self._unknown:
-            first = min(first, locator.open_from(data))
-        for _, locators in self._opened.places(memoryview(data)[max(0, size - self._longest) :]):
-            for locator in locators:
-                first = min(first, locator.open_from(data))
-        return first
+        return self._openings.first(data)
 
-
-class _Noticed:
-    """hyperscan's part: which locators have something to look for, and where."""
-
-    def __init__(self, locators: list[_Locator], text_of: Callable[[Shape], str], *, once: bool = False) -> None:
-        """`text_of` gives what notices a shape. `once`: one place is enough."""
-        self._locators: list[list[_Locator]] = []  # by the number of the text
-        numbers: dict[str, int] = {}
-        for locator in locators:
-            number = numbers.setdefault(text_of(locator.shape), len(numbers))
-            if number == len(self._locators):
-                self._locators.append([])
-            self._locators[number].append(locator)
-        self._database = noticing(list(numbers), once=once)
-        self._own = threading.local()  # hyperscan wants scratch space for each thread
-
-    def anything(self, data: bytes) -> bool:
-        if self._database is None:
-            return False
-        try:
-            self._database.scan(data, match_event_handler=_stop, scratch=self._scratch())
-        except hyperscan.ScanTerminated:
-            return True
-        return False
-
-    def places(self, data: bytes | memoryview) -> Iterator[tuple[list[int], list[_Locator]]]:
-        """The offsets at which something was noticed, in order, with those that look around them."""
-        if self._database is None:
-            return
-        noticed: list[tuple[int, int]] = []
-        self._database.scan(data, match_event_handler=_keep, context=noticed, scratch=self._scratch())
-        ends: dict[int, list[int]] = {}
-        for number, end in noticed:
-            ends.setdefault(number, []).append(end)
-        for number, places in ends.items():
-            yield places, self._locators[number]
-
-    def _scratch(self) -> Any:
-        try:
-            return self._own.scratch
-        except AttributeError:
-            self._own.scratch = hyperscan.Scratch(self._database)
-            return self._own.scratch
+    def look(self, data: bytes) -> tuple[int, bool]:
+        """`open_from` and `may_hold` of the bytes, for one search of them."""
+        return self._openings.look(data)
 
 
 class Scanners:
@@ -251,82 +197,6 @@ class Scanners:
             else:
                 self._made.move_to_end(wanted)
             return made
-
-
-# ---------------------------------------------------------------------- the engines
-
-
-def compiled(pattern: str) -> Any:
-    """An expression for re2, over bytes. Raises re2.error."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    options.max_mem = LARGEST_PROGRAM
-    return re2.compile(pattern.encode(), options=options)
-
-
-def noticing(patterns: list[str], *, once: bool = False) -> Any:
-    """A database for hyperscan that reports each pattern by its place in the list; None for none. `once`: only that it is there.
-    Raises hyperscan.error."""
-    if not patterns:
-        return None
-    return _database(tuple(patterns), once=once)
-
-
-@lru_cache(maxsize=2 * MOST_SCANNERS)  # a reload that changes nothing here costs nothing
-def _database(patterns: tuple[str, ...], *, once: bool) -> Any:
-    flags = hyperscan.HS_FLAG_SINGLEMATCH if once else 0
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(expressions=[pattern.encode() for pattern in patterns], ids=list(range(len(patterns))), flags=flags)
-    return database
-
-
-@lru_cache(maxsize=1024)
-def tree_of(shape: Shape) -> Tree | None:
-    """The tree of a shape's expression; None where there is none."""
-    try:
-        return read(shape.pattern)
-    except NoTree:
-        return None
-
-
-def _widest(notice: str) -> int:
-    """The most bytes between the beginning and the end of what is noticed."""
-    try:
-        return read(notice).widths[1]
-    except NoTree:
-        return LARGEST_PROGRAM
-
-
-@lru_cache(maxsize=1024)
-def notice_of(shape: Shape) -> str:
-    """What hyperscan looks for in a scan."""
-    tree = tree_of(shape)
-    return shape.notice or (tree.notice() if tree else shape.pattern)
-
-
-def beginning_of(shape: Shape) -> str:
-    """What hyperscan looks for where a value may have begun."""
-    tree = tree_of(shape)
-    return shape.opens or (tree.beginning() if tree else "")
-
-
-def begun_of(shape: Shape) -> str:
-    """What re2 looks for at the end of a text, where the first bytes of a value may stand."""
-    tree = tree_of(shape)
-    if tree is None or tree.is_behind_something:
-        return ""
-    if not shape.opens:
-        return tree.begun()
-    return read(shape.opens).prefixes() if shape.early else ""
-
-
-def _keep(number: int, _start: int, end: int, _flags: int, noticed: list[tuple[int, int]]) -> None:
-    noticed.append((number, end))
-
-
-def _stop(*_: object) -> bool:
-    return True
 
 
 def _windows(ends: list[int], back: int, reach: int) -> Iterator[tuple[int, int]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from l7gw.masking.detectors.engines import compiled
 from l7gw.masking.detectors.regex_tree import NoTree, read
-from l7gw.masking.detectors.scanner import compiled
 from l7gw.masking.detectors.table import BUILT_IN
 
 PATTERNS = [shape.pattern for detector in BUILT_IN for shape in detector.shapes]

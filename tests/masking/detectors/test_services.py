@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.masking.detectors.scanner import compiled
+from l7gw.masking.detectors.engines import compiled
 from l7gw.masking.detectors.services import token
 
 

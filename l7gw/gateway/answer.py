@@ -121,11 +121,18 @@ def unreadable(error: Unreadable) -> Refusal:
 
 def shown_headers(fields: Headers, audit_id: str, session: str, websocket_key: str, status: int, *, proxied: bool) -> Headers:
     """The header fields of the cluster's answer as the client gets them. `proxied` answers come from behind a proxy subresource."""
-    headers = [(name, value) for name, value in fields if name not in WITHHELD]
+    headers = []
+    sandboxed = proxied
+    for field in fields:
+        name, value = field
+        if name not in WITHHELD:
+            headers.append(field)
+            if name == "content-type" and value.lower().startswith(RUN_BY_BROWSERS):
+                sandboxed = True
     if proxied:  # whatever type it names: browsers guess the type, and obey the first of two such fields
         headers = [(name, value) for name, value in headers if name != "x-content-type-options"]
         headers.append(("x-content-type-options", "nosniff"))
-    if proxied or any(name == "content-type" and value.lower().startswith(RUN_BY_BROWSERS) for name, value in headers):
+    if sandboxed:
         headers.append(("content-security-policy", "sandbox"))  # beside the pod's own policy: browsers obey both (threats D7)
     if status == 101 and websocket_key:
         headers.append(("sec-websocket-accept", accept_key(websocket_key)))

@@ -234,7 +234,7 @@ class AnswerRelay:
             headers = masked_headers(headers, self._choice, edited=edited, warnings=warnings)
         shown = shown_headers(headers, call.audit_id, session, call.client.websocket_key, response.status, proxied=proxied)
         recorded = shown
-        if any(name not in ORDINARY for name, _ in shown):
+        if not ORDINARY.issuperset([name for name, _ in shown]):
             shown, recorded, finds = self._masks.headers(shown)
             for find in finds:
                 self._record.mask(find, up=False)

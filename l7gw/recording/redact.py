@@ -20,6 +20,8 @@ Hide = Callable[[str], str]  # from a target, or a header's name or value, as se
 REDACTED = "(credential)"
 CREDENTIALS = frozenset(("authorization", "cookie", "set-cookie", "proxy-authorization", "proxy-authenticate"))
 
+_LOOKED_AT = CREDENTIALS | {"sec-websocket-protocol"}  # fields that are not recorded as they came, whatever is hidden
+
 # A signed token in compact form (RFC 7515 section 7.1). The shortest header that names an algorithm has 18 characters, the shortest
 # signature 43. The limits are a little lower, for tokens that were cut or mistyped.
 SHORTEST = 3 * 16 + 2
@@ -56,6 +58,8 @@ def without_tokens(text: str) -> str:
 
 def recorded_headers(headers: Headers, hide: Hide = as_sent) -> Headers:
     """Headers as they are recorded. The names given are in lower case."""
+    if hide is as_sent and _LOOKED_AT.isdisjoint([name for name, _ in headers]):
+        return headers
     return tuple((hide(name), _value(name, value, hide)) for name, value in headers)
 
 

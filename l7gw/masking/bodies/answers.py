@@ -111,6 +111,8 @@ def _packed(encoding: str, *, takes_gzip: bool) -> Literal["", "gzip", "gzip-una
 
 def shown_headers(headers: Headers, chosen: Choice, *, edited: bool, warnings: list[str]) -> Headers:
     """The header fields of an answer that was masked. `edited`: whether something was masked, or may still be."""
+    if not edited and not warnings and chosen.packed != "gzip-unasked" and chosen.sort != "unmasked":
+        return headers
     kept = [
         (name, value)
         for name, value in headers

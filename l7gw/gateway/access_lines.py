@@ -7,24 +7,20 @@ time, numbers, audit id and reason. `tests/support/plain_access_lines.py` writes
 from __future__ import annotations
 
 import time
-from typing import Literal
+from collections.abc import Iterable
+from math import floor
 
 import msgspec
-from msgspec import Raw
 
 from l7gw.gateway.access_log import Access, AccessEvent, AccessForm
 from l7gw.name_rules import clipped, visible
 
 LONGEST = 512  # characters of one field: a path may have 64 KiB, and a reason may quote it
-_BEGIN = b'"info","room":"access","event":"call"'  # of what a form keeps; another event is put in its place
 
 
 class _Form(msgspec.Struct, gc=False):
-    """What a form says: the keys of docs/log.md from `level` to `rule`, in their order. `level` and `room` are those of the log's
-    other lines."""
+    """What a form says: the keys of docs/log.md from `event` to `rule`, in their order."""
 
-    level: Literal["info"]
-    room: Literal["access"]
     event: AccessEvent
     address: str
     user: str
@@ -42,115 +38,136 @@ class _Form(msgspec.Struct, gc=False):
     rule: str
 
 
-class _Line(
-    msgspec.Struct,
-    gc=False,
-    rename={"whole": "ms", "at_cluster": "cluster_ms", "for_disk": "disk_ms", "for_human": "held_ms"},
-):
-    """A line as JSON. `level` is the value of that key and, behind it, the further keys and values of the form: to the encoder it
-    is text that it copies. Times are milliseconds."""
-
-    time: str
-    level: Raw
-    status: int | None
-    up: int
-    down: int
-    whole: float
-    at_cluster: float | None
-    for_disk: float
-    for_human: float
-    audit_id: str
-    http: str
-    reason: str
-
-
 _encode = msgspec.json.Encoder().encode
+_LONGEST_PLAIN = LONGEST + len(_encode(_Form("call", *[""] * 14)))  # bytes of a form in which no field can be longer than LONGEST
+
+# Digits that are looked up: to write a number anew takes 500 to 1,500 instructions, to find three digits 200
+_WHOLE = tuple(map(str, range(1000)))
+_THREE = tuple(f"{number:03d}" for number in range(1000))
+_PART = tuple("." + (three.rstrip("0") or "0") for three in _THREE)  # of a number, behind its whole
 
 
-def as_json(line: Access) -> bytes:
-    """The line as a JSON object, with a newline."""
-    form = line.form
-    said = form.json
-    if said is None:
-        said = form.json = _said(form)
-    micros = str(int(line.at * 1_000_000))
-    return (
-        _encode(
-            _Line(
-                f"{_second(micros[:-6])}.{micros[-6:]}Z",
-                said if line.event == "call" else _of_event(said, line.event),
-                line.status or None,
-                line.up,
-                line.down,
-                round(line.whole * 1000, 3),
-                round(line.at_cluster * 1000, 3) if line.at_cluster >= 0 else None,
-                round(line.for_disk * 1000, 3) if line.for_disk else 0.0,
-                round(line.for_human * 1000, 3) if line.for_human else 0.0,
-                line.audit_id,
-                form.http,
-                _shown(line.reason) if line.reason else "",
+_UP, _NO_BYTES = ',"up":', '0,"down":'  # what is put in their place where there are some
+_NO_REASON = '""}\n'
+
+
+def as_json(lines: Iterable[Access]) -> bytes:
+    """The lines as JSON objects, each with a newline. Times are to the microsecond."""
+    made: list[str] = []
+    whole, three, part = _WHOLE, _THREE, _PART
+    begin = end = 0.0  # of the second of the last line, in microseconds since 1970: thousands of lines share one
+    second = ""
+    for form, event, at, status, up, down, took, at_cluster, for_disk, for_human, audit_id, reason in lines:
+        at *= 1_000_000
+        if not begin <= at < end:
+            number = int(at) // 1_000_000
+            begin, end = number * 1e6, (number + 1) * 1e6
+            second = '{"time":"' + time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(number))
+        micro = floor(at - begin)
+        head, tail = (form.head, form.tail) if status == form.status and event == "call" else _ends(form, event, status)
+        if up:
+            head = f'{head[: -len(_NO_BYTES)]}{up},"down":'
+        if reason:
+            tail = f"{tail[: -len(_NO_REASON)]}{_encode(_shown(reason)).decode()}}}\n"
+        ms = floor(took * 1e6 + 0.5)
+        if at_cluster >= 0.0 and not for_disk and not for_human:
+            up_ms = floor(at_cluster * 1e6 + 0.5)
+            made.append(
+                f"{second}{three[micro // 1000]}{three[micro % 1000]}{head}{down}"
+                f',"ms":{whole[ms // 1000] if ms < 1_000_000 else ms // 1000}{part[ms % 1000]}'
+                f',"cluster_ms":{whole[up_ms // 1000] if up_ms < 1_000_000 else up_ms // 1000}{part[up_ms % 1000]}'
+                f',"disk_ms":0.0,"held_ms":0.0,"audit_id":"{audit_id}{tail}'
             )
-        )
-        + b"\n"
-    )
+        else:
+            made.append(
+                f'{second}{three[micro // 1000]}{three[micro % 1000]}{head}{down},"ms":{_ms(took)},"cluster_ms":'
+                f'{_ms(at_cluster) if at_cluster >= 0.0 else "null"},"disk_ms":{_ms(for_disk)},"held_ms":{_ms(for_human)}'
+                f',"audit_id":"{audit_id}{tail}'
+            )
+    return "".join(made).encode()
 
 
-def _said(form: AccessForm) -> Raw:
-    """What a form says in the line of a call, from the value of `level` on."""
-    return Raw(_encode(_shown_form(form))[9:-1])  # without `{"level":` and `}`
+def _ms(seconds: float) -> str:
+    """Seconds as milliseconds."""
+    micros = floor(seconds * 1e6 + 0.5)
+    return f"{micros // 1000}{_PART[micros % 1000]}"
 
 
-def _of_event(said: Raw, event: AccessEvent) -> Raw:
-    return Raw(b'"info","room":"access","event":"%b"%b' % (event.encode(), bytes(said)[len(_BEGIN) :]))
+def _ends(form: AccessForm, event: AccessEvent, status: int) -> tuple[str, str]:
+    """What stands between the digits of the time and the number of bytes down, of which none went up, and what stands behind the
+    audit id, without a reason. Of a `call` its form keeps them for the next line."""
+    try:
+        data = _encode(_plain(form, event))
+    except UnicodeError:  # a lone surrogate, as of a path that is no UTF-8
+        data = b""
+    # Whatever needs a look makes a backslash, a byte that is no printable ASCII, or a long text
+    if not data or len(data) > _LONGEST_PLAIN or b"\\" in data or b"\x7f" in data or not data.isascii():
+        data = _encode(_shown_form(form, event))
+    head = f'Z","level":"info","room":"access",{data[1:-1].decode()},"status":{status or "null"}{_UP}{_NO_BYTES}'
+    tail = f'","http":"{form.http}","reason":{_NO_REASON}'
+    if event == "call":
+        form.head, form.tail, form.status = head, tail, status
+    return head, tail
 
 
-def _shown_form(form: AccessForm) -> _Form:
-    """What a form says, key by key: what a caller chose is bounded, and without a character that a terminal obeys."""
+def _shown_form(form: AccessForm, event: AccessEvent) -> _Form:
+    """What a form says, key by key, bounded and without a character that a terminal obeys."""
+    one = _plain(form, event)
+    for key in ("user", "verb", "group", "resource", "subresource", "namespace", "name", "rule"):
+        setattr(one, key, _shown(getattr(one, key)))
+    return one
+
+
+def _plain(form: AccessForm, event: AccessEvent) -> _Form:
     act, who = form.act, form.principal
     return _Form(
-        "info",
-        "access",
-        "call",
+        event,
         form.address,
-        _shown(who.user) if who is not None else "",
+        who.user if who is not None else "",
         who.kind if who is not None else "",
         form.session,
         form.run,
         form.cluster,
-        _shown(act.verb),
-        _shown(act.group),
-        _shown(act.resource),
-        _shown(act.subresource),
-        _shown(act.namespace),
-        _shown(act.name if act.is_resource else act.path),
+        act.verb,
+        act.group,
+        act.resource,
+        act.subresource,
+        act.namespace,
+        act.name if act.is_resource else act.path,
         form.verdict,
-        _shown(form.rule),
+        form.rule,
     )
 
 
-def as_text(line: Access) -> bytes:
-    """The line for people: always the same order, and what is not known left out."""
-    one = _shown_form(line.form)
+def as_text(lines: Iterable[Access]) -> bytes:
+    """The lines for people."""
+    return b"".join(map(_as_text, lines))
+
+
+def _as_text(line: Access) -> bytes:
+    """A line for people: always the same order, and what is not known left out."""
+    form, event, at, status, up, down, took, at_cluster, for_disk, for_human, audit_id, reason = line
+    one = _shown_form(form, event)
     base = f"{one.resource}.{one.group}" if one.group else one.resource
     thing = _word("/".join(filter(None, (base, one.name, one.subresource))) if base else one.name)
-    times = ("cluster", max(line.at_cluster, 0.0)), ("disk", line.for_disk), ("human", line.for_human)
+    times = ("cluster", max(at_cluster, 0.0)), ("disk", for_disk), ("human", for_human)
     waited = [f"{word} {ms:.1f}" for word, seconds in times if (ms := round(seconds * 1000, 3))]
     parts = [
-        f"{time.strftime('%H:%M:%S', time.localtime(line.at))} {line.event:7} {line.status or '---'}",
+        f"{time.strftime('%H:%M:%S', time.localtime(at))} {event:7} {status or '---'}",
         _word(one.user) or "-",
         f"from {one.address}",
         f"at {one.cluster}" if one.cluster else "",
         f"{one.verb} {thing}".strip(),
         f"-n {_word(one.namespace)}" if one.namespace else "",
         f"{one.verdict}{f' by {one.rule!r}' if one.rule else ''}",
-        f"up {line.up} down {line.down} bytes",
-        f"{round(line.whole * 1000, 3):.1f} ms" + (f" ({', '.join(waited)})" if waited else ""),
-        f"HTTP/{line.form.http}",
+        f"up {up} down {down} bytes",
+        f"{round(took * 1000, 3):.1f} ms" + (f" ({', '.join(waited)})" if waited else ""),
+        f"HTTP/{form.http}",
         f"session {one.session}" if one.session else "",
         f"run {one.run}" if one.run else "",
-        f"audit {line.audit_id}",
+        f"audit {audit_id}",
     ]
-    return (" ".join(filter(None, parts)) + (f": {_shown(line.reason)}" if line.reason else "") + "\n").encode()
+    return (" ".join(filter(None, parts)) + (f": {_shown(reason)}" if reason else "") + "\n").encode()
 
 
 def _shown(text: str) -> str:
@@ -160,18 +177,3 @@ def _shown(text: str) -> str:
 def _word(text: str) -> str:
     """What a caller chose, as one word: a space in it would begin what looks like the line's next part."""
     return '"' + text.replace('"', "\\x22") + '"' if " " in text or '"' in text else text
-
-
-class _Second:
-    """The second of the last line, written out: thousands of lines share one."""
-
-    number = ""
-    text = ""
-
-
-def _second(number: str) -> str:
-    """A second since 1970 as RFC 3339, UTC, without the zone."""
-    if number != _Second.number:
-        _Second.text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(number)))
-        _Second.number = number
-    return _Second.text

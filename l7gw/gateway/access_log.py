@@ -38,31 +38,23 @@ class AccessForm(msgspec.Struct, gc=False):
     http: str
     verdict: str
     rule: str
-    json: msgspec.Raw | None = None  # all but `http` as JSON, once a line was made: the writer's thread keeps it here
+    head: str = (
+        ""  # text of the last line about a `call` of this form: `access_lines.as_json` keeps it here, in the writer's thread
+    )
+    tail: str = ""
+    status: int = -1  # of that line
 
 
-class Access(msgspec.Struct, gc=False):
-    """One line of the access log. Times are seconds, `at` since 1970; sizes are bytes. `at_cluster` is negative where the call
-    never went up."""
-
-    form: AccessForm
-    event: AccessEvent
-    at: float
-    status: int
-    up: int
-    down: int
-    whole: float
-    at_cluster: float
-    for_disk: float
-    for_human: float
-    audit_id: str
-    reason: str
+# One line of the access log: its form; event; time in seconds since 1970; status; bytes up and down; seconds in all, at the cluster
+# (negative where the call never went up), waiting for the disk and for a human; audit id, a UUID; reason. It is a plain tuple,
+# because each call makes one: that takes 630 instructions, where an object with named fields takes 1,100 and each look 50.
+Access = tuple[AccessForm, AccessEvent, float, int, int, int, float, float, float, float, str, str]
 
 
 def of_attempt(record: CallRecord, at: float, address: str, http: str, audit_id: str, reason: str) -> Access:
     """The line about bytes that were no request, or none that could be read."""
     form = AccessForm(address, None, record.session.id, "", "", UNREAD, http, record.said, "")
-    return Access(form, "refused", at, record.status, record.up, record.down, 0.0, -1.0, 0.0, 0.0, audit_id, reason)
+    return form, "refused", at, record.status, record.up, record.down, 0.0, -1.0, 0.0, 0.0, audit_id, reason
 
 
 def of_api(told: Told, at: float) -> Access:
@@ -70,7 +62,7 @@ def of_api(told: Told, at: float) -> Access:
     event: AccessEvent = "open" if told.event == "open" else "close" if told.event == "close" else "call"
     act = Act(verb=told.method, path=told.path, query="", effects=frozenset())
     form = AccessForm(told.address, told.principal, "", "", "", act, told.http, "", "")
-    return Access(form, event, at, told.status, told.up, told.down, told.seconds, -1.0, 0.0, 0.0, told.audit_id, told.reason)
+    return form, event, at, told.status, told.up, told.down, told.seconds, -1.0, 0.0, 0.0, told.audit_id, told.reason
 
 
 class AccessLog:
@@ -90,7 +82,8 @@ class AccessLog:
 
     def ended(self, line: Access, outcome: Outcome) -> None:
         """A call is over."""
-        if self.mode == "on" or (self.mode == "errors" and is_error(line.event, line.status, outcome)):
+        _, event, _, status, *_ = line
+        if self.mode == "on" or (self.mode == "errors" and is_error(event, status, outcome)):
             self.put(line)
 
 

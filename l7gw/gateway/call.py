@@ -194,7 +194,7 @@ class Call:
         record, clock = self.call_record, self.worker.clock
         assert record is not None
         now, up = clock.monotonic(), self.went_up
-        return Access(
+        return (
             self.access_form(record),
             event,
             clock.wall(),

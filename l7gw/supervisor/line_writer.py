@@ -23,11 +23,11 @@ L = TypeVar("L")
 
 
 class LineWriter(Generic[L]):
-    """Lines for one file descriptor. `render` makes the bytes of a line, with its newline, and `dropped` those of the line that so
-    many were dropped; both are called in the writer's thread."""
+    """Lines for one file descriptor. `render` makes the bytes of lines, with their newlines, and `dropped` those of the line that
+    so many were dropped; both are called in the writer's thread."""
 
     def __init__(
-        self, descriptor: int, render: Callable[[L], bytes], dropped: Callable[[int], bytes], retry_after: float = RETRY_AFTER
+        self, descriptor: int, render: Callable[[list[L]], bytes], dropped: Callable[[int], bytes], retry_after: float = RETRY_AFTER
     ) -> None:
         self._descriptor = descriptor
         self._retry_after = retry_after
@@ -93,17 +93,22 @@ class LineWriter(Generic[L]):
 
     def _next(self) -> tuple[bytes, int]:
         """The next lines, and behind them one that says how many were dropped; and that number, 0 where there is no such line."""
-        lines: list[bytes] = [b"\n"] if self._torn else []
-        while self._queue and len(lines) < BATCH:
-            try:
-                lines.append(self._render(self._queue.popleft()))
-            except Exception:  # a line that cannot be made must not end the log
-                self._lose(1)
+        data = b"\n" if self._torn else b""
+        lines = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        try:
+            data += self._render(lines)
+        except Exception:  # a line that cannot be made must end neither the log nor the lines beside it
+            data += b"".join(map(self._alone, lines))
         with self._counting:
             lost, self._lost = self._lost, 0
-        if lost:
-            lines.append(self._dropped(lost))
-        return b"".join(lines), lost
+        return data + self._dropped(lost) if lost else data, lost
+
+    def _alone(self, line: L) -> bytes:
+        try:
+            return self._render([line])
+        except Exception:
+            self._lose(1)
+            return b""
 
     def _write(self, data: bytes) -> bytes:
         """Write all. Returns what nobody can take."""

@@ -10,8 +10,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import groupby
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -66,7 +68,7 @@ class GatewayLog(logging.Handler):
         self._descriptor = descriptor
         self._verbose = verbose
         self._writer: LineWriter[bytes | Access] = LineWriter(descriptor, self._rendered, self._dropped)
-        self._of_call: Callable[[Access], bytes] = as_json
+        self._of_calls: Callable[[Iterable[Access]], bytes] = as_json
         self.of_call = self._writer.put  # writes a line of the access log soon
         self.configure(Log())
 
@@ -74,7 +76,7 @@ class GatewayLog(logging.Handler):
         """Put the configuration's section `log` into force; its `access` is the worker's."""
         text = settings.format == "text" or (settings.format == "auto" and os.isatty(self._descriptor))
         self.setFormatter(_Lines() if text else _Json())
-        self._of_call = as_text if text else as_json
+        self._of_calls = as_text if text else as_json
         level = logging.DEBUG if self._verbose else logging.getLevelNamesMapping()[settings.level.upper()]
         logging.getLogger(OURS).setLevel(level)
         logging.getLogger().setLevel(max(level, logging.INFO))  # at debug botocore and hpack log what they send, secrets too
@@ -92,11 +94,19 @@ class GatewayLog(logging.Handler):
         self._writer.close()
         super().close()
 
-    def _rendered(self, line: bytes | Access) -> bytes:
-        return line if isinstance(line, bytes) else self._of_call(line)
+    def _rendered(self, lines: list[bytes | Access]) -> bytes:
+        made = []
+        for whole, some in groupby(lines, _is_made):
+            make: Callable[[Any], bytes] = b"".join if whole else self._of_calls
+            made.append(make(some))
+        return b"".join(made)
 
     def _dropped(self, lines: int) -> bytes:
         return _bytes(self.format(_record(logging.WARNING, f"{lines} lines of this log were dropped: nobody took them in time")))
+
+
+def _is_made(line: bytes | Access) -> bool:
+    return isinstance(line, bytes)
 
 
 def _bytes(text: str) -> bytes:
@@ -135,7 +145,7 @@ class Stdout:
     """What the gateway says on stdout, such as that it is ready."""
 
     def __init__(self) -> None:
-        self._writer: LineWriter[bytes] = LineWriter(STDOUT, lambda line: line, lambda _: b"")
+        self._writer: LineWriter[bytes] = LineWriter(STDOUT, b"".join, lambda _: b"")
 
     def say(self, line: str) -> None:
         """Write `l7gw: LINE` at once."""

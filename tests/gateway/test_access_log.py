@@ -296,7 +296,7 @@ def test_errors_and_off_come_into_force_by_a_reload_and_so_does_the_form(own: Sc
 
 def made(event: Any, status: int) -> Access:
     form = AccessForm("", None, "", "", "", UNREAD, "", "", "")
-    return Access(form, event, 0, status, 0, 0, 0, 0, 0, 0, "", "")
+    return form, event, 0, status, 0, 0, 0, 0, 0, 0, "", ""
 
 
 @pytest.mark.parametrize("outcome", get_args(Outcome))

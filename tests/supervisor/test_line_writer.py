@@ -17,7 +17,12 @@ from tests.support.faults import until
 
 
 def writer(descriptor: int, retry_after: float = RETRY_AFTER) -> LineWriter[str]:
-    return LineWriter(descriptor, lambda line: f"{line}\n".encode(), lambda count: f"{count} dropped\n".encode(), retry_after)
+    return LineWriter(
+        descriptor,
+        lambda lines: "".join(f"{line}\n" for line in lines).encode(),
+        lambda count: f"{count} dropped\n".encode(),
+        retry_after,
+    )
 
 
 def counted(data: bytes) -> int:
@@ -163,10 +168,10 @@ def test_a_line_that_is_cut_by_a_full_disk_is_no_beginning_of_the_next(
 def test_a_line_that_cannot_be_made_is_counted_and_ends_nothing(pipe: tuple[int, int]) -> None:
     reader, end = pipe
 
-    def render(line: str) -> bytes:
-        if line == "bad":
-            raise ValueError(line)
-        return f"{line}\n".encode()
+    def render(lines: list[str]) -> bytes:
+        if "bad" in lines:
+            raise ValueError("bad")
+        return "".join(f"{line}\n" for line in lines).encode()
 
     it = LineWriter(end, render, lambda count: f"{count} dropped\n".encode())
     for line in ("a", "bad", "b"):

@@ -12,15 +12,8 @@ from typing import Final, Literal
 
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
-from l7gw.wire.http1_message import (
-    CRLF2,
-    BodyReader,
-    check_start,
-    head_bytes,
-    parse_request,
-    status_line,
-    write_head,
-)
+from l7gw.wire.http1_message import CRLF2, BodyReader, check_start, parse_request, request_like
+from l7gw.wire.http1_writing import head_bytes, status_line, write_head
 from l7gw.wire.semantics import LARGEST_HEAD
 
 # ---------------------------------------------------------------------- limits
@@ -129,12 +122,15 @@ class ServerConnection(Side):
     `must_close` is true, close the connection. `remembered` is how many bytes of heads are kept with their meaning.
     """
 
-    __slots__ = ("_failed", "_known", "_known_size", "_old", "_remembered", "_request", "_silent", "_unread", "must_close")
+    __slots__ = (
+        "_failed", "_known", "_known_size", "_lines", "_old", "_remembered", "_request", "_silent", "_unread", "must_close",
+    )  # fmt: skip
 
     def __init__(self, remembered: int = LARGEST_KNOWN) -> None:
         super().__init__(HEAD)
         self._remembered = remembered
         self._known: dict[bytes, tuple[Request, str]] = {}  # the bytes of a head to its request and version
+        self._lines: dict[bytes, Request] = {}  # the header lines of a head to a request that has them
         self._known_size = 0
         self._request: Request | None = None  # the request that is being answered
         self._old = False  # that request came as HTTP/1.0
@@ -216,12 +212,11 @@ class ServerConnection(Side):
         return events
 
     def _begin(self, head: bytes, events: list[HttpEvent]) -> None:
-        # One core reads a kubectl GET and answers it with 1 kB 265,000 times a second where the head was seen before, else 104,000
-        # times. Parsing the head takes 5.3 us.
+        # Of a kubectl GET with a token, parsing the head takes 5.5 us, with header lines that came before 1.0, and with a head that
+        # came before 0.3 (callgrind: 80,000, 15,000 and 5,000 instructions, most of them by the byte).
         known = self._known.get(head)
         if known is None:
-            known = parse_request(head)
-            self._remember(head, known)
+            known = self._parsed(head)
         request, version = known
         self._request = request
         self._old = version == "HTTP/1.0"
@@ -235,15 +230,25 @@ class ServerConnection(Side):
             self._reader = BodyReader(request.length, answer=False)
             self.reading = BODY
 
-    def _remember(self, head: bytes, known: tuple[Request, str]) -> None:
+    def _parsed(self, head: bytes) -> tuple[Request, str]:
+        """The request in a head that did not come before, and its version. Its header lines often did."""
+        at = head.find(b"\r\n")
+        lines = head[at:] if at >= 0 else b""
+        like = self._lines.get(lines)
+        request = request_like(head[:at], like) if like is not None else None
+        known = (request, "HTTP/1.1") if request is not None else parse_request(head)
         size = len(head)
-        if size > self._remembered // 4:
-            return
-        if self._known_size + size > self._remembered:
-            self._known.clear()
-            self._known_size = 0
-        self._known[head] = known
-        self._known_size += size
+        if size <= self._remembered // 4:
+            if self._known_size + 2 * size > self._remembered:
+                self._known.clear()
+                self._lines.clear()
+                self._known_size = 0
+            self._known[head] = known
+            self._known_size += size
+            if known[0].same is not None and lines not in self._lines:
+                self._lines[lines] = known[0]
+                self._known_size += len(lines)
+        return known
 
     def _hold(self, data: bytes) -> None:
         """Hold bytes that came behind a request. Behind an upgrade they belong to the new

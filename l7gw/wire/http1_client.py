@@ -6,7 +6,8 @@ from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.http1 import BODY, HEAD, IDLE, OVER, TUNNEL, Side, State
-from l7gw.wire.http1_message import BodyReader, parse_response, write_head
+from l7gw.wire.http1_message import BodyReader, parse_response
+from l7gw.wire.http1_writing import write_head
 from l7gw.wire.semantics import BODIED, MOST_INTERIM
 
 # What may be sent in which state, and the state that follows (see `http1`).

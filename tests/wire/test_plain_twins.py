@@ -9,8 +9,9 @@ from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from l7gw.wire import http1_message, http2_fields
+from l7gw.wire import http1, http1_message, http2_fields
 from l7gw.wire.errors import PeerError
+from l7gw.wire.events import End, Request, Response
 from l7gw.wire.http2_fields import Malformed
 from l7gw.wire.http2_hpack import BlockReader
 from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, SINGLE_IN_ANSWER, UNTOLD
@@ -37,6 +38,7 @@ SPELLED = st.sampled_from(NAMES).flatmap(
 )
 SPACE = st.sampled_from(["", " ", "  ", "\t", " \t "])
 LINE = st.one_of(
+    SPELLED,
     st.builds("{}:{}{}{}".format, SPELLED, SPACE, st.sampled_from(VALUES), SPACE),
     st.sampled_from(["Host: gw", "Content-Length: 5", "Transfer-Encoding: chunked", "Connection: Upgrade", "Upgrade: websocket"]),
     st.text(st.characters(max_codepoint=255), max_size=8),
@@ -76,6 +78,48 @@ def test_a_requests_head_over_http1_is_read_as_by_its_plain_twin(head: bytes) ->
 def test_an_answers_head_over_http1_is_read_as_by_its_plain_twin(head: bytes, method: str, upgrade: str) -> None:
     ours = said(lambda: http1_message.parse_response(head, method, upgrade))
     assert ours == said(lambda: plain_http1.parse_response(head, method, upgrade))
+
+
+SETS_OF_LINES = st.sampled_from(
+    ["Host: gw", "Host: gw\r\nAccept: a\r\nUser-Agent: \xe9", "Host: gw\r\nConnection: keep-alive", "Host: gw\r\nConnection: close",
+     "Host: gw\r\nContent-Length: 0", "Host: gw\r\nTE: trailers\r\nKeep-Alive: x", "Host: gw\r\nExpect: 100-continue", "X: y",
+     "Host: gw\r\nUpgrade: websocket\r\nConnection: Upgrade", "Host: gw\r\nContent-Encoding: gzip", "Host: gw\r\nAccept: \xe9", ""]
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(REQUEST_LINES, SETS_OF_LINES), min_size=1, max_size=8))
+@example(
+    [
+        (f"{method} {target} HTTP/{version}", lines)
+        for lines in ("Host: gw", "Host: gw\r\nConnection: keep-alive")
+        for method in ("GET", "POST", "HEAD", "get")
+        for target in ("/a", "/b", "/\t", "/ ", "//#", "b")
+        for version in ("1.1", "1.0", "1.2")
+    ]
+)
+def test_a_connection_that_remembers_reads_each_head_as_one_that_does_not(heads: list[tuple[str, str]]) -> None:
+    knowing = http1.ServerConnection(32_768)
+    for line, lines in heads:
+        head = f"{line}\r\n{lines}".encode("latin-1")
+        expected = said(lambda head=head: plain_http1.parse_request(head))  # type: ignore[misc]
+        assert said(lambda head=head: knowing._parsed(head)) == expected  # type: ignore[misc]
+
+
+def test_requests_with_the_same_header_lines_share_them_and_those_that_others_frame_do_not() -> None:
+    connection = http1.ServerConnection()
+    came = []
+    for line in ("GET /a", "GET /b", "DELETE /c", "GET /a"):
+        for lines in ("Host: gw\r\nX: y", "Host: gw\r\nX: z", "Host: gw\r\nContent-Length: 0"):
+            (one, _) = connection.receive(f"{line} HTTP/1.1\r\n{lines}\r\n\r\n".encode())
+            assert isinstance(one, Request)
+            came.append(one)
+            connection.send(Response(200, (), 0))
+            connection.send(End())
+    for at, told in ((0, True), (1, True), (2, False)):
+        alike = came[at::3]
+        assert len({id(one.same) for one in alike}) == 1 and (alike[0].same is not None) is told
+        assert alike[0] is alike[3] and (not told or all(one.headers is alike[0].headers for one in alike))
+    assert came[0].same is not came[1].same
 
 
 # ---------------------------------------------------------------------- HTTP/2

@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help install demo test test-long reference lint fuzz differential bench instructions soak conformance dist lock clean
+.PHONY: help install demo test test-long reference lint fuzz differential bench performance instructions soak conformance dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,6 +38,10 @@ bench: $(VENV)/.test ## hold l7gw against a plain Go proxy, a bare relay and ngi
 	$(BIN)/python bench/login.py
 	$(BIN)/python bench/lists.py
 	$(BIN)/python bench/grep.py
+performance: $(VENV)/.test ## measure all cells in about ten minutes (on a quiet machine), and write the tables of docs/performance.md
+	$(BIN)/python bench/run.py --quick -o json > bench/results.json.new
+	mv bench/results.json.new bench/results.json
+	$(BIN)/python bench/page.py
 instructions: $(VENV)/.test ## count the instructions of a call by callgrind: CELLS="small;cold" PROXIES=l7gw,unlogged
 	$(BIN)/python bench/instructions.py $(if $(CELLS),"$(CELLS)") --proxies $(or $(PROXIES),l7gw)
 soak: $(VENV)/.test ## load one gateway for HOURS=24 and see whether its memory grows; OUT=FILE takes a sample a minute

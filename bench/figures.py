@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -9,10 +10,9 @@ import shutil
 import statistics
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import astuple, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from bench.cells import Cell
 from bench.measuring import Measured
@@ -21,7 +21,8 @@ from bench.measuring import Measured
 @dataclass
 class Figures:
     """`rows` has the measurements of each cell and proxy, one a round. `watches` has the KiB of an idle watch of each protocol and
-    proxy. `sync_us` has, for each round, how long the disk takes to have a write."""
+    proxy. `sync_us` has, for each round, how long the disk takes to have a write. `load` is how many programs
+    wanted a core in the minute before the run (uptime(1)): 0 on a quiet machine."""
 
     machine: str
     date: str
@@ -30,6 +31,7 @@ class Figures:
     rows: dict[str, dict[str, list[Measured]]] = field(default_factory=dict)
     watches: dict[str, dict[str, float]] = field(default_factory=dict)
     sync_us: list[float] = field(default_factory=list)
+    load: float = 0.0
 
     def add(self, cell: Cell, proxy: str, measured: Measured) -> None:
         self.rows.setdefault(cell.name, {}).setdefault(proxy, []).append(measured)
@@ -48,16 +50,25 @@ class Figures:
         """How many times the work of another a proxy does, round by round, as the machine changes between them."""
         return [mine / its for mine, its in zip(self.rates(cell, proxy), self.rates(cell, other))]
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def as_json(self) -> str:
+        """All of it, a line for each cell and proxy."""
+        told = {name: value for name, value in vars(self).items() if name != "rows"}
+        lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in told.items()]
+        cells = [f"  {json.dumps(cell)}: {{\n" + ",\n".join(_lines(row)) + "\n  }" for cell, row in self.rows.items()]
+        return "{\n" + ",\n".join([*lines, ' "rows": {\n' + ",\n".join(cells) + "\n }"]) + "\n}"
 
 
-def from_json(given: dict[str, Any]) -> Figures:
-    """The figures that `as_json` wrote. Raises TypeError where they are not of that form."""
-    rows = {
-        cell: {proxy: [Measured(**one) for one in measured] for proxy, measured in row.items()}
-        for cell, row in given["rows"].items()
-    }
+def _lines(row: dict[str, list[Measured]]) -> list[str]:
+    return [
+        f"   {json.dumps(name)}: {json.dumps([[float(f'{n:.5g}') for n in astuple(one)] for one in some])}"
+        for name, some in row.items()
+    ]
+
+
+def from_json(text: str) -> Figures:
+    """The figures that `as_json` wrote. Raises ValueError, KeyError and TypeError where they are not of that form."""
+    given = json.loads(text)
+    rows = {cell: {proxy: [Measured(*one) for one in some] for proxy, some in row.items()} for cell, row in given["rows"].items()}
     return Figures(**{**given, "rows": rows})
 
 

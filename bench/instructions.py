@@ -20,15 +20,16 @@ import time
 from pathlib import Path
 
 from bench.cells import Cell, chosen
-from bench.measuring import Load, tree_cpu
-from bench.proxies import OURS, Proxy, Scene, peers
+from bench.measuring import Load, LoadFailed, tree_cpu
+from bench.proxies import OURS, Proxy, Scene, end_with_sigterm, peers
 
 WARM = (
     200  # calls before the counting, of all streams together: what is remembered is remembered by then, and Python has specialized
 )
 LOG_BYTES = 10 << 20  # of a log; callgrind makes a program fifty times slower
 CALLS = {"bulk": 2, "list": 30, "list-gzip": 30, "secrets": 2, "new": 100, "chunked": 200, "post": 200}  # others 500
-CALLS_OF_FRAMES = 20_000
+CALLS_OF_FRAMES = 50_000
+TRIES = 5
 RESTS = 0.1  # seconds of CPU in half a second: an idle gateway under valgrind takes less
 CALLGRIND = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=no"]
 
@@ -73,16 +74,29 @@ def _control(pid: int, *words: str) -> None:
     subprocess.run(["callgrind_control", *words, str(pid)], check=True, capture_output=True, text=True, timeout=120)
 
 
+def uncounted(proxy: Proxy, binary: Path, cell: Cell) -> None:
+    """Drive a cell once: connections to the upstream are opened, and what is made once is made. Raises LoadFailed."""
+    for attempt in range(TRIES):
+        try:
+            with Load(proxy, binary, cell, 3600, calls_of(cell), warm_of(cell)) as load:
+                load.go()
+            return
+        except LoadFailed:  # slow as it is, the gateway may not have the issuer's keys yet, and answers 503
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(2)
+
+
 def count(proxy: Proxy, binary: Path, cell: Cell, folder: Path) -> tuple[float, Path]:
     """The instructions of one piece of work of a cell, and callgrind's dump of all of them. Raises LoadFailed."""
     cell = dataclasses.replace(cell, log_bytes=LOG_BYTES, rate=0, both_cores=False)
+    uncounted(proxy, binary, cell)
     with Load(proxy, binary, cell, 3600, calls_of(cell), warm_of(cell)) as load:
-        load.go()  # uncounted: connections to the upstream are opened, and what is made once is made
-    settle(proxy.pid)
-    with Load(proxy, binary, cell, 3600, calls_of(cell), warm_of(cell)) as load:
+        settle(proxy.pid)
         _control(proxy.pid, "-i", "on")
         _control(proxy.pid, "-z")
         said = load.go()
+        settle(proxy.pid)
         before = set(folder.glob("callgrind.*"))
         _control(proxy.pid, "-d")
         _control(proxy.pid, "-i", "off")
@@ -115,6 +129,7 @@ def _options() -> argparse.Namespace:
 
 def main() -> None:
     options = _options()
+    end_with_sigterm()
     if lack := missing():
         sys.exit(lack)
     names = options.proxies.split(",")

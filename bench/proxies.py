@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -57,6 +58,11 @@ class Proxy:
 def peers() -> Path:
     """The path of the bench's Go program, built once into the cache. Raises MissingGo, BuildFailed."""
     return built_once(HERE / "peers", "l7gw-bench-peers")
+
+
+def end_with_sigterm() -> None:
+    """Let SIGTERM end this program as Ctrl-C does, so that it ends its processes too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def is_there(name: str) -> bool:
@@ -163,7 +169,7 @@ def _nginx(folder: Path, pair: tuple[Path, Path], upstream: str) -> Iterator[Pro
     config = folder / "nginx.conf"
     config.write_text(
         f"""daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null;
-events {{}}
+events {{ worker_connections 8192; }}
 http {{
   access_log off;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};

@@ -75,7 +75,7 @@ class _Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._upstream is not None:
-            self._upstream.close()
+            self._upstream.abort()  # close() would go on reading what a flood brings, for up to half a minute
         else:
             self._dialling.cancel()
 

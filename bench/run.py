@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,13 +21,13 @@ from rich.console import Console
 from bench.cells import Cell, chosen
 from bench.figures import Figures, from_json, machine
 from bench.measuring import LoadFailed, measure, sync_us
-from bench.proxies import OURS, PEERS, USUAL, Proxy, Scene, is_there, peers
+from bench.proxies import OURS, PEERS, USUAL, Proxy, Scene, end_with_sigterm, is_there, peers
 from bench.shown import summary, table
 from bench.watching import kib_of_watch
 from tests.support.go_programs import environment, find_go
 
 WARMING = 0.5  # seconds of each kind of load before the first round
-QUICK = {"rounds": 3, "seconds": 1.5}
+QUICK = {"rounds": 3, "seconds": 1.3}
 TOLD = Console(stderr=True, highlight=False)
 
 
@@ -132,22 +132,25 @@ def _wanted(options: argparse.Namespace) -> list[str]:
 
 def main() -> None:
     options = _options()
+    end_with_sigterm()
     if options.show:
-        figures = from_json(json.loads(options.show.read_text()))
+        figures = from_json(options.show.read_text())
     else:
         try:
             cells = chosen(options.only)
         except ValueError as error:
             sys.exit(str(error))
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        figures = Figures(machine(environment(find_go())["GOVERSION"]), today, options.rounds, options.seconds)
+        figures = Figures(
+            machine(environment(find_go())["GOVERSION"]), today, options.rounds, options.seconds, load=round(os.getloadavg()[0], 1)
+        )
         wanted = _wanted(options)
         with _folder() as folder, contextlib.ExitStack() as stack:
             if not options.no_watches and not options.only:
                 watches(figures, wanted, folder)
             rounds(figures, cells, wanted, Running(folder, stack), folder)
     if options.output == "json":
-        print(json.dumps(figures.as_json(), indent=1))
+        print(figures.as_json())
         return
     wide = Console(width=200)
     wide.print(table(figures))

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bench.cells import CELLS, Cell
 from bench.figures import Figures, spread
+from bench.goals import durable_us
 from bench.proxies import USUAL
 
 PRICES = {
@@ -44,21 +45,13 @@ def summary(figures: Figures) -> Iterator[str]:
         for what, (without, with_) in PRICES.items():
             if ratio := price(figures, cell, without, with_):
                 yield f"price of {what}, {cell.name}: {ratio}"
-        if cell.kind == "post" and (above := durable_us(figures, cell)) is not None:
+        if cell.kind == "post" and (above := durable_us(figures)) is not None:
             yield f"POST durable above the same not durable: {above:.0f} us; the disk's sync: {spread(figures.sync_us)} us"
     for protocol, row in figures.watches.items():
         yield f"KiB an idle watch, {protocol}: " + ", ".join(f"{name} {size:.1f}" for name, size in row.items())
-    yield f"{figures.date}: {figures.machine}; {figures.rounds} rounds of {figures.seconds:g} s"
+    yield f"{figures.date}: {figures.machine}; {figures.rounds} rounds of {figures.seconds:g} s; load before it {figures.load:g}"
 
 
 def price(figures: Figures, cell: Cell, without: str, with_: str) -> str:
     """How many times the CPU of one proxy another takes, "" where one of them was not measured."""
     return spread(figures.ratios(cell, without, with_), 3)
-
-
-def durable_us(figures: Figures, cell: Cell) -> float | None:
-    """Median microseconds that waiting for the disk adds to a call; None where it was not measured."""
-    durable, not_durable = figures.p50s(cell, "l7gw"), figures.p50s(cell, "undurable")
-    if not durable or not not_durable:
-        return None
-    return statistics.median(durable) - statistics.median(not_durable)

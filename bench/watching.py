@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.measuring import LoadFailed
 from bench.proxies import LOAD_CORE, Proxy
 
-WATCHES = 1000
+FIRST, WATCHES = 200, 2000
 
 
 def resident(pid: int) -> int:
@@ -23,20 +25,28 @@ def resident(pid: int) -> int:
     return found
 
 
-def kib_of_watch(proxy: Proxy, binary: Path, http2: bool, count: int = WATCHES) -> float:
-    """KiB of an idle watch, by what a fresh proxy grows while it holds `count`. Raises LoadFailed where one does not stand."""
-    before = resident(proxy.pid)
+def kib_of_watch(proxy: Proxy, binary: Path, http2: bool) -> float:
+    """KiB of an idle watch: what a proxy grows by when it holds WATCHES beside the FIRST, which bring what is made once.
+    Raises LoadFailed where one does not stand."""
+    with _held(proxy, binary, http2, FIRST):
+        before = resident(proxy.pid)
+        with _held(proxy, binary, http2, WATCHES):
+            return (resident(proxy.pid) - before) / WATCHES
+
+
+@contextlib.contextmanager
+def _held(proxy: Proxy, binary: Path, http2: bool, count: int) -> Iterator[None]:
     environment = {**os.environ, "TOKENS": " ".join(proxy.tokens[:1]), "GOMAXPROCS": "1", "H2": "1" if http2 else ""}
     target = proxy.url + "/api/v1/namespaces/default/pods?watch=true&fieldSelector=metadata.name%3Dweb-0"
     with subprocess.Popen(
         ["taskset", "-c", str(LOAD_CORE), binary, "watches", target, str(count)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
     ) as load:  # fmt: skip
         assert load.stdout is not None
         try:
             said = load.stdout.readline()
             if said.split() != [str(count), str(count)]:
                 raise LoadFailed(f"{proxy.name}: of {count} watches stand, and brought an event: {said.strip() or 'none'}")
-            return (resident(proxy.pid) - before) / count
+            yield
         finally:
             load.kill()

@@ -9,11 +9,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // packedBytes of frames are in one write where they are packed. Otherwise each frame is a write, and so a TLS record, of its own.
@@ -63,8 +65,9 @@ func outputFrame(size int) []byte {
 	return append(head, text...)
 }
 
-// readFrames counts the messages of one exec until `stop`, from the first one on. `standing` is called when the first has come.
-func readFrames(kind, target string, count *atomic.Int64, stop *atomic.Bool, standing func()) error {
+// readFrames counts the messages of one exec until `stop`, from the first one on. `standing` is called when the first has come. While
+// `held` it reads nothing, so that what is between it and the upstream fills up and stands still.
+func readFrames(kind, target string, count *atomic.Int64, stop, held *atomic.Bool, standing func()) error {
 	where, err := url.Parse(target)
 	check(err)
 	conn, err := tls.Dial("tcp", where.Host, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
@@ -72,6 +75,9 @@ func readFrames(kind, target string, count *atomic.Int64, stop *atomic.Bool, sta
 		return err
 	}
 	defer conn.Close()
+	if held.Load() {
+		conn.NetConn().(*net.TCPConn).SetReadBuffer(64 << 10) // little is to fill up
+	}
 	key := make([]byte, 16)
 	rand.Read(key)
 	// A kind is frames-SIZE-packed or frames-SIZE-each.
@@ -104,6 +110,9 @@ func readFrames(kind, target string, count *atomic.Int64, stop *atomic.Bool, sta
 		count.Add(1)
 		if first {
 			standing()
+		}
+		for held.Load() && !stop.Load() {
+			time.Sleep(time.Millisecond)
 		}
 	}
 	return nil

@@ -88,16 +88,18 @@ func load(kind, target string, conns int, span time.Duration) {
 	input.Scan() // the connections stay until the caller has read the CPU time
 }
 
-// frames reads floods all the while, so that what is under way in buffers is the same when the figures begin and when they end.
+// frames reads floods all the while, so that what is under way in buffers is the same when the figures begin and when they end. Where
+// their number is given, it reads nothing before and behind: buffers are full at both ends, and the proxy rests.
 func (d *drive) frames(conns int, begin func()) {
 	var seen atomic.Int64
-	var stop atomic.Bool
+	var stop, held atomic.Bool
+	held.Store(d.counted)
 	var standing sync.WaitGroup
 	for range conns {
 		standing.Add(1)
 		go func() {
 			once := sync.OnceFunc(standing.Done)
-			if err := readFrames(d.kind, d.target, &seen, &stop, once); err != nil {
+			if err := readFrames(d.kind, d.target, &seen, &stop, &held, once); err != nil {
 				d.failed(err)
 			}
 			once()
@@ -106,9 +108,11 @@ func (d *drive) frames(conns int, begin func()) {
 	standing.Wait()
 	begin()
 	before := seen.Load()
+	held.Store(false)
 	for d.fails.Load() == 0 && !(d.counted && seen.Load()-before >= d.left.Load()) && (d.counted || time.Now().Before(d.end)) {
 		time.Sleep(time.Millisecond)
 	}
+	held.Store(d.counted)
 	d.count.Store(seen.Load() - before)
 }
 

@@ -38,6 +38,11 @@ func upstream() http.Handler {
 					w.(http.Flusher).Flush()
 				}
 			}
+		case r.URL.Query().Get("watch") != "":
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"type":"ADDED","object":%s}`+"\n", small)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
 		case strings.HasSuffix(r.URL.Path, "/pods"):
 			w.Header().Set("Content-Type", "application/json")
 			if r.URL.Query().Has("limit") {
@@ -48,11 +53,6 @@ func upstream() http.Handler {
 			} else {
 				w.Write(list)
 			}
-		case r.URL.Query().Get("watch") != "":
-			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprintf(w, `{"type":"ADDED","object":%s}`+"\n", small)
-			w.(http.Flusher).Flush()
-			<-r.Context().Done()
 		case strings.HasSuffix(r.URL.Path, "/log"):
 			w.Header().Set("Content-Type", "text/plain")
 			for left, _ := strconv.Atoi(r.URL.Query().Get("limitBytes")); left > 0; left -= len(chunk) {

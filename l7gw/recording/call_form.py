@@ -12,7 +12,7 @@ each and joining them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -74,7 +74,7 @@ class CallForm:
     Without `content`, their bodies are not kept. `act` is what the log says of them too: nothing is masked in their heads. A form
     belongs to one session."""
 
-    __slots__ = ("_begin", "_between", "_end", "_middle", "act", "content", "method", "rule", "run", "run_id", "verdict")
+    __slots__ = ("_between", "_end", "_middle", "act", "content", "method", "rule", "run", "run_id", "verdict")
 
     def __init__(
         self,
@@ -97,63 +97,54 @@ class CallForm:
         self.act = act
         self.verdict: e.VerdictWord = verdict
         self.rule = rule
-        begin, behind = _cut(request_event(0, 0, run, method=method, target=target, headers=headers, act=act, audit_id=""))
-        at = e.RequestRecorded.__struct_fields__[len(_PLACES) :].index("audit_id")
-        of_verdict, end = _cut(e.VerdictRecorded(0, 0, rule=rule, verdict=verdict, reason=reason))
-        self._begin = Raw(begin)
-        self._middle = _raw(behind[:at])
-        self._between = _raw((*behind[at + 1 :], of_verdict))
-        self._end = _raw(end)
+        request = request_event(0, 0, run, method=method, target=target, headers=headers, act=act, audit_id="")
+        values = msgspec.structs.astuple(request)
+        self._middle = Raw(_bare(values[len(_PLACES) : _AT_AUDIT_ID]))
+        self._between = Raw(_bare(values[_AT_AUDIT_ID + 1 :]) + _VERDICT)
+        self._end = Raw(_behind(e.VerdictRecorded(0, 0, rule=rule, verdict=verdict, reason=reason)))
 
     def events(self, time: int, exchange: int, audit_id: str) -> bytes:
         """Both events of the call of this number, at this time."""
-        return pack((self._begin, time, exchange, self._middle, audit_id, self._between, time, exchange, self._end))[1:]
+        return pack((_REQUEST, time, exchange, self._middle, audit_id, self._between, time, exchange, self._end))[1:]
 
 
 class AnswerForm:
     """The answer of calls that are alike, whose end is complete. `headers` are as they are recorded; the last one is the audit id,
     whatever its value here."""
 
-    __slots__ = ("_begin", "_body", "_end", "_last", "_middle", "headers", "name", "status")
+    __slots__ = ("_middle", "headers", "name", "status")
 
     def __init__(self, status: int, headers: e.Headers) -> None:
         self.status = status
-        *before, (self.name, _) = headers
-        self.headers = tuple(before)  # all but the audit id, of which this is the name
-        begin, (packed, _) = _cut(e.ResponseRecorded(0, 0, status=status, headers=()))
-        of_body, _ = _cut(e.ResponseBody(0, 0, b""))
-        end, last = _cut(e.ExchangeEnded(0, 0, "complete"))
-        self._begin = Raw(begin)
-        self._middle = _raw((packed, _array(len(headers)), *map(pack, before), _array(2), pack(self.name)))
-        self._body = Raw(of_body)
-        self._end = Raw(end)
-        self._last = _raw(last)
+        self.headers = headers[:-1]  # all but the audit id, of which this is the name
+        self.name = headers[-1][0]
+        self._middle = Raw(pack(status) + _array(len(headers)) + _bare(self.headers) + _array(2) + pack(self.name))
 
     def events(self, time: int, exchange: int, audit_id: str) -> bytes:
         """The head and the end of an answer whose body is empty or not kept, as of a call of this number, at this time."""
-        return pack((self._begin, time, exchange, self._middle, audit_id, self._end, time, exchange, self._last))[1:]
+        return pack((_RESPONSE, time, exchange, self._middle, audit_id, _END, time, exchange, _COMPLETE))[1:]
 
     def events_with(self, body: bytes, time: int, exchange: int, audit_id: str) -> bytes:
         """The head, the body and the end."""
         return pack(
             (
-                self._begin, time, exchange, self._middle, audit_id,
-                self._body, time, exchange, body,
-                self._end, time, exchange, self._last,
+                _RESPONSE, time, exchange, self._middle, audit_id,
+                _BODY, time, exchange, body,
+                _END, time, exchange, _COMPLETE,
             )
         )[1:]  # fmt: skip
 
 
-def _cut(event: e.Event) -> tuple[bytes, list[bytes]]:
-    """The bytes of an event before its time and exchange, and those of each field behind them."""
-    assert event.__struct_fields__[: len(_PLACES)] == _PLACES
-    values = msgspec.structs.astuple(event)
-    begin = _array(1 + len(values)) + pack(event.__struct_config__.tag)
-    return begin, [pack(value) for value in values[len(_PLACES) :]]
+def before_body(kind: type[e.RequestBody] | type[e.ResponseBody], time: int, exchange: int, size: int) -> bytes:
+    """The bytes of an event before its so many bytes of a body."""
+    return b"".join((_OF_BODIES[kind], pack(time), pack(exchange), bytes_head(size)))
 
 
-def _raw(parts: Iterable[bytes]) -> Raw:
-    return Raw(b"".join(parts))
+def bytes_head(length: int) -> bytes:
+    """The head of a byte string of so many bytes (msgpack, bin format family)."""
+    if length < 1 << 8:
+        return b"\xc4" + length.to_bytes(1, "big")
+    return b"\xc5" + length.to_bytes(2, "big") if length < 1 << 16 else b"\xc6" + length.to_bytes(4, "big")
 
 
 def _array(length: int) -> bytes:
@@ -163,16 +154,28 @@ def _array(length: int) -> bytes:
     return b"\xdc" + length.to_bytes(2, "big") if length < 1 << 16 else b"\xdd" + length.to_bytes(4, "big")
 
 
-def before_body(kind: type[e.RequestBody] | type[e.ResponseBody], time: int, exchange: int, size: int) -> bytes:
-    """The bytes of an event before its so many bytes of a body."""
-    return b"".join((_BEFORE[kind], pack(time), pack(exchange), bytes_head(size)))
+def _bare(values: tuple[Any, ...]) -> bytes:
+    """The values one behind the other, without the head of an array."""
+    return pack(values)[len(_array(len(values))) :]
 
 
-_BEFORE = {kind: _cut(kind(0, 0, b""))[0] for kind in (e.RequestBody, e.ResponseBody)}
+def _begin(kind: type[e.Event]) -> bytes:
+    """The bytes of each event of a kind before its time and exchange."""
+    fields = kind.__struct_fields__
+    assert fields[: len(_PLACES)] == _PLACES
+    return _array(1 + len(fields)) + pack(kind.__struct_config__.tag)
 
 
-def bytes_head(length: int) -> bytes:
-    """The head of a byte string of so many bytes (msgpack, bin format family)."""
-    if length < 1 << 8:
-        return b"\xc4" + length.to_bytes(1, "big")
-    return b"\xc5" + length.to_bytes(2, "big") if length < 1 << 16 else b"\xc6" + length.to_bytes(4, "big")
+def _behind(event: e.Event) -> bytes:
+    """The bytes of an event behind its time and exchange."""
+    return _bare(msgspec.structs.astuple(event)[len(_PLACES) :])
+
+
+_AT_AUDIT_ID = e.RequestRecorded.__struct_fields__.index("audit_id")
+_REQUEST = Raw(_begin(e.RequestRecorded))
+_VERDICT = _begin(e.VerdictRecorded)
+_RESPONSE = Raw(_begin(e.ResponseRecorded))
+_OF_BODIES = {kind: _begin(kind) for kind in (e.RequestBody, e.ResponseBody)}
+_BODY = Raw(_OF_BODIES[e.ResponseBody])
+_END = Raw(_begin(e.ExchangeEnded))
+_COMPLETE = Raw(_behind(e.ExchangeEnded(0, 0, "complete")))

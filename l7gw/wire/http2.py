@@ -12,7 +12,7 @@ from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
 from l7gw.wire.http2_connection import Receiver
-from l7gw.wire.http2_fields import Malformed, answer_fields, head_block, parse_answer, parse_request
+from l7gw.wire.http2_fields import Malformed, answer_fields, head_block, line_of, parse_answer, parse_request
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
 from l7gw.wire.http2_hpack import LARGEST_KNOWN, Fields, write_block
 from l7gw.wire.http2_limits import (
@@ -48,6 +48,9 @@ class ServerConnection(Receiver):
         }
         super().__init__(settings, CLIENT_WINDOW, 2 * remembered)
         self._opened = False  # the client's preface has come
+        self._remembered = remembered
+        self._alike: dict[tuple[object, ...], Request] = {}  # a request's fields without its line, to a request that has them
+        self._alike_size = 0
 
     @property
     def asked(self) -> bool:
@@ -99,9 +102,9 @@ class ServerConnection(Receiver):
                 assert known is not None
                 request = known[1]
             else:
-                stream.method = dict(fields).get(":method", "")
-                request = parse_request(fields, end=ends)
+                request = self._parsed(fields, stream)
                 self._reader.remember(block, (ends, request))
+            stream.method = request.method
             if self._block_faulty:
                 raise Malformed("a stream that depends on itself")
         except Malformed as error:
@@ -112,13 +115,35 @@ class ServerConnection(Receiver):
                 raise
             self._refuse(stream, error.code, error.reason, events)
             return
-        stream.method = request.method
         events.append((stream_id, request))
         if ends:
             events.append((stream_id, End()))
         else:
             # With GET or HEAD only an empty body may come: some servers read such a body, others do not (threats A18).
             stream.left = 0 if request.method in BODILESS else request.length
+
+    def _parsed(self, fields: Fields, stream: Stream) -> Request:
+        """The request in these fields. All but its line often came before: of 8 fields, that takes 1.5 us, and parsing them 6."""
+        line = line_of(fields) if self._block_ends else None
+        if line is not None:
+            method, target, told = line
+            like = self._alike.get(told)
+            if like is not None:
+                return Request(method, target, like.headers, same=like.same)
+        try:
+            request = parse_request(fields, end=self._block_ends)
+        except (Malformed, PeerError):
+            stream.method = dict(fields).get(":method", "")
+            raise
+        if line is not None and request.same is not None:
+            size = self._reader.unpacked
+            if 0 < size <= self._remembered // 4:
+                self._alike_size += size
+                if self._alike_size > self._remembered:
+                    self._alike.clear()
+                    self._alike_size = size
+                self._alike[line[2]] = request
+        return request
 
     def send(self, stream_id: int, event: HttpEvent) -> None:
         """Send an answer, event by event. Raises OurError for another order. On a stream that is gone, nothing is sent."""

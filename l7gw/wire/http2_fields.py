@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response
+from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response, SameFields
 from l7gw.wire.http2_hpack import FIELD_NAME, Fields, beginning, ready_block, write_block
 from l7gw.wire.semantics import (
     BODIED,
     BODILESS,
     LARGEST_HEAD,
+    LONGEST_TARGET,
+    METHODS,
     MOST_FIELDS,
     SINGLE,
     SINGLE_IN_ANSWER,
@@ -115,7 +117,27 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
         headers = (("host", host), *rest)
     else:
         headers = (("host", host), *[pair for pair in rest if pair[0] not in UNTOLD and pair[0] != "host"])
-    return Request(method, target, headers, length, expects_continue=expects and not end)
+    same = SameFields() if end and length == NO_BODY else None
+    return Request(method, target, headers, length, expects_continue=expects and not end, same=same)
+
+
+def line_of(fields: Fields) -> tuple[str, str, tuple[object, ...]] | None:
+    """The method, the target, and all that is not these, of a request in usual fields; None for other ones. Requests that are equal
+    in the third part have the same headers."""
+    method = target = host = scheme = ""
+    for name, value in fields[:4]:
+        if name == ":path":
+            target = value
+        elif name == ":method":
+            method = value
+        elif name == ":authority":
+            host = value
+        elif name == ":scheme":
+            scheme = value
+    usual = method in METHODS and target[:1] == "/" and "#" not in target and " " not in target and len(target) <= LONGEST_TARGET
+    if not usual or not host or scheme != "https" or not target.isascii() or not target.isprintable():
+        return None
+    return method, target, (host, *fields[4:])
 
 
 def _size(fields: Fields) -> int:

@@ -15,8 +15,8 @@ FRAMES_FREE, SMALLEST_AVERAGE = 1000, 64  # DATA frames of a request before thei
 # Sending is this table. An event without a row raises OurError. END_STREAM leads to DONE.
 HEAD, BODY, DROPPED, DONE = "head", "body", "dropped", "done"
 
-SERVER_SENDS = {(HEAD, Informational), (HEAD, Response), (BODY, Body), (BODY, End)}
-CLIENT_SENDS = {(HEAD, Request), (BODY, Body), (BODY, End)}
+SERVER_SENDS = {Informational: HEAD, Response: HEAD, Body: BODY, End: BODY}
+CLIENT_SENDS = {Request: HEAD, Body: BODY, End: BODY}
 
 
 class Stream:
@@ -97,5 +97,5 @@ class Stream:
 
 def check_send(stream: Stream, event: HttpEvent, *, client: bool) -> None:
     """Move to the state that follows when `event` is sent. Raises OurError where the table has no row for it."""
-    if stream.ending or (stream.sending, type(event)) not in (CLIENT_SENDS if client else SERVER_SENDS):
+    if stream.ending or (CLIENT_SENDS if client else SERVER_SENDS).get(type(event)) != stream.sending:
         raise OurError(f"{type(event).__name__} cannot be sent in state {stream.sending}")

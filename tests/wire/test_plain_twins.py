@@ -9,13 +9,16 @@ from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from l7gw.wire import http1, http1_message, http2_fields
+from l7gw.wire import http1, http1_message, http2, http2_fields
+from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import End, Request, Response
 from l7gw.wire.http2_fields import Malformed
 from l7gw.wire.http2_hpack import BlockReader
+from l7gw.wire.http2_stream import Stream
 from l7gw.wire.semantics import DECIDING, LISTS, SINGLE, SINGLE_IN_ANSWER, UNTOLD
 from tests.support import plain_http1, plain_http2
+from tests.support.http2_reading import headers, settings
 from tests.support.plain_http2 import PlainReader
 
 
@@ -193,3 +196,55 @@ def test_header_blocks_are_unpacked_as_by_the_plain_twin_one_after_the_other(blo
         assert said(lambda block=block: reader.read(block)) == expected  # type: ignore[misc]
         if isinstance(expected, tuple):
             return
+
+
+LINES = st.tuples(
+    st.sampled_from(["GET", "HEAD", "POST", "CONNECT", "TRACE"]), st.sampled_from(["/a", "/b", "/a b", "/#", "a", "/\xe9", "/" + "a" * 40_000]),
+    st.sampled_from(["gw", "gw2", "g w"]), st.sampled_from(["https", "http"]), st.booleans(), st.booleans(),
+)  # fmt: skip
+TOLD = st.sampled_from(
+    [[("accept", "a")], [("accept", "a"), ("x", "\xe9")], [("content-length", "0")], [("content-length", "5")], [("expect", "100-continue")],
+     [("te", "trailers")], [("host", "gw")], [("host", "gw2")], [("content-encoding", "gzip")], [("x", "y" * 30_000)], [(":path", "/a")],
+     [("x", "y")] * 101, [("accept", "\xe9")], []]
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(LINES, TOLD), min_size=1, max_size=8))
+@example(
+    [
+        ((method, target, "gw", "https", end, False), [("accept", "a"), ("x", "\xe9")])
+        for method in ("GET", "POST", "CONNECT")
+        for target in ("/a", "/b", "/a b")
+        for end in (True, False)
+    ]
+)
+def test_a_connection_of_http2_that_remembers_reads_each_head_as_one_that_does_not(
+    requests: list[tuple[tuple[str, str, str, str, bool, bool], list[tuple[str, str]]]],
+) -> None:
+    knowing = http2.ServerConnection(32_768)
+    for (method, target, host, scheme, end, late), told in requests:
+        pseudo = [(":authority", host), (":method", method), (":path", target), (":scheme", scheme)]
+        fields = [*told, *pseudo] if late else [*pseudo, *told]
+        knowing._block_ends = end
+        knowing._reader.unpacked = sum(len(name) + len(value) + 32 for name, value in fields)
+        expected = said(lambda fields=fields, end=end: plain_http2.parse_request(fields, end=end))  # type: ignore[misc]
+        assert said(lambda fields=fields: knowing._parsed(fields, Stream(1, 1, 1))) == expected  # type: ignore[misc]
+
+
+def test_requests_over_http2_with_the_same_fields_but_their_line_share_their_headers() -> None:
+    for remembered in (32_768, 0):
+        connection = http2.ServerConnection(remembered)
+        connection.receive(frames.PREFACE + settings())
+        came = []
+        for number, (method, target, value) in enumerate(
+            [("GET", "/a", "x"), ("GET", "/b", "x"), ("DELETE", "/b", "x"), ("GET", "/b", "y")]
+        ):
+            head = headers(
+                2 * number + 1, (":method", method), (":path", target), (":scheme", "https"), (":authority", "gw"), ("a", value)
+            )
+            ((_, one), _) = connection.receive(head)
+            assert isinstance(one, Request)
+            came.append(one)
+        first, *alike, other = came
+        assert first.same is not None and all((one.same is first.same) is (remembered > 0) for one in alike)
+        assert all((one.headers is first.headers) is (remembered > 0) for one in alike) and other.same is not first.same

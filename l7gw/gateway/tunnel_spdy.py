@@ -22,6 +22,7 @@ from l7gw.wire.spdy_events import (
     HeadersFrame,
     Ping,
     Reset,
+    Run,
     Settings,
     SpdyEvent,
     SpdyFrame,
@@ -48,12 +49,12 @@ class SpdyInWebSocket:
         self._inner = Connection(role)
         self._close = websocket_frames.Close(websocket_frames.NORMAL)
 
-    def receive(self, data: bytes) -> Iterator[LegEvent]:
+    def receive_runs(self, data: bytes) -> Iterator[LegEvent]:
         """The events in these bytes, message by message: a PeerError is raised only after the events of the messages before it."""
         for event in self._outer.receive(data):
             if isinstance(event, websocket_frames.Message):
                 if event.data:  # kubectl also writes empty messages; b"" would mean the end to the codec
-                    yield from self._inner.receive(event.data)
+                    yield from self._inner.receive_runs(event.data)
                 continue
             if isinstance(event, websocket_frames.Close):
                 self._close = websocket_frames.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
@@ -84,7 +85,7 @@ class SpdyInWebSocket:
 
 
 Leg = Connection | SpdyInWebSocket  # one side of the tunnel
-LegEvent = SpdyEvent | websocket_frames.Ping | websocket_frames.Pong | websocket_frames.Close
+LegEvent = SpdyEvent | Run | websocket_frames.Ping | websocket_frames.Pong | websocket_frames.Close
 
 
 class SpdyTunnel(Tunnel):
@@ -106,7 +107,7 @@ class SpdyTunnel(Tunnel):
     # -- from the client
 
     def _up(self, data: bytes) -> None:
-        for event in self._client_leg.receive(data):
+        for event in self._client_leg.receive_runs(data):
             if self._over:
                 return
             if self._held is not None:
@@ -116,6 +117,10 @@ class SpdyTunnel(Tunnel):
 
     def _relay_up(self, event: LegEvent) -> None:
         match event:
+            case Run(stream, data):
+                for one in data:
+                    if not self._over:
+                        self._data_up(Data(stream, one))
             case Data():
                 self._data_up(event)
             case HeadersFrame(stream, _, final):
@@ -294,11 +299,13 @@ class SpdyTunnel(Tunnel):
     def _down(self, data: bytes) -> None:
         """Record bytes of the cluster, and put them into the client's leg. Headers of the cluster mean nothing, so none goes
         down."""
-        for event in self._cluster_leg.receive(data):
+        for event in self._cluster_leg.receive_runs(data):
             if self._over:
                 return
             match event:
-                case Data():  # matching its fields here would cost 0.35 us, a third of what a frame's relay costs
+                case Run():
+                    self._run_down(event)
+                case Data():
                     self._data_down(event)
                 case Reset(stream):
                     self._gone(stream)
@@ -321,12 +328,21 @@ class SpdyTunnel(Tunnel):
                 case _:
                     assert_never(event)
 
+    def _run_down(self, event: Run) -> None:
+        frame = self._channels.printed(event.stream)
+        if frame is not None:
+            self._pass_down(frame, event.data, event)
+            return
+        for data in event.data:
+            if not self._over:
+                self._data_down(Data(event.stream, data))
+
     def _data_down(self, event: Data) -> None:
         frame = self._channels.frame(event.stream, up=False, data=event.data, final=event.final)
         if frame is not None:
             self._pass_down(frame, [event.data], event)
 
-    def _send_down(self, event: Data) -> None:
+    def _send_down(self, event: Data | Run) -> None:
         self._client_leg.send(event)
 
     def _event(self, stream: int, data: bytes, *, final: bool) -> Data:

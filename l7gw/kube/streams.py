@@ -137,6 +137,14 @@ class SpdyChannels:
                 self._forget(stream, known)
         return ChannelFrame(channel=channel, up=up, stream=stream, data=data, final=final, passed=known.passed)
 
+    def printed(self, stream: int) -> ChannelFrame | None:
+        """A frame, without data, that stands for any bytes of the cluster on a stream; None where each frame has to be read by
+        `frame`."""
+        known = self._streams.get(stream)
+        if known is None or (not self._forwards and (known.channel == "error" or known.channel in UP)):
+            return None
+        return ChannelFrame(channel=known.channel, up=False, stream=stream, data=b"", passed=known.passed)
+
     def _tell(self, data: bytes, final: bool) -> None:
         """Note whether an exec's error stream holds a whole Status, which is its end: the kubelet then closes without a FIN."""
         if final:

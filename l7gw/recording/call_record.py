@@ -23,6 +23,9 @@ from l7gw.recording.outbox import Then
 LARGEST_EVENT = 4 * 1024 * 1024  # bytes of a body or frame in one event; a reader accepts blocks of 8 MiB
 
 MOST_FORMS = 64  # streams of a call whose form is remembered; an exec has five
+FRAME_BY_REFERENCE = (
+    1024  # bytes; smaller frames are joined at once: as many objects that wait for the disk would take twice as much
+)
 LONGEST_HEAD = 64  # bytes of a frame's event beside its data, about
 MOST_AT_ONCE = 128 * 1024  # bytes of frames' events that are appended together; a block has twice as many
 BY_REFERENCE = 8 * 1024  # bytes; more of a body at once are not copied before the journal's thread has them
@@ -211,8 +214,7 @@ class CallRecord(msgspec.Struct, eq=False, gc=False):  # nothing that it refers 
             self._append_frames(form, data[count // 2 :], final=final)
             return
         parts = form.all(session.now(), data, final=final)
-        # Small frames are joined here: what waits for the disk as many small objects takes twice the memory
-        session.append_parts(parts if size > BY_REFERENCE * count else (b"".join(parts),), events=count)
+        session.append_parts(parts if size > FRAME_BY_REFERENCE * count else (b"".join(parts),), events=count)
 
     def mask(self, find: Find, *, up: bool) -> None:
         """Record that a value was masked. `up`: the caller sent it."""

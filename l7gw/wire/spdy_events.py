@@ -86,5 +86,14 @@ class Data:
     final: bool = False
 
 
+@event
+class Run:
+    """Whole DATA frames of one stream without flags that follow each other in a read. `frames` are the frames as they came."""
+
+    stream: int
+    data: list[bytes]
+    frames: bytes
+
+
 SpdyEvent = SynStream | SynReply | Reset | Settings | Ping | GoAway | HeadersFrame | WindowUpdate | Data
-SpdyFrame = SynStream | SynReply | Reset | Ping | GoAway | Data  # what the gateway sends
+SpdyFrame = SynStream | SynReply | Reset | Ping | GoAway | Data | Run  # what the gateway sends

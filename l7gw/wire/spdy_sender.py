@@ -7,7 +7,7 @@ from typing import assert_never
 
 from l7gw.wire.errors import OurError
 from l7gw.wire.spdy_block import Blocks
-from l7gw.wire.spdy_events import Data, GoAway, Ping, Reset, SpdyFrame, SynReply, SynStream
+from l7gw.wire.spdy_events import Data, GoAway, Ping, Reset, Run, SpdyFrame, SynReply, SynStream
 from l7gw.wire.spdy_frames import (
     FLAG_FIN,
     FLAG_UNIDIRECTIONAL,
@@ -43,6 +43,9 @@ class Sender:
         """Queue a frame. Raises OurError where the stream's state does not allow it, or a number does not fit its field."""
         if isinstance(found, Data):
             self._send_data(found)
+            return
+        if isinstance(found, Run):
+            self._send_run(found)
             return
         try:
             self._send_control(found)
@@ -131,6 +134,13 @@ class Sender:
             out.append(data)
         if found.final:
             self.streams.close(stream, OURS)
+
+    def _send_run(self, found: Run) -> None:
+        """Queue frames as they came: that is what they would be written as, as none is larger than LARGEST_SENT_DATA."""
+        if self._usable(found.stream, OURS):
+            if self.streams.open[found.stream] & OWED:
+                self._reply_first(found.stream)
+            self._out.append(found.frames)
 
     def _reply_first(self, stream: int) -> None:
         """Queue a SYN_REPLY that is still owed, without headers, as kubectl drops data that

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from codecs import utf_8_decode
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, cast
 
 from websockets.speedups import apply_mask
 
@@ -92,16 +92,18 @@ class Connection:
     # ------------------------------------------------------------------ receiving
 
     def receive(self, data: bytes) -> Iterable[Frame]:
-        """As `receive_runs`, but each message is an event of its own."""
-        events = self.receive_runs(data)
-        return [*_each(events)] if isinstance(events, list) else _each(events)
-
-    def receive_runs(self, data: bytes) -> Iterable[Frame | Run]:
         """The events of more bytes of the peer; b"" is their end. Raises PeerError; 1006 for an end without a Close.
 
         Where whole frames came before a fault, their events are given first, and their iterator then raises the PeerError. After a
         fault, as after a Close (section 5.5.1), all bytes are ignored.
         """
+        return cast("Iterable[Frame]", self._receive(data, runs=False))
+
+    def receive_runs(self, data: bytes) -> Iterable[Frame | Run]:
+        """As `receive`, but binary messages come in runs: in nearly all of them an event stands for many."""
+        return self._receive(data, runs=True)
+
+    def _receive(self, data: bytes, *, runs: bool) -> Iterable[Frame | Run]:
         if self.close_received or self._failed:
             return []
         if not data:
@@ -118,7 +120,7 @@ class Connection:
                     return events
                 data = b"".join((waiting, data))
                 waiting.clear()
-            at = self._frames(data, events)
+            at = self._frames(data, events, runs=runs)
             if at < len(data) and not self.close_received:
                 waiting += data[at:]
                 if self._text_at:
@@ -130,7 +132,7 @@ class Connection:
             return _and_then(events, fault)
         return events
 
-    def _frames(self, buffer: bytes, events: list[Frame | Run]) -> int:
+    def _frames(self, buffer: bytes, events: list[Frame | Run], *, runs: bool) -> int:
         """Read every whole frame of the buffer. Gives how many bytes they had. A wrong head is refused at once."""
         at, end, gathering = 0, len(buffer), self._opcode
         expect_mask = 0 if self._client else MASK
@@ -139,7 +141,7 @@ class Connection:
         read_run = self._masked_run if expect_mask else self._run
         while end - at >= 2:
             first, second = buffer[at], buffer[at + 1]
-            if first == WHOLE and gathering == CONTINUATION and (then := read_run(buffer, at, events)) > at:
+            if first == WHOLE and runs and gathering == CONTINUATION and (then := read_run(buffer, at, events)) > at:
                 at = then
                 continue
             length, start = second & 0x7F, at + 2
@@ -352,14 +354,6 @@ class Connection:
         if not self.close_sent:
             self._out[:0] = [frame_bytes(PONG, data, self._client) for data in self._pings]
         self._pings.clear()
-
-
-def _each(events: Iterable[Frame | Run]) -> Iterator[Frame]:
-    for one in events:
-        if isinstance(one, Run):
-            yield from one.messages
-        else:
-            yield one
 
 
 def _and_then(events: list[Frame | Run], fault: PeerError) -> Iterator[Frame | Run]:

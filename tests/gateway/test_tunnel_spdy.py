@@ -16,7 +16,7 @@ from l7gw.kube.streams import MOST_PAIRS
 from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
-from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Reset, SynReply, SynStream
+from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Reset, Run, SynReply, SynStream
 from l7gw.wire.websocket import Message, frame_bytes
 from tests.support.http_callers import POD
 from tests.support.raw_client import RawClient, upgrade
@@ -37,26 +37,33 @@ def test_spdy_frames_may_be_cut_into_messages_anywhere_with_empty_ones_between(s
     for at in range(0, len(data), size):
         outer.send(Message(b""))
         outer.send(Message(data[at : at + size]))
-    assert next(SpdyInWebSocket("server").receive(outer.take())) == SynStream(1, HEADERS)
+    assert next(SpdyInWebSocket("server").receive_runs(outer.take())) == SynStream(1, HEADERS)
     leg = SpdyInWebSocket("server")
     for at in range(0, len(data), size):
         outer.send(Message(b""))
         outer.send(Message(data[at : at + size]))
-    events = leg.receive(outer.take())
+    events = leg.receive_runs(outer.take())
     assert b"".join(event.data for event in events if isinstance(event, Data)) == b"hello"
+
+
+def _size(event: object) -> int:
+    """Bytes of data in an event."""
+    if isinstance(event, Run):
+        return sum(map(len, event.data))
+    return len(event.data) if isinstance(event, Data) else 0
 
 
 def test_spdy_bytes_of_ours_come_in_messages_of_a_limited_size() -> None:
     leg, other = SpdyInWebSocket("server"), SpdyInWebSocket("client")
     other.send(SynStream(1, HEADERS))
-    assert list(leg.receive(other.take())) == [SynStream(1, HEADERS)]
+    assert list(leg.receive_runs(other.take())) == [SynStream(1, HEADERS)]
     leg.send(SynReply(1))
     for _ in range(10):
         leg.send(Data(1, bytes(20_000)))
     sent = leg.take()
     sizes = [len(event.data) for event in websocket.Connection("client").receive(sent) if isinstance(event, Message)]
     assert max(sizes) <= LARGEST_WRAPPED
-    assert sum(len(event.data) for event in other.receive(sent) if isinstance(event, Data)) == 200_000
+    assert sum(_size(event) for event in other.receive_runs(sent)) == 200_000
 
 
 # ---------------------------------------------------------------------- what clients open
@@ -308,7 +315,7 @@ def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:
     def script(visit: Visit) -> None:
         switched(visit, head := visit.head(), protocol)
         visit.drain(10)
-        heard.extend(SpdyInWebSocket("server").receive(bytes(visit.received[len(head) :])))
+        heard.extend(SpdyInWebSocket("server").receive_runs(bytes(visit.received[len(head) :])))
         ended.set()
 
     with scene(tmp_path, script) as it, RawClient(it.gateway) as client:

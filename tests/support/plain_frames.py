@@ -4,11 +4,12 @@ differential test. And a session that keeps what both record."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from l7gw.gateway.tunnel import Sides, Tunnel
+from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
 from l7gw.kube.channels import ChannelFrame
 from l7gw.masking.bodies.streams import StreamRules
@@ -16,6 +17,7 @@ from l7gw.obligations import Obligations
 from l7gw.recording import events as e
 from l7gw.recording.call_record import LARGEST_EVENT, CallRecord
 from l7gw.timeouts import USUAL_TIMEOUTS
+from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.websocket import Connection as WebSocket
 from tests.support.manual_clock import ManualClock
 
@@ -65,7 +67,7 @@ class PlainRecord(CallRecord):
             self.up += len(data)
         else:
             self.down += len(data)
-        data = data if self._content else b""
+        data = data if self.content else b""
         assert len(data) <= LARGEST_EVENT
         self.session.append(e.Frame(self.session.now(), self.number, channel=channel, up=up, stream=stream, data=data, final=final))
 
@@ -77,11 +79,21 @@ class PlainRecord(CallRecord):
 class PlainWebSocket(WebSocket):
     """Each message is an event of its own."""
 
-    def _run(self, buffer: bytes, at: int, events: list[Any]) -> int:
-        return at
+    def receive_runs(self, data: bytes) -> Iterable[Any]:
+        return self.receive(data)
 
-    def _masked_run(self, buffer: bytes, at: int, events: list[Any]) -> int:
-        return at
+
+class PlainSpdy(Spdy):
+    """Each DATA frame is an event of its own."""
+
+    def receive_runs(self, data: bytes) -> list[Any]:
+        return self.receive(data)
+
+
+class PlainSpdyInWebSocket(SpdyInWebSocket):
+    def __init__(self, role: Any) -> None:
+        super().__init__(role)
+        self._inner = PlainSpdy(role)
 
 
 class PlainBatch(Tunnel):
@@ -131,6 +143,10 @@ class PlainWebSocketTunnel(PlainBatch, WebSocketTunnel):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._client_leg, self._cluster_leg = PlainWebSocket("server"), PlainWebSocket("client")
+
+
+class PlainSpdyTunnel(PlainBatch, SpdyTunnel):
+    pass
 
 
 class Driven:

@@ -58,7 +58,8 @@ class Openings:
             seen = [number for number, _ in self._end.places(data)]
             return self._opened(data, [number for number in seen if number < opens]), any(number >= opens for number in seen)
         seen = self._far(data)
-        first = self._begun_in(data, seen) if size <= self._longest else self.first(data)
+        near_enough = size <= self._longest or all(number >= opens for number in seen)  # what is not in all of it is not in its end
+        first = self._begun_in(data, seen) if near_enough else self.first(data)
         return first, any(number >= opens for number in seen)
 
     def _far(self, data: bytes) -> list[int]:

@@ -17,6 +17,8 @@ from pathlib import Path
 from bench.cells import Cell
 from bench.measuring import Measured
 
+KEPT_UP = 0.95  # of the calls that a paced cell asks for
+
 
 @dataclass
 class Figures:
@@ -49,6 +51,11 @@ class Figures:
     def ratios(self, cell: Cell, proxy: str, other: str) -> list[float]:
         """How many times the work of another a proxy does, round by round, as the machine changes between them."""
         return [mine / its for mine, its in zip(self.rates(cell, proxy), self.rates(cell, other))]
+
+    def kept_up(self, cell: Cell, proxy: str) -> bool:
+        """Whether a proxy did the calls of a paced cell in time. Where it did not, its figures are of another load than meant."""
+        measured = self.rows.get(cell.name, {}).get(proxy, [])
+        return not cell.rate or all(one.work / one.wall >= KEPT_UP * cell.rate for one in measured)
 
     def as_json(self) -> str:
         """All of it, a line for each cell and proxy."""

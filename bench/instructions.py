@@ -122,6 +122,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cells", nargs="?", default="1 kB GET, 16 connections", help="kinds, or parts of names, with `;` between")
     parser.add_argument("--proxies", default="l7gw", help=f"of {', '.join(OURS)} and relay, with commas between")
+    parser.add_argument("--python", default=sys.executable, help="another interpreter, which can import what l7gw needs")
     parser.add_argument("--functions", type=int, default=0, metavar="N", help="tell also the N dearest C functions")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
     return parser.parse_args()
@@ -145,7 +146,7 @@ def main() -> None:
         for name in names if wanted else ():
             with contextlib.ExitStack() as stack:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                scene = Scene(folder, stack, http2, [*CALLGRIND, f"--callgrind-out-file={folder}/callgrind.%p"])
+                scene = Scene(folder, stack, http2, [*CALLGRIND, f"--callgrind-out-file={folder}/callgrind.%p"], options.python)
                 proxy = scene.start(name)
                 for cell in wanted:
                     found[cell.name][name], dump = count(proxy, binary, cell, folder)
@@ -156,7 +157,7 @@ def main() -> None:
         print(json.dumps({"instructions": found}, indent=2))
     elif len(names) > 1:
         for cell, row in found.items():
-            print(f"{cell}: " + ", ".join(f"{name} is {row[name] / row[names[0]]:.3f} of {names[0]}" for name in names[1:]))
+            print(f"{cell}: {names[0]} takes " + ", ".join(f"{row[names[0]] / row[name]:.3f} of {name}" for name in names[1:]))
 
 
 if __name__ == "__main__":

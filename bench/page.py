@@ -51,7 +51,7 @@ def _run(figures: Figures) -> Iterator[str]:
         p50s = [f"{statistics.median(some):,.0f}" if (some := figures.p50s(cell, name)) else "-" for name in names]
         yield _row(
             cell.name + (", per second" if cell.both_cores else ""),
-            *(spread(figures.rates(cell, name)) for name in names),
+            *(spread(figures.rates(cell, name)) + ("" if figures.kept_up(cell, name) else " (did not keep up)") for name in names),
             spread(figures.ratios(cell, "l7gw", "go"), 2),
             spread(figures.ratios(cell, "l7gw", "relay"), 2),
             spread(figures.ratios(cell, "relay", "go"), 2),

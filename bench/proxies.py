@@ -94,10 +94,12 @@ def _pinned(core: int | None) -> list[str]:
 class Scene:
     """What all proxies of one upstream share: certificates, the upstream itself, an issuer, the keys of l7gw.yaml. `http2` says
     whether each leg is to speak HTTP/2, as far as its proxy can. `before` are the words of a command in front of l7gw's and the
-    relay's, such as valgrind's."""
+    relay's, such as valgrind's, and `python` is what runs them."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack, http2: bool, before: Sequence[str] = ()) -> None:
-        self._folder, self._stack, self._before = folder, stack, before
+    def __init__(
+        self, folder: Path, stack: contextlib.ExitStack, http2: bool, before: Sequence[str] = (), python: str = sys.executable
+    ) -> None:
+        self._folder, self._stack, self._before, self._python = folder, stack, before, python
         self._http2 = "1" if http2 else ""
         self._authority = authority = Authority(folder / "pki")
         self._pair = authority.server("server", "127.0.0.1")
@@ -135,7 +137,7 @@ class Scene:
             return Proxy(name, go.pid, f"https://127.0.0.1:{port}")
         if name == "relay":
             host_port = self._upstream.removeprefix("https://")
-            command = [*self._before, sys.executable, HERE / "relay.py", *self._pair, host_port]
+            command = [*self._before, self._python, HERE / "relay.py", *self._pair, host_port]
             relay, port = self._stack.enter_context(started(command, None if self._before else PROXY_CORE, H2=self._http2))
             return Proxy(name, relay.pid, f"https://127.0.0.1:{port}")
         return self._stack.enter_context(_nginx(self._folder, self._pair, self._upstream))
@@ -150,11 +152,12 @@ class Scene:
         config = self._folder / f"{name}.yaml"
         (self._folder / name).mkdir(mode=0o700)
         config.write_text(json.dumps({**self._settings, **more, "state": name}))
-        command: list[str | Path] = [sys.executable, "-m", "l7gw", "serve", "--config", config]
+        command: list[str | Path] = [self._python, "-m", "l7gw", "serve", "--config", config]
         if name == "unmasked":
             command[1:3] = [HERE / "unmasked.py"]
         if name == "forgetful":
             command = with_limits(config, USUAL_TIMEOUTS, dataclasses.replace(USUAL_LIMITS, remembered=0))
+            command[0] = self._python
         gateway, line = self._stack.enter_context(
             started([*self._before, *command], None if self._before else PROXY_CORE, **environment)
         )

@@ -32,7 +32,7 @@ def table(figures: Figures) -> Table:
     for cell in (cell for cell in CELLS if cell.name in figures.rows):
         shown.add_row(
             cell.name + (", per second" if cell.both_cores else ""),
-            *(spread(figures.rates(cell, name)) for name in names),
+            *(spread(figures.rates(cell, name)) + ("" if figures.kept_up(cell, name) else ", did not keep up") for name in names),
             *(spread(figures.ratios(cell, a, b), 2) for a, b in ratios),
             " / ".join(f"{statistics.median(figures.p50s(cell, name)):.0f}" for name in names if figures.p50s(cell, name)),
         )

@@ -36,6 +36,14 @@ def test_ratios_are_of_the_rounds_and_not_of_the_medians() -> None:
     assert figures.ratios(ONE, "l7gw", "go") == [1, 0.5, 3] and figures.ratios(ONE, "l7gw", "relay") == []
 
 
+def test_a_paced_load_that_was_not_kept_up_with_is_told() -> None:
+    paced = next(cell for cell in CELLS if cell.rate)
+    figures = Figures("", "", 1, 1)
+    figures.add(paced, "go", Measured(work=0.96 * paced.rate, cpu=0.1, wall=1, p50_us=0))
+    figures.add(paced, "l7gw", Measured(work=0.94 * paced.rate, cpu=0.1, wall=1, p50_us=0))
+    assert figures.kept_up(paced, "go") and not figures.kept_up(paced, "l7gw") and figures.kept_up(ONE, "l7gw")
+
+
 def test_a_spread_is_the_median_and_the_ends() -> None:
     assert spread([3000.4, 1000, 2000]) == "2,000 [1,000-3,000]"
     assert spread([0.5, 0.25], 2) == "0.38 [0.25-0.50]" and spread([]) == ""

@@ -234,7 +234,8 @@ class AnswerRelay:
             headers = masked_headers(headers, self._choice, edited=edited, warnings=warnings)
         shown = shown_headers(headers, call.audit_id, session, call.client.websocket_key, response.status, proxied=proxied)
         recorded = shown
-        if not ORDINARY.issuperset([name for name, _ in shown]):
+        ordinary = ORDINARY.issuperset([name for name, _ in shown])
+        if not ordinary:
             shown, recorded, finds = self._masks.headers(shown)
             for find in finds:
                 self._record.mask(find, up=False)
@@ -242,7 +243,7 @@ class AnswerRelay:
         if fields := tuple(warning_field(words) for words in (warned, self._beside) if words):
             shown, recorded = (*shown, *fields), (*recorded, *fields)
         self._record.response(response.status, recorded_headers(recorded))
-        if self._known is not None and shown is recorded and (mask is None or not (mask.edited or length == CHUNKED)):
+        if self._known is not None and ordinary and not fields and (mask is None or not (mask.edited or length == CHUNKED)):
             self._known.remember_answer(response, shown, self._choice)
         if response.status == 101:
             call.tunnel = self._tunnel(response)

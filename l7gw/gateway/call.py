@@ -72,7 +72,7 @@ class Call:
         self.worker = worker
         self.client = client
         self.request = request
-        self.body = RequestBody()
+        self.body = RequestBody(whole=request.whole)
         self.audit_id = new_audit_id()
         self.token: str | None = None
         self.far: FarSide | None = None

@@ -86,8 +86,8 @@ class Exchange(InFlightCall):
         return self.route if type(self.request.meaning) is not KnownCall else self.recall
 
     def recall(self) -> Step | None:
-        """The head came before: what the steps from `route` to `gather` found out then holds now, where the caller is the same, and
-        all that they asked says the same."""
+        """The head came before, and is all of its request: what the steps from `route` to `gather` found then holds now, where the
+        caller is the same and all that they asked says the same. Nothing is waited for between this and `record`."""
         known: KnownCall = self.request.meaning
         if not known.holds(self.worker):
             forget(self.request)
@@ -99,10 +99,9 @@ class Exchange(InFlightCall):
         if who is not known.principal:
             forget(self.request)
             return self._asked_by(who)
-        self._known = known
+        self._known, self._policy, self._grants = known, self.worker.policy, self.worker.grants.generation
         self.principal, self.act, self.verdict, self.masks = known.principal, known.act, known.verdict, known.masks
-        self._policy, self._grants = self.worker.policy, self.worker.grants.generation
-        return self.gather
+        return self.record
 
     def route(self) -> Step | None:
         if refusal := self.worker.recorder.refusal():
@@ -187,9 +186,8 @@ class Exchange(InFlightCall):
 
     def record(self) -> Step | None:
         assert self.act and self.verdict
-        if self._known is not None and self._known.session.takes_calls:
+        if self._known is not None:
             return self._record_known(self._known)
-        self._known = None  # its session is over: that of the next one goes up
         if self.verdict.needs is not None:
             self.verdict = self.judged()
         body = self.body.joined()
@@ -364,7 +362,7 @@ class Exchange(InFlightCall):
         if self.over:
             return None
         answer = self._answer
-        assert answer is not None and self.call_record is not None
+        assert answer and self.call_record
         try:
             if self._known is not None and answer.take_whole(self._known, events):
                 return None

@@ -14,7 +14,7 @@ from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, passes
 from l7gw.masking.call_masks import CallMasks
 from l7gw.recording.call_form import AnswerForm
 from l7gw.recording.redact import recorded_headers
-from l7gw.wire.events import Headers, ReadyHead, Response
+from l7gw.wire.events import NO_BODY, Headers, ReadyHead, Response
 
 
 class KnownAnswer:
@@ -62,9 +62,8 @@ class KnownAnswer:
 
 def can_be_known(response: Response, choice: Choice) -> bool:
     """Whether an answer is of a kind that may be handed on as the one before: a success, whose body is one object of the API
-    server's or is not looked at."""
-    return (
-        response.shape is not None
-        and 200 <= response.status < 300
-        and (choice is AS_IT_CAME or (choice.sort == "object" and not choice.packed))
-    )
+    server's or is not looked at. Of one without a body it is not known how a body would be masked: its shape leaves the length
+    out."""
+    if response.shape is None or response.length in (0, NO_BODY) or not 200 <= response.status < 300:
+        return False
+    return choice is AS_IT_CAME or (choice.sort == "object" and not choice.packed)

@@ -82,8 +82,8 @@ class KnownCall:
 
     __slots__ = (
         "access", "act", "far", "form", "masks", "principal", "session", "target", "token", "verdict",
-        "_answers", "_authority", "_authorization", "_grants", "_head", "_masking", "_policy", "_ready", "_registered", "_sent",
-        "_settings", "_up",
+        "_answers", "_authority", "_authorization", "_grants", "_head", "_masking", "_policy", "_ready", "_registered",
+        "_runs_forgotten", "_sent", "_settings", "_up",
     )  # fmt: skip
 
     def __init__(self, call: RememberedCall, target: str, up: Request) -> None:
@@ -108,6 +108,7 @@ class KnownCall:
             reason=verdict.reason,
         )
         self.session = record.session
+        self._runs_forgotten = record.session.runs_forgotten
         self.access = call.access_form(record)
         self._answers: list[KnownAnswer] = []
         self._policy, self._grants = worker.policy, worker.grants.generation
@@ -128,6 +129,7 @@ class KnownCall:
             and worker.grants.generation == self._grants
             and worker.masking is self._masking
             and self.session.takes_calls
+            and self.session.runs_forgotten == self._runs_forgotten  # the run of the form is one of the session's
             and (_registered(worker.masking) == self._registered or self._still_holds_nothing(worker.masking))
         )
 
@@ -183,9 +185,9 @@ def _is_plain(call: RememberedCall) -> bool:
     request, act, verdict, worker, record = call.request, call.act, call.verdict, call.worker, call.call_record
     assert act and verdict and call.masks and record and call.principal and call.far
     return (
-        request.method in BODILESS
+        request.whole
+        and request.method in BODILESS
         and not request.upgrade
-        and not request.expects_continue
         and not act.long_running
         and act.acts_as is None
         and verdict.allowed

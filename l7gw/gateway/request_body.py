@@ -12,8 +12,8 @@ class RequestBody:
 
     __slots__ = ("_parts", "_size", "_then", "whole")
 
-    def __init__(self) -> None:
-        self.whole = False
+    def __init__(self, *, whole: bool = False) -> None:
+        self.whole = whole
         self._parts: list[bytes] = []
         self._size = 0  # bytes that came
         self._then: Step | None = None  # the step to take once the request is whole

@@ -68,6 +68,10 @@ class OfCalls(Protocol):
     def takes_calls(self) -> bool:
         """Whether new calls of its principal belong to it."""
 
+    @property
+    def runs_forgotten(self) -> int:
+        """How many runs were forgotten. A form is good as long as this is what it was when the form was made."""
+
     def begin_alike(self, form: CallForm) -> CallRecord:
         """A new exchange of this form, which is of this session."""
 

@@ -47,6 +47,7 @@ class Session:
         self.chain = Chain(uuid.UUID(started.id).bytes)
         self._runs: dict[tuple[str, int], int] = {}
         self._run_count = 0
+        self.runs_forgotten = 0  # how many of `_runs` were forgotten: if they come back, they are recorded anew
         self._exchanges = 0
         self._denied = 0
         self._held = 0
@@ -79,6 +80,7 @@ class Session:
         if run is None:
             if len(self._runs) >= self._limits.runs_known:
                 del self._runs[next(iter(self._runs))]
+                self.runs_forgotten += 1
             run = self._runs[key] = self._run_count
             self._run_count += 1
             self._about(e.RunStarted(self.now(), id=run_id, client=client[:LONGEST_ATTEMPT], command=command[:LONGEST_ATTEMPT]))

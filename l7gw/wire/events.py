@@ -65,6 +65,7 @@ class Request:
     keep_alive: bool = True  # of HTTP/1.1 only, as is `upgrade`
     upgrade: str = ""  # "websocket" or "SPDY/3.1", spelled so in whichever case it came; "" for none
     expects_continue: bool = False
+    whole: bool = field(default=False, compare=False)  # whether the request ends with its head: its End comes with it
     # A codec gives the same Request for the same bytes on one connection. Here whoever takes it keeps what it remembers of them
     meaning: Any = field(default=None, compare=False, repr=False)
     # The same object for requests of a connection that have the same `headers`, which then are one object too. None where the codec

@@ -154,7 +154,7 @@ def parse_request(head: bytes) -> tuple[Request, str]:
         check_deciding(pairs)
     check_host(fields.get("host", ""))
     if _WEIGHTY.isdisjoint(fields):
-        return Request(method, target, tuple(pairs), NO_BODY, version == "HTTP/1.1", same=SameFields()), version
+        return Request(method, target, tuple(pairs), NO_BODY, version == "HTTP/1.1", whole=True, same=SameFields()), version
     length = framing(fields, version, 400)
     check_body(method, NO_BODY if length is None else length)
     options = connection_options(fields)
@@ -166,7 +166,8 @@ def parse_request(head: bytes) -> tuple[Request, str]:
     keep_alive = version == "HTTP/1.1" and "close" not in options
     waits = expects and length is not None and length != 0 and version == "HTTP/1.1"
     same = SameFields() if length is None and keep_alive and not upgrade else None
-    return Request(method, target, headers, NO_BODY if length is None else length, keep_alive, upgrade, waits, same=same), version
+    stated = NO_BODY if length is None else length
+    return Request(method, target, headers, stated, keep_alive, upgrade, waits, whole=not length, same=same), version
 
 
 def request_like(line: bytes, like: Request) -> Request | None:
@@ -180,7 +181,7 @@ def request_like(line: bytes, like: Request) -> Request | None:
     )
     if not usual or not target.isascii() or not target.isprintable():
         return None
-    return Request(method, target, like.headers, same=like.same)
+    return Request(method, target, like.headers, whole=True, same=like.same)
 
 
 def _upgrade(method: str, version: str, options: frozenset[str], asked: str | None, length: int | None) -> str:

@@ -129,7 +129,7 @@ class ServerConnection(Receiver):
             method, target, told = line
             like = self._alike.get(told)
             if like is not None:
-                return Request(method, target, like.headers, same=like.same)
+                return Request(method, target, like.headers, whole=True, same=like.same)
         try:
             request = parse_request(fields, end=self._block_ends)
         except (Malformed, PeerError):

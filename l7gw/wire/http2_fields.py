@@ -118,7 +118,7 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
     else:
         headers = (("host", host), *[pair for pair in rest if pair[0] not in UNTOLD and pair[0] != "host"])
     same = SameFields() if end and length == NO_BODY else None
-    return Request(method, target, headers, length, expects_continue=expects and not end, same=same)
+    return Request(method, target, headers, length, expects_continue=expects and not end, whole=end, same=same)
 
 
 def line_of(fields: Fields) -> tuple[str, str, tuple[object, ...]] | None:

@@ -130,7 +130,9 @@ def test_no_two_people_ever_share_a_connection_in_any_order_of_their_calls(tmp_p
                 stage.clock.advance(chance.choice((1.0, IDLE)))
             stage.pools.tick()
         owners = [{stage.broker.made[token] for token in tokens} for tokens in stage.seen]
-        assert all(len(of_one) <= 1 for of_one in owners), "a connection carried the tokens of two"  # none: dialled for calls to come
+        assert all(len(of_one) <= 1 for of_one in owners), (
+            "a connection carried the tokens of two"
+        )  # none: dialled for calls to come
         assert {one for of_one in owners for one in of_one} == {TokenWanted("prod", *key) for key in stage.made}
 
     staged(tmp_path, play, most=6)

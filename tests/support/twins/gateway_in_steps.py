@@ -316,8 +316,8 @@ class Gateway:
             heard.append(data)
 
     def _line(self, line: Access) -> None:
-        self._heard("access", access_lines.as_json(line))
-        self._heard("access as text", access_lines.as_text(line))
+        self._heard("access", access_lines.as_json([line]))
+        self._heard("access as text", access_lines.as_text([line]))
         self.ended.append(f"{line.event} {line.status}")
 
     # ------------------------------------------------------------------ steps: clients

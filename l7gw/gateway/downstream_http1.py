@@ -135,9 +135,14 @@ class Http1Downstream(Downstream):
         elif not self._pumping:
             self.flush()
             try:
-                self._take(self._codec.resume())
+                events = self._codec.resume()
             except PeerError as error:
                 self._malformed(error)
+                return
+            if events:
+                self._take(events)
+            elif self._unread:
+                self.read(wanted=not self._codec.paused, why=INPUT_HELD)
 
     def _malformed(self, error: PeerError) -> None:
         """Refuse what cannot be read, in a Status where an answer is still possible, and end the connection."""

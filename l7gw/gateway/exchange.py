@@ -202,7 +202,7 @@ class Exchange(InFlightCall):
         self.call_record = record = known.session.begin_alike(known.form)
         record.asked(known.form, self.audit_id)
         self.alike = known.access
-        return self.forward if not self.worker.waits_for_disk(known.act, known.verdict.handling) else self._durably(record)
+        return self.forward if not known.waits_for_disk else self._durably(record)
 
     def _record_body(self, masked: Callable[[], bytes]) -> Step | None:
         recorded = self._read_strictly(masked)

@@ -65,4 +65,4 @@ def is_old(verdict: Verdict, now: Judging, policy: Policy | None, generation: in
     """Whether policy or grants have changed since the verdict was given, by this policy and this generation of the grants."""
     if policy is not now.policy or generation != now.grants.generation:
         return True
-    return not all(now.grants.has(grant) for grant, _ in verdict.grants)
+    return bool(verdict.grants) and not all(now.grants.has(grant) for grant, _ in verdict.grants)

@@ -28,6 +28,7 @@ from l7gw.masking.bodies.answers import Choice
 from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.masking import Masking
 from l7gw.masking.sent.sent_masks import SentMasks
+from l7gw.obligations import Handling
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import CallRecord
@@ -49,6 +50,9 @@ class InForce(Protocol):
     masking: Masking
     settings: Settings
     hooks: HookSet
+
+    def waits_for_disk(self, act: Act, handling: Handling) -> bool:
+        """Whether the call must be on the disk before its first byte goes upstream."""
 
 
 class RememberedCall(Protocol):
@@ -81,7 +85,7 @@ class KnownCall:
     """What is known of the calls of one connection with one head. Their request has no body and asks for no upgrade."""
 
     __slots__ = (
-        "access", "act", "far", "form", "masks", "principal", "session", "target", "token", "verdict",
+        "access", "act", "far", "form", "masks", "principal", "session", "target", "token", "verdict", "waits_for_disk",
         "_answers", "_authority", "_authorization", "_grants", "_head", "_masking", "_policy", "_ready", "_registered",
         "_runs_forgotten", "_sent", "_settings", "_up",
     )  # fmt: skip
@@ -110,6 +114,7 @@ class KnownCall:
         self.session = record.session
         self._runs_forgotten = record.session.runs_forgotten
         self.access = call.access_form(record)
+        self.waits_for_disk = worker.waits_for_disk(call.act, verdict.handling)
         self._answers: list[KnownAnswer] = []
         self._policy, self._grants = worker.policy, worker.grants.generation
         self._masking, self._settings = worker.masking, worker.settings

@@ -190,14 +190,14 @@ class Call:
             access.put(self._logged("open", ""))
 
     def _logged(self, event: AccessEvent, reason: str) -> Access:
-        """What the access log says of the call by now. It costs 1 us."""
-        record, clock = self.call_record, self.worker.clock
+        """What the access log says of the call by now. It tells the time by the recording's clock."""
+        record, clock = self.call_record, self.worker.recorder.clock
         assert record is not None
         now, up = clock.monotonic(), self.went_up
         return (
             self.access_form(record),
             event,
-            clock.wall(),
+            now + clock.apart,
             record.status,
             record.up,
             record.down,
@@ -211,8 +211,9 @@ class Call:
 
     def access_form(self, record: CallRecord) -> AccessForm:
         """What lines about this call and those that are like it say."""
-        if self.alike is not None and (self.alike.verdict, self.alike.rule) == (record.said, record.rule):
-            return self.alike
+        alike = self.alike
+        if alike is not None and alike.verdict == record.said and alike.rule == record.rule:
+            return alike
         client, cluster = self.client, self.far.name if self.far is not None else ""
         about = self.principal, record.session.id, record.run_id, cluster, record.act, client.http, record.said, record.rule
         return AccessForm(client.address, *about)

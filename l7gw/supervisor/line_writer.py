@@ -73,6 +73,9 @@ class LineWriter(Generic[L]):
                 if self._ending:
                     return
                 self._wait()
+            if len(self._queue) < BATCH and not self._ending:
+                self._hurry.wait(GATHER)
+                self._hurry.clear()
             data, lost = self._next()
             unwritten = self._write(data)
             if unwritten:
@@ -88,8 +91,6 @@ class LineWriter(Generic[L]):
             self._bell.wait()
         self._waits = False
         self._bell.clear()
-        self._hurry.wait(GATHER)
-        self._hurry.clear()
 
     def _next(self) -> tuple[bytes, int]:
         """The next lines, and behind them one that says how many were dropped; and that number, 0 where there is no such line."""

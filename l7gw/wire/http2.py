@@ -25,7 +25,7 @@ from l7gw.wire.http2_limits import (
     STREAMS_ASSUMED,
 )
 from l7gw.wire.http2_side import BY_PEER, BY_US, StreamEvent
-from l7gw.wire.http2_stream import BODY, DONE, HEAD, Stream, check_send
+from l7gw.wire.http2_stream import BODY, CLIENT_SENDS, DONE, HEAD, SERVER_SENDS, Stream, out_of_order
 from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
 
 # ---------------------------------------------------------------------- the server's side
@@ -150,10 +150,12 @@ class ServerConnection(Receiver):
         stream = self._streams.get(stream_id)
         if stream is None:
             return
-        check_send(stream, event, client=False)
+        kind = type(event)
+        if stream.ending or SERVER_SENDS.get(kind) != stream.sending:
+            raise out_of_order(stream, event)
         if isinstance(event, Body):
             self._sender.body(stream, event.data)
-        elif isinstance(event, End):
+        elif kind is End:
             self._sender.end(stream)
         elif isinstance(event, Informational):
             if not 100 <= event.status < 200 or event.status == 101:
@@ -226,10 +228,12 @@ class ClientConnection(Receiver):
         stream = self._streams.get(stream_id)
         if stream is None:
             return
-        check_send(stream, event, client=True)
+        kind = type(event)
+        if stream.ending or CLIENT_SENDS.get(kind) != stream.sending:
+            raise out_of_order(stream, event)
         if isinstance(event, Body):
             self._sender.body(stream, event.data)
-        elif isinstance(event, End):
+        elif kind is End:
             self._sender.end(stream)
         elif isinstance(event, Request):
             if event.upgrade:

@@ -80,6 +80,12 @@ class Receiver(Side):
         return 0
 
     def _frame(self, kind: int, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
+        if kind <= frames.HEADERS and stream_id and self._settled:  # nothing below is against it
+            if kind == frames.DATA:
+                self._data(flags, stream_id, payload, events)
+            else:
+                self._headers(flags, stream_id, payload, events)
+            return
         if not self._settled and (kind != frames.SETTINGS or flags & ACK):
             raise PeerError(PROTOCOL_ERROR, "a connection begins with SETTINGS")  # section 3.4
         if (stream_id == 0 and kind in frames.OF_A_STREAM) or (stream_id and kind in frames.OF_THE_CONNECTION):
@@ -90,11 +96,7 @@ class Receiver(Side):
                 self._reset(stream_id, FRAME_SIZE_ERROR, "a PRIORITY of another size", events)
                 return
             raise PeerError(FRAME_SIZE_ERROR, "a frame of another size than its kind has")
-        if kind == frames.DATA:
-            self._data(flags, stream_id, payload, events)
-        elif kind == frames.HEADERS:
-            self._headers(flags, stream_id, payload, events)
-        elif kind == frames.WINDOW_UPDATE:
+        if kind == frames.WINDOW_UPDATE:
             self._window_update(stream_id, frames.read_number(payload) & LARGEST_WINDOW, events)
         elif kind == frames.CONTINUATION:
             self._continuation(flags, stream_id, payload, events)

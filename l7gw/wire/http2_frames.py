@@ -85,8 +85,9 @@ def header_frames(stream: int, block: bytes, *, end: bool, largest: int) -> byte
     """A header block as a HEADERS frame and as many CONTINUATION frames as needed, with at most
     `largest` bytes in each (sections 6.2, 6.10)."""
     flags = END_STREAM if end else 0
-    if len(block) <= largest:
-        return frame(HEADERS, flags | END_HEADERS, stream, block)
+    size = len(block)
+    if size <= largest:
+        return _HEAD.pack(size >> 16, size & 0xFFFF, HEADERS, flags | END_HEADERS, stream) + block
     pieces = [block[at : at + largest] for at in range(0, len(block), largest)]
     frames = [frame(HEADERS, flags, stream, pieces[0])]
     frames += [frame(CONTINUATION, 0, stream, piece) for piece in pieces[1:-1]]

@@ -76,6 +76,10 @@ class Stream:
         queue = self.queue
         pieces: list[bytes | memoryview] = []
         self.queued -= size
+        if not self.queued:  # all that waits, as mostly
+            pieces += queue
+            queue.clear()
+            return pieces
         while size:
             piece = queue[0]
             if len(piece) <= size:
@@ -95,7 +99,6 @@ class Stream:
         self.queued = 0
 
 
-def check_send(stream: Stream, event: HttpEvent, *, client: bool) -> None:
-    """Move to the state that follows when `event` is sent. Raises OurError where the table has no row for it."""
-    if stream.ending or (CLIENT_SENDS if client else SERVER_SENDS).get(type(event)) != stream.sending:
-        raise OurError(f"{type(event).__name__} cannot be sent in state {stream.sending}")
+def out_of_order(stream: Stream, event: HttpEvent) -> OurError:
+    """The error of an event for which the table has no row in the stream's state, or that comes behind END_STREAM."""
+    return OurError(f"{type(event).__name__} cannot be sent in state {stream.sending}")

@@ -1,4 +1,4 @@
-"""Plain twins of what reads HTTP/2's heads: field by field and rule by rule, as the RFCs say it. The codec's own functions do the same
+"""Plain twins of what reads and writes HTTP/2's heads: field by field and rule by rule, as the RFCs say it. The codec's own functions do the same
 in fewer steps, and are held against these."""
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from hpack.exceptions import HPACKError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
-from l7gw.wire.errors import PeerError
-from l7gw.wire.events import CHUNKED, NO_BODY, Informational, Request, Response
+from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response
 from l7gw.wire.http2_fields import OF_A_CONNECTION, PSEUDO_OF_ANSWER, PSEUDO_OF_REQUEST, Malformed
 from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
-from l7gw.wire.http2_hpack import FIELD_NAME, MOST_READ, MOST_UNPACKED, MOST_UPDATES, TABLE_SIZE, Fields
+from l7gw.wire.http2_hpack import FIELD_NAME, MOST_READ, MOST_UNPACKED, MOST_UPDATES, TABLE_SIZE, Fields, _prefix, _start
 from l7gw.wire.semantics import (
     BODILESS,
     LARGEST_HEAD,
@@ -251,3 +251,21 @@ def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Inform
     if bodiless and length == CHUNKED:
         length = NO_BODY
     return Response(status, headers, length)
+
+
+def write_block(fields: Headers) -> bytes:
+    """Fields as a header block."""
+    block = b""
+    for name, value in fields:
+        if (name, value) in _STATIC:
+            block += _prefix(7, 0x80, _STATIC.index((name, value)) + 1)
+            continue
+        start = _start(name)
+        if re.search(r"[\r\n\0]", value) is not None:
+            raise OurError("a header would end its line")
+        try:
+            text = value.encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise OurError("a header that is not latin-1") from error
+        block += start + _prefix(7, 0, len(text)) + text
+    return block

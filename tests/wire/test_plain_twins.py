@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.table import HeaderTable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from l7gw.wire import http1, http1_message, http2, http2_fields
+from l7gw.wire import http1, http1_message, http2, http2_fields, http2_hpack
 from l7gw.wire import http2_frames as frames
-from l7gw.wire.errors import PeerError
+from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import End, Request, Response
 from l7gw.wire.http2_fields import Malformed
 from l7gw.wire.http2_hpack import BlockReader
@@ -27,7 +28,7 @@ def said(read: Callable[[], object]) -> object:
         return read()
     except PeerError as error:
         return error.code, error.reason
-    except Malformed as error:
+    except (Malformed, OurError) as error:
         return str(error)
 
 
@@ -248,3 +249,14 @@ def test_requests_over_http2_with_the_same_fields_but_their_line_share_their_hea
         first, *alike, other = came
         assert first.same is not None and all((one.same is first.same) is (remembered > 0) for one in alike)
         assert all((one.headers is first.headers) is (remembered > 0) for one in alike) and other.same is not first.same
+
+
+STATIC = st.sampled_from([(name.decode(), value.decode()) for name, value in HeaderTable.STATIC_TABLE])
+WRITTEN = st.one_of(
+    STATIC, st.tuples(NAMES_2, st.sampled_from(["", "a", "GET", "/", "200", "gzip, deflate", "\xe9", "a\r", "\n", "\0", "\u20ac", "v" * 600]))
+)  # fmt: skip
+
+
+@given(st.lists(WRITTEN, max_size=8).map(tuple))
+def test_a_header_block_is_written_as_by_the_plain_twin(fields: tuple[tuple[str, str], ...]) -> None:
+    assert said(lambda: http2_hpack.write_block(fields)) == said(lambda: plain_http2.write_block(fields))

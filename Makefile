@@ -39,9 +39,10 @@ bench: $(VENV)/.test ## hold l7gw against a plain Go proxy, a bare relay and ngi
 	$(BIN)/python bench/login.py
 	$(BIN)/python bench/lists.py
 	$(BIN)/python bench/grep.py
-performance: $(VENV)/.test ## measure all cells in about ten minutes (on a quiet machine), and write the tables of docs/performance.md
+performance: $(VENV)/.test ## measure all cells in about ten minutes (on a quiet machine), and write the tables of docs/performance.md; INSTRUCTIONS=1 counts them too
 	$(BIN)/python bench/run.py --quick -o json > bench/results.json.new
 	mv bench/results.json.new bench/results.json
+	$(if $(INSTRUCTIONS),$(BIN)/python bench/instructions.py --page > bench/instructions.json.new && mv bench/instructions.json.new bench/instructions.json)
 	$(BIN)/python bench/page.py
 instructions: $(VENV)/.test ## count the instructions of a call by callgrind: CELLS="small;cold" PROXIES=l7gw,unlogged
 	$(BIN)/python bench/instructions.py $(if $(CELLS),"$(CELLS)") --proxies $(or $(PROXIES),l7gw)

@@ -29,6 +29,12 @@ WARM = (
 LOG_BYTES = 10 << 20  # of a log; callgrind makes a program fifty times slower
 CALLS = {"bulk": 2, "list": 30, "list-gzip": 30, "secrets": 2, "new": 100, "chunked": 200, "post": 200}  # others 500
 CALLS_OF_FRAMES = 50_000
+PAGE_CELLS = (  # one of each kind of work: all cells would take an hour
+    *("1 kB GET, 1 connection", "1 kB GET, 16 connections", "HTTP/2: 1 kB GET, 4 connections, 16 streams", "cold"),
+    *("new connection and a GET, 4 at once", "chunked", "1 MB PodList, 4 connections", "100 MB log, 2 connections (MB)"),
+    *("frames-64-each", "frames-64-packed", "frames-4096-packed"),
+)
+PAGE_PROXIES = "l7gw,forgetful,relay"
 TRIES = 5
 RESTS = 0.1  # seconds of CPU in half a second: an idle gateway under valgrind takes less
 CALLGRIND = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=no"]
@@ -122,10 +128,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cells", nargs="?", default="1 kB GET, 16 connections", help="kinds, or parts of names, with `;` between")
     parser.add_argument("--proxies", default="l7gw", help=f"of {', '.join(OURS)} and relay, with commas between")
+    parser.add_argument("--page", action="store_true", help="the cells and proxies of docs/performance.md, as JSON")
     parser.add_argument("--python", default=sys.executable, help="another interpreter, which can import what l7gw needs")
     parser.add_argument("--functions", type=int, default=0, metavar="N", help="tell also the N dearest C functions")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.page:
+        options.cells, options.proxies, options.output = ";".join(PAGE_CELLS), PAGE_PROXIES, "json"
+    return options
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
-from bench.cells import CELLS
-from bench.instructions import calls_of, functions, missing, total, warm_of
+from bench.cells import CELLS, chosen
+from bench.instructions import PAGE_CELLS, PAGE_PROXIES, calls_of, functions, missing, total, warm_of
+from bench.proxies import OURS
 
 DUMP = "# callgrind format\npid: 12\npart: 1\nevents: Ir\nsummary: 246016937\n\nob=(1) /lib/x.so\nfn=(1) f\n770 35\n"
 ANNOTATED = """--------------------------------------------------------------------------------
@@ -45,3 +46,8 @@ def test_a_machine_without_valgrind_is_told_what_to_install(monkeypatch: pytest.
 
 def test_each_cell_has_calls_to_count_and_calls_before() -> None:
     assert all(calls_of(cell) >= 1 and warm_of(cell) >= 1 for cell in CELLS)
+
+
+def test_the_page_counts_cells_that_there_are_and_not_all_of_them() -> None:
+    counted = chosen(";".join(PAGE_CELLS))
+    assert len(PAGE_CELLS) <= len(counted) < len(CELLS) and {*PAGE_PROXIES.split(",")} <= {*OURS, "relay"}

@@ -9,7 +9,7 @@ import random
 from functools import lru_cache
 
 from tests.support.twins.far_answers import AUDIT_ID, DATE, Answer
-from tests.support.twins.heads_of_twins import SECRET, Asked
+from tests.support.twins.heads_of_twins import SECRETS, Asked
 
 JSON = ("Content-Type", "application/json")
 
@@ -36,12 +36,15 @@ FORBIDDEN = 'pods is forbidden: User "l7gw" cannot list resource "pods" in API g
 NOT_IMPERSONATED = (
     'groups "l7gw:engineers" is forbidden: User "gw" cannot impersonate resource "groups" in API group "" at the cluster scope'
 )
-SECRETS = json.dumps(
-    {
-        "kind": "Secret", "apiVersion": "v1", "metadata": {"name": "db", "namespace": "shop"},
-        "data": {"password": base64.b64encode(SECRET.encode()).decode()}, "type": "Opaque",
-    }
-).encode()  # fmt: skip
+
+
+@lru_cache
+def _secret(name: str) -> bytes:
+    value = base64.b64encode(SECRETS[int(name[-1])].encode()).decode()
+    metadata = {"name": name, "namespace": "shop"}
+    return json.dumps(
+        {"kind": "Secret", "apiVersion": "v1", "metadata": metadata, "data": {"password": value}, "type": "Opaque"}
+    ).encode()
 
 
 def answer_for(draw: random.Random, asked: Asked) -> Answer:
@@ -50,13 +53,16 @@ def answer_for(draw: random.Random, asked: Asked) -> Answer:
         events = b"".join(b'{"type":"ADDED","object":%s}\n' % _pod(3 + n, "") for n in range(draw.randrange(1, 4)))
         return _formed(draw, 200, events, framing="chunked", asked=asked)
     if "/log" in asked.target:
-        lines = b"".join(b"line %d %s\n" % (n, SECRET.encode() if n == 2 else b"of the log") for n in range(draw.randrange(1, 6)))
+        lines = b"".join(
+            b"line %d %s\n" % (n, SECRETS[n].encode() if n == 2 else b"of the log") for n in range(draw.randrange(1, 6))
+        )
         return _formed(draw, 200, lines, kind="text/plain", asked=asked)
     if "/secrets/" in asked.target and draw.random() < 0.8:
-        return _formed(draw, 200, SECRETS, asked=asked)
+        name = asked.target.rpartition("/")[2]
+        return _formed(draw, 200, _secret(name if name[-1:] in "012345" and name[:2] == "db" else "db5"), asked=asked)
     if "upgrade" in dict(asked.headers):
         return _formed(draw, draw.choice((400, 403, 404)), _status(403, "Forbidden", FORBIDDEN), asked=asked)
-    what = draw.choices(range(16), (40, 15, 6, 8, 5, 5, 4, 3, 3, 3, 3, 3, 3, 2, 2, 2))[0]
+    what = draw.choices(range(18), (60, 15, 6, 8, 3, 5, 4, 3, 3, 2, 3, 3, 3, 2, 2, 2, 6, 6))[0]
     if what == 0:
         return _formed(draw, 200, _pod(draw.choice((1, 1, 500, 900)), ""), asked=asked)
     if what == 1:
@@ -64,7 +70,7 @@ def answer_for(draw: random.Random, asked: Asked) -> Answer:
     if what == 2:
         return _formed(draw, 404, _status(404, "NotFound", 'pods "a-0" not found'), asked=asked)
     if what == 3:
-        return _formed(draw, 200, _pod(5, SECRET if draw.random() < 0.7 else "EMP-123456 x@example.com"), asked=asked)
+        return _formed(draw, 200, _pod(5, draw.choice(SECRETS) if draw.random() < 0.7 else "EMP-123456 x@example.com"), asked=asked)
     if what == 4:
         return _formed(draw, 403, _status(403, "Forbidden", draw.choice((FORBIDDEN, NOT_IMPERSONATED))), asked=asked)
     if what == 5:
@@ -91,7 +97,14 @@ def answer_for(draw: random.Random, asked: Asked) -> Answer:
             raw=draw.choice((b"HTTP/1.1 200\r\n\r\n", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n")),
             ends="close",
         )
-    return _formed(draw, 200, _pod(1, "") * 0 + b"not json at all", asked=asked)
+    if what == 15:
+        return _formed(draw, 200, b"not json at all", asked=asked)
+    if what == 16:
+        return _formed(draw, 200, b"", asked=asked)
+    said = json.dumps(
+        {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {}, "data": {"a": draw.choice(SECRETS), "b": "password=" + "x" * 9}}
+    )
+    return _formed(draw, 200, said.encode(), asked=asked)
 
 
 def _formed(
@@ -101,19 +114,19 @@ def _formed(
     """The answer with fields in one of a few orders, most often in the same one."""
     headers: list[tuple[str, str]] = [("Audit-Id", AUDIT_ID), ("Cache-Control", "no-cache, private"), ("Content-Type", kind)]
     headers += [("Date", DATE), *(more or [])]
-    if draw.random() < 0.3:
+    if draw.random() < 0.15:
         headers += draw.sample(
             [
                 ("Warning", '299 - "deprecated"'), ("Set-Cookie", "a=b"), ("X-Kubernetes-Pf-Flowschema-Uid", "u"), ("ETag", '"v1"'),
-                ("WWW-Authenticate", "Basic"), ("X-Custom", SECRET), ("X-Custom", "mail x@example.com"), ("Alt-Svc", "h3=\":443\""),
+                ("WWW-Authenticate", "Basic"), ("X-Custom", draw.choice(SECRETS)), ("X-Custom", "mail x@example.com"), ("Alt-Svc", "h3=\":443\""),
                 ("Date", "Tue, 01 Jan 2030 00:00:00 GMT"), ("Date", "yesterday"), ("Retry-After", "1"), ("L7gw-Session", "x"),
-                ("Warning", f'299 - "holds {SECRET}"'), ("Content-Type", "text/plain"),
+                ("Warning", f'299 - "holds {draw.choice(SECRETS)}"'), ("Content-Type", "text/plain"),
             ],
             draw.choice((1, 1, 2)),
         )  # fmt: skip
-    if draw.random() < 0.1:
+    if draw.random() < 0.03:
         draw.shuffle(headers)
-    if draw.random() < 0.05:
+    if draw.random() < 0.02:
         headers = [(name.upper() if draw.random() < 0.5 else name.lower(), value) for name, value in headers]
     return Answer(
         status, tuple(headers), body, framing,

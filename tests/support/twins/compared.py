@@ -14,7 +14,9 @@ from tests.support.twins.house_of_twins import House
 from tests.support.twins.policies_of_twins import EVERYTHING
 from tests.support.twins.traffic import Traffic
 
-WITHOUT = replace(USUAL_LIMITS, remembered=0)
+# Lower limits than the product's, which the traffic reaches
+WITH = replace(USUAL_LIMITS, runs_known=8, session_unwritten=64 * 1024, unwritten=512 * 1024, attempts_a_day=256 * 1024)
+WITHOUT = replace(WITH, remembered=0)
 AROUND = 60  # bytes shown on both sides of a difference
 
 
@@ -26,19 +28,30 @@ class Compared:
     step: int = -1
     ended: Counter[str] = field(default_factory=Counter)
     reopened: int = 0  # connections of clients that the gateway had ended
-    remembered: int = 0  # calls that went the remembered way
+    recorded: int = 0  # calls that were recorded as those before
+    answered: int = 0  # answers that were handed on as those before
 
 
-def compare(house: House, seed: int, steps: Sequence[Step], *, http2: bool, policy: str = EVERYTHING) -> Compared:
-    """Play the steps at both."""
-    gateways: list[Gateway] = []
-    for limits in (WITHOUT, USUAL_LIMITS):
+def compare(
+    house: House,
+    seed: int,
+    steps: Sequence[Step],
+    *,
+    http2: bool,
+    policy: str = EVERYTHING,
+    gateways: list[Gateway] | None = None,
+) -> Compared:
+    """Play the steps at both gateways, which are put into `gateways`: the one without memory first."""
+    gateways = gateways if gateways is not None else []
+    for limits in (WITHOUT, WITH):
         house.begin(policy)
         gateway = Gateway(house, seed, limits, http2=http2)
         gateway.play(list(steps))
         gateways.append(gateway)
     plain, remembering = gateways
     found = Compared(ended=Counter(remembering.ended), reopened=remembering.reopened)
+    found.recorded, found.answered = remembering.remembered["asked"], remembering.remembered["answered"]
+    assert not plain.remembered, "with `remembered` 0 nothing is"
     for number, (one, other) in enumerate(zip_longest(plain.said, remembering.said, fillvalue={})):
         if one != other:
             found.step, found.difference = number, _in_words(one, other)
@@ -67,18 +80,23 @@ def _apart(one: bytes, other: bytes) -> list[str]:
 
 
 def _of_blocks(plain: Gateway, remembering: Gateway) -> str:
-    for one, other in zip_longest(plain.blocks, remembering.blocks):
-        if one == other:
-            continue
-        if one is None or other is None:
-            return f"the journal: {one!r:.300} and {other!r:.300}"
-        if one[:2] != other[:2]:
-            return f"the journal: a block of {one[0]} has {one[1]}, one of {other[0]} has {other[1]}"
-        for a, b in zip_longest(reader.decode(one[2], one[1][3]), reader.decode(other[2], other[1][3])):
+    one, other = _events(plain), _events(remembering)
+    for session in one.keys() | other.keys():
+        for before, (a, b) in enumerate(zip_longest(one.get(session, ()), other.get(session, ()))):
             if a != b:
-                return f"the journal: {a!r}\n and {b!r}"
-        return "the journal: the same events have other bytes: " + "\n".join(_apart(one[2], other[2]))
+                return f"the journal, behind {before} events of {session}:\n  without memory: {a!r}\n  with memory:    {b!r}"
+    for block, same in zip_longest(plain.blocks, remembering.blocks):
+        if block != same:
+            return f"the journal has the same events in other blocks: {block!r:.300}\n and {same!r:.300}"
     return ""
+
+
+def _events(gateway: Gateway) -> dict[str, list[object]]:
+    """The events of each session."""
+    found: dict[str, list[object]] = {}
+    for session, about, data, _ in sorted(gateway.blocks, key=lambda block: block[1][0]):
+        found.setdefault(session, []).extend(reader.decode(data, about[3]))
+    return found
 
 
 def of_seed(house: House, seed: int, calls: int) -> tuple[Compared, Traffic]:

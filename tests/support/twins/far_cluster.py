@@ -12,12 +12,15 @@ from typing import Any
 import hpack
 
 from l7gw.cluster.transport import SocketReading
-from tests.support.twins.far_answers import Answer, frame, of_http1, of_http2
+from tests.support.twins.far_answers import AUDIT_ID, DATE, Answer, frame, of_http1, of_http2
 from tests.support.twins.turned_clock import TurnedClock
 from tests.support.twins.wire import Wire
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-OK = Answer(headers=(("Content-Type", "application/json"),), body=b'{"kind":"Status","status":"Success"}')
+OK = Answer(
+    headers=(("Audit-Id", AUDIT_ID), ("Cache-Control", "no-cache, private"), ("Content-Type", "application/json"), ("Date", DATE)),
+    body=b'{"kind":"Status","status":"Success"}',
+)
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 WHO_KNOWS = Answer(
     401, (("Content-Type", "application/json"),), b'{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Unauthorized","code":401}'

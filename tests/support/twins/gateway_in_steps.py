@@ -12,7 +12,8 @@ import logging
 import os
 import shutil
 import ssl
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -23,11 +24,12 @@ from unittest import mock
 from l7gw.approval.active_grants import ActiveGrant
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.transport import SocketReading
+from l7gw.cluster.upstream import kind_for
 from l7gw.config.load import load
 from l7gw.config.settings import Masking, Settings
 from l7gw.demo.pki import write_private
 from l7gw.errors import ConfigurationError
-from l7gw.gateway import access_lines, worker
+from l7gw.gateway import access_lines, exchange, worker
 from l7gw.gateway.access_log import Access, AccessLog
 from l7gw.gateway.worker import Worker
 from l7gw.identity.fetch import HttpsFetch
@@ -35,6 +37,7 @@ from l7gw.limits import Limits
 from l7gw.masking.configured import Configured, configured
 from l7gw.masking.placeholder import KEY_SIZE
 from l7gw.recording import layout, masking_key, reader
+from l7gw.recording.call_record import CallRecord
 from l7gw.recording.journal import Batch
 from l7gw.recording.recorder import Recorder
 from l7gw.supervisor.hold_desk import HoldDesk
@@ -49,7 +52,8 @@ from tests.support.twins.wire import Wire
 
 Step = tuple[Any, ...]
 Said = dict[str, list[bytes | str]]  # by place (a connection, the log): what came there in one step
-TIMES = Timeouts(sync_every=1e6)  # no sync but those that are waited for: the others come by the machine's clock
+# No sync but those that are waited for: the others come by the machine's clock. A connection may outlive a session
+TIMES = Timeouts(sync_every=1e6, between_requests=1100.0)
 
 _Memory = type(lru_cache(int))
 
@@ -96,6 +100,7 @@ class Gateway:
         self.said: list[Said] = []
         self.blocks: list[tuple[str, tuple[Any, ...], bytes, bytes]] = []
         self.ended: list[str] = []  # the event and status of each line of the access log
+        self.remembered = Counter[str]()  # calls that were recorded, and answers that were handed on, as those before
         self.reopened = 0  # connections that the gateway had ended
         self.clock = TurnedClock(BEGINS)
         self.loop = SteppedLoop(self.clock)
@@ -221,6 +226,18 @@ class Gateway:
             if not gateway._writes_journal:
                 sync(descriptor)
 
+        def counted(does: Callable[..., Any]) -> Callable[..., Any]:
+            def done(*given: Any) -> Any:
+                gateway.remembered[does.__name__] += 1
+                return does(*given)
+
+            return done
+
+        asked, answered = counted(CallRecord.asked), counted(CallRecord.answered)
+
+        def kind(request: Any, act: Any, **_: Any) -> str:
+            return kind_for(request, act)
+
         room = mock.patch.object(
             os, "statvfs", lambda _: SimpleNamespace(f_bavail=gateway._room, f_frsize=1, f_blocks=200 * 1024**3)
         )
@@ -233,6 +250,9 @@ class Gateway:
                 mock.patch.object(Endpoint, "dial", dial), mock.patch.object(HttpsFetch, "__call__", fetch), room,
                 mock.patch.object(os, "write", write_or_fail), mock.patch.object(os, "fdatasync", sync_or_fail),
                  mock.patch.object(worker, "configured", _compiled_once),
+                # Over which of its connections a call goes up, a gateway may choose by what it remembers: here both choose alike
+                mock.patch.object(exchange, "kind_for", kind),
+                mock.patch.object(CallRecord, "asked", asked), mock.patch.object(CallRecord, "answered", answered),
             ):  # fmt: skip
                 yield
         finally:

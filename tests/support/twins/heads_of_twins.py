@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-SECRET = "hunter2-Zx81-registered-value"  # of a Secret that is read; later it stands in heads and answers
+SECRETS = tuple(f"hunter{n}-Zx81-registered-value" for n in range(6))  # of Secrets that are read; they stand in heads and answers
+SECRET = SECRETS[0]
 RUNS = ("0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-000000000002")
 POD = (
     '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"%s","namespace":"shop"},"spec":{"containers":[{"name":"c","image":"i"}]}}'
 )
-NAMES = ("a-0", "a-1", "web", "b%20c", SECRET)
+NAMES = ("a-0", "a-0", "a-1", "web", "b%20c", SECRETS[0], SECRETS[1])
 NAMESPACES = ("shop", "shop", "vault", "a")
 ACCEPTS = (
     "application/json",
@@ -28,7 +29,7 @@ MORE = (
     ("kubectl-command", "kubectl get pods"),
     ("user-agent", "kubectl/v1.36.0 (linux/amd64)"),
     ("user-agent", "kubectl/v1.29.0"),
-    ("user-agent", f"curl {SECRET}"),
+    ("user-agent", f"curl {SECRETS[2]}"),
     ("accept-encoding", "gzip"),
     ("accept-encoding", "gzip;q=0"),
     ("accept-encoding", "identity"),
@@ -36,7 +37,8 @@ MORE = (
     ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ("x-custom", "EMP-123456"),
     ("x-custom", "somebody@example.com"),
-    ("x-custom", f"password={SECRET}"),
+    ("x-custom", f"password={SECRETS[3]}"),
+    ("x-custom", SECRETS[4]),
     ("cookie", "a=b"),
     ("impersonate-user", "jane"),
     ("impersonate-user", "root"),
@@ -119,7 +121,7 @@ class Heads:
         draw = self._draw
         namespace, name = draw.choice(NAMESPACES), draw.choice(NAMES)
         within = f"/api/v1/namespaces/{namespace}"
-        kind = draw.choices(range(18), (30, 14, 6, 4, 3, 8, 4, 3, 3, 5, 4, 4, 3, 3, 2, 2, 2, 2))[0]
+        kind = draw.choices(range(18), (45, 20, 4, 4, 2, 8, 8, 4, 5, 4, 3, 3, 3, 2, 2, 2, 2, 3))[0]
         body, stands, method = b"", False, "GET"
         more: list[tuple[str, str]] = []
         if kind == 0:
@@ -133,7 +135,7 @@ class Heads:
         elif kind == 4:
             target, stands = f"{within}/pods/{name}/log?follow=true", True
         elif kind == 5:
-            target = f"{within}/secrets/{draw.choice(('db', 'web'))}"
+            target = f"{within}/secrets/{draw.choice(('db0', 'db1', 'db2', 'db3', 'db4', 'db5'))}"
         elif kind == 6:
             target = f"{within}/configmaps/{name}"
         elif kind == 7:
@@ -186,8 +188,8 @@ class Heads:
         headers = [("accept", draw.choice(ACCEPTS))] if draw.random() < 0.8 else []
         if draw.random() < 0.3:
             headers.append(("host", draw.choice(("localhost", "localhost:8443", "prod.example.com", "dev.example.com:8443"))))
-        for pair in draw.sample(MORE, draw.choice((0, 1, 1, 2, 3))):
-            if draw.random() < 0.6 and pair[0] in (
+        for pair in draw.sample(MORE, draw.choice((0, 1, 1, 1, 2, 3))):
+            if draw.random() < 0.8 and pair[0] in (
                 "impersonate-user",
                 "impersonate-group",
                 "connection",

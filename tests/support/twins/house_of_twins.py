@@ -65,7 +65,7 @@ class House:
             "identity": [
                 {
                     "oidc": {"issuer": ISSUER, "audience": "l7gw", "groups": "groups"},
-                    "kind": {"claim": "kind", "agent": ["bot"]},
+                    "kind": {"claim": "kind", "human": ["person"], "agent": ["bot"]},
                 },
                 {"client-certificate": {"certificate-authority": str(self._people)}, "prefix": "cert:"},
             ],

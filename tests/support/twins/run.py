@@ -23,14 +23,14 @@ CALLS = 2000  # of one seed
 _house: list[House] = []
 
 
-def one(seed: int, calls: int) -> tuple[int, int, int, int, Counter[str], str]:
+def one(seed: int, calls: int) -> tuple[int, int, int, tuple[int, int], Counter[str], str]:
     """Compare the traffic of one seed: the seed, its calls and steps, those that were remembered, how they ended, the difference."""
     if not _house:
         _house.append(House(Path(tempfile.mkdtemp(prefix="l7gw-twins-"))))
     house = _house[0]
     found, traffic = of_seed(house, seed, calls)
     words = in_full(house, seed, traffic, found) if found.difference else ""
-    return seed, traffic.calls, len(traffic.steps), found.remembered, found.ended, words
+    return seed, traffic.calls, len(traffic.steps), (found.recorded, found.answered), found.ended, words
 
 
 def main() -> int:
@@ -40,12 +40,13 @@ def main() -> int:
     said.add_argument("--beside", type=int, default=os.cpu_count() or 1, help="processes")
     given = said.parse_args()
     seeds = range(given.seed, given.seed + max(1, -(-given.calls // CALLS)))
-    began, calls, steps, remembered, ended, differences = time.monotonic(), 0, 0, 0, Counter[str](), 0
+    began, calls, steps, recorded, answered, ended, differences = time.monotonic(), 0, 0, 0, 0, Counter[str](), 0
     with ProcessPoolExecutor(given.beside, multiprocessing.get_context("spawn")) as pool:
         jobs = [pool.submit(one, seed, min(CALLS, given.calls)) for seed in seeds]
         for number, job in enumerate(as_completed(jobs), 1):
             seed, more, of_it, known, ends, words = job.result()
-            calls, steps, remembered, ended = calls + more, steps + of_it, remembered + known, ended + ends
+            calls, steps, ended = calls + more, steps + of_it, ended + ends
+            recorded, answered = recorded + known[0], answered + known[1]
             if words:
                 differences += 1
                 print(f"seed {seed}: {words}\n", flush=True)
@@ -60,7 +61,7 @@ def main() -> int:
     print(
         f"\ncompared: {calls:,} calls of {len(seeds)} seeds ({seeds[0]} to {seeds[-1]}) in {steps:,} steps, {time.monotonic() - began:.0f} s"
     )
-    print(f"remembered: {remembered:,} calls went the remembered way")
+    print(f"remembered: {recorded:,} calls were recorded as those before, {answered:,} answers handed on as those before")
     print("ended: " + ", ".join(f"{what} {count:,}" for what, count in ended.most_common(16)))
     print(f"differences: {differences}")
     return 1 if differences else 0

@@ -26,9 +26,9 @@ SETTINGS = frame(4, 0, 0, b"\x00\x04\x00\x7f\xff\xff") + frame(8, 0, 0, (2**30).
 SMALL_WINDOWS = frame(4, 0, 0, b"\x00\x04\x00\x00\x10\x00")
 WINDOW = (1 << 16).to_bytes(4, "big")
 PEOPLE = (
-    ("ann", ("engineers", "team-a"), {}),
-    ("bob", ("engineers",), {}),
-    ("eve", (), {}),
+    ("ann", ("engineers", "team-a"), {"kind": "person"}),
+    ("bob", ("engineers",), {"kind": "person"}),
+    ("eve", (), {"kind": "person"}),
     ("bot", ("agents",), {"kind": "bot"}),
 )  # fmt: skip
 
@@ -45,6 +45,7 @@ class Connection:
     packer: hpack.Encoder = field(default_factory=hpack.Encoder)
     stream: int = 1
     streams: list[int] = field(default_factory=list)
+    unended: list[int] = field(default_factory=list)  # streams whose request is whole, but for its end
     server_name: str = ""
     indexes: bool = False  # whether its header blocks have a dynamic table; such a connection cannot go on as another one
     dead: bool = False
@@ -61,6 +62,9 @@ class Traffic:
         self._heads = Heads(self._draw)
         self._open: list[Connection] = []
         self._count = 0
+        self._last: Connection | None = None  # a client asks several things, one behind the other
+        self._restless = self._draw.choice((0.01, 0.02, 0.04))  # how often something happens between calls
+        self._careless = self._draw.choice((0.0, 0.01, 0.05))  # how often a head is one byte off
         self._slow: set[int] = set()
         self.desks = self._draw.random() < 0.25
         self.http2 = self._draw.random() < 0.5  # whether the clusters speak it
@@ -81,10 +85,12 @@ class Traffic:
             self._connect()
         elif not self._well and draw.random() < 0.3:
             self._mend()
-        elif draw.random() < 0.05:
+        elif draw.random() < self._restless:
             self._happen()
         else:
-            self._ask(draw.choice(self._open))
+            if self._last not in self._open or draw.random() < 0.3:
+                self._last = draw.choice(self._open)
+            self._ask(self._last)
 
     def _connect(self) -> None:
         draw = self._draw
@@ -94,7 +100,7 @@ class Traffic:
             draw.random() < 0.4,
             draw.randrange(len(PEOPLE)),
             draw.choice(("", "", "", "", "carl", "cleo", "stan")),
-            int(draw.expovariate(1 / 40)) + 3,
+            int(draw.expovariate(1 / 60)) + 3,
         )
         one.indexes = draw.random() < 0.4
         if one.indexes:
@@ -149,9 +155,9 @@ class Traffic:
         draw = self._draw
         prefix = "" if one.server_name and draw.random() < 0.95 else "/" + draw.choice(CLUSTERS[:1] * 5 + CLUSTERS)
         before = list(one.said.values())
-        if before and draw.random() < 0.75:
+        if before and draw.random() < 0.93:
             asked = draw.choice(before)
-            if draw.random() < 0.2:
+            if draw.random() < 0.1:
                 asked = self._heads.near(asked)
         else:
             asked = self._heads.any(prefix)
@@ -164,18 +170,18 @@ class Traffic:
         good = any(asked.bearer == text and until > self._now for mine in self._tokens for text, until in mine)
         if asked.bearer and not good and draw.random() < 0.8:  # it has expired: the client gets another one
             asked = self._heads.again(asked, self._token(one.user))
-        if len(one.said) > 12:
+        if len(one.said) > 5:
             one.said.pop(draw.choice(list(one.said)))
         one.said[asked.key] = asked
         return asked
 
     def _answered(self, one: Connection, asked: Asked) -> None:
-        if self._draw.random() < 0.4:
+        if self._draw.random() < 0.15:
             self.steps.append(("answers", _cluster(one, asked), asked.target, answer_for(self._draw, asked)))
 
     def _over_http1(self, one: Connection, asked: Asked) -> bytes:
         data = as_http1(asked)
-        if self._draw.random() < 0.08:
+        if self._draw.random() < self._careless:
             data = mutated(self._draw, data)
             one.dead = self._draw.random() < 0.5
         return data + asked.body
@@ -184,7 +190,7 @@ class Traffic:
         draw, stream = self._draw, one.stream
         one.stream += 2
         fields = asked.fields_of_http2()
-        if draw.random() < 0.06:
+        if draw.random() < self._careless:
             at = draw.randrange(len(fields))
             name, value = fields[at]
             fields[at] = (name, draw.choice((value + " ", value[:-1], value.upper(), value + "\x00", value + "x")))
@@ -196,6 +202,9 @@ class Traffic:
             block = mutated(draw, block)
             one.dead = True
         end = 0 if asked.body else 1
+        if end and draw.random() < 0.06:
+            end = 0
+            one.unended.append(stream)
         if draw.random() < 0.1 and len(block) > 2:
             at = draw.randrange(1, len(block))
             frames = frame(1, end, stream, block[:at]) + frame(9, 4, stream, block[at:])
@@ -213,6 +222,8 @@ class Traffic:
         if any(each.stands for each in asked) and draw.random() < 0.7:
             each = next(each for each in asked if each.stands)
             self.steps.append(("goes_on", _cluster(one, each), each.target))
+        if one.unended and draw.random() < 0.5:
+            self.steps.append(("feed", one.number, frame(0, 1, one.unended.pop())))
         if one.http2 and draw.random() < 0.04:
             self.steps.append(("feed", one.number, frame(3, 0, draw.choice(one.streams), b"\0\0\0\x08")))
         if one.http2 and draw.random() < 0.05:

@@ -64,6 +64,7 @@ class Traffic:
         self._count = 0
         self._last: Connection | None = None  # a client asks several things, one behind the other
         self._restless = self._draw.choice((0.01, 0.02, 0.04))  # how often something happens between calls
+        self._variety = self._draw.choice((1, 2, 4))  # how many heads a connection repeats
         self._careless = self._draw.choice((0.0, 0.01, 0.05))  # how often a head is one byte off
         self._slow: set[int] = set()
         self.desks = self._draw.random() < 0.25
@@ -100,7 +101,7 @@ class Traffic:
             draw.random() < 0.4,
             draw.randrange(len(PEOPLE)),
             draw.choice(("", "", "", "", "carl", "cleo", "stan")),
-            int(draw.expovariate(1 / 60)) + 3,
+            int(draw.expovariate(1 / 100)) + 3,
         )
         one.indexes = draw.random() < 0.4
         if one.indexes:
@@ -155,7 +156,7 @@ class Traffic:
         draw = self._draw
         prefix = "" if one.server_name and draw.random() < 0.95 else "/" + draw.choice(CLUSTERS[:1] * 5 + CLUSTERS)
         before = list(one.said.values())
-        if before and draw.random() < 0.93:
+        if before and draw.random() < 0.95:
             asked = draw.choice(before)
             if draw.random() < 0.1:
                 asked = self._heads.near(asked)
@@ -170,7 +171,7 @@ class Traffic:
         good = any(asked.bearer == text and until > self._now for mine in self._tokens for text, until in mine)
         if asked.bearer and not good and draw.random() < 0.8:  # it has expired: the client gets another one
             asked = self._heads.again(asked, self._token(one.user))
-        if len(one.said) > 5:
+        if len(one.said) > self._variety:
             one.said.pop(draw.choice(list(one.said)))
         one.said[asked.key] = asked
         return asked

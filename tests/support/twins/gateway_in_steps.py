@@ -106,6 +106,7 @@ class Gateway:
         self.loop = SteppedLoop(self.clock)
         self._seed, self._limits = seed, limits
         self._now: Said = {}
+        self._lines: list[Access] = []  # of the access log, that are not written yet
         self._wires: dict[int, Wire] = {}
         self._opened: dict[int, tuple[str, str, str, str, bytes]] = {}
         self.far = {name: FarCluster(name, self.clock, self._heard, speaks_http2=http2 and name != "dev") for name in CLUSTERS}
@@ -159,6 +160,7 @@ class Gateway:
 
     async def _rest(self) -> None:
         await self.loop.rest(self._waits)
+        self._write_lines()
         self.said.append(self._now)
         self._now = {}
 
@@ -336,9 +338,15 @@ class Gateway:
             heard.append(data)
 
     def _line(self, line: Access) -> None:
-        self._heard("access", access_lines.as_json([line]))
-        self._heard("access as text", access_lines.as_text([line]))
-        self.ended.append(f"{line.event} {line.status}")
+        self._lines.append(line)
+        self.ended.append(f"{line[1]} {line[3]}")
+
+    def _write_lines(self) -> None:
+        """Do what the thread of the log would."""
+        lines, self._lines = self._lines, []
+        if lines:
+            self._heard("access", access_lines.as_json(lines))
+            self._heard("access as text", access_lines.as_text(lines))
 
     # ------------------------------------------------------------------ steps: clients
 

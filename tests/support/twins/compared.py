@@ -126,9 +126,9 @@ def shortest(house: House, seed: int, traffic: Traffic, found: Compared, tries: 
     return steps, found
 
 
-def in_full(house: House, seed: int, traffic: Traffic, found: Compared) -> str:
+def in_full(house: House, seed: int, traffic: Traffic, found: Compared, tries: int = 60) -> str:
     """A difference in words: the seed, what differs, and the shortest traffic in which it was found."""
-    steps, found = shortest(house, seed, traffic, found)
+    steps, found = shortest(house, seed, traffic, found, tries)
     listed = "\n".join(f"  {step!r:.400}" for step in steps[-40:])
     desks = "http2" if traffic.http2 else "http/1.1"
     return f"seed {seed}, step {found.step}, clusters of {desks}\n{found.difference}\nthe shortest traffic, {len(steps)} steps:\n{listed}"

@@ -24,12 +24,11 @@ from unittest import mock
 from l7gw.approval.active_grants import ActiveGrant
 from l7gw.cluster.endpoint import Endpoint
 from l7gw.cluster.transport import SocketReading
-from l7gw.cluster.upstream import kind_for
 from l7gw.config.load import load
 from l7gw.config.settings import Masking, Settings
 from l7gw.demo.pki import write_private
 from l7gw.errors import ConfigurationError
-from l7gw.gateway import access_lines, exchange, worker
+from l7gw.gateway import access_lines, worker
 from l7gw.gateway.access_log import Access, AccessLog
 from l7gw.gateway.worker import Worker
 from l7gw.identity.fetch import HttpsFetch
@@ -237,9 +236,6 @@ class Gateway:
 
         asked, answered = counted(CallRecord.asked), counted(CallRecord.answered)
 
-        def kind(request: Any, act: Any, **_: Any) -> str:
-            return kind_for(request, act)
-
         room = mock.patch.object(
             os, "statvfs", lambda _: SimpleNamespace(f_bavail=gateway._room, f_frsize=1, f_blocks=200 * 1024**3)
         )
@@ -251,9 +247,7 @@ class Gateway:
             with (
                 mock.patch.object(Endpoint, "dial", dial), mock.patch.object(HttpsFetch, "__call__", fetch), room,
                 mock.patch.object(os, "write", write_or_fail), mock.patch.object(os, "fdatasync", sync_or_fail),
-                 mock.patch.object(worker, "configured", _compiled_once),
-                # Over which of its connections a call goes up, a gateway may choose by what it remembers: here both choose alike
-                mock.patch.object(exchange, "kind_for", kind),
+                mock.patch.object(worker, "configured", _compiled_once),
                 mock.patch.object(CallRecord, "asked", asked), mock.patch.object(CallRecord, "answered", answered),
             ):  # fmt: skip
                 yield

@@ -61,6 +61,9 @@ class Upstream(Protocol):
 
     def flush(self) -> None: ...
 
+    def in_parts(self) -> None:
+        """The call takes BodyParts in the place of a Body from now on, which saves copies of a large answer."""
+
     def pause(self, why: int) -> None:
         """Do not read the answer while this reason stands. HTTP/2 still brings what its window allows."""
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Protocol, cast
 
+from l7gw.cluster.large_reads import LARGE_READ, LargeReads
 from l7gw.cluster.liveness import Liveness
 from l7gw.cluster.transport import SocketReading
 from l7gw.cluster.upstream import ANY, UNREAD_BY_CLUSTER, UpstreamListener
@@ -32,7 +33,7 @@ class Keeper(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One TLS connection to a cluster's API server."""
 
-    __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_liveness", "_lost", "_unread", "below")
+    __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_large", "_liveness", "_lost", "_unread", "below")
 
     def __init__(self, keeper: Keeper) -> None:
         self._codec = ClientConnection(keeper.shapes)
@@ -42,6 +43,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._call: UpstreamListener | None = None
         self.idle_since = 0.0
         self._lost = False
+        self._large: LargeReads | None = None  # reads in the place of this protocol, while a large answer comes
         self._unread = 0  # bits of `upstream`: why the cluster is not read; 0 where it is read
 
     # -- what the loop calls
@@ -51,16 +53,21 @@ class UpstreamConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=UNREAD_BY_CLUSTER)
         self._liveness = Liveness(transport, self._keeper.timeouts.cluster_acknowledges)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
+        size = len(data)
         if self.below is not None:
-            self.below.was_read(len(data))
+            self.below.was_read(size)
         self._received(data)
+        if size >= LARGE_READ and self._large is None and self._codec.gives_parts and self._transport is not None:
+            self._large = LargeReads(self)
+            self._transport.set_protocol(self._large)
 
     def eof_received(self) -> None:
         self._received(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
+        self._large = None
         self._keeper.forget(self)
         call, self._call = self._call, None
         if call is not None:
@@ -74,7 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._call is not None:
             self._call.on_upstream_writable(writable=True)
 
-    def _received(self, data: bytes) -> None:
+    def _received(self, data: bytes | memoryview) -> None:
         call = self._call
         try:
             events = self._codec.receive(data)
@@ -107,6 +114,9 @@ class UpstreamConnection(asyncio.Protocol):
         if data and self._transport is not None:
             self._transport.write(data)
 
+    def in_parts(self) -> None:
+        self._codec.in_parts()
+
     def pause(self, why: int) -> None:
         before, self._unread = self._unread, self._unread | why
         if not before and self.below is not None and not self._lost:
@@ -120,6 +130,9 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self) -> None:
         """The call is over. Keep the connection for the next one, or end it."""
         self._call = None
+        if self._large is not None and self._transport is not None:
+            self._large = None
+            self._transport.set_protocol(self)
         self.resume(ANY)
         if self._codec.reusable and not self._lost:
             self._keeper.keep(self)

@@ -228,6 +228,9 @@ class UpstreamStream:
     def flush(self) -> None:
         self._connection.flush_stream()
 
+    def in_parts(self) -> None:
+        """A stream's frames come as they are."""
+
     def pause(self, why: int) -> None:
         before, self._unread = self._unread, self._unread | why
         if not before:

@@ -9,17 +9,17 @@ that cannot be read ends with an event that says so.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 from l7gw.cluster.upstream import MASKING, Upstream
 from l7gw.errors import Refusal
-from l7gw.gateway.alarm import Alarm
 from l7gw.gateway.answer import HeldAnswer, acceptable_upgrade, checked_response, chosen_protocol, shown_headers, unreadable
 from l7gw.gateway.answered_call import AnsweredCall, Timed
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.known_call import KnownCall
+from l7gw.gateway.masked_log import MaskedLog
 from l7gw.gateway.refusal import LastWords
 from l7gw.gateway.self_reviews import Held, held_back
 from l7gw.gateway.tunnel import Tunnel
@@ -32,15 +32,15 @@ from l7gw.kube.warning_header import warning_field
 from l7gw.masking.bodies.answers import AS_IT_CAME, LIVE, ORDINARY, choice
 from l7gw.masking.bodies.answers import shown_headers as masked_headers
 from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, BodyMask, ObjectBody, Piece
-from l7gw.masking.bodies.log_bodies import LogBody
-from l7gw.masking.bodies.streams import MOST_GUESSES
 from l7gw.masking.call_masks import CallMasks
 from l7gw.recording.call_record import CallRecord
 from l7gw.recording.redact import recorded_headers
 from l7gw.steps import InSteps
-from l7gw.wire.events import CHUNKED, Body, Closed, End, HttpEvent, Raw, Request, Response
+from l7gw.wire.events import CHUNKED, Body, BodyParts, Closed, End, HttpEvent, Raw, Request, Response
 
 SLICE = 256 * 1024  # bytes of a masked body that are sent before it is asked whether the client takes more
+
+Given = TypeVar("Given", list[Piece], list[Piece] | None)
 
 
 class AnswerRelay:
@@ -48,9 +48,9 @@ class AnswerRelay:
     the client; from then on the answer can only be cut. `whole` is true once all of an answer that was held back has come."""
 
     __slots__ = (
-        "begun", "whole", "_act", "_alarm", "_at_once", "_behind", "_beside", "_call", "_choice", "_done", "_ending", "_far",
-        "_guarded", "_guessed", "_head_waits", "_held", "_known", "_log", "_mask", "_masks", "_record", "_refused", "_request",
-        "_steps", "_told_end", "_unsent", "_upstream", "_worker",
+        "begun", "whole", "_act", "_at_once", "_behind", "_beside", "_call", "_choice", "_done", "_far", "_guarded", "_head_waits",
+        "_held", "_known", "_log", "_mask", "_masks", "_record", "_refused", "_request", "_steps", "_told_end", "_unsent",
+        "_upstream", "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -85,16 +85,13 @@ class AnswerRelay:
         self._choice = AS_IT_CAME
         self._mask: BodyMask | None = None  # None where the body passes as it comes
         self._head_waits: Response | None = None  # the head, while it waits for the mask
-        self._unsent: deque[bytes] = deque()  # of the body, what waits for a client that reads slowly
+        self._unsent: deque[bytes | memoryview] = deque()  # of the body, what waits for a client that reads slowly
         self._told_end = False
         self._at_once = b""  # a small body that came whole, until its end has come too
         self._steps: InSteps[list[Piece]] | None = None  # what the mask does in steps just now
         self._behind: deque[HttpEvent] = deque()  # what came meanwhile
         self._done = False  # whether the mask has given all
-        self._log: LogBody | None = None  # the mask of a log, which holds bytes for a time alone
-        self._alarm: Alarm | None = None  # of a log
-        self._guessed = False
-        self._ending = ""  # why the rule ends this log
+        self._log: MaskedLog | None = None  # holds bytes for a time alone
         self._refused: Refusal | None = None  # why the mask lets nothing more of the answer pass
 
     def take_whole(self, known: KnownCall, events: list[HttpEvent]) -> bool:
@@ -137,6 +134,10 @@ class AnswerRelay:
                 return
             self._record.response_body(event.data)
             call.client.send(event)
+        elif isinstance(event, BodyParts):
+            assert self._mask is not None
+            if not self._glanced(self._mask, event.parts):
+                self._give(self._mask, b"".join(event.parts))
         elif isinstance(event, Raw):
             assert call.tunnel is not None
             call.tunnel.from_cluster(event.data)
@@ -215,10 +216,12 @@ class AnswerRelay:
         except Unreadable as error:
             raise unreadable(error) from error
         if self._choice.sort == "log":
-            self._mask = self._log = self._masks.log(self._worker.clock.monotonic, packed=bool(self._choice.packed))
-            self._alarm = Alarm(self._worker.clock, self._call.held_bytes_due)
+            self._log = MaskedLog(self._call, self._masks, self._worker, packed=bool(self._choice.packed))
+            self._mask = self._log.mask
         else:
             self._mask = self._masks.answer(self._choice)
+        if self._choice.sort in ("log", "object") and not self._choice.packed:
+            self._upstream.in_parts()
 
     def _send_head(self, response: Response, length: int) -> None:
         """Send the answer's head. `length` is as in `Response`."""
@@ -261,12 +264,20 @@ class AnswerRelay:
         if not mask.much(data):
             self._given(work, whole=data is None)
             return
+        if data is not None and self._glanced(mask, (data,)):
+            return
         steps = self._worker.steps.begin(work, self._call.masked)
         if steps.over:
             self._given(steps.result, whole=data is None)
             return
         self._steps, self._done = steps, data is None
         self._upstream.pause(MASKING)
+
+    def _glanced(self, mask: BodyMask, parts: Sequence[bytes | memoryview]) -> bool:
+        """Whether the mask could take many bytes with little work."""
+        if (pieces := self._masked(partial(mask.glance, parts))) is not None:
+            self._hand_on(pieces)
+        return pieces is not None
 
     def masked(self) -> None:
         """What the mask did in steps is done: hand it on, and take what came meanwhile."""
@@ -289,7 +300,7 @@ class AnswerRelay:
         if whole:
             self.go_on()
 
-    def _masked(self, work: Callable[[], list[Piece]]) -> list[Piece]:
+    def _masked(self, work: Callable[[], Given]) -> Given:
         try:
             return work()
         except Unreadable as error:
@@ -309,31 +320,21 @@ class AnswerRelay:
         if mask.finds:
             for find in mask.finds:
                 record.mask(find, up=False)
-                if self._log is not None and (why := self._masks.ends(*find.names)):
-                    self._ending = why
+                if self._log is not None:
+                    self._log.found(find)
             mask.finds.clear()
         for piece in pieces:
             if piece.recorded:
                 record.response_body(piece.recorded)
             if len(piece.shown) <= SLICE and not self._unsent:
                 if piece.shown:
-                    send(Body(piece.shown))
+                    send(_body(piece.shown))
             else:
                 self._unsent += (piece.shown[at : at + SLICE] for at in range(0, len(piece.shown), SLICE))
         if self._unsent:
             self.go_on()
         if self._log is not None:
-            self._after_log(self._log)
-
-    def _after_log(self, log: LogBody) -> None:
-        """Look at what a log has held and found so far. Raises Refusal where the rule ends a log in which something was masked."""
-        if log.values > MOST_GUESSES and not self._guessed:
-            self._guessed = True
-            self._call.guessing(log.values)
-        if why := self._ending or log.ended:
-            raise Refusal(403, "Forbidden", why)
-        if log.due and self._alarm is not None:
-            self._alarm.set(log.due)
+            self._log.look()
 
     def told(self, refusal: Refusal) -> bool:
         """The call fails behind the answer's head. Whether its client could be told why, and took that as the answer's end: a watch
@@ -356,20 +357,20 @@ class AnswerRelay:
             self._record.response_body(piece.recorded)
             self._unsent.append(piece.shown)
         while self._unsent:
-            self._call.client.send(Body(self._unsent.popleft()))
+            self._call.client.send(_body(self._unsent.popleft()))
         self._call.client.send(End())
         return True
 
     def release(self) -> None:
         """Record and send what was held of a log for as long as it may be."""
         if self._log is not None and self._steps is None:
-            self._hand_on(self._log.release())
+            self._hand_on(self._log.mask.release())
 
     def go_on(self) -> None:
         """Send what waits for the client, as far as the client takes it. An object comes out of its mask at once, however large."""
         client = self._call.client
         while self._unsent and client.writable:
-            client.send(Body(self._unsent.popleft()))
+            client.send(_body(self._unsent.popleft()))
             client.flush()
         if self._done and not self._unsent and self._steps is None and not self._told_end:
             self._told_end = True
@@ -383,8 +384,8 @@ class AnswerRelay:
             self._steps = None
         if self._mask is not None:
             self._mask.close()
-        if self._alarm is not None:
-            self._alarm.end()
+        if self._log is not None:
+            self._log.close()
 
     def _tunnel(self, response: Response) -> Tunnel:
         # Upgrades come over HTTP/1.1 alone and go up over a connection of their own. So both sides are whole connections.
@@ -392,3 +393,7 @@ class AnswerRelay:
         sides = Sides(self._call, client, cluster, self._record, self._masks, self._worker.clock, self._worker.timeouts)
         websocket = self._request.upgrade == "websocket"
         return open_tunnel(sides, self._act, websocket=websocket, subprotocol=chosen_protocol(response, websocket=websocket))
+
+
+def _body(data: bytes | memoryview) -> Body | BodyParts:
+    return Body(data) if isinstance(data, bytes) else BodyParts((data,), len(data))

@@ -170,6 +170,9 @@ class Http1Downstream(Downstream):
 
     def _write_out(self) -> None:
         if self._transport is not None and self._tunnel is None:
+            if self._codec.apart:
+                self._transport.writelines(self._codec.take_apart())
+                return
             data = self._codec.take()
             if data:
                 self._transport.write(data)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -107,6 +108,15 @@ class Body:
 
 
 @event
+class BodyParts:
+    """Bytes of a large body, in order, as they lie in what was read, so that only those copy them who need them as one. A codec
+    gives them in the place of a Body where it was asked to; every codec sends them. A part that is kept keeps all of its read."""
+
+    parts: Sequence[bytes | memoryview]
+    size: int  # bytes in all of them
+
+
+@event
 class End:
     """The message is complete, as its framing says. Trailers were read, checked and dropped (threats B11)."""
 
@@ -149,4 +159,4 @@ class Reset:
     unread: bool = False
 
 
-HttpEvent = Request | Informational | Response | Body | End | Raw | Closed | Refused | Reset
+HttpEvent = Request | Informational | Response | Body | BodyParts | End | Raw | Closed | Refused | Reset

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import NO_BODY, Body, Closed, End, HttpEvent, Informational, Raw, Request, Response
+from l7gw.wire.events import NO_BODY, Body, BodyParts, Closed, End, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.http1 import BODY, HEAD, IDLE, OVER, TUNNEL, Side, State
-from l7gw.wire.http1_message import BodyReader, parse_response
+from l7gw.wire.http1_body import BodyReader
+from l7gw.wire.http1_message import parse_response
 from l7gw.wire.http1_writing import write_head
 from l7gw.wire.semantics import BODIED, MOST_INTERIM
 
@@ -14,6 +15,7 @@ from l7gw.wire.semantics import BODIED, MOST_INTERIM
 CLIENT_SENDS: dict[tuple[State, type[HttpEvent]], State] = {
     (IDLE, Request): BODY,
     (BODY, Body): BODY,
+    (BODY, BodyParts): BODY,
     (BODY, End): IDLE,
     (TUNNEL, Raw): TUNNEL,
 }
@@ -52,7 +54,9 @@ class ClientConnection(Side):
         if isinstance(event, Request):
             self._begin(event)
         elif isinstance(event, Body):
-            self._write_body(event.data)
+            self._write_body((event.data,), len(event.data))
+        elif isinstance(event, BodyParts):
+            self._write_body(event.parts, event.size)
         elif isinstance(event, End):
             self._write_end()
             self.writing = IDLE
@@ -74,25 +78,40 @@ class ClientConnection(Side):
 
     # ------------------------------------------------------------------ reading
 
-    def receive(self, data: bytes) -> list[HttpEvent]:
-        """The events of more bytes of the server; b"" is their end. Raises PeerError 502."""
-        if self.reading == TUNNEL:
-            return [Raw(data)] if data else self._ended()
+    def in_parts(self) -> None:
+        """From the next read on, give the body of the answer that is being read as BodyParts where it is large."""
+        if self._reader is not None:
+            self._reader.in_parts = True
+
+    @property
+    def gives_parts(self) -> bool:
+        """Whether BodyParts may come of the next read."""
+        return self._reader is not None and self._reader.in_parts
+
+    def receive(self, data: bytes | memoryview) -> list[HttpEvent]:
+        """The events of more bytes of the server; b"" is their end. BodyParts are views of `data`. Raises PeerError 502."""
         if self.reading == OVER:
             return []
         if not data:
             return self._ended()
-        if self.reading == IDLE:
-            self.reading = OVER
-            raise PeerError(502, "bytes that answer nothing")
+        reader = self._reader
+        if reader is None and self.reading != HEAD:
+            return self._unasked(bytes(data))
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
         try:
-            return self._read(data)
+            return self._read(bytes(data)) if reader is None else self._read_body(data, reader, [])
         except PeerError:
             self.reading = OVER
             raise
+
+    def _unasked(self, data: bytes) -> list[HttpEvent]:
+        """Bytes where no answer is being read."""
+        if self.reading == TUNNEL:
+            return [Raw(data)]
+        self.reading = OVER
+        raise PeerError(502, "bytes that answer nothing")
 
     def _ended(self) -> list[HttpEvent]:
         within = self.reading == HEAD or self.reading == BODY
@@ -120,12 +139,16 @@ class ClientConnection(Side):
             if data:  # the new protocol begins right behind the 101
                 events.append(Raw(data))
             return events
-        reader = self._reader
-        if reader is not None:
-            data = data[reader.read(data, events) :]
-            if reader.complete:
-                self._finished(events)
-        self._buffer = data  # a part of a head or of a chunk's line, or surplus, after which `reusable` is false
+        if self._reader is not None:
+            return self._read_body(data, self._reader, events)
+        self._buffer = data  # a part of a head, or surplus, after which `reusable` is false
+        return events
+
+    def _read_body(self, data: bytes | memoryview, reader: BodyReader, events: list[HttpEvent]) -> list[HttpEvent]:
+        left = data[reader.read(data, events) :]
+        if reader.complete:
+            self._finished(events)
+        self._buffer = bytes(left)  # a part of a chunk's line, or surplus
         return events
 
     def _parsed(self, head: bytes) -> Response | Informational:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages, heads and bodies (RFC 9112 sections 2 to 7): bytes to events. `http1` says in which order they come.
+"""HTTP/1.1 heads (RFC 9112 sections 2 to 6): bytes to events. Bodies are in `http1_body`; `http1` says in which order they come.
 
 The rules are stricter than the RFC. What two readers could read in two ways is refused
 (threats A1 to A18, B11, B12, I8; each has tests).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import CHUNKED, NO_BODY, Body, HttpEvent, Informational, Request, Response, SameFields
+from l7gw.wire.events import CHUNKED, NO_BODY, Informational, Request, Response, SameFields
 from l7gw.wire.semantics import (
     LONGEST_TARGET,
     METHODS,
@@ -30,19 +30,11 @@ from l7gw.wire.semantics import (
 )
 from l7gw.wire.upgrades import UPGRADES
 
-# ---------------------------------------------------------------------- limits
-
-LARGEST_TRAILERS = 8 * 1024  # bytes; trailers are checked and dropped (threats B11)
-CHUNKS_FREE = 1024  # chunks of a request before their average size counts; small chunks cost a hundred times more (threats A5)
-SMALLEST_AVERAGE = 8  # bytes a chunk after CHUNKS_FREE; answers are free of it, as a followed log may send short lines
-
 # ---------------------------------------------------------------------- grammar (RFC 9110 section 5, RFC 9112 sections 3 to 5)
 
 REQUEST_LINE = re.compile(rf"({TOKEN}) ([!-~]+) (HTTP/[0-9]\.[0-9])")
 STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-5][0-9][0-9])(?: [\t -~\x80-\xff]*)?")
 # A chunk's size line. Extensions and white space are refused; eight digits reach 4 GiB (threats A5).
-SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
-PART_OF_SIZE_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,8}\r?)?")
 BROKEN_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # a CR at the very end may be followed by its LF in the next read
 
 CRLF2 = b"\r\n\r\n"
@@ -74,7 +66,7 @@ def check_start(part: bytes, scanned: int, fault: int) -> None:
         raise PeerError(fault, "a line does not end in CR LF")
 
 
-def _lines(head: bytes, fault: int) -> list[str]:
+def lines_of(head: bytes, fault: int) -> list[str]:
     """The lines of a head. A head may hold no control character but the tab, and the CR LF of each line."""
     text = head.decode("latin-1")
     lines = text.split("\r\n")
@@ -139,7 +131,7 @@ def parse_request(head: bytes) -> tuple[Request, str]:
     HTTP/1.0, which health checks use, may send one request on a connection, without chunks or an upgrade. Raises
     PeerError with the HTTP status to answer.
     """
-    lines = _lines(head, 400)
+    lines = lines_of(head, 400)
     match = REQUEST_LINE.fullmatch(lines[0])
     if match is None:
         raise PeerError(400, "the request line is malformed")
@@ -199,7 +191,7 @@ def _upgrade(method: str, version: str, options: frozenset[str], asked: str | No
 def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informational:
     """The answer in a head. `method` and `upgrade` ("" for none) are those of its request.
     Raises PeerError 502 (threats A11, A14)."""
-    lines = _lines(head, 502)
+    lines = lines_of(head, 502)
     match = STATUS_LINE.fullmatch(lines[0])
     if match is None:
         raise PeerError(502, "the status line is malformed")
@@ -227,100 +219,3 @@ def parse_response(head: bytes, method: str, upgrade: str) -> Response | Informa
             raise PeerError(502, "an answer without a length")
         length = NO_BODY
     return Response(status, headers, length, version == "HTTP/1.1" and "close" not in options)
-
-
-# ---------------------------------------------------------------------- bodies (sections 6.3, 7.1)
-
-AT_SIZE, AT_DATA, AT_END, AT_TRAILERS = "size", "data", "end", "trailers"
-
-
-class BodyReader:
-    """Reads one message's body of `length`, as in the events. Call `read` until `complete`."""
-
-    __slots__ = ("_answer", "_at", "_chunked", "_chunks", "_fault", "_left", "_payload", "_trailers", "complete")
-
-    def __init__(self, length: int, *, answer: bool) -> None:
-        self._chunked = length == CHUNKED
-        self._left = 0 if self._chunked else length  # bytes of the body, or of the current chunk, that are still to come
-        self._at = AT_SIZE
-        self._answer = answer
-        self._fault = 502 if answer else 400
-        self._chunks = 0
-        self._payload = 0
-        self._trailers = 0
-        self.complete = False
-
-    def read(self, data: bytes, events: list[HttpEvent]) -> int:
-        """Append a Body event for the bytes of the body in `data`. Gives how many bytes were used. Raises PeerError."""
-        if self._chunked:
-            pieces: list[bytes] = []
-            used = self._read_chunks(data, pieces)
-            if pieces:
-                events.append(Body(pieces[0] if len(pieces) == 1 else b"".join(pieces)))
-            return used
-        used = min(len(data), self._left)
-        if used:
-            events.append(Body(data[:used]))  # a slice of all bytes is not copied
-            self._left -= used
-        self.complete = not self._left
-        return used
-
-    def _read_chunks(self, data: bytes, pieces: list[bytes]) -> int:
-        """Read chunks (section 7.1) into `pieces`, which become one event. Gives how many bytes were used."""
-        at, end = 0, len(data)
-        while True:
-            if self._at == AT_SIZE:
-                match = SIZE_LINE.match(data, at)
-                if match is None:
-                    if PART_OF_SIZE_LINE.fullmatch(data, at) is None:
-                        raise PeerError(self._fault, "a chunk size is malformed")
-                    return at
-                at = match.end()
-                self._sized(int(match[1], 16))
-            if self._at == AT_DATA:
-                stop = min(at + self._left, end)
-                if stop > at:
-                    pieces.append(data[at:stop])
-                    self._left -= stop - at
-                    at = stop
-                if self._left:
-                    return at
-                self._at = AT_END
-            if self._at == AT_END:
-                if not data.startswith(b"\r\n", at):
-                    if end - at > 1 or (end > at and data[at] != 13):
-                        raise PeerError(self._fault, "a chunk does not end where it says")
-                    return at
-                at += 2
-                self._at = AT_SIZE
-            elif self._at == AT_TRAILERS:
-                return self._read_trailers(data, at)
-
-    def _sized(self, size: int) -> None:
-        self._left = size
-        self._at = AT_DATA if size else AT_TRAILERS
-        if not self._answer and size:
-            self._chunks += 1
-            self._payload += size
-            if self._chunks > CHUNKS_FREE and self._payload < self._chunks * SMALLEST_AVERAGE:
-                raise PeerError(self._fault, "the chunks are too small")
-
-    def _read_trailers(self, data: bytes, at: int) -> int:
-        """Read the trailers (section 7.1.2). They are checked like header lines, and dropped (threats B11)."""
-        while True:
-            stop = data.find(b"\r\n", at)
-            size = (len(data) if stop < 0 else stop + 2) - at
-            if self._trailers + size > LARGEST_TRAILERS:
-                raise PeerError(self._fault, "the trailers are too large")
-            if stop < 0:
-                if BROKEN_LINE.search(data, at) is not None:
-                    raise PeerError(self._fault, "a line does not end in CR LF")
-                return at
-            line = data[at:stop]
-            at = stop + 2
-            self._trailers += size
-            if not line:
-                self.complete = True
-                return at
-            lines = _lines(line, self._fault)
-            parse_fields(lines, SINGLE_IN_ANSWER if self._answer else SINGLE, self._fault)

@@ -52,7 +52,9 @@ def first_line(message: Request | Response) -> str:
     return status_line(message.status)
 
 
-def write_head(out: list[bytes], message: Request | Response, length: int, connection: str = "", upgrade: str = "") -> None:
+def write_head(
+    out: list[bytes | memoryview], message: Request | Response, length: int, connection: str = "", upgrade: str = ""
+) -> None:
     """Append a message's head to `out`. Where it is `ready`, only the value of its last field and the framing are written anew.
 
     Raises OurError for a header that would end its line, or that repeats what the codec writes (threats A9).

@@ -10,7 +10,7 @@ from __future__ import annotations
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
+from l7gw.wire.events import NO_BODY, Body, BodyParts, End, HttpEvent, Informational, Request, Reset, Response
 from l7gw.wire.http2_connection import Receiver
 from l7gw.wire.http2_fields import Malformed, answer_fields, head_block, line_of, parse_answer, parse_request
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
@@ -157,6 +157,9 @@ class ServerConnection(Receiver):
             self._sender.body(stream, event.data)
         elif kind is End:
             self._sender.end(stream)
+        elif isinstance(event, BodyParts):
+            for part in event.parts:
+                self._sender.body(stream, part)
         elif isinstance(event, Informational):
             if not 100 <= event.status < 200 or event.status == 101:
                 raise OurError("an interim answer is a 1xx, and no 101")
@@ -235,6 +238,9 @@ class ClientConnection(Receiver):
             self._sender.body(stream, event.data)
         elif kind is End:
             self._sender.end(stream)
+        elif isinstance(event, BodyParts):
+            for part in event.parts:
+                self._sender.body(stream, part)
         elif isinstance(event, Request):
             if event.upgrade:
                 raise OurError("an upgrade cannot go over HTTP/2")

@@ -53,7 +53,7 @@ class Sender:
             block = NO_TABLE + block
         self._out.append(frames.header_frames(stream.number, block, end=end, largest=self.largest))
 
-    def body(self, stream: Stream, data: bytes) -> None:
+    def body(self, stream: Stream, data: bytes | memoryview) -> None:
         """Queue bytes of a body. Raises OurError for more than the head announced."""
         if not data or stream.silent:
             return

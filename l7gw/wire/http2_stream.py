@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from l7gw.wire.errors import OurError
-from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Request, Response
+from l7gw.wire.events import CHUNKED, NO_BODY, Body, BodyParts, End, HttpEvent, Informational, Request, Response
 from l7gw.wire.http2_frames import ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR
 
 MOST_EMPTY = 100  # empty DATA frames that may come on a stream (threats B8)
@@ -15,8 +15,8 @@ FRAMES_FREE, SMALLEST_AVERAGE = 1000, 64  # DATA frames of a request before thei
 # Sending is this table. An event without a row raises OurError. END_STREAM leads to DONE.
 HEAD, BODY, DROPPED, DONE = "head", "body", "dropped", "done"
 
-SERVER_SENDS = {Informational: HEAD, Response: HEAD, Body: BODY, End: BODY}
-CLIENT_SENDS = {Request: HEAD, Body: BODY, End: BODY}
+SERVER_SENDS = {Informational: HEAD, Response: HEAD, Body: BODY, BodyParts: BODY, End: BODY}
+CLIENT_SENDS = {Request: HEAD, Body: BODY, BodyParts: BODY, End: BODY}
 
 
 class Stream:

@@ -9,11 +9,11 @@ import pytest
 
 from l7gw.wire import http1_message, semantics
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import NO_BODY, Body, End, Request, Response
+from l7gw.wire.events import NO_BODY, End, Request, Response
 from l7gw.wire.http1 import ServerConnection
 from l7gw.wire.http1_client import ClientConnection
 from tests.fuzz.wire_http1 import served
-from tests.support.http1_reading import POST, STREAM, padded, refusal, request
+from tests.support.http1_reading import padded, refusal, request
 
 # ---------------------------------------------------------------------- heads
 
@@ -168,44 +168,6 @@ def test_a_beginning_that_can_never_become_a_head_is_refused_before_its_end(star
 # ---------------------------------------------------------------------- threats A5, A6: limits, exactly and one more
 
 
-def test_a_chunk_of_fifteen_kilobytes_of_extension_is_refused_at_its_first_byte() -> None:
-    connection = request(STREAM)
-    with pytest.raises(PeerError):
-        connection.receive(b"1;")
-
-
-def test_a_request_of_one_byte_chunks_is_cut_and_an_answer_of_them_is_not() -> None:
-    chunks = b"1\r\nx\r\n"
-    few = STREAM + chunks * http1_message.CHUNKS_FREE
-    assert refusal(few + b"0\r\n\r\n") == 0
-    assert refusal(few + chunks) == 400
-    fair = b"8\r\nabcdefgh\r\n" * (http1_message.CHUNKS_FREE + 10)
-    assert served([STREAM + fair + b"0\r\n\r\n"])[1] == 0
-    log = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks * (2 * http1_message.CHUNKS_FREE) + b"0\r\n\r\n"
-    assert refusal(log, client=True) == 0
-
-
-def test_a_body_has_all_its_bytes_whatever_the_chunks_and_the_reads() -> None:
-    dice = random.Random(1)
-    for _ in range(200):
-        chunks = [dice.randbytes(dice.choice((1, 2, 17, 300))) for _ in range(dice.randint(0, 6))]
-        data = STREAM + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
-        marks = sorted(dice.choices(range(len(data) + 1), k=dice.randint(0, 8)))
-        pieces = [data[a:b] for a, b in itertools.pairwise([0, *marks, len(data)])]
-        events, code, _ = served(pieces)
-        assert code == 0
-        assert events[1:] == ([Body(b"".join(chunks))] if chunks else []) + [End()]
-
-
-def test_bodies_are_handed_over_as_they_arrive() -> None:
-    connection = request(POST)
-    assert connection.receive(b"he") == [Body(b"he")]
-    assert connection.receive(b"llo") == [Body(b"llo"), End()]
-    connection = request(STREAM)
-    assert connection.receive(b"ff\r\nab") == [Body(b"ab")]
-    assert connection.receive(b"c") == [Body(b"c")]
-
-
 @pytest.mark.parametrize("client", [False, True])
 def test_a_head_may_have_64_kib_and_no_byte_more(client: bool) -> None:
     start = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" if client else b"GET /a HTTP/1.1\r\nHost: gw\r\n"
@@ -229,15 +191,6 @@ def test_a_target_may_have_32_kib_and_no_byte_more() -> None:
     for more, code in ((0, 0), (1, 414)):
         target = b"/" + b"a" * (semantics.LONGEST_TARGET - 1 + more)
         assert refusal(b"GET " + target + b" HTTP/1.1\r\nHost: gw\r\n\r\n") == code
-
-
-@pytest.mark.parametrize("client", [False, True])
-def test_trailers_may_have_8_kib_and_no_byte_more(client: bool) -> None:
-    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" if client else STREAM
-    room = http1_message.LARGEST_TRAILERS - len(b"x: \r\n\r\n")
-    for more, code in ((0, 0), (1, 502 if client else 400)):
-        assert refusal(start + b"0\r\nx: " + b"v" * (room + more) + b"\r\n\r\n", client=client) == code
-    assert refusal(start + b"0\r\nx: " + b"v" * (room + 10), client=client) == code
 
 
 # ---------------------------------------------------------------------- what is written

@@ -7,6 +7,7 @@ bytes: most of them need not be read. A longer list goes on item by item, a watc
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -33,8 +34,8 @@ HELD_WHOLE = 2 * MIB  # bytes of a body that is asked about as a whole: that cos
 class Piece(msgspec.Struct, frozen=True, gc=False):
     """Bytes that go on. They are one object where both views are the same."""
 
-    shown: bytes  # to the client
-    recorded: bytes  # to the journal
+    shown: bytes | memoryview  # to the client
+    recorded: bytes | memoryview  # to the journal
 
 
 class Budget:
@@ -88,6 +89,10 @@ class BodyMask(Protocol):
     def much(self, data: bytes | None) -> bool:
         """Whether to `feed` these bytes, or the `end`, may be much work: more than MUCH bytes, or MUCH_OF_OBJECT, are looked
         into. To begin work in steps costs 20 us."""
+
+    def glance(self, parts: Sequence[bytes | memoryview]) -> list[Piece] | None:
+        """As `feed` of these bytes together, where that is little work though they are many: they are held, or one search tells
+        that nothing in them is masked. None where it is more; nothing is taken then. Raises Refusal 503."""
 
     def feed(self, data: bytes) -> list[Piece]:
         """Take the next bytes as they came. Raises Unreadable, and Refusal 503."""
@@ -143,9 +148,10 @@ class ObjectBody:
         self._packer = Packer() if packed == "gzip" else None
         self._live = live
         self._begun = live  # whether an object has begun; the splitter of a watch looks at each event
-        self._as_came: list[bytes] | None = [] if packed == "gzip" and not live else None  # the packed bytes; None: not kept
+        # The packed bytes; None where they are not kept
+        self._as_came: list[bytes | memoryview] | None = [] if packed == "gzip" and not live else None
         self._taken = 0  # bytes in it
-        self._whole: list[bytes] = []  # the plain body, as long as it is asked about as a whole
+        self._whole: list[bytes | memoryview] = []  # the plain body, as long as it is asked about as a whole
         self._fed = self._given = 0  # bytes of the plain body that went in, and that came out
         self._held = 0  # bytes of the budget
         self.finds: list[Find] = []
@@ -156,6 +162,16 @@ class ObjectBody:
         more = len(data or b"") * (MOST_UNPACKED if self._unpacker is not None else 1)
         held = self._fed - self._given + more
         return held > (HELD_WHOLE if data is not None and self._splitter is None else MUCH_OF_OBJECT)
+
+    def glance(self, parts: Sequence[bytes | memoryview]) -> list[Piece] | None:
+        size = sum(map(len, parts))
+        if self._unpacker is not None or self._splitter is not None or not self._begun or self._fed + size > HELD_WHOLE:
+            return None
+        self._fed += size
+        for part in parts:
+            _keep(self._whole, part)
+        self._hold(self._fed)
+        return []
 
     def feed(self, data: bytes) -> list[Piece]:
         if self._unpacker is None:
@@ -193,7 +209,7 @@ class ObjectBody:
         """Split what was held."""
         whole, self._whole = self._whole, []
         self._splitter = splitter(protobuf=self._protobuf, watch=False)
-        return [piece for plain in whole for piece in self._masked(self._splitter.feed(plain))]
+        return [piece for plain in whole for piece in self._masked(self._splitter.feed(bytes(plain)))]
 
     def end(self) -> list[Piece]:
         if self._unpacker is not None:
@@ -210,10 +226,10 @@ class ObjectBody:
         before: list[Piece] = []
         if self._splitter is None:
             whole = self._whole
-            part = Part(data=whole[0] if len(whole) == 1 else b"".join(whole), role="object")
+            part = Part(data=b"".join(whole), role="object")
             if not self._masks.needs_reading(part.data):
                 _check(part, protobuf=self._protobuf)
-                return [Piece(plain, plain) for plain in whole]  # as they came: longer ones would be copied once more
+                return [Piece(part.data, part.data)] if part.data else []
             before = self._split()
         assert self._splitter is not None
         return before + self._masked(self._splitter.end())
@@ -294,9 +310,9 @@ class ObjectBody:
         return [piece for piece in packed if piece.shown or piece.recorded]
 
 
-def _keep(pieces: list[bytes], data: bytes) -> None:
+def _keep(pieces: list[bytes | memoryview], data: bytes | memoryview) -> None:
     """Keep the next bytes of a body."""
     if pieces and len(data) < SMALL and len(pieces[-1]) < SMALL:
-        pieces[-1] += data
+        pieces[-1] = b"".join((pieces[-1], data))
     else:
-        pieces.append(data)
+        pieces.append(data if len(data) >= SMALL else bytes(data))  # a small view would hold all of its read

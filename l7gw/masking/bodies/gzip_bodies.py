@@ -35,7 +35,7 @@ class _Unpacking(Protocol):
 class _Packing(Protocol):
     """What `zlib.compressobj` gives."""
 
-    def compress(self, data: bytes, /) -> bytes: ...
+    def compress(self, data: bytes | memoryview, /) -> bytes: ...
     def flush(self, mode: int = ..., /) -> bytes: ...
     def copy(self) -> _Packing: ...
 
@@ -84,7 +84,7 @@ class Packer:
         self._shown: _Packing = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
         self._recorded: _Packing | None = None  # None as long as both views are one
 
-    def pack(self, shown: bytes, recorded: bytes, *, flush: bool) -> tuple[bytes, bytes]:
+    def pack(self, shown: bytes | memoryview, recorded: bytes | memoryview, *, flush: bool) -> tuple[bytes, bytes]:
         """Both, packed. With `flush` the reader can unpack all that was given so far: an event of a watch must not wait."""
         if self._recorded is None and shown != recorded:
             self._recorded = self._shown.copy()
@@ -97,6 +97,6 @@ class Packer:
         return packed, packed if self._recorded is None else self._recorded.flush()
 
 
-def _packed(stream: _Packing, data: bytes, *, flush: bool) -> bytes:
+def _packed(stream: _Packing, data: bytes | memoryview, *, flush: bool) -> bytes:
     packed = stream.compress(data)
     return packed + stream.flush(zlib.Z_SYNC_FLUSH) if flush else packed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from l7gw.masking.bodies.bodies import MOST_UNPACKED, MUCH, Piece
 from l7gw.masking.bodies.gzip_bodies import Unpacker
@@ -43,6 +43,10 @@ class LogBody:
 
     def much(self, data: bytes | None) -> bool:
         return data is not None and len(data) * (1 if self._unpacker is None else MOST_UNPACKED) > MUCH
+
+    def glance(self, parts: Sequence[bytes | memoryview]) -> list[Piece] | None:
+        passed = self._mask.glance(parts) if self._unpacker is None else None
+        return None if passed is None else [Piece(passed, passed)]
 
     def feed(self, data: bytes) -> list[Piece]:
         plain = (data,) if self._unpacker is None else self._unpacker.feed(data)

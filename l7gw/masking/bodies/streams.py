@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -31,6 +31,7 @@ AT_ONCE = 0.001  # seconds within which bytes count as having come together, so 
 LONGEST_WORD = 256  # bytes that are held back for hooks because a word may go on; the longest that a hook can count on
 MOST_GUESSES = 20  # different registered values in one stream, beyond which somebody guesses or copies
 
+_ESCAPE = b"\x1b"  # begins what a terminal does not show
 _LAST_WORD = re.compile(rb"(?<=[\x00-\x20])[^\x00-\x20]+\Z|\A[^\x00-\x20]+\Z")
 
 
@@ -101,11 +102,7 @@ class StreamMask:
             self._places += [self._hooked(text, before + at, before + end, by) for at, end, by in watch.raw(data)]
         opened, cuts = self._look(text)
         if watch is None and not cuts and opened >= len(text) and before == self._recorded == self._shown:
-            self._offset += len(data)
-            self._text = text[-CONTEXT:]
-            self._recorded = self._shown = len(self._text)
-            self._covered = -1
-            self._hidden = []
+            self._pass(text, len(data))
             return data, data
         size = len(text)
         end = opened if size - self._recorded <= MOST_HELD else size
@@ -124,6 +121,28 @@ class StreamMask:
         out = self._settle(text, cuts, end, opened)
         self._wait()
         return (data, out[1]) if self._sent else out
+
+    def glance(self, parts: Sequence[bytes | memoryview]) -> memoryview | None:
+        """As `feed` of these bytes together, where one search tells that nothing is masked in them or held. Gives a view of
+        them, which goes to both, and copies them once; None where more has to be looked at, and nothing is taken then."""
+        before, rules = len(self._text), self._rules
+        if self._watch is not None or not before == self._recorded == self._shown:
+            return None
+        if rules.registry is not None and rules.tagger.namespace in rules.registry.namespaces(rules.tagger.cluster):
+            return None  # its search may be long
+        text = b"".join((self._text, *parts))
+        if _ESCAPE in text or rules.scanner.open_from(text) < len(text) or rules.scanner.may_hold(text):
+            return None
+        self._pass(text, len(text) - before)
+        return memoryview(text)[before:]
+
+    def _pass(self, text: bytes, size: int) -> None:
+        """The last `size` bytes of a text go on as they came."""
+        self._offset += size
+        self._text = text[-CONTEXT:]
+        self._recorded = self._shown = len(self._text)
+        self._covered = -1
+        self._hidden = []
 
     def flush(self, now: float) -> tuple[bytes, bytes]:
         """Give the bytes that have been held for too long at `now`. Those that came later wait on."""

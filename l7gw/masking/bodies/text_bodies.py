@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from l7gw.masking.bodies.bodies import MOST_UNPACKED, MUCH, Budget, Piece
@@ -45,6 +46,9 @@ class TextBody:
     def much(self, data: bytes | None) -> bool:
         more = len(data or b"") * (MOST_UNPACKED if self._unpacker is not None else 1)
         return len(self._waiting) + more > MUCH
+
+    def glance(self, parts: Sequence[bytes | memoryview]) -> list[Piece] | None:
+        return None
 
     def feed(self, data: bytes) -> list[Piece]:
         if self._unpacker is None:

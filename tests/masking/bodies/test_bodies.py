@@ -291,3 +291,46 @@ def test_a_body_that_is_taken_at_once_gives_what_it_gives_in_parts(path: str, pr
         return b"".join(one.shown for one in pieces), b"".join(one.recorded for one in pieces), mask.finds, mask.edited
 
     assert outcome(at_once=True) == outcome(at_once=False)
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+def test_parts_of_a_body_are_held_as_they_came_until_it_is_whole(sensitive: bool) -> None:
+    pods = [{"metadata": {"name": f"p{n}", "namespace": "d"}, "spec": {"x": "y" * 4000}} for n in range(40)]
+    if sensitive:
+        pods[30]["spec"]["x"] = "password=Tr0ub4dor"
+    data = json.dumps({"kind": "PodList", "apiVersion": "v1", "items": pods}).encode()
+    fed = body("/api/v1/namespaces/d/pods", OBJECT)
+    expected = views(fed, data)
+    glanced = body("/api/v1/namespaces/d/pods", OBJECT)
+    assert glanced.glance([memoryview(data)[:5000]]) is None  # whether it begins an object is for `feed`
+    assert glanced.feed(data[:5000]) == []
+    parts = [memoryview(data)[at : at + 30_000] for at in range(5000, len(data), 30_000)]
+    assert glanced.glance(parts[:2]) == [] == glanced.glance(parts[2:])
+    pieces = glanced.end()
+    assert (b"".join(piece.shown for piece in pieces), b"".join(piece.recorded for piece in pieces)) == expected
+    assert sensitive or len(pieces) == 1  # it is made one to be searched, and goes on so
+    assert (expected[0] != data) is sensitive
+
+
+def test_parts_beyond_what_is_held_whole_are_left_to_feed() -> None:
+    mask = body("/api/v1/namespaces/d/pods", OBJECT)
+    mask.feed(b'{"kind":"PodList","apiVersion":"v1","items":[')
+    part = b'{"metadata":{"name":"' + b"x" * 100_000 + b'"}},'
+    held = 0
+    while mask.glance([memoryview(part)]) == []:
+        held += len(part)
+    assert HELD_WHOLE - len(part) - 100 < held <= HELD_WHOLE
+    pieces = mask.feed(part) + mask.feed(part[:-1] + b"]}") + mask.end()
+    whole = b'{"kind":"PodList","apiVersion":"v1","items":[' + part * (held // len(part) + 1) + part[:-1] + b"]}"
+    assert b"".join(piece.shown for piece in pieces) == whole
+
+
+def test_parts_count_as_held() -> None:
+    budget = Budget()
+    mask = body("/api/v1/namespaces/d/pods", OBJECT, budget=budget)
+    mask.feed(b'{"items":[')
+    mask.glance([memoryview(b"x" * 100_000)])
+    assert budget.held == 100_010
+    budget.take(MOST_HELD - 100_010)
+    with pytest.raises(Refusal):
+        mask.glance([memoryview(b"x" * 100_000)])

@@ -316,3 +316,36 @@ def test_a_value_that_drips_in_for_longer_than_the_record_waits_keeps_the_length
             shown, recorded = shown + one, recorded + other
     one, other = mask.end()
     assert len(recorded + other) == len(shown + one) == len(data)
+
+
+def test_a_glance_passes_what_feeding_would_pass_and_leaves_the_same_behind() -> None:
+    dice = random.Random(3)
+    glanced = looked = 0
+    for _ in range(300):
+        registry = Registry(KEY, lambda: 0.0)
+        registry.register("c", "elsewhere", VALUE)
+        twin, mask = _mask(registry), _mask(registry)
+        given: list[tuple[bytes, bytes]] = []
+        for _ in range(dice.randint(1, 8)):
+            parts = [
+                b"".join(dice.choices((*HARMLESS, *FORMS[-2:]) if dice.random() < 0.2 else HARMLESS[:1] * 9, k=9)) for _ in range(3)
+            ]
+            expected = twin.feed(b"".join(parts), 0.0)
+            passed = mask.glance([memoryview(part) for part in parts])
+            glanced, looked = glanced + (passed is not None), looked + (passed is None)
+            given.append(mask.feed(b"".join(parts), 0.0) if passed is None else (bytes(passed), bytes(passed)))
+            assert given[-1] == expected
+        assert mask.end() == twin.end()
+        assert mask.finds == twin.finds
+    assert glanced > 200 and looked > 100
+
+
+def test_a_glance_leaves_to_feed_what_a_terminal_shows_otherwise_and_what_may_hold_registered_values(registry: Registry) -> None:
+    assert _mask(registry).glance([b"plain text"]) is None  # values of this namespace are known
+    registry = Registry(KEY, lambda: 0.0)
+    mask = _mask(registry)
+    assert mask.glance([b"a\x1b[1mb"]) is None
+    assert mask.glance([b"gh", b"p_16C7e42F292c69", b"12E7710c838347Ae178B4a "]) is None  # a token in three parts
+    assert mask.glance([b"plain ", b"text\n"]) == b"plain text\n"
+    mask.feed(b"password=", 0.0)
+    assert mask.glance([b"Tr0ub4dor\n"]) is None  # its name stands in the read before

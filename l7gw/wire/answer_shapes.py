@@ -10,7 +10,7 @@ What is read here is what `http1_message.parse_response` and `http2_fields.parse
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from l7gw.wire.events import NO_BODY, Response
 
@@ -34,18 +34,16 @@ _DATE_AT_A_GLANCE = rb"[A-Za-z0-9:, ]{29}"  # it changes once a second, and only
 
 
 class AnswerShape:
-    """What heads have in common that differ in those values alone. In `meaning` whoever takes the answers keeps what it remembers
-    of them; it goes with the shape."""
+    """What heads have in common that differ in those values alone."""
 
     __slots__ = (
-        "meaning", "size",
+        "size",
         "_audit_at", "_audit_group", "_date", "_date_at", "_date_group", "_date_text", "_keep_alive", "_length", "_length_group",
         "_match", "_pairs", "_status",
     )  # fmt: skip
 
     def __init__(self, head: bytes, values: dict[str, tuple[int, int]], answer: Response) -> None:
         """`values` are the beginnings and ends of the values in `head` that may differ, by their names and in their order."""
-        self.meaning: Any = None
         self.size = len(head)
         self._status, self._length, self._keep_alive = answer.status, answer.length, answer.keep_alive
         self._pairs = list(answer.headers)
@@ -98,7 +96,6 @@ class FieldsShape:
     )
 
     def __init__(self, fields: list[tuple[str, str]], answer: Response) -> None:
-        self.meaning: Any = None
         self.size = sum([len(name) + len(value) + 32 for name, value in fields])
         self._status, self._length = answer.status, answer.length
         names, told = [name for name, _ in fields], [name for name, _ in answer.headers]

@@ -16,7 +16,10 @@ from l7gw.demo.pki import Authority, server_context
 from l7gw.errors import Refusal
 from l7gw.gateway.far_side import FarSide
 from l7gw.identity.principal import Principal
+from l7gw.limits import USUAL_LIMITS
 from l7gw.timeouts import USUAL_TIMEOUTS
+from l7gw.wire.events import Response
+from l7gw.wire.http1_message import parse_response
 from tests.support.manual_clock import ManualClock
 from tests.support.scripted_broker import ScriptedBroker
 
@@ -102,3 +105,16 @@ def test_a_call_that_was_held_over_a_reload_gets_no_token_of_the_cluster_that_ha
         far.pool_of(ANN).credential.wait(told.append)
         assert [refusal is None for refusal in told] == [successor not in others]
         assert bool(broker.asked) is (successor not in others)
+
+
+def test_all_pools_of_a_cluster_share_the_shapes_of_its_answers_and_keep_none_where_nothing_is_to_be_remembered(
+    tmp_path: Path,
+) -> None:
+    cluster = Cluster("each", "127.0.0.1", 1, Authority(tmp_path).certificate, AwsRole(ROLE))
+    head = b"HTTP/1.1 200 OK\r\nDate: Sat, 28 Nov 2026 12:00:00 GMT\r\nContent-Length: 2"
+    for remembered in (USUAL_LIMITS.remembered, 0):
+        far = FarSide(cluster, ManualClock(), USUAL_TIMEOUTS, ScriptedBroker(), most_people=MOST_POOLS, remembered=remembered)
+        answer = parse_response(head, "GET", "")
+        assert isinstance(answer, Response)
+        far.pool_of(ANN).shapes.remember(head, answer)
+        assert (far.pool_of(BOB).shapes.read(head) is not None) is (remembered > 0)

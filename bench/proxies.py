@@ -84,7 +84,11 @@ def started(command: Sequence[str | Path], core: int | None, **environment: str)
         yield process, line
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:  # it waits for streams to end
+            process.kill()
+            process.wait()
 
 
 def _pinned(core: int | None) -> list[str]:

@@ -27,25 +27,35 @@ SPDY_PROTOCOLS = {
 }
 
 
-def upstream_request(request: Request, act: Act, own: Headers, *, host: str, address: str, body: int, audit_id: str) -> Request:
+def upstream_request(
+    request: Request, act: Act, own: Headers, *, host: str, address: str, body: int, audit_id: str, passed: Headers | None = None
+) -> Request:
     """The request that goes to the cluster. `own` are the header lines of the gateway's credential and of impersonation. `body` is
-    the length of the body in bytes, or NO_BODY. `request` has passed `check_acceptable`."""
-    headers = [("host", host)]
-    for name, value in request.headers:
-        if name in PASSED_ON:
-            headers.append((name, value))
-        elif name == "accept":
-            accepted = _accept(value)
-            if accepted:
-                headers.append((name, accepted))
-        elif name == "accept-encoding" and not request.upgrade and _takes_gzip(value):
-            headers.append((name, "gzip"))
+    the length of the body in bytes, or NO_BODY. `request` has passed `check_acceptable`. `passed` is what `passed_on` gives of it,
+    where that is known."""
+    headers = [("host", host), *(passed_on(request) if passed is None else passed)]
     if request.upgrade:
         headers += _upgrade_headers(request, act)
     headers += own
     headers.append(("x-forwarded-for", address))
     headers.append(("audit-id", audit_id))
     return Request(request.method, act.target, tuple(headers), body, upgrade=request.upgrade)
+
+
+def passed_on(request: Request) -> Headers:
+    """The client's own header fields that go to the cluster."""
+    headers: list[tuple[str, str]] = []
+    for field in request.headers:
+        name, value = field
+        if name in PASSED_ON:
+            headers.append(field)
+        elif name == "accept":
+            accepted = _accept(value)
+            if accepted:
+                headers.append((name, accepted))
+        elif name == "accept-encoding" and not request.upgrade and _takes_gzip(value):
+            headers.append((name, "gzip"))
+    return tuple(headers)
 
 
 def check_acceptable(request: Request, act: Act) -> bool:

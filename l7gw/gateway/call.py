@@ -25,6 +25,7 @@ from l7gw.gateway.client import Client
 from l7gw.gateway.cluster_forbids import words_beside
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.guard import Step, entry
+from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.hold_words import ComeBack
 from l7gw.gateway.holding import Holding
 from l7gw.gateway.refusal import tell
@@ -48,7 +49,7 @@ from l7gw.policy.can_i import Can
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import UNREAD, CallRecord
 from l7gw.recording.events import Outcome
-from l7gw.recording.redact import Hide, as_sent, recorded_headers, without, without_tokens
+from l7gw.recording.redact import Hide, hiding
 from l7gw.steps import InSteps
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers, Request
@@ -65,7 +66,7 @@ class Call:
         "worker", "client", "request", "body", "audit_id", "token", "far", "principal", "act", "verdict", "result", "masks",
         "call_record", "sent_grants", "upstream", "side", "steps", "budgeting", "holding", "warning", "refused",
         "sent_as_recorded", "tunnel", "_answer", "_sent_masks", "went_up", "longest", "began", "deadline", "unrecorded", "over",
-        "answered", "for_disk", "for_human", "waits_since", "guarded", "alike", "_open", "has_masked_head",
+        "answered", "for_disk", "for_human", "waits_since", "guarded", "alike", "_open", "has_masked_head", "_said",
     )  # fmt: skip
 
     def __init__(self, worker: CallServices, client: Client, request: Request) -> None:
@@ -82,6 +83,7 @@ class Call:
         self.result: Result | None = None  # what its dry run gave, where a condition of the policy asked
         self.masks: CallMasks | None = None  # of a call that is allowed
         self._sent_masks: SentMasks | None = None
+        self._said: HeaderFields | None = None
         self.call_record: CallRecord | None = None
         self.upstream: Upstream | None = None
         self.sent_grants: tuple[ActiveGrant, ...] = ()  # the grants whose groups the cluster was told
@@ -154,9 +156,10 @@ class Call:
 
     def _going_up(self, request: Request, act: Act, body: int, named: Headers) -> Request:
         assert self.far and self.principal
-        host, address = self.far.endpoint.authority, self.client.address
-        own = (*self.far.pool_of(self.principal).credential.authorization, *named)
-        return upstream_request(request, act, own, host=host, address=address, body=body, audit_id=self.audit_id)
+        host, pool, address = self.far.endpoint.authority, self.far.pool_of(self.principal), self.client.address
+        own = (*pool.credential.authorization, *named)
+        passed = self._said.passed_on(request) if self._said is not None and request is self.request else None
+        return upstream_request(request, act, own, host=host, address=address, body=body, audit_id=self.audit_id, passed=passed)
 
     def own_identity(self) -> Headers:
         """The header fields that name the caller himself to the cluster."""
@@ -339,22 +342,16 @@ class Call:
         if upstream is not None:
             upstream.abort()
 
-    @property
-    def claimed(self) -> tuple[str, str]:
-        """The client's own words about its command and about itself, as they are recorded."""
-        named, hide = dict(self.request.headers), self.hide
-        command, agent = (self.sent.text(hide(named.get(name, ""))) for name in ("kubectl-command", "user-agent"))
-        return command, agent
-
     def _begin_record(self) -> CallRecord:
         """Record the request and the verdict: in the principal's session, or among the day's attempts."""
         if self.call_record is None:
             request, hide, sent = self.request, self.hide, self.sent
-            target, headers, act = hide(request.target), recorded_headers(request.headers, hide), self.act
-            masked = sent.needed(target, headers)  # not of the token: it has the form of what detectors look for
+            target, act, said = hide(request.target), self.act, self.said
+            headers, values = said.recorded(hide, proven=self.principal is not None)
+            masked = sent.needed(target, values)  # not of the token: it has the form of what detectors look for
             hidden = (lambda text: sent.text(hide(text))) if masked else hide
             handling = self.verdict.handling if self.verdict is not None else NO_HANDLING  # a denial is recorded as its cluster is
-            self.call_record = record = self.worker.begin_record(self.principal, self.far, self.client, request, hidden, handling)
+            self.call_record = record = self.worker.begin_record(self.principal, self.far, self.client, said, hidden, handling)
             self.has_masked_head = masked
             record.act = (sent.named(act) if masked else act) if act is not None else UNREAD
             if record.silent:
@@ -382,6 +379,12 @@ class Call:
         self.sent.finds.clear()
 
     @property
+    def said(self) -> HeaderFields:
+        """What the client's header fields say."""
+        self._said = self._said or self.client.said(self.request)
+        return self._said
+
+    @property
     def sent(self) -> SentMasks:
         """The masks of what is recorded of the request, also of one that was not allowed."""
         if self._sent_masks is None:
@@ -394,8 +397,5 @@ class Call:
 
     @property
     def hide(self) -> Hide:
-        """What to replace in the record of this request (`recording.redact`): the token that was proven or, without a principal,
-        what looks like a token. Never a word that the client chose."""
-        if self.principal is None:
-            return without_tokens
-        return without(self.token) if self.token is not None else as_sent
+        """What to replace in the record of this request."""
+        return hiding(self.token, proven=self.principal is not None)

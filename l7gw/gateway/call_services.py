@@ -11,6 +11,7 @@ from l7gw.gateway.access_log import AccessLog
 from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.client import Client
 from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.routing import Routes
 from l7gw.hooking.hook_set import HookSet
 from l7gw.identity.chain import IdentityChain
@@ -30,7 +31,6 @@ from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
 from l7gw.steps import Steps
 from l7gw.timeouts import Timeouts
-from l7gw.wire.events import Request
 
 if TYPE_CHECKING:
     from l7gw.approval.desk import Desk
@@ -84,7 +84,7 @@ class CallServices(Protocol):
         """Whether the call must be on the disk before its first byte goes upstream."""
 
     def begin_record(
-        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide, handling: Handling
+        self, principal: Principal | None, far: FarSide | None, client: Client, said: HeaderFields, hide: Hide, handling: Handling
     ) -> CallRecord:
         """The record of a new call, in the principal's session or among the attempts."""
 

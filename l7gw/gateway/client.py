@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
 
+from l7gw.gateway.header_fields import HeaderFields
 from l7gw.kube.act import Act
 from l7gw.wire.events import HttpEvent, Request
-
-# A UUID as kubectl writes it (kubernetes-wire 7), so that no client puts text of its own here
-RUN = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Client(Protocol):
@@ -50,6 +47,9 @@ class Client(Protocol):
     def describe(self, request: Request, target: str) -> Act:
         """What a request line asks for. Raises Refusal 400."""
 
+    def said(self, request: Request) -> HeaderFields:
+        """What the request's header fields say; the same object as for a request of the same connection with the same fields."""
+
     def send(self, event: HttpEvent) -> None:
         """Encode a part of the answer. It is written by the next `flush`."""
 
@@ -63,7 +63,6 @@ class Client(Protocol):
         """Cut the answer in a way that the client cannot take for its end."""
 
 
-def run_of(request: Request, client: Client) -> str:
+def run_of(said: HeaderFields, client: Client) -> str:
     """The id of the client process that makes a call: its `Kubectl-Session`, else its connection's own."""
-    named = next((value for name, value in request.headers if name == "kubectl-session"), "")
-    return named if RUN.fullmatch(named) is not None else client.run_id
+    return said.run or client.run_id

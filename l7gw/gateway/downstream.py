@@ -21,6 +21,7 @@ from l7gw.gateway.backpressure import ANY
 from l7gw.gateway.call_services import CallServices
 from l7gw.gateway.client import Client
 from l7gw.gateway.exchange import Exchange
+from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.refusal import tell
 from l7gw.gateway.tls import Listening
 from l7gw.identifiers import new_audit_id
@@ -29,7 +30,7 @@ from l7gw.kube.requestinfo import describe
 from l7gw.limits import Limits
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import HttpEvent, Request
+from l7gw.wire.events import Headers, HttpEvent, Request
 
 if TYPE_CHECKING:
     import ssl
@@ -73,7 +74,7 @@ class Downstream(asyncio.Protocol, ABC):
     """A client's TLS connection; `Http1Downstream` and `Http2Downstream` are the two kinds."""
 
     __slots__ = (
-        "_known", "_liveness", "_reading_since", "_run_id", "_transport", "_unread", "_why_lost", "_worker",
+        "_known", "_liveness", "_reading_since", "_run_id", "_said", "_seen", "_transport", "_unread", "_why_lost", "_worker",
         "address", "below", "certificates", "server_name", "writable",
     )  # fmt: skip
 
@@ -84,6 +85,8 @@ class Downstream(asyncio.Protocol, ABC):
         self._transport: asyncio.Transport | None = None
         self.below: SocketReading | None = None
         self._known: dict[tuple[str, str, str], Act] = {}
+        self._said: HeaderFields | None = None  # of the last requests
+        self._seen: Headers = ()  # of the last request, where it had other fields
         self._unread = 0  # bits of `backpressure`: why the client is not read; 0 where it is read
         self._reading_since = 0.0  # monotonic seconds when the client's time for what it must send next began
         self._run_id = ""
@@ -128,6 +131,19 @@ class Downstream(asyncio.Protocol, ABC):
                 self._known.clear()
             self._known[key] = act
         return act
+
+    def said(self, request: Request) -> HeaderFields:
+        """What the request's header fields say. It is kept once a second request has the same fields: a watch with a connection of
+        its own has no second one. The fields themselves lie in the codec's memory."""
+        said, headers = self._said, request.headers
+        if said is not None and said.headers == headers:
+            return said
+        said = HeaderFields(headers)
+        if self._worker.limits.remembered:
+            if self._seen == headers:
+                self._said = said
+            self._seen = headers
+        return said
 
     def read(self, *, wanted: bool, why: int) -> None:
         """Note that a reason not to read the client is gone (`wanted`) or has come. `why` is a bit of `backpressure`. The client is

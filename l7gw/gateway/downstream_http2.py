@@ -22,6 +22,7 @@ from l7gw.gateway.downstream import (
     Downstream,
     call_of,
 )
+from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.pace import Silence
 from l7gw.kube.act import Act
 from l7gw.wire.errors import PeerError
@@ -72,6 +73,9 @@ class Http2Stream:
 
     def describe(self, request: Request, target: str) -> Act:
         return self._connection.describe(request, target)
+
+    def said(self, request: Request) -> HeaderFields:
+        return self._connection.said(request)
 
     def send(self, event: HttpEvent) -> None:
         self._connection.send(self, event)

@@ -54,7 +54,6 @@ from l7gw.gateway.rehearsing import judge_by_result
 from l7gw.gateway.restoring import check_head, restore_first
 from l7gw.gateway.sent_object import look_into
 from l7gw.gateway.verbose import tell_denied
-from l7gw.identity.bearer import bearer_of, check_alone
 from l7gw.identity.pending import Pending
 from l7gw.identity.principal import Principal
 from l7gw.policy.judge import Policy
@@ -110,7 +109,7 @@ class Exchange(InFlightCall):
         return self.identify
 
     def identify(self) -> Step | None:
-        self.token = bearer_of(self.request)
+        self.token = self.said.token(self.request)
         return self._asked_by(self.who_asks())
 
     def _asked_by(self, who: Principal | Pending) -> Step | None:
@@ -128,12 +127,12 @@ class Exchange(InFlightCall):
         return self.classify
 
     def classify(self) -> Step | None:
-        if self.token is not None:  # a token here is proven: `identify` refuses any other
-            check_alone(self.request, self.token)
+        self.said.check_alone(self.request)  # a token here is proven: `identify` refuses any other
         assert self.principal and self.far
         cluster = self.far.cluster
         self.act = self.client.describe(self.request, self._target)
-        self.act = acting_as_asked(self.act, self.request, cluster.impersonate)
+        if self.said.asks_as_another(self.request, self.act):
+            self.act = acting_as_asked(self.act, self.request, cluster.impersonate)
         check_nameable(self.principal, cluster.impersonate, cluster.prefix)
         return self.judge
 
@@ -161,7 +160,7 @@ class Exchange(InFlightCall):
         return verdict
 
     def check_head(self) -> Step | None:
-        check_head(self.request, self._target)
+        check_head(self.request, self._target, self.said.placeholder)
         return self.gather
 
     # ------------------------------------------------------------------ the body, the record

@@ -12,6 +12,7 @@ from l7gw.approval.messages import Asked, Claimed, Requester
 from l7gw.clock import Clock
 from l7gw.gateway.client import Client, run_of
 from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.hold_views import Subject, View
 from l7gw.gateway.request_body import RequestBody
 from l7gw.gateway.restoring import reading_of, restored, to_restore
@@ -31,6 +32,7 @@ from l7gw.masking.sent.sent_masks import SentMasks
 from l7gw.obligations import Obligations
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import CallRecord
+from l7gw.recording.redact import Hide
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import Request
 
@@ -83,8 +85,12 @@ class HeldCall(AskingCall, Protocol):
     def sent(self) -> SentMasks: ...
 
     @property
-    def claimed(self) -> tuple[str, str]:
-        """The client's own words about its command and itself, as they are recorded."""
+    def said(self) -> HeaderFields:
+        """What the client's header fields say."""
+
+    @property
+    def hide(self) -> Hide:
+        """What to replace in the record of the request."""
 
     def judged(self) -> Verdict:
         """The verdict of the policy in force. Raises Refusal 403 where it is a denial."""
@@ -159,14 +165,14 @@ def asked_of(call: HeldCall, view: View) -> Asked:
     act, record, verdict, far = call.act, call.call_record, call.verdict, call.far
     assert act and call.principal and record and verdict and verdict.hold and far
     shown = shown_act(call)
-    command, agent = call.claimed
+    command, agent = (call.sent.text(call.hide(call.said.named.get(name, ""))) for name in ("kubectl-command", "user-agent"))
     waits, streams = verdict.hold.wait == "wait", act.subresource in STREAMING
     requester = _requester(call.principal)
     return Asked(
         principal=requester,
         person=call.worker.desk.person(requester.user),
         session=record.session.id,
-        run=run_of(call.request, call.client),
+        run=run_of(call.said, call.client),
         exchange=record.number,
         cluster=far.name,
         command=in_kubectl(call.request.method, shown, _content_type(call.request)),

@@ -20,6 +20,7 @@ from l7gw.config.settings import Settings
 from l7gw.gateway.access_log import AccessForm
 from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.far_side import FarSide
+from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.known_answer import KnownAnswer, can_be_known
 from l7gw.hooking.hook_set import HookSet
 from l7gw.identity.principal import Principal
@@ -32,7 +33,7 @@ from l7gw.obligations import Handling
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import CallRecord
-from l7gw.recording.redact import Hide, recorded_headers
+from l7gw.recording.redact import Hide
 from l7gw.wire.events import Headers, ReadyHead, Request, Response
 from l7gw.wire.semantics import BODILESS
 
@@ -72,6 +73,9 @@ class RememberedCall(Protocol):
     warning: str
 
     @property
+    def said(self) -> HeaderFields: ...
+
+    @property
     def hide(self) -> Hide: ...
 
     @property
@@ -101,11 +105,12 @@ class KnownCall:
         self.act = call.act
         self.verdict = verdict = call.verdict
         self.masks = masks = call.masks
-        recorded = call.hide(call.request.target), recorded_headers(call.request.headers, call.hide)
+        target_recorded = call.hide(call.request.target)
+        headers, values = call.said.recorded(call.hide, proven=True)
         self.form = record.alike(
             method=call.request.method,
-            target=recorded[0],
-            headers=recorded[1],
+            target=target_recorded,
+            headers=headers,
             act=call.act,
             verdict=verdict.decision,
             rule=verdict.rule,
@@ -118,7 +123,7 @@ class KnownCall:
         self._answers: list[KnownAnswer] = []
         self._policy, self._grants = worker.policy, worker.grants.generation
         self._masking, self._settings = worker.masking, worker.settings
-        self._head = recorded
+        self._head = target_recorded, values
         self._sent = SentMasks(masks)
         self._registered = _registered(worker.masking)
         self._up = up

@@ -19,7 +19,7 @@ from l7gw.masking.call_masks import CallMasks
 from l7gw.masking.coming_back.coming_back import must_be_read, new_object, restore
 from l7gw.masking.coming_back.json_patch import LEADING
 from l7gw.masking.coming_back.restoring import Reading
-from l7gw.masking.placeholder_search import holds, in_request, may_hold
+from l7gw.masking.placeholder_search import holds, in_target, may_hold
 from l7gw.masking.sent.sent_body import Sent, format_of
 from l7gw.timeouts import Timeouts
 from l7gw.wire.events import Request
@@ -76,10 +76,10 @@ def _replace(call: RestoredCall, then: Step, sent: Sent, restored_body: Callable
     return then
 
 
-def check_head(request: Request, target: str) -> None:
+def check_head(request: Request, target: str, field: str) -> None:
     """Raises Refusal for a placeholder where nothing is restored: in the target, which has the arguments of an exec, and in
-    headers. `target` is without the cluster's path prefix."""
-    if where := in_request(target, request.headers):
+    headers. `target` is without the cluster's path prefix, and `field` what `in_headers` says of the headers."""
+    if where := "the URL" if in_target(target) else field:
         words = f"{where} holds the placeholder of a masked value, and is not restored there; write the real value"
         # An upgrade is refused by a 403: clients show no other refusal of it as it is
         raise Refusal(403, "Forbidden", words) if request.upgrade else Refusal(422, "Invalid", words)

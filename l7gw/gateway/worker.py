@@ -34,6 +34,7 @@ from l7gw.gateway.endable import EndableCall
 from l7gw.gateway.exchange import Exchange
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.far_sides import FarSides
+from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.policy_file import policy_of
 from l7gw.gateway.tls import Listening
 from l7gw.hooking.call_texts import AsRecorded
@@ -61,7 +62,6 @@ from l7gw.recording.recorder import Recorder
 from l7gw.recording.redact import Hide
 from l7gw.steps import Steps
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
-from l7gw.wire.events import Request
 
 if TYPE_CHECKING:
     from l7gw.approval.desk import Desk
@@ -265,7 +265,7 @@ class Worker:
                 assert_never(durable)
 
     def begin_record(
-        self, principal: Principal | None, far: FarSide | None, client: Client, request: Request, hide: Hide, handling: Handling
+        self, principal: Principal | None, far: FarSide | None, client: Client, said: HeaderFields, hide: Hide, handling: Handling
     ) -> CallRecord:
         """The record of a new call: in the principal's session and the run of the client process or, without a principal, among the
         day's attempts."""
@@ -283,10 +283,9 @@ class Worker:
                 return Silent(session)
             case _:
                 assert_never(mode)
-        headers = dict(request.headers)
-        run = run_of(request, client)
-        client_name, command = (hide(headers.get(name, "")) for name in ("user-agent", "kubectl-command"))
-        return session.begin(run_id=run, client=client_name, command=command, content=content)
+        named = said.named
+        agent, command = hide(named.get("user-agent", "")), hide(named.get("kubectl-command", ""))
+        return session.begin(run_id=run_of(said, client), client=agent, command=command, content=content)
 
     def begin_attempt(self, client: Downstream) -> CallRecord:
         """A new record, among the day's attempts, of bytes that were no request."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from l7gw.errors import Refusal
-from l7gw.wire.events import Request
+from l7gw.wire.events import Headers, Request
 
 BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io."  # kubernetes-wire 7.1
 
@@ -63,10 +63,20 @@ def check_alone(request: Request, token: str) -> None:
     Redacting that place would be wrong: a caller could hide text from the record by writing
     it around the token. Raises Refusal 400.
     """
-    least = len(token)  # no shorter text can hold the token in any form; in an honest call few texts are as long
-    if len(request.target) >= least and holds(request.target, token):
+    check_target(request.target, token)
+    check_fields(request.headers, token)
+
+
+def check_target(target: str, token: str) -> None:
+    """As `check_alone`, of the request's target."""
+    if len(target) >= len(token) and holds(target, token):  # no shorter text can hold the token in any form
         raise _misplaced("its target")
-    for name, value in request.headers:
+
+
+def check_fields(headers: Headers, token: str) -> None:
+    """As `check_alone`, of the request's header fields."""
+    least = len(token)  # in an honest call few texts are as long
+    for name, value in headers:
         if len(value) < least and len(name) < least:
             continue
         if name == "authorization":

@@ -126,14 +126,17 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     return bytes.fromhex(found[1].decode())
 
 
-def in_request(target: str, headers: Sequence[tuple[str, str]]) -> str:
-    """Where the head of a request holds a placeholder: `the URL`, `the header NAME`, or "" for nowhere. Both are as HTTP's events
-    have them, one character a byte. Costs 2 us for the head of a kubectl."""
-    plain = unquote(target, "latin-1") if "%" in target else target
-    if not may_hold("\n".join([plain, *[value for _, value in headers]]).encode("latin-1")):
+def in_target(target: str) -> bool:
+    """Whether the target of a request holds a placeholder. It is as HTTP's events have it, one character a byte."""
+    plain = (unquote(target, "latin-1") if "%" in target else target).encode("latin-1")
+    return may_hold(plain) and holds(plain)
+
+
+def in_headers(headers: Sequence[tuple[str, str]]) -> str:
+    """Which header field holds a placeholder: `the header NAME`, or "" for none. They are as HTTP's events have them. Costs 2 us
+    for those of a kubectl."""
+    if not may_hold("\n".join([value for _, value in headers]).encode("latin-1")):
         return ""
-    if holds(plain.encode("latin-1")):
-        return "the URL"
     return next((f"the header {name}" for name, value in headers if holds(value.encode("latin-1"))), "")
 
 

@@ -56,6 +56,14 @@ def without_tokens(text: str) -> str:
     return _replaced(text, _signed)
 
 
+def hiding(token: str | None, *, proven: bool) -> Hide:
+    """What to replace for a caller with this token. `proven` says whether it is known who he is: then his token is replaced, else
+    what looks like one. Never a word that the client chose."""
+    if not proven:
+        return without_tokens
+    return without(token) if token is not None else as_sent
+
+
 def recorded_headers(headers: Headers, hide: Hide = as_sent) -> Headers:
     """Headers as they are recorded. The names given are in lower case."""
     if hide is as_sent and _LOOKED_AT.isdisjoint([name for name, _ in headers]):

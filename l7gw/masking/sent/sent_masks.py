@@ -36,13 +36,13 @@ class SentMasks:
         self.finds: list[Find] = []
         self.refused = b""
 
-    def needed(self, target: str, headers: Headers) -> bool:
-        """Whether something in the request's head may have to be masked: where this is false, nothing has. It costs two searches,
-        or two look-ups where the same line and fields came before."""
+    def needed(self, target: str, values: str) -> bool:
+        """Whether something in the request's head may have to be masked: where this is false, nothing has. `values` are those of
+        the headers, each in a line. It costs two searches, or two look-ups where the same line and values came before."""
         if "command=" in target:
             return True  # a password among the arguments of a command looks like nothing
         line = unquote_plus(target, errors="surrogateescape") if "%" in target or "+" in target else target
-        return self._objects.looks_held_text(line) or self._objects.looks_held_text("\n".join([value for _, value in headers]))
+        return self._objects.looks_held_text(line) or self._objects.looks_held_text(values)
 
     def text(self, text: str) -> str:
         """A text of the caller's that has no place of its own: a client's name, a command. Its finds are told elsewhere."""

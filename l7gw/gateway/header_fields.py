@@ -1,0 +1,103 @@
+"""What the header fields of a request say, found out once for the calls of a connection that have the same fields.
+
+Most calls of a client differ in their target alone: an agent asks for one object after the other, and says who it is in the same
+words. What is read from the fields, and depends on nothing else, is kept here with them, and a connection keeps the last of these
+(`Downstream.said`). Nothing here decides who calls or what he may: identity, policy and masks are asked by each call. Of a call
+whose fields came before, 140,000 of 860,000 instructions are saved (callgrind).
+"""
+
+from __future__ import annotations
+
+import re
+
+from l7gw.cluster.headers import check_acceptable, passed_on
+from l7gw.identity.bearer import bearer_of, check_fields, check_target
+from l7gw.kube.act import Act
+from l7gw.masking.placeholder_search import in_headers
+from l7gw.recording.redact import Hide, recorded_headers
+from l7gw.wire.events import Headers, Request
+
+# A UUID as kubectl writes it (kubernetes-wire 7), so that no client puts text of its own here
+RUN = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class HeaderFields:
+    """The fields of a request's head. Where a method takes the request, its headers are equal to `headers`."""
+
+    __slots__ = ("headers", "_alone", "_as_another", "_named", "_passed", "_placeholder", "_recorded", "_run", "_token")
+
+    def __init__(self, headers: Headers) -> None:
+        self.headers = headers
+        self._token: tuple[str | None] | None = None
+        self._alone = False  # whether the token stands in its own place alone
+        self._as_another: bool | None = None
+        self._placeholder: str | None = None
+        self._recorded: tuple[Headers, str] | None = None
+        self._named: dict[str, str] | None = None
+        self._run: str | None = None
+        self._passed: Headers | None = None
+
+    def token(self, request: Request) -> str | None:
+        """As `bearer_of`."""
+        if self._token is None:
+            self._token = (bearer_of(request),)
+        return self._token[0]
+
+    def check_alone(self, request: Request) -> None:
+        """Refuse a request that holds its own, proven token in a second place (`identity.bearer`)."""
+        token = self.token(request)
+        if token is None:
+            return
+        check_target(request.target, token)
+        if not self._alone:
+            check_fields(self.headers, token)
+            self._alone = True
+
+    def asks_as_another(self, request: Request, act: Act) -> bool:
+        """As `check_acceptable`."""
+        if request.upgrade:  # what is asked then depends on the act
+            return check_acceptable(request, act)
+        if self._as_another is None:
+            self._as_another = check_acceptable(request, act)
+        return self._as_another
+
+    @property
+    def placeholder(self) -> str:
+        """Which field holds the placeholder of a masked value, as in `the header NAME`; "" for none."""
+        if self._placeholder is None:
+            self._placeholder = in_headers(self.headers)
+        return self._placeholder
+
+    def recorded(self, hide: Hide, *, proven: bool) -> tuple[Headers, str]:
+        """The fields as they are recorded, and their values, each in a line. Of a caller who is proven, `hide` replaces the token
+        that these fields have, or nothing, so that the same is recorded each time."""
+        if self._recorded is not None and proven:
+            return self._recorded
+        headers = recorded_headers(self.headers, hide)
+        found = headers, "\n".join([value for _, value in headers])
+        if proven:
+            self._recorded = found
+        return found
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The value of each field, the last where a field stands more than once."""
+        if self._named is None:
+            self._named = dict(self.headers)
+        return self._named
+
+    @property
+    def run(self) -> str:
+        """The id of the client process, as its first `Kubectl-Session` says it; "" where that is no UUID."""
+        if self._run is None:
+            named = next((value for name, value in self.headers if name == "kubectl-session"), "")
+            self._run = named if RUN.fullmatch(named) is not None else ""
+        return self._run
+
+    def passed_on(self, request: Request) -> Headers:
+        """As `cluster.headers.passed_on`."""
+        if request.upgrade:
+            return passed_on(request)
+        if self._passed is None:
+            self._passed = passed_on(request)
+        return self._passed

@@ -348,11 +348,10 @@ class Call:
             request, hide, sent = self.request, self.hide, self.sent
             target, act, said = hide(request.target), self.act, self.said
             headers, values = said.recorded(hide, proven=self.principal is not None)
-            masked = sent.needed(target, values)  # not of the token: it has the form of what detectors look for
+            masked = self.has_masked_head = sent.needed(target, values)  # not of the token, which looks like a secret
             hidden = (lambda text: sent.text(hide(text))) if masked else hide
             handling = self.verdict.handling if self.verdict is not None else NO_HANDLING  # a denial is recorded as its cluster is
             self.call_record = record = self.worker.begin_record(self.principal, self.far, self.client, said, hidden, handling)
-            self.has_masked_head = masked
             record.act = (sent.named(act) if masked else act) if act is not None else UNREAD
             if record.silent:
                 return record

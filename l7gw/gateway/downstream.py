@@ -1,4 +1,4 @@
-"""One connection of a client, over HTTP/1.1 and HTTP/2 alike: its TLS, its address, and what its request lines mean.
+"""One connection of a client, over HTTP/1.1 and HTTP/2 alike: its TLS, its address, and what its requests say.
 
 Every request is identified and judged by itself. Nothing about the caller is kept on the connection (threats A16).
 """
@@ -26,7 +26,7 @@ from l7gw.gateway.refusal import tell
 from l7gw.gateway.tls import Listening
 from l7gw.identifiers import new_audit_id
 from l7gw.kube.act import Act
-from l7gw.kube.requestinfo import describe
+from l7gw.kube.known_lines import KnownLines
 from l7gw.limits import Limits
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     import ssl
 
 UNREAD_BY_CLIENT = 256 * 1024  # bytes that wait for a client that reads slowly; where there are more, the cluster is not read
-MOST_KNOWN = 256  # request lines whose meaning one connection remembers
-LONGEST_KNOWN = 2048  # characters of a target that is remembered; with MOST_KNOWN, half a mebibyte for each connection
 NOT_READ = "the client did not read the answer"  # reason in the record
 RESTARTED = "the gateway is being restarted; run the command again"
 
@@ -51,6 +49,7 @@ class ConnectionServices(CallServices, Protocol):
     api: Api
     draining: bool
     limits: Limits
+    lines: KnownLines
     listening: Listening
 
     def admit(self, client: Downstream) -> None:
@@ -74,7 +73,7 @@ class Downstream(asyncio.Protocol, ABC):
     """A client's TLS connection; `Http1Downstream` and `Http2Downstream` are the two kinds."""
 
     __slots__ = (
-        "_known", "_liveness", "_reading_since", "_run_id", "_said", "_seen", "_transport", "_unread", "_why_lost", "_worker",
+        "_liveness", "_reading_since", "_run_id", "_said", "_seen", "_transport", "_unread", "_why_lost", "_worker",
         "address", "below", "certificates", "server_name", "writable",
     )  # fmt: skip
 
@@ -84,7 +83,6 @@ class Downstream(asyncio.Protocol, ABC):
         self._worker = worker
         self._transport: asyncio.Transport | None = None
         self.below: SocketReading | None = None
-        self._known: dict[tuple[str, str, str], Act] = {}
         self._said: HeaderFields | None = None  # of the last requests
         self._seen: Headers = ()  # of the last request, where it had other fields
         self._unread = 0  # bits of `backpressure`: why the client is not read; 0 where it is read
@@ -120,17 +118,8 @@ class Downstream(asyncio.Protocol, ABC):
         return self._run_id
 
     def describe(self, request: Request, target: str) -> Act:
-        """What a request line asks for. The last ones are remembered, because clients repeat them. Raises Refusal 400."""
-        key = (request.method, target, request.upgrade)
-        act = self._known.get(key)
-        if act is None:
-            act = describe(*key)
-            if len(target) > LONGEST_KNOWN:
-                return act
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[key] = act
-        return act
+        """What a request line asks for. Raises Refusal 400."""
+        return self._worker.lines.describe(request.method, target, request.upgrade)
 
     def said(self, request: Request) -> HeaderFields:
         """What the request's header fields say. It is kept once a second request has the same fields: a watch with a connection of

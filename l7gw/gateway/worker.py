@@ -44,6 +44,7 @@ from l7gw.identity.chain import IdentityChain
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect
 from l7gw.kube.acting_as import ActsAs
+from l7gw.kube.known_lines import KnownLines
 from l7gw.kube.self_reviews import Question
 from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.log import CountedLog
@@ -98,6 +99,7 @@ class Worker:
         self.api = Api(self)
         self.timeouts = timeouts
         self.limits = limits
+        self.lines = KnownLines() if limits.remembered else KnownLines(0)
         self.recorder = recorder
         self.draining = False
         self._clients: dict[Downstream, None] = {}  # the connections past their handshake, in the order in which they came

@@ -117,4 +117,4 @@ UNUSUAL = [
 
 @pytest.mark.parametrize(("line", "short"), [*((line, True) for line in USUAL), *((line, False) for line in UNUSUAL)])
 def test_what_usual_clients_send_takes_the_short_way(line: tuple[str, str], short: bool) -> None:
-    assert (requestinfo._usual(*line) is not None) is short
+    assert (requestinfo.usual(*line) is not None) is short

@@ -41,11 +41,13 @@ class _Form(msgspec.Struct, gc=False):
 _encode = msgspec.json.Encoder().encode
 _LONGEST_PLAIN = LONGEST + len(_encode(_Form("call", *[""] * 14)))  # bytes of a form in which no field can be longer than LONGEST
 
-# Digits that are looked up: to write a number anew takes 500 to 1,500 instructions, to find three digits 200
-_WHOLE = tuple(map(str, range(1000)))
+# Digits, and what stands beside them, are looked up: to write a number anew takes 500 to 1,500 instructions, to find one 200
 _THREE = tuple(f"{number:03d}" for number in range(1000))
 _PART = tuple("." + (three.rstrip("0") or "0") for three in _THREE)  # of a number, behind its whole
-
+_SHORT = 0.9999  # seconds: what is shorter has three digits of whole milliseconds at most
+_MS = tuple(f',"ms":{number}' for number in range(1000))
+_CLUSTER_MS = tuple(f',"cluster_ms":{number}' for number in range(1000))
+_NO_WAITS = tuple(f'{part},"disk_ms":0.0,"held_ms":0.0,"audit_id":"' for part in _PART)
 
 _UP, _NO_BYTES = ',"up":', '0,"down":'  # what is put in their place where there are some
 _NO_REASON = '""}\n'
@@ -53,8 +55,8 @@ _NO_REASON = '""}\n'
 
 def as_json(lines: Iterable[Access]) -> bytes:
     """The lines as JSON objects, each with a newline. Times are to the microsecond."""
-    made: list[str] = []
-    whole, three, part = _WHOLE, _THREE, _PART
+    parts: list[str] = []
+    add = parts.extend
     begin = end = 0.0  # of the second of the last line, in microseconds since 1970: thousands of lines share one
     second = ""
     for form, event, at, status, up, down, took, at_cluster, for_disk, for_human, audit_id, reason in lines:
@@ -69,22 +71,19 @@ def as_json(lines: Iterable[Access]) -> bytes:
             head = f'{head[: -len(_NO_BYTES)]}{up},"down":'
         if reason:
             tail = f"{tail[: -len(_NO_REASON)]}{_encode(_shown(reason)).decode()}}}\n"
-        ms = floor(took * 1e6 + 0.5)
-        if at_cluster >= 0.0 and not for_disk and not for_human:
-            up_ms = floor(at_cluster * 1e6 + 0.5)
-            made.append(
-                f"{second}{three[micro // 1000]}{three[micro % 1000]}{head}{down}"
-                f',"ms":{whole[ms // 1000] if ms < 1_000_000 else ms // 1000}{part[ms % 1000]}'
-                f',"cluster_ms":{whole[up_ms // 1000] if up_ms < 1_000_000 else up_ms // 1000}{part[up_ms % 1000]}'
-                f',"disk_ms":0.0,"held_ms":0.0,"audit_id":"{audit_id}{tail}'
-            )
+        if 0.0 <= at_cluster <= took < _SHORT and not for_disk and not for_human:
+            ms, up_ms = floor(took * 1e6 + 0.5), floor(at_cluster * 1e6 + 0.5)
+            add(
+                (
+                    second, _THREE[micro // 1000], _THREE[micro % 1000], head, f"{down}", _MS[ms // 1000], _PART[ms % 1000],
+                    _CLUSTER_MS[up_ms // 1000], _NO_WAITS[up_ms % 1000], audit_id, tail,
+                )
+            )  # fmt: skip
         else:
-            made.append(
-                f'{second}{three[micro // 1000]}{three[micro % 1000]}{head}{down},"ms":{_ms(took)},"cluster_ms":'
-                f'{_ms(at_cluster) if at_cluster >= 0.0 else "null"},"disk_ms":{_ms(for_disk)},"held_ms":{_ms(for_human)}'
-                f',"audit_id":"{audit_id}{tail}'
-            )
-    return "".join(made).encode()
+            add((second, _THREE[micro // 1000], _THREE[micro % 1000], head, f'{down},"ms":{_ms(took)},"cluster_ms":'))
+            add((_ms(at_cluster) if at_cluster >= 0.0 else "null", f',"disk_ms":{_ms(for_disk)},"held_ms":{_ms(for_human)}'))
+            add((f',"audit_id":"{audit_id}', tail))
+    return "".join(parts).encode()
 
 
 def _ms(seconds: float) -> str:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from l7gw.clock import SystemClock
-from l7gw.gateway.downstream import LONGEST_KNOWN, MOST_KNOWN
 from l7gw.gateway.downstream_http1 import Http1Downstream
+from l7gw.kube.known_lines import LONGEST, MOST_REMEMBERED, KnownLines
 from l7gw.limits import USUAL_LIMITS
 from l7gw.wire.events import Request
 from tests.support.faults import exec_client, program, running, serve_for_ever, until
@@ -112,10 +112,13 @@ def test_an_exec_that_ended_leaves_nothing_in_memory(own: Scene) -> None:
     assert load() < CONNECTIONS
 
 
-def test_request_lines_that_a_connection_remembers_are_limited() -> None:
-    downstream = Http1Downstream(cast("Worker", SimpleNamespace(clock=SystemClock(), limits=USUAL_LIMITS)))
-    for number in range(2 * MOST_KNOWN):
-        path = f"/api/v1/pods/{number}?x="
-        target = path + "a" * (LONGEST_KNOWN - len(path) + number % 2)  # every second target is one character too long
-        assert downstream.describe(Request("GET", target, ()), target).name == str(number)
-    assert len(downstream._known) == MOST_KNOWN and {len(target) for _, target, _ in downstream._known} == {LONGEST_KNOWN}
+def test_request_lines_that_are_remembered_are_limited_over_all_connections() -> None:
+    lines = KnownLines()
+    worker = cast("Worker", SimpleNamespace(clock=SystemClock(), limits=USUAL_LIMITS, lines=lines))
+    for number in range(4 * MOST_REMEMBERED // (3 * LONGEST)):
+        target = f"/healthz/{number}?x="
+        target += "a" * (LONGEST - len(target) + number % 2)  # every second target is one character too long
+        downstream = Http1Downstream(worker)
+        assert downstream.describe(Request("GET", target, ()), target).verb == "get"
+    held = [target for known in (lines._known._newer, lines._known._older) for _, target in known]
+    assert {len(target) for target in held} == {LONGEST} and 3 * sum(map(len, held)) <= 2 * MOST_REMEMBERED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -74,6 +74,19 @@ class ChannelMasks:
             self._tell(mask, up=frame.up)
         self._stopped = self._stopped or mask.ended
         return out
+
+    def passes(self, frame: ChannelFrame, parts: Sequence[bytes]) -> bool:
+        """Whether the bytes of several frames of the client go up and are recorded as they came: they are taken then, for one
+        search of them all, where each `feed` costs 50,000 instructions. Else nothing is taken."""
+        key = frame.stream, frame.up
+        mask = self._masks.get(key)
+        if mask is None or key in self._forwarded:
+            return False
+        typed = b"".join(parts) if frame.channel == "stdin" else b""
+        if not self._search.passes(typed) or mask.glance(parts, whole=True) is None:
+            return False
+        self._search.take(typed)
+        return True
 
     def _opened(self, frame: ChannelFrame, data: bytes) -> bool:
         """Make the mask of a stream of which these are the first bytes. False where it cannot be looked into."""

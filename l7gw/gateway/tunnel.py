@@ -199,6 +199,14 @@ class Tunnel(ABC):
             self.end(why)
         return not self._over
 
+    def _record_up_run(self, frame: ChannelFrame | None, data: list[bytes]) -> bool:
+        """Record frames of the client that came together, each as it came; `frame` stands for all of them. False where each has to
+        be looked at by itself: something in them may be masked or held, or they are of no usual channel (None)."""
+        if frame is None or len(data) < 2 or not self._masks.passes(frame, data):
+            return False
+        self._record.frames(frame.channel, up=True, stream=frame.stream, data=data)
+        return True
+
     def _pass_down(self, frame: ChannelFrame, data: list[bytes], event: Any) -> None:
         """Take frames of the cluster, and the event that they came in. `frame` stands for all of them, `data` has the bytes of
         each. Frames of one stream that follow each other are masked as one piece: a command that prints much writes hundreds a

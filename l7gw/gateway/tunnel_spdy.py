@@ -118,6 +118,9 @@ class SpdyTunnel(Tunnel):
     def _relay_up(self, event: LegEvent) -> None:
         match event:
             case Run(stream, data):
+                if self._record_up_run(self._channels.typed(stream), data):
+                    self._cluster_leg.send(event)
+                    return
                 for one in data:
                     if not self._over:
                         self._data_up(Data(stream, one))
@@ -167,11 +170,10 @@ class SpdyTunnel(Tunnel):
             self._keep_back(frame)
         elif frame.channel == "resize":
             self._sized(frame)
-        else:
-            if self._record_up(frame):
-                self._cluster_leg.send(event)
-                if frame.final:
-                    self._masks.forget(frame.stream, up=True)
+        elif self._record_up(frame):
+            self._cluster_leg.send(event)
+            if frame.final:
+                self._masks.forget(frame.stream, up=True)
 
     def _ended(self, event: SynStream | SynReply | HeadersFrame, *, up: bool) -> None:
         """Half-close the channel of a stream whose FIN came without data."""
@@ -329,8 +331,7 @@ class SpdyTunnel(Tunnel):
                     assert_never(event)
 
     def _run_down(self, event: Run) -> None:
-        frame = self._channels.printed(event.stream)
-        if frame is not None:
+        if (frame := self._channels.printed(event.stream)) is not None:
             self._pass_down(frame, event.data, event)
             return
         for data in event.data:

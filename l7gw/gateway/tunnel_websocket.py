@@ -29,29 +29,39 @@ class WebSocketTunnel(Tunnel):
         self._end_told = isinstance(channels, WebSocketPorts)
 
     def _up(self, data: bytes) -> None:
-        translate, send = self._channels.up, self._cluster_leg.send
-        for event in self._client_leg.receive(data):
-            if isinstance(event, Message):
-                frame = translate(event)
-                if not frame.passed:
-                    self._keep_back(frame)
+        for event in self._client_leg.receive_runs(data):
+            if isinstance(event, Run):
+                if self._record_up_run(self._channels.typed(event.first), event.rests):
+                    self._cluster_leg.send(event)
                     continue
-                if frame.channel == "resize":
-                    if not frame.final:
-                        self._sized(frame)
-                        continue
-                    self._sizes.now()
-                if not self._record_up(frame):
+                for message in event.messages:
+                    self._message_up(message)
+                    if self._over:
+                        return
+            elif isinstance(event, Message):
+                self._message_up(event)
+                if self._over:
                     return
-                if not self._closed_by_client:
-                    send(event)
             elif isinstance(event, Close):
                 if not self._closed_by_client:
                     self._sizes.now()
                     self._closed_by_client = True
-                    send(event)
+                    self._cluster_leg.send(event)
             elif not self._to_client.is_answer(event):
                 self._control.count()
+
+    def _message_up(self, event: Message) -> None:
+        frame = self._channels.up(event)
+        if not frame.passed:
+            self._keep_back(frame)
+            return
+        if frame.channel == "resize":
+            if not frame.final:
+                self._sized(frame)
+                return
+            self._sizes.now()
+        if self._record_up(frame) and not self._closed_by_client:
+            self._cluster_leg.send(event)
 
     def _sized(self, frame: ChannelFrame) -> None:
         """Hand on terminal sizes, ten a second at most. A message that has anything else, or nothing, is kept back and ends no

@@ -148,6 +148,12 @@ class WebSocketChannels:
         name = NAMES[data[0]]
         return ChannelFrame(channel=name, up=False, stream=data[0], data=data[1:], passed=name in self._asked)
 
+    def typed(self, first: int) -> ChannelFrame | None:
+        """As `printed`, of messages of the client."""
+        if first != STDIN or self._stdin_closed or not self._stdin:
+            return None
+        return ChannelFrame(channel="stdin", up=True, stream=STDIN, data=b"")
+
     def printed(self, first: int) -> ChannelFrame | None:
         """A frame, without data, that stands for any message of the cluster that begins with this byte; None where each has to be
         read by `down`."""
@@ -200,6 +206,12 @@ class WebSocketPorts:
             self._told.add(channel)
             return ChannelFrame(channel=self._channels[channel], up=False, stream=channel, data=data[1:], preamble=True)
         return ChannelFrame(channel=self._channels[channel], up=False, stream=channel, data=data[1:])
+
+    def typed(self, first: int) -> ChannelFrame | None:
+        """As that of `WebSocketChannels`."""
+        if first % 2 or first >= len(self._channels):
+            return None
+        return ChannelFrame(channel=self._channels[first], up=True, stream=first, data=b"")
 
     def printed(self, first: int) -> ChannelFrame | None:
         """As that of `WebSocketChannels`."""

@@ -137,6 +137,13 @@ class SpdyChannels:
                 self._forget(stream, known)
         return ChannelFrame(channel=channel, up=up, stream=stream, data=data, final=final, passed=known.passed)
 
+    def typed(self, stream: int) -> ChannelFrame | None:
+        """As `printed`, of bytes of the client."""
+        known = self._streams.get(stream)
+        if known is None or not known.passed or known.channel.endswith("error") or not (self._forwards or known.channel == "stdin"):
+            return None
+        return ChannelFrame(channel=known.channel, up=True, stream=stream, data=b"")
+
     def printed(self, stream: int) -> ChannelFrame | None:
         """A frame, without data, that stands for any bytes of the cluster on a stream; None where each frame has to be read by
         `frame`."""

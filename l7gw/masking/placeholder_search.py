@@ -149,6 +149,14 @@ class PlaceholderSearch:
         self.found = False  # once true, it stays so
         self._tail = b""
 
+    def passes(self, data: bytes) -> bool:
+        """Whether `feed` of these bytes, in any pieces, finds nothing. It takes nothing."""
+        return not self.found and not may_hold(self._tail + data)
+
+    def take(self, data: bytes) -> None:
+        """Take bytes that pass."""
+        self._tail = (self._tail + data)[-_KEPT:]
+
     def feed(self, data: bytes) -> bool:
         """Take the next bytes. Gives whether a placeholder was found in what has come so far."""
         if not self.found:

@@ -44,6 +44,7 @@ from l7gw.wire.websocket_frames import (
     frame_bytes,
     long_length,
     parse_close,
+    run_bytes,
 )
 
 # ---------------------------------------------------------------------- limits
@@ -321,7 +322,7 @@ class Connection:
             if frame.frames and not self._client:
                 self._out.append(frame.frames)
             else:
-                self._out += [frame_bytes(BINARY, message.data, self._client) for message in frame.messages]
+                self._out.append(run_bytes(frame, self._client))
         elif isinstance(frame, Close):
             payload = close_bytes(frame)
             self._answer_pings()

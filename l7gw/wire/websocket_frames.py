@@ -86,20 +86,34 @@ def long_length(data: bytes) -> int:
     return length
 
 
+def head_bytes(opcode: int, length: int, bit: int) -> bytes:
+    """The head of an unfragmented frame up to its mask, if any. `bit` is MASK where one follows, else 0."""
+    if length < 126:
+        return bytes((FIN | opcode, bit | length))
+    if length < 65536:
+        return bytes((FIN | opcode, bit | 126, length >> 8, length & 255))
+    return bytes((FIN | opcode, bit | 127)) + length.to_bytes(8, "big")
+
+
 def frame_bytes(opcode: int, data: bytes, masked: bool) -> bytes:
     """One unfragmented frame (section 5.2), with a new random mask where it is `masked`, as a client's must be."""
-    length = len(data)
-    bit = MASK if masked else 0
-    if length < 126:
-        head = bytes((FIN | opcode, bit | length))
-    elif length < 65536:
-        head = bytes((FIN | opcode, bit | 126, length >> 8, length & 255))
-    else:
-        head = bytes((FIN | opcode, bit | 127)) + length.to_bytes(8, "big")
     if not masked:
-        return head + data
+        return head_bytes(opcode, len(data), 0) + data
     mask = os.urandom(4)  # unpredictable, section 5.3
-    return head + mask + apply_mask(data, mask)
+    return head_bytes(opcode, len(data), MASK) + mask + apply_mask(data, mask)
+
+
+def run_bytes(run: Run, masked: bool) -> bytes:
+    """The frames of a run. Their masks are drawn together, as each drawing is a system call."""
+    first, count = bytes((run.first,)), len(run.rests)
+    if not masked:
+        return b"".join([head_bytes(BINARY, len(rest) + 1, 0) + first + rest for rest in run.rests])
+    drawn = os.urandom(4 * count)
+    parts: list[bytes] = []
+    for number, rest in enumerate(run.rests):
+        mask = drawn[4 * number : 4 * number + 4]
+        parts += (head_bytes(BINARY, len(rest) + 1, MASK), mask, apply_mask(first + rest, mask))
+    return b"".join(parts)
 
 
 # ---------------------------------------------------------------------- the body of a Close (sections 5.5.1, 7.4)

@@ -113,7 +113,7 @@ def steps(draw: st.DrawFn, *, up: tuple[int, ...], down: tuple[int, ...]) -> lis
 def masks_in_order() -> Iterator[None]:
     """The masks of the frames that go up are the same each time."""
     numbers = itertools.count(1)
-    with mock.patch("os.urandom", lambda size: next(numbers).to_bytes(size, "big")):
+    with mock.patch("os.urandom", lambda size: bytes(next(numbers) * 41 % 251 for _ in range(size))):
         yield
 
 

@@ -365,3 +365,18 @@ def test_what_is_kept_back_is_masked_in_the_record_too() -> None:
         assert kept.count(STARS) == 3 and VALUE not in kept
 
     _run(test)
+
+
+@every
+def test_of_what_is_typed_in_one_read_the_frames_before_a_placeholder_go_up_and_each_is_recorded_as_it_came(kind: str) -> None:
+    def test() -> None:
+        session = Exec(kind)
+        session.say("stdin", b"# ")  # the first frame makes the mask
+        session.say("stdin", b"ls\n", b"pwd\n", b"id\n")
+        session.say("stdin", b"one\n", b"echo l7gw-masked-registry-0123abcd", b"two\n")
+        assert session.typed() == b"# ls\npwd\nid\none\n" and session.wires.outcome == "cut"
+        frames = [(name, data) for name, data, _ in session.wires.recorded if name.startswith("stdin")]
+        typed = [("stdin", data) for data in (b"# ", b"ls\n", b"pwd\n", b"id\n", b"one\n")]
+        assert frames == [*typed, ("stdin-not-passed", b"echo l7gw-masked-registry-0123abcd")]
+
+    _run(test)

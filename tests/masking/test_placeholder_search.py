@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from l7gw.masking.placeholder_search import PlaceholderSearch, Room, holds, in_headers, in_target, may_hold
 
@@ -94,3 +97,26 @@ def test_the_head_of_a_request_says_where_a_placeholder_stands() -> None:
     assert in_target(f"/exec?command=-p{name.replace('-', '%2D')}")
     assert in_headers([("Accept", "*/*"), ("User-Agent", f"kubectl {name}")]) == "the header User-Agent"
     assert in_headers([("Accept", "*/*")]) == "" and not in_target("/api%20x")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [PLACEHOLDER, PLACEHOLDER[:9], PLACEHOLDER[9:], b"l7gw", b"-masked-", b"\\u006c", b"text\n", b"x" * 300, encoded(1)]
+        )
+    ),
+    st.data(),
+)
+def test_bytes_that_pass_hold_nothing_in_any_pieces_and_are_remembered_alike(words: list[bytes], data: st.DataObject) -> None:
+    text = b"".join(words)
+    before, cuts = (
+        data.draw(st.sampled_from([b"", b"l7gw-mas", b"a" * 400])),
+        data.draw(st.lists(st.integers(0, len(text)), max_size=5)),
+    )
+    together, apart = PlaceholderSearch(), PlaceholderSearch()
+    assert not together.feed(before) and not apart.feed(before)
+    if together.passes(text):
+        together.take(text)
+        for start, end in itertools.pairwise(sorted({0, len(text), *cuts})):
+            assert not apart.feed(text[start:end])
+        assert together._tail == apart._tail

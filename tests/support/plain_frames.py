@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+
 from l7gw.gateway.tunnel import Sides, Tunnel
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
@@ -17,6 +19,7 @@ from l7gw.obligations import Obligations
 from l7gw.recording import events as e
 from l7gw.recording.call_record import LARGEST_EVENT, CallRecord
 from l7gw.timeouts import USUAL_TIMEOUTS
+from l7gw.wire.errors import OurError
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.websocket import Connection as WebSocket
 from tests.support.manual_clock import ManualClock
@@ -149,6 +152,10 @@ class PlainSpdyTunnel(PlainBatch, SpdyTunnel):
     pass
 
 
+def _of(frame: e.Frame) -> tuple[Any, ...]:
+    return frame.time, frame.channel, frame.up, frame.stream
+
+
 class Driven:
     """A tunnel with what was done by it: the bytes for each side, the recording, its finds and its end."""
 
@@ -180,7 +187,13 @@ class Driven:
         self.tunnel._alarm = SimpleNamespace(set=lambda at: note(("alarm", at)), end=lambda: note("no alarm"))  # type: ignore[assignment]
 
     def does(self, step: tuple[str, Any]) -> None:
-        """One step: bytes of a side, the end of one, or time."""
+        """One step: bytes of a side, the end of one, or time. A mistake of ours ends the call in the product (`gateway/guard`)."""
+        try:
+            self._does(step)
+        except OurError as mistake:
+            self.told.append(str(mistake))
+
+    def _does(self, step: tuple[str, Any]) -> None:
         match step:
             case "client", data:
                 self.tunnel.from_client(data)
@@ -195,14 +208,26 @@ class Driven:
             case "cluster-ended", _:
                 self.tunnel.cluster_ended()
 
+    def _recorded(self) -> list[Any]:
+        """The events. What the client sent at one time is one event here: frame by frame, where one ends as a value could begin, its
+        end is recorded with the next one; together they are recorded as they came where they show that no value began."""
+        session, found = self.session, []
+        head = b"\xdd" + session.events.to_bytes(4, "big")  # of an array of so many elements
+        for event in msgspec.msgpack.decode(head + session.bytes, type=list[e.WrittenEvent]):
+            last = found[-1] if found else None
+            if isinstance(event, e.Frame) and isinstance(last, e.Frame) and event.up and _of(event) == _of(last) and not last.final:
+                found[-1] = msgspec.structs.replace(last, data=last.data + event.data, final=event.final)
+            else:
+                found.append(event)
+        return found
+
     @property
     def state(self) -> dict[str, Any]:
         """All that must be alike after each step. Writes are compared as they were made: one a read and side."""
         return {
             "client": self.client,
             "cluster": self.cluster,
-            "recorded": self.session.bytes,
-            "events": self.session.events,
+            "recorded": self._recorded(),
             "content": self.session.content,
             "sizes": (self.record.up, self.record.down),
             "told": self.told,

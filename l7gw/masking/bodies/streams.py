@@ -122,16 +122,21 @@ class StreamMask:
         self._wait()
         return (data, out[1]) if self._sent else out
 
-    def glance(self, parts: Sequence[bytes | memoryview]) -> memoryview | None:
+    def glance(self, parts: Sequence[bytes | memoryview], *, whole: bool = False) -> memoryview | None:
         """As `feed` of these bytes together, where one search tells that nothing is masked in them or held. Gives a view of
-        them, which goes to both, and copies them once; None where more has to be looked at, and nothing is taken then."""
+        them, which goes to both, and copies them once; None where more has to be looked at, and nothing is taken then.
+        `whole`: the search may be long, as that for registered values; else None where it would be."""
         before, rules = len(self._text), self._rules
         if self._watch is not None or not before == self._recorded == self._shown:
             return None
-        if rules.registry is not None and rules.tagger.namespace in rules.registry.namespaces(rules.tagger.cluster):
-            return None  # its search may be long
+        if not whole and rules.registry is not None and rules.tagger.namespace in rules.registry.namespaces(rules.tagger.cluster):
+            return None
         text = b"".join((self._text, *parts))
-        if _ESCAPE in text or rules.scanner.open_from(text) < len(text) or rules.scanner.may_hold(text):
+        if whole:
+            clear = self._look(text) == (len(text), [])
+        else:
+            clear = _ESCAPE not in text and rules.scanner.look(text) == (len(text), False)
+        if not clear:
             return None
         self._pass(text, len(text) - before)
         return memoryview(text)[before:]

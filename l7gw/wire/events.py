@@ -41,16 +41,6 @@ class ReadyHead:
         self.http2 = b""
 
 
-class SameFields:
-    """Marks the requests of one connection that have the same header lines, whatever their method and target. In `meaning` whoever
-    takes them keeps what it remembers of those lines alone."""
-
-    __slots__ = ("meaning",)
-
-    def __init__(self) -> None:
-        self.meaning: Any = None
-
-
 @event
 class Request:
     """A request's head.
@@ -69,9 +59,6 @@ class Request:
     whole: bool = field(default=False, compare=False)  # whether the request ends with its head: its End comes with it
     # A codec gives the same Request for the same bytes on one connection. Here whoever takes it keeps what it remembers of them
     meaning: Any = field(default=None, compare=False, repr=False)
-    # The same object for requests of a connection that have the same `headers`, which then are one object too. None where the codec
-    # knows no such request, as with a body or an upgrade
-    same: SameFields | None = field(default=None, compare=False, repr=False)
     ready: ReadyHead | None = field(default=None, compare=False, repr=False)  # of a request that is sent
 
 

@@ -273,8 +273,10 @@ class ServerConnection(Side):
                 self._known_size = 0
             self._known[head] = known
             self._known_size += size
-            if known[0].same is not None and lines not in self._lines:
-                self._lines[lines] = known[0]
+            first = known[0]
+            usual = known[1] == "HTTP/1.1" and first.keep_alive and first.length == NO_BODY and not first.upgrade
+            if usual and lines not in self._lines:
+                self._lines[lines] = first
                 self._known_size += len(lines)
         return known
 

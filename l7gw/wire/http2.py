@@ -129,13 +129,13 @@ class ServerConnection(Receiver):
             method, target, told = line
             like = self._alike.get(told)
             if like is not None:
-                return Request(method, target, like.headers, whole=True, same=like.same)
+                return Request(method, target, like.headers, whole=True)
         try:
             request = parse_request(fields, end=self._block_ends)
         except (Malformed, PeerError):
             stream.method = dict(fields).get(":method", "")
             raise
-        if line is not None and request.same is not None:
+        if line is not None and request.length == NO_BODY:
             size = self._reader.unpacked
             if 0 < size <= self._remembered // 4:
                 self._alike_size += size

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response, SameFields
+from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response
 from l7gw.wire.http2_hpack import FIELD_NAME, Fields, beginning, ready_block, write_block
 from l7gw.wire.semantics import (
     BODIED,
@@ -117,8 +117,7 @@ def parse_request(fields: Fields, *, end: bool) -> Request:
         headers = (("host", host), *rest)
     else:
         headers = (("host", host), *[pair for pair in rest if pair[0] not in UNTOLD and pair[0] != "host"])
-    same = SameFields() if end and length == NO_BODY else None
-    return Request(method, target, headers, length, expects_continue=expects and not end, whole=end, same=same)
+    return Request(method, target, headers, length, expects_continue=expects and not end, whole=end)
 
 
 def line_of(fields: Fields) -> tuple[str, str, tuple[object, ...]] | None:

@@ -61,8 +61,9 @@ class Upstream(Protocol):
 
     def flush(self) -> None: ...
 
-    def in_parts(self) -> None:
-        """The call takes BodyParts in the place of a Body from now on, which saves copies of a large answer."""
+    def in_parts(self, *, kept: bool) -> None:
+        """The call takes BodyParts in the place of a Body from now on, which saves copies of a large answer. `kept`: it keeps them
+        for a while. Else it is done with them when it returns, so that a next read may lie where this one did."""
 
     def pause(self, why: int) -> None:
         """Do not read the answer while this reason stands. HTTP/2 still brings what its window allows."""

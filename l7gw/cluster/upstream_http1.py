@@ -33,7 +33,19 @@ class Keeper(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One TLS connection to a cluster's API server."""
 
-    __slots__ = ("_codec", "_keeper", "_transport", "_call", "idle_since", "_large", "_liveness", "_lost", "_unread", "below")
+    __slots__ = (
+        "_codec",
+        "_keeper",
+        "_transport",
+        "_call",
+        "idle_since",
+        "_into_buffer",
+        "_large",
+        "_liveness",
+        "_lost",
+        "_unread",
+        "below",
+    )
 
     def __init__(self, keeper: Keeper) -> None:
         self._codec = ClientConnection(keeper.shapes)
@@ -43,6 +55,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._call: UpstreamListener | None = None
         self.idle_since = 0.0
         self._lost = False
+        self._into_buffer = False  # whether large reads of this answer go into a buffer
         self._large: LargeReads | None = None  # reads in the place of this protocol, while a large answer comes
         self._unread = 0  # bits of `upstream`: why the cluster is not read; 0 where it is read
 
@@ -58,7 +71,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self.below is not None:
             self.below.was_read(size)
         self._received(data)
-        if size >= LARGE_READ and self._large is None and self._codec.gives_parts and self._transport is not None:
+        if size >= LARGE_READ and self._into_buffer and self._large is None and self._transport is not None:
             self._large = LargeReads(self)
             self._transport.set_protocol(self._large)
 
@@ -114,8 +127,9 @@ class UpstreamConnection(asyncio.Protocol):
         if data and self._transport is not None:
             self._transport.write(data)
 
-    def in_parts(self) -> None:
+    def in_parts(self, *, kept: bool) -> None:
         self._codec.in_parts()
+        self._into_buffer = not kept
 
     def pause(self, why: int) -> None:
         before, self._unread = self._unread, self._unread | why
@@ -130,6 +144,7 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self) -> None:
         """The call is over. Keep the connection for the next one, or end it."""
         self._call = None
+        self._into_buffer = False
         if self._large is not None and self._transport is not None:
             self._large = None
             self._transport.set_protocol(self)

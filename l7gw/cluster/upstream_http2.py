@@ -228,7 +228,7 @@ class UpstreamStream:
     def flush(self) -> None:
         self._connection.flush_stream()
 
-    def in_parts(self) -> None:
+    def in_parts(self, *, kept: bool) -> None:
         """A stream's frames come as they are."""
 
     def pause(self, why: int) -> None:

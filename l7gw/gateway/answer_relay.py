@@ -221,7 +221,7 @@ class AnswerRelay:
         else:
             self._mask = self._masks.answer(self._choice)
         if self._choice.sort in ("log", "object") and not self._choice.packed:
-            self._upstream.in_parts()
+            self._upstream.in_parts(kept=self._choice.sort == "object")
 
     def _send_head(self, response: Response, length: int) -> None:
         """Send the answer's head. `length` is as in `Response`."""

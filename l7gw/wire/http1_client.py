@@ -83,11 +83,6 @@ class ClientConnection(Side):
         if self._reader is not None:
             self._reader.in_parts = True
 
-    @property
-    def gives_parts(self) -> bool:
-        """Whether BodyParts may come of the next read."""
-        return self._reader is not None and self._reader.in_parts
-
     def receive(self, data: bytes | memoryview) -> list[HttpEvent]:
         """The events of more bytes of the server; b"" is their end. BodyParts are views of `data`. Raises PeerError 502."""
         if self.reading == OVER:

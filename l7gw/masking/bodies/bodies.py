@@ -229,7 +229,8 @@ class ObjectBody:
             part = Part(data=b"".join(whole), role="object")
             if not self._masks.needs_reading(part.data):
                 _check(part, protobuf=self._protobuf)
-                return [Piece(part.data, part.data)] if part.data else []
+                # As they came: a list of 1 MB that goes on as one took a fifth more than in four pieces, which caches hold
+                return [Piece(plain, plain) for plain in whole]
             before = self._split()
         assert self._splitter is not None
         return before + self._masked(self._splitter.end())

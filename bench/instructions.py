@@ -144,6 +144,7 @@ def _options() -> argparse.Namespace:
 def counted(cells: tuple[Cell, ...], names: list[str], options: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The instructions of each cell and proxy; each proxy is started once for each protocol."""
     binary, found = peers(), {cell.name: dict[str, float]() for cell in cells}
+    out = sys.stderr if options.output == "json" else sys.stdout  # JSON is for programs
     for http2 in (False, True):
         wanted = [cell for cell in cells if (cell.streams > 0) is http2]
         for name in names if wanted else ():
@@ -156,7 +157,7 @@ def counted(cells: tuple[Cell, ...], names: list[str], options: argparse.Namespa
                     if one is None:
                         continue
                     found[cell.name][name] = round(one[0])
-                    print(f"{cell.name}: {name}: {one[0]:,.0f} instructions", flush=True, file=sys.stderr)
+                    print(f"{cell.name}: {name}: {one[0]:,.0f} instructions", flush=True, file=out)
                     if options.functions:
                         _told(one[1], options.functions, one[0])
     return found

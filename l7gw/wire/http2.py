@@ -123,7 +123,7 @@ class ServerConnection(Receiver):
             stream.left = 0 if request.method in BODILESS else request.length
 
     def _parsed(self, fields: Fields, stream: Stream) -> Request:
-        """The request in these fields. All but its line often came before: of 8 fields, that takes 1.5 us, and parsing them 6."""
+        """The request in these fields. All but its line often came before: of 8 fields, that takes 1.3 us, and parsing them 6.3."""
         line = line_of(fields) if self._block_ends else None
         if line is not None:
             method, target, told = line

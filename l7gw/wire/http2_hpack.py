@@ -175,7 +175,7 @@ class BlockReader(Generic[T]):
             raise PeerError(COMPRESSION_ERROR, "a header block that cannot be unpacked") from error
 
     def _read(self, block: bytes) -> Fields:
-        # 4.0 us for an answer of kube-apiserver, of which a new Audit-Id takes 1.2; a call for each field would take twice as long
+        # 4.6 us for an answer of kube-apiserver, of which a new Audit-Id takes 1.2
         table = self._table
         entries = table.entries
         fields: Fields = []

@@ -1,6 +1,6 @@
 """Lines of the access log, as JSON and as text for people. They are made in the writer's thread, away from the event loop.
 
-What calls that are alike have in common is written out once and kept in their form (`AccessForm.json`); the rest of a line are its
+What calls that are alike have in common is written out once and kept in their form (`AccessForm.head`); the rest of a line are its
 time, numbers, audit id and reason. `tests/support/plain_access_lines.py` writes the same lines without that memory.
 """
 

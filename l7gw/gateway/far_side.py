@@ -56,7 +56,7 @@ class FarSide:
         role = cluster.credential
         if isinstance(role, AwsRole):
             self.standing.hint = f"has {role.role} an access entry there? l7gw clusters test {self.name}"
-        self._retired = False
+        self.retired = False  # whether another configuration is in force
         shared = None if isinstance(role, AwsRole) and role.per == "person" else self._credential()
         self.endpoint = self._endpoint(shared.pair if shared is not None else (), former)
         self._pools: Pools = (
@@ -92,7 +92,7 @@ class FarSide:
         """Once a second: read files that changed, and end connections that were idle for too long or are dead."""
         self._pools.tick()
         self._dials.tick()
-        if self._retired:
+        if self.retired:
             return  # its endpoint is followed no more
         try:
             if self.endpoint.refresh(self._clock.monotonic()):
@@ -103,7 +103,7 @@ class FarSide:
     def retire(self, successor: FarSide | None = None) -> None:
         """Another configuration is in force, in which `successor` has this name: running calls go on, and no other call is lent a
         connection."""
-        self._retired = True
+        self.retired = True
         if self._broker is not None and successor is not None and not self._is_at_aws_as(successor.cluster):
             self._broker.end()
         self._pools.retire()

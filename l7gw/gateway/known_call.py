@@ -91,7 +91,7 @@ class KnownCall:
     __slots__ = (
         "access", "act", "far", "form", "masks", "principal", "session", "target", "token", "verdict", "waits_for_disk",
         "_answers", "_authority", "_authorization", "_grants", "_head", "_masking", "_policy", "_ready", "_registered",
-        "_runs_forgotten", "_sent", "_settings", "_up",
+        "_sent", "_settings", "_up",
     )  # fmt: skip
 
     def __init__(self, call: RememberedCall, target: str, up: Request) -> None:
@@ -117,7 +117,6 @@ class KnownCall:
             reason=verdict.reason,
         )
         self.session = record.session
-        self._runs_forgotten = record.session.runs_forgotten
         self.access = call.access_form(record)
         self.waits_for_disk = worker.waits_for_disk(call.act, verdict.handling)
         self._answers: list[KnownAnswer] = []
@@ -125,7 +124,7 @@ class KnownCall:
         self._masking, self._settings = worker.masking, worker.settings
         self._head = target_recorded, values
         self._sent = SentMasks(masks)
-        self._registered = _registered(worker.masking)
+        self._registered = -1  # values may have been registered while the call waited: the head is looked at when it is used
         self._up = up
         self._authority = far.endpoint.authority
         self._authorization = far.pool_of(principal).credential.authorization
@@ -139,7 +138,7 @@ class KnownCall:
             and worker.grants.generation == self._grants
             and worker.masking is self._masking
             and self.session.takes_calls
-            and self.session.runs_forgotten == self._runs_forgotten  # the run of the form is one of the session's
+            and self.form.run >= self.session.runs_forgotten  # the oldest are forgotten, and are recorded anew
             and (_registered(worker.masking) == self._registered or self._still_holds_nothing(worker.masking))
         )
 
@@ -206,6 +205,7 @@ def _is_plain(call: RememberedCall) -> bool:
         and verdict.budget is None
         and verdict.bind is None
         and not verdict.grants
+        and not call.far.retired  # the configuration was read again while the call waited
         and not worker.bindings.active
         and not worker.hooks.acts
         and call.masks.call_hooks() is None

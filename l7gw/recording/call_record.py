@@ -70,7 +70,7 @@ class OfCalls(Protocol):
 
     @property
     def runs_forgotten(self) -> int:
-        """How many runs were forgotten. A form is good as long as this is what it was when the form was made."""
+        """How many runs were forgotten: the oldest, so those of lower numbers. A form of such a run is good no more."""
 
     def begin_alike(self, form: CallForm) -> CallRecord:
         """A new exchange of this form, which is of this session."""

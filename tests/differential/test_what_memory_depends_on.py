@@ -20,7 +20,7 @@ from tests.support.twins.gateway_in_steps import Gateway
 from tests.support.twins.heads_of_twins import SECRETS
 from tests.support.twins.house_of_twins import House
 from tests.support.twins.policies_of_twins import GRANTED, HOLDING, NOBODY, UNRECORDED, with_identity
-from tests.support.twins.story import BOB, HEADERS, PLAIN, POD, Client, Story, pod
+from tests.support.twins.story import ANN, BOB, HEADERS, PLAIN, POD, Client, Story, pod
 
 AT = "/prod" + POD
 MASK_MAIL = "rules:\n  - {name: all, effects: ['*'], verdict: allow, mask: [email]}\n"
@@ -281,6 +281,51 @@ def configured_while_the_disk_is_slow(**changed: Any) -> Callable[[Story], None]
     return told
 
 
+SLOW_FOR_ANN = """
+rules:
+  - {name: ann waits for the disk, users: [ann], effects: ["*"], verdict: allow, durable: all}
+  - {name: all, effects: ["*"], verdict: allow, durable: none}
+"""
+
+
+def while_it_waits(change: Callable[[Story], None], *headers: str, times: int = 1) -> Callable[[Story], None]:
+    """A head that came so many times comes again, and waits for the disk, while something changes. Then it comes again and again."""
+
+    headers = headers or ("X-Other: 1",)
+
+    def told(story: Story) -> None:
+        story.answers(pod())
+        story.policy(SLOW_FOR_ANN)
+        client = story.client()
+        client.known()
+        for _ in range(times):
+            client.ask(AT, *headers)
+        story.do(("disk_is", "stuck"))
+        client.ask(AT, *headers)
+        change(story)
+        story.do(("disk_is", ""))
+        for _ in range(4):
+            client.ask(AT, *headers)
+
+    return told
+
+
+def run_forgotten(story: Story) -> None:
+    for number in range(WITH.runs_known + 1):
+        story.client().ask(AT, f"Kubectl-Session: 0a1b2c3d-0000-4000-8000-00000000000{number}", bearer=ANN)
+
+
+def while_keys_are_fetched(story: Story) -> None:
+    """The head comes for the second time while the keys of its issuer are not known, and the configuration changes meanwhile."""
+    story.answers(pod())
+    client = story.client()
+    client.known()
+    client.ask(AT, "X-Custom: a")
+    story.do(("advance", 90_000.0), ("tick",))
+    client.ask(AT, "X-Custom: a")
+    client.ask()
+
+
 def unaccepted(story: Story) -> None:
     client = known(story)
     story.do(("cluster", "prod", "token", "another"))
@@ -416,6 +461,18 @@ ROWS: tuple[Row, ...] = (
     ("the policy while the disk is slow", policy_while_it_is_dialled, at("client", "HTTP/1.1 403")),
     ("the address while the disk is slow", configured_while_the_disk_is_slow(**{"prod server": "https://moved.example.com:443"}), LOGGED),
     ("the names going up while the disk is slow", configured_while_the_disk_is_slow(**{"prod prefix": "gw:"}), LOGGED),
+    ("the address, by a head that waits", while_it_waits(lambda story: story.configured(**{"prod server": "https://moved.example.com:443"})), at("prod", "host: moved.example.com")),
+    ("the address, by a head that waits and is known", while_it_waits(lambda story: story.configured(**{"prod server": "https://moved.example.com:443"}), times=5), at("prod", "host: moved.example.com")),
+    ("the prefix, by a head that waits", while_it_waits(lambda story: story.configured(**{"prod prefix": "gw:"})), at("prod", "impersonate-group: gw:team-a")),
+    ("what is recorded, by a head that waits", while_it_waits(lambda story: story.configured(**{"prod record": "metadata"})), LOGGED),
+    ("values in a head that waits", while_it_waits(read_a_secret, f"User-Agent: {SECRETS[0]}"), recorded("l7gw-masked-registry")),
+    ("values in a head that waits and is known", while_it_waits(read_a_secret, f"User-Agent: {SECRETS[0]}", times=5), recorded("l7gw-masked-registry")),
+    ("the run of a head that waits", while_it_waits(run_forgotten), LOGGED),
+    ("the policy, by a head that waits", while_it_waits(lambda story: story.policy(NOBODY)), at("client", "HTTP/1.1 403")),
+    ("the masks, by a head that waits", while_it_waits(lambda story: (story.policy(MASK_MAIL), story.answers(pod(MAIL)))), at("client", "l7gw-masked-email")),
+    ("the credential, by a head that waits", while_it_waits(lambda story: story.do(("credential", 1), ("tick",))), at("prod", "gateway-token-two")),
+    ("who asks, by a head that waits", while_it_waits(lambda story: story.configured(**{"prod impersonate": "user"})), at("prod", "impersonate-user: l7gw:ann")),
+    ("keys that are fetched", while_keys_are_fetched, at("client", "HTTP/1.1 401")),
     ("what clusters are told", configured(**{"prod impersonate": "user"}), at("prod", "impersonate-user: l7gw:ann")),
     ("a cluster that is told nothing", configured(**{"prod impersonate": "none", "prod groups": None}), never(at("prod", "impersonate-"))),
     ("the prefix of groups", configured(**{"prod prefix": "gw:"}), at("prod", "impersonate-group: gw:team-a")),

@@ -58,15 +58,17 @@ def write_down(path: str) -> None:
     """In the gateway's process: write a line of JSON for every request, in order, before the request is handled further."""
     from l7gw.gateway.downstream_http1 import Http1Downstream
     from l7gw.gateway.downstream_http2 import Http2Stream
-    from l7gw.gateway.worker import Worker
+    from l7gw.gateway.exchange import Exchange
 
     spoken = {Http1Downstream: HTTP1, Http2Stream: HTTP2}
-    begin_record = Worker.begin_record
+    begin_record = Exchange._begin_record
     lines = Path(path).open("a", buffering=1)  # noqa: SIM115  (stays open as long as the process lives)
 
-    def begin(worker: Worker, principal: Any, far: Any, client: Any, request: Any, *more: Any) -> Any:
-        agent = dict(request.headers).get("user-agent", "")
-        print(json.dumps([spoken[type(client)], request.upgrade, request.method, request.target, agent]), file=lines)
-        return begin_record(worker, principal, far, client, request, *more)
+    def begin(exchange: Exchange, *more: Any) -> Any:
+        if exchange.call_record is None:
+            request = exchange.request
+            agent = dict(request.headers).get("user-agent", "")
+            print(json.dumps([spoken[type(exchange.client)], request.upgrade, request.method, request.target, agent]), file=lines)
+        return begin_record(exchange, *more)
 
-    Worker.begin_record = begin  # type: ignore[method-assign]
+    Exchange._begin_record = begin  # type: ignore[method-assign]

@@ -71,7 +71,6 @@ class Pool:
         self._retirements = 0
         self._gate = dials or Dials(clock)
         self._dials: set[asyncio.Task[None]] = set()
-        self._ahead = False  # whether a connection is being dialled for calls to come
         self._unready = 0  # calls that wait for the endpoint or the credential
 
     def connect(self, then: Connected, kind: Wanted = KEPT) -> None:
@@ -101,10 +100,7 @@ class Pool:
 
     def _lend(self, then: Connected, kind: Wanted) -> None:
         if kind == ADAPTIVE:
-            kind = KEPT
-            if not self._idle and (self._dials or self._all) and self._clock.monotonic() >= self._unshared_until:
-                kind = SHARED
-                self._dial_ahead()
+            kind = SHARED if self._dials or len(self._all) > len(self._idle) else KEPT
         if kind == SHARED and self._clock.monotonic() >= self._unshared_until:
             self._share(then)
             return
@@ -156,17 +152,6 @@ class Pool:
         except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or whatever the resolver raises for an odd name
             answer = self._unreachable(error)
         then(answer)
-
-    def _dial_ahead(self) -> None:
-        """Dial a connection for calls to come, one at a time, where no more than MOST_IDLE are open."""
-        if not self._ahead and self._gate.free and len(self._all) < MOST_IDLE:
-            self._ahead = True
-            self._start(self._dial(self._came_ahead))
-
-    def _came_ahead(self, made: Upstream | Refusal) -> None:
-        self._ahead = False
-        if not isinstance(made, Refusal):
-            made.release()
 
     def _unreachable(self, error: Exception) -> Refusal:
         refusal = self.endpoint.unreachable(error)

@@ -16,8 +16,7 @@ SLOW_READER, SLOW_DISK, MASKING, ANY = 1, 2, 4, 7  # bits: why a cluster is not 
 #   body again.
 # FRESH: a connection that has served no other call and will serve none. Upgrades use it.
 # SHARED: a stream of a shared connection, for calls that last long and say little.
-# ADAPTIVE: KEPT where one is free or no other call has one, else SHARED, and one more is dialled for calls to come. A read costs
-#   less over HTTP/1.1, as the head of its answer is recognised and not unpacked (docs/performance.md).
+# ADAPTIVE: KEPT while no other call has a connection, else SHARED. Measured as faster for most calls (docs/performance.md).
 Wanted = Literal["kept", "fresh", "shared", "adaptive"]
 KEPT: Final = "kept"
 FRESH: Final = "fresh"

@@ -1,6 +1,8 @@
 """One connection of a client, over HTTP/1.1 and HTTP/2 alike: its TLS, its address, and what its requests say.
 
-Every request is identified and judged by itself. Nothing about the caller is kept on the connection (threats A16).
+Every request is identified and judged by itself (threats A16). What a connection remembers of its requests is what their bytes say
+(`header_fields.py`), and what a call with the same head was, which is not believed before the caller is proven anew
+(`known_call.py`).
 """
 
 from __future__ import annotations

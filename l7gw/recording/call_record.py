@@ -241,32 +241,6 @@ class CallRecord(msgspec.Struct, eq=False, gc=False):  # nothing that it refers 
 
     # ------------------------------------------------------------------ calls that are alike
 
-    def alike(
-        self,
-        *,
-        method: str,
-        target: str,
-        headers: e.Headers,
-        act: Act,
-        verdict: e.VerdictWord,
-        rule: str,
-        reason: str,
-    ) -> CallForm:
-        """The form of calls of this run whose request and verdict are recorded with the same words, and of which the log says the
-        same."""
-        return CallForm(
-            run=self.run,
-            run_id=self.run_id,
-            content=self.content,
-            method=method,
-            target=target,
-            headers=headers,
-            act=act,
-            verdict=verdict,
-            rule=rule,
-            reason=reason,
-        )
-
     def asked(self, form: CallForm, audit_id: str) -> None:
         """Record the request and the verdict on it. Both have one time: their order is that in which they stand in the session."""
         session = self.session

@@ -95,6 +95,9 @@ class TerminalLines:
         if self._scrolling is not None:
             left = self._scrolling.take(time, text)
             if left is not None:
+                if left:  # what was drawn before has left the screen by now: only now is it told, as it could be written again
+                    self.player.screen.tell_all()
+                    self._end()
                 for when, line in left:
                     self._keep(when, line)
                 return
@@ -119,8 +122,6 @@ class TerminalLines:
         if not scrolls(self.player.emulator):
             self._plain = 0
             return False
-        self.player.screen.tell_all()
-        self._end()
         self._scrolling = Scrolling(self.player.screen.rows)
         return True
 

@@ -47,7 +47,10 @@ func execFlood(w http.ResponseWriter, r *http.Request) {
 	for command[1] == "packed" && len(written)+len(frame) <= packedBytes {
 		written = append(written, frame...)
 	}
-	go io.Copy(io.Discard, conn)
+	go func() {
+		io.Copy(io.Discard, conn)
+		conn.Close() // as kube-apiserver's ends with its client: else the flood goes on into what closes, and takes this core from the next cell
+	}()
 	for {
 		if _, err := conn.Write(written); err != nil {
 			return

@@ -160,6 +160,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._keeper.forget(self)
         if self._transport is not None and not self._lost:
             self._transport.close()
+            if self.below is not None:
+                self.below.part()
 
     def abort(self) -> None:
         self._call = None

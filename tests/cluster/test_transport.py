@@ -18,7 +18,7 @@ import uvloop
 from uvloop.loop import SSLProtocol
 
 from l7gw.cluster import transport as transports
-from l7gw.cluster.transport import MUCH, PLAIN_HTTP, Arrival, SocketReading, listen
+from l7gw.cluster.transport import MUCH, PARTS_FIRST, PARTS_READ, PLAIN_HTTP, Arrival, SocketReading, listen
 from l7gw.cluster.upstream_http1 import UpstreamConnection
 from l7gw.cluster.upstream_http2 import SharedConnection
 from l7gw.demo.pki import Authority, server_context
@@ -289,6 +289,35 @@ def test_a_socket_that_rests_is_read_again_only_where_that_is_wanted() -> None:
         assert done() == [call.pause_reading()]
 
     uvloop.run(play())
+
+
+def test_a_closed_connection_is_read_ever_more_seldom_until_its_peer_ends() -> None:
+    async def play() -> None:
+        loop, transport = asyncio.get_running_loop(), Mock(is_closing=Mock(return_value=False))
+        reading, began = SocketReading(transport), loop.time()
+        reading.pause()
+        reading.part()
+        while transport.resume_reading.call_count < 5:
+            await asyncio.sleep(0.001)
+        assert loop.time() - began >= PARTS_FIRST * (1 + 1 + 2 + 4 + 8)
+        said = [one for one in transport.mock_calls if one != call.is_closing()]
+        assert said == [call.pause_reading(), call.resume_reading()] * 5
+        transport.is_closing.return_value = True
+        transport.reset_mock()
+        await asyncio.sleep(PARTS_READ * 2)
+        reading.part()
+        transport.pause_reading.assert_not_called()
+        transport.resume_reading.assert_not_called()
+
+    uvloop.run(play())
+
+
+def test_a_connection_to_a_cluster_that_is_closed_waits_for_its_end_so() -> None:
+    connection = UpstreamConnection(Mock())
+    below = connection.below = Mock(spec=SocketReading)
+    connection.connection_made(Mock(get_extra_info=Mock(return_value=None)))
+    connection.close()
+    below.part.assert_called_once_with()
 
 
 @pytest.mark.parametrize(

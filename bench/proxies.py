@@ -2,6 +2,7 @@
 
 `unmasked` is l7gw without its masks, `unlogged` without its access log, `undurable` writes to the disk without waiting, `forgetful`
 remembers nothing of what was said before, `eks` is before a cluster of EKS, with a token and a pool of connections for each person.
+More are made by `bench/run.py --python NAME=PATH`: l7gw as usual, by another interpreter, as it is installed there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ OURS = {  # keys of l7gw.yaml in which it differs from the usual one
     "eks": {},
 }
 PEERS = ("go", "relay", "nginx")
+NO_OTHERS: Mapping[str, str] = {}
 PROXY_CORE, LOAD_CORE = 0, 1  # the upstream is on the load's core
 USUAL = ("l7gw", *PEERS)  # measured in each cell
 
@@ -98,12 +100,18 @@ def _pinned(core: int | None) -> list[str]:
 class Scene:
     """What all proxies of one upstream share: certificates, the upstream itself, an issuer, the keys of l7gw.yaml. `http2` says
     whether each leg is to speak HTTP/2, as far as its proxy can. `before` are the words of a command in front of l7gw's and the
-    relay's, such as valgrind's, and `python` is what runs them."""
+    relay's, such as valgrind's, and `python` is what runs them. `pythons` has the names of more proxies: l7gw by what is there."""
 
     def __init__(
-        self, folder: Path, stack: contextlib.ExitStack, http2: bool, before: Sequence[str] = (), python: str = sys.executable
+        self,
+        folder: Path,
+        stack: contextlib.ExitStack,
+        http2: bool,
+        before: Sequence[str] = (),
+        python: str = sys.executable,
+        pythons: Mapping[str, str] = NO_OTHERS,
     ) -> None:
-        self._folder, self._stack, self._before, self._python = folder, stack, before, python
+        self._folder, self._stack, self._before, self._python, self._pythons = folder, stack, before, python, pythons
         self._http2 = "1" if http2 else ""
         self._authority = authority = Authority(folder / "pki")
         self._pair = authority.server("server", "127.0.0.1")
@@ -133,7 +141,7 @@ class Scene:
 
     def start(self, name: str) -> Proxy:
         """Start the proxy of this name; it ends with the scene."""
-        if name in OURS:
+        if name in OURS or name in self._pythons:
             return self._gateway(name)
         if name == "go":
             command: list[str | Path] = [self._binary, "proxy", *self._pair, self._upstream]
@@ -147,7 +155,7 @@ class Scene:
         return self._stack.enter_context(_nginx(self._folder, self._pair, self._upstream))
 
     def _gateway(self, name: str) -> Proxy:
-        more, environment = dict(OURS[name]), {}
+        more, environment = dict(OURS.get(name, {})), {}
         if name == "eks":
             aws = self._aws = self._aws or self._stack.enter_context(Aws(self._folder))
             aws.eks.cluster("prod", self._upstream, self._authority.certificate.read_text())
@@ -156,9 +164,10 @@ class Scene:
         config = self._folder / f"{name}.yaml"
         (self._folder / name).mkdir(mode=0o700)
         config.write_text(json.dumps({**self._settings, **more, "state": name}))
-        command: list[str | Path] = [self._python, "-m", "l7gw", "serve", "--config", config]
+        # -P: what is installed there is run, and not what lies in the folder that the bench is run in.
+        command: list[str | Path] = [self._pythons.get(name, self._python), "-P", "-m", "l7gw", "serve", "--config", config]
         if name == "unmasked":
-            command[1:3] = [HERE / "unmasked.py"]
+            command[1:4] = [HERE / "unmasked.py"]
         if name == "forgetful":
             command = with_limits(config, USUAL_TIMEOUTS, dataclasses.replace(USUAL_LIMITS, remembered=0))
             command[0] = self._python

@@ -13,7 +13,7 @@ import datetime
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -34,8 +34,8 @@ TOLD = Console(stderr=True, highlight=False)
 class Running:
     """The proxies of both scenes, HTTP/1.1 and HTTP/2, each started when it is first asked for."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
-        self._folder, self._stack = folder, stack
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, pythons: Mapping[str, str]) -> None:
+        self._folder, self._stack, self._pythons = folder, stack, pythons
         self._scenes: dict[bool, Scene] = {}
         self._proxies: dict[tuple[str, bool], Proxy] = {}
 
@@ -43,19 +43,28 @@ class Running:
         if http2 not in self._scenes:
             folder = self._folder / ("h2" if http2 else "h1")
             folder.mkdir()
-            self._scenes[http2] = Scene(folder, self._stack, http2)
+            self._scenes[http2] = Scene(folder, self._stack, http2, pythons=self._pythons)
         if (name, http2) not in self._proxies:
             self._proxies[name, http2] = self._scenes[http2].start(name)
         return self._proxies[name, http2]
 
 
 def measured_at(cell: Cell, wanted: Sequence[str]) -> list[str]:
-    """The proxies that a cell is measured at: of the wanted ones, those that are always and those that the cell names."""
+    """The proxies that a cell is measured at: of the wanted ones, those that are always, those that the cell names, and l7gw by
+    other interpreters."""
     return [
         name
-        for name in dict.fromkeys((*USUAL, *OURS))
-        if name in wanted and (name in USUAL or name in cell.also) and is_there(name)
+        for name in dict.fromkeys((*USUAL, *OURS, *wanted))
+        if name in wanted and (name not in OURS or name in USUAL or name in cell.also) and is_there(name)
     ]
+
+
+def interpreters(given: Sequence[str]) -> dict[str, str]:
+    """The interpreters of `NAME=PATH`, by their names. Raises ValueError where one is not so, or has a proxy's name."""
+    pairs = [one.partition("=")[::2] for one in given]
+    if wrong := [f"{name}={path}" for name, path in pairs if not name or not path or name in (*OURS, *PEERS)]:
+        raise ValueError(f"--python takes NAME=PATH, with a name that no proxy has: {', '.join(wrong)}")
+    return dict(pairs)
 
 
 def rounds(figures: Figures, cells: Sequence[Cell], wanted: Sequence[str], running: Running, folder: Path) -> None:
@@ -111,6 +120,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", default="", help="cells of this name or kind, or with this in their name; `;` between several")
     parser.add_argument("--proxies", default="", help="these alone, as `l7gw,unlogged`")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="one more proxy: l7gw by another interpreter, as it is installed there. Can be given again",
+    )
     parser.add_argument("--prices", action="store_true", help="l7gw too without its log, masks and memory, and before EKS")
     parser.add_argument("--no-watches", action="store_true", help="leave out the memory of idle watches")
     parser.add_argument("--show", type=Path, metavar="FILE", help="measure nothing: show the JSON of a run")
@@ -121,13 +137,13 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _wanted(options: argparse.Namespace) -> list[str]:
+def _wanted(options: argparse.Namespace, pythons: Mapping[str, str]) -> list[str]:
     if not options.proxies:
-        return [*USUAL, "undurable", *(OURS if options.prices else ())]
+        return [*USUAL, "undurable", *(OURS if options.prices else ()), *pythons]
     names = [name.strip() for name in options.proxies.split(",")]
-    if wrong := [name for name in names if name not in (*OURS, *PEERS)]:
-        sys.exit(f"no proxy is named {', '.join(wrong)}: there are {', '.join((*OURS, *PEERS))}")
-    return names
+    if wrong := [name for name in names if name not in (*OURS, *PEERS, *pythons)]:
+        sys.exit(f"no proxy is named {', '.join(wrong)}: there are {', '.join((*OURS, *PEERS, *pythons))}")
+    return [*names, *(name for name in pythons if name not in names)]
 
 
 def main() -> None:
@@ -137,18 +153,18 @@ def main() -> None:
         figures = from_json(options.show.read_text())
     else:
         try:
-            cells = chosen(options.only)
+            cells, pythons = chosen(options.only), interpreters(options.python)
         except ValueError as error:
             sys.exit(str(error))
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         figures = Figures(
             machine(environment(find_go())["GOVERSION"]), today, options.rounds, options.seconds, load=round(os.getloadavg()[0], 1)
         )
-        wanted = _wanted(options)
+        wanted = _wanted(options, pythons)
         with _folder() as folder, contextlib.ExitStack() as stack:
             if not options.no_watches and not options.only:
                 watches(figures, wanted, folder)
-            rounds(figures, cells, wanted, Running(folder, stack), folder)
+            rounds(figures, cells, wanted, Running(folder, stack, pythons), folder)
     if options.output == "json":
         print(figures.as_json())
         return

@@ -10,7 +10,7 @@ from rich.table import Table
 from bench.cells import CELLS, Cell
 from bench.figures import Figures, spread
 from bench.goals import durable_us
-from bench.proxies import USUAL
+from bench.proxies import OURS, PEERS, USUAL
 
 PRICES = {
     "masking": ("unmasked", "l7gw"),
@@ -40,11 +40,14 @@ def table(figures: Figures) -> Table:
 
 
 def summary(figures: Figures) -> Iterator[str]:
-    """What stands in no column: prices, the disk, idle watches."""
+    """What stands in no column: prices, other interpreters, the disk, idle watches."""
     for cell in (cell for cell in CELLS if cell.name in figures.rows):
         for what, (without, with_) in PRICES.items():
             if ratio := price(figures, cell, without, with_):
                 yield f"price of {what}, {cell.name}: {ratio}"
+        for name in (name for name in figures.rows[cell.name] if name not in (*OURS, *PEERS)):
+            if ratios := figures.ratios(cell, name, "l7gw"):
+                yield f"{name} / l7gw, {cell.name}: {spread(ratios, 3)}"
         if cell.kind == "post" and (above := durable_us(figures)) is not None:
             yield f"POST durable above the same not durable: {above:.0f} us; the disk's sync: {spread(figures.sync_us)} us"
     for protocol, row in figures.watches.items():

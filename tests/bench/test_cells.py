@@ -7,7 +7,7 @@ import pytest
 from bench.cells import CELLS, chosen
 from bench.goals import GOALS
 from bench.proxies import OURS
-from bench.run import measured_at
+from bench.run import interpreters, measured_at
 
 
 def test_a_cell_stands_once() -> None:
@@ -42,6 +42,17 @@ def test_a_cell_is_measured_at_each_of_its_proxies_once() -> None:
         found = measured_at(cell, ["l7gw", "go", "relay", *OURS])
         assert found == list(dict.fromkeys(["l7gw", "go", "relay", *(name for name in OURS if name in cell.also)])), cell.name
         assert measured_at(cell, ["relay"]) == ["relay"]
+
+
+def test_l7gw_by_another_interpreter_is_measured_in_each_cell_behind_the_others() -> None:
+    assert {tuple(measured_at(cell, ["fast", "l7gw", "go"])) for cell in CELLS} == {("l7gw", "go", "fast")}
+
+
+def test_interpreters_have_names_that_no_proxy_has() -> None:
+    assert interpreters(["fast=/opt/a=b/python", "slow=python3"]) == {"fast": "/opt/a=b/python", "slow": "python3"}
+    for wrong in ("fast", "=python3", "fast=", "l7gw=python3", "go=python3"):
+        with pytest.raises(ValueError, match="--python takes NAME=PATH, with a name that no proxy has: "):
+            interpreters(["slow=python3", wrong])
 
 
 @pytest.mark.parametrize(

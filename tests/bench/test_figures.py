@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bench.cells import CELLS
 from bench.figures import Figures, from_json, machine, spread
 from bench.measuring import Measured
+from bench.shown import summary
 
 ONE = next(cell for cell in CELLS if not cell.both_cores)
 BOTH = next(cell for cell in CELLS if cell.both_cores)
@@ -34,6 +35,12 @@ def test_work_is_told_by_the_cpu_and_with_both_cores_by_the_clock() -> None:
 def test_ratios_are_of_the_rounds_and_not_of_the_medians() -> None:
     figures = of(("l7gw", [(10, 1), (20, 1), (60, 1)]), ("go", [(10, 1), (40, 1), (20, 1)]))
     assert figures.ratios(ONE, "l7gw", "go") == [1, 0.5, 3] and figures.ratios(ONE, "l7gw", "relay") == []
+
+
+def test_l7gw_by_another_interpreter_is_told_beside_the_usual_one() -> None:
+    figures = of(("l7gw", [(10, 1), (20, 1)]), ("go", [(10, 1), (40, 1)]), ("fast", [(15, 1), (25, 1)]))
+    assert next(summary(figures)) == f"fast / l7gw, {ONE.name}: 1.375 [1.250-1.500]"
+    assert not any(ONE.name in line for line in summary(of(("l7gw", [(10, 1)]), ("go", [(10, 1)]))))
 
 
 def test_a_paced_load_that_was_not_kept_up_with_is_told() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,13 +26,27 @@ def resident(pid: int) -> int:
     return found
 
 
+def settled(pid: int) -> int:
+    """As `resident`, once it stands still: what was recorded of the last calls is written a moment later, and what that takes at
+    its first time is no part of a watch. Waits for ten seconds at most."""
+    before, still = resident(pid), 0
+    for _ in range(40):
+        time.sleep(0.25)
+        now = resident(pid)
+        still = still + 1 if now == before else 0
+        if still == 4:
+            break
+        before = now
+    return before
+
+
 def kib_of_watch(proxy: Proxy, binary: Path, http2: bool) -> float:
     """KiB of an idle watch: what a proxy grows by when it holds WATCHES beside the FIRST, which bring what is made once.
     Raises LoadFailed where one does not stand."""
     with _held(proxy, binary, http2, FIRST):
-        before = resident(proxy.pid)
+        before = settled(proxy.pid)
         with _held(proxy, binary, http2, WATCHES):
-            return (resident(proxy.pid) - before) / WATCHES
+            return (settled(proxy.pid) - before) / WATCHES
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ that cannot be read ends with an event that says so.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar, cast
@@ -85,11 +84,11 @@ class AnswerRelay:
         self._choice = AS_IT_CAME
         self._mask: BodyMask | None = None  # None where the body passes as it comes
         self._head_waits: Response | None = None  # the head, while it waits for the mask
-        self._unsent: deque[bytes | memoryview] = deque()  # of the body, what waits for a client that reads slowly
+        self._unsent: list[bytes | memoryview] = []  # of the body, what waits for a client that reads slowly: slices, few of them
         self._told_end = False
         self._at_once = b""  # a small body that came whole, until its end has come too
         self._steps: InSteps[list[Piece]] | None = None  # what the mask does in steps just now
-        self._behind: deque[HttpEvent] = deque()  # what came meanwhile
+        self._behind: list[HttpEvent] = []  # what came meanwhile
         self._done = False  # whether the mask has given all
         self._log: MaskedLog | None = None  # holds bytes for a time alone
         self._refused: Refusal | None = None  # why the mask lets nothing more of the answer pass
@@ -252,7 +251,7 @@ class AnswerRelay:
             call.tunnel = self._tunnel(response)
         self.begun = True
         if response.status == 101 or (self._act.follows and response.status < 300):
-            call.opens()
+            self._request = call.opens()
         call.client.send(Response(response.status, shown, length, upgrade=response.upgrade))
         if call.tunnel is not None:
             call.client.flush()
@@ -284,7 +283,7 @@ class AnswerRelay:
         steps, self._steps = self._steps, None
         if steps is None:
             return
-        behind, self._behind = self._behind, deque()
+        behind, self._behind = self._behind, []
         if self._call.upstream is not None:
             self._call.upstream.resume(MASKING)
         self._given(steps.result, whole=self._done)
@@ -357,7 +356,7 @@ class AnswerRelay:
             self._record.response_body(piece.recorded)
             self._unsent.append(piece.shown)
         while self._unsent:
-            self._call.client.send(_body(self._unsent.popleft()))
+            self._call.client.send(_body(self._unsent.pop(0)))
         self._call.client.send(End())
         return True
 
@@ -370,7 +369,7 @@ class AnswerRelay:
         """Send what waits for the client, as far as the client takes it. An object comes out of its mask at once, however large."""
         client = self._call.client
         while self._unsent and client.writable:
-            client.send(_body(self._unsent.popleft()))
+            client.send(_body(self._unsent.pop(0)))
             client.flush()
         if self._done and not self._unsent and self._steps is None and not self._told_end:
             self._told_end = True

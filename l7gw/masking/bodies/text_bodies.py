@@ -8,7 +8,7 @@ from typing import Literal
 from l7gw.masking.bodies.bodies import MOST_UNPACKED, MUCH, Budget, Piece
 from l7gw.masking.bodies.gzip_bodies import Packer, Unpacker
 from l7gw.masking.bodies.texts import TextMasks
-from l7gw.masking.detectors.scanner import CONTEXT
+from l7gw.masking.detectors.scanner import KEPT
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import TAG_DIGITS
 
@@ -18,6 +18,7 @@ class TextBody:
 
     __slots__ = (
         "_budget",
+        "_cut",
         "_held",
         "_masks",
         "_offset",
@@ -35,7 +36,8 @@ class TextBody:
         self._budget = budget
         self._unpacker = Unpacker() if packed else None
         self._packer = Packer() if packed == "gzip" else None
-        self._seen = b""  # the last CONTEXT bytes that were sent
+        self._seen = b""  # the last KEPT bytes that were sent
+        self._cut = False  # whether other bytes stood before them
         self._waiting = b""  # what was not sent yet
         self._offset = 0  # of `_waiting`, in the recorded bytes
         self._held = 0  # bytes of the budget
@@ -72,7 +74,7 @@ class TextBody:
         before = len(self._seen)
         text = self._seen + self._waiting + data
         end = len(text) if whole else max(before, self._masks.open_from(text))
-        cuts = self._masks.cuts(text)
+        cuts = self._masks.cuts(text, cut=self._cut)
         for cut in cuts:
             if cut.start < end < cut.end:
                 end = cut.start
@@ -104,7 +106,8 @@ class TextBody:
         recorded.append(text[at:end])
         piece = Piece(b"".join(shown), b"".join(recorded))
         self._offset += len(piece.recorded)
-        self._seen, self._waiting = text[max(0, end - CONTEXT) : end], text[end:]
+        self._seen, self._waiting = text[max(0, end - KEPT) : end], text[end:]
+        self._cut = self._cut or end > KEPT
         self._budget.take(len(self._waiting) - self._held)
         self._held = len(self._waiting)
         return [piece] if piece.shown or piece.recorded else []

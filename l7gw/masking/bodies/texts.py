@@ -30,10 +30,11 @@ class TextMasks(msgspec.Struct, frozen=True, kw_only=True):
     registry: Registered | None = None
     sender: str = ""
 
-    def cuts(self, data: bytes) -> list[Cut]:
-        """What is masked, in bytes, in order and disjoint."""
+    def cuts(self, data: bytes, *, cut: bool = False) -> list[Cut]:
+        """What is masked, in bytes, in order and disjoint. `cut` is as in `Scanner.scan`."""
         tagger = self.tagger
-        return objects.cuts_in(data, self.scanner, self.registry, tagger.cluster, tagger.namespace, self.sender)
+        spans = self.scanner.scan(data, sent=bool(self.sender), cut=cut)
+        return objects.cuts_of(spans, data, self.registry, tagger.cluster, tagger.namespace, self.sender)
 
     def open_from(self, data: bytes) -> int:
         """Where a value may begin that the next bytes complete; the length of the bytes where there is none."""

@@ -9,8 +9,8 @@ from l7gw.masking.detectors.keywords import QUOTE, SPACE
 _SLASHES = r":(?:\\*/){2}"  # JSON may write a slash as \/
 _USER = r"""[^\x00-\x20\x7f"'\\/@:?#<>`]*"""
 _SECRET = r"""[^\x00-\x20\x7f"'\\/@?#<>`]+"""
-_URL_NOTICE = r""":\\{0,3}/\\{0,3}/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
-_URL_OPENS = r""":\\{0,3}/\\{0,3}/[^\x00-\x20"'/@:?#<>]{0,128}:"""
+_URL_NOTICE = r""":\\{0,15}/\\{0,15}/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
+_URL_OPENS = r""":\\{0,15}/\\{0,15}/[^\x00-\x20"'/@:?#<>]{0,128}:"""
 _DATABASES = (
     r"(?:postgres(?:ql)?|mysqlx?|mariadb|mongodb|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|couchbase|couchdb|cassandra"
     r"|memcached|nats|kafka|ldaps?|smtps?|imaps?|stomp|mqtts?|influxdb|neo4j|bolt|db2|snowflake|redshift|elasticsearch|tls|etcd)"
@@ -58,7 +58,7 @@ HEADERS = (
                 rf"(?i)authorization(?:{QUOTE})?{SPACE}[:=]{SPACE}\[?(?:{QUOTE})?(?:bearer|token)[ \t]{{1,4}}"
                 r"(?P<value>[\w.~+/-]{4,}={0,2})",
                 longest=16384,
-                notice=r"""(?i)authorization(?:\\{0,3}["'])?[ \t]{0,8}[:=]""",
+                notice=r"""(?i)authorization(?:\\{0,15}["'])?[ \t]{0,64}[:=]""",
                 keeps=values.is_value,
             ),
         ),
@@ -74,7 +74,7 @@ HEADERS = (
             Shape(rf"(?i){START}basic[ \t]{{1,4}}(?P<value>[A-Za-z0-9+/_-]{{6,400}}={{0,2}})", keeps=values.is_basic),
             Shape(
                 rf"{START}auth{QUOTE}{SPACE}:{SPACE}{QUOTE}(?P<value>[A-Za-z0-9+/_-]{{6,400}}={{0,2}}){QUOTE}",
-                notice=r"""auth\\{0,3}["'][ \t]{0,8}:[ \t]{0,8}\\{0,3}["'][A-Za-z0-9+/_-]{6}""",
+                notice=r"""auth\\{0,15}["'][ \t]{0,64}:[ \t]{0,64}\\{0,15}["'][A-Za-z0-9+/_-]{6}""",
                 keeps=values.is_basic,
             ),
         ),

@@ -14,15 +14,17 @@ END = r"""(?:[\x00-\x20\x7f"'\\;|&$()<>`]|$)"""
 LINE = r"(?:^|\\n|[{,])[ \t]*(?:- +)?"  # where a line of YAML, or an entry of a flow mapping, begins
 
 _PASSWORD = r"(?:passw(?:or)?d|passphrase|[_.-]pass|[_.-]pwd|dbpass|userpass|pgpass)"
-_PASSWORD_NOTICE = r"(?i)(?:passw(?:or)?d|passphrase|pass|pwd)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
+# What is noticed has bounds where a match has none, for a scan goes back as far as it may reach: JSON within JSON within JSON has
+# seven backslashes before a quote, and no column is 64 wide. A narrower one would find some only where another stands beside them.
+_PASSWORD_NOTICE = r"(?i)(?:passw(?:or)?d|passphrase|pass|pwd)(?:\\{0,15}[\"'])?[ \t]{0,64}[:=]"
 _SECRET = (
     r"(?:(?:api|access|secret|private|auth|encryption|signing|master|account|shared|storage|license|webhook|session)[_.-]?key"
     r"|(?:client|app|consumer|shared|webhook|jwt|cookie|session|token|auth|api|user)[_.-]?secret|secret|token"
     r"|_auth)"
 )
-_SECRET_OPENS = r"(?i)(?:key|secret|token|_auth)(?:\\{0,3}[\"'])?[ \t]{0,8}[:=]"
+_SECRET_OPENS = r"(?i)(?:key|secret|token|_auth)(?:\\{0,15}[\"'])?[ \t]{0,64}[:=]"
 # An object of Kubernetes has `"key":` and `"secret":{` everywhere: only with the beginning of a value behind it is it worth a look.
-_ASSIGNED = r"""(?:\\{0,3}["'])?[ \t]{0,8}(?::=|[:=]>?)[ \t]{0,8}(?:\\{0,3}["'])?"""
+_ASSIGNED = r"""(?:\\{0,15}["'])?[ \t]{0,64}(?::=|[:=]>?)[ \t]{0,64}(?:\\{0,15}["'])?"""
 _SECRET_NOTICE = rf"(?i){_SECRET}{_ASSIGNED}[A-Za-z0-9/+=%][\w.~+/=%:-]{{11}}"
 # Names that no object of Kubernetes is called by, so that a shorter value counts.
 _CREDENTIAL = (
@@ -143,7 +145,7 @@ KEYWORDS = (
             Shape(
                 rf"(?i)token(?:{QUOTE})?(?:{SPACE}[:=]{SPACE}|[ \t]{{1,8}})(?:{QUOTE})?"
                 r"(?P<value>[a-z0-9]{6}\.[a-z0-9]{16})(?:[^a-z0-9.-]|$)",
-                notice=r"(?i)token(?:\\{0,3}[\"'])?[ \t:=]{1,16}(?:\\{0,3}[\"'])?[a-z0-9]{6}\.[a-z0-9]{16}",
+                notice=r"(?i)token(?:\\{0,15}[\"'])?[ \t:=]{1,130}(?:\\{0,15}[\"'])?[a-z0-9]{6}\.[a-z0-9]{16}",
                 keeps=values.is_opaque,
             ),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7gw.masking.detectors.scanner import CONTEXT, Scanner, Span
+from l7gw.masking.detectors.scanner import KEPT, Scanner, Span
 
 
 class LongScan:
@@ -10,7 +10,7 @@ class LongScan:
 
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
-        self._kept = b""  # CONTEXT bytes that are done, and what is not done
+        self._kept = b""  # KEPT bytes that are done, and what is not done
         self._done = 0  # bytes of `_kept` that are done
         self._offset = 0  # in the whole text, of `_kept`
 
@@ -24,7 +24,7 @@ class LongScan:
         return self._take(len(self._kept))
 
     def _take(self, until: int) -> list[Span]:
-        spans = [span for span in self._scanner.scan(self._kept) if span.end > self._done]
+        spans = [span for span in self._scanner.scan(self._kept, cut=self._offset > 0) if span.end > self._done]
         for span in reversed(spans):
             if span.start < until < span.end:
                 until = span.start
@@ -34,7 +34,7 @@ class LongScan:
             for span in spans
             if span.end <= until
         ]
-        cut = max(0, until - CONTEXT)
+        cut = max(0, until - KEPT)
         self._kept = self._kept[cut:]
         self._offset += cut
         self._done = until - cut

@@ -15,7 +15,7 @@ from l7gw.masking.detectors.engines import Noticed, beginning_of, begun_of, comp
 from l7gw.masking.detectors.regex_tree import Tree, alphabet
 
 NEAR = 1280  # bytes that most values reach back at most, with what stands before them
-LONGEST_BEGUN = 64  # bytes of the longest beginning of a value by which it is told from a word
+LONGEST_BEGUN = 256  # bytes of the longest beginning of a value by which it is told from a word
 
 
 class Locator(Protocol):

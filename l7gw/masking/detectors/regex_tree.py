@@ -65,9 +65,9 @@ class Tree:
 
     def opening(self) -> str:
         """For re2: what a text ends with in which a match has reached its value and is not finished. The group is the value so
-        far."""
+        far; where a byte may stand before the value or in it, it is in it, since more bytes may need it there."""
         value = f"{self._partial(self.value)}|{self._text(self.value)}{self._partial(self.after)}"
-        return f"{self._text(self.before)}({value})"
+        return f"{self._text(self.before, lazy=True)}({value})"
 
     def beginning(self) -> str:
         """For hyperscan: what stands in a text in which a match has reached its value: everything before it, or where nothing is
@@ -118,10 +118,11 @@ class Tree:
         """The text with this expression's flags, for use inside another one."""
         return f"(?i:{text})" if self.caseless else f"(?:{text})"
 
-    def _text(self, nodes: Nodes) -> str:
-        return "".join(self._one(op, argument) for op, argument in nodes)
+    def _text(self, nodes: Nodes, *, lazy: bool = False) -> str:
+        """The expression again. `lazy`: its repeats take as little as they can."""
+        return "".join(self._one(op, argument, lazy=lazy) for op, argument in nodes)
 
-    def _one(self, op: Any, argument: Any) -> str:
+    def _one(self, op: Any, argument: Any, *, lazy: bool) -> str:
         if op is ops.LITERAL:
             return _character(argument)
         if op is ops.NOT_LITERAL:
@@ -133,12 +134,12 @@ class Tree:
         if op is ops.AT:
             return _PLACES[argument][self.lines]
         if op is ops.BRANCH:
-            return f"(?:{'|'.join(self._text(list(branch)) for branch in argument[1])})"
+            return f"(?:{'|'.join(self._text(list(branch), lazy=lazy) for branch in argument[1])})"
         if op is ops.SUBPATTERN:
-            return f"(?:{self._text(list(argument[3]))})"
+            return f"(?:{self._text(list(argument[3]), lazy=lazy)})"
         if op in _REPEATS:
             least, most, inner = argument
-            return f"(?:{self._text(list(inner))}){_times(least, most)}"
+            return f"(?:{self._text(list(inner), lazy=lazy)}){_times(least, most)}{'?' if lazy and least != most else ''}"
         raise NoTree(str(op))
 
     def _partial(self, nodes: Nodes) -> str:

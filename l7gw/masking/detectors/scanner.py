@@ -25,6 +25,7 @@ from l7gw.obligations import EVERYTHING
 from l7gw.steps import spent
 
 CONTEXT = 256  # bytes before a value that a detector may look at: the name before a password, the beginning of its line
+KEPT = CONTEXT + 1  # bytes that are kept of a text of which a part is done: with the one before them (`Scanner.scan`, `cut`)
 LONGEST_SAID = 1024  # characters of a text that is remembered; a request's line or its header fields have a few hundred
 MOST_SAID = 2048  # texts that are remembered: with LONGEST_SAID 2 MiB, and up to 8 where they are not ASCII
 
@@ -136,8 +137,11 @@ class Scanner:
             self._marks = MadeAside(beside, list(grouped(self._locators, notice_of)))
         return self._marks.get(size)
 
-    def scan(self, data: bytes, *, sent: bool = False) -> list[Span]:
+    def scan(self, data: bytes, *, sent: bool = False, cut: bool = False) -> list[Span]:
         """What is found, in order; no two overlap. Of values that overlap their union is one find, by the name of the longest.
+
+        `cut`: other bytes stood before these. The first one tells then whether a word or a line begins behind it, and nothing
+        begins with it: who knows what stands before it would find nothing there.
 
         `sent`: the bytes are what a caller sent. Then only those detectors look whose finds have a fixed shape, because a command
         must not hide behind a word such as `password=`.
@@ -151,14 +155,14 @@ class Scanner:
                 if sent and not locator.detector.fixed:
                     continue
                 for start, stop in _windows(places, locator.back, locator.longest):
-                    spans = locator.finds(data, start, stop, sent=sent)
+                    spans = locator.finds(data, max(start, cut), stop, sent=sent)
                     found.extend((begin, end, locator.rank, locator.detector.name) for begin, end in spans)
         return _merged(found)
 
     def open_from(self, data: bytes) -> int:
         """The smallest offset from which the bytes could be, or become, a value with bytes that follow; len(data) where none.
 
-        A stream may send what stands before it, and masks what `scan` found there. It keeps CONTEXT bytes of what it sent before
+        A stream may send what stands before it, and masks what `scan` found there. It keeps KEPT bytes of what it sent before
         what it holds, and scans both, so that the name before a value is seen. Where a span goes across the offset, the stream
         holds from that span's start. What is longer than its detector looks for is not waited for.
         """

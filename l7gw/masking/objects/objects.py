@@ -18,6 +18,7 @@ from l7gw.masking.detectors.marks import DETECTOR, Expression, Marks
 from l7gw.masking.objects.hiding import Cut, Hiding, Masked
 from l7gw.masking.objects.machine_fields import Text, texts
 from l7gw.masking.objects.object_kinds import Unit, kind_of, units
+from l7gw.masking.objects.overlaps import parted
 from l7gw.masking.objects.pod_objects import POD_SPECS
 from l7gw.masking.objects.structure import mask_structure
 from l7gw.masking.objects.structure_hints import (
@@ -275,7 +276,13 @@ def _within(cuts: list[Cut], start: int, end: int) -> list[Cut]:
 
 def cuts_in(data: bytes, scanner: Scanner, registry: Registered | None, cluster: str, namespace: str, sender: str) -> list[Cut]:
     """What detectors and registered values mask in some bytes, in order and disjoint. `sender` is as in ObjectMasker."""
-    spans = scanner.scan(data, sent=bool(sender))
+    return cuts_of(scanner.scan(data, sent=bool(sender)), data, registry, cluster, namespace, sender)
+
+
+def cuts_of(
+    spans: Sequence[Span], data: bytes, registry: Registered | None, cluster: str, namespace: str, sender: str
+) -> list[Cut]:
+    """As `cuts_in`, where a scanner found these already."""
     cuts = [Cut(start=span.start, end=span.end, detector=span.detector, others=span.others) for span in spans]
     if registry is not None:
         for one in registry.scan(data, cluster, namespace, sender=sender):
@@ -284,21 +291,8 @@ def cuts_in(data: bytes, scanner: Scanner, registry: Registered | None, cluster:
 
 
 def apart(cuts: list[Cut]) -> list[Cut]:
-    """Cuts in order and disjoint. Of two that overlap the first stays whole, by the names of both, and of the other what stands
-    behind it."""
-    if len(cuts) < 2:
-        return cuts
-    kept: list[Cut] = []
-    end = 0
-    for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end)):
-        if cut.start < end:
-            others = dict.fromkeys((*kept[-1].others, *cut.names))
-            others.pop(kept[-1].detector, None)
-            kept[-1] = msgspec.structs.replace(kept[-1], others=tuple(others))
-        if cut.end > end:
-            kept.append(cut if cut.start >= end else msgspec.structs.replace(cut, start=end))
-            end = cut.end
-    return kept
+    """Cuts in order and disjoint, as `parted`. Of two that begin together the longer one counts."""
+    return cuts if len(cuts) < 2 else parted(sorted(cuts, key=lambda cut: (cut.start, -cut.end)))
 
 
 def in_characters(data: bytes, cuts: list[Cut]) -> list[Cut]:

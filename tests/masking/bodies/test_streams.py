@@ -106,6 +106,28 @@ def test_a_stream_gives_the_same_in_every_split_and_no_registered_value_in_any_f
     assert _through(_mask(registry, tty=tty), [text[at : at + 1] for at in range(len(text))]) == (shown, recorded)
 
 
+def test_a_key_with_headers_is_masked_whole_in_every_split(registry: Registry) -> None:
+    """GnuPG writes its version and comments, in any letters, before the lines of a key."""
+    lines = b64encode(random.Random(1).randbytes(450))
+    key = b"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2.0.22 (GNU/Linux)\nComment: Schl\xc3\xbc\xec\n\n" + b"\n".join(
+        lines[at : at + 64] for at in range(0, len(lines), 64)
+    )
+    text = b"it is\n" + key + b"\n-----END PGP PRIVATE KEY BLOCK-----\nnot it"
+    whole = _through(_mask(registry), [text])
+    assert whole[0] == whole[1] and whole[0].startswith(b"it is\nl7gw-masked-pem-private-key-") and whole[0].endswith(b"*\nnot it")
+    for size in (1, 7, 64, 100):
+        assert _through(_mask(registry), [text[at : at + size] for at in range(0, len(text), size)]) == whole
+
+
+def test_where_a_stream_keeps_its_last_bytes_no_word_and_no_line_begins(registry: Registry) -> None:
+    """What is within a longer word is no token, also where the bytes that are kept of the stream begin with it."""
+    for text in (b"xIQoJb3JpZ2lu" + b"a1B2" * 80 + b" ", b"x k" + b"s" * 240 + b"_passwd: VAULT_TOKE\n"):
+        for size in (1, 2, 3):
+            mask = _mask(registry)
+            assert _through(mask, [text[at : at + size] for at in range(0, len(text), size)]) == (text, text)
+            assert not mask.finds
+
+
 def test_a_find_says_where_it_stands_in_the_recorded_bytes(registry: Registry) -> None:
     for tty in (False, True):
         mask = _mask(registry, tty=tty)

@@ -44,6 +44,12 @@ class AccessForm(msgspec.Struct, gc=False):
     tail: str = ""
     status: int = -1  # of that line
 
+    def about(self, act: Act) -> AccessForm:
+        """The same of calls about this act."""
+        return AccessForm(
+            self.address, self.principal, self.session, self.run, self.cluster, act, self.http, self.verdict, self.rule
+        )
+
 
 # One line of the access log: its form; event; time in seconds since 1970; status; bytes up and down; seconds in all, at the cluster
 # (negative where the call never went up), waiting for the disk and for a human; audit id, a UUID; reason. It is a plain tuple,

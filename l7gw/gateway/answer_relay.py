@@ -101,7 +101,7 @@ class AnswerRelay:
         if self._far.standing.troubled:
             return False
         answer = known.answered(head)
-        if answer is None or not answer.passes(body.data):
+        if answer is None or not answer.passes(known.shown, body.data):
             return False
         call = self._call
         call.answers()

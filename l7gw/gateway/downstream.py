@@ -133,6 +133,7 @@ class Downstream(asyncio.Protocol, ABC):
         if self._worker.limits.remembered:
             if self._seen == headers:
                 self._said = said
+                said.kept = True
             self._seen = headers
         return said
 

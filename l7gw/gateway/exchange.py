@@ -17,8 +17,8 @@
     answer     what the cluster says: recorded, then handed to the client, as it comes (`answer_relay.py`)
     finish     the last event is recorded; the connection takes the next request
 
-A head that came twice before on its connection is not read again: `recall` stands for the steps from `route` to `gather`, where
-what they found still holds (`known_call.py`). `record`, `forward` and `answer` are shorter then; there is no other short cut.
+A head that came twice before on its connection is not read again, nor are header fields that did: `recall` stands for the steps
+from `route` to `gather`, where what they found holds (`known_call.py`). `record`, `forward` and `answer` are shorter then.
 
 Where a condition of the policy reads the body, `record` begins with judging again. A step returns the next step, or None where it
 has to wait. What it waits for then calls an `entry`. Every entry goes through one guard (`guard.py`). No task, future or timer
@@ -47,7 +47,7 @@ from l7gw.gateway.guard import Step, entry
 from l7gw.gateway.holding import Holding, has_passed
 from l7gw.gateway.impersonating import rbac_lets
 from l7gw.gateway.in_flight import InFlightCall
-from l7gw.gateway.known_call import KnownCall, forget, remember
+from l7gw.gateway.known_call import KnownCall, forget, known_of, remember
 from l7gw.gateway.looking import NOTHING, Answers, Known
 from l7gw.gateway.refusal import LARGEST_BODY, bad_answer, too_large, unrecordable
 from l7gw.gateway.rehearsing import judge_by_result
@@ -82,14 +82,12 @@ class Exchange(InFlightCall):
     @entry
     def begin(self) -> Step | None:
         """The request's head has come."""
-        return self.route if type(self.request.meaning) is not KnownCall else self.recall
+        return self.recall if self.request.meaning is not None or self.said.known else self.route
 
     def recall(self) -> Step | None:
-        """The head came before, and is all of its request: what the steps from `route` to `gather` found then holds now, where the
-        caller is the same and all that they asked says the same. Nothing is waited for between this and `record`."""
-        known: KnownCall = self.request.meaning
-        if not known.holds(self.worker):
-            forget(self.request)
+        """The head, or its fields, came before, and it is all of its request: what the steps from `route` to `gather` found holds,
+        where the caller is the same and all that they asked says the same. Nothing is waited for between this and `record`."""
+        if (known := known_of(self, self.client.server_name)) is None:
             return self.route
         if refusal := self.worker.recorder.refusal():
             raise refusal

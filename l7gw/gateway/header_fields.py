@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 
 from l7gw.cluster.headers import check_acceptable, passed_on
+from l7gw.gateway.known_fields import MOST_VERDICTS, KnownFields
 from l7gw.identity.bearer import bearer_of, check_fields, check_target
 from l7gw.kube.act import Act
 from l7gw.masking.placeholder_search import in_headers
+from l7gw.policy.verdict import Verdict
 from l7gw.recording.redact import Hide, recorded_headers
 from l7gw.wire.events import Headers, Request
 
@@ -24,10 +26,14 @@ RUN = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class HeaderFields:
     """The fields of a request's head. Where a method takes the request, its headers are equal to `headers`."""
 
-    __slots__ = ("headers", "_alone", "_as_another", "_named", "_passed", "_placeholder", "_recorded", "_run", "_token")
+    __slots__ = (
+        "headers", "kept", "known", "_alone", "_as_another", "_named", "_passed", "_placeholder", "_recorded", "_run", "_token",
+    )  # fmt: skip
 
     def __init__(self, headers: Headers) -> None:
         self.headers = headers
+        self.kept = False  # whether the connection keeps this for requests to come
+        self.known: tuple[KnownFields, ...] = ()  # what is known of calls with these fields; the last that was found comes first
         self._token: tuple[str | None] | None = None
         self._alone = False  # whether the token stands in its own place alone
         self._as_another: bool | None = None
@@ -60,6 +66,18 @@ class HeaderFields:
         if self._as_another is None:
             self._as_another = check_acceptable(request, act)
         return self._as_another
+
+    def knows(self, method: str, verdict: Verdict) -> KnownFields | None:
+        """What is known of calls with these fields and this method under this very verdict."""
+        for one in self.known:
+            if one.verdict is verdict and one.method == method:
+                return one
+        return None
+
+    def learn(self, found: KnownFields) -> None:
+        """Remember what is known of calls with these fields. It stands in the place of what was known under the same verdict."""
+        others = [one for one in self.known if one.verdict is not found.verdict or one.method != found.method]
+        self.known = (found, *others[: MOST_VERDICTS - 1])
 
     @property
     def placeholder(self) -> str:

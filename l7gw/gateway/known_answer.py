@@ -1,4 +1,5 @@
-"""What is known of a cluster's answers of one shape to calls with one head: how such an answer was recorded and handed on.
+"""What is known of a cluster's answers of one shape to calls with the same header fields: how such an answer was recorded and
+handed on.
 
 Only answers in whose head nothing is masked, and to which the gateway adds no words, are known. Of each new answer the body is
 still searched for what must be masked; where there may be something, `AnswerRelay` takes the answer step by step.
@@ -10,8 +11,7 @@ from typing import Any
 
 from l7gw.kube.objects.node import Unreadable
 from l7gw.masking.bodies.answers import AS_IT_CAME, Choice
-from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, passes
-from l7gw.masking.call_masks import CallMasks
+from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, ObjectMasks, passes
 from l7gw.recording.call_form import AnswerForm
 from l7gw.recording.redact import recorded_headers
 from l7gw.wire.events import NO_BODY, Headers, ReadyHead, Response
@@ -20,13 +20,13 @@ from l7gw.wire.events import NO_BODY, Headers, ReadyHead, Response
 class KnownAnswer:
     """Answers of one shape, as `Response.shape` has it, and of one Date. `shown` is the head that the client got."""
 
-    __slots__ = ("form", "shape", "_date", "_headers", "_masks", "_protobuf", "_ready", "_status")
+    __slots__ = ("form", "shape", "_as_it_came", "_date", "_headers", "_protobuf", "_ready", "_status")
 
-    def __init__(self, response: Response, shown: Headers, choice: Choice, masks: CallMasks) -> None:
-        """`shown` are the header fields that the client got, the audit id last. `masks` are those of the call."""
+    def __init__(self, response: Response, shown: Headers, choice: Choice) -> None:
+        """`shown` are the header fields that the client got, the audit id last."""
         self.shape: Any = response.shape
         self._status = response.status
-        self._masks = masks.shown() if choice is not AS_IT_CAME else None  # None: the body passes as it comes
+        self._as_it_came = choice is AS_IT_CAME
         self._protobuf = choice.protobuf
         self._headers = shown[:-1]
         self._date = response.date
@@ -44,19 +44,20 @@ class KnownAnswer:
             self._form_anew()
         return self
 
-    def passes(self, body: bytes) -> bool:
-        """Whether a whole body passes as it came. Where this is false, the long way finds out what becomes of it."""
-        if self._masks is None:
+    def passes(self, masks: ObjectMasks, body: bytes) -> bool:
+        """Whether a whole body passes as it came by the masks of its call. Where this is false, the long way finds out what becomes
+        of it."""
+        if self._as_it_came:
             return True
         try:
-            return len(body) <= MUCH_OF_OBJECT and passes(self._masks, body, protobuf=self._protobuf)
+            return len(body) <= MUCH_OF_OBJECT and passes(masks, body, protobuf=self._protobuf)
         except Unreadable:
             return False
 
     def head(self, audit_id: str, stated: int, size: int) -> Response:
         """The head that the client gets. `stated` is the length of the cluster's answer, as in `Response`, and `size` that of its
         body in bytes: a body that is looked at is held until it is whole."""
-        length = stated if self._masks is None else size
+        length = stated if self._as_it_came else size
         return Response(self._status, (*self._headers, ("audit-id", audit_id)), length, ready=self._ready)
 
 

@@ -36,9 +36,24 @@ class ReadyHead:
 
     __slots__ = ("http1", "http2")
 
+    any_target = False  # whether the targets of these heads differ too
+
     def __init__(self) -> None:
         self.http1 = b""
         self.http2 = b""
+
+
+class ReadyFields(ReadyHead):
+    """The same of requests that differ in their target too: `http1` begins behind the first line, `http2` behind the target, and
+    `before` is what stands before it there."""
+
+    __slots__ = ("before",)
+
+    any_target = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = b""
 
 
 @event

@@ -55,7 +55,8 @@ def first_line(message: Request | Response) -> str:
 def write_head(
     out: list[bytes | memoryview], message: Request | Response, length: int, connection: str = "", upgrade: str = ""
 ) -> None:
-    """Append a message's head to `out`. Where it is `ready`, only the value of its last field and the framing are written anew.
+    """Append a message's head to `out`. Where it is `ready`, only the value of its last field, the framing and, where that may
+    differ, the first line are written anew.
 
     Raises OurError for a header that would end its line, or that repeats what the codec writes (threats A9).
     """
@@ -65,11 +66,14 @@ def write_head(
         out.append(head_bytes(first_line(message), headers) + behind)
         return
     value = headers[-1][1]
-    if ready.http1 and value.isascii() and value.isprintable():  # so the value ends no line
+    line = first_line(message) if ready.any_target else ""
+    if ready.http1 and value.isascii() and value.isprintable() and line.isascii() and line.isprintable():  # so neither ends a line
+        if line:
+            out.append(line.encode("latin-1"))
         out += (ready.http1, value.encode("latin-1"), behind)
         return
-    head = head_bytes(first_line(message), headers)
-    ready.http1 = ready.http1 or head[: len(head) - len(value)]
+    head = head_bytes(line or first_line(message), headers)
+    ready.http1 = ready.http1 or head[len(line) : len(head) - len(value)]
     out += (head, behind)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, Request, Response
+from l7gw.wire.events import CHUNKED, NO_BODY, Headers, Informational, ReadyFields, Request, Response
 from l7gw.wire.http2_hpack import FIELD_NAME, Fields, beginning, ready_block, write_block
 from l7gw.wire.semantics import (
     BODIED,
@@ -177,6 +177,9 @@ def parse_answer(fields: Fields, method: str, *, end: bool) -> Response | Inform
     return Response(status, headers, length)
 
 
+_BEFORE_TARGET = 3  # fields of a request that stand before its target
+
+
 def request_fields(request: Request) -> Headers:
     """The fields of a request to send: pseudo-fields first (section 8.3.1), Host as `:authority`."""
     host = next((value for name, value in request.headers if name == "host"), "")
@@ -202,9 +205,12 @@ def sent_length(message: Request | Response) -> int:
 
 
 def head_block(message: Request | Response) -> bytes:
-    """The header block of a message to send. Where the message is `ready`, only the value of its last field and the length are
-    written anew. Raises OurError for a field that a reader would read as something else (threats A9)."""
+    """The header block of a message to send. Where the message is `ready`, only the value of its last field, the length and, where
+    it may differ, the target are written anew. Raises OurError for a field that readers would read as something else
+    (threats A9)."""
     ready, length = message.ready, sent_length(message)
+    if type(ready) is ReadyFields and isinstance(message, Request):
+        return _block_of_target(message, ready, length)
     if ready is None:
         return write_block(request_fields(message) if isinstance(message, Request) else answer_fields(message))
     headers = message.headers
@@ -213,3 +219,16 @@ def head_block(message: Request | Response) -> bytes:
     block = write_block(request_fields(message) if isinstance(message, Request) else answer_fields(message))
     ready.http2 = ready.http2 or beginning(block, headers, length)
     return block
+
+
+def _block_of_target(request: Request, ready: ReadyFields, length: int) -> bytes:
+    """The same of a request whose fields were sent before, with another target."""
+    target = write_block(((":path", request.target),))
+    if ready.before and (block := ready_block(ready.http2, request.headers[-1][1], length)):
+        return b"".join((ready.before, target, block))
+    fields = request_fields(request)
+    before = write_block(fields[:_BEFORE_TARGET])
+    behind = write_block(fields[_BEFORE_TARGET + 1 :])
+    ready.http2 = beginning(behind, request.headers, length)
+    ready.before = before if ready.http2 else b""
+    return b"".join((before, target, behind))

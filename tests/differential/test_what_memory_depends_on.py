@@ -20,7 +20,7 @@ from tests.support.twins.gateway_in_steps import Gateway
 from tests.support.twins.heads_of_twins import SECRETS
 from tests.support.twins.house_of_twins import House
 from tests.support.twins.policies_of_twins import GRANTED, HOLDING, NOBODY, UNRECORDED, with_identity
-from tests.support.twins.story import ANN, BOB, HEADERS, PLAIN, POD, Client, Story, pod
+from tests.support.twins.story import AGAIN, ANN, BOB, HEADERS, PLAIN, POD, Client, Story, pod
 
 AT = "/prod" + POD
 MASK_MAIL = "rules:\n  - {name: all, effects: ['*'], verdict: allow, mask: [email]}\n"
@@ -162,6 +162,51 @@ def another_name(story: Story) -> None:
     story.answers(pod(MAIL), cluster="dev")
     story.client(server_name="prod.example.com").known(POD)
     story.client(server_name="dev.example.com").ask(POD)
+
+
+def elsewhere(*change: Callable[[Story], None], name: str = "new-1", **named: Any) -> Callable[[Story], None]:
+    """Calls for one object after the other in the same words, a change, and a call for one more object, whose `name` is that."""
+
+    def told(story: Story) -> None:
+        story.answers(pod())
+        client = story.client(**named)
+        for number in range(AGAIN):
+            client.ask(f"{AT}{number}")
+        story.learnt = len(story.steps)
+        for one in change:
+            one(story)
+        client.ask(f"/prod/api/v1/namespaces/shop/pods/{name}")
+
+    return told
+
+
+def elsewhere_registered(story: Story) -> None:
+    elsewhere(read_a_secret, name=SECRETS[0])(story)
+
+
+def elsewhere_in_words_of_somebody_else(story: Story) -> None:
+    story.answers(pod())
+    client = story.client()
+    for number in range(AGAIN):
+        client.ask(f"{AT}{number}")
+    story.learnt = len(story.steps)
+    client.ask(f"{AT}-new", bearer=BOB)
+    client.ask(f"{AT}-newer")
+
+
+ONLY_PODS = """
+rules:
+  - {name: not this one, names: ["secret-*"], effects: ["*"], verdict: deny}
+  - {name: pods, resources: [pods], effects: ["*"], verdict: allow}
+"""
+
+
+def elsewhere_under_rules(what: str) -> Callable[[Story], None]:
+    def told(story: Story) -> None:
+        story.policy(ONLY_PODS)
+        elsewhere(name=what)(story)
+
+    return told
 
 
 def read_a_secret(story: Story) -> None:
@@ -511,6 +556,23 @@ ROWS: tuple[Row, ...] = (
     ("requests in one read, and in many", pipelined, at("access", '"user":"bob"')),
     ("a client that does not read", unread, at("client", b"a" * 1000)),
     ("a clock that is set", then(lambda story: story.do(("set_clock", 5.0), ("tick",))), LOGGED),
+    ("the policy, by a new target", elsewhere(lambda story: story.policy(NOBODY)), at("client", "HTTP/1.1 403")),
+    ("who asks, by a new target", elsewhere_in_words_of_somebody_else, at("access", '"user":"bob"')),
+    ("the end of a token, by a new target", elsewhere(expiring), at("client", "HTTP/1.1 401")),
+    ("values in a new target", elsewhere_registered, at("access", "l7gw-masked-registry")),
+    ("what looks like a secret in a new target", elsewhere(name="ghp_A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"), at("access", "l7gw-masked-")),
+    ("a placeholder in a new target", elsewhere(name="l7gw-masked-email-0123456789ab"), at("client", "HTTP/1.1 422")),
+    ("the caller's token in a new target", elsewhere(name=ANN), at("client", "HTTP/1.1 400")),
+    ("a name that the policy denies", elsewhere_under_rules("secret-1"), at("client", "HTTP/1.1 403")),
+    ("a kind that the policy does not name", elsewhere_under_rules("../services/a"), at("client", "HTTP/1.1 400")),
+    ("a target with two readings", elsewhere(name="a?limit=1&limit=2"), at("client", "HTTP/1.1 400")),
+    ("a stream of a new target", elsewhere(name="a/log?follow=true"), at("access", '"event":"open"')),
+    ("what the body of a new target holds", elsewhere(lambda story: story.answers(pod(SECRET_POD), "/api/v1/namespaces/shop/pods/new-1"), read_a_secret), at("client", "l7gw-masked-registry")),
+    ("masks of the rule, by a new target", elsewhere(lambda story: (story.policy(MASK_MAIL), story.answers(pod(MAIL), "/api/v1/namespaces/shop/pods/new-1"))), at("client", "l7gw-masked-email")),
+    ("the gateway's own credential, by a new target", elsewhere(lambda story: story.do(("credential", 1), ("tick",))), at("prod", "gateway-token-two")),
+    ("the prefix of groups, by a new target", elsewhere(lambda story: story.configured(**{"prod prefix": "gw:"})), at("prod", "impersonate-group: gw:team-a")),
+    ("grants, by a new target", elsewhere(lambda story: (story.policy(GRANTED), story.do(("grants", ("oncall", "ann", "human", "prod", 600.0))))), at("prod", "impersonate-group: l7gw:oncall")),
+    ("HTTP/2, by a new target", elsewhere(http2=True), LOGGED),
     ("HTTP/2", then(lambda story: story.passes(1.0), http2=True), LOGGED),
 )  # fmt: skip
 ASKED = "the policy", "the masks of the rule", "grants", "the prefix of groups", "what clusters are told"

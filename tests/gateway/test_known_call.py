@@ -140,3 +140,19 @@ def test_a_secret_in_the_answer_to_a_call_with_a_known_head_is_masked(tmp_path: 
         bodies = [body for _, _, body in told(own)]
         assert [secret.encode() in body for body in bodies] == [False] * CALLS
         assert [b"plain" in body for body in bodies] == [False, True, True, False, True, True]
+
+
+def test_calls_in_the_same_words_about_one_object_after_the_other_are_each_judged_sent_up_and_recorded_as_their_own(
+    remembering: Scene,
+) -> None:
+    with RawClient(remembering.gateway) as client:
+        answers = []
+        for number in range(CALLS):
+            client.send(remembering.request(f"GET {PODS}/one-{number}"))
+            answers.append(client.answer())
+    assert [status for status, _, _ in answers] == [200] * CALLS
+    received = bytes(remembering.upstream.visits[-1].received)
+    assert re.findall(rb"GET \S+/one-(\d) ", received) == [b"%d" % number for number in range(CALLS)]
+    events = [event for event in remembering.gateway.events(answers[0][1]["l7gw-session"]) if event["type"] == "request"]
+    asked = [(event["name"], event["audit_id"]) for event in events if event["name"].startswith("one-")]
+    assert asked == [(f"one-{number}", headers["audit-id"]) for number, (_, headers, _) in enumerate(answers)]

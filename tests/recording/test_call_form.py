@@ -11,6 +11,7 @@ from typing import Any
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from l7gw.clock import SteadyClock
 from l7gw.kube.act import EFFECTS, Act
@@ -18,7 +19,7 @@ from l7gw.kube.acting_as import ActsAs
 from l7gw.limits import USUAL_LIMITS
 from l7gw.recording import events as e
 from l7gw.recording import reader
-from l7gw.recording.call_form import AnswerForm, CallForm
+from l7gw.recording.call_form import AnswerForm, CallForm, FieldsForm
 from l7gw.recording.call_record import BY_REFERENCE, LARGEST_EVENT, CallRecord, Silent
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION, Header
 from l7gw.recording.recorder import Recorder
@@ -103,6 +104,25 @@ def test_what_was_asked_is_recorded_by_its_form_as_the_events_are_one_by_one(
     assert told(record) == told(alike)
     assert plain.recent == formed.recent and plain._denied == formed._denied
     assert taken(plain) == taken(formed)
+
+
+@given(
+    time=numbers, exchange=numbers, run=numbers, method=texts, targets=st.lists(st.tuples(texts, acts), min_size=1, max_size=3),
+    headers=headers, audit_id=texts, rule=texts, content=st.booleans(),
+)  # fmt: skip
+def test_what_was_asked_in_the_same_words_about_several_targets_is_recorded_as_the_events_are_one_by_one(
+    time: int, exchange: int, run: int, method: str, targets: list[tuple[str, Act]], headers: e.Headers, audit_id: str, rule: str,
+    content: bool,
+) -> None:  # fmt: skip
+    words: dict[str, Any] = {"method": method, "headers": headers, "verdict": "allow", "rule": rule, "reason": "why"}
+    fields = FieldsForm(run=run, run_id="r", content=content, **words)
+    for target, drawn in targets:
+        act = structs.replace(drawn, argv=None, ports=None, acts_as=None, subresource="status")  # as a usual call's
+        by_all = CallForm(run=run, run_id="r", content=content, target=target, act=act, **words)
+        for form in (fields.of(target, act), fields.kept(target, act)):
+            assert form.events(time, exchange, audit_id) == by_all.events(time, exchange, audit_id)
+            for one in ("act", "content", "method", "rule", "run", "run_id", "verdict"):
+                assert getattr(form, one) == getattr(by_all, one)
 
 
 @given(time=numbers, exchange=numbers, status=numbers, headers=headers, audit_id=texts, body=bodies, content=st.booleans())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from l7gw.wire import http1, http1_client, http2
 from l7gw.wire.errors import OurError
-from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, ReadyHead, Request, Response
+from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, ReadyFields, ReadyHead, Request, Response
 from tests.support.http2_reading import GET as GET2
 from tests.support.http2_reading import POST as POST2
 from tests.support.http2_reading import headers as headers2
@@ -42,6 +42,7 @@ HTTP1 = [
     b"POST /a HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\n\r\n",
 ]
 HTTP2 = [headers2(1, *GET2), headers2(1, (":method", "HEAD"), *GET2[1:]), headers2(1, *POST2, end=False)]
+TARGETS = ("/", "/index.html", "/api/v1/pods?limit=500", "/api/v1/pods/a", "/" + "a" * 600, "/a\r\nx: y", "/\u00e9", "/\u20ac")
 
 
 def rest(event: Request | Response) -> list[HttpEvent]:
@@ -133,6 +134,21 @@ def test_a_request_whose_head_is_ready_is_written_as_one_whose_head_is_not(
     ready = ReadyHead()
     for (value, length, keep_alive, upgrade), over2 in sends:
         plain = Request(method, "/api/v1/pods?limit=500", (*fixed, (last, value)), length, keep_alive, upgrade)
+        written = written_by_client_2 if over2 else written_by_client
+        assert written(replace(plain, ready=ready)) == written(plain)
+
+
+@given(
+    FIXED, LAST_NAME,
+    st.lists(st.tuples(REQUESTS, st.sampled_from(TARGETS), st.booleans()), min_size=1, max_size=6),
+)  # fmt: skip
+@example((("host", "a"),), "audit-id", [((ID, NO_BODY, True, ""), target, over2) for over2 in (False, True) for target in TARGETS])
+def test_requests_that_differ_in_their_target_too_are_written_as_those_that_are_not_ready(
+    fixed: tuple[tuple[str, str], ...], last: str, sends: list[tuple[tuple[str, int, bool, str], str, bool]]
+) -> None:
+    ready = ReadyFields()
+    for (value, length, keep_alive, upgrade), target, over2 in sends:
+        plain = Request("GET", target, (*fixed, (last, value)), length, keep_alive, upgrade)
         written = written_by_client_2 if over2 else written_by_client
         assert written(replace(plain, ready=ready)) == written(plain)
 

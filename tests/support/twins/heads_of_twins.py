@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+from l7gw.masking.placeholder import BEGINNING
+
 SECRETS = tuple(f"hunter{n}-Zx81-registered-value" for n in range(6))  # of Secrets that are read; they stand in heads and answers
 SECRET = SECRETS[0]
 RUNS = ("0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-000000000002")
 POD = (
     '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"%s","namespace":"shop"},"spec":{"containers":[{"name":"c","image":"i"}]}}'
 )
+PLACEHOLDER = f"{BEGINNING}email-0123456789ab"
 NAMES = ("a-0", "a-0", "a-1", "web", "b%20c", SECRETS[0], SECRETS[1])
 NAMESPACES = ("shop", "shop", "vault", "a")
 ACCEPTS = (
@@ -204,6 +207,17 @@ class Heads:
         return replace(asked, bearer=bearer)
 
     again = by
+
+    def elsewhere(self, asked: Asked) -> Asked:
+        """The same words about another object, which most of the time nobody asked for before."""
+        draw = self._draw
+        kind = draw.choice(("pods", "pods", "pods", "configmaps", "secrets", "services"))
+        name = draw.choice((f"x-{draw.randrange(10**6)}", f"x-{draw.randrange(10**6)}", *NAMES, PLACEHOLDER, "a" * 700))
+        behind = draw.choice(
+            ("", "", "", "", "?limit=5", "/status", "/log", "?watch=1", "?a=somebody%40example.com", "/proxy", "?a=1&a=2")
+        )
+        where = draw.choice((f"/api/v1/namespaces/{draw.choice(NAMESPACES)}", "/apis/apps/v1", "/dev/api/v1", "/l7gw", ""))
+        return replace(asked, target=f"{where}/{kind}/{name}{behind}")
 
     def near(self, asked: Asked) -> Asked:
         """The same but for one thing: a byte of a value, the order, one header more or less, a case, another method."""

@@ -160,6 +160,8 @@ class Traffic:
             asked = draw.choice(before)
             if draw.random() < 0.1:
                 asked = self._heads.near(asked)
+            elif not asked.body and draw.random() < 0.2:
+                asked = self._heads.elsewhere(asked)
         else:
             asked = self._heads.any(prefix)
             if one.certificates and draw.random() < 0.5:

@@ -59,8 +59,9 @@ class Pool:
         self.shapes = shapes or AnswerShapes(USUAL_LIMITS.remembered)
         self._clock = clock
         self._idle: deque[UpstreamConnection] = deque()  # the one that is idle longest comes first
-        self._all: set[UpstreamConnection] = set()
-        self._leaving: set[UpstreamConnection] = set()  # connections of an earlier credential; each ends with its call
+        # In the order in which they were made, so that they end in it: the same traffic gives the same log
+        self._all: dict[UpstreamConnection, None] = {}
+        self._leaving: dict[UpstreamConnection, None] = {}  # connections of an earlier credential; each ends with its call
         self._shared: list[SharedConnection] = []
         self._retired: list[SharedConnection] = []  # connections of an earlier credential; each ends with its last stream
         self._waiting: deque[Connected] = deque()
@@ -70,7 +71,7 @@ class Pool:
         self._unshared_until = 0.0
         self._retirements = 0
         self._gate = dials or Dials(clock)
-        self._dials: set[asyncio.Task[None]] = set()
+        self._dials: dict[asyncio.Task[None], None] = {}
         self._unready = 0  # calls that wait for the endpoint or the credential
 
     def connect(self, then: Connected, kind: Wanted = KEPT) -> None:
@@ -124,10 +125,10 @@ class Pool:
     # ------------------------------------------------------------------ connections of one call at a time
 
     def _start(self, dial: Coroutine[Any, Any, None]) -> None:
-        self._dials.add(self._gate.start(dial, self._dialled))
+        self._dials[self._gate.start(dial, self._dialled)] = None
 
     def _dialled(self, task: asyncio.Task[None]) -> None:
-        self._dials.discard(task)
+        self._dials.pop(task, None)
         if self._waiting or self._sharing:
             self._gate.wait(self)
 
@@ -147,7 +148,7 @@ class Pool:
             async with asyncio.timeout(self.timeouts.dial):
                 connection = await self.endpoint.dial(lambda: UpstreamConnection(self), self.timeouts, shared=False)
             self._gate.outage.over()
-            (self._all if credential == self._retirements else self._leaving).add(connection)
+            (self._all if credential == self._retirements else self._leaving)[connection] = None
             answer = connection
         except Exception as error:  # OSError, ssl.SSLError, TimeoutError, or whatever the resolver raises for an odd name
             answer = self._unreachable(error)
@@ -167,8 +168,8 @@ class Pool:
         self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
-        self._all.discard(connection)
-        self._leaving.discard(connection)
+        self._all.pop(connection, None)
+        self._leaving.pop(connection, None)
         with contextlib.suppress(ValueError):
             self._idle.remove(connection)
 
@@ -232,7 +233,7 @@ class Pool:
         if isinstance(made, UpstreamConnection):
             log.info("cluster %s does not speak HTTP/2; each watch has a connection of its own", self.endpoint.name)
             self._unshared_until = self._clock.monotonic() + UNSHARED_FOR
-            self._all.add(made)
+            self._all[made] = None
             self.keep(made)
         for then in waiting:
             if isinstance(made, Refusal):
@@ -266,7 +267,7 @@ class Pool:
         self._retirements += 1
         while self._idle:
             self._idle.pop().close()
-        self._leaving |= self._all
+        self._leaving.update(self._all)
         self._all.clear()
         for connection in self._shared:
             connection.retire()

@@ -103,7 +103,7 @@ class Worker:
         self.recorder = recorder
         self.draining = False
         self._clients: dict[Downstream, None] = {}  # the connections past their handshake, in the order in which they came
-        self._slowed: set[DiskWaiter] = set()
+        self._slowed: dict[DiskWaiter, None] = {}  # in the order in which they began to wait
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_DESCRIPTORS
         self._next_rejudging = 0.0
         self.of_peers = CountedLog(log, clock.monotonic)  # for events that a client or a cluster can cause as often as it likes
@@ -296,10 +296,10 @@ class Worker:
 
     def when_written(self, slowed: DiskWaiter) -> None:
         """Call `disk_caught_up` of `slowed` once, when the recorder has written what it holds."""
-        self._slowed.add(slowed)
+        self._slowed[slowed] = None
 
     def _written(self) -> None:
-        slowed, self._slowed = self._slowed, set()
+        slowed, self._slowed = self._slowed, {}
         for one in slowed:
             one.disk_caught_up()
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.twins.compared import compare, in_full, of_seed
+from tests.support.twins.compared import WITH, compare, in_full, of_seed
+from tests.support.twins.gateway_in_steps import Gateway
 from tests.support.twins.house_of_twins import House
+from tests.support.twins.policies_of_twins import EVERYTHING
 from tests.support.twins.traffic import Traffic
 
 CALLS = 2000  # of one seed
@@ -58,3 +60,23 @@ def test_a_gateway_that_does_one_thing_otherwise_is_found(house: House, monkeypa
     monkeypatch.setattr(answer_relay, "shown_headers", other)
     found = compare(house, 1, traffic.steps, http2=traffic.http2, policy=traffic.policy)
     assert "x-other" in found.difference and found.step >= 0
+
+
+def test_calls_that_the_disk_slowed_go_on_in_the_order_in_which_they_were_slowed(house: House) -> None:
+    """By the addresses of their objects, two gateways would answer the same traffic in two orders."""
+    house.begin(EVERYTHING)
+    gateway = Gateway(house, 0, WITH, http2=False)
+    gateway.play([])
+    told: list[int] = []
+
+    class Slowed:
+        def __init__(self, number: int) -> None:
+            self._number = number
+
+        def disk_caught_up(self) -> None:
+            told.append(self._number)
+
+    for number in range(100):
+        gateway.worker.when_written(Slowed(number))
+    gateway.worker._written()
+    assert told == list(range(100))

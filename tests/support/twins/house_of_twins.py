@@ -8,13 +8,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from l7gw.demo.pki import Authority
-from tests.support.token_issuer import ED, jwk, sign
+from tests.support.token_issuer import jwk, sign
 
 ISSUER = "https://idp.example.com"
 OTHER_ISSUER = "https://bots.example.com"
+ED = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # always the same, as are the tokens that it signs
 KEY = jwk(ED, "ed")
-BEGINS = float(int(time.time()))  # certificates are made with the machine's clock, so the traffic begins at its time
+DAY = 86_400  # seconds
+# Certificates are made with the machine's clock. The traffic begins at the next midnight, so that a seed gives the same all day
+BEGINS = float((int(time.time()) // DAY + 1) * DAY)
 GATEWAY_TOKENS = ("gateway-token-one", "gateway-token-two")
 
 CLUSTERS = ("prod", "dev", "quiet", "bare")

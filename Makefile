@@ -31,8 +31,8 @@ test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
 	$(PYTEST) $(BESIDE) -m long tests || $(PYTEST) -m long $(AGAIN)
 fuzz: $(VENV)/.test ## fuzz the parsers: SECONDS=60 for each, TARGETS="wire_http1 wire_spdy" for these alone
 	@set -e; for target in $(TARGETS); do $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS); done
-differential: $(VENV)/.test ## give one traffic to a gateway with memory and to one without, and compare every byte: CALLS=1000000 SEED=0
-	$(BIN)/python -m tests.support.twins.run --calls $(or $(CALLS),20000) --seed $(or $(SEED),0)
+differential: $(VENV)/.test ## give one traffic to a gateway with memory and to one without, and compare every byte: CALLS=1000000 SEED=0 JOBS=2
+	$(BIN)/python -m tests.support.twins.run --calls $(or $(CALLS),20000) --seed $(or $(SEED),0) $(if $(JOBS),--jobs $(JOBS))
 bench: $(VENV)/.test ## hold l7gw against a plain Go proxy, a bare relay and nginx in one run; ROUNDS=5 BENCH_SECONDS=4
 	$(BIN)/python bench/run.py --prices --rounds $(or $(ROUNDS),5) --seconds $(or $(BENCH_SECONDS),4)
 	-$(BIN)/python bench/instructions.py --proxies l7gw,unlogged,unmasked

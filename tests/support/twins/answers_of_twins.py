@@ -98,7 +98,7 @@ def answer_for(draw: random.Random, asked: Asked) -> Answer:
             ends="close",
         )
     if what == 15:
-        return _formed(draw, 200, b"not json at all", asked=asked)
+        return _formed(draw, 200, draw.choice((b"not json at all", b'{"kind":"Status","status":"Success"}')), asked=asked)
     if what == 16:
         return _formed(draw, 200, b"", asked=asked)
     said = json.dumps(

@@ -30,6 +30,9 @@ class Compared:
     reopened: int = 0  # connections of clients that the gateway had ended
     recorded: int = 0  # calls that were recorded as those before
     answered: int = 0  # answers that were handed on as those before
+    outdated: int = 0  # calls whose head was known, and what it depends on had changed
+    blocks: int = 0  # of the journal
+    bytes: int = 0  # that were compared, of all places
 
 
 def compare(
@@ -50,7 +53,11 @@ def compare(
         gateways.append(gateway)
     plain, remembering = gateways
     found = Compared(ended=Counter(remembering.ended), reopened=remembering.reopened)
-    found.recorded, found.answered = remembering.remembered["asked"], remembering.remembered["answered"]
+    told = remembering.remembered
+    found.recorded, found.answered, found.outdated = told["asked"], told["answered"], told["outdated"]
+    found.blocks = len(remembering.blocks)
+    found.bytes = sum(len(part) for said in remembering.said for parts in said.values() for part in parts)
+    found.bytes += sum(len(block[2]) for block in remembering.blocks)
     assert not plain.remembered, "with `remembered` 0 nothing is"
     for number, (one, other) in enumerate(zip_longest(plain.said, remembering.said, fillvalue={})):
         if one != other:

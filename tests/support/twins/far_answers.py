@@ -6,6 +6,7 @@ import itertools
 import struct
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 DATE, AUDIT_ID = "{date}", "{audit-id}"  # values of fields that are filled in when the answer is made
@@ -31,8 +32,13 @@ class Answer:
 
 def filled(headers: tuple[tuple[str, str], ...], now: float, audit_id: str) -> list[tuple[str, str]]:
     """The fields with what they say only now."""
-    said = {DATE: formatdate(now, usegmt=True), AUDIT_ID: audit_id}
+    said = {DATE: _date(int(now)), AUDIT_ID: audit_id}
     return [(name, said.get(value, value)) for name, value in headers]
+
+
+@lru_cache(maxsize=16)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def of_http1(answer: Answer, now: float, audit_id: str, method: str) -> list[bytes | str]:

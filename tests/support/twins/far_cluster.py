@@ -19,7 +19,7 @@ from tests.support.twins.wire import Wire
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 OK = Answer(
     headers=(("Audit-Id", AUDIT_ID), ("Cache-Control", "no-cache, private"), ("Content-Type", "application/json"), ("Date", DATE)),
-    body=b'{"kind":"Status","status":"Success"}',
+    body=b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a-0","namespace":"shop"},"spec":{"containers":[]}}',
 )
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 WHO_KNOWS = Answer(
@@ -80,11 +80,10 @@ class FarCluster:
     def heard(self, number: str, data: bytes | str) -> None:
         self._heard(number, data)
 
-    def answer_to(self, target: str, fields: list[tuple[str, str]]) -> Answer:
-        sent = next((value for name, value in fields if name == "authorization"), "")
-        if self.token and sent != f"Bearer {self.token}":
+    def answer_to(self, target: str, fields: dict[str, str]) -> Answer:
+        if self.token and fields.get("authorization") != f"Bearer {self.token}":
             return WHO_KNOWS
-        if self.forbids and any(name.startswith("impersonate-") for name, _ in fields):
+        if self.forbids and any(name.startswith("impersonate-") for name in fields):
             return FORBIDS
         if target == REVIEWS:
             said = b'{"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":%s}}'
@@ -118,15 +117,14 @@ class _Http1:
         while (end := self._came.find(b"\r\n\r\n")) >= 0:
             lines = self._came[:end].decode("latin-1").split("\r\n")
             method, target, _ = lines[0].split(" ")
-            fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines[1:])]
-            length = int(next((value for name, value in fields if name == "content-length"), "0"))
+            fields = {name.lower(): value for name, _, value in [line.partition(": ") for line in lines[1:]]}
+            length = int(fields.get("content-length", "0"))
             if len(self._came) < end + 4 + length:
                 return
             self._came = self._came[end + 4 + length :]
-            audit_id = next((value for name, value in fields if name == "audit-id"), "")
             answer = self._cluster.answer_to(target, fields)
             self._raw = answer.status == 101
-            reads = of_http1(answer, self._cluster.clock.wall(), audit_id, method)
+            reads = of_http1(answer, self._cluster.clock.wall(), fields.get("audit-id", ""), method)
             if 0 <= answer.waits < len(reads):
                 reads[answer.waits : answer.waits] = [f"wait {target}"]
             self._reads += reads
@@ -204,17 +202,16 @@ class _Http2:
         elif kind == 1:
             assert flags & 5 == 5, "what goes over HTTP/2 has neither body nor large head"
             self._room.setdefault(stream, self._first_room)
-            self._asked(stream, [(str(name), str(value)) for name, value in self._unpack.decode(payload)])
+            self._asked(stream, {str(name): str(value) for name, value in self._unpack.decode(payload)})
 
     def _pack(self, fields: list[tuple[str, str]]) -> bytes:
         if self._cluster.indexes:
             return bytes(self._packer.encode(fields))
         return b"".join(b"\x00" + _text(name.encode("latin-1")) + _text(value.encode("latin-1")) for name, value in fields)
 
-    def _asked(self, stream: int, fields: list[tuple[str, str]]) -> None:
-        said = dict(fields)
+    def _asked(self, stream: int, said: dict[str, str]) -> None:
         target = said[":path"]
-        answer = self._cluster.answer_to(target, fields)
+        answer = self._cluster.answer_to(target, said)
         if answer.raw:  # bytes of HTTP/1.1: over HTTP/2 the stream is reset instead
             self._say(frame(3, 0, stream, struct.pack(">I", 7 if len(answer.raw) % 2 else 2)))
             return

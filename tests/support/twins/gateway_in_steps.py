@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import ssl
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,6 +21,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
+
+import yaml
 
 from l7gw.approval.active_grants import ActiveGrant
 from l7gw.cluster.endpoint import Endpoint
@@ -30,6 +33,7 @@ from l7gw.demo.pki import write_private
 from l7gw.errors import ConfigurationError
 from l7gw.gateway import access_lines, worker
 from l7gw.gateway.access_log import Access, AccessLog
+from l7gw.gateway.known_call import KnownCall
 from l7gw.gateway.worker import Worker
 from l7gw.identity.fetch import HttpsFetch
 from l7gw.limits import Limits
@@ -55,6 +59,20 @@ Said = dict[str, list[bytes | str]]  # by place (a connection, the log): what ca
 TIMES = Timeouts(sync_every=1e6, between_requests=1100.0)
 
 _Memory = type(lru_cache(int))
+# Modules whose memories hold what is compiled of constants and of the configuration, each for half a second
+COMPILED = (
+    "l7gw.masking.detectors.",
+    "l7gw.masking.placeholder_search",
+    "l7gw.masking.registry.escape_",
+    "l7gw.kube.objects.protobuf_",
+)
+
+
+@lru_cache(maxsize=1)
+def _memories(_modules: int) -> list[Any]:
+    """What a gateway leaves to the next one in this process: some of it logs only what is new. `_modules` is how many are loaded."""
+    found = [one for one in gc.get_objects() if isinstance(one, _Memory) and one.__module__.startswith("l7gw.")]
+    return [one for one in found if not one.__module__.startswith(COMPILED)]
 
 
 _compiled: dict[str, Configured] = {}
@@ -68,6 +86,13 @@ def _compiled_once(said: Masking, file: Path) -> Configured:
     return replace(known)
 
 
+@lru_cache(maxsize=64)
+def _tokens(text: str, loader: Any, *, scan: Any = yaml.scan) -> list[Any]:
+    return list(scan(text, loader))
+
+
+# To read YAML takes longer than thirty calls, so that each text is read once. What is made of its nodes is made by each gateway.
+_composed = lru_cache(maxsize=64)(yaml.compose)
 _known: dict[str, Settings] = {}
 
 
@@ -99,7 +124,8 @@ class Gateway:
         self.said: list[Said] = []
         self.blocks: list[tuple[str, tuple[Any, ...], bytes, bytes]] = []
         self.ended: list[str] = []  # the event and status of each line of the access log
-        self.remembered = Counter[str]()  # calls that were recorded, and answers that were handed on, as those before
+        # Calls that were recorded, and answers that were handed on, as those before; and calls of known heads that had to be made anew
+        self.remembered = Counter[str]()
         self.reopened = 0  # connections that the gateway had ended
         self.clock = TurnedClock(BEGINS)
         self.loop = SteppedLoop(self.clock)
@@ -122,20 +148,20 @@ class Gateway:
     # ------------------------------------------------------------------ the run
 
     def play(self, steps: list[Step]) -> None:
-        for memory in [one for one in gc.get_objects() if isinstance(one, _Memory) and one.__module__.startswith("l7gw.")]:
-            memory.cache_clear()  # what the gateway before this one has left: some of it logs only what is new
+        for memory in _memories(len(sys.modules)):
+            memory.cache_clear()
         shutil.rmtree(self.house.state, ignore_errors=True)
         self.house.state.mkdir(mode=0o700)
         self._write_new(masking_key.path_of(self.house.state), bytes(range(KEY_SIZE)))  # else it is drawn by the machine
-        with drawn(self._seed, self.clock), self._replaced():
-            self.loop.run_until_complete(self._play(steps))
-            self.loop.close()
+        with drawn(self._seed, self.clock), self._replaced(), self.loop.running():
+            self._play(steps)
+        self.loop.close()
 
     def _write_new(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(mode=0o700)
         write_private(path, data)
 
-    async def _play(self, steps: list[Step]) -> None:
+    def _play(self, steps: list[Step]) -> None:
         recorder = Recorder(
             self.house.state, clock=self.clock, reserve=1 << 30, loop=self.loop, version="1", timeouts=TIMES, limits=self._limits
         )
@@ -148,22 +174,22 @@ class Gateway:
             _read(self.house.config), recorder, self.clock, TIMES, self._limits, open_desks=self._open_desks, access=AccessLog(self._line)
         )  # fmt: skip
         self.worker.identity.prefetch()
-        await self._rest()
+        self._rest()
         for step in steps:
             try:
                 getattr(self, f"_{step[0]}")(*step[1:])
-                await self._rest()
+                self._rest()
             except Exception as error:
                 raise AssertionError(f"in step {step!r:.300}: {error!r}") from error
-        await self._end()
+        self._end()
 
-    async def _rest(self) -> None:
-        await self.loop.rest(self._waits)
+    def _rest(self) -> None:
+        self.loop.rest(self._waits)
         self._write_lines()
         self.said.append(self._now)
         self._now = {}
 
-    async def _end(self) -> None:
+    def _end(self) -> None:
         """The gateway ends as by SIGTERM."""
         self._disk = ""
         self._let_stuck_go()
@@ -171,18 +197,18 @@ class Gateway:
             wire.take(taken=True)
         drain = self._drain or self.loop.create_task(self.worker.drain(lambda: None))
         for _ in range(3000):
-            await self.loop.rest(self._waits)
+            self.loop.rest(self._waits)
             if drain.done():
                 break
             self.clock.advance(0.05)
         drain.result()
         closing = self.loop.create_task(self._desk.close())
         while not closing.done():
-            await self.loop.rest(self._waits)
+            self.loop.rest(self._waits)
             self.clock.advance(0.05)
         self._closes = True
         self._recorder.close()
-        await self._rest()
+        self._rest()
         self._read_journal()
 
     def _read_journal(self) -> None:
@@ -234,7 +260,13 @@ class Gateway:
 
             return done
 
-        asked, answered = counted(CallRecord.asked), counted(CallRecord.answered)
+        asked, answered, holds = counted(CallRecord.asked), counted(CallRecord.answered), KnownCall.holds
+
+        def holds_or_counted(known: KnownCall, inforce: Any) -> bool:
+            held = holds(known, inforce)
+            if not held:
+                gateway.remembered["outdated"] += 1
+            return held
 
         room = mock.patch.object(
             os, "statvfs", lambda _: SimpleNamespace(f_bavail=gateway._room, f_frsize=1, f_blocks=200 * 1024**3)
@@ -248,7 +280,9 @@ class Gateway:
                 mock.patch.object(Endpoint, "dial", dial), mock.patch.object(HttpsFetch, "__call__", fetch), room,
                 mock.patch.object(os, "write", write_or_fail), mock.patch.object(os, "fdatasync", sync_or_fail),
                 mock.patch.object(worker, "configured", _compiled_once),
+                mock.patch.object(yaml, "scan", _tokens), mock.patch.object(yaml, "compose", _composed),
                 mock.patch.object(CallRecord, "asked", asked), mock.patch.object(CallRecord, "answered", answered),
+                mock.patch.object(KnownCall, "holds", holds_or_counted),
             ):  # fmt: skip
                 yield
         finally:

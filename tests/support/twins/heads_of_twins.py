@@ -124,7 +124,7 @@ class Heads:
         draw = self._draw
         namespace, name = draw.choice(NAMESPACES), draw.choice(NAMES)
         within = f"/api/v1/namespaces/{namespace}"
-        kind = draw.choices(range(18), (45, 20, 4, 4, 2, 8, 8, 4, 5, 4, 3, 3, 3, 2, 2, 2, 2, 3))[0]
+        kind = draw.choices(range(18), (90, 40, 4, 4, 2, 8, 16, 6, 8, 4, 3, 3, 3, 2, 2, 2, 2, 3))[0]
         body, stands, method = b"", False, "GET"
         more: list[tuple[str, str]] = []
         if kind == 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,23 @@ PEOPLE = (
     ("eve", (), {"kind": "person"}),
     ("bot", ("agents",), {"kind": "bot"}),
 )  # fmt: skip
+# what a step of each kind varies, as `Traffic.varied` counts it
+VARIED = {
+    "open": "connections of clients",
+    "leave": "clients that leave",
+    "reads": "clients that cease or begin to read",
+    "answers": "answers that change",
+    "cluster down": "clusters that are down or up again",
+    "cluster token": "clusters that take another token",
+    "policy": "policies reloaded",
+    "configured": "configurations reloaded",
+    "credential": "credentials renewed",
+    "advance": "times that pass",
+    "set_clock": "clocks that are set",
+    "disk_is": "disks that fail or are mended",
+    "grants": "grants given or ended",
+    "ends": "calls of somebody ended",
+}
 
 
 @dataclass
@@ -49,7 +67,9 @@ class Connection:
     server_name: str = ""
     indexes: bool = False  # whether its header blocks have a dynamic table; such a connection cannot go on as another one
     dead: bool = False
-    said: dict[str, Asked] = field(default_factory=dict)
+    said: dict[str, Asked] = field(default_factory=dict)  # what it repeats
+    varies: float = 0.1  # how often it asks something near what it asked before
+    huffman: bool = False  # how it writes most of its fields
 
 
 class Traffic:
@@ -63,7 +83,8 @@ class Traffic:
         self._open: list[Connection] = []
         self._count = 0
         self._last: Connection | None = None  # a client asks several things, one behind the other
-        self._restless = self._draw.choice((0.01, 0.02, 0.04))  # how often something happens between calls
+        self._restless = self._draw.choice((0.002, 0.005, 0.01, 0.03))  # how often something happens between calls
+        self._answering = self._draw.choice((0.02, 0.05, 0.15))  # how often a cluster answers otherwise than before
         self._variety = self._draw.choice((1, 2, 4))  # how many heads a connection repeats
         self._careless = self._draw.choice((0.0, 0.01, 0.05))  # how often a head is one byte off
         self._slow: set[int] = set()
@@ -71,12 +92,17 @@ class Traffic:
         self.http2 = self._draw.random() < 0.5  # whether the clusters speak it
         self.policy = EVERYTHING
         self.calls = 0
+        self.varied = Counter[str]()  # what the traffic has of each kind
         self.steps: list[Step] = []
         self._changed: dict[str, Any] = {}
         self._well = True
         self._tokens: list[list[tuple[str, float]]] = [[] for _ in PEOPLE]
+        self._sent = set[bytes]()  # heads, as their bytes
         while self.calls < calls:
             self._one()
+        self.varied["different heads"] = len(self._sent)
+        kinds = Counter(step[0] if step[0] != "cluster" else f"cluster {step[2]}" for step in self.steps)
+        self.varied.update({words: kinds[kind] for kind, words in VARIED.items()})
 
     # ------------------------------------------------------------------ one thing after the other
 
@@ -101,11 +127,13 @@ class Traffic:
             draw.random() < 0.4,
             draw.randrange(len(PEOPLE)),
             draw.choice(("", "", "", "", "carl", "cleo", "stan")),
-            int(draw.expovariate(1 / 100)) + 3,
+            int(draw.expovariate(1 / 200)) + 3,
         )
-        one.indexes = draw.random() < 0.4
+        one.indexes = draw.random() < 0.3
+        one.varies = draw.choice((0.01, 0.03, 0.1))
+        one.huffman = draw.random() < 0.5
         if one.indexes:
-            one.left = min(one.left, 20)
+            one.left = min(one.left, 30)
         one.server_name = draw.choice(("", "", "", "prod.example.com", "dev.example.com", "PROD.example.com"))
         address = draw.choice(("10.1.0.1", "10.1.0.1", "10.1.0.2", "2001:db8::1"))
         greeting = PREFACE + (SMALL_WINDOWS if draw.random() < 0.1 else SETTINGS) + frame(4, 1, 0) if one.http2 else b""
@@ -125,6 +153,7 @@ class Traffic:
         lasts = draw.choice((60, 600, 3600, 3600))
         made = token(name, groups, begins=self._now, lasts=lasts, **claims, jti=str(draw.getrandbits(16)))
         mine.append((made, self._now + lasts))
+        self.varied["tokens"] += 1
         return made
 
     # ------------------------------------------------------------------ calls
@@ -156,9 +185,10 @@ class Traffic:
         draw = self._draw
         prefix = "" if one.server_name and draw.random() < 0.95 else "/" + draw.choice(CLUSTERS[:1] * 5 + CLUSTERS)
         before = list(one.said.values())
-        if before and draw.random() < 0.95:
+        if before and draw.random() < 1.0 - one.varies / 2:
             asked = draw.choice(before)
-            if draw.random() < 0.1:
+            if draw.random() < one.varies:
+                self.varied["heads near another"] += 1
                 asked = self._heads.near(asked)
             elif not asked.body and draw.random() < 0.2:
                 asked = self._heads.elsewhere(asked)
@@ -173,19 +203,21 @@ class Traffic:
         good = any(asked.bearer == text and until > self._now for mine in self._tokens for text, until in mine)
         if asked.bearer and not good and draw.random() < 0.8:  # it has expired: the client gets another one
             asked = self._heads.again(asked, self._token(one.user))
-        if len(one.said) > self._variety:
+        if asked.key not in one.said and len(one.said) > self._variety:
             one.said.pop(draw.choice(list(one.said)))
         one.said[asked.key] = asked
         return asked
 
     def _answered(self, one: Connection, asked: Asked) -> None:
-        if self._draw.random() < 0.15:
+        if self._draw.random() < self._answering:
             self.steps.append(("answers", _cluster(one, asked), asked.target, answer_for(self._draw, asked)))
 
     def _over_http1(self, one: Connection, asked: Asked) -> bytes:
         data = as_http1(asked)
+        self._sent.add(data)
         if self._draw.random() < self._careless:
             data = mutated(self._draw, data)
+            self.varied["heads with one byte changed"] += 1
             one.dead = self._draw.random() < 0.5
         return data + asked.body
 
@@ -196,12 +228,19 @@ class Traffic:
         if draw.random() < self._careless:
             at = draw.randrange(len(fields))
             name, value = fields[at]
+            self.varied["heads with one byte changed"] += 1
             fields[at] = (name, draw.choice((value + " ", value[:-1], value.upper(), value + "\x00", value + "x")))
         if not one.indexes or draw.random() < 0.3:  # so that the same bytes may mean something else, and other bytes the same
-            block = bytes(one.packer.encode([hpack.NeverIndexedHeaderTuple(*pair) for pair in fields], huffman=draw.random() < 0.5))
+            block = bytes(
+                one.packer.encode(
+                    [hpack.NeverIndexedHeaderTuple(*pair) for pair in fields], huffman=one.huffman is (draw.random() < 0.9)
+                )
+            )
         else:
             block = bytes(one.packer.encode(fields))
+        self._sent.add(block)
         if draw.random() < 0.005:
+            self.varied["heads with one byte changed"] += 1
             block = mutated(draw, block)
             one.dead = True
         end = 0 if asked.body else 1
@@ -237,7 +276,7 @@ class Traffic:
         elif one.number in self._slow and draw.random() < 0.3:
             self.steps.append(("reads", one.number, True))
             self._slow.discard(one.number)
-        if one.left <= 0 or one.dead or draw.random() < 0.01:
+        if one.left <= 0 or one.dead or draw.random() < 0.003:
             self.steps.append(("leave", one.number, draw.choice(("end", "end", "reset"))))
             self._open.remove(one)
 
@@ -359,6 +398,7 @@ class Traffic:
         self.steps += [
             ("disk_is", ""),
             ("issuer", "well"),
+            ("grants",),
             ("policy", EVERYTHING if self._draw.random() < 0.6 else self._draw.choice(POLICIES[:-2])),
         ]
         if self._changed:

@@ -99,7 +99,7 @@ class Wire:
     def feed(self, data: bytes) -> None:
         """Bytes come."""
         if data and not self._closing:
-            self._coming += (data[at : at + READ] for at in range(0, len(data), READ))
+            self._coming += (data,) if len(data) <= READ else (data[at : at + READ] for at in range(0, len(data), READ))
             self._pump()
 
     def take(self, *, taken: bool) -> None:

@@ -58,6 +58,9 @@ class Upstream(Protocol):
     def send(self, event: HttpEvent) -> None:
         """Encode a part of the request. It is written by the next `flush`."""
 
+    def send_whole(self, request: Request) -> None:
+        """Encode a request that has no body, and its end, and write them."""
+
     def flush(self) -> None: ...
 
     def in_parts(self, *, kept: bool) -> None:

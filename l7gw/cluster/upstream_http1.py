@@ -13,7 +13,7 @@ from l7gw.cluster.upstream import ANY, UNREAD_BY_CLUSTER, UpstreamListener
 from l7gw.timeouts import Timeouts
 from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import HttpEvent
+from l7gw.wire.events import HttpEvent, Request
 from l7gw.wire.http1_client import ClientConnection
 
 log = logging.getLogger(__name__)
@@ -115,6 +115,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def send(self, event: HttpEvent) -> None:
         self._codec.send(event)
+
+    def send_whole(self, request: Request) -> None:
+        data = self._codec.send_whole(request)
+        if self._transport is not None:
+            self._transport.write(data)
 
     def flush(self) -> None:
         """Write what the codec has ready."""

@@ -18,7 +18,7 @@ from l7gw.cluster.upstream import ANY, UpstreamListener
 from l7gw.timeouts import Timeouts
 from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import HttpEvent, Reset
+from l7gw.wire.events import END, HttpEvent, Request, Reset
 from l7gw.wire.http2 import ClientConnection
 
 log = logging.getLogger(__name__)
@@ -224,6 +224,12 @@ class UpstreamStream:
 
     def send(self, event: HttpEvent) -> None:
         self._connection.send(self._number, event)
+
+    def send_whole(self, request: Request) -> None:
+        connection = self._connection
+        connection.send(self._number, request)
+        connection.send(self._number, END)
+        connection.flush_stream()
 
     def flush(self) -> None:
         self._connection.flush_stream()

@@ -107,10 +107,7 @@ class AnswerRelay:
         call.answers()
         self.begun = True
         self._record.answered(answer.form, call.audit_id, body.data)
-        send = call.client.send
-        send(answer.head(call.audit_id, head.length, len(body.data)))
-        send(body)
-        send(events[2])
+        call.client.send_whole(answer.head(call.audit_id, head.length, len(body.data)), body)
         call.finish("complete", "")
         return True
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from l7gw.gateway.header_fields import HeaderFields
 from l7gw.kube.act import Act
-from l7gw.wire.events import HttpEvent, Request
+from l7gw.wire.events import Body, HttpEvent, Request, Response
 
 
 class Client(Protocol):
@@ -52,6 +52,9 @@ class Client(Protocol):
 
     def send(self, event: HttpEvent) -> None:
         """Encode a part of the answer. It is written by the next `flush`."""
+
+    def send_whole(self, head: Response, body: Body) -> None:
+        """Encode an answer, its body and its end: `send` of the three."""
 
     def flush(self) -> None:
         """Write what `send` has encoded."""

@@ -7,7 +7,7 @@ from l7gw.gateway.backpressure import INPUT_HELD
 from l7gw.gateway.downstream import NOT_READ, RESTARTED, TOO_SLOW, ClientCall, ConnectionServices, Downstream, call_of
 from l7gw.gateway.tunnel_sides import FromClient
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Body, End, HttpEvent, Raw, Request, Response
+from l7gw.wire.events import END, Body, End, HttpEvent, Raw, Request, Response
 from l7gw.wire.http1 import BODY, ServerConnection
 
 LINGER_BYTES = 4 * 1024 * 1024  # bytes of a refused client that are read and dropped before its connection is cut
@@ -119,7 +119,7 @@ class Http1Downstream(Downstream):
         elif self._exchange is not None:
             if isinstance(event, Body):
                 self._exchange.on_body(event.data)
-            elif isinstance(event, End):
+            elif isinstance(event, End) and self._exchange.waits_for_body:
                 self._exchange.on_request_end()
 
     def finished(self, call: object) -> None:
@@ -161,6 +161,15 @@ class Http1Downstream(Downstream):
             if self._worker.draining and type(event) is Response and event.status != 101:
                 event = Response(event.status, event.headers, event.length, keep_alive=False)
             self._codec.send(event)
+
+    def send_whole(self, head: Response, body: Body) -> None:
+        if self._transport is not None:
+            if self._worker.draining:
+                self.send(head)
+                self.send(body)
+                self.send(END)
+            else:
+                self._codec.send_whole(head, body)
 
     def flush(self) -> None:
         """Write all that was sent since the last flush. While a read is being handled, wait for its end: then one write answers

@@ -80,6 +80,9 @@ class Http2Stream:
     def send(self, event: HttpEvent) -> None:
         self._connection.send(self, event)
 
+    def send_whole(self, head: Response, body: Body) -> None:
+        self._connection.send_whole(self.number, head, body)
+
     def flush(self) -> None:
         self._connection.flush_stream(self)
 
@@ -95,13 +98,25 @@ class Http2Stream:
 class Http2Downstream(Downstream):
     """A connection with many calls at once."""
 
-    __slots__ = ("_closing", "_closing_since", "_codec", "_gathered", "_pumping", "_silence", "_streams", "_turn", "_unwelcome")
+    __slots__ = (
+        "_closing",
+        "_closing_since",
+        "_codec",
+        "_gathered",
+        "_pumping",
+        "_silence",
+        "_streams",
+        "_turn",
+        "_unwelcome",
+        "send_whole",
+    )
 
     http = "2"
 
     def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)
         self._codec = ServerConnection(worker.limits.remembered)
+        self.send_whole = self._codec.send_whole
         self._streams: dict[int, Http2Stream] = {}
         self._silence = Silence(worker.clock.monotonic(), worker.timeouts.client_ping_after)
         self._turn = Turn(self.flush)

@@ -61,7 +61,7 @@ from l7gw.policy.looked import Looked
 from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Body, End, HttpEvent, Informational, Request
+from l7gw.wire.events import END, Body, HttpEvent, Informational, Request
 
 
 class Exchange(InFlightCall):
@@ -339,11 +339,13 @@ class Exchange(InFlightCall):
             guarded=self.guarded, known=self._known,
         )  # fmt: skip
         upstream.begin(self)
-        upstream.send(request)
         if body:
+            upstream.send(request)
             upstream.send(Body(body))
-        upstream.send(End())
-        upstream.flush()
+            upstream.send(END)
+            upstream.flush()
+        else:
+            upstream.send_whole(request)
         if not self.client.writable:
             upstream.pause(SLOW_READER)  # the client has not yet read the answer before this one
         if not self.far.pool_of(self.principal).credential.renews:

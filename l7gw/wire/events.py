@@ -123,6 +123,9 @@ class End:
     """The message is complete, as its framing says. Trailers were read, checked and dropped (threats B11)."""
 
 
+END = End()  # one for all messages: it says nothing of its own
+
+
 @event
 class Raw:
     """Bytes behind a 101, in the protocol that it switched to."""

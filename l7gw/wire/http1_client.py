@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import NO_BODY, Body, BodyParts, Closed, End, HttpEvent, Informational, Raw, Request, Response
+from l7gw.wire.events import END, NO_BODY, Body, BodyParts, Closed, End, HttpEvent, Informational, Raw, Request, Response
 from l7gw.wire.http1 import BODY, HEAD, IDLE, OVER, TUNNEL, Side, State
 from l7gw.wire.http1_body import BodyReader
 from l7gw.wire.http1_message import parse_response
@@ -62,6 +62,19 @@ class ClientConnection(Side):
             self.writing = IDLE
         elif isinstance(event, Raw):
             self._out.append(event.data)
+
+    def send_whole(self, request: Request) -> bytes:
+        """The bytes of a request without a body, to be written now. It is `send` of the Request and of its End, and `take`."""
+        if request.length != NO_BODY or request.method in BODIED or request.upgrade or not request.keep_alive or not self.reusable:
+            self.send(request)
+            self.send(END)
+            return self.take()
+        write_head(self._out, request, NO_BODY)
+        self._method, self._upgrade, self._interim = request.method, "", 0
+        self._length = NO_BODY
+        self._left = 0
+        self.reading = HEAD
+        return self.take()
 
     def _begin(self, request: Request) -> None:
         if not self.reusable:
@@ -123,6 +136,9 @@ class ClientConnection(Side):
                 break
             answer = self._parsed(data[:end])
             data = data[end + 4 :]
+            if type(answer) is Response and answer.length == len(data) and self._is_simple(answer):
+                self.reading = IDLE
+                return [*events, answer, Body(data), END]
             events.append(answer)
             if isinstance(answer, Response):
                 self._answered(answer, events)
@@ -138,6 +154,12 @@ class ClientConnection(Side):
             return self._read_body(data, self._reader, events)
         self._buffer = data  # a part of a head, or surplus, after which `reusable` is false
         return events
+
+    def _is_simple(self, answer: Response) -> bool:
+        """Whether an answer whose announced body has come with its head needs no reader of that."""
+        status = answer.status
+        plain = answer.length > 0 and status >= 200 and status != 204 and status != 304 and answer.keep_alive
+        return plain and self._method != "HEAD" and self.writing == IDLE
 
     def _read_body(self, data: bytes | memoryview, reader: BodyReader, events: list[HttpEvent]) -> list[HttpEvent]:
         left = data[reader.read(data, events) :]
@@ -170,4 +192,4 @@ class ClientConnection(Side):
     def _finished(self, events: list[HttpEvent]) -> None:
         self._reader = None
         self.reading = IDLE
-        events.append(End())
+        events.append(END)

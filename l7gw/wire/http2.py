@@ -10,7 +10,7 @@ from __future__ import annotations
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.answer_shapes import AnswerShapes
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import NO_BODY, Body, BodyParts, End, HttpEvent, Informational, Request, Reset, Response
+from l7gw.wire.events import END, NO_BODY, Body, BodyParts, End, HttpEvent, Informational, Request, Reset, Response
 from l7gw.wire.http2_connection import Receiver
 from l7gw.wire.http2_fields import Malformed, answer_fields, head_block, line_of, parse_answer, parse_request
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
@@ -117,7 +117,7 @@ class ServerConnection(Receiver):
             return
         events.append((stream_id, request))
         if ends:
-            events.append((stream_id, End()))
+            events.append((stream_id, END))
         else:
             # With GET or HEAD only an empty body may come: some servers read such a body, others do not (threats A18).
             stream.left = 0 if request.method in BODILESS else request.length
@@ -171,6 +171,20 @@ class ServerConnection(Receiver):
             stream.left_out = event.length
             self._sender.head(stream, head_block(event), end=stream.silent)
             stream.sending = BODY
+
+    def send_whole(self, stream_id: int, response: Response, body: Body) -> None:
+        """Send an answer, its body and its end. It is `send` of the three, for less where nothing is to be weighed."""
+        stream, size = self._streams.get(stream_id), len(body.data)
+        if stream is None:
+            return
+        plain = response.length == size > 0 and 200 <= response.status < 300 and response.status != 204
+        if not plain or stream.sending != HEAD or stream.ending or stream.method == "HEAD":
+            self.send(stream_id, response)
+            self.send(stream_id, body)
+            self.send(stream_id, END)
+            return
+        stream.sending = BODY
+        self._sender.whole(stream, head_block(response), body.data)
 
 
 # ---------------------------------------------------------------------- the client's side

@@ -10,7 +10,7 @@ from abc import abstractmethod
 
 from l7gw.wire import http2_frames as frames
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Body, Closed, End, Reset
+from l7gw.wire.events import END, Body, Closed, Reset
 from l7gw.wire.http2_fields import Malformed, check_trailers
 from l7gw.wire.http2_frames import (
     ACK,
@@ -298,7 +298,7 @@ class Receiver(Side):
         if stream.owed is not None:
             events.append((stream.number, stream.owed))
         if stream.receiving == BODY:
-            events.append((stream.number, End()))
+            events.append((stream.number, END))
         stream.receiving = DONE
         if stream.sending == DONE:
             self._close(stream.number, COMPLETE)

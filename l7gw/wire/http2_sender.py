@@ -53,6 +53,15 @@ class Sender:
             block = NO_TABLE + block
         self._out.append(frames.header_frames(stream.number, block, end=end, largest=self.largest))
 
+    def whole(self, stream: Stream, block: bytes, body: bytes) -> None:
+        """Queue a head of this header block, all of a body, which is not empty, and the end."""
+        self.head(stream, block, end=False)
+        stream.queue.append(body)
+        stream.queued = len(body)
+        stream.left_out = 0
+        stream.ending = True
+        self._wake(stream)
+
     def body(self, stream: Stream, data: bytes | memoryview) -> None:
         """Queue bytes of a body. Raises OurError for more than the head announced."""
         if not data or stream.silent:

@@ -40,7 +40,7 @@ STEPS = [
     *(("l7gw.gateway.answer_relay:AnswerRelay", step, "self._call") for step in ("take", "_head")),
     ("l7gw.gateway.downstream_http2:Http2Stream", "send", "self.exchange"),
     ("l7gw.gateway.downstream_http2:Http2Stream", "flush", "self.exchange"),
-    ("l7gw.cluster.upstream_http2:UpstreamStream", "send", "self.call"),
+    ("l7gw.cluster.upstream_http2:UpstreamStream", "send_whole", "self.call"),
     ("l7gw.cluster.upstream_http2:UpstreamStream", "begin", "call"),
     ("l7gw.cluster.upstream_http1:UpstreamConnection", "begin", "call"),
 ]

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from bench.cells import Cell, chosen
-from bench.measuring import Load, LoadFailed, tree_cpu
+from bench.measuring import Load, LoadFailed, settle
 from bench.proxies import OURS, Proxy, Scene, end_with_sigterm, peers
 
 WARM = (
@@ -35,7 +35,6 @@ PAGE_CELLS = (  # one of each kind of work: all cells would take an hour
 )
 PAGE_PROXIES = "l7gw,forgetful,relay"
 TRIES = 4
-RESTS = 0.1  # seconds of CPU in half a second: an idle gateway under valgrind takes less
 CALLGRIND = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=no"]
 
 
@@ -63,16 +62,6 @@ def calls_of(cell: Cell) -> int:
 def warm_of(cell: Cell) -> int:
     """How many calls each stream makes before the counting."""
     return max(3, WARM // (cell.connections * (cell.streams or 1))) if cell.kind in ("small", "cold", "post") else 2
-
-
-def settle(pid: int) -> None:
-    """Wait until a process rests: what it prepares in its threads after its start is no part of a call."""
-    for _ in range(120):
-        before = tree_cpu(pid)
-        time.sleep(0.5)
-        if tree_cpu(pid) - before < RESTS:
-            return
-    raise RuntimeError("the proxy does not come to rest")
 
 
 def _control(pid: int, *words: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from bench.cells import Cell
 from bench.proxies import LOAD_CORE, PROXY_CORE, Proxy
 
+RESTS = 0.1  # seconds of CPU in half a second: an idle gateway, also under valgrind, takes less
 SYNCS = 200  # writes of which the median tells how long the disk takes
 
 
@@ -42,6 +43,16 @@ def cpu_seconds(pid: int) -> float:
 def tree_cpu(pid: int) -> float:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return cpu_seconds(pid) + sum(cpu_seconds(int(child)) for child in children)
+
+
+def settle(pid: int) -> None:
+    """Wait until a process rests: what it prepares in its threads after its start is no part of a call."""
+    for _ in range(120):
+        before = tree_cpu(pid)
+        time.sleep(0.5)
+        if tree_cpu(pid) - before < RESTS:
+            return
+    raise RuntimeError("the proxy does not come to rest")
 
 
 class Load:

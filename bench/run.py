@@ -20,7 +20,7 @@ from rich.console import Console
 
 from bench.cells import Cell, chosen
 from bench.figures import Figures, from_json, machine
-from bench.measuring import LoadFailed, measure, sync_us
+from bench.measuring import LoadFailed, measure, settle, sync_us
 from bench.proxies import OURS, PEERS, USUAL, Proxy, Scene, end_with_sigterm, is_there, peers
 from bench.shown import summary, table
 from bench.watching import kib_of_watch
@@ -48,6 +48,11 @@ class Running:
             self._proxies[name, http2] = self._scenes[http2].start(name)
         return self._proxies[name, http2]
 
+    def settle(self) -> None:
+        """Wait until all proxies rest: what they prepare in their threads after their start is no part of a call."""
+        for proxy in self._proxies.values():
+            settle(proxy.pid)
+
 
 def measured_at(cell: Cell, wanted: Sequence[str]) -> list[str]:
     """The proxies that a cell is measured at: of the wanted ones, those that are always, those that the cell names, and l7gw by
@@ -73,6 +78,8 @@ def rounds(figures: Figures, cells: Sequence[Cell], wanted: Sequence[str], runni
     binary = peers()
     for turn in range(-1, figures.rounds):
         TOLD.print(f"round {turn + 1}/{figures.rounds}" if turn >= 0 else "warming")
+        if turn == 0:
+            running.settle()
         for cell in cells:
             for name in measured_at(cell, wanted):
                 proxy = running.proxy(name, cell.streams > 0)

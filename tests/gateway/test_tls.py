@@ -262,6 +262,15 @@ def test_a_resumed_session_whose_chain_is_forgotten_is_told_to_connect_again(tmp
     assert door.asks(shaken(door.listening.context, context)[0]) == "a:ann"
 
 
+@pytest.mark.parametrize("suite", ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"])
+def test_of_the_ciphers_of_both_sides_the_one_is_used_that_the_client_names_first(tmp_path: Path, suite: str) -> None:
+    context, first = client(ssl.TLSVersion.TLSv1_2), f"ECDHE-ECDSA-{suite}"
+    context.set_ciphers(f"{first}:ECDHE+AESGCM:ECDHE+CHACHA20")
+    here, _ = shaken(Door(tmp_path, ((FOREIGN,),)).listening.context, context)
+    used = here.cipher()
+    assert used is not None and used[0] == first
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("group", ["X25519", "X448", "prime256v1", "secp384r1", "secp521r1"])
 def test_a_client_that_supports_a_single_key_exchange_group_connects(tmp_path: Path, group: str, version: ssl.TLSVersion) -> None:

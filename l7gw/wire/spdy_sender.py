@@ -29,7 +29,8 @@ class Sender:
     """Turns frames into bytes, each where its stream's state allows it.
 
     Once the peer has broken the protocol, a frame that its stream's state does not allow is dropped without an error. The caller
-    cannot know that state, as it never gets the events of the read that failed.
+    cannot know that state, as it never gets the events of the read that failed. So is a frame of a stream that was reset: the reset
+    may stand in the read whose first events the caller looks at.
     """
 
     __slots__ = ("_blocks", "_out", "streams")
@@ -85,10 +86,11 @@ class Sender:
                 assert_never(found)
 
     def _usable(self, stream: int, bits: int) -> bool:
-        """Whether the stream has these bits. Raises OurError where it has not, and the peer has not broken the protocol."""
+        """Whether the stream has these bits. Raises OurError where it has not, was not reset, and the peer has not broken the
+        protocol."""
         if self.streams.open.get(stream, 0) & bits == bits:
             return True
-        if self.streams.failed:
+        if self.streams.failed or stream in self.streams.resets:
             return False
         raise OurError(f"stream {stream} is {self.streams.state(stream)} and not open for this from us")
 

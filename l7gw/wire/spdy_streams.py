@@ -1,7 +1,8 @@
 """SPDY/3.1: which streams of a connection are open, and what the peer may send on a stream in which state.
 
 Both directions of a connection share one `Streams`. What we may send depends only on a stream's bits: DATA needs OURS, SYN_REPLY
-needs OURS and OWED. Our reset of a stream that is not open does nothing, as the peer's own reset may have come first.
+needs OURS and OWED. Nothing of ours goes on a stream that was reset, and our own reset of one that is not open does nothing, as the
+peer's may have come first.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ from l7gw.kube.streams import MOST_PAIRS
 from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket
 from l7gw.wire.spdy import Connection as Spdy
-from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Reset, Run, SynReply, SynStream
+from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Reset, Run, SpdyEvent, SynReply, SynStream
 from l7gw.wire.websocket import Message, frame_bytes
 from tests.support.http_callers import POD
 from tests.support.raw_client import RawClient, upgrade
 from tests.support.scene import scene
 from tests.support.scripted_upstream import Visit, switched
-from tests.support.tunnel_ends import spdy_wires
+from tests.support.tunnel_ends import Wires, spdy_wires
 
 HEADERS = (("streamtype", "data"), ("port", "80"), ("requestid", "0"))
 
@@ -164,6 +164,49 @@ def test_a_failure_comes_after_the_reply_to_its_stream() -> None:
     kinds = [(type(event), event.stream) for event in wires.client.heard if isinstance(event, SynReply | Data)]
     assert kinds == [(SynReply, 1), (Data, 1), (SynReply, 3), (Data, 3)]
     assert b"enough" in wires.client.data(1) and wires.client.ends(1)
+
+
+def in_one_read(wires: Wires, *events: LegEvent) -> None:
+    """The client says all this, and the gateway reads it at once."""
+    wires.tunnel.from_client(b"".join(wires.client.bytes_of(event) for event in events))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("stream", [3, 5, 7])
+@pytest.mark.parametrize(
+    "refused", [Data(3, b"out of a client"), Data(1, b"{}"), channel(9, "nonsense"), channel(9, "stdin")], ids=str
+)
+def test_a_refusal_is_told_though_a_stream_is_reset_in_the_same_read(refused: SpdyEvent, stream: int, wrapped: bool) -> None:
+    wires = spdy_wires("exec", wrapped=wrapped)
+    wires.say(*(channel(2 * at + 1, kind) for at, kind in enumerate(("error", "stdout", "stdin", "stderr"))))
+    wires.answer(*(SynReply(number) for number in (1, 3, 5, 7)))
+    in_one_read(wires, refused, Reset(stream, CANCEL))
+    assert wires.outcome == "cut" and wires.reason.startswith("the stream is not what its protocol allows")
+    assert json.loads(wires.client.data(1))["message"].endswith(wires.reason) and wires.client.ends(1)
+    assert not wires.client.data(stream)
+
+
+def test_streams_that_do_not_go_up_may_be_reset_in_the_read_that_opens_them() -> None:
+    wires = spdy_wires("exec", asked=frozenset({"error", "stdout"}))
+    wires.say(channel(1, "error"), channel(3, "stdout"))
+    in_one_read(wires, channel(5, "stdin"), Reset(5, CANCEL))
+    assert not wires.outcome
+    wires = spdy_wires()
+    wires.tunnel._call.may_forward = lambda port: False
+    in_one_read(wires, half(1, "error"), half(3, "data"), Reset(1, CANCEL), Reset(3, CANCEL))
+    assert not wires.outcome and not wires.tunnel._channels.live
+
+
+def test_what_the_cluster_writes_on_a_stream_whose_reset_waits_for_the_disk_is_dropped() -> None:
+    wires = spdy_wires()
+    wires.say(half(1, "error"), half(3, "data"))
+    wires.answer(SynReply(1), SynReply(3))
+    wires.disk = []
+    in_one_read(wires, half(5, "error", "1"), half(7, "data", "1"), Reset(3, CANCEL))
+    wires.answer(Data(3, b"under way"))
+    assert not wires.outcome and not wires.client.data(3)
+    wires.disk.pop()(None)
+    assert Reset(3, CANCEL) in wires.cluster.heard and not wires.outcome
 
 
 # ---------------------------------------------------------------------- terminal sizes

@@ -108,7 +108,7 @@ def test_a_streams_opening_says_which_directions_it_has(flags: int, reads: bool,
 
 REFUSED_SENDING = {
     "idle": [Data(1, b"x"), SynReply(1)],
-    "reset": [Data(1, b"x"), SynReply(1)],
+    "reset": [],
     "closed": [Data(1, b"x"), SynReply(1)],
     "half-closed": [],
     "theirs": [],
@@ -127,7 +127,7 @@ def test_a_frame_that_its_streams_state_forbids_us_raises_and_writes_nothing(sta
             assert connection.take() == b""
         else:
             connection.send(event)
-            assert connection.take()
+            assert bool(connection.take()) == (state != "reset")  # the caller may not have heard of the reset yet
 
 
 @pytest.mark.parametrize("state", RECEIVING)

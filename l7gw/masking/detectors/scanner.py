@@ -52,6 +52,7 @@ class _Locator:
         self.back = min(shape.longest, widest(notice_of(shape))) + CONTEXT  # from where it was noticed to where it may begin
         self.group = 1 if VALUE in shape.pattern else 0
         self.tree = tree_of(shape)
+        self.named = self.tree is not None and self.tree.is_behind_something  # whether a name stands before the value
 
     @cached_property
     def located(self) -> Any:
@@ -63,19 +64,31 @@ class _Locator:
         return compiled(self.tree.flagged(self.shape.opening or self.tree.opening()) + r"\z")
 
     def finds(self, data: bytes, start: int, stop: int, *, sent: bool) -> Iterator[tuple[int, int]]:
-        """The values between two offsets."""
+        """The values between two offsets. In the last CONTEXT bytes of a long match the name of another value may stand: a stream,
+        which keeps no more of what is done, finds it there. Where no name is asked for, each match would begin others. A value
+        that is longer than is looked for ends at `stop`."""
+        first = 0
+        if stop < len(data):
+            first = max(0, start - 1)  # the byte before tells whether a word begins
+            data = data[first:stop]
         keeps, keeps_sent = self.shape.keeps, self.detector.keeps_sent if sent else None
-        for match in self.located.finditer(data, start, stop):
-            spent()
-            begin, end = match.span(self.group)
-            value = data[begin:end]
-            if (
-                value
-                and (keeps is None or keeps(value))
-                and (keeps_sent is None or keeps_sent(value))
-                and not _MASKED.fullmatch(value)
-            ):
-                yield begin, end
+        at: int | None = start - first
+        while at is not None:
+            at, begun = None, at
+            for match in self.located.finditer(data, begun):
+                spent()
+                begin, end = match.span(self.group)
+                value = data[begin:end]
+                if (
+                    value
+                    and (keeps is None or keeps(value))
+                    and (keeps_sent is None or keeps_sent(value))
+                    and not _MASKED.fullmatch(value)
+                ):
+                    yield first + begin, first + end
+                if self.named and match.end() - match.start() > CONTEXT // 2:
+                    at = max(match.start() + 1, match.end() - CONTEXT)
+                    break
 
     def open_from(self, data: bytes) -> int:
         """The offset of the first byte of a value that more bytes could still make, len(data) where there is none."""

@@ -109,3 +109,11 @@ def test_of_the_texts_that_are_said_only_so_many_are_remembered_and_none_that_is
     held = len(scanner._nothing_in)
     assert not scanner.may_hold_text("x" * (LONGEST_SAID + 1))
     assert len(scanner._nothing_in) == held
+
+
+@pytest.mark.parametrize("name", [b"token: ", b'api_key="', b"Authorization: Bearer "])
+@pytest.mark.parametrize("size", [400, 900, 3000])
+def test_a_value_that_is_longer_than_is_looked_for_is_found_up_to_there(scanner: Scanner, name: bytes, size: int) -> None:
+    value = (b"a1B2c3D4e5F6g7" * size)[:size]
+    ((_, seen),) = found(scanner, b"x " + name + value + b"'\" and more\n" + b"more " * 1000)
+    assert seen == value or (value.startswith(seen) and len(seen) > 512)

@@ -11,7 +11,7 @@ from typing import Any
 
 from l7gw.kube.objects.node import Unreadable
 from l7gw.masking.bodies.answers import AS_IT_CAME, Choice
-from l7gw.masking.bodies.bodies import MUCH_OF_OBJECT, ObjectMasks, passes
+from l7gw.masking.bodies.bodies import ASKED_HERE, ObjectMasks, passes
 from l7gw.recording.call_form import AnswerForm
 from l7gw.recording.redact import recorded_headers
 from l7gw.wire.events import NO_BODY, Headers, ReadyHead, Response
@@ -50,7 +50,7 @@ class KnownAnswer:
         if self._as_it_came:
             return True
         try:
-            return len(body) <= MUCH_OF_OBJECT and passes(masks, body, protobuf=self._protobuf)
+            return len(body) <= ASKED_HERE and passes(masks, body, protobuf=self._protobuf)
         except Unreadable:
             return False
 

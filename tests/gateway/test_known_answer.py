@@ -6,6 +6,7 @@ import pytest
 
 from l7gw.gateway.known_answer import KnownAnswer, can_be_known
 from l7gw.masking.bodies.answers import AS_IT_CAME, Choice
+from l7gw.masking.bodies.bodies import ASKED_HERE, Masked
 from l7gw.wire.events import CHUNKED, Response
 
 SHAPE = object()
@@ -53,3 +54,23 @@ def test_bytes_that_were_made_ready_are_those_of_one_date() -> None:
 
 def test_a_body_that_passes_as_it_comes_is_framed_as_the_cluster_did() -> None:
     assert known().head("a", CHUNKED, 5).length == CHUNKED
+
+
+@pytest.mark.parametrize(("size", "held"), [(3, True), (100_000, True), (ASKED_HERE, True), (ASKED_HERE + 1, False)])
+def test_a_body_as_large_as_a_read_is_searched_and_no_larger_one(size: int, held: bool) -> None:
+    class Masks:
+        asked = 0
+
+        one_view = True
+
+        def needs_reading(self, data: bytes, _listed: str = "") -> bool:
+            self.asked += len(data)
+            return data.startswith(b'{"secret"')
+
+        def mask(self, *_: object, **__: object) -> Masked:
+            raise AssertionError
+
+    masks = Masks()
+    assert known(OBJECT).passes(masks, b"{" + b" " * (size - 2) + b"}") is held
+    assert masks.asked == (size if held else 0)
+    assert not known(OBJECT).passes(masks, b'{"secret":1}')

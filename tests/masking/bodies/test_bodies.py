@@ -9,6 +9,7 @@ import gzip
 import json
 import tracemalloc
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -18,7 +19,7 @@ from l7gw.kube.objects import protobuf_nodes, protobuf_splits
 from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.requestinfo import describe
 from l7gw.masking.bodies.answers import Choice
-from l7gw.masking.bodies.bodies import HELD_WHOLE, MOST_HELD, BodyMask, Budget, ObjectBody
+from l7gw.masking.bodies.bodies import ASKED_HERE, HELD_WHOLE, MOST_HELD, MUCH_OF_OBJECT, BodyMask, Budget, ObjectBody
 from l7gw.masking.configured import ordinary
 from l7gw.masking.masking import Masking
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
@@ -335,3 +336,32 @@ def test_parts_count_as_held() -> None:
     budget.take(MOST_HELD - 100_010)
     with pytest.raises(Refusal):
         mask.glance([memoryview(b"x" * 100_000)])
+
+
+class Asked:
+    """Masks that note what they are asked about."""
+
+    one_view = True
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def needs_reading(self, data: bytes, _listed: str = "") -> bool:
+        self.asked.append(len(data))
+        return b"secret" in data
+
+    def mask(self, node: Any, **_: Any) -> Any:
+        return Mock(finds=[], warnings=[], recorded=None)
+
+
+@pytest.mark.parametrize("size", [3, MUCH_OF_OBJECT, MUCH_OF_OBJECT + 1, ASKED_HERE, ASKED_HERE + 1])
+def test_the_end_of_a_body_is_much_work_where_it_has_to_be_read_or_is_long(size: int) -> None:
+    for holds in (b"", b"secret"):
+        masks = Asked()
+        mask = ObjectBody(masks, Budget())
+        data = b'{"a":"' + holds + b" " * (size - 8 - len(holds)) + b'"}' if size > 20 else b"{ }"
+        assert mask.feed(data) == []
+        assert mask.much(None) is (size > MUCH_OF_OBJECT and (size > ASKED_HERE or bool(holds)))
+        pieces = mask.end()
+        assert b"".join(piece.shown for piece in pieces) == data
+        assert masks.asked.count(size) == 1 + (b"secret" in data)  # the whole once, and what is split then once more

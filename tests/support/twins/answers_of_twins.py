@@ -64,13 +64,18 @@ def answer_for(draw: random.Random, asked: Asked) -> Answer:
         return _formed(draw, draw.choice((400, 403, 404)), _status(403, "Forbidden", FORBIDDEN), asked=asked)
     what = draw.choices(range(18), (60, 15, 6, 8, 3, 5, 4, 3, 3, 2, 3, 3, 3, 2, 2, 2, 6, 6))[0]
     if what == 0:
-        return _formed(draw, 200, _pod(draw.choice((1, 1, 500, 900)), ""), asked=asked)
+        return _formed(draw, 200, _pod(draw.choice((1, 1, 500, 900, 5000)), ""), asked=asked)
     if what == 1:
-        return _formed(draw, 200, _pods(draw.choice((0, 3, 40))), framing=draw.choice(("chunked", "length")), asked=asked)
+        return _formed(draw, 200, _pods(draw.choice((0, 3, 40, 120))), framing=draw.choice(("chunked", "length")), asked=asked)
     if what == 2:
         return _formed(draw, 404, _status(404, "NotFound", 'pods "a-0" not found'), asked=asked)
     if what == 3:
-        return _formed(draw, 200, _pod(5, draw.choice(SECRETS) if draw.random() < 0.7 else "EMP-123456 x@example.com"), asked=asked)
+        return _formed(
+            draw,
+            200,
+            _pod(draw.choice((5, 5, 9000)), draw.choice(SECRETS) if draw.random() < 0.7 else "EMP-123456 x@example.com"),
+            asked=asked,
+        )
     if what == 4:
         return _formed(draw, 403, _status(403, "Forbidden", draw.choice((FORBIDDEN, NOT_IMPERSONATED))), asked=asked)
     if what == 5:

@@ -27,7 +27,8 @@ class Cell:
 
 PRICES = ("unlogged", "unmasked", "forgetful", "eks")  # what one thing costs is seen in the smallest call
 
-CELLS = (
+CELLS = (  # POST first: what lists, logs and frames leave for the disk to write, its syncs would wait for
+    Cell("POST, 1 connection", "post", 1, also=("undurable",)),
     Cell("1 kB GET, 1 connection", "small", 1, also=PRICES),
     Cell("1 kB GET, 16 connections", "small", 16, also=PRICES),
     Cell("1 kB GET, 64 connections", "small", 64),
@@ -53,7 +54,6 @@ CELLS = (
     Cell("exec frames of 64 bytes, packed, 4 connections", "frames-64-packed", 4),
     Cell("exec frames of 4 KiB, a record each, 4 connections", "frames-4096-each", 4),
     Cell("exec frames of 4 KiB, packed, 4 connections", "frames-4096-packed", 4),
-    Cell("POST, 1 connection", "post", 1, also=("undurable",)),
     Cell("1 kB GET, 16 connections of 16 people", "small", 16, people=16, also=("eks",)),
     Cell("HTTP/2: 1 kB GET, 8 connections of 8 people, 8 streams", "small", 8, 8, people=8, also=("eks",)),
     Cell("watch of 1,000 Secrets, 4 connections (events)", "secrets", 4, also=("unmasked",)),

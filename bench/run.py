@@ -82,6 +82,8 @@ def rounds(figures: Figures, cells: Sequence[Cell], wanted: Sequence[str], runni
             running.settle()
         for cell in cells:
             for name in measured_at(cell, wanted):
+                if cell.kind == "post":
+                    os.sync()  # what earlier rounds recorded is on the disk: a sync of this cell waits for no other bytes
                 proxy = running.proxy(name, cell.streams > 0)
                 try:
                     one = measure(proxy, binary, cell, figures.seconds if turn >= 0 else WARMING)
@@ -91,6 +93,7 @@ def rounds(figures: Figures, cells: Sequence[Cell], wanted: Sequence[str], runni
                 if turn >= 0:
                     figures.add(cell, name, one)
             if turn >= 0 and cell.kind == "post":
+                os.sync()
                 figures.sync_us.append(sync_us(folder))
 
 

@@ -81,3 +81,26 @@ def hash_from(path: Path, offset: int) -> bytes:
     with path.open("rb") as file:
         file.seek(offset)
         return file_digest(file, "sha256").digest()
+
+
+def last_block(path: Path) -> tuple[bytes | None, int]:
+    """The header of a segment's last whole block, or None, and the offset in bytes where that block ends. A last block whose
+    content does not have its hash is not whole: a power loss may leave zeros in place of the content."""
+    before, last = (None, 0), (None, 0)
+    at = 0
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        while True:
+            raw = file.read(HEADER_SIZE)
+            header = unpack(raw)
+            if header is None or at + HEADER_SIZE + header.stored > size:
+                break
+            at += HEADER_SIZE + header.stored
+            before, last = last, (raw, at)  # type: ignore[assignment]
+            file.seek(at)
+        if last[0] is not None:
+            header = unpack(last[0])
+            file.seek(before[1] + HEADER_SIZE)
+            if at == size and header is not None and sha256(file.read(header.stored)).digest() != header.payload_hash:
+                return before
+    return last

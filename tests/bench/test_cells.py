@@ -68,5 +68,5 @@ def test_a_whole_name_chooses_its_cell_alone() -> None:
 
 
 def test_a_word_that_is_in_no_cell_is_told_with_those_that_are() -> None:
-    with pytest.raises(ValueError, match=r"no cell is named 'smal1'; there are:\n  1 kB GET, 1 connection \(small\)"):
+    with pytest.raises(ValueError, match=r"no cell is named 'smal1'; there are:\n  POST, 1 connection \(post\)\n  1 kB GET"):
         chosen("smal1")

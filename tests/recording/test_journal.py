@@ -17,8 +17,8 @@ from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording import events as e
 from l7gw.recording import journal as journal_module
 from l7gw.recording import reader
-from l7gw.recording.journal import Batch, Chain, Journal, Piece, last_block
-from l7gw.recording.layout import HEADER_SIZE
+from l7gw.recording.journal import Batch, Chain, Journal, Piece
+from l7gw.recording.layout import HEADER_SIZE, last_block
 from l7gw.recording.verify import verify
 from l7gw.timeouts import USUAL_TIMEOUTS
 from tests.support.journals import ANN, call, recorded
@@ -198,6 +198,31 @@ def test_a_write_is_not_kept_waiting_by_a_running_sync(tmp_path: Path, monkeypat
     assert not also.here.is_set()
     go_on.set()
     assert slow.wait() is None and also.wait() is None
+    writing.journal.close()
+
+
+def test_one_thread_writes_and_syncs_and_another_wakes_only_for_what_comes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second thread that wakes for each call takes a processor's time from the call."""
+    writing, go_on, began = Writing(tmp_path), threading.Event(), threading.Event()
+    wrote: list[str] = []
+    real_write, real_sync = os.write, os.fdatasync
+
+    def write(fd: int, data: bytes) -> int:
+        wrote.append(threading.current_thread().name)
+        return real_write(fd, data)
+
+    monkeypatch.setattr(journal_module.os, "write", write)
+    assert [writing.put(sync=True).wait() for _ in range(50)] == [None] * 50
+    assert wrote == ["journal-1"] * 50
+    monkeypatch.setattr(journal_module.os, "fdatasync", lambda fd: (began.set(), go_on.wait(10), real_sync(fd))[2])
+    slow = writing.put(sync=True)
+    assert began.wait(10)
+    assert writing.put(sync=False).wait() is None
+    go_on.set()
+    assert slow.wait() is None
+    assert wrote[50:] == ["journal-1", "journal-2"]
     writing.journal.close()
 
 

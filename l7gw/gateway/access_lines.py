@@ -1,6 +1,7 @@
-"""Lines of the access log, as JSON and as text for people. They are made in the writer's thread, away from the event loop.
+"""Lines of the access log, as JSON and as text for people. They are made in the writer's thread, away from the event loop, but for
+those that are cheaper to write at once than to hand on in parts (`short_line`).
 
-What calls that are alike have in common is written out once and kept in their form (`AccessForm.head`); the rest of a line are its
+What calls that are alike have in common is written out once and kept in their form (`AccessForm.ends`); the rest of a line are its
 time, numbers, audit id and reason. `tests/support/plain_access_lines.py` writes the same lines without that memory.
 """
 
@@ -12,6 +13,7 @@ from math import floor
 
 import msgspec
 
+from l7gw.clock import SteadyClock
 from l7gw.gateway.access_log import Access, AccessEvent, AccessForm
 from l7gw.name_rules import clipped, visible
 
@@ -44,7 +46,7 @@ _LONGEST_PLAIN = LONGEST + len(_encode(_Form("call", *[""] * 14)))  # bytes of a
 # Digits, and what stands beside them, are looked up: to write a number anew takes 500 to 1,500 instructions, to find one 200
 _THREE = tuple(f"{number:03d}" for number in range(1000))
 _PART = tuple("." + (three.rstrip("0") or "0") for three in _THREE)  # of a number, behind its whole
-_SHORT = 0.9999  # seconds: what is shorter has three digits of whole milliseconds at most
+SHORT = 0.9999  # seconds: what is shorter has three digits of whole milliseconds at most
 _MS = tuple(f',"ms":{number}' for number in range(1000))
 _CLUSTER_MS = tuple(f',"cluster_ms":{number}' for number in range(1000))
 _NO_WAITS = tuple(f'{part},"disk_ms":0.0,"held_ms":0.0,"audit_id":"' for part in _PART)
@@ -55,35 +57,63 @@ _NO_REASON = '""}\n'
 
 def as_json(lines: Iterable[Access]) -> bytes:
     """The lines as JSON objects, each with a newline. Times are to the microsecond."""
-    parts: list[str] = []
-    add = parts.extend
-    begin = end = 0.0  # of the second of the last line, in microseconds since 1970: thousands of lines share one
-    second = ""
-    for form, event, at, status, up, down, took, at_cluster, for_disk, for_human, audit_id, reason in lines:
-        at *= 1_000_000
-        if not begin <= at < end:
-            number = int(at) // 1_000_000
-            begin, end = number * 1e6, (number + 1) * 1e6
-            second = '{"time":"' + time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(number))
-        micro = floor(at - begin)
-        head, tail = (form.head, form.tail) if status == form.status and event == "call" else _ends(form, event, status)
-        if up:
-            head = f'{head[: -len(_NO_BYTES)]}{up},"down":'
-        if reason:
-            tail = f"{tail[: -len(_NO_REASON)]}{_encode(_shown(reason)).decode()}}}\n"
-        if 0.0 <= at_cluster <= took < _SHORT and not for_disk and not for_human:
-            ms, up_ms = floor(took * 1e6 + 0.5), floor(at_cluster * 1e6 + 0.5)
-            add(
-                (
-                    second, _THREE[micro // 1000], _THREE[micro % 1000], head, f"{down}", _MS[ms // 1000], _PART[ms % 1000],
-                    _CLUSTER_MS[up_ms // 1000], _NO_WAITS[up_ms % 1000], audit_id, tail,
-                )
-            )  # fmt: skip
-        else:
-            add((second, _THREE[micro // 1000], _THREE[micro % 1000], head, f'{down},"ms":{_ms(took)},"cluster_ms":'))
-            add((_ms(at_cluster) if at_cluster >= 0.0 else "null", f',"disk_ms":{_ms(for_disk)},"held_ms":{_ms(for_human)}'))
-            add((f',"audit_id":"{audit_id}', tail))
-    return "".join(parts).encode()
+    return "".join([_as_json(*line) for line in lines]).encode()
+
+
+def short_line(
+    form: AccessForm, status: int, down: int, clock: SteadyClock, times: tuple[float, float, float], audit_id: str
+) -> str:
+    """The line of a `call` that is complete now, sent nothing up, and waited for nothing but the cluster; "" where the thread is to
+    make it, as it did not make one of this form and status before. `down` is in bytes, `times` are the monotonic seconds at which
+    the call began, went up and was answered. The event loop calls it: that takes less than to hand on a tuple of all this."""
+    of_status, head, tail = form.ends
+    began, went_up, answered = times
+    now = clock.monotonic()
+    took = now - began
+    if status != of_status or not took < SHORT or went_up > answered:
+        return ""
+    begin, end, second = _second
+    at = (now + clock.apart) * 1_000_000
+    if not begin <= at < end:
+        begin, end, second = _begun(at)
+    micro, ms, up_ms = floor(at - begin), floor(took * 1e6 + 0.5), floor((answered - went_up) * 1e6 + 0.5)
+    return (
+        f"{second}{_THREE[micro // 1000]}{_THREE[micro % 1000]}{head}{down}{_MS[ms // 1000]}{_PART[ms % 1000]}"
+        f"{_CLUSTER_MS[up_ms // 1000]}{_NO_WAITS[up_ms % 1000]}{audit_id}{tail}"
+    )
+
+
+_Second = tuple[float, float, str]  # its begin and end in microseconds since 1970; the text of a line up to its part of a second
+_second: _Second = (0.0, 0.0, "")  # of the last line: thousands share one. It is replaced and never changed: two threads read it
+
+
+def _begun(micros: float) -> _Second:
+    """The second of a moment in microseconds since 1970."""
+    global _second
+    number = int(micros) // 1_000_000
+    text = '{"time":"' + time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(number))
+    _second = one = number * 1e6, (number + 1) * 1e6, text
+    return one
+
+
+def _as_json(
+    form: AccessForm, event: AccessEvent, at: float, status: int, up: int, down: int, took: float, at_cluster: float,
+    for_disk: float, for_human: float, audit_id: str, reason: str,
+) -> str:  # fmt: skip
+    of_status, head, tail = form.ends
+    if status != of_status or event != "call":
+        head, tail = _ends(form, event, status)
+    if up:
+        head = f'{head[: -len(_NO_BYTES)]}{up},"down":'
+    if reason:
+        tail = f"{tail[: -len(_NO_REASON)]}{_encode(_shown(reason)).decode()}}}\n"
+    at *= 1_000_000
+    begin, end, second = _second
+    if not begin <= at < end:
+        begin, end, second = _begun(at)
+    cluster = _ms(at_cluster) if at_cluster >= 0.0 else "null"
+    times = f',"ms":{_ms(took)},"cluster_ms":{cluster},"disk_ms":{_ms(for_disk)},"held_ms":{_ms(for_human)}'
+    return f'{second}{floor(at - begin):06d}{head}{down}{times},"audit_id":"{audit_id}{tail}'
 
 
 def _ms(seconds: float) -> str:
@@ -105,7 +135,7 @@ def _ends(form: AccessForm, event: AccessEvent, status: int) -> tuple[str, str]:
     head = f'Z","level":"info","room":"access",{data[1:-1].decode()},"status":{status or "null"}{_UP}{_NO_BYTES}'
     tail = f'","http":"{form.http}","reason":{_NO_REASON}'
     if event == "call":
-        form.head, form.tail, form.status = head, tail, status
+        form.ends = status, head, tail
     return head, tail
 
 

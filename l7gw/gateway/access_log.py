@@ -1,7 +1,9 @@
 """The access log: what the gateway's log says of each call. docs/log.md has its fields.
 
 The event loop gathers what is known of a call at its end, and hands it on; the writer's thread makes a line of it
-(`access_lines.py`). Who made the call, what it is about and why it ended are told as the recording tells them: what is masked or
+(`access_lines.py`). The line of a call whose head came before is as good as written then: the loop puts its numbers in.
+
+Who made the call, what it is about and why it ended are told as the recording tells them: what is masked or
 left out there stands in no line.
 """
 
@@ -38,11 +40,9 @@ class AccessForm(msgspec.Struct, gc=False):
     http: str
     verdict: str
     rule: str
-    head: str = (
-        ""  # text of the last line about a `call` of this form: `access_lines.as_json` keeps it here, in the writer's thread
-    )
-    tail: str = ""
-    status: int = -1  # of that line
+    # Status and text of the last line about a `call` of this form: `access_lines.as_json` keeps them here, in the writer's thread.
+    # One value, as the event loop looks at it meanwhile (`access_lines.short_line`)
+    ends: tuple[int, str, str] = (-1, "", "")
 
     def about(self, act: Act) -> AccessForm:
         """The same of calls about this act."""
@@ -72,12 +72,12 @@ def of_api(told: Told, at: float) -> Access:
 
 
 class AccessLog:
-    """Says which calls have a line. `put` hands a line on, and `mode` is the configuration's `log.access`: a call makes no line
-    that is not wanted."""
+    """Says which calls have a line. `put` hands a line on, made or not, and `mode` is the configuration's `log.access`: a call
+    makes no line that is not wanted."""
 
     __slots__ = ("mode", "put")
 
-    def __init__(self, put: Callable[[Access], None], mode: LogAccess = "on") -> None:
+    def __init__(self, put: Callable[[Access | str], None], mode: LogAccess = "on") -> None:
         self.put = put
         self.mode = mode
 

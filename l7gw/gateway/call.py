@@ -16,6 +16,7 @@ from l7gw.cluster.headers import upstream_request
 from l7gw.cluster.impersonation import impersonation, impersonation_as
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
+from l7gw.gateway.access_lines import short_line
 from l7gw.gateway.access_log import Access, AccessEvent, AccessForm, is_error
 from l7gw.gateway.answer import HeldAnswer
 from l7gw.gateway.answer_relay import AnswerRelay
@@ -104,7 +105,7 @@ class Call:
         self.for_disk = self.for_human = 0.0  # seconds that it waited for the disk, and for a reviewer
         self.waits_since = 0.0  # monotonic second at which it began to wait for the disk; 0 where it does not
         self.guarded = False  # whether a JSON patch that goes up tests the version of the object first
-        self.alike: AccessForm | None = None  # of a call whose head came before
+        self.alike: AccessForm | None = None  # of a call whose head came before; None again where it is judged anew
         self._open = False  # whether the log has the stream as open
         self.has_masked_head = False  # whether something in the request's head may have to be masked
         self.unrecorded = 0  # bytes of a body that is refused and cannot be recorded
@@ -323,7 +324,12 @@ class Call:
             self._log_end(self.call_record, outcome, reason)
 
     def _log_end(self, record: CallRecord, outcome: Outcome, reason: str) -> None:
-        access = self.worker.access
+        access, alike = self.worker.access, self.alike
+        if alike is not None and not (reason or self.for_disk) and access.mode == "on":  # it is complete, and nobody judged it anew
+            clock, times = self.worker.recorder.clock, (self.began, self.went_up, self.answered)
+            if line := short_line(alike, record.status, record.down, clock, times, self.audit_id):
+                access.put(line)
+                return
         if access.mode == "off" or (self.principal is None and record.silent):  # the record bounds what strangers make it write
             return
         event: AccessEvent = "close" if self._open else "refused" if outcome == "refused" else "call"

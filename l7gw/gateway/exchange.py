@@ -299,7 +299,7 @@ class Exchange(InFlightCall):
         if self.verdict.needs is not None:
             return self.rehearse
         if is_old(self.verdict, self.worker, self._policy, self._grants):  # the body, the disk or a reviewer took their time
-            self._known = None
+            self._known = self.alike = None
             self.verdict = self.judged()
             if not has_passed(self.verdict, self.holding, self.budgeting):
                 return self.budget

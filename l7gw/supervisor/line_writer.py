@@ -11,15 +11,34 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
 from typing import Generic, TypeVar
 
-MOST_WAITING = 16 * 1024  # lines in the queue; a line of a call takes 0.4 KiB there, any other 2 KiB at most
+MOST_WAITING = 16 * 1024  # lines in the queue; a line of a call takes 0.6 KiB there, any other 2 KiB at most
 BATCH = 256  # lines that are made and written at once; the event loop waits for the interpreter's lock meanwhile, 1 ms at most
 GATHER = 0.05  # seconds in which lines gather that are in no hurry: waking the thread for each would cost more than the line
 RETRY_AFTER = 1.0  # seconds between two attempts to write where nobody can take anything: no reader is left, or no disk space
 FLUSH_WITHIN = 2.0  # seconds that the last lines have at the end
 
 L = TypeVar("L")
+
+
+class _Bell:
+    """Wakes the one thread that listens. It is a lock, which is free as long as the bell rings: `threading.Event` takes 16,000
+    instructions for a wait, most of them Python's, and this takes 4,100."""
+
+    def __init__(self) -> None:
+        self._silent = threading.Lock()
+        self._silent.acquire()
+
+    def ring(self) -> None:
+        with suppress(RuntimeError):  # it rings already
+            self._silent.release()
+
+    def heard(self, within: float = -1) -> bool:
+        """Whether it rings within so many seconds (negative: for ever). It is silent again then."""
+        return self._silent.acquire(timeout=within)
 
 
 class LineWriter(Generic[L]):
@@ -34,8 +53,8 @@ class LineWriter(Generic[L]):
         self._render = render
         self._dropped = dropped
         self._queue: deque[L] = deque()
-        self._bell = threading.Event()  # rings where the thread waits for lines
-        self._hurry = threading.Event()  # is set where it should gather no more
+        self._bell = _Bell()  # rings where the thread waits for lines
+        self._hurry = _Bell()  # and where it should gather no more
         self._waits = False  # whether the thread waits for the bell
         self._counting = threading.Lock()
         self._lost = 0  # lines that were dropped since that was told
@@ -45,57 +64,58 @@ class LineWriter(Generic[L]):
         self._thread.start()
 
     def put(self, line: L) -> None:
-        """Write a line soon. Lines that come within GATHER seconds are written together. It costs 0.1 us."""
+        """Write a line soon. Lines that come within GATHER seconds are written together, and while lines keep coming nobody rings
+        for them. It costs 0.1 us."""
         if len(self._queue) >= MOST_WAITING:
             self._lose(1)
             return
         self._queue.append(line)
         if self._waits:
-            self._bell.set()
+            self._bell.ring()
 
     def put_now(self, line: L) -> None:
         """Write a line, and what waits before it, at once."""
         self.put(line)
-        self._hurry.set()
+        self._hurry.ring()
 
     def close(self, within: float = FLUSH_WITHIN) -> None:
         """Write what waits, for at most so many seconds. Then nobody may put anything any more."""
         self._ending = True
-        self._hurry.set()
-        self._bell.set()
+        self._hurry.ring()
+        self._bell.ring()
         self._thread.join(within)
 
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
         while True:
+            if len(self._queue) < BATCH and not self._ending:  # also where none is there: to be rung for costs the loop more
+                self._hurry.heard(GATHER)
             if not self._queue and not self._lost:
                 if self._ending:
                     return
                 self._wait()
-            if len(self._queue) < BATCH and not self._ending:
-                self._hurry.wait(GATHER)
-                self._hurry.clear()
+                continue
             data, lost = self._next()
             unwritten = self._write(data)
             if unwritten:
                 self._lose(unwritten.count(b"\n") - (lost > 0) + lost)
                 if self._ending:
                     return
-                self._hurry.clear()
-                self._hurry.wait(self._retry_after)
+                self._hurry.heard(0)
+                self._hurry.heard(self._retry_after)
 
     def _wait(self) -> None:
         self._waits = True
         if not self._queue and not self._ending:  # once more, because a line may have come just before `_waits` was set
-            self._bell.wait()
+            self._bell.heard()
         self._waits = False
-        self._bell.clear()
+        self._bell.heard(0)
 
     def _next(self) -> tuple[bytes, int]:
         """The next lines, and behind them one that says how many were dropped; and that number, 0 where there is no such line."""
         data = b"\n" if self._torn else b""
-        lines = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        lines = list(islice(iter(self._queue.popleft, None), min(BATCH, len(self._queue))))
         try:
             data += self._render(lines)
         except Exception:  # a line that cannot be made must end neither the log nor the lines beside it

@@ -67,7 +67,7 @@ class GatewayLog(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
         self._verbose = verbose
-        self._writer: LineWriter[bytes | Access] = LineWriter(descriptor, self._rendered, self._dropped)
+        self._writer: LineWriter[bytes | str | Access] = LineWriter(descriptor, self._rendered, self._dropped)
         self._of_calls: Callable[[Iterable[Access]], bytes] = as_json
         self.of_call = self._writer.put  # writes a line of the access log soon
         self.configure(Log())
@@ -94,10 +94,10 @@ class GatewayLog(logging.Handler):
         self._writer.close()
         super().close()
 
-    def _rendered(self, lines: list[bytes | Access]) -> bytes:
+    def _rendered(self, lines: list[bytes | str | Access]) -> bytes:
         made = []
-        for whole, some in groupby(lines, _is_made):
-            make: Callable[[Any], bytes] = b"".join if whole else self._of_calls
+        for kind, some in groupby(lines, type):  # takes no instruction of Python's for a line
+            make: Callable[[Any], bytes] = b"".join if kind is bytes else _encoded if kind is str else self._of_calls
             made.append(make(some))
         return b"".join(made)
 
@@ -105,8 +105,8 @@ class GatewayLog(logging.Handler):
         return _bytes(self.format(_record(logging.WARNING, f"{lines} lines of this log were dropped: nobody took them in time")))
 
 
-def _is_made(line: bytes | Access) -> bool:
-    return isinstance(line, bytes)
+def _encoded(lines: Iterable[str]) -> bytes:
+    return "".join(lines).encode()
 
 
 def _bytes(text: str) -> bytes:

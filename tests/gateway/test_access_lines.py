@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from math import floor
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from l7gw.clock import SteadyClock
 from l7gw.config.settings import Kind
-from l7gw.gateway.access_lines import LONGEST, as_json, as_text
+from l7gw.gateway.access_lines import LONGEST, as_json, as_text, short_line
 from l7gw.gateway.access_log import Access, AccessEvent, AccessForm
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
@@ -164,7 +166,7 @@ ACTS = st.builds(
 )  # fmt: skip
 FORMS = st.builds(
     AccessForm, address=ANY, principal=st.none() | st.builds(Principal, user=ANY, kind=st.sampled_from(get_args(Kind))), session=ANY,
-    run=ANY, cluster=ANY, act=ACTS, http=st.sampled_from(["1.1", "2"]), verdict=ANY, rule=ANY, head=st.just(""), tail=st.just(""), status=st.just(-1),
+    run=ANY, cluster=ANY, act=ACTS, http=st.sampled_from(["1.1", "2"]), verdict=ANY, rule=ANY, ends=st.just((-1, "", "")),
 )  # fmt: skip
 SIZES = st.just(0) | st.integers(0, 2**63)
 # What differs between lines of one form. Times that are half way between two microseconds are left out: they may be told as either
@@ -194,3 +196,44 @@ def test_lines_that_share_a_form_are_byte_for_byte_those_made_field_by_field(
     assert [told(write, one) for one in lines] == singly
     if None not in singly:
         assert write(lines) == b"".join(filter(None, singly))
+
+
+class Stopped:
+    """A clock that stands still."""
+
+    def __init__(self, at: float) -> None:
+        self._at = at
+
+    def wall(self) -> float:
+        return self._at
+
+    def monotonic(self) -> float:
+        return 10_000.0
+
+
+@given(
+    form=FORMS, at=st.floats(1, 4e9), down=SIZES, took=st.integers(0, 2_000_000), part=st.floats(0, 1), audit_id=st.uuids().map(str)
+)  # fmt: skip
+def test_a_line_that_the_event_loop_writes_at_once_is_the_one_that_the_thread_would_have_made(
+    form: AccessForm, at: float, down: int, took: int, part: float, audit_id: str
+) -> None:
+    clock = SteadyClock(Stopped(at))
+    began = clock.monotonic() - took / 1e6
+    times = began, began, began + floor(took * part) / 1e6
+    assert short_line(form, 200, down, clock, times, audit_id) == "", "no line of its form was made before"
+    rest = {
+        "at": clock.wall(),
+        "whole": clock.monotonic() - began,
+        "at_cluster": times[2] - began,
+        "audit_id": audit_id,
+        "down": down,
+    }
+    same = {"event": "call", "status": 200, "up": 0, "for_disk": 0.0, "for_human": 0.0, "reason": ""}
+    line = plain_access_lines.Named(form, **rest, **same)  # type: ignore[arg-type]
+    if (made := told(as_json, line)) is None:
+        return
+    assert short_line(form, 404, down, clock, times, audit_id) == "", "its status is in its form"
+    if took < 999_900:
+        assert short_line(form, 200, down, clock, times, audit_id).encode() == made
+    else:
+        assert short_line(form, 200, down, clock, times, audit_id) == "", "digits beyond a second are in no table"

@@ -45,6 +45,7 @@ from l7gw.recording.journal import Batch
 from l7gw.recording.recorder import Recorder
 from l7gw.supervisor.hold_desk import HoldDesk
 from l7gw.timeouts import Timeouts
+from tests.support import plain_access_lines
 from tests.support.twins.drawn import drawn
 from tests.support.twins.far_answers import Answer
 from tests.support.twins.far_cluster import FarCluster
@@ -131,7 +132,7 @@ class Gateway:
         self.loop = SteppedLoop(self.clock)
         self._seed, self._limits = seed, limits
         self._now: Said = {}
-        self._lines: list[Access] = []  # of the access log, that are not written yet
+        self._lines: list[Access | str] = []  # of the access log, that are not written yet
         self._wires: dict[int, Wire] = {}
         self._opened: dict[int, tuple[str, str, str, str, bytes]] = {}
         self.far = {name: FarCluster(name, self.clock, self._heard, speaks_http2=http2 and name != "dev") for name in CLUSTERS}
@@ -365,16 +366,19 @@ class Gateway:
         else:
             heard.append(data)
 
-    def _line(self, line: Access) -> None:
+    def _line(self, line: Access | str) -> None:
         self._lines.append(line)
-        self.ended.append(f"{line[1]} {line[3]}")
+        of = plain_access_lines.read_back(line) if isinstance(line, str) else line
+        self.ended.append(f"{of[1]} {of[3]}")
 
     def _write_lines(self) -> None:
-        """Do what the thread of the log would."""
+        """Do what the thread of the log would. What is written already is read back, so that its text is compared too."""
         lines, self._lines = self._lines, []
-        if lines:
-            self._heard("access", access_lines.as_json(lines))
-            self._heard("access as text", access_lines.as_text(lines))
+        for line in lines:
+            self._heard("access", line.encode() if isinstance(line, str) else access_lines.as_json([line]))
+            self._heard(
+                "access as text", access_lines.as_text([plain_access_lines.read_back(line) if isinstance(line, str) else line])
+            )
 
     # ------------------------------------------------------------------ steps: clients
 

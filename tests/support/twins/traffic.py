@@ -69,6 +69,7 @@ class Connection:
     dead: bool = False
     said: dict[str, Asked] = field(default_factory=dict)  # what it repeats
     varies: float = 0.1  # how often it asks something near what it asked before
+    roams: float = 0.0  # how often it asks the same of another object
     huffman: bool = False  # how it writes most of its fields
 
 
@@ -86,7 +87,7 @@ class Traffic:
         self._restless = self._draw.choice((0.002, 0.005, 0.01, 0.03))  # how often something happens between calls
         self._answering = self._draw.choice((0.02, 0.05, 0.15))  # how often a cluster answers otherwise than before
         self._variety = self._draw.choice((1, 2, 4))  # how many heads a connection repeats
-        self._careless = self._draw.choice((0.0, 0.01, 0.05))  # how often a head is one byte off
+        self._careless = self._draw.choice((0.0, 0.005, 0.02))  # how often a head is one byte off
         self._slow: set[int] = set()
         self.desks = self._draw.random() < 0.25
         self.http2 = self._draw.random() < 0.5  # whether the clusters speak it
@@ -127,13 +128,14 @@ class Traffic:
             draw.random() < 0.4,
             draw.randrange(len(PEOPLE)),
             draw.choice(("", "", "", "", "carl", "cleo", "stan")),
-            int(draw.expovariate(1 / 200)) + 3,
+            int(draw.expovariate(1 / 400)) + 3,
         )
-        one.indexes = draw.random() < 0.3
-        one.varies = draw.choice((0.01, 0.03, 0.1))
+        one.indexes = draw.random() < 0.15
+        one.varies = draw.choice((0.005, 0.02, 0.08))
+        one.roams = draw.choice((0.0, 0.02, 0.3))
         one.huffman = draw.random() < 0.5
         if one.indexes:
-            one.left = min(one.left, 30)
+            one.left = min(one.left, 60)
         one.server_name = draw.choice(("", "", "", "prod.example.com", "dev.example.com", "PROD.example.com"))
         address = draw.choice(("10.1.0.1", "10.1.0.1", "10.1.0.2", "2001:db8::1"))
         greeting = PREFACE + (SMALL_WINDOWS if draw.random() < 0.1 else SETTINGS) + frame(4, 1, 0) if one.http2 else b""
@@ -190,8 +192,12 @@ class Traffic:
             if draw.random() < one.varies:
                 self.varied["heads near another"] += 1
                 asked = self._heads.near(asked)
-            elif not asked.body and draw.random() < 0.2:
+            elif not asked.body and draw.random() < one.roams:
+                self.varied["heads with another target"] += 1
                 asked = self._heads.elsewhere(asked)
+            else:
+                return self._by_who_is_known(one, asked)
+            once = draw.random() < 0.7  # else it is repeated from now on
         else:
             asked = self._heads.any(prefix)
             if one.certificates and draw.random() < 0.5:
@@ -199,14 +205,25 @@ class Traffic:
             else:
                 user = one.user if draw.random() < 0.9 else draw.randrange(len(PEOPLE))
                 bearer = self._token(user)
-            asked = self._heads.by(asked, bearer)
-        good = any(asked.bearer == text and until > self._now for mine in self._tokens for text, until in mine)
-        if asked.bearer and not good and draw.random() < 0.8:  # it has expired: the client gets another one
-            asked = self._heads.again(asked, self._token(one.user))
+            asked, once = self._heads.by(asked, bearer), False
+        asked = self._by_who_is_known(one, asked)
+        if once:
+            return asked
         if asked.key not in one.said and len(one.said) > self._variety:
             one.said.pop(draw.choice(list(one.said)))
         one.said[asked.key] = asked
         return asked
+
+    def _by_who_is_known(self, one: Connection, asked: Asked) -> Asked:
+        """The same, most of the time with another token where its own has expired."""
+        draw = self._draw
+        good = any(asked.bearer == text and until > self._now for mine in self._tokens for text, until in mine)
+        if not asked.bearer or good or draw.random() < 0.2:
+            return asked
+        new = self._heads.again(asked, self._token(one.user))
+        if one.said.pop(asked.key, None) is not None:
+            one.said[new.key] = new
+        return new
 
     def _answered(self, one: Connection, asked: Asked) -> None:
         if self._draw.random() < self._answering:
@@ -233,7 +250,7 @@ class Traffic:
         if not one.indexes or draw.random() < 0.3:  # so that the same bytes may mean something else, and other bytes the same
             block = bytes(
                 one.packer.encode(
-                    [hpack.NeverIndexedHeaderTuple(*pair) for pair in fields], huffman=one.huffman is (draw.random() < 0.9)
+                    [hpack.NeverIndexedHeaderTuple(*pair) for pair in fields], huffman=one.huffman is (draw.random() < 0.97)
                 )
             )
         else:
@@ -276,7 +293,7 @@ class Traffic:
         elif one.number in self._slow and draw.random() < 0.3:
             self.steps.append(("reads", one.number, True))
             self._slow.discard(one.number)
-        if one.left <= 0 or one.dead or draw.random() < 0.003:
+        if one.left <= 0 or one.dead or draw.random() < 0.002:
             self.steps.append(("leave", one.number, draw.choice(("end", "end", "reset"))))
             self._open.remove(one)
 

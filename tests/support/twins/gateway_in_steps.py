@@ -117,13 +117,17 @@ class _Log(logging.Handler):
         self._heard("log", f"{record.levelname} {record.name} {words}\n")
 
 
+# A block of the journal: its session; what its header says; its content, plain and as it is stored
+Block = tuple[str, tuple[Any, ...], bytes, bytes]
+
+
 class Gateway:
     """`play` runs a traffic. `said` has what came of each step then, and `blocks` what the journal has at the end."""
 
     def __init__(self, house: House, seed: int, limits: Limits, *, http2: bool) -> None:
         self.house = house
         self.said: list[Said] = []
-        self.blocks: list[tuple[str, tuple[Any, ...], bytes, bytes]] = []
+        self.blocks: list[Block] = []
         self.ended: list[str] = []  # the event and status of each line of the access log
         # Calls that were recorded, and answers that were handed on, as those before; and calls of known heads that had to be made anew
         self.remembered = Counter[str]()

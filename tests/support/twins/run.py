@@ -38,6 +38,7 @@ class Told:
     answered: int = 0  # answers that were handed on as those before
     outdated: int = 0  # calls whose head was known, and that were made anew because something had changed
     blocks: int = 0  # of the journal
+    cut_elsewhere: int = 0  # seeds in which a session's full blocks end at another event
     size: int = 0  # bytes
     ended: Counter[str] = field(default_factory=Counter)
     varied: Counter[str] = field(default_factory=Counter)
@@ -58,8 +59,8 @@ def one(seed: int, calls: int) -> Told:
     found, traffic = of_seed(house, seed, calls)
     words = [f"seed {seed}: {in_full(house, seed, traffic, found)}\n"] if found.difference else []
     told = Told(
-        traffic.calls, len(traffic.steps), found.recorded, found.answered, found.outdated, found.blocks, found.bytes,
-        found.ended, traffic.varied, words, [seed],
+        traffic.calls, len(traffic.steps), found.recorded, found.answered, found.outdated, found.blocks, found.cut_elsewhere,
+        found.bytes, found.ended, traffic.varied, words, [seed],
     )  # fmt: skip
     del found, traffic
     gc.collect()
@@ -88,7 +89,8 @@ def closing(told: Told, seconds: float, jobs: int) -> str:
         ("remembered", f"{told.recorded:,} calls ({told.recorded / calls:.0%}) were recorded as those before, {told.answered:,} answers "
                        f"({told.answered / calls:.0%}) handed on as those before"),
         ("made anew", f"{told.outdated:,} calls had a known head, and something that they depend on had changed"),
-        ("compared", f"{told.size / 1e6:,.0f} MB at clients, clusters and logs, and of {told.blocks:,} blocks of the journal"),
+        ("compared", f"{told.size / 1e6:,.0f} MB at clients, clusters and logs, and of {told.blocks:,} blocks of the journal, of which full ones "
+                     f"end at another event in {told.cut_elsewhere:,} seeds"),
         ("varied", ", ".join(f"{count:,} {what}" for what, count in varied)),
         ("ended", ", ".join(f"{count:,} {what}" for what, count in told.ended.most_common(12))),
         ("seeds", f"{seeds} ({len(told.seeds)} of {CALLS:,} calls)"),

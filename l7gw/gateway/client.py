@@ -54,7 +54,7 @@ class Client(Protocol):
         """Encode a part of the answer. It is written by the next `flush`."""
 
     def send_whole(self, head: Response, body: Body) -> None:
-        """Encode an answer, its body and its end: `send` of the three."""
+        """Encode an answer that is a success, its body and its end: `send` of the three."""
 
     def flush(self) -> None:
         """Write what `send` has encoded."""

@@ -99,24 +99,16 @@ class Http2Downstream(Downstream):
     """A connection with many calls at once."""
 
     __slots__ = (
-        "_closing",
-        "_closing_since",
-        "_codec",
-        "_gathered",
-        "_pumping",
-        "_silence",
-        "_streams",
-        "_turn",
-        "_unwelcome",
+        "_closing", "_closing_since", "_codec", "_gathered", "_pumping", "_silence", "_streams", "_turn", "_unwelcome",
         "send_whole",
-    )
+    )  # fmt: skip
 
     http = "2"
 
     def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)
         self._codec = ServerConnection(worker.limits.remembered)
-        self.send_whole = self._codec.send_whole
+        self.send_whole = self._codec.send_whole  # of answers that are a success: no 401 is among them, which `send` looks for
         self._streams: dict[int, Http2Stream] = {}
         self._silence = Silence(worker.clock.monotonic(), worker.timeouts.client_ping_after)
         self._turn = Turn(self.flush)

@@ -191,12 +191,6 @@ class ServerConnection(Side):
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        if self.reading == HEAD and not self._scanned and len(data) <= LARGEST_HEAD and data.endswith(CRLF2):
-            known = self._known.get(data[:-4])
-            if known is not None and known[0].whole:  # all that was read is a head that came before, and is all of its request
-                events: list[HttpEvent] = []
-                self._begin(known, events)
-                return events
         if self.reading == HEAD or self.reading == BODY:
             return self._read(data)
         if self.reading == TUNNEL:
@@ -342,7 +336,7 @@ class ServerConnection(Side):
                 self._out.append(head_bytes(status_line(event.status), event.headers) + CRLF2)
 
     def send_whole(self, response: Response, body: Body) -> None:
-        """Send an answer, its body and its end. It is `send` of the three, for a third of it where nothing is to be weighed."""
+        """Send an answer, its body and its end. It is `send` of the three, for less where nothing is to be weighed."""
         data, request, status = body.data, self._request, response.status
         size = len(data)
         plain = response.length == size < LARGE and 200 <= status < 300 and status != 204 and response.keep_alive

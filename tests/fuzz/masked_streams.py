@@ -5,15 +5,11 @@ from __future__ import annotations
 
 import re
 
-from l7gw.masking.bodies.streams import StreamMask, StreamRules
 from l7gw.masking.detectors.scanner import Scanners
 from l7gw.masking.detectors.table import BUILT_IN
-from l7gw.masking.find import Find
-from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.registry import Registry
-from l7gw.obligations import NO_OBLIGATIONS
+from tests.support.masked_streams import KEY, in_parts
 
-KEY = b"k" * 32
 PLACEHOLDER = re.compile(rb"l7gw-masked-[a-z0-9-]{1,32}-[0-9a-f]{8}")
 VALUES = (b'hunter2!Xy/z+"1', b"S3cr3t-Value-9", b"\xc3\xa9t\xc3\xa9-2026-Sommer")
 WORDS = (
@@ -37,22 +33,13 @@ for _value in VALUES:
 SCANNER = Scanners(BUILT_IN).default
 
 
-def _masked(parts: list[bytes], *, tty: bool) -> tuple[bytes, bytes, list[Find]]:
-    rules = StreamRules(
-        tagger=Tagger(KEY, "c", "n"), scanner=SCANNER, registry=REGISTRY, obligations=NO_OBLIGATIONS, sender="", tty=tty
-    )
-    mask = StreamMask(rules, "stdout")
-    given = [mask.feed(part, 0.0) for part in parts] + [mask.end()]
-    return b"".join(shown for shown, _ in given), b"".join(recorded for _, recorded in given), mask.finds
-
-
 def one(data: bytes) -> None:
     """Raises where a split is masked otherwise than the whole, or where a registered value is left."""
     tty, first, size, text = bool(data[:1] and data[0] & 1), *(data[1:3].ljust(2, b"\1")), data[3:]
-    whole = _masked([text], tty=tty)
+    whole = in_parts([text], SCANNER, REGISTRY, tty=tty)
     assert whole[0] == whole[1]
     assert tty or len(whole[1]) == len(text)
     assert not REGISTRY.scan(PLACEHOLDER.sub(b"\n", whole[1]), "c", "n")  # a tag and what stands behind it may look like base64
     step = size % 32 + 1
     parts = [text[:first], *(text[at : at + step] for at in range(first, len(text), step))]
-    assert _masked(parts, tty=tty) == whole
+    assert in_parts(parts, SCANNER, REGISTRY, tty=tty) == whole

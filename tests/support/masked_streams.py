@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from l7gw.masking.bodies.streams import StreamMask, StreamRules
 from l7gw.masking.detectors.scanner import Scanner
+from l7gw.masking.find import Find
 from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.registry import Registry
 from l7gw.obligations import NO_OBLIGATIONS
@@ -133,3 +134,12 @@ def passed(scanner: Scanner, registry: Registry, case: StreamCase, parts: list[b
     pieces.append(mask.end())
     shown, recorded = (b"".join(piece[side] for piece in pieces) for side in (0, 1))
     return Passed(shown, recorded, repr(mask.finds), len(mask.finds))
+
+
+def in_parts(parts: list[bytes], scanner: Scanner, registry: Registry, *, tty: bool) -> tuple[bytes, bytes, list[Find]]:
+    """What the client is shown and what is recorded of a stream that comes in these reads, in cluster `c` and namespace `n`."""
+    tagger = Tagger(KEY, "c", "n")
+    rules = StreamRules(tagger=tagger, scanner=scanner, registry=registry, obligations=NO_OBLIGATIONS, sender="", tty=tty)
+    mask = StreamMask(rules, "stdout")
+    given = [mask.feed(part, 0.0) for part in parts] + [mask.end()]
+    return b"".join(shown for shown, _ in given), b"".join(recorded for _, recorded in given), mask.finds

@@ -12,7 +12,7 @@ from l7gw.wire import http1, http2_frames
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import CHUNKED, END, NO_BODY, Body, ReadyHead, Request, Response
 from l7gw.wire.http1_client import ClientConnection
-from tests.support.http1_reading import GET, POST, STREAM, UPGRADE
+from tests.support.http1_reading import GET, POST, UPGRADE
 from tests.support.http2_reading import GET as FIELDS
 from tests.support.http2_reading import get, headers, server, settings
 
@@ -57,7 +57,7 @@ def test_an_answer_over_http1_is_that_of_its_parts(name: str) -> None:
         assert answers[0] == answers[1], (status, len(body), more, keeps, ready, held)
 
 
-@pytest.mark.parametrize("data", [GET, HEAD, OLD, CLOSE, POST[:-4] + b"0\r\n\r\n", STREAM, UPGRADE, GET + GET])
+@pytest.mark.parametrize("data", [GET, HEAD, OLD, CLOSE, POST[:-5] + b"0\r\n\r\n", UPGRADE, GET + GET])
 def test_a_head_that_came_before_is_read_as_at_first(data: bytes) -> None:
     read = [_again(data, pieces) for pieces in ([data], [data[:7], data[7:]])]
     assert read[0] == read[1]
@@ -132,6 +132,10 @@ def test_an_answer_that_comes_with_its_head_is_that_which_comes_behind_it(method
         with contextlib.suppress(PeerError):  # of bytes behind an answer that has no body
             for piece in filter(None, pieces):
                 events += connection.receive(piece)
+        if early and connection.reading != http1.OVER:  # how the server reads the rest of such a request is in doubt
+            connection.send(Body(b"abc"))
+            connection.send(END)
+            assert not connection.reusable
         found.append((events, connection.reusable))
     assert found[0] == found[1]
 

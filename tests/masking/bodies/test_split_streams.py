@@ -8,17 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l7gw.masking.bodies.streams import StreamMask, StreamRules
 from l7gw.masking.detectors.long_scan import LongScan
 from l7gw.masking.detectors.scanner import Scanner, Span
 from l7gw.masking.detectors.table import BUILT_IN
-from l7gw.masking.find import Find
-from l7gw.masking.placeholder import Tagger
 from l7gw.masking.registry.registry import Registry
-from l7gw.obligations import NO_OBLIGATIONS
 from tests.support.credential_samples import samples
+from tests.support.masked_streams import KEY, in_parts
 
-KEY = b"k" * 32
 VALUE = b'hunter2!Xy/z+"1'
 REGISTRY = Registry(KEY, lambda: 0.0)
 REGISTRY.register("c", "n", VALUE)
@@ -56,24 +52,15 @@ def _parts(text: bytes, sizes: list[int]) -> list[bytes]:
     return parts
 
 
-def _masked(parts: list[bytes], *, tty: bool) -> tuple[bytes, bytes, list[Find]]:
-    rules = StreamRules(
-        tagger=Tagger(KEY, "c", "n"), scanner=SCANNER, registry=REGISTRY, obligations=NO_OBLIGATIONS, sender="", tty=tty
-    )
-    mask = StreamMask(rules, "stdout")
-    given = [mask.feed(part, 0.0) for part in parts] + [mask.end()]
-    return b"".join(shown for shown, _ in given), b"".join(recorded for _, recorded in given), mask.finds
-
-
 @pytest.mark.parametrize("runs", [40, pytest.param(3000, marks=pytest.mark.long)])
 def test_a_stream_is_masked_as_its_whole_wherever_it_is_split(runs: int) -> None:
     @settings(max_examples=runs, deadline=None)
     @given(TEXTS, SIZES, st.booleans())
     def same(text: bytes, sizes: list[int], tty: bool) -> None:
-        whole = _masked([text], tty=tty)
+        whole = in_parts([text], SCANNER, REGISTRY, tty=tty)
         assert whole[0] == whole[1]
         assert tty or len(whole[0]) == len(text)
-        assert _masked(_parts(text, sizes), tty=tty) == whole
+        assert in_parts(_parts(text, sizes), SCANNER, REGISTRY, tty=tty) == whole
 
     same()
 
@@ -101,7 +88,7 @@ NESTED = (
 
 @pytest.mark.parametrize("text", NESTED)
 def test_a_name_within_a_long_value_tells_of_what_stands_behind_it_in_every_split(text: bytes) -> None:
-    whole = _masked([text], tty=False)
+    whole = in_parts([text], SCANNER, REGISTRY, tty=False)
     assert whole[2]
     for size in range(1, 12):
-        assert _masked(_parts(text, [size]), tty=False) == whole
+        assert in_parts(_parts(text, [size]), SCANNER, REGISTRY, tty=False) == whole

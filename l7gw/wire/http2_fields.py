@@ -223,11 +223,11 @@ def head_block(message: Request | Response) -> bytes:
 
 def _block_of_target(request: Request, ready: ReadyFields, length: int) -> bytes:
     """The same of a request whose fields were sent before, with another target."""
-    target = write_block(((":path", request.target),))
     if ready.before and (block := ready_block(ready.http2, request.headers[-1][1], length)):
-        return b"".join((ready.before, target, block))
+        return b"".join((ready.before, write_block(((":path", request.target),)), block))
     fields = request_fields(request)
     before = write_block(fields[:_BEFORE_TARGET])
+    target = write_block(fields[_BEFORE_TARGET : _BEFORE_TARGET + 1])
     behind = write_block(fields[_BEFORE_TARGET + 1 :])
     ready.http2 = beginning(behind, request.headers, length)
     ready.before = before if ready.http2 else b""

@@ -176,25 +176,25 @@ def test_every_list_in_protobuf_is_the_list_in_json(server: Server) -> None:
 
 
 def test_the_server_takes_an_object_that_was_edited_in_protobuf(server: Server) -> None:
-    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/x"
+    path = f"/api/v1/namespaces/{NAMESPACE}/podtemplates/x"  # what no controller writes to meanwhile
     _, _, data = server.call("GET", path)
     node = nodes.read(data, strict=True)
-    pod = child(node, "spec", "template", "spec")
+    pod = child(node, "template", "spec")
     child(child(pod, "initContainers").items()[0], "env").items()[0].member("value").replace("longer-" * 40)  # type: ignore[union-attr]
     child(child(pod, "containers").items()[0], "env").items()[1].remove()
     child(node, "metadata", "annotations", "a/b").replace("")
     applied = child(node, "metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration").document()
     assert applied is not None
-    child(child(applied, "spec", "template", "spec", "initContainers").items()[0], "env").items()[0].member("value").replace("else")  # type: ignore[union-attr]
+    child(child(applied, "template", "spec", "initContainers").items()[0], "env").items()[0].member("value").replace("else")  # type: ignore[union-attr]
     status, _, answer = server.call("PUT", path, body=node.render("shown"))
     assert status == 200, answer
     stored = server.get(path)
-    container = stored["spec"]["template"]["spec"]["containers"][0]
-    assert stored["spec"]["template"]["spec"]["initContainers"][0]["env"] == [{"name": "PASSWORD", "value": "longer-" * 40}]
+    container = stored["template"]["spec"]["containers"][0]
+    assert stored["template"]["spec"]["initContainers"][0]["env"] == [{"name": "PASSWORD", "value": "longer-" * 40}]
     assert [variable["name"] for variable in container["env"]] == ["A"]
     assert stored["metadata"]["annotations"]["a/b"] == ""
     applied_now = json.loads(stored["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"])
-    assert applied_now["spec"]["template"]["spec"]["initContainers"][0]["env"] == [{"name": "PASSWORD", "value": "else"}]
+    assert applied_now["template"]["spec"]["initContainers"][0]["env"] == [{"name": "PASSWORD", "value": "else"}]
     assert filled(stored) == shown(nodes.read(answer, strict=True))
 
 

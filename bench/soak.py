@@ -39,7 +39,7 @@ from rich.console import Console
 from l7gw.limits import USUAL_LIMITS
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, SynStream
-from l7gw.wire.websocket import Message
+from l7gw.wire.websocket_events import Message
 from tests.gateway.test_wire import SPDY
 from tests.real.test_kubectl import Kubectl, _talk, echoing, forwarding
 from tests.support.both_ways import AUDIENCE, Both, before

@@ -6,7 +6,7 @@ from typing import Any
 
 from l7gw.cli.main import main
 from l7gw.gateway import answer_relay, call, channel_masks
-from l7gw.kube.channels import ChannelFrame
+from l7gw.kube.channel_frames import ChannelFrame
 from l7gw.masking.bodies.answers import AS_IT_CAME, Choice
 from l7gw.masking.sent.sent_masks import SentMasks
 

@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from l7gw.kube.channels import NOT_PASSED, ChannelFrame
+from l7gw.kube.channel_frames import ChannelFrame
+from l7gw.kube.channels import NOT_PASSED
 from l7gw.masking.bodies.forwarded import holds_other_than_text, looks_like_text
 from l7gw.masking.bodies.streams import MOST_GUESSES, StreamMask
 from l7gw.masking.call_masks import CallMasks

@@ -7,8 +7,9 @@ which groups went up, or why none did. The words begin with what to do, because 
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from l7gw.approval.active_grants import ActiveGrant
 from l7gw.cluster.impersonation import impersonated

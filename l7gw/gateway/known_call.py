@@ -213,7 +213,7 @@ def remember(call: RememberedCall, target: str, up: Request) -> None:
         recorded, act, masks = call.hide(request.target), call.act, call.masks
         waits = call.worker.waits_for_disk(act, fields.verdict.handling)
         # Values may have been registered while the call waited: the head is looked at when it is used
-        request.meaning = KnownCall(  # type: ignore[misc]  # the one field of an event that changes
+        request.meaning = KnownCall(
             fields, target, act, masks, SentMasks(masks), fields.form.kept(recorded, act), fields.access,
             recorded=recorded, up=up.target, waits=waits, registered=-1, ready=ReadyHead(),
         )  # fmt: skip
@@ -238,7 +238,7 @@ def _fields_of(call: RememberedCall, up: Request) -> KnownFields:
 
 def forget(request: Request) -> None:
     """Remember of a head that it came, and nothing else."""
-    request.meaning = SEEN  # type: ignore[misc]
+    request.meaning = SEEN
 
 
 def _is_plain(call: RememberedCall) -> bool:

@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 from l7gw.clock import Clock
 from l7gw.wire.errors import PeerError
 from l7gw.wire.websocket import Connection
-from l7gw.wire.websocket_frames import POLICY_VIOLATION, Ping, Pong
+from l7gw.wire.websocket_events import Ping, Pong
+from l7gw.wire.websocket_frames import POLICY_VIOLATION
 
 CLIENT_CONTROL_A_SECOND = 100  # pings and pongs of one stream; kubectl pings once in 5 s (threats C10)
 RESIZE_EVERY = 0.1  # seconds between two sizes that travel; a window that is dragged sends hundreds (threats C12)

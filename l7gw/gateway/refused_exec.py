@@ -18,7 +18,8 @@ from l7gw.kube.status import failure
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.events import HttpEvent, Request, Response
 from l7gw.wire.websocket import Connection
-from l7gw.wire.websocket_frames import NORMAL, Close, Message
+from l7gw.wire.websocket_events import Close, Message
+from l7gw.wire.websocket_frames import NORMAL
 from l7gw.wire.websocket_handshake import accept_key
 
 V5 = "v5.channel.k8s.io"

@@ -7,7 +7,8 @@ alone, so that review says that it is incomplete.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from l7gw.cluster.standing import Standing
 from l7gw.errors import Refusal

@@ -19,7 +19,8 @@ from l7gw.gateway.backpressure import DISK_BEHIND, WRITE_BLOCKED
 from l7gw.gateway.channel_masks import PLACEHOLDER_SENT, ChannelMasks, Given
 from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, Newest, Pace, Silence
 from l7gw.gateway.tunnel_sides import Sides
-from l7gw.kube.channels import NOT_PASSED, ChannelFrame, check_kept_back
+from l7gw.kube.channel_frames import ChannelFrame
+from l7gw.kube.channels import NOT_PASSED, check_kept_back
 from l7gw.kube.status import failure
 from l7gw.recording.events import Outcome
 from l7gw.wire.errors import PeerError

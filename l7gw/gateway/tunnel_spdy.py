@@ -10,10 +10,10 @@ from l7gw.gateway.backpressure import OPENING
 from l7gw.gateway.pace import Newest, ping
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_sides import Sides
-from l7gw.kube.channels import Channel, ChannelFrame
+from l7gw.kube.channel_frames import Channel, ChannelFrame
 from l7gw.kube.streams import SpdyChannels
 from l7gw.kube.terminal_sizes import Sizes
-from l7gw.wire import websocket_frames
+from l7gw.wire import websocket_events, websocket_frames
 from l7gw.wire.errors import PeerError
 from l7gw.wire.spdy import Connection
 from l7gw.wire.spdy_events import (
@@ -47,17 +47,17 @@ class SpdyInWebSocket:
     def __init__(self, role: Literal["client", "server"]) -> None:
         self._outer = WebSocket(role)
         self._inner = Connection(role)
-        self._close = websocket_frames.Close(websocket_frames.NORMAL)
+        self._close = websocket_events.Close(websocket_frames.NORMAL)
 
     def receive_runs(self, data: bytes) -> Iterator[LegEvent]:
         """The events in these bytes, message by message: a PeerError is raised only after the events of the messages before it."""
         for event in self._outer.receive(data):
-            if isinstance(event, websocket_frames.Message):
+            if isinstance(event, websocket_events.Message):
                 if event.data:  # kubectl also writes empty messages; b"" would mean the end to the codec
                     yield from self._inner.receive_runs(event.data)
                 continue
-            if isinstance(event, websocket_frames.Close):
-                self._close = websocket_frames.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
+            if isinstance(event, websocket_events.Close):
+                self._close = websocket_events.Close(event.code)  # RFC 6455 section 5.5.1: the answer has the same code
             yield event
 
     def send(self, event: SpdyFrame) -> None:
@@ -67,14 +67,14 @@ class SpdyInWebSocket:
         self._pack()
         return self._outer.take(answer)
 
-    def ping(self) -> websocket_frames.Pong | None:
+    def ping(self) -> websocket_events.Pong | None:
         return ping(self._outer)
 
     def _pack(self) -> None:
         data = self._inner.take()
         if not (self._outer.close_sent or self._outer.close_received):
             for start in range(0, len(data), LARGEST_WRAPPED):
-                self._outer.send(websocket_frames.Message(data[start : start + LARGEST_WRAPPED]))
+                self._outer.send(websocket_events.Message(data[start : start + LARGEST_WRAPPED]))
 
     def end(self) -> bytes:
         """The bytes that are left to write, with a Close behind them."""
@@ -85,7 +85,7 @@ class SpdyInWebSocket:
 
 
 Leg = Connection | SpdyInWebSocket  # one side of the tunnel
-LegEvent = SpdyEvent | Run | websocket_frames.Ping | websocket_frames.Pong | websocket_frames.Close
+LegEvent = SpdyEvent | Run | websocket_events.Ping | websocket_events.Pong | websocket_events.Close
 
 
 class SpdyTunnel(Tunnel):
@@ -143,12 +143,12 @@ class SpdyTunnel(Tunnel):
             case GoAway():
                 self._left = True
                 self._cluster_leg.send(event)
-            case websocket_frames.Ping():
+            case websocket_events.Ping():
                 self._control.count()
-            case websocket_frames.Pong():
+            case websocket_events.Pong():
                 if not self._to_client.is_answer(event):
                     self._control.count()
-            case websocket_frames.Close():
+            case websocket_events.Close():
                 self._closed()
             case SynReply() | Settings() | WindowUpdate():
                 pass  # a reply to a stream that the gateway never opened, or a frame for one leg alone, which spdystream ignores
@@ -321,11 +321,11 @@ class SpdyTunnel(Tunnel):
                 case Ping():
                     if not self._to_cluster.is_answer(event):
                         self._client_leg.send(event)
-                case websocket_frames.Close():
+                case websocket_events.Close():
                     self._cluster.write(_last(self._cluster_leg))
                     self.cluster_ended()
                     return
-                case SynStream() | GoAway() | Settings() | WindowUpdate() | websocket_frames.Ping() | websocket_frames.Pong():
+                case SynStream() | GoAway() | Settings() | WindowUpdate() | websocket_events.Ping() | websocket_events.Pong():
                     pass  # a cluster opens no streams; the other frames are for this leg alone
                 case _:
                     assert_never(event)

@@ -6,11 +6,13 @@ from __future__ import annotations
 from l7gw.gateway.pace import Newest, ping
 from l7gw.gateway.tunnel import Tunnel
 from l7gw.gateway.tunnel_sides import Sides
-from l7gw.kube.channels import RESIZE, ChannelFrame, WebSocketChannels, WebSocketPorts
+from l7gw.kube.channel_frames import ChannelFrame
+from l7gw.kube.channels import RESIZE, WebSocketChannels, WebSocketPorts
 from l7gw.kube.terminal_sizes import whole_sizes
 from l7gw.recording.events import Outcome
 from l7gw.wire.websocket import Connection
-from l7gw.wire.websocket_frames import GOING_AWAY, NORMAL, Close, Message, Run
+from l7gw.wire.websocket_events import Close, Message, Run
+from l7gw.wire.websocket_frames import GOING_AWAY, NORMAL
 
 
 class WebSocketTunnel(Tunnel):

@@ -9,48 +9,22 @@ judged as one without stdin. Here are the channels of WebSocket; those of SPDY a
 from __future__ import annotations
 
 import json
-from typing import Literal, NewType
 from urllib.parse import parse_qsl
 
-import msgspec
-
 from l7gw.kube.act import Act
+from l7gw.kube.channel_frames import ChannelFrame, ExecChannel, PortChannel
 from l7gw.kube.requestinfo import truthy
 from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
-from l7gw.wire.events import Headers, event
-from l7gw.wire.websocket_frames import NORMAL, POLICY_VIOLATION, Close, Message
+from l7gw.wire.websocket_events import Close, Message
+from l7gw.wire.websocket_frames import NORMAL, POLICY_VIOLATION
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
-ExecChannel = Literal["stdin", "stdout", "stderr", "error", "resize"]
-PortChannel = NewType("PortChannel", str)  # `port-N` or `port-N-error`, as `port_channel` makes it
-Channel = ExecChannel | PortChannel
 
 NAMES: dict[int, ExecChannel] = {STDIN: "stdin", STDOUT: "stdout", STDERR: "stderr", ERROR: "error", RESIZE: "resize"}
 EXEC_STREAMS = frozenset(NAMES.values())
 NOT_PASSED = "-not-passed"  # ends the name of a channel in the record where its bytes were not passed on
 MOST_PORTS = 100  # of a port-forward over WebSocket, which has two channels a port, numbered by one byte
-
-
-class ChannelFrame(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Bytes of a channel, or its half-close. Made by keywords, a struct costs 70 ns and a dataclass 370 (by place, 170)."""
-
-    channel: Channel | Literal["message"]  # `message`: an empty message, of no channel
-    up: bool
-    stream: int  # the number of the WebSocket channel, or of the SPDY stream
-    data: bytes
-    final: bool = False  # nothing follows on the channel in this direction
-    passed: bool = True  # False: the frame is recorded, and not passed on
-    preamble: bool = False  # the bytes are the protocol's own, and not the stream's
-
-
-@event
-class ChannelOpened:
-    channel: Channel
-    stream: int
-    port: int | None  # of a port-forward's data stream, which policy judges as an act; None for other streams
-    headers: Headers = ()  # the headers of the stream for the cluster, written anew from what was understood
-    passed: bool = True  # False: the call did not ask for the channel, so the cluster is not told of it
 
 
 def port_channel(port: int, *, error: bool) -> PortChannel:

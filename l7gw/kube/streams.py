@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from l7gw.kube.channels import EXEC_STREAMS, Channel, ChannelFrame, ChannelOpened, ExecChannel, port_channel, words_of
+from l7gw.kube.channel_frames import Channel, ChannelFrame, ChannelOpened, ExecChannel
+from l7gw.kube.channels import EXEC_STREAMS, port_channel, words_of
 from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import Headers

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar
+
+import msgspec
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -16,18 +17,8 @@ Headers = tuple[tuple[str, str], ...]
 CHUNKED = -1  # no Content-Length: the framing says where the body ends
 NO_BODY = -2  # no Content-Length and no Transfer-Encoding: a request without a body, a 204, a 304, a 101
 
-T = TypeVar("T")
-
-if TYPE_CHECKING:
-    from typing_extensions import dataclass_transform
-
-    @dataclass_transform(frozen_default=True)
-    def event(cls: type[T]) -> type[T]: ...
-else:
-
-    def event(cls: type[Any]) -> type[Any]:
-        """A slotted dataclass that only mypy holds to be read-only: with `frozen=True` making one takes three times as long."""
-        return dataclass(slots=True)(cls)
+# Fields of a head that are no part of its message: what a codec, or who takes the head, keeps with it
+_KEPT_WITH_IT = frozenset(("whole", "meaning", "shape", "date", "ready"))
 
 
 class ReadyHead:
@@ -56,8 +47,23 @@ class ReadyFields(ReadyHead):
         self.before = b""
 
 
-@event
-class Request:
+class _Head:
+    """Two heads are equal if they say the same, whatever is kept with them."""
+
+    __slots__ = ()
+    __struct_fields__: ClassVar[tuple[str, ...]]
+
+    def _said(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name not in _KEPT_WITH_IT}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Head) and type(self) is type(other) and self._said() == other._said()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._said().items())})"
+
+
+class Request(_Head, msgspec.Struct, eq=False):
     """A request's head.
 
     `headers` lacks the fields that frame the message (Content-Length, Transfer-Encoding) or are about the connection (Connection,
@@ -71,22 +77,20 @@ class Request:
     keep_alive: bool = True  # of HTTP/1.1 only, as is `upgrade`
     upgrade: str = ""  # "websocket" or "SPDY/3.1", spelled so in whichever case it came; "" for none
     expects_continue: bool = False
-    whole: bool = field(default=False, compare=False)  # whether the request ends with its head: its End comes with it
+    whole: bool = False  # whether the request ends with its head: its End comes with it
     # A codec gives the same Request for the same bytes on one connection. Here whoever takes it keeps what it remembers of them
-    meaning: Any = field(default=None, compare=False, repr=False)
-    ready: ReadyHead | None = field(default=None, compare=False, repr=False)  # of a request that is sent
+    meaning: Any = None  # the one field of an event that changes
+    ready: ReadyHead | None = None  # of a request that is sent
 
 
-@event
-class Informational:
+class Informational(msgspec.Struct, frozen=True, gc=False):
     """An interim answer, such as 100, 102 or 103. A 101 is a `Response`."""
 
     status: int
     headers: Headers = ()
 
 
-@event
-class Response:
+class Response(_Head, msgspec.Struct, eq=False, frozen=True, gc=False):
     """An answer's head. `headers` lacks the same fields as a `Request`'s. `length` of an answer to HEAD, or of a 304, is what the
     peer stated; no body follows such an answer."""
 
@@ -97,20 +101,18 @@ class Response:
     upgrade: str = ""  # of a 101: the protocol that it switches to
     # The same object for all answers of a cluster whose heads differ in the values of Date, Content-Length and Audit-Id alone, and
     # that Date; None where the codec knows no such head
-    shape: Any = field(default=None, compare=False, repr=False)
-    date: str = field(default="", compare=False, repr=False)
-    ready: ReadyHead | None = field(default=None, compare=False, repr=False)  # of an answer that is sent
+    shape: Any = None
+    date: str = ""
+    ready: ReadyHead | None = None  # of an answer that is sent
 
 
-@event
-class Body:
+class Body(msgspec.Struct, frozen=True, gc=False):
     """Bytes of a message's body, without the chunk lines or frame heads that carried them."""
 
     data: bytes
 
 
-@event
-class BodyParts:
+class BodyParts(msgspec.Struct, frozen=True, gc=False):
     """Bytes of a large body, in order, as they lie in what was read, so that only those copy them who need them as one. A codec
     gives them in the place of a Body where it was asked to; every codec sends them. A part that is kept keeps all of its read."""
 
@@ -118,28 +120,24 @@ class BodyParts:
     size: int  # bytes in all of them
 
 
-@event
-class End:
+class End(msgspec.Struct, frozen=True, gc=False):
     """The message is complete, as its framing says. Trailers were read, checked and dropped (threats B11)."""
 
 
 END = End()  # one for all messages: it says nothing of its own
 
 
-@event
-class Raw:
+class Raw(msgspec.Struct, frozen=True, gc=False):
     """Bytes behind a 101, in the protocol that it switched to."""
 
     data: bytes
 
 
-@event
-class Closed:
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """The peer ended the connection where it may: between messages, or after an upgrade."""
 
 
-@event
-class Refused:
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """HTTP/2: a request that is not served, for a fault in its head or its body. The caller must
     answer it with `status`, an HTTP status.
 
@@ -151,8 +149,7 @@ class Refused:
     fault: int = 0  # an error code of RFC 9113 section 7; 0: the stream is not reset
 
 
-@event
-class Reset:
+class Reset(msgspec.Struct, frozen=True, gc=False):
     """HTTP/2: a stream ended early. The peer reset it, or broke the protocol when no answer could be given any more.
 
     `code` is an error code of RFC 9113 section 7. `unread` is true where the peer surely did not act upon the request

@@ -6,11 +6,12 @@ more on the stream. `headers` are pairs of a lower-case name and a value; a name
 
 from __future__ import annotations
 
-from l7gw.wire.events import Headers, event
+import msgspec
+
+from l7gw.wire.events import Headers
 
 
-@event
-class SynStream:
+class SynStream(msgspec.Struct, frozen=True, gc=False):
     """Opens a stream. With `unidirectional` only its opener may send on it."""
 
     stream: int
@@ -19,8 +20,7 @@ class SynStream:
     unidirectional: bool = False
 
 
-@event
-class SynReply:
+class SynReply(msgspec.Struct, frozen=True, gc=False):
     """Accepts a stream that the other side opened."""
 
     stream: int
@@ -28,8 +28,7 @@ class SynReply:
     final: bool = False
 
 
-@event
-class Reset:
+class Reset(msgspec.Struct, frozen=True, gc=False):
     """Ends a stream in both directions. `receive` gives one where the peer has reset a stream, or
     broken its rules; a reset is then queued."""
 
@@ -37,31 +36,27 @@ class Reset:
     status: int  # 1 to 11 (section 2.6.3); other numbers of the peer are reported as they came
 
 
-@event
-class Settings:
+class Settings(msgspec.Struct, frozen=True, gc=False):
     """Received only, and ignored, as by spdystream."""
 
     entries: tuple[tuple[int, int], ...]  # pairs of id and value
 
 
-@event
-class Ping:
+class Ping(msgspec.Struct, frozen=True, gc=False):
     """Received, it is only reported. The caller answers a ping of the peer with the same id; the
     peer's ids are odd if it is the client."""
 
     id: int  # a number of 32 bits
 
 
-@event
-class GoAway:
+class GoAway(msgspec.Struct, frozen=True, gc=False):
     """The sender takes no new streams, and the open ones go on. spdystream reads no frame behind a GOAWAY."""
 
     last: int  # the highest stream that the sender took
     status: int = 0  # section 2.6.6; 0 where there was no fault
 
 
-@event
-class HeadersFrame:
+class HeadersFrame(msgspec.Struct, frozen=True, gc=False):
     """Received only: more headers for an open stream."""
 
     stream: int
@@ -69,16 +64,14 @@ class HeadersFrame:
     final: bool = False
 
 
-@event
-class WindowUpdate:
+class WindowUpdate(msgspec.Struct, frozen=True, gc=False):
     """Received only, and ignored, as by spdystream."""
 
     stream: int  # 0 is the connection
     delta: int  # bytes that may be sent in addition
 
 
-@event
-class Data:
+class Data(msgspec.Struct, frozen=True, gc=False):
     """A piece of a DATA frame. `final` stands with the last piece of a frame with FIN. An empty frame is one empty piece."""
 
     stream: int
@@ -86,8 +79,7 @@ class Data:
     final: bool = False
 
 
-@event
-class Run:
+class Run(msgspec.Struct, frozen=True, gc=False):
     """Whole DATA frames of one stream without flags that follow each other in a read. `frames` are the frames as they came."""
 
     stream: int

@@ -17,6 +17,7 @@ from typing import Literal, cast
 from websockets.speedups import apply_mask
 
 from l7gw.wire.errors import OurError, PeerError
+from l7gw.wire.websocket_events import Close, Frame, Message, Ping, Pong, Run
 from l7gw.wire.websocket_frames import (
     ABNORMAL,
     BINARY,
@@ -34,12 +35,6 @@ from l7gw.wire.websocket_frames import (
     TEXT,
     TOO_BIG,
     WHOLE,
-    Close,
-    Frame,
-    Message,
-    Ping,
-    Pong,
-    Run,
     close_bytes,
     frame_bytes,
     long_length,

@@ -1,4 +1,4 @@
-"""WebSocket's frames (RFC 6455 sections 5 and 7.4): numbers, events, and each frame as bytes.
+"""WebSocket's frames (RFC 6455 sections 5 and 7.4): numbers, and each frame as bytes. The events are in `websocket_events`.
 
 FIN (1) | RSV (3) | opcode (4) | MASK (1) | length (7, or 7 + 16, or 7 + 64) | masking key (32, if MASK) | payload
 """
@@ -10,7 +10,7 @@ import os
 from websockets.speedups import apply_mask
 
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.events import event
+from l7gw.wire.websocket_events import Close, Run
 
 # ---------------------------------------------------------------------- numbers (section 5.2, 7.4.1)
 
@@ -23,57 +23,6 @@ ABNORMAL = 1006  # never sent: the connection ended without a Close
 
 LARGEST_CONTROL = 125  # bytes of a control frame's payload (section 5.5)
 NO_TEXT = "text that is not UTF-8"
-
-# ---------------------------------------------------------------------- events
-
-
-@event
-class Message:
-    """A whole message. With `text` the data is UTF-8. The codec checks that of the peer's messages, and not of ours."""
-
-    data: bytes
-    text: bool = False
-
-
-@event
-class Ping:
-    """Received, it is reported only: `take` writes the Pong. `data` has 125 bytes at most."""
-
-    data: bytes = b""
-
-
-@event
-class Pong:
-    """Received only: `take` writes the Pongs of ours. A Pong without a Ping is allowed (section 5.5.3)."""
-
-    data: bytes = b""
-
-
-@event
-class Close:
-    """`code` (1000 to 4999, section 7.4) is None where the peer gave none. A `reason` of ours is cut to the 123 bytes that fit."""
-
-    code: int | None = None
-    reason: str = ""
-
-
-Frame = Message | Ping | Pong | Close
-
-
-@event
-class Run:
-    """Binary messages that follow each other, each in one frame, whose first byte is the same. In Kubernetes' protocols of channels
-    it is the channel. `rests` are what stands behind it; `frames` are the frames as they came, b"" where these were masked."""
-
-    first: int
-    rests: list[bytes]
-    frames: bytes
-
-    @property
-    def messages(self) -> list[Message]:
-        first = bytes((self.first,))
-        return [Message(first + rest) for rest in self.rests]
-
 
 # ---------------------------------------------------------------------- frames (sections 5.2, 5.3)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from l7gw.wire.errors import PeerError
-from l7gw.wire.websocket import ABNORMAL, Close, Connection, Message
+from l7gw.wire.websocket import ABNORMAL, Connection
+from l7gw.wire.websocket_events import Close, Message
 from l7gw.wire.websocket_handshake import accept_key, new_key
 from tests.autobahn.install import wstest
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import h11
 import pytest
 
-from l7gw.wire.websocket import Close, Connection, Message
+from l7gw.wire.websocket import Connection
+from l7gw.wire.websocket_events import Close, Message
 from tests.support.faults import (
     CHUNKED,
     EXEC,

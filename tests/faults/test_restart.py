@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from l7gw.wire.websocket import Close
+from l7gw.wire.websocket_events import Close
 from tests.support.faults import (
     CHUNKED,
     EXEC,

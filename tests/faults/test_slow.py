@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from l7gw.timeouts import Timeouts
-from l7gw.wire.websocket import Message
+from l7gw.wire.websocket_events import Message
 from tests.support.faults import (
     PIECE,
     PLAIN,
@@ -367,7 +367,8 @@ def test_the_end_of_stdin_leaves_the_output_open(own: Scene) -> None:
     heard: list[Message] = []
 
     def script(visit: Visit) -> None:
-        from l7gw.wire.websocket import Close, Connection
+        from l7gw.wire.websocket import Connection
+        from l7gw.wire.websocket_events import Close
 
         accepted(visit)
         side = Connection("server")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from l7gw.wire.websocket import Message
+from l7gw.wire.websocket_events import Message
 from tests.support.faults import EXEC, Load, ask, exec_client, failure, messages, outcomes, running, serve_for_ever, trouble, until
 from tests.support.http_callers import POD
 from tests.support.raw_client import RawClient, upgrade

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+
+import msgspec
 
 from l7gw.wire.errors import PeerError
 from l7gw.wire.events import NO_BODY, Body, End, HttpEvent, Raw, Request, Response
@@ -120,6 +121,6 @@ def rewritten(request: Request) -> Request:
 def meaning(request: Request) -> Request:
     """A request without what belongs to its connection or is spelled in two ways."""
     length = 0 if request.length == NO_BODY and request.method in ("POST", "PUT", "PATCH") else request.length
-    return dataclasses.replace(
+    return msgspec.structs.replace(
         request, length=length, keep_alive=request.keep_alive or bool(request.upgrade), expects_continue=False
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from l7gw.wire.errors import PeerError
-from l7gw.wire.websocket import Connection, Frame
+from l7gw.wire.websocket import Connection
+from l7gw.wire.websocket_events import Frame
 
 WORDS = [
     b"\x82\x7e",

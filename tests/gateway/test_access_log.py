@@ -16,7 +16,7 @@ import yaml
 from l7gw.gateway.access_log import Access, AccessForm, AccessLog, is_error
 from l7gw.recording.call_record import UNREAD
 from l7gw.recording.events import Outcome
-from l7gw.wire.websocket import Message
+from l7gw.wire.websocket_events import Message
 from tests.conftest import missing
 from tests.support.faults import CHUNKED, ask, exec_client, messages, running, until
 from tests.support.held import held

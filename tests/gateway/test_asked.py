@@ -28,7 +28,7 @@ from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import websocket
 from l7gw.wire.errors import OurError
 from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SynReply, SynStream
-from l7gw.wire.websocket import Message
+from l7gw.wire.websocket_events import Message
 from tests.support import spdy_frames
 from tests.support.spdy_peer import TalkingConnection
 from tests.support.tunnel_ends import Peer, Said, Wires

@@ -21,7 +21,7 @@ from l7gw.masking.registry.registry import Registry
 from l7gw.masking.users_hooks import Place
 from l7gw.obligations import NO_OBLIGATIONS, Obligations
 from l7gw.wire.spdy_events import Data, Reset, SynReply, SynStream
-from l7gw.wire.websocket import Close, Message
+from l7gw.wire.websocket_events import Close, Message
 from tests.support.tunnel_ends import Wires, spdy_wires, websocket_wires
 
 KEY = b"k" * 32

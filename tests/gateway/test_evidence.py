@@ -27,7 +27,7 @@ from l7gw.recording import reader
 from l7gw.recording.export import json_lines
 from l7gw.recording.session_list import key_of, summaries
 from l7gw.timeouts import Timeouts
-from l7gw.wire.websocket import Close
+from l7gw.wire.websocket_events import Close
 from tests.recording.test_redact import AROUND, spelled
 from tests.support.faults import CHUNKED, ask, exec_client, messages, until
 from tests.support.http_callers import POD, Http2Caller

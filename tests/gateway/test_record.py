@@ -15,7 +15,8 @@ from l7gw.gateway.worker import Worker
 from l7gw.kube.requestinfo import describe
 from l7gw.obligations import Handling
 from l7gw.recording.reader import segments
-from l7gw.wire.websocket import Close, Connection, Frame, Message
+from l7gw.wire.websocket import Connection
+from l7gw.wire.websocket_events import Close, Frame, Message
 from tests.support.raw_client import WEBSOCKET, RawClient
 from tests.support.scene import Scene, scene
 from tests.support.scripted_upstream import Visit, switched

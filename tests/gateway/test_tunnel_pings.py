@@ -12,18 +12,18 @@ from l7gw.gateway.tunnel_spdy import PING_TO_CLIENT, PING_TO_CLUSTER
 from l7gw.kube.channels import WebSocketChannels
 from l7gw.timeouts import USUAL_TIMEOUTS
 from l7gw.wire import spdy_events as spdy
-from l7gw.wire import websocket
+from l7gw.wire import websocket_events
 from tests.support.tunnel_ends import Said, Wires, spdy_wires, websocket_wires
 
 QUIET = USUAL_TIMEOUTS.client_ping_after
 ASKED_FOR = frozenset(("error", "stdin", "stdout"))
-OUTER = websocket.Ping(), websocket.Pong(), websocket.Ping(), websocket.Pong()
+OUTER = websocket_events.Ping(), websocket_events.Pong(), websocket_events.Ping(), websocket_events.Pong()
 OPENING: dict[str, tuple[Said, ...]] = {
-    "websocket": (websocket.Message(b"\x00in"),),
+    "websocket": (websocket_events.Message(b"\x00in"),),
     "spdy": tuple(spdy.SynStream(at, (("streamtype", name),)) for at, name in ((1, "error"), (3, "stdin"), (5, "stdout"))),
 }
-TALK: dict[str, Said] = {"websocket": websocket.Message(b"\x00in"), "spdy": spdy.Data(3, b"in")}
-SAYING: dict[str, Said] = {"websocket": websocket.Message(b"\x01out"), "spdy": spdy.Data(5, b"out")}
+TALK: dict[str, Said] = {"websocket": websocket_events.Message(b"\x00in"), "spdy": spdy.Data(3, b"in")}
+SAYING: dict[str, Said] = {"websocket": websocket_events.Message(b"\x01out"), "spdy": spdy.Data(5, b"out")}
 OPENING["wrapped"], TALK["wrapped"], SAYING["wrapped"] = OPENING["spdy"], TALK["spdy"], SAYING["spdy"]
 # Kind of tunnel -> our ping to the client and its answer, our ping to the cluster and its answer.
 ASKED: dict[str, tuple[Said, Said, Said, Said]] = {
@@ -96,7 +96,9 @@ def test_answers_to_our_pings_are_neither_passed_on_nor_recorded_nor_counted(kin
         wires.say(from_client)
         wires.answer(from_cluster)
         assert not wires.client.heard and not wires.cluster.heard and not wires.recorded
-        wires.say(*[spdy.Ping(1) if kind == "spdy" else websocket.Ping()] * CLIENT_CONTROL_A_SECOND)  # as many as one second allows
+        wires.say(
+            *[spdy.Ping(1) if kind == "spdy" else websocket_events.Ping()] * CLIENT_CONTROL_A_SECOND
+        )  # as many as one second allows
         assert not wires.outcome
         wires.wait(1)
 
@@ -128,10 +130,10 @@ def test_a_side_that_does_not_read_is_not_pinged(kind: str) -> None:
 
 def test_no_ping_follows_a_close() -> None:
     wires = begun("websocket")
-    wires.say(websocket.Close(1000))
+    wires.say(websocket_events.Close(1000))
     for _ in range(5):
         wires.wait(QUIET)
-    assert wires.cluster.heard == [websocket.Close(1000)] and not wires.client.heard and not wires.outcome
+    assert wires.cluster.heard == [websocket_events.Close(1000)] and not wires.client.heard and not wires.outcome
 
 
 def test_no_ping_follows_a_goaway() -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from l7gw.gateway.pace import CLIENT_CONTROL_A_SECOND, RESIZE_EVERY
 from l7gw.gateway.tunnel_spdy import CANCEL, LARGEST_WRAPPED, REFUSED_STREAM, LegEvent, SpdyInWebSocket
 from l7gw.kube.streams import MOST_PAIRS
 from l7gw.timeouts import USUAL_TIMEOUTS
-from l7gw.wire import websocket
+from l7gw.wire import websocket, websocket_events
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, GoAway, HeadersFrame, Reset, Run, SpdyEvent, SynReply, SynStream
-from l7gw.wire.websocket import Message, frame_bytes
+from l7gw.wire.websocket import frame_bytes
+from l7gw.wire.websocket_events import Message
 from tests.support.http_callers import POD
 from tests.support.raw_client import RawClient, upgrade
 from tests.support.scene import scene
@@ -131,7 +132,7 @@ def test_a_stream_that_ends_by_another_frame_than_data_makes_room_for_the_next(e
         for at, kind in ((4 * number + 1, "error"), (4 * number + 3, "data")):
             opening = half(at, kind, str(number))
             if ending == "opening":
-                wires.say(dataclasses.replace(opening, final=True))
+                wires.say(msgspec.structs.replace(opening, final=True))
                 wires.answer(SynReply(at, (), True))
             else:
                 wires.say(opening, HeadersFrame(at, (), True))
@@ -273,10 +274,10 @@ def test_an_end_within_a_size_is_an_end_and_the_half_goes_nowhere() -> None:
 def test_too_many_pings_of_the_websocket_around_spdy_end_the_tunnel() -> None:
     wires = spdy_wires(wrapped=True)
     for _ in range(3):
-        wires.say(*[websocket.Ping()] * CLIENT_CONTROL_A_SECOND)
+        wires.say(*[websocket_events.Ping()] * CLIENT_CONTROL_A_SECOND)
         assert not wires.outcome
         wires.wait(1)
-    wires.say(*[websocket.Ping()] * (CLIENT_CONTROL_A_SECOND + 1))
+    wires.say(*[websocket_events.Ping()] * (CLIENT_CONTROL_A_SECOND + 1))
     assert wires.outcome == "cut"
 
 
@@ -284,57 +285,57 @@ def test_a_client_that_pings_and_does_not_read_is_owed_one_pong() -> None:
     wires = spdy_wires(wrapped=True)
     wires.downstream.writable = False
     for number in range(50):
-        wires.say(websocket.Ping(str(number).encode()))
+        wires.say(websocket_events.Ping(str(number).encode()))
         wires.wait(1 if number % 25 == 0 else 0)
     assert not wires.client.heard
     wires.downstream.writable = True
     wires.wait(1)
-    assert wires.client.heard == [websocket.Pong(b"49")]
-    wires.say(websocket.Ping(b"now"))
-    assert wires.client.heard[1:] == [websocket.Pong(b"now")]
+    assert wires.client.heard == [websocket_events.Pong(b"49")]
+    wires.say(websocket_events.Ping(b"now"))
+    assert wires.client.heard[1:] == [websocket_events.Pong(b"now")]
 
 
-@pytest.mark.parametrize("close", [websocket.Close(1000), websocket.Close(1001), websocket.Close()])
-def test_a_clients_close_is_answered_and_ends_the_tunnel(close: websocket.Close) -> None:
+@pytest.mark.parametrize("close", [websocket_events.Close(1000), websocket_events.Close(1001), websocket_events.Close()])
+def test_a_clients_close_is_answered_and_ends_the_tunnel(close: websocket_events.Close) -> None:
     wires = spdy_wires(wrapped=True)
     wires.say(half(1, "error"), half(3, "data"))
     wires.say(close)
     assert wires.client.heard[-1] == close
     assert wires.outcome == "aborted"  # a connection was still live
-    assert wires.cluster.heard[-4:] == [Reset(1, CANCEL), Reset(3, CANCEL), GoAway(0), websocket.Close(1000)]
+    assert wires.cluster.heard[-4:] == [Reset(1, CANCEL), Reset(3, CANCEL), GoAway(0), websocket_events.Close(1000)]
 
 
 def test_a_close_with_no_connection_live_is_complete() -> None:
     wires = spdy_wires(wrapped=True)
-    wires.say(half(1, "error"), Reset(1, CANCEL), websocket.Close(1000))
+    wires.say(half(1, "error"), Reset(1, CANCEL), websocket_events.Close(1000))
     assert wires.outcome == "complete"
 
 
 def test_a_close_behind_a_stream_opening_waits_until_that_is_on_the_disk() -> None:
     wires = spdy_wires(wrapped=True)
     wires.disk = []
-    wires.say(half(1, "data"), websocket.Close(1000))
+    wires.say(half(1, "data"), websocket_events.Close(1000))
     assert wires.cluster.heard == [] and not wires.outcome
     wires.disk.pop()(None)
-    assert wires.outcome == "aborted" and wires.client.heard[-1] == websocket.Close(1000)
-    assert wires.cluster.heard == [half(1, "data"), Reset(1, CANCEL), GoAway(0), websocket.Close(1000)]
+    assert wires.outcome == "aborted" and wires.client.heard[-1] == websocket_events.Close(1000)
+    assert wires.cluster.heard == [half(1, "data"), Reset(1, CANCEL), GoAway(0), websocket_events.Close(1000)]
 
 
 def test_a_close_of_the_cluster_is_passed_on_without_live_connections_and_is_else_a_failure() -> None:
     wires = spdy_wires(wrapped=True)
-    wires.answer(websocket.Close(1000))
-    assert wires.client.heard == wires.cluster.heard == [websocket.Close(1000)] and wires.outcome == "complete"
+    wires.answer(websocket_events.Close(1000))
+    assert wires.client.heard == wires.cluster.heard == [websocket_events.Close(1000)] and wires.outcome == "complete"
     wires = spdy_wires(wrapped=True)
     wires.say(half(1, "error"), half(3, "data"))
-    wires.answer(websocket.Close(1000))
-    assert wires.outcome == "cut" and wires.client.heard[-1] == websocket.Close(1000)
+    wires.answer(websocket_events.Close(1000))
+    assert wires.outcome == "cut" and wires.client.heard[-1] == websocket_events.Close(1000)
     assert b"before the stream was complete" in wires.client.data(1)
 
 
 def test_an_end_of_the_clusters_connection_closes_the_websocket() -> None:
     wires = spdy_wires(wrapped=True)
     wires.tunnel.cluster_ended()
-    assert wires.client.heard == [websocket.Close(1000)] and wires.outcome == "complete"
+    assert wires.client.heard == [websocket_events.Close(1000)] and wires.outcome == "complete"
 
 
 @pytest.mark.parametrize(
@@ -347,7 +348,7 @@ def test_messages_before_a_fault_are_frames_as_in_a_read_of_their_own(broken: by
     for data in [whole + broken] if reads == 1 else [whole, broken]:
         wires.tunnel.from_client(data)
     assert wires.recorded == [("stdin", b"", False), ("stdin", b"typed", False)] and wires.outcome == "cut"
-    assert wires.cluster.heard == [channel(1, "stdin"), Data(1, b"typed"), GoAway(0), websocket.Close(1000)]
+    assert wires.cluster.heard == [channel(1, "stdin"), Data(1, b"typed"), GoAway(0), websocket_events.Close(1000)]
 
 
 def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:
@@ -365,11 +366,11 @@ def test_a_close_is_answered_before_tcp_ends(tmp_path: Path) -> None:
         client.send(it.request(f"GET {POD}/portforward", *upgrade(protocol)))
         client.upgraded()
         leg = websocket.Connection("client")
-        leg.send(websocket.Close(1001))
+        leg.send(websocket_events.Close(1001))
         client.send(leg.take())
-        assert leg.receive(client.socket.recv(65536)) == [websocket.Close(1001)]
+        assert leg.receive(client.socket.recv(65536)) == [websocket_events.Close(1001)]
         assert ended.wait(5)
-    assert heard == [GoAway(0), websocket.Close(1000)]
+    assert heard == [GoAway(0), websocket_events.Close(1000)]
 
 
 # ---------------------------------------------------------------------- a port that policy does not allow

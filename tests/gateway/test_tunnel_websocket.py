@@ -12,7 +12,7 @@ from l7gw.kube.channels import EXEC_STREAMS, WebSocketChannels, WebSocketPorts
 from l7gw.masking.detectors.scanner import Scanner
 from l7gw.masking.detectors.table import BUILT_IN
 from l7gw.obligations import Obligations
-from l7gw.wire.websocket import Close, Message, Ping, Pong
+from l7gw.wire.websocket_events import Close, Message, Ping, Pong
 from tests.support.tunnel_ends import UNMASKED, Wires, websocket_wires
 
 FIRST, LAST = Message(b'\x04{"Width":80,"Height":24}\n'), Message(b'\x04{"Width":81,"Height":24}\n')

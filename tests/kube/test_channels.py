@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from l7gw.kube.channel_frames import ChannelFrame
 from l7gw.kube.channels import (
     EXEC_STREAMS,
     MOST_PORTS,
-    ChannelFrame,
     WebSocketChannels,
     WebSocketPorts,
     asked_channels,
@@ -18,7 +18,7 @@ from l7gw.kube.requestinfo import describe
 from l7gw.kube.status import failure
 from l7gw.kube.values import port_number
 from l7gw.wire.errors import PeerError
-from l7gw.wire.websocket import Close, Message
+from l7gw.wire.websocket_events import Close, Message
 
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import pytest
 
 from l7gw.cluster.headers import TUNNEL_PROTOCOL, WEBSOCKET_PROTOCOLS
-from l7gw.kube.channels import EXEC_STREAMS, HALF_CLOSING, ChannelFrame, WebSocketChannels, WebSocketPorts
+from l7gw.kube.channel_frames import ChannelFrame
+from l7gw.kube.channels import EXEC_STREAMS, HALF_CLOSING, WebSocketChannels, WebSocketPorts
 from l7gw.kube.status import failure
 from l7gw.wire.errors import PeerError
-from l7gw.wire.websocket import Close, Message
+from l7gw.wire.websocket_events import Close, Message
 
 SIZE = b'{"Width":120,"Height":40}\n'
 STATUS = b'{"metadata":{},"status":"Success"}'

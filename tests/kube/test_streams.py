@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from l7gw.kube.channels import EXEC_STREAMS, ChannelFrame, ChannelOpened
+from l7gw.kube.channel_frames import ChannelFrame, ChannelOpened
+from l7gw.kube.channels import EXEC_STREAMS
 from l7gw.kube.status import failure
 from l7gw.kube.streams import LARGEST_STATUS, MOST_PAIRS, SpdyChannels
 from l7gw.wire.errors import PeerError

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import tests.support.gateway_process
-from l7gw.wire.websocket import Close, Connection, Message
+from l7gw.wire.websocket import Connection
+from l7gw.wire.websocket_events import Close, Message
 from tests.support.http_callers import CALLERS, POD, Caller, TurnedAway
 from tests.support.raw_client import WEBSOCKET, RawClient
 from tests.support.scene import Scene

@@ -13,7 +13,7 @@ import msgspec
 from l7gw.gateway.tunnel import Sides, Tunnel
 from l7gw.gateway.tunnel_spdy import SpdyInWebSocket, SpdyTunnel
 from l7gw.gateway.tunnel_websocket import WebSocketTunnel
-from l7gw.kube.channels import ChannelFrame
+from l7gw.kube.channel_frames import ChannelFrame
 from l7gw.masking.bodies.streams import StreamRules
 from l7gw.obligations import Obligations
 from l7gw.recording import events as e

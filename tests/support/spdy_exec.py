@@ -6,7 +6,7 @@ import socket
 import ssl
 from typing import Protocol
 
-from l7gw.wire import spdy, spdy_events, websocket
+from l7gw.wire import spdy, spdy_events, websocket, websocket_events
 from tests.support.raw_client import upgrade
 
 CHANNELS = ("stdin", "stdout", "stderr", "error", "resize")  # at the index of their channel byte
@@ -89,15 +89,15 @@ class WebSocketExec:
     def write(self, kind: str, data: bytes, *, final: bool = False) -> None:
         channel = bytes((CHANNELS.index(kind),))
         if data or not final:
-            self._codec.send(websocket.Message(channel + data))
+            self._codec.send(websocket_events.Message(channel + data))
         if final:
-            self._codec.send(websocket.Message(b"\xff" + channel))
+            self._codec.send(websocket_events.Message(b"\xff" + channel))
         self._socket.sendall(self._codec.take())
 
     def listen(self, kind: str, until: bytes) -> bytes:
         while until not in self.heard[kind] and (data := self._socket.recv(65536)):
             for event in self._codec.receive(data):
-                if isinstance(event, websocket.Message):
+                if isinstance(event, websocket_events.Message):
                     self.heard[CHANNELS[event.data[0]]] += event.data[1:]
         return self.heard[kind]
 

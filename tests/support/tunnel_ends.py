@@ -18,7 +18,7 @@ from l7gw.masking.find import Find
 from l7gw.masking.placeholder import Tagger
 from l7gw.obligations import NO_OBLIGATIONS
 from l7gw.timeouts import USUAL_TIMEOUTS
-from l7gw.wire import websocket
+from l7gw.wire import websocket, websocket_events
 from l7gw.wire.spdy import Connection as Spdy
 from l7gw.wire.spdy_events import Data, HeadersFrame, Reset, SpdyEvent
 from tests.support.manual_clock import ManualClock
@@ -27,7 +27,7 @@ from tests.support.spdy_peer import TalkingConnection
 UNMASKED = StreamRules(
     tagger=Tagger(b"k" * 32, "c", "n"), scanner=Scanner([]), registry=None, obligations=NO_OBLIGATIONS, sender="", tty=False
 )
-Said = SpdyEvent | websocket.Frame
+Said = SpdyEvent | websocket_events.Frame
 
 
 class Wires:
@@ -115,7 +115,7 @@ class Peer:
             self.heard += self.inner.receive(data)
             return
         for event in self._outer.receive(data):
-            if self.inner is not None and isinstance(event, websocket.Message):
+            if self.inner is not None and isinstance(event, websocket_events.Message):
                 self.heard += self.inner.receive(event.data)
             else:
                 self.heard.append(event)
@@ -123,18 +123,18 @@ class Peer:
     def bytes_of(self, *events: Said) -> bytes:
         said = b""
         for event in events:
-            if self._outer is not None and isinstance(event, websocket.Pong):
+            if self._outer is not None and isinstance(event, websocket_events.Pong):
                 self._outer.take()  # drop the answers that the codec makes by itself
                 said += websocket.frame_bytes(websocket.PONG, event.data, self._masks)
                 continue
-            if self._outer is not None and isinstance(event, websocket.Frame):
+            if self._outer is not None and isinstance(event, websocket_events.Frame):
                 self._outer.send(event)
                 said += self._outer.take()
                 continue
-            assert self.inner is not None and not isinstance(event, websocket.Frame)
+            assert self.inner is not None and not isinstance(event, websocket_events.Frame)
             self.inner.send(event)
             data = self.inner.take()
-            said += data if self._outer is None else self.bytes_of(websocket.Message(data))
+            said += data if self._outer is None else self.bytes_of(websocket_events.Message(data))
         return said
 
     def data(self, stream: int) -> bytes:

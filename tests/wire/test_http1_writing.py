@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from l7gw.wire import http1, http1_client, http2
 from l7gw.wire.errors import OurError
@@ -143,7 +142,9 @@ def test_a_request_whose_head_is_ready_is_written_as_one_whose_head_is_not(
     st.lists(st.tuples(REQUESTS, st.sampled_from(TARGETS), st.booleans()), min_size=1, max_size=6),
 )  # fmt: skip
 @example((("host", "a"),), "audit-id", [((ID, NO_BODY, True, ""), target, over2) for over2 in (False, True) for target in TARGETS])
-@example((), "host", [(("a\r\nb: c", NO_BODY, True, ""), "/\u20ac", over2) for over2 in (False, True)]).via("two faults, told alike")
+@example((), "host", [(("a\r\nb: c", NO_BODY, True, ""), "/\u20ac", over2) for over2 in (False, True)]).via(
+    "two faults, told alike"
+)
 def test_requests_that_differ_in_their_target_too_are_written_as_those_that_are_not_ready(
     fixed: tuple[tuple[str, str], ...], last: str, sends: list[tuple[tuple[str, int, bool, str], str, bool]]
 ) -> None:

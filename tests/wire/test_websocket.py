@@ -14,7 +14,8 @@ from wsproto.events import Ping as OtherPing
 
 from l7gw.wire import websocket, websocket_frames
 from l7gw.wire.errors import OurError, PeerError
-from l7gw.wire.websocket import Close, Connection, Frame, Message, Ping, Pong, frame_bytes
+from l7gw.wire.websocket import Connection, frame_bytes
+from l7gw.wire.websocket_events import Close, Frame, Message, Ping, Pong
 from tests.support.vector_files import Vector, vectors
 
 VECTORS = vectors("wire_websocket")

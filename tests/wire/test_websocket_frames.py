@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from l7gw.wire.websocket import Connection
-from l7gw.wire.websocket_frames import BINARY, Message, Run, frame_bytes
+from l7gw.wire.websocket_events import Message, Run
+from l7gw.wire.websocket_frames import BINARY, frame_bytes
 
 
 @pytest.mark.parametrize(

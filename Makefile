@@ -35,6 +35,7 @@ differential: $(VENV)/.test ## give one traffic to a gateway with memory and to 
 	$(BIN)/python -m tests.support.twins.run --calls $(or $(CALLS),20000) --seed $(or $(SEED),0) $(if $(JOBS),--jobs $(JOBS))
 bench: $(VENV)/.test ## hold l7gw against a plain Go proxy, a bare relay and nginx in one run; ROUNDS=5 BENCH_SECONDS=4
 	$(BIN)/python bench/run.py --prices --rounds $(or $(ROUNDS),5) --seconds $(or $(BENCH_SECONDS),4)
+	$(BIN)/python bench/log_price.py
 	-$(BIN)/python bench/instructions.py --proxies l7gw,unlogged,unmasked
 	$(BIN)/python bench/login.py
 	$(BIN)/python bench/lists.py

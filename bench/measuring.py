@@ -88,11 +88,23 @@ class Load:
             raise LoadFailed(f"{self._cell.name}: {self._process.stderr.read().strip()}")
         return line
 
-    def go(self) -> dict[str, Any]:
-        """Let it drive, and read what it counted. Raises LoadFailed where a call failed, or where another protocol was spoken."""
+    def begin(self) -> None:
+        """Let it drive, and do not wait for its end: `so_far` tells how far it is."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+
+    def go(self) -> dict[str, Any]:
+        """Let it drive, and read what it counted. Raises LoadFailed where a call failed, or where another protocol was spoken."""
+        self.begin()
+        return self._counted()
+
+    def so_far(self) -> dict[str, Any]:
+        """What it has counted since it began, of requests. Raises LoadFailed as `go` does."""
+        self.begin()
+        return self._counted()
+
+    def _counted(self) -> dict[str, Any]:
         said: dict[str, Any] = json.loads(self._line())
         if said["fails"] or not said["count"] or said["proto"] != self._cell.protocol:
             raise LoadFailed(f"{self._cell.name}: {said}")

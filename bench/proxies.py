@@ -72,10 +72,13 @@ def is_there(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str | Path], core: int | None, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process on one core (None: on any), and the first line that it prints. Raises RuntimeError where it prints none."""
+def started(
+    command: Sequence[str | Path], core: int | None, stderr: int = subprocess.DEVNULL, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process on one core (None: on any), and the first line that it prints. `stderr` is a descriptor for its log. Raises
+    RuntimeError where it prints none."""
     process = subprocess.Popen(
-        [*_pinned(core), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        [*_pinned(core), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True,
         env={**os.environ, "GOMAXPROCS": "1", **environment},
     )  # fmt: skip
     try:
@@ -100,7 +103,8 @@ def _pinned(core: int | None) -> list[str]:
 class Scene:
     """What all proxies of one upstream share: certificates, the upstream itself, an issuer, the keys of l7gw.yaml. `http2` says
     whether each leg is to speak HTTP/2, as far as its proxy can. `before` are the words of a command in front of l7gw's and the
-    relay's, such as valgrind's, and `python` is what runs them. `pythons` has the names of more proxies: l7gw by what is there."""
+    relay's, such as valgrind's, and `python` is what runs them. `pythons` has the names of more proxies: l7gw by what is there.
+    `stderr` is a descriptor for l7gw's log, which is lost otherwise."""
 
     def __init__(
         self,
@@ -110,9 +114,10 @@ class Scene:
         before: Sequence[str] = (),
         python: str = sys.executable,
         pythons: Mapping[str, str] = NO_OTHERS,
+        stderr: int = subprocess.DEVNULL,
     ) -> None:
         self._folder, self._stack, self._before, self._python, self._pythons = folder, stack, before, python, pythons
-        self._http2 = "1" if http2 else ""
+        self._http2, self._stderr = "1" if http2 else "", stderr
         self._authority = authority = Authority(folder / "pki")
         self._pair = authority.server("server", "127.0.0.1")
         client = authority.client("client", "gateway")
@@ -172,7 +177,7 @@ class Scene:
             command = with_limits(config, USUAL_TIMEOUTS, dataclasses.replace(USUAL_LIMITS, remembered=0))
             command[0] = self._python
         gateway, line = self._stack.enter_context(
-            started([*self._before, *command], None if self._before else PROXY_CORE, **environment)
+            started([*self._before, *command], None if self._before else PROXY_CORE, self._stderr, **environment)
         )
         return Proxy(name, gateway.pid, f"https://{line.rpartition(' ')[2]}", self.tokens)
 

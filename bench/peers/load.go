@@ -62,30 +62,42 @@ func load(kind, target string, conns int, span time.Duration) {
 	if rate > 0 {
 		d.each = time.Second * time.Duration(conns*streams) / time.Duration(rate)
 	}
-	input := bufio.NewScanner(os.Stdin)
+	input, closed := bufio.NewScanner(os.Stdin), make(chan struct{})
 	begin := func() { // the caller reads the CPU time between these two
 		fmt.Println("warm")
 		input.Scan()
 		d.began = time.Now()
 		d.end = d.began.Add(span)
+		go func() { // a further line asks what was done so far
+			for input.Scan() {
+				check(json.NewEncoder(os.Stdout).Encode(d.result()))
+			}
+			close(closed)
+		}()
 	}
 	if strings.HasPrefix(kind, "frames-") {
 		d.frames(conns, begin)
 	} else {
 		d.requests(conns, streams, begin)
 	}
-	out := result{Kind: kind, Count: d.count.Load(), Fails: d.fails.Load(), Proto: "HTTP/1.1", Wall: time.Since(d.began).Seconds()}
-	if http2 {
-		out.Proto = "HTTP/2.0"
-	}
-	out.Error, _ = d.last.Load().(string)
+	out := d.result()
 	if len(d.latencies) > 0 {
 		slices.Sort(d.latencies)
 		out.P50 = float64(d.latencies[len(d.latencies)/2]) / 1e3
 		out.P99 = float64(d.latencies[len(d.latencies)*99/100]) / 1e3
 	}
 	check(json.NewEncoder(os.Stdout).Encode(out))
-	input.Scan() // the connections stay until the caller has read the CPU time
+	<-closed // the connections stay until the caller has read the CPU time
+}
+
+// result is what was done until now, without latencies.
+func (d *drive) result() result {
+	out := result{Kind: d.kind, Count: d.count.Load(), Fails: d.fails.Load(), Proto: "HTTP/1.1", Wall: time.Since(d.began).Seconds()}
+	if http2 {
+		out.Proto = "HTTP/2.0"
+	}
+	out.Error, _ = d.last.Load().(string)
+	return out
 }
 
 // frames reads floods all the while, so that what is under way in buffers is the same when the figures begin and when they end. Where

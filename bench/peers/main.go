@@ -2,7 +2,8 @@
 //
 //	peers upstream CERT KEY            serves on a free loopback port, prints it
 //	peers proxy CERT KEY UPSTREAM      httputil.ReverseProxy on a free loopback port, prints it
-//	peers load KIND URL CONNS SECONDS  warms its connections, prints `warm`; at a line of its input it drives, and prints one JSON line
+//	peers load KIND URL CONNS SECONDS  warms its connections, prints `warm`; at a line of its input it drives, and prints one JSON line;
+//	                                   at each further line, one of the calls so far
 //	peers watches URL COUNT            holds watches open, prints how many stand
 //
 // The environment says the rest. H2=1: each leg speaks HTTP/2, and fails where it cannot. TOKENS: of the people who call. STREAMS: calls

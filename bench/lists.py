@@ -22,8 +22,9 @@ from l7gw.clock import SteadyClock
 from l7gw.identifiers import uuid7
 from l7gw.kube.requestinfo import describe
 from l7gw.limits import Limits
+from l7gw.recording.batches import Batch
 from l7gw.recording.events import SessionStarted
-from l7gw.recording.journal import Batch, Journal
+from l7gw.recording.journal import Journal
 from l7gw.recording.reader import segments
 from l7gw.recording.session import Attempts, Session
 from l7gw.timeouts import USUAL_TIMEOUTS

@@ -252,4 +252,5 @@ class UpstreamStream:
         self.resume(ANY)
         self._connection.leave(self._number)
 
-    abort = release
+    def abort(self) -> None:
+        self.release()

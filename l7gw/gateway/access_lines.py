@@ -14,34 +14,15 @@ from math import floor
 import msgspec
 
 from l7gw.clock import SteadyClock
-from l7gw.gateway.access_log import Access, AccessEvent, AccessForm
+from l7gw.gateway.access_form import AccessEvent, AccessForm, ShownForm
+from l7gw.gateway.access_log import Access
 from l7gw.name_rules import clipped, visible
 
 LONGEST = 512  # characters of one field: a path may have 64 KiB, and a reason may quote it
 
 
-class _Form(msgspec.Struct, gc=False):
-    """What a form says: the keys of docs/log.md from `event` to `rule`, in their order."""
-
-    event: AccessEvent
-    address: str
-    user: str
-    kind: str
-    session: str
-    run: str
-    cluster: str
-    verb: str
-    group: str
-    resource: str
-    subresource: str
-    namespace: str
-    name: str
-    verdict: str
-    rule: str
-
-
 _encode = msgspec.json.Encoder().encode
-_LONGEST_PLAIN = LONGEST + len(_encode(_Form("call", *[""] * 14)))  # bytes of a form in which no field can be longer than LONGEST
+_LONGEST_PLAIN = LONGEST + len(_encode(ShownForm("call", *[""] * 14)))  # bytes of a form that has no field longer than LONGEST
 
 # Digits, and what stands beside them, are looked up: to write a number anew takes 500 to 1,500 instructions, to find one 200
 _THREE = tuple(f"{number:03d}" for number in range(1000))
@@ -139,7 +120,7 @@ def _ends(form: AccessForm, event: AccessEvent, status: int) -> tuple[str, str]:
     return head, tail
 
 
-def _shown_form(form: AccessForm, event: AccessEvent) -> _Form:
+def _shown_form(form: AccessForm, event: AccessEvent) -> ShownForm:
     """What a form says, key by key, bounded and without a character that a terminal obeys."""
     one = _plain(form, event)
     for key in ("user", "verb", "group", "resource", "subresource", "namespace", "name", "rule"):
@@ -147,9 +128,9 @@ def _shown_form(form: AccessForm, event: AccessEvent) -> _Form:
     return one
 
 
-def _plain(form: AccessForm, event: AccessEvent) -> _Form:
+def _plain(form: AccessForm, event: AccessEvent) -> ShownForm:
     act, who = form.act, form.principal
-    return _Form(
+    return ShownForm(
         event,
         form.address,
         who.user if who is not None else "",

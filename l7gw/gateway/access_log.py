@@ -10,45 +10,17 @@ left out there stands in no line.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
-
-import msgspec
 
 from l7gw.api.call_sides import Told
 from l7gw.config.settings import LogAccess
-from l7gw.identity.principal import Principal
+from l7gw.gateway.access_form import AccessEvent, AccessForm
 from l7gw.kube.act import Act
 from l7gw.recording.call_record import UNREAD, CallRecord
 from l7gw.recording.events import Outcome
 
-AccessEvent = Literal["call", "open", "close", "refused"]
-
 # Statuses below 500 by which a call counts as failed: the credential, the permission or the rate is refused. Others, such as 404,
 # 409 and 422, are everyday answers to kubectl and controllers.
 FAILED = frozenset((401, 403, 407, 429))
-
-
-class AccessForm(msgspec.Struct, gc=False):
-    """What lines of the access log say of calls that are alike. Thousands of lines share one; it holds on to no call."""
-
-    address: str
-    principal: Principal | None
-    session: str
-    run: str
-    cluster: str
-    act: Act
-    http: str
-    verdict: str
-    rule: str
-    # Status and text of the last line about a `call` of this form: `access_lines.as_json` keeps them here, in the writer's thread.
-    # One value, as the event loop looks at it meanwhile (`access_lines.short_line`)
-    ends: tuple[int, str, str] = (-1, "", "")
-
-    def about(self, act: Act) -> AccessForm:
-        """The same of calls about this act."""
-        return AccessForm(
-            self.address, self.principal, self.session, self.run, self.cluster, act, self.http, self.verdict, self.rule
-        )
 
 
 # One line of the access log: its form; event; time in seconds since 1970; status; bytes up and down; seconds in all, at the cluster

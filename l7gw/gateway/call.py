@@ -16,8 +16,9 @@ from l7gw.cluster.headers import upstream_request
 from l7gw.cluster.impersonation import impersonation, impersonation_as
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
+from l7gw.gateway.access_form import AccessEvent, AccessForm
 from l7gw.gateway.access_lines import short_line
-from l7gw.gateway.access_log import Access, AccessEvent, AccessForm, is_error
+from l7gw.gateway.access_log import Access, is_error
 from l7gw.gateway.answer import HeldAnswer
 from l7gw.gateway.answer_relay import AnswerRelay
 from l7gw.gateway.budgeting import Budgeting

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from l7gw.errors import Refusal
-from l7gw.gateway.access_log import AccessForm
+from l7gw.gateway.access_form import AccessForm
 from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.header_fields import HeaderFields

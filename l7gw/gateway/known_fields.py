@@ -12,7 +12,7 @@ from typing import Protocol
 
 from l7gw.approval.active_grants import ActiveGrants
 from l7gw.config.settings import Settings
-from l7gw.gateway.access_log import AccessForm
+from l7gw.gateway.access_form import AccessForm
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.known_answer import KnownAnswer, can_be_known
 from l7gw.identity.principal import Principal

@@ -10,11 +10,10 @@ import re
 from functools import lru_cache
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-import msgspec
-
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act, Effect
 from l7gw.kube.effects import path_effects, resource_effects
+from l7gw.kube.requestinfo_result import RequestInfo
 from l7gw.kube.values import port_number
 
 MOST_QUERY_PAIRS = 1000  # parameters; the most that any client is known to send are the words of an exec's argv
@@ -52,23 +51,6 @@ _NO_USUAL_RESOURCE = frozenset(("namespaces", *LEGACY_VERBS, *NAMESPACE_SUBRESOU
 _NO_USUAL_SUBRESOURCE = STREAMING | {"proxy"}
 _NONE: dict[str, str] = {}
 PROFILES = "/debug/pprof/"  # paths below it are long-running, though they are no resources
-
-
-class RequestInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What requestinfo.go computes. `parts` are the path segments behind the namespace, or
-    behind the version where there is none."""
-
-    is_resource: bool
-    verb: str
-    prefix: str = ""
-    group: str = ""
-    version: str = ""
-    namespace: str = ""
-    resource: str = ""
-    subresource: str = ""
-    name: str = ""
-    parts: tuple[str, ...] = ()
-    legacy: bool = False
 
 
 def truthy(values: list[str]) -> bool:

@@ -4,7 +4,7 @@ matches decides; everything else is denied. A guardrail that holds turns an allo
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -22,6 +22,7 @@ from l7gw.policy.budgets import swept
 from l7gw.policy.can_i import Can, answer
 from l7gw.policy.cases import run
 from l7gw.policy.conditions import Context, Outcome
+from l7gw.policy.explanation import Considered, Explanation
 from l7gw.policy.grants import GrantEntry
 from l7gw.policy.handling import until_decided
 from l7gw.policy.load import load
@@ -29,7 +30,7 @@ from l7gw.policy.looked import Looked
 from l7gw.policy.narrowing import Caller, Decided, Kinds
 from l7gw.policy.patterns import Globs, Resources
 from l7gw.policy.rules import Key, Rule, verb_of
-from l7gw.policy.verdict import Decision, Needed, Verdict
+from l7gw.policy.verdict import Needed, Verdict
 from l7gw.quantities import many
 
 DISCOVERY = "built-in: discovery"
@@ -43,27 +44,6 @@ _DISCOVERED = Verdict(
     allowed=True, rule=DISCOVERY, reason="discovery, version, health and self reviews are open to everybody who is known"
 )
 _UNMATCHED = Verdict(allowed=False, rule="", reason=UNMATCHED)
-
-
-@dataclass(frozen=True, slots=True)
-class Considered:
-    """One rule that was compared with the call. `why` says why it did not match, "" for a rule that did. `saw` has what its
-    condition names, each with its value as JSON; `note` says why a condition that could not be judged is a match, "" else."""
-
-    name: str
-    verdict: Decision
-    guardrail: bool
-    why: str
-    saw: tuple[tuple[str, str], ...] = ()
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The verdict, and every rule that was compared with the call before it, in order."""
-
-    verdict: Verdict
-    considered: tuple[Considered, ...]
 
 
 class Policy:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from l7gw.generations import Generations
 from l7gw.kube.act import Act, Effect
 from l7gw.policy.rules import Key, NoKey, Rule
@@ -30,11 +28,14 @@ Candidate = tuple[Callable[[Act], Key | NoKey] | None, Rule, Verdict]
 Places = tuple[int, ...]
 
 
-class Candidates(msgspec.Struct, frozen=True):
-    """The rules that may match, in their order."""
+class Candidates:
+    """The rules that may match, in their order. Many kinds of calls share one."""
 
-    guardrails: tuple[Candidate, ...]
-    rules: tuple[Candidate, ...]
+    __slots__ = ("guardrails", "rules")
+
+    def __init__(self, guardrails: tuple[Candidate, ...], rules: tuple[Candidate, ...]) -> None:
+        self.guardrails = guardrails
+        self.rules = rules
 
 
 class Caller:

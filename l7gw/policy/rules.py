@@ -69,7 +69,7 @@ def in_words(act: Act) -> str:
     return " ".join(filter(None, (verb_of(act), act.kind, act.name, scope, acting)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """One rule. It matches a call if each of its keys does; a key that is None matches every call. A guardrail never allows.
 

@@ -221,7 +221,8 @@ def _array(length: int) -> bytes:
 
 def _bare(values: tuple[Any, ...]) -> bytes:
     """The values one behind the other, without the head of an array."""
-    return pack(values)[len(_array(len(values))) :]
+    head = _array(len(values))
+    return pack(values)[len(head) :]
 
 
 def _begin(kind: type[e.Event]) -> bytes:

@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Protocol, TypeVar
 
-import msgspec
-
 from l7gw.kube.act import Act
 from l7gw.masking.find import Find
 from l7gw.recording import events as e
@@ -97,24 +95,29 @@ class OfCalls(Protocol):
         """Call `then` once all that was appended is on the disk, or with the error."""
 
 
-class CallRecord(msgspec.Struct, eq=False, gc=False):  # nothing that it refers to refers to it
+class CallRecord:
     """Appends the events of one call. Every method but `durable` returns at once and waits for no disk."""
 
     silent: ClassVar[bool] = False  # whether nothing is kept, so that a caller may skip making what it would record
 
-    session: OfCalls
-    run_id: str = ""  # of the client process; "" among the attempts
-    number: int = 0
-    run: int = 0  # the run's number in the session
-    content: bool = False  # whether bodies are kept
-    act: Act = UNREAD  # what the log may say of the call: set by who made the record
-    said: e.VerdictWord | Literal[""] = ""  # the last verdict on the call; "" before the first
-    rule: str = ""  # the rule of that verdict; "" where none decided
-    status: int = 0  # of the answer to the client; 0 before its head
-    over: bool = False  # whether the call's end is recorded
-    up: int = 0  # bytes of bodies and channels that the client sent, as they are recorded
-    down: int = 0  # and of those that it was sent
-    forms: dict[tuple[str, bool, int], FrameForm] | None = None  # by channel, direction and stream; made at the first frame
+    __slots__ = (
+        "act", "content", "down", "forms", "number", "over", "rule", "run", "run_id", "said", "session", "status", "up",
+    )  # fmt: skip
+
+    def __init__(self, session: OfCalls, run_id: str = "", number: int = 0, run: int = 0, content: bool = False) -> None:
+        self.session = session
+        self.run_id = run_id  # of the client process; "" among the attempts
+        self.number = number
+        self.run = run  # the run's number in the session
+        self.content = content  # whether bodies are kept
+        self.act = UNREAD  # what the log may say of the call: set by who made the record
+        self.said: e.VerdictWord | Literal[""] = ""  # the last verdict on the call; "" before the first
+        self.rule = ""  # the rule of that verdict; "" where none decided
+        self.status = 0  # of the answer to the client; 0 before its head
+        self.over = False  # whether the call's end is recorded
+        self.up = 0  # bytes of bodies and channels that the client sent, as they are recorded
+        self.down = 0  # and of those that it was sent
+        self.forms: dict[tuple[str, bool, int], FrameForm] | None = None  # by channel, direction and stream; None before a frame
 
     def request(self, *, method: str, target: str, headers: e.Headers, act: Act | None, audit_id: str) -> None:
         """Record the request. `act` is None where the request could not be read."""
@@ -212,13 +215,15 @@ class CallRecord(msgspec.Struct, eq=False, gc=False):  # nothing that it refers 
         return form
 
     def _append_frames(self, form: FrameForm, data: Sequence[bytes], *, final: bool) -> None:
-        session, size, count = self.session, sum(map(len, data)), len(data)
-        if count > 1 and size + count * LONGEST_HEAD > MOST_AT_ONCE:
-            self._append_frames(form, data[: count // 2], final=False)
-            self._append_frames(form, data[count // 2 :], final=final)
-            return
-        parts = form.all(session.now(), data, final=final)
-        session.append_parts(parts if size > FRAME_BY_REFERENCE * count else (b"".join(parts),), events=count)
+        session, waiting = self.session, [data]
+        while waiting:
+            some = waiting.pop()
+            size, count = sum(map(len, some)), len(some)
+            if count > 1 and size + count * LONGEST_HEAD > MOST_AT_ONCE:
+                waiting += (some[count // 2 :], some[: count // 2])
+                continue
+            parts = form.all(session.now(), some, final=final and not waiting)
+            session.append_parts(parts if size > FRAME_BY_REFERENCE * count else (b"".join(parts),), events=count)
 
     def mask(self, find: Find, *, up: bool) -> None:
         """Record that a value was masked. `up`: the caller sent it."""
@@ -276,6 +281,8 @@ class CallRecord(msgspec.Struct, eq=False, gc=False):  # nothing that it refers 
 
 class Silent(CallRecord):
     """An exchange that records nothing: on a cluster with `record: none`, or an attempt beyond the limits of `Attempts`."""
+
+    __slots__ = ()
 
     silent: ClassVar[bool] = True
 

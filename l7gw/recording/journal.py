@@ -16,9 +16,8 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +25,7 @@ import zstandard
 
 from l7gw.limits import Limits
 from l7gw.recording import layout
+from l7gw.recording.batches import Batch, Chain, Done, Piece
 from l7gw.recording.events import SegmentStarted, encode
 from l7gw.recording.layout import NO_HASH, NO_SESSION, Header, hash_from, header_hash, last_block
 from l7gw.timeouts import Timeouts
@@ -33,50 +33,7 @@ from l7gw.timeouts import Timeouts
 LEVEL = 1  # of zstd's compression; level 3 took more time and saved too little wherever it was measured
 LARGEST_WRITE = 1024 * 1024  # bytes gathered for one write
 
-Done = Callable[[list["Piece"], Exception | None], None]
 Tail = tuple[str, int, bytes]  # file name, offset where the last whole block ends, SHA-256 of the bytes behind it
-
-
-class Chain:
-    """A session's place in the journal. `sequence` and `previous` (number and header hash of its last block) belong to the writer's
-    threads. `queued` (bytes handed over and not yet written) belongs to the event loop's thread."""
-
-    __slots__ = ("id", "previous", "queued", "sequence")
-
-    def __init__(self, id: bytes) -> None:  # noqa: A002
-        self.id = id
-        self.sequence = 0
-        self.previous = NO_HASH
-        self.queued = 0
-
-
-@dataclass(slots=True)
-class Piece:
-    """Events of one session for one block, and the session's totals up to and with them. The journal's thread joins them, which
-    takes a hundredth of what compressing them does."""
-
-    chain: Chain
-    parts: Sequence[bytes | memoryview]  # the encoded events; a part may be less or more than an event
-    size: int  # bytes of all parts
-    events: int  # how many
-    last: int  # microseconds since 1970 when the piece was made
-    flags: int = 0  # of the block's header
-    exchanges: int = 0  # exchanges begun
-    denied: int = 0  # exchanges denied
-    held: int = 0  # exchanges held for review
-    content: int = 0  # bytes of bodies and channels
-
-
-@dataclass(slots=True)
-class Batch:
-    """Pieces that are handed to the writer together. When they are written (with `sync`: synced), or that failed, a writer's thread
-    calls `done` with the pieces that were not written, and the error or None."""
-
-    pieces: list[Piece]
-    sync: bool
-    done: Done
-    written: bool = False  # set by the writer's thread; the sync may still be missing
-    left: list[Piece] = field(default_factory=list)
 
 
 class _Segment:
@@ -93,13 +50,15 @@ class _Segment:
         self.former = former  # the segment before this one, whose last sync may not be over
 
 
-@dataclass(slots=True)
 class _Due:
     """A sync that a segment needs. `done` is called after it; None where no call waits for it. `close`: the file is then closed."""
 
-    segment: _Segment
-    done: Done | None
-    close: bool = False
+    __slots__ = ("close", "done", "segment")
+
+    def __init__(self, segment: _Segment, done: Done | None, *, close: bool = False) -> None:
+        self.segment = segment
+        self.done = done
+        self.close = close
 
 
 class Journal:

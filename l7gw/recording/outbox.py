@@ -22,13 +22,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
 from l7gw.clock import Clock
 from l7gw.limits import Limits
-from l7gw.recording.journal import Batch, Piece
+from l7gw.recording.batches import Batch, Piece
 from l7gw.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
@@ -45,20 +44,12 @@ class State(Enum):
     FAILED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class May:
-    """What may be handed over in a state. `write`: a batch because events wait to be written. `sync`: a batch with a sync because
-    calls wait for one."""
-
-    write: bool
-    sync: bool
-
-
+# Whether in a state a batch may be handed over because events wait to be written, and one with a sync because calls wait for one
 MAY = {
-    State.IDLE: May(write=True, sync=True),
-    State.WRITING: May(write=False, sync=False),  # if this write fails, what it leaves must be written before newer events
-    State.SYNCING: May(write=True, sync=False),  # one sync at a time: calls that come meanwhile share the next
-    State.FAILED: May(write=False, sync=True),  # a trial writes all that waits, and then syncs
+    State.IDLE: (True, True),
+    State.WRITING: (False, False),  # if this write fails, what it leaves must be written before newer events
+    State.SYNCING: (True, False),  # one sync at a time: calls that come meanwhile share the next
+    State.FAILED: (False, True),  # a trial writes all that waits, and then syncs
 }
 
 
@@ -189,9 +180,9 @@ class Outbox:
 
     def _hand_over(self, *, trial: bool) -> None:
         state = self.state
-        may = MAY[state]
-        sync = may.sync and (trial or bool(self._waiting))
-        if not (may.write or sync):
+        may_write, may_sync = MAY[state]
+        sync = may_sync and (trial or bool(self._waiting))
+        if not (may_write or sync):
             return
         pieces = self._take()
         if not pieces and not sync:

@@ -17,9 +17,9 @@ from l7gw.clock import SteadyClock
 from l7gw.kube.act import Act
 from l7gw.limits import Limits
 from l7gw.recording import events as e
+from l7gw.recording.batches import Chain, Piece
 from l7gw.recording.call_form import CallForm
 from l7gw.recording.call_record import Bytes, CallRecord, Silent
-from l7gw.recording.journal import Chain, Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS
 from l7gw.recording.outbox import Outbox, Then
 

@@ -82,7 +82,6 @@ class FieldsShape:
     """The same of HTTP/2's fields: all are the same but those of these names."""
 
     __slots__ = (
-        "meaning",
         "size",
         "_audit_at",
         "_date",

@@ -225,7 +225,8 @@ class ServerConnection(Side):
                 data = data[end + 4 :]
             reader = self._reader
             if reader is not None:
-                data = data[reader.read(data, events) :]
+                taken = reader.read(data, events)
+                data = data[taken:]
                 if reader.complete:
                     self._reader = None
                     self.reading = WAIT

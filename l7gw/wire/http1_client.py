@@ -162,7 +162,8 @@ class ClientConnection(Side):
         return plain and self._method != "HEAD" and self.writing == IDLE
 
     def _read_body(self, data: bytes | memoryview, reader: BodyReader, events: list[HttpEvent]) -> list[HttpEvent]:
-        left = data[reader.read(data, events) :]
+        taken = reader.read(data, events)
+        left = data[taken:]
         if reader.complete:
             self._finished(events)
         self._buffer = bytes(left)  # a part of a chunk's line, or surplus

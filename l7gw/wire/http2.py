@@ -107,8 +107,8 @@ class ServerConnection(Receiver):
             stream.method = request.method
             if self._block_faulty:
                 raise Malformed("a stream that depends on itself")
-        except Malformed as error:
-            self._reset(stream_id, PROTOCOL_ERROR, str(error), events)
+        except Malformed as fault:
+            self._reset(stream_id, PROTOCOL_ERROR, str(fault), events)
             return
         except PeerError as error:
             if error.code < 400:

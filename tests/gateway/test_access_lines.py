@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from l7gw.clock import SteadyClock
 from l7gw.config.settings import Kind
+from l7gw.gateway.access_form import AccessEvent, AccessForm
 from l7gw.gateway.access_lines import LONGEST, as_json, as_text, short_line
-from l7gw.gateway.access_log import Access, AccessEvent, AccessForm
+from l7gw.gateway.access_log import Access
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe

@@ -13,7 +13,8 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from l7gw.gateway.access_log import Access, AccessForm, AccessLog, is_error
+from l7gw.gateway.access_form import AccessForm
+from l7gw.gateway.access_log import Access, AccessLog, is_error
 from l7gw.recording.call_record import UNREAD
 from l7gw.recording.events import Outcome
 from l7gw.wire.websocket_events import Message

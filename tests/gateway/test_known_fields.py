@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from l7gw.gateway.access_log import AccessForm
+from l7gw.gateway.access_form import AccessForm
 from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.known_fields import MOST_VERDICTS, KnownFields
 from l7gw.identity.principal import Principal

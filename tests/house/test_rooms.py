@@ -147,6 +147,7 @@ DRIVEN_BY = {
     "gateway/binding.py": "gateway/test_bindings.py",
     "gateway/bound.py": "gateway/test_bindings.py",
     "gateway/call.py": "gateway/test_calls.py",
+    "gateway/access_form.py": "gateway/test_access_log.py",
     "gateway/client.py": "gateway/test_record.py",
     "gateway/desks.py": "gateway/test_granted.py",
     "gateway/downstream.py": "faults/test_slow.py",

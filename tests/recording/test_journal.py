@@ -17,7 +17,8 @@ from l7gw.limits import USUAL_LIMITS, Limits
 from l7gw.recording import events as e
 from l7gw.recording import journal as journal_module
 from l7gw.recording import reader
-from l7gw.recording.journal import Batch, Chain, Journal, Piece
+from l7gw.recording.batches import Batch, Chain, Piece
+from l7gw.recording.journal import Journal
 from l7gw.recording.layout import HEADER_SIZE, last_block
 from l7gw.recording.verify import verify
 from l7gw.timeouts import USUAL_TIMEOUTS

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from l7gw.limits import USUAL_LIMITS
-from l7gw.recording.journal import Batch, Chain, Piece
+from l7gw.recording.batches import Batch, Chain, Piece
 from l7gw.recording.layout import NO_SESSION
 from l7gw.recording.outbox import MAY, Outbox, State
 from l7gw.timeouts import USUAL_TIMEOUTS

@@ -13,8 +13,8 @@ from l7gw.limits import Limits
 from l7gw.recording import events as e
 from l7gw.recording import reader
 from l7gw.recording import session as session_module
+from l7gw.recording.batches import Piece
 from l7gw.recording.call_record import BY_REFERENCE, LARGEST_EVENT, CallRecord, Silent, lasting
-from l7gw.recording.journal import Piece
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, LARGEST_PLAIN, NO_SESSION
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session import BLOCK

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from l7gw.clock import SystemClock
 from l7gw.limits import Limits
 from l7gw.recording import reader
+from l7gw.recording.batches import Batch
 from l7gw.recording.events import SessionStarted
-from l7gw.recording.journal import Batch
 from l7gw.recording.layout import HOLDS_SESSION_EVENTS, NO_SESSION
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session_list import summaries

@@ -36,7 +36,7 @@ def _calls(recorder: Recorder) -> None:
 
 def _batch(recorder: Recorder) -> object:
     """Write what the sessions have gathered so far: a block for each session."""
-    from l7gw.recording.journal import Batch
+    from l7gw.recording.batches import Batch
 
     pieces = [piece for session in recorder.outbox._dirty for piece in session.take()]
     recorder.outbox._dirty.clear()

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from l7gw.gateway.access_log import Access, AccessEvent, AccessForm
+from l7gw.gateway.access_form import AccessEvent, AccessForm
+from l7gw.gateway.access_log import Access
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.name_rules import clipped, visible

@@ -21,8 +21,9 @@ from l7gw.config.document import nearest
 from l7gw.config.settings import KINDS, Kind, Settings
 from l7gw.identity.principal import Principal
 from l7gw.policy.cases import look_at_sent, result_of, worst
+from l7gw.policy.explanation import Considered, Explanation
 from l7gw.policy.grants import first_for
-from l7gw.policy.judge import Considered, Explanation, Policy
+from l7gw.policy.judge import Policy
 from l7gw.policy.kubectl.calls import Call
 from l7gw.policy.kubectl.words import CannotTell, MakesNoCall, NotRead
 

@@ -9,7 +9,8 @@ import click
 from l7gw.identity.principal import Principal
 from l7gw.policy import binds, budgets, handling, holds, masks
 from l7gw.policy.cases import look_at_sent
-from l7gw.policy.judge import Explanation, Policy
+from l7gw.policy.explanation import Explanation
+from l7gw.policy.judge import Policy
 from l7gw.policy.kubectl.calls import Call
 from l7gw.policy.looked import is_dry_run
 from l7gw.policy.openings import openings

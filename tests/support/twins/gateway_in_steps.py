@@ -40,8 +40,8 @@ from l7gw.limits import Limits
 from l7gw.masking.configured import Configured, configured
 from l7gw.masking.placeholder import KEY_SIZE
 from l7gw.recording import layout, masking_key, reader
+from l7gw.recording.batches import Batch
 from l7gw.recording.call_record import CallRecord
-from l7gw.recording.journal import Batch
 from l7gw.recording.recorder import Recorder
 from l7gw.supervisor.hold_desk import HoldDesk
 from l7gw.timeouts import Timeouts

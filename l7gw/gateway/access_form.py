@@ -1,0 +1,55 @@
+"""What lines of the access log have in common that are about calls which are alike."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from l7gw.identity.principal import Principal
+from l7gw.kube.act import Act
+
+AccessEvent = Literal["call", "open", "close", "refused"]
+
+
+class AccessForm(msgspec.Struct, gc=False):
+    """What lines of the access log say of calls that are alike. Thousands of lines share one; it holds on to no call."""
+
+    address: str
+    principal: Principal | None
+    session: str
+    run: str
+    cluster: str
+    act: Act
+    http: str
+    verdict: str
+    rule: str
+    # Status and text of the last line about a `call` of this form: `access_lines.as_json` keeps them here, in the writer's thread.
+    # One value, as the event loop looks at it meanwhile (`access_lines.short_line`)
+    ends: tuple[int, str, str] = (-1, "", "")
+
+    def about(self, act: Act) -> AccessForm:
+        """The same of calls about this act."""
+        return AccessForm(
+            self.address, self.principal, self.session, self.run, self.cluster, act, self.http, self.verdict, self.rule
+        )
+
+
+class ShownForm(msgspec.Struct, gc=False):
+    """What a form says in a line of JSON: the keys of docs/log.md from `event` to `rule`, in their order."""
+
+    event: AccessEvent
+    address: str
+    user: str
+    kind: str
+    session: str
+    run: str
+    cluster: str
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    verdict: str
+    rule: str

@@ -34,6 +34,12 @@ class AccessForm(msgspec.Struct, gc=False):
             self.address, self.principal, self.session, self.run, self.cluster, act, self.http, self.verdict, self.rule
         )
 
+    def in_run(self, run: str) -> AccessForm:
+        """The same of calls of another run."""
+        return AccessForm(
+            self.address, self.principal, self.session, run, self.cluster, self.act, self.http, self.verdict, self.rule
+        )
+
 
 class ShownForm(msgspec.Struct, gc=False):
     """What a form says in a line of JSON: the keys of docs/log.md from `event` to `rule`, in their order."""

@@ -10,6 +10,7 @@ from l7gw.config.settings import Settings
 from l7gw.gateway.access_log import AccessLog
 from l7gw.gateway.bindings import Bindings
 from l7gw.gateway.client import Client
+from l7gw.gateway.familiar import Familiar
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.routing import Routes
@@ -57,6 +58,7 @@ class CallServices(Protocol):
     routes: Routes[FarSide]
     of_peers: CountedLog
     settings: Settings
+    familiar: Familiar
     hooks: HookSet
     access: AccessLog
 

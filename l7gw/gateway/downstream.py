@@ -124,17 +124,18 @@ class Downstream(asyncio.Protocol, ABC):
         return self._worker.lines.describe(request.method, target, request.upgrade)
 
     def said(self, request: Request) -> HeaderFields:
-        """What the request's header fields say. It is kept once a second request has the same fields: a watch with a connection of
-        its own has no second one. The fields themselves lie in the codec's memory."""
+        """What the request's header fields say. It is kept once a second request has the same fields, here or on other
+        connections: a watch with a connection of its own has no second one. The fields themselves lie in the codec's memory."""
         said, headers = self._said, request.headers
         if said is not None and said.headers == headers:
             return said
-        said = HeaderFields(headers)
-        if self._worker.limits.remembered:
-            if self._seen == headers:
-                self._said = said
-                said.kept = True
-            self._seen = headers
+        if not self._worker.limits.remembered:
+            return HeaderFields(headers)
+        said = self._worker.familiar.said(headers, self)
+        if said.known or self._seen == headers:
+            self._said = said
+            said.kept = True
+        self._seen = headers
         return said
 
     def read(self, *, wanted: bool, why: int) -> None:

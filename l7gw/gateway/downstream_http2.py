@@ -99,7 +99,7 @@ class Http2Downstream(Downstream):
     """A connection with many calls at once."""
 
     __slots__ = (
-        "_closing", "_closing_since", "_codec", "_gathered", "_pumping", "_silence", "_streams", "_turn", "_unwelcome",
+        "_closing", "_closing_since", "_codec", "_gathered", "_pumping", "_silence", "_streams", "_strings", "_turn", "_unwelcome",
         "send_whole",
     )  # fmt: skip
 
@@ -107,7 +107,8 @@ class Http2Downstream(Downstream):
 
     def __init__(self, worker: ConnectionServices) -> None:
         super().__init__(worker)
-        self._codec = ServerConnection(worker.limits.remembered)
+        self._strings = worker.familiar.strings
+        self._codec = ServerConnection(worker.limits.remembered, worker.familiar.strings)
         self.send_whole = self._codec.send_whole  # of answers that are a success: no 401 is among them, which `send` looks for
         self._streams: dict[int, Http2Stream] = {}
         self._silence = Silence(worker.clock.monotonic(), worker.timeouts.client_ping_after)
@@ -161,6 +162,12 @@ class Http2Downstream(Downstream):
         self.flush()
 
     # ------------------------------------------------------------------ requests
+
+    def said(self, request: Request) -> HeaderFields:
+        said = super().said(request)
+        if said.known and self._strings is not None:
+            self._strings.keep(request.headers)  # their caller was proven, on this connection or another
+        return said
 
     def _dispatch(self, number: int, event: HttpEvent) -> None:
         stream = self._streams.get(number)

@@ -196,6 +196,7 @@ class Exchange(InFlightCall):
 
     def _record_known(self, known: KnownCall) -> Step | None:
         """Record the call as those with its head before. No step but `forward` is left for it."""
+        known.begin_run(self.said, self.client)
         self.call_record = record = known.session.begin_alike(known.form)
         record.asked(known.form, self.audit_id)
         self.alike = known.access

@@ -20,19 +20,25 @@ from l7gw.recording.redact import Hide, recorded_headers
 from l7gw.wire.events import Headers, Request
 
 # A UUID as kubectl writes it (kubernetes-wire 7), so that no client puts text of its own here
+SESSION = "kubectl-session"
+LONGEST_RUN = 36  # characters of it
 RUN = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+Place = tuple[Headers, str, str, tuple[bytes, ...]]  # of `familiar.py`
 
 
 class HeaderFields:
     """The fields of a request's head. Where a method takes the request, its headers are equal to `headers`."""
 
     __slots__ = (
-        "headers", "kept", "known", "_alone", "_as_another", "_named", "_passed", "_placeholder", "_recorded", "_run", "_token",
+        "headers", "kept", "known", "place", "_alone", "_as_another", "_named", "_passed", "_placeholder",
+        "_recorded", "_run", "_token",
     )  # fmt: skip
 
     def __init__(self, headers: Headers) -> None:
         self.headers = headers
         self.kept = False  # whether the connection keeps this for requests to come
+        self.place: Place | None = None  # where what is known of calls with these fields is kept for other connections
         self.known: tuple[KnownFields, ...] = ()  # what is known of calls with these fields; the last that was found comes first
         self._token: tuple[str | None] | None = None
         self._alone = False  # whether the token stands in its own place alone
@@ -66,6 +72,32 @@ class HeaderFields:
         if self._as_another is None:
             self._as_another = check_acceptable(request, act)
         return self._as_another
+
+    def in_run(self, headers: Headers, run: str) -> HeaderFields:
+        """What fields say that differ from these in the id of the client process alone, which is `run`, "" where they name none.
+        All that was found here is of a caller who was proven."""
+        said = HeaderFields(headers)
+        said._token, said._alone, said._as_another = self._token, self._alone, self._as_another
+        said._placeholder, said._passed, said._run = self._placeholder, self._passed, run
+        assert self._recorded is not None
+        before, values = self._recorded
+        if run:
+            before = tuple([(name, run) if name == SESSION else (name, value) for name, value in before])
+            values = "\n".join([value for _, value in before])
+        said._recorded = before, values
+        said.known = tuple([one.in_run(run, said._recorded) for one in self.known])
+        return said
+
+    @property
+    def size(self) -> int:
+        """Bytes of the fields."""
+        return sum([len(name) + len(value) for name, value in self.headers])
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what was found can stand for fields with another process's id: they are recorded, and no token is so short."""
+        token = self._token[0] if self._token is not None else None
+        return self._recorded is not None and (token is None or len(token) > LONGEST_RUN)
 
     def knows(self, method: str, verdict: Verdict) -> KnownFields | None:
         """What is known of calls with these fields and this method under this very verdict."""
@@ -108,7 +140,7 @@ class HeaderFields:
     def run(self) -> str:
         """The id of the client process, as its first `Kubectl-Session` says it; "" where that is no UUID."""
         if self._run is None:
-            named = next((value for name, value in self.headers if name == "kubectl-session"), "")
+            named = next((value for name, value in self.headers if name == SESSION), "")
             self._run = named if RUN.fullmatch(named) is not None else ""
         return self._run
 

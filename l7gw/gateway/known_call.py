@@ -24,6 +24,8 @@ from typing import Final, Protocol
 from l7gw.errors import Refusal
 from l7gw.gateway.access_form import AccessForm
 from l7gw.gateway.bindings import Bindings
+from l7gw.gateway.client import Client, run_of
+from l7gw.gateway.familiar import Familiar
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.header_fields import HeaderFields
 from l7gw.gateway.known_answer import KnownAnswer
@@ -40,7 +42,7 @@ from l7gw.masking.placeholder_search import in_target
 from l7gw.masking.sent.sent_masks import SentMasks
 from l7gw.obligations import Handling
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.call_form import CallForm
+from l7gw.recording.call_form import NOT_BEGUN, CallForm
 from l7gw.recording.call_record import CallRecord
 from l7gw.recording.redact import Hide
 from l7gw.wire.events import Headers, ReadyHead, Request, Response
@@ -53,6 +55,7 @@ class InForce(Said, Protocol):
     """By what calls are routed, judged, masked and sent now, as a worker has it."""
 
     bindings: Bindings
+    familiar: Familiar
     hooks: HookSet
     routes: Routes[FarSide]
 
@@ -122,6 +125,12 @@ class KnownCall:
         self._registered = registered
         self._up = up
         self._ready = ready
+
+    def begin_run(self, said: HeaderFields, client: Client) -> None:
+        """The call is about to be recorded. It may be the first one of its run, whose id is not to be drawn before."""
+        if self.form.run == NOT_BEGUN:
+            self.form.run_id = self.access.run = run_id = run_of(said, client)
+            self.form.run = self._fields.begin_run(run_id)
 
     def holds(self, worker: InForce) -> bool:
         """Whether all but the caller's identity is as it was when this was remembered. It costs 0.2 us."""
@@ -200,15 +209,17 @@ def remember(call: RememberedCall, target: str, up: Request) -> None:
     seen = request.meaning is not None
     if not seen:
         forget(request)
-    if not (seen or said.kept) or not _is_plain(call):
+    came = said.kept or call.worker.familiar.came(said)
+    if not (seen or came) or not _is_plain(call):
         return
     assert call.act and call.masks and call.call_record and call.verdict
     known = said.knows(request.method, call.verdict) if not seen else None
     if known is not None and known.principal is call.principal and known.hold(call.worker):
         return  # its target is not one of which more can be known
     fields = _fields_of(call, up)
-    if said.kept and call.act == usual(request.method, target):
+    if came and call.act == usual(request.method, target):
         said.learn(fields)
+        call.worker.familiar.keep(said, call.worker)
     if seen:
         recorded, act, masks = call.hide(request.target), call.act, call.masks
         waits = call.worker.waits_for_disk(act, fields.verdict.handling)
@@ -233,6 +244,7 @@ def _fields_of(call: RememberedCall, up: Request) -> KnownFields:
         access=call.access_form(call.call_record),
         request=call.request,
         up=up,
+        client=(call.hide(call.said.named.get("user-agent", "")), call.hide(call.said.named.get("kubectl-command", ""))),
     )
 
 

@@ -20,7 +20,7 @@ from l7gw.masking.bodies.answers import Choice
 from l7gw.masking.masking import Masking
 from l7gw.policy.judge import Policy
 from l7gw.policy.verdict import Verdict
-from l7gw.recording.call_form import FieldsForm
+from l7gw.recording.call_form import NOT_BEGUN, FieldsForm
 from l7gw.recording.call_record import CallRecord
 from l7gw.wire.events import Headers, ReadyFields, ReadyHead, Request, Response
 
@@ -42,7 +42,8 @@ class KnownFields:
     ask for no upgrade."""
 
     __slots__ = (
-        "access", "answers", "far", "form", "length", "method", "principal", "ready", "session", "token", "values", "verdict",
+        "access", "agent", "answers", "command", "far", "form", "length", "method", "principal",
+        "ready", "session", "token", "values", "verdict",
         "_authority", "_authorization", "_grants", "_masking", "_policy", "_settings", "_up",
     )  # fmt: skip
 
@@ -59,10 +60,12 @@ class KnownFields:
         access: AccessForm,
         request: Request,
         up: Request,
+        client: tuple[str, str],
     ) -> None:
         """`recorded` is what `HeaderFields.recorded` gives, `access` the form of the first such call. `request` is about to go
-        up as `up`, whose last header is the audit id."""
+        up as `up`, whose last header is the audit id. `client` are its client and command, as they are recorded."""
         headers, self.values = recorded
+        self.agent, self.command = client
         self.access = access
         self.ready = ReadyFields()
         self.far = far
@@ -88,6 +91,28 @@ class KnownFields:
         self._up = up
         self._authority = far.endpoint.authority
         self._authorization = far.pool_of(principal).credential.authorization
+
+    def in_run(self, run: str, recorded: tuple[Headers, str]) -> KnownFields:
+        """The same of another run of this principal's, whose fields are `recorded` so. Its id is `run`, or "" where that of the
+        connection will be it. How answers are handed on stays shared."""
+        other = KnownFields.__new__(KnownFields)
+        headers, other.values = recorded
+        other.agent, other.command = self.agent, self.command
+        other.access = self.access.in_run(run)
+        other.form = self.form.in_run(run, headers)
+        other.ready, other.answers = self.ready, self.answers
+        other.far, other.token, other.principal, other.verdict = self.far, self.token, self.principal, self.verdict
+        other.method, other.length, other.session = self.method, self.length, self.session
+        other._policy, other._grants, other._masking, other._settings = self._policy, self._grants, self._masking, self._settings
+        other._up, other._authority, other._authorization = self._up, self._authority, self._authorization
+        return other
+
+    def begin_run(self, run_id: str) -> int:
+        """A call of this run is about to be recorded: the number of the run, which is recorded where this is its first call."""
+        if self.form.run == NOT_BEGUN:
+            self.access.run = run_id
+            self.form.begin(self.session.run_of(run_id, self.agent, self.command), run_id)
+        return self.form.run
 
     def hold(self, worker: Said) -> bool:
         """Whether all but the caller's identity, and what was registered, is as it was when this was found."""
@@ -123,5 +148,5 @@ class KnownFields:
         """Remember how an answer is handed on, in whose head nothing is masked: `shown` is what the client gets of it."""
         if not can_be_known(response, choice) or any(one.shape is response.shape for one in self.answers):
             return
-        self.answers = self.answers[-MOST_ANSWERS + 1 :]
+        del self.answers[: -MOST_ANSWERS + 1]
         self.answers.append(KnownAnswer(response, shown, choice))

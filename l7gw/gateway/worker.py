@@ -32,6 +32,7 @@ from l7gw.gateway.downstream_http1 import Http1Downstream
 from l7gw.gateway.downstream_http2 import Http2Downstream
 from l7gw.gateway.endable import EndableCall
 from l7gw.gateway.exchange import Exchange
+from l7gw.gateway.familiar import Familiar
 from l7gw.gateway.far_side import FarSide
 from l7gw.gateway.far_sides import FarSides
 from l7gw.gateway.header_fields import HeaderFields
@@ -100,6 +101,7 @@ class Worker:
         self.timeouts = timeouts
         self.limits = limits
         self.lines = KnownLines() if limits.remembered else KnownLines(0)
+        self.familiar = Familiar(limits.remembered)
         self.recorder = recorder
         self.draining = False
         self._clients: dict[Downstream, None] = {}  # the connections past their handshake, in the order in which they came
@@ -319,6 +321,7 @@ class Worker:
         self.recorder.tick()
         self.of_peers.tick()
         self._registry.tick()
+        self.familiar.tick()
         self.hooks.tick()
         self._desks.tick(now)
         self.api.tick()

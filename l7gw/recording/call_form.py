@@ -108,6 +108,9 @@ class CallForm:
         return pack((_REQUEST, time, exchange, self._middle, audit_id, self._between, time, exchange, self._end))[1:]
 
 
+NOT_BEGUN = 1 << 62  # stands for the number of a run that no call began yet: no run is as late
+
+
 class FieldsForm:
     """What the requests of calls have in common that are of one run and have the same method and header fields, and the verdict on
     them. `of` gives the form of one target."""
@@ -138,6 +141,15 @@ class FieldsForm:
             "verdict": verdict, "rule": rule, "reason": reason,
         }  # fmt: skip
         self.end = Raw(_behind(e.VerdictRecorded(0, 0, rule=rule, verdict=verdict, reason=reason)))
+
+    def in_run(self, run_id: str, headers: e.Headers) -> FieldsForm:
+        """The same of the calls of another run, which no call began yet, with these headers."""
+        return FieldsForm(**(self._words | {"run": NOT_BEGUN, "run_id": run_id, "headers": headers}))
+
+    def begin(self, run: int, run_id: str) -> None:
+        """The run has this number and id."""
+        self.run = self._words["run"] = run
+        self.run_id = self._words["run_id"] = run_id
 
     def of(self, target: str, act: Act) -> CallForm:
         """The form of a call with this target, as it is recorded. `act` is as `CallForm`'s, and neither a stream nor a log's, nor

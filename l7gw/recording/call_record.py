@@ -73,6 +73,9 @@ class OfCalls(Protocol):
     def begin_alike(self, form: CallForm) -> CallRecord:
         """A new exchange of this form, which is of this session."""
 
+    def run_of(self, run_id: str, client: str, command: str) -> int:
+        """The number of the run of a client process. Its first call records that it began."""
+
     def now(self) -> int:
         """Microseconds since 1970."""
 

@@ -73,6 +73,13 @@ class Session:
     def begin(self, *, run_id: str, client: str, command: str, content: bool = True) -> CallRecord:
         """A new exchange in the run of this client process. Without `content`, bodies and the bytes of frames are not kept
         (`record: metadata`)."""
+        run = self.run_of(run_id, client, command)
+        self._exchanges += 1
+        self.open_calls += 1
+        return CallRecord(self, run_id, self._exchanges, run, content)
+
+    def run_of(self, run_id: str, client: str, command: str) -> int:
+        """The number of the run of a client process. Its first call records that it began."""
         # An id that comes with another client or command is another run: else the record would name the wrong command.
         # Of client and command, which may be long, only a hash is kept. Python's hash has a new key in each process.
         key = run_id, hash((client, command))
@@ -84,9 +91,7 @@ class Session:
             run = self._runs[key] = self._run_count
             self._run_count += 1
             self._about(e.RunStarted(self.now(), id=run_id, client=client[:LONGEST_ATTEMPT], command=command[:LONGEST_ATTEMPT]))
-        self._exchanges += 1
-        self.open_calls += 1
-        return CallRecord(self, run_id, self._exchanges, run, content)
+        return run
 
     def begin_alike(self, form: CallForm) -> CallRecord:
         """As `begin`, of a call of this form. The form is of this session, so its run is known."""

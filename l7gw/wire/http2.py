@@ -15,6 +15,7 @@ from l7gw.wire.http2_connection import Receiver
 from l7gw.wire.http2_fields import Malformed, answer_fields, head_block, line_of, parse_answer, parse_request
 from l7gw.wire.http2_frames import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
 from l7gw.wire.http2_hpack import LARGEST_KNOWN, Fields, write_block
+from l7gw.wire.http2_huffman import LongStrings
 from l7gw.wire.http2_limits import (
     CLIENT_STREAM_WINDOW,
     CLIENT_WINDOW,
@@ -37,16 +38,16 @@ class ServerConnection(Receiver):
     `receive` gives Request, Body..., End on each stream. Refused in the place of one of them is the last event of a
     request that is not served. Reset says that a stream ended early. Answer each request with `send` (Informational...,
     Response, Body..., End), or `reset` its stream. `remembered` is how many bytes of header blocks, and
-    as many of their fields, are kept with their meaning.
+    as many of their fields, are kept with their meaning. `long` are long strings that other connections had.
     """
 
-    def __init__(self, remembered: int = LARGEST_KNOWN // 2) -> None:
+    def __init__(self, remembered: int = LARGEST_KNOWN // 2, long: LongStrings | None = None) -> None:
         settings = {
             frames.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
             frames.INITIAL_WINDOW_SIZE: CLIENT_STREAM_WINDOW,
             frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD,
         }
-        super().__init__(settings, CLIENT_WINDOW, 2 * remembered)
+        super().__init__(settings, CLIENT_WINDOW, 2 * remembered, long)
         self._opened = False  # the client's preface has come
         self._remembered = remembered
         self._alike: dict[tuple[object, ...], Request] = {}  # a request's fields without its line, to a request that has them

@@ -17,7 +17,7 @@ from hpack.table import HeaderTable
 from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import Headers
 from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, LARGEST_BLOCK
-from l7gw.wire.http2_huffman import unpacked
+from l7gw.wire.http2_huffman import LongStrings, unpacked
 from l7gw.wire.semantics import UNTOLD
 
 # ---------------------------------------------------------------------- limits
@@ -107,7 +107,7 @@ _UNPACKED: dict[bytes, str] = {}
 MOST_UNPACKED_KEPT, LONGEST_KEPT = 4096, 64
 
 
-def _string(block: bytes, at: int) -> tuple[str, int]:
+def _string(block: bytes, at: int, long: LongStrings | None = None) -> tuple[str, int]:
     """A string literal (RFC 7541 section 5.2) and where it ends."""
     first = block[at]
     length = first & 0x7F
@@ -121,8 +121,8 @@ def _string(block: bytes, at: int) -> tuple[str, int]:
     text = block[at:end]
     if first < 0x80:
         return text.decode("latin-1"), end
-    if length > LONGEST_KEPT:  # long strings are not remembered: tokens are among them
-        return unpacked(text), end
+    if length > LONGEST_KEPT:  # tokens are among these: whether they are remembered is not decided here
+        return (unpacked(text) if long is None else long.unpacked(text)), end
     known = _UNPACKED.get(text)
     if known is None:
         known = unpacked(text)
@@ -134,12 +134,14 @@ def _string(block: bytes, at: int) -> tuple[str, int]:
 
 class BlockReader(Generic[T]):
     """Unpacks the header blocks of one connection. It must get every block, in order, as they
-    share a table (RFC 7541 section 2.2). `remembered` is how many bytes of blocks and their fields are kept with their meaning."""
+    share a table (RFC 7541 section 2.2). `remembered` is how many bytes of blocks and their fields are kept with their meaning.
+    `long` are long strings that other connections had."""
 
-    __slots__ = ("unpacked", "_known", "_known_size", "_remembered", "_seen", "_table")
+    __slots__ = ("unpacked", "_known", "_known_size", "_long", "_remembered", "_seen", "_table")
 
-    def __init__(self, remembered: int = LARGEST_KNOWN) -> None:
+    def __init__(self, remembered: int = LARGEST_KNOWN, long: LongStrings | None = None) -> None:
         self._remembered = remembered
+        self._long = long
         self._table = _Table()
         self._seen = 0  # `changes` of the table for which `_known` holds
         self._known: dict[bytes, T] = {}
@@ -225,7 +227,7 @@ class BlockReader(Generic[T]):
             name = self._table.get(index)[0]
         else:
             name, at = _string(block, at)
-        value, at = _string(block, at)
+        value, at = _string(block, at, self._long)
         field = name, value
         if first & 0x40:
             self._table.add(field)

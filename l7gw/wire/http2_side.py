@@ -16,6 +16,7 @@ from l7gw.wire.http2_frames import (
     PROTOCOL_ERROR,
 )
 from l7gw.wire.http2_hpack import BlockReader
+from l7gw.wire.http2_huffman import LongStrings
 from l7gw.wire.http2_limits import (
     CONTROL_A_SECOND,
     DROPPED_FOR,
@@ -45,13 +46,13 @@ class Side(ABC):
     _client = False
     _preface = b""
 
-    def __init__(self, settings: dict[int, int], window: int, remembered: int) -> None:
+    def __init__(self, settings: dict[int, int], window: int, remembered: int, long: LongStrings | None = None) -> None:
         self._buffer = b""
         self._sender = Sender(self._sent_end, self._earn_updates)
         self._streams: dict[int, Stream] = {}
         self._recent: dict[int, HowEnded] = {}
         self._highest = 0  # the highest of the client's streams that was acted upon
-        self._reader: BlockReader[tuple[bool, Request]] = BlockReader(remembered)
+        self._reader: BlockReader[tuple[bool, Request]] = BlockReader(remembered, long)
         self._block: list[bytes] = []  # the parts of the header block that is coming in
         self._block_size = 0
         self._block_of = 0  # the stream of that header block; 0: none is coming in

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from l7gw.gateway import known_call
+from l7gw.gateway import familiar, known_call
+from l7gw.gateway.header_fields import HeaderFields
+from l7gw.wire.events import Headers
 from tests.support.twins.compared import WITH, Compared, compare
 from tests.support.twins.far_answers import AUDIT_ID, DATE, Answer
 from tests.support.twins.gateway_in_steps import Gateway
@@ -178,6 +180,50 @@ def elsewhere(*change: Callable[[Story], None], name: str = "new-1", **named: An
         client.ask(f"/prod/api/v1/namespaces/shop/pods/{name}")
 
     return told
+
+
+RUN = "0a1b2c3d-0000-4000-8000-0000000000%02x"
+
+
+def over_connections(*change: Callable[[Story], None], asks: dict[str, Any] | None = None, **named: Any) -> Callable[[Story], None]:
+    """Calls with a connection and a process of their own, as kubectl makes them, a change, and one more such call, which `asks`."""
+
+    def told(story: Story) -> None:
+        story.answers(pod())
+        for number in range(AGAIN):
+            story.client(**named).ask(AT, f"Kubectl-Session: {RUN % number}", "User-Agent: kubectl")
+        story.learnt = len(story.steps)
+        for one in change:
+            one(story)
+        asked: dict[str, Any] = {"run": RUN % 99, "agent": "kubectl", "bearer": ANN, "target": AT} | (asks or {})
+        client = story.client(**(named | {name: asked.pop(name) for name in ("address", "certificates") if name in asked}))
+        client.ask(asked["target"], f"Kubectl-Session: {asked['run']}", f"User-Agent: {asked['agent']}", bearer=asked["bearer"])
+        story.client(**named).ask(AT, f"Kubectl-Session: {RUN % 98}", "User-Agent: kubectl")
+
+    return told
+
+
+def over_connections_without_runs(story: Story) -> None:
+    story.answers(pod())
+    for _ in range(AGAIN):
+        story.client().ask()
+    story.learnt = len(story.steps)
+    story.client().ask()
+
+
+def many_connections(story: Story) -> None:
+    story.answers(pod())
+    for number in range(2 * WITH.runs_known + 2):
+        story.client().ask(AT, f"Kubectl-Session: {RUN % number}")
+    story.learnt = len(story.steps)
+    story.client().ask(AT, f"Kubectl-Session: {RUN % 1}")
+
+
+def alternating(story: Story) -> None:
+    story.answers(pod())
+    story.learnt = 2
+    for number in range(4 * AGAIN):
+        story.client(http2=number % 3 == 2).ask(AT, f"Kubectl-Session: {RUN % (number // 3)}", bearer=(ANN, BOB)[number % 2])
 
 
 def elsewhere_registered(story: Story) -> None:
@@ -572,6 +618,30 @@ ROWS: tuple[Row, ...] = (
     ("the gateway's own credential, by a new target", elsewhere(lambda story: story.do(("credential", 1), ("tick",))), at("prod", "gateway-token-two")),
     ("the prefix of groups, by a new target", elsewhere(lambda story: story.configured(**{"prod prefix": "gw:"})), at("prod", "impersonate-group: gw:team-a")),
     ("grants, by a new target", elsewhere(lambda story: (story.policy(GRANTED), story.do(("grants", ("oncall", "ann", "human", "prod", 600.0))))), at("prod", "impersonate-group: l7gw:oncall")),
+    ("the policy, by a new connection", over_connections(lambda story: story.policy(NOBODY)), at("client", "HTTP/1.1 403")),
+    ("masks of the rule, by a new connection", over_connections(lambda story: (story.policy(MASK_MAIL), story.answers(pod(MAIL)))), at("client", "l7gw-masked-email")),
+    ("grants, by a new connection", over_connections(lambda story: (story.policy(GRANTED), story.do(("grants", ("oncall", "ann", "human", "prod", 600.0))))), at("prod", "impersonate-group: l7gw:oncall")),
+    ("who asks, by a new connection", over_connections(asks={"bearer": BOB}), at("access", '"user":"bob"')),
+    ("nobody, by a new connection", over_connections(asks={"bearer": ""}), at("client", "HTTP/1.1 401")),
+    ("a token with one letter changed, by a new connection", over_connections(asks={"bearer": ANN[:-8] + ("A" if ANN[-8] != "A" else "B") + ANN[-7:]}), at("client", "HTTP/1.1 401")),
+    ("the end of a token, by a new connection", over_connections(expiring), at("client", "HTTP/1.1 401")),
+    ("the key of a token, by a new connection", over_connections(withdrawn), at("client", "HTTP/1.1 401")),
+    ("the address, by a new connection", over_connections(asks={"address": "10.1.0.9"}), at("access", '"address":"10.1.0.9"')),
+    ("the certificate, by a new connection", over_connections(lambda story: story.client(certificates="carl").ask(AT, bearer=""), asks={"certificates": "cleo", "bearer": ""}), at("access", '"user":"cert:cleo"')),
+    ("the header fields, by a new connection", over_connections(asks={"agent": "kubectl/other"}), recorded("kubectl/other")),
+    ("the process, by a new connection", over_connections(asks={"run": RUN % 77}), recorded(RUN % 77)),
+    ("a process that is none, by a new connection", over_connections(asks={"run": "none"}), LOGGED),
+    ("a process whose id is a registered value", over_connections(lambda story: (story.answers(pod(SECRET.replace(SECRETS[0].encode(), (RUN % 55).encode())), "/api/v1/namespaces/shop/secrets/db0"), story.client().ask("/prod/api/v1/namespaces/shop/secrets/db0", bearer=BOB)), asks={"run": RUN % 55}), recorded("l7gw-masked-registry")),
+    ("values in a new target, by a new connection", over_connections(read_a_secret, asks={"target": f"/prod/api/v1/namespaces/shop/pods/{SECRETS[0]}"}), at("access", "l7gw-masked-registry")),
+    ("what the body holds, by a new connection", over_connections(read_a_secret, lambda story: story.answers(pod(SECRET_POD))), at("client", "l7gw-masked-registry")),
+    ("the address of the cluster, by a new connection", over_connections(lambda story: story.configured(**{"prod server": "https://moved.example.com:443"})), at("prod", "host: moved.example.com")),
+    ("the gateway's own credential, by a new connection", over_connections(lambda story: story.do(("credential", 1), ("tick",))), at("prod", "gateway-token-two")),
+    ("a session that is idle, by a new connection", over_connections(lambda story: story.passes(16 * 60.0)), LOGGED),
+    ("runs that are forgotten, by new connections", many_connections, LOGGED),
+    ("connections without a process", over_connections_without_runs, LOGGED),
+    ("users and versions of HTTP in turns, by new connections", alternating, at("access", '"user":"bob"')),
+    ("HTTP/2, by a new connection", over_connections(asks={"bearer": BOB}, http2=True), at("access", '"user":"bob"')),
+    ("the policy, by a new connection of HTTP/2", over_connections(lambda story: story.policy(NOBODY), http2=True), at("access", '"status":403')),
     ("HTTP/2, by a new target", elsewhere(http2=True), LOGGED),
     ("HTTP/2", then(lambda story: story.passes(1.0), http2=True), LOGGED),
 )  # fmt: skip
@@ -604,3 +674,16 @@ def test_these_stories_differ_where_nothing_is_asked(house: House, monkeypatch: 
     monkeypatch.setattr(known_call.KnownCall, "holds", lambda *_: True)
     (tale,) = [tale for row, tale, _ in ROWS if row == name]
     assert told(house, Story(), tale)[0].difference
+
+
+def test_the_story_of_users_in_turns_differs_where_a_credential_is_no_part_of_the_place(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One user's token would stand for another's: the stories of new connections see that."""
+    told_by = familiar.Familiar.said
+
+    def careless(memory: familiar.Familiar, headers: Headers, peer: familiar.Peer) -> HeaderFields:
+        return told_by(memory, tuple(pair if pair[0] != "authorization" else (pair[0], "") for pair in headers), peer)
+
+    monkeypatch.setattr(familiar.Familiar, "said", careless)
+    assert told(house, Story(), alternating)[0].difference

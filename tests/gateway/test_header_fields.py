@@ -13,6 +13,7 @@ from l7gw.clock import SystemClock
 from l7gw.cluster.headers import check_acceptable, passed_on
 from l7gw.errors import Refusal
 from l7gw.gateway.downstream_http1 import Http1Downstream
+from l7gw.gateway.familiar import Familiar
 from l7gw.gateway.header_fields import HeaderFields
 from l7gw.identity.bearer import BEARER_PROTOCOL, bearer_of, check_alone
 from l7gw.kube.requestinfo import describe
@@ -85,7 +86,9 @@ def test_what_fields_say_is_the_same_the_first_time_and_later(fields: Headers, u
 
 
 def connection(limits: Limits) -> Http1Downstream:
-    return Http1Downstream(cast("Worker", SimpleNamespace(clock=SystemClock(), limits=limits)))
+    return Http1Downstream(
+        cast("Worker", SimpleNamespace(clock=SystemClock(), limits=limits, familiar=Familiar(limits.remembered)))
+    )
 
 
 def test_a_connection_keeps_what_fields_say_from_their_second_request_on_and_of_one_set_of_fields() -> None:

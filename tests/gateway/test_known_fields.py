@@ -38,7 +38,7 @@ class Scene:
             self.worker, far=self.far, token=None, principal=Principal("ann"), record=self.record, recorded=((), ""),
             verdict=verdict or Verdict(allowed=True, rule="all", reason=""),
             access=AccessForm("", None, "", "", "", UNREAD, "", "", ""),
-            request=Request(method, "/a", ()), up=Request(method, "/a", FIELDS),
+            request=Request(method, "/a", ()), up=Request(method, "/a", FIELDS), client=("", ""),
         )  # fmt: skip
 
 

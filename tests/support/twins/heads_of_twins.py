@@ -120,6 +120,11 @@ class Heads:
     def __init__(self, draw: random.Random) -> None:
         self._draw = draw
 
+    def in_run(self, asked: Asked) -> Asked:
+        """The same by another process of the client."""
+        run = f"0a1b2c3d-0000-4000-8000-{self._draw.getrandbits(48):012x}"
+        return replace(asked, headers=tuple((name, run if name == "kubectl-session" else value) for name, value in asked.headers))
+
     def any(self, prefix: str) -> Asked:
         draw = self._draw
         namespace, name = draw.choice(NAMESPACES), draw.choice(NAMES)

@@ -65,12 +65,14 @@ class Connection:
     streams: list[int] = field(default_factory=list)
     unended: list[int] = field(default_factory=list)  # streams whose request is whole, but for its end
     server_name: str = ""
+    address: str = ""
     indexes: bool = False  # whether its header blocks have a dynamic table; such a connection cannot go on as another one
     dead: bool = False
     said: dict[str, Asked] = field(default_factory=dict)  # what it repeats
     varies: float = 0.1  # how often it asks something near what it asked before
     roams: float = 0.0  # how often it asks the same of another object
     huffman: bool = False  # how it writes most of its fields
+    repeats: Asked | None = None  # what another connection asked, of one that comes for this alone
 
 
 class Traffic:
@@ -99,6 +101,7 @@ class Traffic:
         self._well = True
         self._tokens: list[list[tuple[str, float]]] = [[] for _ in PEOPLE]
         self._sent = set[bytes]()  # heads, as their bytes
+        self._heard: list[tuple[Asked, bool, str, str, str, str]] = []  # what was asked, and on what a connection
         while self.calls < calls:
             self._one()
         self.varied["different heads"] = len(self._sent)
@@ -111,6 +114,8 @@ class Traffic:
         draw = self._draw
         if len(self._open) < 3 or (len(self._open) < 8 and draw.random() < 0.05):
             self._connect()
+        elif self._heard and len(self._open) < 16 and draw.random() < 0.15:
+            self._connect(once=True)
         elif not self._well and draw.random() < 0.3:
             self._mend()
         elif draw.random() < self._restless:
@@ -120,7 +125,7 @@ class Traffic:
                 self._last = draw.choice(self._open)
             self._ask(self._last)
 
-    def _connect(self) -> None:
+    def _connect(self, *, once: bool = False) -> None:
         draw = self._draw
         self._count += 1
         one = Connection(
@@ -138,10 +143,24 @@ class Traffic:
             one.left = min(one.left, 60)
         one.server_name = draw.choice(("", "", "", "prod.example.com", "dev.example.com", "PROD.example.com"))
         address = draw.choice(("10.1.0.1", "10.1.0.1", "10.1.0.2", "2001:db8::1"))
-        greeting = PREFACE + (SMALL_WINDOWS if draw.random() < 0.1 else SETTINGS) + frame(4, 1, 0) if one.http2 else b""
         spoken = "h2" if one.http2 else draw.choice(("http/1.1", ""))
+        if once:
+            self._comes_for_one_call(one)
+            if draw.random() < 0.9:
+                one.repeats, one.http2, spoken, address, one.certificates, one.server_name = draw.choice(self._heard)
+        one.address = address
+        greeting = PREFACE + (SMALL_WINDOWS if draw.random() < 0.1 else SETTINGS) + frame(4, 1, 0) if one.http2 else b""
         self.steps.append(("open", one.number, spoken, address, one.certificates, one.server_name, greeting))
         self._open.append(one)
+
+    def _comes_for_one_call(self, one: Connection) -> None:
+        """The connection asks what another one asked, and is left, as each command of kubectl makes one."""
+        draw = self._draw
+        one.repeats = draw.choice(self._heard)[0]
+        one.left = draw.choice((1, 1, 2))
+        one.huffman, one.indexes = draw.choice(((True, True), (True, False), (False, False)))
+        self._last = one
+        self.varied["connections for one call"] += 1
 
     def _token(self, user: int) -> str:
         """A token of this person that holds, most of the time."""
@@ -185,6 +204,13 @@ class Traffic:
     def _asked(self, one: Connection) -> Asked:
         """What is asked: what this connection asked before, something near it, or something else."""
         draw = self._draw
+        if one.repeats is not None and draw.random() < 0.95:
+            asked = one.repeats
+            if draw.random() < 0.5 and any(name == "kubectl-session" for name, _ in asked.headers):
+                asked = self._heads.in_run(asked)
+            elif draw.random() < one.varies:
+                asked = self._heads.near(asked)
+            return self._by_who_is_known(one, asked)
         prefix = "" if one.server_name and draw.random() < 0.95 else "/" + draw.choice(CLUSTERS[:1] * 5 + CLUSTERS)
         before = list(one.said.values())
         if before and draw.random() < 1.0 - one.varies / 2:
@@ -212,6 +238,9 @@ class Traffic:
         if asked.key not in one.said and len(one.said) > self._variety:
             one.said.pop(draw.choice(list(one.said)))
         one.said[asked.key] = asked
+        if not asked.stands:
+            spoken = "h2" if one.http2 else "http/1.1"
+            self._heard = [*self._heard[-3:], (asked, one.http2, spoken, one.address, one.certificates, one.server_name)]
         return asked
 
     def _by_who_is_known(self, one: Connection, asked: Asked) -> Asked:

@@ -25,7 +25,6 @@ class AccessForm(msgspec.Struct, gc=False):
     verdict: str
     rule: str
     # Status and text of the last line about a `call` of this form: `access_lines.as_json` keeps them here, in the writer's thread.
-    # One value, as the event loop looks at it meanwhile (`access_lines.short_line`)
     ends: tuple[int, str, str] = (-1, "", "")
 
     def about(self, act: Act) -> AccessForm:

@@ -1,5 +1,5 @@
-"""Lines of the access log, as JSON and as text for people. They are made in the writer's thread, away from the event loop, but for
-those that are cheaper to write at once than to hand on in parts (`short_line`).
+"""Lines of the access log, as JSON and as text for people. They are made in the writer's thread, away from the event loop: who
+makes hundreds of lines in a row finds code and data in the processor's caches, and a call that ends does not.
 
 What calls that are alike have in common is written out once and kept in their form (`AccessForm.ends`); the rest of a line are its
 time, numbers, audit id and reason. `tests/support/plain_access_lines.py` writes the same lines without that memory.
@@ -13,9 +13,8 @@ from math import floor
 
 import msgspec
 
-from l7gw.clock import SteadyClock
 from l7gw.gateway.access_form import AccessEvent, AccessForm, ShownForm
-from l7gw.gateway.access_log import Access
+from l7gw.gateway.access_log import Access, Short, whole
 from l7gw.name_rules import clipped, visible
 
 LONGEST = 512  # characters of one field: a path may have 64 KiB, and a reason may quote it
@@ -30,42 +29,40 @@ _PART = tuple("." + (three.rstrip("0") or "0") for three in _THREE)  # of a numb
 SHORT = 0.9999  # seconds: what is shorter has three digits of whole milliseconds at most
 _MS = tuple(f',"ms":{number}' for number in range(1000))
 _CLUSTER_MS = tuple(f',"cluster_ms":{number}' for number in range(1000))
+_BYTES = tuple(map(str, range(4096)))  # most objects have fewer
 _NO_WAITS = tuple(f'{part},"disk_ms":0.0,"held_ms":0.0,"audit_id":"' for part in _PART)
 
 _UP, _NO_BYTES = ',"up":', '0,"down":'  # what is put in their place where there are some
 _NO_REASON = '""}\n'
 
 
-def as_json(lines: Iterable[Access]) -> bytes:
+def as_json(lines: Iterable[Access | Short]) -> bytes:
     """The lines as JSON objects, each with a newline. Times are to the microsecond."""
-    return "".join([_as_json(*line) for line in lines]).encode()
-
-
-def short_line(
-    form: AccessForm, status: int, down: int, clock: SteadyClock, times: tuple[float, float, float], audit_id: str
-) -> str:
-    """The line of a `call` that is complete now, sent nothing up, and waited for nothing but the cluster; "" where the thread is to
-    make it, as it did not make one of this form and status before. `down` is in bytes, `times` are the monotonic seconds at which
-    the call began, went up and was answered. The event loop calls it: that takes less than to hand on a tuple of all this."""
-    of_status, head, tail = form.ends
-    began, went_up, answered = times
-    now = clock.monotonic()
-    took = now - began
-    if status != of_status or not took < SHORT or went_up > answered:
-        return ""
     begin, end, second = _second
-    at = (now + clock.apart) * 1_000_000
-    if not begin <= at < end:
-        begin, end, second = _begun(at)
-    micro, ms, up_ms = floor(at - begin), floor(took * 1e6 + 0.5), floor((answered - went_up) * 1e6 + 0.5)
-    return (
-        f"{second}{_THREE[micro // 1000]}{_THREE[micro % 1000]}{head}{down}{_MS[ms // 1000]}{_PART[ms % 1000]}"
-        f"{_CLUSTER_MS[up_ms // 1000]}{_NO_WAITS[up_ms % 1000]}{audit_id}{tail}"
-    )
+    made: list[str] = []
+    for line in lines:
+        if len(line) != 8:
+            made.append(_as_json(*line))
+            continue
+        form, at, status, down, took, went_up, answered, audit_id = line
+        of_status, head, tail = form.ends
+        if status != of_status or took >= SHORT or not 0.0 < went_up <= answered < went_up + SHORT:
+            made.append(_as_json(*whole(line)))
+            continue
+        at *= 1_000_000
+        if not begin <= at < end:
+            begin, end, second = _begun(at)
+        micro, ms, up_ms = floor(at - begin), floor(took * 1e6 + 0.5), floor((answered - went_up) * 1e6 + 0.5)
+        size = _BYTES[down] if down < 4096 else str(down)
+        made += (
+            second, _THREE[micro // 1000], _THREE[micro % 1000], head, size, _MS[ms // 1000], _PART[ms % 1000],
+            _CLUSTER_MS[up_ms // 1000], _NO_WAITS[up_ms % 1000], audit_id, tail,
+        )  # fmt: skip
+    return "".join(made).encode()
 
 
 _Second = tuple[float, float, str]  # its begin and end in microseconds since 1970; the text of a line up to its part of a second
-_second: _Second = (0.0, 0.0, "")  # of the last line: thousands share one. It is replaced and never changed: two threads read it
+_second: _Second = (0.0, 0.0, "")  # of the last line: thousands share one
 
 
 def _begun(micros: float) -> _Second:
@@ -149,14 +146,14 @@ def _plain(form: AccessForm, event: AccessEvent) -> ShownForm:
     )
 
 
-def as_text(lines: Iterable[Access]) -> bytes:
+def as_text(lines: Iterable[Access | Short]) -> bytes:
     """The lines for people."""
     return b"".join(map(_as_text, lines))
 
 
-def _as_text(line: Access) -> bytes:
+def _as_text(line: Access | Short) -> bytes:
     """A line for people: always the same order, and what is not known left out."""
-    form, event, at, status, up, down, took, at_cluster, for_disk, for_human, audit_id, reason = line
+    form, event, at, status, up, down, took, at_cluster, for_disk, for_human, audit_id, reason = whole(line)
     one = _shown_form(form, event)
     base = f"{one.resource}.{one.group}" if one.group else one.resource
     thing = _word("/".join(filter(None, (base, one.name, one.subresource))) if base else one.name)

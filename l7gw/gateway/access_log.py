@@ -1,7 +1,7 @@
 """The access log: what the gateway's log says of each call. docs/log.md has its fields.
 
 The event loop gathers what is known of a call at its end, and hands it on; the writer's thread makes a line of it
-(`access_lines.py`). The line of a call whose head came before is as good as written then: the loop puts its numbers in.
+(`access_lines.py`). Of a call whose head came before that takes the least: what is alike is known, and the rest stands in a tuple.
 
 Who made the call, what it is about and why it ended are told as the recording tells them: what is masked or
 left out there stands in no line.
@@ -28,6 +28,18 @@ FAILED = frozenset((401, 403, 407, 429))
 # because each call makes one: that takes 630 instructions, where an object with named fields takes 1,100 and each look 50.
 Access = tuple[AccessForm, AccessEvent, float, int, int, int, float, float, float, float, str, str]
 
+# The same of a `call` that is complete, sent nothing up, and waited for nothing but the cluster: its form; time; status; bytes
+# down; seconds in all; monotonic seconds at which it went up (0: it did not) and was answered; audit id
+Short = tuple[AccessForm, float, int, int, float, float, float, str]
+
+
+def whole(line: Access | Short) -> Access:
+    """All of a line that may be a short one."""
+    if len(line) == 8:
+        form, at, status, down, took, went_up, answered, audit_id = line
+        return form, "call", at, status, 0, down, took, answered - went_up if went_up else -1.0, 0.0, 0.0, audit_id, ""
+    return line
+
 
 def of_attempt(record: CallRecord, at: float, address: str, http: str, audit_id: str, reason: str) -> Access:
     """The line about bytes that were no request, or none that could be read."""
@@ -44,12 +56,12 @@ def of_api(told: Told, at: float) -> Access:
 
 
 class AccessLog:
-    """Says which calls have a line. `put` hands a line on, made or not, and `mode` is the configuration's `log.access`: a call
-    makes no line that is not wanted."""
+    """Says which calls have a line. `put` hands a line on, and `mode` is the configuration's `log.access`: a call makes no line
+    that is not wanted."""
 
     __slots__ = ("mode", "put")
 
-    def __init__(self, put: Callable[[Access | str], None], mode: LogAccess = "on") -> None:
+    def __init__(self, put: Callable[[Access | Short], None], mode: LogAccess = "on") -> None:
         self.put = put
         self.mode = mode
 

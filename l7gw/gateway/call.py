@@ -17,7 +17,6 @@ from l7gw.cluster.impersonation import impersonation, impersonation_as
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
 from l7gw.gateway.access_form import AccessEvent, AccessForm
-from l7gw.gateway.access_lines import short_line
 from l7gw.gateway.access_log import Access, is_error
 from l7gw.gateway.answer import HeldAnswer
 from l7gw.gateway.answer_relay import AnswerRelay
@@ -326,10 +325,11 @@ class Call:
 
     def _log_end(self, record: CallRecord, outcome: Outcome, reason: str) -> None:
         access, alike = self.worker.access, self.alike
-        if alike is not None and not (reason or self.for_disk) and access.mode == "on":  # it is complete, and nobody judged it anew
-            clock, times = self.worker.recorder.clock, (self.began, self.went_up, self.answered)
-            if line := short_line(alike, record.status, record.down, clock, times, self.audit_id):
-                access.put(line)
+        if alike is not None and alike.rule == record.rule and alike.verdict == record.said and access.mode == "on":
+            clock, up, back = self.worker.recorder.clock, self.went_up, self.answered
+            if back and not (reason or self.for_disk or self._open):  # it is complete, and waited for nothing else
+                now = clock.monotonic()
+                access.put((alike, now + clock.apart, record.status, record.down, now - self.began, up, back, self.audit_id))
                 return
         if access.mode == "off" or (self.principal is None and record.silent):  # the record bounds what strangers make it write
             return

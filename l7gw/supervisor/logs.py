@@ -19,7 +19,7 @@ import msgspec
 
 from l7gw.config.settings import Log
 from l7gw.gateway.access_lines import as_json, as_text
-from l7gw.gateway.access_log import Access
+from l7gw.gateway.access_log import Access, Short
 from l7gw.name_rules import visible
 from l7gw.supervisor.line_writer import LineWriter
 
@@ -67,8 +67,8 @@ class GatewayLog(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
         self._verbose = verbose
-        self._writer: LineWriter[bytes | str | Access] = LineWriter(descriptor, self._rendered, self._dropped)
-        self._of_calls: Callable[[Iterable[Access]], bytes] = as_json
+        self._writer: LineWriter[bytes | Access | Short] = LineWriter(descriptor, self._rendered, self._dropped)
+        self._of_calls: Callable[[Iterable[Access | Short]], bytes] = as_json
         self.of_call = self._writer.put  # writes a line of the access log soon
         self.configure(Log())
 
@@ -94,19 +94,15 @@ class GatewayLog(logging.Handler):
         self._writer.close()
         super().close()
 
-    def _rendered(self, lines: list[bytes | str | Access]) -> bytes:
+    def _rendered(self, lines: list[bytes | Access | Short]) -> bytes:
         made = []
         for kind, some in groupby(lines, type):  # takes no instruction of Python's for a line
-            make: Callable[[Any], bytes] = b"".join if kind is bytes else _encoded if kind is str else self._of_calls
+            make: Callable[[Any], bytes] = b"".join if kind is bytes else self._of_calls
             made.append(make(some))
         return b"".join(made)
 
     def _dropped(self, lines: int) -> bytes:
         return _bytes(self.format(_record(logging.WARNING, f"{lines} lines of this log were dropped: nobody took them in time")))
-
-
-def _encoded(lines: Iterable[str]) -> bytes:
-    return "".join(lines).encode()
 
 
 def _bytes(text: str) -> bytes:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from math import floor
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw.clock import SteadyClock
 from l7gw.config.settings import Kind
 from l7gw.gateway.access_form import AccessEvent, AccessForm
-from l7gw.gateway.access_lines import LONGEST, as_json, as_text, short_line
-from l7gw.gateway.access_log import Access
+from l7gw.gateway.access_lines import LONGEST, as_json, as_text
+from l7gw.gateway.access_log import Access, Short
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
 from l7gw.kube.requestinfo import describe
@@ -169,7 +167,7 @@ FORMS = st.builds(
     AccessForm, address=ANY, principal=st.none() | st.builds(Principal, user=ANY, kind=st.sampled_from(get_args(Kind))), session=ANY,
     run=ANY, cluster=ANY, act=ACTS, http=st.sampled_from(["1.1", "2"]), verdict=ANY, rule=ANY, ends=st.just((-1, "", "")),
 )  # fmt: skip
-SIZES = st.just(0) | st.integers(0, 2**63)
+SIZES = st.just(0) | st.integers(0, 5000) | st.integers(0, 2**63)
 # What differs between lines of one form. Times that are half way between two microseconds are left out: they may be told as either
 REST = st.fixed_dictionaries(
     {"event": EVENTS, "at": st.floats(1, 4e9), "status": st.sampled_from([0, 101, 200, 404, 503]), "up": SIZES, "down": SIZES, "whole": SECONDS,
@@ -178,7 +176,7 @@ REST = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def told(write: Callable[[list[Access]], bytes], one: Access) -> bytes | None:
+def told(write: Callable[[list[Any]], bytes], one: Access | Short) -> bytes | None:
     """The line; None where it cannot be made."""
     try:
         return write([one])
@@ -199,42 +197,35 @@ def test_lines_that_share_a_form_are_byte_for_byte_those_made_field_by_field(
         assert write(lines) == b"".join(filter(None, singly))
 
 
-class Stopped:
-    """A clock that stands still."""
-
-    def __init__(self, at: float) -> None:
-        self._at = at
-
-    def wall(self) -> float:
-        return self._at
-
-    def monotonic(self) -> float:
-        return 10_000.0
-
-
-@given(
-    form=FORMS, at=st.floats(1, 4e9), down=SIZES, took=st.integers(0, 2_000_000), part=st.floats(0, 1), audit_id=st.uuids().map(str)
+# What is handed on of calls whose head came before: seconds around those of which the digits are looked up, and a call that never went up
+SHORTS = st.tuples(
+    st.floats(1, 4e9), st.sampled_from([200, 404]), SIZES, st.integers(0, 1_100_000), st.just(0.0) | st.just(10_000.0),
+    st.integers(-10, 1_100_000), st.uuids().map(str),
 )  # fmt: skip
-def test_a_line_that_the_event_loop_writes_at_once_is_the_one_that_the_thread_would_have_made(
-    form: AccessForm, at: float, down: int, took: int, part: float, audit_id: str
+
+
+@pytest.mark.parametrize("plain", [plain_access_lines.as_json, plain_access_lines.as_text], ids=["json", "text"])
+@given(
+    forms=st.lists(FORMS, min_size=1, max_size=2),
+    shorts=st.lists(SHORTS, min_size=1, max_size=6),
+    rest=REST,
+    place=st.integers(0, 6),
+)
+def test_short_lines_are_byte_for_byte_those_of_calls_that_are_like_no_other_and_keep_their_order(
+    plain: Callable[[Access], bytes], forms: list[AccessForm], shorts: list[tuple[Any, ...]], rest: dict[str, Any], place: int
 ) -> None:
-    clock = SteadyClock(Stopped(at))
-    began = clock.monotonic() - took / 1e6
-    times = began, began, began + floor(took * part) / 1e6
-    assert short_line(form, 200, down, clock, times, audit_id) == "", "no line of its form was made before"
-    rest = {
-        "at": clock.wall(),
-        "whole": clock.monotonic() - began,
-        "at_cluster": times[2] - began,
-        "audit_id": audit_id,
-        "down": down,
-    }
-    same = {"event": "call", "status": 200, "up": 0, "for_disk": 0.0, "for_human": 0.0, "reason": ""}
-    line = plain_access_lines.Named(form, **rest, **same)  # type: ignore[arg-type]
-    if (made := told(as_json, line)) is None:
-        return
-    assert short_line(form, 404, down, clock, times, audit_id) == "", "its status is in its form"
-    if took < 999_900:
-        assert short_line(form, 200, down, clock, times, audit_id).encode() == made
-    else:
-        assert short_line(form, 200, down, clock, times, audit_id) == "", "digits beyond a second are in no table"
+    write = as_json if plain is plain_access_lines.as_json else as_text
+    lines: list[Access | Short] = []
+    wanted: list[Access] = []
+    for number, (at, status, down, took, went_up, waited, audit_id) in enumerate(shorts):
+        form, answered = forms[number % len(forms)], went_up + waited / 1e6
+        lines.append((form, at, status, down, took / 1e6, went_up, answered, audit_id))
+        at_cluster = answered - went_up if went_up else -1.0
+        wanted.append(plain_access_lines.Named(form, "call", at, status, 0, down, took / 1e6, at_cluster, 0.0, 0.0, audit_id, ""))
+    other = plain_access_lines.Named(forms[0], **rest)
+    lines.insert(place, other)
+    wanted.insert(place, other)
+    singly = [told(lambda some: b"".join(map(plain, some)), one) for one in wanted]
+    assert [told(write, one) for one in lines] == singly
+    if None not in singly:
+        assert write(lines) == write(lines) == b"".join(filter(None, singly)), "the second time each form is known"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import time
 from typing import Literal, NamedTuple
 
@@ -11,8 +9,6 @@ import msgspec
 
 from l7gw.gateway.access_form import AccessEvent, AccessForm
 from l7gw.gateway.access_log import Access
-from l7gw.identity.principal import Principal
-from l7gw.kube.act import Act
 from l7gw.name_rules import clipped, visible
 
 LONGEST = 512  # characters of one field: a path may have 64 KiB, and a reason may quote it
@@ -155,21 +151,6 @@ def as_text(access: Access) -> bytes:
         f"audit {one.audit_id}",
     ]
     return (" ".join(filter(None, parts)) + (f": {one.reason}" if one.reason else "") + "\n").encode()
-
-
-def read_back(line: str) -> Access:
-    """What a line of JSON was made of."""
-    said = json.loads(line)
-    act = Act(said["verb"], said["name"], "", frozenset(), bool(said["resource"]), said["group"], "", said["resource"])
-    act = msgspec.structs.replace(act, subresource=said["subresource"], namespace=said["namespace"], name=said["name"])
-    who = Principal(said["user"], kind=said["kind"]) if said["kind"] else None
-    form = AccessForm(*[said[key] if key in said else {"principal": who, "act": act}[key] for key in _FORM])
-    at = datetime.datetime.fromisoformat(said["time"]).timestamp()
-    seconds = [said[key] / 1000 if said[key] is not None else -1.0 for key in ("ms", "cluster_ms", "disk_ms", "held_ms")]
-    return Named(form, said["event"], at, said["status"] or 0, said["up"], said["down"], *seconds, said["audit_id"], said["reason"])
-
-
-_FORM = ("address", "principal", "session", "run", "cluster", "act", "http", "verdict", "rule")
 
 
 def _shown(text: str) -> str:

@@ -32,7 +32,7 @@ from l7gw.config.settings import Masking, Settings
 from l7gw.demo.pki import write_private
 from l7gw.errors import ConfigurationError
 from l7gw.gateway import access_lines, worker
-from l7gw.gateway.access_log import Access, AccessLog
+from l7gw.gateway.access_log import Access, AccessLog, Short, whole
 from l7gw.gateway.known_call import KnownCall
 from l7gw.gateway.worker import Worker
 from l7gw.identity.fetch import HttpsFetch
@@ -45,7 +45,6 @@ from l7gw.recording.call_record import CallRecord
 from l7gw.recording.recorder import Recorder
 from l7gw.supervisor.hold_desk import HoldDesk
 from l7gw.timeouts import Timeouts
-from tests.support import plain_access_lines
 from tests.support.twins.drawn import drawn
 from tests.support.twins.far_answers import Answer
 from tests.support.twins.far_cluster import FarCluster
@@ -136,7 +135,7 @@ class Gateway:
         self.loop = SteppedLoop(self.clock)
         self._seed, self._limits = seed, limits
         self._now: Said = {}
-        self._lines: list[Access | str] = []  # of the access log, that are not written yet
+        self._lines: list[Access | Short] = []  # of the access log, that are not written yet
         self._wires: dict[int, Wire] = {}
         self._opened: dict[int, tuple[str, str, str, str, bytes]] = {}
         self.far = {name: FarCluster(name, self.clock, self._heard, speaks_http2=http2 and name != "dev") for name in CLUSTERS}
@@ -370,19 +369,17 @@ class Gateway:
         else:
             heard.append(data)
 
-    def _line(self, line: Access | str) -> None:
+    def _line(self, line: Access | Short) -> None:
         self._lines.append(line)
-        of = plain_access_lines.read_back(line) if isinstance(line, str) else line
-        self.ended.append(f"{of[1]} {of[3]}")
+        _, event, _, status, *_ = whole(line)
+        self.ended.append(f"{event} {status}")
 
     def _write_lines(self) -> None:
-        """Do what the thread of the log would. What is written already is read back, so that its text is compared too."""
+        """Do what the thread of the log would."""
         lines, self._lines = self._lines, []
-        for line in lines:
-            self._heard("access", line.encode() if isinstance(line, str) else access_lines.as_json([line]))
-            self._heard(
-                "access as text", access_lines.as_text([plain_access_lines.read_back(line) if isinstance(line, str) else line])
-            )
+        if lines:
+            self._heard("access", access_lines.as_json(lines))
+            self._heard("access as text", access_lines.as_text(lines))
 
     # ------------------------------------------------------------------ steps: clients
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCKS := deploy/requirements
 SECONDS ?= 60
 TARGETS ?= $(filter-out run,$(basename $(notdir $(wildcard tests/fuzz/*.py))))
-PYTEST ?= $(BIN)/pytest
+PYTEST ?= $(if $(COMPILED),PYTHONPATH=$(CURDIR)/build/compiled) $(BIN)/pytest
 # Two processes, since two cores are what the tests are planned for; a file stays in one of them, with what its tests share.
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # Python's bytecode is kept: the tests start some hundred processes of l7gw, and without it each compiles the package for 0.25 s.
@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help install demo test test-long reference lint fuzz differential bench performance instructions soak conformance dist lock clean
+.PHONY: help install demo test test-long reference lint fuzz differential bench performance instructions soak conformance dist compiled build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,7 +25,7 @@ demo: $(VENV)/.demo ## run the guided tour on an embedded cluster (KEEP=1 stays 
 # What failed has a second try, and is told twice where it fails again: older kubectls have races of their own (a resize or a refused
 # port that they miss), and a machine with other work makes a second long.
 AGAIN := --last-failed --last-failed-no-failures none tests
-test: $(VENV)/.test ## run the tests: every real client that this machine has, oldest and newest kubectl
+test: $(VENV)/.test $(if $(COMPILED),build) ## run the tests: every real client that this machine has, oldest and newest kubectl; COMPILED=1 on that build
 	$(PYTEST) $(BESIDE) -m "not long" tests || $(PYTEST) -m "not long" $(AGAIN)
 test-long: $(VENV)/.test ## run what takes longer: every kubectl, long fuzzing
 	$(PYTEST) $(BESIDE) -m long tests || $(PYTEST) -m long $(AGAIN)
@@ -53,6 +53,10 @@ conformance: $(VENV)/.test ## ask h2spec, Autobahn and the tests of abuse and fa
 	$(BIN)/python tests/conformance/page.py run
 reference: $(VENV)/.test ## write the tables of docs/configuration.md and docs/policy.md anew, from the tables of keys
 	$(BIN)/python -m tests.support.key_pages
+compiled: $(VENV)/.test ## build the wheel of the compiled build into dist/, beside the plain one (a C compiler is needed)
+	@L7GW_COMPILED=1 $(BIN)/hatchling build -t wheel -d dist
+build: $(VENV)/.test
+	$(BIN)/python deploy/compiled.py
 lint: $(VENV)/.test ## ruff, mypy --strict, and vulture for what nothing calls
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

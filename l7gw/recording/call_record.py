@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol, TypeVar
+from typing import ClassVar, Literal, Protocol
 
 from l7gw.kube.act import Act
 from l7gw.masking.find import Find
@@ -29,14 +29,8 @@ MOST_AT_ONCE = 128 * 1024  # bytes of frames' events that are appended together;
 BY_REFERENCE = 8 * 1024  # bytes; more of a body at once are not copied before the journal's thread has them
 
 Bytes = bytes | memoryview
-Kept = TypeVar("Kept", bytes, memoryview)
 
 UNREAD = Act(verb="", path="", query="", effects=frozenset())  # stands for what a request asked that could not be read
-
-
-def _events_of(data: Kept) -> list[Kept]:
-    """Bytes, cut into parts of at most LARGEST_EVENT."""
-    return [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
 
 
 def lasting(data: Bytes) -> Bytes:
@@ -174,7 +168,8 @@ class CallRecord:
             session.append_encoded(e.encode(kind(session.now(), self.number, data)))  # type: ignore[arg-type]
             return
         data = lasting(data)
-        for part in (data,) if size <= LARGEST_EVENT else _events_of(memoryview(data)):
+        whole = memoryview(data)
+        for part in (data,) if size <= LARGEST_EVENT else [whole[at : at + LARGEST_EVENT] for at in range(0, size, LARGEST_EVENT)]:
             session.append_parts((before_body(kind, session.now(), self.number, len(part)), part), events=1)
 
     def frame(self, channel: str, *, up: bool, stream: int, data: bytes, final: bool = False) -> None:
@@ -188,7 +183,7 @@ class CallRecord:
         if not self.content:
             data = b""
         elif len(data) > LARGEST_EVENT:
-            *before, data = _events_of(data)
+            *before, data = [data[at : at + LARGEST_EVENT] for at in range(0, len(data), LARGEST_EVENT)]
             for part in before:
                 session.append(e.Frame(session.now(), self.number, channel=channel, up=up, stream=stream, data=part))
         session.append(e.Frame(session.now(), self.number, channel=channel, up=up, stream=stream, data=data, final=final))

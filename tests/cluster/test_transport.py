@@ -312,6 +312,7 @@ def test_a_closed_connection_is_read_ever_more_seldom_until_its_peer_ends() -> N
     uvloop.run(play())
 
 
+@pytest.mark.interpreted
 def test_a_connection_to_a_cluster_that_is_closed_waits_for_its_end_so() -> None:
     connection = UpstreamConnection(Mock())
     below = connection.below = Mock(spec=SocketReading)
@@ -320,6 +321,7 @@ def test_a_connection_to_a_cluster_that_is_closed_waits_for_its_end_so() -> None
     below.part.assert_called_once_with()
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize(
     "make",
     [

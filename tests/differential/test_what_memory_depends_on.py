@@ -668,6 +668,7 @@ def test_a_known_call_is_made_anew_where_what_it_depends_on_changes(
     assert found.recorded, f"{name}: the call was not known before"
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("name", ASKED)
 def test_these_stories_differ_where_nothing_is_asked(house: House, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The stories can fail: what a gateway would do that believes its memory without a look is seen."""

@@ -4,9 +4,12 @@ the one that is filled event by event."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import zstandard
 from hypothesis import given
@@ -22,8 +25,10 @@ from l7gw.recording import reader
 from l7gw.recording.call_form import AnswerForm, CallForm, FieldsForm
 from l7gw.recording.call_record import BY_REFERENCE, LARGEST_EVENT, CallRecord, Silent
 from l7gw.recording.layout import HEADER_SIZE, HOLDS_SESSION_EVENTS, NO_SESSION, Header
+from l7gw.recording.outbox import Outbox
 from l7gw.recording.recorder import Recorder
 from l7gw.recording.session import BLOCK, Session
+from l7gw.timeouts import USUAL_TIMEOUTS
 from tests.support.journals import ANN
 from tests.support.manual_clock import ManualClock
 
@@ -50,25 +55,26 @@ acts = st.builds(
 )  # fmt: skip
 
 
-class Gathered:
-    """An outbox that keeps nothing."""
+class At:
+    """A clock that stands at these microseconds since 1970; beyond 2 ** 53 as near as a float comes."""
 
-    held = 0
-    backlogged = False
+    def __init__(self, microseconds: int) -> None:
+        seconds = microseconds / 1e6
+        self._seconds = seconds if int(seconds * 1_000_000) >= microseconds else math.nextafter(seconds, math.inf)
 
-    def dirty(self, session: Session) -> None: ...
+    def wall(self) -> float:
+        return self._seconds
 
-    def flush(self) -> None: ...
+    monotonic = wall
 
 
 def a_session(time: int, exchange: int) -> Session:
-    """A session whose next call has this number and is at this time."""
-    session = Session(
-        Gathered(), SteadyClock(ManualClock()), e.SessionStarted(0, "0" * 32, "", "", (), "", "", "", ""), USUAL_LIMITS
-    )  # type: ignore[arg-type]
-    closed = session.closed_call
-    session.now = lambda: time  # type: ignore[method-assign]
-    session.closed_call = lambda: (closed(), time)[1]  # type: ignore[method-assign]
+    """A session whose next call has this number and is at this time. Nothing takes what it gathers but the test."""
+    clock, never = At(time), Mock(**{"call_later.return_value": None})
+    limits = replace(USUAL_LIMITS, unwritten=1 << 40)
+    outbox = Outbox(Mock(), clock, never, USUAL_TIMEOUTS, limits, on_failed=never, on_written=never)
+    outbox.durable(never)  # the journal never answers this, so nothing else is handed to it
+    session = Session(outbox, SteadyClock(clock), e.SessionStarted(0, "0" * 32, "", "", (), "", "", "", ""), limits)
     session._exchanges = exchange - 1
     return session
 

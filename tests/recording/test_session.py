@@ -316,6 +316,7 @@ def pieces_of(fill: Callable[[CallRecord], None], state: Path) -> list[Piece]:
     return pieces
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("size", [BY_REFERENCE + 1, 65_536, BLOCK + 1, LARGEST_EVENT])
 def test_the_loop_hands_on_much_of_a_body_as_it_came_and_joins_nothing(tmp_path: Path, size: int) -> None:
     up, down, seen = bytes(size), b"x" * size, memoryview(b"y" * size)
@@ -343,6 +344,7 @@ def test_the_loop_hands_on_much_of_a_body_as_it_came_and_joins_nothing(tmp_path:
     ]
 
 
+@pytest.mark.interpreted
 def test_the_parts_of_a_body_that_is_longer_than_an_event_are_not_copied(tmp_path: Path) -> None:
     body = bytes(2 * LARGEST_EVENT + 1)
     parts = [part for piece in pieces_of(lambda record: record.response_body(body), tmp_path) for part in piece.parts]

@@ -25,7 +25,7 @@ ENVIRONMENT = 64  # a member `env`
 WITHIN = 128  # a member `env` of JSON in a text
 
 # Kinds that are always read; of pods and templates the bytes are searched first
-ALWAYS = STRUCTURAL - POD_SPECS.keys()
+ALWAYS = STRUCTURAL - frozenset(POD_SPECS)
 # Such a kind as JSON or the envelope of protobuf writes it
 _ALWAYS_KIND = rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in ALWAYS)) + rb'|Status)(?:List)?["\x12]'
 _MANIFEST = rb"""kind\\*["']?\s*:\s*\\*["']?(?:Config|Secret)\W"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,7 @@ class Compared:
     blocks: int = 0  # of the journal
     cut_elsewhere: int = 0  # whether the journal's blocks are the same, but in sessions that filled one
     bytes: int = 0  # that were compared, of all places
+    digest: str = ""  # of all that the remembering one gave; two processes give the same for the same seed and day
 
 
 def compare(
@@ -61,6 +63,8 @@ def compare(
     found.blocks = len(remembering.blocks)
     found.bytes = sum(len(part) for said in remembering.said for parts in said.values() for part in parts)
     found.bytes += sum(len(block[2]) for block in remembering.blocks)
+    words = repr(([sorted(said.items()) for said in remembering.said], remembering.blocks)).replace(str(house.folder), "")
+    found.digest = hashlib.sha256(words.encode()).hexdigest()
     assert not plain.remembered, "with `remembered` 0 nothing is"
     for number, (one, other) in enumerate(zip_longest(plain.said, remembering.said, fillvalue={})):
         if one != other:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import hashlib
 import multiprocessing
 import os
 import sys
@@ -44,6 +45,7 @@ class Told:
     varied: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
+    digests: list[tuple[int, str]] = field(default_factory=list)  # of all that was compared, by seed
 
     def add(self, more: Told) -> None:
         for name, value in vars(more).items():
@@ -60,7 +62,7 @@ def one(seed: int, calls: int) -> Told:
     words = [f"seed {seed}: {in_full(house, seed, traffic, found)}\n"] if found.difference else []
     told = Told(
         traffic.calls, len(traffic.steps), found.recorded, found.answered, found.outdated, found.blocks, found.cut_elsewhere,
-        found.bytes, found.ended, traffic.varied, words, [seed],
+        found.bytes, found.ended, traffic.varied, words, [seed], [(seed, found.digest)],
     )  # fmt: skip
     del found, traffic
     gc.collect()
@@ -95,6 +97,7 @@ def closing(told: Told, seconds: float, jobs: int) -> str:
         ("ended", ", ".join(f"{count:,} {what}" for what, count in told.ended.most_common(12))),
         ("seeds", f"{seeds} ({len(told.seeds)} of {CALLS:,} calls)"),
         ("time", f"{_minutes(seconds)}, {jobs} processes, {calls / seconds:,.0f} calls a second"),
+        ("digest", hashlib.sha256(repr(sorted(told.digests)).encode()).hexdigest()),
         ("differences", f"{len(told.differences)}"),
     ]  # fmt: skip
     return "\n".join(f"{name + ':':<13}{words}" for name, words in lines)

@@ -10,7 +10,7 @@ import shutil
 import statistics
 import subprocess
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -56,6 +56,14 @@ class Figures:
         """Whether a proxy did the calls of a paced cell in time. Where it did not, its figures are of another load than meant."""
         measured = self.rows.get(cell.name, {}).get(proxy, [])
         return not cell.rate or all(one.work / one.wall >= KEPT_UP * cell.rate for one in measured)
+
+    def where(self, proxy: str, stands_for: str = "l7gw") -> Figures:
+        """The same run with this proxy's figures in the place of another's, without cells in which it was not measured, and without
+        `undurable`, which is measured of the usual build alone."""
+        rows = {cell: {**row, stands_for: row[proxy]} for cell, row in self.rows.items() if proxy in row}
+        for row in rows.values() if proxy != stands_for else ():
+            row.pop("undurable", None)
+        return replace(self, rows=rows, watches={of: {stands_for: row[proxy]} for of, row in self.watches.items() if proxy in row})
 
     def as_json(self) -> str:
         """All of it, a line for each cell and proxy."""

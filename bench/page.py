@@ -66,11 +66,17 @@ def _load(load: float) -> str:
 
 
 def _goals(figures: Figures) -> Iterator[str]:
-    yield from _head("cell", "before, x go (the relay)", "goal", "reached", "held")
+    builds = ("l7gw", *(name for name in ("compiled",) if any(name in row for row in figures.rows.values())))
+    columns = [column for name in builds for column in (("reached", "held") if name == "l7gw" else (f"{name}, reached", "held"))]
+    yield from _head("cell", "before, x go (the relay)", "goal", *columns)
     for goal in GOALS:
-        parts = [(of, found) for of, found in reached(goal, figures)]
-        every = [one for _, found in parts for one in found]
-        yield _row(goal.name, goal.before, goal.goal, "; ".join(_part(of, found) for of, found in parts), _held(every))
+        told = []
+        for name in builds:
+            parts = list(reached(goal, figures.where(name)))
+            every = [one for _, found in parts for one in found]
+            is_measured = any(one.value is not None for one in every)
+            told += ["; ".join(_part(of, found) for of, found in parts), _held(every)] if is_measured else ["", ""]
+        yield _row(goal.name, goal.before, goal.goal, *told)
 
 
 def _part(of: str, found: list[Reached]) -> str:

@@ -43,6 +43,15 @@ def test_l7gw_by_another_interpreter_is_told_beside_the_usual_one() -> None:
     assert not any(ONE.name in line for line in summary(of(("l7gw", [(10, 1)]), ("go", [(10, 1)]))))
 
 
+def test_another_build_is_held_against_the_peers_as_l7gw_is_and_only_where_it_was_measured() -> None:
+    figures = of(("l7gw", [(10, 1)]), ("go", [(20, 1)]), ("compiled", [(30, 1)]), ("undurable", [(40, 1)]))
+    figures.add(BOTH, "l7gw", Measured(1, 1, 1, 1))
+    figures.watches = {"HTTP/2": {"l7gw": 1.0}}
+    other = figures.where("compiled")
+    assert other.ratios(ONE, "l7gw", "go") == [1.5] and other.rates(ONE, "undurable") == other.rates(BOTH, "l7gw") == []
+    assert other.watches == {} and figures.ratios(ONE, "l7gw", "go") == [0.5] and figures.where("l7gw") == figures
+
+
 def test_a_paced_load_that_was_not_kept_up_with_is_told() -> None:
     paced = next(cell for cell in CELLS if cell.rate)
     figures = Figures("", "", 1, 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.figures import from_json
 from bench.goals import GOALS
+from bench.measuring import Measured
 from bench.page import MADE, PAGE, RESULTS, made_of, page
 
 
@@ -28,6 +29,18 @@ def test_only_what_stands_between_the_marks_is_made() -> None:
     assert MADE.split(made)[::2] == ["before\n", "\nbetween\n", "\nbehind\n"]
     assert [row.split(" | ")[0].removeprefix("| ") for row in goals] == [goal.name for goal in GOALS]
     assert counts == ["| cold GET, 16 connections | 1,000,000 |"]
+
+
+def test_the_compiled_build_has_columns_of_its_own_in_the_table_of_goals_where_it_was_measured() -> None:
+    figures, text = from_json(RESULTS.read_text()), "<!-- bench: goals -->\n<!-- end -->"
+    for row in figures.rows.values():
+        row.pop("compiled", None)
+    small = figures.rows["1 kB GET, 1 connection"]
+    assert "compiled" not in page(text, figures, {})
+    small["compiled"] = [Measured(2 * one.work, one.cpu, one.wall, one.p50_us) for one in small["l7gw"]]
+    head, _, first, *others = page(text, figures, {}).splitlines()[1:-1]
+    assert head.endswith("| reached | held | compiled, reached | held |") and "not measured / not measured" in first.split("|")[6]
+    assert others[-1].endswith("| - | - |")
 
 
 def test_each_row_of_a_table_has_as_many_parts_as_its_head() -> None:

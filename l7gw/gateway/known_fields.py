@@ -95,17 +95,7 @@ class KnownFields:
     def in_run(self, run: str, recorded: tuple[Headers, str]) -> KnownFields:
         """The same of another run of this principal's, whose fields are `recorded` so. Its id is `run`, or "" where that of the
         connection will be it. How answers are handed on stays shared."""
-        other = KnownFields.__new__(KnownFields)
-        headers, other.values = recorded
-        other.agent, other.command = self.agent, self.command
-        other.access = self.access.in_run(run)
-        other.form = self.form.in_run(run, headers)
-        other.ready, other.answers = self.ready, self.answers
-        other.far, other.token, other.principal, other.verdict = self.far, self.token, self.principal, self.verdict
-        other.method, other.length, other.session = self.method, self.length, self.session
-        other._policy, other._grants, other._masking, other._settings = self._policy, self._grants, self._masking, self._settings
-        other._up, other._authority, other._authorization = self._up, self._authority, self._authorization
-        return other
+        return _InRun(self, run, recorded)
 
     def begin_run(self, run_id: str) -> int:
         """A call of this run is about to be recorded: the number of the run, which is recorded where this is its first call."""
@@ -150,3 +140,20 @@ class KnownFields:
             return
         del self.answers[: -MOST_ANSWERS + 1]
         self.answers.append(KnownAnswer(response, shown, choice))
+
+
+class _InRun(KnownFields):
+    """What is known of calls of another run than those of which it was found. See `KnownFields.in_run`."""
+
+    __slots__ = ()
+
+    def __init__(self, found: KnownFields, run: str, recorded: tuple[Headers, str]) -> None:
+        headers, self.values = recorded
+        self.agent, self.command = found.agent, found.command
+        self.access = found.access.in_run(run)
+        self.form = found.form.in_run(run, headers)
+        self.ready, self.answers = found.ready, found.answers
+        self.far, self.token, self.principal, self.verdict = found.far, found.token, found.principal, found.verdict
+        self.method, self.length, self.session = found.method, found.length, found.session
+        self._policy, self._grants, self._masking, self._settings = found._policy, found._grants, found._masking, found._settings
+        self._up, self._authority, self._authorization = found._up, found._authority, found._authorization

@@ -6,6 +6,7 @@ import uuid
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,7 @@ def kept(memory: Familiar, headers: Headers, by: Any = None, under: Any = None, 
 WORKER = worker()
 
 
+@pytest.mark.interpreted
 def test_what_is_kept_is_found_by_the_same_fields_from_the_same_address_and_certificate_over_the_same_http_alone() -> None:
     memory = Familiar(32768)
     kept(memory, fields())
@@ -77,6 +79,7 @@ def test_what_is_kept_is_found_by_the_same_fields_from_the_same_address_and_cert
         assert not memory.said(headers, by).known
 
 
+@pytest.mark.interpreted
 def test_the_id_of_the_process_alone_may_be_another_and_is_the_one_that_came() -> None:
     memory, first, second = Familiar(32768), str(uuid.UUID(int=0xA1)), str(uuid.UUID(int=0xA2))
     known = kept(memory, fields(run=first))
@@ -94,6 +97,7 @@ VALUES = st.sampled_from(("a", "gzip", TOKEN, "l7gw-masked-email-0123456789ab", 
 NAMES = st.sampled_from(("accept", "user-agent", "kubectl-command", "x-own", "impersonate-user", "content-type", "cookie"))
 
 
+@pytest.mark.interpreted
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=5).map(tuple), st.booleans(), st.sampled_from((TOKEN, "")))
 def test_fields_that_differ_in_the_process_alone_say_the_same_as_where_they_are_read_anew(
     more: Headers, named: bool, token: str
@@ -121,6 +125,7 @@ def test_a_call_counts_as_having_come_before_from_its_second_time_on_and_the_old
     assert [memory.came(said) for said in (one, one, two, three, two, one)] == [False, True, False, False, True, False]
 
 
+@pytest.mark.interpreted
 def test_as_many_places_and_bytes_are_kept_as_there_is_room_for_and_the_oldest_are_forgotten() -> None:
     memory = Familiar(32768, places=3, size=5000)
     for name in "abcd":
@@ -133,6 +138,7 @@ def test_as_many_places_and_bytes_are_kept_as_there_is_room_for_and_the_oldest_a
     assert not memory._size > 5000
 
 
+@pytest.mark.interpreted
 def test_nothing_is_kept_over_another_policy_masking_or_configuration_nor_a_session_that_is_over() -> None:
     for what in ("policy", "masking", "settings"):
         memory, now = Familiar(32768), worker()
@@ -149,6 +155,7 @@ def test_nothing_is_kept_over_another_policy_masking_or_configuration_nor_a_sess
     assert not memory.said(fields(accept="a"), peer()).known and memory.said(fields(accept="b"), peer()).known
 
 
+@pytest.mark.interpreted
 def test_a_token_that_is_no_longer_than_the_id_of_a_process_is_not_kept() -> None:
     memory = Familiar(32768)
     kept(memory, fields("a" * 36))

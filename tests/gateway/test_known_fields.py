@@ -15,6 +15,7 @@ from l7gw.policy.verdict import Verdict
 from l7gw.recording.call_record import UNREAD
 from l7gw.wire.events import ReadyFields, Request
 
+pytestmark = pytest.mark.interpreted  # of `Scene`
 FIELDS = (("host", "a"), ("audit-id", "first"))
 
 

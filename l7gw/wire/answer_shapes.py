@@ -53,11 +53,12 @@ class AnswerShape:
         self._date_at, self._date_group = places["date"], groups["date"]
         self._length_group = groups.get("content-length", -1)
         self._date, self._date_text = b"", ""  # the last value of Date, which is in `_pairs`
-        pattern, at = b"", 0
+        pattern: list[bytes] = []
+        at = 0
         for name, (start, stop) in values.items():
-            pattern += re.escape(head[at:start]) + b"(" + (_GRAMMAR[name] if name != "date" else _DATE_AT_A_GLANCE) + b")"
+            pattern += (re.escape(head[at:start]), b"(", _GRAMMAR[name] if name != "date" else _DATE_AT_A_GLANCE, b")")
             at = stop
-        self._match = re.compile(pattern + re.escape(head[at:])).fullmatch
+        self._match = re.compile(b"".join((*pattern, re.escape(head[at:])))).fullmatch
 
     def read(self, head: bytes) -> Response | None:
         """The answer in a head of this shape, None where it is of another one."""

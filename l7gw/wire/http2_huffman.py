@@ -24,13 +24,14 @@ _kept = 0
 
 def unpacked(packed: bytes) -> str:
     """The text of a packed string, one character a byte. Raises HPACKDecodingError."""
-    text, state, whole = "", _states[0], True
+    texts: list[str] = []  # joined at the end: where this is compiled, to add each to the ones before copies them all
+    state, whole = _states[0], True
     for byte in packed:
-        more, state, whole = state[byte] or _step(state, byte)
-        text += more
+        text, state, whole = state[byte] or _step(state, byte)
+        texts.append(text)
     if not whole:
         raise HPACKDecodingError("Incomplete Huffman string")
-    return text
+    return "".join(texts)
 
 
 MOST_LONG, LARGEST_LONG = 1024, 1024 * 1024  # long strings that are kept, and bytes of what they unpack to
@@ -80,14 +81,14 @@ class LongStrings:
 
 def _step(state: list[Any], byte: int) -> _Step:
     global _kept
-    number, flags, text = state[256], 0, ""
+    number, flags, symbols = state[256], 0, []
     for half in (byte >> 4, byte & 0x0F):
         number, flags, symbol = HUFFMAN_TABLE[number * 16 + half]
         if flags & HUFFMAN_FAIL:
             raise HPACKDecodingError("Invalid Huffman string")
         if flags & HUFFMAN_EMIT_SYMBOL:
-            text += chr(symbol)
-    step = text, _states.setdefault(number, [*[None] * 256, number]), flags & HUFFMAN_COMPLETE != 0
+            symbols.append(symbol)
+    step = bytes(symbols).decode("latin-1"), _states.setdefault(number, [*[None] * 256, number]), flags & HUFFMAN_COMPLETE != 0
     if _kept < MOST_STEPS:
         _kept += 1
         state[byte] = step

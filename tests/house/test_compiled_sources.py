@@ -54,6 +54,8 @@ def _of_node(node: ast.AST, origins: dict[str, str], compiled: set[str]) -> Iter
             yield "a call in the bound of a slice, which mypyc may make twice"
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "slice":
         yield "a slice that is kept, which mypyc takes for a number where it cuts bytes"
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "__new__":
+        yield "an object that is made without its `__init__`: mypyc calls that, without arguments"
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         kinds: dict[str, set[str]] = {}
         for inner in _within(node):
@@ -64,8 +66,29 @@ def _of_node(node: ast.AST, origins: dict[str, str], compiled: set[str]) -> Iter
             for name in kinds
             if len(kinds[name]) > 1
         )
+        texts = {name for inner in _within(node) if isinstance(inner, ast.Assign) for name in _texts(inner)}
+        grown = {name for loop in _within(node) if isinstance(loop, ast.For | ast.While) for name in _grown(loop)}
+        yield from (f"`{name}` grows in a loop: mypyc copies it each time, where Python does not" for name in sorted(texts & grown))
     elif isinstance(node, ast.Import | ast.ImportFrom) and "weakref" in ast.unparse(node):
         yield "weakref: compiled classes have no weak references"
+
+
+def _texts(assign: ast.Assign) -> Iterator[str]:
+    """The names to which a text, or bytes, are assigned as they are written."""
+    for target in assign.targets:
+        pairs = [(target, assign.value)]
+        if isinstance(target, ast.Tuple) and isinstance(assign.value, ast.Tuple):
+            pairs = list(zip(target.elts, assign.value.elts, strict=False))
+        for name, value in pairs:
+            if isinstance(name, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str | bytes):
+                yield name.id
+
+
+def _grown(loop: ast.AST) -> Iterator[str]:
+    """The names to which something is added in a loop."""
+    for inner in _within(loop):
+        if isinstance(inner, ast.AugAssign) and isinstance(inner.op, ast.Add) and isinstance(inner.target, ast.Name):
+            yield inner.target.id
 
 
 def _of_class(node: ast.ClassDef, origins: dict[str, str], compiled: set[str]) -> Iterator[str]:
@@ -151,6 +174,9 @@ FAULTY = {
     "a call in the lower bound": "def f(data, read):\n    return data[read(data) :]",
     "a call in the upper bound": "def f(data, read):\n    return data[: 1 + read.all(data)]",
     "a slice that is kept": "def f(data: bytes, at):\n    cut = slice(at, at + 9)\n    return data[cut]",
+    "an object without its beginning": "class A:\n    def other(self):\n        return A.__new__(A)",
+    "a text that grows": "def f(data):\n    text = ''\n    for one in data:\n        text += chr(one)\n    return text",
+    "bytes that grow": "def f(read):\n    data, at = b'', 0\n    while at < 9:\n        if more := read():\n            data += more\n        at += 1\n    return data",
     "two types of error": "def f():\n    try:\n        g()\n    except KeyError as error:\n        print(error)\n    except OSError as error:\n        print(error)",
     "two types of error, apart": "class A:\n    def f(self):\n        try:\n            g()\n        except KeyError as e:\n            pass\n        if 1:\n            try:\n                g()\n            except OSError as e:\n                pass",
     "a second name of a method": "class A:\n    def close(self): ...\n    abort = close",
@@ -168,6 +194,8 @@ FAULTY = {
 SOUND = {
     "a plain dataclass": "from dataclasses import dataclass\n@dataclass\nclass A:\n    a: int\n@dataclass(frozen=True)\nclass B:\n    a: int",
     "len in a bound": "def f(data, head):\n    return data[len(head) : len(data) - 1]",
+    "a text to which something is added once": "def f(why):\n    text = 'it failed'\n    if why:\n        text += why\n    return text",
+    "a number that grows": "def f(data):\n    size = 0\n    for one in data:\n        size += len(one)\n    return size",
     "two names for two errors": "def f():\n    try:\n        g()\n    except KeyError as error:\n        pass\n    except OSError as other:\n        pass",
     "one name in two functions": "def f():\n    def inner():\n        try:\n            g()\n        except KeyError as error:\n            pass\n    try:\n        g()\n    except OSError as error:\n        pass",
     "one type twice": "def f():\n    try:\n        g()\n    except KeyError as error:\n        pass\n    try:\n        g()\n    except KeyError as error:\n        pass",

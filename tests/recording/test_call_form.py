@@ -72,7 +72,7 @@ def a_session(time: int, exchange: int) -> Session:
     """A session whose next call has this number and is at this time. Nothing takes what it gathers but the test."""
     clock, never = At(time), Mock(**{"call_later.return_value": None})
     limits = replace(USUAL_LIMITS, unwritten=1 << 40)
-    outbox = Outbox(Mock(), clock, never, USUAL_TIMEOUTS, limits, on_failed=never, on_written=never)
+    outbox = Outbox(Mock(**{"put.return_value": None}), clock, never, USUAL_TIMEOUTS, limits, on_failed=never, on_written=never)
     outbox.durable(never)  # the journal never answers this, so nothing else is handed to it
     session = Session(outbox, SteadyClock(clock), e.SessionStarted(0, "0" * 32, "", "", (), "", "", "", ""), limits)
     session._exchanges = exchange - 1

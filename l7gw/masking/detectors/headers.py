@@ -9,8 +9,9 @@ from l7gw.masking.detectors.keywords import QUOTE, SPACE
 _SLASHES = r":(?:\\*/){2}"  # JSON may write a slash as \/
 _USER = r"""[^\x00-\x20\x7f"'\\/@:?#<>`]*"""
 _SECRET = r"""[^\x00-\x20\x7f"'\\/@?#<>`]+"""
-_URL_NOTICE = r""":\\{0,15}/\\{0,15}/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
-_URL_OPENS = r""":\\{0,15}/\\{0,15}/[^\x00-\x20"'/@:?#<>]{0,128}:"""
+# Backslashes without a bound: with one of 15 hyperscan does not notice four before one slash and three before the next
+_URL_NOTICE = r""":\\*/\\*/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
+_URL_OPENS = r""":\\*/\\*/[^\x00-\x20"'/@:?#<>]{0,128}:"""
 _DATABASES = (
     r"(?:postgres(?:ql)?|mysqlx?|mariadb|mongodb|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|couchbase|couchdb|cassandra"
     r"|memcached|nats|kafka|ldaps?|smtps?|imaps?|stomp|mqtts?|influxdb|neo4j|bolt|db2|snowflake|redshift|elasticsearch|tls|etcd)"

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from l7gw.masking.detectors.detector import Shape
-from l7gw.masking.detectors.engines import Noticed, grouped, notice_of
+from l7gw.masking.detectors.engines import Noticed, beginning_of, grouped, notice_of
+from l7gw.masking.detectors.table import BUILT_IN
 
 
 def test_each_place_of_each_text_is_told_or_one_of_each() -> None:
@@ -20,3 +27,33 @@ def test_shapes_that_are_noticed_by_the_same_text_are_one_group() -> None:
 
     one, two, other = Known("a[0-9]", "a"), Known("a[a-z]", "a"), Known("b[0-9]{2}", "")
     assert list(grouped([one, two, other], notice_of).values()) == [[one, two], [other]]
+
+
+# The texts that hyperscan is given for the built-in detectors
+LOOKED_FOR = sorted({text(shape) for one in BUILT_IN for shape in one.shapes for text in (notice_of, beginning_of) if text(shape)})
+
+
+@pytest.mark.parametrize("runs", [20, pytest.param(200, marks=pytest.mark.long)])
+def test_whatever_an_expression_stands_for_is_noticed_wherever_it_begins(runs: int) -> None:
+    def check(text: str) -> None:
+        noticed = Noticed([text])
+
+        @settings(max_examples=runs, deadline=None)
+        @given(st.sampled_from([b" ", b"a: "]), st.integers(0, 60), st.from_regex(re.compile(text.encode()), fullmatch=True))
+        def holds(before: bytes, times: int, found: bytes) -> None:
+            assert noticed.anything(before * times + found), text
+
+        holds()
+
+    for text in LOOKED_FOR:
+        check(text)
+
+
+@pytest.mark.parametrize("first", range(16))
+def test_the_password_of_a_url_whose_slashes_are_escaped_is_noticed_at_any_depth(first: int) -> None:
+    """hyperscan misses `:` with four backslashes, `/`, three of them and `/` where these repeats have a bound of 15."""
+    (url,) = {notice_of(shape) for one in BUILT_IN if one.name == "connection-string" for shape in one.shapes}
+    noticed = Noticed([url])
+    for second in range(16):
+        found = b":" + b"\\" * first + b"/" + b"\\" * second + b"/user:some-password@host"
+        assert all(noticed.anything(b"x" * offset + found) for offset in range(70)), (first, second)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from l7gw.timeouts import Timeouts
-from l7gw.wire import http1
 from tests.npm.install import MissingNode, node_modules
 from tests.support.both_ways import Both, before
+from tests.support.builds import is_compiled
 from tests.support.databases import VARIABLE, at_server
 from tests.support.held_calls import POLICY
 from tests.support.kubernetes.build import BuildFailed, Built, MissingGo, built
@@ -47,7 +47,7 @@ def missing(tool: str) -> NoReturn:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """On the compiled build (`make test COMPILED=1`) tests that replace code of the package are left out: what is compiled is not
     looked up by its name, and takes no stand-in for an object of a compiled class."""
-    if Path(http1.__file__).suffix == ".so":
+    if is_compiled():
         for item in items:
             if item.get_closest_marker("interpreted") is not None:
                 item.add_marker(pytest.mark.skip(reason="replaces code that is compiled here"))

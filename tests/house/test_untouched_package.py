@@ -34,7 +34,7 @@ EXCEPTIONS = {
         "support/twins/gateway_in_steps.py",
         "worker.configured",
     ): "what is compiled of a configuration is shared by a thousand gateways",
-    ("support/spoken_http.py", "Exchange._begin_record"): "a witness: it writes down over which HTTP a call came, and records it",
+    ("support/spoken_http.py", "Exchange.begin"): "a witness: it writes down over which HTTP a call came, and begins it",
 }
 ASSIGNS = re.compile(r"setattr|l7gw|\w\.\w+ [^\s\w]?= ")  # matches a text that may be such a program
 REPLACE = {"setattr", "delattr", "patch", "object", "__setattr__"}  # functions that assign to an attribute of their argument

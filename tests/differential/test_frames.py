@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.speedups import apply_mask
@@ -39,6 +40,7 @@ from tests.support.plain_frames import (
 )
 from tests.support.spdy_peer import TalkingConnection
 
+pytestmark = pytest.mark.interpreted  # the plain side inherits from the product's classes
 KEY = b"k" * 32
 VALUES = (b'hunter2!Xy/z+"1', b"S3cr3t-Value-9")
 REGISTRY = Registry(KEY, lambda: 0.0)

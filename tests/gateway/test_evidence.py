@@ -234,6 +234,7 @@ def test_a_run_id_that_comes_back_with_another_command_is_another_run(asked: Sce
     assert all(re.fullmatch("[0-9a-f-]{36}|", run["id"]) for run in runs)  # no text of the client's own
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("verdict", ["allow", "deny"])
 def test_each_connection_of_a_port_forward_has_its_verdict_in_the_record(tmp_path: Path, verdict: str) -> None:
     """Each connection is an act of its own; the policy may have changed since the call began."""

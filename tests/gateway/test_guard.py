@@ -134,6 +134,7 @@ async def everybody_hears(cluster: Cluster, neighbours: list[H2Stream], count: i
         await neighbour.until(20 + 17 * count)
 
 
+@pytest.mark.interpreted
 def test_a_fault_in_any_step_of_a_call_ends_that_call_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, monkeypatch, f"STEPS = {STEPS!r}", BREAK)
     authority = Authority(tmp_path / "pki", "CA")

@@ -206,6 +206,7 @@ def test_a_held_call_whose_dry_run_is_refused_is_shown_as_sent(judged: Scene, cl
     until(lambda: hand.of(hold).state == "cancelled")
 
 
+@pytest.mark.interpreted
 def test_a_verdict_that_waits_for_a_result_never_goes_past_the_hold() -> None:
     """Another policy may come while a budget is counted, and its verdict be without a result still."""
     waiting = Verdict(allowed=False, rule="r", reason="", needs="result")

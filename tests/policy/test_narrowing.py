@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,6 +128,7 @@ acts = st.builds(acting, st.sampled_from(ACTS), st.sampled_from(IDENTITIES))
 CALLERS = [(ANN, "c"), (ANN, "c"), (BOT, "c"), (ANN, "d")]
 
 
+@pytest.mark.interpreted
 @settings(max_examples=50)
 @given(rules(guardrail=True), rules(guardrail=False), st.randoms(use_true_random=False))
 def test_the_verdict_on_each_call_is_as_by_comparing_every_rule(
@@ -143,6 +145,7 @@ def test_the_verdict_on_each_call_is_as_by_comparing_every_rule(
     assert policy.explain(principal, cluster, act).verdict == expected
 
 
+@pytest.mark.interpreted
 @given(st.booleans().flatmap(lambda guardrail: st.tuples(st.just(guardrail), keys())), acts)
 def test_the_key_by_which_a_rule_does_not_match_is_as_by_comparing_every_key(found: tuple[bool, dict[str, Any]], act: Act) -> None:
     one = rule(0, *found)

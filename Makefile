@@ -40,7 +40,7 @@ bench: $(VENV)/.test ## hold l7gw against a plain Go proxy, a bare relay and ngi
 	$(BIN)/python bench/login.py
 	$(BIN)/python bench/lists.py
 	$(BIN)/python bench/grep.py
-performance: $(VENV)/.test build ## measure all cells in about ten minutes (on a quiet machine), and write the tables of docs/performance.md; INSTRUCTIONS=1 counts them too
+performance: $(VENV)/.test build ## measure all cells in about twelve minutes (on a quiet machine), and write the tables of docs/performance.md; INSTRUCTIONS=1 counts them too
 	$(BIN)/python bench/run.py --quick -o json --python compiled=build/compiled/python > bench/results.json.new
 	mv bench/results.json.new bench/results.json
 	$(if $(INSTRUCTIONS),$(BIN)/python bench/instructions.py --page > bench/instructions.json.new && mv bench/instructions.json.new bench/instructions.json)

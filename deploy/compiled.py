@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent.parent
+UNUSED_AFTER = 14 * 86400.0  # seconds without use after which an extension is removed from the cache: each change makes another
 
 # It runs in a copy of the sources. mypyc reads them there, and setuptools puts an extension beside each module, which takes its
 # part out of the one that has all of them: `l7gw__mypyc`.
@@ -77,10 +79,15 @@ def extensions(root: Path = ROOT) -> Path:
                     _copy(path, made / path.relative_to(folder))
             made.chmod(0o755)
             made.rename(place)
-        except FileExistsError:  # another build was quicker
-            pass
+        except OSError:
+            if not place.is_dir():  # else another build was quicker
+                raise
         finally:
             shutil.rmtree(made, ignore_errors=True)
+    os.utime(place)
+    for path in place.parent.iterdir():
+        if path != place and time.time() - path.stat().st_mtime > UNUSED_AFTER:
+            shutil.rmtree(path, ignore_errors=True)
     return place
 
 

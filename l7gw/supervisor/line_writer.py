@@ -97,9 +97,9 @@ class LineWriter(Generic[L]):
                 self._wait()
                 continue
             data, lost = self._next()
-            unwritten = self._write(data)
+            unwritten = self._write((b"\n" if self._torn else b"") + data)
             if unwritten:
-                self._lose(unwritten.count(b"\n") - (lost > 0) + lost)
+                self._lose(unwritten[-len(data) :].count(b"\n") - (lost > 0) + lost)  # the end of a torn line is no line
                 if self._ending:
                     return
                 self._hurry.heard(0)
@@ -114,12 +114,11 @@ class LineWriter(Generic[L]):
 
     def _next(self) -> tuple[bytes, int]:
         """The next lines, and behind them one that says how many were dropped; and that number, 0 where there is no such line."""
-        data = b"\n" if self._torn else b""
         lines = list(islice(iter(self._queue.popleft, None), min(BATCH, len(self._queue))))
         try:
-            data += self._render(lines)
+            data = self._render(lines)
         except Exception:  # a line that cannot be made must end neither the log nor the lines beside it
-            data += b"".join(map(self._alone, lines))
+            data = b"".join(map(self._alone, lines))
         with self._counting:
             lost, self._lost = self._lost, 0
         return data + self._dropped(lost) if lost else data, lost

@@ -165,6 +165,36 @@ def test_a_line_that_is_cut_by_a_full_disk_is_no_beginning_of_the_next(
     assert whole(reader) == b"cut\n1 dropped\nwhole\n"
 
 
+def test_a_disk_that_stays_full_for_long_costs_the_lines_that_came_and_no_others(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its attempts begins with the end of the line that was cut."""
+    reader, end = pipe
+    real: Callable[[int, bytes], int] = os.write
+    tries: list[int] = []
+
+    def write(descriptor: int, data: bytes) -> int:
+        tries.append(len(data))
+        if len(tries) == 1:
+            return real(descriptor, data[:3])
+        if len(tries) < 10:
+            raise OSError(errno.ENOSPC, "no space")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(line_writer.os, "write", write)
+    it = writer(end, retry_after=0.01)
+    it.put_now("cut within")
+    until(lambda: len(tries) >= 4)
+    it.put_now("lost")
+    until(lambda: len(tries) >= 10)
+    it.put_now("whole")
+    it.close()
+    os.close(end)
+    told = whole(reader)
+    assert told.startswith(b"cut\n") and counted(told[4:]) == 3
+    assert b"whole\n" in told
+
+
 def test_a_line_that_cannot_be_made_is_counted_and_ends_nothing(pipe: tuple[int, int]) -> None:
     reader, end = pipe
 

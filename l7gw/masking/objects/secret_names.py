@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+LONGEST_KEPT = 256  # characters of a name that is remembered; a key of a ConfigMap has 253, and a caller may send one of 3 MiB
 SHORTEST = 6  # characters of a value; a shorter one is a default such as `none`, and would be guessed as fast as read
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
@@ -37,13 +38,19 @@ _ABOUT = frozenset(
 )
 
 
-@lru_cache(maxsize=4096)  # names repeat: each pod of a ReplicaSet has the same
 def says_secret(name: str) -> bool:
     """Whether a name says that its value is a secret."""
+    return _known(name) if len(name) <= LONGEST_KEPT else _says_secret(name)
+
+
+def _says_secret(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _ABOUT:
         return False
     return words[-1] in _TELLING_AT_THE_END or not _TELLING.isdisjoint(words)
+
+
+_known = lru_cache(maxsize=4096)(_says_secret)  # names repeat: each pod of a ReplicaSet has the same
 
 
 def may_say_secret(data: bytes) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from l7gw.masking.objects.secret_names import _TELLING, _TELLING_AT_THE_END, may_be_secret, may_say_secret, says_secret
@@ -42,3 +44,16 @@ def test_bytes_without_a_stem_of_any_word_hold_no_name_that_says_it() -> None:
         assert may_say_secret(word.encode()) and may_say_secret(word.upper().encode())
     assert may_say_secret(b'[{"name":"DB_PA\\u0053SWORD"}]')
     assert not may_say_secret(b"\x0a\x09LOG_LEVEL\x12\x05debug") and not may_say_secret(b"[]")
+
+
+def test_names_of_a_mebibyte_that_a_caller_sends_are_not_kept() -> None:
+    """Each would stay in memory until 4,096 others came."""
+    says_secret("warm")
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            assert says_secret(f"{'a' * 1_000_000}{number}_password")
+            assert not says_secret(f"{'a' * 1_000_000}{number}_plain")
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()

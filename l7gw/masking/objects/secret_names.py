@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from l7gw.steps import spent
+
 LONGEST_KEPT = 256  # characters of a name that is remembered; a key of a ConfigMap has 253, and a caller may send one of 3 MiB
+WORDS_AT_ONCE = 64  # of a name, 30 us; a name of 3 MiB may have 1,500,000
 SHORTEST = 6  # characters of a value; a shorter one is a default such as `none`, and would be guessed as fast as read
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
@@ -44,10 +47,13 @@ def says_secret(name: str) -> bool:
 
 
 def _says_secret(name: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(name)]
-    if not words or words[-1] in _ABOUT:
-        return False
-    return words[-1] in _TELLING_AT_THE_END or not _TELLING.isdisjoint(words)
+    word, told = "", False
+    for number, found in enumerate(_WORD.finditer(name), 1):
+        word = found[0].lower()
+        told = told or word in _TELLING
+        if not number % WORDS_AT_ONCE:
+            spent()
+    return word not in _ABOUT and (told or word in _TELLING_AT_THE_END)
 
 
 _known = lru_cache(maxsize=4096)(_says_secret)  # names repeat: each pod of a ReplicaSet has the same

@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 
 from l7gw.masking.objects.secret_names import _TELLING, _TELLING_AT_THE_END, may_be_secret, may_say_secret, says_secret
+from l7gw.steps import InSteps
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,10 @@ def test_names_of_a_mebibyte_that_a_caller_sends_are_not_kept() -> None:
         assert tracemalloc.get_traced_memory()[0] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_name_of_a_hundred_thousand_words_is_read_in_steps() -> None:
+    work = InSteps(lambda: says_secret("token " + "a " * 100_000), lambda: None)
+    while not work.over:
+        work.go_on()
+    assert work.result() and work.steps > 10

@@ -11,6 +11,28 @@ from l7gw.kube.act import Act
 
 AccessEvent = Literal["call", "open", "close", "refused"]
 
+LONGEST = 512  # characters of one field of a line: a target may have 32 KiB, and a reason may quote it
+KEPT = LONGEST + 1  # characters of a field that waits for its line, from which it is seen that there were more
+LONGEST_ACT = 2048  # characters of an act's path and query; a longer one does not wait as it is
+
+
+def brief(act: Act) -> Act:
+    """An act of which no more waits for its line than that says: thousands of lines wait where nobody reads them."""
+    if len(act.path) + len(act.query) <= LONGEST_ACT and act.acts_as is None:
+        return act
+    return Act(
+        verb=act.verb[:KEPT],
+        path=act.path[:KEPT],
+        query="",
+        effects=act.effects,
+        is_resource=act.is_resource,
+        group=act.group[:KEPT],
+        resource=act.resource[:KEPT],
+        subresource=act.subresource[:KEPT],
+        namespace=act.namespace[:KEPT],
+        name=act.name[:KEPT],
+    )
+
 
 class AccessForm(msgspec.Struct, gc=False):
     """What lines of the access log say of calls that are alike. Thousands of lines share one; it holds on to no call."""
@@ -30,7 +52,7 @@ class AccessForm(msgspec.Struct, gc=False):
     def about(self, act: Act) -> AccessForm:
         """The same of calls about this act."""
         return AccessForm(
-            self.address, self.principal, self.session, self.run, self.cluster, act, self.http, self.verdict, self.rule
+            self.address, self.principal, self.session, self.run, self.cluster, brief(act), self.http, self.verdict, self.rule
         )
 
     def in_run(self, run: str) -> AccessForm:

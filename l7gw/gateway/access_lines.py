@@ -13,12 +13,9 @@ from math import floor
 
 import msgspec
 
-from l7gw.gateway.access_form import AccessEvent, AccessForm, ShownForm
+from l7gw.gateway.access_form import LONGEST, AccessEvent, AccessForm, ShownForm
 from l7gw.gateway.access_log import Access, Short, whole
 from l7gw.name_rules import clipped, visible
-
-LONGEST = 512  # characters of one field: a path may have 64 KiB, and a reason may quote it
-
 
 _encode = msgspec.json.Encoder().encode
 _LONGEST_PLAIN = LONGEST + len(_encode(ShownForm("call", *[""] * 14)))  # bytes of a form that has no field longer than LONGEST

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from l7gw.api.call_sides import Told
 from l7gw.config.settings import LogAccess
-from l7gw.gateway.access_form import AccessEvent, AccessForm
+from l7gw.gateway.access_form import KEPT, AccessEvent, AccessForm, brief
 from l7gw.kube.act import Act
 from l7gw.recording.call_record import UNREAD, CallRecord
 from l7gw.recording.events import Outcome
@@ -44,15 +44,15 @@ def whole(line: Access | Short) -> Access:
 def of_attempt(record: CallRecord, at: float, address: str, http: str, audit_id: str, reason: str) -> Access:
     """The line about bytes that were no request, or none that could be read."""
     form = AccessForm(address, None, record.session.id, "", "", UNREAD, http, record.said, "")
-    return form, "refused", at, record.status, record.up, record.down, 0.0, -1.0, 0.0, 0.0, audit_id, reason
+    return form, "refused", at, record.status, record.up, record.down, 0.0, -1.0, 0.0, 0.0, audit_id, reason[:KEPT]
 
 
 def of_api(told: Told, at: float) -> Access:
     """The line about a call of the gateway's own API: its path stands where that of a cluster's would."""
     event: AccessEvent = "open" if told.event == "open" else "close" if told.event == "close" else "call"
-    act = Act(verb=told.method, path=told.path, query="", effects=frozenset())
+    act = brief(Act(verb=told.method, path=told.path, query="", effects=frozenset()))
     form = AccessForm(told.address, told.principal, "", "", "", act, told.http, "", "")
-    return form, event, at, told.status, told.up, told.down, told.seconds, -1.0, 0.0, 0.0, told.audit_id, told.reason
+    return form, event, at, told.status, told.up, told.down, told.seconds, -1.0, 0.0, 0.0, told.audit_id, told.reason[:KEPT]
 
 
 class AccessLog:

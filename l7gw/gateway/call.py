@@ -16,7 +16,7 @@ from l7gw.cluster.headers import upstream_request
 from l7gw.cluster.impersonation import impersonation, impersonation_as
 from l7gw.cluster.upstream import Upstream
 from l7gw.errors import Refusal
-from l7gw.gateway.access_form import AccessEvent, AccessForm
+from l7gw.gateway.access_form import KEPT, AccessEvent, AccessForm, brief
 from l7gw.gateway.access_log import Access, is_error
 from l7gw.gateway.answer import HeldAnswer
 from l7gw.gateway.answer_relay import AnswerRelay
@@ -203,7 +203,7 @@ class Call:
             self.for_disk if not self.waits_since else now - self.waits_since,
             self.for_human,
             self.audit_id,
-            self.sent.text(reason) if reason and self.has_masked_head else reason,
+            (self.sent.text(reason) if reason and self.has_masked_head else reason)[:KEPT],
         )
 
     def access_form(self, record: CallRecord) -> AccessForm:
@@ -212,7 +212,7 @@ class Call:
         if alike is not None and alike.verdict == record.said and alike.rule == record.rule:
             return alike
         client, cluster = self.client, self.far.name if self.far is not None else ""
-        about = self.principal, record.session.id, record.run_id, cluster, record.act, client.http, record.said, record.rule
+        about = self.principal, record.session.id, record.run_id, cluster, brief(record.act), client.http, record.said, record.rule
         return AccessForm(client.address, *about)
 
     # ------------------------------------------------------------------ ends

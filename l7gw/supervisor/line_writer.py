@@ -15,7 +15,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Generic, TypeVar
 
-MOST_WAITING = 16 * 1024  # lines in the queue; a line of a call takes 0.3 to 0.6 KiB there, any other 2 KiB at most
+MOST_WAITING = 16 * 1024  # lines in the queue; a line of a call takes 0.3 to 0.6 KiB there, and 6 at most; any other 2 KiB
 BATCH = 256  # lines that are made and written at once; the event loop waits for the interpreter's lock meanwhile, 1 ms at most
 GATHER = 0.05  # seconds in which lines gather that are in no hurry: waking the thread for each would cost more than the line
 RETRY_AFTER = 1.0  # seconds between two attempts to write where nobody can take anything: no reader is left, or no disk space

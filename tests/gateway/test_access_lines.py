@@ -7,16 +7,18 @@ import re
 from collections.abc import Callable
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from l7gw.config.settings import Kind
-from l7gw.gateway.access_form import AccessEvent, AccessForm
-from l7gw.gateway.access_lines import LONGEST, as_json, as_text
+from l7gw.gateway.access_form import LONGEST, LONGEST_ACT, AccessEvent, AccessForm, brief
+from l7gw.gateway.access_lines import as_json, as_text
 from l7gw.gateway.access_log import Access, Short
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act
+from l7gw.kube.acting_as import ActsAs
 from l7gw.kube.requestinfo import describe
 from tests.support import plain_access_lines
 
@@ -229,3 +231,30 @@ def test_short_lines_are_byte_for_byte_those_of_calls_that_are_like_no_other_and
     assert [told(write, one) for one in lines] == singly
     if None not in singly:
         assert write(lines) == write(lines) == b"".join(filter(None, singly)), "the second time each form is known"
+
+
+@pytest.mark.parametrize("size", [LONGEST - 20, LONGEST, LONGEST + 1, LONGEST_ACT, 30_000])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/logs/{}",
+        "/api/v1/namespaces/dev/pods/{}",
+        "/api/v1/namespaces/{}/pods/web-0/log",
+        "/api/v1/namespaces/dev/pods?labelSelector={}",
+        "/apis/{}/v1/namespaces/dev/things/one",
+        "/api/v1/namespaces/dev/pods/%C3%A4{}",
+    ],
+)
+def test_of_a_long_act_no_more_waits_for_its_line_than_that_says(target: str, size: int) -> None:
+    act = describe("GET", target.format("a" * size))
+    kept = brief(act)
+    assert len(kept.path) + len(kept.query) <= LONGEST_ACT
+    assert sum(len(text) for text in (kept.verb, kept.group, kept.resource, kept.namespace, kept.name)) <= LONGEST_ACT
+    for make in (as_json, as_text):
+        assert make([line(kept)]) == make([line(act)])
+
+
+def test_as_whom_a_call_is_made_does_not_wait_for_its_line() -> None:
+    act = msgspec.structs.replace(describe("GET", "/version"), acts_as=ActsAs("bob", tuple(f"group-{n}" for n in range(20))))
+    assert brief(act).acts_as is None
+    assert as_json([line(brief(act))]) == as_json([line(act)])

@@ -22,7 +22,7 @@ class Limits:
     calls_waiting_for_keys: int = 1024  # calls that wait for one fetch of keys; further calls are refused at once
 
     # the data path
-    remembered: int = 32 * KIB  # heads that one connection remembers with their meaning; 0: nothing that was said is remembered
+    remembered: int = 32 * KIB  # heads that one connection remembers, each with 512 for its meaning; 0: nothing is remembered
 
     # recording
     session_unwritten: int = 4 * MIB  # a session's records that wait for the disk; beyond it its calls are slowed (threats H11)

@@ -16,7 +16,7 @@ from l7gw.wire.events import CHUNKED, END, NO_BODY, Body, BodyParts, Closed, End
 from l7gw.wire.http1_body import BodyReader
 from l7gw.wire.http1_message import CRLF2, check_start, parse_request, request_like
 from l7gw.wire.http1_writing import head_bytes, status_line, write_head
-from l7gw.wire.semantics import LARGEST_HEAD
+from l7gw.wire.semantics import LARGEST_HEAD, OF_MEANING
 
 # ---------------------------------------------------------------------- limits
 
@@ -267,12 +267,12 @@ class ServerConnection(Side):
         known = (request, "HTTP/1.1") if request is not None else parse_request(head)
         size = len(head)
         if size <= self._remembered // 4:
-            if self._known_size + 2 * size > self._remembered:
+            if self._known_size + 2 * size + OF_MEANING > self._remembered:
                 self._known.clear()
                 self._lines.clear()
                 self._known_size = 0
             self._known[head] = known
-            self._known_size += size
+            self._known_size += size + OF_MEANING
             first = known[0]
             usual = known[1] == "HTTP/1.1" and first.keep_alive and first.length == NO_BODY and not first.upgrade
             if usual and lines not in self._lines:

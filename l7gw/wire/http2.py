@@ -27,7 +27,7 @@ from l7gw.wire.http2_limits import (
 )
 from l7gw.wire.http2_side import BY_PEER, BY_US, StreamEvent
 from l7gw.wire.http2_stream import BODY, CLIENT_SENDS, DONE, HEAD, SERVER_SENDS, Stream, out_of_order
-from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM
+from l7gw.wire.semantics import BODILESS, LARGEST_HEAD, MOST_INTERIM, OF_MEANING
 
 # ---------------------------------------------------------------------- the server's side
 
@@ -139,10 +139,10 @@ class ServerConnection(Receiver):
         if line is not None and request.length == NO_BODY:
             size = self._reader.unpacked
             if 0 < size <= self._remembered // 4:
-                self._alike_size += size
+                self._alike_size += size + OF_MEANING
                 if self._alike_size > self._remembered:
                     self._alike.clear()
-                    self._alike_size = size
+                    self._alike_size = size + OF_MEANING
                 self._alike[line[2]] = request
         return request
 

@@ -18,7 +18,7 @@ from l7gw.wire.errors import OurError, PeerError
 from l7gw.wire.events import Headers
 from l7gw.wire.http2_frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, LARGEST_BLOCK
 from l7gw.wire.http2_huffman import LongStrings, unpacked
-from l7gw.wire.semantics import UNTOLD
+from l7gw.wire.semantics import OF_MEANING, UNTOLD
 
 # ---------------------------------------------------------------------- limits
 
@@ -162,6 +162,7 @@ class BlockReader(Generic[T]):
         size = len(block) + self.unpacked
         if self._table.changes != self._seen or size > self._remembered // 4:
             return
+        size += OF_MEANING
         if self._known_size + size > self._remembered:
             self._known.clear()
             self._known_size = 0

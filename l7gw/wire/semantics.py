@@ -15,6 +15,8 @@ from l7gw.wire.events import NO_BODY
 
 LARGEST_HEAD = 64 * 1024  # bytes; kube-apiserver takes 1 MiB, but no client sends nearly as much (threats A6)
 MOST_FIELDS = 100  # header lines; Go's clients send about 15, nginx takes 100 of a server
+# Bytes that are counted of a remembered head beside its own: its request takes 0.3 KiB, and what a call with it meant up to 4
+OF_MEANING = 512
 LONGEST_TARGET = 32 * 1024  # bytes, half a head: an exec with a script of some KiB in its argv fits (threats A6)
 MOST_INTERIM = 10  # 1xx answers before the answer (threats A14)
 

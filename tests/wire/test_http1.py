@@ -311,6 +311,16 @@ def test_the_memory_of_heads_is_bounded() -> None:
     assert all(len(head) < 1000 for head in connection._known) and connection._known
 
 
+def test_short_heads_count_with_what_their_calls_mean() -> None:
+    """What a call means takes 4 KiB of its connection's memory, however short its head is."""
+    connection = ServerConnection()
+    for number in range(2000):
+        connection.receive(b"GET /%d HTTP/1.1\r\nHost: gw\r\n\r\n" % number)
+        sent(connection, Response(200, (), 0), End())
+        assert len(connection._known) <= http1.LARGEST_KNOWN // 512
+    assert connection._known
+
+
 @pytest.mark.parametrize(("remembered", "kept"), [(0, False), (99, False), (100, True)])
 def test_a_connection_remembers_as_many_bytes_of_heads_as_it_is_told(remembered: int, kept: bool) -> None:
     connection = http1.ServerConnection(remembered)

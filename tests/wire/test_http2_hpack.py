@@ -351,6 +351,18 @@ def test_the_memory_of_blocks_is_bounded_by_what_they_unpack_to() -> None:
     assert held < 8 * LARGEST_KNOWN
 
 
+def test_short_blocks_count_with_what_their_calls_mean() -> None:
+    """What a call means takes 4 KiB of its connection's memory, however short its block is."""
+    connection = server()
+    for stream in range(1, 4001, 2):
+        connection.receive(get(stream, ("x", str(stream))))
+        connection.reset(stream)
+        connection.take()
+        assert len(connection._reader._known) <= LARGEST_KNOWN // 512
+        assert len(connection._alike) <= LARGEST_KNOWN // 2 // 512
+    assert connection._reader._known and connection._alike
+
+
 def test_more_blocks_than_are_remembered_are_read_as_well() -> None:
     connection = server()
     for stream in range(1, 2001, 2):

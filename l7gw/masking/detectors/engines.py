@@ -3,8 +3,9 @@ the texts that each of them is given for a shape."""
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +17,11 @@ from l7gw.masking.detectors.regex_tree import NoTree, Tree, read
 
 LARGEST_PROGRAM = 64 * 1024**2  # bytes that re2 may use for an expression and its states; ours take less than 4 MiB
 MOST_SCANNERS = 32  # sets of detectors that are kept; a policy names few, and each takes about a megabyte
+
+
+# A text with `|` between parts that have no groups
+_PART = r"(?:\\[^QE]|\[\^?\]?(?:\\.|[^\]\\])*\]|[^\\\[()|])+"
+_PARTS = re.compile(rf"{_PART}(?:\|{_PART})+")
 
 
 class HasShape(Protocol):
@@ -87,9 +93,23 @@ def noticing(patterns: list[str], *, once: bool = False) -> Any:
 @lru_cache(maxsize=2 * MOST_SCANNERS)  # a reload that changes nothing here costs nothing
 def _database(patterns: tuple[str, ...], *, once: bool) -> Any:
     flags = hyperscan.HS_FLAG_SINGLEMATCH if once else 0
+    numbers, texts = numbered(patterns)
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(expressions=[pattern.encode() for pattern in patterns], ids=list(range(len(patterns))), flags=flags)
+    database.compile(expressions=texts, ids=numbers, elements=len(texts), flags=flags)
     return database
+
+
+def numbered(patterns: Sequence[str]) -> tuple[list[int], list[bytes]]:
+    """What hyperscan compiles for some patterns, and the number of each one's pattern. Parts with `|` between them, where they have
+    no groups, are compiled one by one: hyperscan then looks for the plain bytes of each, where a pattern with a choice in it may
+    cost a look at every byte."""
+    pairs = [(number, part) for number, pattern in enumerate(patterns) for part in parts(pattern)]
+    return [number for number, _ in pairs], [part.encode() for _, part in pairs]
+
+
+def parts(pattern: str) -> list[str]:
+    """The parts of a pattern that stand for what it stands for."""
+    return re.findall(_PART, pattern) if _PARTS.fullmatch(pattern) else [pattern]
 
 
 @lru_cache(maxsize=1024)

@@ -9,9 +9,11 @@ from l7gw.masking.detectors.keywords import QUOTE, SPACE
 _SLASHES = r":(?:\\*/){2}"  # JSON may write a slash as \/
 _USER = r"""[^\x00-\x20\x7f"'\\/@:?#<>`]*"""
 _SECRET = r"""[^\x00-\x20\x7f"'\\/@?#<>`]+"""
+# The same, so that each has three bytes in a row by which hyperscan finds it: `:\\*/\\*/`, which has none, took 0.4 of a scan.
 # Backslashes without a bound: with one of 15 hyperscan does not notice four before one slash and three before the next
-_URL_NOTICE = r""":\\*/\\*/[^\x00-\x20"'/@:?#<>]{0,128}:[^\x00-\x20"'/@?#<>]{1,256}@"""
-_URL_OPENS = r""":\\*/\\*/[^\x00-\x20"'/@:?#<>]{0,128}:"""
+_EACH_SLASHES = ("://", r":/\\+/", r":\\*\\//", r":\\*\\/\\+/")
+_URL_OPENS = "|".join(rf"""{slashes}[^\x00-\x20"'/@:?#<>]{{0,128}}:""" for slashes in _EACH_SLASHES)
+_URL_NOTICE = "|".join(rf"""{opens}[^\x00-\x20"'/@?#<>]{{1,256}}@""" for opens in _URL_OPENS.split("|"))
 _DATABASES = (
     r"(?:postgres(?:ql)?|mysqlx?|mariadb|mongodb|rediss?|valkeys?|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb|couchbase|couchdb|cassandra"
     r"|memcached|nats|kafka|ldaps?|smtps?|imaps?|stomp|mqtts?|influxdb|neo4j|bolt|db2|snowflake|redshift|elasticsearch|tls|etcd)"

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import hyperscan
 
+from l7gw.masking.detectors.engines import numbered
+
 WORTH = 256 * 1024  # bytes that are searched before the search for all is made: that takes a quarter of a second
 DETECTOR = 1  # the mark of what a detector notices
 
@@ -57,10 +59,12 @@ def _see(number: int, _start: int, _end: int, _flags: int, context: tuple[list[i
 def _database(detectors: tuple[str, ...], expressions: tuple[bytes, ...]) -> Any:
     once = hyperscan.HS_FLAG_SINGLEMATCH
     # hyperscan's \\s lacks one of the spaces that Python's and re2's have
-    texts = [text.encode() for text in detectors] + [text.replace(rb"\s", rb"[\t-\r ]") for text in expressions]
-    flags = [once] * len(detectors) + [once | hyperscan.HS_FLAG_DOTALL] * len(expressions)
+    numbers, noticed = numbered(detectors)
+    texts = noticed + [text.replace(rb"\s", rb"[\t-\r ]") for text in expressions]
+    numbers += range(len(detectors), len(detectors) + len(expressions))
+    flags = [once] * len(noticed) + [once | hyperscan.HS_FLAG_DOTALL] * len(expressions)
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(expressions=texts, ids=list(range(len(texts))), elements=len(texts), flags=flags)
+    database.compile(expressions=texts, ids=numbers, elements=len(texts), flags=flags)
     return database
 
 

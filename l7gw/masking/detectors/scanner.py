@@ -113,7 +113,7 @@ class Scanner:
         noticed = grouped(locators, notice_of)
         self._noticed = Noticed(list(noticed))
         self._by_notice = list(noticed.values())
-        self._marks: MadeAside | None = None
+        self._marks: dict[int, MadeAside] = {}  # by the identity of the expressions beside
         self._nothing_in: set[str] = set()  # texts in which nothing was noticed
 
     def warm(self) -> None:
@@ -144,11 +144,12 @@ class Scanner:
         return False
 
     def marks(self, beside: Sequence[Expression], size: int) -> Marks | None:
-        """One search for these expressions, which are the same at each call, and for what `may_hold` notices, by the mark DETECTOR.
-        `size` bytes are to be searched. None as long as it is not made."""
-        if self._marks is None:
-            self._marks = MadeAside(beside, list(grouped(self._locators, notice_of)))
-        return self._marks.get(size)
+        """One search for these expressions, a constant, and for what `may_hold` notices, by the mark DETECTOR. `size` bytes are to
+        be searched. None as long as it is not made."""
+        aside = self._marks.get(id(beside))
+        if aside is None:
+            aside = self._marks[id(beside)] = MadeAside(beside, list(grouped(self._locators, notice_of)))
+        return aside.get(size)
 
     def scan(self, data: bytes, *, sent: bool = False, cut: bool = False) -> list[Span]:
         """What is found, in order; no two overlap. Of values that overlap their union is one find, by the name of the longest.

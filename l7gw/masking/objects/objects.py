@@ -28,10 +28,14 @@ from l7gw.masking.objects.structure_hints import (
     ESCAPED,
     EXPRESSIONS,
     GO_ESCAPED,
+    JSON_EXPRESSIONS,
+    LARGE_JSON,
     STRUCTURE,
     WITHIN,
     hints,
     holds_variable,
+    marks_in_json,
+    may_be_json,
     without_go_escapes,
 )  # fmt: skip
 from l7gw.obligations import Obligations
@@ -147,7 +151,10 @@ class ObjectMasker(msgspec.Struct, frozen=True, kw_only=True):
 
     def _marks(self, data: bytes, stop: int) -> int:
         """The marks of EXPRESSIONS in the bytes, and DETECTOR, up to the first of those in `stop`."""
-        if (together := self.scanner.marks(EXPRESSIONS, len(data))) is not None:
+        size = len(data)
+        if size >= LARGE_JSON and may_be_json(data) and (together := self.scanner.marks(JSON_EXPRESSIONS, size)) is not None:
+            return marks_in_json(together, data, stop)
+        if (together := self.scanner.marks(EXPRESSIONS, size)) is not None:
             return together.find(data, stop)
         marks = hints().find(data, stop)
         return marks | DETECTOR if not marks & stop and self.scanner.may_hold(data) else marks

@@ -26,32 +26,65 @@ WITHIN = 128  # a member `env` of JSON in a text
 
 # Kinds that are always read; of pods and templates the bytes are searched first
 ALWAYS = STRUCTURAL - frozenset(POD_SPECS)
+_ALWAYS_KINDS = b"(?:" + b"|".join(sorted(kind.encode() for kind in ALWAYS)) + rb"|Status)(?:List)?"
 # Such a kind as JSON or the envelope of protobuf writes it
-_ALWAYS_KIND = rb'(?:"kind"\s*:\s*"|\x12.)(?:' + b"|".join(sorted(kind.encode() for kind in ALWAYS)) + rb'|Status)(?:List)?["\x12]'
+_ALWAYS_KIND = rb'(?:"kind"\s*:\s*"|\x12.)' + _ALWAYS_KINDS + rb'["\x12]'
 _MANIFEST = rb"""kind\\*["']?\s*:\s*\\*["']?(?:Config|Secret)\W"""
 # What Go writes as an escape where nobody has to; nothing that a detector is after begins there
 _GO_ESCAPES = {b"\\u0026": b"&", b"\\u003c": b"<", b"\\u003e": b">", b"\\/": b"/"}
 _NOT_IN_JSON = b"\x12"  # as no character below a space is, but line ends and tabs
 _GO_ESCAPE = re.compile(rb"\\(?:u00(?:26|3[ce])|/)")
 
-EXPRESSIONS = (
-    Expression(_ALWAYS_KIND, STRUCTURE),
+LARGE_JSON = 16 * 1024  # bytes, from which on `marks_in_json` takes less than one search for EXPRESSIONS
+
+_IN_EITHER = (
     Expression(_MANIFEST, STRUCTURE),
     *(Expression(re.escape(hint), STRUCTURE) for hint in HINTS if hint != b"\\u00"),
-    Expression(PROTOBUF, STRUCTURE),
     *(Expression(text, VARIABLE) for text in ROUGH),
     Expression(rb"\\u00(?:[^23]|2[^6]|3[^ce]|.?\z)", ESCAPED),
-    Expression(rb"\\(?:u0026|u003c|u003e|/)", GO_ESCAPED),
+    Expression(rb"\\u00(?:26|3c|3e)", GO_ESCAPED),
     Expression(rb'"binaryData\\*"', ENCODED),
-    Expression(b'"env"', ENVIRONMENT),
     Expression(rb'env\\"', WITHIN),
 )
+_SLASH = Expression(rb"\\/", GO_ESCAPED)
+_OWN_ENVIRONMENT = Expression(b'"env"', ENVIRONMENT)
+EXPRESSIONS = (
+    Expression(_ALWAYS_KIND, STRUCTURE),
+    Expression(PROTOBUF, STRUCTURE),
+    *_IN_EITHER,
+    _SLASH,
+    _OWN_ENVIRONMENT,
+)
+# What can stand in JSON, but for what `marks_in_json` looks for by itself. A third less work than EXPRESSIONS: hyperscan looks for
+# runs of bytes, for all at once, and is slow where one expression has a run of two, or what stands in each pod
+JSON_EXPRESSIONS = (Expression(rb'"kind"\s*:\s*"' + _ALWAYS_KINDS + b'"', STRUCTURE), *_IN_EITHER)
 
 
 @cache
 def hints() -> Marks:
     """The search for EXPRESSIONS alone."""
     return Marks(EXPRESSIONS)
+
+
+@cache
+def _alone(expression: Expression) -> Marks:
+    return Marks([expression])
+
+
+def may_be_json(data: bytes) -> bool:
+    """Whether the bytes have none that JSON has nowhere, so that `marks_in_json` tells their marks. It costs 0.04 ns a byte."""
+    return _NOT_IN_JSON not in data
+
+
+def marks_in_json(together: Marks, data: bytes, stop: int) -> int:
+    """The marks of EXPRESSIONS in JSON, up to the first of those in `stop`. `together` searches for JSON_EXPRESSIONS. ENVIRONMENT
+    is looked for only where it is in `stop`: else it tells something of protobuf alone."""
+    marks = together.find(data, stop)
+    if not marks & stop and stop & ENVIRONMENT:
+        marks |= _alone(_OWN_ENVIRONMENT).find(data, ENVIRONMENT)
+    if not marks & (stop | GO_ESCAPED):
+        marks |= _alone(_SLASH).find(data, GO_ESCAPED)
+    return marks
 
 
 @cache

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7gw.masking.detectors.detector import Shape
-from l7gw.masking.detectors.engines import Noticed, beginning_of, grouped, notice_of
+from l7gw.masking.detectors.engines import Noticed, beginning_of, grouped, notice_of, numbered, parts
 from l7gw.masking.detectors.table import BUILT_IN
 
 
@@ -18,6 +18,23 @@ def test_each_place_of_each_text_is_told_or_one_of_each() -> None:
     assert Noticed(["ab", "b+c"], once=True).places(memoryview(b"ab abbc")) == [(0, 2), (1, 7)]
     assert Noticed(["ab"]).anything(b"ab") and not Noticed(["ab"]).anything(b"a b")
     assert Noticed([]).places(b"ab") == [] and not Noticed([]).anything(b"ab")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "its_parts"),
+    [
+        ("ab|c[|]d|e\\|f|[]|]+", ["ab", "c[|]d", "e\\|f", "[]|]+"]),
+        ("[^]|]a|b", ["[^]|]a", "b"]),
+        *((whole, [whole]) for whole in ("ab", "(?:a|b)c", "(?i)a|b", "a|", "|a", "\\Qa|b\\E", "a[|b", "[|]")),
+    ],
+)
+def test_a_pattern_without_groups_is_compiled_part_by_part(pattern: str, its_parts: list[str]) -> None:
+    assert parts(pattern) == its_parts
+
+
+def test_each_part_has_the_number_of_its_pattern() -> None:
+    assert numbered(["a|b", "(?:c|d)", "e"]) == ([0, 0, 1, 2], [b"a", b"b", b"(?:c|d)", b"e"])
+    assert Noticed(["ab|b+c", "d"]).places(b"ab abbc d") == [(0, 2), (0, 5), (0, 7), (1, 9)]
 
 
 def test_shapes_that_are_noticed_by_the_same_text_are_one_group() -> None:

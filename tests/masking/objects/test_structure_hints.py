@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7gw.kube.objects import json_nodes
-from l7gw.masking.detectors.marks import WORTH
+from l7gw.masking.detectors.marks import WORTH, Expression, Marks
 from l7gw.masking.detectors.scanner import Scanners
 from l7gw.masking.detectors.table import BUILT_IN
 from l7gw.masking.objects.objects import ObjectMasker
@@ -19,12 +20,17 @@ from l7gw.masking.objects.structure_hints import (
     ENCODED,
     ENVIRONMENT,
     ESCAPED,
+    EXPRESSIONS,
     GO_ESCAPED,
+    JSON_EXPRESSIONS,
+    LARGE_JSON,
     STRUCTURE,
     VARIABLE,
     WITHIN,
     hints,
     holds_variable,
+    marks_in_json,
+    may_be_json,
     without_go_escapes,
 )  # fmt: skip
 from l7gw.masking.registry.registry import Registry
@@ -34,6 +40,7 @@ from tests.support.masked import KEY, act_of
 from tests.support.planted import KINDS, Planter
 
 SCANNER = Scanners(BUILT_IN).default
+IN_JSON = Marks(JSON_EXPRESSIONS)
 REGISTERED = b"Tr0ub4dor&3<>\\x"
 
 
@@ -150,11 +157,22 @@ def calls(draw: st.DrawFn) -> tuple[str, str]:
     return line, draw(written(draw(made | listed | made.map(lambda one: {"type": "ADDED", "object": one}))))
 
 
-@settings(deadline=None, max_examples=100)
-@given(calls())
-def test_what_need_not_be_read_holds_nothing_and_what_is_read_is_masked_as_if_all_of_it_were(call: tuple[str, str]) -> None:
+def made(beside: tuple[Expression, ...]) -> None:
+    """Have the one search for these expressions made, as after many bytes."""
+    while SCANNER.marks(beside, 2 * WORTH) is None:
+        time.sleep(0.01)
+
+
+@settings(deadline=None, max_examples=150)
+@given(calls(), st.booleans())
+def test_what_need_not_be_read_holds_nothing_and_what_is_read_is_masked_as_if_all_of_it_were(
+    call: tuple[str, str], large: bool
+) -> None:
     line, text = call
     data = text.encode("utf-8", "surrogatepass")
+    if large:
+        data += b" " * LARGE_JSON
+        made(JSON_EXPRESSIONS)
     all_of_it, as_it_is = json_nodes.read(data, strict=False), json_nodes.read(data, strict=False)
     everything = masker(ReadsAll, line).mask(all_of_it).finds
     ordinary = masker(ObjectMasker, line)
@@ -162,6 +180,20 @@ def test_what_need_not_be_read_holds_nothing_and_what_is_read_is_masked_as_if_al
         assert not everything
     found = ordinary.mask(as_it_is).finds
     assert found == everything and as_it_is.render("shown") == all_of_it.render("shown")
+
+
+@settings(deadline=None, max_examples=150)
+@given(calls())
+def test_what_is_noticed_in_large_json_is_what_is_noticed_anywhere(call: tuple[str, str]) -> None:
+    data = call[1].encode("utf-8", "surrogatepass")
+    marks = hints().find(data, 0)
+    assert marks_in_json(IN_JSON, data, 0) == marks & ~ENVIRONMENT
+    for stop in (STRUCTURE | ENVIRONMENT, STRUCTURE | ESCAPED | WITHIN | ENVIRONMENT, ESCAPED | ENCODED):
+        assert bool(marks_in_json(IN_JSON, data, stop) & stop) == bool(marks & stop)
+
+
+def test_only_what_has_nothing_that_json_lacks_is_searched_as_json() -> None:
+    assert may_be_json(b'{"kind":"PodList"}') and not may_be_json(b"k8s\0\x0a\x07API_KEY\x12\x02x")
 
 
 @settings(deadline=None, max_examples=60)
@@ -195,9 +227,10 @@ def test_each_kind_that_holds_something_is_read_however_long_the_body(kind: str)
     data = json.dumps([{"kind": "Node"}, planted.value] + [{"kind": "Node"}] * (WORTH // 8)).encode()
     masks = masker(ObjectMasker, "GET /apis/other.example.com/v1/things")
     assert masks.needs_reading(data)
-    while SCANNER.marks((), 0) is None:  # begun by the line before
-        pass
+    made(JSON_EXPRESSIONS)
     assert masks.needs_reading(data)
+    made(EXPRESSIONS)
+    assert masks.needs_reading(data + b"\x12")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +252,8 @@ def test_each_kind_that_holds_something_is_read_however_long_the_body(kind: str)
 )
 def test_each_mark_stands_for_something(data: bytes, marks: int) -> None:
     assert hints().find(data, 0) == marks
+    if b"\x12" not in data:
+        assert marks_in_json(IN_JSON, data, ENVIRONMENT) == marks
 
 
 def test_an_applied_pod_whose_passwords_are_in_secrets_holds_no_variable() -> None:

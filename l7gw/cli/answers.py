@@ -9,13 +9,16 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from rich.console import Console
+from rich.text import Text
 
 from l7gw.cli.api_client import NO, UNKNOWN, USAGE, Refused
+from l7gw.cli.columns import indented
 from l7gw.cli.state import fail
 from l7gw.name_rules import visible
 
 T = TypeVar("T")
 
+ARROW = "-> "
 WITHOUT_TERMINAL = 240  # columns of output that goes to no terminal
 MOST_LISTED = 100_000  # holds or grants that --limit takes; the list is asked for in parts
 AT_A_TIME = 100  # of them in one answer
@@ -69,6 +72,13 @@ def seconds_of(text: str, most: int, option: str = "--for") -> int:
 
 def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
+
+
+def arrow(hint: str, mark: int, style: str, within: int | None) -> list[Text]:
+    """What to do, below a statement: behind an arrow at column `mark`, in lines of at most `within` columns."""
+    indent = " " * (mark + len(ARROW))
+    first, *further = indented(hint, indent, within) if within is not None else [indent + hint]
+    return [Text.assemble(" " * mark, (ARROW, style), first[len(indent) :]), *map(Text, further)]
 
 
 def console() -> Console:

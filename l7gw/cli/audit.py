@@ -39,7 +39,7 @@ def audit() -> None:
 
 
 @audit.command("reconcile", short_help="Who went round the gateway, and what did the cluster never see?")
-@click.argument("files", metavar="[FILE|-]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", metavar="[FILE|-]...", nargs=-1, type=click.Path(readable=False, path_type=Path))
 @config_option
 @states_option
 @click.option(
@@ -86,7 +86,6 @@ def reconcile(
     and one's own rights; calls from before the oldest recording; calls that by `record: none` are not recorded. Of recorded calls,
     what EKS's audit policy leaves out: events, /healthz, /version and /swagger.
 
-    \b
     Exit status: 0 none, 1 some, 2 wrong usage, 3 none as far as can be said, but a part of the log or of the recordings
     cannot be read, or the log holds no call that could be compared.
 

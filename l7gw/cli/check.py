@@ -14,6 +14,7 @@ import click
 from l7gw import name_rules
 from l7gw.cli import check_clusters, check_identity, check_reviews
 from l7gw.cli.check_reading import Read, read_all, refuse
+from l7gw.cli.columns import LEAST, WORDS, terminal_width, wrapped
 from l7gw.cli.options import config_option, output_option
 from l7gw.config.certificates import all_ending
 from l7gw.config.document import sized
@@ -32,6 +33,8 @@ from l7gw.recording import masking_key
 from l7gw.supervisor.startup import RECORDING
 
 Found = TypeVar("Found")
+
+MARGIN = 15  # columns before what is said
 
 
 @click.command(short_help="Say what a configuration means, or all that is wrong with it; --online asks everything that it names.")
@@ -58,7 +61,6 @@ def check(config: Path | None, output: str, online: bool, addresses: tuple[str, 
     Slack and the webhook (no message is sent), the disk, the clock; which names the certificates have, when everything ends, and
     which rules can never match. Each line is green, yellow (it works, but not as meant, or not for long) or red, with what to do.
 
-    \b
     Exit status: 0 it can be used, 2 it cannot; with --online 1 where something is red.
 
     \b
@@ -100,9 +102,11 @@ def _tell(settings: Settings, policy: Policy, made: Configured, it: Read, output
     if output == "json":
         click.echo(json.dumps(_document(settings, policy, it.key, made, it.hooks, warnings), indent=2))
         return
+    within = terminal_width()
     for head, lines in _sections(settings, policy, it.key, made, it.hooks):
-        for number, line in enumerate(lines):
-            click.echo(f"{head if number == 0 else '':<15}{line}")
+        parts = (part for line in lines for part in (wrapped(line, max(LEAST, within - MARGIN), WORDS) if within else (line,)))
+        for number, part in enumerate(parts):
+            click.echo(f"{head if number == 0 else '':<{MARGIN}}{part}")
     for warning in warnings:
         click.echo(f"l7gw: {warning}", err=True)
 
@@ -124,6 +128,7 @@ def _sections(
     yield "Masking", [_masking(key), _detectors(settings, masking)]
     if loaded:
         yield "Hooks", [_hook(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)]
+    yield "Log", [_log(settings)]
     yield "Mind", [f"{RECORDING} {settings.state}"]
 
 
@@ -181,6 +186,12 @@ def _detectors(settings: Settings, masking: Configured) -> str:
     return "; ".join(filter(None, words))
 
 
+def _log(settings: Settings) -> str:
+    calls = {"on": "each call has", "errors": "calls that were refused or failed have", "off": "no call has"}[settings.log.access]
+    form = {"auto": "text on a terminal, else JSON", "text": "text", "json": "JSON"}[settings.log.format]
+    return f"on stderr, {form}: {calls} a line; of the gateway itself what is {settings.log.level} or worse"
+
+
 def _hook(hook: Hook, loaded: Hooked) -> str:
     sees = "before masking" if hook.raw else "masked"
     return f"{hook.name}: {hook.module}:{hook.class_name} in {hook.path}, for {', '.join(_parts(loaded))}; it sees data {sees}"
@@ -228,6 +239,7 @@ def _document(
         },
         "masking": {"key": key or None, "detectors": sorted(masking.scanners.on), "registry": masking.registry},
         "hooks": [_hook_document(hook, found) for hook, found in zip(settings.hooks, loaded, strict=True)],
+        "log": {"access": settings.log.access, "format": settings.log.format, "level": settings.log.level},
         "state": str(settings.state),
         "warnings": warnings,
         "problems": [],

@@ -13,7 +13,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from l7gw.cli.answers import console
+from l7gw.cli.answers import arrow, console
+from l7gw.cli.columns import statement, terminal_width
 from l7gw.cli.online import clusters, issuers, machine, places
 from l7gw.cli.online.clocks import of_clocks
 from l7gw.cli.online.expiry import of_files
@@ -30,6 +31,7 @@ from l7gw.timeouts import USUAL_TIMEOUTS
 # Somebody waits for the answers: shorter than the gateway's own, and long enough for another continent.
 TIMEOUTS = replace(USUAL_TIMEOUTS, dial=5.0, answer_begins=10.0)
 STYLES: dict[State, str] = {"green": "green", "yellow": "yellow", "red": "bold red"}
+MARK = 8  # columns of a state
 WIDEST = 40  # columns of a check's name
 MOST_ALIKE = 12  # green lines about one thing, one after the other, that are shown; a policy may need hundreds of permissions
 MOST_DOING = 60  # characters of what is being asked, in the line that shows it
@@ -120,7 +122,9 @@ def _progress(output: str) -> Iterator[Callable[[int, list[str]], None]]:
 
 
 def _doing(over: int, doing: list[str]) -> str:
-    first = visible(doing[0])[:MOST_DOING] if doing else ""
+    if not doing:
+        return f"{over} done …"
+    first = visible(doing[0])[:MOST_DOING]
     more = f" and {len(doing) - 1} more" if len(doing) > 1 else ""
     return f"{over} done; asking {first}{more} …"
 
@@ -145,7 +149,7 @@ def _shown(findings: list[Finding]) -> Iterator[list[Text]]:
         head = finding.check.partition(": ")[0] if finding.state == "green" else ""
         run_of = run_of + 1 if head and head == alike else 1
         if left and run_of == 1:
-            yield _lines(Finding(alike, "green", f"and {left} more of it"))
+            yield _lines(Finding(alike, "green", f"{left} more of its checks are green, which -o json lists"))
             left = 0
         alike = head
         if run_of > MOST_ALIKE:
@@ -158,7 +162,7 @@ def _lines(finding: Finding) -> list[Text]:
     """The state as a word, whatever its colour; what it is about; what was found; and below it what to do. What others call things
     by stands in it, and nothing of that moves a cursor."""
     style = STYLES[finding.state]
-    line = Text.assemble((f"{finding.state:<8}", style), f"{visible(finding.check):<{WIDEST}} ", visible(finding.text))
-    if not finding.hint:
-        return [line]
-    return [line, Text.assemble(" " * 8, ("-> ", style), visible(finding.hint))]
+    within = terminal_width()
+    lines = [Text(line) for line in statement(finding.state, MARK, visible(finding.check), WIDEST, visible(finding.text), within)]
+    lines[0].stylize(style, 0, MARK)
+    return lines + (arrow(visible(finding.hint), MARK, style, within) if finding.hint else [])

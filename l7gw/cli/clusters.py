@@ -132,7 +132,6 @@ def test(name: str, profile: str, config: Path | None, output: str) -> None:
 
     Each step has its time; one that fails says what to do, and what cannot be tried without it is told as not tried.
 
-    \b
     Exit status: 0 all is well, 1 a way round is open, 2 wrong usage or configuration, 3 a step failed.
 
     \b
@@ -158,7 +157,7 @@ def test(name: str, profile: str, config: Path | None, output: str) -> None:
     "--install",
     "answer",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="Install the certificate that --print led to; - is stdin.",
 )
 @config_option
@@ -171,7 +170,6 @@ def certificate(name: str, lasting: str, renew: bool, printed: bool, answer: Pat
     RBAC lets it; else --print gives it to an administrator. `check`, `clusters list` and the gateway's log warn 30 days before the
     end.
 
-    \b
     Exit status: 0 installed, or none is due yet; 2 wrong usage or configuration; 3 refused, or not approved in time.
 
     \b

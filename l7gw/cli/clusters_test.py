@@ -12,7 +12,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from l7gw.cli.answers import console
+from l7gw.cli.answers import arrow, console
+from l7gw.cli.columns import statement, terminal_width
 from l7gw.cluster.eks_questions import NOT_SEEN, Questions
 from l7gw.cluster.trial import Outcome, Step, Trial
 from l7gw.cluster.tried import Reached, tried
@@ -40,6 +41,7 @@ STANDINGS: dict[Standing, tuple[str, str]] = {
 }
 OTHERS = "other credentials of the cluster: client certificates, tokens of service accounts and of other issuers"
 OPEN, FAILED = 1, 3  # exit statuses
+MARK = 7  # columns of how a step ended
 WIDEST = 44  # columns of a step's name
 
 
@@ -52,7 +54,7 @@ def shown_trial(*, quiet: bool) -> Iterator[Trial]:
     out = console()
     shows = out if out.is_terminal else Console(stderr=True, highlight=False, markup=False, emoji=False)
     with shows.status("") as status:  # shows nothing where that is no terminal either
-        yield Trial(lambda name: status.update(f"{name} …"), lambda step: out.print(*_lines(step), sep="\n"))
+        yield Trial(lambda name: status.update(f"{name} …"), lambda step: out.print(*_lines(step), sep="\n", soft_wrap=True))
 
 
 def _lines(step: Step) -> list[Text]:
@@ -61,10 +63,10 @@ def _lines(step: Step) -> list[Text]:
     word, style = MARKS[step.outcome]
     said = "not tried" if step.outcome == "not tried" else visible(step.said)
     took = f"  ({step.seconds * 1000:.0f} ms)" if step.seconds else ""
-    line = Text.assemble((f"{word:<7}", style), f"{visible(step.name):<{WIDEST}} ", said, (took, "dim"))
-    if not step.remedy:
-        return [line]
-    return [line, Text.assemble(" " * 7, ("-> ", style), visible(step.remedy))]
+    within = terminal_width()
+    lines = [Text(line) for line in statement(word, MARK, visible(step.name), WIDEST, said + took, within)]
+    lines[0].stylize(style, 0, MARK)
+    return lines + (arrow(visible(step.remedy), MARK, style, within) if step.remedy else [])
 
 
 def document(step: Step) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from l7gw.recording.terminal.unseen import width
 
 GAP = "  "
+NARROW = 120  # columns; sentences behind a name of forty have less than half of a narrower terminal
 LEAST = 10  # columns of a text that is broken over lines
 NAMES = re.compile(r"(?<= )|(?=[@:/(])|(?<=[-,])")  # where a name may be broken, if it can be; else where it must
 WORDS = re.compile("(?<= )")  # and where a sentence or a command may
@@ -71,12 +72,29 @@ def wrapped(text: str, size: int, breaks: re.Pattern[str] = NAMES) -> Iterator[s
     line, used = "", 0
     for part in _pieces(breaks.split(text), size):
         wide = cells(part)
-        if line and used + cells(part.rstrip()) > size:
+        if line and part.strip() and used + cells(part.rstrip()) > size:
             yield line.rstrip()
             line, used = "", 0
         line += part
         used += wide
     yield line.rstrip()
+
+
+def indented(text: str, indent: str, within: int) -> Iterator[str]:
+    """A sentence or a command in lines of at most `within` columns, each with this indent."""
+    return (indent + line for line in wrapped(text, max(LEAST, within - len(indent)), WORDS))
+
+
+def statement(word: str, mark: int, name: str, widest: int, said: str, within: int | None) -> list[str]:
+    """`word` in `mark` columns, what it is about, and what is said of it. On a terminal of less than NARROW columns the name has no
+    column of its own, which would leave too little to the sentence. Without a terminal (None) it is one line."""
+    if within is None:
+        return [f"{word:<{mark}}{name:<{widest}} {said}"]
+    narrow = within < NARROW
+    indent = " " * (mark if narrow else mark + widest + 1)
+    first, *further = indented(f"{name}: {said}" if narrow else said, indent, within)
+    head = f"{word:<{mark}}" if narrow else f"{word:<{mark}}{name:<{widest}} "
+    return [head + first[len(indent) :], *further]
 
 
 def _pieces(parts: Iterable[str], size: int) -> Iterator[str]:

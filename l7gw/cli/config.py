@@ -49,7 +49,6 @@ def reference(key: str, output: str) -> None:
 
     A path has dots, and a word in capitals for a name of your own. Keys of the policy begin with `policy.`.
 
-    \b
     Exit status: 0 there is such a key, 1 there is none.
 
     \b

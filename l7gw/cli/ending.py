@@ -17,6 +17,7 @@ from types import FrameType
 
 import click
 
+from l7gw.cli.wrong_usage import hint_of
 from l7gw.errors import ConfigurationError
 from l7gw.os_faults import OF_OUTPUT, OTHERWISE, told
 
@@ -90,14 +91,18 @@ def _ended(command: Callable[[], object]) -> int:
             return INTERRUPTED
         _say("l7gw: nothing was done: stdin ended before the question was answered")
         return UNKNOWN
-    except click.exceptions.NoSuchCommand as unknown:
-        context = unknown.ctx
-        known = context.command.list_commands(context) if context is not None and isinstance(context.command, click.Group) else []
-        click.exceptions.NoSuchCommand(unknown.command_name, possibilities=known, ctx=context).show()
-        return USAGE
     except click.ClickException as wrong:
-        wrong.show()
+        hint = hint_of(wrong) if isinstance(wrong, click.UsageError) else ""
+        (_with_the_nearest(wrong) if isinstance(wrong, click.exceptions.NoSuchCommand) and not hint else wrong).show()
+        if hint:
+            _say(f"  hint: {hint}")
         return wrong.exit_code
+
+
+def _with_the_nearest(unknown: click.exceptions.NoSuchCommand) -> click.ClickException:
+    context = unknown.ctx
+    known = context.command.list_commands(context) if context is not None and isinstance(context.command, click.Group) else []
+    return click.exceptions.NoSuchCommand(unknown.command_name, possibilities=known, ctx=context)
 
 
 def _of_system(error: OSError) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +69,7 @@ def export(session_id: str, form: str, config: Path | None, state: Path | None) 
         if not found:
             fail(f"there is no exec in {session_id} that ran", 1)
         if len(found) > 1:
-            listed = "\n".join(f"  {summary.id}/{one.exchange}  {safe(one.name)}" for one in found)
+            listed = "\n".join(f"  {summary.id}/{one.exchange}  {safe(shlex.join((one.name, *(one.argv or ()))))}" for one in found)
             fail(f"there are {len(found)} execs; an asciicast file holds one. Say which:\n{listed}", 2)
         for line in asciicast(found[0]):
             out.write(line + "\n")

@@ -61,7 +61,6 @@ def grep(pattern: str, only: tuple[str, ...], output: str, *, listed: bool, coun
     JSON is one object a line: session, exchange, time, channel, direction, line (at most 4 KiB around the match), clipped, cluster,
     user.
 
-    \b
     Exit status: 0 found, 1 none, 2 wrong usage or pattern, 3 a part of the recordings cannot be read; what is found in the others
     is printed.
     """

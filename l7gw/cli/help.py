@@ -34,7 +34,6 @@ def help(ctx: click.Context, words: tuple[str, ...]) -> None:  # noqa: A001  # a
     In a terminal a page is laid out and paged ($PAGER); into a pipe or a file it goes as it is, in Markdown. A file, such as the
     systemd unit, is always printed as it is.
 
-    \b
     Exit status: 0 shown, 2 there is no such topic.
 
     \b

@@ -11,6 +11,7 @@ PAGES = {  # the page's name in `docs/`, and what it is for
     "policy": "every key of the policy, the effects, how a rule matches, ten recipes",
     "masking": "what is masked and what is not, how to add to it, how masked values come back",
     "approvals": "calls that wait for a human: who may approve, and what an approval allows",
+    "sessions": "who did what: lists of sessions, what was in one, their JSON",
     "recordings": "finding things in recordings: replay, grep, export, and what is whole",
     "log": "a line for each call: its fields, and what to make of them",
     "eks": "a cluster of EKS from nothing to a first call, and who goes round the gateway",

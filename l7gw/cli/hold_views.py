@@ -6,41 +6,58 @@ import datetime
 import itertools
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from l7gw.approval.messages import ExecView, Hold, Inventory, Requester, ReviewersView, ReviewView, RuleView, Shown
+from l7gw.cli import columns
+from l7gw.cli.columns import Column
 from l7gw.recording.terminal.unseen import safe
 
 SHORTEST = 13  # characters of an id that are shown at least: its milliseconds
 MARGIN = " " * 14
+COLUMNS = (
+    Column("hold"),
+    Column("state"),
+    Column("who", broken=True),
+    Column("cluster", broken=True),
+    Column("age"),
+    Column("left"),
+)
+BELOW = " " * 4  # before what stands below a row
 STYLES = {"pending": "yellow", "approved": "green", "consumed": "green", "denied": "red"}
 OTHER_WAYS = ("slack", "webhook")  # issuers of reviews that came by no credential of `identity`
 DIFF = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def table(holds: Sequence[Hold], now: datetime.datetime) -> Table:
-    """A row for each hold. `left` is how long an answer still counts, or an approval may still be used."""
-    found = Table(
-        Column("hold", no_wrap=True), Column("state", no_wrap=True), "who", "cluster", "command", "rule",
-        Column("age", no_wrap=True), Column("left", no_wrap=True), box=box.SIMPLE,
-    )  # fmt: skip
+def table(holds: Sequence[Hold], now: datetime.datetime, within: int | None) -> Iterator[str]:
+    """A row for each hold. `left` is how long an answer still counts, or an approval may still be used. On a terminal of `within`
+    columns the command and its rules stand in lines of their own; None: each row is one line, which programs take apart."""
     length = telling([hold.id for hold in holds])
-    for hold in holds:
-        left = "" if hold.ended is not None else span(since(now, hold.expires))
-        found.add_row(
+    rows = [
+        (
             hold.id[:length],
-            Text(state(hold), STYLES.get(hold.state, "")),
+            state(hold),
             safe(who(hold)),
             safe(hold.cluster),
+            span(-since(now, hold.created)),
+            "" if hold.ended is not None else span(since(now, hold.expires)),
             safe(hold.command),
             safe(", ".join(rule.rule for rule in hold.rules)),
-            span(-since(now, hold.created)),
-            left,
         )
-    return found
+        for hold in holds
+    ]
+    if within is None:
+        yield from columns.table((*COLUMNS, Column("command"), Column("rule")), rows, None)
+        return
+    heading, *lines = columns.table(COLUMNS, [row[: len(COLUMNS)] for row in rows], within)
+    yield heading
+    told = iter(rows)
+    for line, after in itertools.zip_longest(lines, lines[1:], fillvalue=""):
+        yield line
+        if not after.startswith(" "):  # the last line of a row: further ones have no id
+            *_, command, rule = next(told)
+            yield from columns.indented(command, BELOW, within)
+            yield from columns.indented(f"held by {rule}", BELOW, within)
 
 
 def who(hold: Hold) -> str:

@@ -14,6 +14,7 @@ from l7gw.approval.messages import LONGEST_NOTE, LONGEST_REST, MOST_CALLS, STATE
 from l7gw.cli import hold_views
 from l7gw.cli.answers import MOST_LISTED, console, id_of, in_parts, now, seconds_of, told
 from l7gw.cli.api_client import NO, UNKNOWN, USAGE, ApiClient, Reach, Refused, reach_options
+from l7gw.cli.columns import terminal_width
 from l7gw.cli.options import table_option
 from l7gw.cli.state import fail
 from l7gw.recording.terminal.unseen import safe
@@ -58,7 +59,8 @@ def list_holds(reach: Reach, output: str, state: tuple[str, ...], limit: int) ->
     if output == "json":
         click.echo(json.dumps([msgspec.to_builtins(hold) for hold in found], indent=2))
     elif found:
-        console().print(hold_views.table(found, now()))
+        for line in hold_views.table(found, now(), terminal_width()):
+            click.echo(line)
     else:
         click.echo("no holds" + (" that you asked for or could review" if reach.server else ""), err=True)
 

@@ -80,7 +80,7 @@ def _cost(detector: Detector, *, measure: bool) -> float:
 
 
 @masking.command("try", short_help="Say what would be found in a text.")
-@click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
+@click.argument("file", type=click.Path(readable=False, allow_dash=True, path_type=Path))
 @config_option
 @output_option
 def try_(file: Path, config: Path | None, output: str) -> None:
@@ -89,7 +89,6 @@ def try_(file: Path, config: Path | None, output: str) -> None:
     Only what can be told from a text alone is found so. What masking knows from where a value stands in an object (the data of a
     Secret, an environment variable by its name), or from Secrets that were read, needs the object or the cluster.
 
-    \b
     Exit status: 0 whether or not something was found, 2 where the configuration or FILE cannot be read.
 
     \b

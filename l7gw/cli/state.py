@@ -34,7 +34,7 @@ UNITS = {"m": 60, "h": 3600, "d": 86400}  # seconds
 def state_options(command: F) -> F:
     """Adds the options `--config` and `--state` to a command. Either of them says where the state is."""
     command = click.option(
-        "--state", metavar="DIR", type=click.Path(path_type=Path), help="The state itself, without a configuration."
+        "--state", metavar="DIR", type=click.Path(readable=False, path_type=Path), help="The state itself, without a configuration."
     )(command)
     return config_option(command)
 

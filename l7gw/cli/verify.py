@@ -34,7 +34,7 @@ LIMITS = (
     "--archive",
     "archives",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     multiple=True,
     help="A folder with older segments, which belong before those of the state. May be repeated.",
 )

@@ -24,7 +24,7 @@ from l7gw.config.store import store_of
 from l7gw.errors import ConfigurationError, Problem
 from l7gw.os_faults import in_words, remedy
 
-WHICH_FILE = "say which file with --config FILE or $L7GW_CONFIG"
+WHICH_FILE = "say which file with --config FILE or $L7GW_CONFIG; `l7gw init` writes a first one"
 DEFAULT = Path("/etc/l7gw/l7gw.yaml")
 STATE = "/var/lib/l7gw"
 LISTEN = "0.0.0.0:8443"
@@ -109,7 +109,9 @@ def _read(document: Document) -> tuple[Settings | None, Path | None, list[Proble
     state = _state(top)
     identity = identity_of(top)
     clusters = clusters_of(top)
-    policy = top.file("policy", required=True)
+    if not top.has("policy"):
+        top.missing("policy", "policy: policy.yaml; `l7gw policy packs` lists some to start from")
+    policy = top.file("policy", required=top.has("policy"))
     recording = _recording(top)
     masking = masking_of(top)
     hooks = hooks_of(top)

@@ -14,12 +14,14 @@ Reviewer = Callable[..., Awaitable[Shown]]  # runs `l7gw` with these arguments a
 
 
 class HeldDelete:
-    """One delete that waits. `delete` makes it as Ann, and ends when it was answered; `lea` runs commands as the reviewer."""
+    """One delete that waits. `delete` makes it as Ann, and ends when it was answered; `lea` runs commands as the reviewer, whose
+    terminal has so many columns."""
 
-    def __init__(self, command: str, delete: Callable[[], Awaitable[Shown]], lea: Reviewer) -> None:
+    def __init__(self, command: str, delete: Callable[[], Awaitable[Shown]], lea: Reviewer, columns: int) -> None:
         self._command = command  # of `delete`, as people type it
         self._delete = delete
         self._lea = lea
+        self._columns = columns
         self._hold = ""
         self._deleting: asyncio.Task[Shown] | None = None
 
@@ -35,7 +37,7 @@ class HeldDelete:
             if listed.status:
                 return listed
             self._hold = next((hold["id"] for hold in json.loads(listed.output)), "")
-        listed = await self._lea("holds", "list", "--state", "pending")
+        listed = await self._lea("holds", "list", "--state", "pending", columns=self._columns)
         return Shown(self._command, listed.status, f"(it waits)\n\n$ {listed.command}\n{listed.output}")
 
     async def show(self) -> Shown:

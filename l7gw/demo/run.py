@@ -28,7 +28,7 @@ async def demo(*, keep: bool, gateway_ends_within: float = GATEWAY_ENDS_WITHIN) 
         stopped.set()
 
     keep_waiting = False
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last one comes when the terminal is closed
         loop.add_signal_handler(number, stop)
     try:
         async with running(console, ends_within=gateway_ends_within) as it:
@@ -55,21 +55,21 @@ def _say_what_to_type(it: Demo, console: Console) -> None:
     for line in (
         f"export KUBECONFIG={it.kubeconfig}",
         "kubectl get pods -A",
-        "kubectl get secret database -o yaml        # masked; edit it, and the value stays",
+        "kubectl get secret database -o yaml     # masked; edit it, and the value stays",
         "kubectl exec -it web-0 -- sh",
-        "kubectl delete pod web-1                   # waits for a reviewer: you, as Lea, in the next terminal",
+        "kubectl delete pod web-1                # waits for Lea: you, in the next terminal",
         "",
         f"export L7GW_CONFIG={it.config}",
         f"export L7GW_TOKEN=$(cat {it.reviewer})",
         f"{l7gw} holds list --state pending",
-        f"{l7gw} holds show HOLD                  # what it would destroy; any beginning of the id will do",
-        f"{l7gw} holds approve HOLD --note TEXT   # or deny",
+        f"{l7gw} holds show HOLD                # a beginning of its id will do",
+        f"{l7gw} holds approve HOLD --note TEXT # or deny",
         "",
         f"{l7gw} sessions list",
-        f"{l7gw} sessions show SESSION        # each call, and what was masked in it",
+        f"{l7gw} sessions show SESSION          # each call, and what was masked",
         f"{l7gw} replay SESSION",
-        f"tail -f {it.log}   # a line for each call",
-        f"$EDITOR {it.folder}/policy.yaml        # read again as soon as it is saved",
+        f"tail -f {it.log}  # a line a call",
+        f"$EDITOR {it.folder}/policy.yaml  # read again when saved",
     ):
         console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print("\nCtrl-C ends it and leaves nothing behind.")

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +22,7 @@ from rich.markup import escape
 from l7gw.demo.held import HeldDelete
 from l7gw.demo.shown import GREETING, MANIFEST, SHELL, SHOP, Shown
 from l7gw.demo.stage import Demo
-from l7gw.demo.terminal import typed
+from l7gw.demo.terminal import listed, typed
 
 OLDEST_KUBECTL = 30  # minor version; 1.30 is the first that speaks WebSocket, and the demo cluster speaks nothing else
 PASSWORD_OF = "{{.data.password | base64decode}}"
@@ -33,7 +34,7 @@ async def tour(it: Demo, console: Console) -> int:
     kubectl = await _kubectl()
     client: Client = Kubectl(it, kubectl) if kubectl else await _python(it, console)
     failed = 0
-    held = HeldDelete(client.destroying, client.destroy, lambda *arguments: _l7gw(it, *arguments, token=it.reviewer))
+    held = HeldDelete(client.destroying, client.destroy, partial(_l7gw, it, token=it.reviewer), console.width)
     async with _listening(GREETING) as port, _stopping(held):
         steps: list[tuple[str, Callable[[], Awaitable[Shown]]]] = [
             ("Ann lists pods. The gateway knows her by an OIDC token and asks the cluster as itself.", client.list),
@@ -48,7 +49,7 @@ async def tour(it: Demo, console: Console) -> int:
             ("She deletes a namespace. A rule holds that: her call waits. In a second terminal Lea, of sre, sees it.", held.begin),
             ("What would it destroy? The gateway has looked, as Ann, and nothing of the call is up yet.", held.show),
             ("Lea approves: that one call goes on, unchanged, and says at Ann's terminal who let it.", held.approve),
-            ("Now the auditor: whose sessions were there?", lambda: _l7gw(it, "sessions", "list")),
+            ("Now the auditor: whose sessions were there?", lambda: _l7gw(it, "sessions", "list", columns=console.width)),
             ("What happened in that shell?", lambda: _replay(it)),
             ("And is the recording what was written, whole and in order?", lambda: _l7gw(it, "verify")),
         ]
@@ -217,11 +218,16 @@ async def _output(command: list[str], environment: dict[str, str], folder: Path)
     return process.returncode or 0, output.decode(errors="replace")
 
 
-async def _l7gw(it: Demo, *arguments: str, token: Path | None = None) -> Shown:
+async def _l7gw(it: Demo, *arguments: str, token: Path | None = None, columns: int = 0) -> Shown:
+    """Run a command of ours; with `columns` as on a terminal of that width."""
     environment = {**os.environ, "L7GW_CONFIG": str(it.config)}
     if token is not None:
         environment["L7GW_TOKEN"] = token.read_text()
-    status, output = await _output([sys.executable, "-m", "l7gw", *arguments], environment, it.folder)
+    command = [sys.executable, "-m", "l7gw", *arguments]
+    if columns:
+        status, output = await listed(command, environment, it.folder, columns)
+    else:
+        status, output = await _output(command, environment, it.folder)
     return Shown(shlex.join(("l7gw", *arguments)), status, output)
 
 

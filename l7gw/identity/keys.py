@@ -28,6 +28,7 @@ from l7gw import plainjson
 from l7gw.clock import Clock
 from l7gw.identity.fetch import LARGEST_DOCUMENT, Fetch, FetchError, checked
 from l7gw.limits import USUAL_LIMITS, Limits
+from l7gw.quantities import many
 from l7gw.timeouts import USUAL_TIMEOUTS, Timeouts
 
 log = logging.getLogger(__name__)
@@ -220,7 +221,7 @@ class KeySet:
         self._keys = keys
         if changed:
             self.version += 1
-            log.info("%s now publishes %d usable keys", self.issuer, len(keys))
+            log.info("%s now publishes %s", self.issuer, many(len(keys), "usable key"))
 
     def _failed(self, why: str) -> None:
         why = "".join(c if c.isprintable() else "?" for c in why)  # strangers write a part of it, and people read it

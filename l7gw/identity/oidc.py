@@ -58,7 +58,8 @@ def read(text: str) -> Token:
     if len(text) > LARGEST_TOKEN:
         raise refused(f"the token is too large: more than {LARGEST_TOKEN} bytes")
     if _CANONICAL.fullmatch(text) is None:
-        raise refused("the token is malformed: it is not three parts of base64url without padding")
+        hint = "give it as the issuer gave it, and nothing beside it"
+        raise refused(f"the token is malformed: it is not three parts of base64url without padding; hint: {hint}")
     signed, _, signature = text.rpartition(".")
     head, _, payload = signed.partition(".")
     header = _object(head, "header")

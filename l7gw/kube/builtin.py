@@ -103,7 +103,29 @@ BUILT_IN = _read(_TABLE)
 GROUPS = frozenset(group for group, _ in BUILT_IN)
 SUBRESOURCES = frozenset(sub for subs in BUILT_IN.values() for sub in subs)
 
+# Resources whose objects are in no namespace: those that policies name, and all
+CLUSTER_SCOPED = frozenset(
+    (
+        *("nodes", "namespaces", "persistentvolumes", "componentstatuses", "ingressclasses", "clusterroles"),
+        *("clusterrolebindings", "storageclasses", "volumeattachments", "csidrivers", "csinodes", "priorityclasses"),
+        *("runtimeclasses", "certificatesigningrequests", "customresourcedefinitions", "apiservices"),
+        *("mutatingwebhookconfigurations", "validatingwebhookconfigurations", "validatingadmissionpolicies"),
+        *("validatingadmissionpolicybindings", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
+        *("subjectaccessreviews", "selfsubjectreviews", "tokenreviews"),
+    )
+)
+EVERYWHERE = CLUSTER_SCOPED | {
+    *("flowschemas", "prioritylevelconfigurations", "storageversions", "clustertrustbundles", "servicecidrs", "ipaddresses"),
+    *("deviceclasses", "devicetaintrules", "resourceslices", "volumeattributesclasses", "storageversionmigrations"),
+    *("mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "resourcepoolstatusrequests"),
+}
+
 
 def plurals_of(group: str) -> tuple[str, ...]:
     """The plural names of the resources of one API group."""
     return tuple(plural for of_group, plural in BUILT_IN if of_group == group)
+
+
+def is_in_namespaces(group: str, plural: str) -> bool:
+    """Whether it is a resource of Kubernetes' own whose objects are in namespaces; of others nobody knows."""
+    return (group, plural) in BUILT_IN and plural not in EVERYWHERE

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 
 from l7gw.kube.act import Act
+from l7gw.kube.builtin import is_in_namespaces
 from l7gw.kube.dry_runs import is_eviction
 from l7gw.name_rules import clipped
 
@@ -48,6 +49,8 @@ def _words(method: str, act: Act, content_type: str) -> list[str]:
         return ["kubectl delete", kind, *(where or ([] if act.namespace else ["-A"])), *_selectors(act)]
     if act.subresource == "proxy":
         return [method, act.target]
+    if not where and not act.name and act.verb in ("list", "watch") and is_in_namespaces(act.group, act.resource):
+        where = ["-A"]
     return [*_verb(act, content_type), *named, *where, *_selectors(act)]
 
 

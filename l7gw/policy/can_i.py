@@ -16,6 +16,7 @@ import msgspec
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import Act, Effect, acting
 from l7gw.kube.acting_as import ACCOUNT, ActsAs
+from l7gw.kube.builtin import CLUSTER_SCOPED
 from l7gw.kube.effects import path_effects, resource_effects
 from l7gw.kube.self_reviews import Question
 from l7gw.policy.conditions import Context
@@ -23,7 +24,7 @@ from l7gw.policy.every_call import every_call
 from l7gw.policy.patterns import Globs
 from l7gw.policy.rules import Rule, verb_of
 from l7gw.policy.verdict import Verdict
-from l7gw.policy.vocabulary import CLUSTER_SCOPED, CONNECTS
+from l7gw.policy.vocabulary import CONNECTS
 
 CALLED: Final = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")  # verbs that a call can have
 EVERYWHERE: Final = ("list", "watch", "deletecollection")  # verbs of calls that may be about all namespaces

@@ -12,6 +12,7 @@ from l7gw.config.settings import Kind
 from l7gw.identity.principal import Principal
 from l7gw.kube.act import EFFECTS, Act, Effect
 from l7gw.kube.acting_as import ActsAs
+from l7gw.kube.builtin import BUILT_IN, is_in_namespaces
 from l7gw.obligations import NO_HANDLING, NO_OBLIGATIONS, Handling, Obligations
 from l7gw.policy.acting import As
 from l7gw.policy.binds import Bind
@@ -65,8 +66,15 @@ def in_words(act: Act) -> str:
     acting = f"as {act.acts_as}" if act.acts_as is not None else ""
     if not act.is_resource:
         return " ".join(filter(None, (act.verb, act.path, acting)))
-    scope = f"in namespace {act.namespace}" if act.namespace else "in all namespaces or the cluster"
-    return " ".join(filter(None, (verb_of(act), act.kind, act.name, scope, acting)))
+    return " ".join(filter(None, (verb_of(act), act.kind, act.name, _scope(act), acting)))
+
+
+def _scope(act: Act) -> str:
+    if act.namespace:
+        return f"in namespace {act.namespace}"
+    if is_in_namespaces(act.group, act.resource):
+        return "in all namespaces"
+    return "in the cluster" if act.name or (act.group, act.resource) in BUILT_IN else "in all namespaces or the cluster"
 
 
 @dataclass(frozen=True)

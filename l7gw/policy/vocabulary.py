@@ -99,16 +99,6 @@ def _spellings() -> dict[str, str]:
 
 # any name that kubectl takes -> as policy spells it
 SPELLINGS = _spellings()
-CLUSTER_SCOPED = frozenset(
-    (
-        *("nodes", "namespaces", "persistentvolumes", "componentstatuses", "ingressclasses", "clusterroles"),
-        *("clusterrolebindings", "storageclasses", "volumeattachments", "csidrivers", "csinodes", "priorityclasses"),
-        *("runtimeclasses", "certificatesigningrequests", "customresourcedefinitions", "apiservices"),
-        *("mutatingwebhookconfigurations", "validatingwebhookconfigurations", "validatingadmissionpolicies"),
-        *("validatingadmissionpolicybindings", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
-        *("subjectaccessreviews", "selfsubjectreviews", "tokenreviews"),
-    )
-)
 
 
 def meant(resource: str) -> str:

@@ -35,7 +35,7 @@ def lines(settings: Settings, policy: Policy, addresses: list[str]) -> Iterator[
 
 def _of(cluster: Cluster, *, alone: bool) -> str:
     where = cluster.url or (f"EKS cluster {cluster.eks.name} in {cluster.eks.region}" if cluster.eks is not None else "")
-    ways = [*(f"https://{host}" for host in cluster.hosts), f"the path /{cluster.name}", *(["any other path"] if alone else [])]
+    ways = [*(f"https://{host}" for host in cluster.hosts), f"the path /{cluster.name}", *(["every other path"] if alone else [])]
     kept = {"all": "", "metadata": "; bodies and streams are not recorded", "none": "; NOTHING is recorded"}[cluster.record]
     return f"{where}, reached by {', '.join(ways)}{kept}"
 

@@ -52,8 +52,30 @@ def test_a_good_configuration_is_told_in_plain_words(
         "               they are answered at F/state/l7gw.sock, by root and the gateway's user; or with --server and a token or certificate\n"
         "Masking        the key keys/masking in the state is made at the first start\n"
         "               27 detectors are on; off: card-number, email; values of Secrets are recognised elsewhere\n"
+        "Log            on stderr, text on a terminal, else JSON: each call has a line; of the gateway itself what is info or worse\n"
         "Mind           recordings are masked, but not encrypted in this version: what masking does not find is readable in F/state\n"
     )
+
+
+def test_on_a_terminal_no_line_is_wider_than_it_and_what_goes_on_stands_below_what_it_is_about(
+    written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    whole = capsys.readouterr().out
+    monkeypatch.setattr("l7gw.cli.check.terminal_width", lambda: 60)
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 60 for line in lines) and "".join("".join(lines).split()) == "".join(whole.split())
+    assert all(line[14] == " " for line in lines), "each line begins with what it is about, or with as many spaces"
+
+
+def test_what_is_logged_is_told(written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    written.top["log"] = {"access": "errors", "format": "text", "level": "warning"}
+    written.load()
+    assert run(monkeypatch, "check", "--config", written.path) == 0
+    assert "Log            on stderr, text: calls that were refused or failed have a line; of" in capsys.readouterr().out
+    run(monkeypatch, "check", "--config", written.path, "-o", "json")
+    assert json.loads(capsys.readouterr().out)["log"] == {"access": "errors", "format": "text", "level": "warning"}
 
 
 def test_who_may_approve_and_who_has_several_names_is_told(

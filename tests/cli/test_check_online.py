@@ -145,10 +145,25 @@ def test_of_many_green_lines_about_one_thing_the_first_are_shown_and_none_that_i
     bad = Finding("cluster c: impersonate groups bad", "red", "RBAC does not let the gateway", "do")
     tell([*many[:200], bad, *many[200:], Finding("cluster d: DNS", "green", "yes"), *many[:2]], "text")
     out = capsys.readouterr().out
-    assert "and 188 more of it" in out and f"and {100 - MOST_ALIKE} more of it" in out and "impersonate groups bad" in out
+    assert (
+        "188 more of its checks are green, which -o json lists" in out
+        and f"{100 - MOST_ALIKE} more of its checks" in out
+        and "impersonate groups bad" in out
+    )
     assert out.splitlines()[-1] == "303 green, 0 yellow, 1 red" and "g1 " in out.splitlines()[-2]
     tell(many, "json")
     assert len(json.loads(capsys.readouterr().out)) == 300
+
+
+def test_on_a_narrow_terminal_a_finding_is_a_sentence_and_no_line_is_wider(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("l7gw.cli.check_online.terminal_width", lambda: 80)
+    tell([Finding("cluster prod: who", "red", "user system:serviceaccount:l7gw:gateway, " * 3, "do this, " * 12)], "text")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("red     cluster prod: who: user system:") and all(len(line) <= 80 for line in lines)
+    assert all(line.startswith(" " * 8) for line in lines[1:-1])
+    assert any(line.startswith("        -> do this") for line in lines) and lines[-1] == "0 green, 0 yellow, 1 red"
 
 
 def test_what_others_call_things_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:

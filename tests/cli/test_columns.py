@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7gw.cli.columns import LEAST, Column, cells, natural, table, wrapped
+from l7gw.cli.columns import LEAST, WORDS, Column, cells, natural, statement, table, wrapped
 
 COLUMNS = [Column("session"), Column("calls", right=True), Column("who", broken=True), Column("cluster", broken=True)]
 ROWS = [
@@ -51,3 +51,17 @@ def test_a_broken_text_has_all_letters_and_fits(text: str, size: int) -> None:
 def test_a_table_fits_where_what_can_be_broken_may_have_ten_columns(texts: list[tuple[str, str]], within: int) -> None:
     rows = [["01a22171-8a53", "1", *pair] for pair in texts]
     assert LEAST <= 10 and all(cells(line) <= within for line in table(COLUMNS, rows, within))
+
+
+def test_no_line_of_a_sentence_begins_with_a_space_of_the_gap_before_it() -> None:
+    text = "run  kubectl port-forward  kubectl/v1.33.1 (linux/amd64) kubernetes/8adc0f0  329502b5-b78c-4445-81da"
+    for size in range(60, 90):
+        assert not any(line.startswith(" ") for line in wrapped(text, size, WORDS)), size
+
+
+@given(st.text("ab ", max_size=200), st.integers(60, 160))
+def test_a_statement_fits_its_terminal_and_has_all_letters(said: str, within: int) -> None:
+    lines = statement("green", 8, "cluster prod: TLS", 40, said, within)
+    assert all(len(line) <= within for line in lines) and lines[0].startswith("green   cluster prod: TLS")
+    assert "".join(lines).replace(" ", "").replace("TLS:", "TLS", 1) == f"greenclusterprod:TLS{said.replace(' ', '')}"
+    assert len(statement("green", 8, "cluster prod: TLS", 40, said, None)) == 1

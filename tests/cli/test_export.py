@@ -66,7 +66,7 @@ def test_an_asciicast_is_one_exec(state: Path, session: str, capsys: pytest.Capt
     assert (status, out) == (2, "")
     assert err == (
         "l7gw: there are 2 execs; an asciicast file holds one. Say which:\n"
-        f"  {session}/2  web-0\n  {session}/3  web-0\n"
+        f"  {session}/2  web-0 sh\n  {session}/3  web-0 ls\n"
     )  # fmt: skip
     status, out, _ = export(capsys, state, f"{session}/2", "asciicast")
     head, *events = [json.loads(line) for line in out.splitlines()]

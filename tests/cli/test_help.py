@@ -7,8 +7,10 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.shell_completion import BashComplete
 from click.testing import CliRunner, Result
@@ -19,6 +21,8 @@ from l7gw.cli.help import laid_out
 from l7gw.cli.main import COMMANDS, cli
 from tests.support.cited_sources import DOCS
 
+EXAMPLES = ("l7gw ", "aws ", "kubectl ", "--start-time ")  # as their lines begin, which are typed as they stand
+
 
 def typed(*words: str) -> Result:
     return CliRunner().invoke(cli, ["help", *words], prog_name="l7gw")
@@ -27,6 +31,37 @@ def typed(*words: str) -> Result:
 def test_every_page_is_a_topic_or_one_for_who_works_on_l7gw() -> None:
     pages = {path.stem for path in DOCS.glob("*.md")}
     assert pages - set(help_topics.FOR_BUILDERS) == set(help_topics.topics()) and pages >= set(help_topics.FOR_BUILDERS)
+
+
+def test_each_topic_has_a_line_that_says_what_it_is_for() -> None:
+    assert set(help_topics.topics()) == set(help_topics.PAGES), "the title stands for a page that has no line"
+
+
+def _commands(group: click.Group, *words: str) -> Iterator[tuple[str, ...]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        yield (*words, name)
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, *words, name)
+
+
+@pytest.mark.parametrize("words", [*_commands(cli)], ids=" ".join)
+def test_a_file_that_may_not_be_read_is_told_by_us_with_what_to_do_and_not_by_click(words: tuple[str, ...]) -> None:
+    command: click.Command | None = cli
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+    assert command is not None
+    for parameter in command.params:
+        assert not isinstance(parameter.type, click.Path) or not parameter.type.readable, parameter.name
+
+
+@pytest.mark.parametrize("words", [(), *_commands(cli)], ids=" ".join)
+def test_help_fits_80_columns_but_for_the_examples(words: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(cli, [*words, "--help"], prog_name="l7gw", terminal_width=80).output
+    wide = [line for line in shown.splitlines() if len(line) > 80 and not line.strip().startswith(EXAMPLES)]
+    assert not wide, "without \\b before it a paragraph is wrapped"
 
 
 def test_the_list_has_every_topic_and_file_in_a_line_each() -> None:

@@ -61,19 +61,38 @@ def printed(what: Any, *, colour: bool = False, width: int = 200) -> str:
 
 
 def test_the_table_says_who_did_what_which_rule_asks_how_old_it_is_and_how_long_an_answer_counts() -> None:
-    row = printed(hold_views.table([HOLD], NOW)).splitlines()[3].split("  ")
+    row = list(hold_views.table([HOLD], NOW, None))[1].split("  ")
     cells = [cell.strip() for cell in row if cell.strip()]
-    assert cells == ["01a21f2f-2cbc", "pending 1/2", "ann", "prod", "kubectl delete pod web-0 -n dev", "agents change", "2m", "7m"]
+    assert cells == ["01a21f2f-2cbc", "pending 1/2", "ann", "prod", "2m", "7m", "kubectl delete pod web-0 -n dev", "agents change"]
+
+
+def test_a_terminal_has_command_and_rule_below_each_row_and_no_line_is_wider() -> None:
+    long = with_(
+        id="01a21f2f-2cbd-7e4b-8693-8f13eecb9fb5",
+        command="kubectl delete pods -n dev -l app=a-name-that-is-long,tier=backend --field-selector status.phase=Failed",
+    )
+    somebody = Requester(user="system:serviceaccount:automation:nightly-cleaner", actor="", kind="workload")
+    agent = with_(id="01a21f2f-2cbe-7e4b-8693-8f13eecb9fb5", principal=somebody)
+    lines = list(hold_views.table([HOLD, long, agent], NOW, 80))
+    assert all(len(line) <= 80 for line in lines), lines
+    assert lines[:4] == [
+        "hold           state        who                               cluster  age  left",
+        "01a21f2f-2cbc  pending 1/2  ann                               prod     2m   7m",
+        "    kubectl delete pod web-0 -n dev",
+        "    held by agents change",
+    ]
+    assert [line for line in lines if line.startswith("    held by")] == ["    held by agents change"] * 3
+    assert lines[-3].strip() != "" and lines[-2:] == lines[2:4], "the name that is broken stands above its command"
 
 
 def test_ids_in_the_table_are_as_long_as_tells_them_apart() -> None:
     twin = with_(id="01a21f2f-2cbc-7e4b-8693-000000000000")
-    text = printed(hold_views.table([HOLD, twin], NOW))
+    text = "\n".join(hold_views.table([HOLD, twin], NOW, None))
     assert "01a21f2f-2cbc-7e4b-8693-8 " in text and "01a21f2f-2cbc-7e4b-8693-0 " in text
 
 
 def test_a_hold_that_is_over_has_no_time_left() -> None:
-    text = printed(hold_views.table([with_(state="denied", ended="2026-11-27T11:59:00.000000Z")], NOW))
+    text = "\n".join(hold_views.table([with_(state="denied", ended="2026-11-27T11:59:00.000000Z")], NOW, None))
     assert "7m" not in text and "denied" in text
 
 
@@ -174,6 +193,6 @@ def test_no_text_of_a_requester_hides_or_turns_another() -> None:
             effects=(HOSTILE,), rules=(rule,), message=HOSTILE, why=HOSTILE, reviews=(review,), shown=shown, state="denied",
             ended="2026-11-27T11:59:00.000000Z",
         )  # fmt: skip
-        for text in (printed(hold), printed(hold_views.table([hold], NOW))):
+        for text in (printed(hold), "\n".join(hold_views.table([hold], NOW, None))):
             assert not {"\u202e", "\x1b", "\u200b", "\x07"} & set(text)
             assert "u202e" in text

@@ -107,7 +107,7 @@ def test_a_demo_that_is_kept_says_what_to_type_and_leaves_nothing_after_ctrl_c(t
         (where,) = [line for line in said if line.startswith("the gateway listens on ")]
         listens, log = where.removeprefix("the gateway listens on ").strip().split("; its log is ")
         assert re.fullmatch(r"127\.0\.0\.1:[0-9]+", listens) and Path(log).name == "gateway.log" and Path(log).is_file()
-        assert f"  tail -f {log}   # a line for each call\n" in said
+        assert f"  tail -f {log}  # a line a call\n" in said
 
         kubeconfig = exported["KUBECONFIG"]
         token = Path(exported["L7GW_TOKEN"].removeprefix("$(cat ").removesuffix(")"))
@@ -158,14 +158,17 @@ def test_a_demo_that_is_kept_says_what_to_type_and_leaves_nothing_after_ctrl_c(t
     assert left(tmp_path) == []
 
 
-def test_ctrl_c_while_a_delete_waits_leaves_nothing(tmp_path: Path, cluster_programs: Built) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_while_a_delete_waits_leave_nothing(
+    tmp_path: Path, number: signal.Signals, cluster_programs: Built
+) -> None:
     env = environment(tmp_path, cluster_programs.kubectl)
     process = subprocess.Popen(DEMO, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     try:
         for line in process.stdout:
             if line.startswith("11/15"):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
         assert process.wait(20) == 130
     finally:
         process.kill()

@@ -54,7 +54,10 @@ DEBUG = describe("PATCH", "/api/v1/namespaces/dev/pods/web-0/ephemeralcontainers
     ("act", "words"),
     [
         (POD, "get pods web-0 in namespace dev"),
-        (PODS_ALL, "list pods in all namespaces or the cluster"),
+        (PODS_ALL, "list pods in all namespaces"),
+        (describe("GET", "/api/v1/nodes/n1"), "get nodes n1 in the cluster"),
+        (describe("GET", "/api/v1/nodes"), "list nodes in the cluster"),
+        (describe("GET", "/apis/example.com/v1/widgets"), "list widgets.example.com in all namespaces or the cluster"),
         (WS_EXEC, "exec pods/exec web-0 in namespace dev"),
         (SPDY_EXEC, "exec pods/exec web-0 in namespace dev"),
         (describe("GET", "/apis/apps/v1/namespaces/dev/deployments/d/scale"), "get deployments.apps/scale d in namespace dev"),

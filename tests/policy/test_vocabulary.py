@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from l7gw.kube.builtin import BUILT_IN
+from l7gw.kube.builtin import BUILT_IN, CLUSTER_SCOPED
 from l7gw.kube.effects import TEMPLATES
-from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS, meant
+from l7gw.policy.vocabulary import KUBECTL, SPELLINGS, VERBS, meant
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_the_log_says_version_clusters_issuers_rules_listeners_and_state_before_
     assert told[:4] == [
         f"l7gw 0.1.0, with {gateway.config}",
         f"listens on {gateway.address}; state in {gateway.state}, API at {gateway.state}/l7gw.sock",
-        f"cluster test: {server(own)}, reached by the path /test, any other path",
+        f"cluster test: {server(own)}, reached by the path /test, every other path",
         f"lets in tokens of {own.issuer.url} for l7gw-demo, as human",
     ]
     assert told[4] == f"policy {gateway.policy}: no guardrails, 1 rule, no grants; what no rule allows is denied"

@@ -17,7 +17,7 @@ from l7gw.cli.init.wanted import Cluster, Issuer, Wanted, wrong
 from l7gw.cli.init.words import told
 from l7gw.errors import ConfigurationError
 
-A_FILE = click.Path(path_type=Path)
+A_FILE = click.Path(readable=False, path_type=Path)
 NOT_ASKED = "--yes takes the defaults; without a terminal nobody can be asked"
 
 
@@ -39,7 +39,7 @@ NOT_ASKED = "--yes takes the defaults; without a terminal nobody can be asked"
 @click.option("--issuer", metavar="URL", help="The OIDC issuer of people; else a first one gets a client certificate.")
 @click.option("--audience", metavar="A", help="What a token must be for.  [default: the client of --login, else l7gw]")
 @click.option("--username", metavar="CLAIM", default="email", show_default=True, help="Who somebody is.")
-@click.option("--groups", metavar="CLAIM", default="groups", show_default=True, help="Which groups he has.")
+@click.option("--groups", metavar="CLAIM", default="groups", show_default=True, help="Which groups they have.")
 @click.option("--login", metavar="CLIENT-ID", help="The client there by which people log in with `l7gw login`.")
 @click.option("--issuer-ca", metavar="FILE", type=A_FILE, help="Whom to trust for the issuer's https; else the machine's.")
 @click.option("--group", metavar="G", default="engineers", show_default=True, help="Of people, who read, and work in --namespace.")
@@ -61,7 +61,6 @@ def init(folder: Path, **options: Any) -> None:
     kubeconfig, no file is overwritten, and where something fails nothing is written. Type it as the user that the gateway will be:
     nobody else can read the keys.
 
-    \b
     Exit status: 0 written, 2 wrong usage, a cluster that does not answer, or files that are there.
 
     \b

@@ -24,7 +24,9 @@ from l7gw.cli.kubeconfig.trust import (
     is_authority,
     of_pem,
     warn_of_authority,
+    warn_of_client_certificates,
     warn_of_name,
+    warn_of_port,
     why_not_trusted,
 )
 from l7gw.cli.options import config_option
@@ -50,20 +52,20 @@ LOGIN_HEADER = "# {name} through l7gw. No credential is in here: kubectl gets on
     "--certificate-authority",
     "authority",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="What clients trust; else the last certificate of the gateway's own chain.",
 )
 @click.option(
     "--edit",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="Change the server in this kubeconfig, and the CA where it must.",
 )
 @click.option("--context", metavar="NAME", help="With --edit: whose cluster is changed; else the current context's.")
 @click.option(
     "--merge",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="Put cluster, user and context into this kubeconfig, such as ~/.kube/config.",
 )
 @click.option("--name", metavar="NAME", help="What the entries are called; default: CLUSTER.")
@@ -116,6 +118,7 @@ def kubeconfig(
     settings = load(find(config))
     trusted = None if authority is None else certificates_in(authority)
     way = _Way(the_cluster(settings, cluster), address, _host(address), trusted)
+    warn_of_port(address, settings.listen)
     if goes.edit is not None:
         _edit(settings, way, goes.edit, goes.context)
         return
@@ -213,6 +216,7 @@ def _merge(file: Path, document: dict[str, Any], goes: _Into) -> None:
 def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> None:
     """Lead one cluster of a kubeconfig through the gateway, and say what was changed."""
     said: list[str] = []
+    shown: list[x509.Certificate] = []
 
     def through(octets: bytes) -> bytes:
         document = Kubeconfig(octets, file.resolve().parent)
@@ -221,6 +225,7 @@ def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> Non
         authority = None if entry.insecure else _authority(way, tls, entry)
         contexts = f" (context{'s' * (len(entry.contexts) > 1)} {', '.join(entry.contexts)})" if entry.contexts else ""
         said.append(f"cluster {entry.name}{contexts}")
+        shown.extend(one for pem in document.client_certificates(entry) for one in of_pem(pem)[:1])
         said.append(f"  server: {entry.server} -> {server}" if entry.server != server else f"  server: {server}, as before")
         if entry.insecure:
             said.append("  insecure-skip-tls-verify stays: this client does not ask who answers it")
@@ -236,6 +241,7 @@ def _edit(settings: Settings, way: _Way, file: Path, context: str | None) -> Non
         raise click.UsageError(f"{file} {error}") from None
     click.echo(f"{file}: {'changed' if changed else 'leads through the gateway already; nothing was changed'}")
     click.echo("\n".join(map(visible, said)))
+    warn_of_client_certificates(shown, settings.identity)
 
 
 def _served(settings: Settings, way: _Way, entry: Entry) -> tuple[str, Certificate]:

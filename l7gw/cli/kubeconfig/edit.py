@@ -80,7 +80,7 @@ class Kubeconfig:
             server=server,
             tls_server_name=_text(cluster, "tls-server-name"),
             insecure=_text(cluster, "insecure-skip-tls-verify").lower() == "true",
-            authority=self._authority(cluster),
+            authority=self._pem(cluster, FILE),
         )
 
     def changed(self, entry: Entry, server: str, authority: bytes | None) -> bytes:
@@ -104,6 +104,20 @@ class Kubeconfig:
         if read != tokens:
             raise CannotEdit(f"has a cluster {entry.name!r} that is written in a way that cannot be changed safely")
         return text.encode()
+
+    def client_certificates(self, entry: Entry) -> list[bytes]:
+        """The client certificates in PEM that the users of this entry's contexts show; none that cannot be read."""
+        found: list[bytes] = []
+        names = {
+            _text(inner, "user")
+            for one in self._list("contexts")
+            if _text(one, "name") in entry.contexts and isinstance(inner := _get(one, "context"), yaml.MappingNode)
+        }
+        for one in self._list("users"):
+            user = _get(one, "user")
+            if _text(one, "name") in names and isinstance(user, yaml.MappingNode):
+                found.append(self._pem(user, "client-certificate") or b"")
+        return [pem for pem in found if pem]
 
     # ------------------------------------------------------------------ which entry
 
@@ -156,8 +170,9 @@ class Kubeconfig:
             raise CannotEdit(f"has no `{key}` where one is needed, in line {mapping.start_mark.line + 1}")
         return found[0]
 
-    def _authority(self, cluster: yaml.MappingNode) -> bytes | None:
-        data, path = _text(cluster, DATA), _text(cluster, FILE)
+    def _pem(self, mapping: yaml.MappingNode, key: str) -> bytes | None:
+        """What `key` or its `-data` holds, `b""` where it cannot be read; None where the entry has neither."""
+        data, path = _text(mapping, f"{key}-data"), _text(mapping, key)
         if data:
             try:
                 return base64.b64decode("".join(data.split()), validate=True)
@@ -302,7 +317,7 @@ def rewrite(path: Path, change: Callable[[bytes], bytes], *, make: bool = False)
 @contextlib.contextmanager
 def _locked(path: Path, *, make: bool) -> Iterator[None]:
     if not path.is_file() and (path.exists() or not make):
-        raise CannotEdit("is no file that is there")
+        raise CannotEdit("is no file that is there; a kubeconfig is meant, such as ~/.kube/config")
     lock = path.with_name(f"{path.name}.lock")
     try:
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0))

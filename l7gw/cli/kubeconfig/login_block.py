@@ -10,7 +10,7 @@ from l7gw.config.settings import OidcIssuer, Settings
 from l7gw.login.wanted import Wanted
 
 API_VERSION = "client.authentication.k8s.io/v1"  # kubectl 1.22 and later
-HINT = "l7gw is not on this machine's PATH. It is the command that logs you in: pip install l7gw, or ask whoever runs the gateway."
+HINT = "l7gw is not on this machine's PATH. It is the command that logs you in: whoever runs the gateway has it for you."
 
 
 def user_of(settings: Settings, issuer: str | None, address: str, command: str) -> dict[str, object]:
@@ -55,5 +55,6 @@ def _block(issuer: OidcIssuer, address: str) -> dict[str, object]:
 
 def _say_where(authority: Path) -> None:
     click.echo(
-        f"l7gw: the block names {authority.resolve()}, who signed the issuer's certificate: each client needs that file", err=True
+        f"l7gw: the kubeconfig names {authority.resolve()}, which is the issuer's authority: each client needs that file there",
+        err=True,
     )

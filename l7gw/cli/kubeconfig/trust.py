@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -11,8 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from l7gw.config.private import load_pair
-from l7gw.config.settings import Certificate
+from l7gw.config.settings import Certificate, ClientCertificate, IdentityEntry
+from l7gw.name_rules import visible
 from l7gw.os_faults import told
+
+HTTPS = 443  # the port of an https address that names none
 
 
 def certificates_in(path: Path) -> list[x509.Certificate]:
@@ -80,6 +85,26 @@ def warn_of_authority(trusted: x509.Certificate) -> None:
         click.echo(
             f"l7gw: {what}\n  hint: --certificate-authority FILE, or the authority at the end of `tls: certificate:`", err=True
         )
+
+
+def warn_of_port(address: str, listened: Sequence[tuple[str, int]]) -> None:
+    """Say on stderr where an address without a port means another than those that the gateway listens on."""
+    ports = sorted({port for _, port in listened})
+    if HTTPS not in ports and not re.search(r":[0-9]+$", address.rpartition("]")[2] if "]" in address else address):
+        others = " and ".join(map(str, ports))
+        what = f"{address} has no port, so that clients will come to {HTTPS}, and the gateway listens on {others}"
+        click.echo(f"l7gw: {what}\n  hint: --address {address}:{ports[0]}, unless a balancer maps it", err=True)
+
+
+def warn_of_client_certificates(shown: Iterable[x509.Certificate], identity: Iterable[IdentityEntry]) -> None:
+    """Say on stderr which client certificates of a kubeconfig the gateway will refuse: those of no authority in `identity`."""
+    entries = [entry for entry in identity if isinstance(entry, ClientCertificate)]
+    known = {authority.subject for entry in entries for authority in certificates_in(entry.certificate_authority)}
+    for one in shown:
+        if one.issuer not in known:
+            what = f"its user shows a client certificate of {visible(one.issuer.rfc4514_string())}, which the gateway does not know"
+            hint = "--merge FILE --login adds an entry that logs in; or give its user a token in place of the certificate"
+            click.echo(f"l7gw: {what}: it will be refused\n  hint: {hint}", err=True)
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

@@ -37,7 +37,7 @@ IN_WORDS: dict[Why, str] = {
 
 
 @click.command("backtest", short_help="Which recorded calls would a new policy judge otherwise?")
-@click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
+@click.argument("new", metavar="NEW", type=click.Path(readable=False, path_type=Path))
 @state_options
 @click.option("--since", help="Only calls of the last 30m, 12h or 7d.")
 @click.option("--until", help="Only calls that are older than 30m, 12h or 7d.")
@@ -55,7 +55,6 @@ def backtest(
 
     A call is judged as the one who made it, with the groups that he had. Budgets count from nothing, and hooks are not asked.
 
-    \b
     Exit status: 0 no call changes, 1 some do, 2 wrong usage or a mistake in NEW, 3 none does as far as can be said,
     but of some it cannot, or a part of the recordings cannot be read.
 

@@ -30,14 +30,13 @@ policy.add_command(explain)
 
 
 @policy.command(short_help="Is the policy in order?")
-@click.argument("named", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.argument("named", metavar="[FILE]", required=False, type=click.Path(readable=False, path_type=Path))
 @file_options
 @output_option
 def check(named: Path | None, file: Path | None, config: Path | None, output: str) -> None:
     """Name every mistake in a policy, with its line, and run its tests. FILE is a policy, as is that of --policy; without it, that
     of the configuration is checked, whose clusters are then known. With both, the file is checked as if the configuration named it.
 
-    \b
     Exit status: 0 in order, 2 not.
 
     \b
@@ -67,7 +66,6 @@ def check(named: Path | None, file: Path | None, config: Path | None, output: st
 def packs(name: str | None, output: str) -> None:
     """List the packs, or print the one called NAME: a policy with its tests, to be copied and changed.
 
-    \b
     Exit status: 0 printed, 1 there is no such pack.
 
     \b

@@ -59,8 +59,12 @@ class _Explain(click.Command):
 @click.option("--as", "as_user", metavar="U", default="", help="Of whom acts as somebody else of the cluster, as kubectl's.")
 @click.option("--as-group", "as_groups", metavar="G", multiple=True, help="May be repeated.")
 @click.option("--rule", metavar="NAME", help="What this rule or guardrail alone says to it.", shell_complete=completing.rules)
-@click.option("-f", "--filename", "sent", metavar="FILE", type=click.Path(path_type=Path), help="The object that is sent.")
-@click.option("--result", "given", metavar="FILE", type=click.Path(path_type=Path), help="What a dry run of the call gives.")
+@click.option(
+    "-f", "--filename", "sent", metavar="FILE", type=click.Path(readable=False, path_type=Path), help="The object that is sent."
+)
+@click.option(
+    "--result", "given", metavar="FILE", type=click.Path(readable=False, path_type=Path), help="What a dry run of the call gives."
+)
 @click.option("-n", "--namespace", metavar="NS", help="Default: `default`, as for kubectl.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="No namespace: all of them, or an object of the cluster.")
 @click.option("--subresource", metavar="S", help="Such as scale, status, log.")
@@ -83,7 +87,6 @@ def explain(
     VERB and RESOURCE are what kubectl users say: `get pods`, `delete pods/web-0`, `logs pods/web-0`, `exec`, `port-forward`,
     `scale deployments.apps/web`; a RESOURCE that begins with a slash is a path. A `delete` without a name deletes them all.
 
-    \b
     Exit status: 0 allowed or held, 1 denied, 2 wrong usage or configuration, 3 an object or result decides that was not given.
 
     \b

@@ -18,7 +18,11 @@ from l7gw.policy.judge import Policy
 F = TypeVar("F", bound=Callable[..., Any])
 
 policy_option = click.option(
-    "--policy", "file", metavar="FILE", type=click.Path(path_type=Path), help="A policy, in place of the configuration's."
+    "--policy",
+    "file",
+    metavar="FILE",
+    type=click.Path(readable=False, path_type=Path),
+    help="A policy, in place of the configuration's.",
 )
 
 

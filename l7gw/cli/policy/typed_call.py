@@ -16,7 +16,7 @@ from l7gw.config.document import LARGEST, nearest
 from l7gw.errors import Refusal
 from l7gw.kube.act import Act, acting
 from l7gw.kube.acting_as import identity
-from l7gw.kube.builtin import BUILT_IN
+from l7gw.kube.builtin import BUILT_IN, CLUSTER_SCOPED
 from l7gw.kube.requestinfo import describe
 from l7gw.policy.cases import kubectl_calls
 from l7gw.policy.kubectl.calls import Call
@@ -24,7 +24,7 @@ from l7gw.policy.kubectl.commands import COMMANDS
 from l7gw.policy.kubectl.manifests import Manifest, objects_in, objects_of
 from l7gw.policy.kubectl.resources import resource_of
 from l7gw.policy.kubectl.words import CannotTell, MakesNoCall, NotRead, words_of
-from l7gw.policy.vocabulary import CLUSTER_SCOPED, KUBECTL, SPELLINGS, VERBS
+from l7gw.policy.vocabulary import KUBECTL, SPELLINGS, VERBS
 
 HELP_OF_KUBECTL = "`kubectl COMMAND --help` says how it is written"
 METHODS = {
@@ -40,6 +40,18 @@ METHODS = {
     "attach": "POST",
     "portforward": "POST",
     "proxy": "GET",
+}
+NODES = ("drain", "cordon", "uncordon")
+PODS = ("logs", "log", "attach", "port-forward", "debug")
+NAMES_FIRST = (*NODES, *PODS, "exec", "cp")  # kubectl's commands whose first word is an object's name, and no resource
+EXAMPLES = {  # of the words behind kubectl's commands, where they are no resource
+    **dict.fromkeys(NODES, "node-1"),
+    **dict.fromkeys(PODS, "web-0"),
+    "exec": "web-0 -- ls -l",
+    "cp": "web-0:/etc/motd motd",
+    **dict.fromkeys(("apply", "replace", "diff"), "-f web.yaml"),
+    "rollout": "restart deployment web",
+    "auth": "can-i get pods",
 }
 COLLECTIVE = ("create", "deletecollection")  # their path names no object; a create's is in the body, which policy cannot read
 
@@ -116,8 +128,9 @@ class Typed:
     def _hint(self) -> str:
         """The kubectl command that was meant, where what was typed is one."""
         typed = shlex.join(word for word in (self.verb, self.resource, *self.argv) if word)
-        if self.verb in (*KUBECTL, *COMMANDS):
-            return f"{self.verb} pods/web-0; or kubectl's own command: -- kubectl {typed}{' NAME' if not self.resource else ''}"
+        if self.verb in COMMANDS:
+            own = f"kubectl's own command: -- kubectl {typed} {EXAMPLES.get(self.verb, 'pods')}"
+            return f"{own}; or a verb and a resource: {self.verb} pods/web-0" if self.verb in METHODS else own
         return f"such as get pods, or a whole command: -- kubectl get pods -n {self.namespace or 'dev'}"
 
 
@@ -136,7 +149,10 @@ def request_of(typed: Typed, namespace: str | None) -> tuple[str, str]:
     if verb not in METHODS:
         near = nearest(verb, [*VERBS, *KUBECTL])
         hint = f"did you mean {near}?" if near else "such as get, list, delete, exec, logs, port-forward"
-        raise click.UsageError(f"{verb!r} is no verb\n  hint: {hint}; a whole command stands behind -- kubectl")
+        hint = f"{hint}; a whole command stands behind -- kubectl"
+        if verb in COMMANDS:
+            hint = f"it is kubectl's command: -- kubectl {shlex.join((verb, resource, *argv))}"
+        raise click.UsageError(f"{verb!r} is no verb\n  hint: {hint}")
     if resource.startswith("/"):
         return METHODS[verb] if verb != "head" else "HEAD", resource
     subresource = typed.subresource or of_verb
@@ -171,9 +187,12 @@ def _check_resource(typed: Typed, plural: str) -> None:
     try:
         resource_of(plural)
     except NotRead as error:
-        rest = shlex.join((typed.verb, typed.resource, *typed.argv))
-        pod = f"; {typed.verb} pods/{plural} is about the pod of that name" if "/" not in typed.resource else ""
-        raise click.UsageError(f"{error}\n  hint: {error.hint}{pod}; kubectl's own command is asked by -- kubectl {rest}") from None
+        between = ["--"] if typed.verb == "exec" and typed.argv else []
+        rest = shlex.join((typed.verb, typed.resource, *between, *typed.argv))
+        if typed.verb in NAMES_FIRST and "/" not in typed.resource:
+            as_verb = f"; or a verb and a resource: {typed.verb} pods/{plural}" if typed.verb not in NODES else ""
+            raise click.UsageError(f"{error}\n  hint: kubectl's own command: -- kubectl {rest}{as_verb}") from None
+        raise click.UsageError(f"{error}\n  hint: {error.hint}; a whole command stands behind -- kubectl") from None
 
 
 def _check_command(typed: Typed, verb: str, subresource: str, name: str) -> None:
@@ -188,7 +207,8 @@ def _check_command(typed: Typed, verb: str, subresource: str, name: str) -> None
     if verb == "exec" and not argv:
         raise click.UsageError("exec needs a command\n  hint: ... exec pods/web-0 -- ls -l")
     if argv and verb != "exec":
-        hint = f"an object is one word, such as pods/web-0: {typed.verb} {typed.resource.partition('/')[0]}/{argv[0]}; {own}"
+        one = f"{typed.verb} {typed.resource.partition('/')[0]}/{argv[0]}"
+        hint = f"an object is one word: {one}; {own}" if len(argv) == 1 else f"an object is one word, such as pods/web-0; {own}"
         raise click.UsageError(f"{typed.verb} takes no command, and here is one: {shlex.join(argv)}\n  hint: {hint}")
     if (typed.stdin or typed.tty) and verb not in ("exec", "attach"):
         raise click.UsageError("-i and -t belong to exec and attach\n  hint: leave them out")

@@ -50,8 +50,9 @@ rbac.add_command(suggest)
 @click.option("--as-user", "as_users", metavar="U", multiple=True, help="Whom a pattern in `as: {users}` stands for.")
 @click.option("--as-group", "as_groups", metavar="G", multiple=True, help="The same of `as: {groups}`.")
 @click.option("--as-service-account", "as_accounts", metavar="NS/NAME", multiple=True, help="The same of its service accounts.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="yaml", show_default=True, help="Of a cluster of EKS, "
-    "alone: the access entry (cli, cloudformation, terraform), or a policy of IAM.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(FORMATS), metavar="FORMAT", default="yaml", show_default=True, help="Of a "
+    "cluster of EKS, alone: the access entry (cli, cloudformation, terraform), or a policy of IAM (trust-policy, role-policy, "
+    "gateway-policy).")  # fmt: skip
 @click.option("--ways-round", is_flag=True, help="Also what `l7gw clusters test` reads to see who else comes to a cluster of EKS.")
 @click.option("--reads-rbac", is_flag=True, help="Also what `l7gw rbac suggest --live` reads: which roles and bindings there are.")
 @click.option("--gateway", "own", metavar="ARN", default="", help="Who the gateway itself is at AWS, for the trust policy.")
@@ -69,7 +70,6 @@ def render(
 
     Of a cluster of EKS the access entry stands before it, as a command in comments; --format prints it, or a policy of IAM, alone.
 
-    \b
     Exit status: 0 printed, 2 wrong usage or configuration, or a pattern of which nobody says what it stands for.
 
     \b

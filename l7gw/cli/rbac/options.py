@@ -42,7 +42,9 @@ def given_holder(text: str) -> Subject:
     kind, _, name = text.partition(":")
     space, slash, account = name.partition("/")
     if kind not in KINDS or not name or (kind == "serviceaccount") != bool(slash and space and account):
-        raise click.UsageError(f"--to {text!r}\n  hint: group:{GROUP}, user:NAME or serviceaccount:NAMESPACE/NAME")
+        raise click.UsageError(
+            f"--to {text!r} names no kind and name\n  hint: group:{GROUP}, user:NAME or serviceaccount:NAMESPACE/NAME"
+        )
     return Subject(KINDS[kind], account, space) if slash else Subject(KINDS[kind], name)
 
 

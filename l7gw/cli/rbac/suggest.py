@@ -50,8 +50,8 @@ MOST_USERS_LISTED = 5
 @click.option("--names", type=click.IntRange(0, MOST_NAMES), default=NAMES, show_default=True, help="Names that a rule lists; what "
     "had more is about all. 0: never list names.")  # fmt: skip
 @click.option("--everything", is_flag=True, help="Also what everybody may: discovery, self reviews.")
-@click.option("--existing", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), help="RBAC that is there, "
-    "as `kubectl get -o yaml` prints it, to compare with; - is stdin.")  # fmt: skip
+@click.option("--existing", metavar="FILE", type=click.Path(readable=False, path_type=Path, allow_dash=True), help="RBAC that is "
+    "there, as `kubectl get -o yaml` prints it, to compare with; - is stdin.")  # fmt: skip
 @click.option("--live", is_flag=True, help="Compare with the cluster itself, as the gateway: `rbac render --reads-rbac` lets it.")
 @states_option
 @holder_option
@@ -70,7 +70,6 @@ def suggest(
 
     A rule lists names where they were few and will come again. A create in a collection has no name that RBAC could compare.
 
-    \b
     Exit status: 0 printed, 1 nothing is recorded that needs a right, 2 wrong usage or configuration, 3 a part of the
     recordings cannot be read.
 

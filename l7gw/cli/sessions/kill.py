@@ -68,7 +68,6 @@ def kill(session: str, reach: Reach, output: str, exchange: int | None, reason: 
 
     SESSION is an id or any unique beginning of one; `l7gw sessions running` lists what is under way, `l7gw sessions tail` shows it.
 
-    \b
     Exit status: 0 ended, 1 nothing that you may end is under way there, 2 wrong usage, 3 could not tell (no gateway).
 
     \b

@@ -38,7 +38,6 @@ def tail(session_id: str | None, config: Path | None, state: Path | None, follow
     SESSION is an id or any unique beginning of one; EXCHANGE is the number of a call. Without SESSION all sessions are shown that
     the newest segments of the journal have. The journal is read: root and the gateway's own user can.
 
-    \b
     Exit status: 0 shown, 1 there is no such session, 2 wrong usage, 3 the state cannot be read.
 
     \b

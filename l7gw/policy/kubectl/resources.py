@@ -5,20 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from l7gw.config.document import nearest, shown
-from l7gw.kube.builtin import BUILT_IN, GROUPS
+from l7gw.kube.builtin import BUILT_IN, EVERYWHERE, GROUPS
 from l7gw.policy.kubectl.words import NotRead
-from l7gw.policy.vocabulary import CLUSTER_SCOPED, SPELLINGS
+from l7gw.policy.vocabulary import SPELLINGS
 
 # `kubectl get all` (the category of that name)
 ALL = (
     *("pods", "replicationcontrollers", "services", "daemonsets.apps", "deployments.apps", "replicasets.apps", "statefulsets.apps"),
     *("horizontalpodautoscalers.autoscaling", "cronjobs.batch", "jobs.batch"),
 )
-EVERYWHERE = CLUSTER_SCOPED | {
-    *("flowschemas", "prioritylevelconfigurations", "storageversions", "clustertrustbundles", "servicecidrs", "ipaddresses"),
-    *("deviceclasses", "resourceslices", "volumeattributesclasses", "storageversionmigrations"),
-    *("mutatingadmissionpolicies", "mutatingadmissionpolicybindings"),
-}
 
 
 class Resource(msgspec.Struct, frozen=True):

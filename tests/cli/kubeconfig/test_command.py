@@ -61,6 +61,15 @@ def test_kubeconfig_with_something_that_is_no_address_is_wrong_usage(printed: An
     assert printed("--address", address)[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("address", "told"), [("localhost", True), ("[::1]", True), ("localhost:443", False), ("[::1]:8443", False)]
+)
+def test_an_address_without_a_port_is_told_where_the_gateway_listens_elsewhere(printed: Any, address: str, told: bool) -> None:
+    _, _, err = printed("--address", address)
+    assert ("clients will come to 443, and the gateway listens on 8443" in err) is told
+    assert (f"hint: --address {address}:8443, unless a balancer" in err) is told
+
+
 def test_an_unknown_cluster_names_the_nearest(printed: Any) -> None:
     status, found, err = printed("--address", "a:1", cluster="prdo")
     assert status == 2 and not found and "did you mean prod?" in err

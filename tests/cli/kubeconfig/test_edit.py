@@ -275,6 +275,29 @@ def edit(written: Written, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return of
 
 
+def test_a_client_certificate_that_the_gateway_does_not_know_is_told(written: Written, edit: Edit) -> None:
+    other = Authority(written.folder, "the cluster's", stem="other")
+    for authority, known in ((other, False), (Authority(written.folder, "agents", stem="agents"), True)):
+        pair = authority.client("admin", "admin")
+        user = {"client-certificate": str(pair[0]), "client-key": str(pair[1])}
+        (written.folder / "config").write_text(
+            json.dumps(
+                {
+                    "clusters": [{"name": "c", "cluster": {"server": OLD}}],
+                    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "admin"}}],
+                    "users": [{"name": "admin", "user": user}, {"name": "else", "user": {"token": "t"}}],
+                    "current-context": "c",
+                }
+            )
+        )
+        written.top["identity"] = [
+            written.entry, {"client-certificate": {"certificate-authority": "agents.crt"}, "kind": "agent", "prefix": "bot:"}
+        ] if known else [written.entry]  # fmt: skip
+        status, _, said = edit({})
+        assert status == 0 and ("client certificate of CN=the cluster's, which the gateway does not know" in said) is not known
+        assert ("hint: --merge FILE --login" in said) is not known
+
+
 def _entry(text: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)["clusters"][0]["cluster"]
     return found

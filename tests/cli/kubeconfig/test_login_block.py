@@ -68,7 +68,7 @@ def test_scopes_token_command_and_authority_are_as_configured(written: Written, 
         "8250",
     ]
     assert block["args"] == ["login", "--issuer", "https://idp.example.com", "--client-id", "desk", *tail]
-    assert f"{authority}, who signed the issuer's certificate: each client needs that file" in err
+    assert f"{authority}, which is the issuer's authority: each client needs that file there" in err
 
 
 def test_of_several_issuers_one_is_named(written: Written, printed: Any) -> None:

@@ -244,7 +244,7 @@ def test_explain_of_a_call_that_no_client_can_make_is_wrong_usage(ask: Any, word
 
 def test_an_object_in_two_words_is_told_how_it_is_written(ask: Any) -> None:
     status, _, err = ask("get", "pods", "web-0")
-    assert status == 2 and "web-0" in err and "an object is one word, such as pods/web-0" in err
+    assert status == 2 and "web-0" in err and "an object is one word: get pods/web-0; or" in err
 
 
 def test_a_cluster_that_is_not_configured_names_the_nearest(ask: Any) -> None:

@@ -257,7 +257,7 @@ def test_show_has_the_command_of_an_exec_and_the_selectors_of_a_list(tmp_path: P
     (summary,) = summaries(tmp_path)
     out = cli_run(capsys, "sessions", "show", summary.id, "--state", tmp_path)[1]
     assert "kubectl exec web-0 -n d -c main -- sh -c 'rm -rf /' ->" in out
-    assert "kubectl get pods -l app=web --field-selector spec.nodeName=a ->" in out
+    assert "kubectl get pods -A -l app=web --field-selector spec.nodeName=a ->" in out
     assert "kubectl exec web-0 -n d -c 'main -- ls /' -- sh ->" in out  # a word that a caller chose cannot look like several words
     assert "kubectl get clusterroles.rbac.authorization.k8s.io 'view -l app=web' ->" in out
 

@@ -27,6 +27,7 @@ FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # names that are recorded (`x;id`, `$(id)`). What has a star is a pattern, and no name.
 WORD = re.compile(r"[\w@][\w.@:/+,=%-]*")
 WORDS = re.compile(rf"{WORD.pattern}(?: {WORD.pattern})*")
+IN_BASH = "\\\\ "  # a space that bash shall escape: `read` in click's script takes one backslash of two
 MOST = 50  # ids, the newest; a shell shows no more on one screen
 
 
@@ -39,6 +40,11 @@ def sessions(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
         mine = [one for one in found if one.id.startswith(incomplete.lower())][:MOST]
         return [CompletionItem(one.id, help=safe(_about(one))) for one in mine]
     return []
+
+
+def sessions_and_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The same, and files and folders where no session's id begins so."""
+    return sessions(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
 def _about(one: Summary) -> str:
@@ -70,14 +76,21 @@ def groups(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 
 def rules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The names of the policy's rules and guardrails. Bash takes what is offered as it stands, so that spaces are escaped for it;
-    zsh and fish do that themselves."""
+    """The names of the policy's rules and guardrails. Bash takes what is offered as it stands, so that spaces are escaped for it,
+    unless the word that is typed began with a quote; zsh and fish do that themselves."""
     policy = _written(ctx)[1]
     written = [policy.get(part) for part in ("guardrails", "rules")] if isinstance(policy, dict) else []
     found = [one.get("name") for part in written if isinstance(part, list) for one in part if isinstance(one, dict)]
     names = [name for name in found if isinstance(name, str) and WORDS.fullmatch(name) and name.startswith(incomplete)]
-    space = "\\ " if os.environ.get("_L7GW_COMPLETE", "").startswith("bash") else " "
+    escapes = os.environ.get("_L7GW_COMPLETE", "").startswith("bash") and not _is_quoted()
+    space = IN_BASH if escapes else " "
     return [CompletionItem(name.replace(" ", space)) for name in dict.fromkeys(names)][:MOST]
+
+
+def _is_quoted() -> bool:
+    """Whether the word that bash completes began with a quote."""
+    words, place = os.environ.get("COMP_WORDS", "").split("\n"), os.environ.get("COMP_CWORD", "")
+    return place.isdecimal() and words[int(place) : int(place) + 1] != [] and words[int(place)][:1] in ("'", '"')
 
 
 def _those(names: Iterable[object], incomplete: str) -> list[CompletionItem]:

@@ -47,7 +47,8 @@ def table(holds: Sequence[Hold], now: datetime.datetime, within: int | None) -> 
         for hold in holds
     ]
     if within is None:
-        yield from columns.table((*COLUMNS, Column("command"), Column("rule")), rows, None)
+        whole = (*COLUMNS[:4], Column("command"), Column("rule"), *COLUMNS[4:])
+        yield from columns.table(whole, [(*row[:4], *row[6:], *row[4:6]) for row in rows], None)
         return
     heading, *lines = columns.table(COLUMNS, [row[: len(COLUMNS)] for row in rows], within)
     yield heading

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from l7gw.cli import completing
 from l7gw.cli.options import output_option
 from l7gw.cli.state import cannot_read, fail, state_options, tell_unknown, the_state, the_whole_session
 from l7gw.quantities import many
@@ -28,7 +29,7 @@ LIMITS = (
 
 
 @click.command(short_help="Check that recordings are whole, unchanged and in order.")
-@click.argument("what", metavar="[SESSION|PATH]", required=False)
+@click.argument("what", metavar="[SESSION|PATH]", required=False, shell_complete=completing.sessions_and_files)
 @state_options
 @click.option(
     "--archive",

@@ -93,7 +93,15 @@ def test_the_names_of_rules_are_completed_as_the_shell_takes_them(tmp_path: Path
     where = ("policy", "explain", "--config", str(written.path), "--rule")
     assert [name for name, _ in completed(*where, "")] == ["keep prod", "read"]
     monkeypatch.setenv("_L7GW_COMPLETE", "bash_complete")
-    assert [name for name, _ in completed(*where, "keep p")] == ["keep\\ prod"]
+    assert [name for name, _ in completed(*where, "keep p")] == ["keep\\\\ prod"]
+
+
+def test_verify_completes_sessions_and_else_files(tmp_path: Path) -> None:
+    recorded(tmp_path / "state", lambda recorder: call(recorder.session(ANN, "prod"), "/api/v1/pods").end("complete"))
+    where = ("verify", "--state", str(tmp_path / "state"))
+    [(found, _)] = completed(*where, "0")
+    assert len(found) == 36
+    assert completed(*where, "/mnt/copy") == [("/mnt/copy", None)]
 
 
 def test_no_name_is_completed_that_a_shell_would_not_take_as_one_word(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from l7gw.cli.completion import SHELLS
 from l7gw.cli.main import cli
+from tests.support.written_configuration import Written
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -22,6 +23,24 @@ def test_each_shell_gets_what_the_variable_prints(shell: str) -> None:
     command = [Path(sys.executable).parent / "l7gw"]
     printed = subprocess.run(command, env=variable, capture_output=True, text=True, timeout=60, check=True).stdout
     assert shown.exit_code == 0 and shown.stdout == printed and "_L7GW_COMPLETE" in printed
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+@pytest.mark.parametrize(("typed", "inserted"), [("keep", "keep\\ prod"), ("'\"keep'", "keep prod")])
+def test_bash_gets_a_name_with_a_space_as_one_word(tmp_path: Path, typed: str, inserted: str) -> None:
+    written = Written(tmp_path)
+    written.load()
+    (tmp_path / "policy.yaml").write_text("guardrails: [{name: keep prod, verdict: deny}]\n")
+    script = f"""
+    eval "$(l7gw completion bash)"
+    COMP_WORDS=(l7gw policy explain --rule {typed}); COMP_CWORD=4
+    _l7gw_completion l7gw
+    printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "HOME": str(tmp_path), "L7GW_CONFIG": str(written.path)}
+    done = subprocess.run(["bash", "-euc", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == [inserted], done.stderr
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")

@@ -63,7 +63,7 @@ def printed(what: Any, *, colour: bool = False, width: int = 200) -> str:
 def test_the_table_says_who_did_what_which_rule_asks_how_old_it_is_and_how_long_an_answer_counts() -> None:
     row = list(hold_views.table([HOLD], NOW, None))[1].split("  ")
     cells = [cell.strip() for cell in row if cell.strip()]
-    assert cells == ["01a21f2f-2cbc", "pending 1/2", "ann", "prod", "2m", "7m", "kubectl delete pod web-0 -n dev", "agents change"]
+    assert cells == ["01a21f2f-2cbc", "pending 1/2", "ann", "prod", "kubectl delete pod web-0 -n dev", "agents change", "2m", "7m"]
 
 
 def test_a_terminal_has_command_and_rule_below_each_row_and_no_line_is_wider() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 from urllib.parse import urlsplit
@@ -102,13 +102,19 @@ def _tell(settings: Settings, policy: Policy, made: Configured, it: Read, output
     if output == "json":
         click.echo(json.dumps(_document(settings, policy, it.key, made, it.hooks, warnings), indent=2))
         return
-    within = terminal_width()
-    for head, lines in _sections(settings, policy, it.key, made, it.hooks):
-        parts = (part for line in lines for part in (wrapped(line, max(LEAST, within - MARGIN), WORDS) if within else (line,)))
-        for number, part in enumerate(parts):
-            click.echo(f"{head if number == 0 else '':<{MARGIN}}{part}")
+    for line in laid_out(_sections(settings, policy, it.key, made, it.hooks), terminal_width()):
+        click.echo(line)
     for warning in warnings:
         click.echo(f"l7gw: {warning}", err=True)
+
+
+def laid_out(sections: Iterable[tuple[str, list[str]]], within: int | None) -> Iterator[str]:
+    """Each section's lines beside what they are about; on a terminal of `within` columns a longer one goes on below itself."""
+    for head, lines in sections:
+        size = None if within is None else max(LEAST, within - MARGIN)
+        parts = (part for line in lines for part in ((line,) if size is None else wrapped(line, size, WORDS)))
+        for number, part in enumerate(parts):
+            yield f"{head if number == 0 else '':<{MARGIN}}{part}"
 
 
 def _sections(

@@ -43,7 +43,7 @@ def checked_online(settings: Settings, policy: Policy, addresses: tuple[str, ...
     """Ask everything, and tell. Gives the exit status: 1 where something is red."""
     with _progress(output) as shown:
         findings = found(settings, policy, addresses, shown)
-    tell(findings, output)
+    tell(findings, output, terminal_width())
     return status_of(findings)
 
 
@@ -129,19 +129,19 @@ def _doing(over: int, doing: list[str]) -> str:
     return f"{over} done; asking {first}{more} …"
 
 
-def tell(findings: list[Finding], output: str) -> None:
-    """Print the findings: as one document, or as lines with the worst counted at the end."""
+def tell(findings: list[Finding], output: str, within: int | None = None) -> None:
+    """Print the findings: as one document, or as lines with the worst counted at the end, for a terminal of `within` columns."""
     if output == "json":
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
         return
     out = console()
-    for lines in _shown(findings):
+    for lines in _shown(findings, within):
         out.print(*lines, sep="\n", soft_wrap=True)
     counts = {state: sum(finding.state == state for finding in findings) for state in STYLES}
     out.print(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 
-def _shown(findings: list[Finding]) -> Iterator[list[Text]]:
+def _shown(findings: list[Finding], within: int | None) -> Iterator[list[Text]]:
     """Each finding as lines. Of many green ones about one thing the first are shown, and the rest counted."""
     alike, left = "", 0
     run_of = 0
@@ -149,20 +149,19 @@ def _shown(findings: list[Finding]) -> Iterator[list[Text]]:
         head = finding.check.partition(": ")[0] if finding.state == "green" else ""
         run_of = run_of + 1 if head and head == alike else 1
         if left and run_of == 1:
-            yield _lines(Finding(alike, "green", f"{left} more of its checks are green, which -o json lists"))
+            yield _lines(Finding(alike, "green", f"{left} more of its checks are green, which -o json lists"), within)
             left = 0
         alike = head
         if run_of > MOST_ALIKE:
             left += 1
         elif finding.check:
-            yield _lines(finding)
+            yield _lines(finding, within)
 
 
-def _lines(finding: Finding) -> list[Text]:
+def _lines(finding: Finding, within: int | None) -> list[Text]:
     """The state as a word, whatever its colour; what it is about; what was found; and below it what to do. What others call things
     by stands in it, and nothing of that moves a cursor."""
     style = STYLES[finding.state]
-    within = terminal_width()
     lines = [Text(line) for line in statement(finding.state, MARK, visible(finding.check), WIDEST, visible(finding.text), within)]
     lines[0].stylize(style, 0, MARK)
     return lines + (arrow(visible(finding.hint), MARK, style, within) if finding.hint else [])

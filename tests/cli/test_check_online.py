@@ -155,11 +155,8 @@ def test_of_many_green_lines_about_one_thing_the_first_are_shown_and_none_that_i
     assert len(json.loads(capsys.readouterr().out)) == 300
 
 
-def test_on_a_narrow_terminal_a_finding_is_a_sentence_and_no_line_is_wider(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("l7gw.cli.check_online.terminal_width", lambda: 80)
-    tell([Finding("cluster prod: who", "red", "user system:serviceaccount:l7gw:gateway, " * 3, "do this, " * 12)], "text")
+def test_on_a_narrow_terminal_a_finding_is_a_sentence_and_no_line_is_wider(capsys: pytest.CaptureFixture[str]) -> None:
+    tell([Finding("cluster prod: who", "red", "user system:serviceaccount:l7gw:gateway, " * 3, "do this, " * 12)], "text", 80)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("red     cluster prod: who: user system:") and all(len(line) <= 80 for line in lines)
     assert all(line.startswith(" " * 8) for line in lines[1:-1])

@@ -27,7 +27,7 @@ SHORT = 0.9999  # seconds: what is shorter has three digits of whole millisecond
 _MS = tuple(f',"ms":{number}' for number in range(1000))
 _CLUSTER_MS = tuple(f',"cluster_ms":{number}' for number in range(1000))
 _BYTES = tuple(map(str, range(4096)))  # most objects have fewer
-_NO_WAITS = tuple(f'{part},"disk_ms":0.0,"held_ms":0.0,"audit_id":"' for part in _PART)
+_NO_WAITS = ',"disk_ms":0.0,"held_ms":0.0,"audit_id":"'
 
 _UP, _NO_BYTES = ',"up":', '0,"down":'  # what is put in their place where there are some
 _NO_REASON = '""}\n'
@@ -53,7 +53,7 @@ def as_json(lines: Iterable[Access | Short]) -> bytes:
         size = _BYTES[down] if down < 4096 else str(down)
         made += (
             second, _THREE[micro // 1000], _THREE[micro % 1000], head, size, _MS[ms // 1000], _PART[ms % 1000],
-            _CLUSTER_MS[up_ms // 1000], _NO_WAITS[up_ms % 1000], audit_id, tail,
+            _CLUSTER_MS[up_ms // 1000], _PART[up_ms % 1000], _NO_WAITS, audit_id, tail,
         )  # fmt: skip
     return "".join(made).encode()
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from l7gw.supervisor import line_writer
-from l7gw.supervisor.line_writer import MOST_WAITING, RETRY_AFTER, LineWriter
+from l7gw.supervisor.line_writer import MOST_WAITING, RETRY_AFTER, ROW, LineWriter
 from tests.support.faults import until
 
 
@@ -144,18 +146,18 @@ def test_a_line_that_is_cut_by_a_full_disk_is_no_beginning_of_the_next(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, end = pipe
-    real: Callable[[int, bytes], int] = os.write
+    real: Callable[[int, list[bytes]], int] = os.writev
     tries: list[int] = []
 
-    def write(descriptor: int, data: bytes) -> int:
-        tries.append(len(data))
+    def write(descriptor: int, rows: list[bytes]) -> int:
+        tries.append(len(rows))
         if len(tries) == 1:
-            return real(descriptor, data[:3])
+            return os.write(descriptor, rows[0][:3])
         if len(tries) == 2:
             raise OSError(errno.ENOSPC, "no space")
-        return real(descriptor, data)
+        return real(descriptor, rows)
 
-    monkeypatch.setattr(line_writer.os, "write", write)
+    monkeypatch.setattr(line_writer.os, "writev", write)
     it = writer(end, retry_after=0.01)
     it.put_now("cut within")
     until(lambda: len(tries) >= 3)
@@ -170,18 +172,18 @@ def test_a_disk_that_stays_full_for_long_costs_the_lines_that_came_and_no_others
 ) -> None:
     """Each of its attempts begins with the end of the line that was cut."""
     reader, end = pipe
-    real: Callable[[int, bytes], int] = os.write
+    real: Callable[[int, list[bytes]], int] = os.writev
     tries: list[int] = []
 
-    def write(descriptor: int, data: bytes) -> int:
-        tries.append(len(data))
+    def write(descriptor: int, rows: list[bytes]) -> int:
+        tries.append(len(rows))
         if len(tries) == 1:
-            return real(descriptor, data[:3])
+            return os.write(descriptor, rows[0][:3])
         if len(tries) < 10:
             raise OSError(errno.ENOSPC, "no space")
-        return real(descriptor, data)
+        return real(descriptor, rows)
 
-    monkeypatch.setattr(line_writer.os, "write", write)
+    monkeypatch.setattr(line_writer.os, "writev", write)
     it = writer(end, retry_after=0.01)
     it.put_now("cut within")
     until(lambda: len(tries) >= 4)
@@ -209,3 +211,53 @@ def test_a_line_that_cannot_be_made_is_counted_and_ends_nothing(pipe: tuple[int,
     it.close()
     os.close(end)
     assert sorted(whole(reader).splitlines()) == [b"1 dropped", b"a", b"b"]
+
+
+def test_who_logs_while_lines_are_made_waits_for_nobody(pipe: tuple[int, int]) -> None:
+    """A destructor that Python runs in the middle of `render` may log (`sys.unraisablehook`)."""
+    reader, end = pipe
+    again = iter(["from within"])
+
+    def render(lines: list[str]) -> bytes:
+        for line in again:
+            it.put_now(line)
+        return "".join(f"{line}\n" for line in lines).encode()
+
+    it = LineWriter(end, render, lambda count: b"")
+    lines = [str(number) for number in range(ROW)]
+    for line in lines:
+        it.put(line)  # the last makes the row, or this test would not end
+    it.close()
+    os.close(end)
+    assert whole(reader).decode().splitlines() == [*lines, "from within"]
+
+
+def test_lines_of_several_threads_stay_in_the_order_of_each(pipe: tuple[int, int]) -> None:
+    reader, end = pipe
+    it = writer(end)
+
+    def say(name: str) -> None:
+        for number in range(2000):
+            (it.put_now if number % 50 == 0 else it.put)(f"{name} {number}")
+
+    got: list[bytes] = []
+    reading = threading.Thread(target=lambda: got.append(whole(reader)))
+    saying = [threading.Thread(target=say, args=(name,)) for name in "abc"]
+    for thread in (reading, *saying):
+        thread.start()
+    for thread in saying:
+        thread.join()
+    it.close(within=30)
+    os.close(end)
+    reading.join()
+    lines = got[0].decode().splitlines()
+    for name in "abc":
+        assert [line for line in lines if line.startswith(name)] == [f"{name} {number}" for number in range(2000)]
+    assert len(lines) == 6000
+
+
+@given(st.lists(st.binary(max_size=5), max_size=5), st.data())
+def test_what_is_left_of_rows_stands_behind_what_was_written(rows: list[bytes], data: st.DataObject) -> None:
+    text = b"".join(rows)
+    written = data.draw(st.integers(0, len(text)))
+    assert b"".join(line_writer.behind(rows, written)) == text[written:]

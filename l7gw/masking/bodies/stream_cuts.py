@@ -40,3 +40,11 @@ def moved(cut: Cut, by: int) -> Cut:
 def apart(cuts: list[Cut]) -> list[Cut]:
     """Cuts in order and disjoint, as `parted`. Of two that begin together the longer counts; of equals, the registered value."""
     return cuts if len(cuts) < 2 else parted(sorted(cuts, key=lambda cut: (cut.start, -cut.end, not cut.value)))
+
+
+def before_all(at: int, places: list[tuple[int, int]]) -> int:
+    """The last offset up to `at` that lies within none of these places."""
+    for start, end in sorted(places, reverse=True):
+        if start < at < end:
+            at = start
+    return at

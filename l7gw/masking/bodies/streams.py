@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from l7gw.masking.bodies.stream_cuts import Cut, apart, moved, placed
+from l7gw.masking.bodies.stream_cuts import Cut, apart, before_all, moved, placed
 from l7gw.masking.detectors.scanner import KEPT, Scanner
 from l7gw.masking.find import Find
 from l7gw.masking.placeholder import BEGINNING, FILLER, Tagger, of_length
@@ -53,7 +53,7 @@ class StreamMask:
 
     __slots__ = (
         "finds", "name", "values", "_rules", "_sent", "_text", "_recorded", "_shown", "_covered", "_offset",
-        "_base", "_came", "_client_waits", "_hidden", "_places", "_record_waits", "_watch",
+        "_base", "_came", "_client_waits", "_done", "_hidden", "_places", "_record_waits", "_watch",
     )  # fmt: skip
 
     def __init__(self, rules: StreamRules, name: str, *, sent: bool = False, watch: Watch | None = None) -> None:
@@ -64,6 +64,7 @@ class StreamMask:
         self._sent = sent
         self._text = b""  # KEPT bytes that were recorded, and what was not recorded yet
         self._recorded = 0  # where in `_text` that begins
+        self._done = 0  # where in `_text` begins what values may begin in that were not found yet; never behind `_recorded`
         self._shown = 0  # where in `_text` begins what the client was not sent yet; never before `_recorded`
         # Where in `_text` the value begins whose placeholder the client was sent last; -1: other bytes were last
         self._covered = -1
@@ -92,9 +93,6 @@ class StreamMask:
             return data, data
         size = len(text)
         end = opened if size - self._recorded <= MOST_HELD else size
-        for cut in cuts:
-            if cut.start < end < cut.end:
-                end = cut.start
         if watch is not None:
             cuts = self._asked(text, cuts, end)
             if watch.ended:
@@ -132,7 +130,7 @@ class StreamMask:
         self._offset += size
         self._text = text[-KEPT:]
         self._base += len(text) - len(self._text)
-        self._recorded = self._shown = len(self._text)
+        self._done = self._recorded = self._shown = len(self._text)
         self._covered = -1
         self._hidden = []
 
@@ -203,30 +201,39 @@ class StreamMask:
     def _look(self, text: bytes, *, ended: bool = False) -> tuple[int, list[Cut]]:
         """Where a value begins that more bytes could complete, and what is masked of what was not recorded yet, in order and
         disjoint."""
-        opened, cuts = self._look_at(text, None, ended=ended)
+        opened, cuts, other = self._look_at(text, None, ended=ended)
         view = shown(text)
         if view is not None:
-            seen, more = self._look_at(bytes(view.text), view, ended=ended)
+            seen, more, more_other = self._look_at(bytes(view.text), view, ended=ended)
             if seen < len(view.text):
                 opened = min(opened, view.start_of(seen))
             cuts += more
+            other += more_other
         cuts += self._places
         if self._watch is not None and self._watch.sees_masked and not ended:
             opened = min(opened, _word(text))  # so that neither reads nor our own masks part a word before a hook sees it
         if cuts and self._recorded:
             cuts = [cut for cut in cuts if cut.end > self._recorded]
+        if opened < len(text) and (cuts or other):
+            opened = before_all(opened, [*other, *((cut.start, cut.end) for cut in cuts)])
         return opened, apart(cuts)
 
-    def _look_at(self, text: bytes, view: View | None, *, ended: bool) -> tuple[int, list[Cut]]:
-        """What the bytes, or a view of them, hold. The offset is one in the view, the cuts are in the bytes."""
+    def _look_at(self, text: bytes, view: View | None, *, ended: bool) -> tuple[int, list[Cut], list[tuple[int, int]]]:
+        """What the bytes, or a view of them, hold, and the places of what only looks like a value. The offset is one in the view,
+        the others are in the bytes."""
         rules = self._rules
         scanner = rules.scanner
         cuts: list[Cut] = []
+        other: list[tuple[int, int]] = []
         opened, may_hold = scanner.look(text)
         if may_hold:
-            for span in scanner.scan(text, sent=self._sent, cut=self._base > 0):
+            done = self._done if view is None else view.place_of(self._done)
+            spans, other = scanner.scan_from(text, done, sent=self._sent, cut=self._base > 0)
+            for span in spans:
                 tag = rules.tagger.tag(text[span.start : span.end])
                 cuts.append(placed(view, span.start, span.end, span.detector, tag, others=span.others))
+            if view is not None:
+                other = [(view.start_of(start), view.end_of(end)) for start, end in other]
         if rules.registry is not None:
             tagger = rules.tagger
             look = rules.registry.look(text, tagger.cluster, tagger.namespace, sender=rules.sender if self._sent else "")
@@ -236,7 +243,7 @@ class StreamMask:
                 found = [*found, look.tail]
             for one in found:
                 cuts.append(placed(view, one.start, one.end, one.detector, one.tag, one.value))
-        return opened, cuts
+        return opened, cuts, other
 
     def _asked(self, text: bytes, cuts: list[Cut], end: int) -> list[Cut]:
         """The cuts, with those of hooks that see the masked bytes. They are shown what goes on up to `end`: to the client or, of
@@ -297,10 +304,12 @@ class StreamMask:
         self._offset += len(rest)
         parts.append(rest)
         self._shown = max(end, self._shown)
-        cut_off = max(0, min(end - KEPT, max(opened, end - MOST_HELD)))
+        self._done = max(self._done, before_all(min(opened, end), [(cut.start, cut.end) for cut in cuts]))
+        cut_off = max(0, min(end, max(self._done, end - MOST_HELD)) - KEPT)
         self._text = text[cut_off:]
         self._base += cut_off
         self._recorded = end - cut_off
+        self._done = max(0, self._done - cut_off)
         self._shown -= cut_off
         self._covered = max(-1, self._covered - cut_off)
         if self._hidden:

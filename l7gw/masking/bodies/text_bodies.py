@@ -7,6 +7,7 @@ from typing import Literal
 
 from l7gw.masking.bodies.bodies import MOST_UNPACKED, MUCH, Budget, Piece
 from l7gw.masking.bodies.gzip_bodies import Packer, Unpacker
+from l7gw.masking.bodies.stream_cuts import before_all
 from l7gw.masking.bodies.texts import TextMasks
 from l7gw.masking.detectors.scanner import KEPT
 from l7gw.masking.find import Find
@@ -74,10 +75,8 @@ class TextBody:
         before = len(self._seen)
         text = self._seen + self._waiting + data
         end = len(text) if whole else max(before, self._masks.open_from(text))
-        cuts = self._masks.cuts(text, cut=self._cut)
-        for cut in cuts:
-            if cut.start < end < cut.end:
-                end = cut.start
+        cuts, other = self._masks.cuts_from(text, before, cut=self._cut)
+        end = max(before, before_all(end, [*other, *((cut.start, cut.end) for cut in cuts)]))
         shown: list[bytes] = []
         recorded: list[bytes] = []
         at, offset = before, self._offset

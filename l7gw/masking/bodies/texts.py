@@ -30,11 +30,15 @@ class TextMasks(msgspec.Struct, frozen=True, kw_only=True):
     registry: Registered | None = None
     sender: str = ""
 
-    def cuts(self, data: bytes, *, cut: bool = False) -> list[Cut]:
-        """What is masked, in bytes, in order and disjoint. `cut` is as in `Scanner.scan`."""
+    def cuts(self, data: bytes) -> list[Cut]:
+        """What is masked, in bytes, in order and disjoint."""
+        return self.cuts_from(data, 0)[0]
+
+    def cuts_from(self, data: bytes, done: int, *, cut: bool = False) -> tuple[list[Cut], list[tuple[int, int]]]:
+        """What is masked behind the first `done` bytes, and what only looks like a value; as `Scanner.scan_from`."""
         tagger = self.tagger
-        spans = self.scanner.scan(data, sent=bool(self.sender), cut=cut)
-        return objects.cuts_of(spans, data, self.registry, tagger.cluster, tagger.namespace, self.sender)
+        spans, other = self.scanner.scan_from(data, done, sent=bool(self.sender), cut=cut)
+        return objects.cuts_of(spans, data, self.registry, tagger.cluster, tagger.namespace, self.sender), other
 
     def open_from(self, data: bytes) -> int:
         """Where a value may begin that the next bytes complete; the length of the bytes where there is none."""

@@ -24,10 +24,10 @@ class LongScan:
         return self._take(len(self._kept))
 
     def _take(self, until: int) -> list[Span]:
-        spans = [span for span in self._scanner.scan(self._kept, cut=self._offset > 0) if span.end > self._done]
-        for span in reversed(spans):
-            if span.start < until < span.end:
-                until = span.start
+        spans, other = self._scanner.scan_from(self._kept, self._done, cut=self._offset > 0)
+        for start, end in sorted([*other, *((span.start, span.end) for span in spans)], reverse=True):
+            if start < until < end:
+                until = start
         until = max(until, self._done)
         found = [
             Span(span.detector, self._offset + max(span.start, self._done), self._offset + span.end, span.others)

@@ -14,7 +14,7 @@ from l7gw.masking.detectors.detector import Shape
 from l7gw.masking.detectors.engines import Noticed, beginning_of, begun_of, compiled, grouped, notice_of
 from l7gw.masking.detectors.regex_tree import Tree, alphabet
 
-NEAR = 1280  # bytes that most values reach back at most, with what stands before them
+NEAR = 1536  # bytes that most values reach back at most, with what stands before them
 LONGEST_BEGUN = 256  # bytes of the longest beginning of a value by which it is told from a word
 
 

@@ -69,6 +69,18 @@ class Tree:
         value = f"{self._partial(self.value)}|{self._text(self.value)}{self._partial(self.after)}"
         return f"{self._text(self.before, lazy=True)}({value})"
 
+    def name(self) -> str:
+        """For re2: what stands before a value."""
+        return self._text(self.before)
+
+    def unended(self) -> str:
+        """For re2: the value behind its name, in a group."""
+        return f"{self._text(self.before)}({self._text(self.value)})"
+
+    def holds(self, some: bytes) -> bool:
+        """Whether one of these bytes may stand in a value."""
+        return not _bytes(self.value).isdisjoint(some)
+
     def beginning(self) -> str:
         """For hyperscan: what stands in a text in which a match has reached its value: everything before it, or where nothing is
         before it the first bytes of it."""

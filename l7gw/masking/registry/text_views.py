@@ -64,6 +64,14 @@ class View:
         run = bisect_right(self._at, at) - 1
         return self._from[run] + (at - self._at[run] if self._size[run] < 0 else 0)
 
+    def place_of(self, at: int) -> int:
+        """Where in the text stands what was read from the byte `at` of the bytes, or from those behind it."""
+        run = bisect_right(self._from, at) - 1
+        if run < 0:
+            return 0
+        end = self._at[run + 1] if run + 1 < len(self._at) else len(self.text)
+        return min(self._at[run] + at - self._from[run], end)
+
     def end_of(self, at: int) -> int:
         """Where in the bytes the text's byte before `at` ends."""
         run = bisect_right(self._at, at - 1) - 1

@@ -117,3 +117,27 @@ def test_a_value_that_is_longer_than_is_looked_for_is_found_up_to_there(scanner:
     value = (b"a1B2c3D4e5F6g7" * size)[:size]
     ((_, seen),) = found(scanner, b"x " + name + value + b"'\" and more\n" + b"more " * 1000)
     assert seen == value or (value.startswith(seen) and len(seen) > 512)
+
+
+@pytest.mark.parametrize("end", [b"'", b",", "é".encode(), b" "])
+@pytest.mark.parametrize("size", [800, 950, 1000])
+def test_a_value_that_is_too_long_is_found_whatever_stands_behind_it(scanner: Scanner, size: int, end: bytes) -> None:
+    value = (b"a1B2c3D4e5F6g7" * size)[:size]
+    assert found(scanner, b"api_key='" + value + end + b" and more") == [("secret-key", value)]
+
+
+def test_a_name_within_what_is_no_value_tells_of_the_value_behind_it(scanner: Scanner) -> None:
+    assert found(scanner, b"secret=mytoken_token: a1B2c3D4e5F6g7") == [("secret-key", b"a1B2c3D4e5F6g7")]
+
+
+DONE = b"token: a1B2c3D4e5F6g7 and ghp_" + b"a1B2c3D4e5F6" * 3 + b" eyJhbxxxx-eyJhbyyyyyyyyy.eyJzzzzzzzzzz.z\n"
+
+
+def test_a_scan_of_the_rest_finds_what_begins_in_it_and_tells_where_no_text_is_parted(scanner: Scanner) -> None:
+    spans, other = scanner.scan_from(DONE, 0)
+    assert [span.start for span in spans] == [7, 26] and [DONE[start:end][:6] for start, end in other] == [b"eyJhbx"]
+    for done in range(len(DONE)):
+        rest, _ = scanner.scan_from(DONE, done)
+        assert [span for span in rest if span.detector != "jwt"] == [
+            span for span in spans if span.start >= done or (span.detector == "secret-key" and span.end > done)
+        ]  # of a name the value alone is masked, so that its beginning may have been done before its rest came

@@ -71,3 +71,11 @@ def test_the_end_of_a_view_is_where_what_was_left_out_begins() -> None:
     data = b"hun%7"
     view = unescaped(data)
     assert view.start_of(len(view.text)) == view.whole == 3
+
+
+def test_a_byte_of_the_bytes_has_a_place_in_the_view_and_one_that_is_left_out_that_of_the_next() -> None:
+    data = b"ab\x1b[1mcd\x1b[0me"
+    view = shown(data)
+    assert view is not None and bytes(view.text) == b"abcde"
+    assert [view.place_of(at) for at in range(len(data) + 1)] == [0, 1, 2, 2, 2, 2, 2, 3, 4, 4, 4, 4, 4, 5]
+    assert View().place_of(3) == 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import h2.config
 import h2.connection
 import h2.events
+import h2.stream
+import h2.windows
 from h2.settings import SettingCodes
 
 from l7gw.wire.events import CHUNKED, NO_BODY, Body, End, HttpEvent, Informational, Request, Reset, Response
@@ -13,6 +15,18 @@ from l7gw.wire.http2_fields import answer_fields, request_fields
 from l7gw.wire.http2_side import StreamEvent
 from l7gw.wire.semantics import UNTOLD
 from tests.fuzz.wire_http2 import request_of
+
+
+class Windows(h2.windows.WindowManager):
+    """A window of h2 that SETTINGS may have made less than nothing (RFC 9113 section 6.9.2). h2 alone then takes an empty frame for
+    more than the window has, by which any stream may end (section 6.9.1)."""
+
+    def window_consumed(self, size: int) -> None:
+        if size:
+            super().window_consumed(size)
+
+
+h2.stream.WindowManager = Windows  # type: ignore[attr-defined]
 
 
 class Ours:

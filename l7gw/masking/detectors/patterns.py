@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import hyperscan
 import re2
 
@@ -66,9 +68,19 @@ def detector_of(name: str, pattern: str) -> Detector:
         finds=f"what matches {pattern}",
         anchor=literal or "none",
         reason="It stands in the configuration.",
-        shapes=(Shape(pattern, longest=LONGEST_MATCH),),
+        shapes=(Shape(pattern, longest=LONGEST_MATCH, notice=_notice(tree, literal)),),
         fixed=tree is not None and len(literal) >= LEAST_ANCHOR and tree.widths[0] == tree.widths[1] <= LONGEST_FIXED,
     )
+
+
+def _notice(tree: Tree | None, literal: str) -> str:
+    """The plain text by which a match is noticed, without what JSON may write as an escape; "" where there is too little. hyperscan
+    overlooks matches of some expressions (`PIN .+"\\\\*x`, where 32 bytes or more stand between), and of no plain text."""
+    plain = max(_PLAIN.findall(literal), key=len, default="")
+    return ("(?i)" if tree is not None and tree.caseless else "") + re.escape(plain) if len(plain) >= LEAST_ANCHOR else ""
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.,:;=+*#@!?()\[\]{}|~^$% -]+")
 
 
 def _matches_empty(found: object) -> bool:

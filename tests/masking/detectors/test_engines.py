@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -9,8 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7gw.masking.detectors.detector import Shape
-from l7gw.masking.detectors.engines import Noticed, beginning_of, grouped, notice_of, numbered, parts
+from l7gw.masking.detectors.engines import Noticed, beginning_of, compiled, grouped, notice_of, numbered, parts
+from l7gw.masking.detectors.marks import DETECTOR, Expression, Marks
+from l7gw.masking.detectors.patterns import BadPattern, detector_of
+from l7gw.masking.detectors.scanner import Scanner
 from l7gw.masking.detectors.table import BUILT_IN
+from l7gw.masking.objects.env_hints import EXACT
+from l7gw.masking.objects.structure_hints import EXPRESSIONS, JSON_EXPRESSIONS
+from tests.support.regex_samples import drawn
 
 
 def test_each_place_of_each_text_is_told_or_one_of_each() -> None:
@@ -74,3 +81,79 @@ def test_the_password_of_a_url_whose_slashes_are_escaped_is_noticed_at_any_depth
     for second in range(16):
         found = b":" + b"\\" * first + b"/" + b"\\" * second + b"/user:some-password@host"
         assert all(noticed.anything(b"x" * offset + found) for offset in range(70)), (first, second)
+
+
+BEFORE = (b"", b" ", b"a: ", b"\n", b'{"')
+
+
+@pytest.mark.parametrize("runs", [60, pytest.param(2000, marks=pytest.mark.long)])
+def test_whatever_says_something_of_a_structure_is_found_alone_and_beside_all_others(runs: int) -> None:
+    dice = random.Random(runs)
+    noticed = sorted({notice_of(shape) for one in BUILT_IN for shape in one.shapes})
+    everything, json = Marks(EXPRESSIONS, noticed), Marks(JSON_EXPRESSIONS, noticed)
+    exact = [Expression(text, 2) for text in EXACT]
+    given = [(one, everything) for one in EXPRESSIONS] + [(one, json) for one in JSON_EXPRESSIONS]
+    for expression, beside in (*given, *((one, Marks(exact)) for one in exact)):
+        alone = Marks([expression])
+        for _ in range(runs):
+            text = dice.choice(BEFORE) * dice.randint(0, 60) + drawn(expression.text, dice)
+            assert alone.find(text, 0) == expression.mark, (expression, text)
+            assert beside.find(text, 0) & expression.mark, (expression, text)
+    for notice in noticed:
+        for _ in range(runs // 10):
+            text = drawn(notice.encode(), dice)
+            assert everything.find(b" " + text + b" ", 0) & DETECTOR, (notice, text)
+
+
+@pytest.mark.parametrize("runs", [10, pytest.param(200, marks=pytest.mark.long)])
+def test_whatever_is_looked_for_is_noticed_beside_all_other_texts(runs: int) -> None:
+    dice = random.Random(runs)
+    noticed = Noticed(LOOKED_FOR, once=True)
+    for number, text in enumerate(LOOKED_FOR):
+        for _ in range(runs):
+            found = dice.choice(BEFORE) * dice.randint(0, 60) + b" " + drawn(text.encode(), dice)
+            assert number in [seen for seen, _ in noticed.places(found)], (text, found)
+
+
+# Patterns as users write them: `l7gw masking detectors` takes them all
+OF_USERS = (
+    "EMP-[0-9]{6}", r'PIN .+"x?\.', r"PIN (?P<value>[0-9]{4})", r"\b[0-9a-f]{32,}\b", r"(?i)foo[_-]?key\s*[:=]\s*(?P<value>\S+)", r"(?m)^x-api: (?P<value>.+)$",
+    r"acme_(?:live|test)_[A-Za-z0-9]{16,40}", r"\\{0,15}\"pin\\{0,15}\"[ ]{0,64}:[ ]{0,64}(?P<value>[0-9]{4,8})", r"AB\d{2,}?-\w+?;",
+)  # fmt: skip
+ATOMS = (
+    "a", "E", "(?:EMP-)", "_", "=", "/", r"\\", r"\.", '"', " ", "[0-9]", "[A-Za-z0-9]", r"\d", r"\w", "[^ ]", ".", r"\s", r"\xc3", "(?:key|token)",
+    r"""(?:\\*["'])""", r"\W",
+)  # fmt: skip
+REPEATS = ("", "", "", "?", "*", "+", "{2}", "{3,}", "{0,15}", "{1,8}", "{0,64}", "{16,40}", "*?", "+?", "{2,5}?")
+
+
+def _of_a_user(dice: random.Random) -> str:
+    """A pattern of any kind."""
+
+    def some() -> str:
+        return "".join(dice.choice(ATOMS) + dice.choice(REPEATS) for _ in range(dice.randint(1, 4)))
+
+    value = dice.choice(["", "", f"(?P<value>{some()})"])
+    begins = (
+        dice.choice(["", "", "(?i)", "(?m)"]) + dice.choice(["", "", r"\b", "^"]) + dice.choice(["EMP-", "key=", "PIN ", "x", ""])
+    )
+    return begins + some() + value + dice.choice(["", some()]) + dice.choice(["", "", r"\b", "$"])
+
+
+@pytest.mark.parametrize("runs", [10, pytest.param(1500, marks=pytest.mark.long)])
+def test_what_a_pattern_of_a_user_matches_is_found_by_its_detector(runs: int) -> None:
+    dice = random.Random(runs)
+    for pattern in (*OF_USERS, *(_of_a_user(dice) for _ in range(runs))):
+        try:
+            detector = detector_of("own", pattern)
+        except BadPattern:
+            continue
+        if not detector.shapes[0].notice:  # no plain text of three bytes: hyperscan overlooks some matches (docs/masking.md)
+            continue
+        scanner = Scanner([detector])
+        group = 1 if "(?P<value>" in pattern else 0
+        for _ in range(20):
+            text = dice.choice(BEFORE) * dice.randint(0, 60) + drawn(pattern.encode(), dice) + dice.choice([b"", b" ", b"\n"])
+            match = compiled(pattern).search(text)
+            if match is not None and match.end() - match.start() <= 256 and match.start(group) < match.end(group):
+                assert scanner.may_hold(text) and scanner.scan(text), (pattern, text)

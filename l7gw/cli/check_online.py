@@ -16,6 +16,7 @@ from rich.text import Text
 from l7gw.cli.answers import arrow, console
 from l7gw.cli.columns import statement, terminal_width
 from l7gw.cli.online import clusters, issuers, machine, places
+from l7gw.cli.online.chains import of_chains
 from l7gw.cli.online.clocks import of_clocks
 from l7gw.cli.online.expiry import of_files
 from l7gw.cli.online.findings import Finding, State, of_sentence
@@ -64,6 +65,7 @@ def found(settings: Settings, policy: Policy, addresses: tuple[str, ...], shown:
         *machine.of_user(settings),
         *names.found,
         *of_files(settings, now),
+        *of_chains(settings),
         machine.of_disk(settings),
         of_clocks([skew for report in reports for skew in report.skews]),
         *(finding for report in reports for finding in report.found),

@@ -18,6 +18,7 @@ from l7gw.identity.principal import Principal
 from l7gw.kube.objects import protobuf_nodes, protobuf_splits
 from l7gw.kube.objects.node import Unreadable
 from l7gw.kube.requestinfo import describe
+from l7gw.masking.bodies import bodies
 from l7gw.masking.bodies.answers import Choice
 from l7gw.masking.bodies.bodies import ASKED_HERE, HELD_WHOLE, MOST_HELD, MUCH_OF_OBJECT, BodyMask, Budget, ObjectBody
 from l7gw.masking.configured import ordinary
@@ -365,3 +366,13 @@ def test_the_end_of_a_body_is_much_work_where_it_has_to_be_read_or_is_long(size:
         pieces = mask.end()
         assert b"".join(piece.shown for piece in pieces) == data
         assert masks.asked.count(size) == 1 + (b"secret" in data)  # the whole once, and what is split then once more
+
+
+def test_packed_bytes_that_unpack_to_nothing_are_bounded_as_what_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members of gzip may be empty, without end: they would be held until all of the gateway's budget is taken."""
+    monkeypatch.setattr(bodies, "LARGEST_HELD", 64 * 1024)
+    mask = body(f"{SECRETS}/db", PACKED)
+    empty = gzip.compress(b"") * 1000
+    with pytest.raises(Unreadable, match="more than"):
+        for _ in range(4):
+            mask.feed(empty)

@@ -46,7 +46,7 @@ class AccessForm(msgspec.Struct, gc=False):
     http: str
     verdict: str
     rule: str
-    # Status and text of the last line about a `call` of this form: `access_lines.as_json` keeps them here, in the writer's thread.
+    # Status and text of the last line about a `call` of this form: `access_lines.as_json` keeps them here.
     ends: tuple[int, str, str] = (-1, "", "")
 
     def about(self, act: Act) -> AccessForm:

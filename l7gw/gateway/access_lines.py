@@ -1,5 +1,5 @@
-"""Lines of the access log, as JSON and as text for people. They are made in the writer's thread, away from the event loop: who
-makes hundreds of lines in a row finds code and data in the processor's caches, and a call that ends does not.
+"""Lines of the access log, as JSON and as text for people. They are made in rows (`supervisor/line_writer.py`): who makes many in a
+row finds code and data in the processor's caches, and a call that ends does not.
 
 What calls that are alike have in common is written out once and kept in their form (`AccessForm.ends`); the rest of a line are its
 time, numbers, audit id and reason. `tests/support/plain_access_lines.py` writes the same lines without that memory.

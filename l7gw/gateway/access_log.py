@@ -1,6 +1,6 @@
 """The access log: what the gateway's log says of each call. docs/log.md has its fields.
 
-The event loop gathers what is known of a call at its end, and hands it on; the writer's thread makes a line of it
+The event loop gathers what is known of a call at its end, and hands it on; a line is made of it later, with those of other calls
 (`access_lines.py`). Of a call whose head came before that takes the least: what is alike is known, and the rest stands in a tuple.
 
 Who made the call, what it is about and why it ended are told as the recording tells them: what is masked or

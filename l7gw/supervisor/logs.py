@@ -1,6 +1,6 @@
 """The log on stderr: lines for people on a terminal, JSON elsewhere. Bytes that a peer chose are escaped.
 
-Lines are written by a thread of their own (`line_writer.py`), so that no call waits for whoever reads the log.
+They are written by a thread of their own (`line_writer.py`), so that no call waits for whoever reads the log.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def _parts(text: bytes, sizes: list[int]) -> list[bytes]:
     return parts
 
 
-@pytest.mark.parametrize("runs", [40, pytest.param(1500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("runs", [40, pytest.param(800, marks=pytest.mark.long)])
 def test_a_stream_is_masked_as_its_whole_wherever_it_is_split(runs: int) -> None:
     @settings(max_examples=runs, deadline=None)
     @given(st.one_of(TEXTS, LONG_TEXTS), SIZES, st.booleans())
@@ -78,7 +78,7 @@ def test_a_stream_is_masked_as_its_whole_wherever_it_is_split(runs: int) -> None
     same()
 
 
-@pytest.mark.parametrize("runs", [40, pytest.param(1500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("runs", [40, pytest.param(800, marks=pytest.mark.long)])
 def test_a_long_scan_finds_what_a_scan_of_the_whole_finds(runs: int) -> None:
     @settings(max_examples=runs, deadline=None)
     @given(st.one_of(TEXTS, LONG_TEXTS), SIZES)

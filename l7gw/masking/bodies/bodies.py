@@ -191,7 +191,7 @@ class ObjectBody:
                 self._as_came = None  # it goes on while it comes: it is packed anew
                 self._taken = 0
                 pieces = self._packed(pieces)
-            if self._taken > LARGEST_HELD:  # gzip's members may be empty, without end
+            if self._taken > LARGEST_HELD:  # a member's head may go on without end, and members may be empty
                 raise Unreadable(f"a piece of it has more than {LARGEST_HELD // MIB} MiB")
         self._hold(self._fed - self._given + self._taken)
         return pieces
